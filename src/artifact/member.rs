@@ -1,0 +1,109 @@
+//! What an artifact holds, named one by one: a member is one thing of the source in one phase of a restore.
+//!
+//! Does not know how a member is read or loaded. Names here are data: they never become file paths.
+
+use serde::{Deserialize, Serialize};
+
+/// When a member is restored: all of one phase before the next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Phase {
+    /// Comes first and in order: databases, tables.
+    Before,
+    /// In any order: rows.
+    Data,
+    /// Comes last and in order: indexes, views, routines, triggers, events.
+    After,
+}
+
+/// What kind of thing a member is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    /// A database (a unit) itself.
+    Database,
+    /// A table's definition.
+    Table,
+    /// A sequence and its state.
+    Sequence,
+    /// A table's rows.
+    Rows,
+    /// The bytes of a whole database file.
+    File,
+    /// An index of a table.
+    Index,
+    /// A view.
+    View,
+    /// A stored function.
+    Function,
+    /// A stored procedure.
+    Procedure,
+    /// A trigger of a table.
+    Trigger,
+    /// A scheduled event.
+    Event,
+    /// Settings of the database that no other member carries.
+    Settings,
+}
+
+impl Kind {
+    /// The word for it in a sentence.
+    pub fn word(self) -> &'static str {
+        match self {
+            Kind::Database => "database",
+            Kind::Table => "table",
+            Kind::Sequence => "sequence",
+            Kind::Rows => "rows",
+            Kind::File => "file",
+            Kind::Index => "index",
+            Kind::View => "view",
+            Kind::Function => "function",
+            Kind::Procedure => "procedure",
+            Kind::Trigger => "trigger",
+            Kind::Event => "event",
+            Kind::Settings => "settings",
+        }
+    }
+}
+
+/// One thing of the source in one phase.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Member {
+    /// The database it belongs to; a folder of the archive.
+    pub unit: String,
+    /// Its name in the source; empty for the database itself.
+    pub name: String,
+    /// What it is.
+    pub kind: Kind,
+    /// When it is restored.
+    pub phase: Phase,
+    /// The table it hangs on, for an index or a trigger.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub table: Option<String>,
+}
+
+impl Member {
+    /// A member that hangs on no table.
+    pub fn new(unit: &str, name: &str, kind: Kind, phase: Phase) -> Member {
+        Member { unit: unit.to_owned(), name: name.to_owned(), kind, phase, table: None }
+    }
+
+    /// The same, hanging on a table.
+    pub fn of_table(self, table: &str) -> Member {
+        Member { table: Some(table.to_owned()), ..self }
+    }
+
+    /// The table this member belongs to, if it belongs to one.
+    pub fn table(&self) -> Option<&str> {
+        match self.kind {
+            Kind::Table | Kind::Rows | Kind::Sequence => Some(&self.name),
+            _ => self.table.as_deref(),
+        }
+    }
+
+    /// `unit.name` as a person reads it.
+    pub fn title(&self) -> String {
+        if self.name.is_empty() { self.unit.clone() } else { format!("{}.{}", self.unit, self.name) }
+    }
+}

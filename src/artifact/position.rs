@@ -1,0 +1,43 @@
+//! Where in the source's own log a snapshot stands, so that later changes can be added to a restore.
+//!
+//! Does not know how to read a log. Families are different variants: a MariaDB GTID and a MySQL GTID set are not the
+//! same thing and are never compared.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// A position in a binary log.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "family", rename_all = "lowercase", deny_unknown_fields)]
+pub enum Position {
+    /// MySQL: file and byte, and the set of executed GTIDs (sorted, no newline).
+    Mysql {
+        /// Binary log file.
+        file: String,
+        /// Byte offset in it.
+        offset: u64,
+        /// `gtid_executed`.
+        gtid: String,
+    },
+    /// MariaDB: file and byte, and the GTID position of the binary log.
+    Mariadb {
+        /// Binary log file.
+        file: String,
+        /// Byte offset in it.
+        offset: u64,
+        /// The GTID position that belongs to file and byte.
+        gtid: String,
+    },
+}
+
+impl fmt::Display for Position {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Position::Mysql { file, offset, gtid } | Position::Mariadb { file, offset, gtid } => {
+                write!(f, "{file}:{offset}")?;
+                if gtid.is_empty() { Ok(()) } else { write!(f, " (GTID {gtid})") }
+            }
+        }
+    }
+}

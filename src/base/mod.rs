@@ -1,0 +1,17 @@
+//! Words that every floor may say. Imports nothing of ours.
+
+mod complaint;
+mod glob;
+mod id;
+mod secret;
+mod size;
+mod span;
+mod stop;
+
+pub use complaint::{Complaint, Severity, suggest};
+pub use glob::Glob;
+pub use id::Id;
+pub use secret::{Secret, SecretRef};
+pub use size::Size;
+pub use span::{Span, Spanned, Text};
+pub use stop::{Stop, Stopped};

@@ -1,0 +1,124 @@
+//! The wish to stop, handed down a tree: run → step → pipeline.
+//!
+//! Does not know who wished it. A child stops with its parent, never the reverse. The broadcast is the closing of a
+//! channel, so that a `select!` wakes on it. Cancellation is never told as `io::ErrorKind::Interrupted`: `write_all`
+//! and `read_exact` would retry it for ever; [`Stop::io_error`] is the kind to use.
+
+use std::io;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
+
+/// The answer of a wait or a check that found the wish to stop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("stopped")]
+pub struct Stopped;
+
+/// A token that can be stopped, asked, and waited on.
+#[derive(Clone)]
+pub struct Stop {
+    node: Arc<Node>,
+    closed: Receiver<()>,
+}
+
+struct Node {
+    /// Guards the sender whose drop is the broadcast, and the children to tell.
+    state: Mutex<State>,
+}
+
+struct State {
+    open: Option<Sender<()>>,
+    children: Vec<std::sync::Weak<Node>>,
+}
+
+impl Stop {
+    /// A token with no parent.
+    pub fn new() -> Stop {
+        let (sender, closed) = bounded(0);
+        let state = State { open: Some(sender), children: Vec::new() };
+        Stop { node: Arc::new(Node { state: Mutex::new(state) }), closed }
+    }
+
+    /// A token that stops with this one, and can be stopped by itself.
+    pub fn child(&self) -> Stop {
+        let child = Stop::new();
+        let mut state = self.node.state.lock().expect("no panic while locked");
+        if state.open.is_none() {
+            child.stop();
+        } else {
+            state.children.retain(|c| c.strong_count() > 0);
+            state.children.push(Arc::downgrade(&child.node));
+        }
+        child
+    }
+
+    /// Wishes to stop; every wait on this token or its children ends at once.
+    pub fn stop(&self) {
+        self.node.stop();
+    }
+
+    /// Whether the wish was spoken.
+    pub fn is_stopped(&self) -> bool {
+        self.node.state.lock().expect("no panic while locked").open.is_none()
+    }
+
+    /// `Err` once the wish was spoken.
+    pub fn check(&self) -> Result<(), Stopped> {
+        if self.is_stopped() { Err(Stopped) } else { Ok(()) }
+    }
+
+    /// Sleeps, unless the wish is spoken first.
+    pub fn sleep(&self, time: Duration) -> Result<(), Stopped> {
+        match self.closed.recv_timeout(time) {
+            Err(RecvTimeoutError::Timeout) => Ok(()),
+            Ok(()) | Err(RecvTimeoutError::Disconnected) => Err(Stopped),
+        }
+    }
+
+    /// A channel that closes with the wish, for `select!`.
+    pub fn closed(&self) -> &Receiver<()> {
+        &self.closed
+    }
+
+    /// The I/O error that says *stopped*; a kind that no standard loop retries.
+    pub fn io_error() -> io::Error {
+        io::Error::new(io::ErrorKind::ConnectionAborted, Stopped)
+    }
+}
+
+impl Default for Stop {
+    fn default() -> Stop {
+        Stop::new()
+    }
+}
+
+impl Node {
+    fn stop(&self) {
+        let children = {
+            let mut state = self.state.lock().expect("no panic while locked");
+            state.open = None;
+            std::mem::take(&mut state.children)
+        };
+        for child in children.iter().filter_map(std::sync::Weak::upgrade) {
+            child.stop();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_child_stops_with_its_parent_and_never_the_reverse() {
+        let run = Stop::new();
+        let (step, other) = (run.child(), run.child());
+        let pipeline = step.child();
+        step.stop();
+        assert!(pipeline.is_stopped() && !run.is_stopped() && !other.is_stopped());
+        run.stop();
+        assert!(other.is_stopped() && run.child().is_stopped());
+        assert_eq!(run.sleep(Duration::from_secs(3600)), Err(Stopped));
+    }
+}

@@ -1,0 +1,17 @@
+//! What the user declared: plain data with the spans it came from. Names here are words not yet resolved.
+//!
+//! Does not know KDL (`syntax/` fills it) nor what will be done with it (`plan/` resolves it).
+
+mod policy;
+mod schedule;
+mod site;
+mod source;
+mod step;
+mod store;
+
+pub use policy::{ArchiveSpec, Compression, KeepSpec, NotifyKind, NotifyOn, NotifySpec};
+pub use schedule::Schedule;
+pub use site::{CatalogSpec, MailSpec, Site};
+pub use source::{Inconsistent, MysqlSpec, Source, SourceSpec, SqliteSpec, Tls, TlsMode};
+pub use step::{Dump, EnvValue, Exec, Job, JobFile, Send, Step, StepDecl, Verify};
+pub use store::{DirSpec, S3Spec, Store, StoreSpec};

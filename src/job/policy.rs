@@ -1,0 +1,109 @@
+//! Policies as declared: how an archive is made, what is kept, who is told.
+
+use std::time::Duration;
+
+use crate::base::{SecretRef, Span};
+
+/// How an archive is made. `None` is "as the defaults above say".
+#[derive(Debug, Clone, Default)]
+pub struct ArchiveSpec {
+    /// Method of every entry.
+    pub compression: Option<Compression>,
+    /// Level of the method.
+    pub level: Option<i32>,
+    /// Where the password is found; no password, no sealing.
+    pub password: Option<SecretRef>,
+}
+
+impl ArchiveSpec {
+    /// What this says, and `defaults` where it says nothing.
+    pub fn or(&self, defaults: &ArchiveSpec) -> ArchiveSpec {
+        ArchiveSpec {
+            compression: self.compression.or(defaults.compression),
+            level: self.level.or(defaults.level.filter(|_| self.compression.is_none())),
+            password: self.password.clone().or_else(|| defaults.password.clone()),
+        }
+    }
+}
+
+/// Methods of compression.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Compression {
+    /// Zstandard (zip method 93).
+    Zstd,
+    /// Deflate (zip method 8), which every unzip reads.
+    Deflate,
+    /// None.
+    Store,
+}
+
+/// What retention keeps: the union of the rules.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct KeepSpec {
+    /// The newest so many.
+    pub last: Option<u32>,
+    /// All younger than this.
+    pub within: Option<Duration>,
+    /// The newest of so many hours.
+    pub hourly: Option<u32>,
+    /// The newest of so many days.
+    pub daily: Option<u32>,
+    /// The newest of so many ISO weeks.
+    pub weekly: Option<u32>,
+    /// The newest of so many months.
+    pub monthly: Option<u32>,
+    /// The newest of so many years.
+    pub yearly: Option<u32>,
+}
+
+/// Who is told, of what.
+#[derive(Debug, Clone)]
+pub struct NotifySpec {
+    /// By which way.
+    pub kind: NotifyKind,
+    /// When.
+    pub on: NotifyOn,
+    /// Whether it takes part.
+    pub enabled: bool,
+    /// The whole node.
+    pub span: Span,
+}
+
+/// A way to tell somebody.
+#[derive(Debug, Clone)]
+pub enum NotifyKind {
+    /// A mail.
+    Email {
+        /// Receivers.
+        to: Vec<String>,
+        /// Subject instead of the usual one.
+        subject: Option<String>,
+        /// `pt-BR` or `en`.
+        lang: Option<String>,
+    },
+    /// A POST with a JSON body.
+    Webhook {
+        /// Where to; the address may be a secret.
+        url: SecretRef,
+    },
+    /// A GET, for a dead man's switch.
+    Ping {
+        /// Where to; the address may be a secret.
+        url: SecretRef,
+    },
+}
+
+/// When somebody is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NotifyOn {
+    /// After every run.
+    Always,
+    /// After Alerta or Erro.
+    Alert,
+    /// After Erro.
+    Error,
+    /// When the verdict differs from the last run's.
+    Change,
+    /// When a scheduled run is late.
+    Late,
+}

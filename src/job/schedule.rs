@@ -1,0 +1,48 @@
+//! A schedule: five cron fields (or `@daily` and its like) in a zone, and its next moment.
+//!
+//! Does not read the clock. croner decides the days of a DST change: a lost moment runs at the first that exists, a
+//! doubled one runs once.
+
+use croner::Cron;
+use jiff::{Timestamp, tz::TimeZone};
+
+/// A parsed schedule.
+#[derive(Debug, Clone)]
+pub struct Schedule {
+    text: String,
+    cron: Cron,
+}
+
+impl Schedule {
+    /// Parses cron fields; the error says what is wrong with them.
+    pub fn parse(text: &str) -> Result<Schedule, String> {
+        let cron: Cron = text.parse().map_err(|e: croner::errors::CronError| e.to_string())?;
+        Ok(Schedule { text: text.to_owned(), cron })
+    }
+
+    /// The first moment after `now`, `None` when no calendar holds one.
+    pub fn next(&self, now: Timestamp, zone: &TimeZone) -> Option<Timestamp> {
+        self.cron.find_next_occurrence(&now.to_zoned(zone.clone()), false).ok().map(|z| z.timestamp())
+    }
+
+    /// As it was written.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_lost_hour_runs_once_and_an_impossible_day_never() {
+        let zone = TimeZone::get("Europe/Paris").expect("in the database");
+        let at = |s: &str| s.parse::<Timestamp>().expect("a moment");
+        let nightly = Schedule::parse("30 2 * * *").expect("a schedule");
+        let spring = nightly.next(at("2026-03-29T00:00:00Z"), &zone).expect("a moment");
+        assert_eq!(spring, at("2026-03-29T01:00:00Z"));
+        assert!(Schedule::parse("0 0 30 2 *").expect("parses").next(at("2026-01-01T00:00:00Z"), &zone).is_none());
+        assert!(Schedule::parse("61 * * * *").is_err());
+    }
+}

@@ -1,0 +1,146 @@
+//! A job and its steps as declared; the names in them are not yet resolved.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::base::{SecretRef, Span, Spanned};
+use crate::job::policy::{ArchiveSpec, KeepSpec, NotifySpec};
+use crate::job::schedule::Schedule;
+use crate::job::site::Site;
+use crate::job::source::Source;
+use crate::job::store::Store;
+
+/// All that a job file, its includes and its site file declare.
+#[derive(Debug, Clone, Default)]
+pub struct JobFile {
+    /// Sources.
+    pub sources: Vec<Source>,
+    /// Stores.
+    pub stores: Vec<Store>,
+    /// Jobs.
+    pub jobs: Vec<Job>,
+    /// Who is told of every job.
+    pub notify: Vec<NotifySpec>,
+    /// The site.
+    pub site: Site,
+}
+
+/// A job.
+#[derive(Debug, Clone)]
+pub struct Job {
+    /// Its name.
+    pub name: Spanned<String>,
+    /// When it is due.
+    pub schedule: Option<Schedule>,
+    /// Zone of its schedule, names and retention; the site's, then the machine's, when `None`.
+    pub timezone: Option<String>,
+    /// Connections of one dump.
+    pub threads: usize,
+    /// Chains at once.
+    pub parallel: usize,
+    /// It is late when a scheduled run is not proven in this time.
+    pub within: Option<Duration>,
+    /// Folder of its logs.
+    pub logs: Option<PathBuf>,
+    /// Defaults of its archives.
+    pub archive: ArchiveSpec,
+    /// Its steps, in the order of the file.
+    pub steps: Vec<Step>,
+    /// Who is told of this job.
+    pub notify: Vec<NotifySpec>,
+    /// Whether it takes part.
+    pub enabled: bool,
+    /// The whole node.
+    pub span: Span,
+}
+
+/// A step of a job.
+#[derive(Debug, Clone)]
+pub struct Step {
+    /// What it does.
+    pub kind: StepDecl,
+    /// Steps it waits for, by name or address.
+    pub after: Vec<Spanned<String>>,
+    /// Whether its Erro is only Alerta.
+    pub optional: bool,
+    /// Whether it takes part.
+    pub enabled: bool,
+    /// The node.
+    pub span: Span,
+}
+
+/// What a step does.
+#[derive(Debug, Clone)]
+pub enum StepDecl {
+    /// `dump`.
+    Dump(Dump),
+    /// `verify` of what is stored already.
+    Verify(Verify),
+    /// `exec`.
+    Exec(Exec),
+}
+
+/// `dump SOURCE… { archive …; send …; verify … }`.
+#[derive(Debug, Clone)]
+pub struct Dump {
+    /// One chain each.
+    pub sources: Vec<Spanned<String>>,
+    /// Connections; the job's when `None`.
+    pub threads: Option<usize>,
+    /// Size of a chunk, in bytes.
+    pub chunk: Option<u64>,
+    /// How its archives are made.
+    pub archive: ArchiveSpec,
+    /// Where they go.
+    pub sends: Vec<Send>,
+    /// What is verified.
+    pub verifies: Vec<Verify>,
+}
+
+/// `send STORE…`.
+#[derive(Debug, Clone)]
+pub struct Send {
+    /// The stores.
+    pub stores: Vec<Spanned<String>>,
+    /// Whether a failure here is only Alerta.
+    pub optional: bool,
+    /// What is kept there of this chain; the store's own rule when `None`.
+    pub keep: Option<KeepSpec>,
+}
+
+/// `verify …`: in a chain the words are stores, elsewhere sources.
+#[derive(Debug, Clone)]
+pub struct Verify {
+    /// Stores (in a chain) or sources.
+    pub names: Vec<Spanned<String>>,
+    /// The store, outside a chain.
+    pub from: Option<Spanned<String>>,
+    /// The scratch source it is restored into.
+    pub into: Option<Spanned<String>>,
+    /// The step waits for these.
+    pub optional: bool,
+    /// The node.
+    pub span: Span,
+}
+
+/// `exec NAME { command "prog" "arg" }`.
+#[derive(Debug, Clone)]
+pub struct Exec {
+    /// Its name.
+    pub name: Spanned<String>,
+    /// Program and arguments.
+    pub command: Vec<String>,
+    /// Variables added to its environment.
+    pub env: Vec<(String, EnvValue)>,
+    /// It is killed when it prints nothing for this long.
+    pub stall: Option<Duration>,
+}
+
+/// The value of a variable.
+#[derive(Debug, Clone)]
+pub enum EnvValue {
+    /// As written.
+    Plain(String),
+    /// Revealed at run time.
+    Secret(SecretRef),
+}

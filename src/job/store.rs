@@ -1,0 +1,78 @@
+//! Stores as declared, defaults of their kind filled in.
+
+use std::path::PathBuf;
+
+use crate::base::{SecretRef, Span, Spanned};
+use crate::job::policy::KeepSpec;
+
+/// A named store.
+#[derive(Debug, Clone)]
+pub struct Store {
+    /// Its name.
+    pub name: Spanned<String>,
+    /// How to reach it.
+    pub spec: StoreSpec,
+    /// What retention keeps in it, if anything was said.
+    pub keep: Option<KeepSpec>,
+    /// First part of every key.
+    pub prefix: String,
+    /// The template of keys, without suffix.
+    pub key: Option<Spanned<String>>,
+    /// Whether it takes part.
+    pub enabled: bool,
+    /// The whole node.
+    pub span: Span,
+}
+
+/// How to reach a store, by kind.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StoreSpec {
+    /// A folder.
+    Dir(DirSpec),
+    /// A bucket.
+    S3(S3Spec),
+}
+
+impl StoreSpec {
+    /// The word of the language for the kind.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            StoreSpec::Dir(_) => "dir",
+            StoreSpec::S3(_) => "s3",
+        }
+    }
+}
+
+/// A folder; keys are paths below it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DirSpec {
+    /// The folder; made if missing.
+    pub path: PathBuf,
+}
+
+/// A bucket of S3 or of a service that speaks its protocol.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct S3Spec {
+    /// Bucket.
+    pub bucket: String,
+    /// Region; `us-east-1` where the endpoint does not care.
+    pub region: String,
+    /// `https://host[:port]` of the service; AWS when `None`.
+    pub endpoint: Option<String>,
+    /// `https://host/bucket/key` instead of `https://bucket.host/key`.
+    pub path_style: bool,
+    /// Where the access key is found; the machine's own credentials when `None`.
+    pub access_key: Option<SecretRef>,
+    /// Where the secret key is found.
+    pub secret_key: Option<SecretRef>,
+    /// Where a session token is found.
+    pub session_token: Option<SecretRef>,
+    /// Profile of the AWS credentials file.
+    pub profile: Option<String>,
+    /// Certificates to trust beside the machine's.
+    pub ca: Option<PathBuf>,
+    /// `x-amz-storage-class`.
+    pub storage_class: Option<String>,
+    /// `x-amz-server-side-encryption`: `AES256` or `aws:kms`.
+    pub sse: Option<String>,
+}

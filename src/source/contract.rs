@@ -1,0 +1,244 @@
+//! What every source owes: a probe, a snapshot that is one point in time, and a target that takes a snapshot back.
+//!
+//! Does not know pipelines, jobs or stores. Promises asked of every implementation:
+//! - all of a `Snapshot` is one moment, or `inconsistent` says why not; it is never silent;
+//! - `read` returns only after the server said that the last row was sent; the rows it counted are all that it emitted;
+//! - a lost connection is an error, never a silent reconnect;
+//! - nothing is fed to a client program.
+
+use std::fmt;
+
+use crate::artifact::{Member, Position, Proof};
+use crate::base::{Stop, Stopped};
+
+/// What went wrong with a source, and whether trying again can help.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ErrorKind {
+    /// No connection, or a lost one.
+    Unreachable,
+    /// User, password or privilege.
+    Denied,
+    /// A lock was not had in time, or the definitions changed under the dump.
+    Busy,
+    /// The source can't be backed up, or a target can't take it, as the job asks.
+    Refused,
+    /// What was read is not what the source or the archive must hold.
+    Damaged,
+    /// Something exists where nothing may.
+    Exists,
+    /// The run was stopped.
+    Stopped,
+    /// Anything else the server said.
+    Failed,
+}
+
+impl ErrorKind {
+    /// Whether the same call may work later.
+    pub fn again(self) -> bool {
+        matches!(self, ErrorKind::Unreachable | ErrorKind::Busy)
+    }
+}
+
+/// An error of a source: what was being done, to what, and what was found.
+#[derive(Debug)]
+pub struct Error {
+    /// Its kind.
+    pub kind: ErrorKind,
+    /// What was being done, to what: `read shop.orders`.
+    pub doing: String,
+    /// What was found.
+    pub found: String,
+    /// What to do, as a sentence.
+    pub hint: Option<String>,
+    /// The cause.
+    pub source: Option<Box<dyn std::error::Error + Send + Sync>>,
+}
+
+impl Error {
+    /// An error without cause or hint.
+    pub fn new(kind: ErrorKind, doing: impl Into<String>, found: impl Into<String>) -> Error {
+        Error { kind, doing: doing.into(), found: found.into(), hint: None, source: None }
+    }
+
+    /// Adds what to do.
+    pub fn hint(mut self, hint: impl Into<String>) -> Error {
+        self.hint = Some(hint.into());
+        self
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "unable to {}: {}", self.doing, self.found)
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.source.as_deref().map(|e| e as &(dyn std::error::Error + 'static))
+    }
+}
+
+impl From<Stopped> for Error {
+    fn from(_: Stopped) -> Error {
+        Error::new(ErrorKind::Stopped, "go on", "stopped")
+    }
+}
+
+/// The result of a source.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// What a probe found, for the plan.
+#[derive(Debug, Clone, Default)]
+pub struct Facts {
+    /// Server or library version, as it names itself.
+    pub version: String,
+    /// The units that match, with their tables.
+    pub units: Vec<UnitFacts>,
+    /// Locks and side effects the snapshot will have, in words.
+    pub locks: Vec<String>,
+    /// What can't be part of the snapshot's one moment, or will not be included.
+    pub warnings: Vec<String>,
+}
+
+/// One database of a probe.
+#[derive(Debug, Clone)]
+pub struct UnitFacts {
+    /// Its name.
+    pub name: String,
+    /// Its tables: name, estimated rows, estimated bytes.
+    pub tables: Vec<(String, u64, u64)>,
+}
+
+impl Facts {
+    /// Estimated bytes of everything.
+    pub fn bytes(&self) -> u64 {
+        self.units.iter().flat_map(|u| &u.tables).map(|t| t.2).sum()
+    }
+}
+
+/// How a snapshot is to be taken.
+#[derive(Debug, Clone, Copy)]
+pub struct Reading {
+    /// Connections at most.
+    pub threads: usize,
+    /// Target size of a chunk, in bytes.
+    pub chunk: usize,
+}
+
+/// A unit of reading: some rows of one member. Any worker may read it; `number` means something to the source only.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Piece {
+    /// Index into [`Snapshot::members`].
+    pub member: usize,
+    /// Which piece of the member.
+    pub number: usize,
+    /// Estimated bytes; larger pieces are read first.
+    pub weight: u64,
+}
+
+/// Takes the chunks of a member, in order.
+pub trait Out {
+    /// An empty buffer; waits until there is memory for one.
+    fn buffer(&mut self) -> Result<Vec<u8>>;
+
+    /// Hands over a chunk: a complete script, or bytes of a file, and the proof of the rows in it.
+    fn chunk(&mut self, bytes: Vec<u8>, proof: Proof) -> Result<()>;
+}
+
+/// Where backups come from and restores go to.
+pub trait Source: Send + Sync {
+    /// Asks what is there, without locks.
+    fn probe(&self, stop: &Stop) -> Result<Facts>;
+
+    /// Takes one consistent view of all that matches.
+    fn snapshot(&self, reading: Reading, stop: &Stop) -> Result<Box<dyn Snapshot>>;
+
+    /// Opens it to be restored into, with this many connections.
+    fn target(&self, threads: usize, stop: &Stop) -> Result<Box<dyn Target>>;
+
+    /// What messages call it; holds no secret.
+    fn place(&self) -> &str;
+}
+
+/// One consistent view.
+pub trait Snapshot: Send + Sync {
+    /// All members, in restore order: before, data, after.
+    fn members(&self) -> &[Member];
+
+    /// All pieces; members without a piece are empty and still exist.
+    fn pieces(&self) -> Vec<Piece>;
+
+    /// How many workers may read at once.
+    fn workers(&self) -> usize;
+
+    /// Reads a piece as worker number `worker`; each worker is used by one thread at a time.
+    fn read(&self, worker: usize, piece: &Piece, out: &mut dyn Out, stop: &Stop) -> Result<Proof>;
+
+    /// After the last read: proves that the view held to the end.
+    fn finish(&self, stop: &Stop) -> Result<()>;
+
+    /// Where the view stands in the source's log.
+    fn position(&self) -> Option<&Position>;
+
+    /// Version of the server or library.
+    fn version(&self) -> &str;
+
+    /// Why the view is not one moment; empty when it is.
+    fn inconsistent(&self) -> &[String];
+
+    /// What the source holds and the artifact will not.
+    fn not_included(&self) -> &[String];
+
+    /// Estimated bytes of all pieces, uncompressed.
+    fn estimate(&self) -> u64;
+
+    /// Remarks for the log, such as how long writers were held.
+    fn remarks(&self) -> &[String];
+}
+
+/// What is to be loaded.
+#[derive(Debug, Clone)]
+pub struct Loading {
+    /// The chosen members, in restore order.
+    pub members: Vec<Member>,
+    /// Another name for the one unit.
+    pub rename: Option<String>,
+    /// Whether objects that exist may be replaced.
+    pub overwrite: bool,
+}
+
+/// One entry on its way into a target.
+#[derive(Debug)]
+pub struct Load<'a> {
+    /// Whose entry it is.
+    pub member: &'a Member,
+    /// Where its bytes stand in the member, for a file.
+    pub offset: u64,
+    /// The bytes.
+    pub bytes: &'a [u8],
+}
+
+/// Takes a snapshot back.
+pub trait Target: Send + Sync {
+    /// The objects of `loading` that exist already, as titles.
+    fn existing(&self, loading: &Loading, stop: &Stop) -> Result<Vec<String>>;
+
+    /// Makes room: removes what will be replaced. Called once, before the first `load`.
+    fn prepare(&self, loading: &Loading, stop: &Stop) -> Result<()>;
+
+    /// Loads one entry as worker number `worker`.
+    fn load(&self, worker: usize, load: Load<'_>, stop: &Stop) -> Result<()>;
+
+    /// Makes what was loaded final. Called once, after the last `load`.
+    fn settle(&self, stop: &Stop) -> Result<()>;
+
+    /// Recounts the rows of a member that were loaded.
+    fn prove(&self, worker: usize, member: &Member, stop: &Stop) -> Result<Proof>;
+
+    /// Which of the members do not exist now.
+    fn missing(&self, members: &[Member], stop: &Stop) -> Result<Vec<Member>>;
+
+    /// How many workers may load at once.
+    fn workers(&self) -> usize;
+}

@@ -1,0 +1,3 @@
+//! Where bytes come from and go back to.
+
+pub mod contract;

@@ -1,0 +1,133 @@
+//! What every store owes. Drivers implement this; nobody else knows which driver it is.
+//!
+//! Promises asked of every implementation, and tested by one suite (`tests/contract/store.rs`):
+//! - nobody sees an object before `finish` or `put` returned, and it is then whole and durable;
+//! - an object is written once: `create` and `put` refuse a key that exists (`Kind::Exists`);
+//! - an upload that is dropped before `finish` leaves nothing behind;
+//! - `remove` of what is absent is fine; `list` is sorted by key and complete;
+//! - an unknown outcome (a lost answer) is resolved by looking, never by guessing.
+
+use std::fmt;
+use std::ops::Range;
+
+use crate::base::{Stop, Stopped};
+
+/// What went wrong in a store, and whether trying again can help.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ErrorKind {
+    /// No such object.
+    Missing,
+    /// The key is taken.
+    Exists,
+    /// Credentials or rights.
+    Denied,
+    /// No connection, time-out, 408, 429 or 5xx.
+    Unreachable,
+    /// No space left, or over a limit.
+    Full,
+    /// What came back is not what was sent.
+    Damaged,
+    /// The run was stopped.
+    Stopped,
+    /// Anything else.
+    Failed,
+}
+
+impl ErrorKind {
+    /// Whether the same call may work later.
+    pub fn again(self) -> bool {
+        matches!(self, ErrorKind::Unreachable)
+    }
+}
+
+/// An error of a store: what was being done, to what, and what was found.
+#[derive(Debug)]
+pub struct Error {
+    /// Its kind.
+    pub kind: ErrorKind,
+    /// What was being done, to what: `write nightly/shop/x.zip in dir /mnt/nas`.
+    pub doing: String,
+    /// What was found.
+    pub found: String,
+    /// The cause.
+    pub source: Option<Box<dyn std::error::Error + Send + Sync>>,
+}
+
+impl Error {
+    /// An error without cause.
+    pub fn new(kind: ErrorKind, doing: impl Into<String>, found: impl Into<String>) -> Error {
+        Error { kind, doing: doing.into(), found: found.into(), source: None }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "unable to {}: {}", self.doing, self.found)
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.source.as_deref().map(|e| e as &(dyn std::error::Error + 'static))
+    }
+}
+
+impl From<Stopped> for Error {
+    fn from(_: Stopped) -> Error {
+        Error::new(ErrorKind::Stopped, "go on", "stopped")
+    }
+}
+
+/// The result of a store.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// An object as a listing shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Object {
+    /// Its key.
+    pub key: String,
+    /// Its size in bytes.
+    pub bytes: u64,
+}
+
+/// Where artifacts rest.
+pub trait Store: Send + Sync {
+    /// Begins a large object; its parts have the sizes of the part plan, all equal but the last.
+    fn create(&self, key: &str, stop: &Stop) -> Result<Box<dyn Upload>>;
+
+    /// Writes a small object whole.
+    fn put(&self, key: &str, bytes: &[u8], stop: &Stop) -> Result<()>;
+
+    /// Reads a range, or all, of an object; a range past its end is `Kind::Damaged`.
+    fn read(&self, key: &str, range: Option<Range<u64>>, stop: &Stop) -> Result<Vec<u8>>;
+
+    /// The size of an object, `None` if there is none.
+    fn size(&self, key: &str, stop: &Stop) -> Result<Option<u64>>;
+
+    /// All objects whose key begins with `under`, sorted by key.
+    fn list(&self, under: &str, stop: &Stop) -> Result<Vec<Object>>;
+
+    /// Removes an object.
+    fn remove(&self, key: &str, stop: &Stop) -> Result<()>;
+
+    /// Removes what killed runs left under `under`: temporary files, uploads nobody will finish. Returns how many.
+    fn sweep(&self, under: &str, stop: &Stop) -> Result<usize>;
+
+    /// How many parts are best sent at once.
+    fn lanes(&self) -> usize;
+
+    /// What messages call it; holds no secret.
+    fn place(&self) -> &str;
+}
+
+/// A large object on its way. Dropped before `finish`, it leaves nothing.
+pub trait Upload: Send + Sync {
+    /// Sends part `number` (from 1), whose bytes stand at `offset`. Any thread, any order; may be repeated.
+    fn part(&self, number: u32, offset: u64, bytes: &[u8]) -> Result<()>;
+
+    /// Makes the object of `bytes` bytes visible; every part was sent.
+    fn finish(self: Box<Self>, bytes: u64) -> Result<()>;
+
+    /// Takes the object back; an error says what may be left behind.
+    fn abort(self: Box<Self>) -> Result<()>;
+}

@@ -1,0 +1,6 @@
+//! Where bytes rest.
+
+pub mod contract;
+mod memory;
+
+pub use memory::Memory;

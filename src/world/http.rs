@@ -1,0 +1,69 @@
+//! The one way to speak HTTP: a pooled agent over rustls with ring, with stall time-outs instead of total ones.
+//!
+//! Does not know S3 or webhooks. Roots: a private CA where one is named, else the machine's and `SSL_CERT_FILE`, else
+//! Mozilla's list. Redirects are not followed: credentials never travel to another host.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustls::pki_types::{CertificateDer, pem::PemObject};
+use rustls::{ClientConfig, RootCertStore};
+use ureq::Agent;
+use ureq::tls::{Certificate, RootCerts, TlsConfig};
+
+/// Why certificates could not be read.
+#[derive(Debug, thiserror::Error)]
+#[error("unable to read certificates from {0}: {1}")]
+pub struct TlsError(PathBuf, String);
+
+/// Makes ring the provider of the process. Called once, first thing in `main`; a second call changes nothing.
+pub fn install_provider() {
+    // Already installed is what we want as well.
+    drop(rustls::crypto::ring::default_provider().install_default());
+}
+
+/// An agent that keeps up to `pool` connections per host; `stall` bounds every single wait for bytes.
+pub fn agent(ca: Option<&Path>, pool: usize, stall: Duration) -> Result<Agent, TlsError> {
+    let roots: Vec<Certificate<'static>> =
+        roots(ca)?.iter().map(|der| Certificate::from_der(der.as_ref()).to_owned()).collect();
+    let tls = match roots.is_empty() {
+        true => TlsConfig::builder().root_certs(RootCerts::WebPki).build(),
+        false => TlsConfig::builder().root_certs(RootCerts::Specific(Arc::new(roots))).build(),
+    };
+    let config = Agent::config_builder()
+        .http_status_as_error(false)
+        .max_redirects(0)
+        .max_redirects_will_error(false)
+        .max_idle_connections(pool.max(4) * 2)
+        .max_idle_connections_per_host(pool.max(4))
+        .timeout_resolve(Some(Duration::from_secs(15)))
+        .timeout_connect(Some(Duration::from_secs(15)))
+        .timeout_per_read(Some(stall))
+        .timeout_per_write(Some(stall))
+        .timeout_recv_response(Some(stall.max(Duration::from_secs(120))))
+        .user_agent(concat!("vex/", env!("CARGO_PKG_VERSION")))
+        .tls_config(tls)
+        .build();
+    Ok(config.new_agent())
+}
+
+/// A TLS configuration that checks certificate and name, for protocols other than HTTP.
+pub fn client_tls(ca: Option<&Path>) -> Result<ClientConfig, TlsError> {
+    let mut store = RootCertStore::empty();
+    store.add_parsable_certificates(roots(ca)?);
+    if store.is_empty() {
+        store.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
+    }
+    Ok(ClientConfig::builder().with_root_certificates(store).with_no_client_auth())
+}
+
+fn roots(ca: Option<&Path>) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+    let Some(path) = ca else {
+        return Ok(rustls_native_certs::load_native_certs().certs);
+    };
+    let error = |e: String| TlsError(path.to_owned(), e);
+    let found: Result<Vec<_>, _> = CertificateDer::pem_file_iter(path).map_err(|e| error(e.to_string()))?.collect();
+    let found = found.map_err(|e| error(e.to_string()))?;
+    if found.is_empty() { Err(error("no certificate in the file".into())) } else { Ok(found) }
+}

@@ -1,0 +1,48 @@
+//! Every effect that a test replaces: time, chance, the network, children, signals, secrets, the state folder.
+
+mod clock;
+mod entropy;
+mod http;
+mod process;
+mod retry;
+mod reveal;
+mod signal;
+
+use std::path::PathBuf;
+
+pub use clock::Clock;
+pub use entropy::Entropy;
+pub use http::{TlsError, agent, client_tls, install_provider};
+pub use process::{Child, ChildError, Ended, harden};
+pub use retry::Backoff;
+pub use reveal::{RevealError, reveal};
+pub use signal::{Interrupts, watch};
+
+/// What the outside looks like to this process.
+#[derive(Debug, Clone)]
+pub struct World {
+    /// Time.
+    pub clock: Clock,
+    /// Chance.
+    pub entropy: Entropy,
+    /// Folder of the catalog, locks, logs and staging copies.
+    pub state: PathBuf,
+}
+
+impl World {
+    /// The real world: `$XDG_STATE_HOME/vex`, else `/var/lib/vex` for root, else `~/.local/state/vex`.
+    pub fn real() -> World {
+        let home = |rest: &str| std::env::var_os("HOME").map(|h| PathBuf::from(h).join(rest));
+        let state = match std::env::var_os("XDG_STATE_HOME").filter(|v| !v.is_empty()) {
+            Some(folder) => PathBuf::from(folder).join("vex"),
+            None if rustix::process::geteuid().is_root() => PathBuf::from("/var/lib/vex"),
+            None => home(".local/state/vex").unwrap_or_else(|| PathBuf::from("/var/lib/vex")),
+        };
+        World { clock: Clock::System, entropy: Entropy::Os, state }
+    }
+
+    /// Name of this machine.
+    pub fn host(&self) -> String {
+        rustix::system::uname().nodename().to_string_lossy().into_owned()
+    }
+}

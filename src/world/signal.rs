@@ -1,0 +1,41 @@
+//! SIGINT and SIGTERM: the first stops the run cleanly, the second ends the process at once.
+//!
+//! Does not know what a run is: it stops a token. The handler only sets a flag; a thread of its own does the rest.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI32, Ordering};
+
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+
+use crate::base::Stop;
+
+/// Which signal stopped the run, if one did.
+#[derive(Debug, Clone, Default)]
+pub struct Interrupts(Arc<AtomicI32>);
+
+impl Interrupts {
+    /// The exit code of the signal that came: 130 for SIGINT, 143 for SIGTERM, 129 for SIGHUP.
+    pub fn code(&self) -> Option<u8> {
+        match self.0.load(Ordering::SeqCst) {
+            0 => None,
+            signal => Some(128 + signal as u8),
+        }
+    }
+}
+
+/// Watches for signals until the process ends: the first stops `stop`, the second exits.
+pub fn watch(stop: &Stop) -> std::io::Result<Interrupts> {
+    let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP])?;
+    let interrupts = Interrupts::default();
+    let (seen, stop) = (interrupts.clone(), stop.clone());
+    std::thread::Builder::new().name("signals".into()).spawn(move || {
+        for signal in signals.forever() {
+            if seen.0.swap(signal, Ordering::SeqCst) != 0 {
+                std::process::exit(128 + signal);
+            }
+            stop.stop();
+        }
+    })?;
+    Ok(interrupts)
+}

@@ -1,0 +1,1 @@
+//! One test binary: every file below is a module of it.
