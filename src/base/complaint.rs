@@ -156,7 +156,7 @@ pub fn suggest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Opti
     known
         .into_iter()
         .map(|k| (strsim::damerau_levenshtein(&word, &k.to_lowercase()), k))
-        .filter(|(distance, k)| *distance < 3 && *distance < k.chars().count().max(2))
+        .filter(|(distance, k)| *distance < 3 && *distance < k.chars().count())
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, k)| k)
 }
