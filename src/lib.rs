@@ -15,4 +15,5 @@ pub mod base;
 pub mod job;
 pub mod source;
 pub mod store;
+pub mod syntax;
 pub mod world;

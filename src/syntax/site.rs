@@ -1,0 +1,56 @@
+//! What belongs to the machine: `catalog`, `mail`, `language`, `timezone`.
+
+use crate::base::{Complaint, Spanned};
+use crate::job::{MailSpec, Site};
+use crate::syntax::node::Node;
+use crate::syntax::problem;
+
+/// Takes one node of the site into `site`; what is said later wins, so that a job file may say it better.
+pub fn read(node: &Node, site: &mut Site, complaints: &mut Vec<Complaint>) {
+    node.require(complaints);
+    match node.kind.name {
+        "catalog" => site.catalog.path = node.path("path").or(site.catalog.path.take()),
+        "mail" => site.mail = Some(mail(node, complaints)),
+        "language" => match node.name.as_ref() {
+            Some(word) if ["pt-BR", "en"].contains(&word.value.as_str()) => site.language = Some(word.value.clone()),
+            Some(word) => {
+                complaints.push(problem::value_choice("language", &word.value, &["pt-BR", "en"], &word.span));
+            }
+            None => {}
+        },
+        "timezone" => match node.name.as_ref() {
+            Some(Spanned { value, .. }) if jiff::tz::TimeZone::get(value).is_ok() => {
+                site.timezone = Some(value.clone())
+            }
+            Some(Spanned { value, span }) => complaints.push(problem::bad_zone(value, span)),
+            None => {}
+        },
+        other => unreachable!("BUG: no decoder for site node {other}"),
+    }
+}
+
+fn mail(node: &Node, complaints: &mut Vec<Complaint>) -> MailSpec {
+    let host = node.text("host").unwrap_or_default();
+    let tls = node.switch("tls").unwrap_or(true);
+    let loopback = ["localhost", "127.0.0.1", "::1"].contains(&host.as_str());
+    if let (false, false, Some(span)) = (tls, loopback, node.place("tls")) {
+        complaints.push(problem::conflict(
+            "mail in the clear",
+            span,
+            None,
+            "`tls=#false` is for a server on this machine only.",
+        ));
+    }
+    if let (Some(user), None) = (node.place("user"), node.place("password")) {
+        complaints.push(problem::conflict("`user` needs its `password`", user, None, "Add `password (env)\"…\"`."));
+    }
+    MailSpec {
+        host,
+        port: node.number("port").unwrap_or(587),
+        user: node.text("user"),
+        password: node.secret("password"),
+        from: node.text("from").unwrap_or_default(),
+        tls,
+        ca: node.path("ca"),
+    }
+}

@@ -1,0 +1,74 @@
+//! `sources { … }`: the kinds of sources and the defaults of a kind.
+//!
+//! Does not know stores or jobs.
+
+use std::time::Duration;
+
+use crate::base::{Complaint, SecretRef};
+use crate::job::{Inconsistent, MysqlSpec, Source, SourceSpec, SqliteSpec, Tls, TlsMode};
+use crate::syntax::node::Node;
+use crate::syntax::problem;
+
+/// Reads one named source whose defaults are filled in.
+pub fn read(node: &Node, complaints: &mut Vec<Complaint>) -> Option<Source> {
+    node.require(complaints);
+    let name = node.name.clone()?;
+    let spec = match node.kind.name {
+        "mysql" => SourceSpec::Mysql(mysql(node, complaints)),
+        "sqlite" => SourceSpec::Sqlite(SqliteSpec { path: node.path("path").unwrap_or_default() }),
+        other => unreachable!("BUG: no decoder for source kind {other}"),
+    };
+    Some(Source {
+        name,
+        spec,
+        enabled: node.enabled(),
+        scratch: node.switch("scratch").unwrap_or(false),
+        span: node.span.clone(),
+    })
+}
+
+fn mysql(node: &Node, complaints: &mut Vec<Complaint>) -> MysqlSpec {
+    if let (Some(socket), Some(host)) = (node.place("socket"), node.place("host")) {
+        complaints.push(problem::conflict(
+            "`socket` and `host` name two ways to one server",
+            host,
+            Some(socket),
+            "Keep one of the two.",
+        ));
+    }
+    if let (Some(cert), None) = (node.place("cert"), node.place("key")) {
+        complaints.push(problem::conflict("`cert` needs its `key`", cert, None, "Add `key=\"…\"`."));
+    }
+    let password: Option<SecretRef> = node.secret("password");
+    MysqlSpec {
+        host: node.text("host").unwrap_or_else(|| "localhost".into()),
+        port: node.number("port").unwrap_or(3306),
+        socket: node.path("socket"),
+        user: node.text("user").unwrap_or_else(|| "root".into()),
+        password,
+        databases: node.globs("databases"),
+        exclude: node.globs("exclude"),
+        tables: node.globs("tables"),
+        tls: tls(node, complaints),
+        lock_wait: node.duration("lock-wait").unwrap_or(Duration::from_secs(1)),
+        inconsistent: match node.text("inconsistent").as_deref() {
+            Some("alert") => Inconsistent::Alert,
+            _ => Inconsistent::Refuse,
+        },
+    }
+}
+
+fn tls(node: &Node, complaints: &mut Vec<Complaint>) -> Tls {
+    let mode = node.word("tls").map(|word| match word.value.as_str() {
+        "verify-full" => TlsMode::VerifyFull,
+        weak => {
+            complaints.push(problem::weak_tls(weak, &word.span));
+            match weak {
+                "verify-ca" => TlsMode::VerifyCa,
+                "require" => TlsMode::Require,
+                _ => TlsMode::Off,
+            }
+        }
+    });
+    Tls { mode, ca: node.path("ca"), cert: node.path("cert"), key: node.path("key") }
+}

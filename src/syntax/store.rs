@@ -1,0 +1,135 @@
+//! `stores { … }`: the kinds of stores.
+//!
+//! Does not know sources or jobs.
+
+use std::sync::Arc;
+
+use crate::base::{Complaint, Span, Text};
+use crate::job::{DirSpec, S3Spec, Store, StoreSpec};
+use crate::syntax::node::Node;
+use crate::syntax::{policy, problem};
+
+/// Reads one named store whose defaults are filled in.
+pub fn read(text: &Arc<Text>, node: &Node, complaints: &mut Vec<Complaint>) -> Option<Store> {
+    node.require(complaints);
+    let name = node.name.clone()?;
+    let spec = match node.kind.name {
+        "dir" => StoreSpec::Dir(DirSpec { path: node.path("path").unwrap_or_default() }),
+        "s3" => StoreSpec::S3(s3(node, complaints)),
+        other => unreachable!("BUG: no decoder for store kind {other}"),
+    };
+    let key = node.word("key");
+    if let Some(key) = &key
+        && let Some(why) = key_fault(&key.value)
+    {
+        complaints.push(problem::bad_key(why, &key.span));
+    }
+    let prefix = node.text("prefix").unwrap_or_default();
+    if prefix.split('/').any(|part| part == ".." || part == ".") || prefix.chars().any(char::is_control) {
+        let span = node.place("prefix").unwrap_or(&node.span);
+        complaints.push(problem::value_form(
+            "prefix",
+            "path-like parts joined by `/`",
+            "made of dots or control characters",
+            span,
+        ));
+    }
+    Some(Store {
+        name,
+        spec,
+        keep: policy::read_keep(text, node, complaints),
+        prefix: prefix.trim_matches('/').to_owned(),
+        key,
+        enabled: node.enabled(),
+        span: node.span.clone(),
+    })
+}
+
+fn s3(node: &Node, complaints: &mut Vec<Complaint>) -> S3Spec {
+    let endpoint = node.word("endpoint").map(|word| {
+        let plain = word.value.starts_with("http://");
+        if word.value.contains('@') {
+            mask_rest_of_line(&word.span);
+            complaints.push(problem::conflict(
+                "the endpoint holds a user name",
+                &word.span,
+                None,
+                "Use `access-key` and `secret-key`.",
+            ));
+        } else if !plain && !word.value.starts_with("https://") {
+            complaints.push(problem::value_form(
+                "endpoint",
+                "an address such as `https://s3.example.com`",
+                "that",
+                &word.span,
+            ));
+        }
+        word.value.trim_end_matches('/').to_owned()
+    });
+    let access_key = node.secret("access-key");
+    if let (Some(place), None) = (node.place("access-key"), node.place("secret-key")) {
+        complaints.push(problem::conflict(
+            "`access-key` needs its `secret-key`",
+            place,
+            None,
+            "Add `secret-key (env)\"…\"`.",
+        ));
+    }
+    S3Spec {
+        bucket: node.text("bucket").unwrap_or_default(),
+        region: node.text("region").unwrap_or_else(|| "us-east-1".into()),
+        path_style: node.switch("path-style").unwrap_or(endpoint.is_some()),
+        endpoint,
+        access_key,
+        secret_key: node.secret("secret-key"),
+        session_token: node.secret("session-token"),
+        profile: node.text("profile"),
+        ca: node.path("ca"),
+        storage_class: node.text("storage-class"),
+        sse: node.text("sse"),
+    }
+}
+
+/// Masks what follows a field whose value holds a user name and perhaps a password.
+fn mask_rest_of_line(span: &Span) {
+    let contents = span.text.contents();
+    let end = contents[span.start..].find('\n').map_or(contents.len(), |n| span.start + n);
+    span.text.mask(span.start + span.len..end);
+}
+
+/// What is wrong with a template of keys.
+fn key_fault(key: &str) -> Option<&'static str> {
+    let mut rest = key;
+    while let Some(open) = rest.find(['{', '}']) {
+        let part = &rest[open..];
+        let known = ["{prefix}", "{job}", "{source}", "{name}"].iter().find(|k| part.starts_with(**k));
+        match known {
+            Some(k) => rest = &part[k.len()..],
+            None => return Some("has a part nobody knows"),
+        }
+    }
+    if !key.ends_with("{name}") || key.matches("{name}").count() != 1 {
+        return Some("does not end in `{name}`");
+    }
+    let folder = key.trim_end_matches("{name}");
+    if !folder.is_empty() && !folder.ends_with('/') {
+        return Some("needs a `/` before `{name}`");
+    }
+    let clean = key.split('/').enumerate().all(|(i, p)| (!p.is_empty() || i == 0) && p != "." && p != "..");
+    if clean && !key.chars().any(char::is_control) { None } else { Some("has an empty or dotted part") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_template_ends_in_the_name_and_knows_its_parts() {
+        for good in ["{prefix}/{job}/{source}/{name}", "{prefix}/{name}", "{name}", "x/{source}-{job}/{name}"] {
+            assert_eq!(key_fault(good), None, "{good}");
+        }
+        for bad in ["", "{name}/x", "{prefix}", "{host}/{name}", "a{name}", "../{name}", "a//{name}", "{name}{name}"] {
+            assert!(key_fault(bad).is_some(), "{bad}");
+        }
+    }
+}

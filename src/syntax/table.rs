@@ -1,0 +1,165 @@
+//! The table that decodes the language and documents it: every node, its arguments, its fields and their forms.
+//!
+//! Does not know how a value is read (`value.rs`) nor what a job is. `vex schema` prints it, `schema/job.md` is that
+//! print, and a test holds the two together.
+
+use crate::syntax::kinds;
+
+/// What stands between the name of a node and its fields.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Argument {
+    /// Nothing.
+    None,
+    /// A name of its own; `true` if it may be left out.
+    Name(bool),
+    /// Names of other things, one at least; the word says of what.
+    Names(&'static str),
+    /// Exactly one value.
+    One(&'static str),
+}
+
+/// What a value looks like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// A string.
+    Text,
+    /// A path; relative ones start at the file they stand in.
+    Path,
+    /// A whole number between two bounds.
+    Number(i128, i128),
+    /// `#true` or `#false`.
+    Switch,
+    /// A number of bytes.
+    Size,
+    /// A length of time.
+    Duration,
+    /// A reference to a secret.
+    Secret,
+    /// Strings.
+    List,
+    /// Patterns of names.
+    Globs,
+    /// One of these words.
+    Choice(&'static [&'static str]),
+    /// A time zone.
+    Zone,
+    /// Five cron fields.
+    Schedule,
+    /// Variables, each a node of its own with one value.
+    Variables,
+}
+
+impl Form {
+    /// How the reference shows it.
+    pub fn show(self) -> String {
+        match self {
+            Form::Text => "text".into(),
+            Form::Path => "path".into(),
+            Form::Number(low, high) if high >= i128::from(i64::MAX) => format!("number ≥ {low}"),
+            Form::Number(low, high) => format!("number {low} to {high}"),
+            Form::Switch => "`#true` or `#false`".into(),
+            Form::Size => "size (`64MiB`)".into(),
+            Form::Duration => "duration (`90s` `15m` `6h` `30d`)".into(),
+            Form::Secret => "secret (`(env)`, `(file)` or `(command)`)".into(),
+            Form::List => "texts".into(),
+            Form::Globs => "globs".into(),
+            Form::Choice(words) => words.iter().map(|w| format!("`\"{w}\"`")).collect::<Vec<_>>().join(" or "),
+            Form::Zone => "time zone (`America/Porto_Velho`)".into(),
+            Form::Schedule => "cron fields (`0 1 * * *`)".into(),
+            Form::Variables => "a block of variables".into(),
+        }
+    }
+
+    /// Whether it takes several values, and so can't be a property.
+    pub fn many(self) -> bool {
+        matches!(self, Form::List | Form::Globs | Form::Variables)
+    }
+}
+
+/// A field of a node.
+#[derive(Debug, Clone, Copy)]
+pub struct Field {
+    /// Its name.
+    pub name: &'static str,
+    /// Its form.
+    pub form: Form,
+    /// What holds when it is not given; empty for none.
+    pub default: &'static str,
+    /// One sentence.
+    pub doc: &'static str,
+    /// Whether it must be given.
+    pub required: bool,
+}
+
+/// A node of the language.
+#[derive(Debug, Clone, Copy)]
+pub struct Kind {
+    /// Its name.
+    pub name: &'static str,
+    /// Where it may stand; empty for the top level.
+    pub within: &'static [&'static str],
+    /// What follows its name.
+    pub argument: Argument,
+    /// Its fields.
+    pub fields: &'static [Field],
+    /// One sentence.
+    pub doc: &'static str,
+    /// `false`: the name is known, a later version will do it.
+    pub ready: bool,
+}
+
+impl Kind {
+    /// The field called `name`.
+    pub fn field(&self, name: &str) -> Option<&'static Field> {
+        self.fields.iter().find(|f| f.name == name)
+    }
+}
+
+/// All nodes that may stand within `parent`; `""` is the top level.
+pub fn within(parent: &str) -> impl Iterator<Item = &'static Kind> {
+    kinds::KINDS
+        .iter()
+        .filter(move |k| if k.within.is_empty() { parent.is_empty() } else { k.within.contains(&parent) })
+}
+
+/// The node called `name` within `parent`.
+pub fn kind(parent: &str, name: &str) -> Option<&'static Kind> {
+    within(parent).find(|k| k.name == name)
+}
+
+/// The reference of the language as Markdown.
+pub fn reference() -> String {
+    let mut out = String::from(
+        "# The job language\n\nGenerated from the table that decodes it: `vex schema > schema/job.md`. KDL v2. Every \
+         field may be a property (`host=\"x\"`) or a child (`host \"x\"`), lists are a child with several arguments, \
+         and every node of `sources`, `stores`, `job` and `notify` takes `enabled=#false`.\n",
+    );
+    for kind in kinds::KINDS {
+        let place =
+            if kind.within.is_empty() { "top level".into() } else { format!("in `{}`", kind.within.join("`, `")) };
+        let argument = match kind.argument {
+            Argument::None => String::new(),
+            Argument::Name(true) => " [NAME]".into(),
+            Argument::Name(false) => " NAME".into(),
+            Argument::Names(what) => format!(" {what}…"),
+            Argument::One(what) => format!(" {what}"),
+        };
+        out += &format!("\n## `{}{argument}` ({place})\n\n{}\n", kind.name, kind.doc);
+        if !kind.ready {
+            out += "\n*Not in this version yet.*\n";
+        }
+        if kind.fields.is_empty() {
+            continue;
+        }
+        out += "\n| field | form | default | |\n|---|---|---|---|\n";
+        for field in kind.fields {
+            let default = match (field.required, field.default) {
+                (true, _) => "*required*".into(),
+                (false, "") => String::new(),
+                (false, text) => format!("`{text}`"),
+            };
+            out += &format!("| `{}` | {} | {default} | {} |\n", field.name, field.form.show(), field.doc);
+        }
+    }
+    out
+}
