@@ -1,9 +1,24 @@
 //! The format and its promises; pure. `schema/artifact.md` is normative.
+//!
+//! - An artifact exists if and only if its manifest does; the manifest is written last and removed first.
+//! - Every object is written once.
+//! - A newer format is refused by number, never misread.
+//! - The stores alone suffice to list, verify and restore.
 
+mod container;
+mod damage;
+mod manifest;
 mod member;
+mod name;
 mod position;
 mod proof;
+mod sql;
 
+pub use container::{Directory, LARGEST_ENTRY, Method, Pressed, open, press, read_entry};
+pub use damage::Damage;
+pub use manifest::{ENTRY, EntryLine, FORMAT, LARGEST, Level, Manifest, ObjectLine, ProofLine};
 pub use member::{Kind, Member, Phase};
+pub use name::{MANIFEST, Naming, TEMPLATE, backup_name, entry_part, is_backup_name, is_proof_of, proof_key};
 pub use position::Position;
 pub use proof::{ALGORITHM, Proof, RowDigest, RowSum, Tag};
+pub use sql::{Dialect, Splitter, SqlError, Statement, Value, read_rows, write_bytes, write_name, write_text};

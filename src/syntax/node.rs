@@ -181,8 +181,8 @@ impl Node {
                 if !self.kind.ready {
                     return;
                 }
-                let is_block = child.children().is_some() || table::within(self.kind.name).next().is_some();
-                complaints.push(match is_block && self.kind.fields.is_empty() {
+                let has_blocks = table::within(self.kind.name).next().is_some();
+                complaints.push(match has_blocks {
                     true => problem::unknown_node(name, &span, self.kind.name),
                     false => problem::unknown_field(name, &span, self.kind),
                 });

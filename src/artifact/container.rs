@@ -1,0 +1,326 @@
+//! The container: entries appended whole to one `.zip`, each pressed and sealed by itself on any thread.
+//!
+//! Source of the format: PKWARE APPNOTE 6.3.10 (zip, zip64) and WinZip AE-2 (AES-256, PBKDF2-SHA1, 1000 rounds). The
+//! `zip` crate makes and opens each entry as an archive of one; this file joins such archives: local headers and data
+//! stay byte for byte, the central directory is written anew with zip64 fields always. Nothing is finalised by a
+//! drop: a container is whole only after [`Directory::finish`] was called, so an aborted one can't look complete.
+
+use std::io::{Cursor, Read, Write};
+
+use zip::write::SimpleFileOptions;
+use zip::{AesMode, CompressionMethod, ZipArchive, ZipWriter};
+
+use crate::artifact::damage::Damage;
+use crate::base::Secret;
+
+/// Largest entry, stored or opened, in bytes: the manifest of 10⁵ tables fits, a bomb does not.
+pub const LARGEST_ENTRY: u64 = 2 << 30;
+
+/// How entries are pressed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Method {
+    /// Zstandard at a level.
+    Zstd(i32),
+    /// Deflate at a level.
+    Deflate(i32),
+    /// Not at all.
+    Store,
+}
+
+/// An entry as it stands in the container: local header and data, and its line of the directory.
+#[derive(Debug)]
+pub struct Pressed {
+    /// Local header and data.
+    pub bytes: Vec<u8>,
+    record: Record,
+}
+
+/// What the central directory says of an entry.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Record {
+    needed: u16,
+    flags: u16,
+    method: u16,
+    time: u16,
+    date: u16,
+    crc: u32,
+    stored: u64,
+    raw: u64,
+    name: Vec<u8>,
+    /// Extra fields but zip64.
+    extra: Vec<u8>,
+}
+
+/// Presses `data` into an entry, into `reuse` as buffer.
+pub fn press(
+    name: &str,
+    data: &[u8],
+    method: Method,
+    password: Option<&Secret>,
+    reuse: Vec<u8>,
+) -> zip::result::ZipResult<Pressed> {
+    let (compression, level) = match method {
+        Method::Zstd(level) => (CompressionMethod::Zstd, Some(i64::from(level))),
+        Method::Deflate(level) => (CompressionMethod::Deflated, Some(i64::from(level))),
+        Method::Store => (CompressionMethod::Stored, None),
+    };
+    let mut options = SimpleFileOptions::default()
+        .compression_method(compression)
+        .compression_level(level)
+        .large_file(true)
+        .unix_permissions(0o600);
+    if let Some(password) = password {
+        options = options.with_aes_encryption(AesMode::Aes256, password.reveal());
+    }
+    let mut buffer = reuse;
+    buffer.clear();
+    let mut writer = ZipWriter::new(Cursor::new(buffer));
+    writer.start_file(name, options)?;
+    writer.write_all(data)?;
+    let mut bytes = writer.finish()?.into_inner();
+    let invalid = || zip::result::ZipError::InvalidArchive("an entry of our own has no header".into());
+    let (record, length) = read_local(&bytes).ok_or_else(invalid)?;
+    bytes.truncate(length as usize);
+    Ok(Pressed { bytes, record })
+}
+
+/// Reads the local header at the start of `bytes`: what it says, and the length of header and data together.
+fn read_local(bytes: &[u8]) -> Option<(Record, u64)> {
+    let u16_at = |at: usize| Some(u16::from_le_bytes(bytes.get(at..at + 2)?.try_into().ok()?));
+    let u32_at = |at: usize| Some(u32::from_le_bytes(bytes.get(at..at + 4)?.try_into().ok()?));
+    if bytes.get(..4)? != b"PK\x03\x04" {
+        return None;
+    }
+    let (name_len, extra_len) = (usize::from(u16_at(26)?), usize::from(u16_at(28)?));
+    let name = bytes.get(30..30 + name_len)?.to_vec();
+    let all_extra = bytes.get(30 + name_len..30 + name_len + extra_len)?;
+    let (mut stored, mut raw) = (u64::from(u32_at(18)?), u64::from(u32_at(22)?));
+    let mut extra = Vec::new();
+    let mut rest = all_extra;
+    while rest.len() >= 4 {
+        let (id, len) = (u16::from_le_bytes([rest[0], rest[1]]), usize::from(u16::from_le_bytes([rest[2], rest[3]])));
+        let body = rest.get(4..4 + len)?;
+        if id == 1 {
+            raw = u64::from_le_bytes(body.get(..8)?.try_into().ok()?);
+            stored = u64::from_le_bytes(body.get(8..16)?.try_into().ok()?);
+        } else {
+            extra.extend_from_slice(&rest[..4 + len]);
+        }
+        rest = &rest[4 + len..];
+    }
+    let flags = u16_at(6)?;
+    // Sizes behind the data (bit 3) are never written by vex.
+    if flags & 8 != 0 || !rest.is_empty() {
+        return None;
+    }
+    let header = (30 + name_len + extra_len) as u64;
+    let record = Record {
+        needed: u16_at(4)?.max(45),
+        flags,
+        method: u16_at(8)?,
+        time: u16_at(10)?,
+        date: u16_at(12)?,
+        crc: u32_at(14)?,
+        stored,
+        raw,
+        name,
+        extra,
+    };
+    Some((record, header.checked_add(stored)?))
+}
+
+impl Record {
+    fn write(&self, offset: u64, out: &mut Vec<u8>) {
+        out.extend_from_slice(b"PK\x01\x02");
+        for field in [(3 << 8) | 63, self.needed, self.flags, self.method, self.time, self.date] {
+            out.extend_from_slice(&field.to_le_bytes());
+        }
+        out.extend_from_slice(&self.crc.to_le_bytes());
+        out.extend_from_slice(&[0xff; 8]);
+        out.extend_from_slice(&(self.name.len() as u16).to_le_bytes());
+        out.extend_from_slice(&(28 + self.extra.len() as u16).to_le_bytes());
+        out.extend_from_slice(&[0; 6]);
+        out.extend_from_slice(&(0o100600_u32 << 16).to_le_bytes());
+        out.extend_from_slice(&[0xff; 4]);
+        out.extend_from_slice(&self.name);
+        out.extend_from_slice(&1_u16.to_le_bytes());
+        out.extend_from_slice(&24_u16.to_le_bytes());
+        for field in [self.raw, self.stored, offset] {
+            out.extend_from_slice(&field.to_le_bytes());
+        }
+        out.extend_from_slice(&self.extra);
+    }
+}
+
+/// The central directory of a container that is being written.
+#[derive(Debug, Default)]
+pub struct Directory {
+    records: Vec<u8>,
+    count: u64,
+    offset: u64,
+}
+
+impl Directory {
+    /// Notes an entry that is appended now; returns where it stands.
+    pub fn add(&mut self, entry: &Pressed) -> u64 {
+        let offset = self.offset;
+        entry.record.write(offset, &mut self.records);
+        self.count += 1;
+        self.offset += entry.bytes.len() as u64;
+        offset
+    }
+
+    /// The bytes that end the container: directory, zip64 end, end.
+    pub fn finish(self) -> Vec<u8> {
+        let mut out = self.records;
+        let size = out.len() as u64;
+        let end = self.offset + size;
+        out.extend_from_slice(b"PK\x06\x06");
+        out.extend_from_slice(&44_u64.to_le_bytes());
+        out.extend_from_slice(&((3_u16 << 8) | 63).to_le_bytes());
+        out.extend_from_slice(&45_u16.to_le_bytes());
+        out.extend_from_slice(&[0; 8]);
+        for field in [self.count, self.count, size, self.offset] {
+            out.extend_from_slice(&field.to_le_bytes());
+        }
+        out.extend_from_slice(b"PK\x06\x07");
+        out.extend_from_slice(&0_u32.to_le_bytes());
+        out.extend_from_slice(&end.to_le_bytes());
+        out.extend_from_slice(&1_u32.to_le_bytes());
+        out.extend_from_slice(b"PK\x05\x06");
+        out.extend_from_slice(&[0; 4]);
+        out.extend_from_slice(&(self.count.min(0xffff) as u16).to_le_bytes());
+        out.extend_from_slice(&(self.count.min(0xffff) as u16).to_le_bytes());
+        out.extend_from_slice(&(size.min(0xffff_ffff) as u32).to_le_bytes());
+        out.extend_from_slice(&(self.offset.min(0xffff_ffff) as u32).to_le_bytes());
+        out.extend_from_slice(&[0; 2]);
+        out
+    }
+}
+
+/// Opens an entry: checks its header against `name` and `raw`, decrypts, decompresses, checks CRC or HMAC.
+///
+/// `bytes` is local header and data, as fetched by range. At most `raw` bytes come out, whatever the data claims.
+pub fn open(bytes: Vec<u8>, name: &str, raw: u64, password: Option<&Secret>) -> Result<Vec<u8>, Damage> {
+    let damage = |found: String| Damage::entry(name, found);
+    if raw > LARGEST_ENTRY {
+        return Err(damage(format!("it claims {raw} bytes")));
+    }
+    let length = bytes.len() as u64;
+    let (record, expected) = read_local(&bytes).ok_or_else(|| damage("no entry header".into()))?;
+    if record.name != name.as_bytes() || expected != length || record.raw != raw {
+        return Err(damage("its header is of another entry".into()));
+    }
+    let pressed = Pressed { bytes, record };
+    let mut directory = Directory::default();
+    directory.add(&pressed);
+    let mut whole = pressed.bytes;
+    whole.extend_from_slice(&directory.finish());
+    let mut archive = ZipArchive::new(Cursor::new(whole)).map_err(|e| damage(e.to_string()))?;
+    read_entry(&mut archive, 0, name, raw, password)
+}
+
+/// Reads entry `index` of an archive; at most `raw` bytes.
+pub fn read_entry<R: Read + std::io::Seek>(
+    archive: &mut ZipArchive<R>,
+    index: usize,
+    name: &str,
+    raw: u64,
+    password: Option<&Secret>,
+) -> Result<Vec<u8>, Damage> {
+    let options = zip::read::ZipReadOptions::new().password(password.map(|p| p.reveal().as_bytes()));
+    let mut entry = archive.by_index_with_options(index, options).map_err(|e| match e {
+        zip::result::ZipError::InvalidPassword => Damage::sealed(name, password.is_some()),
+        zip::result::ZipError::UnsupportedArchive(_) if password.is_none() => Damage::sealed(name, false),
+        other => Damage::entry(name, other.to_string()),
+    })?;
+    let mut data = Vec::with_capacity(raw.min(64 << 20) as usize);
+    entry.by_ref().take(raw + 1).read_to_end(&mut data).map_err(|e| Damage::entry(name, e.to_string()))?;
+    if data.len() as u64 != raw {
+        return Err(Damage::entry(name, format!("{} bytes instead of {raw}", data.len())));
+    }
+    Ok(data)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn container(entries: &[(&str, &[u8])], method: Method, password: Option<&Secret>) -> Vec<u8> {
+        let (mut whole, mut directory) = (Vec::new(), Directory::default());
+        for (name, data) in entries {
+            let entry = press(name, data, method, password, Vec::new()).expect("pressed");
+            assert_eq!(directory.add(&entry), whole.len() as u64);
+            whole.extend_from_slice(&entry.bytes);
+        }
+        whole.extend_from_slice(&directory.finish());
+        whole
+    }
+
+    #[test]
+    fn entries_of_every_method_open_from_their_range_and_from_the_whole() {
+        let password = Secret::new("CANARY-ZIP".into());
+        let data: Vec<u8> = (0..100_000_u32).flat_map(|i| (i % 251).to_le_bytes()).collect();
+        for method in [Method::Zstd(1), Method::Deflate(6), Method::Store] {
+            for password in [None, Some(&password)] {
+                let entry = press("a/x.sql", &data, method, password, Vec::new()).expect("pressed");
+                let bytes = entry.bytes.clone();
+                assert_eq!(open(bytes.clone(), "a/x.sql", data.len() as u64, password).expect("opens"), data);
+                assert!(open(bytes.clone(), "a/y.sql", data.len() as u64, password).is_err());
+                assert!(open(bytes[..bytes.len() - 1].to_vec(), "a/x.sql", data.len() as u64, password).is_err());
+                let whole = container(&[("a/x.sql", &data), ("b", b"")], method, password);
+                let mut archive = ZipArchive::new(Cursor::new(whole)).expect("an archive");
+                assert_eq!(archive.len(), 2);
+                assert_eq!(read_entry(&mut archive, 0, "a/x.sql", data.len() as u64, password).expect("reads"), data);
+            }
+        }
+    }
+
+    #[test]
+    fn a_wrong_password_is_told_from_damage() {
+        let right = Secret::new("right".into());
+        let entry = press("x", b"data", Method::Zstd(1), Some(&right), Vec::new()).expect("pressed");
+        let wrong = open(entry.bytes.clone(), "x", 4, Some(&Secret::new("wrong".into()))).expect_err("wrong password");
+        assert!(wrong.to_string().contains("password"), "{wrong}");
+        let none = open(entry.bytes, "x", 4, None).expect_err("no password");
+        assert!(none.to_string().contains("password"), "{none}");
+    }
+
+    #[test]
+    fn every_flipped_byte_of_the_data_is_noticed() {
+        let data: Vec<u8> = (0..2000_u32).flat_map(|i| (i * i).to_le_bytes()).collect();
+        for method in [Method::Zstd(1), Method::Store] {
+            let entry = press("x", &data, method, None, Vec::new()).expect("pressed");
+            for at in (31..entry.bytes.len()).step_by(97) {
+                let mut bytes = entry.bytes.clone();
+                bytes[at] ^= 0x10;
+                let opened = open(bytes, "x", data.len() as u64, None);
+                assert!(opened.is_err() || opened.is_ok_and(|d| d == data), "byte {at}");
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn arbitrary_bytes_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..300), raw in 0_u64..1000) {
+            prop_assert!(open(bytes.clone(), "x", raw, None).is_err());
+            let mut headed = b"PK\x03\x04".to_vec();
+            headed.extend_from_slice(&bytes);
+            drop(open(headed, "x", raw, Some(&Secret::new("p".into()))));
+        }
+
+        #[test]
+        fn a_mutated_entry_opens_to_the_same_or_not_at_all(at in 0_usize..200, bit in 0_u8..8, cut in 0_usize..200) {
+            let data = b"INSERT INTO `t` VALUES (1,'x');\n".repeat(20);
+            let mut bytes = press("x", &data, Method::Zstd(1), None, Vec::new()).expect("pressed").bytes;
+            let len = bytes.len();
+            bytes[at % len] ^= 1 << bit;
+            bytes.truncate(len - cut % 3);
+            if let Ok(opened) = open(bytes, "x", data.len() as u64, None) {
+                prop_assert_eq!(opened, data);
+            }
+        }
+    }
+}

@@ -1,0 +1,58 @@
+//! What is wrong with an artifact. Damage is a result, not a surprise.
+
+/// A difference between what an artifact says of itself and what it is.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Damage {
+    /// An entry is not what its manifest says.
+    #[error("entry {name} is damaged: {found}")]
+    Entry {
+        /// The entry.
+        name: String,
+        /// What was found.
+        found: String,
+    },
+    /// An entry is sealed and the password is missing or wrong.
+    #[error("entry {name} is sealed and {}", if *.given { "the password does not open it" } else { "no password was given" })]
+    Sealed {
+        /// The entry.
+        name: String,
+        /// Whether a password was given.
+        given: bool,
+    },
+    /// The manifest can't be read.
+    #[error("the manifest is damaged: {0}")]
+    Manifest(String),
+    /// The manifest is of a newer format.
+    #[error("the artifact has format {found}, this vex reads up to {known}; use a newer vex")]
+    Newer {
+        /// Its format.
+        found: u64,
+        /// The newest this program knows.
+        known: u64,
+    },
+    /// The rows are not those that were dumped.
+    #[error("{title} has {found} instead of {expected}")]
+    Rows {
+        /// The table.
+        title: String,
+        /// What the manifest says.
+        expected: String,
+        /// What was found.
+        found: String,
+    },
+    /// The object as a whole is not what its manifest says.
+    #[error("the object is damaged: {0}")]
+    Object(String),
+}
+
+impl Damage {
+    /// Damage of one entry.
+    pub fn entry(name: &str, found: impl Into<String>) -> Damage {
+        Damage::Entry { name: name.to_owned(), found: found.into() }
+    }
+
+    /// An entry that the password does not open.
+    pub fn sealed(name: &str, given: bool) -> Damage {
+        Damage::Sealed { name: name.to_owned(), given }
+    }
+}

@@ -1,0 +1,137 @@
+//! The names of artifacts and where they rest: `{prefix}/{job}/{source}/backup_YYYYMMDD_HHMMSS.zip`.
+//!
+//! Pure. Invariant: [`Naming::owns`] accepts exactly the keys that [`Naming::key`] can make, and their sidecars; only such
+//! keys are ever deleted. No name of a database or table gets into a key, and an entry's name is made of safe
+//! characters only, so that no name ever becomes a path.
+
+use jiff::Zoned;
+
+/// Suffix of the manifest beside an artifact.
+pub const MANIFEST: &str = ".manifest.json";
+
+/// The template where none is given.
+pub const TEMPLATE: &str = "{prefix}/{job}/{source}/{name}";
+
+/// How the artifacts of one chain are named in one store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Naming {
+    folder: String,
+}
+
+impl Naming {
+    /// Resolves a template; it ends in `{name}`.
+    pub fn new(template: &str, prefix: &str, job: &str, source: &str) -> Naming {
+        let folder = template.trim_end_matches("{name}").replace("{prefix}", prefix);
+        let folder = folder.replace("{job}", job).replace("{source}", source);
+        let folder = folder.trim_matches('/');
+        Naming { folder: if folder.is_empty() { String::new() } else { format!("{folder}/") } }
+    }
+
+    /// The folder of all its artifacts: empty, or ending in `/`.
+    pub fn folder(&self) -> &str {
+        &self.folder
+    }
+
+    /// The key of the artifact called `name`.
+    pub fn key(&self, name: &str) -> String {
+        format!("{}{name}", self.folder)
+    }
+
+    /// Whether `key` is an artifact of this naming, or a manifest or proof beside one.
+    pub fn owns(&self, key: &str) -> bool {
+        let Some(name) = key.strip_prefix(&self.folder) else { return false };
+        let Some((stem, rest)) = name.split_at_checked(26) else { return false };
+        is_backup_name(stem) && (rest.is_empty() || rest == MANIFEST || is_proof_suffix(rest))
+    }
+}
+
+/// The name of an artifact that is made now: `backup_YYYYMMDD_HHMMSS.zip`, 26 characters.
+pub fn backup_name(now: &Zoned) -> String {
+    now.strftime("backup_%Y%m%d_%H%M%S.zip").to_string()
+}
+
+/// Whether a name has that form.
+pub fn is_backup_name(name: &str) -> bool {
+    let digits = |s: &str| s.bytes().all(|b| b.is_ascii_digit());
+    name.len() == 26
+        && name.is_ascii()
+        && name.starts_with("backup_")
+        && digits(&name[7..15])
+        && &name[15..16] == "_"
+        && digits(&name[16..22])
+        && name.ends_with(".zip")
+}
+
+/// The key of a proof: `<key>.proof-<UTC>.json`, UTC to the microsecond.
+pub fn proof_key(key: &str, now: jiff::Timestamp) -> String {
+    format!("{key}.proof-{}.json", now.strftime("%Y%m%dT%H%M%S%6fZ"))
+}
+
+/// Whether `key` is a proof of the artifact at `artifact`.
+pub fn is_proof_of(key: &str, artifact: &str) -> bool {
+    key.strip_prefix(artifact).is_some_and(is_proof_suffix)
+}
+
+fn is_proof_suffix(rest: &str) -> bool {
+    let middle = rest.strip_prefix(".proof-").and_then(|r| r.strip_suffix(".json"));
+    middle.is_some_and(|m| m.len() == 22 && m.bytes().all(|b| b.is_ascii_digit() || b == b'T' || b == b'Z'))
+}
+
+/// A name as part of an entry's name: letters, digits, `_`, `-`; the rest as `%XX`; long ones cut, told apart by number.
+///
+/// Upper case letters stay, so two names that differ in case only are told apart by `number` as well.
+pub fn entry_part(name: &str, number: usize) -> String {
+    let mut out = String::with_capacity(name.len());
+    let mut exact = true;
+    for byte in name.bytes() {
+        if out.len() > 96 {
+            exact = false;
+            break;
+        }
+        match byte {
+            b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-' => out.push(char::from(byte)),
+            b'A'..=b'Z' => {
+                exact = false;
+                out.push(char::from(byte));
+            }
+            _ => out += &format!("%{byte:02X}"),
+        }
+    }
+    if exact && !out.is_empty() { out } else { format!("{out}~{number}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_naming_owns_its_keys_and_no_others() {
+        let naming = Naming::new(TEMPLATE, "prod", "nightly", "db1");
+        let key = naming.key("backup_20261120_010000.zip");
+        assert_eq!(key, "prod/nightly/db1/backup_20261120_010000.zip");
+        let proof = proof_key(&key, jiff::Timestamp::UNIX_EPOCH);
+        assert!(is_proof_of(&proof, &key) && naming.owns(&proof));
+        assert!(naming.owns(&key) && naming.owns(&format!("{key}{MANIFEST}")));
+        for foreign in [
+            "prod/nightly/db10/backup_20261120_010000.zip",
+            "prod/nightly/db1/backup_20261120_010000.zip.bak",
+            "prod/nightly/db1/x/backup_20261120_010000.zip",
+            "prod/nightly/db1/other.zip",
+            "backup_20261120_010000.zip",
+            "prod/nightly/db1/",
+        ] {
+            assert!(!naming.owns(foreign), "{foreign}");
+        }
+        assert_eq!(Naming::new("{prefix}/{name}", "", "j", "s").key("x"), "x");
+        assert_eq!(Naming::new(TEMPLATE, "", "j", "s").key("x"), "j/s/x");
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn an_entry_part_is_safe_and_short(name in "\\PC{0,200}") {
+            let part = entry_part(&name, 7);
+            proptest::prop_assert!(!part.is_empty() && part.len() < 120);
+            proptest::prop_assert!(part.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-%~".contains(&b)));
+        }
+    }
+}

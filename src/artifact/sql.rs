@@ -1,0 +1,535 @@
+//! The grammar of SQL entries: how values are written, and a strict reader of what was written.
+//!
+//! Knows two dialects of literals, no server. The normative text is `schema/artifact.md`. Invariant: a value that is
+//! written by [`write_text`] or [`write_bytes`] is read back by [`read_rows`] to the same tag and bytes, and by the
+//! client program of its dialect to the same value. The reader is strict: what it does not know is an error.
+
+use std::borrow::Cow;
+
+use crate::artifact::proof::Tag;
+
+/// Whose literals an entry holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Dialect {
+    /// MySQL and MariaDB: backslash escapes, `_charset x'…'`.
+    Mysql,
+    /// SQLite: doubled quotes only, `CAST(x'…' AS TEXT)`.
+    Sqlite,
+}
+
+/// A value of a row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Value<'a> {
+    /// NULL.
+    Null,
+    /// A number, as its literal.
+    Number(&'a [u8]),
+    /// Text, by its bytes.
+    Text(Cow<'a, [u8]>),
+    /// Bytes.
+    Bytes(Vec<u8>),
+}
+
+impl Value<'_> {
+    /// Tag and bytes, as the content proof takes them.
+    pub fn parts(&self) -> (Tag, &[u8]) {
+        match self {
+            Value::Null => (Tag::Null, b""),
+            Value::Number(literal) => (Tag::Number, literal),
+            Value::Text(text) => (Tag::Text, text),
+            Value::Bytes(bytes) => (Tag::Bytes, bytes),
+        }
+    }
+}
+
+/// What an entry must not hold.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{what} at byte {at}")]
+pub struct SqlError {
+    /// Offset in the entry.
+    pub at: usize,
+    /// What is wrong.
+    pub what: &'static str,
+}
+
+/// Writes text as a literal of the dialect. Text that a plain literal can't hold must be given to [`write_bytes`].
+pub fn write_text(dialect: Dialect, text: &[u8], out: &mut Vec<u8>) {
+    out.push(b'\'');
+    let special = match dialect {
+        Dialect::Mysql => &MYSQL_SPECIAL,
+        Dialect::Sqlite => &SQLITE_SPECIAL,
+    };
+    let mut from = 0;
+    for (at, byte) in text.iter().enumerate() {
+        let escape = special[usize::from(*byte)];
+        if escape != 0 {
+            out.extend_from_slice(&text[from..at]);
+            out.push(if escape == b'\'' && dialect == Dialect::Sqlite { b'\'' } else { b'\\' });
+            out.push(escape);
+            from = at + 1;
+        }
+    }
+    out.extend_from_slice(&text[from..]);
+    out.push(b'\'');
+}
+
+/// Writes bytes as `x'…'`.
+pub fn write_bytes(bytes: &[u8], out: &mut Vec<u8>) {
+    const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
+    out.reserve(bytes.len() * 2 + 3);
+    out.extend_from_slice(b"x'");
+    for byte in bytes {
+        out.extend_from_slice(&[DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]);
+    }
+    out.push(b'\'');
+}
+
+/// Writes a name between the quotes of the dialect.
+pub fn write_name(dialect: Dialect, name: &str, out: &mut Vec<u8>) {
+    let quote = match dialect {
+        Dialect::Mysql => b'`',
+        Dialect::Sqlite => b'"',
+    };
+    out.push(quote);
+    for byte in name.bytes() {
+        if byte == quote {
+            out.push(quote);
+        }
+        out.push(byte);
+    }
+    out.push(quote);
+}
+
+/// The letter after the backslash, or 0 for a byte that stands for itself.
+const MYSQL_SPECIAL: [u8; 256] = {
+    let mut table = [0; 256];
+    table[0] = b'0';
+    table[b'\n' as usize] = b'n';
+    table[b'\r' as usize] = b'r';
+    table[0x1a] = b'Z';
+    table[b'\'' as usize] = b'\'';
+    table[b'\\' as usize] = b'\\';
+    table
+};
+
+const SQLITE_SPECIAL: [u8; 256] = {
+    let mut table = [0; 256];
+    table[b'\'' as usize] = b'\'';
+    table
+};
+
+/// Reads every row of every `INSERT INTO` of an entry; the callback gets the head of the statement (from `INSERT` to
+/// before `VALUES`) and the values.
+pub fn read_rows<E: From<SqlError>>(
+    dialect: Dialect,
+    entry: &[u8],
+    row: &mut dyn FnMut(&[u8], &[Value<'_>]) -> Result<(), E>,
+) -> Result<(), E> {
+    for statement in Splitter::new(dialect, entry) {
+        let statement = statement?;
+        if statement.text.starts_with(b"INSERT INTO ") {
+            read_insert(dialect, &statement, row)?;
+        }
+    }
+    Ok(())
+}
+
+fn read_insert<E: From<SqlError>>(
+    dialect: Dialect,
+    statement: &Statement<'_>,
+    row: &mut dyn FnMut(&[u8], &[Value<'_>]) -> Result<(), E>,
+) -> Result<(), E> {
+    let mut reader = Reader { bytes: statement.text, at: 0, base: statement.at, dialect };
+    let head = reader.head()?;
+    let mut values = Vec::new();
+    loop {
+        values.clear();
+        reader.blanks();
+        reader.expect(b'(', "a row begins with (")?;
+        if reader.peek() == Some(b')') {
+            reader.at += 1;
+        } else {
+            loop {
+                values.push(reader.value()?);
+                match reader.take() {
+                    Some(b',') => {}
+                    Some(b')') => break,
+                    _ => return Err(reader.error("a value ends with , or )").into()),
+                }
+            }
+        }
+        row(head, &values)?;
+        reader.blanks();
+        match reader.take() {
+            Some(b',') => {}
+            None => return Ok(()),
+            Some(_) => return Err(reader.error("a row ends with , or the statement").into()),
+        }
+    }
+}
+
+struct Reader<'a> {
+    bytes: &'a [u8],
+    at: usize,
+    base: usize,
+    dialect: Dialect,
+}
+
+impl<'a> Reader<'a> {
+    fn error(&self, what: &'static str) -> SqlError {
+        SqlError { at: self.base + self.at, what }
+    }
+
+    fn peek(&self) -> Option<u8> {
+        self.bytes.get(self.at).copied()
+    }
+
+    fn take(&mut self) -> Option<u8> {
+        let byte = self.peek()?;
+        self.at += 1;
+        Some(byte)
+    }
+
+    fn blanks(&mut self) {
+        while matches!(self.peek(), Some(b' ' | b'\n' | b'\r' | b'\t')) {
+            self.at += 1;
+        }
+    }
+
+    fn expect(&mut self, byte: u8, what: &'static str) -> Result<(), SqlError> {
+        if self.take() == Some(byte) { Ok(()) } else { Err(self.error(what)) }
+    }
+
+    fn eat(&mut self, word: &[u8]) -> bool {
+        let fits = self.bytes[self.at..].starts_with(word);
+        self.at += if fits { word.len() } else { 0 };
+        fits
+    }
+
+    /// From `INSERT` to before `VALUES`; quoted names may hold anything.
+    fn head(&mut self) -> Result<&'a [u8], SqlError> {
+        while let Some(byte) = self.take() {
+            match byte {
+                b'`' | b'"' => {
+                    let end = memchr::memchr(byte, &self.bytes[self.at..])
+                        .ok_or_else(|| self.error("a name is not closed"))?;
+                    self.at += end + 1;
+                }
+                b' ' | b')'
+                    if self.bytes[self.at..].starts_with(b"VALUES")
+                        || self.bytes[self.at..].starts_with(b" VALUES") =>
+                {
+                    let head = self.bytes[..self.at].trim_ascii_end();
+                    self.at += if self.peek() == Some(b' ') { 7 } else { 6 };
+                    return Ok(head);
+                }
+                _ => {}
+            }
+        }
+        Err(self.error("an INSERT without VALUES"))
+    }
+
+    fn value(&mut self) -> Result<Value<'a>, SqlError> {
+        match self.peek() {
+            Some(b'\'') => {
+                self.at += 1;
+                self.text().map(Value::Text)
+            }
+            Some(b'x') => {
+                self.at += 1;
+                self.hex().map(Value::Bytes)
+            }
+            Some(b'N') if self.eat(b"NULL") => Ok(Value::Null),
+            Some(b'_') if self.dialect == Dialect::Mysql => {
+                self.at += 1;
+                while matches!(self.peek(), Some(b'a'..=b'z' | b'0'..=b'9')) {
+                    self.at += 1;
+                }
+                self.expect(b' ', "a character set ends with a blank")?;
+                self.expect(b'x', "a character set is followed by x'…'")?;
+                Ok(Value::Text(Cow::Owned(self.hex()?)))
+            }
+            Some(b'C') if self.dialect == Dialect::Sqlite && self.eat(b"CAST(x") => {
+                let text = self.hex()?;
+                if self.eat(b" AS TEXT)") {
+                    Ok(Value::Text(Cow::Owned(text)))
+                } else {
+                    Err(self.error("a cast to TEXT"))
+                }
+            }
+            Some(b'-' | b'0'..=b'9') => {
+                let from = self.at;
+                while matches!(self.peek(), Some(b'-' | b'+' | b'.' | b'0'..=b'9' | b'e' | b'E')) {
+                    self.at += 1;
+                }
+                Ok(Value::Number(&self.bytes[from..self.at]))
+            }
+            _ => Err(self.error("not a value")),
+        }
+    }
+
+    /// The rest of a text literal, after its opening quote.
+    fn text(&mut self) -> Result<Cow<'a, [u8]>, SqlError> {
+        let from = self.at;
+        let mut owned: Option<Vec<u8>> = None;
+        let mut copied = from;
+        loop {
+            let rest = &self.bytes[self.at..];
+            let next = match self.dialect {
+                Dialect::Mysql => memchr::memchr2(b'\'', b'\\', rest),
+                Dialect::Sqlite => memchr::memchr(b'\'', rest),
+            };
+            self.at += next.ok_or_else(|| self.error("a text is not closed"))?;
+            let byte = self.bytes[self.at];
+            let follower = self.bytes.get(self.at + 1).copied();
+            if byte == b'\'' && follower != Some(b'\'') {
+                let tail = &self.bytes[copied..self.at];
+                self.at += 1;
+                return Ok(match owned {
+                    None => Cow::Borrowed(tail),
+                    Some(mut text) => {
+                        text.extend_from_slice(tail);
+                        Cow::Owned(text)
+                    }
+                });
+            }
+            let plain = match (byte, follower) {
+                (b'\'', _) | (_, Some(b'\'')) => b'\'',
+                (_, Some(b'0')) => 0,
+                (_, Some(b'n')) => b'\n',
+                (_, Some(b'r')) => b'\r',
+                (_, Some(b'Z')) => 0x1a,
+                (_, Some(b'\\')) => b'\\',
+                _ => return Err(self.error("an escape nobody writes")),
+            };
+            let text = owned.get_or_insert_with(Vec::new);
+            text.extend_from_slice(&self.bytes[copied..self.at]);
+            text.push(plain);
+            self.at += 2;
+            copied = self.at;
+        }
+    }
+
+    /// `'…'` of a hexadecimal literal, after its `x`.
+    fn hex(&mut self) -> Result<Vec<u8>, SqlError> {
+        self.expect(b'\'', "x is followed by '")?;
+        let end = memchr::memchr(b'\'', &self.bytes[self.at..]).ok_or_else(|| self.error("bytes are not closed"))?;
+        let digits = &self.bytes[self.at..self.at + end];
+        let digit = |b: u8| char::from(b).to_digit(16).map(|d| d as u8);
+        let (pairs, odd) = digits.as_chunks::<2>();
+        let bytes: Option<Vec<u8>> = pairs.iter().map(|[a, b]| Some(digit(*a)? << 4 | digit(*b)?)).collect();
+        let bytes = bytes.filter(|_| odd.is_empty()).ok_or_else(|| self.error("not hexadecimal"))?;
+        self.at += end + 1;
+        Ok(bytes)
+    }
+}
+
+/// A statement of an entry, without its delimiter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Statement<'a> {
+    /// Its text.
+    pub text: &'a [u8],
+    /// Where it stands in the entry.
+    pub at: usize,
+}
+
+/// Splits an entry into statements: strings, names and comments are passed over, `DELIMITER` lines are obeyed.
+///
+/// SQLite's compound statements (triggers) are not for it: SQLite's own parser takes such entries whole.
+pub struct Splitter<'a> {
+    bytes: &'a [u8],
+    at: usize,
+    delimiter: &'a [u8],
+    dialect: Dialect,
+}
+
+impl<'a> Splitter<'a> {
+    /// Splits `entry`.
+    pub fn new(dialect: Dialect, entry: &'a [u8]) -> Splitter<'a> {
+        Splitter { bytes: entry, at: 0, delimiter: b";", dialect }
+    }
+
+    fn skip_blanks(&mut self) -> Result<(), SqlError> {
+        loop {
+            let rest = &self.bytes[self.at..];
+            match rest.first() {
+                Some(b' ' | b'\n' | b'\r' | b'\t') => self.at += 1,
+                Some(b'-') if is_comment(rest) => self.at += line_length(rest),
+                Some(b'D') if self.dialect == Dialect::Mysql && rest.starts_with(b"DELIMITER ") => {
+                    let line = &rest[..line_length(rest)];
+                    self.delimiter = line[10..].trim_ascii();
+                    if self.delimiter.is_empty() {
+                        return Err(SqlError { at: self.at, what: "DELIMITER without one" });
+                    }
+                    self.at += line.len();
+                }
+                _ => return Ok(()),
+            }
+        }
+    }
+
+    /// Length of the quoted or commented stretch that begins `rest`; 0 if none does.
+    fn stretch(&self, rest: &[u8]) -> Option<usize> {
+        match rest[0] {
+            quote @ (b'\'' | b'"' | b'`') => {
+                let mut at = 1;
+                loop {
+                    let found = match (self.dialect, quote) {
+                        (Dialect::Mysql, b'\'' | b'"') => memchr::memchr2(quote, b'\\', &rest[at..])?,
+                        _ => memchr::memchr(quote, &rest[at..])?,
+                    };
+                    at += found;
+                    if rest[at] == b'\\' {
+                        at += 2;
+                    } else if rest.get(at + 1) == Some(&quote) {
+                        at += 2;
+                    } else {
+                        return Some(at + 1);
+                    }
+                    if at > rest.len() {
+                        return None;
+                    }
+                }
+            }
+            b'-' if is_comment(rest) => Some(line_length(rest)),
+            b'#' if self.dialect == Dialect::Mysql => Some(line_length(rest)),
+            b'/' if rest.starts_with(b"/*") => memchr::memmem::find(&rest[2..], b"*/").map(|n| n + 4),
+            _ => Some(0),
+        }
+    }
+}
+
+/// `--` and then a blank or the end of the line.
+fn is_comment(rest: &[u8]) -> bool {
+    rest.starts_with(b"--") && rest.get(2).is_none_or(|b| b.is_ascii_whitespace())
+}
+
+fn line_length(rest: &[u8]) -> usize {
+    memchr::memchr(b'\n', rest).map_or(rest.len(), |n| n + 1)
+}
+
+impl<'a> Iterator for Splitter<'a> {
+    type Item = Result<Statement<'a>, SqlError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if let Err(error) = self.skip_blanks() {
+            self.at = self.bytes.len();
+            return Some(Err(error));
+        }
+        let from = self.at;
+        while self.at < self.bytes.len() {
+            let rest = &self.bytes[self.at..];
+            if rest.starts_with(self.delimiter) {
+                let text = self.bytes[from..self.at].trim_ascii_end();
+                self.at += self.delimiter.len();
+                return Some(Ok(Statement { text, at: from }));
+            }
+            match self.stretch(rest) {
+                Some(0) => self.at += 1,
+                Some(n) => self.at += n,
+                None => {
+                    let error = SqlError { at: self.at, what: "a quote or comment is not closed" };
+                    self.at = self.bytes.len();
+                    return Some(Err(error));
+                }
+            }
+        }
+        if from == self.bytes.len() {
+            return None;
+        }
+        Some(Err(SqlError { at: from, what: "the last statement has no end" }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn rows(dialect: Dialect, entry: &[u8]) -> Result<Vec<Vec<(Tag, Vec<u8>)>>, SqlError> {
+        let mut all = Vec::new();
+        read_rows(dialect, entry, &mut |_, values| {
+            all.push(values.iter().map(|v| (v.parts().0, v.parts().1.to_vec())).collect());
+            Ok::<(), SqlError>(())
+        })?;
+        Ok(all)
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_read_back(
+            values in prop::collection::vec((0_u8..3, prop::collection::vec(any::<u8>(), 0..40)), 1..8),
+            mysql: bool,
+        ) {
+            let dialect = if mysql { Dialect::Mysql } else { Dialect::Sqlite };
+            let mut entry = b"SET NAMES utf8mb4;\nINSERT INTO `a``(VALUES` (`x`) VALUES\n(".to_vec();
+            let mut expected = Vec::new();
+            for (i, (kind, bytes)) in values.iter().enumerate() {
+                entry.extend_from_slice(if i > 0 { b"," } else { b"" });
+                match kind {
+                    0 => { entry.extend_from_slice(b"NULL"); expected.push((Tag::Null, Vec::new())); }
+                    1 => { write_text(dialect, bytes, &mut entry); expected.push((Tag::Text, bytes.clone())); }
+                    _ => { write_bytes(bytes, &mut entry); expected.push((Tag::Bytes, bytes.clone())); }
+                }
+            }
+            entry.extend_from_slice(b");\n");
+            prop_assert_eq!(rows(dialect, &entry), Ok(vec![expected]));
+        }
+
+        #[test]
+        fn a_splitter_finds_statements_whatever_strings_hold(
+            texts in prop::collection::vec("[a-z;'\"`\\\\\n#/*-]{0,12}", 1..6), mysql: bool,
+        ) {
+            let dialect = if mysql { Dialect::Mysql } else { Dialect::Sqlite };
+            let mut entry = Vec::new();
+            let mut expected: Vec<Vec<u8>> = Vec::new();
+            for text in &texts {
+                let mut statement = b"SELECT ".to_vec();
+                write_text(dialect, text.as_bytes(), &mut statement);
+                write_name(dialect, text, &mut statement);
+                expected.push(statement.clone());
+                entry.extend_from_slice(&statement);
+                entry.extend_from_slice(b";\n");
+            }
+            let found: Result<Vec<Vec<u8>>, SqlError> = Splitter::new(dialect, &entry).map(|s| s.map(|s| s.text.to_vec())).collect();
+            prop_assert_eq!(found, Ok(expected));
+        }
+
+        #[test]
+        fn arbitrary_bytes_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..200), mysql: bool) {
+            let dialect = if mysql { Dialect::Mysql } else { Dialect::Sqlite };
+            let mut entry = b"INSERT INTO t VALUES (".to_vec();
+            entry.extend_from_slice(&bytes);
+            drop(rows(dialect, &bytes));
+            drop(rows(dialect, &entry));
+        }
+    }
+
+    #[test]
+    fn every_form_of_value_has_its_tag() {
+        let entry = b"INSERT INTO `t` (`a`) VALUES (NULL,-1.5e-3,'it\\'s',x'00FF',_latin1 x'E9',0),\n(1,2,3,4,5,6);\n";
+        let all = rows(Dialect::Mysql, entry).expect("reads");
+        let tags: Vec<Tag> = all[0].iter().map(|v| v.0).collect();
+        assert_eq!(tags, [Tag::Null, Tag::Number, Tag::Text, Tag::Bytes, Tag::Text, Tag::Number]);
+        assert_eq!(all[0][2].1, b"it's");
+        assert_eq!(all.len(), 2);
+        let sqlite =
+            rows(Dialect::Sqlite, b"INSERT INTO \"t\" VALUES ('a\\',CAST(x'6100' AS TEXT),9e999);").expect("reads");
+        assert_eq!(sqlite[0][0].1, b"a\\");
+        assert_eq!(sqlite[0][1], (Tag::Text, b"a\0".to_vec()));
+        assert_eq!(rows(Dialect::Mysql, b"INSERT INTO `g` () VALUES (),();").expect("reads").len(), 2);
+    }
+
+    #[test]
+    fn delimiters_are_obeyed_and_open_ends_are_errors() {
+        let entry = b"-- vex\nUSE `a`;\nDELIMITER ;;\nCREATE TRIGGER t BEGIN SELECT ';;'; -- ;;\n END;;\nDELIMITER ;\nSELECT 1;\n";
+        let found: Vec<String> = Splitter::new(Dialect::Mysql, entry)
+            .map(|s| String::from_utf8_lossy(s.expect("a statement").text).into_owned())
+            .collect();
+        assert_eq!(found, ["USE `a`", "CREATE TRIGGER t BEGIN SELECT ';;'; -- ;;\n END", "SELECT 1"]);
+        for open in ["SELECT 1", "SELECT 'a;", "/* x;", "INSERT INTO t VALUES (1;", "INSERT INTO t VALUES (1)x;"] {
+            assert!(rows(Dialect::Mysql, open.as_bytes()).is_err(), "{open}");
+        }
+    }
+}
