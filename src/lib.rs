@@ -13,6 +13,7 @@
 pub mod artifact;
 pub mod base;
 pub mod job;
+pub mod pipeline;
 pub mod source;
 pub mod store;
 pub mod syntax;

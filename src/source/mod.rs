@@ -1,3 +1,33 @@
 //! Where bytes come from and go back to.
 
 pub mod contract;
+mod sqlite;
+
+use crate::artifact::Dialect;
+use crate::base::Stop;
+use crate::job::SourceSpec;
+use crate::source::contract::{Result, Source};
+use crate::source::sqlite::Sqlite;
+use crate::world::World;
+
+/// Opens a source; `name` is what the job file calls it. Asks no server yet.
+pub fn open(spec: &SourceSpec, name: &str, world: &World, stop: &Stop) -> Result<Box<dyn Source>> {
+    stop.check()?;
+    match spec {
+        SourceSpec::Sqlite(spec) => Ok(Box::new(Sqlite::new(spec, name, &world.state))),
+        SourceSpec::Mysql(_) => Err(contract::Error::new(
+            contract::ErrorKind::Refused,
+            format!("open {name}"),
+            "MySQL is not in this version yet",
+        )),
+    }
+}
+
+/// The dialect of the entries of a kind of source; `None` for a kind this program does not know.
+pub fn dialect(kind: &str) -> Option<Dialect> {
+    match kind {
+        "mysql" => Some(Dialect::Mysql),
+        "sqlite" => Some(Dialect::Sqlite),
+        _ => None,
+    }
+}

@@ -275,7 +275,7 @@ pub const KINDS: &[Kind] = &[
         fields: &[
             field("engine", Form::Choice(&["native"]), "native", "What reads the source."),
             field("threads", Form::Number(1, 64), "the job's", "Connections."),
-            field("chunk", Form::Size, "8MiB", "Size of an entry before compression, 64KiB to 256MiB."),
+            field("chunk", Form::Size, "4MiB", "Size of an entry before compression, 64KiB to 256MiB."),
             AFTER,
             OPTIONAL,
             ENABLED,

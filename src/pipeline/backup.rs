@@ -1,0 +1,275 @@
+//! `read → press → join → send`: one read of the source, any number of stores, bounded memory, no temporary file.
+//!
+//! Knows a snapshot and uploads, nothing of jobs. Invariants: the object is whole only if every piece was read to its
+//! end and the rows written are the rows read; nothing blocks inside the rayon pool (entries wait in an unbounded
+//! channel whose length the permits bound); uploads are handed back unfinished, so that only the shelf commits.
+
+use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
+
+use crossbeam_channel::{Receiver, Sender, unbounded};
+use sha2::{Digest, Sha256};
+
+use crate::artifact::{ENTRY, EntryLine, Kind, Method, ObjectLine, Phase, Proof, entry_part, press};
+use crate::base::{Secret, Stop};
+use crate::pipeline::join::{Entry, Join, Message, hex};
+use crate::pipeline::meter::Meter;
+use crate::pipeline::pool::{Permit, Pool};
+use crate::pipeline::send::{Copies, Copy};
+use crate::pipeline::shape::Shape;
+use crate::pipeline::stage::{Error, FirstFailure};
+use crate::source::contract::{Error as SourceError, Out, Piece, Result as SourceResult, Snapshot};
+use crate::store::contract::{self as store, Upload};
+
+/// What is to be written.
+pub struct Backup<'a> {
+    /// What is read.
+    pub snapshot: &'a dyn Snapshot,
+    /// How entries are pressed.
+    pub method: Method,
+    /// How they are sealed.
+    pub password: Option<&'a Secret>,
+    /// Sizes.
+    pub shape: Shape,
+    /// Where to.
+    pub copies: Vec<Copy>,
+    /// Makes the inner manifest of the entries.
+    pub manifest: &'a (dyn Fn(&[EntryLine]) -> Vec<u8> + Sync),
+    /// Counts.
+    pub meter: &'a Meter,
+}
+
+/// What was written.
+pub struct Written {
+    /// The entries, in the order of the container.
+    pub entries: Vec<EntryLine>,
+    /// Size and hash of the container.
+    pub object: ObjectLine,
+    /// The uploads, whole but unfinished, or why a copy failed; in the order of `Backup::copies`.
+    pub uploads: Vec<Result<Box<dyn Upload>, store::Error>>,
+    /// Most chunks that existed at once.
+    pub peak_chunks: usize,
+}
+
+/// Runs a backup to the last part.
+pub fn backup(backup: Backup<'_>, stop: &Stop) -> Result<Written, Error> {
+    let failure = FirstFailure::new(stop);
+    let chunks = Pool::new(backup.shape.chunk_permits());
+    let parts = Pool::new(backup.shape.part_permits());
+    let (copies, outlets) = Copies::new(backup.copies);
+    let (to_join, joining) = unbounded();
+    let reading = Reading {
+        snapshot: backup.snapshot,
+        method: backup.method,
+        password: backup.password,
+        chunk: backup.shape.chunk,
+        pool: &chunks,
+        meter: backup.meter,
+        failure: &failure,
+        numbers: backup.snapshot.members().iter().map(|_| AtomicU32::new(0)).collect(),
+        spare: unbounded(),
+    };
+    let mut joined = None;
+    let Backup { shape, manifest, meter, method, password, .. } = backup;
+    std::thread::scope(|scope| {
+        copies.start(scope, meter, &failure);
+        scope.spawn(|| {
+            failure.run(|| {
+                let mut send = |part| outlets.send(part, &failure.stop);
+                let mut join = Join::new(shape.part, &parts, &mut send, &failure.stop);
+                join_all(&mut join, &joining, meter, &failure.stop)?;
+                let text = manifest(join.lines());
+                let entry = press(ENTRY, &text, method, password, Vec::new());
+                joined = Some(join.finish(&entry.map_err(|e| Error::Press(ENTRY.into(), e))?)?);
+                Ok(())
+            });
+            // The lanes end when the last part is theirs.
+            drop(outlets);
+        });
+        failure.run(|| reading.all(to_join));
+    });
+    let uploads = copies.finish();
+    failure.result()?;
+    let joined = joined.ok_or_else(|| Error::Panic("a pipeline ended without object or failure".into()))?;
+    Ok(Written { entries: joined.entries, object: joined.object, uploads, peak_chunks: chunks.peak() })
+}
+
+fn join_all(join: &mut Join<'_>, joining: &Receiver<Message>, meter: &Meter, stop: &Stop) -> Result<(), Error> {
+    loop {
+        let message = crossbeam_channel::select! {
+            recv(joining) -> message => message.map_err(|_| Error::Stopped)?,
+            recv(stop.closed()) -> _ => return Err(Error::Stopped),
+        };
+        if let Message::Entry(entry) = &message {
+            meter.stored(entry.pressed.bytes.len() as u64);
+        }
+        if join.take(message)? {
+            return Ok(());
+        }
+    }
+}
+
+/// The reading side: workers that read pieces, and tasks that press chunks.
+struct Reading<'a> {
+    snapshot: &'a dyn Snapshot,
+    method: Method,
+    password: Option<&'a Secret>,
+    chunk: usize,
+    pool: &'a Pool,
+    meter: &'a Meter,
+    failure: &'a FirstFailure,
+    /// Entries of each member so far.
+    numbers: Vec<AtomicU32>,
+    /// Buffers to use again.
+    spare: (Sender<Vec<u8>>, Receiver<Vec<u8>>),
+}
+
+impl Reading<'_> {
+    /// Reads phase after phase; each is read to its end before the next begins.
+    fn all(&self, to_join: Sender<Message>) -> Result<(), Error> {
+        let members = self.snapshot.members();
+        let pieces = self.snapshot.pieces();
+        for phase in [Phase::Before, Phase::Data, Phase::After] {
+            let mut own: Vec<Piece> = pieces.iter().copied().filter(|p| members[p.member].phase == phase).collect();
+            let workers = if phase == Phase::Data {
+                own.sort_by_key(|p| std::cmp::Reverse(p.weight));
+                self.snapshot.workers().min(own.len())
+            } else {
+                1
+            };
+            let count = AtomicU64::new(0);
+            self.phase(&own, workers, &count, &to_join)?;
+            self.failure.stop.check()?;
+            // The join may have ended with a failure of its own, which is then the one that counts.
+            to_join.send(Message::End(phase, count.load(Ordering::SeqCst))).map_err(|_| Error::Stopped)?;
+        }
+        self.snapshot.finish(&self.failure.stop)?;
+        Ok(())
+    }
+
+    fn phase(&self, pieces: &[Piece], workers: usize, count: &AtomicU64, to_join: &Sender<Message>) -> Result<(), Error> {
+        let next = AtomicUsize::new(0);
+        rayon::in_place_scope(|tasks| {
+            std::thread::scope(|scope| {
+                for worker in 0..workers {
+                    let next = &next;
+                    scope.spawn(move || {
+                        self.failure.run(|| {
+                            while let Some(piece) = pieces.get(next.fetch_add(1, Ordering::SeqCst)) {
+                                self.failure.stop.check()?;
+                                let mut out = PieceOut { reading: self, piece, count, to_join, tasks, permit: None, sum: Proof::default() };
+                                let read = self.snapshot.read(worker, piece, &mut out, &self.failure.stop)?;
+                                out.compare(read)?;
+                            }
+                            Ok(())
+                        });
+                    });
+                }
+            });
+        });
+        Ok(())
+    }
+
+    fn entry_name(&self, member: usize, number: u32) -> String {
+        let members = self.snapshot.members();
+        let of = &members[member];
+        let unit = entry_part(&of.unit, members.iter().position(|m| m.unit == of.unit).unwrap_or(member));
+        let part = entry_part(&of.name, member);
+        match of.kind {
+            Kind::File => format!("{unit}/file.{number:05}.sqlite"),
+            Kind::Rows => format!("{unit}/{part}.{number:05}.sql"),
+            Kind::Database | Kind::Settings => format!("{unit}/{}.sql", of.kind.word()),
+            kind => format!("{unit}/{part}.{}.sql", kind.word()),
+        }
+    }
+
+    /// Presses a chunk into an entry; runs inside the rayon pool and never waits.
+    fn press(&self, chunk: Chunk, to_join: &Sender<Message>) -> Result<(), Error> {
+        let name = self.entry_name(chunk.member, chunk.number);
+        let pressed = press(&name, &chunk.bytes, self.method, self.password, self.spare.1.try_recv().unwrap_or_default());
+        let pressed = pressed.map_err(|e| Error::Press(name.clone(), e))?;
+        let sha256 = hex(&Sha256::digest(&pressed.bytes));
+        let member = &self.snapshot.members()[chunk.member];
+        let entry = Entry {
+            name,
+            member: chunk.member,
+            number: chunk.number,
+            phase: member.phase,
+            order: chunk.order,
+            raw: chunk.bytes.len() as u64,
+            sha256,
+            rows: (member.kind == Kind::Rows).then_some(chunk.proof),
+            pressed,
+            _permit: Some(chunk.permit),
+        };
+        self.recycle(chunk.bytes);
+        to_join.send(Message::Entry(Box::new(entry))).map_err(|_| Error::Stopped)
+    }
+
+    /// Keeps a buffer for the next chunk, unless a huge row has blown it up.
+    fn recycle(&self, mut bytes: Vec<u8>) {
+        if bytes.capacity() <= self.chunk * 2 && self.spare.1.len() < self.pool_size() {
+            bytes.clear();
+            if self.spare.0.send(bytes).is_err() {}
+        }
+    }
+
+    fn pool_size(&self) -> usize {
+        self.snapshot.workers() + 2
+    }
+}
+
+struct Chunk {
+    member: usize,
+    number: u32,
+    order: u64,
+    bytes: Vec<u8>,
+    proof: Proof,
+    permit: Permit,
+}
+
+/// Where one piece puts its chunks.
+struct PieceOut<'a, 'scope, 'env> {
+    reading: &'env Reading<'env>,
+    piece: &'a Piece,
+    count: &'env AtomicU64,
+    to_join: &'env Sender<Message>,
+    tasks: &'a rayon::Scope<'scope>,
+    permit: Option<Permit>,
+    sum: Proof,
+}
+
+impl<'scope, 'env: 'scope> Out for PieceOut<'_, 'scope, 'env> {
+    fn buffer(&mut self) -> SourceResult<Vec<u8>> {
+        if self.permit.is_none() {
+            self.permit = Some(self.reading.pool.take(&self.reading.failure.stop).map_err(SourceError::from)?);
+        }
+        let spare = self.reading.spare.1.try_recv().unwrap_or_default();
+        Ok(if spare.capacity() == 0 { Vec::with_capacity(self.reading.chunk + self.reading.chunk / 8) } else { spare })
+    }
+
+    fn chunk(&mut self, bytes: Vec<u8>, proof: Proof) -> SourceResult<()> {
+        let permit = match self.permit.take() {
+            Some(permit) => permit,
+            None => self.reading.pool.take(&self.reading.failure.stop).map_err(SourceError::from)?,
+        };
+        self.sum += proof;
+        self.reading.meter.read(bytes.len() as u64, proof.rows);
+        let number = self.reading.numbers[self.piece.member].fetch_add(1, Ordering::SeqCst);
+        let order = self.count.fetch_add(1, Ordering::SeqCst);
+        let chunk = Chunk { member: self.piece.member, number, order, bytes, proof, permit };
+        let (reading, to_join) = (self.reading, self.to_join);
+        self.tasks.spawn(move |_| reading.failure.run(|| reading.press(chunk, to_join)));
+        Ok(())
+    }
+}
+
+impl PieceOut<'_, '_, '_> {
+    /// Rows written equal rows read, or the object must not be.
+    fn compare(&self, read: Proof) -> Result<(), Error> {
+        if self.sum == read {
+            return Ok(());
+        }
+        let member = &self.reading.snapshot.members()[self.piece.member];
+        Err(Error::Rows { title: member.title(), read: read.rows, written: self.sum.rows })
+    }
+}

@@ -1,0 +1,86 @@
+//! Entries of an artifact, fetched by range: neighbours in one request, nothing that was not asked for.
+//!
+//! Knows a store and a manifest, not what becomes of the entries. Every entry is checked against its SHA-256 before it
+//! is opened, and its size before anything is allocated for it.
+
+use sha2::{Digest, Sha256};
+
+use crate::artifact::{Damage, EntryLine, Manifest, open};
+use crate::base::{Secret, Stop};
+use crate::pipeline::join::hex;
+use crate::pipeline::meter::Meter;
+use crate::pipeline::stage::Error;
+use crate::store::contract::Store;
+
+/// Bytes fetched in one request, at most, unless one entry is larger.
+const GROUP: u64 = 8 << 20;
+
+/// Where entries come from.
+pub struct Fetch<'a> {
+    /// The store.
+    pub store: &'a dyn Store,
+    /// The artifact.
+    pub manifest: &'a Manifest,
+    /// What opens its entries.
+    pub password: Option<&'a Secret>,
+    /// Counts.
+    pub meter: &'a Meter,
+}
+
+impl Fetch<'_> {
+    /// Groups neighbours of `entries` (in container order) so that each group is one request.
+    pub fn groups<'e>(&self, entries: &[&'e EntryLine]) -> Vec<Vec<&'e EntryLine>> {
+        let mut groups: Vec<Vec<&EntryLine>> = Vec::new();
+        let mut size = 0;
+        for entry in entries {
+            match groups.last_mut() {
+                Some(group)
+                    if group.last().is_some_and(|l| l.offset + l.stored == entry.offset)
+                        && size + entry.stored <= GROUP =>
+                {
+                    size += entry.stored;
+                    group.push(entry);
+                }
+                _ => {
+                    size = entry.stored;
+                    groups.push(vec![entry]);
+                }
+            }
+        }
+        groups
+    }
+
+    /// Fetches a group and hands each opened entry on, in order.
+    pub fn group(
+        &self,
+        group: &[&EntryLine],
+        stop: &Stop,
+        take: &mut dyn FnMut(&EntryLine, Vec<u8>) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let (Some(first), Some(last)) = (group.first(), group.last()) else { return Ok(()) };
+        let bytes = self.store.read(&self.manifest.key, Some(first.offset..last.offset + last.stored), stop)?;
+        self.meter.stored(bytes.len() as u64);
+        for entry in group {
+            stop.check()?;
+            let from = (entry.offset - first.offset) as usize;
+            let own = bytes.get(from..from + entry.stored as usize);
+            let own = own.ok_or_else(|| Damage::entry(&entry.name, "the object ends before it"))?;
+            let raw = open_checked(own, entry, self.password)?;
+            let rows = entry.rows.map_or(0, |r| r.rows);
+            self.meter.read(raw.len() as u64, rows);
+            take(entry, raw)?;
+        }
+        Ok(())
+    }
+}
+
+/// Checks an entry's hash and opens it, inside the pool where CPU work belongs.
+fn open_checked(bytes: &[u8], entry: &EntryLine, password: Option<&Secret>) -> Result<Vec<u8>, Damage> {
+    rayon::scope(|_| {
+        let found = hex(&Sha256::digest(bytes));
+        if found != entry.sha256 {
+            return Err(Damage::entry(&entry.name, format!("its SHA-256 is {found}, the manifest says {}", entry.sha256)));
+        }
+        open(bytes.to_vec(), &entry.name, entry.raw, password)
+    })
+}

@@ -1,0 +1,24 @@
+//! Bytes in motion; memory is a number one can compute; knows no job.
+//!
+//! Order: *before* entries first and in order, *data* in any order, *after* last and in order, then the manifest.
+//! Memory: `(chunk + entry) × (D + P + 2·depth) + part × (S + depth + 1)`, plus D times the largest row.
+
+mod backup;
+mod fetch;
+mod join;
+mod meter;
+mod pool;
+mod restore;
+mod send;
+mod shape;
+mod stage;
+mod verify;
+
+pub use backup::{Backup, Written, backup};
+pub use fetch::Fetch;
+pub use meter::{Counts, Meter};
+pub use restore::{Restore, restore};
+pub use send::Copy;
+pub use shape::Shape;
+pub use stage::Error;
+pub use verify::verify;

@@ -1,0 +1,119 @@
+//! `fetch → open → load`: *before* in order, then *data* on all connections, then *after* in order.
+//!
+//! Knows a target, not which server it is. Nothing counts as restored before the target recounted it.
+
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use crate::artifact::{Damage, EntryLine, Kind, Member, Phase, Proof};
+use crate::base::Stop;
+use crate::pipeline::fetch::Fetch;
+use crate::pipeline::stage::{Error, FirstFailure};
+use crate::source::contract::{Load, Loading, Target};
+
+/// What is to be restored.
+pub struct Restore<'a> {
+    /// Where entries come from.
+    pub fetch: &'a Fetch<'a>,
+    /// Where they go.
+    pub target: &'a dyn Target,
+    /// What is loaded and how.
+    pub loading: &'a Loading,
+    /// Whether a member is chosen, by its index.
+    pub chosen: &'a [bool],
+}
+
+/// Restores and recounts; returns every difference from the manifest.
+pub fn restore(restore: &Restore<'_>, stop: &Stop) -> Result<Vec<Damage>, Error> {
+    let manifest = restore.fetch.manifest;
+    let chosen: Vec<&EntryLine> = manifest.entries.iter().filter(|e| restore.chosen[e.member]).collect();
+    restore.fetch.meter.expect(chosen.iter().map(|e| e.raw).sum());
+    restore.target.prepare(restore.loading, stop)?;
+    for phase in [Phase::Before, Phase::Data, Phase::After] {
+        let own: Vec<&EntryLine> = chosen.iter().copied().filter(|e| manifest.members[e.member].phase == phase).collect();
+        load_phase(restore, &own, if phase == Phase::Data { restore.target.workers() } else { 1 }, stop)?;
+    }
+    restore.target.settle(stop)?;
+    prove(restore, stop)
+}
+
+fn load_phase(restore: &Restore<'_>, entries: &[&EntryLine], workers: usize, stop: &Stop) -> Result<(), Error> {
+    let failure = FirstFailure::new(stop);
+    let groups = restore.fetch.groups(entries);
+    let offsets = file_offsets(restore, entries);
+    let next = AtomicUsize::new(0);
+    std::thread::scope(|scope| {
+        for worker in 0..workers.clamp(1, groups.len().max(1)) {
+            let (failure, groups, next, offsets) = (&failure, &groups, &next, &offsets);
+            scope.spawn(move || {
+                failure.run(|| {
+                    while let Some(group) = groups.get(next.fetch_add(1, Ordering::SeqCst)) {
+                        failure.stop.check()?;
+                        restore.fetch.group(group, &failure.stop, &mut |entry, bytes| {
+                            let member = &restore.fetch.manifest.members[entry.member];
+                            let offset = offsets.get(&entry.offset).copied().unwrap_or(0);
+                            restore.target.load(worker, Load { member, offset, bytes: &bytes }, &failure.stop)?;
+                            Ok(())
+                        })?;
+                    }
+                    Ok(())
+                });
+            });
+        }
+    });
+    failure.result()
+}
+
+/// Where each chunk of a file stands in the file, by the chunk's offset in the container.
+fn file_offsets(restore: &Restore<'_>, entries: &[&EntryLine]) -> BTreeMap<u64, u64> {
+    let members = &restore.fetch.manifest.members;
+    let mut chunks: Vec<&EntryLine> = entries.iter().copied().filter(|e| members[e.member].kind == Kind::File).collect();
+    chunks.sort_by_key(|e| (e.member, e.number));
+    let (mut offsets, mut at, mut member) = (BTreeMap::new(), 0, usize::MAX);
+    for chunk in chunks {
+        if chunk.member != member {
+            (member, at) = (chunk.member, 0);
+        }
+        offsets.insert(chunk.offset, at);
+        at += chunk.raw;
+    }
+    offsets
+}
+
+/// The inventory, and rows and digests of every table, against the manifest.
+fn prove(restore: &Restore<'_>, stop: &Stop) -> Result<Vec<Damage>, Error> {
+    let manifest = restore.fetch.manifest;
+    let missing = restore.target.missing(&restore.loading.members, stop)?;
+    let lost = |m: &Member| Damage::Rows { title: m.title(), expected: format!("a {}", m.kind.word()), found: "nothing".into() };
+    let damage = Mutex::new(missing.iter().map(lost).collect::<Vec<Damage>>());
+    // A restored file brings its tables along, so they are recounted whether or not their SQL was loaded.
+    let whole_file = restore.loading.members.iter().any(|m| m.kind == Kind::File);
+    let tables: Vec<(usize, Proof)> =
+        manifest.proofs().into_iter().filter(|(i, _)| whole_file || restore.chosen[*i]).collect();
+    let failure = FirstFailure::new(stop);
+    let next = AtomicUsize::new(0);
+    std::thread::scope(|scope| {
+        for worker in 0..restore.target.workers().clamp(1, tables.len().max(1)) {
+            let (failure, next, damage, tables) = (&failure, &next, &damage, &tables);
+            scope.spawn(move || {
+                failure.run(|| {
+                    while let Some((index, expected)) = tables.get(next.fetch_add(1, Ordering::SeqCst)) {
+                        failure.stop.check()?;
+                        let member = &manifest.members[*index];
+                        let found = restore.target.prove(worker, member, &failure.stop)?;
+                        if found != *expected {
+                            let show = |p: Proof| format!("{} rows with digest {}", p.rows, p.digest);
+                            let difference =
+                                Damage::Rows { title: member.title(), expected: show(*expected), found: show(found) };
+                            damage.lock().expect("no panic while locked").push(difference);
+                        }
+                    }
+                    Ok(())
+                });
+            });
+        }
+    });
+    failure.result()?;
+    Ok(damage.into_inner().expect("no panic while locked"))
+}

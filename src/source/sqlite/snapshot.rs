@@ -1,0 +1,382 @@
+//! One consistent copy of a live SQLite file, and the members read from it.
+//!
+//! The copy is made by the backup API in one step inside one read transaction: small steps restart whenever another
+//! process writes, and never end under load. Invariants: the copy passes `quick_check` before a byte of it is read;
+//! the live file is the same file before and after.
+
+use std::io::Read;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use std::sync::Mutex;
+
+use rusqlite::backup::{Backup, StepResult};
+use rusqlite::{Connection, OpenFlags};
+use tempfile::NamedTempFile;
+
+use crate::artifact::{Kind, Member, Phase, Position, Proof, RowDigest};
+use crate::base::Stop;
+use crate::source::contract::{Error, ErrorKind, Out, Piece, Reading, Result, Snapshot};
+use crate::source::sqlite::{failed, open_live, rows};
+
+/// Size of an INSERT statement at which the next begins.
+const STATEMENT: usize = 256 << 10;
+
+/// What every entry of rows begins with.
+const PROLOGUE: &[u8] = b"PRAGMA foreign_keys=OFF;\nBEGIN;\n";
+
+/// A table as `PRAGMA table_list` knows it.
+pub struct Table {
+    /// Its name.
+    pub name: String,
+    /// `table`, `virtual` or `shadow`.
+    pub form: String,
+}
+
+/// A copy of the file and connections to it.
+pub struct SqliteSnapshot {
+    copy: NamedTempFile,
+    connections: Vec<Mutex<Connection>>,
+    members: Vec<Member>,
+    /// SQL of each member that is not rows or file.
+    texts: Vec<Option<String>>,
+    weights: Vec<u64>,
+    chunk: usize,
+    version: String,
+    remarks: Vec<String>,
+    place: String,
+}
+
+impl SqliteSnapshot {
+    /// Copies the live file at `path` into `staging`.
+    pub fn take(path: &Path, unit: &str, staging: &Path, place: &str, reading: Reading, stop: &Stop) -> Result<SqliteSnapshot> {
+        let doing = format!("take a snapshot of {place}");
+        let io = |e: std::io::Error| Error::new(ErrorKind::Failed, &doing, format!("staging in {}: {e}", staging.display()));
+        std::fs::create_dir_all(staging).map_err(io)?;
+        sweep(staging).map_err(io)?;
+        let copy = tempfile::Builder::new().prefix(".vex-").suffix(".sqlite").tempfile_in(staging).map_err(io)?;
+        copy.as_file().lock().map_err(io)?;
+        let identity = |p: &Path| std::fs::metadata(p).map(|m| (m.dev(), m.ino()));
+        let before = identity(path).map_err(|e| Error::new(ErrorKind::Unreachable, &doing, e.to_string()))?;
+        copy_live(path, copy.path(), &doing, stop)?;
+        if identity(path).ok() != Some(before) {
+            return Err(Error::new(ErrorKind::Busy, doing, "the file was replaced by another while it was copied"));
+        }
+        let connection = open_copy(copy.path(), &doing)?;
+        let check: String = connection
+            .query_row("PRAGMA quick_check(1)", [], |row| row.get(0))
+            .map_err(|e| failed(&doing, e))?;
+        if check != "ok" {
+            return Err(Error::new(ErrorKind::Damaged, doing, format!("quick_check says {check}"))
+                .hint("The source itself is damaged; the last good backup is kept."));
+        }
+        let mut connections = vec![Mutex::new(connection)];
+        for _ in 1..reading.threads.max(1) {
+            connections.push(Mutex::new(open_copy(copy.path(), &doing)?));
+        }
+        let mut snapshot = SqliteSnapshot {
+            copy,
+            connections,
+            members: Vec::new(),
+            texts: Vec::new(),
+            weights: Vec::new(),
+            chunk: reading.chunk,
+            version: format!("SQLite {}", rusqlite::version()),
+            remarks: Vec::new(),
+            place: place.to_owned(),
+        };
+        snapshot.collect(unit).map_err(|e| failed(&doing, e))?;
+        Ok(snapshot)
+    }
+
+    fn collect(&mut self, unit: &str) -> rusqlite::Result<()> {
+        let connection = self.connections[0].lock().expect("no panic while locked");
+        let mut found: Vec<(Member, Option<String>, u64)> = Vec::new();
+        let settings = Member::new(unit, "", Kind::Settings, Phase::Before);
+        found.push((settings, Some(settings_sql(&connection)?), 0));
+        let (mut data, mut remarks) = (Vec::new(), Vec::new());
+        for table in tables(&connection)? {
+            if table.form != "table" {
+                remarks.push(format!("{} table {} is in the file, not in the SQL entries", table.form, table.name));
+                continue;
+            }
+            let sql = schema_sql(&connection, "table", &table.name)?;
+            found.push((Member::new(unit, &table.name, Kind::Table, Phase::Before), sql, 0));
+            let weight = bytes_of(&connection, &table.name);
+            data.push((Member::new(unit, &table.name, Kind::Rows, Phase::Data), None, weight));
+        }
+        let file = Member::new(unit, "", Kind::File, Phase::Data);
+        found.push((file, None, database_bytes(&connection)?));
+        found.extend(data);
+        for (kind, form) in [(Kind::Index, "index"), (Kind::View, "view"), (Kind::Trigger, "trigger")] {
+            for (name, table, sql) in schema_objects(&connection, form)? {
+                let member = Member::new(unit, &name, kind, Phase::After);
+                let member = if kind == Kind::View { member } else { member.of_table(&table) };
+                found.push((member, Some(sql), 0));
+            }
+        }
+        if let Some(sql) = sequence_sql(&connection)? {
+            found.push((Member::new(unit, "sqlite_sequence", Kind::Settings, Phase::After), Some(sql), 0));
+        }
+        drop(connection);
+        for (member, text, weight) in found {
+            self.members.push(member);
+            self.texts.push(text);
+            self.weights.push(weight);
+        }
+        self.remarks = remarks;
+        Ok(())
+    }
+
+    fn read_file(&self, out: &mut dyn Out, stop: &Stop) -> Result<Proof> {
+        let doing = format!("read the copy of {}", self.place);
+        let fail = |e: std::io::Error| Error::new(ErrorKind::Failed, &doing, e.to_string());
+        let mut file = self.copy.reopen().map_err(fail)?;
+        loop {
+            stop.check()?;
+            let mut buffer = out.buffer()?;
+            let read = file.by_ref().take(self.chunk as u64).read_to_end(&mut buffer).map_err(fail)?;
+            if read == 0 {
+                return Ok(Proof::default());
+            }
+            out.chunk(buffer, Proof::default())?;
+        }
+    }
+
+    fn read_rows(&self, connection: &Connection, table: &str, out: &mut dyn Out, stop: &Stop) -> Result<Proof> {
+        let doing = format!("read {table} of {}", self.place);
+        let fail = |e| failed(&doing, e);
+        let columns = rows::columns(connection, table).map_err(fail)?;
+        let head = rows::insert_head(table, &columns);
+        let mut statement = connection.prepare(&rows::select(table, &columns)).map_err(fail)?;
+        let mut found = statement.query([]).map_err(fail)?;
+        let (mut digest, mut total) = (RowDigest::new(), Proof::default());
+        let mut script: Option<Script> = None;
+        while let Some(row) = found.next().map_err(fail)? {
+            let open = match &mut script {
+                Some(open) => open,
+                None => script.insert(Script::begin(out.buffer()?)),
+            };
+            open.row(&head);
+            rows::take_row(row, columns.len(), &mut digest, Some(&mut open.bytes)).map_err(fail)?;
+            if open.bytes.len() >= self.chunk {
+                stop.check()?;
+                let proof = digest.take();
+                total += proof;
+                out.chunk(script.take().expect("BUG: a full script that is not open").end(), proof)?;
+            }
+        }
+        if let Some(script) = script {
+            let proof = digest.take();
+            total += proof;
+            out.chunk(script.end(), proof)?;
+        }
+        Ok(total)
+    }
+}
+
+/// An entry of rows that is being written.
+struct Script {
+    bytes: Vec<u8>,
+    /// Where the open statement began, if one is open.
+    statement: Option<usize>,
+}
+
+impl Script {
+    fn begin(mut buffer: Vec<u8>) -> Script {
+        buffer.extend_from_slice(PROLOGUE);
+        Script { bytes: buffer, statement: None }
+    }
+
+    /// Makes room for a row: in the open statement, or in a new one.
+    fn row(&mut self, head: &[u8]) {
+        match self.statement {
+            Some(from) if self.bytes.len() - from < STATEMENT => self.bytes.extend_from_slice(b",\n"),
+            open => {
+                if open.is_some() {
+                    self.bytes.extend_from_slice(b";\n");
+                }
+                self.statement = Some(self.bytes.len());
+                self.bytes.extend_from_slice(head);
+                self.bytes.push(b'\n');
+            }
+        }
+    }
+
+    fn end(mut self) -> Vec<u8> {
+        self.bytes.extend_from_slice(b";\nCOMMIT;\n");
+        self.bytes
+    }
+}
+
+impl Snapshot for SqliteSnapshot {
+    fn members(&self) -> &[Member] {
+        &self.members
+    }
+
+    fn pieces(&self) -> Vec<Piece> {
+        self.weights.iter().enumerate().map(|(member, weight)| Piece { member, number: 0, weight: *weight }).collect()
+    }
+
+    fn workers(&self) -> usize {
+        self.connections.len()
+    }
+
+    fn read(&self, worker: usize, piece: &Piece, out: &mut dyn Out, stop: &Stop) -> Result<Proof> {
+        let member = &self.members[piece.member];
+        if let Some(text) = &self.texts[piece.member] {
+            let mut buffer = out.buffer()?;
+            buffer.extend_from_slice(text.as_bytes());
+            out.chunk(buffer, Proof::default())?;
+            return Ok(Proof::default());
+        }
+        if member.kind == Kind::File {
+            return self.read_file(out, stop);
+        }
+        let connection = self.connections[worker].lock().expect("no panic while locked");
+        self.read_rows(&connection, &member.name, out, stop)
+    }
+
+    fn finish(&self, stop: &Stop) -> Result<()> {
+        Ok(stop.check()?)
+    }
+
+    fn position(&self) -> Option<&Position> {
+        None
+    }
+
+    fn version(&self) -> &str {
+        &self.version
+    }
+
+    fn inconsistent(&self) -> &[String] {
+        &[]
+    }
+
+    fn not_included(&self) -> &[String] {
+        &[]
+    }
+
+    fn estimate(&self) -> u64 {
+        self.weights.iter().sum()
+    }
+
+    fn remarks(&self) -> &[String] {
+        &self.remarks
+    }
+}
+
+/// Copies the live file in one step of the backup API.
+fn copy_live(path: &Path, copy: &Path, doing: &str, stop: &Stop) -> Result<()> {
+    let live = open_live(path, doing)?;
+    // The read transaction pins one state of a WAL database for the whole copy.
+    live.execute_batch("BEGIN; SELECT 1 FROM sqlite_schema LIMIT 1;").map_err(|e| failed(doing, e))?;
+    let mut target = Connection::open(copy).map_err(|e| failed(doing, e))?;
+    let backup = Backup::new(&live, &mut target).map_err(|e| failed(doing, e))?;
+    for _ in 0..20 {
+        stop.check()?;
+        match backup.step(-1).map_err(|e| failed(doing, e))? {
+            StepResult::Done => return Ok(()),
+            StepResult::More | StepResult::Busy | StepResult::Locked => {
+                stop.sleep(std::time::Duration::from_millis(250))?;
+            }
+            _ => {}
+        }
+    }
+    Err(Error::new(ErrorKind::Busy, doing, "the application held its lock for the whole time")
+        .hint("Try again when it writes less, or switch the database to WAL mode."))
+}
+
+fn open_copy(path: &Path, doing: &str) -> Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags).map_err(|e| failed(doing, e))?;
+    connection.execute_batch("PRAGMA trusted_schema=OFF; PRAGMA cell_size_check=ON;").map_err(|e| failed(doing, e))?;
+    Ok(connection)
+}
+
+/// Removes copies whose owner is gone: nobody holds their lock.
+fn sweep(staging: &Path) -> std::io::Result<()> {
+    for entry in std::fs::read_dir(staging)? {
+        let path = entry?.path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        if !(name.starts_with(".vex-") && name.contains(".sqlite")) {
+            continue;
+        }
+        match std::fs::File::open(&path) {
+            Ok(file) if file.try_lock().is_ok() => std::fs::remove_file(&path)?,
+            Ok(_) => {}
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+/// The tables of the application, in the order they were made.
+pub fn tables(connection: &Connection) -> rusqlite::Result<Vec<Table>> {
+    let sql = "SELECT l.name, l.type FROM pragma_table_list l JOIN sqlite_schema s ON s.name=l.name AND s.type='table' \
+               WHERE l.schema='main' AND l.name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY s.rowid";
+    let mut statement = connection.prepare(sql)?;
+    let tables = statement.query_map([], |row| Ok(Table { name: row.get(0)?, form: row.get(1)? }))?;
+    tables.collect()
+}
+
+fn schema_sql(connection: &Connection, form: &str, name: &str) -> rusqlite::Result<Option<String>> {
+    let sql = "SELECT sql FROM sqlite_schema WHERE type=?1 AND name=?2";
+    let text: String = connection.query_row(sql, [form, name], |row| row.get(0))?;
+    Ok(Some(format!("{text}\n;\n")))
+}
+
+/// Name, table and SQL of every object of a form that has SQL of its own.
+fn schema_objects(connection: &Connection, form: &str) -> rusqlite::Result<Vec<(String, String, String)>> {
+    let sql = "SELECT name, tbl_name, sql FROM sqlite_schema WHERE type=?1 AND sql IS NOT NULL ORDER BY rowid";
+    let mut statement = connection.prepare(sql)?;
+    let objects = statement.query_map([form], |row| {
+        Ok((row.get(0)?, row.get(1)?, format!("{}\n;\n", row.get::<_, String>(2)?)))
+    })?;
+    objects.collect()
+}
+
+fn settings_sql(connection: &Connection) -> rusqlite::Result<String> {
+    let number = |name: &str| connection.query_row(&format!("PRAGMA {name}"), [], |row| row.get::<_, i64>(0));
+    let encoding: String = connection.query_row("PRAGMA encoding", [], |row| row.get(0))?;
+    let mut sql = format!("PRAGMA encoding='{encoding}';\n");
+    for name in ["page_size", "auto_vacuum", "user_version", "application_id"] {
+        sql += &format!("PRAGMA {name}={};\n", number(name)?);
+    }
+    Ok(sql)
+}
+
+/// The state of AUTOINCREMENT, which no CREATE carries.
+fn sequence_sql(connection: &Connection) -> rusqlite::Result<Option<String>> {
+    let there: bool = connection.query_row(
+        "SELECT count(*) > 0 FROM sqlite_schema WHERE name='sqlite_sequence'",
+        [],
+        |row| row.get(0),
+    )?;
+    if !there {
+        return Ok(None);
+    }
+    let mut statement = connection.prepare("SELECT name, seq FROM sqlite_sequence")?;
+    let mut sql = String::from("DELETE FROM sqlite_sequence;\n");
+    let mut found = statement.query([])?;
+    while let Some(row) = found.next()? {
+        let (name, seq): (String, i64) = (row.get(0)?, row.get(1)?);
+        sql += &format!("INSERT INTO sqlite_sequence VALUES ('{}',{seq});\n", name.replace('\'', "''"));
+    }
+    Ok(Some(sql))
+}
+
+/// Bytes of the whole database.
+pub fn database_bytes(connection: &Connection) -> rusqlite::Result<u64> {
+    let number = |name: &str| connection.query_row(&format!("PRAGMA {name}"), [], |row| row.get::<_, i64>(0));
+    Ok((number("page_count")? * number("page_size")?).max(0) as u64)
+}
+
+/// An estimate of a table's bytes: its largest rowid, at 64 bytes a row; 0 where it has none.
+pub fn bytes_of(connection: &Connection, table: &str) -> u64 {
+    let mut sql = b"SELECT max(rowid) FROM ".to_vec();
+    crate::artifact::write_name(crate::artifact::Dialect::Sqlite, table, &mut sql);
+    let rows = connection.query_row(&String::from_utf8_lossy(&sql), [], |row| row.get::<_, Option<i64>>(0));
+    // A table without rowid has no cheap estimate; correctness never depends on one.
+    rows.ok().flatten().unwrap_or(0).clamp(0, 1 << 40) as u64 * 64
+}

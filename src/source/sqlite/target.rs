@@ -1,0 +1,270 @@
+//! A SQLite file as a target: the exact file as a whole, or single tables from their SQL.
+//!
+//! The whole file is written under another name, checked, synced and renamed; nobody ever sees half of it. Values of
+//! single tables are bound, not parsed by SQLite, so a REAL comes back bit for bit. Nothing of an entry reaches a
+//! shell; dot-commands are no SQL.
+
+use std::fs::{File, OpenOptions};
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, OnceLock};
+
+use rusqlite::types::{ToSqlOutput, Value as SqlValue, ValueRef};
+use rusqlite::{Connection, ToSql};
+
+use crate::artifact::{Dialect, Kind, Member, Proof, SqlError, Value, read_rows, write_name};
+use crate::base::Stop;
+use crate::source::contract::{Error, ErrorKind, Load, Loading, Result, Target};
+use crate::source::sqlite::{BUSY, failed, rows};
+
+/// A file to restore into.
+pub struct SqliteTarget {
+    path: PathBuf,
+    threads: usize,
+    whole: OnceLock<Whole>,
+    /// Guards the one connection that loads SQL.
+    connection: Mutex<Option<Connection>>,
+}
+
+struct Whole {
+    file: File,
+    temporary: PathBuf,
+    overwrite: bool,
+}
+
+impl SqliteTarget {
+    /// The file at `path`, which need not exist.
+    pub fn new(path: &Path, threads: usize) -> SqliteTarget {
+        SqliteTarget { path: path.to_owned(), threads, whole: OnceLock::new(), connection: Mutex::new(None) }
+    }
+
+    fn doing(&self, what: &str) -> String {
+        format!("{what} {}", self.path.display())
+    }
+
+    fn open(&self) -> Result<Connection> {
+        let doing = self.doing("open");
+        let connection = Connection::open(&self.path).map_err(|e| failed(&doing, e))?;
+        connection.busy_timeout(BUSY).map_err(|e| failed(&doing, e))?;
+        connection.execute_batch("PRAGMA trusted_schema=OFF; PRAGMA foreign_keys=OFF;").map_err(|e| failed(&doing, e))?;
+        Ok(connection)
+    }
+
+    fn begin_whole(&self, overwrite: bool) -> Result<()> {
+        let doing = self.doing("restore into");
+        for suffix in ["-wal", "-shm", "-journal"] {
+            let mut beside = self.path.clone().into_os_string();
+            beside.push(suffix);
+            if Path::new(&beside).exists() {
+                let found = format!("{} exists: an application may have the database open", Path::new(&beside).display());
+                return Err(Error::new(ErrorKind::Exists, doing, found)
+                    .hint("Stop the application and let it close the database, or restore into another file."));
+            }
+        }
+        let io = |e: std::io::Error| Error::new(ErrorKind::Failed, &doing, e.to_string());
+        let folder = folder_of(&self.path);
+        std::fs::create_dir_all(folder).map_err(io)?;
+        let name = tempfile::Builder::new().prefix(".vex-restore-").suffix(".sqlite").tempfile_in(folder).map_err(io)?;
+        let temporary = name.into_temp_path().keep().map_err(|e| io(e.error))?;
+        let file = OpenOptions::new().read(true).write(true).mode(0o600).open(&temporary).map_err(io)?;
+        let whole = Whole { file, temporary, overwrite };
+        self.whole.set(whole).map_err(|_| Error::new(ErrorKind::Failed, doing, "BUG: prepared twice"))
+    }
+
+    fn load_rows(&self, connection: &mut Connection, bytes: &[u8]) -> Result<()> {
+        let doing = self.doing("load rows into");
+        let transaction = connection.transaction().map_err(|e| failed(&doing, e))?;
+        let mut prepared: Option<(Vec<u8>, rusqlite::Statement<'_>)> = None;
+        let error = |e: LoadError| match e {
+            LoadError::Sql(e) => Error::new(ErrorKind::Damaged, &doing, e.to_string()),
+            LoadError::Sqlite(e) => failed(&doing, e),
+        };
+        read_rows(Dialect::Sqlite, bytes, &mut |head, values| -> std::result::Result<(), LoadError> {
+            if prepared.as_ref().is_none_or(|(h, _)| h != head) {
+                let marks = vec!["?"; values.len()].join(",");
+                let sql = format!("{} VALUES ({marks})", String::from_utf8_lossy(head));
+                prepared = Some((head.to_vec(), transaction.prepare(&sql)?));
+            }
+            if let Some((_, statement)) = &mut prepared {
+                let bound: Vec<Bound<'_, '_>> = values.iter().map(Bound).collect();
+                statement.execute(rusqlite::params_from_iter(bound))?;
+            }
+            Ok(())
+        })
+        .map_err(error)?;
+        drop(prepared);
+        transaction.commit().map_err(|e| failed(&doing, e))
+    }
+}
+
+enum LoadError {
+    Sql(SqlError),
+    Sqlite(rusqlite::Error),
+}
+
+impl From<SqlError> for LoadError {
+    fn from(error: SqlError) -> LoadError {
+        LoadError::Sql(error)
+    }
+}
+
+impl From<rusqlite::Error> for LoadError {
+    fn from(error: rusqlite::Error) -> LoadError {
+        LoadError::Sqlite(error)
+    }
+}
+
+/// A value of an entry as SQLite takes it.
+struct Bound<'a, 'b>(&'a Value<'b>);
+
+impl ToSql for Bound<'_, '_> {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(match self.0 {
+            Value::Null => ToSqlOutput::Owned(SqlValue::Null),
+            Value::Text(text) => ToSqlOutput::Borrowed(ValueRef::Text(text)),
+            Value::Bytes(bytes) => ToSqlOutput::Borrowed(ValueRef::Blob(bytes)),
+            Value::Number(literal) => {
+                let text = String::from_utf8_lossy(literal);
+                let broken = |_| rusqlite::Error::ToSqlConversionFailure(format!("{text} is not a number").into());
+                ToSqlOutput::Owned(if literal.iter().any(|b| matches!(b, b'.' | b'e' | b'E')) {
+                    SqlValue::Real(text.parse().map_err(|_| broken(()))?)
+                } else {
+                    SqlValue::Integer(text.parse().map_err(|_| broken(()))?)
+                })
+            }
+        })
+    }
+}
+
+impl Target for SqliteTarget {
+    fn existing(&self, loading: &Loading, stop: &Stop) -> Result<Vec<String>> {
+        stop.check()?;
+        if loading.rename.is_some() {
+            return Err(Error::new(ErrorKind::Refused, self.doing("restore into"), "a SQLite file has one database without a name")
+                .hint("Leave `--as` out and name another file with `--into sqlite:PATH`."));
+        }
+        if !self.path.exists() {
+            return Ok(Vec::new());
+        }
+        if loading.members.iter().any(|m| m.kind == Kind::File) {
+            return Ok(vec![format!("file {}", self.path.display())]);
+        }
+        let connection = self.open()?;
+        let there = present(&connection, &loading.members).map_err(|e| failed(&self.doing("ask"), e))?;
+        let objects = there.into_iter().filter(|m| !matches!(m.kind, Kind::Rows | Kind::Settings));
+        Ok(objects.map(|m| format!("{} {}", m.kind.word(), m.name)).collect())
+    }
+
+    fn prepare(&self, loading: &Loading, stop: &Stop) -> Result<()> {
+        stop.check()?;
+        if loading.members.iter().any(|m| m.kind == Kind::File) {
+            return self.begin_whole(loading.overwrite);
+        }
+        let connection = self.open()?;
+        let doing = self.doing("make room in");
+        if loading.overwrite {
+            let there = present(&connection, &loading.members).map_err(|e| failed(&doing, e))?;
+            for member in there.iter().filter(|m| matches!(m.kind, Kind::Table | Kind::View | Kind::Index | Kind::Trigger)) {
+                let mut sql = format!("DROP {} IF EXISTS ", member.kind.word()).into_bytes();
+                write_name(Dialect::Sqlite, &member.name, &mut sql);
+                connection.execute_batch(&String::from_utf8_lossy(&sql)).map_err(|e| failed(&doing, e))?;
+            }
+        }
+        *self.connection.lock().expect("no panic while locked") = Some(connection);
+        Ok(())
+    }
+
+    fn load(&self, _: usize, load: Load<'_>, stop: &Stop) -> Result<()> {
+        stop.check()?;
+        if load.member.kind == Kind::File {
+            let whole = self.whole.get().expect("BUG: loaded before prepared");
+            let fail = |e: std::io::Error| Error::new(ErrorKind::Failed, self.doing("write"), e.to_string());
+            return whole.file.write_all_at(load.bytes, load.offset).map_err(fail);
+        }
+        let mut guard = self.connection.lock().expect("no panic while locked");
+        let connection = guard.as_mut().expect("BUG: loaded before prepared");
+        if load.member.kind == Kind::Rows {
+            return self.load_rows(connection, load.bytes);
+        }
+        let text = std::str::from_utf8(load.bytes)
+            .map_err(|e| Error::new(ErrorKind::Damaged, format!("load {}", load.member.title()), e.to_string()))?;
+        // The state of AUTOINCREMENT means something only where its table is.
+        let doing = format!("load {} {}", load.member.kind.word(), load.member.title());
+        connection.execute_batch(text).map_err(|e| failed(&doing, e))
+    }
+
+    fn settle(&self, stop: &Stop) -> Result<()> {
+        stop.check()?;
+        drop(self.connection.lock().expect("no panic while locked").take());
+        let Some(whole) = self.whole.get() else { return Ok(()) };
+        let doing = self.doing("put in place");
+        let fail = |e: std::io::Error| Error::new(ErrorKind::Failed, &doing, e.to_string());
+        whole.file.sync_all().map_err(fail)?;
+        let check: String = Connection::open(&whole.temporary)
+            .and_then(|c| c.query_row("PRAGMA quick_check(1)", [], |row| row.get(0)))
+            .map_err(|e| failed(&doing, e))?;
+        if check != "ok" {
+            return Err(Error::new(ErrorKind::Damaged, doing, format!("quick_check says {check}")));
+        }
+        if whole.overwrite {
+            std::fs::rename(&whole.temporary, &self.path).map_err(fail)?;
+        } else {
+            std::fs::hard_link(&whole.temporary, &self.path).map_err(|e| match e.kind() {
+                std::io::ErrorKind::AlreadyExists => Error::new(ErrorKind::Exists, &doing, "it appeared meanwhile"),
+                _ => fail(e),
+            })?;
+            std::fs::remove_file(&whole.temporary).map_err(fail)?;
+        }
+        File::open(folder_of(&self.path)).and_then(|f| f.sync_all()).map_err(fail)
+    }
+
+    fn prove(&self, _: usize, member: &Member, stop: &Stop) -> Result<Proof> {
+        stop.check()?;
+        rows::prove(&self.open()?, &member.name).map_err(|e| failed(&format!("recount {}", member.title()), e))
+    }
+
+    fn missing(&self, members: &[Member], stop: &Stop) -> Result<Vec<Member>> {
+        stop.check()?;
+        let there = present(&self.open()?, members).map_err(|e| failed(&self.doing("ask"), e))?;
+        Ok(members.iter().filter(|m| !there.contains(m)).cloned().collect())
+    }
+
+    fn workers(&self) -> usize {
+        self.threads.max(1)
+    }
+}
+
+impl Drop for SqliteTarget {
+    fn drop(&mut self) {
+        if let Some(whole) = self.whole.get()
+            && whole.temporary.exists()
+            && std::fs::remove_file(&whole.temporary).is_err()
+        {
+            // Left behind under a name that is no database of anybody's.
+        }
+    }
+}
+
+fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// Which of the members are there.
+fn present(connection: &Connection, members: &[Member]) -> rusqlite::Result<Vec<Member>> {
+    let mut statement = connection.prepare("SELECT count(*) FROM sqlite_schema WHERE type=?1 AND name=?2")?;
+    let mut there = Vec::new();
+    for member in members {
+        let form = match member.kind {
+            Kind::Rows => "table",
+            Kind::File | Kind::Settings => {
+                there.push(member.clone());
+                continue;
+            }
+            kind => kind.word(),
+        };
+        if statement.query_row([form, member.name.as_str()], |row| row.get::<_, i64>(0))? > 0 {
+            there.push(member.clone());
+        }
+    }
+    Ok(there)
+}
