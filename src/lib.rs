@@ -14,6 +14,7 @@ pub mod artifact;
 pub mod base;
 pub mod job;
 pub mod pipeline;
+pub mod plan;
 pub mod source;
 pub mod store;
 pub mod syntax;

@@ -146,7 +146,13 @@ impl Reading<'_> {
         Ok(())
     }
 
-    fn phase(&self, pieces: &[Piece], workers: usize, count: &AtomicU64, to_join: &Sender<Message>) -> Result<(), Error> {
+    fn phase(
+        &self,
+        pieces: &[Piece],
+        workers: usize,
+        count: &AtomicU64,
+        to_join: &Sender<Message>,
+    ) -> Result<(), Error> {
         let next = AtomicUsize::new(0);
         rayon::in_place_scope(|tasks| {
             std::thread::scope(|scope| {
@@ -156,7 +162,15 @@ impl Reading<'_> {
                         self.failure.run(|| {
                             while let Some(piece) = pieces.get(next.fetch_add(1, Ordering::SeqCst)) {
                                 self.failure.stop.check()?;
-                                let mut out = PieceOut { reading: self, piece, count, to_join, tasks, permit: None, sum: Proof::default() };
+                                let mut out = PieceOut {
+                                    reading: self,
+                                    piece,
+                                    count,
+                                    to_join,
+                                    tasks,
+                                    permit: None,
+                                    sum: Proof::default(),
+                                };
                                 let read = self.snapshot.read(worker, piece, &mut out, &self.failure.stop)?;
                                 out.compare(read)?;
                             }
@@ -185,7 +199,8 @@ impl Reading<'_> {
     /// Presses a chunk into an entry; runs inside the rayon pool and never waits.
     fn press(&self, chunk: Chunk, to_join: &Sender<Message>) -> Result<(), Error> {
         let name = self.entry_name(chunk.member, chunk.number);
-        let pressed = press(&name, &chunk.bytes, self.method, self.password, self.spare.1.try_recv().unwrap_or_default());
+        let pressed =
+            press(&name, &chunk.bytes, self.method, self.password, self.spare.1.try_recv().unwrap_or_default());
         let pressed = pressed.map_err(|e| Error::Press(name.clone(), e))?;
         let sha256 = hex(&Sha256::digest(&pressed.bytes));
         let member = &self.snapshot.members()[chunk.member];

@@ -79,7 +79,10 @@ fn open_checked(bytes: &[u8], entry: &EntryLine, password: Option<&Secret>) -> R
     rayon::scope(|_| {
         let found = hex(&Sha256::digest(bytes));
         if found != entry.sha256 {
-            return Err(Damage::entry(&entry.name, format!("its SHA-256 is {found}, the manifest says {}", entry.sha256)));
+            return Err(Damage::entry(
+                &entry.name,
+                format!("its SHA-256 is {found}, the manifest says {}", entry.sha256),
+            ));
         }
         open(bytes.to_vec(), &entry.name, entry.raw, password)
     })

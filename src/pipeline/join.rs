@@ -87,7 +87,12 @@ pub struct Joined {
 
 impl<'a> Join<'a> {
     /// Begins an object whose parts go to `send`.
-    pub fn new(first_part: u64, pool: &'a Pool, send: &'a mut dyn FnMut(Part) -> Result<(), Error>, stop: &'a Stop) -> Join<'a> {
+    pub fn new(
+        first_part: u64,
+        pool: &'a Pool,
+        send: &'a mut dyn FnMut(Part) -> Result<(), Error>,
+        stop: &'a Stop,
+    ) -> Join<'a> {
         Join {
             directory: Directory::default(),
             lines: Vec::new(),
@@ -111,7 +116,11 @@ impl<'a> Join<'a> {
         match message {
             Message::End(phase, count) => self.expected[phase as usize] = Some(count),
             Message::Entry(entry) if entry.phase == Phase::Data => {
-                if self.complete(Phase::Before) { self.append(*entry)? } else { self.held.push(entry) }
+                if self.complete(Phase::Before) {
+                    self.append(*entry)?
+                } else {
+                    self.held.push(entry)
+                }
             }
             Message::Entry(entry) => {
                 self.early.insert((entry.phase, entry.order), entry);

@@ -31,7 +31,8 @@ pub fn restore(restore: &Restore<'_>, stop: &Stop) -> Result<Vec<Damage>, Error>
     restore.fetch.meter.expect(chosen.iter().map(|e| e.raw).sum());
     restore.target.prepare(restore.loading, stop)?;
     for phase in [Phase::Before, Phase::Data, Phase::After] {
-        let own: Vec<&EntryLine> = chosen.iter().copied().filter(|e| manifest.members[e.member].phase == phase).collect();
+        let own: Vec<&EntryLine> =
+            chosen.iter().copied().filter(|e| manifest.members[e.member].phase == phase).collect();
         load_phase(restore, &own, if phase == Phase::Data { restore.target.workers() } else { 1 }, stop)?;
     }
     restore.target.settle(stop)?;
@@ -68,7 +69,8 @@ fn load_phase(restore: &Restore<'_>, entries: &[&EntryLine], workers: usize, sto
 /// Where each chunk of a file stands in the file, by the chunk's offset in the container.
 fn file_offsets(restore: &Restore<'_>, entries: &[&EntryLine]) -> BTreeMap<u64, u64> {
     let members = &restore.fetch.manifest.members;
-    let mut chunks: Vec<&EntryLine> = entries.iter().copied().filter(|e| members[e.member].kind == Kind::File).collect();
+    let mut chunks: Vec<&EntryLine> =
+        entries.iter().copied().filter(|e| members[e.member].kind == Kind::File).collect();
     chunks.sort_by_key(|e| (e.member, e.number));
     let (mut offsets, mut at, mut member) = (BTreeMap::new(), 0, usize::MAX);
     for chunk in chunks {
@@ -85,7 +87,11 @@ fn file_offsets(restore: &Restore<'_>, entries: &[&EntryLine]) -> BTreeMap<u64, 
 fn prove(restore: &Restore<'_>, stop: &Stop) -> Result<Vec<Damage>, Error> {
     let manifest = restore.fetch.manifest;
     let missing = restore.target.missing(&restore.loading.members, stop)?;
-    let lost = |m: &Member| Damage::Rows { title: m.title(), expected: format!("a {}", m.kind.word()), found: "nothing".into() };
+    let lost = |m: &Member| Damage::Rows {
+        title: m.title(),
+        expected: format!("a {}", m.kind.word()),
+        found: "nothing".into(),
+    };
     let damage = Mutex::new(missing.iter().map(lost).collect::<Vec<Damage>>());
     // A restored file brings its tables along, so they are recounted whether or not their SQL was loaded.
     let whole_file = restore.loading.members.iter().any(|m| m.kind == Kind::File);

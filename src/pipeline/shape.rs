@@ -69,7 +69,10 @@ mod tests {
         assert_eq!(first_part(0), PART);
         assert_eq!(first_part(1 << 40) % (1 << 20), 0);
         assert_eq!((part_size(PART, 1), part_size(PART, 5000)), (PART, PART));
-        assert_eq!((part_size(PART, 5001), part_size(PART, 6000), part_size(PART, 6001)), (2 * PART, 2 * PART, 4 * PART));
+        assert_eq!(
+            (part_size(PART, 5001), part_size(PART, 6000), part_size(PART, 6001)),
+            (2 * PART, 2 * PART, 4 * PART)
+        );
         for estimate in [0, 1 << 30, 1 << 40, 50 << 40] {
             let whole: u128 = (1..=10_000).map(|n| u128::from(part_size(first_part(estimate), n))).sum();
             assert!(whole > 2 * u128::from(estimate), "{estimate}");

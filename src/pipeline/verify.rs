@@ -74,7 +74,11 @@ fn check_rows(fetch: &Fetch<'_>, entry: &EntryLine, raw: &[u8], dialect: Dialect
         return Ok(());
     }
     let show = |p: Proof| format!("{} rows with digest {}", p.rows, p.digest);
-    Err(Damage::Rows { title: format!("{} ({})", member.title(), entry.name), expected: show(expected), found: show(found) })
+    Err(Damage::Rows {
+        title: format!("{} ({})", member.title(), entry.name),
+        expected: show(expected),
+        found: show(found),
+    })
 }
 
 /// Rows and digest of the `INSERT`s of an entry.

@@ -63,7 +63,10 @@ impl Source for Sqlite {
         Ok(Facts {
             version: format!("SQLite {}", rusqlite::version()),
             units: vec![unit],
-            locks: vec![format!("a read lock while {} is copied to staging; in WAL mode writers go on", self.path.display())],
+            locks: vec![format!(
+                "a read lock while {} is copied to staging; in WAL mode writers go on",
+                self.path.display()
+            )],
             warnings: Vec::new(),
         })
     }
@@ -101,7 +104,9 @@ fn failed(doing: &str, error: rusqlite::Error) -> Error {
     use rusqlite::ErrorCode;
     let kind = match error.sqlite_error_code() {
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => ErrorKind::Busy,
-        Some(ErrorCode::PermissionDenied | ErrorCode::ReadOnly | ErrorCode::AuthorizationForStatementDenied) => ErrorKind::Denied,
+        Some(ErrorCode::PermissionDenied | ErrorCode::ReadOnly | ErrorCode::AuthorizationForStatementDenied) => {
+            ErrorKind::Denied
+        }
         Some(ErrorCode::CannotOpen) => ErrorKind::Unreachable,
         Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => ErrorKind::Damaged,
         _ => ErrorKind::Failed,

@@ -43,7 +43,12 @@ fn write_list(columns: &[String], out: &mut Vec<u8>) {
 }
 
 /// Writes one row as `(…)` and adds it to the digest; `out` is `None` where only the digest is wanted.
-pub fn take_row(row: &Row<'_>, count: usize, digest: &mut RowDigest, mut out: Option<&mut Vec<u8>>) -> rusqlite::Result<()> {
+pub fn take_row(
+    row: &Row<'_>,
+    count: usize,
+    digest: &mut RowDigest,
+    mut out: Option<&mut Vec<u8>>,
+) -> rusqlite::Result<()> {
     if let Some(out) = out.as_deref_mut() {
         out.push(b'(');
     }

@@ -48,9 +48,17 @@ pub struct SqliteSnapshot {
 
 impl SqliteSnapshot {
     /// Copies the live file at `path` into `staging`.
-    pub fn take(path: &Path, unit: &str, staging: &Path, place: &str, reading: Reading, stop: &Stop) -> Result<SqliteSnapshot> {
+    pub fn take(
+        path: &Path,
+        unit: &str,
+        staging: &Path,
+        place: &str,
+        reading: Reading,
+        stop: &Stop,
+    ) -> Result<SqliteSnapshot> {
         let doing = format!("take a snapshot of {place}");
-        let io = |e: std::io::Error| Error::new(ErrorKind::Failed, &doing, format!("staging in {}: {e}", staging.display()));
+        let io =
+            |e: std::io::Error| Error::new(ErrorKind::Failed, &doing, format!("staging in {}: {e}", staging.display()));
         std::fs::create_dir_all(staging).map_err(io)?;
         sweep(staging).map_err(io)?;
         let copy = tempfile::Builder::new().prefix(".vex-").suffix(".sqlite").tempfile_in(staging).map_err(io)?;
@@ -62,9 +70,8 @@ impl SqliteSnapshot {
             return Err(Error::new(ErrorKind::Busy, doing, "the file was replaced by another while it was copied"));
         }
         let connection = open_copy(copy.path(), &doing)?;
-        let check: String = connection
-            .query_row("PRAGMA quick_check(1)", [], |row| row.get(0))
-            .map_err(|e| failed(&doing, e))?;
+        let check: String =
+            connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0)).map_err(|e| failed(&doing, e))?;
         if check != "ok" {
             return Err(Error::new(ErrorKind::Damaged, doing, format!("quick_check says {check}"))
                 .hint("The source itself is damaged; the last good backup is kept."));
@@ -330,9 +337,8 @@ fn schema_sql(connection: &Connection, form: &str, name: &str) -> rusqlite::Resu
 fn schema_objects(connection: &Connection, form: &str) -> rusqlite::Result<Vec<(String, String, String)>> {
     let sql = "SELECT name, tbl_name, sql FROM sqlite_schema WHERE type=?1 AND sql IS NOT NULL ORDER BY rowid";
     let mut statement = connection.prepare(sql)?;
-    let objects = statement.query_map([form], |row| {
-        Ok((row.get(0)?, row.get(1)?, format!("{}\n;\n", row.get::<_, String>(2)?)))
-    })?;
+    let objects = statement
+        .query_map([form], |row| Ok((row.get(0)?, row.get(1)?, format!("{}\n;\n", row.get::<_, String>(2)?))))?;
     objects.collect()
 }
 
@@ -348,11 +354,9 @@ fn settings_sql(connection: &Connection) -> rusqlite::Result<String> {
 
 /// The state of AUTOINCREMENT, which no CREATE carries.
 fn sequence_sql(connection: &Connection) -> rusqlite::Result<Option<String>> {
-    let there: bool = connection.query_row(
-        "SELECT count(*) > 0 FROM sqlite_schema WHERE name='sqlite_sequence'",
-        [],
-        |row| row.get(0),
-    )?;
+    let there: bool =
+        connection
+            .query_row("SELECT count(*) > 0 FROM sqlite_schema WHERE name='sqlite_sequence'", [], |row| row.get(0))?;
     if !there {
         return Ok(None);
     }

@@ -46,7 +46,9 @@ impl SqliteTarget {
         let doing = self.doing("open");
         let connection = Connection::open(&self.path).map_err(|e| failed(&doing, e))?;
         connection.busy_timeout(BUSY).map_err(|e| failed(&doing, e))?;
-        connection.execute_batch("PRAGMA trusted_schema=OFF; PRAGMA foreign_keys=OFF;").map_err(|e| failed(&doing, e))?;
+        connection
+            .execute_batch("PRAGMA trusted_schema=OFF; PRAGMA foreign_keys=OFF;")
+            .map_err(|e| failed(&doing, e))?;
         Ok(connection)
     }
 
@@ -56,7 +58,8 @@ impl SqliteTarget {
             let mut beside = self.path.clone().into_os_string();
             beside.push(suffix);
             if Path::new(&beside).exists() {
-                let found = format!("{} exists: an application may have the database open", Path::new(&beside).display());
+                let found =
+                    format!("{} exists: an application may have the database open", Path::new(&beside).display());
                 return Err(Error::new(ErrorKind::Exists, doing, found)
                     .hint("Stop the application and let it close the database, or restore into another file."));
             }
@@ -64,7 +67,8 @@ impl SqliteTarget {
         let io = |e: std::io::Error| Error::new(ErrorKind::Failed, &doing, e.to_string());
         let folder = folder_of(&self.path);
         std::fs::create_dir_all(folder).map_err(io)?;
-        let name = tempfile::Builder::new().prefix(".vex-restore-").suffix(".sqlite").tempfile_in(folder).map_err(io)?;
+        let name =
+            tempfile::Builder::new().prefix(".vex-restore-").suffix(".sqlite").tempfile_in(folder).map_err(io)?;
         let temporary = name.into_temp_path().keep().map_err(|e| io(e.error))?;
         let file = OpenOptions::new().read(true).write(true).mode(0o600).open(&temporary).map_err(io)?;
         let whole = Whole { file, temporary, overwrite };
@@ -140,8 +144,12 @@ impl Target for SqliteTarget {
     fn existing(&self, loading: &Loading, stop: &Stop) -> Result<Vec<String>> {
         stop.check()?;
         if loading.rename.is_some() {
-            return Err(Error::new(ErrorKind::Refused, self.doing("restore into"), "a SQLite file has one database without a name")
-                .hint("Leave `--as` out and name another file with `--into sqlite:PATH`."));
+            return Err(Error::new(
+                ErrorKind::Refused,
+                self.doing("restore into"),
+                "a SQLite file has one database without a name",
+            )
+            .hint("Leave `--as` out and name another file with `--into sqlite:PATH`."));
         }
         if !self.path.exists() {
             return Ok(Vec::new());
@@ -164,7 +172,9 @@ impl Target for SqliteTarget {
         let doing = self.doing("make room in");
         if loading.overwrite {
             let there = present(&connection, &loading.members).map_err(|e| failed(&doing, e))?;
-            for member in there.iter().filter(|m| matches!(m.kind, Kind::Table | Kind::View | Kind::Index | Kind::Trigger)) {
+            for member in
+                there.iter().filter(|m| matches!(m.kind, Kind::Table | Kind::View | Kind::Index | Kind::Trigger))
+            {
                 let mut sql = format!("DROP {} IF EXISTS ", member.kind.word()).into_bytes();
                 write_name(Dialect::Sqlite, &member.name, &mut sql);
                 connection.execute_batch(&String::from_utf8_lossy(&sql)).map_err(|e| failed(&doing, e))?;

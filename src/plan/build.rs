@@ -1,0 +1,436 @@
+//! From the job file to plans, or every complaint about what it means.
+//!
+//! Does not know KDL, servers or stores. Edges are derived: a verify needs its copy, retention needs its proof, steps
+//! on one scratch source wait for each other, and `after` orders the rest.
+
+use std::time::Duration;
+
+use crate::artifact::{Method, Naming, TEMPLATE};
+use crate::base::{Complaint, Span, Spanned};
+use crate::job::{ArchiveSpec, Compression, Dump, Job, JobFile, Source, StepDecl, Store};
+use crate::plan::graph::{
+    Archive, Backup, CopyPlan, Edge, Exec, Needs, Plan, Retire, SourceRef, Step, StepKind, StoreRef, Verify, Which,
+};
+use crate::plan::problem;
+
+/// Bytes of a chunk where none are given.
+const CHUNK: u64 = 4 << 20;
+
+/// A plan and where its steps were written.
+struct Draft {
+    plan: Plan,
+    spans: Vec<Span>,
+    /// Names by which `after` may call a step.
+    names: Vec<Vec<String>>,
+    /// The scratch or dumped source a step holds for itself.
+    holds: Vec<Vec<String>>,
+}
+
+/// Builds the plan of every enabled job; `unusable` names are declared but can't be used.
+pub fn build(file: &JobFile, unusable: &[String], complaints: &mut Vec<Complaint>) -> Vec<Plan> {
+    let builder = Builder { file, unusable };
+    let plans: Vec<Plan> = file.jobs.iter().filter(|j| j.enabled).map(|job| builder.job(job, complaints)).collect();
+    collisions(file, &plans, complaints);
+    plans
+}
+
+struct Builder<'a> {
+    file: &'a JobFile,
+    unusable: &'a [String],
+}
+
+impl Builder<'_> {
+    fn job(&self, job: &Job, complaints: &mut Vec<Complaint>) -> Plan {
+        let zone = job.timezone.clone().or_else(|| self.file.site.timezone.clone());
+        let plan = Plan {
+            job: job.name.value.clone(),
+            zone,
+            parallel: job.parallel,
+            steps: Vec::new(),
+            edges: Vec::new(),
+            off: Vec::new(),
+        };
+        let mut draft = Draft { plan, spans: Vec::new(), names: Vec::new(), holds: Vec::new() };
+        let mut waits: Vec<(Vec<usize>, &[Spanned<String>])> = Vec::new();
+        for step in &job.steps {
+            let from = draft.plan.steps.len();
+            let mut own = Vec::new();
+            match &step.kind {
+                StepDecl::Dump(dump) => self.dump(job, dump, step, &mut draft, complaints),
+                StepDecl::Verify(verify) => self.verify(job, verify, step, &mut draft, complaints),
+                StepDecl::Exec(exec) => {
+                    let address = format!("{}/exec/{}", job.name.value, exec.name.value);
+                    let kind = StepKind::Exec(Exec {
+                        command: exec.command.clone(),
+                        env: exec.env.clone(),
+                        stall: exec.stall.unwrap_or(Duration::from_secs(3600)),
+                    });
+                    let names = vec![exec.name.value.clone(), format!("exec/{}", exec.name.value)];
+                    draft.push(address, kind, step.optional, &exec.name.span, names, Vec::new(), complaints);
+                }
+            }
+            if !step.enabled {
+                draft.switch_off(from);
+                continue;
+            }
+            own.extend(from..draft.plan.steps.len());
+            waits.push((own, &step.after));
+        }
+        if job.steps.is_empty() {
+            complaints.push(problem::empty_job(&job.name));
+        }
+        for (own, after) in waits {
+            for word in after {
+                draft.after(&own, word, complaints);
+            }
+        }
+        draft.hold_apart();
+        if let Some(cycle) = draft.plan.cycle() {
+            let named = cycle.iter().map(|i| {
+                let name = draft.names[*i].first().cloned().unwrap_or_else(|| draft.plan.steps[*i].address.clone());
+                (name, Some(draft.spans[*i].clone()))
+            });
+            complaints.push(problem::cycle(&named.collect::<Vec<_>>()));
+        }
+        draft.plan
+    }
+
+    fn source<'s>(&'s self, word: &Spanned<String>, complaints: &mut Vec<Complaint>) -> Option<&'s Source> {
+        let found = self.file.sources.iter().find(|s| s.name.value == word.value);
+        if found.is_none() && !self.unusable.contains(&word.value) {
+            complaints.push(problem::undefined(
+                "source",
+                word,
+                self.file.sources.iter().map(|s| s.name.value.as_str()),
+            ));
+        }
+        found
+    }
+
+    fn store<'s>(&'s self, word: &Spanned<String>, complaints: &mut Vec<Complaint>) -> Option<&'s Store> {
+        let found = self.file.stores.iter().find(|s| s.name.value == word.value);
+        if found.is_none() && !self.unusable.contains(&word.value) {
+            complaints.push(problem::undefined("store", word, self.file.stores.iter().map(|s| s.name.value.as_str())));
+        }
+        found
+    }
+
+    fn dump(
+        &self,
+        job: &Job,
+        dump: &Dump,
+        step: &crate::job::Step,
+        draft: &mut Draft,
+        complaints: &mut Vec<Complaint>,
+    ) {
+        let mut stores: Vec<(&Spanned<String>, &Store, &crate::job::Send)> = Vec::new();
+        for send in &dump.sends {
+            for word in &send.stores {
+                if let Some((first, ..)) = stores.iter().find(|(w, ..)| w.value == word.value) {
+                    complaints.push(problem::store_twice(first, word));
+                    continue;
+                }
+                let Some(store) = self.store(word, complaints) else { continue };
+                if store.enabled {
+                    stores.push((word, store, send));
+                } else {
+                    complaints.push(problem::switched_off("store", word));
+                }
+            }
+        }
+        if dump.sends.is_empty() {
+            complaints.push(problem::sent_nowhere(&step.span));
+        }
+        for verify in &dump.verifies {
+            for word in &verify.names {
+                let declared = dump.sends.iter().flat_map(|s| &s.stores).any(|s| s.value == word.value);
+                if self.store(word, complaints).is_some() && !declared {
+                    complaints.push(problem::verify_unsent(word));
+                }
+            }
+        }
+        for word in &dump.sources {
+            let Some(source) = self.source(word, complaints) else { continue };
+            if !source.enabled {
+                complaints.push(problem::switched_off("source", word));
+                draft.plan.off.push(format!("{}/dump/{}", job.name.value, word.value));
+                continue;
+            }
+            self.chain(job, dump, step, word, source, &stores, draft, complaints);
+        }
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "one chain of one dump, called once")]
+    fn chain(
+        &self,
+        job: &Job,
+        dump: &Dump,
+        step: &crate::job::Step,
+        word: &Spanned<String>,
+        source: &Source,
+        stores: &[(&Spanned<String>, &Store, &crate::job::Send)],
+        draft: &mut Draft,
+        complaints: &mut Vec<Complaint>,
+    ) {
+        let (job_name, name) = (&job.name.value, &source.name.value);
+        let archive = resolve_archive(&dump.archive.or(&job.archive));
+        let source_ref = SourceRef { name: name.clone(), spec: source.spec.clone() };
+        let copies: Vec<CopyPlan> = stores
+            .iter()
+            .map(|(_, store, send)| CopyPlan {
+                store: StoreRef { name: store.name.value.clone(), spec: store.spec.clone() },
+                naming: naming(store, job_name, name),
+                optional: send.optional,
+                address: format!("{job_name}/send/{name}/{}", store.name.value),
+            })
+            .collect();
+        let threads = dump.threads.unwrap_or(job.threads);
+        let kind = StepKind::Backup(Box::new(Backup {
+            source: source_ref.clone(),
+            threads,
+            chunk: dump.chunk.unwrap_or(CHUNK) as usize,
+            archive: archive.clone(),
+            copies: copies.clone(),
+        }));
+        let names = vec![format!("dump/{name}"), "dump".into()];
+        let address = format!("{job_name}/dump/{name}");
+        let Some(backup) = draft.push(address, kind, step.optional, &word.span, names, vec![name.clone()], complaints)
+        else {
+            return;
+        };
+        let mut verified: Vec<(String, usize)> = Vec::new();
+        for verify in &dump.verifies {
+            for store in verify.names.iter().filter_map(|w| copies.iter().find(|c| c.store.name == w.value)) {
+                let into = verify.into.as_ref().and_then(|into| self.scratch(into, source, complaints));
+                let mut holds = Vec::new();
+                holds.extend(into.as_ref().map(|i| i.name.clone()));
+                let kind = StepKind::Verify(Box::new(Verify {
+                    source: source_ref.clone(),
+                    store: store.store.clone(),
+                    naming: store.naming.clone(),
+                    password: archive.password.clone(),
+                    into,
+                    which: Which::ThisRun,
+                    threads,
+                }));
+                let address = format!("{job_name}/verify/{name}/{}", store.store.name);
+                let names =
+                    vec![format!("verify/{name}/{}", store.store.name), format!("verify/{name}"), "verify".into()];
+                let optional = verify.optional || step.optional || store.optional;
+                let added = draft.push(address, kind, optional, &verify.span, names, holds, complaints);
+                if let Some(index) = added {
+                    draft.plan.edges.push(Edge {
+                        from: backup,
+                        to: index,
+                        needs: Needs::Copy(store.store.name.clone()),
+                    });
+                    verified.push((store.store.name.clone(), index));
+                }
+            }
+        }
+        for ((_, store, send), copy) in stores.iter().zip(&copies) {
+            let Some(keep) = send.keep.clone().or_else(|| store.keep.clone()) else { continue };
+            let proof = verified.iter().find(|(n, _)| *n == copy.store.name).map(|(_, i)| *i);
+            let kind = StepKind::Retire(Box::new(Retire {
+                source: name.clone(),
+                store: copy.store.clone(),
+                naming: copy.naming.clone(),
+                keep,
+                verified: proof.is_some(),
+            }));
+            let address = format!("{job_name}/keep/{name}/{}", copy.store.name);
+            let names = vec![format!("keep/{name}/{}", copy.store.name)];
+            if let Some(index) = draft.push(address, kind, copy.optional, &word.span, names, Vec::new(), complaints) {
+                let edge = match proof {
+                    Some(verify) => Edge { from: verify, to: index, needs: Needs::Success },
+                    None => Edge { from: backup, to: index, needs: Needs::Copy(copy.store.name.clone()) },
+                };
+                draft.plan.edges.push(edge);
+            }
+        }
+    }
+
+    fn verify(
+        &self,
+        job: &Job,
+        verify: &crate::job::Verify,
+        step: &crate::job::Step,
+        draft: &mut Draft,
+        complaints: &mut Vec<Complaint>,
+    ) {
+        let store = verify.from.as_ref().and_then(|from| self.store(from, complaints));
+        for word in &verify.names {
+            let Some(source) = self.source(word, complaints) else { continue };
+            let into = verify.into.as_ref().and_then(|into| self.scratch(into, source, complaints));
+            let Some(store) = store else { continue };
+            let name = &source.name.value;
+            let mut holds = Vec::new();
+            holds.extend(into.as_ref().map(|i| i.name.clone()));
+            let maker = self.maker(job, name, &store.name.value);
+            let kind = StepKind::Verify(Box::new(Verify {
+                source: SourceRef { name: name.clone(), spec: source.spec.clone() },
+                store: StoreRef { name: store.name.value.clone(), spec: store.spec.clone() },
+                naming: naming(store, maker.map_or(&job.name.value, |(j, _)| &j.name.value), name),
+                password: maker
+                    .and_then(|(j, d)| d.archive.or(&j.archive).password)
+                    .or_else(|| job.archive.password.clone()),
+                into,
+                which: Which::Latest,
+                threads: job.threads,
+            }));
+            let address = format!("{}/verify/{name}/{}", job.name.value, store.name.value);
+            let names = vec![format!("verify/{name}/{}", store.name.value), format!("verify/{name}"), "verify".into()];
+            draft.push(address, kind, step.optional, &word.span, names, holds, complaints);
+        }
+    }
+
+    /// The job and dump that send `source` to `store`: this job if it does, else the first of the file.
+    fn maker<'s>(&'s self, own: &'s Job, source: &str, store: &str) -> Option<(&'s Job, &'s Dump)> {
+        let others = self.file.jobs.iter().filter(|j| j.name.value != own.name.value);
+        std::iter::once(own).chain(others).find_map(|job| {
+            let dumps = job.steps.iter().filter_map(|s| match &s.kind {
+                StepDecl::Dump(dump) => Some(dump),
+                StepDecl::Verify(_) | StepDecl::Exec(_) => None,
+            });
+            let fits = |d: &&Dump| {
+                d.sources.iter().any(|s| s.value == source)
+                    && d.sends.iter().flat_map(|s| &s.stores).any(|s| s.value == store)
+            };
+            let mut fitting = dumps.filter(fits);
+            fitting.next().map(|dump| (job, dump))
+        })
+    }
+
+    fn scratch(&self, into: &Spanned<String>, source: &Source, complaints: &mut Vec<Complaint>) -> Option<SourceRef> {
+        let target = self.source(into, complaints)?;
+        if !target.scratch {
+            complaints.push(problem::not_scratch(into));
+        }
+        if target.spec.kind() != source.spec.kind() {
+            complaints.push(problem::other_kind(into, target.spec.kind(), source.spec.kind()));
+        }
+        Some(SourceRef { name: target.name.value.clone(), spec: target.spec.clone() })
+    }
+}
+
+impl Draft {
+    #[expect(clippy::too_many_arguments, reason = "the fields of one step")]
+    fn push(
+        &mut self,
+        address: String,
+        kind: StepKind,
+        optional: bool,
+        span: &Span,
+        names: Vec<String>,
+        holds: Vec<String>,
+        complaints: &mut Vec<Complaint>,
+    ) -> Option<usize> {
+        if let Some(first) = self.plan.steps.iter().position(|s| s.address == address) {
+            complaints.push(problem::step_twice(&address, &self.spans[first], span));
+            return None;
+        }
+        self.plan.steps.push(Step { address, kind, optional });
+        self.spans.push(span.clone());
+        self.names.push(names);
+        self.holds.push(holds);
+        Some(self.plan.steps.len() - 1)
+    }
+
+    /// Takes the steps from `from` on out of the plan again.
+    fn switch_off(&mut self, from: usize) {
+        self.plan.off.extend(self.plan.steps.drain(from..).map(|s| s.address));
+        self.plan.edges.retain(|e| e.from < from && e.to < from);
+        self.spans.truncate(from);
+        self.names.truncate(from);
+        self.holds.truncate(from);
+    }
+
+    fn after(&mut self, own: &[usize], word: &Spanned<String>, complaints: &mut Vec<Complaint>) {
+        let calls = |names: &[String]| names.contains(&word.value);
+        let earlier: Vec<usize> = (0..self.names.len())
+            .filter(|i| calls(&self.names[*i]) || self.plan.steps[*i].address == word.value)
+            .collect();
+        if earlier.is_empty() {
+            let off = format!("{}/", self.plan.job);
+            let is_off = |a: &String| {
+                a.strip_prefix(&off)
+                    .is_some_and(|rest| rest == word.value || rest.ends_with(&format!("/{}", word.value)))
+            };
+            if self.plan.off.iter().any(is_off) {
+                return;
+            }
+            let known = self.names.iter().flatten().map(String::as_str);
+            complaints.push(problem::undefined("step", word, known));
+        }
+        if earlier.iter().all(|i| own.contains(i)) && !earlier.is_empty() {
+            complaints.push(problem::name_waits_for_itself(word));
+            return;
+        }
+        for from in earlier {
+            for to in own.iter().copied().filter(|to| *to != from) {
+                // What follows inside a chain waits with its first step.
+                let inner = self.plan.edges.iter().any(|e| e.to == to && own.contains(&e.from));
+                if !inner {
+                    self.plan.edges.push(Edge { from, to, needs: Needs::End });
+                }
+            }
+        }
+    }
+
+    /// Steps that hold the same source wait for each other, in the order of the file.
+    fn hold_apart(&mut self) {
+        for to in 0..self.holds.len() {
+            for from in 0..to {
+                let shared = self.holds[from].iter().any(|h| self.holds[to].contains(h));
+                let tied = self.plan.edges.iter().any(|e| (e.from, e.to) == (from, to) || (e.from, e.to) == (to, from));
+                if shared && !tied {
+                    self.plan.edges.push(Edge { from, to, needs: Needs::End });
+                }
+            }
+        }
+    }
+}
+
+fn naming(store: &Store, job: &str, source: &str) -> Naming {
+    let template = store.key.as_ref().map_or(TEMPLATE, |k| k.value.as_str());
+    Naming::new(template, &store.prefix, job, source)
+}
+
+fn resolve_archive(spec: &ArchiveSpec) -> Archive {
+    let method = match spec.compression {
+        Some(Compression::Store) => Method::Store,
+        Some(Compression::Deflate) => Method::Deflate(spec.level.unwrap_or(6)),
+        Some(Compression::Zstd) | None => Method::Zstd(spec.level.unwrap_or(1)),
+    };
+    Archive { method, password: spec.password.clone() }
+}
+
+/// Chains whose keys could meet, over all jobs of the file.
+fn collisions(file: &JobFile, plans: &[Plan], complaints: &mut Vec<Complaint>) {
+    let mut seen: Vec<(String, String, String)> = Vec::new();
+    for plan in plans {
+        for copy in plan.steps.iter().flat_map(|s| match &s.kind {
+            StepKind::Backup(backup) => backup.copies.as_slice(),
+            StepKind::Verify(_) | StepKind::Retire(_) | StepKind::Exec(_) => &[],
+        }) {
+            let (place, folder) = (place(copy), copy.naming.folder().to_owned());
+            let span = |store: &str| file.stores.iter().find(|s| s.name.value == store).map(|s| s.name.span.clone());
+            let store_of = |address: &str| address.rsplit('/').next().unwrap_or_default().to_owned();
+            if let Some((.., first)) = seen.iter().find(|(p, f, _)| *p == place && *f == folder) {
+                if let (Some(a), Some(b)) = (span(&store_of(first)), span(&copy.store.name)) {
+                    complaints.push(problem::collision(&folder, (first, &a), (&copy.address, &b)));
+                }
+            } else {
+                seen.push((place, folder, copy.address.clone()));
+            }
+        }
+    }
+}
+
+/// What two stores share when they are the same place.
+fn place(copy: &CopyPlan) -> String {
+    match &copy.store.spec {
+        crate::job::StoreSpec::Dir(dir) => format!("dir {}", dir.path.display()),
+        crate::job::StoreSpec::S3(s3) => format!("s3 {} {}", s3.endpoint.as_deref().unwrap_or("aws"), s3.bucket),
+    }
+}

@@ -1,0 +1,208 @@
+//! The plan: steps with resolved specs, and the edges between them.
+//!
+//! Invariant: no name is left to look up, and no cycle is left; an index of a step is its place in `steps`.
+
+use std::time::Duration;
+
+use crate::artifact::{Method, Naming};
+use crate::base::SecretRef;
+use crate::job::{EnvValue, KeepSpec, SourceSpec, StoreSpec};
+
+/// What one job does.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// The job.
+    pub job: String,
+    /// Zone of names and retention; the machine's when `None`.
+    pub zone: Option<String>,
+    /// Chains at once.
+    pub parallel: usize,
+    /// The steps.
+    pub steps: Vec<Step>,
+    /// What waits for what.
+    pub edges: Vec<Edge>,
+    /// Addresses that are switched off.
+    pub off: Vec<String>,
+}
+
+/// A step.
+#[derive(Debug, Clone)]
+pub struct Step {
+    /// Its derived address: `nightly/dump/shop`.
+    pub address: String,
+    /// What it does.
+    pub kind: StepKind,
+    /// Whether its Erro is only Alerta.
+    pub optional: bool,
+}
+
+/// What a step does, with everything it needs to know.
+#[derive(Debug, Clone)]
+pub enum StepKind {
+    /// The chain `dump ▷ archive ▷ send…` of one source.
+    Backup(Box<Backup>),
+    /// Reads a copy back.
+    Verify(Box<Verify>),
+    /// Removes what the policy does not keep.
+    Retire(Box<Retire>),
+    /// Runs a program.
+    Exec(Exec),
+}
+
+/// An edge: `to` waits for `from`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Edge {
+    /// Index of the earlier step.
+    pub from: usize,
+    /// Index of the later step.
+    pub to: usize,
+    /// What `to` needs of it.
+    pub needs: Needs,
+}
+
+/// What a later step needs of an earlier one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Needs {
+    /// That it has ended.
+    End,
+    /// That it ended without Erro.
+    Success,
+    /// That it made the copy in this store.
+    Copy(String),
+}
+
+/// A source by name.
+#[derive(Debug, Clone)]
+pub struct SourceRef {
+    /// Its name.
+    pub name: String,
+    /// How to reach it.
+    pub spec: SourceSpec,
+}
+
+/// A store by name.
+#[derive(Debug, Clone)]
+pub struct StoreRef {
+    /// Its name.
+    pub name: String,
+    /// How to reach it.
+    pub spec: StoreSpec,
+}
+
+/// How an archive is made.
+#[derive(Debug, Clone)]
+pub struct Archive {
+    /// Method of its entries.
+    pub method: Method,
+    /// Where its password is found.
+    pub password: Option<SecretRef>,
+}
+
+/// A backup of one source.
+#[derive(Debug, Clone)]
+pub struct Backup {
+    /// The source.
+    pub source: SourceRef,
+    /// Connections.
+    pub threads: usize,
+    /// Bytes of a chunk.
+    pub chunk: usize,
+    /// How the archive is made.
+    pub archive: Archive,
+    /// Where it goes.
+    pub copies: Vec<CopyPlan>,
+}
+
+/// One copy of a backup.
+#[derive(Debug, Clone)]
+pub struct CopyPlan {
+    /// The store.
+    pub store: StoreRef,
+    /// Its names there.
+    pub naming: Naming,
+    /// Whether its failure is only Alerta.
+    pub optional: bool,
+    /// Its derived address: `nightly/send/shop/cloud`.
+    pub address: String,
+}
+
+/// A verification of one copy.
+#[derive(Debug, Clone)]
+pub struct Verify {
+    /// Whose copy.
+    pub source: SourceRef,
+    /// Where it is.
+    pub store: StoreRef,
+    /// Its names there.
+    pub naming: Naming,
+    /// Where its password is found.
+    pub password: Option<SecretRef>,
+    /// The scratch source it is restored into.
+    pub into: Option<SourceRef>,
+    /// Which copy.
+    pub which: Which,
+    /// Threads that read.
+    pub threads: usize,
+}
+
+/// Which copy is verified.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Which {
+    /// The one this run made.
+    ThisRun,
+    /// The newest in the store.
+    Latest,
+}
+
+/// Retention of one chain in one store.
+#[derive(Debug, Clone)]
+pub struct Retire {
+    /// Whose copies.
+    pub source: String,
+    /// Where they are.
+    pub store: StoreRef,
+    /// Their names there.
+    pub naming: Naming,
+    /// What is kept.
+    pub keep: KeepSpec,
+    /// Whether a copy counts only once it was verified.
+    pub verified: bool,
+}
+
+/// A program.
+#[derive(Debug, Clone)]
+pub struct Exec {
+    /// Program and arguments.
+    pub command: Vec<String>,
+    /// Variables added to its environment.
+    pub env: Vec<(String, EnvValue)>,
+    /// It is killed when it prints nothing for this long.
+    pub stall: Duration,
+}
+
+impl Plan {
+    /// A cycle of the edges, as indices of steps, if there is one.
+    pub fn cycle(&self) -> Option<Vec<usize>> {
+        let mut state = vec![0_u8; self.steps.len()];
+        let mut path = Vec::new();
+        (0..self.steps.len()).find_map(|start| self.visit(start, &mut state, &mut path))
+    }
+
+    fn visit(&self, at: usize, state: &mut [u8], path: &mut Vec<usize>) -> Option<Vec<usize>> {
+        match state[at] {
+            2 => return None,
+            1 => {
+                let from = path.iter().position(|p| *p == at).unwrap_or(0);
+                return Some(path[from..].to_vec());
+            }
+            _ => {}
+        }
+        state[at] = 1;
+        path.push(at);
+        // Against the arrows: a step is followed by what it waits for.
+        let found = self.edges.iter().filter(|e| e.to == at).find_map(|e| self.visit(e.from, state, path));
+        path.pop();
+        state[at] = 2;
+        found
+    }
+}

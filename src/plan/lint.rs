@@ -1,0 +1,91 @@
+//! Warnings: the job would run, and somebody should look.
+
+use crate::base::{Complaint, Spanned, Text};
+use crate::job::{JobFile, NotifyKind, NotifyOn, StepDecl};
+use crate::plan::problem;
+
+/// All warnings of a job file; `main` is the text whose unused declarations count.
+pub fn lint(file: &JobFile, main: &std::path::Path, complaints: &mut Vec<Complaint>) {
+    if file.jobs.is_empty() {
+        return; // A site file or an include: its jobs are elsewhere.
+    }
+    let own = |name: &Spanned<String>| is_text(&name.span.text, main);
+    let used = words(file);
+    for source in file.sources.iter().filter(|s| own(&s.name) && s.enabled && !used.contains(&s.name.value.as_str())) {
+        complaints.push(problem::unused("source", &source.name));
+    }
+    for store in file.stores.iter().filter(|s| own(&s.name) && s.enabled) {
+        if !used.contains(&store.name.value.as_str()) {
+            complaints.push(problem::unused("store", &store.name));
+        }
+    }
+    for store in file.stores.iter().filter(|s| s.keep.is_none() && s.enabled) {
+        let everywhere_kept = sends(file).filter(|s| s.0.value == store.name.value).all(|s| s.1);
+        if used.contains(&store.name.value.as_str()) && !everywhere_kept {
+            complaints.push(problem::no_keep(&store.name));
+        }
+    }
+    for job in file.jobs.iter().filter(|j| j.enabled) {
+        let dumps = job.steps.iter().any(|s| s.enabled && matches!(s.kind, StepDecl::Dump(_)));
+        if dumps && !verified(file, &job.name.value) {
+            complaints.push(problem::no_verify(&job.name));
+        }
+        if job.within.is_some() && job.schedule.is_none() {
+            complaints.push(problem::within_alone(&job.name));
+        }
+    }
+    notify(file, complaints);
+}
+
+fn is_text(text: &Text, main: &std::path::Path) -> bool {
+    text.path() == main
+}
+
+/// Every name the jobs use.
+fn words(file: &JobFile) -> Vec<&str> {
+    let mut words: Vec<&Spanned<String>> = Vec::new();
+    for step in file.jobs.iter().flat_map(|j| &j.steps) {
+        match &step.kind {
+            StepDecl::Dump(dump) => {
+                words.extend(&dump.sources);
+                words.extend(dump.sends.iter().flat_map(|s| &s.stores));
+                words.extend(dump.verifies.iter().flat_map(|v| v.names.iter().chain(&v.into)));
+            }
+            StepDecl::Verify(verify) => words.extend(verify.names.iter().chain(&verify.from).chain(&verify.into)),
+            StepDecl::Exec(_) => {}
+        }
+    }
+    words.into_iter().map(|w| w.value.as_str()).collect()
+}
+
+/// Every send, and whether it has a `keep` of its own.
+fn sends(file: &JobFile) -> impl Iterator<Item = (&Spanned<String>, bool)> {
+    file.jobs.iter().flat_map(|j| &j.steps).flat_map(|step| match &step.kind {
+        StepDecl::Dump(dump) => {
+            dump.sends.iter().flat_map(|s| s.stores.iter().map(|w| (w, s.keep.is_some()))).collect::<Vec<_>>()
+        }
+        StepDecl::Verify(_) | StepDecl::Exec(_) => Vec::new(),
+    })
+}
+
+/// Whether a job's dumps are verified in their chains, or any job verifies from a store.
+fn verified(file: &JobFile, job: &str) -> bool {
+    file.jobs.iter().flat_map(|j| j.steps.iter().map(move |s| (j, s))).any(|(owner, step)| match &step.kind {
+        StepDecl::Dump(dump) => owner.name.value == job && step.enabled && !dump.verifies.is_empty(),
+        StepDecl::Verify(_) => step.enabled,
+        StepDecl::Exec(_) => false,
+    })
+}
+
+fn notify(file: &JobFile, complaints: &mut Vec<Complaint>) {
+    let all = file.notify.iter().chain(file.jobs.iter().flat_map(|j| &j.notify)).filter(|n| n.enabled);
+    let can_be_late = file.jobs.iter().any(|j| j.within.is_some() && j.schedule.is_some());
+    for notify in all {
+        if matches!(notify.kind, NotifyKind::Email { .. }) && file.site.mail.is_none() {
+            complaints.push(problem::no_mail(&notify.span));
+        }
+        if notify.on == NotifyOn::Late && !can_be_late {
+            complaints.push(problem::never_late(&notify.span));
+        }
+    }
+}

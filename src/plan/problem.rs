@@ -1,0 +1,143 @@
+//! The wording of every complaint about what a job means, in one place.
+
+use crate::base::{Complaint, Span, Spanned, suggest};
+
+/// A name nobody declared.
+pub fn undefined<'a>(what: &str, word: &Spanned<String>, known: impl Iterator<Item = &'a str>) -> Complaint {
+    let known: Vec<&str> = known.collect();
+    let near = suggest(&word.value, known.iter().copied());
+    let help = match (near, known.is_empty()) {
+        (Some(near), _) => format!("Did you mean `{near}`?"),
+        (None, true) => format!("No {what} is declared."),
+        (None, false) => format!("Declared: {}.", known.join(", ")),
+    };
+    Complaint::error("vex::name::undefined", format!("there is no {what} called `{}`", word.value))
+        .label(&word.span, format!("no such {what}"))
+        .help(help)
+}
+
+/// Something declared and never used.
+pub fn unused(what: &str, name: &Spanned<String>) -> Complaint {
+    Complaint::warning("vex::name::unused", format!("{what} `{}` is not used by any job", name.value))
+        .label(&name.span, "never used")
+        .help("Use it, remove it, or declare it in a file that is included.")
+}
+
+/// Steps that wait for each other.
+pub fn cycle(steps: &[(String, Option<Span>)]) -> Complaint {
+    let mut names: Vec<&str> = steps.iter().map(|(n, _)| n.as_str()).collect();
+    names.extend(steps.first().map(|(n, _)| n.as_str()));
+    let mut complaint =
+        Complaint::error("vex::plan::cycle", format!("steps wait for each other: {}", names.join(" -> ")));
+    for (index, (name, span)) in steps.iter().enumerate() {
+        if let Some(span) = span {
+            complaint = complaint.label(span, format!("{name} waits for {}", names[index + 1]));
+        }
+    }
+    complaint.help("Remove one of the `after`.")
+}
+
+/// A step named twice in one job.
+pub fn step_twice(address: &str, first: &Span, second: &Span) -> Complaint {
+    Complaint::error("vex::plan::twice", format!("two steps are `{address}`"))
+        .label(second, "the same step again")
+        .label(first, "first here")
+        .help("Put them into one step, or into two jobs.")
+}
+
+/// A dump that goes nowhere.
+pub fn sent_nowhere(span: &Span) -> Complaint {
+    Complaint::error("vex::plan::nowhere", "this dump is sent nowhere")
+        .label(span, "no `send`")
+        .help("Add `send \"store\"` inside its braces.")
+}
+
+/// A verify of a store the chain does not send to.
+pub fn verify_unsent(word: &Spanned<String>) -> Complaint {
+    Complaint::error("vex::plan::verify", format!("this chain does not send to `{}`", word.value))
+        .label(&word.span, "nothing to verify there")
+        .help("Add a `send` for it, or verify a store that is sent to.")
+}
+
+/// A restore drill into a source that is not for drills.
+pub fn not_scratch(word: &Spanned<String>) -> Complaint {
+    Complaint::error("vex::plan::scratch", format!("`{}` is not declared as scratch", word.value))
+        .label(&word.span, "would be overwritten")
+        .help("Declare it with `scratch=#true` only if everything in it may be lost.")
+}
+
+/// A restore drill into another kind of source.
+pub fn other_kind(word: &Spanned<String>, into: &str, source: &str) -> Complaint {
+    Complaint::error("vex::plan::scratch", format!("a {source} backup can't be restored into {into}"))
+        .label(&word.span, format!("this is {into}"))
+}
+
+/// Two chains whose keys could meet.
+pub fn collision(folder: &str, first: (&str, &Span), second: (&str, &Span)) -> Complaint {
+    let place = if folder.is_empty() { "at the root".into() } else { format!("under `{folder}`") };
+    Complaint::error(
+        "vex::key::collision",
+        format!("`{}` and `{}` would write the same keys {place}", first.0, second.0),
+    )
+    .label(second.1, format!("{} goes there", second.0))
+    .label(first.1, format!("{} goes there too", first.0))
+    .help("Give one store another `prefix`, or a `key` with `{job}` and `{source}`.")
+}
+
+/// A store that keeps everything for ever.
+pub fn no_keep(name: &Spanned<String>) -> Complaint {
+    Complaint::warning("vex::store::keep", format!("store `{}` has no `keep`", name.value))
+        .label(&name.span, "grows for ever")
+        .help("Say what to keep, such as `keep daily=7 weekly=4 monthly=12`.")
+}
+
+/// A job whose backups nobody reads back.
+pub fn no_verify(job: &Spanned<String>) -> Complaint {
+    Complaint::warning("vex::job::verify", format!("nothing in job `{}` is verified", job.value))
+        .label(&job.span, "no `verify`")
+        .help("Add `verify \"store\"` to its dumps: a backup that was never read back is a hope.")
+}
+
+/// A job without a step that takes part.
+pub fn empty_job(job: &Spanned<String>) -> Complaint {
+    Complaint::error("vex::job::empty", format!("job `{}` has no step", job.value)).label(&job.span, "does nothing")
+}
+
+/// A step on something that is switched off.
+pub fn switched_off(what: &str, word: &Spanned<String>) -> Complaint {
+    Complaint::warning("vex::plan::off", format!("{what} `{}` is switched off", word.value))
+        .label(&word.span, "does not take part")
+        .help("The steps on it do not run.")
+}
+
+/// A store named twice in one chain.
+pub fn store_twice(first: &Spanned<String>, second: &Spanned<String>) -> Complaint {
+    Complaint::error("vex::plan::twice", format!("this chain sends to `{}` twice", second.value))
+        .label(&second.span, "again")
+        .label(&first.span, "first")
+}
+
+/// A mail without a mail server.
+pub fn no_mail(span: &Span) -> Complaint {
+    Complaint::error("vex::notify::mail", "there is no mail server")
+        .label(span, "a mail is wanted here")
+        .help("Add `mail host=\"…\" from=\"…\"`, best in the site file.")
+}
+
+/// A late notice that never can come.
+pub fn never_late(span: &Span) -> Complaint {
+    Complaint::warning("vex::notify::late", "no job says when it is late")
+        .label(span, "never told")
+        .help("Give a job both `schedule` and `within`. `vex run` itself can't notice that it did not run.")
+}
+
+/// A patience without a schedule.
+pub fn within_alone(job: &Spanned<String>) -> Complaint {
+    Complaint::warning("vex::job::within", format!("job `{}` has `within` but no `schedule`", job.value))
+        .label(&job.span, "is never due, so never late")
+}
+
+/// Defaults that every connection of a job adds up to.
+pub fn name_waits_for_itself(word: &Spanned<String>) -> Complaint {
+    Complaint::error("vex::plan::cycle", format!("`{}` waits for itself", word.value)).label(&word.span, "is this step")
+}

@@ -1,0 +1,130 @@
+//! A plan as text: chains, order, what matches, memory, locks, parts, and what retention would remove and why.
+//!
+//! Pure: what servers and stores said comes in as an [`Outlook`].
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+use crate::artifact::Method;
+use crate::base::Size;
+use crate::plan::graph::{Backup, Needs, Plan, StepKind, Which};
+
+/// What servers and stores said, or why they could not be asked.
+#[derive(Debug, Default)]
+pub struct Outlook {
+    /// Of each source: lines about it.
+    pub sources: BTreeMap<String, Vec<String>>,
+    /// Of each Backup step, by address: memory and parts.
+    pub sizes: BTreeMap<String, Vec<String>>,
+    /// Of each Retire step, by address: what would go and why.
+    pub retention: BTreeMap<String, Vec<String>>,
+}
+
+/// Shows a plan.
+pub fn show(plan: &Plan, outlook: &Outlook) -> String {
+    let mut out = String::new();
+    // Writing to a String can't fail.
+    let mut line = |text: String| writeln!(out, "{text}").unwrap_or_default();
+    let zone = plan.zone.as_deref().unwrap_or("the machine's zone");
+    line(format!("job {} ({} steps, {} at once, {zone})", plan.job, plan.steps.len(), plan.parallel));
+    for (index, step) in plan.steps.iter().enumerate() {
+        let optional = if step.optional { " (optional)" } else { "" };
+        line(format!("\n{}. {}{optional}", index + 1, step.address));
+        let waits: Vec<String> = plan
+            .edges
+            .iter()
+            .filter(|e| e.to == index)
+            .map(|e| {
+                let from = e.from + 1;
+                match &e.needs {
+                    Needs::End => format!("the end of {from}"),
+                    Needs::Success => format!("the success of {from}"),
+                    Needs::Copy(store) => format!("the copy of {from} in {store}"),
+                }
+            })
+            .collect();
+        if !waits.is_empty() {
+            line(format!("   waits for {}", waits.join(", ")));
+        }
+        match &step.kind {
+            StepKind::Backup(backup) => {
+                for text in backup_lines(backup) {
+                    line(format!("   {text}"));
+                }
+                for text in outlook.sources.get(&backup.source.name).into_iter().flatten() {
+                    line(format!("   {text}"));
+                }
+                for text in outlook.sizes.get(&step.address).into_iter().flatten() {
+                    line(format!("   {text}"));
+                }
+            }
+            StepKind::Verify(verify) => {
+                let which = match verify.which {
+                    Which::ThisRun => "the new copy",
+                    Which::Latest => "the latest copy",
+                };
+                line(format!("   reads {which} in {} back and recounts every row", verify.store.name));
+                if let Some(into) = &verify.into {
+                    line(format!("   restores it into {}, whose objects of the same names are replaced", into.name));
+                }
+            }
+            StepKind::Retire(retire) => {
+                let counts = if retire.verified { "verified" } else { "committed" };
+                line(format!("   keeps in {}: {}; only {counts} copies count", retire.store.name, rules(&retire.keep)));
+                for text in outlook.retention.get(&step.address).into_iter().flatten() {
+                    line(format!("   {text}"));
+                }
+            }
+            StepKind::Exec(exec) => line(format!(
+                "   runs {} ({} arguments)",
+                exec.command.first().map_or("", String::as_str),
+                exec.command.len().saturating_sub(1)
+            )),
+        }
+    }
+    for address in &plan.off {
+        line(format!("\n-  {address}: off"));
+    }
+    out
+}
+
+fn backup_lines(backup: &Backup) -> Vec<String> {
+    let method = match backup.archive.method {
+        Method::Zstd(level) => format!("zstd level {level}"),
+        Method::Deflate(level) => format!("deflate level {level}"),
+        Method::Store => "not compressed".into(),
+    };
+    let sealed = if backup.archive.password.is_some() { "sealed with AES-256" } else { "not sealed" };
+    let mut lines = vec![format!(
+        "{} {}: {} connections, chunks of {}, {method}, {sealed}",
+        backup.source.spec.kind(),
+        backup.source.name,
+        backup.threads,
+        Size(backup.chunk as u64),
+    )];
+    for copy in &backup.copies {
+        let optional = if copy.optional { " (optional)" } else { "" };
+        lines.push(format!(
+            "to {} {} as {}{optional}",
+            copy.store.spec.kind(),
+            copy.store.name,
+            copy.naming.key("backup_….zip")
+        ));
+    }
+    lines
+}
+
+fn rules(keep: &crate::job::KeepSpec) -> String {
+    let mut rules = Vec::new();
+    let counts = [
+        ("last", keep.last),
+        ("hourly", keep.hourly),
+        ("daily", keep.daily),
+        ("weekly", keep.weekly),
+        ("monthly", keep.monthly),
+        ("yearly", keep.yearly),
+    ];
+    rules.extend(counts.iter().filter_map(|(name, n)| n.map(|n| format!("{name} {n}"))));
+    rules.extend(keep.within.map(|d| format!("within {} h", d.as_secs() / 3600)));
+    rules.join(", ")
+}
