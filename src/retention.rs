@@ -1,0 +1,174 @@
+//! Keep or retire, and why: a pure function of policy, copies, and zone.
+//!
+//! Knows no store and no clock. Rules are a union, as in restic: the newest copy of each period counts, empty periods
+//! do not count, `within` is measured back from the newest proven copy, so that failing backups never age the last
+//! good ones away. Invariants: copies that are not proven are never counted; the newest proven copy is always kept;
+//! when a copy claims to be from the future, nothing is removed, since some clock is wrong.
+
+use jiff::{Timestamp, tz::TimeZone};
+
+use crate::job::KeepSpec;
+
+/// A copy as retention sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Held {
+    /// When its content was read to the end.
+    pub finished: Timestamp,
+    /// Whether it counts.
+    pub proven: bool,
+}
+
+/// What becomes of a copy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Judgement {
+    /// Whether it stays.
+    pub keep: bool,
+    /// Why, in words.
+    pub reason: String,
+}
+
+/// How far ahead of `now` a copy may be before a clock is wrong.
+const SKEW_SECONDS: i64 = 3600;
+
+/// Judges every copy, in the order given.
+pub fn judge(keep: &KeepSpec, held: &[Held], now: Timestamp, zone: &TimeZone) -> Vec<Judgement> {
+    let stays = |reason: &str| Judgement { keep: true, reason: reason.to_owned() };
+    if held.iter().any(|h| h.finished.as_second() > now.as_second() + SKEW_SECONDS) {
+        return held
+            .iter()
+            .map(|_| stays("a copy is from the future: some clock is wrong, nothing is removed"))
+            .collect();
+    }
+    let mut order: Vec<usize> = (0..held.len()).filter(|i| held[*i].proven).collect();
+    order.sort_by_key(|i| std::cmp::Reverse(held[*i].finished));
+    let mut reasons: Vec<Vec<String>> = vec![Vec::new(); held.len()];
+    let Some(newest) = order.first().map(|i| held[*i].finished) else {
+        return held.iter().map(|_| stays("no copy is proven")).collect();
+    };
+    for (rank, index) in order.iter().enumerate() {
+        if keep.last.is_some_and(|n| rank < n as usize) {
+            reasons[*index].push(format!("last {}", rank + 1));
+        }
+        let age = newest.duration_since(held[*index].finished);
+        if keep.within.is_some_and(|w| age.as_secs() <= w.as_secs() as i64) {
+            reasons[*index].push("within".into());
+        }
+    }
+    let periods: [(&str, Option<u32>, &str); 5] = [
+        ("hourly", keep.hourly, "%Y-%m-%d %H %z"),
+        ("daily", keep.daily, "%Y-%m-%d"),
+        ("weekly", keep.weekly, "%G-W%V"),
+        ("monthly", keep.monthly, "%Y-%m"),
+        ("yearly", keep.yearly, "%Y"),
+    ];
+    for (rule, count, form) in periods {
+        let mut seen: Vec<String> = Vec::new();
+        for index in &order {
+            let period = held[*index].finished.to_zoned(zone.clone()).strftime(form).to_string();
+            if seen.len() < count.unwrap_or(0) as usize && !seen.contains(&period) {
+                reasons[*index].push(format!("{rule} {period}"));
+                seen.push(period);
+            }
+        }
+    }
+    if let Some(first) = order.first()
+        && reasons[*first].is_empty()
+    {
+        reasons[*first].push("the last proven copy".into());
+    }
+    let oldest_kept = order.iter().filter(|i| !reasons[**i].is_empty()).map(|i| held[*i].finished).min();
+    held.iter()
+        .zip(reasons)
+        .map(|(copy, reasons)| match (copy.proven, reasons.is_empty()) {
+            (true, false) => Judgement { keep: true, reason: reasons.join(", ") },
+            (true, true) => Judgement { keep: false, reason: "no rule keeps it".into() },
+            (false, _) if oldest_kept.is_some_and(|oldest| copy.finished < oldest) => {
+                Judgement { keep: false, reason: "not proven, and older than every copy that is kept".into() }
+            }
+            (false, _) => stays("not proven, and not counted"),
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn at(text: &str) -> Timestamp {
+        text.parse().expect("a moment")
+    }
+
+    fn copies(moments: &[&str]) -> Vec<Held> {
+        moments.iter().map(|m| Held { finished: at(m), proven: true }).collect()
+    }
+
+    fn kept(keep: &KeepSpec, held: &[Held], now: &str) -> Vec<bool> {
+        judge(keep, held, at(now), &TimeZone::UTC).into_iter().map(|j| j.keep).collect()
+    }
+
+    #[test]
+    fn rules_are_a_union_and_empty_periods_do_not_count() {
+        let held = copies(&[
+            "2026-01-01T01:00:00Z",
+            "2026-03-01T01:00:00Z",
+            "2026-03-09T01:00:00Z",
+            "2026-03-10T01:00:00Z",
+            "2026-03-10T13:00:00Z",
+        ]);
+        let keep = KeepSpec { daily: Some(2), monthly: Some(2), ..KeepSpec::default() };
+        assert_eq!(kept(&keep, &held, "2026-03-11T00:00:00Z"), [true, false, true, false, true]);
+        let last = KeepSpec { last: Some(1), ..KeepSpec::default() };
+        assert_eq!(kept(&last, &held, "2026-03-11T00:00:00Z"), [false, false, false, false, true]);
+        // A boundary: exactly as old as `within` stays. Long silence changes nothing.
+        let within = KeepSpec { within: Some(Duration::from_secs(12 * 3600)), ..KeepSpec::default() };
+        assert_eq!(kept(&within, &held, "2027-01-01T00:00:00Z"), [false, false, false, true, true]);
+    }
+
+    #[test]
+    fn the_zone_decides_the_day() {
+        let held = copies(&["2026-03-10T02:00:00Z", "2026-03-10T05:00:00Z"]);
+        let keep = KeepSpec { daily: Some(5), ..KeepSpec::default() };
+        let zone = TimeZone::get("America/Porto_Velho").expect("in the database");
+        let judged = judge(&keep, &held, at("2026-03-11T00:00:00Z"), &zone);
+        assert!(judged.iter().all(|j| j.keep), "22:00 of the 9th and 01:00 of the 10th: {judged:?}");
+        assert_eq!(kept(&keep, &held, "2026-03-11T00:00:00Z"), [false, true]);
+    }
+
+    #[test]
+    fn what_is_not_proven_does_not_count_and_a_wrong_clock_removes_nothing() {
+        let mut held = copies(&["2026-03-08T01:00:00Z", "2026-03-09T01:00:00Z", "2026-03-10T01:00:00Z"]);
+        held[2].proven = false;
+        let last = KeepSpec { last: Some(1), ..KeepSpec::default() };
+        assert_eq!(kept(&last, &held, "2026-03-11T00:00:00Z"), [false, true, true]);
+        assert_eq!(kept(&last, &held, "2026-03-09T12:00:00Z"), [true, true, true]);
+        for copy in &mut held {
+            copy.proven = false;
+        }
+        assert_eq!(kept(&last, &held, "2026-03-11T00:00:00Z"), [true, true, true]);
+    }
+
+    proptest! {
+        #[test]
+        fn the_newest_proven_copy_always_stays(
+            days in prop::collection::vec((0_i64..2000, any::<bool>()), 0..30),
+            last in prop::option::of(1_u32..4), daily in prop::option::of(1_u32..9), yearly in prop::option::of(1_u32..3),
+        ) {
+            let held: Vec<Held> = days
+                .iter()
+                .map(|(d, proven)| Held { finished: Timestamp::from_second(d * 40_000).expect("in range"), proven: *proven })
+                .collect();
+            let keep = KeepSpec { last, daily, yearly, ..KeepSpec::default() };
+            let now = Timestamp::from_second(2001 * 40_000).expect("in range");
+            let judged = judge(&keep, &held, now, &TimeZone::UTC);
+            let newest = held.iter().filter(|h| h.proven).map(|h| h.finished).max();
+            prop_assert!(newest.is_none() || held.iter().zip(&judged).any(|(h, j)| Some(h.finished) == newest && j.keep));
+            // Time alone changes nothing.
+            let later = Timestamp::from_second(9000 * 40_000).expect("in range");
+            prop_assert_eq!(judge(&keep, &held, later, &TimeZone::UTC), judged);
+        }
+    }
+}

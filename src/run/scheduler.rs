@@ -1,0 +1,252 @@
+//! The loop: start what may start, skip what can't run, else wait for a message.
+//!
+//! One thread owns all state; steps send messages; listeners hear every event in one order. Knows nothing of backups.
+
+use crossbeam_channel::{Sender, select, unbounded};
+
+use crate::base::{Id, Stop};
+use crate::plan::Plan;
+use crate::run::event::{Event, Level, RunFacts, Stamped, StepEnd, Verdict};
+use crate::run::state::{State, States, Turn};
+use crate::run::worker::{Done, Message, Perform, work};
+use crate::world::Clock;
+
+/// Hears what a run says. A listener can't fail a run; what it could not do it says as a remark, for the others.
+pub trait Listener {
+    /// Hears an event; returns remarks of its own.
+    fn hear(&mut self, event: &Stamped) -> Vec<(Level, String)>;
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Outcome {
+    /// The worst verdict of its steps.
+    pub verdict: Verdict,
+    /// Whether it was stopped.
+    pub interrupted: bool,
+}
+
+/// Executes a plan.
+pub fn execute(
+    plan: &Plan,
+    run: &RunFacts,
+    perform: &dyn Perform,
+    listener: &mut dyn Listener,
+    clock: &Clock,
+    stop: &Stop,
+) -> Outcome {
+    let mut speaker = Speaker { listener, clock, run: run.id.clone(), worst: Verdict::Success };
+    let mut states = States::new(plan);
+    let (to, messages) = unbounded::<Message>();
+    let mut stopping = false;
+    speaker.say(Event::RunStarted { run: run.clone() });
+    std::thread::scope(|scope| {
+        // First end what can't run and start what may. When nothing changed, wait: for a step to speak, or for the
+        // wish to stop. After that wish nothing starts any more, and what runs is waited for: it stops by itself.
+        while !states.all_ended() {
+            if !stopping && stop.is_stopped() {
+                stopping = true;
+                let text = "stopping: nothing new starts, uploads are aborted".into();
+                speaker.say(Event::Said { step: None, level: Level::Alert, text });
+            }
+            if advance(plan, &mut states, &mut speaker, stopping, |index| {
+                let (to, step, stop): (Sender<Message>, _, _) = (to.clone(), &plan.steps[index], stop.child());
+                scope.spawn(move || work(perform, index, step, to, &stop));
+            }) {
+                continue;
+            }
+            let message = if stopping {
+                messages.recv().ok()
+            } else {
+                select! {
+                    recv(messages) -> message => message.ok(),
+                    recv(stop.closed()) -> _ => continue,
+                }
+            };
+            match message {
+                Some(Message::Event(event)) => speaker.say(event),
+                Some(Message::Done(index, done)) => finish(plan, &mut states, &mut speaker, index, done),
+                None => panic!("BUG: no step runs and none has ended"),
+            }
+        }
+    });
+    // What a step said just before its end was heard before it; nothing is left in the channel.
+    let verdict = states.verdict().max(speaker.worst);
+    let verdict = if stopping { Verdict::Error } else { verdict };
+    speaker.say(Event::RunFinished { verdict, interrupted: stopping });
+    Outcome { verdict: verdict.max(speaker.worst), interrupted: stopping }
+}
+
+/// Starts and skips; says whether anything changed.
+fn advance(
+    plan: &Plan,
+    states: &mut States<'_>,
+    speaker: &mut Speaker<'_>,
+    stopping: bool,
+    mut start: impl FnMut(usize),
+) -> bool {
+    let mut changed = false;
+    for index in states.waiting() {
+        let address = plan.steps[index].address.clone();
+        let end = match states.turn(index) {
+            _ if stopping => StepEnd::Interrupted,
+            Turn::Skip(missing) => StepEnd::Skipped { missing: plan.steps[missing].address.clone() },
+            Turn::Start if states.running() < plan.parallel => {
+                states.set(index, State::Running);
+                speaker.say(Event::StepStarted { step: index, address });
+                start(index);
+                changed = true;
+                continue;
+            }
+            Turn::Start | Turn::Wait => continue,
+        };
+        states.set(index, State::Ended { end: end.clone(), made: Vec::new() });
+        speaker.say(Event::StepFinished { step: index, address, end });
+        changed = true;
+    }
+    changed
+}
+
+fn finish(plan: &Plan, states: &mut States<'_>, speaker: &mut Speaker<'_>, index: usize, done: Done) {
+    let step = &plan.steps[index];
+    let soften = |verdict: Verdict| if step.optional { verdict.min(Verdict::Alert) } else { verdict };
+    let end = match done.failure {
+        _ if done.interrupted => StepEnd::Interrupted,
+        Some(failure) => StepEnd::Failed { verdict: soften(done.verdict), failure },
+        None => StepEnd::Done { verdict: soften(done.verdict) },
+    };
+    states.set(index, State::Ended { end: end.clone(), made: done.made });
+    speaker.say(Event::StepFinished { step: index, address: step.address.clone(), end });
+}
+
+struct Speaker<'a> {
+    listener: &'a mut dyn Listener,
+    clock: &'a Clock,
+    run: Id,
+    /// The worst that a listener had to say of itself: Alert at most.
+    worst: Verdict,
+}
+
+impl Speaker<'_> {
+    fn say(&mut self, event: Event) {
+        let stamped = |event| Stamped { version: 1, at: self.clock.now(), run: self.run.clone(), event };
+        let remarks = self.listener.hear(&stamped(event));
+        for (level, text) in remarks {
+            if level > Level::Info {
+                self.worst = Verdict::Alert;
+            }
+            // Remarks on a remark would never end.
+            self.listener.hear(&stamped(Event::Said { step: None, level, text }));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::plan::{Edge, Exec, Needs, Step, StepKind};
+    use crate::run::event::Failure;
+    use crate::run::worker::Say;
+
+    struct Heard(Vec<Event>);
+
+    impl Listener for Heard {
+        fn hear(&mut self, event: &Stamped) -> Vec<(Level, String)> {
+            self.0.push(event.event.clone());
+            Vec::new()
+        }
+    }
+
+    struct Script {
+        fail: &'static [&'static str],
+        hang: bool,
+        order: Mutex<Vec<String>>,
+    }
+
+    impl Perform for Script {
+        fn perform(&self, step: &Step, _: &Say, stop: &Stop) -> Done {
+            self.order.lock().expect("no panic while locked").push(step.address.clone());
+            if self.hang {
+                stop.closed().recv().expect_err("closed");
+                return Done::interrupted();
+            }
+            if step.address == "panic" {
+                panic!("on purpose");
+            }
+            if self.fail.contains(&step.address.as_str()) {
+                return Done::failed(Failure { message: "no".into(), causes: Vec::new(), hint: None });
+            }
+            Done { made: vec!["s".into()], ..Done::well() }
+        }
+    }
+
+    fn plan(steps: &[(&str, bool)], edges: &[(usize, usize, Needs)]) -> Plan {
+        let step = |(address, optional): &(&str, bool)| Step {
+            address: (*address).to_owned(),
+            kind: StepKind::Exec(Exec { command: Vec::new(), env: Vec::new(), stall: Duration::from_secs(1) }),
+            optional: *optional,
+        };
+        let edges = edges.iter().map(|(from, to, needs)| Edge { from: *from, to: *to, needs: needs.clone() });
+        Plan {
+            job: "j".into(),
+            zone: None,
+            parallel: 2,
+            steps: steps.iter().map(step).collect(),
+            edges: edges.collect(),
+            off: Vec::new(),
+        }
+    }
+
+    fn run(plan: &Plan, script: &Script, stop: &Stop) -> (Outcome, Vec<Event>) {
+        let clock = Clock::Fixed(jiff::Timestamp::UNIX_EPOCH);
+        let id = Id::new(jiff::Timestamp::UNIX_EPOCH, 1);
+        let facts = RunFacts { id, job: "j".into(), file: "f".into(), host: "h".into(), pid: 1, steps: Vec::new() };
+        let mut heard = Heard(Vec::new());
+        let outcome = execute(plan, &facts, script, &mut heard, &clock, stop);
+        (outcome, heard.0)
+    }
+
+    #[test]
+    fn what_needs_a_failed_step_is_skipped_and_others_go_on() {
+        let plan = plan(
+            &[("a", false), ("b", false), ("c", false), ("d", false)],
+            &[(0, 1, Needs::Success), (1, 2, Needs::Copy("s".into())), (0, 3, Needs::End)],
+        );
+        let script = Script { fail: &["a"], hang: false, order: Mutex::default() };
+        let (outcome, events) = run(&plan, &script, &Stop::new());
+        assert_eq!(outcome, Outcome { verdict: Verdict::Error, interrupted: false });
+        assert_eq!(*script.order.lock().expect("free"), ["a", "d"]);
+        let skipped = events.iter().filter(|e| matches!(e, Event::StepFinished { end: StepEnd::Skipped { .. }, .. }));
+        assert_eq!(skipped.count(), 2);
+    }
+
+    #[test]
+    fn an_optional_failure_is_an_alert_and_a_panic_is_a_failure() {
+        let script = Script { fail: &["a"], hang: false, order: Mutex::default() };
+        assert_eq!(run(&plan(&[("a", true)], &[]), &script, &Stop::new()).0.verdict, Verdict::Alert);
+        let (outcome, events) = run(&plan(&[("panic", false)], &[]), &script, &Stop::new());
+        assert_eq!(outcome.verdict, Verdict::Error);
+        assert!(events.iter().any(|e| matches!(e, Event::StepFinished { end: StepEnd::Failed { failure, .. }, .. } if failure.message == "BUG: on purpose")));
+    }
+
+    #[test]
+    fn a_stop_ends_what_runs_and_starts_nothing_more() {
+        let stop = Stop::new();
+        let script = Script { fail: &[], hang: true, order: Mutex::default() };
+        let plan = plan(&[("a", false), ("b", false), ("c", false)], &[(0, 2, Needs::End)]);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while script.order.lock().expect("free").len() < 2 {
+                    std::thread::yield_now();
+                }
+                stop.stop();
+            });
+            let (outcome, _) = run(&plan, &script, &stop);
+            assert_eq!(outcome, Outcome { verdict: Verdict::Error, interrupted: true });
+        });
+        assert_eq!(script.order.lock().expect("free").len(), 2);
+    }
+}

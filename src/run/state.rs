@@ -1,0 +1,106 @@
+//! Each step in exactly one state, and the one function that moves it.
+//!
+//! The counts are derived views, kept beside the states they follow.
+
+use crate::plan::{Needs, Plan};
+use crate::run::event::{StepEnd, Verdict};
+
+/// The state of a step.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum State {
+    /// Waits for others.
+    Waiting,
+    /// A thread performs it.
+    Running,
+    /// It ended; the copies it made are named.
+    Ended {
+        /// How.
+        end: StepEnd,
+        /// What it made.
+        made: Vec<String>,
+    },
+}
+
+/// What a waiting step may do now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Turn {
+    /// Start.
+    Start,
+    /// Wait on.
+    Wait,
+    /// Never run: this step's work is missing.
+    Skip(usize),
+}
+
+/// The states of all steps of a plan.
+pub struct States<'a> {
+    plan: &'a Plan,
+    states: Vec<State>,
+    running: usize,
+    ended: usize,
+}
+
+impl<'a> States<'a> {
+    /// All wait.
+    pub fn new(plan: &'a Plan) -> States<'a> {
+        States { plan, states: vec![State::Waiting; plan.steps.len()], running: 0, ended: 0 }
+    }
+
+    /// Moves a step; called on every transition.
+    pub fn set(&mut self, step: usize, to: State) {
+        match (&self.states[step], &to) {
+            (State::Waiting, State::Running) => self.running += 1,
+            (State::Waiting, State::Ended { .. }) => self.ended += 1,
+            (State::Running, State::Ended { .. }) => {
+                self.running -= 1;
+                self.ended += 1;
+            }
+            (from, to) => panic!("BUG: step {step} can't go from {from:?} to {to:?}"),
+        }
+        self.states[step] = to;
+    }
+
+    /// Steps that wait, in the order of the plan.
+    pub fn waiting(&self) -> Vec<usize> {
+        (0..self.states.len()).filter(|i| self.states[*i] == State::Waiting).collect()
+    }
+
+    /// How many run.
+    pub fn running(&self) -> usize {
+        self.running
+    }
+
+    /// Whether all ended.
+    pub fn all_ended(&self) -> bool {
+        self.ended == self.states.len()
+    }
+
+    /// What a waiting step may do now.
+    pub fn turn(&self, step: usize) -> Turn {
+        let mut turn = Turn::Start;
+        for edge in self.plan.edges.iter().filter(|e| e.to == step) {
+            let State::Ended { end, made } = &self.states[edge.from] else {
+                turn = Turn::Wait;
+                continue;
+            };
+            let enough = match &edge.needs {
+                Needs::End => true,
+                Needs::Success => matches!(end, StepEnd::Done { .. }),
+                Needs::Copy(store) => made.contains(store),
+            };
+            if !enough {
+                return Turn::Skip(edge.from);
+            }
+        }
+        turn
+    }
+
+    /// The worst verdict of the steps that ended.
+    pub fn verdict(&self) -> Verdict {
+        let ends = self.states.iter().filter_map(|s| match s {
+            State::Ended { end, .. } => Some(end.verdict()),
+            State::Waiting | State::Running => None,
+        });
+        ends.max().unwrap_or(Verdict::Success)
+    }
+}

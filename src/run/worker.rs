@@ -1,0 +1,107 @@
+//! One thread per running step, and what it may say while it runs.
+//!
+//! Knows no step: `step/` implements [`Perform`]. A step that panics fails like any other.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use crossbeam_channel::Sender;
+
+use crate::base::Stop;
+use crate::plan::Step;
+use crate::run::event::{Event, Failure, Level, Progress, Verdict};
+
+/// What a step came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Done {
+    /// How well; of a failure it is Error.
+    pub verdict: Verdict,
+    /// The copies it made, by store.
+    pub made: Vec<String>,
+    /// Why it failed, if it did.
+    pub failure: Option<Failure>,
+    /// Whether it ended because the run was stopped.
+    pub interrupted: bool,
+}
+
+impl Done {
+    /// All well.
+    pub fn well() -> Done {
+        Done { verdict: Verdict::Success, made: Vec::new(), failure: None, interrupted: false }
+    }
+
+    /// A failure.
+    pub fn failed(failure: Failure) -> Done {
+        Done { verdict: Verdict::Error, made: Vec::new(), failure: Some(failure), interrupted: false }
+    }
+
+    /// Stopped half way.
+    pub fn interrupted() -> Done {
+        Done { verdict: Verdict::Error, made: Vec::new(), failure: None, interrupted: true }
+    }
+}
+
+/// Does what a step says.
+pub trait Perform: Sync {
+    /// Performs a step, on a thread of its own.
+    fn perform(&self, step: &Step, say: &Say, stop: &Stop) -> Done;
+}
+
+/// What the scheduler hears.
+pub enum Message {
+    /// A step speaks.
+    Event(Event),
+    /// A step ended.
+    Done(usize, Done),
+}
+
+/// The voice of one step.
+#[derive(Clone)]
+pub struct Say {
+    step: usize,
+    to: Sender<Message>,
+}
+
+impl Say {
+    /// The voice of step number `step`.
+    pub(crate) fn new(step: usize, to: Sender<Message>) -> Say {
+        Say { step, to }
+    }
+
+    /// Index of the step.
+    pub fn step(&self) -> usize {
+        self.step
+    }
+
+    /// Says an event.
+    pub fn event(&self, event: Event) {
+        // Nobody listens any more only when the run is over.
+        if self.to.send(Message::Event(event)).is_err() {}
+    }
+
+    /// A remark for the log.
+    pub fn info(&self, text: impl Into<String>) {
+        self.event(Event::Said { step: Some(self.step), level: Level::Info, text: text.into() });
+    }
+
+    /// A remark that somebody should read.
+    pub fn alert(&self, text: impl Into<String>) {
+        self.event(Event::Said { step: Some(self.step), level: Level::Alert, text: text.into() });
+    }
+
+    /// The counters.
+    pub fn progress(&self, progress: Progress) {
+        self.event(Event::Progress { step: self.step, progress });
+    }
+}
+
+/// Performs a step and reports its end, whatever happens.
+pub(crate) fn work(perform: &dyn Perform, index: usize, step: &Step, to: Sender<Message>, stop: &Stop) {
+    let say = Say::new(index, to.clone());
+    let done = catch_unwind(AssertUnwindSafe(|| perform.perform(step, &say, stop))).unwrap_or_else(|panic| {
+        let text = panic.downcast_ref::<String>().cloned();
+        let text = text.or_else(|| panic.downcast_ref::<&str>().map(|s| (*s).to_owned()));
+        let message = format!("BUG: {}", text.unwrap_or_else(|| "a step panicked".into()));
+        Done::failed(Failure { message, causes: Vec::new(), hint: Some("Please report this.".into()) })
+    });
+    if to.send(Message::Done(index, done)).is_err() {}
+}
