@@ -19,6 +19,7 @@ pub mod retention;
 pub mod run;
 pub mod shelf;
 pub mod source;
+pub mod step;
 pub mod store;
 pub mod syntax;
 pub mod world;

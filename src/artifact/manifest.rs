@@ -104,6 +104,8 @@ pub struct ObjectLine {
     pub bytes: u64,
     /// Its SHA-256, hexadecimal.
     pub sha256: String,
+    /// SHA-256 of what follows the last entry (inner manifest and directory), so that ranges alone prove the whole.
+    pub tail: String,
 }
 
 impl Manifest {
@@ -183,6 +185,11 @@ impl Manifest {
             sums[line.member] += line.rows.unwrap_or_default();
         }
         sums.into_iter().enumerate().filter(|(i, _)| self.members[*i].kind == Kind::Rows).collect()
+    }
+
+    /// Where the last entry ends and the inner manifest begins.
+    pub fn tail_offset(&self) -> u64 {
+        self.entries.last().map_or(0, |e| e.offset + e.stored)
     }
 
     /// The names of its units, in order.

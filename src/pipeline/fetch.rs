@@ -74,6 +74,17 @@ impl Fetch<'_> {
     }
 }
 
+impl Fetch<'_> {
+    /// Checks what follows the last entry: the inner manifest and the directory that other programs read.
+    pub fn tail(&self, stop: &Stop) -> Result<Option<Damage>, Error> {
+        let Some(object) = &self.manifest.object else { return Ok(None) };
+        let bytes = self.store.read(&self.manifest.key, Some(self.manifest.tail_offset()..object.bytes), stop)?;
+        let found = hex(&Sha256::digest(&bytes));
+        let damage = || Damage::Object(format!("its directory has SHA-256 {found}, the manifest says {}", object.tail));
+        Ok((found != object.tail).then(damage))
+    }
+}
+
 /// Checks an entry's hash and opens it, inside the pool where CPU work belongs.
 fn open_checked(bytes: &[u8], entry: &EntryLine, password: Option<&Secret>) -> Result<Vec<u8>, Damage> {
     rayon::scope(|_| {

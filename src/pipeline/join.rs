@@ -174,13 +174,14 @@ impl<'a> Join<'a> {
     pub fn finish(mut self, manifest: &Pressed) -> Result<Joined, Error> {
         self.directory.add(manifest);
         self.write(&manifest.bytes)?;
-        let tail = std::mem::take(&mut self.directory).finish();
-        self.write(&tail)?;
+        let directory = std::mem::take(&mut self.directory).finish();
+        self.write(&directory)?;
+        let tail = hex(&Sha256::new().chain_update(&manifest.bytes).chain_update(&directory).finalize());
         if let Some(part) = self.current.take() {
             (self.send)(part)?;
         }
         let sha256 = hex(&self.hash.finalize());
-        Ok(Joined { entries: self.lines, object: ObjectLine { bytes: self.length, sha256 } })
+        Ok(Joined { entries: self.lines, object: ObjectLine { bytes: self.length, sha256, tail } })
     }
 
     fn write(&mut self, mut bytes: &[u8]) -> Result<(), Error> {

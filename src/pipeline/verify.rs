@@ -10,6 +10,7 @@ use crate::artifact::{Damage, Dialect, EntryLine, Kind, Proof, RowDigest, SqlErr
 use crate::base::Stop;
 use crate::pipeline::fetch::Fetch;
 use crate::pipeline::stage::{Error, FirstFailure};
+use crate::store::contract::ErrorKind;
 
 /// Verifies every entry with so many threads; returns what is damaged.
 pub fn verify(fetch: &Fetch<'_>, dialect: Dialect, threads: usize, stop: &Stop) -> Result<Vec<Damage>, Error> {
@@ -32,7 +33,13 @@ pub fn verify(fetch: &Fetch<'_>, dialect: Dialect, threads: usize, stop: &Stop) 
         }
     });
     failure.result()?;
-    Ok(damage.into_inner().expect("no panic while locked"))
+    let mut damage = damage.into_inner().expect("no panic while locked");
+    match fetch.tail(stop) {
+        Ok(found) => damage.extend(found),
+        Err(Error::Store(error)) if error.kind == ErrorKind::Damaged => damage.push(Damage::Object(error.to_string())),
+        Err(other) => return Err(other),
+    }
+    Ok(damage)
 }
 
 /// A damaged entry ends its request; the entries after it are then fetched one by one.
@@ -55,7 +62,7 @@ fn verify_group(
             damage.lock().expect("no panic while locked").push(found);
             verify_group(fetch, &group[done + 1..], dialect, damage, stop)
         }
-        Err(Error::Store(error)) if error.kind == crate::store::contract::ErrorKind::Damaged => {
+        Err(Error::Store(error)) if error.kind == ErrorKind::Damaged => {
             damage.lock().expect("no panic while locked").push(Damage::Object(error.to_string()));
             Ok(())
         }

@@ -3,6 +3,7 @@
 mod clock;
 mod entropy;
 mod http;
+mod point;
 mod process;
 mod retry;
 mod reveal;
@@ -13,6 +14,7 @@ use std::path::PathBuf;
 pub use clock::Clock;
 pub use entropy::Entropy;
 pub use http::{TlsError, agent, client_tls, install_provider};
+pub use point::point;
 pub use process::{Child, ChildError, Ended, harden};
 pub use retry::Backoff;
 pub use reveal::{RevealError, reveal};

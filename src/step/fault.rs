@@ -1,0 +1,108 @@
+//! Why a step failed: one of the rooms below said so.
+
+use crate::artifact::Damage;
+use crate::base::Stopped;
+use crate::pipeline;
+use crate::shelf::ShelfError;
+use crate::source::contract as source;
+use crate::store::contract as store;
+use crate::world::{ChildError, RevealError};
+
+/// Why a step failed.
+#[derive(Debug, thiserror::Error)]
+pub enum Fault {
+    /// The source.
+    #[error("{0}")]
+    Source(#[from] source::Error),
+    /// A store.
+    #[error("{0}")]
+    Store(#[from] store::Error),
+    /// The shelf.
+    #[error("{0}")]
+    Shelf(#[from] ShelfError),
+    /// The pipeline.
+    #[error("{0}")]
+    Pipeline(#[from] pipeline::Error),
+    /// A secret.
+    #[error("{0}")]
+    Reveal(#[from] RevealError),
+    /// A program.
+    #[error("{0}")]
+    Child(#[from] ChildError),
+    /// The artifact.
+    #[error("{0}")]
+    Damage(#[from] Damage),
+    /// The artifact is not what its manifest says.
+    #[error("unable to prove {title}: {}", show(.damage))]
+    Unproven {
+        /// The artifact.
+        title: String,
+        /// All that differs.
+        damage: Vec<Damage>,
+    },
+    /// Nothing to work on.
+    #[error("unable to {doing}: {found}")]
+    Nothing {
+        /// What was being done.
+        doing: String,
+        /// What was found.
+        found: String,
+        /// What to do.
+        hint: Option<String>,
+    },
+    /// Nothing moved for too long.
+    #[error("unable to go on: nothing moved for {0} s")]
+    Stalled(u64),
+    /// Stopped from outside.
+    #[error("stopped")]
+    Stopped,
+}
+
+impl From<Stopped> for Fault {
+    fn from(_: Stopped) -> Fault {
+        Fault::Stopped
+    }
+}
+
+impl Fault {
+    /// What to do, if anybody knows.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Fault::Source(error) | Fault::Pipeline(pipeline::Error::Source(error)) => error.hint.clone(),
+            Fault::Nothing { hint, .. } => hint.clone(),
+            Fault::Store(_)
+            | Fault::Shelf(_)
+            | Fault::Pipeline(_)
+            | Fault::Reveal(_)
+            | Fault::Child(_)
+            | Fault::Damage(_)
+            | Fault::Unproven { .. }
+            | Fault::Stalled(_)
+            | Fault::Stopped => None,
+        }
+    }
+
+    /// Whether it says that an artifact is damaged.
+    pub fn is_damage(&self) -> bool {
+        match self {
+            Fault::Damage(_) | Fault::Unproven { .. } | Fault::Pipeline(pipeline::Error::Damage(_)) => true,
+            Fault::Shelf(ShelfError::Damage { .. }) => true,
+            Fault::Store(error) | Fault::Pipeline(pipeline::Error::Store(error)) => {
+                error.kind == store::ErrorKind::Damaged
+            }
+            Fault::Source(_)
+            | Fault::Shelf(_)
+            | Fault::Pipeline(_)
+            | Fault::Reveal(_)
+            | Fault::Child(_)
+            | Fault::Nothing { .. }
+            | Fault::Stalled(_)
+            | Fault::Stopped => false,
+        }
+    }
+}
+
+fn show(damage: &[Damage]) -> String {
+    let first = damage.first().map_or_else(String::new, ToString::to_string);
+    if damage.len() > 1 { format!("{first}, and {} more", damage.len() - 1) } else { first }
+}

@@ -1,0 +1,115 @@
+//! Brings an artifact back into a target, all of it or a part, and proves what came back.
+
+use crate::artifact::{Damage, Kind, Manifest, Member};
+use crate::base::{Stop, suggest};
+use crate::pipeline::{self, Fetch, Meter, Restore};
+use crate::run::Say;
+use crate::source::contract::{Error as SourceError, ErrorKind, Loading, Source};
+use crate::step::backup::watched;
+use crate::step::fault::Fault;
+
+/// What of an artifact is restored, and how.
+#[derive(Debug, Clone)]
+pub struct Choice {
+    /// What the target is told.
+    pub loading: Loading,
+    /// Whether a member's entries are loaded, by its index.
+    pub chosen: Vec<bool>,
+}
+
+impl Choice {
+    /// Tables and other objects that will be there, for the plan.
+    pub fn count(&self, kind: Kind) -> usize {
+        self.loading.members.iter().filter(|m| m.kind == kind).count()
+    }
+}
+
+/// Chooses members: all, or those that `only` names as `DB` or `DB.TABLE`.
+pub fn choose(manifest: &Manifest, only: &[String], rename: Option<&str>, overwrite: bool) -> Result<Choice, Fault> {
+    let nothing =
+        |found: String, hint: Option<String>| Fault::Nothing { doing: "choose what to restore".into(), found, hint };
+    let mut wanted = vec![only.is_empty(); manifest.members.len()];
+    for selector in only {
+        let mut any = false;
+        for (index, member) in manifest.members.iter().enumerate() {
+            if selects(selector, member) {
+                any |= member.kind != Kind::Database || *selector == member.unit;
+                wanted[index] = true;
+            }
+        }
+        if !any {
+            let mut titles: Vec<String> = manifest.members.iter().map(Member::title).collect();
+            titles.dedup();
+            let near = suggest(selector, titles.iter().map(String::as_str)).map(|n| format!("Did you mean {n}?"));
+            let units = format!("The backup holds the databases {}.", manifest.units().join(", "));
+            return Err(nothing(format!("{selector} is not in the backup"), near.or(Some(units))));
+        }
+    }
+    let whole_file = only.is_empty() && manifest.members.iter().any(|m| m.kind == Kind::File);
+    // A whole restore takes the exact file and proves its tables; a part of it takes SQL.
+    let chosen: Vec<bool> = manifest
+        .members
+        .iter()
+        .zip(&wanted)
+        .map(|(member, wanted)| *wanted && (member.kind == Kind::File) == whole_file)
+        .collect();
+    let members: Vec<Member> = manifest
+        .members
+        .iter()
+        .zip(&wanted)
+        .filter(|(member, wanted)| **wanted && (whole_file || member.kind != Kind::File))
+        .map(|(member, _)| member.clone())
+        .collect();
+    if let Some(name) = rename {
+        let mut units: Vec<&str> = members.iter().map(|m| m.unit.as_str()).collect();
+        units.dedup();
+        if units.len() != 1 {
+            let hint = Some("Choose one with --only DB.".into());
+            return Err(nothing(format!("--as {name} takes exactly one database, not {}", units.len()), hint));
+        }
+    }
+    let loading = Loading { members, rename: rename.map(str::to_owned), overwrite };
+    Ok(Choice { loading, chosen })
+}
+
+/// Whether `DB` or `DB.TABLE` names the member: a table brings its rows, indexes and triggers, and its database.
+fn selects(selector: &str, member: &Member) -> bool {
+    if selector == member.unit {
+        return true;
+    }
+    let Some(name) = selector.strip_prefix(&member.unit).and_then(|rest| rest.strip_prefix('.')) else { return false };
+    match member.kind {
+        Kind::Database => true,
+        Kind::Settings | Kind::File => false,
+        _ => member.table() == Some(name) || member.name == name,
+    }
+}
+
+/// Restores into `source`; existing objects are refused unless the choice overwrites. Returns every difference.
+pub fn restore_into(
+    fetch: &Fetch<'_>,
+    source: &dyn Source,
+    choice: &Choice,
+    threads: usize,
+    meter: &Meter,
+    say: Option<&Say>,
+    stop: &Stop,
+) -> Result<Vec<Damage>, Fault> {
+    let target = source.target(threads, stop)?;
+    let existing = target.existing(&choice.loading, stop)?;
+    if !existing.is_empty() && !choice.loading.overwrite {
+        let shown = existing.iter().take(5).cloned().collect::<Vec<_>>().join(", ");
+        let more = if existing.len() > 5 { format!(" and {} more", existing.len() - 5) } else { String::new() };
+        let error = SourceError::new(
+            ErrorKind::Exists,
+            format!("restore into {}", source.place()),
+            format!("{shown}{more} exist"),
+        );
+        return Err(error.hint("Restore elsewhere, or replace exactly these with --overwrite.").into());
+    }
+    let restore = Restore { fetch, target: target.as_ref(), loading: &choice.loading, chosen: &choice.chosen };
+    match say {
+        Some(say) => watched(meter, say, stop, |stop| pipeline::restore(&restore, stop)),
+        None => Ok(pipeline::restore(&restore, stop)?),
+    }
+}

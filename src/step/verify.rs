@@ -1,0 +1,115 @@
+//! Proves one copy: reads it back, or restores it into a scratch source and recounts it there.
+//!
+//! The finding, good or bad, is written beside the artifact before the step ends; the store alone knows it then.
+
+use crate::artifact::{Damage, FORMAT, Level, Manifest, ProofLine};
+use crate::base::Stop;
+use crate::pipeline::{self, Fetch, Meter};
+use crate::plan::{Verify, Which};
+use crate::run::{Done, Event, Say};
+use crate::shelf::Shelf;
+use crate::source;
+use crate::step::Steps;
+use crate::step::backup::watched;
+use crate::step::fault::Fault;
+use crate::step::restore::{choose, restore_into};
+
+impl Steps {
+    /// Performs a verification.
+    pub(super) fn verify(&self, verify: &Verify, say: &Say, stop: &Stop) -> Result<Done, Fault> {
+        let store = self.store(&verify.store, stop)?;
+        let maker = self.made(&verify.source.name, &verify.store.name);
+        let (shelf, manifest) = match (verify.which, maker) {
+            (Which::ThisRun, Some(manifest)) => {
+                (Shelf::new(store, verify.naming.clone(), &self.job, &verify.source.name), manifest)
+            }
+            (Which::ThisRun, None) => panic!("BUG: a copy to verify that was not made"),
+            (Which::Latest, _) => {
+                let shelf = Shelf::new(store, verify.naming.clone(), &self.job, &verify.source.name);
+                let latest = shelf.list(stop)?.artifacts.pop();
+                let nothing = || Fault::Nothing {
+                    doing: format!("verify {} in {}", verify.source.name, verify.store.name),
+                    found: "there is no backup".into(),
+                    hint: Some("Run the job that makes it first.".into()),
+                };
+                let manifest = latest.ok_or_else(nothing)?.manifest;
+                (shelf, manifest)
+            }
+        };
+        let password = self.password(verify.password.as_ref().filter(|_| manifest.sealed), stop)?;
+        let meter = Meter::default();
+        let fetch =
+            Fetch { store: shelf.store().as_ref(), manifest: &manifest, password: password.as_ref(), meter: &meter };
+        let (level, damage) = match &verify.into {
+            None => {
+                let dialect = source::dialect(&manifest.kind).ok_or_else(|| unknown_kind(&manifest))?;
+                (
+                    Level::Read,
+                    watched(&meter, say, stop, |stop| pipeline::verify(&fetch, dialect, verify.threads, stop))?,
+                )
+            }
+            Some(into) => {
+                let target = self.source(into, stop)?;
+                let choice = choose(&manifest, &[], None, true)?;
+                let damage = restore_into(&fetch, target.as_ref(), &choice, verify.threads, &meter, Some(say), stop)?;
+                (Level::Restored, damage)
+            }
+        };
+        self.note_proof(
+            &shelf,
+            &manifest,
+            level,
+            verify.into.as_ref().map(|i| i.name.clone()),
+            &damage,
+            verify,
+            say,
+            stop,
+        )?;
+        if damage.is_empty() {
+            return Ok(Done::well());
+        }
+        Err(Fault::Unproven { title: manifest.key.clone(), damage })
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "the fields of one proof")]
+    fn note_proof(
+        &self,
+        shelf: &Shelf,
+        manifest: &Manifest,
+        level: Level,
+        into: Option<String>,
+        damage: &[Damage],
+        verify: &Verify,
+        say: &Say,
+        stop: &Stop,
+    ) -> Result<(), Fault> {
+        let damage: Vec<String> = damage.iter().map(ToString::to_string).collect();
+        let proof = ProofLine {
+            format: FORMAT,
+            id: manifest.id.clone(),
+            level,
+            at: self.world.clock.now(),
+            good: damage.is_empty(),
+            damage: damage.clone(),
+            host: self.world.host(),
+            into,
+        };
+        shelf.prove(manifest, &proof, stop)?;
+        say.event(Event::Proved {
+            step: say.step(),
+            id: manifest.id.clone(),
+            store: verify.store.name.clone(),
+            level: level.word().to_owned(),
+            good: proof.good,
+            damage,
+        });
+        Ok(())
+    }
+}
+
+fn unknown_kind(manifest: &Manifest) -> Fault {
+    Fault::Damage(Damage::Manifest(format!(
+        "it is of kind {}, which this vex does not know",
+        manifest.kind.escape_debug()
+    )))
+}

@@ -1,0 +1,74 @@
+//! Any store, with a numbered point before and after every call that changes it.
+//!
+//! Adds nothing else; see `world/point.rs`.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use crate::base::Stop;
+use crate::store::contract::{Object, Result, Store, Upload};
+use crate::world::point;
+
+/// A store with points.
+pub struct Pointed(pub Arc<dyn Store>);
+
+struct PointedUpload(Box<dyn Upload>);
+
+fn around<T>(name: &str, call: impl FnOnce() -> Result<T>) -> Result<T> {
+    point(&format!("{name} before"));
+    let result = call();
+    point(&format!("{name} after"));
+    result
+}
+
+impl Store for Pointed {
+    fn create(&self, key: &str, stop: &Stop) -> Result<Box<dyn Upload>> {
+        around("create", || Ok(Box::new(PointedUpload(self.0.create(key, stop)?)) as Box<dyn Upload>))
+    }
+
+    fn put(&self, key: &str, bytes: &[u8], stop: &Stop) -> Result<()> {
+        around("put", || self.0.put(key, bytes, stop))
+    }
+
+    fn read(&self, key: &str, range: Option<Range<u64>>, stop: &Stop) -> Result<Vec<u8>> {
+        self.0.read(key, range, stop)
+    }
+
+    fn size(&self, key: &str, stop: &Stop) -> Result<Option<u64>> {
+        self.0.size(key, stop)
+    }
+
+    fn list(&self, under: &str, stop: &Stop) -> Result<Vec<Object>> {
+        self.0.list(under, stop)
+    }
+
+    fn remove(&self, key: &str, stop: &Stop) -> Result<()> {
+        around("remove", || self.0.remove(key, stop))
+    }
+
+    fn sweep(&self, under: &str, stop: &Stop) -> Result<usize> {
+        around("sweep", || self.0.sweep(under, stop))
+    }
+
+    fn lanes(&self) -> usize {
+        self.0.lanes()
+    }
+
+    fn place(&self) -> &str {
+        self.0.place()
+    }
+}
+
+impl Upload for PointedUpload {
+    fn part(&self, number: u32, offset: u64, bytes: &[u8]) -> Result<()> {
+        around("part", || self.0.part(number, offset, bytes))
+    }
+
+    fn finish(self: Box<Self>, bytes: u64) -> Result<()> {
+        around("finish", || self.0.finish(bytes))
+    }
+
+    fn abort(self: Box<Self>) -> Result<()> {
+        around("abort", || self.0.abort())
+    }
+}
