@@ -12,9 +12,11 @@
 
 pub mod artifact;
 pub mod base;
+pub mod catalog;
 pub mod job;
 pub mod pipeline;
 pub mod plan;
+pub mod report;
 pub mod retention;
 pub mod run;
 pub mod shelf;

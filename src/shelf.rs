@@ -24,15 +24,6 @@ pub enum ShelfError {
     /// The store.
     #[error("{0}")]
     Store(#[from] StoreError),
-    /// What is there can't be read.
-    #[error("unable to read {key}: {damage}")]
-    Damage {
-        /// The key.
-        key: String,
-        /// What is wrong.
-        #[source]
-        damage: Damage,
-    },
     /// The key is not one of ours.
     #[error("unable to remove {0}: it is not a key of this chain")]
     Foreign(String),
@@ -124,59 +115,10 @@ impl Shelf {
 
     /// All artifacts of this chain.
     pub fn list(&self, stop: &Stop) -> Result<Listing, StoreError> {
-        let objects = self.store.list(self.naming.folder(), stop)?;
-        let keys: Vec<&str> = objects.iter().map(|o| o.key.as_str()).filter(|k| self.naming.owns(k)).collect();
-        let mut listing = Listing::default();
-        for sidecar in keys.iter().filter(|k| k.ends_with(MANIFEST)) {
-            let key = sidecar.trim_end_matches(MANIFEST);
-            let manifest = match self.read_manifest(sidecar, key, stop) {
-                Ok(manifest) if manifest.job == self.job && manifest.source == self.source => manifest,
-                Ok(_) => continue, // Another chain's, in a store whose key template does not part them.
-                Err(ShelfError::Store(error)) if error.kind == ErrorKind::Missing => continue, // Removed meanwhile.
-                Err(ShelfError::Store(error)) => return Err(error),
-                Err(ShelfError::Damage { key, damage }) => {
-                    listing.unreadable.push((key, damage));
-                    continue;
-                }
-                Err(ShelfError::Foreign(_)) => continue,
-            };
-            let size = objects.iter().find(|o| o.key == key).map(|o| o.bytes);
-            if size != Some(manifest.bytes()) {
-                let found = size.map_or("the container is missing".into(), |b| {
-                    format!("the container has {b} bytes instead of {}", manifest.bytes())
-                });
-                listing.unreadable.push((key.to_owned(), Damage::Object(found)));
-                continue;
-            }
-            let mut proofs = Vec::new();
-            for proof in keys.iter().filter(|k| is_proof_of(k, key)) {
-                match ProofLine::parse(&self.store.read(proof, None, stop)?) {
-                    Ok(line) if line.id == manifest.id => proofs.push(line),
-                    Ok(_) => listing
-                        .unreadable
-                        .push(((*proof).to_owned(), Damage::Manifest("a proof of another artifact".into()))),
-                    Err(damage) => listing.unreadable.push(((*proof).to_owned(), damage)),
-                }
-            }
-            proofs.sort_by_key(|p| p.at);
-            listing.artifacts.push(Shelved { manifest, proofs });
-        }
-        listing
-            .artifacts
-            .sort_by(|a, b| (a.manifest.finished, &a.manifest.id).cmp(&(b.manifest.finished, &b.manifest.id)));
+        let mut listing = survey(self.store.as_ref(), self.naming.folder(), &|key| self.naming.owns(key), stop)?;
+        // A store whose key template does not part chains holds others' as well.
+        listing.artifacts.retain(|a| a.manifest.job == self.job && a.manifest.source == self.source);
         Ok(listing)
-    }
-
-    fn read_manifest(&self, sidecar: &str, key: &str, stop: &Stop) -> Result<Manifest, ShelfError> {
-        let damage = |damage| ShelfError::Damage { key: sidecar.to_owned(), damage };
-        let manifest = Manifest::parse(&self.store.read(sidecar, None, stop)?).map_err(damage)?;
-        match &manifest.object {
-            _ if manifest.key != key => {
-                Err(damage(Damage::Manifest(format!("it belongs to {}", manifest.key.escape_debug()))))
-            }
-            None => Err(damage(Damage::Manifest("it does not say size and hash of its container".into()))),
-            Some(_) => Ok(manifest),
-        }
     }
 
     /// Removes an artifact: manifest, proofs, container.
@@ -207,6 +149,65 @@ impl Shelf {
         }
         Ok(swept)
     }
+}
+
+/// All artifacts under a folder whose keys `owns` accepts, of whatever job and source.
+pub fn survey(store: &dyn Store, under: &str, owns: &dyn Fn(&str) -> bool, stop: &Stop) -> Result<Listing, StoreError> {
+    let objects = store.list(under, stop)?;
+    let keys: Vec<&str> = objects.iter().map(|o| o.key.as_str()).filter(|k| owns(k)).collect();
+    let mut listing = Listing::default();
+    for sidecar in keys.iter().filter(|k| k.ends_with(MANIFEST)) {
+        let key = sidecar.trim_end_matches(MANIFEST);
+        let manifest = match store.read(sidecar, None, stop) {
+            Ok(bytes) => read_manifest(&bytes, key),
+            Err(error) if error.kind == ErrorKind::Missing => continue, // Removed meanwhile.
+            Err(error) => return Err(error),
+        };
+        let manifest = match manifest {
+            Ok(manifest) => manifest,
+            Err(damage) => {
+                listing.unreadable.push(((*sidecar).to_owned(), damage));
+                continue;
+            }
+        };
+        let size = objects.iter().find(|o| o.key == key).map(|o| o.bytes);
+        if size != Some(manifest.bytes()) {
+            let short = |b| format!("the container has {b} bytes instead of {}", manifest.bytes());
+            listing
+                .unreadable
+                .push((key.to_owned(), Damage::Object(size.map_or("the container is missing".into(), short))));
+            continue;
+        }
+        let mut proofs = Vec::new();
+        for proof in keys.iter().filter(|k| is_proof_of(k, key)) {
+            match ProofLine::parse(&store.read(proof, None, stop)?) {
+                Ok(line) if line.id == manifest.id => proofs.push(line),
+                Ok(_) => listing
+                    .unreadable
+                    .push(((*proof).to_owned(), Damage::Manifest("a proof of another artifact".into()))),
+                Err(damage) => listing.unreadable.push(((*proof).to_owned(), damage)),
+            }
+        }
+        proofs.sort_by_key(|p| p.at);
+        listing.artifacts.push(Shelved { manifest, proofs });
+    }
+    listing.artifacts.sort_by(|a, b| (a.manifest.finished, &a.manifest.id).cmp(&(b.manifest.finished, &b.manifest.id)));
+    Ok(listing)
+}
+
+fn read_manifest(bytes: &[u8], key: &str) -> Result<Manifest, Damage> {
+    let manifest = Manifest::parse(bytes)?;
+    match &manifest.object {
+        _ if manifest.key != key => Err(Damage::Manifest(format!("it belongs to {}", manifest.key.escape_debug()))),
+        None => Err(Damage::Manifest("it does not say size and hash of its container".into())),
+        Some(_) => Ok(manifest),
+    }
+}
+
+/// Whether the last part of a key is the name of an artifact, a manifest or a proof, in whatever folder.
+pub fn looks_ours(key: &str) -> bool {
+    let (folder, name) = key.rsplit_once('/').map_or(("", key), |(f, n)| (f, n));
+    Naming::new("{name}", "", "", "").owns(name) && !folder.contains("..")
 }
 
 /// Whether the time in `backup_YYYYMMDD_HHMMSS.zip`, in whatever zone, lies before `limit` (seconds).

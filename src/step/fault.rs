@@ -86,7 +86,6 @@ impl Fault {
     pub fn is_damage(&self) -> bool {
         match self {
             Fault::Damage(_) | Fault::Unproven { .. } | Fault::Pipeline(pipeline::Error::Damage(_)) => true,
-            Fault::Shelf(ShelfError::Damage { .. }) => true,
             Fault::Store(error) | Fault::Pipeline(pipeline::Error::Store(error)) => {
                 error.kind == store::ErrorKind::Damaged
             }

@@ -1,0 +1,200 @@
+//! Every query on runs, steps, artifacts, copies and proofs, written once.
+//!
+//! Writes can be repeated: a replayed event finds its row and changes nothing.
+
+use rusqlite::{OptionalExtension, params};
+
+use crate::catalog::record::{ArtifactRow, CopyRow, ProofRow, RunRow, StepRow};
+use crate::catalog::{Catalog, CatalogError};
+
+impl Catalog {
+    /// Notes that a run began, with its steps waiting.
+    pub fn run_started(&mut self, run: &RunRow, steps: &[String]) -> Result<(), CatalogError> {
+        let fail = self.fail("write");
+        let transaction = self.connection.transaction().map_err(&fail)?;
+        let sql = "INSERT OR IGNORE INTO run (id, job, file, host, pid, started) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+        transaction.execute(sql, params![run.id, run.job, run.file, run.host, run.pid, run.started]).map_err(&fail)?;
+        for (number, address) in steps.iter().enumerate() {
+            let sql = "INSERT OR IGNORE INTO step (run, number, address, state) VALUES (?1, ?2, ?3, 'waiting')";
+            transaction.execute(sql, params![run.id, number as i64, address]).map_err(&fail)?;
+        }
+        transaction.commit().map_err(&fail)
+    }
+
+    /// Notes that a run ended.
+    pub fn run_finished(&mut self, id: &str, finished: &str, verdict: u8, note: &str) -> Result<(), CatalogError> {
+        let sql = "UPDATE run SET finished=?2, verdict=?3, note=?4 WHERE id=?1";
+        self.write(sql, params![id, finished, verdict, note])
+    }
+
+    /// Notes that a step runs.
+    pub fn step_started(&mut self, run: &str, number: usize, started: &str) -> Result<(), CatalogError> {
+        self.write(
+            "UPDATE step SET started=?3, state='running' WHERE run=?1 AND number=?2",
+            params![run, number as i64, started],
+        )
+    }
+
+    /// Notes that a step ended.
+    pub fn step_finished(&mut self, run: &str, step: &StepRow, finished: &str) -> Result<(), CatalogError> {
+        let sql = "UPDATE step SET finished=?3, state=?4, verdict=?5, message=?6 WHERE run=?1 AND number=?2";
+        self.write(sql, params![run, step.number as i64, finished, step.state, step.verdict, step.message])
+    }
+
+    /// Notes an artifact.
+    pub fn artifact(&mut self, a: &ArtifactRow) -> Result<(), CatalogError> {
+        let sql = "INSERT OR REPLACE INTO artifact (id, source, job, kind, server, units, name, raw_bytes, bytes, rows, \
+                   started, finished, position, inconsistent) VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14)";
+        self.write(
+            sql,
+            params![
+                a.id,
+                a.source,
+                a.job,
+                a.kind,
+                a.server,
+                a.units,
+                a.name,
+                a.raw_bytes as i64,
+                a.bytes as i64,
+                a.rows as i64,
+                a.started,
+                a.finished,
+                a.position,
+                a.inconsistent
+            ],
+        )
+    }
+
+    /// Notes a copy.
+    pub fn copy(&mut self, c: &CopyRow) -> Result<(), CatalogError> {
+        let sql = "INSERT OR REPLACE INTO copy (id, source, store, place, key, bytes, started, finished, verdict, message) \
+                   VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10)";
+        self.write(
+            sql,
+            params![
+                c.id,
+                c.source,
+                c.store,
+                c.place,
+                c.key,
+                c.bytes as i64,
+                c.started,
+                c.finished,
+                c.verdict,
+                c.message
+            ],
+        )
+    }
+
+    /// Notes that a copy was removed.
+    pub fn copy_removed(&mut self, id: &str, source: &str, store: &str, at: &str) -> Result<(), CatalogError> {
+        let sql = "UPDATE copy SET removed=?4 WHERE id=?1 AND source=?2 AND store=?3";
+        self.write(sql, params![id, source, store, at])
+    }
+
+    /// Notes a proof.
+    pub fn proof(&mut self, p: &ProofRow) -> Result<(), CatalogError> {
+        let sql =
+            "INSERT OR REPLACE INTO proof (id, source, store, level, at, good, damage) VALUES (?1,?2,?3,?4,?5,?6,?7)";
+        self.write(sql, params![p.id, p.source, p.store, p.level, p.at, p.good, p.damage])
+    }
+
+    /// Closes runs of a job on this machine that never ended: their process is gone, since we hold the job's lock.
+    pub fn close_orphans(&mut self, job: &str, host: &str, now: &str) -> Result<usize, CatalogError> {
+        let fail = self.fail("write");
+        let transaction = self.connection.transaction().map_err(&fail)?;
+        let open = "SELECT id FROM run WHERE job=?1 AND host=?2 AND finished IS NULL";
+        let sql = format!(
+            "UPDATE step SET state='interrupted', verdict=3, finished=?3 WHERE run IN ({open}) AND state IN ('waiting', 'running')"
+        );
+        transaction.execute(&sql, params![job, host, now]).map_err(&fail)?;
+        let sql = "UPDATE run SET finished=?3, verdict=3, note='the process ended without a word' \
+                   WHERE job=?1 AND host=?2 AND finished IS NULL";
+        let closed = transaction.execute(sql, params![job, host, now]).map_err(&fail)?;
+        transaction.commit().map_err(&fail)?;
+        Ok(closed)
+    }
+
+    /// The verdict of the last run of a job that ended.
+    pub fn last_verdict(&self, job: &str, except: &str) -> Result<Option<u8>, CatalogError> {
+        let sql =
+            "SELECT verdict FROM run WHERE job=?1 AND id<>?2 AND finished IS NOT NULL ORDER BY started DESC LIMIT 1";
+        let found = self.connection.query_row(sql, params![job, except], |row| row.get(0)).optional();
+        found.map_err(self.fail("read"))
+    }
+
+    /// All runs, newest first.
+    pub fn runs(&self) -> Result<Vec<RunRow>, CatalogError> {
+        let sql = "SELECT id, job, file, host, pid, started, finished, verdict FROM run ORDER BY started DESC, id DESC";
+        let fail = self.fail("read");
+        let mut statement = self.connection.prepare(sql).map_err(&fail)?;
+        let rows = statement.query_map([], |row| {
+            Ok(RunRow {
+                id: row.get(0)?,
+                job: row.get(1)?,
+                file: row.get(2)?,
+                host: row.get(3)?,
+                pid: row.get(4)?,
+                started: row.get(5)?,
+                finished: row.get(6)?,
+                verdict: row.get(7)?,
+            })
+        });
+        rows.and_then(Iterator::collect).map_err(&fail)
+    }
+
+    /// Forgets what is known of artifacts, copies and proofs, before they are read from the stores again.
+    pub fn forget_artifacts(&mut self) -> Result<(), CatalogError> {
+        let fail = self.fail("write");
+        self.connection
+            .execute_batch("BEGIN; DELETE FROM proof; DELETE FROM copy; DELETE FROM artifact; COMMIT;")
+            .map_err(fail)
+    }
+
+    /// Numbers of runs, artifacts, copies and proofs.
+    pub fn counts(&self) -> Result<[u64; 4], CatalogError> {
+        let count = |table: &str| {
+            let sql = format!("SELECT count(*) FROM {table}");
+            self.connection.query_row(&sql, [], |row| row.get::<_, i64>(0)).map(|n| n as u64).map_err(self.fail("read"))
+        };
+        Ok([count("run")?, count("artifact")?, count("copy")?, count("proof")?])
+    }
+
+    fn write(&mut self, sql: &str, values: impl rusqlite::Params) -> Result<(), CatalogError> {
+        let fail = self.fail("write");
+        self.connection.execute(sql, values).map(|_| ()).map_err(fail)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_without_end_is_closed_as_erro_and_a_replay_changes_nothing() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut catalog = Catalog::open(&folder.path().join("c.sqlite")).expect("opens");
+        let run = RunRow {
+            id: "r".into(),
+            job: "j".into(),
+            file: "f".into(),
+            host: "h".into(),
+            pid: 1,
+            started: "t".into(),
+            finished: None,
+            verdict: None,
+        };
+        for _ in 0..2 {
+            catalog.run_started(&run, &["j/dump/a".into()]).expect("written");
+        }
+        assert_eq!(catalog.close_orphans("other", "h", "now").expect("written"), 0);
+        assert_eq!(catalog.close_orphans("j", "elsewhere", "now").expect("written"), 0);
+        assert_eq!(catalog.close_orphans("j", "h", "now").expect("written"), 1);
+        assert_eq!(catalog.last_verdict("j", "x").expect("read"), Some(3));
+        assert_eq!(catalog.counts().expect("read"), [1, 0, 0, 0]);
+        // A second opening finds the tables.
+        drop(catalog);
+        assert_eq!(Catalog::open(&folder.path().join("c.sqlite")).expect("opens").runs().expect("read").len(), 1);
+    }
+}

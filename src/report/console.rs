@@ -1,0 +1,168 @@
+//! A run on a terminal: one line of progress per running step; elsewhere plain timestamped lines.
+//!
+//! The only file outside `cli/` that prints. Standard error holds progress and remarks; standard output stays free for
+//! `--format json`.
+
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use jiff::tz::TimeZone;
+
+use crate::base::Size;
+use crate::run::{Event, Level, Listener, Progress, Stamped, StepEnd, Verdict};
+
+/// Shows a run.
+pub struct Console {
+    bars: Option<MultiProgress>,
+    running: BTreeMap<usize, Running>,
+    zone: TimeZone,
+    quiet: bool,
+}
+
+struct Running {
+    address: String,
+    since: Instant,
+    bar: Option<ProgressBar>,
+    last: Progress,
+}
+
+impl Console {
+    /// With progress bars if `terminal`; `quiet` shows failures only.
+    pub fn new(terminal: bool, quiet: bool, zone: TimeZone) -> Console {
+        Console { bars: (terminal && !quiet).then(MultiProgress::new), running: BTreeMap::new(), zone, quiet }
+    }
+
+    fn line(&self, stamped: &Stamped, text: &str) {
+        // What servers and programs say must not move the cursor.
+        let text: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+        let moment = stamped.at.to_zoned(self.zone.clone());
+        let line = format!("{} {text}", moment.strftime("%Y-%m-%dT%H:%M:%S%:z"));
+        match &self.bars {
+            Some(bars) => bars.suspend(|| print_line(&line)),
+            None => print_line(&line),
+        }
+    }
+
+    fn started(&mut self, step: usize, address: &str) {
+        let bar = self.bars.as_ref().map(|bars| {
+            let bar = bars.add(ProgressBar::new_spinner());
+            let style = ProgressStyle::with_template("{spinner} {prefix} {wide_msg}");
+            bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()));
+            bar.set_prefix(address.to_owned());
+            bar
+        });
+        let running = Running { address: address.to_owned(), since: Instant::now(), bar, last: Progress::default() };
+        self.running.insert(step, running);
+    }
+
+    fn progress(&mut self, step: usize, progress: Progress) {
+        let Some(running) = self.running.get_mut(&step) else { return };
+        running.last = progress;
+        if let Some(bar) = &running.bar {
+            bar.set_message(rate(progress, running.since.elapsed().as_secs_f64()));
+            bar.tick();
+        }
+    }
+}
+
+#[expect(clippy::print_stderr, reason = "this file is the console")]
+fn print_line(line: &str) {
+    eprintln!("{line}");
+}
+
+/// `412 MiB of about 1.0 GiB, 96 MiB/s, 1 203 344 rows, about 6 s left`.
+fn rate(progress: Progress, seconds: f64) -> String {
+    let mut text = Size(progress.raw).to_string();
+    let per_second = if seconds > 0.2 { progress.raw as f64 / seconds } else { 0.0 };
+    if progress.estimate > progress.raw {
+        text += &format!(" of about {}", Size(progress.estimate));
+    }
+    if per_second > 0.0 {
+        text += &format!(", {}/s", Size(per_second as u64));
+    }
+    if progress.rows > 0 {
+        text += &format!(", {} rows", progress.rows);
+    }
+    if per_second > 0.0 && progress.estimate > progress.raw {
+        text += &format!(", about {:.0} s left", (progress.estimate - progress.raw) as f64 / per_second);
+    }
+    text
+}
+
+impl Listener for Console {
+    fn hear(&mut self, stamped: &Stamped) -> Vec<(Level, String)> {
+        match &stamped.event {
+            Event::RunStarted { run } => {
+                if !self.quiet {
+                    self.line(stamped, &format!("{} run {}", run.job, run.id));
+                }
+            }
+            Event::StepStarted { step, address } => {
+                self.started(*step, address);
+                if !self.quiet && self.bars.is_none() {
+                    self.line(stamped, &format!("{address} begins"));
+                }
+            }
+            Event::Progress { step, progress } => self.progress(*step, *progress),
+            Event::Said { step, level, text } => {
+                if *level > Level::Info {
+                    let address = step.and_then(|s| self.running.get(&s)).map_or("run", |r| r.address.as_str());
+                    self.line(stamped, &format!("{address} {text}"));
+                }
+            }
+            Event::Artifact { .. } => {}
+            Event::Copied { place, key, bytes, failure, .. } => match failure {
+                None if self.quiet => {}
+                None => self.line(stamped, &format!("  {} {key} in {place}", Size(*bytes))),
+                Some(failure) => self.line(stamped, &format!("  no copy in {place}: {}", failure.line())),
+            },
+            Event::Proved { store, level, good, .. } => {
+                if *good && !self.quiet {
+                    self.line(stamped, &format!("  proven in {store}: {level}"));
+                }
+            }
+            Event::Removed { store, key, .. } => {
+                if !self.quiet {
+                    self.line(stamped, &format!("  removed {key} from {store}"));
+                }
+            }
+            Event::StepFinished { step, address, end } => {
+                let running = self.running.remove(step);
+                let seconds = running.as_ref().map_or(0.0, |r| r.since.elapsed().as_secs_f64());
+                if let Some(bar) = running.as_ref().and_then(|r| r.bar.as_ref()) {
+                    bar.finish_and_clear();
+                }
+                let moved = running.map_or(Progress::default(), |r| r.last);
+                let text = match end {
+                    StepEnd::Done { verdict } => {
+                        let counts = if moved.raw > 0 {
+                            let whole = Progress { estimate: 0, ..moved };
+                            format!(" ({})", rate(whole, seconds))
+                        } else {
+                            String::new()
+                        };
+                        format!("{address} {} in {seconds:.1} s{counts}", verdict.word())
+                    }
+                    StepEnd::Failed { verdict, failure } => {
+                        let hint = failure.hint.as_ref().map_or(String::new(), |h| format!(". {h}"));
+                        format!("{address} {}: {}{hint}", verdict.word(), failure.line())
+                    }
+                    StepEnd::Skipped { missing } => {
+                        format!("{address} did not run: {missing} did not give what it needs")
+                    }
+                    StepEnd::Interrupted => format!("{address} interrupted"),
+                };
+                if !self.quiet || end.verdict() > Verdict::Success {
+                    self.line(stamped, &text);
+                }
+            }
+            Event::RunFinished { verdict, .. } => {
+                if !self.quiet || *verdict > Verdict::Success {
+                    self.line(stamped, &format!("{} ({})", verdict.word(), verdict.code()));
+                }
+            }
+        }
+        Vec::new()
+    }
+}

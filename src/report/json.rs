@@ -1,0 +1,18 @@
+//! `--format json`: every event as one line of JSON.
+
+use std::io::Write;
+
+use crate::run::{Level, Listener, Stamped};
+
+/// Writes events to a stream.
+pub struct Json<W: Write>(pub W);
+
+impl<W: Write> Listener for Json<W> {
+    fn hear(&mut self, event: &Stamped) -> Vec<(Level, String)> {
+        let mut line = serde_json::to_vec(event).expect("BUG: an event that is not JSON");
+        line.push(b'\n');
+        // A reader that went away must not end the backup.
+        if self.0.write_all(&line).and_then(|()| self.0.flush()).is_err() {}
+        Vec::new()
+    }
+}

@@ -1,0 +1,139 @@
+//! One log file a run: ISO-8601 moments with offset, level, run, step; a section per step.
+//!
+//! While the run lasts, lines are appended as they come, so that a crash loses none. When it ends, the file is written
+//! anew with the lines of each step together, and replaced whole. A log that can't be written is an Alerta, no more.
+
+use std::fs::{File, OpenOptions};
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use jiff::tz::TimeZone;
+
+use crate::run::{Event, Level, Listener, Stamped, StepEnd, Verdict};
+
+/// A log.
+pub struct Log {
+    path: PathBuf,
+    file: Option<File>,
+    zone: TimeZone,
+    /// Address and lines of each step; the first is the run's own.
+    sections: Vec<(String, Vec<String>)>,
+    complained: bool,
+}
+
+impl Log {
+    /// The log of a run in `folder`; the error says why there will be none.
+    pub fn create(folder: &Path, run: &str, zone: TimeZone) -> std::io::Result<Log> {
+        std::fs::create_dir_all(folder)?;
+        let path = folder.join(format!("{run}.log"));
+        let file = OpenOptions::new().create_new(true).append(true).mode(0o600).open(&path)?;
+        Ok(Log { path, file: Some(file), zone, sections: vec![("run".into(), Vec::new())], complained: false })
+    }
+
+    /// Its file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    fn write(&mut self, stamped: &Stamped, level: Level, step: Option<usize>, text: &str) -> std::io::Result<()> {
+        let level = match level {
+            Level::Info => "INFO",
+            Level::Alert => "ALERT",
+            Level::Error => "ERROR",
+        };
+        let moment = stamped.at.to_zoned(self.zone.clone());
+        let section = step.map_or(0, |s| s + 1);
+        let name = self.sections.get(section).map_or("run", |s| s.0.as_str()).to_owned();
+        // One event, one line: a text with line ends can't forge another.
+        let text: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+        let line =
+            format!("{} {level:<5} {} {name} {text}\n", moment.strftime("%Y-%m-%dT%H:%M:%S%.3f%:z"), stamped.run);
+        if let Some((_, lines)) = self.sections.get_mut(section) {
+            lines.push(line.clone());
+        }
+        match &mut self.file {
+            Some(file) => file.write_all(line.as_bytes()),
+            None => Ok(()),
+        }
+    }
+
+    fn regroup(&mut self) -> std::io::Result<()> {
+        self.file = None;
+        let folder = self.path.parent().unwrap_or(Path::new("."));
+        let mut new = tempfile::Builder::new().prefix(".vex-log-").tempfile_in(folder)?;
+        for (address, lines) in self.sections.iter().filter(|(_, lines)| !lines.is_empty()) {
+            new.write_all(format!("== {address} ==\n{}\n", lines.concat()).as_bytes())?;
+        }
+        new.as_file().sync_all()?;
+        new.persist(&self.path).map_err(|e| e.error)?;
+        Ok(())
+    }
+}
+
+fn level_of(verdict: Verdict) -> Level {
+    match verdict {
+        Verdict::Success => Level::Info,
+        Verdict::Alert => Level::Alert,
+        Verdict::Error => Level::Error,
+    }
+}
+
+impl Listener for Log {
+    fn hear(&mut self, stamped: &Stamped) -> Vec<(Level, String)> {
+        let (level, step, text) = match &stamped.event {
+            Event::RunStarted { run } => {
+                self.sections.extend(run.steps.iter().map(|s| (s.clone(), Vec::new())));
+                (Level::Info, None, format!("job {} of {} on {} (process {})", run.job, run.file, run.host, run.pid))
+            }
+            Event::StepStarted { step, .. } => (Level::Info, Some(*step), "begins".into()),
+            Event::Progress { .. } => return Vec::new(),
+            Event::Said { step, level, text } => (*level, *step, text.clone()),
+            Event::Artifact { step, artifact } => {
+                let text = format!(
+                    "read {} rows, {} bytes of {} from {}; position {}",
+                    artifact.rows,
+                    artifact.raw,
+                    artifact.units.join(","),
+                    artifact.server,
+                    artifact.position.as_deref().unwrap_or("none")
+                );
+                (Level::Info, Some(*step), text)
+            }
+            Event::Copied { step, place, key, bytes, verdict, failure, .. } => match failure {
+                None => (Level::Info, Some(*step), format!("committed {key} ({bytes} bytes) in {place}")),
+                Some(failure) => (level_of(*verdict), Some(*step), format!("no copy in {place}: {}", failure.line())),
+            },
+            Event::Proved { step, store, level, good, damage, .. } => match good {
+                true => (Level::Info, Some(*step), format!("the copy in {store} is proven: {level}")),
+                false => (Level::Error, Some(*step), format!("the copy in {store} is damaged: {}", damage.join("; "))),
+            },
+            Event::Removed { step, store, key, .. } => {
+                (Level::Info, Some(*step), format!("{key} is gone from {store}"))
+            }
+            Event::StepFinished { step, end, .. } => match end {
+                StepEnd::Done { verdict } => (level_of(*verdict), Some(*step), verdict.word().into()),
+                StepEnd::Failed { verdict, failure } => {
+                    let hint = failure.hint.as_ref().map_or(String::new(), |h| format!(" {h}"));
+                    (level_of(*verdict), Some(*step), format!("{}: {}.{hint}", verdict.word(), failure.line()))
+                }
+                StepEnd::Skipped { missing } => {
+                    (Level::Alert, Some(*step), format!("did not run: {missing} did not give what it needs"))
+                }
+                StepEnd::Interrupted => (Level::Error, Some(*step), "interrupted".into()),
+            },
+            Event::RunFinished { verdict, .. } => (level_of(*verdict), None, verdict.word().into()),
+        };
+        let mut written = self.write(stamped, level, step, &text);
+        if matches!(stamped.event, Event::RunFinished { .. }) {
+            written = written.and_then(|()| self.regroup());
+        }
+        match written {
+            Err(error) if !self.complained => {
+                self.complained = true;
+                vec![(Level::Alert, format!("unable to write the log {}: {error}", self.path.display()))]
+            }
+            Ok(()) | Err(_) => Vec::new(),
+        }
+    }
+}

@@ -1,0 +1,196 @@
+//! Events into the catalog; a run goes on when the catalog can't be written.
+//!
+//! Then every event is kept in `replay/<run>.ndjson` of the state folder and replayed at the next start. Writes can be
+//! repeated, so a replay that is killed is simply done again.
+
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use crate::catalog::{ArtifactRow, Catalog, CatalogError, CopyRow, ProofRow, RunRow, StepRow};
+use crate::run::{ArtifactFacts, Event, Failure, Level, Listener, Stamped, StepEnd};
+
+/// Writes history.
+pub struct Recorder {
+    catalog: Option<Catalog>,
+    spill: PathBuf,
+    /// Whether it was said that history is kept beside the catalog.
+    told: bool,
+    /// The beginning of the run, which a replay must hear first.
+    head: Option<Stamped>,
+    known: Known,
+}
+
+/// What must be remembered between events: source of each step, and the job.
+#[derive(Default)]
+struct Known {
+    job: String,
+    sources: Vec<(usize, String)>,
+}
+
+impl Recorder {
+    /// Records into `catalog`, or beside it in `state` if it is `None` or fails.
+    pub fn new(catalog: Option<Catalog>, state: &Path, run: &str) -> Recorder {
+        let spill = state.join("replay").join(format!("{run}.ndjson"));
+        Recorder { catalog, spill, told: false, head: None, known: Known::default() }
+    }
+
+    /// Replays what earlier runs could not write; returns how many runs.
+    pub fn replay(catalog: &mut Catalog, state: &Path) -> Result<usize, String> {
+        let folder = state.join("replay");
+        let entries = match std::fs::read_dir(&folder) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(0),
+            Err(error) => return Err(format!("unable to read {}: {error}", folder.display())),
+        };
+        let mut replayed = 0;
+        for entry in entries.flatten().filter(|e| e.path().extension().is_some_and(|x| x == "ndjson")) {
+            let path = entry.path();
+            let fail = |e: &dyn std::fmt::Display| format!("unable to replay {}: {e}", path.display());
+            let text = std::fs::read_to_string(&path).map_err(|e| fail(&e))?;
+            let mut known = Known::default();
+            // A last line that is cut off is the event a crash interrupted.
+            for stamped in text.lines().map_while(|line| serde_json::from_str::<Stamped>(line).ok()) {
+                record(catalog, &mut known, &stamped).map_err(|e| fail(&e))?;
+            }
+            std::fs::remove_file(&path).map_err(|e| fail(&e))?;
+            replayed += 1;
+        }
+        Ok(replayed)
+    }
+
+    fn keep(&mut self, event: &Stamped) -> std::io::Result<()> {
+        if let Some(folder) = self.spill.parent() {
+            std::fs::create_dir_all(folder)?;
+        }
+        let mut file = OpenOptions::new().create(true).append(true).mode(0o600).open(&self.spill)?;
+        let head = self.head.take().filter(|head| head != event);
+        for event in head.iter().chain([event]) {
+            let mut line = serde_json::to_vec(event)?;
+            line.push(b'\n');
+            file.write_all(&line)?;
+        }
+        Ok(())
+    }
+}
+
+impl Listener for Recorder {
+    fn hear(&mut self, event: &Stamped) -> Vec<(Level, String)> {
+        if matches!(event.event, Event::Progress { .. } | Event::Said { .. }) {
+            return Vec::new();
+        }
+        if matches!(event.event, Event::RunStarted { .. }) {
+            self.head = Some(event.clone());
+        }
+        let mut said = Vec::new();
+        if let Some(catalog) = &mut self.catalog {
+            match record(catalog, &mut self.known, event) {
+                Ok(()) => return said,
+                Err(error) => {
+                    self.catalog = None;
+                    said.push((
+                        Level::Alert,
+                        format!("{error}; the history of this run is kept in {}", self.spill.display()),
+                    ));
+                    self.told = true;
+                }
+            }
+        }
+        match self.keep(event) {
+            Ok(()) => {}
+            Err(error) if !self.told || !said.is_empty() => {
+                said.push((Level::Alert, format!("unable to keep history in {}: {error}", self.spill.display())));
+                self.told = true;
+            }
+            Err(_) => {}
+        }
+        said
+    }
+}
+
+fn record(catalog: &mut Catalog, known: &mut Known, stamped: &Stamped) -> Result<(), CatalogError> {
+    let (at, run) = (stamped.at.to_string(), stamped.run.to_string());
+    let source_of = |known: &Known, step: usize| {
+        known.sources.iter().find(|(s, _)| *s == step).map(|(_, name)| name.clone()).unwrap_or_default()
+    };
+    match &stamped.event {
+        Event::RunStarted { run } => {
+            known.job.clone_from(&run.job);
+            // The third part of an address is the source it is about.
+            let source = |a: &String| a.split('/').nth(2).unwrap_or_default().to_owned();
+            known.sources = run.steps.iter().enumerate().map(|(i, a)| (i, source(a))).collect();
+            let row = RunRow {
+                id: run.id.to_string(),
+                job: run.job.clone(),
+                file: run.file.clone(),
+                host: run.host.clone(),
+                pid: run.pid,
+                started: at,
+                finished: None,
+                verdict: None,
+            };
+            catalog.run_started(&row, &run.steps)
+        }
+        Event::StepStarted { step, .. } => catalog.step_started(&run, *step, &at),
+        Event::Progress { .. } | Event::Said { .. } => Ok(()),
+        Event::Artifact { artifact, .. } => catalog.artifact(&artifact_rows(artifact, &known.job)),
+        Event::Copied { step, id, store, place, key, bytes, started, verdict, failure } => catalog.copy(&CopyRow {
+            id: id.to_string(),
+            source: source_of(known, *step),
+            store: store.clone(),
+            place: place.clone(),
+            key: key.clone(),
+            bytes: *bytes,
+            started: started.to_string(),
+            finished: at,
+            verdict: verdict.code(),
+            message: failure.as_ref().map(Failure::line).unwrap_or_default(),
+        }),
+        Event::Proved { step, id, store, level, good, damage } => catalog.proof(&ProofRow {
+            id: id.to_string(),
+            source: source_of(known, *step),
+            store: store.clone(),
+            level: level.clone(),
+            at,
+            good: *good,
+            damage: damage.join("; "),
+        }),
+        Event::Removed { step, id, store, .. } => {
+            catalog.copy_removed(id.as_str(), &source_of(known, *step), store, &at)
+        }
+        Event::StepFinished { step, address, end } => {
+            let (state, verdict, message) = match end {
+                StepEnd::Done { verdict } => ("done", Some(verdict.code()), String::new()),
+                StepEnd::Failed { verdict, failure } => ("failed", Some(verdict.code()), failure.line()),
+                StepEnd::Skipped { missing } => ("skipped", None, format!("{missing} did not give what it needs")),
+                StepEnd::Interrupted => ("interrupted", Some(3), String::new()),
+            };
+            let row = StepRow { number: *step, address: address.clone(), state: state.into(), verdict, message };
+            catalog.step_finished(&run, &row, &at)
+        }
+        Event::RunFinished { verdict, interrupted } => {
+            catalog.run_finished(&run, &at, verdict.code(), if *interrupted { "interrupted" } else { "" })
+        }
+    }
+}
+
+/// An artifact as the catalog keeps it.
+pub fn artifact_rows(artifact: &ArtifactFacts, job: &str) -> ArtifactRow {
+    ArtifactRow {
+        id: artifact.id.to_string(),
+        source: artifact.source.clone(),
+        job: job.to_owned(),
+        kind: artifact.kind.clone(),
+        server: artifact.server.clone(),
+        units: artifact.units.join(","),
+        name: artifact.name.clone(),
+        raw_bytes: artifact.raw,
+        bytes: artifact.bytes,
+        rows: artifact.rows,
+        started: artifact.started.to_string(),
+        finished: artifact.finished.to_string(),
+        position: artifact.position.clone(),
+        inconsistent: artifact.inconsistent.join("; "),
+    }
+}
