@@ -2,3 +2,4 @@
 #![allow(missing_docs, reason = "a test is named after what it claims")]
 
 mod servers;
+mod shop;

@@ -282,7 +282,9 @@ mod tests {
         assert!(Path::new(home).exists());
         child.kill().and_then(|()| child.wait()).expect("the child is ours");
         let end = Instant::now() + PATIENCE;
-        while Path::new(home).exists() || Path::new("/proc").join(pid).exists() {
+        // Whoever has ended and is not yet buried has no command line any more.
+        let lives = || std::fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|line| !line.is_empty());
+        while Path::new(home).exists() || lives() {
             assert!(Instant::now() < end, "left: {held}");
             thread::yield_now();
         }
