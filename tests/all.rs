@@ -1,5 +1,6 @@
 //! One test binary: every file below is a module of it.
 #![allow(missing_docs, reason = "a test is named after what it claims")]
 
+mod mysql_state;
 mod servers;
 mod shop;

@@ -205,7 +205,7 @@ fn free_port() -> u16 {
 
 #[cfg(test)]
 mod tests {
-    use std::io::{BufRead, BufReader};
+    use std::io::{BufRead, BufReader, Write};
 
     use super::*;
 
@@ -269,7 +269,7 @@ mod tests {
         const HOLD: &str = "VEX_TEST_HOLD";
         if std::env::var_os(HOLD).is_some() {
             let server = Mariadb::start(&[]);
-            eprintln!("holding {} {}", server.pid(), server.home().display());
+            writeln!(std::io::stderr(), "holding {} {}", server.pid(), server.home().display()).expect("it is heard");
             thread::park();
         }
         let name = "servers::tests::a_killed_test_leaves_no_process_and_no_folder";
