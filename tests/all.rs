@@ -3,5 +3,6 @@
 
 mod map;
 mod mysql_state;
+mod quickstart;
 mod servers;
 mod shop;

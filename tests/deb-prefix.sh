@@ -41,7 +41,8 @@ loader=$(find "$prefix"/usr/lib "$prefix"/usr/lib64 -maxdepth 2 -name 'ld-linux*
 [ -n "$loader" ] || { echo "deb-prefix: no ld.so among the packages of $suite" >&2; exit 1; }
 for file in "$prefix"/usr/bin/* "$prefix"/usr/sbin/* "$prefix"/usr/libexec/*; do
     if [ -f "$file" ] && [ ! -L "$file" ] && patchelf --print-interpreter "$file" > /dev/null 2>&1; then
-        patchelf --set-interpreter "$loader" --force-rpath --set-rpath "$libraries:$prefix/usr/lib/mysql/private" "$file"
+        patchelf --set-interpreter "$loader" --force-rpath \
+            --set-rpath "$libraries:$prefix/usr/lib/mysql/private" "$file"
     fi
 done
 rm -rf "$state"

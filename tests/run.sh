@@ -46,7 +46,9 @@ have_packages() {
     [ "$(id -u)" = 0 ] || fail "missing, and only root can install: apt-get install ${missing[*]}"
     say "installing ${missing[*]}"
     install_packages "${missing[@]}"
-    for pair in $needed; do command -v "${pair%%:*}" > /dev/null || fail "no ${pair%%:*} after installing ${pair#*:}"; done
+    for pair in $needed; do
+        command -v "${pair%%:*}" > /dev/null || fail "no ${pair%%:*} after installing ${pair#*:}"
+    done
 }
 
 # The stamp is written last, so that a half-made prefix has none; it changes when the recipe does.
