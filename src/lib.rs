@@ -13,6 +13,7 @@
 pub mod artifact;
 pub mod base;
 pub mod catalog;
+pub mod cli;
 pub mod job;
 pub mod pipeline;
 pub mod plan;

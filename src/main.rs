@@ -1,3 +1,5 @@
 //! The door: calls `cli::main`.
 
-fn main() {}
+fn main() -> std::process::ExitCode {
+    vex::cli::main()
+}

@@ -17,6 +17,12 @@ pub trait Listener {
     fn hear(&mut self, event: &Stamped) -> Vec<(Level, String)>;
 }
 
+impl<L: Listener + ?Sized> Listener for &mut L {
+    fn hear(&mut self, event: &Stamped) -> Vec<(Level, String)> {
+        (**self).hear(event)
+    }
+}
+
 /// How a run ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Outcome {

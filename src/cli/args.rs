@@ -1,0 +1,201 @@
+//! What was typed. Nothing here knows what it means.
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand, ValueEnum};
+
+/// A build tool for backups: one linted file, an explained plan, and a backup that is green only once proven.
+#[derive(Debug, Parser)]
+#[command(name = "vex", version, max_term_width = 100)]
+pub struct Args {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run a job.
+    Run(Run),
+    /// Check job files; contact nothing.
+    Check(Check),
+    /// Show what a run would do.
+    Plan(Plan),
+    /// List the backups in the stores.
+    List(List),
+    /// Read a backup back and recount every row.
+    Verify(Verify),
+    /// Bring a backup back.
+    Restore(Restore),
+    /// Look after the catalog.
+    #[command(subcommand)]
+    Catalog(Catalog),
+    /// Print the reference of the job language.
+    Schema,
+}
+
+/// How tables and events are printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people.
+    Human,
+    /// One JSON object a line.
+    Json,
+}
+
+/// `vex run`.
+#[derive(Debug, clap::Args)]
+pub struct Run {
+    /// The job file.
+    pub file: PathBuf,
+    /// Jobs of the file; needed when it has several.
+    pub jobs: Vec<String>,
+    /// Run all jobs of the file.
+    #[arg(long, conflicts_with = "jobs")]
+    pub all: bool,
+    /// The site file [default: vex.kdl beside the job file, then /etc/vex/vex.kdl]
+    #[arg(long)]
+    pub site: Option<PathBuf>,
+    /// End with 2 on Alerta; treat warnings about the file as errors.
+    #[arg(long)]
+    pub strict: bool,
+    /// Print events as JSON on standard output.
+    #[arg(long, value_enum, default_value = "human")]
+    pub format: Format,
+    /// Print failures only.
+    #[arg(long, short)]
+    pub quiet: bool,
+}
+
+/// `vex check`.
+#[derive(Debug, clap::Args)]
+pub struct Check {
+    /// Job files, or folders of them.
+    #[arg(required = true)]
+    pub paths: Vec<PathBuf>,
+    /// The site file [default: vex.kdl beside each job file, then /etc/vex/vex.kdl]
+    #[arg(long)]
+    pub site: Option<PathBuf>,
+    /// Treat warnings as errors.
+    #[arg(long)]
+    pub strict: bool,
+    /// How complaints are printed.
+    #[arg(long, value_enum, default_value = "human")]
+    pub format: Format,
+}
+
+/// `vex plan`.
+#[derive(Debug, clap::Args)]
+pub struct Plan {
+    /// The job file.
+    pub file: PathBuf,
+    /// Jobs of the file [default: all]
+    pub jobs: Vec<String>,
+    /// The site file [default: vex.kdl beside the job file, then /etc/vex/vex.kdl]
+    #[arg(long)]
+    pub site: Option<PathBuf>,
+    /// Ask no server and no store.
+    #[arg(long)]
+    pub offline: bool,
+}
+
+/// `vex list`.
+#[derive(Debug, clap::Args)]
+pub struct List {
+    /// The job file.
+    #[arg(required_unless_present = "from")]
+    pub file: Option<PathBuf>,
+    /// Only these sources.
+    pub sources: Vec<String>,
+    /// Only this store, or a store URL: file:/path, s3://bucket/prefix?endpoint=…
+    #[arg(long)]
+    pub from: Option<String>,
+    /// The site file [default: vex.kdl beside the job file, then /etc/vex/vex.kdl]
+    #[arg(long)]
+    pub site: Option<PathBuf>,
+    /// How it is printed.
+    #[arg(long, value_enum, default_value = "human")]
+    pub format: Format,
+}
+
+/// Which backup, and what opens it.
+#[derive(Debug, clap::Args)]
+pub struct Which {
+    /// The job file.
+    #[arg(required_unless_present = "from")]
+    pub file: Option<PathBuf>,
+    /// The source; needed when there are several.
+    pub source: Option<String>,
+    /// A store of the file, a store URL (file:/path, s3://bucket/prefix?endpoint=…), or one .zip
+    #[arg(long)]
+    pub from: Option<String>,
+    /// `latest`, or the ID that `vex list` shows.
+    #[arg(long, default_value = "latest")]
+    pub backup: String,
+    /// The site file [default: vex.kdl beside the job file, then /etc/vex/vex.kdl]
+    #[arg(long)]
+    pub site: Option<PathBuf>,
+    /// Variable that holds the password of the archive, where no job file names it.
+    #[arg(long, value_name = "NAME")]
+    pub archive_password_env: Option<String>,
+    /// File that holds the password of the archive, where no job file names it.
+    #[arg(long, value_name = "FILE", conflicts_with = "archive_password_env")]
+    pub archive_password_file: Option<PathBuf>,
+}
+
+/// `vex verify`.
+#[derive(Debug, clap::Args)]
+pub struct Verify {
+    /// Which backup.
+    #[command(flatten)]
+    pub which: Which,
+    /// How the result is printed.
+    #[arg(long, value_enum, default_value = "human")]
+    pub format: Format,
+}
+
+/// `vex restore`.
+#[derive(Debug, clap::Args)]
+pub struct Restore {
+    /// Which backup.
+    #[command(flatten)]
+    pub which: Which,
+    /// Only this database (DB) or table (DB.TABLE); may be repeated.
+    #[arg(long, value_name = "DB[.TABLE]")]
+    pub only: Vec<String>,
+    /// Where to: a source of the file, or a URL without password: mysql://user@host:3306, sqlite:path
+    #[arg(long, value_name = "TARGET")]
+    pub into: String,
+    /// Another name for the one database.
+    #[arg(long = "as", value_name = "NEWNAME")]
+    pub rename: Option<String>,
+    /// Replace the objects that the backup holds and the target has.
+    #[arg(long)]
+    pub overwrite: bool,
+    /// Connections.
+    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=64))]
+    pub threads: u16,
+    /// Variable that holds the password of a target URL.
+    #[arg(long, value_name = "NAME")]
+    pub password_env: Option<String>,
+    /// File that holds the password of a target URL.
+    #[arg(long, value_name = "FILE", conflicts_with = "password_env")]
+    pub password_file: Option<PathBuf>,
+    /// Show what would be read and replaced, and stop.
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+/// `vex catalog`.
+#[derive(Debug, Subcommand)]
+pub enum Catalog {
+    /// Read artifacts, copies and proofs from the stores of a job file again.
+    Rebuild {
+        /// The job file.
+        file: PathBuf,
+        /// The site file [default: vex.kdl beside the job file, then /etc/vex/vex.kdl]
+        #[arg(long)]
+        site: Option<PathBuf>,
+    },
+}

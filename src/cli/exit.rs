@@ -1,0 +1,65 @@
+//! The table of exit codes; the only file with their numbers. The README shows the same table.
+
+use std::process::ExitCode;
+
+/// How the process ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// Sucesso, or Alerta without `--strict`.
+    Success,
+    /// Erro.
+    Error,
+    /// Alerta under `--strict`.
+    Alert,
+    /// The command line is wrong.
+    Usage,
+    /// Damage was found.
+    Damage,
+    /// A bug.
+    Bug,
+    /// Another run holds the job.
+    Busy,
+    /// The job file or site is invalid.
+    Invalid,
+    /// Interrupted by a signal: 128 and its number.
+    Interrupted(u8),
+}
+
+impl Exit {
+    /// The number.
+    pub fn code(self) -> u8 {
+        match self {
+            Exit::Success => 0,
+            Exit::Error => 1,
+            Exit::Alert => 2,
+            Exit::Usage => 64,
+            Exit::Damage => 65,
+            Exit::Bug => 70,
+            Exit::Busy => 75,
+            Exit::Invalid => 78,
+            Exit::Interrupted(code) => code,
+        }
+    }
+
+    /// The worse of two: an interruption, then the higher of the rest, by what somebody must do.
+    pub fn worse(self, other: Exit) -> Exit {
+        let weight = |e: Exit| match e {
+            Exit::Success => 0,
+            Exit::Alert => 1,
+            Exit::Busy => 2,
+            Exit::Error => 3,
+            Exit::Damage => 4,
+            Exit::Invalid => 5,
+            Exit::Usage => 6,
+            Exit::Bug => 7,
+            Exit::Interrupted(_) => 8,
+        };
+        if weight(other) > weight(self) { other } else { self }
+    }
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> ExitCode {
+        ExitCode::from(exit.code())
+    }
+}

@@ -1,0 +1,236 @@
+//! `vex list` and `vex catalog rebuild`: the stores tell what there is; the catalog is only their index.
+
+use std::path::Path;
+
+use serde::Serialize;
+
+use crate::base::{Size, Stop};
+use crate::catalog::{ArtifactRow, Catalog, CopyRow, ProofRow};
+use crate::plan::StepKind;
+use crate::shelf::{Listing, Shelf, Shelved, looks_ours, survey};
+use crate::store::{self, contract::Result as StoreResult};
+use crate::world::World;
+
+use super::Ground;
+use super::args::{Format, List};
+use super::exit::Exit;
+use super::pick::{fail, parse_store_url};
+use super::wiring::{Loaded, complain, open_catalog, tell};
+
+/// One backup in one store, version 1 of the listing.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+struct Line {
+    version: u32,
+    id: String,
+    job: String,
+    source: String,
+    store: String,
+    key: String,
+    bytes: u64,
+    started: String,
+    finished: String,
+    verdict: &'static str,
+    proof: &'static str,
+    proven_at: Option<String>,
+}
+
+impl Line {
+    fn of(store: &str, shelved: &Shelved) -> Line {
+        let manifest = &shelved.manifest;
+        Line {
+            version: 1,
+            id: manifest.id.to_string(),
+            job: manifest.job.clone(),
+            source: manifest.source.clone(),
+            store: store.to_owned(),
+            key: manifest.key.clone(),
+            bytes: manifest.bytes(),
+            started: manifest.started.to_string(),
+            finished: manifest.finished.to_string(),
+            verdict: match (shelved.is_damaged(), manifest.inconsistent.is_empty()) {
+                (true, _) => "Erro",
+                (false, false) => "Alerta",
+                (false, true) => "Sucesso",
+            },
+            proof: if shelved.is_damaged() { "damaged" } else { shelved.level().word() },
+            proven_at: shelved.proven_at().map(|t| t.to_string()),
+        }
+    }
+}
+
+/// Lists backups.
+pub fn list(args: &List, ground: &Ground) -> Exit {
+    match try_list(args, ground) {
+        Ok(exit) | Err(exit) => exit,
+    }
+}
+
+fn try_list(args: &List, ground: &Ground) -> Result<Exit, Exit> {
+    let mut exit = Exit::Success;
+    let mut lines: Vec<Line> = Vec::new();
+    let mut unreadable = Vec::new();
+    let mut take = |store: &str, listing: StoreResult<Listing>, exit: &mut Exit| match listing {
+        Ok(listing) => {
+            lines.extend(listing.artifacts.iter().map(|a| Line::of(store, a)));
+            unreadable.extend(listing.unreadable);
+        }
+        Err(error) => *exit = exit.worse(fail(&error.into())),
+    };
+    match &args.from {
+        Some(url) if url.starts_with("file:") || url.starts_with("s3://") => {
+            let (spec, under) = parse_store_url(url).map_err(|why| {
+                complain(&format!("{url}: {why}"));
+                Exit::Usage
+            })?;
+            let listing = store::open(&spec, &ground.world, &ground.stop)
+                .and_then(|store| survey(store.as_ref(), &under, &looks_ours, &ground.stop));
+            take(url, listing, &mut exit);
+        }
+        from => {
+            let file = args.file.as_deref().ok_or(Exit::Usage)?;
+            let loaded = Loaded::open(file, args.site.as_deref(), false)?;
+            for (store, listing) in shelves(&loaded, from.as_deref(), &ground.world, &ground.stop) {
+                take(&store, listing, &mut exit);
+            }
+        }
+    }
+    lines.retain(|l| args.sources.is_empty() || args.sources.contains(&l.source));
+    lines.sort_by(|a, b| (&a.finished, &a.store).cmp(&(&b.finished, &b.store)));
+    lines.dedup_by(|a, b| (&a.key, &a.store) == (&b.key, &b.store));
+    print(&lines, args.format);
+    for (key, damage) in unreadable {
+        complain(&format!("! {key}: {damage}"));
+        exit = exit.worse(Exit::Damage);
+    }
+    Ok(exit)
+}
+
+/// The listing of every chain in every store of a job file.
+fn shelves(loaded: &Loaded, only: Option<&str>, world: &World, stop: &Stop) -> Vec<(String, StoreResult<Listing>)> {
+    let mut all = Vec::new();
+    for plan in &loaded.plans {
+        for step in &plan.steps {
+            let StepKind::Backup(backup) = &step.kind else { continue };
+            for copy in backup.copies.iter().filter(|c| only.is_none_or(|o| c.store.name == o)) {
+                let listing = store::open(&copy.store.spec, world, stop).and_then(|store| {
+                    Shelf::new(store, copy.naming.clone(), &plan.job, &backup.source.name).list(stop)
+                });
+                all.push((copy.store.name.clone(), listing));
+            }
+        }
+    }
+    all
+}
+
+fn print(lines: &[Line], format: Format) {
+    if format == Format::Json {
+        for line in lines {
+            tell(&serde_json::to_string(line).expect("BUG: a listing that is not JSON"));
+        }
+        return;
+    }
+    let head = ["ID", "JOB", "SOURCE", "STORE", "SIZE", "FINISHED (UTC)", "VERDICT", "PROOF"];
+    let mut rows: Vec<[String; 8]> = vec![head.map(str::to_owned)];
+    rows.extend(lines.iter().map(|l| {
+        let finished = l.finished.split('.').next().unwrap_or_default().trim_end_matches('Z').replace('T', " ");
+        let text =
+            [&l.id, &l.job, &l.source, &l.store].map(|s| s.chars().filter(|c| !c.is_control()).collect::<String>());
+        let [id, job, source, store] = text;
+        [id, job, source, store, Size(l.bytes).to_string(), finished, l.verdict.into(), l.proof.into()]
+    }));
+    let width = |column: usize| rows.iter().map(|r| r[column].chars().count()).max().unwrap_or(0);
+    let widths: Vec<usize> = (0..8).map(width).collect();
+    for row in &rows {
+        let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}"));
+        tell(cells.collect::<Vec<_>>().join("  ").trim_end());
+    }
+}
+
+/// Reads artifacts, copies and proofs from the stores into the catalog again.
+pub fn rebuild(file: &Path, site: Option<&Path>, ground: &Ground) -> Exit {
+    let loaded = match Loaded::open(file, site, false) {
+        Ok(loaded) => loaded,
+        Err(exit) => return exit,
+    };
+    let mut exit = Exit::Success;
+    let mut found = Vec::new();
+    for (store, listing) in shelves(&loaded, None, &ground.world, &ground.stop) {
+        match listing {
+            Ok(listing) => {
+                for (key, damage) in &listing.unreadable {
+                    complain(&format!("! {key}: {damage}"));
+                    exit = exit.worse(Exit::Damage);
+                }
+                found.extend(listing.artifacts.into_iter().map(|a| (store.clone(), a)));
+            }
+            Err(error) => exit = exit.worse(fail(&error.into())),
+        }
+    }
+    if exit == Exit::Error {
+        complain("the catalog stays as it was: a store could not be read");
+        return exit;
+    }
+    let written = open_catalog(&ground.world, &loaded.file).and_then(|mut catalog| {
+        write(&mut catalog, &found).map_err(|e| e.to_string())?;
+        catalog.counts().map(|counts| (catalog.path().to_path_buf(), counts)).map_err(|e| e.to_string())
+    });
+    match written {
+        Ok((path, [_, artifacts, copies, proofs])) => {
+            tell(&format!("{}: {artifacts} artifacts, {copies} copies, {proofs} proofs", path.display()));
+            exit
+        }
+        Err(why) => {
+            complain(&why);
+            Exit::Error
+        }
+    }
+}
+
+fn write(catalog: &mut Catalog, found: &[(String, Shelved)]) -> Result<(), crate::catalog::CatalogError> {
+    catalog.forget_artifacts()?;
+    for (store, shelved) in found {
+        let m = &shelved.manifest;
+        let id = m.id.to_string();
+        catalog.artifact(&ArtifactRow {
+            id: id.clone(),
+            source: m.source.clone(),
+            job: m.job.clone(),
+            kind: m.kind.clone(),
+            server: m.server.clone(),
+            units: m.units().join(","),
+            name: m.key.rsplit('/').next().unwrap_or_default().to_owned(),
+            raw_bytes: m.raw_bytes(),
+            bytes: m.bytes(),
+            rows: m.proofs().iter().map(|(_, p)| p.rows).sum(),
+            started: m.started.to_string(),
+            finished: m.finished.to_string(),
+            position: m.position.as_ref().map(ToString::to_string),
+            inconsistent: m.inconsistent.join("; "),
+        })?;
+        catalog.copy(&CopyRow {
+            id: id.clone(),
+            source: m.source.clone(),
+            store: store.clone(),
+            place: store.clone(),
+            key: m.key.clone(),
+            bytes: m.bytes(),
+            started: m.started.to_string(),
+            finished: m.finished.to_string(),
+            verdict: 1,
+            message: String::new(),
+        })?;
+        for proof in &shelved.proofs {
+            catalog.proof(&ProofRow {
+                id: id.clone(),
+                source: m.source.clone(),
+                store: store.clone(),
+                level: proof.level.word().to_owned(),
+                at: proof.at.to_string(),
+                good: proof.good,
+                damage: proof.damage.join("; "),
+            })?;
+        }
+    }
+    Ok(())
+}

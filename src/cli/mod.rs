@@ -1,0 +1,71 @@
+//! argv in, exit code out; the only room that exits or wires (and prints, with `report/console.rs`).
+
+mod args;
+mod check;
+mod exit;
+mod list;
+mod pick;
+mod plan;
+mod restore;
+mod run;
+mod wiring;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::base::Stop;
+use crate::world::{World, harden, install_provider, watch};
+
+use args::{Args, Command};
+use exit::Exit;
+
+/// What every command is given.
+pub(crate) struct Ground {
+    world: World,
+    stop: Stop,
+    interrupts: crate::world::Interrupts,
+}
+
+/// The program.
+pub fn main() -> ExitCode {
+    let args = match Args::try_parse() {
+        Ok(args) => args,
+        Err(error) => {
+            let wrong = error.use_stderr();
+            // Nobody reads a closed terminal; the code still says what happened.
+            if error.print().is_err() {}
+            return if wrong { Exit::Usage.into() } else { Exit::Success.into() };
+        }
+    };
+    install_provider();
+    std::panic::set_hook(Box::new(|info| wiring::complain(&format!("BUG: {info}"))));
+    let stop = Stop::new();
+    let interrupts = match harden().and_then(|()| watch(&stop)) {
+        Ok(interrupts) => interrupts,
+        Err(error) => {
+            wiring::complain(&format!("unable to start: {error}"));
+            return Exit::Error.into();
+        }
+    };
+    let ground = Ground { world: World::real(), stop, interrupts };
+    let exit = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| dispatch(&args.command, &ground)));
+    let exit = exit.unwrap_or(Exit::Bug);
+    match ground.interrupts.code() {
+        Some(code) => Exit::Interrupted(code).into(),
+        None => exit.into(),
+    }
+}
+
+fn dispatch(command: &Command, ground: &Ground) -> Exit {
+    match command {
+        Command::Run(args) => run::run(args, ground),
+        Command::Check(args) => check::check(args),
+        Command::Plan(args) => plan::plan(args, ground),
+        Command::List(args) => list::list(args, ground),
+        Command::Verify(args) => restore::verify(args, ground),
+        Command::Restore(args) => restore::restore(args, ground),
+        Command::Catalog(args::Catalog::Rebuild { file, site }) => list::rebuild(file, site.as_deref(), ground),
+        Command::Schema => check::schema(),
+    }
+}

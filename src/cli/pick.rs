@@ -1,0 +1,288 @@
+//! Which backup is meant: a store of the job file, a store URL, or one `.zip`; the latest, or an ID.
+//!
+//! `latest` goes by the manifest's UTC time, never by name or age of a file; a copy that was found damaged is passed
+//! over, and said so.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::artifact::{Damage, ENTRY, LARGEST, Manifest, Naming, read_entry};
+use crate::base::{Secret, SecretRef, Stop};
+use crate::job::{DirSpec, JobFile, S3Spec, StoreSpec};
+use crate::plan::{Backup, StepKind};
+use crate::shelf::{Shelf, Shelved, looks_ours, survey};
+use crate::step::Fault;
+use crate::store::{self, contract::Store};
+use crate::world::{World, reveal};
+
+use super::args::Which;
+use super::exit::Exit;
+use super::wiring::{Loaded, complain};
+
+/// A backup that was picked.
+pub struct Picked {
+    /// The store that holds it.
+    pub store: Arc<dyn Store>,
+    /// Its manifest.
+    pub manifest: Manifest,
+    /// What opens its entries.
+    pub password: Option<Secret>,
+    /// Where its proofs go; a lone `.zip` has no such place.
+    pub shelf: Option<Shelf>,
+    /// The job file, if one was given.
+    pub file: Option<JobFile>,
+}
+
+/// Prints a fault and says how the command ends.
+pub fn fail(fault: &Fault) -> Exit {
+    let failure = crate::run::Failure::of(fault);
+    complain(&format!("{}.{}", failure.line(), fault.hint().map_or(String::new(), |h| format!(" {h}"))));
+    if fault.is_damage() { Exit::Damage } else { Exit::Error }
+}
+
+fn usage(text: &str) -> Exit {
+    complain(text);
+    Exit::Usage
+}
+
+/// Picks the backup that `which` names.
+pub fn pick(which: &Which, world: &World, stop: &Stop) -> Result<Picked, Exit> {
+    // Without a job file the first word is the source.
+    let (file, source) = match (&which.file, &which.source, &which.from) {
+        (Some(word), None, Some(from)) if is_url(from) && !word.exists() => {
+            (None, Some(word.to_string_lossy().into_owned()))
+        }
+        (file, source, _) => (file.clone(), source.clone()),
+    };
+    let loaded = file.as_deref().map(|f| Loaded::open(f, which.site.as_deref(), false)).transpose()?;
+    match (&which.from, loaded) {
+        (Some(from), loaded) if from.ends_with(".zip") && Path::new(from).is_file() => {
+            lone_zip(Path::new(from), which, loaded, world, stop)
+        }
+        (Some(from), loaded) if is_url(from) => from_url(from, which, source.as_deref(), loaded, world, stop),
+        (from, Some(loaded)) => from_file(from.as_deref(), which, source.as_deref(), loaded, world, stop),
+        (Some(from), None) => {
+            Err(usage(&format!("{from} is no store URL and no .zip file; a store's name needs the job file")))
+        }
+        (None, None) => Err(usage("name a job file, or a store with --from")),
+    }
+}
+
+fn is_url(text: &str) -> bool {
+    text.starts_with("file:") || text.starts_with("s3://")
+}
+
+/// The chains of a job file that may hold the backup: job, chain, and index of the copy.
+fn chains<'a>(loaded: &'a Loaded, source: Option<&str>, store: Option<&str>) -> Vec<(&'a str, &'a Backup, usize)> {
+    let mut found = Vec::new();
+    for plan in &loaded.plans {
+        for step in &plan.steps {
+            let StepKind::Backup(backup) = &step.kind else { continue };
+            for (index, copy) in backup.copies.iter().enumerate() {
+                if source.is_none_or(|s| backup.source.name == s) && store.is_none_or(|s| copy.store.name == s) {
+                    found.push((plan.job.as_str(), backup.as_ref(), index));
+                }
+            }
+        }
+    }
+    found
+}
+
+fn from_file(
+    from: Option<&str>,
+    which: &Which,
+    source: Option<&str>,
+    loaded: Loaded,
+    world: &World,
+    stop: &Stop,
+) -> Result<Picked, Exit> {
+    let all = chains(&loaded, source, from);
+    let mut sources: Vec<&str> = all.iter().map(|(_, b, _)| b.source.name.as_str()).collect();
+    sources.sort_unstable();
+    sources.dedup();
+    match sources.as_slice() {
+        [] => {
+            let known: Vec<String> = chains(&loaded, None, None)
+                .iter()
+                .map(|(_, b, i)| format!("{} in {}", b.source.name, b.copies[*i].store.name))
+                .collect();
+            return Err(usage(&format!("no job backs that up; the file has {}", known.join(", "))));
+        }
+        [_] => {}
+        several => return Err(usage(&format!("the file has the sources {}; name one", several.join(", ")))),
+    }
+    let mut best: Option<(Shelved, Shelf, Option<SecretRef>)> = None;
+    let mut unreachable: Option<Fault> = None;
+    for (job, backup, index) in all {
+        let copy = &backup.copies[index];
+        let listed = store::open(&copy.store.spec, world, stop).and_then(|store| {
+            let shelf = Shelf::new(store, copy.naming.clone(), job, &backup.source.name);
+            let listing = shelf.list(stop)?;
+            Ok((shelf, listing))
+        });
+        let (shelf, listing) = match listed {
+            Ok(found) => found,
+            Err(error) => {
+                complain(&format!("store {} is passed over: {error}", copy.store.name));
+                unreachable = Some(error.into());
+                continue;
+            }
+        };
+        for (key, damage) in &listing.unreadable {
+            complain(&format!("{key} is passed over: {damage}"));
+        }
+        let candidate = listing.artifacts.into_iter().filter(|a| fits(a, &which.backup)).next_back();
+        if let Some(candidate) = candidate
+            && best.as_ref().is_none_or(|(b, ..)| b.manifest.finished < candidate.manifest.finished)
+        {
+            best = Some((candidate, shelf, backup.archive.password.clone()));
+        }
+    }
+    let Some((shelved, shelf, reference)) = best else {
+        if let Some(fault) = unreachable {
+            return Err(fail(&fault));
+        }
+        complain(&format!("there is no backup {} of {}", which.backup, sources.join("")));
+        return Err(Exit::Error);
+    };
+    let password = password(which, reference.as_ref(), shelved.manifest.sealed, stop)?;
+    Ok(Picked {
+        store: shelf.store().clone(),
+        manifest: shelved.manifest,
+        password,
+        shelf: Some(shelf),
+        file: Some(loaded.file),
+    })
+}
+
+/// Whether an artifact is `latest` (and was not found damaged) or has the ID.
+fn fits(artifact: &Shelved, backup: &str) -> bool {
+    if backup != "latest" {
+        return artifact.manifest.id.as_str() == backup;
+    }
+    if artifact.is_damaged() {
+        complain(&format!("{} is passed over: it was found damaged", artifact.manifest.key));
+    }
+    !artifact.is_damaged()
+}
+
+fn from_url(
+    from: &str,
+    which: &Which,
+    source: Option<&str>,
+    loaded: Option<Loaded>,
+    world: &World,
+    stop: &Stop,
+) -> Result<Picked, Exit> {
+    let (spec, under) = parse_store_url(from).map_err(|why| usage(&format!("{from}: {why}")))?;
+    let store = store::open(&spec, world, stop).map_err(|e| fail(&e.into()))?;
+    let listing = survey(store.as_ref(), &under, &looks_ours, stop).map_err(|e| fail(&e.into()))?;
+    for (key, damage) in &listing.unreadable {
+        complain(&format!("{key} is passed over: {damage}"));
+    }
+    let own = |a: &Shelved| source.is_none_or(|s| a.manifest.source == s);
+    let all: Vec<Shelved> = listing.artifacts.into_iter().filter(own).collect();
+    let mut chains: Vec<String> = all.iter().map(|a| a.manifest.source.clone()).collect();
+    chains.sort_unstable();
+    chains.dedup();
+    if chains.len() > 1 && which.backup == "latest" {
+        return Err(usage(&format!("{from} holds the sources {}; name one", chains.join(", "))));
+    }
+    let Some(shelved) = all.into_iter().filter(|a| fits(a, &which.backup)).next_back() else {
+        complain(&format!("there is no backup {} in {from}", which.backup));
+        return Err(Exit::Error);
+    };
+    let password = password(which, None, shelved.manifest.sealed, stop)?;
+    let manifest = shelved.manifest;
+    let folder = manifest.key.rsplit_once('/').map_or(String::new(), |(f, _)| format!("{f}/"));
+    let naming = Naming::new(&format!("{folder}{{name}}"), "", "", "");
+    let shelf = Shelf::new(store.clone(), naming, &manifest.job, &manifest.source);
+    Ok(Picked { store, manifest, password, shelf: Some(shelf), file: loaded.map(|l| l.file) })
+}
+
+/// One `.zip`: its sidecar if it lies beside it, else the manifest inside.
+fn lone_zip(path: &Path, which: &Which, loaded: Option<Loaded>, world: &World, stop: &Stop) -> Result<Picked, Exit> {
+    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+    let spec = StoreSpec::Dir(DirSpec { path: folder.to_path_buf() });
+    let store = store::open(&spec, world, stop).map_err(|e| fail(&e.into()))?;
+    let given = password(which, None, true, stop)?;
+    let manifest = inner_manifest(path, given.as_ref()).map_err(|damage| fail(&damage.into()))?;
+    let manifest = Manifest { key: name, ..manifest };
+    let password = given.filter(|_| manifest.sealed);
+    Ok(Picked { store, manifest, password, shelf: None, file: loaded.map(|l| l.file) })
+}
+
+fn inner_manifest(path: &Path, password: Option<&Secret>) -> Result<Manifest, Damage> {
+    let damage = |e: &dyn std::fmt::Display| Damage::Object(format!("{}: {e}", path.display()));
+    let file = std::fs::File::open(path).map_err(|e| damage(&e))?;
+    let mut archive = zip::ZipArchive::new(std::io::BufReader::new(file)).map_err(|e| damage(&e))?;
+    let index = archive.len().checked_sub(1).ok_or_else(|| damage(&"the archive is empty"))?;
+    let raw = {
+        let entry = archive.by_index_raw(index).map_err(|e| damage(&e))?;
+        if entry.name().ok().as_deref() != Some(ENTRY) {
+            return Err(damage(&"its last entry is no manifest: not an archive of vex"));
+        }
+        entry.size().min(LARGEST)
+    };
+    Manifest::parse(&read_entry(&mut archive, index, ENTRY, raw, password)?)
+}
+
+fn password(which: &Which, reference: Option<&SecretRef>, sealed: bool, stop: &Stop) -> Result<Option<Secret>, Exit> {
+    let given = match (&which.archive_password_env, &which.archive_password_file) {
+        (Some(name), _) => Some(SecretRef::Env(name.clone())),
+        (None, Some(path)) => Some(SecretRef::File(path.clone())),
+        (None, None) => reference.cloned(),
+    };
+    match given.filter(|_| sealed) {
+        Some(reference) => reveal(&reference, stop).map(Some).map_err(|e| fail(&e.into())),
+        None => Ok(None),
+    }
+}
+
+/// Reads `file:/path` or `s3://bucket/prefix?endpoint=…&region=…&profile=…&path-style=…`.
+pub fn parse_store_url(text: &str) -> Result<(StoreSpec, String), String> {
+    if let Some(path) = text.strip_prefix("file:") {
+        let path = path.strip_prefix("//").unwrap_or(path);
+        if path.is_empty() {
+            return Err("there is no path after file:".into());
+        }
+        return Ok((StoreSpec::Dir(DirSpec { path: PathBuf::from(path) }), String::new()));
+    }
+    let url = url::Url::parse(text).map_err(|e| e.to_string())?;
+    if url.password().is_some() || !url.username().is_empty() {
+        return Err("keys do not belong into a URL; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY".into());
+    }
+    let mut spec = S3Spec {
+        bucket: url.host_str().unwrap_or_default().to_owned(),
+        region: std::env::var("AWS_REGION").unwrap_or_else(|_| "us-east-1".into()),
+        endpoint: None,
+        path_style: false,
+        access_key: None,
+        secret_key: None,
+        session_token: None,
+        profile: None,
+        ca: None,
+        storage_class: None,
+        sse: None,
+    };
+    for (name, value) in url.query_pairs() {
+        let value = value.into_owned();
+        match name.as_ref() {
+            "endpoint" => {
+                spec.path_style = true;
+                spec.endpoint = Some(value.trim_end_matches('/').to_owned());
+            }
+            "region" => spec.region = value,
+            "profile" => spec.profile = Some(value),
+            "path-style" => spec.path_style = value == "true",
+            "ca" => spec.ca = Some(PathBuf::from(value)),
+            other => {
+                return Err(format!("{other} is not a part of a store URL: endpoint, region, profile, path-style, ca"));
+            }
+        }
+    }
+    let prefix = url.path().trim_matches('/');
+    let under = if prefix.is_empty() { String::new() } else { format!("{prefix}/") };
+    Ok((StoreSpec::S3(spec), under))
+}

@@ -1,0 +1,142 @@
+//! `vex plan`: what a run would do, with what servers and stores say of it now.
+
+use std::sync::Arc;
+
+use crate::base::{Size, Stop};
+use crate::pipeline::Shape;
+use crate::plan::{Backup, Outlook, Plan, Retire, StepKind, show};
+use crate::retention::judge;
+use crate::shelf::Shelf;
+use crate::source::{self, contract::Facts};
+use crate::step::held;
+use crate::store::{self, contract::Store};
+use crate::world::World;
+
+use super::Ground;
+use super::args;
+use super::exit::Exit;
+use super::wiring::{Loaded, tell, zone};
+
+/// Tables shown of one database.
+const TABLES: usize = 12;
+
+/// Shows plans.
+pub fn plan(args: &args::Plan, ground: &Ground) -> Exit {
+    let loaded = match Loaded::open(&args.file, args.site.as_deref(), false) {
+        Ok(loaded) => loaded,
+        Err(exit) => return exit,
+    };
+    let plans = match args.jobs.as_slice() {
+        [] => loaded.plans.iter().collect(),
+        jobs => match loaded.choose(jobs) {
+            Ok(plans) => plans,
+            Err(exit) => return exit,
+        },
+    };
+    let mut exit = Exit::Success;
+    for plan in plans {
+        let outlook = if args.offline { offline(plan) } else { ask(plan, &ground.world, &ground.stop, &mut exit) };
+        tell(&show(plan, &outlook));
+    }
+    exit
+}
+
+/// What can be said without asking: the memory bound for an unknown size.
+fn offline(plan: &Plan) -> Outlook {
+    let mut outlook = Outlook::default();
+    for step in &plan.steps {
+        if let StepKind::Backup(backup) = &step.kind {
+            let lines = size_lines(backup, None, 2 * backup.copies.len());
+            outlook.sizes.insert(step.address.clone(), lines);
+        }
+    }
+    outlook
+}
+
+fn ask(plan: &Plan, world: &World, stop: &Stop, exit: &mut Exit) -> Outlook {
+    let mut outlook = Outlook::default();
+    for step in &plan.steps {
+        match &step.kind {
+            StepKind::Backup(backup) => {
+                let facts =
+                    source::open(&backup.source.spec, &backup.source.name, world, stop).and_then(|s| s.probe(stop));
+                let bytes = facts.as_ref().ok().map(Facts::bytes);
+                let lines = match &facts {
+                    Ok(facts) => facts_lines(facts),
+                    Err(error) => {
+                        *exit = exit.worse(Exit::Error);
+                        let hint = error.hint.as_ref().map_or(String::new(), |h| format!(" {h}"));
+                        vec![format!("! {error}.{hint}")]
+                    }
+                };
+                outlook.sources.insert(backup.source.name.clone(), lines);
+                let lanes = backup.copies.iter().filter_map(|c| store::open(&c.store.spec, world, stop).ok());
+                let lanes = lanes.map(|s| s.lanes()).sum();
+                outlook.sizes.insert(step.address.clone(), size_lines(backup, bytes, lanes));
+            }
+            StepKind::Retire(retire) => {
+                let lines = match store::open(&retire.store.spec, world, stop) {
+                    Ok(store) => retention_lines(plan, retire, store, world, stop),
+                    Err(error) => Err(error.to_string()),
+                };
+                let lines = lines.unwrap_or_else(|why| {
+                    *exit = exit.worse(Exit::Error);
+                    vec![format!("! {why}")]
+                });
+                outlook.retention.insert(step.address.clone(), lines);
+            }
+            StepKind::Verify(_) | StepKind::Exec(_) => {}
+        }
+    }
+    outlook
+}
+
+fn facts_lines(facts: &Facts) -> Vec<String> {
+    let mut lines = vec![format!("server {}; about {}", facts.version, Size(facts.bytes()))];
+    for unit in &facts.units {
+        let names: Vec<&str> = unit.tables.iter().take(TABLES).map(|t| t.0.as_str()).collect();
+        let more = if unit.tables.len() > TABLES {
+            format!(" and {} more", unit.tables.len() - TABLES)
+        } else {
+            String::new()
+        };
+        lines.push(format!("database {}: {} tables: {}{more}", unit.name, unit.tables.len(), names.join(", ")));
+    }
+    lines.extend(facts.locks.iter().map(|l| format!("lock: {l}")));
+    lines.extend(facts.warnings.iter().map(|w| format!("! {w}")));
+    lines
+}
+
+fn size_lines(backup: &Backup, estimate: Option<u64>, lanes: usize) -> Vec<String> {
+    let presses = rayon::current_num_threads();
+    let shape = Shape::new(backup.threads, presses, backup.chunk, lanes, estimate.unwrap_or(0));
+    vec![
+        format!(
+            "memory at most {} and {} times the largest row: {} chunks and entries of {}, {} parts of {}",
+            shape.bound(),
+            backup.threads,
+            shape.chunk_permits(),
+            Size(backup.chunk as u64),
+            shape.part_permits(),
+            Size(shape.part),
+        ),
+        format!("parts of {}, doubled after every 1 000 beyond 5 000", Size(shape.part)),
+    ]
+}
+
+fn retention_lines(
+    plan: &Plan,
+    retire: &Retire,
+    store: Arc<dyn Store>,
+    world: &World,
+    stop: &Stop,
+) -> Result<Vec<String>, String> {
+    let shelf = Shelf::new(store, retire.naming.clone(), &plan.job, &retire.source);
+    let listing = shelf.list(stop).map_err(|e| e.to_string())?;
+    let judged = judge(&retire.keep, &held(&listing.artifacts, retire.verified), world.clock.now(), &zone(world, plan));
+    let lines = listing.artifacts.iter().zip(judged).map(|(artifact, judgement)| {
+        let verb = if judgement.keep { "keeps" } else { "would remove" };
+        format!("{verb} {}: {}", artifact.manifest.key, judgement.reason)
+    });
+    Ok(lines.collect())
+}

@@ -1,0 +1,225 @@
+//! `vex restore` and `vex verify`: the plan of what is read and replaced first, the proof last.
+
+use std::path::PathBuf;
+
+use crate::artifact::{FORMAT, Kind, Level, ProofLine};
+use crate::base::{SecretRef, Size, Stop};
+use crate::job::{Inconsistent, JobFile, MysqlSpec, SourceSpec, SqliteSpec, Tls};
+use crate::pipeline::{self, Fetch, Meter};
+use crate::source::{self, contract::Source};
+use crate::step::{Choice, Fault, choose, restore_into};
+use crate::world::World;
+
+use super::Ground;
+use super::args::{Format, Restore, Verify};
+use super::exit::Exit;
+use super::pick::{Picked, fail, pick};
+use super::wiring::{complain, tell};
+
+/// Reads a backup back.
+pub fn verify(args: &Verify, ground: &Ground) -> Exit {
+    let picked = match pick(&args.which, &ground.world, &ground.stop) {
+        Ok(picked) => picked,
+        Err(exit) => return exit,
+    };
+    let Some(dialect) = source::dialect(&picked.manifest.kind) else {
+        complain(&format!("this vex does not know backups of kind {}", picked.manifest.kind));
+        return Exit::Error;
+    };
+    let meter = Meter::default();
+    let fetch = fetch(&picked, &meter);
+    let damage = match pipeline::verify(&fetch, dialect, 4, &ground.stop) {
+        Ok(damage) => damage,
+        Err(error) => return fail(&error.into()),
+    };
+    let proof = ProofLine {
+        format: FORMAT,
+        id: picked.manifest.id.clone(),
+        level: Level::Read,
+        at: ground.world.clock.now(),
+        good: damage.is_empty(),
+        damage: damage.iter().map(ToString::to_string).collect(),
+        host: ground.world.host(),
+        into: None,
+    };
+    if let Some(shelf) = &picked.shelf
+        && let Err(error) = shelf.prove(&picked.manifest, &proof, &ground.stop)
+    {
+        complain(&format!("the proof could not be kept: {error}"));
+    }
+    let rows: u64 = picked.manifest.proofs().iter().map(|(_, p)| p.rows).sum();
+    match args.format {
+        Format::Json => tell(&serde_json::to_string(&proof).expect("BUG: a proof that is not JSON")),
+        Format::Human if proof.good => {
+            let entries = picked.manifest.entries.len();
+            tell(&format!("{}: proven, {entries} entries and {rows} rows as the manifest says", picked.manifest.key));
+        }
+        Format::Human => {
+            for line in &proof.damage {
+                tell(line);
+            }
+            tell(&format!("{}: damaged in {} places", picked.manifest.key, proof.damage.len()));
+        }
+    }
+    if proof.good { Exit::Success } else { Exit::Damage }
+}
+
+fn fetch<'a>(picked: &'a Picked, meter: &'a Meter) -> Fetch<'a> {
+    Fetch { store: picked.store.as_ref(), manifest: &picked.manifest, password: picked.password.as_ref(), meter }
+}
+
+/// Brings a backup back.
+pub fn restore(args: &Restore, ground: &Ground) -> Exit {
+    match try_restore(args, ground) {
+        Ok(exit) | Err(exit) => exit,
+    }
+}
+
+fn try_restore(args: &Restore, ground: &Ground) -> Result<Exit, Exit> {
+    let picked = pick(&args.which, &ground.world, &ground.stop)?;
+    let target = target(args, picked.file.as_ref(), &picked.manifest.source, &ground.world, &ground.stop)?;
+    let choice = choose(&picked.manifest, &args.only, args.rename.as_deref(), args.overwrite).map_err(|f| fail(&f))?;
+    show(args, &picked, target.as_ref(), &choice, &ground.stop).map_err(|f| fail(&f))?;
+    if args.dry_run {
+        return Ok(Exit::Success);
+    }
+    let meter = Meter::default();
+    let fetch = fetch(&picked, &meter);
+    let threads = usize::from(args.threads);
+    let result = restore_into(&fetch, target.as_ref(), &choice, threads, &meter, None, &ground.stop);
+    let damage = result.map_err(|fault| {
+        let exit = fail(&fault);
+        complain("INCOMPLETE: what was restored so far is not the backup");
+        exit
+    })?;
+    for line in &damage {
+        tell(&format!("differs: {line}"));
+    }
+    inventory(&picked, &choice);
+    if damage.is_empty() {
+        tell(&format!(
+            "restored {} into {}: every row count and digest is as the manifest says",
+            picked.manifest.id,
+            target.place()
+        ));
+        Ok(Exit::Success)
+    } else {
+        tell(&format!("INCOMPLETE: {} differences from the manifest", damage.len()));
+        Ok(Exit::Damage)
+    }
+}
+
+/// The plan: what is read, and what is replaced.
+fn show(args: &Restore, picked: &Picked, target: &dyn Source, choice: &Choice, stop: &Stop) -> Result<(), Fault> {
+    let manifest = &picked.manifest;
+    tell(&format!(
+        "backup {} of {} ({}), taken {} on {}",
+        manifest.id, manifest.source, manifest.server, manifest.finished, manifest.host
+    ));
+    let entries = manifest.entries.iter().filter(|e| choice.chosen[e.member]);
+    let (stored, raw) = entries.fold((0, 0), |(s, r), e| (s + e.stored, r + e.raw));
+    tell(&format!("reads {} ({} unpacked) of {} in {}", Size(stored), Size(raw), manifest.key, picked.store.place()));
+    if !manifest.inconsistent.is_empty() {
+        tell(&format!("! not one point in time: {}", manifest.inconsistent.join("; ")));
+    }
+    for missing in &manifest.not_included {
+        tell(&format!("! not in the backup: {missing}"));
+    }
+    let existing = target.target(1, stop)?.existing(&choice.loading, stop)?;
+    tell(&format!(
+        "writes into {}: {} tables, {} views",
+        target.place(),
+        choice.count(Kind::Table),
+        choice.count(Kind::View)
+    ));
+    if args.overwrite {
+        for object in existing {
+            tell(&format!("replaces {object}"));
+        }
+    } else if args.dry_run {
+        for object in existing {
+            tell(&format!("! exists: {object}"));
+        }
+    }
+    Ok(())
+}
+
+/// Rows of every table that was restored.
+fn inventory(picked: &Picked, choice: &Choice) {
+    for (index, proof) in picked.manifest.proofs() {
+        let member = &picked.manifest.members[index];
+        if choice.loading.members.contains(member) {
+            tell(&format!("{:>12} rows  {}  {}", proof.rows, proof.digest, member.title()));
+        }
+    }
+}
+
+/// The target: a source of the file, or a URL.
+fn target(
+    args: &Restore,
+    file: Option<&JobFile>,
+    unit: &str,
+    world: &World,
+    stop: &Stop,
+) -> Result<Box<dyn Source>, Exit> {
+    let password = match (&args.password_env, &args.password_file) {
+        (Some(name), _) => Some(SecretRef::Env(name.clone())),
+        (None, Some(path)) => Some(SecretRef::File(path.clone())),
+        (None, None) => None,
+    };
+    let named = file.and_then(|f| f.sources.iter().find(|s| s.name.value == args.into));
+    let spec = match named {
+        Some(source) => source.spec.clone(),
+        None => parse_target(&args.into, password).map_err(|why| {
+            let known: Vec<&str> = file.iter().flat_map(|f| &f.sources).map(|s| s.name.value.as_str()).collect();
+            complain(&format!("--into {}: {why}; sources of the file: {}", args.into, known.join(", ")));
+            Exit::Usage
+        })?,
+    };
+    source::open(&spec, unit, world, stop).map_err(|e| fail(&e.into()))
+}
+
+/// Reads `sqlite:path` or `mysql://user@host:3306[?socket=…&ca=…]`.
+fn parse_target(text: &str, password: Option<SecretRef>) -> Result<SourceSpec, String> {
+    if let Some(path) = text.strip_prefix("sqlite:") {
+        let path = path.strip_prefix("//").unwrap_or(path);
+        return if path.is_empty() {
+            Err("there is no path after sqlite:".into())
+        } else {
+            Ok(SourceSpec::Sqlite(SqliteSpec { path: PathBuf::from(path) }))
+        };
+    }
+    let rest = text.strip_prefix("mysql://").or_else(|| text.strip_prefix("mariadb://"));
+    let Some(rest) = rest else {
+        return Err("neither a source nor a URL such as mysql://user@host:3306 or sqlite:path".into());
+    };
+    let url = url::Url::parse(&format!("mysql://{rest}")).map_err(|e| e.to_string())?;
+    if url.password().is_some() {
+        return Err("a password does not belong into a URL; use --password-env or --password-file".into());
+    }
+    let mut spec = MysqlSpec {
+        host: url.host_str().unwrap_or("localhost").trim_matches(['[', ']']).to_owned(),
+        port: url.port().unwrap_or(3306),
+        socket: None,
+        user: if url.username().is_empty() { "root".into() } else { url.username().to_owned() },
+        password,
+        databases: Vec::new(),
+        exclude: Vec::new(),
+        tables: Vec::new(),
+        tls: Tls::default(),
+        lock_wait: std::time::Duration::from_secs(1),
+        inconsistent: Inconsistent::Refuse,
+    };
+    for (name, value) in url.query_pairs() {
+        match name.as_ref() {
+            "socket" => spec.socket = Some(PathBuf::from(value.into_owned())),
+            "ca" => spec.tls.ca = Some(PathBuf::from(value.into_owned())),
+            other => return Err(format!("{other} is not a part of such a URL: socket, ca")),
+        }
+    }
+    if url.path().trim_matches('/').is_empty() {
+        Ok(SourceSpec::Mysql(spec))
+    } else {
+        Err("a database does not belong into the URL; use --only DB and --as NEWNAME".into())
+    }
+}

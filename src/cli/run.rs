@@ -1,0 +1,124 @@
+//! `vex run`: one job after the other, each under its lock, heard by console, log, catalog and summary.
+
+use std::io::IsTerminal;
+
+use crate::base::Id;
+use crate::plan::Plan;
+use crate::report::{Console, Fan, Json, Log, Recorder, Summary};
+use crate::run::{Listener, Outcome, RunFacts, Stamped, Verdict, execute};
+use crate::step::Steps;
+
+use super::Ground;
+use super::args::{Format, Run};
+use super::exit::Exit;
+use super::wiring::{Loaded, complain, lock_job, open_catalog, zone};
+
+/// Runs jobs.
+pub fn run(args: &Run, ground: &Ground) -> Exit {
+    let loaded = match Loaded::open(&args.file, args.site.as_deref(), args.strict) {
+        Ok(loaded) => loaded,
+        Err(exit) => return exit,
+    };
+    let plans: Vec<&Plan> = match (args.jobs.as_slice(), loaded.plans.as_slice()) {
+        ([], []) => {
+            complain(&format!("{} has no job that takes part", args.file.display()));
+            return Exit::Usage;
+        }
+        ([], [only]) => vec![only],
+        ([], all) if args.all => all.iter().collect(),
+        ([], several) => {
+            let names: Vec<&str> = several.iter().map(|p| p.job.as_str()).collect();
+            complain(&format!("{} has the jobs {}; name one, or say --all", args.file.display(), names.join(", ")));
+            return Exit::Usage;
+        }
+        (names, _) => match loaded.choose(names) {
+            Ok(plans) => plans,
+            Err(exit) => return exit,
+        },
+    };
+    let mut exit = Exit::Success;
+    for plan in plans {
+        if ground.stop.is_stopped() {
+            break;
+        }
+        exit = exit.worse(run_job(args, &loaded, plan, ground));
+    }
+    exit
+}
+
+fn run_job(args: &Run, loaded: &Loaded, plan: &Plan, ground: &Ground) -> Exit {
+    let world = &ground.world;
+    let lock = match lock_job(world, &plan.job) {
+        Ok(Some(lock)) => lock,
+        Ok(None) => {
+            complain(&format!("another run holds job {}", plan.job));
+            return Exit::Busy;
+        }
+        Err(error) => {
+            complain(&format!("unable to lock job {} in {}: {error}", plan.job, world.state.display()));
+            return Exit::Error;
+        }
+    };
+    let id = Id::new(world.clock.now(), world.entropy.bits());
+    let zone = zone(world, plan);
+    let mut early = Vec::new();
+    let catalog = open_catalog(world, &loaded.file).and_then(|mut catalog| {
+        let now = world.clock.now().to_string();
+        catalog.close_orphans(&plan.job, &world.host(), &now).map_err(|e| e.to_string())?;
+        Ok(catalog)
+    });
+    let catalog = catalog.map_err(|why| early.push(format!("{why}; the run goes on without it"))).ok();
+    let job = loaded.file.jobs.iter().find(|j| j.name.value == plan.job);
+    let folder = job.and_then(|j| j.logs.clone()).unwrap_or_else(|| world.state.join("logs").join(&plan.job));
+    let log = Log::create(&folder, id.as_str(), zone.clone());
+    let log = log.map_err(|e| early.push(format!("unable to make a log in {}: {e}", folder.display()))).ok();
+    let facts = RunFacts {
+        id: id.clone(),
+        job: plan.job.clone(),
+        file: args.file.display().to_string(),
+        host: world.host(),
+        pid: std::process::id(),
+        steps: plan.steps.iter().map(|s| s.address.clone()).collect(),
+    };
+    let mut summary = Summary::default();
+    let terminal = std::io::stderr().is_terminal();
+    let outcome = {
+        let mut fan = Fan::default();
+        // The log and the catalog hear it first: what a person sees is written down already.
+        fan.0.extend(log.map(|l| Box::new(l) as Box<dyn Listener>));
+        fan.0.push(Box::new(Recorder::new(catalog, &world.state, id.as_str())));
+        fan.0.push(match args.format {
+            Format::Human => Box::new(Console::new(terminal, args.quiet, zone.clone())),
+            Format::Json => Box::new(Json(std::io::stdout())),
+        });
+        fan.0.push(Box::new(&mut summary));
+        let mut listener = Early { inner: fan, early };
+        let steps = Steps::new(world.clone(), id, &plan.job, zone);
+        execute(plan, &facts, &steps, &mut listener, &world.clock, &ground.stop)
+    };
+    drop(lock);
+    judge(outcome, args.strict)
+}
+
+/// Says once, at the start, what went wrong before there was a run to say it.
+struct Early<'a> {
+    inner: Fan<'a>,
+    early: Vec<String>,
+}
+
+impl Listener for Early<'_> {
+    fn hear(&mut self, event: &Stamped) -> Vec<(crate::run::Level, String)> {
+        let mut said = self.inner.hear(event);
+        said.extend(self.early.drain(..).map(|text| (crate::run::Level::Alert, text)));
+        said
+    }
+}
+
+fn judge(outcome: Outcome, strict: bool) -> Exit {
+    match outcome.verdict {
+        Verdict::Success => Exit::Success,
+        Verdict::Alert if strict => Exit::Alert,
+        Verdict::Alert => Exit::Success,
+        Verdict::Error => Exit::Error,
+    }
+}

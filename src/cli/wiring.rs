@@ -1,0 +1,126 @@
+//! The one place where all floors meet: a job file becomes plans, complaints become text, the state folder opens.
+
+use std::fs::{File, OpenOptions};
+use std::io::IsTerminal;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+use jiff::tz::TimeZone;
+use miette::{GraphicalReportHandler, GraphicalTheme};
+
+use crate::base::{Complaint, Severity};
+use crate::catalog::Catalog;
+use crate::job::JobFile;
+use crate::plan::{self, Plan};
+use crate::report::Recorder;
+use crate::syntax;
+use crate::world::World;
+
+use super::exit::Exit;
+
+/// A job file, resolved.
+pub struct Loaded {
+    /// What it declares.
+    pub file: JobFile,
+    /// What its jobs do.
+    pub plans: Vec<Plan>,
+    /// What is wrong with it.
+    pub complaints: Vec<Complaint>,
+}
+
+impl Loaded {
+    /// Reads and resolves a job file; an `Err` is a file that can't be read.
+    pub fn read(path: &Path, site: Option<&Path>) -> std::io::Result<Loaded> {
+        let reading = syntax::read(path, site)?;
+        let mut complaints = reading.complaints;
+        let plans = if reading.broken {
+            Vec::new()
+        } else {
+            let plans = plan::build(&reading.file, &reading.unusable, &mut complaints);
+            plan::lint(&reading.file, path, &mut complaints);
+            plans
+        };
+        complaints.sort_by_key(|c| c.span().map(|s| (s.text.path().to_path_buf(), s.start)));
+        Ok(Loaded { file: reading.file, plans, complaints })
+    }
+
+    /// Reads a job file to use it: errors are printed and end the command.
+    pub fn open(path: &Path, site: Option<&Path>, strict: bool) -> Result<Loaded, Exit> {
+        let loaded = Loaded::read(path, site).map_err(|error| {
+            complain(&error.to_string());
+            if error.kind() == std::io::ErrorKind::NotFound { Exit::Usage } else { Exit::Invalid }
+        })?;
+        let floor = if strict { Severity::Warning } else { Severity::Error };
+        let bad: Vec<&Complaint> = loaded.complaints.iter().filter(|c| c.severity >= floor).collect();
+        for complaint in &bad {
+            complain(&render(complaint, std::io::stderr().is_terminal()));
+        }
+        if bad.is_empty() { Ok(loaded) } else { Err(Exit::Invalid) }
+    }
+
+    /// The plans of the named jobs; unknown names are a usage error.
+    pub fn choose(&self, jobs: &[String]) -> Result<Vec<&Plan>, Exit> {
+        let mut chosen = Vec::new();
+        for job in jobs {
+            match self.plans.iter().find(|p| p.job == *job) {
+                Some(plan) => chosen.push(plan),
+                None => {
+                    let known: Vec<&str> = self.plans.iter().map(|p| p.job.as_str()).collect();
+                    complain(&format!("there is no job {job}; the file has {}", known.join(", ")));
+                    return Err(Exit::Usage);
+                }
+            }
+        }
+        Ok(chosen)
+    }
+}
+
+/// A complaint as text with its lines and carets.
+pub fn render(complaint: &Complaint, color: bool) -> String {
+    let theme = if color { GraphicalTheme::unicode() } else { GraphicalTheme::unicode_nocolor() };
+    let handler = GraphicalReportHandler::new_themed(theme).with_width(100).with_links(false);
+    let mut out = String::new();
+    // Writing to a String can't fail.
+    handler.render_report(&mut out, complaint).unwrap_or_default();
+    out
+}
+
+/// A line on standard error.
+#[expect(clippy::print_stderr, reason = "the command line may print")]
+pub fn complain(text: &str) {
+    eprintln!("{}", text.trim_end());
+}
+
+/// A line on standard output; a reader that went away is no error.
+pub fn tell(text: &str) {
+    use std::io::Write;
+    let mut out = std::io::stdout().lock();
+    if out.write_all(text.as_bytes()).and_then(|()| out.write_all(b"\n")).is_err() {}
+}
+
+/// The zone of a plan.
+pub fn zone(world: &World, plan: &Plan) -> TimeZone {
+    // `check` refused names that are not zones; a machine without zone data falls back to its own.
+    world.clock.zone(plan.zone.as_deref()).unwrap_or_else(|_| TimeZone::system())
+}
+
+/// The lock of a job on this machine: held until dropped, free when its process is gone.
+pub fn lock_job(world: &World, job: &str) -> std::io::Result<Option<File>> {
+    let folder = world.state.join("locks");
+    std::fs::create_dir_all(&folder)?;
+    let path = folder.join(format!("{job}.lock"));
+    let file = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(path)?;
+    match file.try_lock() {
+        Ok(()) => Ok(Some(file)),
+        Err(std::fs::TryLockError::WouldBlock) => Ok(None),
+        Err(std::fs::TryLockError::Error(error)) => Err(error),
+    }
+}
+
+/// The catalog, with what earlier runs could not write replayed; the error says why there is none.
+pub fn open_catalog(world: &World, file: &JobFile) -> Result<Catalog, String> {
+    let path = file.site.catalog.path.clone().unwrap_or_else(|| world.state.join("catalog.sqlite"));
+    let mut catalog = Catalog::open(&path).map_err(|e| e.to_string())?;
+    Recorder::replay(&mut catalog, &world.state)?;
+    Ok(catalog)
+}
