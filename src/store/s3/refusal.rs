@@ -1,0 +1,149 @@
+//! Why a request did not succeed, and what follows from it: try again, look, or give up.
+//!
+//! Does not know what was being done; whoever asked adds that. Invariant: what is told is the status, the code and the
+//! message of the service, cut short; never a header of ours, never a line with a signature.
+
+use std::time::Duration;
+
+use http::HeaderMap;
+
+use crate::base::Stopped;
+use crate::store::contract::{Error, ErrorKind};
+use crate::store::s3::xml::ErrorBody;
+
+/// Longest wait a server may ask for.
+const LONGEST_WAIT: Duration = Duration::from_secs(60);
+
+/// Longest message of a server that is repeated, in characters.
+const LONGEST_MESSAGE: usize = 300;
+
+/// A request that did not succeed.
+#[derive(Debug)]
+pub struct Refusal {
+    /// What it means to the contract.
+    pub kind: ErrorKind,
+    /// Status of the answer; 0 without one.
+    pub status: u16,
+    /// The service's own code, such as `SlowDown`.
+    pub code: String,
+    /// What was found.
+    pub found: String,
+    /// Whether the same request may work later.
+    pub again: bool,
+    /// Whether it may have been carried out all the same.
+    pub unsure: bool,
+    /// Whether the next try goes without a header that this service does not know.
+    pub adapted: bool,
+    /// How long the server asked to wait.
+    pub wait: Duration,
+    source: Option<Box<dyn std::error::Error + Send + Sync>>,
+}
+
+impl Refusal {
+    /// A refusal that will not change: nothing was sent, or the answer made no sense.
+    pub fn new(kind: ErrorKind, found: impl Into<String>) -> Refusal {
+        Refusal {
+            kind,
+            status: 0,
+            code: String::new(),
+            found: found.into(),
+            again: false,
+            unsure: false,
+            adapted: false,
+            wait: Duration::ZERO,
+            source: None,
+        }
+    }
+
+    /// An answer that makes no sense, although the request may have been carried out.
+    pub fn garbled(found: impl Into<String>) -> Refusal {
+        Refusal { again: true, unsure: true, ..Refusal::new(ErrorKind::Damaged, found) }
+    }
+
+    /// No answer, or half of one.
+    pub fn broken(error: ureq::Error) -> Refusal {
+        let (kind, lasting) = match &error {
+            ureq::Error::Io(e) if e.get_ref().is_some_and(|e| e.is::<Stopped>()) => return Stopped.into(),
+            ureq::Error::Io(e) if e.get_ref().is_some_and(|e| e.is::<rustls::Error>()) => (ErrorKind::Failed, true),
+            ureq::Error::Rustls(_) | ureq::Error::Tls(_) => (ErrorKind::Failed, true),
+            ureq::Error::BadUri(_) | ureq::Error::Http(_) => (ErrorKind::Failed, true),
+            // The type is open to new variants; all are ways not to get an answer.
+            _ => (ErrorKind::Unreachable, false),
+        };
+        let found = error.to_string();
+        Refusal { again: !lasting, unsure: !lasting, source: Some(Box::new(error)), ..Refusal::new(kind, found) }
+    }
+
+    /// An answer that says no.
+    pub fn answered(status: u16, headers: &HeaderMap, body: &ErrorBody) -> Refusal {
+        let (kind, again) = judge(status, &body.code);
+        let mut found = format!("{status} {}", body.code).trim_end().to_owned();
+        if !body.message.is_empty() && !body.message.contains("Signature=") {
+            found.push_str(": ");
+            found.extend(body.message.chars().take(LONGEST_MESSAGE).filter(|c| !c.is_control()));
+        }
+        let header = |name: &str| headers.get(name).and_then(|v| v.to_str().ok()).map(str::to_owned);
+        if let Some(region) = body.region.clone().or_else(|| header("x-amz-bucket-region"))
+            && (status / 100 == 3 || body.code == "AuthorizationHeaderMalformed")
+        {
+            found.push_str(&format!("; the bucket is in region {region}"));
+        } else if status / 100 == 3 {
+            found.push_str("; the region or the endpoint is wrong, redirects are not followed");
+        }
+        if body.code == "RequestTimeTooSkewed" {
+            found.push_str("; the clocks of this machine and the service differ too much");
+        }
+        let wait =
+            header("retry-after").and_then(|v| v.trim().parse().ok()).map_or(Duration::ZERO, Duration::from_secs);
+        Refusal {
+            status,
+            code: body.code.clone(),
+            again,
+            unsure: status >= 500 && status != 501,
+            wait: wait.min(LONGEST_WAIT),
+            ..Refusal::new(kind, found)
+        }
+    }
+
+    /// The error of the contract.
+    pub fn error(self, doing: &str) -> Error {
+        Error { kind: self.kind, doing: doing.to_owned(), found: self.found, source: self.source }
+    }
+}
+
+impl From<Stopped> for Refusal {
+    fn from(_: Stopped) -> Refusal {
+        Refusal::new(ErrorKind::Stopped, "stopped")
+    }
+}
+
+/// What an answer means, and whether it may be another one later.
+fn judge(status: u16, code: &str) -> (ErrorKind, bool) {
+    match (status, code) {
+        (_, "BadDigest" | "XAmzContentChecksumMismatch" | "XAmzContentSHA256Mismatch" | "IncompleteBody") => {
+            (ErrorKind::Damaged, true)
+        }
+        (_, "RequestTimeout") | (408 | 429 | 500 | 502 | 503 | 504, _) => (ErrorKind::Unreachable, true),
+        (_, "QuotaExceeded" | "EntityTooLarge" | "XMinioStorageFull") | (507, _) => (ErrorKind::Full, false),
+        (409, "ConditionalRequestConflict" | "OperationAborted") => (ErrorKind::Exists, true),
+        (409 | 412, _) => (ErrorKind::Exists, false),
+        (_, "NoSuchBucket" | "NoSuchUpload") => (ErrorKind::Failed, false),
+        (404, _) => (ErrorKind::Missing, false),
+        (401 | 403, _) | (_, "ExpiredToken" | "InvalidToken") => (ErrorKind::Denied, false),
+        (416, _) => (ErrorKind::Damaged, false),
+        _ => (ErrorKind::Failed, false),
+    }
+}
+
+/// The status that an `<Error>` inside a `200 OK` would have had.
+pub fn status_of(code: &str) -> u16 {
+    match code {
+        "InternalError" => 500,
+        "SlowDown" | "ServiceUnavailable" | "RequestTimeout" | "Throttling" => 503,
+        "PreconditionFailed" => 412,
+        "ConditionalRequestConflict" | "OperationAborted" => 409,
+        "AccessDenied" => 403,
+        "NoSuchUpload" | "NoSuchKey" => 404,
+        _ => 400,
+    }
+}
