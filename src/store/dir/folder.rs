@@ -94,10 +94,11 @@ impl Store for Dir {
     fn read(&self, key: &str, range: Option<Range<u64>>, stop: &Stop) -> Result<Vec<u8>> {
         let doing = format!("read {key} in {}", self.place);
         let target = path::locate(&self.root, key, &doing)?;
-        let file = open_file(&target).map_err(|e| path::error(e, &doing))?;
+        let missing = || Error::new(ErrorKind::Missing, &doing, "no such object");
+        let file = present(open_file(&target), &doing)?.ok_or_else(missing)?;
         let metadata = file.metadata().map_err(|e| path::error(e, &doing))?;
         if !metadata.is_file() {
-            return Err(Error::new(ErrorKind::Missing, doing, "no such object"));
+            return Err(missing());
         }
         let range = range.unwrap_or(0..metadata.len());
         if range.start > range.end || range.end > metadata.len() {

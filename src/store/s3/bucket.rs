@@ -12,11 +12,12 @@ use crate::base::Stop;
 use crate::job::S3Spec;
 use crate::store::contract::{Error, ErrorKind, Object, Result, Store, Upload};
 use crate::store::s3::address::is_key;
+use crate::store::s3::call::{Call, Pace};
 use crate::store::s3::commit::{Look, commit};
 use crate::store::s3::read::{self, header};
 use crate::store::s3::refusal::Refusal;
 use crate::store::s3::upload::S3Upload;
-use crate::store::s3::wire::{Call, Pace, Wire};
+use crate::store::s3::wire::Wire;
 use crate::store::s3::xml::{self, ObjectPage, UploadPage};
 use crate::world::World;
 

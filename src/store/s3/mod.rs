@@ -5,6 +5,7 @@
 
 mod address;
 mod bucket;
+mod call;
 mod commit;
 mod credentials;
 mod read;
@@ -15,4 +16,4 @@ mod wire;
 mod xml;
 
 pub use bucket::S3;
-pub use wire::Pace;
+pub use call::Pace;

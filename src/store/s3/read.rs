@@ -11,8 +11,9 @@ use http::{HeaderMap, Method, StatusCode};
 
 use crate::base::Stop;
 use crate::store::contract::ErrorKind;
+use crate::store::s3::call::Call;
 use crate::store::s3::refusal::Refusal;
-use crate::store::s3::wire::{Call, Wire, read_body};
+use crate::store::s3::wire::{Wire, read_body};
 
 /// Most memory taken on the word of a server, in bytes.
 const TRUSTED: u64 = 64 << 20;
@@ -38,7 +39,7 @@ pub fn read(wire: &Wire, key: &str, range: Option<Range<u64>>, stop: &Stop) -> R
         if refusal.status == 412 {
             return Err(Refusal::new(ErrorKind::Damaged, "the object changed while it was read"));
         }
-        if !(refusal.again && wire.wait(&mut backoff, &refusal, stop)?) {
+        if !refusal.again || !wire.wait(&mut backoff, &refusal, stop)? {
             return Err(refusal);
         }
     }

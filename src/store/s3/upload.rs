@@ -12,10 +12,11 @@ use http::Method;
 use crate::base::Stop;
 use crate::store::contract::{Error, ErrorKind, Result, Upload};
 use crate::store::s3::bucket;
+use crate::store::s3::call::Call;
 use crate::store::s3::commit::{Look, commit};
 use crate::store::s3::read::{crc32c, header};
 use crate::store::s3::refusal::{Refusal, status_of};
-use crate::store::s3::wire::{Call, Wire};
+use crate::store::s3::wire::Wire;
 use crate::store::s3::xml::{self, Completed, Initiated, Part};
 
 /// An upload of parts.

@@ -5,7 +5,6 @@
 
 use std::io::Read;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response};
 use ureq::{Agent, Body, SendBody};
@@ -15,6 +14,7 @@ use crate::base::Stop;
 use crate::job::S3Spec;
 use crate::store::contract::{Error, ErrorKind};
 use crate::store::s3::address::Address;
+use crate::store::s3::call::{Answer, Call, Pace};
 use crate::store::s3::credentials::Credentials;
 use crate::store::s3::refusal::Refusal;
 use crate::store::s3::sign::{self, Signer};
@@ -23,63 +23,6 @@ use crate::world::{Backoff, Clock, Entropy, World, agent};
 
 /// Longest answer that is not an object, in bytes; a page of 1000 long keys stays below.
 const LONGEST_ANSWER: u64 = 16 << 20;
-
-/// How patient the store is.
-#[derive(Debug, Clone, Copy)]
-pub struct Pace {
-    /// How many parts are sent at once.
-    pub lanes: usize,
-    /// How long the other side may be silent.
-    pub stall: Duration,
-    /// How often one request is tried.
-    pub tries: u32,
-    /// Up to how long the first wait is; it doubles.
-    pub first: Duration,
-    /// The longest wait.
-    pub longest: Duration,
-}
-
-impl Pace {
-    /// Eight tries over about a minute, two minutes of silence at most.
-    pub fn new(lanes: usize) -> Pace {
-        let (stall, first, longest) = (Duration::from_secs(120), Duration::from_millis(500), Duration::from_secs(30));
-        Pace { lanes, stall, tries: 8, first, longest }
-    }
-}
-
-/// A request, before it is signed.
-pub struct Call<'a> {
-    /// `GET` and so on.
-    pub method: Method,
-    /// The object, or the bucket.
-    pub key: Option<&'a str>,
-    /// The query.
-    pub query: Vec<(&'static str, String)>,
-    /// Headers beside the usual ones.
-    pub headers: Vec<(&'static str, String)>,
-    /// A header about checksums, left out where the service does not know it.
-    pub checksum: Option<(&'static str, String)>,
-    /// Whether it must find no object there; left out where the service does not know it.
-    pub fresh: bool,
-    /// The body.
-    pub body: &'a [u8],
-}
-
-impl<'a> Call<'a> {
-    /// A request without query, headers and body.
-    pub fn new(method: Method, key: Option<&'a str>) -> Call<'a> {
-        Call { method, key, query: Vec::new(), headers: Vec::new(), checksum: None, fresh: false, body: &[] }
-    }
-}
-
-/// An answer that says yes.
-#[derive(Debug)]
-pub struct Answer {
-    /// Its headers.
-    pub headers: HeaderMap,
-    /// Its body.
-    pub body: Vec<u8>,
-}
 
 /// The way to one bucket.
 pub struct Wire {
@@ -135,9 +78,10 @@ impl Wire {
         loop {
             let refusal = match self.once(call, stop) {
                 Ok(answer) => return Ok(answer),
+                Err(refusal) if refusal.adapted => continue,
                 Err(refusal) => refusal,
             };
-            if !refusal.adapted && !(refusal.again && self.wait(&mut backoff, &refusal, stop)?) {
+            if !refusal.again || !self.wait(&mut backoff, &refusal, stop)? {
                 return Err(refusal);
             }
         }
@@ -159,8 +103,9 @@ impl Wire {
         let request = self.request(call)?;
         let conditions = call.fresh && self.conditions();
         let checksums = call.checksum.is_some() && self.checksums();
+        let mut body = Sending { rest: call.body, stop };
         let response = match has_body(&call.method) {
-            true => self.agent.run(request.map(|()| SendBody::from_reader(&mut Sending { rest: call.body, stop }))),
+            true => self.agent.run(request.map(|()| SendBody::from_reader(&mut body))),
             false => self.agent.run(request),
         };
         let response = response.map_err(Refusal::broken)?;
