@@ -345,6 +345,7 @@ mod folder {
         std::fs::write(folder.path().join("db1/.vex-0000dead.part"), "half").unwrap();
         std::fs::write(folder.path().join("db10/.vex-0000dead.part"), "half").unwrap();
         assert_eq!(store.list("db1", &stop()).unwrap().len(), 2, "a temporary file is no object");
+        assert_eq!(store.sweep("db1/x", &stop()).unwrap(), 0, "nobody knows that it was a key in x");
         assert_eq!(store.sweep("db1/", &stop()).unwrap(), 1);
         living.finish(1).unwrap();
         assert_eq!(files(&folder.path().join("db1")), ["done", "live"]);

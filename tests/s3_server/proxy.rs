@@ -33,6 +33,8 @@ pub enum Kind {
 pub enum What {
     /// The service is not asked; this status and error code is the answer (also with status 200).
     Answer(u16, &'static str),
+    /// The service is not asked; the answer is a 200 with this body.
+    Body(&'static str),
     /// As `Answer(503, "SlowDown")`, with `Retry-After` in seconds.
     Busy(u64),
     /// As `Answer(301, "PermanentRedirect")`, with the region the bucket is in.
@@ -182,6 +184,9 @@ fn serve(socket: &TcpStream, behind: SocketAddr, layer: &Mutex<Layer>, ended: &A
         let say = |status: u16, code: &str, extra: &[(&str, &str)]| error(status, code, extra);
         let mut response = match &what {
             Some(What::Answer(status, code)) => say(*status, code, &[]),
+            Some(What::Body(text)) => {
+                Message { first: "200".into(), headers: Vec::new(), body: text.as_bytes().to_vec() }
+            }
             Some(What::Busy(seconds)) => say(503, "SlowDown", &[("retry-after", &seconds.to_string())]),
             Some(What::Redirect(region)) => say(301, "PermanentRedirect", &[("x-amz-bucket-region", region)]),
             Some(What::Unknown(header)) if request.headers.iter().any(|(n, _)| n.starts_with(header)) => {
