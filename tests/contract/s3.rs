@@ -320,6 +320,28 @@ fn wrong_keys_are_denied_without_a_second_try_and_without_a_secret_in_the_error(
 }
 
 #[test]
+fn over_tls_a_private_ca_is_trusted_bodies_are_not_signed_and_strangers_are_refused_at_once() {
+    let server = S3Server::start_tls();
+    let store = open(&server);
+    store.put("p/ü +.json", b"manifest", &stop()).unwrap();
+    write(&store, "p/x").unwrap();
+    assert!(is_whole(&store, "p/x"));
+    assert_eq!(store.list("p/", &stop()).unwrap().len(), 2);
+    server.fault(Fault::new(Kind::Part, What::CutRequest(PART / 2)).at(2));
+    server.fault(Fault::new(Kind::Complete, What::Lose).at(2));
+    write(&store, "p/y").unwrap();
+    for request in server.requests() {
+        assert_eq!(request.header("x-amz-content-sha256"), Some("UNSIGNED-PAYLOAD"), "{request:?}");
+    }
+    server.assert_tidy("p/");
+    let stranger = S3Server::start_tls();
+    let store = open_spec(&S3Spec { ca: server.ca_file.clone(), ..stranger.spec() });
+    let error = store.list("", &stop()).unwrap_err();
+    assert_eq!(error.kind, ErrorKind::Failed, "a certificate does not become right by trying again: {error}");
+    assert!(error.found.contains("certificate"), "{error}");
+}
+
+#[test]
 fn a_wrong_clock_and_a_wrong_region_are_told() {
     let server = S3Server::start();
     install_provider();
@@ -383,7 +405,7 @@ fn a_stop_ends_a_body_on_its_way() {
                 std::thread::sleep(Duration::from_millis(10));
             }
         });
-        let error = store.put("p/m", &vec![0; 256 << 20], &live).unwrap_err();
+        let error = store.put("p/m", &vec![0; 64 << 20], &live).unwrap_err();
         assert_eq!(error.kind, ErrorKind::Stopped, "{error}");
     });
 }

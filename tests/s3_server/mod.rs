@@ -7,11 +7,13 @@ mod proxy;
 mod storage;
 
 use std::net::TcpListener;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto::Builder;
+use rustls::ServerConfig;
+use rustls::pki_types::PrivateKeyDer;
 use s3s::auth::SimpleAuth;
 use s3s::service::S3ServiceBuilder;
 use vex::base::SecretRef;
@@ -23,7 +25,7 @@ use storage::{Storage, Uploads};
 
 /// A running service; it ends when dropped.
 pub struct S3Server {
-    /// `http://127.0.0.1:port`.
+    /// `http://127.0.0.1:port`, or `https://`.
     pub endpoint: String,
     /// The one bucket.
     pub bucket: String,
@@ -34,6 +36,8 @@ pub struct S3Server {
     /// Files that hold both, for job files.
     pub access_file: PathBuf,
     pub secret_file: PathBuf,
+    /// The certificate to trust, over TLS.
+    pub ca_file: Option<PathBuf>,
     uploads: Uploads,
     proxy: Proxy,
     runtime: Option<tokio::runtime::Runtime>,
@@ -43,11 +47,20 @@ pub struct S3Server {
 impl S3Server {
     /// A service with pages of 1000.
     pub fn start() -> S3Server {
-        S3Server::start_with(1000)
+        S3Server::open(1000, false)
+    }
+
+    /// The same over TLS, with a CA of its own.
+    pub fn start_tls() -> S3Server {
+        S3Server::open(1000, true)
     }
 
     /// A service whose listings come in pages of `page`.
     pub fn start_with(page: usize) -> S3Server {
+        S3Server::open(page, false)
+    }
+
+    fn open(page: usize, tls: bool) -> S3Server {
         let folder = tempfile::tempdir().unwrap();
         let (access_key, secret_key) = ("CANARY-ACCESS".to_owned(), "CANARY-SECRET".to_owned());
         let (access_file, secret_file) = (folder.path().join("access"), folder.path().join("secret"));
@@ -76,14 +89,16 @@ impl S3Server {
                 });
             }
         });
-        let proxy = Proxy::start(behind, Arc::new(Mutex::new(Layer::default())));
+        let ca_file = tls.then(|| folder.path().join("ca.pem"));
+        let proxy = Proxy::start(behind, ca_file.as_deref().map(certify), Arc::new(Mutex::new(Layer::default())));
         S3Server {
-            endpoint: format!("http://{}", proxy.address),
+            endpoint: format!("{}://{}", if tls { "https" } else { "http" }, proxy.address),
             bucket: "vault".into(),
             access_key,
             secret_key,
             access_file,
             secret_file,
+            ca_file,
             uploads,
             proxy,
             runtime: Some(runtime),
@@ -102,7 +117,7 @@ impl S3Server {
             secret_key: Some(SecretRef::File(self.secret_file.clone())),
             session_token: None,
             profile: None,
-            ca: None,
+            ca: self.ca_file.clone(),
             storage_class: None,
             sse: None,
         }
@@ -154,4 +169,14 @@ impl Drop for S3Server {
             runtime.shutdown_background();
         }
     }
+}
+
+/// Makes a certificate for 127.0.0.1, writes it to `file`, and returns what a server shows.
+fn certify(file: &Path) -> Arc<ServerConfig> {
+    vex::world::install_provider();
+    let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
+    std::fs::write(file, made.cert.pem()).unwrap();
+    let key = PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
+    let config = ServerConfig::builder().with_no_client_auth();
+    Arc::new(config.with_single_cert(vec![made.cert.der().clone()], key).unwrap())
 }

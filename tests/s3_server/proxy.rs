@@ -4,13 +4,14 @@
 //! occurrence of one kind of request. It also checks the CRC32C of parts, which the service behind does not.
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
 /// What a request is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -131,7 +132,8 @@ impl Message {
 }
 
 impl Proxy {
-    pub fn start(behind: SocketAddr, layer: Arc<Mutex<Layer>>) -> Proxy {
+    /// Starts it, over TLS if there is something to show.
+    pub fn start(behind: SocketAddr, tls: Option<Arc<ServerConfig>>, layer: Arc<Mutex<Layer>>) -> Proxy {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let ended = Arc::new(AtomicBool::new(false));
@@ -142,8 +144,13 @@ impl Proxy {
                     return;
                 }
                 let (layer, ended) = (to_layer.clone(), to_ended.clone());
+                socket.set_nodelay(true).unwrap();
+                let socket: Box<dyn Socket> = match &tls {
+                    Some(tls) => Box::new(StreamOwned::new(ServerConnection::new(tls.clone()).unwrap(), socket)),
+                    None => Box::new(socket),
+                };
                 // A client that goes away is no event.
-                std::thread::spawn(move || serve(&socket, behind, &layer, &ended).unwrap_or(()));
+                std::thread::spawn(move || serve(socket, behind, &layer, &ended).unwrap_or(()));
             }
         });
         Proxy { address, layer, ended, thread: Some(thread) }
@@ -160,16 +167,19 @@ impl Drop for Proxy {
     }
 }
 
+/// A connection, protected or not; dropping it cuts it.
+trait Socket: Read + Write + Send {}
+impl<T: Read + Write + Send> Socket for T {}
+
 /// Serves one connection until it ends or a fault ends it.
-fn serve(socket: &TcpStream, behind: SocketAddr, layer: &Mutex<Layer>, ended: &AtomicBool) -> std::io::Result<()> {
-    socket.set_nodelay(true)?;
-    let mut reader = BufReader::new(socket.try_clone()?);
+fn serve(socket: Box<dyn Socket>, behind: SocketAddr, layer: &Mutex<Layer>, ended: &AtomicBool) -> std::io::Result<()> {
+    let mut reader = BufReader::new(socket);
     while let Some(mut request) = read_head(&mut reader)? {
         let (index, what) = record(&request, layer);
         let length: usize = request.header("content-length").map_or(0, |v| v.parse().unwrap());
         if let Some(What::CutRequest(k)) = what {
             reader.by_ref().take(k.min(length) as u64).read_to_end(&mut request.body)?;
-            return socket.shutdown(Shutdown::Both);
+            return Ok(());
         }
         reader.by_ref().take(length as u64).read_to_end(&mut request.body)?;
         if request.body.len() < length {
@@ -199,7 +209,7 @@ fn serve(socket: &TcpStream, behind: SocketAddr, layer: &Mutex<Layer>, ended: &A
                 while Instant::now() < end && !ended.load(Ordering::SeqCst) {
                     std::thread::sleep(Duration::from_millis(10));
                 }
-                return socket.shutdown(Shutdown::Both);
+                return Ok(());
             }
             _ => match check(&request) {
                 Err(code) => say(400, code, &[]),
@@ -208,16 +218,16 @@ fn serve(socket: &TcpStream, behind: SocketAddr, layer: &Mutex<Layer>, ended: &A
         };
         let head = request.first.starts_with("HEAD");
         match what {
-            Some(What::Lose) => return socket.shutdown(Shutdown::Both),
+            Some(What::Lose) => return Ok(()),
             Some(What::CutResponse(k)) => {
-                write_response(socket, &response, head, k)?;
-                return socket.shutdown(Shutdown::Both);
+                write_response(reader.get_mut(), &response, head, k)?;
+                return Ok(());
             }
             Some(What::SpoilResponse) => flip(&mut response.body),
             _ => {}
         }
         layer.lock().unwrap().requests[index].status = response.first.parse().ok();
-        write_response(socket, &response, head, usize::MAX)?;
+        write_response(reader.get_mut(), &response, head, usize::MAX)?;
     }
     Ok(())
 }
@@ -342,7 +352,7 @@ fn read_chunks(reader: &mut impl BufRead) -> std::io::Result<Vec<u8>> {
 }
 
 /// Answers, with at most `limit` bytes of body.
-fn write_response(mut socket: &TcpStream, response: &Message, head: bool, limit: usize) -> std::io::Result<()> {
+fn write_response(socket: &mut dyn Socket, response: &Message, head: bool, limit: usize) -> std::io::Result<()> {
     let mut text = format!("HTTP/1.1 {} Status\r\n", response.first);
     let own = ["transfer-encoding", "connection", "content-length"];
     for (name, value) in response.headers.iter().filter(|(n, _)| !own.contains(&n.as_str())) {
