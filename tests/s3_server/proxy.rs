@@ -42,6 +42,8 @@ pub enum What {
     Redirect(&'static str),
     /// As `Answer(501, "NotImplemented")`, but only if the request has a header whose name begins so.
     Unknown(&'static str),
+    /// As `Answer(400, "InvalidRequest")`, but only if the body is not signed.
+    Insist,
     /// The connection ends after this many bytes of the request's body.
     CutRequest(usize),
     /// The service is asked; the connection ends after this many bytes of the answer's body.
@@ -202,6 +204,13 @@ fn serve(socket: Box<dyn Socket>, behind: SocketAddr, layer: &Mutex<Layer>, ende
             Some(What::Unknown(header)) if request.headers.iter().any(|(n, _)| n.starts_with(header)) => {
                 let mut answer = say(501, "NotImplemented", &[]);
                 answer.body = format!("<Error><Code>NotImplemented</Code><Message>A header you provided implies functionality that is not implemented</Message><Header>{header}</Header></Error>").into_bytes();
+                answer
+            }
+            Some(What::Insist) if request.header("x-amz-content-sha256") == Some("UNSIGNED-PAYLOAD") => {
+                let mut answer = say(400, "InvalidRequest", &[]);
+                answer.body =
+                    b"<Error><Code>InvalidRequest</Code><Message>UNSIGNED-PAYLOAD is not allowed</Message></Error>"
+                        .to_vec();
                 answer
             }
             Some(What::Stall(time)) => {

@@ -84,6 +84,21 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_full_disk_and_a_used_up_quota_are_full() {
+        use rustix::io::Errno;
+        for (errno, kind) in [
+            (Errno::NOSPC, ErrorKind::Full),
+            (Errno::DQUOT, ErrorKind::Full),
+            (Errno::FBIG, ErrorKind::Full),
+            (Errno::ROFS, ErrorKind::Denied),
+            (Errno::STALE, ErrorKind::Unreachable),
+            (Errno::IO, ErrorKind::Failed),
+        ] {
+            assert_eq!(error(errno.into(), "write").kind, kind, "{errno}");
+        }
+    }
+
+    #[test]
     fn no_key_leaves_the_folder_or_looks_temporary() {
         for bad in ["", "/a", "a/", "a//b", "../a", "a/../b", "./a", "a/.", "a\0b", ".vex-1.part", "a/.vex-x.part"] {
             assert_eq!(locate(Path::new("r"), bad, "write").expect_err(bad).kind, ErrorKind::Failed, "{bad:?}");

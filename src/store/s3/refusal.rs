@@ -17,6 +17,28 @@ const LONGEST_WAIT: Duration = Duration::from_secs(60);
 /// Longest message of a server that is repeated, in characters.
 const LONGEST_MESSAGE: usize = 300;
 
+/// What a service of another maker may not know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Extra {
+    /// Headers about checksums.
+    Checksum,
+    /// `If-None-Match`.
+    Condition,
+    /// A body that is not signed.
+    UnsignedBody,
+}
+
+/// Which extras a request had.
+#[derive(Debug, Clone, Copy)]
+pub struct Extras {
+    /// Headers about checksums.
+    pub checksum: bool,
+    /// `If-None-Match`.
+    pub condition: bool,
+    /// A body that is not signed.
+    pub unsigned_body: bool,
+}
+
 /// A request that did not succeed.
 #[derive(Debug)]
 pub struct Refusal {
@@ -105,6 +127,31 @@ impl Refusal {
         }
     }
 
+    /// What the service does not know of the extras that were sent, if that is why it refused. A vague answer costs
+    /// the checksum first: the condition protects what is stored.
+    pub fn unknown(&self, body: &str, sent: Extras) -> Option<Extra> {
+        let codes = ["NotImplemented", "InvalidArgument", "InvalidRequest", "Unsupported"];
+        if self.status != 501 && !(self.status == 400 && codes.contains(&self.code.as_str())) {
+            return None;
+        }
+        let text = body.to_lowercase();
+        let named = |words: &[&str]| words.iter().any(|word| text.contains(word));
+        let about = [
+            (Extra::UnsignedBody, sent.unsigned_body, named(&["unsigned-payload", "x-amz-content-sha256"])),
+            (Extra::Checksum, sent.checksum, named(&["checksum", "crc32c"])),
+            (Extra::Condition, sent.condition, named(&["if-none-match", "conditional", "precondition"])),
+        ];
+        if let Some((extra, ..)) = about.iter().find(|(_, sent, named)| *sent && *named) {
+            return Some(*extra);
+        }
+        let vague = self.status == 501 && about.iter().all(|(_, _, named)| !named);
+        match (vague, sent.checksum, sent.condition) {
+            (true, true, _) => Some(Extra::Checksum),
+            (true, false, true) => Some(Extra::Condition),
+            (true, false, false) | (false, _, _) => None,
+        }
+    }
+
     /// The error of the contract.
     pub fn error(self, doing: &str) -> Error {
         Error { kind: self.kind, doing: doing.to_owned(), found: self.found, source: self.source }
@@ -145,5 +192,33 @@ pub fn status_of(code: &str) -> u16 {
         "AccessDenied" => 403,
         "NoSuchUpload" | "NoSuchKey" => 404,
         _ => 400,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refused_extra_is_found_and_nothing_else_is_taken_for_one() {
+        let all = Extras { checksum: true, condition: true, unsigned_body: true };
+        let bare = Extras { checksum: false, ..all };
+        let vague = "A header you provided implies functionality that is not implemented";
+        for (status, code, text, sent, expected) in [
+            (501, "NotImplemented", vague, all, Some(Extra::Checksum)),
+            (501, "NotImplemented", vague, bare, Some(Extra::Condition)),
+            (501, "NotImplemented", vague, Extras { condition: false, ..bare }, None),
+            (501, "NotImplemented", "<Header>If-None-Match</Header>", all, Some(Extra::Condition)),
+            (400, "InvalidArgument", "unsupported header x-amz-checksum-crc32c", all, Some(Extra::Checksum)),
+            (400, "InvalidArgument", "unsupported header x-amz-checksum-crc32c", bare, None),
+            (400, "InvalidRequest", "UNSIGNED-PAYLOAD is not allowed", all, Some(Extra::UnsignedBody)),
+            (400, "InvalidArgument", "your part number is wrong", all, None),
+            (400, "BadDigest", "the checksum you sent is wrong", all, None),
+            (412, "PreconditionFailed", "precondition If-None-Match", all, None),
+        ] {
+            let body = ErrorBody { code: code.into(), message: text.into(), region: None };
+            let refusal = Refusal::answered(status, &HeaderMap::new(), &body);
+            assert_eq!(refusal.unknown(text, sent), expected, "{status} {code} {text}");
+        }
     }
 }

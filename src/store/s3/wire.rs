@@ -16,7 +16,7 @@ use crate::store::contract::{Error, ErrorKind};
 use crate::store::s3::address::Address;
 use crate::store::s3::call::{Answer, Call, Pace};
 use crate::store::s3::credentials::Credentials;
-use crate::store::s3::refusal::Refusal;
+use crate::store::s3::refusal::{Extra, Extras, Refusal};
 use crate::store::s3::sign::{self, Signer};
 use crate::store::s3::xml::{self, ErrorBody};
 use crate::world::{Backoff, Clock, Entropy, World, agent};
@@ -40,6 +40,7 @@ pub struct Wire {
     pub labels: Vec<(&'static str, String)>,
     no_checksums: AtomicBool,
     no_conditions: AtomicBool,
+    no_unsigned: AtomicBool,
 }
 
 impl Wire {
@@ -69,6 +70,7 @@ impl Wire {
             labels: class.into_iter().chain(sse).collect(),
             no_checksums: AtomicBool::new(false),
             no_conditions: AtomicBool::new(false),
+            no_unsigned: AtomicBool::new(false),
         })
     }
 
@@ -101,8 +103,11 @@ impl Wire {
     pub fn send(&self, call: &Call<'_>, stop: &Stop) -> Result<Response<Body>, Refusal> {
         stop.check()?;
         let request = self.request(call)?;
-        let conditions = call.fresh && self.conditions();
-        let checksums = call.checksum.is_some() && self.checksums();
+        let sent = Extras {
+            checksum: call.checksum.is_some() && self.checksums(),
+            condition: call.fresh && self.conditions(),
+            unsigned_body: !self.signs_body(&call.method),
+        };
         let mut body = Sending { rest: call.body, stop };
         let response = match has_body(&call.method) {
             true => self.agent.run(request.map(|()| SendBody::from_reader(&mut body))),
@@ -120,7 +125,7 @@ impl Wire {
         }
         let told: ErrorBody = xml::parse(&bytes).unwrap_or_default();
         let mut refusal = Refusal::answered(parts.status.as_u16(), &parts.headers, &told);
-        refusal.adapted = self.adapt(&refusal, &bytes, checksums, conditions);
+        refusal.adapted = self.adapt(&refusal, &bytes, sent);
         Err(refusal)
     }
 
@@ -177,7 +182,7 @@ impl Wire {
             set("content-length", &call.body.len().to_string())?;
         }
         let keys = self.credentials.current(now).map_err(|e| Refusal::new(ErrorKind::Denied, e))?;
-        let payload = sign::payload(self.address.is_plain(), call.body);
+        let payload = sign::payload(self.signs_body(&call.method), call.body);
         let parsed = Url::parse(&url).map_err(|e| bad(&e))?;
         let signed = self.signer.sign(&keys, (call.method.as_str(), &parsed), &mut headers, &payload, now);
         signed.map_err(|e| bad(&e))?;
@@ -186,27 +191,21 @@ impl Wire {
         Ok(request)
     }
 
-    /// Remembers a header this service does not know. A vague answer costs the checksum first: the condition
-    /// protects what is stored.
-    fn adapt(&self, refusal: &Refusal, body: &[u8], checksums: bool, conditions: bool) -> bool {
-        let codes = ["NotImplemented", "InvalidArgument", "InvalidRequest", "Unsupported"];
-        let unknown = refusal.status == 501 || (refusal.status == 400 && codes.contains(&refusal.code.as_str()));
-        let text = String::from_utf8_lossy(body).to_lowercase();
-        let names = |words: &[&str]| words.iter().any(|word| text.contains(word));
-        let about_checksums = names(&["checksum", "crc32c"]);
-        let about_conditions = names(&["if-none-match", "conditional", "precondition"]);
-        let vague = refusal.status == 501 && !about_checksums && !about_conditions;
-        if !unknown {
-            false
-        } else if checksums && (about_checksums || vague) {
-            self.no_checksums.store(true, Ordering::Relaxed);
-            true
-        } else if conditions && (about_conditions || vague) {
-            self.no_conditions.store(true, Ordering::Relaxed);
-            true
-        } else {
-            false
-        }
+    /// Whether the body is hashed and signed: where TLS does not protect it, the service insists, or there is none.
+    fn signs_body(&self, method: &Method) -> bool {
+        self.address.is_plain() || self.no_unsigned.load(Ordering::Relaxed) || !has_body(method)
+    }
+
+    /// Remembers what this service does not know, if that is why it refused what was `sent`.
+    fn adapt(&self, refusal: &Refusal, body: &[u8], sent: Extras) -> bool {
+        let unknown = match refusal.unknown(&String::from_utf8_lossy(body), sent) {
+            None => return false,
+            Some(Extra::Checksum) => &self.no_checksums,
+            Some(Extra::Condition) => &self.no_conditions,
+            Some(Extra::UnsignedBody) => &self.no_unsigned,
+        };
+        unknown.store(true, Ordering::Relaxed);
+        true
     }
 }
 
