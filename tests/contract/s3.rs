@@ -445,6 +445,47 @@ fn sweep_aborts_old_uploads_of_its_prefix_only() {
 }
 
 #[test]
+fn the_machines_own_keys_are_found_in_the_environment_and_in_a_profile() {
+    let own = |endpoint: String, profile: Option<String>| {
+        let spec = S3Spec {
+            endpoint: Some(endpoint),
+            access_key: None,
+            secret_key: None,
+            profile,
+            ..S3Server::start().spec()
+        };
+        open_spec(&spec).put("p/m", b"manifest", &stop()).unwrap();
+    };
+    // The environment of a process is set once, before it starts: this test starts itself.
+    if let Ok(endpoint) = std::env::var("VEX_TEST_ENDPOINT") {
+        return own(endpoint, std::env::var("VEX_TEST_PROFILE").ok());
+    }
+    let server = S3Server::start();
+    let file = server.secret_file.with_file_name("credentials");
+    let (access, secret) = (&server.access_key, &server.secret_key);
+    let text = format!(
+        "[default]\naws_access_key_id=CANARY-NOT\naws_secret_access_key=x\n\n[night]\naws_access_key_id={access}\naws_secret_access_key={secret}\n"
+    );
+    std::fs::write(&file, text).unwrap();
+    let child = |set: &[(&str, &str)]| {
+        server.requests().iter().for_each(|r| assert_ne!(r.status, Some(403)));
+        open(&server).remove("p/m", &stop()).unwrap();
+        let mut child = std::process::Command::new(std::env::current_exe().unwrap());
+        child.args(["--exact", "contract::s3::the_machines_own_keys_are_found_in_the_environment_and_in_a_profile"]);
+        child.env("VEX_TEST_ENDPOINT", &server.endpoint).env("AWS_SHARED_CREDENTIALS_FILE", &file).envs(set.to_vec());
+        let output = child.output().unwrap();
+        assert!(output.status.success(), "{set:?}: {}", String::from_utf8_lossy(&output.stdout));
+        assert_eq!(open(&server).list("p/", &stop()).unwrap().len(), 1, "{set:?}");
+    };
+    child(&[("AWS_ACCESS_KEY_ID", access), ("AWS_SECRET_ACCESS_KEY", secret)]);
+    // A declared profile is asked even where the environment has keys.
+    child(&[("VEX_TEST_PROFILE", "night"), ("AWS_ACCESS_KEY_ID", "CANARY-NOT"), ("AWS_SECRET_ACCESS_KEY", "x")]);
+    let half = S3Spec { secret_key: None, ..server.spec() };
+    let error = S3::open(&half, &World::real(), 4, &stop()).err().unwrap();
+    assert_eq!((error.kind, error.found.as_str()), (ErrorKind::Denied, "an access key was given, but no secret key"));
+}
+
+#[test]
 fn an_abort_that_fails_is_told() {
     let server = S3Server::start();
     let store = open(&server);
