@@ -374,11 +374,13 @@ fn a_wrong_clock_and_a_wrong_region_are_told() {
 fn answers_that_make_no_sense_are_errors() {
     let page = "<ListBucketResult><IsTruncated>true</IsTruncated><Contents><Key>p/a</Key><Size>1</Size></Contents></ListBucketResult>";
     let bare = "<CompleteMultipartUploadResult><Key>p/x</Key></CompleteMultipartUploadResult>";
+    let good = "<CompleteMultipartUploadResult><ETag>x</ETag></CompleteMultipartUploadResult>";
     let html = "<html><body>Welcome to the captive portal</body></html>";
     for (kind, body, found) in [
         (Kind::List, page, "the listing makes no sense: a page without the way to the next"),
         (Kind::Initiate, html, "an upload without a name: "),
         (Kind::Complete, bare, "the answer names no tag"),
+        (Kind::Complete, good, "nothing is there"),
         (Kind::Complete, html, "the answer makes no sense: "),
         (Kind::Part, "", "an answer without a tag"),
     ] {

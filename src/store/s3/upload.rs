@@ -162,9 +162,11 @@ impl Upload for S3Upload {
         }
         let parts = self.cover(bytes)?;
         commit(&self.wire, &self.doing, &|| self.complete(&parts), &|| self.look(bytes), &self.stop)?;
-        self.ended = true;
         match bucket::size(&self.wire, &self.key, &self.stop)? {
-            Some(found) if found == bytes => Ok(()),
+            Some(found) if found == bytes => {
+                self.ended = true;
+                Ok(())
+            }
             found => {
                 let found = found.map_or("nothing is there".into(), |found| format!("it has {found} of {bytes} bytes"));
                 Err(Error::new(ErrorKind::Damaged, &self.doing, found))
