@@ -411,16 +411,19 @@ fn a_stop_ends_a_body_on_its_way() {
     let live = stop();
     std::thread::scope(|scope| {
         // A service that reads a little at a time: far slower than the body is long.
-        scope.spawn(|| {
+        let came = scope.spawn(|| {
             let mut socket = listener.accept().unwrap().0;
-            let mut bytes = vec![0; 256 << 10];
-            while let Ok(1..) = std::io::Read::read(&mut socket, &mut bytes) {
+            let (mut bytes, mut came) = (vec![0; 256 << 10], 0);
+            while let Ok(n @ 1..) = std::io::Read::read(&mut socket, &mut bytes) {
                 live.stop();
-                std::thread::sleep(Duration::from_millis(10));
+                came += n;
+                std::thread::sleep(Duration::from_millis(5));
             }
+            came
         });
         let error = store.put("p/m", &vec![0; 64 << 20], &live).unwrap_err();
         assert_eq!(error.kind, ErrorKind::Stopped, "{error}");
+        assert!(came.join().unwrap() < 32 << 20, "the body went on after the stop");
     });
 }
 
