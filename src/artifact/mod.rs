@@ -7,18 +7,22 @@
 
 mod container;
 mod damage;
+mod literal;
 mod manifest;
 mod member;
 mod name;
 mod position;
 mod proof;
+mod split;
 mod sql;
 
 pub use container::{Directory, LARGEST_ENTRY, Method, Pressed, open, press, read_entry};
 pub use damage::Damage;
+pub use literal::{Dialect, SqlError, write_bytes, write_name, write_text};
 pub use manifest::{ENTRY, EntryLine, FORMAT, LARGEST, Level, Manifest, ObjectLine, ProofLine};
 pub use member::{Kind, Member, Phase};
 pub use name::{MANIFEST, Naming, TEMPLATE, backup_name, entry_part, is_backup_name, is_proof_of, proof_key};
 pub use position::Position;
 pub use proof::{ALGORITHM, Proof, RowDigest, RowSum, Tag};
-pub use sql::{Dialect, Splitter, SqlError, Statement, Value, read_rows, write_bytes, write_name, write_text};
+pub use split::{Splitter, Statement};
+pub use sql::{Value, read_rows};

@@ -1,21 +1,12 @@
-//! The grammar of SQL entries: how values are written, and a strict reader of what was written.
+//! A strict reader of the rows of SQL entries. The normative text is `schema/artifact.md`.
 //!
-//! Knows two dialects of literals, no server. The normative text is `schema/artifact.md`. Invariant: a value that is
-//! written by [`write_text`] or [`write_bytes`] is read back by [`read_rows`] to the same tag and bytes, and by the
-//! client program of its dialect to the same value. The reader is strict: what it does not know is an error.
+//! Knows two dialects of literals, no server. What it does not know is an error.
 
 use std::borrow::Cow;
 
+use crate::artifact::literal::{Dialect, SqlError};
 use crate::artifact::proof::Tag;
-
-/// Whose literals an entry holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Dialect {
-    /// MySQL and MariaDB: backslash escapes, `_charset x'…'`.
-    Mysql,
-    /// SQLite: doubled quotes only, `CAST(x'…' AS TEXT)`.
-    Sqlite,
-}
+use crate::artifact::split::{Splitter, Statement};
 
 /// A value of a row.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,82 +32,6 @@ impl Value<'_> {
         }
     }
 }
-
-/// What an entry must not hold.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{what} at byte {at}")]
-pub struct SqlError {
-    /// Offset in the entry.
-    pub at: usize,
-    /// What is wrong.
-    pub what: &'static str,
-}
-
-/// Writes text as a literal of the dialect. Text that a plain literal can't hold must be given to [`write_bytes`].
-pub fn write_text(dialect: Dialect, text: &[u8], out: &mut Vec<u8>) {
-    out.push(b'\'');
-    let special = match dialect {
-        Dialect::Mysql => &MYSQL_SPECIAL,
-        Dialect::Sqlite => &SQLITE_SPECIAL,
-    };
-    let mut from = 0;
-    for (at, byte) in text.iter().enumerate() {
-        let escape = special[usize::from(*byte)];
-        if escape != 0 {
-            out.extend_from_slice(&text[from..at]);
-            out.push(if escape == b'\'' && dialect == Dialect::Sqlite { b'\'' } else { b'\\' });
-            out.push(escape);
-            from = at + 1;
-        }
-    }
-    out.extend_from_slice(&text[from..]);
-    out.push(b'\'');
-}
-
-/// Writes bytes as `x'…'`.
-pub fn write_bytes(bytes: &[u8], out: &mut Vec<u8>) {
-    const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
-    out.reserve(bytes.len() * 2 + 3);
-    out.extend_from_slice(b"x'");
-    for byte in bytes {
-        out.extend_from_slice(&[DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]);
-    }
-    out.push(b'\'');
-}
-
-/// Writes a name between the quotes of the dialect.
-pub fn write_name(dialect: Dialect, name: &str, out: &mut Vec<u8>) {
-    let quote = match dialect {
-        Dialect::Mysql => b'`',
-        Dialect::Sqlite => b'"',
-    };
-    out.push(quote);
-    for byte in name.bytes() {
-        if byte == quote {
-            out.push(quote);
-        }
-        out.push(byte);
-    }
-    out.push(quote);
-}
-
-/// The letter after the backslash, or 0 for a byte that stands for itself.
-const MYSQL_SPECIAL: [u8; 256] = {
-    let mut table = [0; 256];
-    table[0] = b'0';
-    table[b'\n' as usize] = b'n';
-    table[b'\r' as usize] = b'r';
-    table[0x1a] = b'Z';
-    table[b'\'' as usize] = b'\'';
-    table[b'\\' as usize] = b'\\';
-    table
-};
-
-const SQLITE_SPECIAL: [u8; 256] = {
-    let mut table = [0; 256];
-    table[b'\'' as usize] = b'\'';
-    table
-};
 
 /// Reads every row of every `INSERT INTO` of an entry; the callback gets the head of the statement (from `INSERT` to
 /// before `VALUES`) and the values.
@@ -324,128 +239,12 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// A statement of an entry, without its delimiter.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Statement<'a> {
-    /// Its text.
-    pub text: &'a [u8],
-    /// Where it stands in the entry.
-    pub at: usize,
-}
-
-/// Splits an entry into statements: strings, names and comments are passed over, `DELIMITER` lines are obeyed.
-///
-/// SQLite's compound statements (triggers) are not for it: SQLite's own parser takes such entries whole.
-pub struct Splitter<'a> {
-    bytes: &'a [u8],
-    at: usize,
-    delimiter: &'a [u8],
-    dialect: Dialect,
-}
-
-impl<'a> Splitter<'a> {
-    /// Splits `entry`.
-    pub fn new(dialect: Dialect, entry: &'a [u8]) -> Splitter<'a> {
-        Splitter { bytes: entry, at: 0, delimiter: b";", dialect }
-    }
-
-    fn skip_blanks(&mut self) -> Result<(), SqlError> {
-        loop {
-            let rest = &self.bytes[self.at..];
-            match rest.first() {
-                Some(b' ' | b'\n' | b'\r' | b'\t') => self.at += 1,
-                Some(b'-') if is_comment(rest) => self.at += line_length(rest),
-                Some(b'D') if self.dialect == Dialect::Mysql && rest.starts_with(b"DELIMITER ") => {
-                    let line = &rest[..line_length(rest)];
-                    self.delimiter = line[10..].trim_ascii();
-                    if self.delimiter.is_empty() {
-                        return Err(SqlError { at: self.at, what: "DELIMITER without one" });
-                    }
-                    self.at += line.len();
-                }
-                _ => return Ok(()),
-            }
-        }
-    }
-
-    /// Length of the quoted or commented stretch that begins `rest`; 0 if none does.
-    fn stretch(&self, rest: &[u8]) -> Option<usize> {
-        match rest[0] {
-            quote @ (b'\'' | b'"' | b'`') => {
-                let mut at = 1;
-                loop {
-                    let found = match (self.dialect, quote) {
-                        (Dialect::Mysql, b'\'' | b'"') => memchr::memchr2(quote, b'\\', &rest[at..])?,
-                        _ => memchr::memchr(quote, &rest[at..])?,
-                    };
-                    at += found;
-                    if rest[at] == b'\\' {
-                        at += 2;
-                    } else if rest.get(at + 1) == Some(&quote) {
-                        at += 2;
-                    } else {
-                        return Some(at + 1);
-                    }
-                    if at > rest.len() {
-                        return None;
-                    }
-                }
-            }
-            b'-' if is_comment(rest) => Some(line_length(rest)),
-            b'#' if self.dialect == Dialect::Mysql => Some(line_length(rest)),
-            b'/' if rest.starts_with(b"/*") => memchr::memmem::find(&rest[2..], b"*/").map(|n| n + 4),
-            _ => Some(0),
-        }
-    }
-}
-
-/// `--` and then a blank or the end of the line.
-fn is_comment(rest: &[u8]) -> bool {
-    rest.starts_with(b"--") && rest.get(2).is_none_or(|b| b.is_ascii_whitespace())
-}
-
-fn line_length(rest: &[u8]) -> usize {
-    memchr::memchr(b'\n', rest).map_or(rest.len(), |n| n + 1)
-}
-
-impl<'a> Iterator for Splitter<'a> {
-    type Item = Result<Statement<'a>, SqlError>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        if let Err(error) = self.skip_blanks() {
-            self.at = self.bytes.len();
-            return Some(Err(error));
-        }
-        let from = self.at;
-        while self.at < self.bytes.len() {
-            let rest = &self.bytes[self.at..];
-            if rest.starts_with(self.delimiter) {
-                let text = self.bytes[from..self.at].trim_ascii_end();
-                self.at += self.delimiter.len();
-                return Some(Ok(Statement { text, at: from }));
-            }
-            match self.stretch(rest) {
-                Some(0) => self.at += 1,
-                Some(n) => self.at += n,
-                None => {
-                    let error = SqlError { at: self.at, what: "a quote or comment is not closed" };
-                    self.at = self.bytes.len();
-                    return Some(Err(error));
-                }
-            }
-        }
-        if from == self.bytes.len() {
-            return None;
-        }
-        Some(Err(SqlError { at: from, what: "the last statement has no end" }))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::artifact::literal::{write_bytes, write_text};
 
     fn rows(dialect: Dialect, entry: &[u8]) -> Result<Vec<Vec<(Tag, Vec<u8>)>>, SqlError> {
         let mut all = Vec::new();
@@ -478,25 +277,6 @@ mod tests {
         }
 
         #[test]
-        fn a_splitter_finds_statements_whatever_strings_hold(
-            texts in prop::collection::vec("[a-z;'\"`\\\\\n#/*-]{0,12}", 1..6), mysql: bool,
-        ) {
-            let dialect = if mysql { Dialect::Mysql } else { Dialect::Sqlite };
-            let mut entry = Vec::new();
-            let mut expected: Vec<Vec<u8>> = Vec::new();
-            for text in &texts {
-                let mut statement = b"SELECT ".to_vec();
-                write_text(dialect, text.as_bytes(), &mut statement);
-                write_name(dialect, text, &mut statement);
-                expected.push(statement.clone());
-                entry.extend_from_slice(&statement);
-                entry.extend_from_slice(b";\n");
-            }
-            let found: Result<Vec<Vec<u8>>, SqlError> = Splitter::new(dialect, &entry).map(|s| s.map(|s| s.text.to_vec())).collect();
-            prop_assert_eq!(found, Ok(expected));
-        }
-
-        #[test]
         fn arbitrary_bytes_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..200), mysql: bool) {
             let dialect = if mysql { Dialect::Mysql } else { Dialect::Sqlite };
             let mut entry = b"INSERT INTO t VALUES (".to_vec();
@@ -522,13 +302,8 @@ mod tests {
     }
 
     #[test]
-    fn delimiters_are_obeyed_and_open_ends_are_errors() {
-        let entry = b"-- vex\nUSE `a`;\nDELIMITER ;;\nCREATE TRIGGER t BEGIN SELECT ';;'; -- ;;\n END;;\nDELIMITER ;\nSELECT 1;\n";
-        let found: Vec<String> = Splitter::new(Dialect::Mysql, entry)
-            .map(|s| String::from_utf8_lossy(s.expect("a statement").text).into_owned())
-            .collect();
-        assert_eq!(found, ["USE `a`", "CREATE TRIGGER t BEGIN SELECT ';;'; -- ;;\n END", "SELECT 1"]);
-        for open in ["SELECT 1", "SELECT 'a;", "/* x;", "INSERT INTO t VALUES (1;", "INSERT INTO t VALUES (1)x;"] {
+    fn open_ends_are_errors() {
+        for open in ["INSERT INTO t VALUES (1;", "INSERT INTO t VALUES (1)x;"] {
             assert!(rows(Dialect::Mysql, open.as_bytes()).is_err(), "{open}");
         }
     }

@@ -26,6 +26,7 @@ pub struct Store {
 
 /// How to reach a store, by kind.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "a job holds a handful of them")]
 pub enum StoreSpec {
     /// A folder.
     Dir(DirSpec),

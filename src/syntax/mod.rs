@@ -8,6 +8,7 @@ mod kinds;
 mod node;
 mod policy;
 mod problem;
+mod reference;
 mod site;
 mod source;
 mod step;
@@ -26,7 +27,7 @@ use crate::job::JobFile;
 use crate::syntax::node::{Node, name_span};
 
 pub use node::is_name;
-pub use table::reference;
+pub use reference::reference;
 pub use value::parse_duration;
 
 /// A job file as read: what it declares and what is wrong with its form.
@@ -105,7 +106,7 @@ impl Reader {
 
     fn top(&mut self, text: &Arc<Text>, raw: &KdlNode) {
         let (name, span) = (raw.name().value(), name_span(text, raw));
-        let Some(kind) = table::kind("", name) else {
+        let Some(kind) = reference::kind("", name) else {
             if node::sounds_secret(name) {
                 for entry in raw.entries() {
                     text.mask(value::value_span(text, entry).range());

@@ -13,7 +13,8 @@ use kdl::{KdlEntry, KdlNode};
 use crate::base::{Complaint, Glob, SecretRef, Span, Spanned, Text};
 use crate::job::Schedule;
 use crate::syntax::problem;
-use crate::syntax::table::{self, Argument, Form, Kind};
+use crate::syntax::reference;
+use crate::syntax::table::{Argument, Form, Kind};
 use crate::syntax::value::{self, Value};
 
 /// A decoded node.
@@ -170,7 +171,7 @@ impl Node {
             self.insert(field.name, value, span, complaints);
             return;
         }
-        match table::kind(self.kind.name, name) {
+        match reference::kind(self.kind.name, name) {
             Some(kind) => self.blocks.push((kind, child.clone())),
             None => {
                 if sounds_secret(name) {
@@ -181,7 +182,7 @@ impl Node {
                 if !self.kind.ready {
                     return;
                 }
-                let has_blocks = table::within(self.kind.name).next().is_some();
+                let has_blocks = reference::within(self.kind.name).next().is_some();
                 complaints.push(match has_blocks {
                     true => problem::unknown_node(name, &span, self.kind.name),
                     false => problem::unknown_field(name, &span, self.kind),

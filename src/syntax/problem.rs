@@ -5,12 +5,13 @@
 use std::path::Path;
 
 use crate::base::{Complaint, Span, Spanned, suggest};
-use crate::syntax::table::{self, Field, Kind};
+use crate::syntax::reference;
+use crate::syntax::table::{Field, Kind};
 
 /// A node nobody knows here.
 pub fn unknown_node(name: &str, span: &Span, parent: &str) -> Complaint {
     let place = if parent.is_empty() { "at the top level".into() } else { format!("in `{parent}`") };
-    let here: Vec<&str> = table::within(parent).map(|k| k.name).chain(fields_of(parent)).collect();
+    let here: Vec<&str> = reference::within(parent).map(|k| k.name).chain(fields_of(parent)).collect();
     let complaint =
         Complaint::error("vex::node::unknown", format!("there is no `{name}` {place}")).label(span, "unknown");
     if let Some(near) = suggest(name, here.iter().copied()) {
@@ -38,7 +39,7 @@ pub fn later(kind: &Kind, span: &Span) -> Complaint {
 /// A field the node does not have.
 pub fn unknown_field(name: &str, span: &Span, kind: &Kind) -> Complaint {
     let known: Vec<&str> = kind.fields.iter().map(|f| f.name).collect();
-    let inner: Vec<&str> = table::within(kind.name).map(|k| k.name).collect();
+    let inner: Vec<&str> = reference::within(kind.name).map(|k| k.name).collect();
     let complaint = Complaint::error("vex::field::unknown", format!("`{}` has no field `{name}`", kind.name))
         .label(span, "unknown field");
     match suggest(name, known.iter().chain(&inner).copied()) {

@@ -1,0 +1,201 @@
+//! The store on a folder: local disk, mounted NAS, USB disk.
+//!
+//! Does not make its folder before something is written: reading from a disk that is not mounted must not leave an
+//! empty folder on the mount point. Symbolic links below the root are not followed. Folders that become empty stay.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io;
+use std::ops::Range;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::OFlags;
+
+use crate::base::Stop;
+use crate::job::DirSpec;
+use crate::store::contract::{Error, ErrorKind, Object, Result, Store, Upload};
+use crate::store::dir::path;
+use crate::store::dir::upload::DirUpload;
+use crate::world::{Entropy, World};
+
+/// How much is read between two looks at the stop token, in bytes.
+const SLICE: usize = 4 << 20;
+
+/// A folder; keys are paths below it.
+pub struct Dir {
+    root: PathBuf,
+    place: String,
+    entropy: Entropy,
+}
+
+impl Dir {
+    /// Opens the folder; what stands there must be one, or nothing.
+    pub fn open(spec: &DirSpec, world: &World) -> Result<Dir> {
+        let place = format!("dir {}", spec.path.display());
+        let doing = format!("open {place}");
+        match std::fs::metadata(&spec.path) {
+            Ok(found) if !found.is_dir() => return Err(Error::new(ErrorKind::Failed, doing, "it is not a folder")),
+            Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(path::error(e, &doing)),
+            Ok(_) | Err(_) => {}
+        }
+        Ok(Dir { root: spec.path.clone(), place, entropy: world.entropy.clone() })
+    }
+
+    fn upload(&self, key: &str, stop: &Stop) -> Result<DirUpload> {
+        let doing = format!("write {key} in {}", self.place);
+        let target = path::locate(&self.root, key, &doing)?;
+        DirUpload::open(&self.root, target, doing, &self.entropy, stop)
+    }
+
+    /// Calls `visit` with every file in the folder of `under` and below: its path, its key, whether it is temporary.
+    fn walk(
+        &self,
+        under: &str,
+        doing: &str,
+        stop: &Stop,
+        visit: &mut dyn FnMut(&Path, String) -> Result<()>,
+    ) -> Result<()> {
+        let start = match under.rsplit_once('/') {
+            Some((folder, _)) => path::locate(&self.root, folder, doing)?,
+            None => self.root.clone(),
+        };
+        let mut folders = vec![start];
+        while let Some(folder) = folders.pop() {
+            stop.check()?;
+            let Some(entries) = present(std::fs::read_dir(&folder), doing)? else { continue };
+            for entry in entries {
+                let entry = entry.map_err(|e| path::error(e, doing))?;
+                let Some(kind) = present(entry.file_type(), doing)? else { continue };
+                let found = entry.path();
+                let key = found.strip_prefix(&self.root).ok().and_then(Path::to_str).map(str::to_owned);
+                match key {
+                    _ if kind.is_dir() => folders.push(found),
+                    Some(key) if kind.is_file() => visit(&found, key)?,
+                    // Links, devices, names that are not UTF-8: not ours.
+                    Some(_) | None => {}
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Store for Dir {
+    fn create(&self, key: &str, stop: &Stop) -> Result<Box<dyn Upload>> {
+        Ok(Box::new(self.upload(key, stop)?))
+    }
+
+    fn put(&self, key: &str, bytes: &[u8], stop: &Stop) -> Result<()> {
+        let mut upload = self.upload(key, stop)?;
+        upload.write(0, bytes)?;
+        upload.publish(bytes.len() as u64)
+    }
+
+    fn read(&self, key: &str, range: Option<Range<u64>>, stop: &Stop) -> Result<Vec<u8>> {
+        let doing = format!("read {key} in {}", self.place);
+        let target = path::locate(&self.root, key, &doing)?;
+        let missing = || Error::new(ErrorKind::Missing, &doing, "no such object");
+        let file = present(open_file(&target), &doing)?.ok_or_else(missing)?;
+        let metadata = file.metadata().map_err(|e| path::error(e, &doing))?;
+        if !metadata.is_file() {
+            return Err(missing());
+        }
+        let range = range.unwrap_or(0..metadata.len());
+        if range.start > range.end || range.end > metadata.len() {
+            return Err(Error::new(ErrorKind::Damaged, doing, format!("the object ends at {}", metadata.len())));
+        }
+        let mut bytes = vec![0; (range.end - range.start) as usize];
+        let mut at = range.start;
+        for slice in bytes.chunks_mut(SLICE) {
+            stop.check()?;
+            file.read_exact_at(slice, at).map_err(|e| match e.kind() {
+                io::ErrorKind::UnexpectedEof => Error::new(ErrorKind::Damaged, &doing, "the object became shorter"),
+                _ => path::error(e, &doing),
+            })?;
+            at += slice.len() as u64;
+        }
+        Ok(bytes)
+    }
+
+    fn size(&self, key: &str, stop: &Stop) -> Result<Option<u64>> {
+        stop.check()?;
+        let doing = format!("look for {key} in {}", self.place);
+        let found = present(path::locate(&self.root, key, &doing)?.symlink_metadata(), &doing)?;
+        Ok(found.filter(|m| m.is_file()).map(|m| m.len()))
+    }
+
+    fn list(&self, under: &str, stop: &Stop) -> Result<Vec<Object>> {
+        let doing = format!("list {under}* in {}", self.place);
+        let mut objects = Vec::new();
+        self.walk(under, &doing, stop, &mut |found, key| {
+            let ours = key.starts_with(under) && path::locate(&self.root, &key, &doing).is_ok();
+            if ours && let Some(metadata) = present(found.symlink_metadata(), &doing)? {
+                objects.push(Object { key, bytes: metadata.len() });
+            }
+            Ok(())
+        })?;
+        objects.sort_by(|a, b| a.key.cmp(&b.key));
+        Ok(objects)
+    }
+
+    fn remove(&self, key: &str, stop: &Stop) -> Result<()> {
+        stop.check()?;
+        let doing = format!("remove {key} in {}", self.place);
+        let target = path::locate(&self.root, key, &doing)?;
+        if present(std::fs::remove_file(&target), &doing)?.is_some() {
+            path::sync(target.parent().unwrap_or(&self.root)).map_err(|e| path::error(e, &doing))?;
+        }
+        Ok(())
+    }
+
+    fn sweep(&self, under: &str, stop: &Stop) -> Result<usize> {
+        let doing = format!("sweep {under}* in {}", self.place);
+        let mut swept = 0;
+        self.walk(under, &doing, stop, &mut |found, key| {
+            let name = key.rsplit('/').next().unwrap_or_default();
+            let folder = &key[..key.len() - name.len()];
+            // A temporary name says nothing about the key: it belongs to `under` if its whole folder does.
+            let orphan = match path::is_temporary(name) && folder.starts_with(under) {
+                true => lock_orphan(found, &doing)?,
+                false => None,
+            };
+            if orphan.is_some() {
+                swept += usize::from(present(std::fs::remove_file(found), &doing)?.is_some());
+            }
+            Ok(())
+        })?;
+        Ok(swept)
+    }
+
+    fn lanes(&self) -> usize {
+        2
+    }
+
+    fn place(&self) -> &str {
+        &self.place
+    }
+}
+
+/// The file, locked, if no living process writes it. The lock is held until it is removed: whoever made it a moment
+/// ago and had no lock yet then finds it removed, and makes another.
+fn lock_orphan(path: &Path, doing: &str) -> Result<Option<File>> {
+    let Some(file) = present(open_file(path), doing)? else { return Ok(None) };
+    match file.try_lock() {
+        Ok(()) => Ok(Some(file)),
+        Err(TryLockError::WouldBlock | TryLockError::Error(_)) => Ok(None),
+    }
+}
+
+fn open_file(path: &Path) -> io::Result<File> {
+    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
+    OpenOptions::new().read(true).custom_flags(flags.bits() as i32).open(path)
+}
+
+/// What is there, `None` where nothing is.
+fn present<T>(found: io::Result<T>, doing: &str) -> Result<Option<T>> {
+    match found {
+        Ok(found) => Ok(Some(found)),
+        Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(None),
+        Err(e) => Err(path::error(e, doing)),
+    }
+}

@@ -1,0 +1,7 @@
+//! A store that is a folder: keys are paths below it.
+
+mod folder;
+mod path;
+mod upload;
+
+pub use folder::Dir;

@@ -1,0 +1,220 @@
+//! The store on a bucket.
+//!
+//! Does not know what keys mean. Invariant: nothing outside the key, or the prefix, that was asked for is touched.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use http::Method;
+use jiff::{SignedDuration, Timestamp};
+
+use crate::base::Stop;
+use crate::job::S3Spec;
+use crate::store::contract::{Error, ErrorKind, Object, Result, Store, Upload};
+use crate::store::s3::address::is_key;
+use crate::store::s3::call::{Call, Pace};
+use crate::store::s3::commit::{Look, commit};
+use crate::store::s3::read::{self, header};
+use crate::store::s3::refusal::Refusal;
+use crate::store::s3::upload::S3Upload;
+use crate::store::s3::wire::Wire;
+use crate::store::s3::xml::{self, ObjectPage, UploadPage};
+use crate::world::World;
+
+/// How old an upload is that nobody will finish.
+const ABANDONED: SignedDuration = SignedDuration::from_hours(24);
+
+/// A bucket of S3 or of a service that speaks its protocol.
+pub struct S3 {
+    wire: Arc<Wire>,
+}
+
+impl S3 {
+    /// Opens the bucket for `lanes` parts at once; finds the keys, sends nothing to the bucket.
+    pub fn open(spec: &S3Spec, world: &World, lanes: usize, stop: &Stop) -> Result<S3> {
+        S3::open_with(spec, world, Pace::new(lanes), stop)
+    }
+
+    /// Opens the bucket with a patience of one's own.
+    pub fn open_with(spec: &S3Spec, world: &World, pace: Pace, stop: &Stop) -> Result<S3> {
+        Ok(S3 { wire: Arc::new(Wire::open(spec, world, pace, stop)?) })
+    }
+
+    /// `write x in s3://vault`, if `x` is a key.
+    fn doing(&self, verb: &str, key: &str) -> Result<String> {
+        let doing = format!("{verb} {key} in {}", self.wire.place);
+        match is_key(key) {
+            true => Ok(doing),
+            false => Err(Error::new(ErrorKind::Failed, doing, format!("{key:?} is no key for S3"))),
+        }
+    }
+
+    fn pages(&self, under: &str, stop: &Stop) -> std::result::Result<Vec<Object>, Refusal> {
+        let mut objects = Vec::new();
+        let mut token: Option<String> = None;
+        loop {
+            let mut call = Call::new(Method::GET, None);
+            call.query = vec![("encoding-type", "url".into()), ("list-type", "2".into()), ("prefix", under.to_owned())];
+            call.query.extend(token.iter().map(|t| ("continuation-token", t.clone())));
+            let answer = self.wire.ask(&call, stop)?;
+            let page: ObjectPage = xml::parse(&answer.body).map_err(unreadable)?;
+            for entry in page.contents {
+                let key = xml::decode(&entry.key, page.encoding_type.as_deref());
+                if key.starts_with(under) {
+                    objects.push(Object { key, bytes: entry.size });
+                }
+            }
+            match page.next_continuation_token {
+                Some(next) if page.is_truncated && token.as_ref() != Some(&next) => token = Some(next),
+                _ if page.is_truncated => return Err(unreadable("a page without the way to the next".into())),
+                _ => return Ok(objects),
+            }
+        }
+    }
+
+    /// Uploads under a prefix that began before `limit`: key and name.
+    fn abandoned(
+        &self,
+        under: &str,
+        limit: Timestamp,
+        stop: &Stop,
+    ) -> std::result::Result<Vec<(String, String)>, Refusal> {
+        let mut found = Vec::new();
+        let mut markers: Option<(String, String)> = None;
+        loop {
+            let mut call = Call::new(Method::GET, None);
+            call.query =
+                vec![("encoding-type", "url".into()), ("prefix", under.to_owned()), ("uploads", String::new())];
+            if let Some((key, id)) = &markers {
+                call.query.extend([("key-marker", key.clone()), ("upload-id-marker", id.clone())]);
+            }
+            let answer = self.wire.ask(&call, stop)?;
+            let page: UploadPage = xml::parse(&answer.body).map_err(unreadable)?;
+            let encoding = page.encoding_type.as_deref();
+            for pending in page.upload {
+                let key = xml::decode(&pending.key, encoding);
+                // An age that can't be read is no age: such an upload stays.
+                let old = pending.initiated.parse::<Timestamp>().is_ok_and(|began| began < limit);
+                if old && key.starts_with(under) {
+                    found.push((key, pending.upload_id));
+                }
+            }
+            let next = page.next_key_marker.map(|k| xml::decode(&k, encoding)).zip(page.next_upload_id_marker);
+            match next {
+                Some(next) if page.is_truncated && markers.as_ref() != Some(&next) => markers = Some(next),
+                _ if page.is_truncated => return Err(unreadable("a page without the way to the next".into())),
+                _ => return Ok(found),
+            }
+        }
+    }
+}
+
+impl Store for S3 {
+    fn create(&self, key: &str, stop: &Stop) -> Result<Box<dyn Upload>> {
+        let doing = self.doing("write", key)?;
+        if size(&self.wire, key, stop)?.is_some() {
+            return Err(Error::new(ErrorKind::Exists, doing, "the key is taken"));
+        }
+        Ok(Box::new(S3Upload::open(&self.wire, key, doing, stop)?))
+    }
+
+    fn put(&self, key: &str, bytes: &[u8], stop: &Stop) -> Result<()> {
+        let doing = self.doing("write", key)?;
+        let mut call = Call::new(Method::PUT, Some(key));
+        call.headers.clone_from(&self.wire.labels);
+        call.checksum = Some(("x-amz-checksum-crc32c", read::crc32c(bytes)));
+        call.fresh = true;
+        call.body = bytes;
+        let send = || self.wire.once(&call, stop).map(drop);
+        let look = || match size(&self.wire, key, stop)? {
+            None => Ok(Look::Absent),
+            Some(found) if found != bytes.len() as u64 => Ok(Look::Foreign),
+            Some(_) => Ok(if self.read(key, None, stop)? == bytes { Look::Ours } else { Look::Foreign }),
+        };
+        commit(&self.wire, &doing, &send, &look, stop)
+    }
+
+    fn read(&self, key: &str, range: Option<Range<u64>>, stop: &Stop) -> Result<Vec<u8>> {
+        let doing = self.doing("read", key)?;
+        match range {
+            // There is no way to ask for an empty range; whether it lies within the object is to be said all the same.
+            Some(range) if range.start >= range.end => match size(&self.wire, key, stop)? {
+                None => Err(Error::new(ErrorKind::Missing, doing, "no such object")),
+                Some(end) if range.start == range.end && range.end <= end => Ok(Vec::new()),
+                Some(end) => Err(Error::new(ErrorKind::Damaged, doing, format!("the object ends at {end}"))),
+            },
+            range => read::read(&self.wire, key, range, stop).map_err(|e| e.error(&doing)),
+        }
+    }
+
+    fn size(&self, key: &str, stop: &Stop) -> Result<Option<u64>> {
+        self.doing("look for", key)?;
+        size(&self.wire, key, stop)
+    }
+
+    fn list(&self, under: &str, stop: &Stop) -> Result<Vec<Object>> {
+        let doing = format!("list {under}* in {}", self.wire.place);
+        let mut objects = self.pages(under, stop).map_err(|e| e.error(&doing))?;
+        objects.sort_by(|a, b| a.key.cmp(&b.key));
+        Ok(objects)
+    }
+
+    fn remove(&self, key: &str, stop: &Stop) -> Result<()> {
+        let doing = self.doing("remove", key)?;
+        match self.wire.ask(&Call::new(Method::DELETE, Some(key)), stop) {
+            Ok(_) => Ok(()),
+            Err(refusal) if refusal.kind == ErrorKind::Missing => Ok(()),
+            Err(refusal) => Err(refusal.error(&doing)),
+        }
+    }
+
+    fn sweep(&self, under: &str, stop: &Stop) -> Result<usize> {
+        let doing = format!("sweep {under}* in {}", self.wire.place);
+        let found = match self.abandoned(under, self.wire.now() - ABANDONED, stop) {
+            Ok(found) => found,
+            // A service without such a list keeps no such uploads that we could find.
+            Err(refusal) if matches!(refusal.status, 405 | 501) => return Ok(0),
+            Err(refusal) => return Err(refusal.error(&doing)),
+        };
+        for (key, id) in &found {
+            abort(&self.wire, key, id, stop).map_err(|e| e.error(&doing))?;
+        }
+        Ok(found.len())
+    }
+
+    fn lanes(&self) -> usize {
+        self.wire.pace.lanes
+    }
+
+    fn place(&self) -> &str {
+        &self.wire.place
+    }
+}
+
+/// The size of an object, `None` if there is none.
+pub fn size(wire: &Wire, key: &str, stop: &Stop) -> Result<Option<u64>> {
+    let doing = || format!("look for {key} in {}", wire.place);
+    match wire.ask(&Call::new(Method::HEAD, Some(key)), stop) {
+        Ok(answer) => match header(&answer.headers, "content-length").and_then(|v| v.parse().ok()) {
+            Some(bytes) => Ok(Some(bytes)),
+            None => Err(Error::new(ErrorKind::Damaged, doing(), "the answer has no length")),
+        },
+        Err(refusal) if refusal.kind == ErrorKind::Missing => Ok(None),
+        Err(refusal) => Err(refusal.error(&doing())),
+    }
+}
+
+/// Ends an upload; one that is gone already is fine.
+pub fn abort(wire: &Wire, key: &str, id: &str, stop: &Stop) -> std::result::Result<(), Refusal> {
+    let mut call = Call::new(Method::DELETE, Some(key));
+    call.query.push(("uploadId", id.to_owned()));
+    match wire.ask(&call, stop) {
+        Ok(_) => Ok(()),
+        Err(refusal) if refusal.status == 404 && refusal.code != "NoSuchBucket" => Ok(()),
+        Err(refusal) => Err(refusal),
+    }
+}
+
+fn unreadable(found: String) -> Refusal {
+    Refusal::new(ErrorKind::Failed, format!("the listing makes no sense: {found}"))
+}

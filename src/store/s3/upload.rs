@@ -1,0 +1,187 @@
+//! A large object on its way: parts from any thread, put together once.
+//!
+//! Does not choose part sizes. Invariants: it is put together only of parts that were all answered with a tag and that
+//! cover the object without gap; what is dropped is aborted; the size of what was made is looked up. A lost answer is
+//! resolved by size and by our own upload having gone: nobody else can end it.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+use http::Method;
+
+use crate::base::Stop;
+use crate::store::contract::{Error, ErrorKind, Result, Upload};
+use crate::store::s3::bucket;
+use crate::store::s3::call::Call;
+use crate::store::s3::commit::{Look, commit};
+use crate::store::s3::read::{crc32c, header};
+use crate::store::s3::refusal::{Refusal, status_of};
+use crate::store::s3::wire::Wire;
+use crate::store::s3::xml::{self, Completed, Initiated, Part};
+
+/// An upload of parts.
+pub struct S3Upload {
+    wire: Arc<Wire>,
+    key: String,
+    id: String,
+    doing: String,
+    /// Guards the parts that were answered, by number.
+    parts: Mutex<BTreeMap<u32, Sent>>,
+    stop: Stop,
+    /// Whether nothing is left to take back.
+    ended: bool,
+}
+
+struct Sent {
+    offset: u64,
+    bytes: u64,
+    etag: String,
+    checksum: String,
+}
+
+impl S3Upload {
+    /// Begins an upload.
+    pub fn open(wire: &Arc<Wire>, key: &str, doing: String, stop: &Stop) -> Result<S3Upload> {
+        let mut call = Call::new(Method::POST, Some(key));
+        call.query.push(("uploads", String::new()));
+        call.headers.clone_from(&wire.labels);
+        call.checksum = Some(("x-amz-checksum-algorithm", "CRC32C".into()));
+        let answer = wire.ask(&call, stop).map_err(|e| e.error(&doing))?;
+        let told: Initiated = xml::parse(&answer.body)
+            .map_err(|e| Error::new(ErrorKind::Failed, &doing, format!("an upload without a name: {e}")))?;
+        Ok(S3Upload {
+            wire: wire.clone(),
+            key: key.to_owned(),
+            id: told.upload_id,
+            doing,
+            parts: Mutex::default(),
+            stop: stop.clone(),
+            ended: false,
+        })
+    }
+
+    fn send_part(&self, number: u32, offset: u64, bytes: &[u8]) -> Result<()> {
+        let doing = || format!("{} (part {number})", self.doing);
+        if !(1..=10_000).contains(&number) {
+            return Err(Error::new(ErrorKind::Full, doing(), "S3 takes parts 1 to 10000"));
+        }
+        self.parts.lock().expect("no panic while locked").remove(&number);
+        let checksum = crc32c(bytes);
+        let mut call = Call::new(Method::PUT, Some(&self.key));
+        call.query = vec![("partNumber", number.to_string()), ("uploadId", self.id.clone())];
+        call.checksum = Some(("x-amz-checksum-crc32c", checksum.clone()));
+        call.body = bytes;
+        let answer = self.wire.ask(&call, &self.stop).map_err(|e| e.error(&doing()))?;
+        if let Some(told) = header(&answer.headers, "x-amz-checksum-crc32c").filter(|told| *told != checksum) {
+            let found = format!("its CRC32C is {checksum}, the store says {told}");
+            return Err(Error::new(ErrorKind::Damaged, doing(), found));
+        }
+        let etag = header(&answer.headers, "etag").filter(|e| !e.is_empty());
+        let etag = etag.ok_or_else(|| Error::new(ErrorKind::Failed, doing(), "an answer without a tag"))?;
+        let sent = Sent { offset, bytes: bytes.len() as u64, etag, checksum };
+        self.parts.lock().expect("no panic while locked").insert(number, sent);
+        Ok(())
+    }
+
+    /// The parts in order; an error if they are not the whole.
+    fn cover(&self, bytes: u64) -> Result<Vec<Part>> {
+        let parts = self.parts.lock().expect("no panic while locked");
+        let checksums = self.wire.checksums();
+        let (mut end, mut covered) = (0, Vec::with_capacity(parts.len()));
+        for (number, sent) in parts.iter() {
+            if *number as usize != covered.len() + 1 || sent.offset != end {
+                break;
+            }
+            end += sent.bytes;
+            let checksum = checksums.then(|| sent.checksum.clone());
+            covered.push(Part { number: *number, etag: sent.etag.clone(), checksum });
+        }
+        if end != bytes || covered.len() != parts.len() {
+            let found = format!("{end} of {bytes} bytes came, in {} of {} parts", covered.len(), parts.len());
+            return Err(Error::new(ErrorKind::Damaged, &self.doing, found));
+        }
+        Ok(covered)
+    }
+
+    fn complete(&self, parts: &[Part]) -> std::result::Result<(), Refusal> {
+        let body = xml::complete(parts);
+        let mut call = Call::new(Method::POST, Some(&self.key));
+        call.query.push(("uploadId", self.id.clone()));
+        call.headers.push(("content-type", "application/xml".into()));
+        call.fresh = true;
+        call.body = body.as_bytes();
+        let answer = self.wire.once(&call, &self.stop)?;
+        match xml::parse(&answer.body) {
+            Ok(Completed::CompleteMultipartUploadResult { etag: Some(_) }) => Ok(()),
+            Ok(Completed::CompleteMultipartUploadResult { etag: None }) => {
+                Err(Refusal::garbled("the answer names no tag"))
+            }
+            Ok(Completed::Error(told)) => Err(Refusal::answered(status_of(&told.code), &answer.headers, &told)),
+            Err(e) => Err(Refusal::garbled(format!("the answer makes no sense: {e}"))),
+        }
+    }
+
+    fn look(&self, bytes: u64) -> Result<Look> {
+        match bucket::size(&self.wire, &self.key, &self.stop)? {
+            None => Ok(Look::Absent),
+            Some(found) if found != bytes => Ok(Look::Foreign),
+            Some(_) => Ok(if self.is_pending()? { Look::Foreign } else { Look::Ours }),
+        }
+    }
+
+    /// Whether our upload still waits to be put together; a service that can't tell is believed to be done.
+    fn is_pending(&self) -> Result<bool> {
+        let mut call = Call::new(Method::GET, Some(&self.key));
+        call.query.push(("uploadId", self.id.clone()));
+        match self.wire.ask(&call, &self.stop) {
+            Ok(_) => Ok(true),
+            Err(refusal) if matches!(refusal.status, 404 | 405 | 501) => Ok(false),
+            Err(refusal) => Err(refusal.error(&self.doing)),
+        }
+    }
+
+    fn take_back(&mut self) -> Result<()> {
+        if self.ended {
+            return Ok(());
+        }
+        self.ended = true;
+        let doing = format!("abort the upload of {} to {}", self.key, self.wire.place);
+        // The wish to stop is no reason to leave parts behind: this has a token of its own.
+        bucket::abort(&self.wire, &self.key, &self.id, &Stop::new()).map_err(|e| e.error(&doing))
+    }
+}
+
+impl Upload for S3Upload {
+    fn part(&self, number: u32, offset: u64, bytes: &[u8]) -> Result<()> {
+        self.send_part(number, offset, bytes)
+    }
+
+    fn finish(mut self: Box<Self>, bytes: u64) -> Result<()> {
+        if bytes == 0 && self.parts.lock().expect("no panic while locked").is_empty() {
+            self.send_part(1, 0, &[])?;
+        }
+        let parts = self.cover(bytes)?;
+        commit(&self.wire, &self.doing, &|| self.complete(&parts), &|| self.look(bytes), &self.stop)?;
+        match bucket::size(&self.wire, &self.key, &self.stop)? {
+            Some(found) if found == bytes => {
+                self.ended = true;
+                Ok(())
+            }
+            found => {
+                let found = found.map_or("nothing is there".into(), |found| format!("it has {found} of {bytes} bytes"));
+                Err(Error::new(ErrorKind::Damaged, &self.doing, found))
+            }
+        }
+    }
+
+    fn abort(mut self: Box<Self>) -> Result<()> {
+        self.take_back()
+    }
+}
+
+impl Drop for S3Upload {
+    fn drop(&mut self) {
+        // Nobody is left to tell; the next sweep finds the upload.
+        drop(self.take_back());
+    }
+}

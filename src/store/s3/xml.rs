@@ -1,0 +1,166 @@
+//! What S3 says, in XML, and the one thing we say.
+//!
+//! Does not know the wire. Keys in listings are asked for in URL encoding, because XML cannot hold every character.
+
+use serde::Deserialize;
+
+/// An `<Error>`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub struct ErrorBody {
+    /// Such as `SlowDown`.
+    pub code: String,
+    /// For people.
+    pub message: String,
+    /// Where the bucket is, in answers to the wrong region.
+    pub region: Option<String>,
+}
+
+/// The answer to CompleteMultipartUpload: either may come with status 200.
+#[derive(Debug, Deserialize)]
+pub enum Completed {
+    /// It was put together.
+    CompleteMultipartUploadResult {
+        /// Without it nothing was put together.
+        #[serde(rename = "ETag")]
+        etag: Option<String>,
+    },
+    /// It was not.
+    Error(ErrorBody),
+}
+
+/// The answer to CreateMultipartUpload.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct Initiated {
+    /// The upload's name.
+    pub upload_id: String,
+}
+
+/// A page of ListObjectsV2.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub struct ObjectPage {
+    /// Whether another page follows.
+    pub is_truncated: bool,
+    /// How to ask for it.
+    pub next_continuation_token: Option<String>,
+    /// `url` if keys are encoded.
+    pub encoding_type: Option<String>,
+    /// The objects.
+    pub contents: Vec<Entry>,
+}
+
+/// An object of a page.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct Entry {
+    /// Its key, as the page encodes it.
+    pub key: String,
+    /// Its size in bytes.
+    pub size: u64,
+}
+
+/// A page of ListMultipartUploads.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub struct UploadPage {
+    /// Whether another page follows.
+    pub is_truncated: bool,
+    /// Half of how to ask for it.
+    pub next_key_marker: Option<String>,
+    /// The other half.
+    pub next_upload_id_marker: Option<String>,
+    /// `url` if keys are encoded.
+    pub encoding_type: Option<String>,
+    /// The uploads.
+    pub upload: Vec<Pending>,
+}
+
+/// An upload of a page.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct Pending {
+    /// Its key, as the page encodes it.
+    pub key: String,
+    /// Its name.
+    pub upload_id: String,
+    /// When it began, RFC 3339.
+    #[serde(default)]
+    pub initiated: String,
+}
+
+/// A part as CompleteMultipartUpload names it.
+#[derive(Debug, Clone)]
+pub struct Part {
+    /// Its number.
+    pub number: u32,
+    /// The tag its upload was answered with, quotes included.
+    pub etag: String,
+    /// Its CRC32C, where the service takes one.
+    pub checksum: Option<String>,
+}
+
+/// Reads an answer; an error says what could not be read.
+pub fn parse<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, String> {
+    let text = std::str::from_utf8(body).map_err(|e| e.to_string())?;
+    quick_xml::de::from_str(text).map_err(|e| e.to_string())
+}
+
+/// A key as a page has it.
+pub fn decode(text: &str, encoding: Option<&str>) -> String {
+    if encoding != Some("url") {
+        return text.to_owned();
+    }
+    // Form encoding: a space may be a plus, a plus never is one.
+    let pair = format!("={}", text.replace('&', "%26").replace('=', "%3D"));
+    let found = url::form_urlencoded::parse(pair.as_bytes()).next().map(|(_, value)| value.into_owned());
+    found.unwrap_or_default()
+}
+
+/// The body of CompleteMultipartUpload.
+pub fn complete(parts: &[Part]) -> String {
+    let mut text = String::from(r#"<CompleteMultipartUpload xmlns="http://s3.amazonaws.com/doc/2006-03-01/">"#);
+    for Part { number, etag, checksum } in parts {
+        let etag = quick_xml::escape::escape(etag.as_str());
+        text.push_str(&format!("<Part><PartNumber>{number}</PartNumber><ETag>{etag}</ETag>"));
+        if let Some(checksum) = checksum {
+            text.push_str(&format!("<ChecksumCRC32C>{checksum}</ChecksumCRC32C>"));
+        }
+        text.push_str("</Part>");
+    }
+    text + "</CompleteMultipartUpload>"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_in_a_completed_answer_is_seen_and_so_is_a_missing_etag() {
+        let head = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n\n  ";
+        let read = |text: &str| parse::<Completed>(format!("{head}{text}").as_bytes());
+        let good = r#"<CompleteMultipartUploadResult xmlns="x"><ETag>"a-1"</ETag></CompleteMultipartUploadResult>"#;
+        assert!(matches!(read(good), Ok(Completed::CompleteMultipartUploadResult { etag: Some(e) }) if e == "\"a-1\""));
+        let bare = "<CompleteMultipartUploadResult><Key>k</Key></CompleteMultipartUploadResult>";
+        assert!(matches!(read(bare), Ok(Completed::CompleteMultipartUploadResult { etag: None })));
+        let bad = "<Error><Code>InternalError</Code><Message>again</Message><HostId>x</HostId></Error>";
+        assert!(matches!(read(bad), Ok(Completed::Error(e)) if e.code == "InternalError"));
+        assert!(read("<html><body>hello</body></html>").is_err());
+        assert!(read("").is_err());
+    }
+
+    #[test]
+    fn keys_are_decoded_only_where_the_page_says_so() {
+        assert_eq!(decode("a+b%2Bc%C3%BC=&d", Some("url")), "a b+cü=&d");
+        assert_eq!(decode("a+b%2B", None), "a+b%2B");
+        assert_eq!(decode("", Some("url")), "");
+    }
+
+    #[test]
+    fn a_page_without_objects_is_empty() {
+        let page: ObjectPage =
+            parse(b"<ListBucketResult><IsTruncated>false</IsTruncated></ListBucketResult>").expect("a page");
+        assert!(page.contents.is_empty() && !page.is_truncated);
+    }
+}

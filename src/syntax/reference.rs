@@ -1,0 +1,53 @@
+//! Looks nodes up in the table, and prints it as the reference of the language.
+//!
+//! `vex schema` prints it, `schema/job.md` is that print, and a test holds the two together.
+
+use crate::syntax::kinds::KINDS;
+use crate::syntax::table::{Argument, Kind};
+
+/// All nodes that may stand within `parent`; `""` is the top level.
+pub fn within(parent: &str) -> impl Iterator<Item = &'static Kind> {
+    KINDS.iter().filter(move |k| if k.within.is_empty() { parent.is_empty() } else { k.within.contains(&parent) })
+}
+
+/// The node called `name` within `parent`.
+pub fn kind(parent: &str, name: &str) -> Option<&'static Kind> {
+    within(parent).find(|k| k.name == name)
+}
+
+/// The reference of the language as Markdown.
+pub fn reference() -> String {
+    let mut out = String::from(
+        "# The job language\n\nGenerated from the table that decodes it: `vex schema > schema/job.md`. KDL v2. Every \
+         field may be a property (`host=\"x\"`) or a child (`host \"x\"`), lists are a child with several arguments, \
+         and every node of `sources`, `stores`, `job` and `notify` takes `enabled=#false`.\n",
+    );
+    for kind in KINDS {
+        let place =
+            if kind.within.is_empty() { "top level".into() } else { format!("in `{}`", kind.within.join("`, `")) };
+        let argument = match kind.argument {
+            Argument::None => String::new(),
+            Argument::Name(true) => " [NAME]".into(),
+            Argument::Name(false) => " NAME".into(),
+            Argument::Names(what) => format!(" {what}…"),
+            Argument::One(what) => format!(" {what}"),
+        };
+        out += &format!("\n## `{}{argument}` ({place})\n\n{}\n", kind.name, kind.doc);
+        if !kind.ready {
+            out += "\n*Not in this version yet.*\n";
+        }
+        if kind.fields.is_empty() {
+            continue;
+        }
+        out += "\n| field | form | default | |\n|---|---|---|---|\n";
+        for field in kind.fields {
+            let default = match (field.required, field.default) {
+                (true, _) => "*required*".into(),
+                (false, "") => String::new(),
+                (false, text) => format!("`{text}`"),
+            };
+            out += &format!("| `{}` | {} | {default} | {} |\n", field.name, field.form.show(), field.doc);
+        }
+    }
+    out
+}
