@@ -192,7 +192,7 @@ impl Reading<'_> {
             Kind::File => format!("{unit}/file.{number:05}.sqlite"),
             Kind::Rows => format!("{unit}/{part}.{number:05}.sql"),
             Kind::Database | Kind::Settings => format!("{unit}/{}.sql", of.kind.word()),
-            kind => format!("{unit}/{part}.{}.sql", kind.word()),
+            kind => format!("{unit}/{part}.{}.sql", kind.word().replace(' ', "-")),
         }
     }
 

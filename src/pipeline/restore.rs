@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use crate::artifact::{Damage, EntryLine, Kind, Member, Phase, Proof};
+use crate::artifact::{Damage, EntryLine, Kind, Phase, Proof};
 use crate::base::Stop;
 use crate::pipeline::fetch::Fetch;
 use crate::pipeline::stage::{Error, FirstFailure};
@@ -36,7 +36,15 @@ pub fn restore(restore: &Restore<'_>, stop: &Stop) -> Result<Vec<Damage>, Error>
         load_phase(restore, &own, if phase == Phase::Data { restore.target.workers() } else { 1 }, stop)?;
     }
     restore.target.settle(stop)?;
-    prove(restore, stop)
+    let mut damage = recount(restore, stop)?;
+    restore.target.release(stop)?;
+    let missing = restore.target.missing(&restore.loading.members, stop)?;
+    damage.extend(missing.iter().map(|m| Damage::Rows {
+        title: m.title(),
+        expected: format!("a {}", m.kind.word()),
+        found: "nothing".into(),
+    }));
+    Ok(damage)
 }
 
 fn load_phase(restore: &Restore<'_>, entries: &[&EntryLine], workers: usize, stop: &Stop) -> Result<(), Error> {
@@ -83,16 +91,10 @@ fn file_offsets(restore: &Restore<'_>, entries: &[&EntryLine]) -> BTreeMap<u64, 
     offsets
 }
 
-/// The inventory, and rows and digests of every table, against the manifest.
-fn prove(restore: &Restore<'_>, stop: &Stop) -> Result<Vec<Damage>, Error> {
+/// Rows and digests of every table, against the manifest.
+fn recount(restore: &Restore<'_>, stop: &Stop) -> Result<Vec<Damage>, Error> {
     let manifest = restore.fetch.manifest;
-    let missing = restore.target.missing(&restore.loading.members, stop)?;
-    let lost = |m: &Member| Damage::Rows {
-        title: m.title(),
-        expected: format!("a {}", m.kind.word()),
-        found: "nothing".into(),
-    };
-    let damage = Mutex::new(missing.iter().map(lost).collect::<Vec<Damage>>());
+    let damage = Mutex::new(Vec::new());
     // A restored file brings its tables along, so they are recounted whether or not their SQL was loaded.
     let whole_file = restore.loading.members.iter().any(|m| m.kind == Kind::File);
     let tables: Vec<(usize, Proof)> =
