@@ -57,6 +57,8 @@ impl Column {
             | "geometrycollection" | "geomcollection" => Form::Bytes,
             "date" | "datetime" | "timestamp" | "time" | "inet4" | "inet6" | "uuid" => Form::Word,
             "json" => Form::Utf8,
+            // With a member '' its text does not tell it from the error value.
+            "enum" if has_empty_member(&column_type) => Form::PlainNumber,
             "enum" => Form::Enum,
             "char" | "varchar" | "tinytext" | "text" | "mediumtext" | "longtext" | "set" => text_form(&charset),
             _ => return Err(column_type),
@@ -119,6 +121,26 @@ impl Column {
     }
 }
 
+/// Whether `enum('a','')` has an empty member; quotes in members are doubled.
+fn has_empty_member(column_type: &str) -> bool {
+    let (mut inside, mut length) = (false, 0);
+    let mut chars = column_type.chars().peekable();
+    while let Some(c) = chars.next() {
+        match (inside, c) {
+            (false, '\'') => (inside, length) = (true, 0),
+            (true, '\'') if chars.peek() == Some(&'\'') => {
+                chars.next();
+                length += 1;
+            }
+            (true, '\'') if length == 0 => return true,
+            (true, '\'') => inside = false,
+            (true, _) => length += 1,
+            (false, _) => {}
+        }
+    }
+    false
+}
+
 fn text_form(charset: &str) -> Form {
     match charset {
         "utf8mb4" | "utf8mb3" | "utf8" | "ascii" => Form::Utf8,
@@ -160,6 +182,19 @@ mod tests {
         }
         assert!(written("varchar", "utf8mb4", b"\xff").is_err());
         assert!(Column::new("c".into(), "money", "money", None).is_err());
+    }
+
+    #[test]
+    fn an_enum_with_an_empty_member_is_read_by_number() {
+        for (column_type, empty) in [
+            ("enum('a','b')", false),
+            ("enum('')", true),
+            ("enum('a','','b')", true),
+            ("enum('it''s','''')", false),
+            ("enum('x''','''y')", false),
+        ] {
+            assert_eq!(has_empty_member(column_type), empty, "{column_type}");
+        }
     }
 
     #[test]

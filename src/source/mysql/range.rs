@@ -21,7 +21,8 @@ impl Range {
     }
 
     /// Whether a key is in it.
-    pub fn holds(&self, key: i128) -> bool {
+    #[cfg(test)]
+    fn holds(&self, key: i128) -> bool {
         self.from.is_none_or(|n| key >= n) && self.to.is_none_or(|n| key < n)
     }
 }
