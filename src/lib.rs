@@ -15,6 +15,8 @@ pub mod base;
 pub mod catalog;
 pub mod cli;
 pub mod job;
+pub mod lang;
+pub mod notify;
 pub mod pipeline;
 pub mod plan;
 pub mod report;

@@ -3,9 +3,10 @@
 use std::io::IsTerminal;
 
 use crate::base::Id;
+use crate::notify::Notifier;
 use crate::plan::Plan;
 use crate::report::{Console, Fan, Json, Log, Recorder, Summary};
-use crate::run::{Listener, Outcome, RunFacts, Stamped, Verdict, execute};
+use crate::run::{Level, Listener, Outcome, RunFacts, Stamped, Verdict, execute};
 use crate::step::Steps;
 
 use super::Ground;
@@ -80,7 +81,17 @@ fn run_job(args: &Run, loaded: &Loaded, plan: &Plan, ground: &Ground) -> Exit {
         pid: std::process::id(),
         steps: plan.steps.iter().map(|s| s.address.clone()).collect(),
     };
-    let mut summary = Summary::default();
+    let before = catalog.as_ref().and_then(|c| c.last_verdict(&plan.job, id.as_str()).ok().flatten());
+    let notifier = Notifier {
+        specs: loaded.file.notify.iter().chain(job.iter().flat_map(|j| &j.notify)).cloned().collect(),
+        mail: loaded.file.site.mail.clone(),
+        language: loaded.file.site.language.clone(),
+        zone: zone.clone(),
+        log: log.as_ref().map(|l| l.path().to_path_buf()),
+        before,
+        summary: Summary::default(),
+        stop: ground.stop.clone(),
+    };
     let terminal = std::io::stderr().is_terminal();
     let outcome = {
         let mut fan = Fan::default();
@@ -91,7 +102,7 @@ fn run_job(args: &Run, loaded: &Loaded, plan: &Plan, ground: &Ground) -> Exit {
             Format::Human => Box::new(Console::new(terminal, args.quiet, zone.clone())),
             Format::Json => Box::new(Json(std::io::stdout())),
         });
-        fan.0.push(Box::new(&mut summary));
+        fan.0.push(Box::new(notifier));
         let mut listener = Early { inner: fan, early };
         let steps = Steps::new(world.clone(), id, &plan.job, zone);
         execute(plan, &facts, &steps, &mut listener, &world.clock, &ground.stop)
@@ -107,10 +118,14 @@ struct Early<'a> {
 }
 
 impl Listener for Early<'_> {
-    fn hear(&mut self, event: &Stamped) -> Vec<(crate::run::Level, String)> {
+    fn hear(&mut self, event: &Stamped) -> Vec<(Level, String)> {
         let mut said = self.inner.hear(event);
-        said.extend(self.early.drain(..).map(|text| (crate::run::Level::Alert, text)));
+        said.extend(self.early.drain(..).map(|text| (Level::Alert, text)));
         said
+    }
+
+    fn last_word(&mut self, now: jiff::Timestamp, verdict: Verdict) -> Vec<(Level, String)> {
+        self.inner.last_word(now, verdict)
     }
 }
 

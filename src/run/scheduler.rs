@@ -3,6 +3,7 @@
 //! One thread owns all state; steps send messages; listeners hear every event in one order. Knows nothing of backups.
 
 use crossbeam_channel::{Sender, select, unbounded};
+use jiff::Timestamp;
 
 use crate::base::{Id, Stop};
 use crate::plan::Plan;
@@ -15,11 +16,20 @@ use crate::world::Clock;
 pub trait Listener {
     /// Hears an event; returns remarks of its own.
     fn hear(&mut self, event: &Stamped) -> Vec<(Level, String)>;
+
+    /// Is told the verdict before the run ends, while a remark still counts.
+    fn last_word(&mut self, _now: Timestamp, _verdict: Verdict) -> Vec<(Level, String)> {
+        Vec::new()
+    }
 }
 
 impl<L: Listener + ?Sized> Listener for &mut L {
     fn hear(&mut self, event: &Stamped) -> Vec<(Level, String)> {
         (**self).hear(event)
+    }
+
+    fn last_word(&mut self, now: Timestamp, verdict: Verdict) -> Vec<(Level, String)> {
+        (**self).last_word(now, verdict)
     }
 }
 
@@ -77,8 +87,10 @@ pub fn execute(
         }
     });
     // What a step said just before its end was heard before it; nothing is left in the channel.
-    let verdict = states.verdict().max(speaker.worst);
-    let verdict = if stopping { Verdict::Error } else { verdict };
+    let so_far = if stopping { Verdict::Error } else { states.verdict().max(speaker.worst) };
+    let remarks = speaker.listener.last_word(clock.now(), so_far);
+    speaker.remark(remarks);
+    let verdict = so_far.max(speaker.worst);
     speaker.say(Event::RunFinished { verdict, interrupted: stopping });
     Outcome { verdict: verdict.max(speaker.worst), interrupted: stopping }
 }
@@ -135,15 +147,24 @@ struct Speaker<'a> {
 
 impl Speaker<'_> {
     fn say(&mut self, event: Event) {
-        let stamped = |event| Stamped { version: 1, at: self.clock.now(), run: self.run.clone(), event };
-        let remarks = self.listener.hear(&stamped(event));
+        let stamped = self.stamp(event);
+        let remarks = self.listener.hear(&stamped);
+        self.remark(remarks);
+    }
+
+    fn remark(&mut self, remarks: Vec<(Level, String)>) {
         for (level, text) in remarks {
             if level > Level::Info {
                 self.worst = Verdict::Alert;
             }
+            let stamped = self.stamp(Event::Said { step: None, level, text });
             // Remarks on a remark would never end.
-            self.listener.hear(&stamped(Event::Said { step: None, level, text }));
+            self.listener.hear(&stamped);
         }
+    }
+
+    fn stamp(&self, event: Event) -> Stamped {
+        Stamped { version: 1, at: self.clock.now(), run: self.run.clone(), event }
     }
 }
 

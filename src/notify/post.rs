@@ -1,0 +1,89 @@
+//! Webhooks and pings. The address is often a secret: it is never part of a message.
+
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::base::{SecretRef, Stop};
+use crate::report::Summary;
+use crate::run::Verdict;
+use crate::world::{agent, reveal};
+
+/// Longest wait for an answer.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// What a webhook is sent, version 1.
+#[derive(Serialize)]
+struct Body<'a> {
+    version: u32,
+    run: &'a str,
+    job: &'a str,
+    host: &'a str,
+    verdict: Option<Verdict>,
+    started: Option<String>,
+    finished: Option<String>,
+    steps: Vec<(&'a str, &'a str)>,
+    copies: Vec<Copy<'a>>,
+    alerts: &'a [String],
+}
+
+#[derive(Serialize)]
+struct Copy<'a> {
+    source: &'a str,
+    store: &'a str,
+    key: &'a str,
+    bytes: u64,
+    verdict: Verdict,
+    proof: &'a str,
+}
+
+/// Posts the summary as JSON.
+pub fn webhook(url: &SecretRef, summary: &Summary, stop: &Stop) -> Result<(), String> {
+    let copies = summary.copies.iter().map(|c| Copy {
+        source: &c.source,
+        store: &c.store,
+        key: &c.key,
+        bytes: c.bytes,
+        verdict: c.verdict,
+        proof: &c.proof,
+    });
+    let body = Body {
+        version: 1,
+        run: &summary.id,
+        job: &summary.job,
+        host: &summary.host,
+        verdict: summary.verdict,
+        started: summary.started.map(|t| t.to_string()),
+        finished: summary.finished.map(|t| t.to_string()),
+        steps: summary.steps.iter().map(|s| (s.address.as_str(), s.text.as_str())).collect(),
+        copies: copies.collect(),
+        alerts: &summary.alerts,
+    };
+    let json = serde_json::to_vec(&body).expect("BUG: a summary that is not JSON");
+    let fail = |why: String| format!("unable to call the webhook {url}: {why}");
+    let address = reveal(url, stop).map_err(|e| fail(e.to_string()))?;
+    let agent = agent(None, 1, PATIENCE).map_err(|e| fail(e.to_string()))?;
+    let request = agent.post(address.reveal()).header("content-type", "application/json");
+    answer(request.send(&json)).map_err(fail)
+}
+
+/// Pings: the address after Sucesso or Alerta, the address and `/fail` after Erro.
+pub fn ping(url: &SecretRef, verdict: Verdict, stop: &Stop) -> Result<(), String> {
+    let fail = |why: String| format!("unable to ping {url}: {why}");
+    let address = reveal(url, stop).map_err(|e| fail(e.to_string()))?;
+    let agent = agent(None, 1, PATIENCE).map_err(|e| fail(e.to_string()))?;
+    let suffix = if verdict == Verdict::Error { "/fail" } else { "" };
+    answer(agent.get(format!("{}{suffix}", address.reveal().trim_end_matches('/'))).call()).map_err(fail)
+}
+
+/// Whether the other side took it; the crate's own errors may hold the address, so only their kind is told.
+fn answer(result: Result<ureq::http::Response<ureq::Body>, ureq::Error>) -> Result<(), String> {
+    match result {
+        Ok(response) if response.status().is_success() => Ok(()),
+        Ok(response) => Err(format!("it answered {}", response.status())),
+        Err(ureq::Error::Io(error)) => Err(error.kind().to_string()),
+        Err(ureq::Error::Timeout(_)) => Err("no answer in time".into()),
+        Err(ureq::Error::HostNotFound) => Err("the host is not found".into()),
+        Err(_) => Err("the address or the answer is wrong".into()),
+    }
+}
