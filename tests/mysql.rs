@@ -101,3 +101,71 @@ fn a_table_no_snapshot_covers_is_refused_or_an_alert() {
         assert!(String::from_utf8_lossy(&listed.stdout).contains("Alerta"));
     }
 }
+
+/// Feeds all SQL of an archive to the server's own client program, as a DBA without vex would. Without `--comments` these
+/// clients drop the comments inside of routines.
+fn feed_client(zip: &Path, unpack: &str, target: &Server) {
+    let client = match target.brand {
+        Brand::Mariadb => "mariadb".to_owned(),
+        Brand::Mysql9 => crate::servers::mysql9_prefix().join("usr/bin/mysql").display().to_string(),
+    };
+    let script = format!(
+        "set -o pipefail; {unpack} '{}' '*.sql' | '{client}' --no-defaults --comments --protocol=tcp --host=127.0.0.1 --port={} --user=root",
+        zip.display(),
+        target.port
+    );
+    let output = Command::new("bash").args(["-c", &script]).output().expect("bash starts");
+    good(&output);
+}
+
+#[test]
+fn the_archive_comes_back_without_vex() {
+    for (brand, archive, unpack) in [
+        (Brand::Mariadb, "", "7zz x -so -r"),
+        (Brand::Mysql9, "", "7zz x -so -r"),
+        (Brand::Mariadb, "archive compression=\"deflate\"", "unzip -p"),
+    ] {
+        let source = open_shop(brand);
+        fill(&mut source.conn(), 700);
+        let before = State::of(&mut source.conn(), &DATABASES);
+        let home = tempfile::tempdir().expect("a folder");
+        let text = job(&source, "inconsistent \"alert\"", "chunk=\"64KiB\"");
+        let text = text.replace("send \"local\"\n", &format!("send \"local\"\n    {archive}\n"));
+        std::fs::write(home.path().join("job.kdl"), text).expect("written");
+        good(&vex(home.path(), &["run", "job.kdl"]));
+        let folder = home.path().join("store/nightly/db");
+        let zip = std::fs::read_dir(&folder).expect("a folder").flatten().map(|e| e.path());
+        let zip = zip.into_iter().find(|p| p.extension().is_some_and(|e| e == "zip")).expect("a zip");
+        let target = brand.start(&[]);
+        target.exec("CREATE USER 'shop keeper'@'localhost'");
+        target.exec("GRANT ALL ON *.* TO 'shop keeper'@'localhost'");
+        feed_client(&zip, unpack, &target);
+        State::of(&mut target.conn(), &DATABASES).assert_same(&before);
+    }
+}
+
+#[test]
+fn a_lone_zip_is_enough() {
+    let source = open_shop(Brand::Mariadb);
+    let before = State::of(&mut source.conn(), &DATABASES);
+    let home = tempfile::tempdir().expect("a folder");
+    let text = job(&source, "inconsistent \"alert\"", "");
+    let text = text.replace("send \"local\"\n", "send \"local\"\n    archive { password (file)\"pass\" }\n");
+    std::fs::write(home.path().join("job.kdl"), text).expect("written");
+    std::fs::write(home.path().join("pass"), "CANARY-ZIP\n").expect("written");
+    use std::os::unix::fs::PermissionsExt;
+    std::fs::set_permissions(home.path().join("pass"), std::fs::Permissions::from_mode(0o600)).expect("set");
+    good(&vex(home.path(), &["run", "job.kdl"]));
+    let listed = String::from_utf8(vex(home.path(), &["list", "job.kdl", "--format", "json"]).stdout).expect("UTF-8");
+    let line: serde_json::Value = serde_json::from_str(&listed).expect("one backup");
+    let lone = home.path().join("lone.zip");
+    std::fs::rename(home.path().join("store").join(line["key"].as_str().expect("a key")), &lone).expect("moved");
+    let target = Brand::Mariadb.start(&[]);
+    target.exec("CREATE USER 'shop keeper'@'localhost'");
+    target.exec("GRANT ALL ON *.* TO 'shop keeper'@'localhost'");
+    let url = format!("mysql://root@127.0.0.1:{}", target.port);
+    let args = ["restore", "--from", "lone.zip", "--into", &url];
+    assert_eq!(vex(home.path(), &args).status.code(), Some(65), "sealed, and no password");
+    good(&vex(home.path(), &[&args[..], &["--archive-password-file", "pass"]].concat()));
+    State::of(&mut target.conn(), &DATABASES).assert_same(&before);
+}

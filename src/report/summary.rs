@@ -59,7 +59,8 @@ pub struct Summary {
     pub copies: Vec<CopySummary>,
     /// Remarks somebody should read.
     pub alerts: Vec<String>,
-    sources: BTreeMap<usize, String>,
+    /// The source of each step that made an artifact.
+    pub sources: BTreeMap<usize, String>,
 }
 
 impl Listener for Summary {

@@ -8,6 +8,8 @@
 
 mod template;
 
+pub use template::mysql9_prefix;
+
 use std::fs::File;
 use std::net::TcpListener;
 use std::os::unix::process::CommandExt;

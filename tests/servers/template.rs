@@ -99,7 +99,7 @@ fn program(brand: Brand) -> PathBuf {
 }
 
 /// Where `tests/run.sh` puts MySQL 9.
-fn mysql9_prefix() -> PathBuf {
+pub fn mysql9_prefix() -> PathBuf {
     let path = |name| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     path("VEX_MYSQL9_PREFIX").unwrap_or_else(|| {
         let cache = path("XDG_CACHE_HOME").or_else(|| Some(path("HOME")?.join(".cache"))).unwrap_or_default();
