@@ -10,6 +10,7 @@ mod contract;
 mod map;
 mod mysql;
 mod mysql_state;
+mod notify;
 mod quickstart;
 mod s3_server;
 mod servers;

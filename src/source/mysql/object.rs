@@ -44,12 +44,23 @@ pub struct Definitions {
     pub not_included: Vec<String>,
 }
 
-/// Reads all definitions of a database. `connection` is used for nothing else meanwhile.
-pub fn definitions(connection: &mut Conn, unit: &Unit, flavor: &Flavor) -> Result<Definitions> {
+/// Which definitions are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    /// All.
+    All,
+    /// All but tables, which the guard holds, and sequences, whose state moves all the time.
+    Unguarded,
+}
+
+/// Reads the definitions of a database. `connection` is used for nothing else meanwhile.
+pub fn definitions(connection: &mut Conn, unit: &Unit, flavor: &Flavor, scope: Scope) -> Result<Definitions> {
     let mut reader = Reader { connection, unit, flavor, found: Definitions::default() };
     run(reader.connection, &format!("USE {}", quoted(&unit.name)), &format!("use {}", unit.name))?;
     reader.database()?;
-    reader.tables()?;
+    if scope == Scope::All {
+        reader.tables()?;
+    }
     let views = reader.views()?;
     reader.routines()?;
     reader.found.scripts.extend(views);

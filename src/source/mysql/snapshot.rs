@@ -16,7 +16,7 @@ use crate::source::contract::{Error, ErrorKind, Out, Piece, Reading, Result, Sna
 use crate::source::mysql::connect::{Connector, wrap};
 use crate::source::mysql::flavor::Flavor;
 use crate::source::mysql::guard::{guard, synchronise};
-use crate::source::mysql::object::{Script, definitions, prologue};
+use crate::source::mysql::object::{Scope, Script, definitions, prologue};
 use crate::source::mysql::range::{Range, cut};
 use crate::source::mysql::rows::TableRows;
 use crate::source::mysql::schema::{self, Layout, Table, Unit, qualified, quoted};
@@ -64,7 +64,7 @@ impl MysqlSnapshot {
         for unit in &units {
             stop.check()?;
             layouts.push(schema::layouts(&mut guarding, unit)?);
-            let found = definitions(&mut guarding, unit, &flavor)?;
+            let found = definitions(&mut guarding, unit, &flavor, Scope::All)?;
             scripts.extend(found.scripts);
             not_included.extend(found.not_included);
         }
@@ -255,13 +255,11 @@ impl Snapshot for MysqlSnapshot {
         let mut now = Vec::new();
         for unit in schema::units(&mut guard, &self.spec)? {
             stop.check()?;
-            now.extend(definitions(&mut guard, &unit, &self.flavor)?.scripts);
+            now.extend(definitions(&mut guard, &unit, &self.flavor, Scope::Unguarded)?.scripts);
         }
-        let lasting = |scripts: &[Script]| -> Vec<Script> {
-            // The state of a sequence and the next AUTO_INCREMENT move all the time; tables are held by the guard.
-            scripts.iter().filter(|s| !matches!(s.member.kind, Kind::Sequence | Kind::Table)).cloned().collect()
-        };
-        let (then, now) = (lasting(&self.scripts), lasting(&now));
+        let guarded = |s: &&Script| matches!(s.member.kind, Kind::Sequence | Kind::Table);
+        let then: Vec<&Script> = self.scripts.iter().filter(|s| !guarded(s)).collect();
+        let now: Vec<&Script> = now.iter().collect();
         let changed = then.iter().find(|s| !now.contains(s)).or_else(|| now.iter().find(|s| !then.contains(s)));
         if let Some(script) = changed {
             let found =
