@@ -1,11 +1,17 @@
 //! One test binary: every file below is a module of it.
 #![allow(missing_docs, reason = "a test is named after what it claims")]
-#![allow(clippy::unwrap_used, reason = "clippy.toml allows it in tests, but clippy does not see that helpers are tests")]
+#![allow(
+    clippy::unwrap_used,
+    reason = "clippy.toml allows it in tests, but clippy does not see that helpers are tests"
+)]
 
 mod contract;
+mod crash;
 mod map;
 mod mysql_state;
 mod quickstart;
 mod s3_server;
 mod servers;
 mod shop;
+mod space;
+mod sqlite;
