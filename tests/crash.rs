@@ -37,6 +37,13 @@ job "j" {{ dump "app" chunk="64KiB" {{ send "disk" "cloud"; verify "disk" "cloud
     )
 }
 
+/// How long ago the killed run was, as the bucket sees it.
+#[derive(Clone, Copy, PartialEq)]
+enum Age {
+    Moments,
+    OverADay,
+}
+
 /// A database and a place for its copies.
 struct Scene {
     server: S3Server,
@@ -63,10 +70,9 @@ impl Scene {
     }
 
     /// The next run succeeds, tidies up, and closes the run that was killed; returns whether there was one to close.
-    fn the_next_run_is_as_any_other(&self, listed: usize, what: &str) -> bool {
-        let aged = listed % 4 == 0 || what.len() % 2 == 0;
+    fn the_next_run_is_as_any_other(&self, listed: usize, age: Age, what: &str) -> bool {
         let pending = self.server.pending();
-        if aged {
+        if age == Age::OverADay {
             self.server.age_uploads(25);
         }
         self.space.back_up();
@@ -76,7 +82,8 @@ impl Scene {
         assert_eq!(names(&self.space.state("staging")), [""; 0], "{what}");
         assert_eq!(names(&self.space.state("replay")), [""; 0], "{what}");
         // An upload younger than a day may be that of a living run on another machine.
-        assert_eq!(self.server.pending(), if aged { Vec::new() } else { pending }, "{what}");
+        let left = if age == Age::OverADay { Vec::new() } else { pending };
+        assert_eq!(self.server.pending(), left, "{what}");
         let count = |sql: &str| self.space.catalog::<i64>(&format!("SELECT count(*) FROM run WHERE {sql}"));
         assert_eq!(count("finished IS NULL OR verdict IS NULL"), 0, "{what}");
         assert_eq!(count("verdict=1"), 1, "{what}");
@@ -92,11 +99,10 @@ fn points(space: &Space) -> Vec<String> {
     std::fs::read_to_string(file).unwrap().lines().map(str::to_owned).collect()
 }
 
-/// Kills the run at a point; whether it lived to see it.
-fn kill_at(space: &Space, point: usize) -> bool {
+/// Kills the run at a point.
+fn kill_at(space: &Space, point: usize) {
     let ran = space.vex(&["run", "job.kdl"]).env("VEX_TEST_KILL", point.to_string()).output().unwrap();
     assert_eq!(ran.status.to_string(), "signal: 9 (SIGKILL)", "point {point}");
-    true
 }
 
 fn killed_at_each_point_of(hand: usize) {
@@ -109,9 +115,10 @@ fn killed_at_each_point_of(hand: usize) {
         kill_at(&scene.space, point);
         let listed = scene.all_that_is_listed_restores("killed");
         seen[listed] += 1;
+        let age = if point % 2 == 0 { Age::Moments } else { Age::OverADay };
         let last_words = point > names.len() - 2;
         if !last_words {
-            let closed = scene.the_next_run_is_as_any_other(listed, &what);
+            let closed = scene.the_next_run_is_as_any_other(listed, age, &what);
             assert!(closed || point <= 3, "{what}: the run before is not closed");
         }
     }
@@ -169,7 +176,7 @@ fn killed_at_random_moments(moments: u32) {
             // A kill after the last word finds a run that ended well.
             let ended_well = scene.space.state("logs").exists() && scene.space.logs().contains("run Sucesso");
             if !ended_well {
-                scene.the_next_run_is_as_any_other(listed, &what);
+                scene.the_next_run_is_as_any_other(listed, Age::OverADay, &what);
             }
         }
     }
@@ -225,6 +232,12 @@ fn killed_while_retention_removes_whatever_is_still_listed_restores() {
         copy(&first.path(""), &space.path(""));
         space
     };
+    // Names are a second apart, and a run that waits for its name has more points than these.
+    let now = || std::time::UNIX_EPOCH.elapsed().unwrap().as_secs();
+    let last = now();
+    while now() == last {
+        std::thread::sleep(Duration::from_millis(10));
+    }
     let names = points(&again());
     let removals = names.iter().filter(|n| n.ends_with("remove before")).count();
     assert_eq!(removals, 9, "three objects of three artifacts: {names:#?}");
@@ -241,9 +254,10 @@ fn killed_while_retention_removes_whatever_is_still_listed_restores() {
             let expected = expected.get(word(line, "id")).unwrap_or(&fresh);
             assert_eq!(contents(&restored), *expected, "point {}", names[point - 1]);
         }
-        space.back_up();
-        let left: Vec<Value> = space.list();
-        assert_eq!(left.len(), 1, "point {}", names[point - 1]);
+        if point % 4 == 0 {
+            space.back_up();
+            assert_eq!(space.list().len(), 1, "point {}", names[point - 1]);
+        }
     }
     assert_eq!(seen.keys().copied().collect::<Vec<_>>(), [1, 2, 3, 4], "copies listed after a kill: {seen:?}");
 }
