@@ -7,6 +7,7 @@
 
 mod contract;
 mod crash;
+mod damage;
 mod map;
 mod mysql_state;
 mod quickstart;

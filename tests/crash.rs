@@ -3,7 +3,6 @@
 //! The points are those of `world/point.rs`; each is a test of its own state, in folders and a bucket of its own.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -197,18 +196,6 @@ fn killed_at_a_random_moment_what_is_listed_restores_3() {
     killed_at_random_moments(33);
 }
 
-/// Copies a folder and what is in it.
-fn copy(from: &Path, to: &Path) {
-    std::fs::create_dir_all(to).unwrap();
-    for entry in std::fs::read_dir(from).unwrap().flatten() {
-        let to = to.join(entry.file_name());
-        match entry.file_type().unwrap().is_dir() {
-            true => copy(&entry.path(), &to),
-            false => drop(std::fs::copy(entry.path(), to).unwrap()),
-        }
-    }
-}
-
 #[test]
 fn killed_while_retention_removes_whatever_is_still_listed_restores() {
     let job = |last: u32| {
@@ -227,24 +214,19 @@ fn killed_while_retention_removes_whatever_is_still_listed_restores() {
         expected.insert(word(&newest, "id").to_owned(), contents(&path));
     }
     std::fs::write(first.path("job.kdl"), job(1)).unwrap();
-    let again = || {
-        let space = Space::new();
-        copy(&first.path(""), &space.path(""));
-        space
-    };
     // Names are a second apart, and a run that waits for its name has more points than these.
     let now = || std::time::UNIX_EPOCH.elapsed().unwrap().as_secs();
     let last = now();
     while now() == last {
         std::thread::sleep(Duration::from_millis(10));
     }
-    let names = points(&again());
+    let names = points(&first.copy());
     let removals = names.iter().filter(|n| n.ends_with("remove before")).count();
     assert_eq!(removals, 9, "three objects of three artifacts: {names:#?}");
     let from = names.iter().position(|n| n.ends_with("remove before")).unwrap();
     let mut seen = BTreeMap::new();
     for point in from..=names.len() {
-        let space = again();
+        let space = first.copy();
         kill_at(&space, point);
         let listed = space.list();
         *seen.entry(listed.len()).or_insert(0) += 1;

@@ -31,6 +31,17 @@ impl Space {
         Space { folder: tempfile::tempdir().unwrap(), variables: Vec::new() }
     }
 
+    /// Another space with the same files.
+    pub fn copy(&self) -> Space {
+        let space = Space { variables: self.variables.clone(), ..Space::new() };
+        for path in files(self.folder.path()) {
+            let to = space.path(path.strip_prefix(self.folder.path()).unwrap().to_str().unwrap());
+            std::fs::create_dir_all(to.parent().unwrap()).unwrap();
+            std::fs::copy(path, to).unwrap();
+        }
+        space
+    }
+
     /// Writes `job.kdl`.
     pub fn job(self, text: &str) -> Space {
         std::fs::write(self.path("job.kdl"), text).unwrap();
