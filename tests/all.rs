@@ -12,6 +12,7 @@ mod map;
 mod mysql_state;
 mod quickstart;
 mod run_job;
+mod s3_run;
 mod s3_server;
 mod servers;
 mod shop;
