@@ -14,6 +14,7 @@ mod quickstart;
 mod run_job;
 mod s3_run;
 mod s3_server;
+mod secrets;
 mod servers;
 mod shop;
 mod space;
