@@ -3,7 +3,8 @@
 //! Knows no store and no clock. Rules are a union, as in restic: the newest copy of each period counts, empty periods
 //! do not count, `within` is measured back from the newest proven copy, so that failing backups never age the last
 //! good ones away. Invariants: copies that are not proven are never counted; the newest proven copy is always kept;
-//! when a copy claims to be from the future, nothing is removed, since some clock is wrong.
+//! a copy that is not proven goes only when no rule would keep it even if it counted, so that a job that begins to
+//! verify, or was killed before it did, does not lose what it had; when a copy claims to be from the future, nothing is removed, since some clock is wrong.
 
 use jiff::{Timestamp, tz::TimeZone};
 
@@ -41,15 +42,40 @@ pub fn judge(keep: &KeepSpec, held: &[Held], now: Timestamp, zone: &TimeZone) ->
     }
     let mut order: Vec<usize> = (0..held.len()).filter(|i| held[*i].proven).collect();
     order.sort_by_key(|i| std::cmp::Reverse(held[*i].finished));
-    let mut reasons: Vec<Vec<String>> = vec![Vec::new(); held.len()];
-    let Some(newest) = order.first().map(|i| held[*i].finished) else {
+    if order.is_empty() {
         return held.iter().map(|_| stays("no copy is proven")).collect();
-    };
+    }
+    let mut counted = reasons(keep, held, &order, zone);
+    let mut all: Vec<usize> = (0..held.len()).collect();
+    all.sort_by_key(|i| std::cmp::Reverse(held[*i].finished));
+    let hoped = reasons(keep, held, &all, zone);
+    if let Some(first) = order.first()
+        && counted[*first].is_empty()
+    {
+        counted[*first].push("the last proven copy".into());
+    }
+    let oldest_kept = order.iter().filter(|i| !counted[**i].is_empty()).map(|i| held[*i].finished).min();
+    held.iter()
+        .zip(counted.into_iter().zip(hoped))
+        .map(|(copy, (reasons, hoped))| match (copy.proven, reasons.is_empty()) {
+            (true, false) => Judgement { keep: true, reason: reasons.join(", ") },
+            (true, true) => Judgement { keep: false, reason: "no rule keeps it".into() },
+            (false, _) if hoped.is_empty() && oldest_kept.is_some_and(|oldest| copy.finished < oldest) => {
+                Judgement { keep: false, reason: "not proven, and older than every copy that is kept".into() }
+            }
+            (false, _) => stays("not proven, and not counted"),
+        })
+        .collect()
+}
+
+/// Why the rules keep each copy, if only those of `order`, newest first, counted; empty where they do not.
+fn reasons(keep: &KeepSpec, held: &[Held], order: &[usize], zone: &TimeZone) -> Vec<Vec<String>> {
+    let mut reasons: Vec<Vec<String>> = vec![Vec::new(); held.len()];
     for (rank, index) in order.iter().enumerate() {
         if keep.last.is_some_and(|n| rank < n as usize) {
             reasons[*index].push(format!("last {}", rank + 1));
         }
-        let age = newest.duration_since(held[*index].finished);
+        let age = held[order[0]].finished.duration_since(held[*index].finished);
         if keep.within.is_some_and(|w| age.as_secs() <= w.as_secs() as i64) {
             reasons[*index].push("within".into());
         }
@@ -63,7 +89,7 @@ pub fn judge(keep: &KeepSpec, held: &[Held], now: Timestamp, zone: &TimeZone) ->
     ];
     for (rule, count, form) in periods {
         let mut seen: Vec<String> = Vec::new();
-        for index in &order {
+        for index in order {
             let period = held[*index].finished.to_zoned(zone.clone()).strftime(form).to_string();
             if seen.len() < count.unwrap_or(0) as usize && !seen.contains(&period) {
                 reasons[*index].push(format!("{rule} {period}"));
@@ -71,23 +97,7 @@ pub fn judge(keep: &KeepSpec, held: &[Held], now: Timestamp, zone: &TimeZone) ->
             }
         }
     }
-    if let Some(first) = order.first()
-        && reasons[*first].is_empty()
-    {
-        reasons[*first].push("the last proven copy".into());
-    }
-    let oldest_kept = order.iter().filter(|i| !reasons[**i].is_empty()).map(|i| held[*i].finished).min();
-    held.iter()
-        .zip(reasons)
-        .map(|(copy, reasons)| match (copy.proven, reasons.is_empty()) {
-            (true, false) => Judgement { keep: true, reason: reasons.join(", ") },
-            (true, true) => Judgement { keep: false, reason: "no rule keeps it".into() },
-            (false, _) if oldest_kept.is_some_and(|oldest| copy.finished < oldest) => {
-                Judgement { keep: false, reason: "not proven, and older than every copy that is kept".into() }
-            }
-            (false, _) => stays("not proven, and not counted"),
-        })
-        .collect()
+    reasons
 }
 
 #[cfg(test)]
@@ -145,6 +155,14 @@ mod tests {
         let last = KeepSpec { last: Some(1), ..KeepSpec::default() };
         assert_eq!(kept(&last, &held, "2026-03-11T00:00:00Z"), [false, true, true]);
         assert_eq!(kept(&last, &held, "2026-03-09T12:00:00Z"), [true, true, true]);
+        held[1].proven = false;
+        let three = KeepSpec { last: Some(3), ..KeepSpec::default() };
+        held.rotate_left(1);
+        // Older and not proven: as long as the policy has room for it.
+        held[2].finished = at("2026-03-12T01:00:00Z");
+        held[2].proven = true;
+        assert_eq!(kept(&three, &held, "2026-03-13T00:00:00Z"), [true, true, true]);
+        assert_eq!(kept(&last, &held, "2026-03-13T00:00:00Z"), [false, false, true]);
         for copy in &mut held {
             copy.proven = false;
         }

@@ -7,11 +7,19 @@
 
 mod bank;
 mod contract;
+mod crash;
+mod damage;
 mod map;
 mod mysql;
 mod mysql_state;
 mod notify;
 mod quickstart;
+mod run_job;
+mod s3_run;
 mod s3_server;
+mod secrets;
 mod servers;
 mod shop;
+mod space;
+mod sqlite;
+mod without_vex;

@@ -220,6 +220,13 @@ pub fn open(bytes: Vec<u8>, name: &str, raw: u64, password: Option<&Secret>) -> 
     read_entry(&mut archive, 0, name, raw, password)
 }
 
+/// Opens the entry at the start of `bytes`, whatever follows it.
+pub fn open_first(bytes: &[u8], name: &str, password: Option<&Secret>) -> Result<Vec<u8>, Damage> {
+    let found = read_local(bytes).and_then(|(record, length)| Some((record.raw, bytes.get(..length as usize)?)));
+    let (raw, own) = found.ok_or_else(|| Damage::entry(name, "no entry header"))?;
+    open(own.to_vec(), name, raw, password)
+}
+
 /// Reads entry `index` of an archive; at most `raw` bytes.
 pub fn read_entry<R: Read + std::io::Seek>(
     archive: &mut ZipArchive<R>,

@@ -122,14 +122,7 @@ impl Manifest {
         if bytes.len() as u64 > LARGEST {
             return Err(damage(&"it is larger than 256 MiB"));
         }
-        #[derive(Deserialize)]
-        struct Head {
-            format: u64,
-        }
-        let head: Head = serde_json::from_slice(bytes).map_err(|e| damage(&e))?;
-        if head.format > FORMAT {
-            return Err(Damage::Newer { found: head.format, known: FORMAT });
-        }
+        refuse_newer(bytes)?;
         let manifest: Manifest = serde_json::from_slice(bytes).map_err(|e| damage(&e))?;
         manifest.check().map_err(|e| damage(&e))?;
         Ok(manifest)
@@ -271,9 +264,19 @@ impl ProofLine {
 
     /// Reads a proof.
     pub fn parse(bytes: &[u8]) -> Result<ProofLine, Damage> {
-        let line: ProofLine = serde_json::from_slice(bytes).map_err(|e| Damage::Manifest(e.to_string()))?;
-        if line.format > FORMAT { Err(Damage::Newer { found: line.format, known: FORMAT }) } else { Ok(line) }
+        refuse_newer(bytes)?;
+        serde_json::from_slice(bytes).map_err(|e| Damage::Manifest(e.to_string()))
     }
+}
+
+/// Refuses a newer format by its number, before any field of it can be misread.
+fn refuse_newer(bytes: &[u8]) -> Result<(), Damage> {
+    #[derive(Deserialize)]
+    struct Head {
+        format: u64,
+    }
+    let head: Head = serde_json::from_slice(bytes).map_err(|e| Damage::Manifest(e.to_string()))?;
+    if head.format > FORMAT { Err(Damage::Newer { found: head.format, known: FORMAT }) } else { Ok(()) }
 }
 
 #[cfg(test)]

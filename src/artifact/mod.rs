@@ -16,7 +16,7 @@ mod proof;
 mod split;
 mod sql;
 
-pub use container::{Directory, LARGEST_ENTRY, Method, Pressed, open, press, read_entry};
+pub use container::{Directory, LARGEST_ENTRY, Method, Pressed, open, open_first, press, read_entry};
 pub use damage::Damage;
 pub use literal::{Dialect, SqlError, write_bytes, write_name, write_text};
 pub use manifest::{ENTRY, EntryLine, FORMAT, LARGEST, Level, Manifest, ObjectLine, ProofLine};

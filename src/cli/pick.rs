@@ -45,6 +45,12 @@ fn usage(text: &str) -> Exit {
     Exit::Usage
 }
 
+/// Nothing was found: an error, or damage where what was passed over may have been it.
+fn nothing(text: &str, damaged: bool) -> Exit {
+    complain(text);
+    if damaged { Exit::Damage } else { Exit::Error }
+}
+
 /// Picks the backup that `which` names.
 pub fn pick(which: &Which, world: &World, stop: &Stop) -> Result<Picked, Exit> {
     // Without a job file the first word is the source.
@@ -113,6 +119,7 @@ fn from_file(
     }
     let mut best: Option<(Shelved, Shelf, Option<SecretRef>)> = None;
     let mut unreachable: Option<Fault> = None;
+    let mut damaged = false;
     for (job, backup, index) in all {
         let copy = &backup.copies[index];
         let listed = store::open(&copy.store.spec, world, stop).and_then(|store| {
@@ -130,6 +137,7 @@ fn from_file(
         };
         for (key, damage) in &listing.unreadable {
             complain(&format!("{key} is passed over: {damage}"));
+            damaged = true;
         }
         let candidate = listing.artifacts.into_iter().filter(|a| fits(a, &which.backup)).next_back();
         if let Some(candidate) = candidate
@@ -142,8 +150,7 @@ fn from_file(
         if let Some(fault) = unreachable {
             return Err(fail(&fault));
         }
-        complain(&format!("there is no backup {} of {}", which.backup, sources.join("")));
-        return Err(Exit::Error);
+        return Err(nothing(&format!("there is no backup {} of {}", which.backup, sources.join("")), damaged));
     };
     let password = password(which, reference.as_ref(), shelved.manifest.sealed, stop)?;
     Ok(Picked {
@@ -189,8 +196,8 @@ fn from_url(
         return Err(usage(&format!("{from} holds the sources {}; name one", chains.join(", "))));
     }
     let Some(shelved) = all.into_iter().filter(|a| fits(a, &which.backup)).next_back() else {
-        complain(&format!("there is no backup {} in {from}", which.backup));
-        return Err(Exit::Error);
+        let damaged = !listing.unreadable.is_empty();
+        return Err(nothing(&format!("there is no backup {} in {from}", which.backup), damaged));
     };
     let password = password(which, None, shelved.manifest.sealed, stop)?;
     let manifest = shelved.manifest;

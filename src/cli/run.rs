@@ -6,8 +6,9 @@ use crate::base::Id;
 use crate::notify::Notifier;
 use crate::plan::Plan;
 use crate::report::{Console, Fan, Json, Log, Recorder, Summary};
-use crate::run::{Level, Listener, Outcome, RunFacts, Stamped, Verdict, execute};
+use crate::run::{Event, Level, Listener, Outcome, RunFacts, Stamped, Verdict, execute};
 use crate::step::Steps;
+use crate::world::point;
 
 use super::Ground;
 use super::args::{Format, Run};
@@ -60,6 +61,7 @@ fn run_job(args: &Run, loaded: &Loaded, plan: &Plan, ground: &Ground) -> Exit {
             return Exit::Error;
         }
     };
+    point("lock after");
     let id = Id::new(world.clock.now(), world.entropy.bits());
     let zone = zone(world, plan);
     let mut early = Vec::new();
@@ -97,7 +99,7 @@ fn run_job(args: &Run, loaded: &Loaded, plan: &Plan, ground: &Ground) -> Exit {
         let mut fan = Fan::default();
         // The log and the catalog hear it first: what a person sees is written down already.
         fan.0.extend(log.map(|l| Box::new(l) as Box<dyn Listener>));
-        fan.0.push(Box::new(Recorder::new(catalog, &world.state, id.as_str())));
+        fan.0.push(Box::new(Pointed(Recorder::new(catalog, &world.state, id.as_str()))));
         fan.0.push(match args.format {
             Format::Human => Box::new(Console::new(terminal, args.quiet, zone.clone())),
             Format::Json => Box::new(Json(std::io::stdout())),
@@ -107,8 +109,26 @@ fn run_job(args: &Run, loaded: &Loaded, plan: &Plan, ground: &Ground) -> Exit {
         let steps = Steps::new(world.clone(), id, &plan.job, zone);
         execute(plan, &facts, &steps, &mut listener, &world.clock, &ground.stop)
     };
+    point("unlock before");
     drop(lock);
     judge(outcome, args.strict)
+}
+
+/// A recorder with a numbered point before and after every event it writes.
+struct Pointed(Recorder);
+
+impl Listener for Pointed {
+    fn hear(&mut self, event: &Stamped) -> Vec<(Level, String)> {
+        let said = match &event.event {
+            Event::Progress { .. } | Event::Said { .. } => return self.0.hear(event),
+            _ => {
+                point("record before");
+                self.0.hear(event)
+            }
+        };
+        point("record after");
+        said
+    }
 }
 
 /// Says once, at the start, what went wrong before there was a run to say it.

@@ -5,7 +5,7 @@
 
 use sha2::{Digest, Sha256};
 
-use crate::artifact::{Damage, EntryLine, Manifest, open};
+use crate::artifact::{Damage, ENTRY, EntryLine, Manifest, open, open_first};
 use crate::base::{Secret, Stop};
 use crate::pipeline::join::hex;
 use crate::pipeline::meter::Meter;
@@ -75,13 +75,25 @@ impl Fetch<'_> {
 }
 
 impl Fetch<'_> {
-    /// Checks what follows the last entry: the inner manifest and the directory that other programs read.
+    /// Checks what follows the last entry: the directory that other programs read, and the inner manifest, which must
+    /// say what the sidecar says.
     pub fn tail(&self, stop: &Stop) -> Result<Option<Damage>, Error> {
         let Some(object) = &self.manifest.object else { return Ok(None) };
         let bytes = self.store.read(&self.manifest.key, Some(self.manifest.tail_offset()..object.bytes), stop)?;
         let found = hex(&Sha256::digest(&bytes));
-        let damage = || Damage::Object(format!("its directory has SHA-256 {found}, the manifest says {}", object.tail));
-        Ok((found != object.tail).then(damage))
+        if found != object.tail {
+            let found = format!("its directory has SHA-256 {found}, the manifest says {}", object.tail);
+            return Ok(Some(Damage::Object(found)));
+        }
+        let inner = rayon::scope(|_| open_first(&bytes, ENTRY, self.password)).and_then(|text| Manifest::parse(&text));
+        let inner = match inner {
+            Ok(inner) => inner,
+            Err(damage) => return Ok(Some(damage)),
+        };
+        // Each copy has a key of its own; size and hash can't stand inside what they are of.
+        let own = Manifest { key: inner.key.clone(), object: None, ..self.manifest.clone() };
+        let differs = || Damage::Manifest("it is not the one inside the container".into());
+        Ok((inner != own).then(differs))
     }
 }
 

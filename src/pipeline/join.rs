@@ -1,9 +1,9 @@
 //! Entries become one object, cut into equal parts.
 //!
-//! One thread. Invariants: entries of *before* come first and in order, then *data* in any order, then *after* in
-//! order; the manifest is the last entry; hash and offsets are of the bytes as they are sent. Knows no store.
+//! One thread. Invariants: entries of *before* come first and in order, then *data*, in any order but the chunks of one
+//! member as they were read, so that a file's chunks concatenate to the file; then *after* in order; the manifest is the last entry; hash and offsets are of the bytes as they are sent. Knows no store.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use sha2::{Digest, Sha256};
 
@@ -71,8 +71,11 @@ pub struct Join<'a> {
     stop: &'a Stop,
     /// Entries that came before their turn.
     early: BTreeMap<(Phase, u64), Box<Entry>>,
-    /// Data that waits for the end of *before*.
-    held: Vec<Box<Entry>>,
+    /// Data that waits for the end of *before*, or for an earlier chunk of its member (which is being pressed: it had
+    /// its permit first, so nothing waits for room that it takes itself).
+    held: BTreeMap<(usize, u32), Box<Entry>>,
+    /// The next chunk of each member.
+    next: BTreeMap<usize, u32>,
     written: [u64; 3],
     expected: [Option<u64>; 3],
 }
@@ -105,7 +108,8 @@ impl<'a> Join<'a> {
             send,
             stop,
             early: BTreeMap::new(),
-            held: Vec::new(),
+            held: BTreeMap::new(),
+            next: BTreeMap::new(),
             written: [0; 3],
             expected: [None; 3],
         }
@@ -116,11 +120,7 @@ impl<'a> Join<'a> {
         match message {
             Message::End(phase, count) => self.expected[phase as usize] = Some(count),
             Message::Entry(entry) if entry.phase == Phase::Data => {
-                if self.complete(Phase::Before) {
-                    self.append(*entry)?
-                } else {
-                    self.held.push(entry)
-                }
+                self.held.insert((entry.member, entry.number), entry);
             }
             Message::Entry(entry) => {
                 self.early.insert((entry.phase, entry.order), entry);
@@ -128,9 +128,7 @@ impl<'a> Join<'a> {
         }
         self.advance(Phase::Before)?;
         if self.complete(Phase::Before) {
-            for entry in std::mem::take(&mut self.held) {
-                self.append(*entry)?;
-            }
+            self.release()?;
             if self.complete(Phase::Data) {
                 self.advance(Phase::After)?;
             }
@@ -145,6 +143,18 @@ impl<'a> Join<'a> {
     fn advance(&mut self, phase: Phase) -> Result<(), Error> {
         while let Some(entry) = self.early.remove(&(phase, self.written[phase as usize])) {
             self.append(*entry)?;
+        }
+        Ok(())
+    }
+
+    /// Appends the data whose turn it is.
+    fn release(&mut self) -> Result<(), Error> {
+        let members: BTreeSet<usize> = self.held.keys().map(|(member, _)| *member).collect();
+        for member in members {
+            while let Some(entry) = self.held.remove(&(member, *self.next.entry(member).or_default())) {
+                self.next.insert(member, entry.number + 1);
+                self.append(*entry)?;
+            }
         }
         Ok(())
     }
@@ -222,7 +232,7 @@ mod tests {
         let pressed = press(&name, name.as_bytes(), Method::Store, None, Vec::new()).expect("pressed");
         Message::Entry(Box::new(Entry {
             member: 0,
-            number: 0,
+            number: order as u32,
             phase,
             order,
             raw: name.len() as u64,
@@ -235,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn before_comes_first_and_in_order_then_data_then_after() {
+    fn before_comes_first_then_data_then_after_each_in_order() {
         let (pool, stop) = (Pool::new(100), Stop::new());
         let mut sent = Vec::new();
         let mut send = |part: Part| {
@@ -246,10 +256,10 @@ mod tests {
         let mut join = Join::new(64, &pool, &mut send, &stop);
         let feed = [
             entry(Phase::After, 0),
-            entry(Phase::Data, 0),
+            entry(Phase::Data, 1),
             entry(Phase::Before, 1),
             Message::End(Phase::Before, 2),
-            entry(Phase::Data, 1),
+            entry(Phase::Data, 0),
             Message::End(Phase::Data, 2),
             Message::End(Phase::After, 1),
         ];

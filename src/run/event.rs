@@ -197,7 +197,8 @@ pub struct ArtifactFacts {
 pub enum Event {
     /// The run began.
     RunStarted {
-        /// What it is.
+        /// What it is; `run` in JSON is the identity of the run, in every event.
+        #[serde(rename = "facts")]
         run: RunFacts,
     },
     /// A step began.

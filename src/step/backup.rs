@@ -2,8 +2,8 @@
 //!
 //! Invariant: a copy is committed only when the producer ended well; the failure of one copy leaves the others whole.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
@@ -66,8 +66,11 @@ impl Steps {
         if copies.is_empty() {
             return Ok(self.finish(backup, begun, None, &[], say));
         }
+        // Both manifests of an artifact name one moment: that of the one inside.
+        let finished = OnceLock::new();
         let draft = |entries: &[EntryLine], key: String, object: Option<ObjectLine>| {
-            self.manifest(backup, snapshot.as_ref(), started, password.is_some(), key, entries, object)
+            let span = (started, *finished.get_or_init(|| self.world.clock.now()));
+            self.manifest(backup, snapshot.as_ref(), span, password.is_some(), key, entries, object)
         };
         let first_key = begun[open[0]].shelf.key(&name);
         let meter = Meter::default();
@@ -183,7 +186,7 @@ impl Steps {
         &self,
         backup: &Backup,
         snapshot: &dyn Snapshot,
-        started: Timestamp,
+        (started, finished): (Timestamp, Timestamp),
         sealed: bool,
         key: String,
         entries: &[EntryLine],
@@ -200,7 +203,7 @@ impl Steps {
             vex: env!("CARGO_PKG_VERSION").to_owned(),
             server: snapshot.version().to_owned(),
             started,
-            finished: self.world.clock.now(),
+            finished,
             sealed,
             inconsistent: snapshot.inconsistent().to_vec(),
             not_included: snapshot.not_included().to_vec(),

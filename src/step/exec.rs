@@ -1,6 +1,6 @@
 //! Runs a program; its lines go to the log, its end is the verdict.
 
-use crate::base::{Secret, Stop};
+use crate::base::Stop;
 use crate::job::EnvValue;
 use crate::plan::Exec;
 use crate::run::{Done, Say};
@@ -13,11 +13,10 @@ impl Steps {
     pub(super) fn exec(&self, exec: &Exec, say: &Say, stop: &Stop) -> Result<Done, Fault> {
         let mut child = Child::new(&exec.command).stall(exec.stall);
         for (name, value) in &exec.env {
-            let value = match value {
-                EnvValue::Plain(text) => Secret::new(text.clone()),
-                EnvValue::Secret(reference) => reveal(reference, stop)?,
+            child = match value {
+                EnvValue::Plain(text) => child.env(name, text),
+                EnvValue::Secret(reference) => child.secret(name, reveal(reference, stop)?),
             };
-            child = child.env(name, value);
         }
         child.run(stop, &mut |line| say.info(line))?;
         Ok(Done::well())

@@ -1,7 +1,8 @@
 //! A child process: words, never a shell; a group of its own; both pipes drained; killed on a stop or a stall.
 //!
 //! Does not know what the program does. Invariants: a non-zero end is an error; no child outlives the call, and none
-//! outlives a vex that was killed; a child sees a short list of harmless variables and what was declared for it.
+//! outlives a vex that was killed; a child sees a short list of harmless variables and what was declared for it; the
+//! secrets among these are not heard from it.
 
 use std::io::{BufRead, BufReader, Read};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
@@ -66,6 +67,8 @@ fn show_tail(tail: &[String]) -> String {
 pub struct Child<'a> {
     words: &'a [String],
     env: Vec<(String, Secret)>,
+    /// What is shown as `***` where the child prints it.
+    hidden: Vec<Secret>,
     stall: Option<Duration>,
 }
 
@@ -78,11 +81,18 @@ enum Said {
 impl<'a> Child<'a> {
     /// A program and its arguments.
     pub fn new(words: &'a [String]) -> Child<'a> {
-        Child { words, env: Vec::new(), stall: None }
+        Child { words, env: Vec::new(), hidden: Vec::new(), stall: None }
     }
 
-    /// Adds a variable; its value may be a secret.
-    pub fn env(mut self, name: &str, value: Secret) -> Child<'a> {
+    /// Adds a variable.
+    pub fn env(mut self, name: &str, value: &str) -> Child<'a> {
+        self.env.push((name.to_owned(), Secret::new(value.to_owned())));
+        self
+    }
+
+    /// Adds a variable that is a secret: lines that hold it are heard without it.
+    pub fn secret(mut self, name: &str, value: Secret) -> Child<'a> {
+        self.hidden.push(value.clone());
         self.env.push((name.to_owned(), value));
         self
     }
@@ -143,8 +153,9 @@ impl<'a> Child<'a> {
         let mut outcome: Result<(), ChildError> = Ok(());
         std::thread::scope(|scope| {
             let to_out = said.clone();
-            scope.spawn(move || if raw { pass_bytes(out, to_out) } else { pass_lines(out, to_out, Said::Out) });
-            scope.spawn(move || pass_lines(err, said, Said::Err));
+            let hidden = &self.hidden;
+            scope.spawn(move || if raw { pass_bytes(out, to_out) } else { pass_lines(out, hidden, to_out, Said::Out) });
+            scope.spawn(move || pass_lines(err, hidden, said, Said::Err));
             let mut since = Instant::now();
             loop {
                 let limit = self.stall.map_or(Duration::from_secs(3600), |s| s.saturating_sub(since.elapsed()));
@@ -209,7 +220,7 @@ fn kill(group: Pid, hearing: &crossbeam_channel::Receiver<Said>) {
     }
 }
 
-fn pass_lines(pipe: impl Read, to: crossbeam_channel::Sender<Said>, wrap: fn(String) -> Said) {
+fn pass_lines(pipe: impl Read, hidden: &[Secret], to: crossbeam_channel::Sender<Said>, wrap: fn(String) -> Said) {
     let mut reader = BufReader::new(pipe);
     let mut line = Vec::new();
     loop {
@@ -217,7 +228,10 @@ fn pass_lines(pipe: impl Read, to: crossbeam_channel::Sender<Said>, wrap: fn(Str
         match reader.by_ref().take(LINE).read_until(b'\n', &mut line) {
             Ok(0) | Err(_) => return,
             Ok(_) => {
-                let text = String::from_utf8_lossy(&line).trim_end().to_owned();
+                let mut text = String::from_utf8_lossy(&line).trim_end().to_owned();
+                for part in hidden.iter().flat_map(|s| s.reveal().lines()).filter(|part| !part.is_empty()) {
+                    text = text.replace(part, "***");
+                }
                 if to.send(wrap(text)).is_err() {
                     return;
                 }
@@ -254,7 +268,7 @@ mod tests {
     fn a_child_sees_only_what_was_declared_and_its_lines_are_heard() {
         let words = words(&["sh", "-c", "echo out $MINE $CARGO_PKG_NAME; echo err >&2"]);
         let mut lines = Vec::new();
-        let child = Child::new(&words).env("MINE", Secret::new("yes".into()));
+        let child = Child::new(&words).env("MINE", "yes");
         child.run(&Stop::new(), &mut |l| lines.push(l.to_owned())).expect("success");
         lines.sort();
         assert_eq!(lines, ["err", "out yes"]);

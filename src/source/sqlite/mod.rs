@@ -86,16 +86,21 @@ impl Source for Sqlite {
     }
 }
 
-/// Opens the live file read-only, waiting for the application's locks.
+/// Opens the live file to read it, waiting for the application's locks.
+///
+/// SQLite may write, vex may not: only so is a journal of an application that crashed rolled back, and are the files
+/// of WAL mode gone afterwards when nobody else has the database open. Where writing is impossible it is read only.
 fn open_live(path: &Path, doing: &str) -> Result<Connection> {
     if !path.is_file() {
         let error = Error::new(ErrorKind::Unreachable, doing, format!("there is no file {}", path.display()));
         return Err(error.hint("Check `path`; relative paths start at the job file."));
     }
-    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags).map_err(|e| failed(doing, e))?;
     connection.busy_timeout(BUSY).map_err(|e| failed(doing, e))?;
-    connection.execute_batch("PRAGMA trusted_schema=OFF; PRAGMA cell_size_check=ON;").map_err(|e| failed(doing, e))?;
+    connection
+        .execute_batch("PRAGMA query_only=ON; PRAGMA trusted_schema=OFF; PRAGMA cell_size_check=ON;")
+        .map_err(|e| failed(doing, e))?;
     Ok(connection)
 }
 

@@ -5,6 +5,7 @@
 //! the live file is the same file before and after.
 
 use std::io::Read;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::Mutex;
@@ -65,9 +66,10 @@ impl SqliteSnapshot {
         let copy = tempfile::Builder::new().prefix(".vex-").suffix(".sqlite").tempfile_in(staging).map_err(io)?;
         copy.as_file().lock().map_err(io)?;
         let identity = |p: &Path| std::fs::metadata(p).map(|m| (m.dev(), m.ino()));
-        let before = identity(path).map_err(|e| Error::new(ErrorKind::Unreachable, &doing, e.to_string()))?;
+        // A missing file is for the opening to tell.
+        let before = identity(path).ok();
         copy_live(path, copy.path(), &doing, stop)?;
-        if identity(path).ok() != Some(before) {
+        if identity(path).ok() != before {
             return Err(Error::new(ErrorKind::Busy, doing, "the file was replaced by another while it was copied"));
         }
         let connection = open_copy(copy.path(), &doing)?;
@@ -260,9 +262,17 @@ fn copy_live(path: &Path, copy: &Path, doing: &str, stop: &Stop) -> Result<()> {
         .hint("Try again when it writes less, or switch the database to WAL mode."))
 }
 
+/// Opens the copy. It never changes, so SQLite needs no locks on it and no files beside it, not even in WAL mode.
 fn open_copy(path: &Path, doing: &str) -> Result<Connection> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = Connection::open_with_flags(path, flags).map_err(|e| failed(doing, e))?;
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_URI;
+    let mut uri = String::from("file:");
+    for byte in path.as_os_str().as_bytes() {
+        match byte {
+            b'/' | b'.' | b'-' | b'_' | b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' => uri.push(char::from(*byte)),
+            _ => uri += &format!("%{byte:02X}"),
+        }
+    }
+    let connection = Connection::open_with_flags(uri + "?immutable=1", flags).map_err(|e| failed(doing, e))?;
     connection.execute_batch("PRAGMA trusted_schema=OFF; PRAGMA cell_size_check=ON;").map_err(|e| failed(doing, e))?;
     Ok(connection)
 }
@@ -297,16 +307,23 @@ pub fn tables(connection: &Connection) -> rusqlite::Result<Vec<Table>> {
 fn schema_sql(connection: &Connection, form: &str, name: &str) -> rusqlite::Result<Option<String>> {
     let sql = "SELECT sql FROM sqlite_schema WHERE type=?1 AND name=?2";
     let text: String = connection.query_row(sql, [form, name], |row| row.get(0))?;
-    Ok(Some(format!("{text}\n;\n")))
+    Ok(Some(terminated(&text)))
 }
 
 /// Name, table and SQL of every object of a form that has SQL of its own.
 fn schema_objects(connection: &Connection, form: &str) -> rusqlite::Result<Vec<(String, String, String)>> {
     let sql = "SELECT name, tbl_name, sql FROM sqlite_schema WHERE type=?1 AND sql IS NOT NULL ORDER BY rowid";
     let mut statement = connection.prepare(sql)?;
-    let objects = statement
-        .query_map([form], |row| Ok((row.get(0)?, row.get(1)?, format!("{}\n;\n", row.get::<_, String>(2)?))))?;
+    let objects =
+        statement.query_map([form], |row| Ok((row.get(0)?, row.get(1)?, terminated(&row.get::<_, String>(2)?))))?;
     objects.collect()
+}
+
+/// SQL of the schema as a statement. What stands before the `;` becomes part of the schema again, so no line end is
+/// added but after a comment, which would swallow it.
+fn terminated(sql: &str) -> String {
+    let comment = sql.lines().next_back().is_some_and(|line| line.contains("--"));
+    format!("{sql}{};\n", if comment { "\n" } else { "" })
 }
 
 fn settings_sql(connection: &Connection) -> rusqlite::Result<String> {

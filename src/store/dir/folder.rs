@@ -16,7 +16,7 @@ use crate::job::DirSpec;
 use crate::store::contract::{Error, ErrorKind, Object, Result, Store, Upload};
 use crate::store::dir::path;
 use crate::store::dir::upload::DirUpload;
-use crate::world::{Entropy, World};
+use crate::world::{Entropy, World, point};
 
 /// How much is read between two looks at the stop token, in bytes.
 const SLICE: usize = 4 << 20;
@@ -143,6 +143,7 @@ impl Store for Dir {
         let doing = format!("remove {key} in {}", self.place);
         let target = path::locate(&self.root, key, &doing)?;
         if present(std::fs::remove_file(&target), &doing)?.is_some() {
+            point("unlink after");
             path::sync(target.parent().unwrap_or(&self.root)).map_err(|e| path::error(e, &doing))?;
         }
         Ok(())

@@ -17,7 +17,7 @@ use rustix::io::Errno;
 use crate::base::Stop;
 use crate::store::contract::{Error, ErrorKind, Result, Upload};
 use crate::store::dir::path;
-use crate::world::Entropy;
+use crate::world::{Entropy, point};
 
 /// How much is written between two looks at the stop token, in bytes.
 const SLICE: usize = 4 << 20;
@@ -51,6 +51,7 @@ impl DirUpload {
         folders
             .extend(made.iter().rev().filter(|f| root.starts_with(f)).filter_map(|f| f.parent().map(Path::to_owned)));
         let (file, temporary) = open_temporary(&folder, entropy).map_err(io)?;
+        point("temporary made");
         Ok(DirUpload {
             file,
             temporary,
@@ -86,12 +87,15 @@ impl DirUpload {
             let found = format!("{came} of {bytes} bytes came, the file has {length}");
             return Err(Error::new(ErrorKind::Damaged, &self.doing, found));
         }
+        point("sync before");
         self.file.sync_all().map_err(io)?;
+        point("move before");
         move_into_place(&self.temporary, &self.target).map_err(|e| match e.kind() {
             io::ErrorKind::AlreadyExists => taken(&self.doing),
             _ => path::error(e, &self.doing),
         })?;
         self.published = true;
+        point("move after");
         self.folders.iter().try_for_each(|folder| path::sync(folder)).map_err(|e| path::error(e, &self.doing))
     }
 
@@ -173,6 +177,7 @@ fn move_into_place(temporary: &Path, target: &Path) -> io::Result<()> {
 
 fn link_into_place(temporary: &Path, target: &Path) -> io::Result<()> {
     std::fs::hard_link(temporary, target)?;
+    point("link after");
     std::fs::remove_file(temporary)
 }
 

@@ -1,0 +1,146 @@
+//! A run into a bucket and a folder at once, over a wire on which things go wrong.
+
+use std::collections::BTreeMap;
+
+use rusqlite::Connection;
+
+use crate::s3_server::{Fault, Kind, Recorded, S3Server, What};
+use crate::space::{Space, contents, rows, word};
+
+fn space(server: &S3Server) -> Space {
+    let job = format!(
+        r#"
+sources {{ sqlite "app" path="app.db" }}
+stores {{
+    dir "disk" path="disk" {{ keep last=9 }}
+    s3 "cloud" bucket="{}" endpoint="{}" prefix="pre" {{ access-key (file)"{}"; secret-key (file)"{}"; keep last=9 }}
+}}
+job "j" {{ dump "app" chunk="64KiB" {{ archive compression="store"; send "disk" "cloud"; verify "disk" "cloud" }} }}
+"#,
+        server.bucket,
+        server.endpoint,
+        server.access_file.display(),
+        server.secret_file.display()
+    );
+    let space = Space::new().job(&job);
+    space.database(
+        "app.db",
+        "CREATE TABLE small (v); INSERT INTO small VALUES ('x');
+         CREATE TABLE large (id INTEGER PRIMARY KEY, v TEXT);
+         WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i < 2000)
+         INSERT INTO large SELECT i, hex(randomblob(500)) FROM n;",
+    );
+    space
+}
+
+/// The requests that changed something, in order.
+fn writes(requests: &[Recorded]) -> Vec<(Kind, String)> {
+    let changing = [Kind::Put, Kind::Initiate, Kind::Part, Kind::Complete, Kind::Abort, Kind::Delete];
+    requests.iter().filter(|r| changing.contains(&r.kind)).map(|r| (r.kind, r.path.clone())).collect()
+}
+
+#[test]
+fn one_read_of_the_source_makes_two_equal_copies_and_the_manifest_is_written_last() {
+    let server = S3Server::start();
+    let space = space(&server);
+    space.back_up();
+    let lines = space.list();
+    assert_eq!(lines.iter().map(|l| word(l, "store")).collect::<Vec<_>>(), ["cloud", "disk"]);
+    assert_eq!((&lines[0]["id"], &lines[0]["bytes"]), (&lines[1]["id"], &lines[1]["bytes"]));
+    for (number, line) in lines.iter().enumerate() {
+        let restored = space.restore(line, &format!("{number}.db"));
+        assert_eq!(contents(&restored), contents(&space.path("app.db")));
+    }
+    let key = format!("/vault/{}", word(&lines[0], "key"));
+    let mut written = writes(&server.requests());
+    written.retain(|(kind, path)| *kind != Kind::Part && !path.contains(".proof-"));
+    let expected =
+        [(Kind::Initiate, key.clone()), (Kind::Complete, key.clone()), (Kind::Put, format!("{key}.manifest.json"))];
+    assert_eq!(written, expected);
+    server.assert_tidy("pre/j/app/");
+}
+
+#[test]
+fn one_table_is_restored_by_its_own_ranges() {
+    let server = S3Server::start();
+    let space = space(&server);
+    space.back_up();
+    let before = server.requests().len();
+    let only = ["restore", "job.kdl", "--from", "cloud", "--only", "app.small", "--into", "sqlite:small.db"];
+    space.run(&only).expect(0);
+    let db = Connection::open(space.path("small.db")).unwrap();
+    assert_eq!(rows(&db, "SELECT v FROM small"), ["t\"x\" "]);
+    let requests = server.requests();
+    let ranges: Vec<u64> = requests[before..]
+        .iter()
+        .filter(|r| r.kind == Kind::Get && r.path.ends_with(".zip"))
+        .map(|r| {
+            let (from, to) = r.header("range").unwrap().strip_prefix("bytes=").unwrap().split_once('-').unwrap();
+            to.parse::<u64>().unwrap() + 1 - from.parse::<u64>().unwrap()
+        })
+        .collect();
+    let bytes = space.list()[0]["bytes"].as_u64().unwrap();
+    assert!(ranges.len() <= 2 && ranges.iter().sum::<u64>() < 2000, "{ranges:?} of {bytes} bytes");
+    assert!(bytes > 4_000_000, "{bytes}");
+}
+
+/// Every upload that was begun was ended.
+#[track_caller]
+fn assert_ended(server: &S3Server, what: &str) {
+    assert_eq!(server.pending(), [""; 0], "{what}: an upload was left");
+    server.assert_tidy("pre/j/app/");
+}
+
+#[test]
+fn whatever_the_wire_does_there_is_one_good_backup_or_none() {
+    let slow = What::Answer(503, "SlowDown");
+    // The fault, and whether the run overcomes it.
+    let table: Vec<(&str, Fault, bool)> = vec![
+        ("slow at the start", Fault::new(Kind::Initiate, slow.clone()).times(2), true),
+        ("slow parts", Fault::new(Kind::Part, slow.clone()), true),
+        ("a part that is reset", Fault::new(Kind::Part, What::CutRequest(1000)), true),
+        ("a part whose answer is lost", Fault::new(Kind::Part, What::Lose), true),
+        ("a part that is spoilt on the way", Fault::new(Kind::Part, What::SpoilRequest), true),
+        ("an error with status 200", Fault::new(Kind::Complete, What::Answer(200, "InternalError")), true),
+        ("a lost answer to the completion", Fault::new(Kind::Complete, What::Lose), true),
+        ("slow at the manifest", Fault::new(Kind::Put, slow), true),
+        ("a lost answer to the manifest", Fault::new(Kind::Put, What::Lose), true),
+        ("a manifest that is reset", Fault::new(Kind::Put, What::CutRequest(10)), true),
+        ("no right to begin", Fault::new(Kind::Initiate, What::Answer(403, "AccessDenied")).times(99), false),
+        ("no right to send", Fault::new(Kind::Part, What::Answer(403, "AccessDenied")).times(99), false),
+        ("no right to complete", Fault::new(Kind::Complete, What::Answer(403, "AccessDenied")).times(99), false),
+        ("no right to the manifest", Fault::new(Kind::Put, What::Answer(403, "AccessDenied")).times(99), false),
+    ];
+    for (what, fault, overcome) in table {
+        let server = S3Server::start();
+        let space = space(&server);
+        server.fault(fault);
+        let ran = space.run(&["run", "job.kdl"]);
+        assert_eq!(ran.code, if overcome { 0 } else { 1 }, "{what}: {}", ran.stderr);
+        assert_ended(&server, what);
+        let mut stores: BTreeMap<String, usize> = BTreeMap::new();
+        for (number, line) in space.list().iter().enumerate() {
+            *stores.entry(word(line, "store").to_owned()).or_default() += 1;
+            let restored = space.restore(line, &format!("{number}.db"));
+            assert_eq!(contents(&restored), contents(&space.path("app.db")), "{what}");
+        }
+        let expected: Vec<(&str, usize)> = if overcome { vec![("cloud", 1), ("disk", 1)] } else { vec![("disk", 1)] };
+        assert_eq!(stores.iter().map(|(s, n)| (s.as_str(), *n)).collect::<Vec<_>>(), expected, "{what}");
+    }
+}
+
+#[test]
+fn a_failed_source_completes_no_upload() {
+    let server = S3Server::start();
+    let space = space(&server);
+    let page = 4096;
+    let path = space.path("app.db");
+    let mut bytes = std::fs::read(&path).unwrap();
+    let middle = bytes.len() / page / 2 * page;
+    bytes[middle..middle + 200].fill(0xee);
+    std::fs::write(&path, bytes).unwrap();
+    space.run(&["run", "job.kdl"]).expect(1);
+    assert_eq!(server.statuses(Kind::Complete), [0; 0]);
+    assert_eq!(space.list().len(), 0);
+    assert_ended(&server, "a failed source");
+}

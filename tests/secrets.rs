@@ -1,0 +1,195 @@
+//! Canaries: no secret is in anything that vex prints, keeps, sends, or starts; and what it makes is its owner's.
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::Command;
+
+use crate::s3_server::{Fault, Kind, S3Server, What};
+use crate::space::{Ran, Space, files};
+
+/// A job whose every secret is a canary; the password of the archive comes as `password` says.
+fn space(server: &S3Server, password: &str) -> Space {
+    let job = format!(
+        r#"
+sources {{ sqlite "app" path="app.db" }}
+stores {{
+    dir "disk" path="disk" {{ keep last=1 }}
+    s3 "cloud" bucket="{}" endpoint="{}" {{ access-key (file)"access"; secret-key (env)"SECRET_KEY"; keep last=1 }}
+}}
+job "j" {{
+    archive {{ password {password} }}
+    exec "look" {{
+        command "sh" "-c" "cat /proc/$$/cmdline /proc/$PPID/cmdline > looked.txt; echo \"$TOKEN\" > token.txt"
+        env {{ TOKEN (file)"token" }}
+    }}
+    dump "app" {{ send "disk" "cloud"; verify "disk" "cloud" }}
+}}
+"#,
+        server.bucket, server.endpoint
+    );
+    let space = Space::new().job(&job).env("ZIP_PASSWORD", "CANARY-ZIP-ENV").env("SECRET_KEY", &server.secret_key);
+    space.secret("access", &server.access_key);
+    space.secret("zip", "CANARY-ZIP-FILE\n");
+    space.secret("token", "CANARY-TOKEN\n");
+    space.database("app.db", "CREATE TABLE t (v); INSERT INTO t VALUES ('a'), ('b');");
+    space
+}
+
+/// The variants of the password, and what it is.
+const PASSWORDS: [(&str, &str); 3] = [
+    (r#"(env)"ZIP_PASSWORD""#, "CANARY-ZIP-ENV"),
+    (r#"(file)"zip""#, "CANARY-ZIP-FILE"),
+    (r#"(command)"sh" "-c" "cat /proc/$$/cmdline > asked.txt; cat zip""#, "CANARY-ZIP-FILE"),
+];
+
+#[track_caller]
+fn assert_silent(what: &str, bytes: &[u8]) {
+    let at = bytes.windows(6).position(|w| w == b"CANARY");
+    let around = at.map(|at| bytes[at.saturating_sub(60)..bytes.len().min(at + 40)].escape_ascii().to_string());
+    assert_eq!(around, None, "a secret in {what}");
+}
+
+/// Looks at everything that was printed, kept, sent, and started.
+#[track_caller]
+fn look_everywhere(space: &Space, server: &S3Server, ran: &[Ran]) {
+    for ran in ran {
+        assert_silent("standard output", ran.stdout.as_bytes());
+        assert_silent("standard error", ran.stderr.as_bytes());
+    }
+    let given = ["access", "zip", "token", "token.txt"].map(|name| space.path(name));
+    for path in files(&space.path("")).into_iter().filter(|p| !given.contains(p)) {
+        assert_silent(&path.display().to_string(), &std::fs::read(&path).unwrap());
+    }
+    for request in server.requests() {
+        let headers = request.headers.iter().map(|(n, v)| format!("{n}: {v}\n")).collect::<String>();
+        assert_silent("a request", format!("{} {}\n{headers}", request.path, request.query).as_bytes());
+        assert_silent("a request's body", &request.body);
+    }
+    server.assert_tidy("j/app/");
+}
+
+#[test]
+fn no_command_lets_a_secret_out() {
+    for (password, _) in PASSWORDS {
+        let server = S3Server::start();
+        let space = space(&server, password);
+        let commands: [&[&str]; 12] = [
+            &["check", "job.kdl"],
+            &["plan", "job.kdl"],
+            &["run", "job.kdl"],
+            &["run", "job.kdl", "--format", "json"],
+            &["list", "job.kdl"],
+            &["verify", "job.kdl", "--from", "cloud"],
+            &["verify", "job.kdl", "--from", "disk", "--format", "json"],
+            &["restore", "job.kdl", "--from", "cloud", "--into", "sqlite:new.db"],
+            &["restore", "job.kdl", "--only", "app.t", "--into", "sqlite:only.db"],
+            &["catalog", "rebuild", "job.kdl"],
+            &["schema"],
+            &["list", "job.kdl", "--format", "json"],
+        ];
+        let ran = commands.map(|arguments| space.run(arguments).expect(0));
+        look_everywhere(&space, &server, &ran);
+        assert_eq!(std::fs::read_to_string(space.path("token.txt")).unwrap(), "CANARY-TOKEN\n", "the child needs it");
+        assert!(space.path("looked.txt").exists());
+    }
+}
+
+#[test]
+fn no_failure_lets_a_secret_out() {
+    let server = S3Server::start();
+    let space = space(&server, PASSWORDS[1].0);
+    space.run(&["run", "job.kdl"]).expect(0);
+    let ways: [(&str, &dyn Fn()); 5] = [
+        ("a wrong password", &|| drop(space.secret("zip", "CANARY-ZIP-OTHER"))),
+        ("an empty password", &|| drop(space.secret("zip", ""))),
+        ("an open password", &|| {
+            std::fs::set_permissions(space.path("zip"), std::fs::Permissions::from_mode(0o644)).unwrap();
+        }),
+        ("no right", &|| server.fault(Fault::new(Kind::List, What::Answer(403, "AccessDenied")).times(999))),
+        ("wrong keys", &|| drop(space.secret("access", "CANARY-NOBODY"))),
+    ];
+    for (what, spoil) in ways {
+        spoil();
+        let verify = space.run(&["verify", "job.kdl", "--from", "cloud"]);
+        assert_ne!(verify.code, 0, "{what}");
+        let ran = [verify, space.run(&["run", "job.kdl"])];
+        for ran in &ran {
+            assert_silent(what, format!("{}{}", ran.stdout, ran.stderr).as_bytes());
+        }
+    }
+    assert_silent("the logs", space.logs().as_bytes());
+    assert_silent("the catalog", &std::fs::read(space.state("catalog.sqlite")).unwrap());
+}
+
+#[test]
+fn a_secret_in_clear_is_refused_and_masked() {
+    let space = Space::new().job(
+        r#"sources { mysql "m" user="u" password="CANARY-CLEAR" }
+        stores { s3 "c" bucket="b" access-key="CANARY-KEY" secret-key="CANARY-SECRET" { keep last=1 } }
+        job "j" { archive password="CANARY-ZIP"; dump "m" { send "c"; verify "c" } }"#,
+    );
+    for arguments in [
+        &["check", "job.kdl"][..],
+        &["check", "job.kdl", "--format", "json"],
+        &["run", "job.kdl"],
+        &["plan", "job.kdl"],
+    ] {
+        let ran = space.run(arguments).expect(78);
+        assert_silent(&format!("{arguments:?}"), format!("{}{}", ran.stdout, ran.stderr).as_bytes());
+    }
+}
+
+#[test]
+fn a_child_that_prints_its_secret_is_not_quoted() {
+    let job = r#"job "j" { exec "loud" {
+        command "sh" "-c" "echo \"I got $TOKEN, $PLAIN\"; echo \"again: $TOKEN\" >&2; exit 1"
+        env { TOKEN (env)"TOKEN"; PLAIN "plain" }
+    } }"#;
+    let space = Space::new().job(job).env("TOKEN", "CANARY-TOKEN");
+    let ran = [space.run(&["run", "job.kdl"]).expect(1), space.run(&["run", "job.kdl", "--format", "json"]).expect(1)];
+    for ran in &ran {
+        assert_silent("the output", format!("{}{}", ran.stdout, ran.stderr).as_bytes());
+    }
+    assert!(space.logs().contains("I got ***, plain") && space.logs().contains("again: ***"), "{}", space.logs());
+    assert_silent("the log", space.logs().as_bytes());
+    assert_silent("the catalog", &std::fs::read(space.state("catalog.sqlite")).unwrap());
+}
+
+/// Files and folders that others could open.
+fn open_to_others(folder: &Path) -> Vec<String> {
+    let mut open = Vec::new();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(&folder).unwrap().flatten() {
+            let meta = entry.metadata().unwrap();
+            let expected = if meta.is_dir() { 0o700 } else { 0o600 };
+            if meta.permissions().mode() & 0o777 != expected {
+                open.push(format!("{:o} {}", meta.permissions().mode() & 0o777, entry.path().display()));
+            }
+            if meta.is_dir() {
+                folders.push(entry.path());
+            }
+        }
+    }
+    open
+}
+
+#[test]
+fn what_is_made_is_its_owners_whatever_the_umask() {
+    let server = S3Server::start();
+    let space = space(&server, PASSWORDS[0].0);
+    std::fs::create_dir(space.path("made")).unwrap();
+    for arguments in
+        [&["run", "job.kdl"][..], &["restore", "job.kdl", "--from", "disk", "--into", "sqlite:made/new.db"]]
+    {
+        let vex = space.vex(arguments);
+        let mut open = Command::new("sh");
+        open.args(["-c", "umask 000; exec \"$@\"", "sh"]).arg(vex.get_program()).args(vex.get_args());
+        open.env_clear().envs(vex.get_envs().filter_map(|(n, v)| Some((n, v?)))).current_dir(space.path(""));
+        Ran::from(open.output().unwrap()).expect(0);
+    }
+    for made in ["state", "disk", "made"] {
+        assert!(!files(&space.path(made)).is_empty(), "{made}");
+        assert_eq!(open_to_others(&space.path(made)), [""; 0]);
+    }
+}
