@@ -1,7 +1,11 @@
 //! One test binary: every file below is a module of it.
 #![allow(missing_docs, reason = "a test is named after what it claims")]
-#![allow(clippy::unwrap_used, reason = "clippy.toml allows it in tests, but clippy does not see that helpers are tests")]
+#![allow(
+    clippy::unwrap_used,
+    reason = "clippy.toml allows it in tests, but clippy does not see that helpers are tests"
+)]
 
+mod check;
 mod contract;
 mod map;
 mod mysql_state;
