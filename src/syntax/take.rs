@@ -115,7 +115,7 @@ impl Node {
     /// A schedule.
     pub fn schedule(&self, name: &str) -> Option<Schedule> {
         match self.value(name) {
-            Some(Value::Schedule(schedule)) => Some(schedule.clone()),
+            Some(Value::Schedule(schedule)) => Some(schedule.as_ref().clone()),
             _ => None,
         }
     }

@@ -33,7 +33,7 @@ pub enum Value {
     /// Patterns.
     Globs(Vec<Glob>),
     /// A schedule.
-    Schedule(Schedule),
+    Schedule(Box<Schedule>),
 }
 
 /// The span of an entry's value: the entry without name and annotation.
@@ -147,7 +147,7 @@ fn one(name: &str, form: Form, value: &KdlValue, span: &Span) -> Result<Value, B
             Err(_) => Err(Box::new(fault::zone(s, near_zone(s).as_deref(), span))),
         },
         (Form::Schedule, KdlValue::String(s)) => {
-            read_schedule(s).map(Value::Schedule).map_err(|why| Box::new(fault::schedule(&why, span)))
+            read_schedule(s).map(|s| Value::Schedule(Box::new(s))).map_err(|why| Box::new(fault::schedule(&why, span)))
         }
         (form, _) => Err(wrong(&form.show())),
     }
