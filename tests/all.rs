@@ -5,9 +5,12 @@
     reason = "clippy.toml allows it in tests, but clippy does not see that helpers are tests"
 )]
 
+mod bank;
 mod check;
 mod contract;
+mod docs;
 mod map;
+mod mysql;
 mod mysql_state;
 mod quickstart;
 mod s3_server;

@@ -58,7 +58,10 @@ impl State {
         let name = quote(name);
         let row = one(conn, &format!("SHOW CREATE {kind} {name}"));
         for column in columns {
-            self.add(format!("{} {name}: {column}", kind.to_lowercase()), text(&row, column));
+            // MySQL names the character set beside the collation only where the first CREATE did; replaying its own
+            // text loses the word, not the meaning.
+            let value = text(&row, column).replace(" CHARACTER SET utf8mb4 COLLATE ", " COLLATE ");
+            self.add(format!("{} {name}: {column}", kind.to_lowercase()), value);
         }
     }
 

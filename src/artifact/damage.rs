@@ -40,6 +40,14 @@ pub enum Damage {
         /// What was found.
         found: String,
     },
+    /// An object could not be made in the target.
+    #[error("{what} was not restored: {why}")]
+    Left {
+        /// The object.
+        what: String,
+        /// Why.
+        why: String,
+    },
     /// The object as a whole is not what its manifest says.
     #[error("the object is damaged: {0}")]
     Object(String),

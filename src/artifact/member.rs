@@ -42,6 +42,10 @@ pub enum Kind {
     Trigger,
     /// A scheduled event.
     Event,
+    /// A package of routines (MariaDB).
+    Package,
+    /// The body of a package.
+    PackageBody,
     /// Settings of the database that no other member carries.
     Settings,
 }
@@ -61,6 +65,8 @@ impl Kind {
             Kind::Procedure => "procedure",
             Kind::Trigger => "trigger",
             Kind::Event => "event",
+            Kind::Package => "package",
+            Kind::PackageBody => "package body",
             Kind::Settings => "settings",
         }
     }

@@ -1,6 +1,7 @@
 //! `fetch → open → load`: *before* in order, then *data* on all connections, then *after* in order.
 //!
-//! Knows a target, not which server it is. Nothing counts as restored before the target recounted it.
+//! Knows a target, not which server it is. Nothing counts as restored before the target recounted it. A view or routine
+//! that the target refuses does not keep the rest away: it is listed at the end, and the restore is incomplete.
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -10,7 +11,7 @@ use crate::artifact::{Damage, EntryLine, Kind, Member, Phase, Proof};
 use crate::base::Stop;
 use crate::pipeline::fetch::Fetch;
 use crate::pipeline::stage::{Error, FirstFailure};
-use crate::source::contract::{Load, Loading, Target};
+use crate::source::contract::{ErrorKind, Load, Loading, Target};
 
 /// What is to be restored.
 pub struct Restore<'a> {
@@ -30,16 +31,36 @@ pub fn restore(restore: &Restore<'_>, stop: &Stop) -> Result<Vec<Damage>, Error>
     let chosen: Vec<&EntryLine> = manifest.entries.iter().filter(|e| restore.chosen[e.member]).collect();
     restore.fetch.meter.expect(chosen.iter().map(|e| e.raw).sum());
     restore.target.prepare(restore.loading, stop)?;
+    let left = Mutex::new(Vec::new());
     for phase in [Phase::Before, Phase::Data, Phase::After] {
         let own: Vec<&EntryLine> =
             chosen.iter().copied().filter(|e| manifest.members[e.member].phase == phase).collect();
-        load_phase(restore, &own, if phase == Phase::Data { restore.target.workers() } else { 1 }, stop)?;
+        load_phase(restore, &own, if phase == Phase::Data { restore.target.workers() } else { 1 }, &left, stop)?;
     }
     restore.target.settle(stop)?;
-    prove(restore, stop)
+    let mut damage = left.into_inner().expect("no panic while locked");
+    damage.extend(recount(restore, stop)?);
+    restore.target.release(stop)?;
+    for member in restore.target.missing(&restore.loading.members, stop)? {
+        let what = what(&member);
+        if !damage.iter().any(|d| matches!(d, Damage::Left { what: own, .. } if *own == what)) {
+            damage.push(Damage::Left { what, why: "it is not there".into() });
+        }
+    }
+    Ok(damage)
 }
 
-fn load_phase(restore: &Restore<'_>, entries: &[&EntryLine], workers: usize, stop: &Stop) -> Result<(), Error> {
+fn what(member: &Member) -> String {
+    format!("{} {}", member.kind.word(), member.title())
+}
+
+fn load_phase(
+    restore: &Restore<'_>,
+    entries: &[&EntryLine],
+    workers: usize,
+    left: &Mutex<Vec<Damage>>,
+    stop: &Stop,
+) -> Result<(), Error> {
     let failure = FirstFailure::new(stop);
     let groups = restore.fetch.groups(entries);
     let offsets = file_offsets(restore, entries);
@@ -54,8 +75,17 @@ fn load_phase(restore: &Restore<'_>, entries: &[&EntryLine], workers: usize, sto
                         restore.fetch.group(group, &failure.stop, &mut |entry, bytes| {
                             let member = &restore.fetch.manifest.members[entry.member];
                             let offset = offsets.get(&entry.offset).copied().unwrap_or(0);
-                            restore.target.load(worker, Load { member, offset, bytes: &bytes }, &failure.stop)?;
-                            Ok(())
+                            match restore.target.load(worker, Load { member, offset, bytes: &bytes }, &failure.stop) {
+                                Err(error)
+                                    if member.phase == Phase::After
+                                        && matches!(error.kind, ErrorKind::Failed | ErrorKind::Denied) =>
+                                {
+                                    let line = Damage::Left { what: what(member), why: error.found };
+                                    left.lock().expect("no panic while locked").push(line);
+                                    Ok(())
+                                }
+                                other => Ok(other?),
+                            }
                         })?;
                     }
                     Ok(())
@@ -83,16 +113,10 @@ fn file_offsets(restore: &Restore<'_>, entries: &[&EntryLine]) -> BTreeMap<u64, 
     offsets
 }
 
-/// The inventory, and rows and digests of every table, against the manifest.
-fn prove(restore: &Restore<'_>, stop: &Stop) -> Result<Vec<Damage>, Error> {
+/// Rows and digests of every table, against the manifest.
+fn recount(restore: &Restore<'_>, stop: &Stop) -> Result<Vec<Damage>, Error> {
     let manifest = restore.fetch.manifest;
-    let missing = restore.target.missing(&restore.loading.members, stop)?;
-    let lost = |m: &Member| Damage::Rows {
-        title: m.title(),
-        expected: format!("a {}", m.kind.word()),
-        found: "nothing".into(),
-    };
-    let damage = Mutex::new(missing.iter().map(lost).collect::<Vec<Damage>>());
+    let damage = Mutex::new(Vec::new());
     // A restored file brings its tables along, so they are recounted whether or not their SQL was loaded.
     let whole_file = restore.loading.members.iter().any(|m| m.kind == Kind::File);
     let tables: Vec<(usize, Proof)> =

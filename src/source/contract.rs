@@ -236,6 +236,9 @@ pub trait Target: Send + Sync {
     /// Recounts the rows of a member that were loaded.
     fn prove(&self, worker: usize, member: &Member, stop: &Stop) -> Result<Proof>;
 
+    /// Lets loose what must not run before everything is proven: events. Called once, after the last `prove`.
+    fn release(&self, stop: &Stop) -> Result<()>;
+
     /// Which of the members do not exist now.
     fn missing(&self, members: &[Member], stop: &Stop) -> Result<Vec<Member>>;
 

@@ -1,12 +1,15 @@
 //! Where bytes come from and go back to.
 
 pub mod contract;
+mod mysql;
+mod script;
 mod sqlite;
 
 use crate::artifact::Dialect;
 use crate::base::Stop;
 use crate::job::SourceSpec;
 use crate::source::contract::{Result, Source};
+use crate::source::mysql::Mysql;
 use crate::source::sqlite::Sqlite;
 use crate::world::World;
 
@@ -15,11 +18,7 @@ pub fn open(spec: &SourceSpec, name: &str, world: &World, stop: &Stop) -> Result
     stop.check()?;
     match spec {
         SourceSpec::Sqlite(spec) => Ok(Box::new(Sqlite::new(spec, name, &world.state))),
-        SourceSpec::Mysql(_) => Err(contract::Error::new(
-            contract::ErrorKind::Refused,
-            format!("open {name}"),
-            "MySQL is not in this version yet",
-        )),
+        SourceSpec::Mysql(spec) => Ok(Box::new(Mysql::open(spec, stop)?)),
     }
 }
 

@@ -16,13 +16,14 @@ use tempfile::NamedTempFile;
 use crate::artifact::{Kind, Member, Phase, Position, Proof, RowDigest};
 use crate::base::Stop;
 use crate::source::contract::{Error, ErrorKind, Out, Piece, Reading, Result, Snapshot};
+use crate::source::script::Inserts;
 use crate::source::sqlite::{failed, open_live, rows};
 
 /// Size of an INSERT statement at which the next begins.
 const STATEMENT: usize = 256 << 10;
 
 /// What every entry of rows begins with.
-const PROLOGUE: &[u8] = b"PRAGMA foreign_keys=OFF;\nBEGIN;\n";
+const PROLOGUE: &[u8] = b"PRAGMA foreign_keys=OFF;\n";
 
 /// A table as `PRAGMA table_list` knows it.
 pub struct Table {
@@ -157,11 +158,11 @@ impl SqliteSnapshot {
         let mut statement = connection.prepare(&rows::select(table, &columns)).map_err(fail)?;
         let mut found = statement.query([]).map_err(fail)?;
         let (mut digest, mut total) = (RowDigest::new(), Proof::default());
-        let mut script: Option<Script> = None;
+        let mut script: Option<Inserts> = None;
         while let Some(row) = found.next().map_err(fail)? {
             let open = match &mut script {
                 Some(open) => open,
-                None => script.insert(Script::begin(out.buffer()?)),
+                None => script.insert(Inserts::begin(out.buffer()?, PROLOGUE, STATEMENT)),
             };
             open.row(&head);
             rows::take_row(row, columns.len(), &mut digest, Some(&mut open.bytes)).map_err(fail)?;
@@ -178,40 +179,6 @@ impl SqliteSnapshot {
             out.chunk(script.end(), proof)?;
         }
         Ok(total)
-    }
-}
-
-/// An entry of rows that is being written.
-struct Script {
-    bytes: Vec<u8>,
-    /// Where the open statement began, if one is open.
-    statement: Option<usize>,
-}
-
-impl Script {
-    fn begin(mut buffer: Vec<u8>) -> Script {
-        buffer.extend_from_slice(PROLOGUE);
-        Script { bytes: buffer, statement: None }
-    }
-
-    /// Makes room for a row: in the open statement, or in a new one.
-    fn row(&mut self, head: &[u8]) {
-        match self.statement {
-            Some(from) if self.bytes.len() - from < STATEMENT => self.bytes.extend_from_slice(b",\n"),
-            open => {
-                if open.is_some() {
-                    self.bytes.extend_from_slice(b";\n");
-                }
-                self.statement = Some(self.bytes.len());
-                self.bytes.extend_from_slice(head);
-                self.bytes.push(b'\n');
-            }
-        }
-    }
-
-    fn end(mut self) -> Vec<u8> {
-        self.bytes.extend_from_slice(b";\nCOMMIT;\n");
-        self.bytes
     }
 }
 

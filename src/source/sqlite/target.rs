@@ -233,6 +233,10 @@ impl Target for SqliteTarget {
         rows::prove(&self.open()?, &member.name).map_err(|e| failed(&format!("recount {}", member.title()), e))
     }
 
+    fn release(&self, stop: &Stop) -> Result<()> {
+        Ok(stop.check()?)
+    }
+
     fn missing(&self, members: &[Member], stop: &Stop) -> Result<Vec<Member>> {
         stop.check()?;
         let there = present(&self.open()?, members).map_err(|e| failed(&self.doing("ask"), e))?;

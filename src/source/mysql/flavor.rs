@@ -1,0 +1,74 @@
+//! MySQL or MariaDB, and all that differs between them for a dump.
+//!
+//! Statements are chosen by family here, and by trying where versions differ (`SHOW BINARY LOG STATUS` and its elder):
+//! version strings lie.
+
+use mysql::Conn;
+use mysql::prelude::Queryable;
+
+use crate::source::contract::Result;
+use crate::source::mysql::connect::wrap;
+
+/// The two families.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Family {
+    /// MySQL and its close relatives.
+    Mysql,
+    /// MariaDB.
+    Mariadb,
+}
+
+/// Which server it is.
+#[derive(Debug, Clone)]
+pub struct Flavor {
+    /// Its family.
+    pub family: Family,
+    /// As it names itself.
+    pub version: String,
+    /// Major and minor number.
+    pub number: (u32, u32),
+}
+
+impl Flavor {
+    /// Asks the server.
+    pub fn of(connection: &mut Conn) -> Result<Flavor> {
+        let fail = |e| wrap("ask the server for its version", e);
+        let version: String = connection.query_first("SELECT VERSION()").map_err(fail)?.unwrap_or_default();
+        let comment: String = connection.query_first("SELECT @@version_comment").map_err(fail)?.unwrap_or_default();
+        let both = format!("{version} {comment}").to_lowercase();
+        let family = if both.contains("mariadb") { Family::Mariadb } else { Family::Mysql };
+        // Replication once needed MariaDB to call itself 5.5.5-10.x.
+        let numbers = version.strip_prefix("5.5.5-").unwrap_or(&version);
+        let mut parts = numbers.split(['.', '-']).map(|p| p.parse::<u32>().unwrap_or(0));
+        let number = (parts.next().unwrap_or(0), parts.next().unwrap_or(0));
+        Ok(Flavor { family, version, number })
+    }
+
+    /// Whether the server has BACKUP STAGE.
+    pub fn has_backup_stage(&self) -> bool {
+        self.family == Family::Mariadb && self.number >= (10, 4)
+    }
+
+    /// The locks a snapshot takes, in words.
+    pub fn locks(&self) -> Vec<String> {
+        let global = match self.has_backup_stage() {
+            true => "BACKUP STAGE BLOCK_COMMIT",
+            false => "FLUSH TABLES WITH READ LOCK",
+        };
+        vec![
+            format!(
+                "{global} for some milliseconds, while all connections take one snapshot; given up and tried again after `lock-wait`"
+            ),
+            "a metadata lock on every table until the dump ends: reads and writes go on, ALTER, DROP and TRUNCATE wait"
+                .into(),
+        ]
+    }
+
+    /// What an EXPLAIN that returns a table of estimates begins with.
+    pub fn explain(&self) -> &'static str {
+        match self.family {
+            Family::Mysql => "EXPLAIN FORMAT=TRADITIONAL ",
+            Family::Mariadb => "EXPLAIN ",
+        }
+    }
+}

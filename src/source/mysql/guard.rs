@@ -1,0 +1,233 @@
+//! One point in time on many connections, without stopping writers for longer than it takes to say so.
+//!
+//! The protocol, each step proven by experiment (traps, section 2.0):
+//! 1. the guard takes a metadata lock on every table, with short waits, and the list is read again until it stands;
+//! 2. definitions are read while the guard holds: no ALTER can come between them and the rows;
+//! 3. the control connection holds back commits (MariaDB: BACKUP STAGE BLOCK_COMMIT; else FLUSH TABLES WITH READ LOCK),
+//!    each try with a short wait, since a long one would deadlock with ordinary writers;
+//! 4. every worker starts its snapshot and answers; the position is read; commits go on.
+//!
+//! Without the right to step 3 there is one worker, and one snapshot needs no lock. Never N snapshots without it.
+
+use std::time::{Duration, Instant};
+
+use mysql::Conn;
+use mysql::prelude::Queryable;
+
+use crate::artifact::Position;
+use crate::base::Stop;
+use crate::job::MysqlSpec;
+use crate::source::contract::{Error, ErrorKind, Result};
+use crate::source::mysql::connect::{run, wrap};
+use crate::source::mysql::flavor::{Family, Flavor};
+use crate::source::mysql::schema::{self, Unit, qualified};
+
+/// How often a lock is tried before the dump gives up.
+const TRIES: u32 = 40;
+
+/// Statements that end the hold on commits, for `VEX_TEST_UNLOCKED` too.
+const RELEASE: [&str; 2] = ["BACKUP STAGE END", "UNLOCK TABLES"];
+
+/// Takes the metadata locks; returns the units as they stand under the guard.
+pub fn guard(connection: &mut Conn, spec: &MysqlSpec, stop: &Stop) -> Result<Vec<Unit>> {
+    let seconds = spec.lock_wait.as_secs().max(1);
+    run(connection, &format!("SET SESSION lock_wait_timeout={seconds}"), "prepare the guard")?;
+    run(connection, "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED", "prepare the guard")?;
+    let mut last = None;
+    for _ in 0..TRIES {
+        stop.check()?;
+        let units = schema::units(connection, spec)?;
+        match lock_tables(connection, &units) {
+            Ok(()) => {
+                let now = schema::units(connection, spec)?;
+                if same_tables(&units, &now) {
+                    return Ok(units);
+                }
+            }
+            Err(error) if error.kind == ErrorKind::Busy || is_gone(&error) => last = Some(error),
+            Err(error) => return Err(error),
+        }
+        // Held locks are let go before the next try, so that a waiting DDL gets its turn.
+        run(connection, "ROLLBACK", "release the guard")?;
+        stop.sleep(pause())?;
+    }
+    Err(last.unwrap_or_else(|| Error::new(ErrorKind::Busy, "guard the tables", "tables came and went all the time")))
+}
+
+/// Some time between 50 and 250 ms, so that two dumps do not march in step.
+fn pause() -> Duration {
+    Duration::from_millis(50 + u64::from(crate::world::Entropy::Os.bits()) % 200)
+}
+
+/// A table that was dropped between the listing and its lock.
+fn is_gone(error: &Error) -> bool {
+    error.found.ends_with("(error 1146)") || error.found.ends_with("(error 1049)")
+}
+
+fn lock_tables(connection: &mut Conn, units: &[Unit]) -> Result<()> {
+    run(connection, "START TRANSACTION READ ONLY", "guard the tables")?;
+    for unit in units {
+        for table in unit.tables.iter().filter(|t| !t.sequence && t.has_rows()) {
+            let full = qualified(&unit.name, &table.name);
+            run(connection, &format!("SELECT 1 FROM {full} LIMIT 0"), &format!("guard {}.{}", unit.name, table.name))?;
+        }
+    }
+    Ok(())
+}
+
+fn same_tables(a: &[Unit], b: &[Unit]) -> bool {
+    let names = |units: &[Unit]| -> Vec<(String, String)> {
+        units.iter().flat_map(|u| u.tables.iter().map(|t| (u.name.clone(), t.name.clone()))).collect()
+    };
+    names(a) == names(b)
+}
+
+/// What the synchronised start gave.
+#[derive(Debug)]
+pub struct Synced {
+    /// Where the snapshot stands in the binary log.
+    pub position: Option<Position>,
+    /// How long commits were held back.
+    pub held: Duration,
+    /// Tries at the lock.
+    pub tries: u32,
+    /// Whether commits were held back at all; if not, only the first worker has started.
+    pub locked: bool,
+}
+
+/// Starts the snapshot of all workers at one moment.
+pub fn synchronise(
+    control: &mut Conn,
+    workers: &mut [Conn],
+    spec: &MysqlSpec,
+    flavor: &Flavor,
+    stop: &Stop,
+) -> Result<Synced> {
+    let seconds = spec.lock_wait.as_secs().max(1);
+    run(control, &format!("SET SESSION lock_wait_timeout={seconds}"), "prepare the control connection")?;
+    if unlocked_by_test() {
+        for worker in workers.iter_mut() {
+            start(worker)?;
+        }
+        let position = position(control, flavor)?;
+        return Ok(Synced { position, held: Duration::ZERO, tries: 0, locked: true });
+    }
+    for tries in 1..=TRIES {
+        stop.check()?;
+        let begun = Instant::now();
+        match hold_commits(control, flavor) {
+            Ok(()) => {
+                let started = workers.iter_mut().try_for_each(start);
+                let position = started.and_then(|()| position(control, flavor));
+                release(control, flavor)?;
+                return Ok(Synced { position: position?, held: begun.elapsed(), tries, locked: true });
+            }
+            Err(error) if error.kind == ErrorKind::Denied => {
+                // One snapshot is one moment by itself; its position is bracketed instead of frozen.
+                let Some(worker) = workers.first_mut() else { return Err(error) };
+                let position = alone(control, worker, flavor)?;
+                return Ok(Synced { position, held: Duration::ZERO, tries: 0, locked: false });
+            }
+            Err(error) if error.kind == ErrorKind::Busy => {
+                release(control, flavor)?;
+                stop.sleep(pause())?;
+            }
+            Err(error) => {
+                release(control, flavor)?;
+                return Err(error);
+            }
+        }
+    }
+    let error = Error::new(
+        ErrorKind::Busy,
+        "hold back commits for the snapshot",
+        format!("{TRIES} tries of {seconds} s each failed"),
+    );
+    Err(error
+        .hint("A long transaction or another backup holds its locks; raise `lock-wait`, or dump at a calmer time."))
+}
+
+fn hold_commits(control: &mut Conn, flavor: &Flavor) -> Result<()> {
+    let doing = "hold back commits for the snapshot";
+    if flavor.has_backup_stage() {
+        run(control, "BACKUP STAGE START", doing)?;
+        return run(control, "BACKUP STAGE BLOCK_COMMIT", doing);
+    }
+    run(control, "FLUSH TABLES WITH READ LOCK", doing)
+}
+
+fn release(control: &mut Conn, flavor: &Flavor) -> Result<()> {
+    let statement = if flavor.has_backup_stage() { RELEASE[0] } else { RELEASE[1] };
+    match control.query_drop(statement) {
+        // The lock was never had.
+        Err(mysql::Error::MySqlError(e)) if matches!(e.code, 4146 | 4147) => Ok(()),
+        other => other.map_err(|e| wrap("let commits go on", e)),
+    }
+}
+
+/// Starts the snapshot of one worker and makes sure that it is one.
+fn start(worker: &mut Conn) -> Result<()> {
+    let doing = "start a snapshot";
+    run(worker, "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ", doing)?;
+    run(worker, "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY", doing)?;
+    let warnings: Vec<(String, u32, String)> = worker.query("SHOW WARNINGS").map_err(|e| wrap(doing, e))?;
+    if let Some((_, code, text)) = warnings.into_iter().next() {
+        return Err(Error::new(ErrorKind::Refused, doing, format!("{text} (warning {code})")));
+    }
+    Ok(())
+}
+
+/// One worker without lock: the position before and after must be the same, else there is none.
+fn alone(control: &mut Conn, worker: &mut Conn, flavor: &Flavor) -> Result<Option<Position>> {
+    let before = position(control, flavor);
+    start(worker)?;
+    let after = position(control, flavor);
+    Ok(match (before, after) {
+        (Ok(a), Ok(b)) if a == b => a,
+        _ => None,
+    })
+}
+
+/// Whether a test of a debug build wants to see what happens without the lock.
+fn unlocked_by_test() -> bool {
+    cfg!(debug_assertions) && std::env::var_os("VEX_TEST_UNLOCKED").is_some()
+}
+
+/// Reads where the binary log stands; `None` where there is no log, or no right to ask.
+fn position(control: &mut Conn, flavor: &Flavor) -> Result<Option<Position>> {
+    let doing = "read the position of the binary log";
+    let mut found: Option<(String, u64)> = None;
+    for statement in ["SHOW BINARY LOG STATUS", "SHOW MASTER STATUS"] {
+        match control.query_first::<mysql::Row, _>(statement) {
+            Ok(row) => {
+                found = row.and_then(|row| Some((row.get::<String, _>(0)?, row.get::<u64, _>(1)?)));
+                break;
+            }
+            // Syntax: the other of the two is this server's.
+            Err(mysql::Error::MySqlError(e)) if e.code == 1064 => {}
+            Err(mysql::Error::MySqlError(e)) if matches!(e.code, 1227 | 1045) => return Ok(None),
+            Err(error) => return Err(wrap(doing, error)),
+        }
+    }
+    let log: Option<String> = control.query_first("SELECT @@log_bin").map_err(|e| wrap(doing, e))?;
+    let Some((file, offset)) = found else {
+        if log.as_deref() == Some("1") {
+            return Err(Error::new(ErrorKind::Failed, doing, "the binary log is on, and the server names no position"));
+        }
+        return Ok(None);
+    };
+    match flavor.family {
+        Family::Mysql => {
+            let gtid: Option<String> =
+                control.query_first("SELECT @@GLOBAL.gtid_executed").map_err(|e| wrap(doing, e))?;
+            let mut sets: Vec<String> = gtid.unwrap_or_default().split(',').map(|s| s.trim().to_owned()).collect();
+            sets.sort();
+            Ok(Some(Position::Mysql { file, offset, gtid: sets.join(",") }))
+        }
+        Family::Mariadb => {
+            let sql = format!("SELECT BINLOG_GTID_POS({}, {offset})", schema::literal(&file));
+            let gtid: Option<Option<String>> = control.query_first(sql).map_err(|e| wrap(doing, e))?;
+            Ok(Some(Position::Mariadb { file, offset, gtid: gtid.flatten().unwrap_or_default() }))
+        }
+    }
+}

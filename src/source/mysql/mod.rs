@@ -1,0 +1,65 @@
+//! MySQL and MariaDB: D connections on one consistent snapshot, read over the wire, restored over the wire.
+//!
+//! No client program is ever run. Which of the two servers it is, is asked, not configured.
+
+mod column;
+mod connect;
+mod flavor;
+mod guard;
+mod object;
+mod range;
+mod rows;
+mod schema;
+mod snapshot;
+mod target;
+
+use crate::base::Stop;
+use crate::job::MysqlSpec;
+use crate::source::contract::{Facts, Reading, Result, Snapshot, Source, Target, UnitFacts};
+use crate::source::mysql::connect::Connector;
+use crate::source::mysql::flavor::Flavor;
+use crate::source::mysql::snapshot::MysqlSnapshot;
+use crate::source::mysql::target::MysqlTarget;
+
+/// A server.
+pub struct Mysql {
+    spec: MysqlSpec,
+    connector: Connector,
+}
+
+impl Mysql {
+    /// The server of `spec`; its password is revealed now, and it is not asked yet.
+    pub fn open(spec: &MysqlSpec, stop: &Stop) -> Result<Mysql> {
+        Ok(Mysql { spec: spec.clone(), connector: Connector::new(spec, stop)? })
+    }
+}
+
+impl Source for Mysql {
+    fn probe(&self, stop: &Stop) -> Result<Facts> {
+        stop.check()?;
+        let mut connection = self.connector.connect("ask")?;
+        let flavor = Flavor::of(&mut connection)?;
+        let units = schema::units(&mut connection, &self.spec)?;
+        let mut warnings = Vec::new();
+        for unit in &units {
+            for table in unit.tables.iter().filter(|t| !t.is_transactional()) {
+                warnings.push(format!("{}.{} ({}) is not part of the one moment", unit.name, table.name, table.engine));
+            }
+        }
+        let tables = |unit: &schema::Unit| unit.tables.iter().map(|t| (t.name.clone(), t.rows, t.bytes)).collect();
+        let facts = units.iter().map(|unit| UnitFacts { name: unit.name.clone(), tables: tables(unit) }).collect();
+        Ok(Facts { version: flavor.version.clone(), units: facts, locks: flavor.locks(), warnings })
+    }
+
+    fn snapshot(&self, reading: Reading, stop: &Stop) -> Result<Box<dyn Snapshot>> {
+        Ok(Box::new(MysqlSnapshot::take(&self.spec, &self.connector, reading, stop)?))
+    }
+
+    fn target(&self, threads: usize, stop: &Stop) -> Result<Box<dyn Target>> {
+        Ok(Box::new(MysqlTarget::open(&self.connector, threads, stop)?))
+    }
+
+    fn place(&self) -> &str {
+        self.connector.place()
+    }
+}

@@ -1,0 +1,216 @@
+//! What a server holds: databases, tables, columns; chosen by the globs of the job.
+//!
+//! Batched catalogue queries, none per table. Databases of the server itself are never dumped.
+
+use std::collections::BTreeMap;
+
+use mysql::Conn;
+use mysql::prelude::Queryable;
+
+use crate::artifact::{Dialect, write_name};
+use crate::job::MysqlSpec;
+use crate::source::contract::{Error, ErrorKind, Result};
+use crate::source::mysql::column::Column;
+use crate::source::mysql::connect::wrap;
+
+/// Databases of the server itself, both families.
+pub const SYSTEM: [&str; 6] = [
+    "sys",
+    "mysql",
+    "performance_schema",
+    "information_schema",
+    "innodb_cluster_metadata",
+    "mysql_innodb_cluster_metadata",
+];
+
+/// A database.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unit {
+    /// Its name.
+    pub name: String,
+    /// Its tables and sequences, by name.
+    pub tables: Vec<Table>,
+    /// Its views.
+    pub views: Vec<String>,
+}
+
+/// A table or a sequence.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Table {
+    /// Its name.
+    pub name: String,
+    /// Its engine.
+    pub engine: String,
+    /// Whether it is a sequence.
+    pub sequence: bool,
+    /// Whether it keeps its history.
+    pub versioned: bool,
+    /// Estimated rows.
+    pub rows: u64,
+    /// Estimated bytes.
+    pub bytes: u64,
+}
+
+impl Table {
+    /// Whether a snapshot covers it.
+    pub fn is_transactional(&self) -> bool {
+        self.sequence
+            || !self.has_rows()
+            || ["innodb", "rocksdb", "tokudb"].contains(&self.engine.to_lowercase().as_str())
+    }
+
+    /// Whether its rows are its own: not another table's, not another server's.
+    pub fn has_rows(&self) -> bool {
+        let elsewhere = ["mrg_myisam", "federated", "connect", "spider", "blackhole", "oqgraph", "sphinx"];
+        !elsewhere.contains(&self.engine.to_lowercase().as_str())
+    }
+}
+
+/// Quotes a name.
+pub fn quoted(name: &str) -> String {
+    let mut out = Vec::new();
+    write_name(Dialect::Mysql, name, &mut out);
+    String::from_utf8(out).expect("BUG: a quoted name that is not UTF-8")
+}
+
+/// `db`.`name`, quoted.
+pub fn qualified(unit: &str, name: &str) -> String {
+    format!("{}.{}", quoted(unit), quoted(name))
+}
+
+/// A text literal for a catalogue query, in a session without NO_BACKSLASH_ESCAPES.
+pub fn literal(text: &str) -> String {
+    let mut out = Vec::new();
+    crate::artifact::write_text(Dialect::Mysql, text.as_bytes(), &mut out);
+    String::from_utf8(out).expect("BUG: a literal that is not UTF-8")
+}
+
+/// Whether a database takes part.
+fn takes_database(spec: &MysqlSpec, name: &str) -> bool {
+    let named = spec.databases.iter().any(|g| g.matches(name));
+    let system = SYSTEM.contains(&name.to_lowercase().as_str());
+    (named || (spec.databases.is_empty() && !system)) && !system && !spec.exclude.iter().any(|g| g.matches(name))
+}
+
+/// Whether a table or view takes part.
+fn takes_table(spec: &MysqlSpec, unit: &str, name: &str) -> bool {
+    let full = format!("{unit}.{name}");
+    (spec.tables.is_empty() || spec.tables.iter().any(|g| g.matches(&full)))
+        && !spec.exclude.iter().any(|g| g.matches(&full))
+}
+
+/// The databases that take part, with their tables and views, by name.
+pub fn units(connection: &mut Conn, spec: &MysqlSpec) -> Result<Vec<Unit>> {
+    let doing = "list the databases";
+    let names: Vec<String> = connection
+        .query("SELECT SCHEMA_NAME FROM information_schema.SCHEMATA ORDER BY SCHEMA_NAME")
+        .map_err(|e| wrap(doing, e))?;
+    for glob in &spec.databases {
+        if let Some(name) = glob.literal().filter(|n| !names.contains(n)) {
+            let error =
+                Error::new(ErrorKind::Refused, doing, format!("there is no database {name}, or no right to see it"));
+            return Err(error.hint("Check `databases`, and the grants of the user."));
+        }
+    }
+    let chosen: Vec<String> = names.into_iter().filter(|n| takes_database(spec, n)).collect();
+    if chosen.is_empty() {
+        let error = Error::new(ErrorKind::Refused, doing, "no database matches `databases` and `exclude`");
+        return Err(error.hint("A backup of nothing would be called a success; say what to dump."));
+    }
+    let list = chosen.iter().map(|n| literal(n)).collect::<Vec<_>>().join(",");
+    let sql = format!(
+        "SELECT TABLE_SCHEMA, TABLE_NAME, TABLE_TYPE, ENGINE, COALESCE(TABLE_ROWS, 0), COALESCE(DATA_LENGTH, 0), \
+         COALESCE(TABLE_COMMENT, '') FROM information_schema.TABLES WHERE TABLE_SCHEMA IN ({list}) ORDER BY 1, 2"
+    );
+    type Row = (String, String, String, Option<String>, u64, u64, String);
+    let rows: Vec<Row> = connection.query(sql).map_err(|e| wrap("list the tables", e))?;
+    let mut units: Vec<Unit> =
+        chosen.into_iter().map(|name| Unit { name, tables: Vec::new(), views: Vec::new() }).collect();
+    for (schema, name, form, engine, rows, bytes, comment) in rows {
+        let Some(unit) = units.iter_mut().find(|u| u.name == schema) else { continue };
+        if !takes_table(spec, &schema, &name) {
+            continue;
+        }
+        if form.contains("VIEW") {
+            unit.views.push(name);
+            continue;
+        }
+        let Some(engine) = engine else {
+            return Err(Error::new(
+                ErrorKind::Damaged,
+                format!("read {schema}.{name}"),
+                format!("the server can't open it: {comment}"),
+            ));
+        };
+        let (sequence, versioned) = (form == "SEQUENCE", form == "SYSTEM VERSIONED");
+        unit.tables.push(Table { name, engine, sequence, versioned, rows, bytes });
+    }
+    Ok(units)
+}
+
+/// Columns of a table, and how it may be cut.
+#[derive(Debug, Clone, Default)]
+pub struct Layout {
+    /// The columns that are written, in order.
+    pub columns: Vec<Column>,
+    /// The first column of the primary key, if it is an integer.
+    pub key: Option<String>,
+    /// Whether the table's history is read along.
+    pub versioned: bool,
+}
+
+/// The layouts of all tables of a database.
+pub fn layouts(connection: &mut Conn, unit: &Unit) -> Result<BTreeMap<String, Layout>> {
+    let fail = |e| wrap(&format!("read the columns of {}", unit.name), e);
+    let schema = literal(&unit.name);
+    let sql = format!(
+        "SELECT TABLE_NAME, COLUMN_NAME, DATA_TYPE, COLUMN_TYPE, CHARACTER_SET_NAME, EXTRA, \
+         COALESCE(GENERATION_EXPRESSION, '') FROM information_schema.COLUMNS WHERE TABLE_SCHEMA={schema} \
+         ORDER BY TABLE_NAME, ORDINAL_POSITION"
+    );
+    type Row = (String, String, String, String, Option<String>, String, String);
+    let rows: Vec<Row> = connection.query(sql).map_err(fail)?;
+    let mut layouts: BTreeMap<String, Layout> =
+        unit.tables.iter().map(|t| (t.name.clone(), Layout::default())).collect();
+    let versioned = |name: &str| unit.tables.iter().any(|t| t.name == name && t.versioned);
+    for (table, name, data_type, column_type, charset, extra, expression) in rows {
+        let Some(layout) = layouts.get_mut(&table) else { continue };
+        let extra = extra.to_uppercase();
+        let period = matches!(expression.as_str(), "ROW START" | "ROW END");
+        let generated = extra.contains("VIRTUAL GENERATED") || extra.contains("STORED GENERATED");
+        if generated && !(period && versioned(&table)) {
+            continue;
+        }
+        let column = Column::new(name.clone(), &data_type, &column_type, charset).map_err(|found| {
+            Error::new(
+                ErrorKind::Refused,
+                format!("read {}.{table}", unit.name),
+                format!("column {name} has the type {found}, which this vex does not know"),
+            )
+        })?;
+        layout.columns.push(column);
+    }
+    for table in unit.tables.iter().filter(|t| t.versioned) {
+        let layout = layouts.entry(table.name.clone()).or_default();
+        layout.versioned = true;
+        // A table that names no period has hidden columns for it.
+        let named = |n: &str| layout.columns.iter().any(|c| c.name.eq_ignore_ascii_case(n));
+        for name in ["row_start", "row_end"].into_iter().filter(|n| !named(n)).collect::<Vec<_>>() {
+            let column = Column::new(name.into(), "timestamp", "timestamp(6)", None);
+            layout.columns.extend(column.ok());
+        }
+    }
+    let sql = format!(
+        "SELECT TABLE_NAME, COLUMN_NAME FROM information_schema.STATISTICS WHERE TABLE_SCHEMA={schema} AND \
+         INDEX_NAME='PRIMARY' AND SEQ_IN_INDEX=1"
+    );
+    let keys: Vec<(String, String)> = connection.query(sql).map_err(fail)?;
+    for (table, name) in keys {
+        if let Some(layout) = layouts.get_mut(&table)
+            && layout.columns.iter().any(|c| c.name == name && c.integer)
+        {
+            layout.key = Some(name);
+        }
+    }
+    Ok(layouts)
+}

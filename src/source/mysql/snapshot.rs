@@ -1,0 +1,301 @@
+//! One consistent view of a server: members, pieces, and the connections that read them.
+//!
+//! Invariants: workers outnumber no lock (see `guard.rs`); a lost connection ends the dump; at the end every worker
+//! proves that its session is still the one that took the snapshot, and the definitions are those that were dumped.
+
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+
+use mysql::Conn;
+use mysql::prelude::Queryable;
+
+use crate::artifact::{Kind, Member, Phase, Position, Proof};
+use crate::base::Stop;
+use crate::job::{Inconsistent, MysqlSpec};
+use crate::source::contract::{Error, ErrorKind, Out, Piece, Reading, Result, Snapshot};
+use crate::source::mysql::connect::{Connector, wrap};
+use crate::source::mysql::flavor::Flavor;
+use crate::source::mysql::guard::{guard, synchronise};
+use crate::source::mysql::object::{Script, definitions, prologue};
+use crate::source::mysql::range::{Range, cut};
+use crate::source::mysql::rows::TableRows;
+use crate::source::mysql::schema::{self, Layout, Table, Unit, qualified, quoted};
+
+/// Chunks in a piece: large enough for few queries, small enough that no worker ends alone.
+const CHUNKS: usize = 4;
+
+/// What a member is read from.
+enum Content {
+    Script(Vec<u8>),
+    Rows { unit: usize, table: usize, ranges: Vec<Range>, weight: u64 },
+}
+
+/// A consistent view.
+pub struct MysqlSnapshot {
+    flavor: Flavor,
+    spec: MysqlSpec,
+    units: Vec<Unit>,
+    layouts: Vec<BTreeMap<String, Layout>>,
+    members: Vec<Member>,
+    contents: Vec<Content>,
+    /// Guards each worker's connection and the session it must still be.
+    workers: Vec<Mutex<(Conn, u64)>>,
+    /// Guards the connection that holds the metadata locks until the end, and compares definitions then.
+    guard: Mutex<Conn>,
+    control: Mutex<Conn>,
+    scripts: Vec<Script>,
+    position: Option<Position>,
+    inconsistent: Vec<String>,
+    not_included: Vec<String>,
+    remarks: Vec<String>,
+    chunk: usize,
+}
+
+impl MysqlSnapshot {
+    /// Takes the view.
+    pub fn take(spec: &MysqlSpec, connector: &Connector, reading: Reading, stop: &Stop) -> Result<MysqlSnapshot> {
+        let flavor = Flavor::of(&mut connector.connect("ask")?)?;
+        let mut guarding = connector.session(&flavor, "guard the tables of")?;
+        let mut control = connector.session(&flavor, "control")?;
+        let units = guard(&mut guarding, spec, stop)?;
+        let inconsistent = untransactional(&units, spec)?;
+        let mut layouts = Vec::new();
+        let (mut scripts, mut not_included) = (Vec::new(), vec!["users, roles and grants".to_owned()]);
+        for unit in &units {
+            stop.check()?;
+            layouts.push(schema::layouts(&mut guarding, unit)?);
+            let found = definitions(&mut guarding, unit, &flavor)?;
+            scripts.extend(found.scripts);
+            not_included.extend(found.not_included);
+        }
+        let mut workers = Vec::new();
+        for _ in 0..reading.threads.max(1) {
+            workers.push(connector.reader(&flavor)?);
+        }
+        let synced = synchronise(&mut control, &mut workers, spec, &flavor, stop)?;
+        let mut remarks = Vec::new();
+        if synced.locked {
+            let held = synced.held.as_secs_f64() * 1000.0;
+            remarks.push(format!("commits were held back for {held:.1} ms at try {}", synced.tries));
+        } else {
+            workers.truncate(1);
+            remarks.push("the user may not hold back commits (RELOAD): one connection reads everything".into());
+        }
+        match &synced.position {
+            Some(position) => remarks.push(format!("the snapshot stands at {position}")),
+            None => not_included.push("a binary log position: no point-in-time recovery from this backup".into()),
+        }
+        let mut sessions = Vec::new();
+        for mut worker in workers {
+            let session = session_id(&mut worker)?;
+            sessions.push(Mutex::new((worker, session)));
+        }
+        let mut snapshot = MysqlSnapshot {
+            flavor,
+            spec: spec.clone(),
+            units,
+            layouts,
+            members: Vec::new(),
+            contents: Vec::new(),
+            workers: sessions,
+            guard: Mutex::new(guarding),
+            control: Mutex::new(control),
+            scripts,
+            position: synced.position,
+            inconsistent,
+            not_included,
+            remarks,
+            chunk: reading.chunk,
+        };
+        snapshot.collect(stop)?;
+        Ok(snapshot)
+    }
+
+    /// Orders the members: before of all units, rows of all units, after of all units.
+    fn collect(&mut self, stop: &Stop) -> Result<()> {
+        let mut rows = Vec::new();
+        for (unit_index, unit) in self.units.iter().enumerate() {
+            for (table_index, table) in unit.tables.iter().enumerate().filter(|(_, t)| !t.sequence && t.has_rows()) {
+                stop.check()?;
+                let ranges = self.ranges(unit_index, table)?;
+                let member = Member::new(&unit.name, &table.name, Kind::Rows, Phase::Data);
+                rows.push((
+                    member,
+                    Content::Rows { unit: unit_index, table: table_index, ranges, weight: table.bytes },
+                ));
+            }
+        }
+        let of_phase = |phase: Phase| {
+            let own = self.scripts.iter().filter(move |s| s.member.phase == phase);
+            own.map(|s| (s.member.clone(), Content::Script(s.text.clone()))).collect::<Vec<_>>()
+        };
+        let (before, after) = (of_phase(Phase::Before), of_phase(Phase::After));
+        // Triggers and events come after everything else of every database.
+        let (late, early): (Vec<_>, Vec<_>) =
+            after.into_iter().partition(|(m, _)| matches!(m.kind, Kind::Trigger | Kind::Event));
+        let (triggers, events): (Vec<_>, Vec<_>) = late.into_iter().partition(|(m, _)| m.kind == Kind::Trigger);
+        for (member, content) in before.into_iter().chain(rows).chain(early).chain(triggers).chain(events) {
+            self.members.push(member);
+            self.contents.push(content);
+        }
+        Ok(())
+    }
+
+    /// The ranges of a table; one for all of it where it is small or has no integer key.
+    fn ranges(&self, unit: usize, table: &Table) -> Result<Vec<Range>> {
+        let whole = Ok(vec![Range::default()]);
+        let name = &self.units[unit].name;
+        let Some(key) = self.layouts[unit].get(&table.name).and_then(|l| l.key.as_ref()) else { return whole };
+        let piece = (self.chunk * CHUNKS) as u64;
+        if table.bytes < piece * 2 || table.rows == 0 {
+            return whole;
+        }
+        let target = (table.rows * piece / table.bytes.max(1)).max(1);
+        let (full, key) = (qualified(name, &table.name), quoted(key));
+        let doing = format!("cut {name}.{}", table.name);
+        let mut control = self.control.lock().expect("no panic while locked");
+        let ends: Option<(Option<String>, Option<String>)> = control
+            .query_first(format!("SELECT CAST(MIN({key}) AS CHAR), CAST(MAX({key}) AS CHAR) FROM {full}"))
+            .map_err(|e| wrap(&doing, e))?;
+        let bound = |text: Option<String>| text.and_then(|t| t.parse::<i128>().ok());
+        let Some((Some(low), Some(high))) = ends.map(|(a, b)| (bound(a), bound(b))) else { return whole };
+        cut(low, high, target, &mut |range| {
+            let sql = format!(
+                "{}SELECT 1 FROM {full} FORCE INDEX (PRIMARY) WHERE {}",
+                self.flavor.explain(),
+                range.condition(&key)
+            );
+            let row: Option<mysql::Row> = control.query_first(sql).map_err(|e| wrap(&doing, e))?;
+            let rows = row.and_then(|row| row.get_opt::<Option<u64>, _>("rows")?.ok().flatten());
+            Ok(rows.unwrap_or(0))
+        })
+    }
+}
+
+/// Tables that no snapshot covers: an error, or the reasons for an Alerta, as the job says.
+fn untransactional(units: &[Unit], spec: &MysqlSpec) -> Result<Vec<String>> {
+    let mut found = Vec::new();
+    for unit in units {
+        for table in unit.tables.iter().filter(|t| !t.is_transactional()) {
+            found.push(format!("{}.{} is a {} table, which no snapshot covers", unit.name, table.name, table.engine));
+        }
+    }
+    match (spec.inconsistent, found.first()) {
+        (Inconsistent::Refuse, Some(first)) => {
+            let more = if found.len() > 1 { format!(", and {} more", found.len() - 1) } else { String::new() };
+            let error = Error::new(ErrorKind::Refused, "take one point in time", format!("{first}{more}"));
+            Err(error.hint("Convert it to InnoDB, `exclude` it, or accept an Alerta with inconsistent=\"alert\"."))
+        }
+        (Inconsistent::Refuse | Inconsistent::Alert, _) => Ok(found),
+    }
+}
+
+/// The session's own number, which a reconnect would change.
+fn session_id(connection: &mut Conn) -> Result<u64> {
+    let id: Option<u64> =
+        connection.query_first("SELECT CONNECTION_ID()").map_err(|e| wrap("ask a worker for its session", e))?;
+    id.ok_or_else(|| Error::new(ErrorKind::Failed, "ask a worker for its session", "the server answered with nothing"))
+}
+
+impl Snapshot for MysqlSnapshot {
+    fn members(&self) -> &[Member] {
+        &self.members
+    }
+
+    fn pieces(&self) -> Vec<Piece> {
+        let mut pieces = Vec::new();
+        for (member, content) in self.contents.iter().enumerate() {
+            match content {
+                Content::Script(text) => pieces.push(Piece { member, number: 0, weight: text.len() as u64 }),
+                Content::Rows { ranges, weight, .. } => {
+                    let each = weight / ranges.len().max(1) as u64;
+                    pieces.extend((0..ranges.len()).map(|number| Piece { member, number, weight: each }));
+                }
+            }
+        }
+        pieces
+    }
+
+    fn workers(&self) -> usize {
+        self.workers.len()
+    }
+
+    fn read(&self, worker: usize, piece: &Piece, out: &mut dyn Out, stop: &Stop) -> Result<Proof> {
+        match &self.contents[piece.member] {
+            Content::Script(text) => {
+                let mut buffer = out.buffer()?;
+                buffer.extend_from_slice(text);
+                out.chunk(buffer, Proof::default())?;
+                Ok(Proof::default())
+            }
+            Content::Rows { unit, table, ranges, .. } => {
+                let table = &self.units[*unit].tables[*table];
+                let unit_name = &self.units[*unit].name;
+                let rows = TableRows { unit: unit_name, name: &table.name, layout: &self.layouts[*unit][&table.name] };
+                let mut guard = self.workers[worker].lock().expect("no panic while locked");
+                let begin = prologue(unit_name, self.flavor.family);
+                rows.read(&mut guard.0, ranges[piece.number], &begin, self.chunk, out, stop)
+            }
+        }
+    }
+
+    fn finish(&self, stop: &Stop) -> Result<()> {
+        for worker in &self.workers {
+            let mut guard = worker.lock().expect("no panic while locked");
+            let (connection, session) = &mut *guard;
+            if session_id(connection)? != *session {
+                return Err(Error::new(
+                    ErrorKind::Unreachable,
+                    "prove the snapshot",
+                    "a worker has another session than it began with",
+                ));
+            }
+        }
+        let mut guard = self.guard.lock().expect("no panic while locked");
+        let mut now = Vec::new();
+        for unit in schema::units(&mut guard, &self.spec)? {
+            stop.check()?;
+            now.extend(definitions(&mut guard, &unit, &self.flavor)?.scripts);
+        }
+        let lasting = |scripts: &[Script]| -> Vec<Script> {
+            // The state of a sequence and the next AUTO_INCREMENT move all the time; tables are held by the guard.
+            scripts.iter().filter(|s| !matches!(s.member.kind, Kind::Sequence | Kind::Table)).cloned().collect()
+        };
+        let (then, now) = (lasting(&self.scripts), lasting(&now));
+        let changed = then.iter().find(|s| !now.contains(s)).or_else(|| now.iter().find(|s| !then.contains(s)));
+        if let Some(script) = changed {
+            let found =
+                format!("the {} {} changed while it was dumped", script.member.kind.word(), script.member.title());
+            return Err(Error::new(ErrorKind::Busy, "prove the snapshot", found).hint("Run the job again."));
+        }
+        Ok(())
+    }
+
+    fn position(&self) -> Option<&Position> {
+        self.position.as_ref()
+    }
+
+    fn version(&self) -> &str {
+        &self.flavor.version
+    }
+
+    fn inconsistent(&self) -> &[String] {
+        &self.inconsistent
+    }
+
+    fn not_included(&self) -> &[String] {
+        &self.not_included
+    }
+
+    fn estimate(&self) -> u64 {
+        let weight = |content: &Content| match content {
+            Content::Script(text) => text.len() as u64,
+            Content::Rows { weight, .. } => *weight,
+        };
+        self.contents.iter().map(weight).sum()
+    }
+
+    fn remarks(&self) -> &[String] {
+        &self.remarks
+    }
+}
