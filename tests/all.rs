@@ -6,9 +6,11 @@
 )]
 
 mod bank;
+mod check;
 mod contract;
 mod crash;
 mod damage;
+mod docs;
 mod map;
 mod mysql;
 mod mysql_state;

@@ -21,7 +21,7 @@ pub use damage::Damage;
 pub use literal::{Dialect, SqlError, write_bytes, write_name, write_text};
 pub use manifest::{ENTRY, EntryLine, FORMAT, LARGEST, Level, Manifest, ObjectLine, ProofLine};
 pub use member::{Kind, Member, Phase};
-pub use name::{MANIFEST, Naming, TEMPLATE, backup_name, entry_part, is_backup_name, is_proof_of, proof_key};
+pub use name::{EntryNames, MANIFEST, Naming, TEMPLATE, backup_name, is_backup_name, is_proof_of, proof_key};
 pub use position::Position;
 pub use proof::{ALGORITHM, Proof, RowDigest, RowSum, Tag};
 pub use split::{Splitter, Statement};

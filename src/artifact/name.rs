@@ -4,7 +4,11 @@
 //! keys are ever deleted. No name of a database or table gets into a key, and an entry's name is made of safe
 //! characters only, so that no name ever becomes a path.
 
+use std::collections::{HashMap, HashSet};
+
 use jiff::Zoned;
+
+use crate::artifact::member::{Kind, Member};
 
 /// Suffix of the manifest beside an artifact.
 pub const MANIFEST: &str = ".manifest.json";
@@ -77,10 +81,50 @@ fn is_proof_suffix(rest: &str) -> bool {
     middle.is_some_and(|m| m.len() == 22 && m.bytes().all(|b| b.is_ascii_digit() || b == b'T' || b == b'Z'))
 }
 
+/// The names of entries: no two are equal, so that an archive unpacked to a disk loses nothing.
+#[derive(Debug)]
+pub struct EntryNames {
+    /// Of each member: what stands before its number, and what after.
+    parts: Vec<(String, &'static str)>,
+}
+
+impl EntryNames {
+    /// The names of the entries of these members.
+    pub fn new(members: &[Member]) -> EntryNames {
+        let (mut units, mut used) = (HashMap::new(), HashSet::new());
+        let name = |(index, member): (usize, &Member)| {
+            let unit = units.entry(member.unit.clone()).or_insert_with(|| entry_part(&member.unit, index)).clone();
+            let part = entry_part(&member.name, index);
+            let (mut stem, suffix) = match member.kind {
+                Kind::File => (format!("{unit}/file"), ".sqlite"),
+                Kind::Rows => (format!("{unit}/{part}"), ".rows"),
+                Kind::Database | Kind::Settings => (format!("{unit}/{}", member.kind.word()), ".sql"),
+                kind => (format!("{unit}/{part}.{}", kind.word().replace(' ', "-")), ".sql"),
+            };
+            if !used.insert((stem.clone(), suffix)) {
+                stem += &format!("~{index}");
+            }
+            (stem, suffix)
+        };
+        EntryNames { parts: members.iter().enumerate().map(name).collect() }
+    }
+
+    /// The name of an entry by its member and its number among the entries of that member.
+    pub fn name(&self, member: usize, number: u32) -> String {
+        match &self.parts[member] {
+            (stem, ".rows") => format!("{stem}.{number:05}.sql"),
+            (stem, ".sqlite") => format!("{stem}.{number:05}.sqlite"),
+            // A script is one entry; more of them would still be told apart.
+            (stem, suffix) if number == 0 => format!("{stem}{suffix}"),
+            (stem, suffix) => format!("{stem}.{number:05}{suffix}"),
+        }
+    }
+}
+
 /// A name as part of an entry's name: letters, digits, `_`, `-`; the rest as `%XX`; long ones cut, told apart by number.
 ///
 /// Upper case letters stay, so two names that differ in case only are told apart by `number` as well.
-pub fn entry_part(name: &str, number: usize) -> String {
+fn entry_part(name: &str, number: usize) -> String {
     let mut out = String::with_capacity(name.len());
     let mut exact = true;
     for byte in name.bytes() {
@@ -124,6 +168,38 @@ mod tests {
         }
         assert_eq!(Naming::new("{prefix}/{name}", "", "j", "s").key("x"), "x");
         assert_eq!(Naming::new(TEMPLATE, "", "j", "s").key("x"), "j/s/x");
+    }
+
+    #[test]
+    fn no_two_entries_have_one_name() {
+        use crate::artifact::member::Phase;
+        let members = [
+            Member::new("shop", "", Kind::Settings, Phase::Before),
+            Member::new("shop", "v", Kind::View, Phase::Before),
+            Member::new("Shop", "v", Kind::View, Phase::Before),
+            Member::new("shop", "settings", Kind::Rows, Phase::Data),
+            Member::new("shop", "T", Kind::Rows, Phase::Data),
+            Member::new("shop", "", Kind::File, Phase::Data),
+            Member::new("shop", "file", Kind::Rows, Phase::Data),
+            Member::new("shop", "v", Kind::View, Phase::After),
+            Member::new("shop", "x", Kind::Settings, Phase::After),
+        ];
+        let names = EntryNames::new(&members);
+        let all: Vec<String> = (0..members.len()).map(|i| names.name(i, 0)).collect();
+        assert_eq!(
+            all,
+            [
+                "shop/settings.sql",
+                "shop/v.view.sql",
+                "Shop~2/v.view.sql",
+                "shop/settings.00000.sql",
+                "shop/T~4.00000.sql",
+                "shop/file.00000.sqlite",
+                "shop/file.00000.sql",
+                "shop/v.view~7.sql",
+                "shop/settings~8.sql",
+            ]
+        );
     }
 
     proptest::proptest! {

@@ -21,7 +21,7 @@ pub enum Severity {
 /// A stable code, a sentence, labelled places, and what to do.
 #[derive(Debug, Clone)]
 pub struct Complaint {
-    /// Stable name such as `vex::field::unknown`.
+    /// Stable name such as `vex::field::unknown`; empty for the note of another.
     pub code: &'static str,
     /// Error or warning.
     pub severity: Severity,
@@ -57,11 +57,7 @@ impl Complaint {
         let label = label.into();
         match self.labels.first() {
             Some((first, _)) if !std::sync::Arc::ptr_eq(&first.text, &span.text) => {
-                let note = Complaint {
-                    code: self.code,
-                    severity: self.severity,
-                    ..Complaint::error(self.code, label.clone())
-                };
+                let note = Complaint { code: "", ..Complaint::error(self.code, label) };
                 self.elsewhere.push(note.label(span, "here"));
             }
             _ => self.labels.push((span.clone(), label)),
@@ -80,6 +76,13 @@ impl Complaint {
         Complaint { help: help.or(self.help.clone()), ..self }
     }
 
+    /// All places with their labels, those in other files too.
+    pub fn places(&self) -> impl Iterator<Item = (&Span, &str)> {
+        let own = self.labels.iter().map(|(span, label)| (span, label.as_str()));
+        let others = self.elsewhere.iter().flat_map(|c| c.labels.iter().map(|(span, _)| (span, c.message.as_str())));
+        own.chain(others)
+    }
+
     /// The main place, if there is one.
     pub fn span(&self) -> Option<&Span> {
         self.labels.first().map(|(span, _)| span)
@@ -96,11 +99,13 @@ impl std::error::Error for Complaint {}
 
 impl Diagnostic for Complaint {
     fn code<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
-        Some(Box::new(self.code))
+        let named = !self.code.is_empty();
+        named.then(|| Box::new(self.code) as Box<dyn fmt::Display>)
     }
 
     fn severity(&self) -> Option<miette::Severity> {
         Some(match self.severity {
+            _ if self.code.is_empty() => miette::Severity::Advice,
             Severity::Warning => miette::Severity::Warning,
             Severity::Error => miette::Severity::Error,
         })

@@ -8,9 +8,9 @@ use serde::Serialize;
 use crate::base::{Complaint, Severity};
 use crate::syntax;
 
-use super::args::{Check, Format};
-use super::exit::Exit;
-use super::wiring::{Loaded, complain, render, tell};
+use crate::cli::args::{Check, Format};
+use crate::cli::exit::Exit;
+use crate::cli::wiring::{Loaded, complain, render, tell};
 
 /// Checks files and folders.
 pub fn check(args: &Check) -> Exit {
@@ -72,10 +72,10 @@ fn check_file(path: &Path, args: &Check) -> Exit {
     let count = |severity| loaded.complaints.iter().filter(|c| c.severity == severity).count();
     let (errors, warnings) = (count(Severity::Error), count(Severity::Warning));
     if args.format == Format::Human {
-        let jobs = loaded.file.jobs.len();
+        let many = |n: usize, what: &str| format!("{n} {what}{}", if n == 1 { "" } else { "s" });
         tell(&match (errors, warnings) {
-            (0, 0) => format!("{}: ok, {jobs} jobs", path.display()),
-            _ => format!("{}: {errors} errors, {warnings} warnings", path.display()),
+            (0, 0) => format!("{}: ok, {}", path.display(), many(loaded.file.jobs.len(), "job")),
+            _ => format!("{}: {}, {}", path.display(), many(errors, "error"), many(warnings, "warning")),
         });
     }
     if errors > 0 || (args.strict && warnings > 0) { Exit::Invalid } else { Exit::Success }
@@ -105,7 +105,7 @@ struct Label<'a> {
 
 impl<'a> Line<'a> {
     fn of(path: &Path, complaint: &'a Complaint) -> Line<'a> {
-        let labels = complaint.labels.iter().map(|(span, text)| {
+        let labels = complaint.places().map(|(span, text)| {
             let (line, column) = span.text.position(span.start);
             let file = span.text.path().display().to_string();
             Label { file, line, column, offset: span.start, length: span.len, text }

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use crossbeam_channel::{Receiver, Sender, unbounded};
 use sha2::{Digest, Sha256};
 
-use crate::artifact::{ENTRY, EntryLine, Kind, Method, ObjectLine, Phase, Proof, entry_part, press};
+use crate::artifact::{ENTRY, EntryLine, EntryNames, Kind, Method, ObjectLine, Phase, Proof, press};
 use crate::base::{Secret, Stop};
 use crate::pipeline::join::{Entry, Join, Message, hex};
 use crate::pipeline::meter::Meter;
@@ -65,6 +65,7 @@ pub fn backup(backup: Backup<'_>, stop: &Stop) -> Result<Written, Error> {
         pool: &chunks,
         meter: backup.meter,
         failure: &failure,
+        names: EntryNames::new(backup.snapshot.members()),
         numbers: backup.snapshot.members().iter().map(|_| AtomicU32::new(0)).collect(),
         spare: unbounded(),
     };
@@ -117,6 +118,8 @@ struct Reading<'a> {
     pool: &'a Pool,
     meter: &'a Meter,
     failure: &'a FirstFailure,
+    /// Names of entries.
+    names: EntryNames,
     /// Entries of each member so far.
     numbers: Vec<AtomicU32>,
     /// Buffers to use again.
@@ -183,22 +186,9 @@ impl Reading<'_> {
         Ok(())
     }
 
-    fn entry_name(&self, member: usize, number: u32) -> String {
-        let members = self.snapshot.members();
-        let of = &members[member];
-        let unit = entry_part(&of.unit, members.iter().position(|m| m.unit == of.unit).unwrap_or(member));
-        let part = entry_part(&of.name, member);
-        match of.kind {
-            Kind::File => format!("{unit}/file.{number:05}.sqlite"),
-            Kind::Rows => format!("{unit}/{part}.{number:05}.sql"),
-            Kind::Database | Kind::Settings => format!("{unit}/{}.sql", of.kind.word()),
-            kind => format!("{unit}/{part}.{}.sql", kind.word().replace(' ', "-")),
-        }
-    }
-
     /// Presses a chunk into an entry; runs inside the rayon pool and never waits.
     fn press(&self, chunk: Chunk, to_join: &Sender<Message>) -> Result<(), Error> {
-        let name = self.entry_name(chunk.member, chunk.number);
+        let name = self.names.name(chunk.member, chunk.number);
         let pressed =
             press(&name, &chunk.bytes, self.method, self.password, self.spare.1.try_recv().unwrap_or_default());
         let pressed = pressed.map_err(|e| Error::Press(name.clone(), e))?;

@@ -76,7 +76,7 @@ impl Builder<'_> {
             own.extend(from..draft.plan.steps.len());
             waits.push((own, &step.after));
         }
-        if job.steps.is_empty() {
+        if job.steps.is_empty() && !problem::has_gaps(complaints) {
             complaints.push(problem::empty_job(&job.name));
         }
         for (own, after) in waits {
@@ -95,9 +95,14 @@ impl Builder<'_> {
         draft.plan
     }
 
+    /// Whether it is told already why nobody knows a name: it can't be used, or its whole block was not taken.
+    fn excused(&self, word: &Spanned<String>, none: bool, complaints: &[Complaint]) -> bool {
+        self.unusable.contains(&word.value) || (none && problem::has_gaps(complaints))
+    }
+
     fn source<'s>(&'s self, word: &Spanned<String>, complaints: &mut Vec<Complaint>) -> Option<&'s Source> {
         let found = self.file.sources.iter().find(|s| s.name.value == word.value);
-        if found.is_none() && !self.unusable.contains(&word.value) {
+        if found.is_none() && !self.excused(word, self.file.sources.is_empty(), complaints) {
             complaints.push(problem::undefined(
                 "source",
                 word,
@@ -109,7 +114,7 @@ impl Builder<'_> {
 
     fn store<'s>(&'s self, word: &Spanned<String>, complaints: &mut Vec<Complaint>) -> Option<&'s Store> {
         let found = self.file.stores.iter().find(|s| s.name.value == word.value);
-        if found.is_none() && !self.unusable.contains(&word.value) {
+        if found.is_none() && !self.excused(word, self.file.stores.is_empty(), complaints) {
             complaints.push(problem::undefined("store", word, self.file.stores.iter().map(|s| s.name.value.as_str())));
         }
         found
@@ -138,13 +143,14 @@ impl Builder<'_> {
                 }
             }
         }
-        if dump.sends.is_empty() {
+        if dump.sends.is_empty() && !problem::is_meant(complaints, "send") {
             complaints.push(problem::sent_nowhere(&step.span));
         }
         for verify in &dump.verifies {
             for word in &verify.names {
+                // What is sent to was looked up above; where nothing is sent, that is told.
                 let declared = dump.sends.iter().flat_map(|s| &s.stores).any(|s| s.value == word.value);
-                if self.store(word, complaints).is_some() && !declared {
+                if !declared && self.store(word, complaints).is_some() && !dump.sends.is_empty() {
                     complaints.push(problem::verify_unsent(word));
                 }
             }
@@ -153,6 +159,11 @@ impl Builder<'_> {
             let Some(source) = self.source(word, complaints) else { continue };
             if !source.enabled {
                 complaints.push(problem::switched_off("source", word));
+                draft.plan.off.push(format!("{}/dump/{}", job.name.value, word.value));
+                continue;
+            }
+            if stores.is_empty() && !dump.sends.is_empty() {
+                // All its stores are off, and so is the chain: a run must not be green that writes nothing.
                 draft.plan.off.push(format!("{}/dump/{}", job.name.value, word.value));
                 continue;
             }
@@ -305,8 +316,7 @@ impl Builder<'_> {
         let target = self.source(into, complaints)?;
         if !target.scratch {
             complaints.push(problem::not_scratch(into));
-        }
-        if target.spec.kind() != source.spec.kind() {
+        } else if target.spec.kind() != source.spec.kind() {
             complaints.push(problem::other_kind(into, target.spec.kind(), source.spec.kind()));
         }
         Some(SourceRef { name: target.name.value.clone(), spec: target.spec.clone() })

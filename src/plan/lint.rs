@@ -1,6 +1,6 @@
 //! Warnings: the job would run, and somebody should look.
 
-use crate::base::{Complaint, Spanned, Text};
+use crate::base::{Complaint, Span, Spanned, Text};
 use crate::job::{JobFile, NotifyKind, NotifyOn, StepDecl};
 use crate::plan::problem;
 
@@ -11,23 +11,25 @@ pub fn lint(file: &JobFile, main: &std::path::Path, complaints: &mut Vec<Complai
     }
     let own = |name: &Spanned<String>| is_text(&name.span.text, main);
     let used = words(file);
-    for source in file.sources.iter().filter(|s| own(&s.name) && s.enabled && !used.contains(&s.name.value.as_str())) {
-        complaints.push(problem::unused("source", &source.name));
-    }
-    for store in file.stores.iter().filter(|s| own(&s.name) && s.enabled) {
-        if !used.contains(&store.name.value.as_str()) {
-            complaints.push(problem::unused("store", &store.name));
+    let gaps = problem::has_gaps(complaints);
+    let sources = file.sources.iter().filter(|s| s.enabled).map(|s| ("source", &s.name));
+    let stores = file.stores.iter().filter(|s| s.enabled).map(|s| ("store", &s.name));
+    for (what, name) in sources.chain(stores).filter(|(_, name)| own(name) && !used.contains(&name.value.as_str())) {
+        if !gaps && !problem::is_meant(complaints, &name.value) {
+            complaints.push(problem::unused(what, name));
         }
     }
     for store in file.stores.iter().filter(|s| s.keep.is_none() && s.enabled) {
         let everywhere_kept = sends(file).filter(|s| s.0.value == store.name.value).all(|s| s.1);
-        if used.contains(&store.name.value.as_str()) && !everywhere_kept {
+        let sent = sends(file).any(|s| s.0.value == store.name.value);
+        if sent && !everywhere_kept && !tells_of_keep(complaints) {
             complaints.push(problem::no_keep(&store.name));
         }
     }
     for job in file.jobs.iter().filter(|j| j.enabled) {
         let dumps = job.steps.iter().any(|s| s.enabled && matches!(s.kind, StepDecl::Dump(_)));
-        if dumps && !verified(file, &job.name.value) {
+        let sent = job.steps.iter().any(|s| matches!(&s.kind, StepDecl::Dump(dump) if !dump.sends.is_empty()));
+        if dumps && sent && !verified(file, &job.name.value) && !problem::is_meant(complaints, "verify") {
             complaints.push(problem::no_verify(&job.name));
         }
         if job.within.is_some() && job.schedule.is_none() {
@@ -35,6 +37,20 @@ pub fn lint(file: &JobFile, main: &std::path::Path, complaints: &mut Vec<Complai
         }
     }
     notify(file, complaints);
+    // A default is inherited by many, and so are its mistakes.
+    let mut told = Vec::new();
+    complaints.retain(|c| {
+        let line = (c.code, c.message.clone(), c.span().map(Span::place));
+        let new = !told.contains(&line);
+        told.push(line);
+        new
+    });
+}
+
+/// Whether a `keep` was written where it could not be taken.
+fn tells_of_keep(complaints: &[Complaint]) -> bool {
+    problem::is_meant(complaints, "keep")
+        || complaints.iter().any(|c| c.code == "vex::field::unknown" && c.message.ends_with("`keep`"))
 }
 
 fn is_text(text: &Text, main: &std::path::Path) -> bool {

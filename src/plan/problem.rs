@@ -2,6 +2,17 @@
 
 use crate::base::{Complaint, Span, Spanned, suggest};
 
+/// Whether an earlier complaint already says that `word` was meant, so that its absence is no news.
+pub fn is_meant(complaints: &[Complaint], word: &str) -> bool {
+    let told = format!("Did you mean `{word}`?");
+    complaints.iter().any(|c| c.help.as_deref() == Some(&told))
+}
+
+/// Whether something was written that could not be taken, so that what seems missing may stand there.
+pub fn has_gaps(complaints: &[Complaint]) -> bool {
+    complaints.iter().any(|c| matches!(c.code, "vex::node::unknown" | "vex::node::later" | "vex::name::missing"))
+}
+
 /// A name nobody declared.
 pub fn undefined<'a>(what: &str, word: &Spanned<String>, known: impl Iterator<Item = &'a str>) -> Complaint {
     let known: Vec<&str> = known.collect();
@@ -11,7 +22,9 @@ pub fn undefined<'a>(what: &str, word: &Spanned<String>, known: impl Iterator<It
         (None, true) => format!("No {what} is declared."),
         (None, false) => format!("Declared: {}.", known.join(", ")),
     };
-    Complaint::error("vex::name::undefined", format!("there is no {what} called `{}`", word.value))
+    // An address in the place of a name may hold a password.
+    let called = if word.value.contains("://") { "by an address".into() } else { format!("called `{}`", word.value) };
+    Complaint::error("vex::name::undefined", format!("there is no {what} {called}"))
         .label(&word.span, format!("no such {what}"))
         .help(help)
 }
@@ -70,18 +83,21 @@ pub fn not_scratch(word: &Spanned<String>) -> Complaint {
 pub fn other_kind(word: &Spanned<String>, into: &str, source: &str) -> Complaint {
     Complaint::error("vex::plan::scratch", format!("a {source} backup can't be restored into {into}"))
         .label(&word.span, format!("this is {into}"))
+        .help(format!("Name a scratch source of kind {source}."))
 }
 
 /// Two chains whose keys could meet.
 pub fn collision(folder: &str, first: (&str, &Span), second: (&str, &Span)) -> Complaint {
     let place = if folder.is_empty() { "at the root".into() } else { format!("under `{folder}`") };
-    Complaint::error(
-        "vex::key::collision",
-        format!("`{}` and `{}` would write the same keys {place}", first.0, second.0),
-    )
-    .label(second.1, format!("{} goes there", second.0))
-    .label(first.1, format!("{} goes there too", first.0))
-    .help("Give one store another `prefix`, or a `key` with `{job}` and `{source}`.")
+    let message = format!("`{}` and `{}` would write the same keys {place}", first.0, second.0);
+    let complaint = Complaint::error("vex::key::collision", message);
+    let complaint = match first.1.start == second.1.start {
+        true => complaint.label(first.1, "both go there"),
+        false => complaint
+            .label(second.1, format!("{} goes there", second.0))
+            .label(first.1, format!("{} goes there too", first.0)),
+    };
+    complaint.help("Give one store another `prefix`, or a `key` with `{job}` and `{source}`.")
 }
 
 /// A store that keeps everything for ever.
@@ -100,7 +116,9 @@ pub fn no_verify(job: &Spanned<String>) -> Complaint {
 
 /// A job without a step that takes part.
 pub fn empty_job(job: &Spanned<String>) -> Complaint {
-    Complaint::error("vex::job::empty", format!("job `{}` has no step", job.value)).label(&job.span, "does nothing")
+    Complaint::error("vex::job::empty", format!("job `{}` has no step", job.value))
+        .label(&job.span, "does nothing")
+        .help("Add a `dump`, a `verify` or an `exec` inside its braces.")
 }
 
 /// A step on something that is switched off.
@@ -115,6 +133,7 @@ pub fn store_twice(first: &Spanned<String>, second: &Spanned<String>) -> Complai
     Complaint::error("vex::plan::twice", format!("this chain sends to `{}` twice", second.value))
         .label(&second.span, "again")
         .label(&first.span, "first")
+        .help("Keep one of the two.")
 }
 
 /// A mail without a mail server.
@@ -135,9 +154,12 @@ pub fn never_late(span: &Span) -> Complaint {
 pub fn within_alone(job: &Spanned<String>) -> Complaint {
     Complaint::warning("vex::job::within", format!("job `{}` has `within` but no `schedule`", job.value))
         .label(&job.span, "is never due, so never late")
+        .help("Add its `schedule`, or remove `within`.")
 }
 
-/// Defaults that every connection of a job adds up to.
+/// A step that waits for itself.
 pub fn name_waits_for_itself(word: &Spanned<String>) -> Complaint {
-    Complaint::error("vex::plan::cycle", format!("`{}` waits for itself", word.value)).label(&word.span, "is this step")
+    Complaint::error("vex::plan::cycle", format!("`{}` waits for itself", word.value))
+        .label(&word.span, "is this step")
+        .help("Remove it from `after`.")
 }

@@ -7,6 +7,7 @@ use std::fmt::Write;
 
 use crate::artifact::Method;
 use crate::base::Size;
+use crate::job::KeepSpec;
 use crate::plan::graph::{Backup, Needs, Plan, StepKind, Which};
 
 /// What servers and stores said, or why they could not be asked.
@@ -114,7 +115,7 @@ fn backup_lines(backup: &Backup) -> Vec<String> {
     lines
 }
 
-fn rules(keep: &crate::job::KeepSpec) -> String {
+fn rules(keep: &KeepSpec) -> String {
     let mut rules = Vec::new();
     let counts = [
         ("last", keep.last),

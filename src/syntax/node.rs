@@ -4,18 +4,17 @@
 //! complained about; nothing the user wrote is passed over in silence.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 use kdl::{KdlEntry, KdlNode};
 
-use crate::base::{Complaint, Glob, SecretRef, Span, Spanned, Text};
-use crate::job::Schedule;
+use crate::base::{Complaint, SecretRef, Span, Spanned, Text};
+use crate::syntax::fault;
+use crate::syntax::mask::is_secret;
 use crate::syntax::problem;
 use crate::syntax::reference;
 use crate::syntax::table::{Argument, Form, Kind};
-use crate::syntax::value::{self, Value};
+use crate::syntax::value::{self, Value, value_span};
 
 /// A decoded node.
 #[derive(Debug, Clone)]
@@ -29,10 +28,33 @@ pub struct Node {
     /// Its name in the file (without fields and children).
     pub span: Span,
     /// Its blocks.
-    pub blocks: Vec<(&'static Kind, KdlNode)>,
+    pub blocks: Vec<Block>,
     /// Variables, of a field of that form.
     pub variables: Vec<(Spanned<String>, Variable)>,
-    fields: BTreeMap<&'static str, Spanned<Value>>,
+    /// Its fields.
+    pub(super) fields: BTreeMap<&'static str, Given>,
+}
+
+/// A block inside a node, not yet decoded.
+#[derive(Debug, Clone)]
+pub struct Block {
+    /// Its kind.
+    pub kind: &'static Kind,
+    /// The block.
+    pub raw: KdlNode,
+    /// The file it stands in, which may be another than that of a node that inherits it.
+    pub text: Arc<Text>,
+}
+
+/// A field as given; without value if it was complained about.
+#[derive(Debug, Clone)]
+pub(super) struct Given {
+    /// What was given.
+    pub value: Option<Value>,
+    /// Where its name stands.
+    pub name: Span,
+    /// Where its value stands.
+    pub at: Span,
 }
 
 /// The value of a variable.
@@ -50,13 +72,10 @@ pub fn name_span(text: &Arc<Text>, node: &KdlNode) -> Span {
     Span::new(text, span.offset(), span.len())
 }
 
-/// Whether the word suggests a secret, so that its value must not be shown even when nobody knows the field.
-pub fn sounds_secret(name: &str) -> bool {
-    let name = name.to_lowercase();
-    ["pass", "pwd", "secret", "token", "senha", "credential", "access-key", "access_key", "apikey", "api-key"]
-        .iter()
-        .any(|word| name.contains(word))
-        || crate::base::suggest(&name, ["password", "secret-key", "access-key", "session-token"]).is_some()
+/// The span of an annotation, parentheses included.
+fn annotation_span(text: &Arc<Text>, name: &kdl::KdlIdentifier) -> Span {
+    let span = name.span();
+    Span::new(text, span.offset(), span.len())
 }
 
 impl Node {
@@ -71,6 +90,9 @@ impl Node {
             variables: Vec::new(),
             fields: BTreeMap::new(),
         };
+        if let Some(annotation) = node.ty() {
+            complaints.push(fault::node_annotation(kind.name, false, &annotation_span(text, annotation)));
+        }
         for entry in node.entries() {
             match entry.name() {
                 Some(name) => decoded.property(text, name.value(), entry, complaints),
@@ -85,7 +107,13 @@ impl Node {
     }
 
     fn argument(&mut self, text: &Arc<Text>, entry: &KdlEntry, complaints: &mut Vec<Complaint>) {
-        let span = value::value_span(text, entry);
+        let span = value_span(text, entry);
+        if let Some(annotation) = entry.ty()
+            && !matches!(self.kind.argument, Argument::One(_))
+        {
+            let place = annotation_span(text, annotation);
+            complaints.push(fault::no_secret(self.kind.name, annotation.value(), &place));
+        }
         let Some(word) = entry.value().as_string() else {
             complaints.push(problem::argument_extra(self.kind, &span));
             return;
@@ -104,9 +132,6 @@ impl Node {
                 None => self.names.push(word),
             },
             Argument::None | Argument::Name(_) | Argument::One(_) => {
-                if sounds_secret(self.kind.name) {
-                    text.mask(span.range());
-                }
                 complaints.push(problem::argument_extra(self.kind, &span));
             }
         }
@@ -130,11 +155,8 @@ impl Node {
     fn property(&mut self, text: &Arc<Text>, name: &str, entry: &KdlEntry, complaints: &mut Vec<Complaint>) {
         let span = entry
             .name()
-            .map_or_else(|| value::value_span(text, entry), |n| Span::new(text, n.span().offset(), n.span().len()));
+            .map_or_else(|| value_span(text, entry), |n| Span::new(text, n.span().offset(), n.span().len()));
         let Some(field) = self.kind.field(name) else {
-            if sounds_secret(name) {
-                text.mask(value::value_span(text, entry).range());
-            }
             if self.kind.ready {
                 complaints.push(problem::unknown_field(name, &span, self.kind));
             }
@@ -142,11 +164,11 @@ impl Node {
         };
         // One word is a list of one; only a real list needs a child.
         if field.form == Form::Variables {
-            complaints.push(problem::list_as_property(name, &span));
+            complaints.push(fault::list_as_property(name, &span));
             return;
         }
         let value = value::read(text, name, field.form, &[entry], &span, complaints);
-        self.insert(field.name, value, span, complaints);
+        self.insert(field.name, Given { value, name: span, at: value_span(text, entry) }, complaints);
     }
 
     fn child(&mut self, text: &Arc<Text>, child: &KdlNode, complaints: &mut Vec<Complaint>) {
@@ -156,196 +178,102 @@ impl Node {
                 self.read_variables(text, child, complaints);
                 return;
             }
-            let entries: Vec<&KdlEntry> = child.entries().iter().filter(|e| e.name().is_none()).collect();
-            for extra in child.entries().iter().filter(|e| e.name().is_some()) {
-                let place = value::value_span(text, extra);
-                if sounds_secret(name) || extra.name().is_some_and(|n| sounds_secret(n.value())) {
-                    text.mask(place.range());
-                }
-                complaints.push(problem::value_count(name, "values, not properties", &place));
-            }
-            if let Some(first) = child.iter_children().next() {
-                complaints.push(problem::value_count(name, "values, not a block", &name_span(text, first)));
-            }
-            let value = value::read(text, name, field.form, &entries, &span, complaints);
-            self.insert(field.name, value, span, complaints);
+            let given = self.child_value(text, child, field.form, complaints);
+            self.insert(field.name, given, complaints);
             return;
         }
         match reference::kind(self.kind.name, name) {
-            Some(kind) => self.blocks.push((kind, child.clone())),
-            None => {
-                if sounds_secret(name) {
-                    for entry in child.entries() {
-                        text.mask(value::value_span(text, entry).range());
-                    }
-                }
-                if !self.kind.ready {
-                    return;
-                }
-                let has_blocks = reference::within(self.kind.name).next().is_some();
-                complaints.push(match has_blocks {
-                    true => problem::unknown_node(name, &span, self.kind.name),
-                    false => problem::unknown_field(name, &span, self.kind),
-                });
+            Some(kind) => self.blocks.push(Block { kind, raw: child.clone(), text: text.clone() }),
+            None if !self.kind.ready => {}
+            None if reference::within(self.kind.name).next().is_some() => {
+                complaints.push(problem::unknown_node(name, &span, self.kind.name));
             }
+            None => complaints.push(problem::unknown_field(name, &span, self.kind)),
         }
+    }
+
+    /// A field as a child: `host "x"`.
+    fn child_value(&self, text: &Arc<Text>, child: &KdlNode, form: Form, complaints: &mut Vec<Complaint>) -> Given {
+        let (name, span) = (child.name().value(), name_span(text, child));
+        let (named, entries): (Vec<&KdlEntry>, Vec<&KdlEntry>) =
+            child.entries().iter().partition(|e| e.name().is_some());
+        let at = entries.first().map_or_else(|| span.clone(), |e| value_span(text, e));
+        let before = complaints.len();
+        if let Some(annotation) = child.ty() {
+            let secret = form == Form::Secret;
+            complaints.push(fault::node_annotation(name, secret, &annotation_span(text, annotation)));
+        }
+        for extra in named {
+            let whole = Span::new(text, extra.span().offset(), extra.span().len());
+            complaints.push(fault::only_values(name, "properties", &whole));
+        }
+        if let Some(first) = child.iter_children().next() {
+            complaints.push(fault::only_values(name, "a block", &name_span(text, first)));
+        }
+        // One complaint is enough about a value that is somewhere else.
+        let told = complaints.len() > before;
+        let mut own = Vec::new();
+        let value = value::read(text, name, form, &entries, &span, &mut own);
+        if !told {
+            complaints.append(&mut own);
+        }
+        Given { value, name: span, at }
     }
 
     /// `env NAME="value" OTHER=(file)"x"`, or the same as children.
     fn read_variables(&mut self, text: &Arc<Text>, node: &KdlNode, complaints: &mut Vec<Complaint>) {
-        let mut take = |name: Spanned<String>, entries: &[&KdlEntry], complaints: &mut Vec<Complaint>| {
-            let plain = entries.len() == 1 && entries[0].ty().is_none();
-            if !plain {
-                let secret = value::secret(text, &name.value, entries, &name.span, complaints);
-                self.variables.extend(secret.map(|s| (name, Variable::Secret(s))));
-            } else if sounds_secret(&name.value) {
-                text.mask(value::value_span(text, entries[0]).range());
-                complaints.push(problem::secret_in_clear(&name.value, &value::value_span(text, entries[0])));
-            } else if let Some(word) = entries[0].value().as_string() {
-                self.variables.push((name, Variable::Plain(word.to_owned())));
-            } else {
-                let span = value::value_span(text, entries[0]);
-                complaints.push(problem::value_form(&name.value, "a text", "that", &span));
-            }
-        };
         for entry in node.entries() {
             match entry.name() {
                 Some(n) => {
                     let span = Span::new(text, n.span().offset(), n.span().len());
-                    take(Spanned::new(n.value().to_owned(), span), &[entry], complaints);
+                    self.variable(text, Spanned::new(n.value().to_owned(), span), &[entry], complaints);
                 }
-                None => complaints.push(problem::value_count(
-                    "env",
-                    "variables: `env NAME=\"value\"`",
-                    &value::value_span(text, entry),
-                )),
+                None => complaints.push(fault::only_variables(&value_span(text, entry))),
             }
         }
         for child in node.iter_children() {
             let entries: Vec<&KdlEntry> = child.entries().iter().collect();
-            take(Spanned::new(child.name().value().to_owned(), name_span(text, child)), &entries, complaints);
+            let name = Spanned::new(child.name().value().to_owned(), name_span(text, child));
+            self.variable(text, name, &entries, complaints);
         }
     }
 
-    fn insert(&mut self, name: &'static str, value: Option<Value>, span: Span, complaints: &mut Vec<Complaint>) {
-        if let Some(first) = self.fields.get(name) {
-            complaints.push(problem::field_twice(name, &first.span, &span));
-        } else if let Some(value) = value {
-            self.fields.insert(name, Spanned::new(value, span));
-        } else {
-            // Complained about already; a second complaint that it is missing would be noise.
-            self.fields.insert(name, Spanned::new(Value::List(Vec::new()), span));
+    fn variable(
+        &mut self,
+        text: &Arc<Text>,
+        name: Spanned<String>,
+        entries: &[&KdlEntry],
+        complaints: &mut Vec<Complaint>,
+    ) {
+        if let Some((first, _)) = self.variables.iter().find(|(n, _)| n.value == name.value) {
+            complaints.push(problem::field_twice(&name.value, &first.span, &name.span));
+            return;
         }
+        let span = entries.first().map_or_else(|| name.span.clone(), |e| value_span(text, e));
+        let variable = match entries {
+            [first, ..] if first.ty().is_some() => {
+                value::secret(text, &name.value, entries, &name.span, complaints).map(Variable::Secret)
+            }
+            [_] if is_secret(&name.value) => {
+                text.mask(span.range());
+                complaints.push(fault::secret_in_clear(&name.value, false, &span));
+                None
+            }
+            _ => value::read(text, &name.value, Form::Text, entries, &name.span, complaints).and_then(|v| match v {
+                Value::Text(word) => Some(Variable::Plain(word)),
+                _ => None,
+            }),
+        };
+        self.variables.extend(variable.map(|v| (name, v)));
     }
 
-    /// Takes from `defaults` what is not given here.
-    pub fn inherit(&mut self, defaults: &Node) {
-        for (name, value) in &defaults.fields {
-            self.fields.entry(name).or_insert_with(|| value.clone());
+    fn insert(&mut self, name: &'static str, given: Given, complaints: &mut Vec<Complaint>) {
+        match self.fields.get(name) {
+            Some(first) => complaints.push(problem::field_twice(name, &first.name, &given.name)),
+            None => {
+                self.fields.insert(name, given);
+            }
         }
-    }
-
-    /// Complains about required fields that neither it nor its defaults hold.
-    pub fn require(&self, complaints: &mut Vec<Complaint>) {
-        for field in self.kind.fields.iter().filter(|f| f.required && !self.fields.contains_key(f.name)) {
-            complaints.push(problem::field_missing(field, self.kind, &self.span));
-        }
-    }
-
-    /// Where a field was given.
-    pub fn place(&self, name: &str) -> Option<&Span> {
-        self.fields.get(name).map(|f| &f.span)
-    }
-
-    /// A text.
-    pub fn text(&self, name: &str) -> Option<String> {
-        match self.value(name) {
-            Some(Value::Text(text)) => Some(text.clone()),
-            _ => None,
-        }
-    }
-
-    /// A text with its place.
-    pub fn word(&self, name: &str) -> Option<Spanned<String>> {
-        Some(Spanned::new(self.text(name)?, self.place(name)?.clone()))
-    }
-
-    /// A path, joined to the folder of its file.
-    pub fn path(&self, name: &str) -> Option<PathBuf> {
-        self.text(name).map(PathBuf::from)
-    }
-
-    /// A number.
-    pub fn number<T: TryFrom<i128>>(&self, name: &str) -> Option<T> {
-        match self.value(name) {
-            Some(Value::Number(n)) => T::try_from(*n).ok(),
-            _ => None,
-        }
-    }
-
-    /// A switch.
-    pub fn switch(&self, name: &str) -> Option<bool> {
-        match self.value(name) {
-            Some(Value::Switch(b)) => Some(*b),
-            _ => None,
-        }
-    }
-
-    /// A size.
-    pub fn size(&self, name: &str) -> Option<u64> {
-        match self.value(name) {
-            Some(Value::Size(n)) => Some(*n),
-            _ => None,
-        }
-    }
-
-    /// A duration.
-    pub fn duration(&self, name: &str) -> Option<Duration> {
-        match self.value(name) {
-            Some(Value::Duration(d)) => Some(*d),
-            _ => None,
-        }
-    }
-
-    /// A reference to a secret.
-    pub fn secret(&self, name: &str) -> Option<SecretRef> {
-        match self.value(name) {
-            Some(Value::Secret(s)) => Some(s.clone()),
-            _ => None,
-        }
-    }
-
-    /// A list of texts.
-    pub fn list(&self, name: &str) -> Vec<Spanned<String>> {
-        match self.value(name) {
-            Some(Value::List(words)) => words.clone(),
-            _ => Vec::new(),
-        }
-    }
-
-    /// A list of patterns.
-    pub fn globs(&self, name: &str) -> Vec<Glob> {
-        match self.value(name) {
-            Some(Value::Globs(globs)) => globs.clone(),
-            _ => Vec::new(),
-        }
-    }
-
-    /// A schedule.
-    pub fn schedule(&self, name: &str) -> Option<Schedule> {
-        match self.value(name) {
-            Some(Value::Schedule(schedule)) => Some(schedule.clone()),
-            _ => None,
-        }
-    }
-
-    /// Whether it takes part.
-    pub fn enabled(&self) -> bool {
-        self.switch("enabled").unwrap_or(true)
-    }
-
-    fn value(&self, name: &str) -> Option<&Value> {
-        self.fields.get(name).map(|f| &f.value)
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::base::{Complaint, SecretRef, Text};
 use crate::job::{ArchiveSpec, Compression, KeepSpec, NotifyKind, NotifyOn, NotifySpec};
 use crate::syntax::node::{Node, name_span};
-use crate::syntax::{problem, value};
+use crate::syntax::{fault, problem, value};
 
 /// Reads an `archive` node.
 pub fn read_archive(node: &Node, complaints: &mut Vec<Complaint>) -> ArchiveSpec {
@@ -29,13 +29,14 @@ pub fn read_archive(node: &Node, complaints: &mut Vec<Complaint>) -> ArchiveSpec
 }
 
 /// Reads the `keep` block of a store or a send.
-pub fn read_keep(text: &Arc<Text>, parent: &Node, complaints: &mut Vec<Complaint>) -> Option<KeepSpec> {
-    let mut blocks = parent.blocks.iter().filter(|(kind, _)| kind.name == "keep");
-    let (kind, raw) = blocks.next()?;
-    for (_, second) in blocks {
-        complaints.push(problem::field_twice("keep", &name_span(text, raw), &name_span(text, second)));
+pub fn read_keep(parent: &Node, complaints: &mut Vec<Complaint>) -> Option<KeepSpec> {
+    let mut blocks = parent.blocks.iter().filter(|b| b.kind.name == "keep");
+    let first = blocks.next()?;
+    for second in blocks {
+        let (first, second) = (name_span(&first.text, &first.raw), name_span(&second.text, &second.raw));
+        complaints.push(problem::field_twice("keep", &first, &second));
     }
-    let node = Node::decode(text, raw, kind, complaints);
+    let node = Node::decode(&first.text, &first.raw, first.kind, complaints);
     let keep = KeepSpec {
         last: node.number("last"),
         within: node.duration("within"),
@@ -45,8 +46,9 @@ pub fn read_keep(text: &Arc<Text>, parent: &Node, complaints: &mut Vec<Complaint
         monthly: node.number("monthly"),
         yearly: node.number("yearly"),
     };
-    let complained = node.kind.fields.iter().any(|f| node.place(f.name).is_some());
-    if keep == KeepSpec::default() && !complained {
+    let said = node.kind.fields.iter().any(|f| node.place(f.name).is_some());
+    if keep == KeepSpec::default() && !said && first.raw.entries().is_empty() && first.raw.iter_children().count() == 0
+    {
         complaints.push(problem::empty_keep(&node.span));
     }
     Some(keep)
@@ -67,7 +69,12 @@ pub fn read_notify(
                 if word.value.split_once('@').is_none_or(|(a, b)| a.is_empty() || b.is_empty())
                     || word.value.contains(['\n', '\r'])
                 {
-                    complaints.push(problem::value_form("to", "a mail address", "that", &word.span));
+                    complaints.push(fault::form(
+                        "to",
+                        "a mail address such as `dba@example.com`",
+                        "this text",
+                        &word.span,
+                    ));
                 }
             }
             NotifyKind::Email { to, subject: node.text("subject"), lang: node.text("lang") }
@@ -89,5 +96,10 @@ pub fn read_notify(
 /// An address: a reference, since such addresses are often secrets. A plain one is a secret in clear.
 fn url(text: &Arc<Text>, raw: &kdl::KdlNode, node: &Node, complaints: &mut Vec<Complaint>) -> Option<SecretRef> {
     let entries: Vec<&kdl::KdlEntry> = raw.entries().iter().filter(|e| e.name().is_none()).collect();
+    // `url=` was complained about as a field; that it is missing besides would be noise.
+    let named = raw.get("url").is_some() || raw.iter_children().any(|c| c.name().value() == "url");
+    if entries.is_empty() && named {
+        return None;
+    }
     value::secret(text, node.kind.name, &entries, &node.span, complaints)
 }

@@ -1,32 +1,64 @@
-//! The wording of every complaint about the form of a job file, in one place.
+//! The wording of every complaint about nodes, names and files, in one place; `fault.rs` has those about values.
 //!
 //! Does not decide anything: the decoder calls one function per mistake. No function is given the text of a secret.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::base::{Complaint, Span, Spanned, suggest};
+use crate::syntax::kinds::KINDS;
 use crate::syntax::reference;
-use crate::syntax::table::{Field, Kind};
+use crate::syntax::table::{Argument, Field, Form, Kind};
+
+/// What people call things elsewhere, and what they are called here.
+const ALIASES: [(&str, &str); 22] = [
+    ("mariadb", "mysql"),
+    ("postgresql", "postgres"),
+    ("pg", "postgres"),
+    ("backup", "dump"),
+    ("folder", "dir"),
+    ("local", "dir"),
+    ("minio", "s3"),
+    ("aws", "s3"),
+    ("upload", "send"),
+    ("copy", "send"),
+    ("retention", "keep"),
+    ("check", "verify"),
+    ("script", "exec"),
+    ("run", "exec"),
+    ("cron", "schedule"),
+    ("username", "user"),
+    ("hostname", "host"),
+    ("database", "databases"),
+    ("file", "path"),
+    ("compress", "compression"),
+    ("slack", "webhook"),
+    ("mail", "email"),
+];
+
+/// The known word that was most likely meant.
+fn meant<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
+    let alias = ALIASES.iter().find(|(other, own)| *other == name && known.contains(own)).map(|(_, own)| *own);
+    let password = known.iter().copied().find(|k| *k == "password" && name.starts_with("pas"));
+    alias.or(password).or_else(|| suggest(name, known.iter().copied()))
+}
 
 /// A node nobody knows here.
 pub fn unknown_node(name: &str, span: &Span, parent: &str) -> Complaint {
     let place = if parent.is_empty() { "at the top level".into() } else { format!("in `{parent}`") };
     let here: Vec<&str> = reference::within(parent).map(|k| k.name).chain(fields_of(parent)).collect();
-    let complaint =
-        Complaint::error("vex::node::unknown", format!("there is no `{name}` {place}")).label(span, "unknown");
-    if let Some(near) = suggest(name, here.iter().copied()) {
-        return complaint.help(format!("Did you mean `{near}`?"));
-    }
-    let elsewhere = crate::syntax::kinds::KINDS.iter().find(|k| k.name == name);
-    match elsewhere.map(|k| k.within.join("` or `")) {
-        Some(home) if !home.is_empty() => complaint.help(format!("`{name}` stands in `{home}`.")),
-        Some(_) => complaint.help(format!("`{name}` stands at the top level.")),
-        None => complaint.help(format!("Known here: {}.", here.join(", "))),
-    }
+    let complaint = Complaint::error("vex::node::unknown", format!("there is no `{}` {place}", name.escape_debug()))
+        .label(span, "unknown");
+    let elsewhere = KINDS.iter().find(|k| k.name == name).map(|k| k.within.join("` or `"));
+    complaint.help(match (elsewhere, meant(name, &here)) {
+        (Some(home), _) if !home.is_empty() => format!("`{name}` stands in `{home}`."),
+        (Some(_), _) => format!("`{name}` stands at the top level."),
+        (None, Some(near)) => format!("Did you mean `{near}`?"),
+        (None, None) => format!("Known here: {}.", here.join(", ")),
+    })
 }
 
 fn fields_of(parent: &str) -> impl Iterator<Item = &'static str> {
-    crate::syntax::kinds::KINDS.iter().filter(move |k| k.name == parent).flat_map(|k| k.fields).map(|f| f.name)
+    KINDS.iter().filter(move |k| k.name == parent).flat_map(|k| k.fields).map(|f| f.name)
 }
 
 /// A node of a later version.
@@ -40,16 +72,20 @@ pub fn later(kind: &Kind, span: &Span) -> Complaint {
 pub fn unknown_field(name: &str, span: &Span, kind: &Kind) -> Complaint {
     let known: Vec<&str> = kind.fields.iter().map(|f| f.name).collect();
     let inner: Vec<&str> = reference::within(kind.name).map(|k| k.name).collect();
-    let complaint = Complaint::error("vex::field::unknown", format!("`{}` has no field `{name}`", kind.name))
-        .label(span, "unknown field");
-    match suggest(name, known.iter().chain(&inner).copied()) {
-        Some(near) => complaint.help(format!("Did you mean `{near}`?")),
-        None if inner.contains(&name) => {
-            complaint.help(format!("`{name}` is a block: write `{name} …` inside the braces."))
-        }
-        None if known.is_empty() => complaint.help(format!("`{}` takes no fields.", kind.name)),
-        None => complaint.help(format!("Known: {}.", known.join(", "))),
+    let found = format!("`{}` has no field `{}`", kind.name, name.escape_debug());
+    let complaint = Complaint::error("vex::field::unknown", found).label(span, "unknown field");
+    if inner.contains(&name) {
+        return complaint.help(format!("`{name}` is a block: write `{name} …` inside the braces."));
     }
+    if name == "url" && matches!(kind.argument, Argument::One(_)) {
+        return complaint.help(format!("Its address has no name: write `{} (env)\"NAME\"`.", kind.name));
+    }
+    let all: Vec<&str> = known.iter().chain(&inner).copied().collect();
+    complaint.help(match meant(name, &all) {
+        Some(near) => format!("Did you mean `{near}`?"),
+        None if known.is_empty() => format!("`{}` takes no fields.", kind.name),
+        None => format!("Known: {}.", known.join(", ")),
+    })
 }
 
 /// A field given twice.
@@ -64,69 +100,16 @@ pub fn field_twice(name: &str, first: &Span, second: &Span) -> Complaint {
 pub fn field_missing(field: &Field, kind: &Kind, span: &Span) -> Complaint {
     Complaint::error("vex::field::missing", format!("`{}` needs `{}`", kind.name, field.name))
         .label(span, format!("`{}` is missing", field.name))
-        .help(format!("{} Form: {}.", field.doc, field.form.show()))
+        .help(format!("{} Write `{}`.", field.doc, example(field)))
 }
 
-/// A value of another form than the field has.
-pub fn value_form(field: &str, wanted: &str, found: &str, span: &Span) -> Complaint {
-    Complaint::error("vex::value::form", format!("`{field}` is not {found}")).label(span, format!("wanted: {wanted}"))
-}
-
-/// A switch written as KDL v1 or as a word.
-pub fn switch_word(field: &str, span: &Span) -> Complaint {
-    Complaint::error("vex::value::switch", format!("`{field}` is a switch"))
-        .label(span, "a word is not a switch")
-        .help("Write `#true` or `#false`.")
-}
-
-/// A word that is not one of the choices.
-pub fn value_choice(field: &str, found: &str, words: &[&str], span: &Span) -> Complaint {
-    let near = suggest(found, words.iter().copied());
-    Complaint::error("vex::value::choice", format!("`{field}` can't be `{found}`"))
-        .label(span, format!("one of: {}", words.join(", ")))
-        .help_if(near.map(|n| format!("Did you mean `{n}`?")))
-}
-
-/// A number out of bounds.
-pub fn value_bounds(field: &str, found: i128, low: i128, high: i128, span: &Span) -> Complaint {
-    Complaint::error("vex::value::bounds", format!("`{field}` can't be {found}"))
-        .label(span, format!("between {low} and {high}"))
-}
-
-/// No value, or too many.
-pub fn value_count(field: &str, wanted: &str, span: &Span) -> Complaint {
-    Complaint::error("vex::value::count", format!("`{field}` takes {wanted}")).label(span, "here")
-}
-
-/// A list as a property.
-pub fn list_as_property(field: &str, span: &Span) -> Complaint {
-    Complaint::error("vex::value::list", format!("`{field}` is a list"))
-        .label(span, "a property holds one value only")
-        .help(format!("Write it as a child: `{field} \"a\" \"b\"`."))
-}
-
-/// A secret in clear text; its bytes are masked.
-pub fn secret_in_clear(field: &str, span: &Span) -> Complaint {
-    Complaint::error("vex::secret::clear", format!("`{field}` is written in clear text"))
-        .label(span, "a secret must not stand in a file")
-        .help(format!(
-            "Write where it is found: `{field} (env)\"NAME\"`, `(file)\"path\"` or `(command)\"prog\" \"arg\"`. If this \
-             file was shared, change the secret."
-        ))
-}
-
-/// An annotation nobody knows.
-pub fn annotation(name: &str, field: &str, span: &Span) -> Complaint {
-    let near = suggest(name, ["env", "file", "command"]);
-    Complaint::error("vex::value::annotation", format!("`({name})` is not a way to find `{field}`"))
-        .label(span, "known: (env), (file), (command)")
-        .help_if(near.map(|n| format!("Did you mean `({n})`?")))
-}
-
-/// An annotation on a field that is no secret.
-pub fn no_secret(field: &str, name: &str, span: &Span) -> Complaint {
-    Complaint::error("vex::value::annotation", format!("`{field}` is no secret and can't be read by `({name})`"))
-        .label(span, "write the value itself")
+fn example(field: &Field) -> String {
+    match field.form {
+        Form::List | Form::Globs if field.name == "command" => "command \"prog\" \"arg\"".into(),
+        Form::List | Form::Globs => format!("{} \"…\" \"…\"", field.name),
+        Form::Secret => format!("{} (env)\"NAME\"", field.name),
+        _ => format!("{}=\"…\"", field.name),
+    }
 }
 
 /// A name that can't be part of a key.
@@ -150,7 +133,16 @@ pub fn names_missing(kind: &Kind, what: &str, span: &Span) -> Complaint {
 
 /// An argument too many.
 pub fn argument_extra(kind: &Kind, span: &Span) -> Complaint {
-    Complaint::error("vex::node::argument", format!("`{}` takes no such argument", kind.name)).label(span, "not taken")
+    let help = match kind.argument {
+        Argument::None if kind.fields.is_empty() => format!("`{}` has no name: begin its block at once.", kind.name),
+        Argument::None => format!("`{}` has no name; its values are fields: `field=\"value\"`.", kind.name),
+        Argument::Name(_) => "Only its name stands alone; all else is a field: `field=\"value\"`.".into(),
+        Argument::Names(what) => format!("Only names of a {} stand here.", what.to_lowercase()),
+        Argument::One(_) => "One value is enough.".into(),
+    };
+    Complaint::error("vex::node::argument", format!("`{}` takes no such argument", kind.name))
+        .label(span, "not taken")
+        .help(help)
 }
 
 /// A name given to two things.
@@ -161,41 +153,37 @@ pub fn name_twice(what: &str, first: &Spanned<String>, second: &Spanned<String>)
         .help("Rename one of the two.")
 }
 
-/// A pattern that can't be read.
-pub fn bad_glob(text: &str, span: &Span) -> Complaint {
-    Complaint::error("vex::value::glob", format!("`{}` is not a pattern", text.escape_debug()))
-        .label(span, "a `[` without `]`, or a `\\` at the end")
-}
-
-/// A schedule that can't be read, or whose day never comes.
-pub fn bad_schedule(why: &str, span: &Span) -> Complaint {
-    Complaint::error("vex::schedule::impossible", format!("the schedule can't be met: {}", why.trim_end_matches('.')))
-        .label(span, "minute hour day month weekday")
-}
-
-/// A zone nobody knows.
-pub fn bad_zone(name: &str, span: &Span) -> Complaint {
-    Complaint::error("vex::value::zone", format!("`{}` is not a time zone", name.escape_debug()))
-        .label(span, "wanted: a name such as `America/Porto_Velho`")
-}
-
-/// A template of keys that lets two artifacts meet.
-pub fn bad_key(why: &str, span: &Span) -> Complaint {
-    Complaint::error("vex::key::template", format!("the key template {why}"))
-        .label(span, "parts: {prefix} {job} {source} {name}")
-        .help("`{name}` must be the last part; without `{job}` and `{source}` only one chain may use the store.")
-}
-
 /// A file that can't be spliced.
 pub fn include_failed(path: &Path, why: &str, span: &Span) -> Complaint {
     Complaint::error("vex::include::unreadable", format!("unable to read {}: {why}", path.display()))
         .label(span, "included here")
 }
 
-/// A file that includes itself.
-pub fn include_cycle(path: &Path, span: &Span) -> Complaint {
-    Complaint::error("vex::include::cycle", format!("{} includes itself", path.display()))
+/// A file that includes itself; `path` leads from it back to it.
+pub fn include_cycle(path: &[PathBuf], span: &Span) -> Complaint {
+    let names: Vec<String> = path.iter().map(|p| p.display().to_string()).collect();
+    Complaint::error("vex::include::cycle", format!("files include each other: {}", names.join(" -> ")))
         .label(span, "included again here")
+        .help("Remove one of the `include`.")
+}
+
+/// A file that declares nothing.
+pub fn empty_file(path: &Path) -> Complaint {
+    Complaint::warning("vex::file::empty", format!("{} declares nothing", path.display()))
+        .help("A job file has `sources`, `stores` and a `job`.")
+}
+
+/// A file that is not text.
+pub fn not_utf8(path: &Path, span: &Span) -> Complaint {
+    Complaint::error("vex::file::encoding", format!("{} is not UTF-8", path.display()))
+        .label(span, "this byte is not")
+        .help("Save it as UTF-8; it may be Latin-1.")
+}
+
+/// A file that can't be a job file.
+pub fn too_large(path: &Path, most: u64) -> Complaint {
+    Complaint::error("vex::file::large", format!("{} is larger than {} MiB", path.display(), most >> 20))
+        .help("A job file is text written by people; is this the right file?")
 }
 
 /// Weak protection of a connection.
@@ -207,9 +195,10 @@ pub fn weak_tls(mode: &str, span: &Span) -> Complaint {
 
 /// Fields that contradict each other.
 pub fn conflict(message: &str, first: &Span, second: Option<&Span>, help: &str) -> Complaint {
-    let complaint = Complaint::error("vex::field::conflict", message).label(first, "this");
+    let label = if second.is_some() { "one" } else { "here" };
+    let complaint = Complaint::error("vex::field::conflict", message).label(first, label);
     match second {
-        Some(second) => complaint.label(second, "and this").help(help),
+        Some(second) => complaint.label(second, "the other").help(help),
         None => complaint.help(help),
     }
 }

@@ -23,8 +23,12 @@ pub fn reference() -> String {
          and every node of `sources`, `stores`, `job` and `notify` takes `enabled=#false`.\n",
     );
     for kind in KINDS {
-        let place =
-            if kind.within.is_empty() { "top level".into() } else { format!("in `{}`", kind.within.join("`, `")) };
+        let inner: Vec<&str> = kind.within.iter().copied().filter(|w| !w.is_empty()).collect();
+        let top = kind.within.len() > inner.len() || kind.within.is_empty();
+        let mut place = if top { "top level".to_owned() } else { String::new() };
+        if !inner.is_empty() {
+            place += &format!("{}in `{}`", if top { ", " } else { "" }, inner.join("`, `"));
+        }
         let argument = match kind.argument {
             Argument::None => String::new(),
             Argument::Name(true) => " [NAME]".into(),
@@ -44,6 +48,7 @@ pub fn reference() -> String {
             let default = match (field.required, field.default) {
                 (true, _) => "*required*".into(),
                 (false, "") => String::new(),
+                (false, text) if text.contains([' ', '\'', '`']) => text.to_owned(),
                 (false, text) => format!("`{text}`"),
             };
             out += &format!("| `{}` | {} | {default} | {} |\n", field.name, field.form.show(), field.doc);

@@ -3,7 +3,8 @@
 use crate::base::{Complaint, Spanned};
 use crate::job::{MailSpec, Site};
 use crate::syntax::node::Node;
-use crate::syntax::problem;
+use crate::syntax::value::near_zone;
+use crate::syntax::{fault, problem};
 
 /// Takes one node of the site into `site`; what is said later wins, so that a job file may say it better.
 pub fn read(node: &Node, site: &mut Site, complaints: &mut Vec<Complaint>) {
@@ -14,7 +15,7 @@ pub fn read(node: &Node, site: &mut Site, complaints: &mut Vec<Complaint>) {
         "language" => match node.name.as_ref() {
             Some(word) if ["pt-BR", "en"].contains(&word.value.as_str()) => site.language = Some(word.value.clone()),
             Some(word) => {
-                complaints.push(problem::value_choice("language", &word.value, &["pt-BR", "en"], &word.span));
+                complaints.push(fault::choice("language", &word.value, &["pt-BR", "en"], &word.span));
             }
             None => {}
         },
@@ -22,7 +23,7 @@ pub fn read(node: &Node, site: &mut Site, complaints: &mut Vec<Complaint>) {
             Some(Spanned { value, .. }) if jiff::tz::TimeZone::get(value).is_ok() => {
                 site.timezone = Some(value.clone())
             }
-            Some(Spanned { value, span }) => complaints.push(problem::bad_zone(value, span)),
+            Some(Spanned { value, span }) => complaints.push(fault::zone(value, near_zone(value).as_deref(), span)),
             None => {}
         },
         other => unreachable!("BUG: no decoder for site node {other}"),
@@ -41,7 +42,7 @@ fn mail(node: &Node, complaints: &mut Vec<Complaint>) -> MailSpec {
             "`tls=#false` is for a server on this machine only.",
         ));
     }
-    if let (Some(user), None) = (node.place("user"), node.place("password")) {
+    if let (Some(user), None) = (node.label("user"), node.place("password")) {
         complaints.push(problem::conflict("`user` needs its `password`", user, None, "Add `password (env)\"…\"`."));
     }
     MailSpec {

@@ -28,7 +28,7 @@ pub fn read(node: &Node, complaints: &mut Vec<Complaint>) -> Option<Source> {
 }
 
 fn mysql(node: &Node, complaints: &mut Vec<Complaint>) -> MysqlSpec {
-    if let (Some(socket), Some(host)) = (node.place("socket"), node.place("host")) {
+    if let (Some(socket), Some(host)) = (node.label("socket"), node.label("host")) {
         complaints.push(problem::conflict(
             "`socket` and `host` name two ways to one server",
             host,
@@ -36,7 +36,7 @@ fn mysql(node: &Node, complaints: &mut Vec<Complaint>) -> MysqlSpec {
             "Keep one of the two.",
         ));
     }
-    if let (Some(cert), None) = (node.place("cert"), node.place("key")) {
+    if let (Some(cert), None) = (node.label("cert"), node.label("key")) {
         complaints.push(problem::conflict("`cert` needs its `key`", cert, None, "Add `key=\"…\"`."));
     }
     let password: Option<SecretRef> = node.secret("password");
@@ -62,7 +62,11 @@ fn tls(node: &Node, complaints: &mut Vec<Complaint>) -> Tls {
     let mode = node.word("tls").map(|word| match word.value.as_str() {
         "verify-full" => TlsMode::VerifyFull,
         weak => {
-            complaints.push(problem::weak_tls(weak, &word.span));
+            let host = node.text("host").unwrap_or_else(|| "localhost".into());
+            let near = node.place("socket").is_some() || ["localhost", "127.0.0.1", "::1"].contains(&host.as_str());
+            if !(near && weak == "off") {
+                complaints.push(problem::weak_tls(weak, &word.span));
+            }
             match weak {
                 "verify-ca" => TlsMode::VerifyCa,
                 "require" => TlsMode::Require,

@@ -6,21 +6,22 @@ use std::sync::Arc;
 
 use kdl::KdlNode;
 
-use crate::base::{Complaint, Span, Text};
+use crate::base::{Complaint, Span, Spanned, Text};
 use crate::job::{ArchiveSpec, Dump, EnvValue, Exec, Job, NotifySpec, Send, Step, StepDecl, Verify};
-use crate::syntax::node::{Node, Variable, name_span};
+use crate::syntax::mask::is_secret;
+use crate::syntax::node::{Block, Node, Variable, name_span};
 use crate::syntax::table::Kind;
-use crate::syntax::{policy, problem};
+use crate::syntax::{fault, policy, problem};
 
 /// Smallest and largest chunk.
 const CHUNKS: std::ops::RangeInclusive<u64> = 64 << 10..=256 << 20;
 
 /// Reads a `job` node.
-pub fn read_job(text: &Arc<Text>, node: &Node, complaints: &mut Vec<Complaint>) -> Option<Job> {
+pub fn read_job(text: &Arc<Text>, node: &Node, complaints: &mut Vec<Complaint>) -> Job {
     let (mut steps, mut notify) = (Vec::new(), Vec::new());
     let mut archive = ArchiveSpec::default();
     let mut first_archive: Option<Span> = None;
-    for (kind, raw) in &node.blocks {
+    for Block { kind, raw, .. } in &node.blocks {
         if off(raw) && !kind.ready {
             continue;
         }
@@ -37,8 +38,9 @@ pub fn read_job(text: &Arc<Text>, node: &Node, complaints: &mut Vec<Complaint>) 
             _ => steps.push(read_step(text, kind, raw, complaints)),
         }
     }
-    Some(Job {
-        name: node.name.clone()?,
+    Job {
+        // Complained about; its steps are checked all the same.
+        name: node.name.clone().unwrap_or_else(|| Spanned::new(String::new(), node.span.clone())),
         schedule: node.schedule("schedule"),
         timezone: node.text("timezone"),
         threads: node.number("threads").unwrap_or(4),
@@ -50,7 +52,7 @@ pub fn read_job(text: &Arc<Text>, node: &Node, complaints: &mut Vec<Complaint>) 
         notify,
         enabled: node.enabled(),
         span: node.name.as_ref().map_or(node.span.clone(), |n| n.span.clone()),
-    })
+    }
 }
 
 /// Reads a `notify` block.
@@ -62,7 +64,7 @@ pub fn read_notify_block(
 ) -> Vec<NotifySpec> {
     let block = Node::decode(text, raw, kind, complaints);
     let mut all = Vec::new();
-    for (kind, raw) in &block.blocks {
+    for Block { kind, raw, .. } in &block.blocks {
         let node = decode_url(text, kind, raw, complaints);
         all.extend(policy::read_notify(text, raw, &node, complaints));
     }
@@ -97,8 +99,8 @@ pub fn off(raw: &KdlNode) -> bool {
 
 fn archive_of(text: &Arc<Text>, kind: &'static Kind, raw: &KdlNode, complaints: &mut Vec<Complaint>) -> ArchiveSpec {
     let node = Node::decode(text, raw, kind, complaints);
-    for (kind, raw) in node.blocks.iter().filter(|(kind, raw)| !kind.ready && !off(raw)) {
-        complaints.push(problem::later(kind, &name_span(text, raw)));
+    for block in node.blocks.iter().filter(|b| !b.kind.ready && !off(&b.raw)) {
+        complaints.push(problem::later(block.kind, &name_span(text, &block.raw)));
     }
     policy::read_archive(&node, complaints)
 }
@@ -126,7 +128,7 @@ fn read_dump(text: &Arc<Text>, node: &Node, complaints: &mut Vec<Complaint>) -> 
     if let (Some(bytes), Some(span)) = (chunk, node.place("chunk"))
         && !CHUNKS.contains(&bytes)
     {
-        complaints.push(problem::value_form("chunk", "a size from 64KiB to 256MiB", "that", span));
+        complaints.push(fault::form("chunk", "a size from 64KiB to 256MiB", "of this size", span));
     }
     let mut dump = Dump {
         sources: node.names.clone(),
@@ -137,7 +139,7 @@ fn read_dump(text: &Arc<Text>, node: &Node, complaints: &mut Vec<Complaint>) -> 
         verifies: Vec::new(),
     };
     let mut first_archive = None;
-    for (kind, raw) in &node.blocks {
+    for Block { kind, raw, .. } in &node.blocks {
         match kind.name {
             "archive" => {
                 one_only(&mut first_archive, "archive", name_span(text, raw), complaints);
@@ -145,7 +147,7 @@ fn read_dump(text: &Arc<Text>, node: &Node, complaints: &mut Vec<Complaint>) -> 
             }
             "send" => {
                 let send = Node::decode(text, raw, kind, complaints);
-                let keep = policy::read_keep(text, &send, complaints);
+                let keep = policy::read_keep(&send, complaints);
                 let optional = send.switch("optional").unwrap_or(false);
                 if send.enabled() {
                     dump.sends.push(Send { stores: send.names, optional, keep });
@@ -174,7 +176,15 @@ fn read_verify(node: &Node) -> Verify {
 }
 
 fn read_exec(node: &Node, complaints: &mut Vec<Complaint>) -> Exec {
-    let command: Vec<String> = node.list("command").into_iter().map(|w| w.value).collect();
+    let words = node.list("command");
+    for (index, word) in words.iter().enumerate() {
+        let (flag, value) = word.value.split_once('=').unwrap_or((&word.value, ""));
+        let next = words.get(index + 1).is_some_and(|w| !w.value.starts_with('-'));
+        if flag.starts_with('-') && is_secret(flag.trim_start_matches('-')) && (next || !value.is_empty()) {
+            complaints.push(fault::secret_in_command(&word.span));
+        }
+    }
+    let command: Vec<String> = words.into_iter().map(|w| w.value).collect();
     if let (Some(program), Some(span)) = (command.first(), node.place("command"))
         && command.len() == 1
         && program.contains(char::is_whitespace)
@@ -195,7 +205,7 @@ fn read_exec(node: &Node, complaints: &mut Vec<Complaint>) -> Exec {
         (name.value.clone(), value)
     });
     Exec {
-        name: node.name.clone().unwrap_or_else(|| crate::base::Spanned::new("exec".into(), node.span.clone())),
+        name: node.name.clone().unwrap_or_else(|| Spanned::new("exec".into(), node.span.clone())),
         command,
         env: env.collect(),
         stall: node.duration("stall"),

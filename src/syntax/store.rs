@@ -2,15 +2,13 @@
 //!
 //! Does not know sources or jobs.
 
-use std::sync::Arc;
-
-use crate::base::{Complaint, Span, Text};
+use crate::base::Complaint;
 use crate::job::{DirSpec, S3Spec, Store, StoreSpec};
 use crate::syntax::node::Node;
-use crate::syntax::{policy, problem};
+use crate::syntax::{fault, policy, problem};
 
 /// Reads one named store whose defaults are filled in.
-pub fn read(text: &Arc<Text>, node: &Node, complaints: &mut Vec<Complaint>) -> Option<Store> {
+pub fn read(node: &Node, complaints: &mut Vec<Complaint>) -> Option<Store> {
     node.require(complaints);
     let name = node.name.clone()?;
     let spec = match node.kind.name {
@@ -18,26 +16,22 @@ pub fn read(text: &Arc<Text>, node: &Node, complaints: &mut Vec<Complaint>) -> O
         "s3" => StoreSpec::S3(s3(node, complaints)),
         other => unreachable!("BUG: no decoder for store kind {other}"),
     };
-    let key = node.word("key");
-    if let Some(key) = &key
-        && let Some(why) = key_fault(&key.value)
-    {
-        complaints.push(problem::bad_key(why, &key.span));
-    }
+    let key = node.word("key").filter(|key| match key_fault(&key.value) {
+        Some(why) => {
+            complaints.push(fault::key(why, &key.span));
+            false
+        }
+        None => true,
+    });
     let prefix = node.text("prefix").unwrap_or_default();
     if prefix.split('/').any(|part| part == ".." || part == ".") || prefix.chars().any(char::is_control) {
         let span = node.place("prefix").unwrap_or(&node.span);
-        complaints.push(problem::value_form(
-            "prefix",
-            "path-like parts joined by `/`",
-            "made of dots or control characters",
-            span,
-        ));
+        complaints.push(fault::form("prefix", "parts joined by `/`, none of them `.` or `..`", "this text", span));
     }
     Some(Store {
         name,
         spec,
-        keep: policy::read_keep(text, node, complaints),
+        keep: policy::read_keep(node, complaints),
         prefix: prefix.trim_matches('/').to_owned(),
         key,
         enabled: node.enabled(),
@@ -49,7 +43,7 @@ fn s3(node: &Node, complaints: &mut Vec<Complaint>) -> S3Spec {
     let endpoint = node.word("endpoint").map(|word| {
         let plain = word.value.starts_with("http://");
         if word.value.contains('@') {
-            mask_rest_of_line(&word.span);
+            word.span.text.mask(word.span.range());
             complaints.push(problem::conflict(
                 "the endpoint holds a user name",
                 &word.span,
@@ -57,17 +51,13 @@ fn s3(node: &Node, complaints: &mut Vec<Complaint>) -> S3Spec {
                 "Use `access-key` and `secret-key`.",
             ));
         } else if !plain && !word.value.starts_with("https://") {
-            complaints.push(problem::value_form(
-                "endpoint",
-                "an address such as `https://s3.example.com`",
-                "that",
-                &word.span,
-            ));
+            let wanted = "an address such as `https://s3.example.com`";
+            complaints.push(fault::form("endpoint", wanted, "this text", &word.span));
         }
         word.value.trim_end_matches('/').to_owned()
     });
     let access_key = node.secret("access-key");
-    if let (Some(place), None) = (node.place("access-key"), node.place("secret-key")) {
+    if let (Some(place), None) = (node.label("access-key"), node.place("secret-key")) {
         complaints.push(problem::conflict(
             "`access-key` needs its `secret-key`",
             place,
@@ -88,13 +78,6 @@ fn s3(node: &Node, complaints: &mut Vec<Complaint>) -> S3Spec {
         storage_class: node.text("storage-class"),
         sse: node.text("sse"),
     }
-}
-
-/// Masks what follows a field whose value holds a user name and perhaps a password.
-fn mask_rest_of_line(span: &Span) {
-    let contents = span.text.contents();
-    let end = contents[span.start..].find('\n').map_or(contents.len(), |n| span.start + n);
-    span.text.mask(span.start + span.len..end);
 }
 
 /// What is wrong with a template of keys.

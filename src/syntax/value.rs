@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use kdl::{KdlEntry, KdlValue};
 
-use crate::base::{Complaint, Glob, SecretRef, Size, Span, Spanned, Text};
+use crate::base::{Complaint, Glob, SecretRef, Size, Span, Spanned, Text, suggest};
 use crate::job::Schedule;
-use crate::syntax::problem;
+use crate::syntax::fault;
 use crate::syntax::table::Form;
 
 /// The value of a field.
@@ -33,7 +33,7 @@ pub enum Value {
     /// Patterns.
     Globs(Vec<Glob>),
     /// A schedule.
-    Schedule(Schedule),
+    Schedule(Box<Schedule>),
 }
 
 /// The span of an entry's value: the entry without name and annotation.
@@ -73,7 +73,8 @@ pub fn read(
     }
     for entry in entries {
         if let Some(annotation) = entry.ty() {
-            complaints.push(problem::no_secret(name, annotation.value(), &value_span(text, entry)));
+            let span = Span::new(text, annotation.span().offset(), annotation.span().len());
+            complaints.push(fault::no_secret(name, annotation.value(), &span));
             return None;
         }
     }
@@ -81,7 +82,10 @@ pub fn read(
         return many(text, name, form, entries, whole, complaints);
     }
     let [entry] = entries else {
-        complaints.push(problem::value_count(name, "exactly one value", whole));
+        complaints.push(match entries.get(1) {
+            Some(second) => fault::extra(name, &value_span(text, second)),
+            None => fault::none(name, form, whole),
+        });
         return None;
     };
     one(name, form, entry.value(), &value_span(text, entry)).map_err(|c| complaints.push(*c)).ok()
@@ -96,7 +100,7 @@ fn many(
     complaints: &mut Vec<Complaint>,
 ) -> Option<Value> {
     if entries.is_empty() {
-        complaints.push(problem::value_count(name, "one value at least", whole));
+        complaints.push(fault::none(name, form, whole));
         return None;
     }
     let (mut words, mut globs) = (Vec::new(), Vec::new());
@@ -105,54 +109,79 @@ fn many(
         match entry.value() {
             KdlValue::String(word) if form == Form::Globs => match Glob::parse(word) {
                 Some(glob) => globs.push(glob),
-                None => complaints.push(problem::bad_glob(word, &span)),
+                None => complaints.push(fault::glob(word, &span)),
             },
             KdlValue::String(word) => words.push(Spanned::new(word.clone(), span)),
-            other => complaints.push(problem::value_form(name, "a text", kind_word(other), &span)),
+            other => complaints.push(fault::form(name, "a text", kind_word(other), &span)),
         }
     }
     Some(if form == Form::Globs { Value::Globs(globs) } else { Value::List(words) })
 }
 
 fn one(name: &str, form: Form, value: &KdlValue, span: &Span) -> Result<Value, Box<Complaint>> {
-    let wrong = |wanted: &str| Box::new(problem::value_form(name, wanted, kind_word(value), span));
+    let wrong = |wanted: &str| Box::new(fault::form(name, wanted, kind_word(value), span));
+    let unread = |wanted: &str| Box::new(fault::form(name, wanted, "this text", span));
     match (form, value) {
         (Form::Text, KdlValue::String(s)) => Ok(Value::Text(s.clone())),
         (Form::Path, KdlValue::String(s)) if s.is_empty() || s.contains('\0') => {
-            Err(Box::new(problem::value_form(name, "a path", "an empty text", span)))
+            Err(Box::new(fault::form(name, "a path", "an empty text", span)))
         }
         (Form::Path, KdlValue::String(s)) => {
             Ok(Value::Text(span.text.folder().join(expand_home(s)).to_string_lossy().into_owned()))
         }
         (Form::Number(low, high), KdlValue::Integer(n)) if (low..=high).contains(n) => Ok(Value::Number(*n)),
-        (Form::Number(low, high), KdlValue::Integer(n)) => {
-            Err(Box::new(problem::value_bounds(name, *n, low, high, span)))
-        }
+        (Form::Number(low, high), KdlValue::Integer(n)) => Err(Box::new(fault::bounds(name, *n, low, high, span))),
         (Form::Switch, KdlValue::Bool(b)) => Ok(Value::Switch(*b)),
-        (Form::Switch, KdlValue::String(_)) => Err(Box::new(problem::switch_word(name, span))),
+        (Form::Switch, KdlValue::String(_)) => Err(Box::new(fault::switch_word(name, span))),
         (Form::Size, KdlValue::String(s)) => {
-            let size = Size::parse(s).ok_or_else(|| wrong("a size such as `64MiB` (B, KiB, MiB, GiB, TiB)"))?;
+            let size = Size::parse(s).ok_or_else(|| unread("a size such as `64MiB` (B, KiB, MiB, GiB, TiB)"))?;
             Ok(Value::Size(size.0))
         }
         (Form::Duration, KdlValue::String(s)) => {
-            parse_duration(s).map(Value::Duration).ok_or_else(|| wrong("a duration such as `90s`, `15m`, `6h`, `30d`"))
+            parse_duration(s).map(Value::Duration).ok_or_else(|| unread("a duration such as `90s`, `15m`, `6h`, `30d`"))
         }
         (Form::Choice(words), KdlValue::String(s)) if words.contains(&s.as_str()) => Ok(Value::Text(s.clone())),
-        (Form::Choice(words), KdlValue::String(s)) => Err(Box::new(problem::value_choice(name, s, words, span))),
+        (Form::Choice(words), KdlValue::String(s)) => Err(Box::new(fault::choice(name, s, words, span))),
         (Form::Zone, KdlValue::String(s)) => match jiff::tz::TimeZone::get(s) {
             Ok(_) => Ok(Value::Text(s.clone())),
-            Err(_) => Err(Box::new(problem::bad_zone(s, span))),
+            Err(_) => Err(Box::new(fault::zone(s, near_zone(s).as_deref(), span))),
         },
         (Form::Schedule, KdlValue::String(s)) => {
-            let schedule = Schedule::parse(s).map_err(|why| Box::new(problem::bad_schedule(&why, span)))?;
-            // Any moment will do: a day that never comes does not come after this one either.
-            match schedule.next(jiff::Timestamp::UNIX_EPOCH, &jiff::tz::TimeZone::UTC) {
-                Some(_) => Ok(Value::Schedule(schedule)),
-                None => Err(Box::new(problem::bad_schedule("no calendar has such a day", span))),
-            }
+            read_schedule(s).map(|s| Value::Schedule(Box::new(s))).map_err(|why| Box::new(fault::schedule(&why, span)))
         }
         (form, _) => Err(wrong(&form.show())),
     }
+}
+
+/// Reads five cron fields, or `@daily` and its like; the error says which field is wrong.
+fn read_schedule(text: &str) -> Result<Schedule, String> {
+    const FIELDS: [&str; 5] = ["minute", "hour", "day", "month", "weekday"];
+    let fields: Vec<&str> = text.split_whitespace().collect();
+    if !text.starts_with('@') && fields.len() != FIELDS.len() {
+        return Err(format!("it has {} fields instead of 5", fields.len()));
+    }
+    let schedule = Schedule::parse(text).map_err(|why| {
+        let alone = |at: usize| {
+            let mut others = ["*"; 5];
+            others[at] = fields[at];
+            Schedule::parse(&others.join(" ")).is_err()
+        };
+        let wrong = (0..fields.len().min(FIELDS.len())).find(|at| fields.len() == FIELDS.len() && alone(*at));
+        wrong.map_or(why, |at| format!("`{}` is no {}", fields[at].escape_debug(), FIELDS[at]))
+    })?;
+    // Any moment will do: a day that never comes does not come after this one either.
+    match schedule.next(jiff::Timestamp::UNIX_EPOCH, &jiff::tz::TimeZone::UTC) {
+        Some(_) => Ok(schedule),
+        None => Err("no calendar has such a day".into()),
+    }
+}
+
+/// The zone that was most likely meant: a near name, or the one whose city it is.
+pub fn near_zone(word: &str) -> Option<String> {
+    let zones: Vec<String> = jiff::tz::db().available().map(|z| z.as_str().to_owned()).collect();
+    let city = word.replace(' ', "_").to_lowercase();
+    let of_city = zones.iter().find(|z| z.to_lowercase().rsplit('/').next() == Some(&city));
+    of_city.cloned().or_else(|| suggest(word, zones.iter().map(String::as_str)).map(str::to_owned))
 }
 
 /// Reads a secret reference; masks and refuses a literal.
@@ -164,37 +193,51 @@ pub fn secret(
     complaints: &mut Vec<Complaint>,
 ) -> Option<SecretRef> {
     let Some(first) = entries.first() else {
-        complaints.push(problem::value_count(name, "a reference such as `(env)\"NAME\"`", whole));
+        complaints.push(fault::none(name, Form::Secret, whole));
         return None;
     };
     let span = value_span(text, first);
-    let Some(way) = first.ty().map(|ty| ty.value()) else {
-        for entry in entries {
-            text.mask(value_span(text, entry).range());
-        }
-        complaints.push(problem::secret_in_clear(name, &span));
+    let hide = |entries: &[&KdlEntry]| entries.iter().for_each(|e| text.mask(value_span(text, e).range()));
+    let Some(annotation) = first.ty() else {
+        hide(entries);
+        let word = first.value().as_string().unwrap_or_default();
+        let quoted = fault::WAYS.iter().any(|way| word.starts_with(&format!("({way})")));
+        complaints.push(fault::secret_in_clear(name, quoted, &span));
         return None;
     };
+    let way = annotation.value();
+    let place = Span::new(text, annotation.span().offset(), annotation.span().len());
+    if !fault::WAYS.contains(&way) {
+        // Whatever stands here may be the secret itself.
+        hide(entries);
+        let near = suggest(way, fault::WAYS).is_some();
+        if !near {
+            text.mask(place.range());
+        }
+        complaints.push(fault::annotation(near.then_some(way), name, &place));
+        return None;
+    }
     let words: Option<Vec<String>> = entries.iter().map(|e| e.value().as_string().map(str::to_owned)).collect();
     let Some(words) = words.filter(|w| w.iter().all(|w| !w.is_empty() && !w.contains('\0'))) else {
-        complaints.push(problem::value_count(name, "texts that are not empty", &span));
+        hide(entries);
+        complaints.push(fault::empty_reference(name, &span));
         return None;
     };
-    match (way, words.as_slice()) {
-        ("command", _) => Some(SecretRef::Command(words)),
-        ("env", [one]) if !one.contains('=') => Some(SecretRef::Env(one.clone())),
-        ("file", [one]) => Some(SecretRef::File(text.folder().join(expand_home(one)))),
-        ("env" | "file", _) => {
-            complaints.push(problem::value_count(name, "one name after `(env)` or `(file)`", whole));
-            None
-        }
-        (other, _) => {
-            // Whatever stands here may be the secret itself.
-            text.mask(span.range());
-            complaints.push(problem::annotation(other, name, &span));
-            None
-        }
+    if let Some(second) = entries[1..].iter().find(|e| e.ty().is_some() || way != "command") {
+        hide(&entries[1..]);
+        complaints.push(fault::extra(name, &value_span(text, second)));
+        return None;
     }
+    Some(match way {
+        "command" => SecretRef::Command(words),
+        "file" => SecretRef::File(text.folder().join(expand_home(&words[0]))),
+        _ if words[0].contains('=') => {
+            hide(entries);
+            complaints.push(fault::not_a_variable(name, &span));
+            return None;
+        }
+        _ => SecretRef::Env(words[0].clone()),
+    })
 }
 
 fn expand_home(path: &str) -> PathBuf {
