@@ -1,5 +1,7 @@
 //! The door: calls `cli::main`.
 
+use vex::cli;
+
 fn main() -> std::process::ExitCode {
-    vex::cli::main()
+    cli::main()
 }

@@ -1,6 +1,6 @@
 //! `schema/catalog/NNN.sql`, applied in order, each in a transaction of its own; `user_version` counts them.
 
-use crate::catalog::{Catalog, CatalogError};
+use crate::catalog::open::{Catalog, CatalogError};
 
 /// Every step of the schema, oldest first; none is ever edited.
 const STEPS: [&str; 1] = [include_str!("../../schema/catalog/001.sql")];

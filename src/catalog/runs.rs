@@ -4,8 +4,8 @@
 
 use rusqlite::{OptionalExtension, params};
 
+use crate::catalog::open::{Catalog, CatalogError};
 use crate::catalog::record::{ArtifactRow, CopyRow, ProofRow, RunRow, StepRow};
-use crate::catalog::{Catalog, CatalogError};
 
 impl Catalog {
     /// Notes that a run began, with its steps waiting.

@@ -11,11 +11,11 @@ use crate::shelf::{Listing, Shelf, Shelved, looks_ours, survey};
 use crate::store::{self, contract::Result as StoreResult};
 use crate::world::World;
 
-use super::Ground;
-use super::args::{Format, List};
-use super::exit::Exit;
-use super::pick::{fail, parse_store_url};
-use super::wiring::{Loaded, complain, open_catalog, tell};
+use crate::cli::args::{Format, List};
+use crate::cli::exit::Exit;
+use crate::cli::pick::{fail, parse_store_url};
+use crate::cli::wiring::Ground;
+use crate::cli::wiring::{Loaded, complain, open_catalog, tell};
 
 /// One backup in one store, version 1 of the listing.
 #[derive(Debug, Serialize)]

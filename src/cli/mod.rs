@@ -15,17 +15,10 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use crate::base::Stop;
+use crate::cli::args::{Args, Catalog, Command};
+use crate::cli::exit::Exit;
+use crate::cli::wiring::Ground;
 use crate::world::{World, harden, install_provider, watch};
-
-use args::{Args, Command};
-use exit::Exit;
-
-/// What every command is given.
-pub(crate) struct Ground {
-    world: World,
-    stop: Stop,
-    interrupts: crate::world::Interrupts,
-}
 
 /// The program.
 pub fn main() -> ExitCode {
@@ -65,7 +58,7 @@ fn dispatch(command: &Command, ground: &Ground) -> Exit {
         Command::List(args) => list::list(args, ground),
         Command::Verify(args) => restore::verify(args, ground),
         Command::Restore(args) => restore::restore(args, ground),
-        Command::Catalog(args::Catalog::Rebuild { file, site }) => list::rebuild(file, site.as_deref(), ground),
+        Command::Catalog(Catalog::Rebuild { file, site }) => list::rebuild(file, site.as_deref(), ground),
         Command::Schema => check::schema(),
     }
 }

@@ -10,14 +10,15 @@ use crate::artifact::{Damage, ENTRY, LARGEST, Manifest, Naming, read_entry};
 use crate::base::{Secret, SecretRef, Stop};
 use crate::job::{DirSpec, JobFile, S3Spec, StoreSpec};
 use crate::plan::{Backup, StepKind};
+use crate::run::Failure;
 use crate::shelf::{Shelf, Shelved, looks_ours, survey};
 use crate::step::Fault;
 use crate::store::{self, contract::Store};
 use crate::world::{World, reveal};
 
-use super::args::Which;
-use super::exit::Exit;
-use super::wiring::{Loaded, complain};
+use crate::cli::args::Which;
+use crate::cli::exit::Exit;
+use crate::cli::wiring::{Loaded, complain};
 
 /// A backup that was picked.
 pub struct Picked {
@@ -35,7 +36,7 @@ pub struct Picked {
 
 /// Prints a fault and says how the command ends.
 pub fn fail(fault: &Fault) -> Exit {
-    let failure = crate::run::Failure::of(fault);
+    let failure = Failure::of(fault);
     complain(&format!("{}.{}", failure.line(), fault.hint().map_or(String::new(), |h| format!(" {h}"))));
     if fault.is_damage() { Exit::Damage } else { Exit::Error }
 }

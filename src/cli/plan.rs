@@ -12,16 +12,16 @@ use crate::step::held;
 use crate::store::{self, contract::Store};
 use crate::world::World;
 
-use super::Ground;
-use super::args;
-use super::exit::Exit;
-use super::wiring::{Loaded, tell, zone};
+use crate::cli::args::Plan as Args;
+use crate::cli::exit::Exit;
+use crate::cli::wiring::Ground;
+use crate::cli::wiring::{Loaded, tell, zone};
 
 /// Tables shown of one database.
 const TABLES: usize = 12;
 
 /// Shows plans.
-pub fn plan(args: &args::Plan, ground: &Ground) -> Exit {
+pub fn plan(args: &Args, ground: &Ground) -> Exit {
     let loaded = match Loaded::open(&args.file, args.site.as_deref(), false) {
         Ok(loaded) => loaded,
         Err(exit) => return exit,

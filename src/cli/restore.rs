@@ -10,11 +10,11 @@ use crate::source::{self, contract::Source};
 use crate::step::{Choice, Fault, choose, restore_into};
 use crate::world::World;
 
-use super::Ground;
-use super::args::{Format, Restore, Verify};
-use super::exit::Exit;
-use super::pick::{Picked, fail, pick};
-use super::wiring::{complain, tell};
+use crate::cli::args::{Format, Restore, Verify};
+use crate::cli::exit::Exit;
+use crate::cli::pick::{Picked, fail, pick};
+use crate::cli::wiring::Ground;
+use crate::cli::wiring::{complain, tell};
 
 /// Reads a backup back.
 pub fn verify(args: &Verify, ground: &Ground) -> Exit {

@@ -10,10 +10,10 @@ use crate::run::{Event, Level, Listener, Outcome, RunFacts, Stamped, Verdict, ex
 use crate::step::Steps;
 use crate::world::point;
 
-use super::Ground;
-use super::args::{Format, Run};
-use super::exit::Exit;
-use super::wiring::{Loaded, complain, lock_job, open_catalog, zone};
+use crate::cli::args::{Format, Run};
+use crate::cli::exit::Exit;
+use crate::cli::wiring::Ground;
+use crate::cli::wiring::{Loaded, complain, lock_job, open_catalog, zone};
 
 /// Runs jobs.
 pub fn run(args: &Run, ground: &Ground) -> Exit {

@@ -8,15 +8,25 @@ use std::path::Path;
 use jiff::tz::TimeZone;
 use miette::{GraphicalReportHandler, GraphicalTheme};
 
-use crate::base::{Complaint, Severity};
+use crate::base::{Complaint, Severity, Stop};
 use crate::catalog::Catalog;
 use crate::job::JobFile;
 use crate::plan::{self, Plan};
 use crate::report::Recorder;
 use crate::syntax;
-use crate::world::World;
+use crate::world::{Interrupts, World};
 
-use super::exit::Exit;
+use crate::cli::exit::Exit;
+
+/// What every command is given.
+pub struct Ground {
+    /// Time, chance, the state folder.
+    pub world: World,
+    /// Stops with the first signal.
+    pub stop: Stop,
+    /// Which signal came.
+    pub interrupts: Interrupts,
+}
 
 /// A job file, resolved.
 pub struct Loaded {

@@ -15,8 +15,8 @@ use crate::plan::{Backup, CopyPlan};
 use crate::run::{ArtifactFacts, Done, Event, Failure, Progress, Say, Verdict};
 use crate::shelf::Shelf;
 use crate::source::contract::{Reading, Snapshot};
-use crate::step::Steps;
 use crate::step::fault::Fault;
+use crate::step::perform::Steps;
 use crate::store::contract::{Error as StoreError, ErrorKind, Upload};
 
 /// Time between two readings of the meter.

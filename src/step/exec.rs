@@ -4,8 +4,8 @@ use crate::base::Stop;
 use crate::job::EnvValue;
 use crate::plan::Exec;
 use crate::run::{Done, Say};
-use crate::step::Steps;
 use crate::step::fault::Fault;
+use crate::step::perform::Steps;
 use crate::world::{Child, reveal};
 
 impl Steps {

@@ -6,8 +6,8 @@ use crate::plan::Retire;
 use crate::retention::{Held, judge};
 use crate::run::{Done, Event, Say};
 use crate::shelf::{Shelf, Shelved};
-use crate::step::Steps;
 use crate::step::fault::Fault;
+use crate::step::perform::Steps;
 
 /// Artifacts as retention sees them: damaged ones never count, unverified ones only where nothing is verified.
 pub fn held(artifacts: &[Shelved], verified: bool) -> Vec<Held> {

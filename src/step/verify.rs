@@ -9,9 +9,9 @@ use crate::plan::{Verify, Which};
 use crate::run::{Done, Event, Say};
 use crate::shelf::Shelf;
 use crate::source;
-use crate::step::Steps;
 use crate::step::backup::watched;
 use crate::step::fault::Fault;
+use crate::step::perform::Steps;
 use crate::step::restore::{choose, restore_into};
 
 impl Steps {

@@ -7,7 +7,7 @@ use mysql::Conn;
 use mysql::prelude::Queryable;
 
 use crate::source::contract::Result;
-use crate::source::mysql::connect::wrap;
+use crate::source::mysql::fault::wrap;
 
 /// The two families.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

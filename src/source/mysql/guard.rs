@@ -18,9 +18,10 @@ use crate::artifact::Position;
 use crate::base::Stop;
 use crate::job::MysqlSpec;
 use crate::source::contract::{Error, ErrorKind, Result};
-use crate::source::mysql::connect::{run, wrap};
+use crate::source::mysql::fault::{run, wrap};
 use crate::source::mysql::flavor::{Family, Flavor};
 use crate::source::mysql::schema::{self, Unit, qualified};
+use crate::world::Entropy;
 
 /// How often a lock is tried before the dump gives up.
 const TRIES: u32 = 40;
@@ -56,7 +57,7 @@ pub fn guard(connection: &mut Conn, spec: &MysqlSpec, stop: &Stop) -> Result<Vec
 
 /// Some time between 50 and 250 ms, so that two dumps do not march in step.
 fn pause() -> Duration {
-    Duration::from_millis(50 + u64::from(crate::world::Entropy::Os.bits()) % 200)
+    Duration::from_millis(50 + u64::from(Entropy::Os.bits()) % 200)
 }
 
 /// A table that was dropped between the listing and its lock.

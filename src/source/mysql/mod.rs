@@ -4,6 +4,7 @@
 
 mod column;
 mod connect;
+mod fault;
 mod flavor;
 mod guard;
 mod object;

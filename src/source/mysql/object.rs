@@ -8,7 +8,7 @@ use mysql::{Conn, Row, Value};
 
 use crate::artifact::{Kind, Member, Phase};
 use crate::source::contract::{Error, ErrorKind, Result};
-use crate::source::mysql::connect::{run, wrap};
+use crate::source::mysql::fault::{run, wrap};
 use crate::source::mysql::flavor::{Family, Flavor};
 use crate::source::mysql::schema::{Unit, literal, qualified, quoted};
 

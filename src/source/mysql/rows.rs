@@ -10,7 +10,7 @@ use crate::artifact::{Dialect, Proof, RowDigest, Tag, write_name};
 use crate::base::Stop;
 use crate::source::contract::{Error, ErrorKind, Out, Result};
 use crate::source::mysql::column::Column;
-use crate::source::mysql::connect::wrap;
+use crate::source::mysql::fault::wrap;
 use crate::source::mysql::range::Range;
 use crate::source::mysql::schema::{Layout, qualified, quoted};
 use crate::source::script::Inserts;

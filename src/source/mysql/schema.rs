@@ -11,7 +11,7 @@ use crate::artifact::{Dialect, write_name};
 use crate::job::MysqlSpec;
 use crate::source::contract::{Error, ErrorKind, Result};
 use crate::source::mysql::column::Column;
-use crate::source::mysql::connect::wrap;
+use crate::source::mysql::fault::wrap;
 
 /// Databases of the server itself, both families.
 pub const SYSTEM: [&str; 6] = [

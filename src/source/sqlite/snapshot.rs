@@ -18,7 +18,8 @@ use crate::artifact::{Kind, Member, Phase, Position, Proof, RowDigest};
 use crate::base::Stop;
 use crate::source::contract::{Error, ErrorKind, Out, Piece, Reading, Result, Snapshot};
 use crate::source::script::Inserts;
-use crate::source::sqlite::{failed, open_live, rows};
+use crate::source::sqlite::open::{failed, open_live};
+use crate::source::sqlite::rows;
 
 /// Size of an INSERT statement at which the next begins.
 const STATEMENT: usize = 256 << 10;

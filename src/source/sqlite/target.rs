@@ -15,7 +15,8 @@ use rusqlite::{Connection, ToSql};
 use crate::artifact::{Dialect, Kind, Member, Proof, SqlError, Value, read_rows, write_name};
 use crate::base::Stop;
 use crate::source::contract::{Error, ErrorKind, Load, Loading, Result, Target};
-use crate::source::sqlite::{BUSY, failed, rows};
+use crate::source::sqlite::open::{BUSY, failed};
+use crate::source::sqlite::rows;
 
 /// A file to restore into.
 pub struct SqliteTarget {

@@ -11,9 +11,9 @@ use http::Method;
 
 use crate::base::Stop;
 use crate::store::contract::{Error, ErrorKind, Result, Upload};
-use crate::store::s3::bucket;
 use crate::store::s3::call::Call;
 use crate::store::s3::commit::{Look, commit};
+use crate::store::s3::object::{abort, size};
 use crate::store::s3::read::{crc32c, header};
 use crate::store::s3::refusal::{Refusal, status_of};
 use crate::store::s3::wire::Wire;
@@ -122,7 +122,7 @@ impl S3Upload {
     }
 
     fn look(&self, bytes: u64) -> Result<Look> {
-        match bucket::size(&self.wire, &self.key, &self.stop)? {
+        match size(&self.wire, &self.key, &self.stop)? {
             None => Ok(Look::Absent),
             Some(found) if found != bytes => Ok(Look::Foreign),
             Some(_) => Ok(if self.is_pending()? { Look::Foreign } else { Look::Ours }),
@@ -147,7 +147,7 @@ impl S3Upload {
         self.ended = true;
         let doing = format!("abort the upload of {} to {}", self.key, self.wire.place);
         // The wish to stop is no reason to leave parts behind: this has a token of its own.
-        bucket::abort(&self.wire, &self.key, &self.id, &Stop::new()).map_err(|e| e.error(&doing))
+        abort(&self.wire, &self.key, &self.id, &Stop::new()).map_err(|e| e.error(&doing))
     }
 }
 
@@ -162,7 +162,7 @@ impl Upload for S3Upload {
         }
         let parts = self.cover(bytes)?;
         commit(&self.wire, &self.doing, &|| self.complete(&parts), &|| self.look(bytes), &self.stop)?;
-        match bucket::size(&self.wire, &self.key, &self.stop)? {
+        match size(&self.wire, &self.key, &self.stop)? {
             Some(found) if found == bytes => {
                 self.ended = true;
                 Ok(())

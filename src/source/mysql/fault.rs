@@ -1,0 +1,45 @@
+//! What the server and the wire say when they refuse, and what kind of refusal it is.
+
+use mysql::Conn;
+use mysql::prelude::Queryable;
+
+use crate::source::contract::{Error, ErrorKind, Result};
+
+/// Runs a statement that returns nothing.
+pub fn run(connection: &mut Conn, statement: &str, doing: &str) -> Result<()> {
+    connection.query_drop(statement).map_err(|e| wrap(doing, e))
+}
+
+/// Wraps an error of the server or of the wire.
+pub fn wrap(doing: &str, error: mysql::Error) -> Error {
+    let kind = match &error {
+        mysql::Error::IoError(_) | mysql::Error::CodecError(_) => ErrorKind::Unreachable,
+        mysql::Error::MySqlError(e) => match e.code {
+            1044 | 1045 | 1142 | 1143 | 1227 | 1370 | 1410 | 1698 => ErrorKind::Denied,
+            1205 | 1213 | 1412 | 3058 => ErrorKind::Busy,
+            1007 | 1050 | 1304 | 1359 | 1537 => ErrorKind::Exists,
+            1040 | 1053 | 1927 | 2006 | 2013 | 3024 | 3169 => ErrorKind::Unreachable,
+            _ => ErrorKind::Failed,
+        },
+        mysql::Error::DriverError(mysql::DriverError::CouldNotConnect(_) | mysql::DriverError::ConnectTimeout) => {
+            ErrorKind::Unreachable
+        }
+        mysql::Error::DriverError(_)
+        | mysql::Error::UrlError(_)
+        | mysql::Error::FromValueError(_)
+        | mysql::Error::FromRowError(_)
+        | mysql::Error::TlsError(_) => ErrorKind::Failed,
+    };
+    let found = match &error {
+        // The server's own words; the crate would add its name of the error's kind.
+        mysql::Error::MySqlError(e) => format!("{} (error {})", e.message, e.code),
+        other => other.to_string(),
+    };
+    let error = Error::new(kind, doing, found);
+    match kind {
+        ErrorKind::Denied => {
+            error.hint("`vex plan` shows what is asked of the server; check user, password and grants.")
+        }
+        _ => error,
+    }
+}

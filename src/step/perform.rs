@@ -1,0 +1,80 @@
+//! One run of one job: the stores it opened, the copies it made, and which file performs which step.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+use jiff::tz::TimeZone;
+
+use crate::artifact::Manifest;
+use crate::base::{Id, Secret, SecretRef, Stop};
+use crate::plan::{SourceRef, Step, StepKind, StoreRef};
+use crate::run::{Done, Failure, Perform, Say};
+use crate::source::{self, contract::Source};
+use crate::step::fault::Fault;
+use crate::store::{self, contract::Store};
+use crate::world::{World, reveal};
+
+/// Performs the steps of one run of one job.
+pub struct Steps {
+    /// Time, chance, the state folder.
+    pub world: World,
+    /// Identity of the run and of its artifacts.
+    pub run: Id,
+    /// The job.
+    pub job: String,
+    /// Zone of names and retention.
+    pub zone: TimeZone,
+    /// Guards the stores opened so far, by name.
+    stores: Mutex<BTreeMap<String, Arc<dyn Store>>>,
+    /// Guards what this run made: manifests by source and store.
+    made: Mutex<BTreeMap<(String, String), Manifest>>,
+}
+
+impl Steps {
+    /// Opens nothing yet.
+    pub fn new(world: World, run: Id, job: &str, zone: TimeZone) -> Steps {
+        Steps { world, run, job: job.to_owned(), zone, stores: Mutex::default(), made: Mutex::default() }
+    }
+
+    pub(super) fn store(&self, store: &StoreRef, stop: &Stop) -> Result<Arc<dyn Store>, Fault> {
+        let mut stores = self.stores.lock().expect("no panic while locked");
+        if let Some(open) = stores.get(&store.name) {
+            return Ok(open.clone());
+        }
+        let open = store::open(&store.spec, &self.world, stop)?;
+        stores.insert(store.name.clone(), open.clone());
+        Ok(open)
+    }
+
+    pub(super) fn source(&self, reference: &SourceRef, stop: &Stop) -> Result<Box<dyn Source>, Fault> {
+        Ok(source::open(&reference.spec, &reference.name, &self.world, stop)?)
+    }
+
+    pub(super) fn password(&self, reference: Option<&SecretRef>, stop: &Stop) -> Result<Option<Secret>, Fault> {
+        Ok(reference.map(|r| reveal(r, stop)).transpose()?)
+    }
+
+    pub(super) fn note_made(&self, source: &str, store: &str, manifest: Manifest) {
+        self.made.lock().expect("no panic while locked").insert((source.to_owned(), store.to_owned()), manifest);
+    }
+
+    pub(super) fn made(&self, source: &str, store: &str) -> Option<Manifest> {
+        self.made.lock().expect("no panic while locked").get(&(source.to_owned(), store.to_owned())).cloned()
+    }
+}
+
+impl Perform for Steps {
+    fn perform(&self, step: &Step, say: &Say, stop: &Stop) -> Done {
+        let result = match &step.kind {
+            StepKind::Backup(backup) => self.backup(backup, say, stop),
+            StepKind::Verify(verify) => self.verify(verify, say, stop),
+            StepKind::Retire(retire) => self.retire(retire, say, stop),
+            StepKind::Exec(exec) => self.exec(exec, say, stop),
+        };
+        match result {
+            Ok(done) => done,
+            Err(_) if stop.is_stopped() => Done::interrupted(),
+            Err(fault) => Done::failed(Failure { hint: fault.hint(), ..Failure::of(&fault) }),
+        }
+    }
+}
