@@ -392,8 +392,8 @@ impl Draft {
         for to in 0..self.holds.len() {
             for from in 0..to {
                 let shared = self.holds[from].iter().any(|h| self.holds[to].contains(h));
-                let tied = self.plan.edges.iter().any(|e| (e.from, e.to) == (from, to) || (e.from, e.to) == (to, from));
-                if shared && !tied {
+                let tied = |e: &Edge| (e.from, e.to) == (from, to) || (e.from, e.to) == (to, from);
+                if shared && !self.plan.edges.iter().any(tied) {
                     self.plan.edges.push(Edge { from, to, needs: Needs::End });
                 }
             }

@@ -1,6 +1,9 @@
 //! Warnings: the job would run, and somebody should look.
 
-use crate::base::{Complaint, Span, Spanned, Text};
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use crate::base::{Complaint, Spanned, Text};
 use crate::job::{JobFile, NotifyKind, NotifyOn, StepDecl};
 use crate::plan::problem;
 
@@ -38,12 +41,10 @@ pub fn lint(file: &JobFile, main: &std::path::Path, complaints: &mut Vec<Complai
     }
     notify(file, complaints);
     // A default is inherited by many, and so are its mistakes.
-    let mut told = Vec::new();
+    let mut told = HashSet::new();
     complaints.retain(|c| {
-        let line = (c.code, c.message.clone(), c.span().map(Span::place));
-        let new = !told.contains(&line);
-        told.push(line);
-        new
+        let place = c.span().map(|s| (Arc::as_ptr(&s.text) as usize, s.start));
+        told.insert((c.code, c.message.clone(), place))
     });
 }
 
