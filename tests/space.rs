@@ -17,6 +17,17 @@ pub struct Space {
     variables: Vec<(String, String)>,
 }
 
+/// The binary while it runs; it does not outlive its test.
+pub struct Running(pub Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // It may have ended already, which is as good.
+        drop(self.0.kill());
+        self.0.wait().unwrap();
+    }
+}
+
 /// How a run of the binary ended.
 #[derive(Debug)]
 pub struct Ran {
@@ -96,8 +107,8 @@ impl Space {
     }
 
     /// Starts the binary.
-    pub fn start(&self, arguments: &[&str]) -> Child {
-        self.vex(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+    pub fn start(&self, arguments: &[&str]) -> Running {
+        Running(self.vex(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap())
     }
 
     /// Runs `vex run job.kdl`, which must succeed.
