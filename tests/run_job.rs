@@ -2,13 +2,12 @@
 
 use std::io::{BufRead, BufReader};
 use std::process::ChildStdout;
-use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process, test_kill_process};
+use rustix::process::{Pid, Signal, test_kill_process};
 use serde_json::Value;
 
 use crate::s3_server::{Fault, Kind, S3Server, What};
-use crate::space::{Ran, Running, Space, contents, files, names, word};
+use crate::space::{Ran, Running, Space, contents, files, names, until, word};
 
 /// A good source, a good store, and one that can't be: its folder is a file.
 const PLACES: &str = r#"
@@ -235,30 +234,14 @@ fn start_until_ready(space: &Space) -> (Running, BufReader<ChildStdout>, Pid) {
     panic!("the child was never ready");
 }
 
-fn signal(child: &Running, signal: Signal) {
-    kill_process(Pid::from_raw(child.0.id() as i32).unwrap(), signal).unwrap();
-}
-
-/// The code of a process that ends within a time far shorter than the patience of its child.
-fn ends_soon(mut child: Running) -> Option<i32> {
-    let end = Instant::now() + Duration::from_secs(4);
-    while Instant::now() < end {
-        if let Some(status) = child.0.try_wait().unwrap() {
-            return status.code();
-        }
-        std::thread::sleep(Duration::from_millis(5));
-    }
-    None
-}
-
 #[test]
 fn a_signal_stops_children_and_is_recorded() {
     for (sent, code) in [(Signal::INT, 130), (Signal::TERM, 143)] {
         let job = r#"job "j" { exec "long" { command "sh" "-c" "echo ready $$; exec sleep 600" } }"#;
         let space = space(job);
         let (child, _events, pid) = start_until_ready(&space);
-        signal(&child, sent);
-        assert_eq!(ends_soon(child), Some(code));
+        child.signal(sent);
+        assert_eq!(child.ends_soon(), code);
         assert!(test_kill_process(pid).is_err(), "the child outlived the run");
         assert_eq!(space.catalog::<String>("SELECT verdict || note FROM run"), "3interrupted");
         assert_eq!(space.catalog::<String>("SELECT state FROM step"), "interrupted");
@@ -271,20 +254,16 @@ fn a_second_signal_ends_the_run_at_once() {
         r#"job "j" { exec "long" { command "sh" "-c" "trap '' TERM INT; echo ready $$; sleep 600; sleep 600" } }"#;
     let space = space(stubborn);
     let (child, events, pid) = start_until_ready(&space);
-    signal(&child, Signal::TERM);
+    child.signal(Signal::TERM);
     // The first was heard once the run says so.
     for line in events.lines() {
         if line.unwrap().contains("stopping: nothing new starts") {
             break;
         }
     }
-    signal(&child, Signal::INT);
-    assert_eq!(ends_soon(child), Some(130));
-    let end = Instant::now() + Duration::from_secs(4);
-    while test_kill_process(pid).is_ok() && Instant::now() < end {
-        std::thread::sleep(Duration::from_millis(5));
-    }
-    assert!(test_kill_process(pid).is_err(), "the child outlived the run");
+    child.signal(Signal::INT);
+    assert_eq!(child.ends_soon(), 130);
+    until("the child ends", || test_kill_process(pid).is_err().then_some(()));
 }
 
 #[test]
@@ -378,7 +357,7 @@ fn a_copy_that_is_not_proven_is_not_counted() {
     space.back_up();
     space.back_up();
     let proven: Vec<String> = space.list().iter().map(|l| word(l, "id").to_owned()).collect();
-    // Proofs that are gone make the newer two as if nobody had ever looked.
+    // Two that nobody looks at, then one that is proven again.
     std::fs::write(space.path("job.kdl"), job("").replace("keep last=2", "keep last=9")).unwrap();
     space.back_up();
     space.back_up();
