@@ -166,8 +166,8 @@ fn killed_at_random_moments(moments: u32) {
         let delay = Duration::from_secs_f64(whole.as_secs_f64() * part);
         let mut child = scene.space.start(&["run", "job.kdl"]);
         std::thread::sleep(delay);
-        child.kill().unwrap();
-        let ended = child.wait().unwrap();
+        child.0.kill().unwrap();
+        let ended = child.0.wait().unwrap();
         let what = format!("killed after {delay:?} of {whole:?}");
         let listed = scene.all_that_is_listed_restores("killed");
         assert!(!ended.success() || listed == 2, "{what}");

@@ -1,14 +1,13 @@
 //! What a run does when things go wrong, and how it ends: codes, events, log, catalog, lock, retention.
 
 use std::io::{BufRead, BufReader};
-use std::process::Child;
-use std::time::{Duration, Instant};
+use std::process::ChildStdout;
 
-use rustix::process::{Pid, Signal, kill_process, test_kill_process};
+use rustix::process::{Pid, Signal, test_kill_process};
 use serde_json::Value;
 
 use crate::s3_server::{Fault, Kind, S3Server, What};
-use crate::space::{Ran, Space, contents, files, names, word};
+use crate::space::{Ran, Running, Space, contents, files, names, until, word};
 
 /// A good source, a good store, and one that can't be: its folder is a file.
 const PLACES: &str = r#"
@@ -221,9 +220,9 @@ fn the_catalog_is_rebuilt_from_the_stores_alone() {
 }
 
 /// Starts a run and reads its events until a line of a child that says `ready`, then its process.
-fn start_until_ready(space: &Space) -> (Child, BufReader<std::process::ChildStdout>, Pid) {
+fn start_until_ready(space: &Space) -> (Running, BufReader<ChildStdout>, Pid) {
     let mut child = space.start(&["run", "job.kdl", "--format", "json"]);
-    let mut events = BufReader::new(child.stdout.take().unwrap());
+    let mut events = BufReader::new(child.0.stdout.take().unwrap());
     let mut line = String::new();
     while events.read_line(&mut line).unwrap() > 0 {
         let event: Value = serde_json::from_str(&line).unwrap();
@@ -235,31 +234,14 @@ fn start_until_ready(space: &Space) -> (Child, BufReader<std::process::ChildStdo
     panic!("the child was never ready");
 }
 
-fn signal(child: &Child, signal: Signal) {
-    kill_process(Pid::from_raw(child.id() as i32).unwrap(), signal).unwrap();
-}
-
-/// The code of a process that ends within a time far shorter than the patience of its child.
-fn ends_soon(child: &mut Child) -> Option<i32> {
-    let end = Instant::now() + Duration::from_secs(4);
-    while Instant::now() < end {
-        if let Some(status) = child.try_wait().unwrap() {
-            return status.code();
-        }
-        std::thread::sleep(Duration::from_millis(5));
-    }
-    child.kill().unwrap();
-    None
-}
-
 #[test]
 fn a_signal_stops_children_and_is_recorded() {
     for (sent, code) in [(Signal::INT, 130), (Signal::TERM, 143)] {
         let job = r#"job "j" { exec "long" { command "sh" "-c" "echo ready $$; exec sleep 600" } }"#;
         let space = space(job);
-        let (mut child, _events, pid) = start_until_ready(&space);
-        signal(&child, sent);
-        assert_eq!(ends_soon(&mut child), Some(code));
+        let (child, _events, pid) = start_until_ready(&space);
+        child.signal(sent);
+        assert_eq!(child.ends_soon(), code);
         assert!(test_kill_process(pid).is_err(), "the child outlived the run");
         assert_eq!(space.catalog::<String>("SELECT verdict || note FROM run"), "3interrupted");
         assert_eq!(space.catalog::<String>("SELECT state FROM step"), "interrupted");
@@ -271,21 +253,17 @@ fn a_second_signal_ends_the_run_at_once() {
     let stubborn =
         r#"job "j" { exec "long" { command "sh" "-c" "trap '' TERM INT; echo ready $$; sleep 600; sleep 600" } }"#;
     let space = space(stubborn);
-    let (mut child, events, pid) = start_until_ready(&space);
-    signal(&child, Signal::TERM);
+    let (child, events, pid) = start_until_ready(&space);
+    child.signal(Signal::TERM);
     // The first was heard once the run says so.
     for line in events.lines() {
         if line.unwrap().contains("stopping: nothing new starts") {
             break;
         }
     }
-    signal(&child, Signal::INT);
-    assert_eq!(ends_soon(&mut child), Some(130));
-    let end = Instant::now() + Duration::from_secs(4);
-    while test_kill_process(pid).is_ok() && Instant::now() < end {
-        std::thread::sleep(Duration::from_millis(5));
-    }
-    assert!(test_kill_process(pid).is_err(), "the child outlived the run");
+    child.signal(Signal::INT);
+    assert_eq!(child.ends_soon(), 130);
+    until("the child ends", || test_kill_process(pid).is_err().then_some(()));
 }
 
 #[test]
@@ -293,14 +271,13 @@ fn one_run_of_a_job_at_a_time() {
     let job = r#"job "j" { exec "long" { command "sh" "-c" "echo ready $$; exec sleep 600" } }
                  job "other" { exec "x" { command "true" } }"#;
     let space = space(&job.replace("job \"other\"", "job \"other\" enabled=#false"));
-    let (mut child, _events, _) = start_until_ready(&space);
+    let (child, _events, _) = start_until_ready(&space);
     let ran = space.run(&["run", "job.kdl"]).expect(75);
     assert_eq!(ran.stderr, "another run holds job j\n");
     std::fs::write(space.path("other.kdl"), format!("{PLACES}job \"other\" {{ exec \"x\" {{ command \"true\" }} }}"))
         .unwrap();
     space.run(&["run", "other.kdl"]).expect(0);
-    child.kill().unwrap();
-    child.wait().unwrap();
+    drop(child);
     // The lock of a killed run is nobody's.
     std::fs::write(space.path("job.kdl"), format!("{PLACES}job \"j\" {{ exec \"x\" {{ command \"true\" }} }}"))
         .unwrap();
@@ -380,7 +357,7 @@ fn a_copy_that_is_not_proven_is_not_counted() {
     space.back_up();
     space.back_up();
     let proven: Vec<String> = space.list().iter().map(|l| word(l, "id").to_owned()).collect();
-    // Proofs that are gone make the newer two as if nobody had ever looked.
+    // Two that nobody looks at, then one that is proven again.
     std::fs::write(space.path("job.kdl"), job("").replace("keep last=2", "keep last=9")).unwrap();
     space.back_up();
     space.back_up();

@@ -1,11 +1,13 @@
 //! A run into a bucket and a folder at once, over a wire on which things go wrong.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use rusqlite::Connection;
+use rustix::process::Signal;
 
 use crate::s3_server::{Fault, Kind, Recorded, S3Server, What};
-use crate::space::{Space, contents, rows, word};
+use crate::space::{Space, contents, names, rows, until, word};
 
 fn space(server: &S3Server) -> Space {
     let job = format!(
@@ -143,4 +145,21 @@ fn a_failed_source_completes_no_upload() {
     assert_eq!(server.statuses(Kind::Complete), [0; 0]);
     assert_eq!(space.list().len(), 0);
     assert_ended(&server, "a failed source");
+}
+
+#[test]
+fn a_signal_in_the_middle_of_a_part_aborts_the_upload() {
+    let server = S3Server::start();
+    let space = space(&server);
+    server.fault(Fault::new(Kind::Part, What::Stall(Duration::from_millis(300))).times(99));
+    let run = space.start(&["run", "job.kdl"]);
+    until("a part is on its way", || (!server.statuses(Kind::Part).is_empty()).then_some(()));
+    run.signal(Signal::TERM);
+    assert_eq!(run.ends_soon(), 143);
+    assert_eq!((server.statuses(Kind::Complete), server.statuses(Kind::Put)), (vec![], vec![]));
+    assert_eq!(space.list().len(), 0);
+    assert_eq!(names(&space.path("disk")), [""; 0]);
+    assert_eq!(names(&space.state("staging")), [""; 0]);
+    assert_eq!(space.catalog::<String>("SELECT verdict || note FROM run"), "3interrupted");
+    assert_ended(&server, "a signal");
 }

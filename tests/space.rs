@@ -5,9 +5,11 @@
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::time::{Duration, Instant};
 
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OpenFlags};
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -15,6 +17,29 @@ use tempfile::TempDir;
 pub struct Space {
     folder: TempDir,
     variables: Vec<(String, String)>,
+}
+
+/// The binary while it runs; it does not outlive its test.
+pub struct Running(pub Child);
+
+impl Running {
+    pub fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_raw(self.0.id() as i32).unwrap(), signal).unwrap();
+    }
+
+    /// The code it ends with, in a time far shorter than the patience of a child.
+    #[track_caller]
+    pub fn ends_soon(mut self) -> i32 {
+        code_of(until("the run ends", || self.0.try_wait().unwrap()))
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // It may have ended already, which is as good.
+        drop(self.0.kill());
+        self.0.wait().unwrap();
+    }
 }
 
 /// How a run of the binary ended.
@@ -96,8 +121,8 @@ impl Space {
     }
 
     /// Starts the binary.
-    pub fn start(&self, arguments: &[&str]) -> Child {
-        self.vex(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+    pub fn start(&self, arguments: &[&str]) -> Running {
+        Running(self.vex(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap())
     }
 
     /// Runs `vex run job.kdl`, which must succeed.
@@ -163,6 +188,19 @@ impl From<Output> for Ran {
 fn code_of(status: ExitStatus) -> i32 {
     use std::os::unix::process::ExitStatusExt;
     status.code().unwrap_or_else(|| -status.signal().unwrap())
+}
+
+/// Waits for what must come within seconds.
+#[track_caller]
+pub fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let end = Instant::now() + Duration::from_secs(4);
+    loop {
+        match look() {
+            Some(found) => return found,
+            None => assert!(Instant::now() < end, "waited in vain: {what}"),
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
 }
 
 /// A field of a JSON object that is text.

@@ -370,6 +370,33 @@ fn what_a_crashed_application_left_half_done_is_rolled_back() {
 }
 
 #[test]
+fn databases_that_are_copied_at_once_do_not_disturb_each_other() {
+    const MANY: usize = 12;
+    let names: Vec<String> = (0..MANY).map(|n| format!("\"a{n}\"")).collect();
+    let sources: Vec<String> = (0..MANY).map(|n| format!("sqlite \"a{n}\" path=\"{n}.db\"")).collect();
+    for round in 0..5 {
+        let job = format!(
+            "sources {{ {} }}\nstores {{ dir \"out\" path=\"out\" {{ keep last=9 }} }}\n\
+             job \"j\" parallel={MANY} {{ dump {} {{ send \"out\"; verify \"out\" }} }}\n",
+            sources.join("; "),
+            names.join(" ")
+        );
+        let space = Space::new().job(&job);
+        for number in 0..MANY {
+            space.database(&format!("{number}.db"), "CREATE TABLE t (v); INSERT INTO t VALUES (1)");
+        }
+        // What two killed runs left: copies, and what SQLite had beside them.
+        std::fs::create_dir_all(space.state("staging")).unwrap();
+        for name in [".vex-old.sqlite", ".vex-old.sqlite-journal", ".vex-alone.sqlite-journal"] {
+            std::fs::write(space.state("staging").join(name), "left").unwrap();
+        }
+        space.back_up();
+        assert_eq!(space.list().len(), MANY, "round {round}");
+        assert_eq!(crate::space::names(&space.state("staging")), [""; 0], "round {round}");
+    }
+}
+
+#[test]
 fn nothing_is_left_in_staging_and_nothing_beside_the_live_file() {
     for journal in ["WAL", "DELETE"] {
         let space = Space::new().job(JOB);

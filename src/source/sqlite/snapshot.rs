@@ -64,8 +64,7 @@ impl SqliteSnapshot {
             |e: std::io::Error| Error::new(ErrorKind::Failed, &doing, format!("staging in {}: {e}", staging.display()));
         std::fs::create_dir_all(staging).map_err(io)?;
         sweep(staging).map_err(io)?;
-        let copy = tempfile::Builder::new().prefix(".vex-").suffix(".sqlite").tempfile_in(staging).map_err(io)?;
-        copy.as_file().lock().map_err(io)?;
+        let copy = stage(staging).map_err(io)?;
         let identity = |p: &Path| std::fs::metadata(p).map(|m| (m.dev(), m.ino()));
         // A missing file is for the opening to tell.
         let before = identity(path).ok();
@@ -278,22 +277,41 @@ fn open_copy(path: &Path, doing: &str) -> Result<Connection> {
     Ok(connection)
 }
 
-/// Removes copies whose owner is gone: nobody holds their lock.
+/// A new file for a copy, locked as long as it lives. A sweep may have caught it before the lock: then another is made.
+fn stage(staging: &Path) -> std::io::Result<NamedTempFile> {
+    loop {
+        let copy = tempfile::Builder::new().prefix(".vex-").suffix(".sqlite").tempfile_in(staging)?;
+        copy.as_file().lock()?;
+        if copy.as_file().metadata()?.nlink() > 0 {
+            return Ok(copy);
+        }
+    }
+}
+
+/// Removes copies whose owner is gone: nobody holds their lock. What SQLite put beside a copy goes once the copy has.
 fn sweep(staging: &Path) -> std::io::Result<()> {
     for entry in std::fs::read_dir(staging)? {
         let path = entry?.path();
         let name = path.file_name().unwrap_or_default().to_string_lossy();
-        if !(name.starts_with(".vex-") && name.contains(".sqlite")) {
-            continue;
-        }
-        match std::fs::File::open(&path) {
-            Ok(file) if file.try_lock().is_ok() => std::fs::remove_file(&path)?,
-            Ok(_) => {}
+        let Some(at) = name.find(".sqlite").filter(|_| name.starts_with(".vex-")) else { continue };
+        let own = staging.join(&name[..at + ".sqlite".len()]);
+        match std::fs::File::open(&own) {
+            Ok(file) if file.try_lock().is_ok() => remove(&own)?,
+            Ok(_) => continue,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
             Err(error) => return Err(error),
         }
+        remove(&path)?;
     }
     Ok(())
+}
+
+/// Removes a file that another sweep may have removed already.
+fn remove(path: &Path) -> std::io::Result<()> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
+        Ok(()) | Err(_) => Ok(()),
+    }
 }
 
 /// The tables of the application, in the order they were made.
