@@ -4,8 +4,24 @@
 //! dumped and verified. Not in CI: it takes minutes. It needs what `tests/run.sh` installs. The release binary is the one
 //! measured; `TMPDIR` names a folder that does not exist, so a temporary file would be an error.
 
+#![allow(clippy::print_stdout, reason = "a bench prints its figures")]
+
+#[allow(
+    dead_code,
+    unused_imports,
+    clippy::unwrap_used,
+    missing_docs,
+    reason = "shared with the tests, which use all of it"
+)]
 #[path = "../tests/s3_server/mod.rs"]
 mod s3_server;
+#[allow(
+    dead_code,
+    unused_imports,
+    clippy::unwrap_used,
+    missing_docs,
+    reason = "shared with the tests, which use all of it"
+)]
 #[path = "../tests/servers/mod.rs"]
 mod servers;
 

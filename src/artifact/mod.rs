@@ -25,4 +25,4 @@ pub use name::{EntryNames, MANIFEST, Naming, TEMPLATE, backup_name, is_backup_na
 pub use position::Position;
 pub use proof::{ALGORITHM, Proof, RowDigest, RowSum, Tag};
 pub use split::{Splitter, Statement};
-pub use sql::{Value, read_rows};
+pub use sql::{TakeRow, Value, read_rows};

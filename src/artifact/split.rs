@@ -59,9 +59,8 @@ impl<'a> Splitter<'a> {
                         _ => memchr::memchr(quote, &rest[at..])?,
                     };
                     at += found;
-                    if rest[at] == b'\\' {
-                        at += 2;
-                    } else if rest.get(at + 1) == Some(&quote) {
+                    // A backslash and a doubled quote both stand for the byte that follows.
+                    if rest[at] == b'\\' || rest.get(at + 1) == Some(&quote) {
                         at += 2;
                     } else {
                         return Some(at + 1);

@@ -33,13 +33,12 @@ impl Value<'_> {
     }
 }
 
+/// Takes the head of a statement and the values of a row.
+pub type TakeRow<'a, E> = dyn FnMut(&[u8], &[Value<'_>]) -> Result<(), E> + 'a;
+
 /// Reads every row of every `INSERT INTO` of an entry; the callback gets the head of the statement (from `INSERT` to
 /// before `VALUES`) and the values.
-pub fn read_rows<E: From<SqlError>>(
-    dialect: Dialect,
-    entry: &[u8],
-    row: &mut dyn FnMut(&[u8], &[Value<'_>]) -> Result<(), E>,
-) -> Result<(), E> {
+pub fn read_rows<E: From<SqlError>>(dialect: Dialect, entry: &[u8], row: &mut TakeRow<'_, E>) -> Result<(), E> {
     for statement in Splitter::new(dialect, entry) {
         let statement = statement?;
         if statement.text.starts_with(b"INSERT INTO ") {
@@ -52,7 +51,7 @@ pub fn read_rows<E: From<SqlError>>(
 fn read_insert<E: From<SqlError>>(
     dialect: Dialect,
     statement: &Statement<'_>,
-    row: &mut dyn FnMut(&[u8], &[Value<'_>]) -> Result<(), E>,
+    row: &mut TakeRow<'_, E>,
 ) -> Result<(), E> {
     let mut reader = Reader { bytes: statement.text, at: 0, base: statement.at, dialect };
     let head = reader.head()?;
@@ -246,7 +245,9 @@ mod tests {
     use super::*;
     use crate::artifact::literal::{write_bytes, write_text};
 
-    fn rows(dialect: Dialect, entry: &[u8]) -> Result<Vec<Vec<(Tag, Vec<u8>)>>, SqlError> {
+    type Rows = Vec<Vec<(Tag, Vec<u8>)>>;
+
+    fn rows(dialect: Dialect, entry: &[u8]) -> Result<Rows, SqlError> {
         let mut all = Vec::new();
         read_rows(dialect, entry, &mut |_, values| {
             all.push(values.iter().map(|v| (v.parts().0, v.parts().1.to_vec())).collect());

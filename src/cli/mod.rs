@@ -27,7 +27,7 @@ pub fn main() -> ExitCode {
         Err(error) => {
             let wrong = error.use_stderr();
             // Nobody reads a closed terminal; the code still says what happened.
-            if error.print().is_err() {}
+            drop(error.print());
             return if wrong { Exit::Usage.into() } else { Exit::Success.into() };
         }
     };

@@ -140,7 +140,7 @@ fn from_file(
             complain(&format!("{key} is passed over: {damage}"));
             damaged = true;
         }
-        let candidate = listing.artifacts.into_iter().filter(|a| fits(a, &which.backup)).next_back();
+        let candidate = listing.artifacts.into_iter().rfind(|a| fits(a, &which.backup));
         if let Some(candidate) = candidate
             && best.as_ref().is_none_or(|(b, ..)| b.manifest.finished < candidate.manifest.finished)
         {
@@ -196,7 +196,7 @@ fn from_url(
     if chains.len() > 1 && which.backup == "latest" {
         return Err(usage(&format!("{from} holds the sources {}; name one", chains.join(", "))));
     }
-    let Some(shelved) = all.into_iter().filter(|a| fits(a, &which.backup)).next_back() else {
+    let Some(shelved) = all.into_iter().rfind(|a| fits(a, &which.backup)) else {
         let damaged = !listing.unreadable.is_empty();
         return Err(nothing(&format!("there is no backup {} in {from}", which.backup), damaged));
     };

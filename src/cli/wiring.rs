@@ -105,7 +105,7 @@ pub fn complain(text: &str) {
 pub fn tell(text: &str) {
     use std::io::Write;
     let mut out = std::io::stdout().lock();
-    if out.write_all(text.as_bytes()).and_then(|()| out.write_all(b"\n")).is_err() {}
+    drop(out.write_all(text.as_bytes()).and_then(|()| out.write_all(b"\n")));
 }
 
 /// The zone of a plan.

@@ -214,7 +214,7 @@ impl Reading<'_> {
     fn recycle(&self, mut bytes: Vec<u8>) {
         if bytes.capacity() <= self.chunk * 2 && self.spare.1.len() < self.pool_size() {
             bytes.clear();
-            if self.spare.0.send(bytes).is_err() {}
+            drop(self.spare.0.send(bytes));
         }
     }
 

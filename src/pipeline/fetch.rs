@@ -15,6 +15,9 @@ use crate::store::contract::Store;
 /// Bytes fetched in one request, at most, unless one entry is larger.
 const GROUP: u64 = 8 << 20;
 
+/// Takes an opened entry.
+pub type TakeEntry<'a> = dyn FnMut(&EntryLine, Vec<u8>) -> Result<(), Error> + 'a;
+
 /// Where entries come from.
 pub struct Fetch<'a> {
     /// The store.
@@ -51,12 +54,7 @@ impl Fetch<'_> {
     }
 
     /// Fetches a group and hands each opened entry on, in order.
-    pub fn group(
-        &self,
-        group: &[&EntryLine],
-        stop: &Stop,
-        take: &mut dyn FnMut(&EntryLine, Vec<u8>) -> Result<(), Error>,
-    ) -> Result<(), Error> {
+    pub fn group(&self, group: &[&EntryLine], stop: &Stop, take: &mut TakeEntry<'_>) -> Result<(), Error> {
         let (Some(first), Some(last)) = (group.first(), group.last()) else { return Ok(()) };
         let bytes = self.store.read(&self.manifest.key, Some(first.offset..last.offset + last.stored), stop)?;
         self.meter.stored(bytes.len() as u64);

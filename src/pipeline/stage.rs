@@ -100,7 +100,7 @@ impl FirstFailure {
     /// from one that is on its way, since the failing stage sets the slot before it stops the others.
     pub fn fail(&self, error: Error) {
         // A slot that is taken holds the failure that came first.
-        if self.slot.set(error).is_err() {}
+        drop(self.slot.set(error));
         self.stop.stop();
     }
 

@@ -59,7 +59,7 @@ pub struct Summary {
     pub copies: Vec<CopySummary>,
     /// Remarks somebody should read.
     pub alerts: Vec<String>,
-    /// The source of each step that made an artifact.
+    /// The source that each step is about.
     pub sources: BTreeMap<usize, String>,
 }
 
@@ -71,6 +71,9 @@ impl Listener for Summary {
                 self.job.clone_from(&run.job);
                 self.host.clone_from(&run.host);
                 self.started = Some(stamped.at);
+                // The third part of an address is the source it is about.
+                let source = |address: &String| address.split('/').nth(2).unwrap_or_default().to_owned();
+                self.sources = run.steps.iter().map(source).enumerate().collect();
             }
             Event::StepStarted { .. } | Event::Progress { .. } | Event::Removed { .. } => {}
             Event::Said { level, text, .. } => {
@@ -78,10 +81,7 @@ impl Listener for Summary {
                     self.alerts.push(text.clone());
                 }
             }
-            Event::Artifact { step, artifact } => {
-                self.sources.insert(*step, artifact.source.clone());
-                self.artifacts.push(artifact.clone());
-            }
+            Event::Artifact { artifact, .. } => self.artifacts.push(artifact.clone()),
             Event::Copied { step, store, place, key, bytes, verdict, .. } => self.copies.push(CopySummary {
                 source: self.sources.get(step).cloned().unwrap_or_default(),
                 store: store.clone(),
@@ -91,10 +91,11 @@ impl Listener for Summary {
                 verdict: *verdict,
                 proof: if *verdict == Verdict::Success { "written".into() } else { "none".into() },
             }),
-            Event::Proved { store, level, good, .. } => {
-                for copy in self.copies.iter_mut().filter(|c| c.store == *store && c.proof == "written") {
+            Event::Proved { step, store, level, good, .. } => {
+                let source = self.sources.get(step);
+                let own = |c: &&mut CopySummary| c.store == *store && Some(&c.source) == source;
+                if let Some(copy) = self.copies.iter_mut().find(own) {
                     copy.proof = if *good { level.clone() } else { "damaged".into() };
-                    break;
                 }
             }
             Event::StepFinished { address, end, .. } => {

@@ -75,7 +75,7 @@ impl Say {
     /// Says an event.
     pub fn event(&self, event: Event) {
         // Nobody listens any more only when the run is over.
-        if self.to.send(Message::Event(event)).is_err() {}
+        drop(self.to.send(Message::Event(event)));
     }
 
     /// A remark for the log.
@@ -103,5 +103,5 @@ pub(crate) fn work(perform: &dyn Perform, index: usize, step: &Step, to: Sender<
         let message = format!("BUG: {}", text.unwrap_or_else(|| "a step panicked".into()));
         Done::failed(Failure { message, causes: Vec::new(), hint: Some("Please report this.".into()) })
     });
-    if to.send(Message::Done(index, done)).is_err() {}
+    drop(to.send(Message::Done(index, done)));
 }

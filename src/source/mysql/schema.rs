@@ -89,7 +89,7 @@ pub fn literal(text: &str) -> String {
 fn takes_database(spec: &MysqlSpec, name: &str) -> bool {
     let named = spec.databases.iter().any(|g| g.matches(name));
     let system = SYSTEM.contains(&name.to_lowercase().as_str());
-    (named || (spec.databases.is_empty() && !system)) && !system && !spec.exclude.iter().any(|g| g.matches(name))
+    (named || spec.databases.is_empty()) && !system && !spec.exclude.iter().any(|g| g.matches(name))
 }
 
 /// Whether a table or view takes part.
