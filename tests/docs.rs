@@ -184,7 +184,11 @@ fn proof(database: &Connection, table: &str) -> (u64, u128) {
     let stored = "SELECT name FROM pragma_table_xinfo(?1) WHERE hidden = 0 ORDER BY cid";
     let mut statement = database.prepare(stored).expect("prepared");
     let names = statement.query_map([table], |row| row.get::<_, String>(0)).expect("columns");
-    let columns: Vec<String> = names.map(|n| format!("\"{}\"", n.expect("a name").replace('"', "\"\""))).collect();
+    let mut columns: Vec<String> = names.map(|n| format!("\"{}\"", n.expect("a name").replace('"', "\"\""))).collect();
+    let keyless = "SELECT count(*) = 0 FROM pragma_table_xinfo(?1) WHERE pk > 0";
+    if database.query_row(keyless, [table], |row| row.get(0)).expect("it answers") {
+        columns.insert(0, "rowid".into());
+    }
     let sql = format!("SELECT {} FROM \"{}\"", columns.join(","), table.replace('"', "\"\""));
     let mut statement = database.prepare(&sql).expect("prepared");
     let mut rows = statement.query([]).expect("rows");

@@ -1,6 +1,7 @@
 //! The container: entries appended whole to one `.zip`, each pressed and sealed by itself on any thread.
 //!
-//! Source of the format: PKWARE APPNOTE 6.3.10 (zip, zip64) and WinZip AE-2 (AES-256, PBKDF2-SHA1, 1000 rounds). The
+//! Source of the format: PKWARE APPNOTE 6.3.10 (zip, zip64) and WinZip AES (AE-1 and AE-2,
+//! AES-256, PBKDF2-SHA1, 1000 rounds). The
 //! `zip` crate makes and opens each entry as an archive of one; this file joins such archives: local headers and data
 //! stay byte for byte, the central directory is written anew with zip64 fields always. Nothing is finalised by a
 //! drop: a container is whole only after [`Directory::finish`] was called, so an aborted one can't look complete.

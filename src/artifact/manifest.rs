@@ -138,6 +138,7 @@ impl Manifest {
         if self.members.len() > MOST || self.entries.len() > MOST {
             return Err("it has too many members or entries".into());
         }
+        let mut names = std::collections::HashSet::with_capacity(self.entries.len());
         let mut end = 0_u64;
         let mut numbers = vec![0_u32; self.members.len()];
         for entry in &self.entries {
@@ -145,6 +146,9 @@ impl Manifest {
             let hash = entry.sha256.len() == 64 && entry.sha256.bytes().all(|b| b.is_ascii_hexdigit());
             if !hash || entry.name.is_empty() || entry.name.len() > 1024 {
                 return Err(format!("entry {} has no proper name and hash", entry.name.escape_debug()));
+            }
+            if !names.insert(entry.name.as_str()) {
+                return Err(format!("two entries are called {}", entry.name.escape_debug()));
             }
             if entry.offset != end {
                 return Err(format!("entry {} does not follow the one before it", entry.name.escape_debug()));

@@ -144,12 +144,22 @@ impl Catalog {
         rows.and_then(Iterator::collect).map_err(&fail)
     }
 
-    /// Forgets what is known of artifacts, copies and proofs, before they are read from the stores again.
-    pub fn forget_artifacts(&mut self) -> Result<(), CatalogError> {
-        let fail = self.fail("write");
-        self.connection
-            .execute_batch("BEGIN; DELETE FROM proof; DELETE FROM copy; DELETE FROM artifact; COMMIT;")
-            .map_err(fail)
+    /// Marks the copies of a job that are not among `present` (artifact, source, store) as removed; nothing is forgotten.
+    pub fn mark_absent(&mut self, job: &str, present: &[[&str; 3]], at: &str) -> Result<(), CatalogError> {
+        let sql = "SELECT c.id, c.source, c.store FROM copy c JOIN artifact a ON a.id=c.id AND a.source=c.source \
+                   WHERE a.job=?1 AND c.removed IS NULL AND c.verdict=1";
+        let fail = self.fail("read");
+        let known: Vec<[String; 3]> = {
+            let mut statement = self.connection.prepare(sql).map_err(&fail)?;
+            let rows = statement.query_map([job], |row| Ok([row.get(0)?, row.get(1)?, row.get(2)?]));
+            rows.and_then(Iterator::collect).map_err(&fail)?
+        };
+        for [id, source, store] in
+            known.iter().filter(|k| !present.iter().any(|p| *p == k.each_ref().map(String::as_str)))
+        {
+            self.copy_removed(id, source, store, at)?;
+        }
+        Ok(())
     }
 
     /// Numbers of runs, artifacts, copies and proofs.

@@ -5,7 +5,7 @@ use std::path::Path;
 use serde::Serialize;
 
 use crate::base::{Size, Stop};
-use crate::catalog::{ArtifactRow, Catalog, CopyRow, ProofRow};
+use crate::catalog::{ArtifactRow, Catalog, CatalogError, CopyRow, ProofRow};
 use crate::plan::StepKind;
 use crate::shelf::{Listing, Shelf, Shelved, looks_ours, survey};
 use crate::store::{self, contract::Result as StoreResult};
@@ -90,8 +90,8 @@ fn try_list(args: &List, ground: &Ground) -> Result<Exit, Exit> {
         from => {
             let file = args.file.as_deref().ok_or(Exit::Usage)?;
             let loaded = Loaded::open(file, args.site.as_deref(), false)?;
-            for (store, listing) in shelves(&loaded, from.as_deref(), &ground.world, &ground.stop) {
-                take(&store, listing, &mut exit);
+            for found in shelves(&loaded, from.as_deref(), &ground.world, &ground.stop) {
+                take(&found.store, found.listing, &mut exit);
             }
         }
     }
@@ -106,17 +106,26 @@ fn try_list(args: &List, ground: &Ground) -> Result<Exit, Exit> {
     Ok(exit)
 }
 
+/// What one store holds of one chain.
+struct Found {
+    store: String,
+    place: String,
+    listing: StoreResult<Listing>,
+}
+
 /// The listing of every chain in every store of a job file.
-fn shelves(loaded: &Loaded, only: Option<&str>, world: &World, stop: &Stop) -> Vec<(String, StoreResult<Listing>)> {
+fn shelves(loaded: &Loaded, only: Option<&str>, world: &World, stop: &Stop) -> Vec<Found> {
     let mut all = Vec::new();
     for plan in &loaded.plans {
         for step in &plan.steps {
             let StepKind::Backup(backup) = &step.kind else { continue };
             for copy in backup.copies.iter().filter(|c| only.is_none_or(|o| c.store.name == o)) {
+                let mut place = copy.store.name.clone();
                 let listing = store::open(&copy.store.spec, world, stop).and_then(|store| {
+                    store.place().clone_into(&mut place);
                     Shelf::new(store, copy.naming.clone(), &plan.job, &backup.source.name).list(stop)
                 });
-                all.push((copy.store.name.clone(), listing));
+                all.push(Found { store: copy.store.name.clone(), place, listing });
             }
         }
     }
@@ -155,14 +164,14 @@ pub fn rebuild(file: &Path, site: Option<&Path>, ground: &Ground) -> Exit {
     };
     let mut exit = Exit::Success;
     let mut found = Vec::new();
-    for (store, listing) in shelves(&loaded, None, &ground.world, &ground.stop) {
+    for Found { store, place, listing } in shelves(&loaded, None, &ground.world, &ground.stop) {
         match listing {
             Ok(listing) => {
                 for (key, damage) in &listing.unreadable {
                     complain(&format!("! {key}: {damage}"));
                     exit = exit.worse(Exit::Damage);
                 }
-                found.extend(listing.artifacts.into_iter().map(|a| (store.clone(), a)));
+                found.extend(listing.artifacts.into_iter().map(|a| (store.clone(), place.clone(), a)));
             }
             Err(error) => exit = exit.worse(fail(&error.into())),
         }
@@ -172,7 +181,15 @@ pub fn rebuild(file: &Path, site: Option<&Path>, ground: &Ground) -> Exit {
         return exit;
     }
     let written = open_catalog(&ground.world, &loaded.file).and_then(|mut catalog| {
+        let now = ground.world.clock.now().to_string();
         write(&mut catalog, &found).map_err(|e| e.to_string())?;
+        let present: Vec<[&str; 3]> = found
+            .iter()
+            .map(|(store, _, a)| [a.manifest.id.as_str(), a.manifest.source.as_str(), store.as_str()])
+            .collect();
+        for plan in &loaded.plans {
+            catalog.mark_absent(&plan.job, &present, &now).map_err(|e| e.to_string())?;
+        }
         catalog.counts().map(|counts| (catalog.path().to_path_buf(), counts)).map_err(|e| e.to_string())
     });
     match written {
@@ -187,9 +204,8 @@ pub fn rebuild(file: &Path, site: Option<&Path>, ground: &Ground) -> Exit {
     }
 }
 
-fn write(catalog: &mut Catalog, found: &[(String, Shelved)]) -> Result<(), crate::catalog::CatalogError> {
-    catalog.forget_artifacts()?;
-    for (store, shelved) in found {
+fn write(catalog: &mut Catalog, found: &[(String, String, Shelved)]) -> Result<(), CatalogError> {
+    for (store, place, shelved) in found {
         let m = &shelved.manifest;
         let id = m.id.to_string();
         catalog.artifact(&ArtifactRow {
@@ -212,7 +228,7 @@ fn write(catalog: &mut Catalog, found: &[(String, Shelved)]) -> Result<(), crate
             id: id.clone(),
             source: m.source.clone(),
             store: store.clone(),
-            place: store.clone(),
+            place: place.clone(),
             key: m.key.clone(),
             bytes: m.bytes(),
             started: m.started.to_string(),

@@ -123,7 +123,7 @@ fn show(args: &Restore, picked: &Picked, target: &dyn Source, choice: &Choice, s
         tell(&format!("! not one point in time: {}", manifest.inconsistent.join("; ")));
     }
     for missing in &manifest.not_included {
-        tell(&format!("! not in the backup: {missing}"));
+        tell(&format!("! not included: {missing}"));
     }
     let existing = target.target(1, stop)?.existing(&choice.loading, stop)?;
     tell(&format!(

@@ -76,11 +76,11 @@ pub fn show(plan: &Plan, outlook: &Outlook) -> String {
                     line(format!("   {text}"));
                 }
             }
-            StepKind::Exec(exec) => line(format!(
-                "   runs {} ({} arguments)",
-                exec.command.first().map_or("", String::as_str),
-                exec.command.len().saturating_sub(1)
-            )),
+            StepKind::Exec(exec) => {
+                let arguments = exec.command.len().saturating_sub(1);
+                let program = exec.command.first().map_or("", String::as_str);
+                line(format!("   runs {program} with {arguments} argument{}", if arguments == 1 { "" } else { "s" }));
+            }
         }
     }
     for address in &plan.off {
@@ -126,6 +126,11 @@ fn rules(keep: &KeepSpec) -> String {
         ("yearly", keep.yearly),
     ];
     rules.extend(counts.iter().filter_map(|(name, n)| n.map(|n| format!("{name} {n}"))));
-    rules.extend(keep.within.map(|d| format!("within {} h", d.as_secs() / 3600)));
+    let within = |seconds: u64| match seconds {
+        s if s.is_multiple_of(86_400) => format!("within {} d", s / 86_400),
+        s if s.is_multiple_of(3600) => format!("within {} h", s / 3600),
+        s => format!("within {s} s"),
+    };
+    rules.extend(keep.within.map(|d| within(d.as_secs())));
     rules.join(", ")
 }

@@ -50,11 +50,19 @@ impl Recorder {
             let fail = |e: &dyn std::fmt::Display| format!("unable to replay {}: {e}", path.display());
             let text = std::fs::read_to_string(&path).map_err(|e| fail(&e))?;
             let mut known = Known::default();
-            // A last line that is cut off is the event a crash interrupted.
-            for stamped in text.lines().map_while(|line| serde_json::from_str::<Stamped>(line).ok()) {
-                record(catalog, &mut known, &stamped).map_err(|e| fail(&e))?;
+            let mut unread = 0;
+            for line in text.lines() {
+                match serde_json::from_str::<Stamped>(line) {
+                    Ok(stamped) => record(catalog, &mut known, &stamped).map_err(|e| fail(&e))?,
+                    Err(_) => unread += 1,
+                }
             }
-            std::fs::remove_file(&path).map_err(|e| fail(&e))?;
+            // A last line that is cut off is the event a crash interrupted; anything else is kept for a person.
+            let cut_off = unread == 1 && !text.ends_with('\n');
+            match unread == 0 || cut_off {
+                true => std::fs::remove_file(&path).map_err(|e| fail(&e))?,
+                false => std::fs::rename(&path, path.with_extension("unread")).map_err(|e| fail(&e))?,
+            }
             replayed += 1;
         }
         Ok(replayed)

@@ -7,11 +7,21 @@ use rusqlite::{Connection, Row};
 
 use crate::artifact::{Dialect, Proof, RowDigest, Tag, write_bytes, write_name, write_text};
 
-/// The columns of a table that are stored (generated ones are not).
+/// The columns of a table that are stored (generated ones are not), and before them its rowid, where no column is it:
+/// full-text indexes and applications may point at it.
 pub fn columns(connection: &Connection, table: &str) -> rusqlite::Result<Vec<String>> {
-    let mut statement = connection.prepare("SELECT name FROM pragma_table_xinfo(?1) WHERE hidden=0 ORDER BY cid")?;
-    let columns = statement.query_map([table], |row| row.get(0))?;
-    columns.collect()
+    let sql = "SELECT name, pk, upper(type)='INTEGER' FROM pragma_table_xinfo(?1) WHERE hidden=0 ORDER BY cid";
+    let mut statement = connection.prepare(sql)?;
+    let rows = statement.query_map([table], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+    let found: Vec<(String, i64, bool)> = rows.collect::<rusqlite::Result<_>>()?;
+    let sql = "SELECT wr FROM pragma_table_list WHERE schema='main' AND name=?1";
+    let without_rowid: bool = connection.query_row(sql, [table], |row| row.get(0))?;
+    let key: Vec<bool> = found.iter().filter(|(_, pk, _)| *pk > 0).map(|(_, _, integer)| *integer).collect();
+    let taken = |name: &&str| found.iter().any(|(column, ..)| column.eq_ignore_ascii_case(name));
+    let rowid = ["rowid", "_rowid_", "oid"].into_iter().find(|name| !taken(name));
+    // One INTEGER key is the rowid; declared DESC it is not, and then the rowid is the one thing SQL does not keep.
+    let hidden = rowid.filter(|_| !without_rowid && key != [true]).map(str::to_owned);
+    Ok(hidden.into_iter().chain(found.into_iter().map(|(name, ..)| name)).collect())
 }
 
 /// `INSERT INTO "t" ("a","b") VALUES`.

@@ -45,7 +45,7 @@ pub struct SqliteSnapshot {
     weights: Vec<u64>,
     chunk: usize,
     version: String,
-    remarks: Vec<String>,
+    not_included: Vec<String>,
     place: String,
 }
 
@@ -91,7 +91,7 @@ impl SqliteSnapshot {
             weights: Vec::new(),
             chunk: reading.chunk,
             version: format!("SQLite {}", rusqlite::version()),
-            remarks: Vec::new(),
+            not_included: Vec::new(),
             place: place.to_owned(),
         };
         snapshot.collect(unit).map_err(|e| failed(&doing, e))?;
@@ -103,10 +103,12 @@ impl SqliteSnapshot {
         let mut found: Vec<(Member, Option<String>, u64)> = Vec::new();
         let settings = Member::new(unit, "", Kind::Settings, Phase::Before);
         found.push((settings, Some(settings_sql(&connection)?), 0));
-        let (mut data, mut remarks) = (Vec::new(), Vec::new());
+        let (mut data, mut not_included) = (Vec::new(), Vec::new());
         for table in tables(&connection)? {
             if table.form != "table" {
-                remarks.push(format!("{} table {} is in the file, not in the SQL entries", table.form, table.name));
+                let text =
+                    format!("{} table {}: it is in the file only, not in the SQL entries", table.form, table.name);
+                not_included.push(text);
                 continue;
             }
             let sql = schema_sql(&connection, "table", &table.name)?;
@@ -133,7 +135,7 @@ impl SqliteSnapshot {
             self.texts.push(text);
             self.weights.push(weight);
         }
-        self.remarks = remarks;
+        self.not_included = not_included;
         Ok(())
     }
 
@@ -229,7 +231,7 @@ impl Snapshot for SqliteSnapshot {
     }
 
     fn not_included(&self) -> &[String] {
-        &[]
+        &self.not_included
     }
 
     fn estimate(&self) -> u64 {
@@ -237,7 +239,7 @@ impl Snapshot for SqliteSnapshot {
     }
 
     fn remarks(&self) -> &[String] {
-        &self.remarks
+        &[]
     }
 }
 
