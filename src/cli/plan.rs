@@ -46,7 +46,7 @@ fn offline(plan: &Plan) -> Outlook {
     let mut outlook = Outlook::default();
     for step in &plan.steps {
         if let StepKind::Backup(backup) = &step.kind {
-            let lines = size_lines(backup, None, 2 * backup.copies.len());
+            let lines = size_lines(backup, None);
             outlook.sizes.insert(step.address.clone(), lines);
         }
     }
@@ -70,9 +70,7 @@ fn ask(plan: &Plan, world: &World, stop: &Stop, exit: &mut Exit) -> Outlook {
                     }
                 };
                 outlook.sources.insert(backup.source.name.clone(), lines);
-                let lanes = backup.copies.iter().filter_map(|c| store::open(&c.store.spec, world, stop).ok());
-                let lanes = lanes.map(|s| s.lanes()).sum();
-                outlook.sizes.insert(step.address.clone(), size_lines(backup, bytes, lanes));
+                outlook.sizes.insert(step.address.clone(), size_lines(backup, bytes));
             }
             StepKind::Retire(retire) => {
                 let lines = match store::open(&retire.store.spec, world, stop) {
@@ -107,7 +105,8 @@ fn facts_lines(facts: &Facts) -> Vec<String> {
     lines
 }
 
-fn size_lines(backup: &Backup, estimate: Option<u64>, lanes: usize) -> Vec<String> {
+fn size_lines(backup: &Backup, estimate: Option<u64>) -> Vec<String> {
+    let lanes = backup.copies.iter().map(|c| store::lanes(&c.store.spec)).sum();
     let presses = rayon::current_num_threads();
     let shape = Shape::new(backup.threads, presses, backup.chunk, lanes, estimate.unwrap_or(0));
     vec![

@@ -155,12 +155,12 @@ fn record(catalog: &mut Catalog, known: &mut Known, stamped: &Stamped) -> Result
             verdict: verdict.code(),
             message: failure.as_ref().map(Failure::line).unwrap_or_default(),
         }),
-        Event::Proved { step, id, store, level, good, damage } => catalog.proof(&ProofRow {
+        Event::Proved { step, id, store, level, proven, good, damage } => catalog.proof(&ProofRow {
             id: id.to_string(),
             source: source_of(known, *step),
             store: store.clone(),
             level: level.clone(),
-            at,
+            at: proven.to_string(),
             good: *good,
             damage: damage.join("; "),
         }),

@@ -262,6 +262,8 @@ pub enum Event {
         store: String,
         /// `read` or `restored`.
         level: String,
+        /// When the proof was made, as the store keeps it.
+        proven: Timestamp,
         /// Whether all was as the manifest says.
         good: bool,
         /// What was not.

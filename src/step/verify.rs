@@ -100,6 +100,7 @@ impl Steps {
             id: manifest.id.clone(),
             store: verify.store.name.clone(),
             level: level.word().to_owned(),
+            proven: proof.at,
             good: proof.good,
             damage,
         });

@@ -21,6 +21,14 @@ use crate::world::World;
 /// How many parts are sent to a bucket at once.
 const LANES: usize = 4;
 
+/// How many parts are best sent at once to such a store.
+pub fn lanes(spec: &StoreSpec) -> usize {
+    match spec {
+        StoreSpec::Dir(_) => dir::LANES,
+        StoreSpec::S3(_) => LANES,
+    }
+}
+
 /// Opens a store as it was declared.
 pub fn open(spec: &StoreSpec, world: &World, stop: &Stop) -> Result<Arc<dyn Store>> {
     let store: Arc<dyn Store> = match spec {

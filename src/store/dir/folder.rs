@@ -18,6 +18,9 @@ use crate::store::dir::path;
 use crate::store::dir::upload::DirUpload;
 use crate::world::{Entropy, World, point};
 
+/// Parts that are best written at once: one disk, and something to do while it syncs.
+pub const LANES: usize = 2;
+
 /// How much is read between two looks at the stop token, in bytes.
 const SLICE: usize = 4 << 20;
 
@@ -169,7 +172,7 @@ impl Store for Dir {
     }
 
     fn lanes(&self) -> usize {
-        2
+        LANES
     }
 
     fn place(&self) -> &str {

@@ -4,4 +4,4 @@ mod folder;
 mod path;
 mod upload;
 
-pub use folder::Dir;
+pub use folder::{Dir, LANES};
