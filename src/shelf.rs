@@ -136,7 +136,9 @@ impl Shelf {
 
     /// Removes what killed runs left: temporary files and uploads, and old containers and proofs without manifest.
     pub fn sweep(&self, now: Timestamp, stop: &Stop) -> Result<usize, StoreError> {
-        let mut swept = self.store.sweep(self.naming.folder(), stop)?;
+        // At the root of a bucket others live as well.
+        let own_folder = !self.naming.folder().is_empty();
+        let mut swept = if own_folder { self.store.sweep(self.naming.folder(), stop)? } else { 0 };
         let objects = self.store.list(self.naming.folder(), stop)?;
         let limit = now.as_second() - 2 * 86_400;
         for object in objects.iter().filter(|o| self.naming.owns(&o.key) && !o.key.ends_with(MANIFEST)) {

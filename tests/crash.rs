@@ -72,7 +72,7 @@ impl Scene {
     fn the_next_run_is_as_any_other(&self, listed: usize, age: Age, what: &str) -> bool {
         let pending = self.server.pending();
         if age == Age::OverADay {
-            self.server.age_uploads(25);
+            self.server.age_uploads(7 * 24 + 1);
         }
         self.space.back_up();
         assert_eq!(self.space.list().len(), listed + 2, "{what}");

@@ -49,6 +49,10 @@ pub fn run(args: &Run, ground: &Ground) -> Exit {
 }
 
 fn run_job(args: &Run, loaded: &Loaded, plan: &Plan, ground: &Ground) -> Exit {
+    if plan.steps.is_empty() {
+        complain(&format!("job {} does nothing: every step, source or store of it is switched off", plan.job));
+        return Exit::Invalid;
+    }
     let world = &ground.world;
     let lock = match lock_job(world, &plan.job) {
         Ok(Some(lock)) => lock,

@@ -1,6 +1,6 @@
 //! Counters that a run may show while bytes are in motion.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// What went by so far.
 #[derive(Debug, Default)]
@@ -11,6 +11,7 @@ pub struct Meter {
     sent: AtomicU64,
     estimate: AtomicU64,
     moves: AtomicU64,
+    waiting: AtomicBool,
 }
 
 /// A reading of a meter.
@@ -53,6 +54,16 @@ impl Meter {
     pub fn sent(&self, bytes: u64) {
         self.sent.fetch_add(bytes, Ordering::Relaxed);
         self.moves.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Says that from now on a server works and nothing is counted: standing still is no stall then.
+    pub fn wait(&self) {
+        self.waiting.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether standing still is no stall.
+    pub fn is_waiting(&self) -> bool {
+        self.waiting.load(Ordering::Relaxed)
     }
 
     /// All counters.

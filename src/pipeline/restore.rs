@@ -38,6 +38,7 @@ pub fn restore(restore: &Restore<'_>, stop: &Stop) -> Result<Vec<Damage>, Error>
         load_phase(restore, &own, if phase == Phase::Data { restore.target.workers() } else { 1 }, &left, stop)?;
     }
     restore.target.settle(stop)?;
+    restore.fetch.meter.wait();
     let mut damage = left.into_inner().expect("no panic while locked");
     damage.extend(recount(restore, stop)?);
     restore.target.release(stop)?;

@@ -60,17 +60,19 @@ impl Copies {
         for copy in &self.copies {
             for _ in 0..copy.lanes {
                 scope.spawn(move || {
-                    failure.run(|| {
-                        copy.lane(meter, &failure.stop);
-                        if self.all_failed() { Err(Error::NoStore) } else { Ok(()) }
-                    });
+                    failure.run(|| copy.lane(self, meter, &failure.stop));
                 });
             }
         }
     }
 
-    fn all_failed(&self) -> bool {
-        self.copies.iter().all(|c| c.failed.lock().expect("no panic while locked").is_some())
+    /// The error of the pipeline once no copy is left.
+    fn none_left(&self) -> Option<Error> {
+        let mut last = None;
+        for copy in &self.copies {
+            last = Some(copy.failed.lock().expect("no panic while locked").as_ref()?.to_string());
+        }
+        last.map(Error::NoStore)
     }
 
     /// The uploads, each whole or failed.
@@ -87,14 +89,14 @@ impl Copies {
 }
 
 impl Sending {
-    fn lane(&self, meter: &Meter, stop: &Stop) {
+    fn lane(&self, all: &Copies, meter: &Meter, stop: &Stop) -> Result<(), Error> {
         loop {
             let part = select! {
                 recv(self.parts) -> part => match part {
                     Ok(part) => part,
-                    Err(_) => return,
+                    Err(_) => return Ok(()),
                 },
-                recv(stop.closed()) -> _ => return,
+                recv(stop.closed()) -> _ => return Ok(()),
             };
             if self.failed.lock().expect("no panic while locked").is_some() {
                 continue;
@@ -103,6 +105,10 @@ impl Sending {
                 Ok(()) => meter.sent(part.bytes.len() as u64),
                 Err(error) => {
                     self.failed.lock().expect("no panic while locked").get_or_insert(error);
+                    // Nothing is read for nobody.
+                    if let Some(error) = all.none_left() {
+                        return Err(error);
+                    }
                 }
             }
         }
@@ -115,7 +121,7 @@ impl Outlets {
         let part = Arc::new(part);
         for outlet in &self.0 {
             select! {
-                send(outlet, part.clone()) -> sent => if sent.is_err() { return Err(Error::NoStore) },
+                send(outlet, part.clone()) -> sent => if sent.is_err() { return Err(Error::Stopped) },
                 recv(stop.closed()) -> _ => return Err(Error::Stopped),
             }
         }

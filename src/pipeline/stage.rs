@@ -36,8 +36,8 @@ pub enum Error {
         written: u64,
     },
     /// No store is left.
-    #[error("unable to send: every store failed")]
-    NoStore,
+    #[error("unable to send, every store failed: {0}")]
+    NoStore(String),
     /// A bug.
     #[error("BUG: {0}")]
     Panic(String),

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::artifact::{Method, Naming, TEMPLATE};
 use crate::base::{Complaint, Span, Spanned};
-use crate::job::{ArchiveSpec, Compression, Dump, Job, JobFile, Source, StepDecl, Store};
+use crate::job::{ArchiveSpec, Compression, Dump, Job, JobFile, Source, SourceSpec, StepDecl, Store};
 use crate::plan::graph::{
     Archive, Backup, CopyPlan, Edge, Exec, Needs, Plan, Retire, SourceRef, Step, StepKind, StoreRef, Verify, Which,
 };
@@ -318,6 +318,8 @@ impl Builder<'_> {
             complaints.push(problem::not_scratch(into));
         } else if target.spec.kind() != source.spec.kind() {
             complaints.push(problem::other_kind(into, target.spec.kind(), source.spec.kind()));
+        } else if let Some(real) = self.file.sources.iter().find(|s| !s.scratch && same_place(&s.spec, &target.spec)) {
+            complaints.push(problem::scratch_is_real(into, &real.name));
         }
         Some(SourceRef { name: target.name.value.clone(), spec: target.spec.clone() })
     }
@@ -398,6 +400,18 @@ impl Draft {
                 }
             }
         }
+    }
+}
+
+/// Whether two sources are one server or one file.
+fn same_place(a: &SourceSpec, b: &SourceSpec) -> bool {
+    match (a, b) {
+        (SourceSpec::Mysql(a), SourceSpec::Mysql(b)) => match (&a.socket, &b.socket) {
+            (None, None) => a.host == b.host && a.port == b.port,
+            (a, b) => a == b,
+        },
+        (SourceSpec::Sqlite(a), SourceSpec::Sqlite(b)) => a.path == b.path,
+        (SourceSpec::Mysql(_), SourceSpec::Sqlite(_)) | (SourceSpec::Sqlite(_), SourceSpec::Mysql(_)) => false,
     }
 }
 

@@ -79,6 +79,14 @@ pub fn not_scratch(word: &Spanned<String>) -> Complaint {
         .help("Declare it with `scratch=#true` only if everything in it may be lost.")
 }
 
+/// A restore drill into what is backed up.
+pub fn scratch_is_real(word: &Spanned<String>, real: &Spanned<String>) -> Complaint {
+    Complaint::error("vex::plan::scratch", format!("`{}` and `{}` are one place", word.value, real.value))
+        .label(&word.span, "a drill would overwrite it")
+        .label(&real.span, "this is not scratch")
+        .help("A scratch source is a server or a file of its own.")
+}
+
 /// A restore drill into another kind of source.
 pub fn other_kind(word: &Spanned<String>, into: &str, source: &str) -> Complaint {
     Complaint::error("vex::plan::scratch", format!("a {source} backup can't be restored into {into}"))

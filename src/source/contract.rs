@@ -190,6 +190,11 @@ pub trait Snapshot: Send + Sync {
     /// What the source holds and the artifact will not.
     fn not_included(&self) -> &[String];
 
+    /// Of these, what should be included: the verdict is Alerta, and somebody must look.
+    fn lost(&self) -> &[String] {
+        &[]
+    }
+
     /// Estimated bytes of all pieces, uncompressed.
     fn estimate(&self) -> u64;
 

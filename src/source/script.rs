@@ -34,6 +34,25 @@ impl Inserts {
         }
     }
 
+    /// Bytes of the open statement.
+    pub fn statement_bytes(&self) -> usize {
+        self.statement.map_or(0, |from| self.bytes.len() - from)
+    }
+
+    /// Ends the open statement before the row that begins at `row`, and begins a new one with it.
+    pub fn split(&mut self, row: usize, head: &[u8]) {
+        if self.statement.is_none_or(|from| from + head.len() + 1 >= row) {
+            return; // The row is the first of its statement.
+        }
+        let last = self.bytes.split_off(row);
+        self.bytes.truncate(row - 2); // The comma and the line end before it.
+        self.bytes.extend_from_slice(b";\n");
+        self.statement = Some(self.bytes.len());
+        self.bytes.extend_from_slice(head);
+        self.bytes.push(b'\n');
+        self.bytes.extend_from_slice(&last);
+    }
+
     /// Ends the last statement and the entry.
     pub fn end(mut self) -> Vec<u8> {
         self.bytes.extend_from_slice(b";\nCOMMIT;\n");
@@ -53,5 +72,18 @@ mod tests {
             inserts.bytes.extend_from_slice(row.as_bytes());
         }
         assert_eq!(inserts.end(), b"X;\nBEGIN;\nINSERT\n(1),\n(2);\nINSERT\n(3);\nCOMMIT;\n");
+    }
+
+    #[test]
+    fn a_row_that_would_make_a_statement_too_long_gets_one_of_its_own() {
+        let mut inserts = Inserts::begin(Vec::new(), b"", 1000);
+        for row in ["(1)", "(2)"] {
+            inserts.row(b"INSERT");
+            let from = inserts.bytes.len();
+            inserts.bytes.extend_from_slice(row.as_bytes());
+            inserts.split(from, b"INSERT");
+        }
+        assert_eq!(inserts.statement_bytes(), 10);
+        assert_eq!(inserts.end(), b"BEGIN;\nINSERT\n(1);\nINSERT\n(2);\nCOMMIT;\n");
     }
 }

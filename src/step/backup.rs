@@ -73,6 +73,10 @@ impl Steps {
             done.verdict = done.verdict.max(Verdict::Alert);
             say.alert(format!("not one point in time: {reason}"));
         }
+        for lost in snapshot.lost() {
+            done.verdict = done.verdict.max(Verdict::Alert);
+            say.alert(format!("not included: {lost}"));
+        }
         Ok(done)
     }
 
@@ -128,7 +132,7 @@ pub(super) fn watched<T>(
                 if counts != last {
                     (last, since) = (counts, Instant::now());
                     say.progress(progress(counts));
-                } else if since.elapsed() > STALL {
+                } else if since.elapsed() > STALL && !meter.is_waiting() {
                     stalled.store(true, Ordering::SeqCst);
                     inner.stop();
                     return;

@@ -436,7 +436,7 @@ fn sweep_aborts_old_uploads_of_its_prefix_only() {
         begin(key);
     }
     assert_eq!(store.sweep("db1/", &stop()).unwrap(), 0, "they are young");
-    server.age_uploads(25);
+    server.age_uploads(7 * 24 + 1);
     begin("db1/young");
     assert_eq!(store.sweep("db1/", &stop()).unwrap(), 3);
     let mut left = server.pending();

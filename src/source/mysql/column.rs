@@ -143,8 +143,8 @@ fn has_empty_member(column_type: &str) -> bool {
 
 fn text_form(charset: &str) -> Form {
     match charset {
-        "utf8mb4" | "utf8mb3" | "utf8" | "ascii" => Form::Utf8,
-        "ucs2" | "utf16" | "utf16le" | "utf32" => Form::WideText,
+        "utf8mb4" | "utf8mb3" | "utf8" => Form::Utf8,
+        "ucs2" | "utf16" | "utf16le" | "utf32" | "swe7" => Form::WideText,
         // Text of a binary character set has no text.
         "binary" | "" => Form::Bytes,
         _ => Form::Text,

@@ -106,7 +106,7 @@ impl Connector {
     /// A connection that reads: bytes of text columns come unconverted.
     pub fn reader(&self, flavor: &Flavor) -> Result<Conn> {
         let mut connection = self.session(flavor, "read from")?;
-        run(&mut connection, "SET character_set_results=NULL", "prepare the session")?;
+        run(&mut connection, "SET character_set_results=NULL, lock_wait_timeout=30", "prepare the session")?;
         Ok(connection)
     }
 
@@ -147,7 +147,7 @@ fn reading_session(flavor: &Flavor) -> Vec<&'static str> {
         "SET NAMES utf8mb4",
         "SET SESSION sql_mode='', time_zone='+00:00', sql_quote_show_create=1",
         "SET SESSION sql_select_limit=18446744073709551615, sql_big_selects=1, max_join_size=18446744073709551615",
-        "SET SESSION net_write_timeout=86400, net_read_timeout=86400, wait_timeout=86400",
+        "SET SESSION net_write_timeout=86400, net_read_timeout=86400, wait_timeout=31536000",
         "SET SESSION group_concat_max_len=1048576",
         "SET SESSION autocommit=1",
     ];
@@ -171,7 +171,7 @@ fn loading_session(flavor: &Flavor) -> Vec<&'static str> {
         "SET NAMES utf8mb4",
         "SET SESSION sql_mode='NO_AUTO_VALUE_ON_ZERO', time_zone='+00:00', foreign_key_checks=0, unique_checks=0",
         "SET SESSION sql_select_limit=18446744073709551615, autocommit=1",
-        "SET SESSION net_write_timeout=86400, net_read_timeout=86400, wait_timeout=86400",
+        "SET SESSION net_write_timeout=86400, net_read_timeout=86400, wait_timeout=31536000",
         "(!)SET SESSION innodb_strict_mode=0",
     ];
     all.extend(match flavor.family {

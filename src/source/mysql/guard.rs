@@ -42,7 +42,7 @@ pub fn guard(connection: &mut Conn, spec: &MysqlSpec, stop: &Stop) -> Result<Vec
             Ok(()) => {
                 let now = schema::units(connection, spec)?;
                 if same_tables(&units, &now) {
-                    return Ok(units);
+                    return Ok(now);
                 }
             }
             Err(error) if error.kind == ErrorKind::Busy || is_gone(&error) => last = Some(error),
@@ -67,6 +67,12 @@ fn is_gone(error: &Error) -> bool {
 
 fn lock_tables(connection: &mut Conn, units: &[Unit]) -> Result<()> {
     run(connection, "START TRANSACTION READ ONLY", "guard the tables")?;
+    hold_tables(connection, units)
+}
+
+/// Takes a metadata lock on every table in the open transaction, so that a DDL that comes later waits for this session
+/// and this session never for it.
+pub fn hold_tables(connection: &mut Conn, units: &[Unit]) -> Result<()> {
     for unit in units {
         for table in unit.tables.iter().filter(|t| !t.sequence && t.has_rows()) {
             let full = qualified(&unit.name, &table.name);
@@ -77,8 +83,11 @@ fn lock_tables(connection: &mut Conn, units: &[Unit]) -> Result<()> {
 }
 
 fn same_tables(a: &[Unit], b: &[Unit]) -> bool {
-    let names = |units: &[Unit]| -> Vec<(String, String)> {
-        units.iter().flat_map(|u| u.tables.iter().map(|t| (u.name.clone(), t.name.clone()))).collect()
+    type Key = (String, String, String, bool, bool);
+    let names = |units: &[Unit]| -> Vec<Key> {
+        let key =
+            |u: &Unit, t: &schema::Table| (u.name.clone(), t.name.clone(), t.engine.clone(), t.sequence, t.versioned);
+        units.iter().flat_map(|u| u.tables.iter().map(move |t| key(u, t))).collect()
     };
     names(a) == names(b)
 }

@@ -9,7 +9,6 @@ use mysql::{Conn, Row, Value};
 use crate::artifact::{Kind, Member, Phase};
 use crate::source::contract::{Error, ErrorKind, Result};
 use crate::source::mysql::fault::{run, wrap};
-use crate::source::mysql::flavor::{Family, Flavor};
 use crate::source::mysql::schema::{Unit, literal, qualified, quoted};
 
 /// A member and its script.
@@ -22,17 +21,18 @@ pub struct Script {
 }
 
 /// What every entry begins with, but those that make databases.
-pub fn prologue(unit: &str, family: Family) -> Vec<u8> {
-    let history = match family {
-        Family::Mysql => "",
-        Family::Mariadb => "SET system_versioning_insert_history=1;\n",
-    };
+pub fn prologue(unit: &str) -> Vec<u8> {
     format!(
         "SET NAMES utf8mb4;\nSET sql_mode='NO_AUTO_VALUE_ON_ZERO', time_zone='+00:00', foreign_key_checks=0, \
-         unique_checks=0;\n{history}USE {};\n",
+         unique_checks=0;\nUSE {};\n",
         quoted(unit)
     )
     .into_bytes()
+}
+
+/// What the rows of a table that keeps its history begin with (MariaDB 10.11 and later).
+pub fn history_prologue(unit: &str) -> Vec<u8> {
+    [&prologue(unit)[..], b"SET system_versioning_insert_history=1;\n"].concat()
 }
 
 /// The definitions of a database and what could not be taken along.
@@ -40,8 +40,10 @@ pub fn prologue(unit: &str, family: Family) -> Vec<u8> {
 pub struct Definitions {
     /// The scripts, in restore order within each phase.
     pub scripts: Vec<Script>,
-    /// What is not included, and why.
+    /// What is not included, and need not be.
     pub not_included: Vec<String>,
+    /// What is not included and should be: somebody must look.
+    pub lost: Vec<String>,
 }
 
 /// Which definitions are read.
@@ -54,11 +56,12 @@ pub enum Scope {
 }
 
 /// Reads the definitions of a database. `connection` is used for nothing else meanwhile.
-pub fn definitions(connection: &mut Conn, unit: &Unit, flavor: &Flavor, scope: Scope) -> Result<Definitions> {
-    let mut reader = Reader { connection, unit, flavor, found: Definitions::default() };
+pub fn definitions(connection: &mut Conn, unit: &Unit, scope: Scope) -> Result<Definitions> {
+    let mut reader = Reader { connection, unit, found: Definitions::default() };
     run(reader.connection, &format!("USE {}", quoted(&unit.name)), &format!("use {}", unit.name))?;
     reader.database()?;
     if scope == Scope::All {
+        reader.privileges()?;
         reader.tables()?;
     }
     let views = reader.views()?;
@@ -72,7 +75,6 @@ pub fn definitions(connection: &mut Conn, unit: &Unit, flavor: &Flavor, scope: S
 struct Reader<'a> {
     connection: &'a mut Conn,
     unit: &'a Unit,
-    flavor: &'a Flavor,
     found: Definitions,
 }
 
@@ -83,9 +85,7 @@ impl Reader<'_> {
 
     /// The row of a SHOW CREATE.
     fn show(&mut self, statement: &str) -> Result<Row> {
-        let doing = format!("read a definition of {} ({statement})", self.unit.name);
-        let row: Option<Row> = self.connection.query_first(statement).map_err(|e| wrap(&doing, e))?;
-        row.ok_or_else(|| Error::new(ErrorKind::Failed, doing, "the server answered with nothing"))
+        show(self.connection, &self.unit.name, statement)
     }
 
     fn database(&mut self) -> Result<()> {
@@ -101,24 +101,44 @@ impl Reader<'_> {
         Ok(())
     }
 
+    /// The catalogue shows a user only what it may see: what it can't see would be missing in silence.
+    fn privileges(&mut self) -> Result<()> {
+        let unit = self.unit.name.clone();
+        let sql = format!("SHOW EVENTS FROM {}", quoted(&unit));
+        self.connection.query_drop(sql).map_err(|e| wrap(&format!("list the events of {unit}"), e))?;
+        let held = |table: &str, filter: &str| {
+            format!(
+                "SELECT PRIVILEGE_TYPE FROM information_schema.{table} WHERE \
+                 GRANTEE=CONCAT('\\'', SUBSTRING_INDEX(CURRENT_USER(), '@', 1), '\\'@\\'', SUBSTRING_INDEX(CURRENT_USER(), '@', -1), \
+                 '\\''){filter}"
+            )
+        };
+        let filter = format!(" AND {} LIKE TABLE_SCHEMA", literal(&unit));
+        let sql = format!("{} UNION {}", held("USER_PRIVILEGES", ""), held("SCHEMA_PRIVILEGES", &filter));
+        let doing = format!("ask for the privileges on {unit}");
+        let held: Vec<String> = self.connection.query(sql).map_err(|e| wrap(&doing, e))?;
+        let has = |wanted: &[&str]| held.iter().any(|h| wanted.contains(&h.as_str()));
+        if !has(&["TRIGGER", "SUPER"]) {
+            self.found.lost.push(format!("triggers of {unit} may be missing: no TRIGGER privilege was found"));
+        }
+        if !has(&["SHOW_ROUTINE", "EXECUTE", "ALTER ROUTINE", "CREATE ROUTINE", "SELECT"]) {
+            self.found.lost.push(format!("routines of {unit} may be missing: no privilege on routines was found"));
+        }
+        Ok(())
+    }
+
     fn tables(&mut self) -> Result<()> {
         // Sequences first: a column's default may draw from one.
         let mut tables = self.unit.tables.clone();
         tables.sort_by_key(|t| !t.sequence);
         for table in tables {
-            let full = qualified(&self.unit.name, &table.name);
-            let mut script = prologue(&self.unit.name, self.flavor.family);
             if table.sequence {
-                let row = self.show(&format!("SHOW CREATE SEQUENCE {full}"))?;
-                script.extend_from_slice(&bytes_of(&row, 1)?);
-                let state = self.show(&format!("SELECT next_not_cached_value, cycle_count FROM {full}"))?;
-                let (next, round) = (text_of(&state, 0)?, text_of(&state, 1)?);
-                script.extend_from_slice(
-                    format!(";\nDO SETVAL({}, {next}, 0, {round});\n", quoted(&table.name)).as_bytes(),
-                );
+                let script = sequence(self.connection, &self.unit.name, &table.name)?;
                 self.push(Member::new(&self.unit.name, &table.name, Kind::Sequence, Phase::Before), script);
                 continue;
             }
+            let full = qualified(&self.unit.name, &table.name);
+            let mut script = prologue(&self.unit.name);
             let row = self.show(&format!("SHOW CREATE TABLE {full}"))?;
             script.extend_from_slice(&bytes_of(&row, 1)?);
             script.extend_from_slice(b";\n");
@@ -157,10 +177,10 @@ impl Reader<'_> {
                 ))
                 .map_err(|e| wrap(&format!("read the columns of {}.{name}", self.unit.name), e))?;
             let list = columns.iter().map(|c| format!("1 AS {}", quoted(c))).collect::<Vec<_>>().join(", ");
-            let mut placeholder = prologue(&self.unit.name, self.flavor.family);
+            let mut placeholder = prologue(&self.unit.name);
             placeholder.extend_from_slice(format!("CREATE VIEW {} AS SELECT {list};\n", quoted(&name)).as_bytes());
             self.push(Member::new(&self.unit.name, &name, Kind::View, Phase::Before), placeholder);
-            let mut script = prologue(&self.unit.name, self.flavor.family);
+            let mut script = prologue(&self.unit.name);
             script.extend_from_slice(format!("DROP VIEW IF EXISTS {};\n", quoted(&name)).as_bytes());
             script.extend_from_slice(charset_lines(&client, &collation).as_bytes());
             script.extend_from_slice(&text);
@@ -190,7 +210,7 @@ impl Reader<'_> {
                         other.to_lowercase(),
                         self.unit.name
                     );
-                    self.found.not_included.push(text);
+                    self.found.lost.push(text);
                     continue;
                 }
             };
@@ -245,7 +265,7 @@ impl Reader<'_> {
         }
         let text = bytes_of(&row, at.text)?;
         let client = self.client_of(&text, client, &format!("{} {}", member.kind.word(), member.title()));
-        let mut script = prologue(&self.unit.name, self.flavor.family);
+        let mut script = prologue(&self.unit.name);
         script.extend_from_slice(charset_lines(&client, &collation).as_bytes());
         script.extend_from_slice(format!("SET sql_mode={};\n", literal(&mode)).as_bytes());
         if let Some(zone) = zone {
@@ -268,6 +288,23 @@ impl Reader<'_> {
         self.found.not_included.push(format!("the client character set {client} of {title}: it is kept as utf8mb4"));
         "utf8mb4".into()
     }
+}
+
+fn show(connection: &mut Conn, unit: &str, statement: &str) -> Result<Row> {
+    let doing = format!("read a definition of {unit} ({statement})");
+    let row: Option<Row> = connection.query_first(statement).map_err(|e| wrap(&doing, e))?;
+    row.ok_or_else(|| Error::new(ErrorKind::Failed, doing, "the server answered with nothing"))
+}
+
+/// A sequence and its state now. A state of later than the snapshot is always safe, an earlier one repeats keys.
+pub fn sequence(connection: &mut Conn, unit: &str, name: &str) -> Result<Vec<u8>> {
+    let full = qualified(unit, name);
+    let mut script = prologue(unit);
+    script.extend_from_slice(&bytes_of(&show(connection, unit, &format!("SHOW CREATE SEQUENCE {full}"))?, 1)?);
+    let state = show(connection, unit, &format!("SELECT next_not_cached_value, cycle_count FROM {full}"))?;
+    let (next, round) = (text_of(&state, 0)?, text_of(&state, 1)?);
+    script.extend_from_slice(format!(";\nDO SETVAL({}, {next}, 0, {round});\n", quoted(name)).as_bytes());
+    Ok(script)
 }
 
 /// Where a SHOW CREATE has its columns; the collation follows the client's character set.

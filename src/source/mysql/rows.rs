@@ -21,6 +21,18 @@ const STATEMENT: usize = 1_000_000;
 /// Rows between two looks at the wish to stop.
 const PATIENCE: u64 = 1024;
 
+/// Bytes of a packet that are not the statement.
+const PACKET_MARGIN: usize = 64;
+
+/// Sizes of what is written.
+#[derive(Debug, Clone, Copy)]
+pub struct Sizes {
+    /// Bytes at which an entry ends.
+    pub chunk: usize,
+    /// Bytes of the longest statement the server takes.
+    pub packet: usize,
+}
+
 /// A table that is read.
 pub struct TableRows<'a> {
     /// Its database.
@@ -83,7 +95,7 @@ impl TableRows<'_> {
         connection: &mut Conn,
         range: Range,
         prologue: &[u8],
-        chunk: usize,
+        sizes: Sizes,
         out: &mut dyn Out,
         stop: &Stop,
     ) -> Result<Proof> {
@@ -97,8 +109,16 @@ impl TableRows<'_> {
                 None => entry.insert(Inserts::begin(out.buffer()?, prologue, STATEMENT)),
             };
             open.row(&head);
+            let from = open.bytes.len();
             self.take(row, &mut digest, Some(&mut open.bytes))?;
-            if open.bytes.len() >= chunk
+            if open.statement_bytes() + PACKET_MARGIN > sizes.packet {
+                let row_bytes = open.bytes.len() - from;
+                if head.len() + row_bytes + PACKET_MARGIN > sizes.packet {
+                    return Err(self.too_long(row_bytes, sizes.packet));
+                }
+                open.split(from, &head);
+            }
+            if open.bytes.len() >= sizes.chunk
                 && let Some(full) = entry.take()
             {
                 let proof = digest.take();
@@ -133,14 +153,31 @@ impl TableRows<'_> {
         let fail = |e| wrap(&doing, e);
         let mut rows = connection.query_iter(self.select(range)).map_err(fail)?;
         let mut count = 0_u64;
-        for found in rows.by_ref() {
-            row(&found.map_err(fail)?)?;
-            count += 1;
-            if count.is_multiple_of(PATIENCE) {
-                stop.check()?;
+        let mut read = || -> Result<()> {
+            for found in rows.by_ref() {
+                row(&found.map_err(fail)?)?;
+                count += 1;
+                if count.is_multiple_of(PATIENCE) {
+                    stop.check()?;
+                }
             }
+            Ok(())
+        };
+        let result = read();
+        if result.is_err() {
+            // Dropping the result would read all that is left of it, hours of it; the dump is over, and the connection
+            // closes with it.
+            std::mem::forget(rows);
         }
-        Ok(())
+        result
+    }
+
+    fn too_long(&self, bytes: usize, packet: usize) -> Error {
+        let found = format!("a row takes {bytes} bytes as SQL, and the server takes statements of {packet} at most");
+        let error = Error::new(ErrorKind::Refused, format!("read {}", self.title()), found);
+        error.hint(
+            "It could not be restored. Raise `max_allowed_packet` of the server, here and where it will be restored.",
+        )
     }
 
     /// Adds a row to the digest, and writes it as `(…)`.

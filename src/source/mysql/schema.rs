@@ -172,11 +172,15 @@ pub fn layouts(connection: &mut Conn, unit: &Unit) -> Result<BTreeMap<String, La
     let rows: Vec<Row> = connection.query(sql).map_err(fail)?;
     let mut layouts: BTreeMap<String, Layout> =
         unit.tables.iter().map(|t| (t.name.clone(), Layout::default())).collect();
+    let mut periods = std::collections::BTreeSet::new();
     let versioned = |name: &str| unit.tables.iter().any(|t| t.name == name && t.versioned);
     for (table, name, data_type, column_type, charset, extra, expression) in rows {
         let Some(layout) = layouts.get_mut(&table) else { continue };
         let extra = extra.to_uppercase();
         let period = matches!(expression.as_str(), "ROW START" | "ROW END");
+        if period && versioned(&table) {
+            periods.insert(table.clone());
+        }
         let generated = extra.contains("VIRTUAL GENERATED") || extra.contains("STORED GENERATED");
         if generated && !(period && versioned(&table)) {
             continue;
@@ -194,8 +198,8 @@ pub fn layouts(connection: &mut Conn, unit: &Unit) -> Result<BTreeMap<String, La
         let layout = layouts.entry(table.name.clone()).or_default();
         layout.versioned = true;
         // A table that names no period has hidden columns for it.
-        let named = |n: &str| layout.columns.iter().any(|c| c.name.eq_ignore_ascii_case(n));
-        for name in ["row_start", "row_end"].into_iter().filter(|n| !named(n)).collect::<Vec<_>>() {
+        let named = periods.contains(&table.name);
+        for name in ["row_start", "row_end"].into_iter().filter(|_| !named) {
             let column = Column::new(name.into(), "timestamp", "timestamp(6)", None);
             layout.columns.extend(column.ok());
         }

@@ -16,10 +16,10 @@ use crate::source::contract::{Error, ErrorKind, Out, Piece, Reading, Result, Sna
 use crate::source::mysql::connect::Connector;
 use crate::source::mysql::fault::wrap;
 use crate::source::mysql::flavor::Flavor;
-use crate::source::mysql::guard::{guard, synchronise};
-use crate::source::mysql::object::{Scope, Script, definitions, prologue};
+use crate::source::mysql::guard::{guard, hold_tables, synchronise};
+use crate::source::mysql::object::{Scope, Script, definitions, history_prologue, prologue, sequence};
 use crate::source::mysql::range::{Range, cut};
-use crate::source::mysql::rows::TableRows;
+use crate::source::mysql::rows::{Sizes, TableRows};
 use crate::source::mysql::schema::{self, Layout, Table, Unit, qualified, quoted};
 
 /// Chunks in a piece: large enough for few queries, small enough that no worker ends alone.
@@ -48,7 +48,10 @@ pub struct MysqlSnapshot {
     position: Option<Position>,
     inconsistent: Vec<String>,
     not_included: Vec<String>,
+    lost: Vec<String>,
     remarks: Vec<String>,
+    /// `max_allowed_packet` of the server: no statement may be longer.
+    packet: usize,
     chunk: usize,
 }
 
@@ -62,18 +65,28 @@ impl MysqlSnapshot {
         let inconsistent = untransactional(&units, spec)?;
         let mut layouts = Vec::new();
         let (mut scripts, mut not_included) = (Vec::new(), vec!["users, roles and grants".to_owned()]);
+        let mut lost = Vec::new();
         for unit in &units {
             stop.check()?;
             layouts.push(schema::layouts(&mut guarding, unit)?);
-            let found = definitions(&mut guarding, unit, &flavor, Scope::All)?;
+            let found = definitions(&mut guarding, unit, Scope::All)?;
             scripts.extend(found.scripts);
             not_included.extend(found.not_included);
+            lost.extend(found.lost);
         }
         let mut workers = Vec::new();
         for _ in 0..reading.threads.max(1) {
             workers.push(connector.reader(&flavor)?);
         }
         let synced = synchronise(&mut control, &mut workers, spec, &flavor, stop)?;
+        for worker in &mut workers {
+            hold_tables(worker, &units)?;
+        }
+        for script in scripts.iter_mut().filter(|s: &&mut Script| s.member.kind == Kind::Sequence) {
+            script.text = sequence(&mut control, &script.member.unit, &script.member.name)?;
+        }
+        let packet = max_packet(&mut control)?;
+        not_included.extend(lost.iter().cloned());
         let mut remarks = Vec::new();
         if synced.locked {
             let held = synced.held.as_secs_f64() * 1000.0;
@@ -105,7 +118,9 @@ impl MysqlSnapshot {
             position: synced.position,
             inconsistent,
             not_included,
+            lost,
             remarks,
+            packet,
             chunk: reading.chunk,
         };
         snapshot.collect(stop)?;
@@ -191,6 +206,13 @@ fn untransactional(units: &[Unit], spec: &MysqlSpec) -> Result<Vec<String>> {
     }
 }
 
+fn max_packet(connection: &mut Conn) -> Result<usize> {
+    let doing = "ask for max_allowed_packet";
+    let found: Option<usize> =
+        connection.query_first("SELECT @@GLOBAL.max_allowed_packet").map_err(|e| wrap(doing, e))?;
+    found.ok_or_else(|| Error::new(ErrorKind::Failed, doing, "the server answered with nothing"))
+}
+
 /// The session's own number, which a reconnect would change.
 fn session_id(connection: &mut Conn) -> Result<u64> {
     let id: Option<u64> =
@@ -234,8 +256,9 @@ impl Snapshot for MysqlSnapshot {
                 let unit_name = &self.units[*unit].name;
                 let rows = TableRows { unit: unit_name, name: &table.name, layout: &self.layouts[*unit][&table.name] };
                 let mut guard = self.workers[worker].lock().expect("no panic while locked");
-                let begin = prologue(unit_name, self.flavor.family);
-                rows.read(&mut guard.0, ranges[piece.number], &begin, self.chunk, out, stop)
+                let begin = if table.versioned { history_prologue(unit_name) } else { prologue(unit_name) };
+                let sizes = Sizes { chunk: self.chunk, packet: self.packet };
+                rows.read(&mut guard.0, ranges[piece.number], &begin, sizes, out, stop)
             }
         }
     }
@@ -256,7 +279,7 @@ impl Snapshot for MysqlSnapshot {
         let mut now = Vec::new();
         for unit in schema::units(&mut guard, &self.spec)? {
             stop.check()?;
-            now.extend(definitions(&mut guard, &unit, &self.flavor, Scope::Unguarded)?.scripts);
+            now.extend(definitions(&mut guard, &unit, Scope::Unguarded)?.scripts);
         }
         let guarded = |s: &&Script| matches!(s.member.kind, Kind::Sequence | Kind::Table);
         let then: Vec<&Script> = self.scripts.iter().filter(|s| !guarded(s)).collect();
@@ -284,6 +307,10 @@ impl Snapshot for MysqlSnapshot {
 
     fn not_included(&self) -> &[String] {
         &self.not_included
+    }
+
+    fn lost(&self) -> &[String] {
+        &self.lost
     }
 
     fn estimate(&self) -> u64 {

@@ -23,7 +23,7 @@ use crate::store::s3::xml::{self, ObjectPage, UploadPage};
 use crate::world::World;
 
 /// How old an upload is that nobody will finish.
-const ABANDONED: SignedDuration = SignedDuration::from_hours(24);
+const ABANDONED: SignedDuration = SignedDuration::from_hours(7 * 24);
 
 /// A bucket of S3 or of a service that speaks its protocol.
 pub struct S3 {
