@@ -169,3 +169,80 @@ fn a_lone_zip_is_enough() {
     good(&vex(home.path(), &[&args[..], &["--archive-password-file", "pass"]].concat()));
     State::of(&mut target.conn(), &DATABASES).assert_same(&before);
 }
+
+#[test]
+fn a_row_the_server_would_not_take_back_is_refused_and_others_are_cut_to_fit() {
+    for brand in Brand::ALL {
+        let source = brand.start(&["--max-allowed-packet=1M"]);
+        source.exec("CREATE DATABASE a");
+        source.exec("CREATE TABLE a.b (id INT PRIMARY KEY, body LONGBLOB)");
+        for id in 0..9 {
+            source.exec(&format!("INSERT INTO a.b VALUES ({id}, REPEAT(CHAR({id}), 300000))"));
+        }
+        let home = tempfile::tempdir().expect("a folder");
+        std::fs::write(home.path().join("job.kdl"), job(&source, "", "")).expect("written");
+        good(&vex(home.path(), &["run", "job.kdl"]));
+        let target = brand.start(&["--max-allowed-packet=1M"]);
+        let url = format!("mysql://root@127.0.0.1:{}", target.port);
+        good(&vex(home.path(), &["restore", "job.kdl", "--into", &url]));
+        State::of(&mut target.conn(), &["a"]).assert_same(&State::of(&mut source.conn(), &["a"]));
+        source.exec("INSERT INTO a.b VALUES (100, REPEAT('x', 600000))");
+        let refused = vex(home.path(), &["run", "job.kdl"]);
+        assert_eq!(refused.status.code(), Some(1));
+        assert!(String::from_utf8_lossy(&refused.stderr).contains("Raise `max_allowed_packet`"));
+    }
+}
+
+#[test]
+fn history_under_its_own_names_and_bodies_without_escapes_come_back() {
+    let source = Brand::Mariadb.start(&[]);
+    let mut connection = source.conn();
+    for statement in [
+        "CREATE DATABASE a",
+        "CREATE TABLE a.h (id INT PRIMARY KEY, v INT, s TIMESTAMP(6) GENERATED ALWAYS AS ROW START, e TIMESTAMP(6) GENERATED \
+         ALWAYS AS ROW END, PERIOD FOR SYSTEM_TIME (s, e)) WITH SYSTEM VERSIONING",
+        "INSERT INTO a.h (id, v) VALUES (1, 1), (2, 2)",
+        "UPDATE a.h SET v = 3 WHERE id = 1",
+        "DELETE FROM a.h WHERE id = 2",
+        "SET sql_mode = 'NO_BACKSLASH_ESCAPES'",
+        "CREATE PROCEDURE a.p() SELECT 'c:\\', 'it''s; //'",
+    ] {
+        connection.query_drop(statement).unwrap_or_else(|e| panic!("{e}: {statement}"));
+    }
+    let all = "SELECT COUNT(*), SUM(v), MIN(s), MAX(e) FROM a.h FOR SYSTEM_TIME ALL";
+    let history: Option<(u64, u64, String, String)> = connection.query_first(all).expect("it answers");
+    let (_home, target) = round_trip(&source, Brand::Mariadb, "databases \"a\"", "");
+    assert_eq!(target.conn().query_first::<(u64, u64, String, String), _>(all).expect("it answers"), history);
+    assert_eq!(history.map(|h| h.0), Some(3), "one row now, and two that were");
+    let body = "SELECT ROUTINE_DEFINITION FROM information_schema.ROUTINES WHERE ROUTINE_SCHEMA='a'";
+    let bodies: (Option<String>, Option<String>) =
+        (connection.query_first(body).expect("it answers"), target.conn().query_first(body).expect("it answers"));
+    assert_eq!(bodies.0, bodies.1);
+}
+
+#[test]
+fn what_the_user_may_not_see_is_an_alert_and_an_invalid_view_is_told() {
+    let source = Brand::Mariadb.start(&[]);
+    for statement in [
+        "CREATE DATABASE a",
+        "CREATE TABLE a.t (id INT PRIMARY KEY)",
+        "CREATE VIEW a.v AS SELECT id FROM a.t",
+        "CREATE TABLE a.gone (id INT)",
+        "CREATE VIEW a.broken AS SELECT id FROM a.gone",
+        "DROP TABLE a.gone",
+        "CREATE USER 'reader'@'%' IDENTIFIED BY 'CANARY-READER'",
+        "GRANT SELECT, SHOW VIEW, EVENT, RELOAD, REPLICATION CLIENT, BINLOG MONITOR ON *.* TO 'reader'@'%'",
+    ] {
+        source.exec(statement);
+    }
+    let home = tempfile::tempdir().expect("a folder");
+    let text =
+        job(&source, "password (command)\"echo\" \"CANARY-READER\"", "").replace("user=\"root\"", "user=\"reader\"");
+    std::fs::write(home.path().join("job.kdl"), text).expect("written");
+    let output = vex(home.path(), &["run", "job.kdl", "--strict"]);
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(2), "{told}");
+    assert!(told.contains("not included: view a.broken is invalid"), "{told}");
+    assert!(told.contains("triggers of a may be missing: no TRIGGER privilege was found"), "{told}");
+    assert!(!told.contains("CANARY"), "{told}");
+}
