@@ -246,3 +246,22 @@ fn what_the_user_may_not_see_is_an_alert_and_an_invalid_view_is_told() {
     assert!(told.contains("triggers of a may be missing: no TRIGGER privilege was found"), "{told}");
     assert!(!told.contains("CANARY"), "{told}");
 }
+
+#[test]
+fn a_trigger_that_names_its_database_is_not_made_in_the_wrong_one() {
+    let source = Brand::Mariadb.start(&[]);
+    source.exec("CREATE DATABASE a");
+    source.exec("CREATE TABLE a.t (id INT PRIMARY KEY)");
+    source.exec("CREATE TRIGGER a.tr BEFORE INSERT ON a.t FOR EACH ROW SET NEW.id = NEW.id + 1");
+    let home = tempfile::tempdir().expect("a folder");
+    std::fs::write(home.path().join("job.kdl"), job(&source, "", "")).expect("written");
+    good(&vex(home.path(), &["run", "job.kdl"]));
+    source.exec("DROP TRIGGER a.tr");
+    let url = format!("mysql://root@127.0.0.1:{}", source.port);
+    let output = vex(home.path(), &["restore", "job.kdl", "--as", "b", "--into", &url]);
+    let told = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert_eq!(output.status.code(), Some(65), "{told}");
+    assert!(told.contains("trigger a.tr was not restored: its text names the database a"), "{told}");
+    let sql = "SELECT COUNT(*) FROM information_schema.TRIGGERS WHERE TRIGGER_SCHEMA IN ('a', 'b')";
+    assert_eq!(source.conn().query_first::<u64, _>(sql).expect("it answers"), Some(0));
+}

@@ -66,6 +66,11 @@ impl MysqlTarget {
         let doing = format!("restore {} {}", member.kind.word(), member.title());
         for statement in Splitter::new(Dialect::Mysql, bytes) {
             let statement = statement.map_err(|e| Error::new(ErrorKind::Damaged, &doing, e.to_string()))?;
+            if renamed.is_some() && member.kind == Kind::Trigger && names_unit(statement.text, &member.unit) {
+                // Run as it is, it would hang on the table of the database it came from.
+                let found = format!("its text names the database {}; make it by hand", member.unit);
+                return Err(Error::new(ErrorKind::Failed, doing, found));
+            }
             let text = match &renamed {
                 Some(new) => rename(statement.text, &member.unit, new),
                 None => statement.text.into(),
@@ -133,6 +138,12 @@ fn routine(schema: &str, form: &str) -> String {
     format!(
         "SELECT ROUTINE_NAME FROM information_schema.ROUTINES WHERE ROUTINE_SCHEMA={schema} AND ROUTINE_TYPE='{form}'"
     )
+}
+
+/// Whether a definition names its database, as `db.` with or without quotes.
+fn names_unit(statement: &[u8], unit: &str) -> bool {
+    let names = [format!("{unit}."), format!("{}.", quoted(unit))];
+    names.iter().any(|name| memchr::memmem::find(statement, name.as_bytes()).is_some())
 }
 
 /// A statement for another database: the two statements that vex itself writes with a database's name.
