@@ -2,14 +2,13 @@
 //!
 //! Source of the format: PKWARE APPNOTE 6.3.10 (zip, zip64) and WinZip AES (AE-1 and AE-2,
 //! AES-256, PBKDF2-SHA1, 1000 rounds). The
-//! `zip` crate makes and opens each entry as an archive of one; this file joins such archives: local headers and data
+//! `zip` crate opens each entry as an archive of one; this file joins what `press.rs` made: local headers and data
 //! stay byte for byte, the central directory is written anew with zip64 fields always. Nothing is finalised by a
 //! drop: a container is whole only after [`Directory::finish`] was called, so an aborted one can't look complete.
 
-use std::io::{Cursor, Read, Write};
+use std::io::{Cursor, Read};
 
-use zip::write::SimpleFileOptions;
-use zip::{AesMode, CompressionMethod, ZipArchive, ZipWriter};
+use zip::ZipArchive;
 
 use crate::artifact::damage::Damage;
 use crate::base::Secret;
@@ -33,60 +32,27 @@ pub enum Method {
 pub struct Pressed {
     /// Local header and data.
     pub bytes: Vec<u8>,
-    record: Record,
+    pub(super) record: Record,
 }
 
 /// What the central directory says of an entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Record {
-    needed: u16,
-    flags: u16,
-    method: u16,
-    time: u16,
-    date: u16,
-    crc: u32,
-    stored: u64,
-    raw: u64,
-    name: Vec<u8>,
+pub(super) struct Record {
+    pub(super) needed: u16,
+    pub(super) flags: u16,
+    pub(super) method: u16,
+    pub(super) time: u16,
+    pub(super) date: u16,
+    pub(super) crc: u32,
+    pub(super) stored: u64,
+    pub(super) raw: u64,
+    pub(super) name: Vec<u8>,
     /// Extra fields but zip64.
-    extra: Vec<u8>,
-}
-
-/// Presses `data` into an entry, into `reuse` as buffer.
-pub fn press(
-    name: &str,
-    data: &[u8],
-    method: Method,
-    password: Option<&Secret>,
-    reuse: Vec<u8>,
-) -> zip::result::ZipResult<Pressed> {
-    let (compression, level) = match method {
-        Method::Zstd(level) => (CompressionMethod::Zstd, Some(i64::from(level))),
-        Method::Deflate(level) => (CompressionMethod::Deflated, Some(i64::from(level))),
-        Method::Store => (CompressionMethod::Stored, None),
-    };
-    let mut options = SimpleFileOptions::default()
-        .compression_method(compression)
-        .compression_level(level)
-        .large_file(true)
-        .unix_permissions(0o600);
-    if let Some(password) = password {
-        options = options.with_aes_encryption(AesMode::Aes256, password.reveal());
-    }
-    let mut buffer = reuse;
-    buffer.clear();
-    let mut writer = ZipWriter::new(Cursor::new(buffer));
-    writer.start_file(name, options)?;
-    writer.write_all(data)?;
-    let mut bytes = writer.finish()?.into_inner();
-    let invalid = || zip::result::ZipError::InvalidArchive("an entry of our own has no header".into());
-    let (record, length) = read_local(&bytes).ok_or_else(invalid)?;
-    bytes.truncate(length as usize);
-    Ok(Pressed { bytes, record })
+    pub(super) extra: Vec<u8>,
 }
 
 /// Reads the local header at the start of `bytes`: what it says, and the length of header and data together.
-fn read_local(bytes: &[u8]) -> Option<(Record, u64)> {
+pub(super) fn read_local(bytes: &[u8]) -> Option<(Record, u64)> {
     let u16_at = |at: usize| Some(u16::from_le_bytes(bytes.get(at..at + 2)?.try_into().ok()?));
     let u32_at = |at: usize| Some(u32::from_le_bytes(bytes.get(at..at + 4)?.try_into().ok()?));
     if bytes.get(..4)? != b"PK\x03\x04" {
@@ -131,6 +97,24 @@ fn read_local(bytes: &[u8]) -> Option<(Record, u64)> {
 }
 
 impl Record {
+    /// Writes the local header, zip64 always.
+    pub(super) fn write_local(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(b"PK\x03\x04");
+        for field in [self.needed, self.flags, self.method, self.time, self.date] {
+            out.extend_from_slice(&field.to_le_bytes());
+        }
+        out.extend_from_slice(&self.crc.to_le_bytes());
+        out.extend_from_slice(&[0xff; 8]);
+        out.extend_from_slice(&(self.name.len() as u16).to_le_bytes());
+        out.extend_from_slice(&(20 + self.extra.len() as u16).to_le_bytes());
+        out.extend_from_slice(&self.name);
+        out.extend_from_slice(&1_u16.to_le_bytes());
+        out.extend_from_slice(&16_u16.to_le_bytes());
+        out.extend_from_slice(&self.raw.to_le_bytes());
+        out.extend_from_slice(&self.stored.to_le_bytes());
+        out.extend_from_slice(&self.extra);
+    }
+
     fn write(&self, offset: u64, out: &mut Vec<u8>) {
         out.extend_from_slice(b"PK\x01\x02");
         for field in [(3 << 8) | 63, self.needed, self.flags, self.method, self.time, self.date] {
@@ -255,6 +239,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::artifact::press::press;
 
     fn container(entries: &[(&str, &[u8])], method: Method, password: Option<&Secret>) -> Vec<u8> {
         let (mut whole, mut directory) = (Vec::new(), Directory::default());

@@ -1,8 +1,7 @@
 //! Columns: how each type is asked for, and how its value is written, so that it comes back bit for bit.
 //!
-//! A type nobody knows is refused, never guessed. FLOAT is read as `col*1e0`, since its own text has six digits only;
-//! text is read as the bytes of its own character set, and written as a plain literal only where that can't change a
-//! byte.
+//! A type nobody knows is refused, never guessed. Text is read as the bytes of its own character set, and written as a
+//! plain literal only where that can't change a byte.
 
 use crate::artifact::{Dialect, Tag, write_bytes, write_name, write_text};
 
@@ -11,8 +10,8 @@ use crate::artifact::{Dialect, Tag, write_bytes, write_name, write_text};
 pub enum Form {
     /// A bare number.
     Number,
-    /// A number read without its display form (FLOAT, ZEROFILL, `DOUBLE(m,d)`).
-    PlainNumber,
+    /// ENUM with a member '': read and written by the number of its member.
+    EnumNumber,
     /// `x'…'`.
     Bytes,
     /// A quoted text of ASCII: dates, times, UUIDs.
@@ -38,6 +37,10 @@ pub struct Column {
     pub charset: String,
     /// Whether it is an integer, for chunking.
     pub integer: bool,
+    /// Digits of the fraction of a second.
+    pub fraction: u8,
+    /// Whether it is a DATE, which has no time of day.
+    pub is_day: bool,
 }
 
 impl Column {
@@ -45,48 +48,36 @@ impl Column {
     pub fn new(name: String, data_type: &str, column_type: &str, charset: Option<String>) -> Result<Column, String> {
         let column_type = column_type.to_lowercase();
         let data_type = data_type.to_lowercase();
-        let shown = column_type.contains("zerofill") || column_type.contains(',');
         let integer = matches!(data_type.as_str(), "tinyint" | "smallint" | "mediumint" | "int" | "bigint");
         let charset = charset.unwrap_or_default();
         let form = match data_type.as_str() {
-            "float" => Form::PlainNumber,
-            "tinyint" | "smallint" | "mediumint" | "int" | "bigint" | "double" if shown => Form::PlainNumber,
-            "tinyint" | "smallint" | "mediumint" | "int" | "bigint" | "double" | "decimal" | "year" => Form::Number,
+            "tinyint" | "smallint" | "mediumint" | "int" | "bigint" | "float" | "double" | "decimal" | "year" => {
+                Form::Number
+            }
             "bit" | "binary" | "varbinary" | "tinyblob" | "blob" | "mediumblob" | "longblob" | "vector" => Form::Bytes,
             "geometry" | "point" | "linestring" | "polygon" | "multipoint" | "multilinestring" | "multipolygon"
             | "geometrycollection" | "geomcollection" => Form::Bytes,
             "date" | "datetime" | "timestamp" | "time" | "inet4" | "inet6" | "uuid" => Form::Word,
             "json" => Form::Utf8,
             // With a member '' its text does not tell it from the error value.
-            "enum" if has_empty_member(&column_type) => Form::PlainNumber,
+            "enum" if has_empty_member(&column_type) => Form::EnumNumber,
             "enum" => Form::Enum,
             "char" | "varchar" | "tinytext" | "text" | "mediumtext" | "longtext" | "set" => text_form(&charset),
             _ => return Err(column_type),
         };
         let charset = if form == Form::Utf8 { "utf8mb4".into() } else { charset };
-        Ok(Column { name, form, charset, integer })
+        let fraction = match data_type.as_str() {
+            "datetime" | "timestamp" | "time" => precision(&column_type),
+            _ => 0,
+        };
+        Ok(Column { name, form, charset, integer, fraction, is_day: data_type == "date" })
     }
 
     /// Writes the expression that reads it.
     pub fn write_expression(&self, out: &mut Vec<u8>) {
         write_name(Dialect::Mysql, &self.name, out);
-        match self.form {
-            // An integer stays one; a float becomes the double that it is.
-            Form::PlainNumber if self.integer => out.extend_from_slice(b"+0"),
-            Form::PlainNumber => out.extend_from_slice(b"*1e0"),
-            Form::Number | Form::Bytes | Form::Word | Form::Text | Form::WideText | Form::Utf8 | Form::Enum => {}
-        }
-    }
-
-    /// The tag of a value, and its bytes where they are not those of the wire.
-    pub fn tag<'v>(&self, value: &'v [u8]) -> (Tag, &'v [u8]) {
-        match self.form {
-            // Only `-0e0` reads back as minus zero.
-            Form::Number | Form::PlainNumber if value == b"-0" => (Tag::Number, b"-0e0"),
-            Form::Number | Form::PlainNumber => (Tag::Number, value),
-            Form::Bytes => (Tag::Bytes, value),
-            Form::Enum if value.is_empty() => (Tag::Number, b"0"),
-            Form::Word | Form::Text | Form::WideText | Form::Utf8 | Form::Enum => (Tag::Text, value),
+        if self.form == Form::EnumNumber {
+            out.extend_from_slice(b"+0");
         }
     }
 
@@ -116,9 +107,15 @@ impl Column {
             Form::Enum if text_form(&self.charset) == Form::WideText => false,
             Form::WideText => false,
             Form::Text | Form::Word | Form::Enum => bytes.is_ascii(),
-            Form::Number | Form::PlainNumber | Form::Bytes => false,
+            Form::Number | Form::EnumNumber | Form::Bytes => false,
         }
     }
+}
+
+/// The digits of `datetime(6)`.
+fn precision(column_type: &str) -> u8 {
+    let inner = column_type.split_once('(').and_then(|(_, rest)| rest.split_once(')'));
+    inner.and_then(|(digits, _)| digits.parse().ok()).unwrap_or(0)
 }
 
 /// Whether `enum('a','')` has an empty member; quotes in members are doubled.
@@ -155,32 +152,30 @@ fn text_form(charset: &str) -> Form {
 mod tests {
     use super::*;
 
-    fn written(data_type: &str, charset: &str, value: &[u8]) -> Result<String, &'static str> {
+    fn written(data_type: &str, charset: &str, tag: Tag, value: &[u8]) -> Result<String, &'static str> {
         let charset = (!charset.is_empty()).then(|| charset.to_owned());
         let column = Column::new("c".into(), data_type, data_type, charset).expect("a known type");
-        let (tag, bytes) = column.tag(value);
         let mut out = Vec::new();
-        column.write(tag, bytes, &mut out)?;
+        column.write(tag, value, &mut out)?;
         Ok(String::from_utf8(out).expect("ASCII"))
     }
 
     #[test]
     fn every_form_is_written_so_that_it_comes_back() {
-        for (data_type, charset, value, expected) in [
-            ("bigint", "", &b"18446744073709551615"[..], "18446744073709551615"),
-            ("double", "", b"-0", "-0e0"),
-            ("varchar", "utf8mb4", b"it's", "'it\\'s'"),
-            ("varchar", "latin1", b"abc", "'abc'"),
-            ("varchar", "latin1", b"\xe9", "_latin1 x'E9'"),
-            ("varchar", "sjis", b"\x83\x5c", "_sjis x'835C'"),
-            ("text", "utf16", b"\0a", "_utf16 x'0061'"),
-            ("blob", "", b"\0", "x'00'"),
-            ("enum", "utf8mb4", b"", "0"),
-            ("datetime", "", b"0000-00-00 00:00:00", "'0000-00-00 00:00:00'"),
+        for (data_type, charset, tag, value, expected) in [
+            ("double", "", Tag::Number, &b"-0e0"[..], "-0e0"),
+            ("varchar", "utf8mb4", Tag::Text, b"it's", "'it\\'s'"),
+            ("varchar", "latin1", Tag::Text, b"abc", "'abc'"),
+            ("varchar", "latin1", Tag::Text, b"\xe9", "_latin1 x'E9'"),
+            ("varchar", "sjis", Tag::Text, b"\x83\x5c", "_sjis x'835C'"),
+            ("text", "utf16", Tag::Text, b"\0a", "_utf16 x'0061'"),
+            ("blob", "", Tag::Bytes, b"\0", "x'00'"),
+            ("enum", "utf8mb4", Tag::Number, b"0", "0"),
+            ("datetime", "", Tag::Text, b"0000-00-00 00:00:00", "'0000-00-00 00:00:00'"),
         ] {
-            assert_eq!(written(data_type, charset, value).as_deref(), Ok(expected), "{data_type} {charset}");
+            assert_eq!(written(data_type, charset, tag, value).as_deref(), Ok(expected), "{data_type} {charset}");
         }
-        assert!(written("varchar", "utf8mb4", b"\xff").is_err());
+        assert!(written("varchar", "utf8mb4", Tag::Text, b"\xff").is_err());
         assert!(Column::new("c".into(), "money", "money", None).is_err());
     }
 
@@ -194,21 +189,6 @@ mod tests {
             ("enum('x''','''y')", false),
         ] {
             assert_eq!(has_empty_member(column_type), empty, "{column_type}");
-        }
-    }
-
-    #[test]
-    fn floats_and_padded_numbers_are_read_without_their_display_form() {
-        for (data_type, column_type, expected) in [
-            ("float", "float", "`c`*1e0"),
-            ("double", "double(7,3)", "`c`*1e0"),
-            ("int", "int(5) unsigned zerofill", "`c`+0"),
-            ("int", "int", "`c`"),
-            ("decimal", "decimal(10,2)", "`c`"),
-        ] {
-            let mut out = Vec::new();
-            Column::new("c".into(), data_type, column_type, None).expect("known").write_expression(&mut out);
-            assert_eq!(String::from_utf8(out).expect("ASCII"), expected);
         }
     }
 }

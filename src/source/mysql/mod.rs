@@ -13,6 +13,7 @@ mod rows;
 mod schema;
 mod snapshot;
 mod target;
+mod value;
 
 use crate::base::Stop;
 use crate::job::MysqlSpec;

@@ -4,15 +4,16 @@
 //! recomputes it, and reading a restored table does too.
 
 use mysql::prelude::Queryable;
-use mysql::{Conn, Row, Value};
+use mysql::{Conn, Row};
 
-use crate::artifact::{Dialect, Proof, RowDigest, Tag, write_name};
+use crate::artifact::{Dialect, Proof, RowDigest, write_name};
 use crate::base::Stop;
 use crate::source::contract::{Error, ErrorKind, Out, Result};
 use crate::source::mysql::column::Column;
 use crate::source::mysql::fault::wrap;
 use crate::source::mysql::range::Range;
 use crate::source::mysql::schema::{Layout, qualified, quoted};
+use crate::source::mysql::value::literal;
 use crate::source::script::Inserts;
 
 /// Size of an INSERT statement at which the next begins: far below any `max_allowed_packet`.
@@ -31,6 +32,13 @@ pub struct Sizes {
     pub chunk: usize,
     /// Bytes of the longest statement the server takes.
     pub packet: usize,
+}
+
+/// What is used again for every row.
+#[derive(Default)]
+struct Scratch {
+    digest: RowDigest,
+    value: Vec<u8>,
 }
 
 /// A table that is read.
@@ -101,7 +109,7 @@ impl TableRows<'_> {
     ) -> Result<Proof> {
         let head = self.insert_head();
         let mut entry: Option<Inserts> = None;
-        let mut digest = RowDigest::new();
+        let mut scratch = Scratch::default();
         let mut total = Proof::default();
         self.each(connection, range, stop, &mut |row| {
             let open = match &mut entry {
@@ -110,7 +118,7 @@ impl TableRows<'_> {
             };
             open.row(&head);
             let from = open.bytes.len();
-            self.take(row, &mut digest, Some(&mut open.bytes))?;
+            self.take(row, &mut scratch, Some(&mut open.bytes))?;
             if open.statement_bytes() + PACKET_MARGIN > sizes.packet {
                 let row_bytes = open.bytes.len() - from;
                 if head.len() + row_bytes + PACKET_MARGIN > sizes.packet {
@@ -121,14 +129,14 @@ impl TableRows<'_> {
             if open.bytes.len() >= sizes.chunk
                 && let Some(full) = entry.take()
             {
-                let proof = digest.take();
+                let proof = scratch.digest.take();
                 total += proof;
                 out.chunk(full.end(), proof)?;
             }
             Ok(())
         })?;
         if let Some(last) = entry {
-            let proof = digest.take();
+            let proof = scratch.digest.take();
             total += proof;
             out.chunk(last.end(), proof)?;
         }
@@ -137,9 +145,9 @@ impl TableRows<'_> {
 
     /// Rows and digest of the whole table.
     pub fn prove(&self, connection: &mut Conn, stop: &Stop) -> Result<Proof> {
-        let mut digest = RowDigest::new();
-        self.each(connection, Range::default(), stop, &mut |row| self.take(row, &mut digest, None))?;
-        Ok(digest.take())
+        let mut scratch = Scratch::default();
+        self.each(connection, Range::default(), stop, &mut |row| self.take(row, &mut scratch, None))?;
+        Ok(scratch.digest.take())
     }
 
     fn each(
@@ -151,7 +159,8 @@ impl TableRows<'_> {
     ) -> Result<()> {
         let doing = format!("read {}", self.title());
         let fail = |e| wrap(&doing, e);
-        let mut rows = connection.query_iter(self.select(range)).map_err(fail)?;
+        let statement = connection.prep(self.select(range)).map_err(fail)?;
+        let mut rows = connection.exec_iter(&statement, ()).map_err(fail)?;
         let mut count = 0_u64;
         let mut read = || -> Result<()> {
             for found in rows.by_ref() {
@@ -168,8 +177,11 @@ impl TableRows<'_> {
             // Dropping the result would read all that is left of it, hours of it; the dump is over, and the connection
             // closes with it.
             std::mem::forget(rows);
+            return result;
         }
-        result
+        drop(rows);
+        // A statement a range: kept, they would add up to the server's `max_prepared_stmt_count`.
+        connection.close(statement).map_err(fail)
     }
 
     fn too_long(&self, bytes: usize, packet: usize) -> Error {
@@ -181,20 +193,17 @@ impl TableRows<'_> {
     }
 
     /// Adds a row to the digest, and writes it as `(…)`.
-    fn take(&self, row: &Row, digest: &mut RowDigest, mut out: Option<&mut Vec<u8>>) -> Result<()> {
+    fn take(&self, row: &Row, scratch: &mut Scratch, mut out: Option<&mut Vec<u8>>) -> Result<()> {
         if let Some(out) = out.as_deref_mut() {
             out.push(b'(');
         }
         for (index, column) in self.layout.columns.iter().enumerate() {
-            let (tag, bytes): (Tag, &[u8]) = match row.as_ref(index) {
-                Some(Value::NULL) => (Tag::Null, b""),
-                Some(Value::Bytes(bytes)) => column.tag(bytes),
-                _ => {
-                    let found = format!("column {} came in another form than text", column.name);
-                    return Err(Error::new(ErrorKind::Damaged, format!("read {}", self.title()), found));
-                }
-            };
-            digest.value(tag, bytes);
+            let value = row.as_ref(index).and_then(|value| literal(column, value, &mut scratch.value));
+            let (tag, bytes) = value.ok_or_else(|| {
+                let found = format!("column {} came as another kind of value than its type has", column.name);
+                Error::new(ErrorKind::Damaged, format!("read {}", self.title()), found)
+            })?;
+            scratch.digest.value(tag, bytes);
             if let Some(out) = out.as_deref_mut() {
                 if index > 0 {
                     out.push(b',');
@@ -205,7 +214,7 @@ impl TableRows<'_> {
         if let Some(out) = out {
             out.push(b')');
         }
-        digest.end_row();
+        scratch.digest.end_row();
         Ok(())
     }
 
