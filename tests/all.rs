@@ -22,6 +22,7 @@ mod s3_server;
 mod secrets;
 mod servers;
 mod shop;
+mod slices;
 mod space;
 mod sqlite;
 mod without_vex;

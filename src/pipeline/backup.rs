@@ -4,7 +4,7 @@
 //! end and the rows written are the rows read; nothing blocks inside the rayon pool (entries wait in an unbounded
 //! channel whose length the permits bound); uploads are handed back unfinished, so that only the shelf commits.
 
-use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use crossbeam_channel::{Receiver, Sender, unbounded};
 use sha2::{Digest, Sha256};
@@ -14,6 +14,7 @@ use crate::base::{Secret, Stop};
 use crate::pipeline::join::{Entry, Join, Message, hex};
 use crate::pipeline::meter::Meter;
 use crate::pipeline::pool::{Permit, Pool};
+use crate::pipeline::queue::Queue;
 use crate::pipeline::send::{Copies, Copy};
 use crate::pipeline::shape::Shape;
 use crate::pipeline::stage::{Error, FirstFailure};
@@ -132,15 +133,11 @@ impl Reading<'_> {
         let members = self.snapshot.members();
         let pieces = self.snapshot.pieces();
         for phase in [Phase::Before, Phase::Data, Phase::After] {
-            let mut own: Vec<Piece> = pieces.iter().copied().filter(|p| members[p.member].phase == phase).collect();
-            let workers = if phase == Phase::Data {
-                own.sort_by_key(|p| std::cmp::Reverse(p.weight));
-                self.snapshot.workers().min(own.len())
-            } else {
-                1
-            };
+            let own: Vec<Piece> = pieces.iter().copied().filter(|p| members[p.member].phase == phase).collect();
+            // One piece may become many while it is read.
+            let workers = if phase == Phase::Data && !own.is_empty() { self.snapshot.workers() } else { 1 };
             let count = AtomicU64::new(0);
-            self.phase(&own, workers, &count, &to_join)?;
+            self.phase(&Queue::new(own), workers, &count, &to_join);
             self.failure.stop.check()?;
             // The join may have ended with a failure of its own, which is then the one that counts.
             to_join.send(Message::End(phase, count.load(Ordering::SeqCst))).map_err(|_| Error::Stopped)?;
@@ -149,33 +146,19 @@ impl Reading<'_> {
         Ok(())
     }
 
-    fn phase(
-        &self,
-        pieces: &[Piece],
-        workers: usize,
-        count: &AtomicU64,
-        to_join: &Sender<Message>,
-    ) -> Result<(), Error> {
-        let next = AtomicUsize::new(0);
+    fn phase(&self, queue: &Queue, workers: usize, count: &AtomicU64, to_join: &Sender<Message>) {
         rayon::in_place_scope(|tasks| {
             std::thread::scope(|scope| {
                 for worker in 0..workers {
-                    let next = &next;
                     scope.spawn(move || {
                         self.failure.run(|| {
-                            while let Some(piece) = pieces.get(next.fetch_add(1, Ordering::SeqCst)) {
-                                self.failure.stop.check()?;
-                                let mut out = PieceOut {
-                                    reading: self,
-                                    piece,
-                                    count,
-                                    to_join,
-                                    tasks,
-                                    permit: None,
-                                    sum: Proof::default(),
-                                };
-                                let read = self.snapshot.read(worker, piece, &mut out, &self.failure.stop)?;
+                            while let Some(piece) = queue.take(&self.failure.stop)? {
+                                let sum = Proof::default();
+                                let mut out =
+                                    PieceOut { reading: self, piece, queue, count, to_join, tasks, permit: None, sum };
+                                let read = self.snapshot.read(worker, &piece, &mut out, &self.failure.stop)?;
                                 out.compare(read)?;
+                                queue.done();
                             }
                             Ok(())
                         });
@@ -183,7 +166,6 @@ impl Reading<'_> {
                 }
             });
         });
-        Ok(())
     }
 
     /// Presses a chunk into an entry; runs inside the rayon pool and never waits.
@@ -235,7 +217,8 @@ struct Chunk {
 /// Where one piece puts its chunks.
 struct PieceOut<'a, 'scope, 'env> {
     reading: &'env Reading<'env>,
-    piece: &'a Piece,
+    piece: Piece,
+    queue: &'a Queue,
     count: &'env AtomicU64,
     to_join: &'env Sender<Message>,
     tasks: &'a rayon::Scope<'scope>,
@@ -265,6 +248,10 @@ impl<'scope, 'env: 'scope> Out for PieceOut<'_, 'scope, 'env> {
         let (reading, to_join) = (self.reading, self.to_join);
         self.tasks.spawn(move |_| reading.failure.run(|| reading.press(chunk, to_join)));
         Ok(())
+    }
+
+    fn more(&mut self, piece: Piece) {
+        self.queue.push(piece);
     }
 }
 

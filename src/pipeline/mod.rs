@@ -8,6 +8,7 @@ mod fetch;
 mod join;
 mod meter;
 mod pool;
+mod queue;
 mod restore;
 mod send;
 mod shape;

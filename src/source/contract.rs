@@ -133,8 +133,6 @@ pub struct Piece {
     pub member: usize,
     /// Which piece of the member.
     pub number: usize,
-    /// Estimated bytes; larger pieces are read first.
-    pub weight: u64,
 }
 
 /// Takes the chunks of a member, in order.
@@ -144,6 +142,9 @@ pub trait Out {
 
     /// Hands over a chunk: a complete script, or bytes of a file, and the proof of the rows in it.
     fn chunk(&mut self, bytes: Vec<u8>, proof: Proof) -> Result<()>;
+
+    /// Hands back what was cut off the piece that is being read; it comes next, for whichever worker is free.
+    fn more(&mut self, piece: Piece);
 }
 
 /// Where backups come from and restores go to.
@@ -166,7 +167,8 @@ pub trait Snapshot: Send + Sync {
     /// All members, in restore order: before, data, after.
     fn members(&self) -> &[Member];
 
-    /// All pieces; members without a piece are empty and still exist.
+    /// All pieces known before the reading, in the order in which they are best read: what is large first. Members
+    /// without a piece are empty and still exist.
     fn pieces(&self) -> Vec<Piece>;
 
     /// How many workers may read at once.

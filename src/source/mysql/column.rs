@@ -33,10 +33,14 @@ pub struct Column {
     pub name: String,
     /// How it is read and written.
     pub form: Form,
-    /// Its character set, for text.
+    /// The character set its text is written in.
     pub charset: String,
+    /// The character set it is declared in.
+    declared: String,
     /// Whether it is an integer, for chunking.
     pub integer: bool,
+    /// Whether the server compares it in the order in which it sorts it, with a literal as with a column.
+    pub comparable: bool,
     /// Digits of the fraction of a second.
     pub fraction: u8,
     /// Whether it is a DATE, which has no time of day.
@@ -65,12 +69,17 @@ impl Column {
             "char" | "varchar" | "tinytext" | "text" | "mediumtext" | "longtext" | "set" => text_form(&charset),
             _ => return Err(column_type),
         };
+        let declared = charset.clone();
         let charset = if form == Form::Utf8 { "utf8mb4".into() } else { charset };
+        // ENUM, SET and BIT sort by another order than they compare, FLOAT does not compare with its own text (M28, M29).
+        let comparable = !matches!(data_type.as_str(), "enum" | "set" | "bit" | "float" | "double" | "json" | "vector")
+            && !matches!(form, Form::Bytes) | matches!(data_type.as_str(), "binary" | "varbinary");
         let fraction = match data_type.as_str() {
             "datetime" | "timestamp" | "time" => precision(&column_type),
             _ => 0,
         };
-        Ok(Column { name, form, charset, integer, fraction, is_day: data_type == "date" })
+        let is_day = data_type == "date";
+        Ok(Column { name, form, charset, declared, integer, comparable, fraction, is_day })
     }
 
     /// Writes the expression that reads it.
@@ -79,6 +88,25 @@ impl Column {
         if self.form == Form::EnumNumber {
             out.extend_from_slice(b"+0");
         }
+    }
+
+    /// A value as what the column is compared with: text in the column's own character set, so that nothing is converted
+    /// and the column's collation decides. `None` for what compares with nothing.
+    pub fn key_literal(&self, tag: Tag, bytes: &[u8]) -> Option<String> {
+        let mut out = Vec::new();
+        match tag {
+            Tag::Null => return None,
+            Tag::Number => out.extend_from_slice(bytes),
+            Tag::Bytes => write_bytes(bytes, &mut out),
+            Tag::Text if self.declared.is_empty() => write_text(Dialect::Mysql, bytes, &mut out),
+            Tag::Text => {
+                out.push(b'_');
+                out.extend_from_slice(self.declared.as_bytes());
+                out.push(b' ');
+                write_bytes(bytes, &mut out);
+            }
+        }
+        String::from_utf8(out).ok()
     }
 
     /// Writes a value; the error says what could not be written without changing it.

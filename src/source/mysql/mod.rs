@@ -11,6 +11,7 @@ mod object;
 mod range;
 mod rows;
 mod schema;
+mod slice;
 mod snapshot;
 mod target;
 mod value;

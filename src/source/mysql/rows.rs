@@ -11,7 +11,7 @@ use crate::base::Stop;
 use crate::source::contract::{Error, ErrorKind, Out, Result};
 use crate::source::mysql::column::Column;
 use crate::source::mysql::fault::wrap;
-use crate::source::mysql::range::Range;
+use crate::source::mysql::range::{Key, Range};
 use crate::source::mysql::schema::{Layout, qualified, quoted};
 use crate::source::mysql::value::literal;
 use crate::source::script::Inserts;
@@ -32,6 +32,8 @@ pub struct Sizes {
     pub chunk: usize,
     /// Bytes of the longest statement the server takes.
     pub packet: usize,
+    /// Rows at which a range is cut.
+    pub rows: Option<u64>,
 }
 
 /// What is used again for every row.
@@ -52,12 +54,13 @@ pub struct TableRows<'a> {
 }
 
 impl TableRows<'_> {
-    fn title(&self) -> String {
+    /// `db.table`, for messages.
+    pub fn title(&self) -> String {
         format!("{}.{}", self.unit, self.name)
     }
 
-    /// The SELECT of a range.
-    fn select(&self, range: Range) -> String {
+    /// The SELECT of a range, of `limit` rows at most; these are then the first of it.
+    fn select(&self, range: &Range, limit: Option<u64>) -> String {
         let mut sql = b"SELECT ".to_vec();
         if self.layout.columns.is_empty() {
             sql.push(b'1');
@@ -72,14 +75,71 @@ impl TableRows<'_> {
         if self.layout.versioned {
             sql.extend_from_slice(b" FOR SYSTEM_TIME ALL");
         }
-        if let Some(key) = &self.layout.key {
-            let condition = range.condition(&quoted(key));
-            if !condition.is_empty() {
-                sql.extend_from_slice(b" FORCE INDEX (PRIMARY) WHERE ");
-                sql.extend_from_slice(condition.as_bytes());
-            }
+        sql.extend_from_slice(self.filter(range).as_bytes());
+        if let Some(limit) = limit {
+            let columns = self.key_columns().join(",");
+            sql.extend_from_slice(format!(" ORDER BY {columns} LIMIT {limit}").as_bytes());
         }
         String::from_utf8(sql).expect("BUG: names and numbers that are not UTF-8")
+    }
+
+    fn key_columns(&self) -> Vec<String> {
+        self.layout.key.iter().map(|c| quoted(&c.name)).collect()
+    }
+
+    /// Index and condition of a range; nothing where the table is read in one.
+    fn filter(&self, range: &Range) -> String {
+        let condition = range.condition(&self.key_columns());
+        let index = if self.layout.key.is_empty() { "" } else { " FORCE INDEX (PRIMARY)" };
+        if condition.is_empty() { index.to_owned() } else { format!("{index} WHERE {condition}") }
+    }
+
+    /// The key of row `number`, from 1, of a range; `None` where it has fewer.
+    pub fn nth_key(&self, connection: &mut Conn, range: &Range, number: u64) -> Result<Option<Key>> {
+        let columns = self.key_columns().join(",");
+        let full = qualified(self.unit, self.name);
+        let sql = format!(
+            "SELECT {columns} FROM {full}{} ORDER BY {columns} LIMIT 1 OFFSET {}",
+            self.filter(range),
+            number.saturating_sub(1)
+        );
+        let doing = format!("cut {}", self.title());
+        let statement = connection.prep(sql).map_err(|e| wrap(&doing, e))?;
+        let row: Option<Row> = connection.exec_first(&statement, ()).map_err(|e| wrap(&doing, e))?;
+        connection.close(statement).map_err(|e| wrap(&doing, e))?;
+        let columns = self.layout.key.iter().enumerate();
+        row.map(|row| columns.map(|(i, column)| self.key_literal(column, &row, i)).collect()).transpose()
+    }
+
+    fn key_literal(&self, column: &Column, row: &Row, index: usize) -> Result<String> {
+        let mut scratch = Vec::new();
+        let found = row.as_ref(index).and_then(|value| literal(column, value, &mut scratch));
+        found.and_then(|(tag, bytes)| column.key_literal(tag, bytes)).ok_or_else(|| {
+            let found = format!("the key column {} holds a value that can't be compared", column.name);
+            Error::new(ErrorKind::Damaged, format!("cut {}", self.title()), found)
+        })
+    }
+
+    /// The key of a row of the table.
+    fn key_of(&self, row: &Row) -> Result<Key> {
+        let place = |column: &Column| self.layout.columns.iter().position(|c| c.name == column.name);
+        let keys = self.layout.key.iter().map(|column| match place(column) {
+            Some(index) => self.key_literal(column, row, index),
+            None => Err(Error::new(
+                ErrorKind::Damaged,
+                format!("cut {}", self.title()),
+                format!("the key column {} is not among those read", column.name),
+            )),
+        });
+        keys.collect()
+    }
+
+    /// How many rows the table has, by the server's own count.
+    pub fn count(&self, connection: &mut Conn) -> Result<u64> {
+        let doing = format!("count {}", self.title());
+        let sql = format!("SELECT COUNT(*) FROM {}", qualified(self.unit, self.name));
+        let count: Option<u64> = connection.query_first(sql).map_err(|e| wrap(&doing, e))?;
+        count.ok_or_else(|| Error::new(ErrorKind::Failed, doing, "the server answered with nothing"))
     }
 
     /// `INSERT INTO `t` (`a`,`b`) VALUES`.
@@ -97,21 +157,26 @@ impl TableRows<'_> {
         head
     }
 
-    /// Reads a range as entries.
+    /// Reads a range as entries, `sizes.rows` rows of it at most; returns the last key if there may be more.
     pub fn read(
         &self,
         connection: &mut Conn,
-        range: Range,
+        range: &Range,
         prologue: &[u8],
         sizes: Sizes,
         out: &mut dyn Out,
         stop: &Stop,
-    ) -> Result<Proof> {
+    ) -> Result<(Proof, Option<Key>)> {
         let head = self.insert_head();
         let mut entry: Option<Inserts> = None;
         let mut scratch = Scratch::default();
         let mut total = Proof::default();
-        self.each(connection, range, stop, &mut |row| {
+        let (mut rows, mut last) = (0, None);
+        self.each(connection, &self.select(range, sizes.rows), stop, &mut |row| {
+            rows += 1;
+            if Some(rows) == sizes.rows {
+                last = Some(self.key_of(row)?);
+            }
             let open = match &mut entry {
                 Some(open) => open,
                 None => entry.insert(Inserts::begin(out.buffer()?, prologue, STATEMENT)),
@@ -135,31 +200,32 @@ impl TableRows<'_> {
             }
             Ok(())
         })?;
-        if let Some(last) = entry {
+        if let Some(open) = entry {
             let proof = scratch.digest.take();
             total += proof;
-            out.chunk(last.end(), proof)?;
+            out.chunk(open.end(), proof)?;
         }
-        Ok(total)
+        Ok((total, last))
     }
 
     /// Rows and digest of the whole table.
     pub fn prove(&self, connection: &mut Conn, stop: &Stop) -> Result<Proof> {
         let mut scratch = Scratch::default();
-        self.each(connection, Range::default(), stop, &mut |row| self.take(row, &mut scratch, None))?;
+        let all = self.select(&Range::default(), None);
+        self.each(connection, &all, stop, &mut |row| self.take(row, &mut scratch, None))?;
         Ok(scratch.digest.take())
     }
 
     fn each(
         &self,
         connection: &mut Conn,
-        range: Range,
+        select: &str,
         stop: &Stop,
         row: &mut dyn FnMut(&Row) -> Result<()>,
     ) -> Result<()> {
         let doing = format!("read {}", self.title());
         let fail = |e| wrap(&doing, e);
-        let statement = connection.prep(self.select(range)).map_err(fail)?;
+        let statement = connection.prep(select).map_err(fail)?;
         let mut rows = connection.exec_iter(&statement, ()).map_err(fail)?;
         let mut count = 0_u64;
         let mut read = || -> Result<()> {

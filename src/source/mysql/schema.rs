@@ -45,6 +45,8 @@ pub struct Table {
     pub sequence: bool,
     /// Whether it keeps its history.
     pub versioned: bool,
+    /// Whether it has partitions.
+    pub partitioned: bool,
     /// Estimated rows.
     pub rows: u64,
     /// Estimated bytes.
@@ -120,13 +122,13 @@ pub fn units(connection: &mut Conn, spec: &MysqlSpec) -> Result<Vec<Unit>> {
     let list = chosen.iter().map(|n| literal(n)).collect::<Vec<_>>().join(",");
     let sql = format!(
         "SELECT TABLE_SCHEMA, TABLE_NAME, TABLE_TYPE, ENGINE, COALESCE(TABLE_ROWS, 0), COALESCE(DATA_LENGTH, 0), \
-         COALESCE(TABLE_COMMENT, '') FROM information_schema.TABLES WHERE TABLE_SCHEMA IN ({list}) ORDER BY 1, 2"
+         COALESCE(TABLE_COMMENT, ''), COALESCE(CREATE_OPTIONS, '') FROM information_schema.TABLES WHERE TABLE_SCHEMA IN ({list}) ORDER BY 1, 2"
     );
-    type Row = (String, String, String, Option<String>, u64, u64, String);
+    type Row = (String, String, String, Option<String>, u64, u64, String, String);
     let rows: Vec<Row> = connection.query(sql).map_err(|e| wrap("list the tables", e))?;
     let mut units: Vec<Unit> =
         chosen.into_iter().map(|name| Unit { name, tables: Vec::new(), views: Vec::new() }).collect();
-    for (schema, name, form, engine, rows, bytes, comment) in rows {
+    for (schema, name, form, engine, rows, bytes, comment, options) in rows {
         let Some(unit) = units.iter_mut().find(|u| u.name == schema) else { continue };
         if !takes_table(spec, &schema, &name) {
             continue;
@@ -143,7 +145,8 @@ pub fn units(connection: &mut Conn, spec: &MysqlSpec) -> Result<Vec<Unit>> {
             ));
         };
         let (sequence, versioned) = (form == "SEQUENCE", form == "SYSTEM VERSIONED");
-        unit.tables.push(Table { name, engine, sequence, versioned, rows, bytes });
+        let partitioned = options.to_lowercase().contains("partitioned");
+        unit.tables.push(Table { name, engine, sequence, versioned, partitioned, rows, bytes });
     }
     Ok(units)
 }
@@ -153,8 +156,11 @@ pub fn units(connection: &mut Conn, spec: &MysqlSpec) -> Result<Vec<Unit>> {
 pub struct Layout {
     /// The columns that are written, in order.
     pub columns: Vec<Column>,
-    /// The first column of the primary key, if it is an integer.
-    pub key: Option<String>,
+    /// The columns of the primary key by which the table may be cut: those before the first that does not compare as it
+    /// sorts.
+    pub key: Vec<Column>,
+    /// Whether these are all of its columns and name one row, so that the table may be cut at any row.
+    pub splits: bool,
     /// Whether the table's history is read along.
     pub versioned: bool,
 }
@@ -205,16 +211,24 @@ pub fn layouts(connection: &mut Conn, unit: &Unit) -> Result<BTreeMap<String, La
         }
     }
     let sql = format!(
-        "SELECT TABLE_NAME, COLUMN_NAME FROM information_schema.STATISTICS WHERE TABLE_SCHEMA={schema} AND \
-         INDEX_NAME='PRIMARY' AND SEQ_IN_INDEX=1"
+        "SELECT TABLE_NAME, COLUMN_NAME, SUB_PART IS NULL AND COALESCE(COLLATION, 'A')='A' FROM \
+         information_schema.STATISTICS WHERE TABLE_SCHEMA={schema} AND INDEX_NAME='PRIMARY' ORDER BY TABLE_NAME, \
+         SEQ_IN_INDEX"
     );
-    let keys: Vec<(String, String)> = connection.query(sql).map_err(fail)?;
-    for (table, name) in keys {
-        if let Some(layout) = layouts.get_mut(&table)
-            && layout.columns.iter().any(|c| c.name == name && c.integer)
-        {
-            layout.key = Some(name);
+    let keys: Vec<(String, Option<String>, bool)> = connection.query(sql).map_err(fail)?;
+    for layout in layouts.values_mut() {
+        layout.splits = !layout.versioned;
+    }
+    for (table, name, plain) in keys {
+        let Some(layout) = layouts.get_mut(&table) else { continue };
+        let column = layout.columns.iter().find(|c| Some(&c.name) == name.as_ref() && c.comparable && plain);
+        match (column.cloned(), layout.splits || layout.versioned && layout.key.is_empty()) {
+            (Some(column), true) => layout.key.push(column),
+            _ => layout.splits = false,
         }
+    }
+    for layout in layouts.values_mut() {
+        layout.splits &= !layout.key.is_empty();
     }
     Ok(layouts)
 }

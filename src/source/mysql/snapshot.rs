@@ -18,17 +18,23 @@ use crate::source::mysql::fault::wrap;
 use crate::source::mysql::flavor::Flavor;
 use crate::source::mysql::guard::{guard, hold_tables, synchronise};
 use crate::source::mysql::object::{Scope, Script, definitions, history_prologue, prologue, sequence};
-use crate::source::mysql::range::{Range, cut};
+use crate::source::mysql::range::Range;
 use crate::source::mysql::rows::{Sizes, TableRows};
-use crate::source::mysql::schema::{self, Layout, Table, Unit, qualified, quoted};
-
-/// Chunks in a piece: large enough for few queries, small enough that no worker ends alone.
-const CHUNKS: usize = 4;
+use crate::source::mysql::schema::{self, Layout, Unit};
+use crate::source::mysql::slice::{Progress, Slices};
 
 /// What a member is read from.
 enum Content {
     Script(Vec<u8>),
-    Rows { unit: usize, table: usize, ranges: Vec<Range>, weight: u64 },
+    Rows { unit: usize, table: usize, slices: Slices, weight: u64 },
+}
+
+/// A table that is being read.
+struct OpenTable<'a> {
+    slices: &'a Slices,
+    rows: TableRows<'a>,
+    /// What its entries begin with.
+    prologue: Vec<u8>,
 }
 
 /// A consistent view.
@@ -133,11 +139,13 @@ impl MysqlSnapshot {
         for (unit_index, unit) in self.units.iter().enumerate() {
             for (table_index, table) in unit.tables.iter().enumerate().filter(|(_, t)| !t.sequence && t.has_rows()) {
                 stop.check()?;
-                let ranges = self.ranges(unit_index, table)?;
+                let layout = &self.layouts[unit_index][&table.name];
+                let mut control = self.control.lock().expect("no panic while locked");
+                let slices = Slices::of(&mut control, &self.flavor, &unit.name, table, layout, self.chunk)?;
                 let member = Member::new(&unit.name, &table.name, Kind::Rows, Phase::Data);
                 rows.push((
                     member,
-                    Content::Rows { unit: unit_index, table: table_index, ranges, weight: table.bytes },
+                    Content::Rows { unit: unit_index, table: table_index, slices, weight: table.bytes },
                 ));
             }
         }
@@ -157,34 +165,41 @@ impl MysqlSnapshot {
         Ok(())
     }
 
-    /// The ranges of a table; one for all of it where it is small or has no integer key.
-    fn ranges(&self, unit: usize, table: &Table) -> Result<Vec<Range>> {
-        let whole = Ok(vec![Range::default()]);
-        let name = &self.units[unit].name;
-        let Some(key) = self.layouts[unit].get(&table.name).and_then(|l| l.key.as_ref()) else { return whole };
-        let piece = (self.chunk * CHUNKS) as u64;
-        if table.bytes < piece * 2 || table.rows == 0 {
-            return whole;
+    /// Reads a slice; what is too much for one is handed back.
+    fn read_slice(
+        &self,
+        worker: usize,
+        piece: &Piece,
+        OpenTable { slices, rows, prologue }: OpenTable<'_>,
+        out: &mut dyn Out,
+        stop: &Stop,
+    ) -> Result<Proof> {
+        let mut guard = self.workers[worker].lock().expect("no panic while locked");
+        let connection = &mut guard.0;
+        let mut slice = slices.get(piece.number);
+        let hand_back =
+            |out: &mut dyn Out, rest: Range| out.more(Piece { member: piece.member, number: slices.add(rest) });
+        if slice.long
+            && let Some(key) = rows.nth_key(connection, &slice.range, slices.rows)?
+        {
+            let (range, rest) = slice.range.cut(key);
+            slice.range = range;
+            hand_back(out, rest);
         }
-        let target = (table.rows * piece / table.bytes.max(1)).max(1);
-        let (full, key) = (qualified(name, &table.name), quoted(key));
-        let doing = format!("cut {name}.{}", table.name);
-        let mut control = self.control.lock().expect("no panic while locked");
-        let ends: Option<(Option<String>, Option<String>)> = control
-            .query_first(format!("SELECT CAST(MIN({key}) AS CHAR), CAST(MAX({key}) AS CHAR) FROM {full}"))
-            .map_err(|e| wrap(&doing, e))?;
-        let bound = |text: Option<String>| text.and_then(|t| t.parse::<i128>().ok());
-        let Some((Some(low), Some(high))) = ends.map(|(a, b)| (bound(a), bound(b))) else { return whole };
-        cut(low, high, target, &mut |range| {
-            let sql = format!(
-                "{}SELECT 1 FROM {full} FORCE INDEX (PRIMARY) WHERE {}",
-                self.flavor.explain(),
-                range.condition(&key)
-            );
-            let row: Option<mysql::Row> = control.query_first(sql).map_err(|e| wrap(&doing, e))?;
-            let rows = row.and_then(|row| row.get_opt::<Option<u64>, _>("rows")?.ok().flatten());
-            Ok(rows.unwrap_or(0))
-        })
+        let limit = (slices.ordered && !slice.long).then(|| slices.limit());
+        let sizes = Sizes { chunk: self.chunk, packet: self.packet, rows: limit };
+        let (proof, last) = rows.read(connection, &slice.range, &prologue, sizes, out, stop)?;
+        if let Some(key) = last {
+            hand_back(out, slice.range.cut(key).1);
+        }
+        if let Progress::Count(read) = slices.read(proof.rows) {
+            let counted = rows.count(connection)?;
+            if counted != read {
+                let found = format!("{read} rows were read, and the server counts {counted}");
+                return Err(Error::new(ErrorKind::Damaged, format!("read {}", rows.title()), found));
+            }
+        }
+        Ok(proof)
     }
 }
 
@@ -226,17 +241,18 @@ impl Snapshot for MysqlSnapshot {
     }
 
     fn pieces(&self) -> Vec<Piece> {
-        let mut pieces = Vec::new();
-        for (member, content) in self.contents.iter().enumerate() {
-            match content {
-                Content::Script(text) => pieces.push(Piece { member, number: 0, weight: text.len() as u64 }),
-                Content::Rows { ranges, weight, .. } => {
-                    let each = weight / ranges.len().max(1) as u64;
-                    pieces.extend((0..ranges.len()).map(|number| Piece { member, number, weight: each }));
-                }
-            }
-        }
-        pieces
+        let mut order: Vec<usize> = (0..self.contents.len()).collect();
+        // Large tables first: what is small fills the gaps at the end.
+        order.sort_by_key(|member| match &self.contents[*member] {
+            Content::Script(_) => std::cmp::Reverse(0),
+            Content::Rows { weight, .. } => std::cmp::Reverse(*weight),
+        });
+        let numbers = |content: &Content| match content {
+            Content::Script(_) => 0..1,
+            Content::Rows { slices, .. } => 0..slices.len(),
+        };
+        let pieces = |member| numbers(&self.contents[member]).map(move |number| Piece { member, number });
+        order.into_iter().flat_map(pieces).collect()
     }
 
     fn workers(&self) -> usize {
@@ -251,14 +267,12 @@ impl Snapshot for MysqlSnapshot {
                 out.chunk(buffer, Proof::default())?;
                 Ok(Proof::default())
             }
-            Content::Rows { unit, table, ranges, .. } => {
+            Content::Rows { unit, table, slices, .. } => {
                 let table = &self.units[*unit].tables[*table];
                 let unit_name = &self.units[*unit].name;
                 let rows = TableRows { unit: unit_name, name: &table.name, layout: &self.layouts[*unit][&table.name] };
-                let mut guard = self.workers[worker].lock().expect("no panic while locked");
-                let begin = if table.versioned { history_prologue(unit_name) } else { prologue(unit_name) };
-                let sizes = Sizes { chunk: self.chunk, packet: self.packet };
-                rows.read(&mut guard.0, ranges[piece.number], &begin, sizes, out, stop)
+                let prologue = if table.versioned { history_prologue(unit_name) } else { prologue(unit_name) };
+                self.read_slice(worker, piece, OpenTable { slices, rows, prologue }, out, stop)
             }
         }
     }

@@ -270,6 +270,7 @@ fn layouts_of(connection: &mut Conn, unit: &str) -> Result<BTreeMap<String, Layo
         engine: String::new(),
         sequence: false,
         versioned: form == "SYSTEM VERSIONED",
+        partitioned: false,
         rows: 0,
         bytes: 0,
     };

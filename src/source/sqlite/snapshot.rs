@@ -192,7 +192,10 @@ impl Snapshot for SqliteSnapshot {
     }
 
     fn pieces(&self) -> Vec<Piece> {
-        self.weights.iter().enumerate().map(|(member, weight)| Piece { member, number: 0, weight: *weight }).collect()
+        let mut members: Vec<usize> = (0..self.members.len()).collect();
+        let weight = |member: usize| if self.members[member].phase == Phase::Data { self.weights[member] } else { 0 };
+        members.sort_by_key(|member| std::cmp::Reverse(weight(*member)));
+        members.into_iter().map(|member| Piece { member, number: 0 }).collect()
     }
 
     fn workers(&self) -> usize {
