@@ -10,6 +10,7 @@ mod check;
 mod contract;
 mod crash;
 mod damage;
+mod ddl;
 mod docs;
 mod map;
 mod mysql;

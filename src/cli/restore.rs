@@ -208,6 +208,7 @@ fn parse_target(text: &str, password: Option<SecretRef>) -> Result<SourceSpec, S
         tables: Vec::new(),
         tls: Tls::default(),
         lock_wait: std::time::Duration::from_secs(1),
+        ddl_wait: std::time::Duration::from_secs(10),
         inconsistent: Inconsistent::Refuse,
     };
     for (name, value) in url.query_pairs() {

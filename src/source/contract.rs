@@ -202,6 +202,11 @@ pub trait Snapshot: Send + Sync {
 
     /// Remarks for the log, such as how long writers were held.
     fn remarks(&self) -> &[String];
+
+    /// Remarks on the reading, once it has ended.
+    fn afterwards(&self) -> Vec<String> {
+        Vec::new()
+    }
 }
 
 /// What is to be loaded.

@@ -62,6 +62,9 @@ impl Steps {
                 stop,
             )
         })?;
+        for remark in snapshot.afterwards() {
+            say.info(remark);
+        }
         say.info(format!("{} of {} chunk buffers were in use at most", written.peak_chunks, shape.chunk_permits()));
         let manifest = draft(&written.entries, Some(written.object));
         say.event(Event::Artifact { step: say.step(), artifact: artifact_facts(&manifest, &begun.name) });

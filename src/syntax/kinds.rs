@@ -122,6 +122,12 @@ pub const KINDS: &[Kind] = &[
             field("key", Form::Path, "", "Key of the own certificate."),
             field("lock-wait", Form::Duration, "1s", "How long one attempt at the global lock may wait."),
             field(
+                "ddl-wait",
+                Form::Duration,
+                "10s",
+                "How long an `ALTER` may wait for a table still to be read; then it goes first, and a dump that it touched fails.",
+            ),
+            field(
                 "inconsistent",
                 Form::Choice(&["refuse", "alert"]),
                 "refuse",

@@ -51,6 +51,7 @@ fn mysql(node: &Node, complaints: &mut Vec<Complaint>) -> MysqlSpec {
         tables: node.globs("tables"),
         tls: tls(node, complaints),
         lock_wait: node.duration("lock-wait").unwrap_or(Duration::from_secs(1)),
+        ddl_wait: node.duration("ddl-wait").unwrap_or(Duration::from_secs(10)),
         inconsistent: match node.text("inconsistent").as_deref() {
             Some("alert") => Inconsistent::Alert,
             _ => Inconsistent::Refuse,

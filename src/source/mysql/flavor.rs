@@ -59,7 +59,8 @@ impl Flavor {
             format!(
                 "{global} for some milliseconds, while all connections take one snapshot; given up and tried again after `lock-wait`"
             ),
-            "a metadata lock on every table until the dump ends: reads and writes go on, ALTER, DROP and TRUNCATE wait"
+            "a metadata lock on every table until it was read, small tables first: reads and writes go on; ALTER, DROP and \
+             TRUNCATE wait, at most `ddl-wait`"
                 .into(),
         ]
     }

@@ -5,7 +5,8 @@
 //! 2. definitions are read while the guard holds: no ALTER can come between them and the rows;
 //! 3. the control connection holds back commits (MariaDB: BACKUP STAGE BLOCK_COMMIT; else FLUSH TABLES WITH READ LOCK),
 //!    each try with a short wait, since a long one would deadlock with ordinary writers;
-//! 4. every worker starts its snapshot and answers; the position is read; commits go on.
+//! 4. every worker starts its snapshot and answers; the position is read; commits go on;
+//! 5. every worker takes the metadata locks too; what was read is let go by all (`hold.rs`).
 //!
 //! Without the right to step 3 there is one worker, and one snapshot needs no lock. Never N snapshots without it.
 
@@ -20,7 +21,8 @@ use crate::job::MysqlSpec;
 use crate::source::contract::{Error, ErrorKind, Result};
 use crate::source::mysql::fault::{run, wrap};
 use crate::source::mysql::flavor::{Family, Flavor};
-use crate::source::mysql::schema::{self, Unit, qualified};
+use crate::source::mysql::hold::Hold;
+use crate::source::mysql::schema::{self, Unit};
 use crate::world::Entropy;
 
 /// How often a lock is tried before the dump gives up.
@@ -29,8 +31,8 @@ const TRIES: u32 = 40;
 /// Statements that end the hold on commits, for `VEX_TEST_UNLOCKED` too.
 const RELEASE: [&str; 2] = ["BACKUP STAGE END", "UNLOCK TABLES"];
 
-/// Takes the metadata locks; returns the units as they stand under the guard.
-pub fn guard(connection: &mut Conn, spec: &MysqlSpec, stop: &Stop) -> Result<Vec<Unit>> {
+/// Takes the metadata locks; returns the units as they stand under the guard, and the order of their locks.
+pub fn guard(connection: &mut Conn, spec: &MysqlSpec, stop: &Stop) -> Result<(Vec<Unit>, Hold)> {
     let seconds = spec.lock_wait.as_secs().max(1);
     run(connection, &format!("SET SESSION lock_wait_timeout={seconds}"), "prepare the guard")?;
     run(connection, "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED", "prepare the guard")?;
@@ -38,11 +40,13 @@ pub fn guard(connection: &mut Conn, spec: &MysqlSpec, stop: &Stop) -> Result<Vec
     for _ in 0..TRIES {
         stop.check()?;
         let units = schema::units(connection, spec)?;
-        match lock_tables(connection, &units) {
+        let hold = Hold::new(&units);
+        run(connection, "START TRANSACTION READ ONLY", "guard the tables")?;
+        match hold.take(connection) {
             Ok(()) => {
                 let now = schema::units(connection, spec)?;
                 if same_tables(&units, &now) {
-                    return Ok(now);
+                    return Ok((now, hold));
                 }
             }
             Err(error) if error.kind == ErrorKind::Busy || is_gone(&error) => last = Some(error),
@@ -56,30 +60,13 @@ pub fn guard(connection: &mut Conn, spec: &MysqlSpec, stop: &Stop) -> Result<Vec
 }
 
 /// Some time between 50 and 250 ms, so that two dumps do not march in step.
-fn pause() -> Duration {
+pub fn pause() -> Duration {
     Duration::from_millis(50 + u64::from(Entropy::Os.bits()) % 200)
 }
 
 /// A table that was dropped between the listing and its lock.
 fn is_gone(error: &Error) -> bool {
     error.found.ends_with("(error 1146)") || error.found.ends_with("(error 1049)")
-}
-
-fn lock_tables(connection: &mut Conn, units: &[Unit]) -> Result<()> {
-    run(connection, "START TRANSACTION READ ONLY", "guard the tables")?;
-    hold_tables(connection, units)
-}
-
-/// Takes a metadata lock on every table in the open transaction, so that a DDL that comes later waits for this session
-/// and this session never for it.
-pub fn hold_tables(connection: &mut Conn, units: &[Unit]) -> Result<()> {
-    for unit in units {
-        for table in unit.tables.iter().filter(|t| !t.sequence && t.has_rows()) {
-            let full = qualified(&unit.name, &table.name);
-            run(connection, &format!("SELECT 1 FROM {full} LIMIT 0"), &format!("guard {}.{}", unit.name, table.name))?;
-        }
-    }
-    Ok(())
 }
 
 fn same_tables(a: &[Unit], b: &[Unit]) -> bool {

@@ -7,6 +7,7 @@ mod connect;
 mod fault;
 mod flavor;
 mod guard;
+mod hold;
 mod object;
 mod range;
 mod rows;
@@ -15,6 +16,7 @@ mod slice;
 mod snapshot;
 mod target;
 mod value;
+mod watch;
 
 use crate::base::Stop;
 use crate::job::MysqlSpec;

@@ -72,6 +72,13 @@ pub fn definitions(connection: &mut Conn, unit: &Unit, scope: Scope) -> Result<D
     Ok(reader.found)
 }
 
+/// The definitions of the tables of a unit, and nothing else.
+pub fn tables_of(connection: &mut Conn, unit: &Unit) -> Result<Vec<Script>> {
+    let mut reader = Reader { connection, unit, found: Definitions::default() };
+    reader.tables()?;
+    Ok(reader.found.scripts)
+}
+
 struct Reader<'a> {
     connection: &'a mut Conn,
     unit: &'a Unit,

@@ -151,6 +151,17 @@ pub fn units(connection: &mut Conn, spec: &MysqlSpec) -> Result<Vec<Unit>> {
     Ok(units)
 }
 
+/// When each table of a database was made or altered last, as far as the server tells.
+pub fn made(connection: &mut Conn, unit: &Unit) -> Result<BTreeMap<String, String>> {
+    let sql = format!(
+        "SELECT TABLE_NAME, COALESCE(CAST(CREATE_TIME AS CHAR), '') FROM information_schema.TABLES WHERE TABLE_SCHEMA={}",
+        literal(&unit.name)
+    );
+    let rows: Vec<(String, String)> =
+        connection.query(sql).map_err(|e| wrap(&format!("list the tables of {}", unit.name), e))?;
+    Ok(rows.into_iter().collect())
+}
+
 /// Columns of a table, and how it may be cut.
 #[derive(Debug, Clone, Default)]
 pub struct Layout {

@@ -127,6 +127,11 @@ impl Slices {
         state.slices.len() - 1
     }
 
+    /// A slice is shorter than it was: what was cut off it is another.
+    pub fn shorten(&self, number: usize, range: Range) {
+        self.state.lock().expect("no panic while locked").slices[number] = Slice { range, long: false };
+    }
+
     /// A slice was read to its end.
     pub fn read(&self, rows: u64) -> Progress {
         let mut state = self.state.lock().expect("no panic while locked");

@@ -4,7 +4,9 @@
 //! proves that its session is still the one that took the snapshot, and the definitions are those that were dumped.
 
 use std::collections::BTreeMap;
-use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use mysql::Conn;
 use mysql::prelude::Queryable;
@@ -14,14 +16,22 @@ use crate::base::Stop;
 use crate::job::{Inconsistent, MysqlSpec};
 use crate::source::contract::{Error, ErrorKind, Out, Piece, Reading, Result, Snapshot};
 use crate::source::mysql::connect::Connector;
-use crate::source::mysql::fault::wrap;
+use crate::source::mysql::fault::{run, wrap};
 use crate::source::mysql::flavor::Flavor;
-use crate::source::mysql::guard::{guard, hold_tables, synchronise};
-use crate::source::mysql::object::{Scope, Script, definitions, history_prologue, prologue, sequence};
+use crate::source::mysql::guard::{guard, pause, synchronise};
+use crate::source::mysql::hold::{Name, Sessions, Worker, releases};
+use crate::source::mysql::object::{Scope, Script, definitions, history_prologue, prologue, sequence, tables_of};
 use crate::source::mysql::range::Range;
 use crate::source::mysql::rows::{Sizes, TableRows};
 use crate::source::mysql::schema::{self, Layout, Unit};
 use crate::source::mysql::slice::{Progress, Slices};
+use crate::source::mysql::watch::Watch;
+
+/// How often the view is tried when DDL comes between its parts.
+const ATTEMPTS: u32 = 3;
+
+/// How often a slice may be handed back because DDL waits for its table.
+const HANDED_BACK: usize = 300;
 
 /// What a member is read from.
 enum Content {
@@ -45,17 +55,18 @@ pub struct MysqlSnapshot {
     layouts: Vec<BTreeMap<String, Layout>>,
     members: Vec<Member>,
     contents: Vec<Content>,
-    /// Guards each worker's connection and the session it must still be.
-    workers: Vec<Mutex<(Conn, u64)>>,
-    /// Guards the connection that holds the metadata locks until the end, and compares definitions then.
-    guard: Mutex<Conn>,
-    control: Mutex<Conn>,
+    sessions: Arc<Sessions>,
+    handed_back: AtomicUsize,
+    /// Ends with the view.
+    _watch: Watch,
     scripts: Vec<Script>,
     position: Option<Position>,
     inconsistent: Vec<String>,
     not_included: Vec<String>,
     lost: Vec<String>,
     remarks: Vec<String>,
+    /// When each table was made or altered last, as the server tells it.
+    made: BTreeMap<Name, String>,
     /// `max_allowed_packet` of the server: no statement may be longer.
     packet: usize,
     chunk: usize,
@@ -64,16 +75,29 @@ pub struct MysqlSnapshot {
 impl MysqlSnapshot {
     /// Takes the view.
     pub fn take(spec: &MysqlSpec, connector: &Connector, reading: Reading, stop: &Stop) -> Result<MysqlSnapshot> {
+        let mut attempt = 1;
+        loop {
+            match MysqlSnapshot::attempt(spec, connector, reading, stop) {
+                // Somebody's DDL waits for the guard, and our own workers behind it: all is let go, and begun again.
+                Err(error) if error.kind == ErrorKind::Busy && attempt < ATTEMPTS => stop.sleep(pause())?,
+                other => return other,
+            }
+            attempt += 1;
+        }
+    }
+
+    fn attempt(spec: &MysqlSpec, connector: &Connector, reading: Reading, stop: &Stop) -> Result<MysqlSnapshot> {
         let flavor = Flavor::of(&mut connector.connect("ask")?)?;
         let mut guarding = connector.session(&flavor, "guard the tables of")?;
         let mut control = connector.session(&flavor, "control")?;
-        let units = guard(&mut guarding, spec, stop)?;
+        let (units, hold) = guard(&mut guarding, spec, stop)?;
         let inconsistent = untransactional(&units, spec)?;
         let mut layouts = Vec::new();
         let (mut scripts, mut not_included) = (Vec::new(), vec!["users, roles and grants".to_owned()]);
-        let mut lost = Vec::new();
+        let (mut lost, mut made) = (Vec::new(), BTreeMap::new());
         for unit in &units {
             stop.check()?;
+            made.extend(schema::made(&mut guarding, unit)?.into_iter().map(|(n, at)| ((unit.name.clone(), n), at)));
             layouts.push(schema::layouts(&mut guarding, unit)?);
             let found = definitions(&mut guarding, unit, Scope::All)?;
             scripts.extend(found.scripts);
@@ -81,12 +105,18 @@ impl MysqlSnapshot {
             lost.extend(found.lost);
         }
         let mut workers = Vec::new();
+        let seconds = spec.lock_wait.as_secs().max(1);
         for _ in 0..reading.threads.max(1) {
-            workers.push(connector.reader(&flavor)?);
+            let mut worker = connector.reader(&flavor)?;
+            run(&mut worker, &format!("SET SESSION lock_wait_timeout={seconds}"), "prepare a worker")?;
+            workers.push(worker);
         }
         let synced = synchronise(&mut control, &mut workers, spec, &flavor, stop)?;
+        if !synced.locked {
+            workers.truncate(1);
+        }
         for worker in &mut workers {
-            hold_tables(worker, &units)?;
+            hold.take(worker)?;
         }
         for script in scripts.iter_mut().filter(|s: &&mut Script| s.member.kind == Kind::Sequence) {
             script.text = sequence(&mut control, &script.member.unit, &script.member.name)?;
@@ -98,7 +128,6 @@ impl MysqlSnapshot {
             let held = synced.held.as_secs_f64() * 1000.0;
             remarks.push(format!("commits were held back for {held:.1} ms at try {}", synced.tries));
         } else {
-            workers.truncate(1);
             remarks.push("the user may not hold back commits (RELOAD): one connection reads everything".into());
         }
         match &synced.position {
@@ -108,8 +137,15 @@ impl MysqlSnapshot {
         let mut sessions = Vec::new();
         for mut worker in workers {
             let session = session_id(&mut worker)?;
-            sessions.push(Mutex::new((worker, session)));
+            sessions.push(Mutex::new(Worker { connection: worker, session, released: 0 }));
         }
+        if !releases(&mut guarding, &flavor)? {
+            remarks.push("the user may not set sql_log_bin (BINLOG ADMIN): DDL waits until the dump ends".into());
+        }
+        let guard = Mutex::new(Worker { session: session_id(&mut guarding)?, connection: guarding, released: 0 });
+        let sessions = Arc::new(Sessions { hold, guard, workers: sessions });
+        let look_out = connector.session(&flavor, "look out on")?;
+        let watch = Watch::begin(look_out, Arc::clone(&sessions), spec.ddl_wait);
         let mut snapshot = MysqlSnapshot {
             flavor,
             spec: spec.clone(),
@@ -117,15 +153,16 @@ impl MysqlSnapshot {
             layouts,
             members: Vec::new(),
             contents: Vec::new(),
-            workers: sessions,
-            guard: Mutex::new(guarding),
-            control: Mutex::new(control),
+            sessions,
+            handed_back: AtomicUsize::new(0),
+            _watch: watch,
             scripts,
             position: synced.position,
             inconsistent,
             not_included,
             lost,
             remarks,
+            made,
             packet,
             chunk: reading.chunk,
         };
@@ -140,8 +177,9 @@ impl MysqlSnapshot {
             for (table_index, table) in unit.tables.iter().enumerate().filter(|(_, t)| !t.sequence && t.has_rows()) {
                 stop.check()?;
                 let layout = &self.layouts[unit_index][&table.name];
-                let mut control = self.control.lock().expect("no panic while locked");
-                let slices = Slices::of(&mut control, &self.flavor, &unit.name, table, layout, self.chunk)?;
+                // A worker holds the locks that it needs for this; another session might have to wait behind a DDL.
+                let mut worker = self.sessions.workers[0].lock().expect("no panic while locked");
+                let slices = Slices::of(&mut worker.connection, &self.flavor, &unit.name, table, layout, self.chunk)?;
                 let member = Member::new(&unit.name, &table.name, Kind::Rows, Phase::Data);
                 rows.push((
                     member,
@@ -174,33 +212,99 @@ impl MysqlSnapshot {
         out: &mut dyn Out,
         stop: &Stop,
     ) -> Result<Proof> {
-        let mut guard = self.workers[worker].lock().expect("no panic while locked");
-        let connection = &mut guard.0;
+        let mut guard = self.sessions.workers[worker].lock().expect("no panic while locked");
+        let name: Name = (rows.unit.to_owned(), rows.name.to_owned());
+        let before = self.sessions.hold.before(&name);
+        // What can't be cut may take hours in one: meanwhile this session holds nothing that others read.
+        let free = if slices.ordered { 0 } else { before };
+        self.sessions.settle(&mut guard, free.max(self.sessions.hold.free()))?;
+        let Worker { connection, released, .. } = &mut *guard;
         let mut slice = slices.get(piece.number);
         let hand_back =
             |out: &mut dyn Out, rest: Range| out.more(Piece { member: piece.member, number: slices.add(rest) });
-        if slice.long
-            && let Some(key) = rows.nth_key(connection, &slice.range, slices.rows)?
-        {
-            let (range, rest) = slice.range.cut(key);
-            slice.range = range;
-            hand_back(out, rest);
-        }
-        let limit = (slices.ordered && !slice.long).then(|| slices.limit());
-        let sizes = Sizes { chunk: self.chunk, packet: self.packet, rows: limit };
-        let (proof, last) = rows.read(connection, &slice.range, &prologue, sizes, out, stop)?;
+        let read = (|| {
+            if slice.long
+                && let Some(key) = rows.nth_key(connection, &slice.range, slices.rows)?
+            {
+                let (range, rest) = std::mem::take(&mut slice.range).cut(key);
+                slice.range = range;
+                hand_back(out, rest);
+                slices.shorten(piece.number, slice.range.clone());
+            }
+            let limit = (slices.ordered && !slice.long).then(|| slices.limit());
+            let sizes = Sizes { chunk: self.chunk, packet: self.packet, rows: limit };
+            rows.read(connection, &slice.range, &prologue, sizes, out, stop)
+        })();
+        let (proof, last) = match read {
+            // DDL waits for this table, and this session behind it: another may still hold its lock, or DDL gets its turn.
+            Err(error) if waited(&error) && self.handed_back.fetch_add(1, Ordering::SeqCst) < HANDED_BACK => {
+                out.more(*piece);
+                drop(guard);
+                stop.sleep(Duration::from_millis(200))?;
+                return Ok(Proof::default());
+            }
+            other => other?,
+        };
         if let Some(key) = last {
             hand_back(out, slice.range.cut(key).1);
         }
-        if let Progress::Count(read) = slices.read(proof.rows) {
+        if *released > before {
+            // The reading itself took the lock again.
+            self.sessions.hold.release(connection, 0, *released)?;
+        }
+        let progress = slices.read(proof.rows);
+        if let Progress::Count(read) = progress {
             let counted = rows.count(connection)?;
             if counted != read {
                 let found = format!("{read} rows were read, and the server counts {counted}");
                 return Err(Error::new(ErrorKind::Damaged, format!("read {}", rows.title()), found));
             }
         }
+        if progress != Progress::Open {
+            drop(guard);
+            self.sessions.hold.read(&name);
+            self.sessions.let_go()?;
+        }
         Ok(proof)
     }
+
+    /// After the locks were let go for somebody else: that what was read without them is what was defined.
+    fn compare_unguarded(&self, guard: &mut Conn, unread: &[Name], stop: &Stop) -> Result<()> {
+        for unit in &self.units {
+            stop.check()?;
+            let own = |t: &&schema::Table| unread.iter().any(|(u, name)| *u == unit.name && *name == t.name);
+            let tables: Vec<schema::Table> = unit.tables.iter().filter(own).cloned().collect();
+            let unit = Unit { name: unit.name.clone(), tables, views: Vec::new() };
+            let made = schema::made(guard, &unit)?;
+            for script in tables_of(guard, &unit)? {
+                let same = self.scripts.iter().any(|s| s.member == script.member && shape(s) == shape(&script));
+                let place = (unit.name.clone(), script.member.name.clone());
+                if !same || made.get(&place.1) != self.made.get(&place) {
+                    return Err(changed(&script));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The definition without the counter, which moves with every row.
+fn shape(script: &Script) -> String {
+    let text = String::from_utf8_lossy(&script.text);
+    match text.rsplit_once(" AUTO_INCREMENT=") {
+        Some((head, tail)) => format!("{head}{}", tail.trim_start_matches(|c: char| c.is_ascii_digit())),
+        None => text.into_owned(),
+    }
+}
+
+fn changed(script: &Script) -> Error {
+    let found = format!("the {} {} changed while it was dumped", script.member.kind.word(), script.member.title());
+    Error::new(ErrorKind::Busy, "prove the snapshot", found).hint("Run the job again.")
+}
+
+/// Whether a statement gave up waiting for a metadata lock; nothing was read then.
+fn waited(error: &Error) -> bool {
+    error.found.ends_with("(error 1205)")
 }
 
 /// Tables that no snapshot covers: an error, or the reasons for an Alerta, as the job says.
@@ -242,10 +346,12 @@ impl Snapshot for MysqlSnapshot {
 
     fn pieces(&self) -> Vec<Piece> {
         let mut order: Vec<usize> = (0..self.contents.len()).collect();
-        // Large tables first: what is small fills the gaps at the end.
+        // What can't be cut goes first, the largest of it before all, or one thread would end alone with it. Then small
+        // tables, whose locks are soon free; the large ones last, which all threads read to the end.
         order.sort_by_key(|member| match &self.contents[*member] {
-            Content::Script(_) => std::cmp::Reverse(0),
-            Content::Rows { weight, .. } => std::cmp::Reverse(*weight),
+            Content::Script(_) => (0, 0),
+            Content::Rows { slices, weight, .. } if !slices.ordered && slices.len() == 1 => (0, u64::MAX - weight),
+            Content::Rows { weight, .. } => (1, *weight),
         });
         let numbers = |content: &Content| match content {
             Content::Script(_) => 0..1,
@@ -256,7 +362,7 @@ impl Snapshot for MysqlSnapshot {
     }
 
     fn workers(&self) -> usize {
-        self.workers.len()
+        self.sessions.workers.len()
     }
 
     fn read(&self, worker: usize, piece: &Piece, out: &mut dyn Out, stop: &Stop) -> Result<Proof> {
@@ -278,9 +384,9 @@ impl Snapshot for MysqlSnapshot {
     }
 
     fn finish(&self, stop: &Stop) -> Result<()> {
-        for worker in &self.workers {
+        for worker in self.sessions.workers.iter().chain([&self.sessions.guard]) {
             let mut guard = worker.lock().expect("no panic while locked");
-            let (connection, session) = &mut *guard;
+            let Worker { connection, session, .. } = &mut *guard;
             if session_id(connection)? != *session {
                 return Err(Error::new(
                     ErrorKind::Unreachable,
@@ -289,22 +395,24 @@ impl Snapshot for MysqlSnapshot {
                 ));
             }
         }
-        let mut guard = self.guard.lock().expect("no panic while locked");
+        let mut guard = self.sessions.guard.lock().expect("no panic while locked");
+        let guard = &mut guard.connection;
         let mut now = Vec::new();
-        for unit in schema::units(&mut guard, &self.spec)? {
+        for unit in schema::units(guard, &self.spec)? {
             stop.check()?;
-            now.extend(definitions(&mut guard, &unit, Scope::Unguarded)?.scripts);
+            now.extend(definitions(guard, &unit, Scope::Unguarded)?.scripts);
         }
         let guarded = |s: &&Script| matches!(s.member.kind, Kind::Sequence | Kind::Table);
         let then: Vec<&Script> = self.scripts.iter().filter(|s| !guarded(s)).collect();
         let now: Vec<&Script> = now.iter().collect();
-        let changed = then.iter().find(|s| !now.contains(s)).or_else(|| now.iter().find(|s| !then.contains(s)));
-        if let Some(script) = changed {
-            let found =
-                format!("the {} {} changed while it was dumped", script.member.kind.word(), script.member.title());
-            return Err(Error::new(ErrorKind::Busy, "prove the snapshot", found).hint("Run the job again."));
+        let different = then.iter().find(|s| !now.contains(s)).or_else(|| now.iter().find(|s| !then.contains(s)));
+        if let Some(script) = different {
+            return Err(changed(script));
         }
-        Ok(())
+        match self.sessions.hold.unguarded() {
+            Some(unread) => self.compare_unguarded(guard, &unread, stop),
+            None => Ok(()),
+        }
     }
 
     fn position(&self) -> Option<&Position> {
@@ -337,5 +445,12 @@ impl Snapshot for MysqlSnapshot {
 
     fn remarks(&self) -> &[String] {
         &self.remarks
+    }
+
+    fn afterwards(&self) -> Vec<String> {
+        let gave_way = self.sessions.hold.unguarded().map(|unread| {
+            format!("the guard gave way to a DDL; {} tables were read without it and compared at the end", unread.len())
+        });
+        gave_way.into_iter().collect()
     }
 }
