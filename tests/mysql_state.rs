@@ -226,7 +226,7 @@ mod tests {
             let mut conn = server.conn();
             let mut before = State::of(&mut conn, &DATABASES);
             State::of(&mut server.conn(), &DATABASES).assert_same(&before);
-            let more = if brand == Brand::Mariadb { &MARIADB_CHANGES[..] } else { &[] };
+            let more = if brand.is_mariadb() { &MARIADB_CHANGES[..] } else { &[] };
             for (change, expected) in CHANGES.iter().chain(more) {
                 conn.query_drop(change).unwrap_or_else(|e| panic!("{brand:?}: {e}: {change}"));
                 let after = State::of(&mut conn, &DATABASES);
