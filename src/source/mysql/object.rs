@@ -23,7 +23,7 @@ pub struct Script {
 /// What every entry begins with, but those that make databases.
 pub fn prologue(unit: &str) -> Vec<u8> {
     format!(
-        "SET NAMES utf8mb4;\nSET sql_mode='NO_AUTO_VALUE_ON_ZERO', time_zone='+00:00', foreign_key_checks=0, \
+        "SET NAMES utf8mb4;\nSET sql_mode='NO_AUTO_VALUE_ON_ZERO,ALLOW_INVALID_DATES', time_zone='+00:00', foreign_key_checks=0, \
          unique_checks=0;\nUSE {};\n",
         quoted(unit)
     )
@@ -139,8 +139,16 @@ impl Reader<'_> {
             }
             let full = qualified(&self.unit.name, &table.name);
             let mut script = prologue(&self.unit.name);
-            let row = self.show(&format!("SHOW CREATE TABLE {full}"))?;
-            script.extend_from_slice(&bytes_of(&row, 1)?);
+            let statement = format!("SHOW CREATE TABLE {full}");
+            let row = self.show(&statement)?;
+            let text = bytes_of(&row, 1)?;
+            if !self.is_whole(&statement, &text)? {
+                self.found.lost.push(format!(
+                    "some text in the definition of {}.{}: the server shows a literal of another character set as `?`",
+                    self.unit.name, table.name
+                ));
+            }
+            script.extend_from_slice(&text);
             script.extend_from_slice(b";\n");
             self.push(Member::new(&self.unit.name, &table.name, Kind::Table, Phase::Before), script);
             if !table.has_rows() {
@@ -149,6 +157,19 @@ impl Reader<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Whether a definition came without loss. MySQL keeps a literal of a generated column or a check in the character set
+    /// it was compared in, and shows its bytes: those that are no text come as `?`, to every client.
+    fn is_whole(&mut self, statement: &str, text: &[u8]) -> Result<bool> {
+        if !text.contains(&b'?') {
+            return Ok(true);
+        }
+        let doing = format!("read a definition of {}", self.unit.name);
+        run(self.connection, "SET character_set_results=NULL", &doing)?;
+        let raw = self.show(statement)?;
+        run(self.connection, "SET character_set_results=utf8mb4", &doing)?;
+        Ok(bytes_of(&raw, 1)? == text)
     }
 
     /// Placeholders go before, so that views may name each other in any order; returns the views themselves.
