@@ -26,3 +26,4 @@ mod slices;
 mod space;
 mod sqlite;
 mod without_vex;
+mod zoo;

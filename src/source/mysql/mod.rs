@@ -7,6 +7,7 @@ mod connect;
 mod fault;
 mod flavor;
 mod guard;
+mod literal;
 mod object;
 mod range;
 mod rows;

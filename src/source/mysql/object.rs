@@ -1,6 +1,6 @@
 //! Everything that is not rows, as complete scripts: the server's own definitions, each with the session it needs.
 //!
-//! Never rebuilds a definition: the server's own text is kept, as UTF-8.
+//! Never rebuilds a definition: the server's own text is kept, as UTF-8 (see `literal.rs`).
 //! A definition the server will not show is an error, never an object less.
 
 use mysql::prelude::Queryable;
@@ -9,6 +9,7 @@ use mysql::{Conn, Row, Value};
 use crate::artifact::{Kind, Member, Phase};
 use crate::source::contract::{Error, ErrorKind, Result};
 use crate::source::mysql::fault::{run, wrap};
+use crate::source::mysql::literal::as_utf8;
 use crate::source::mysql::schema::{Unit, literal, qualified, quoted};
 
 /// A member and its script.
@@ -140,15 +141,8 @@ impl Reader<'_> {
             let full = qualified(&self.unit.name, &table.name);
             let mut script = prologue(&self.unit.name);
             let statement = format!("SHOW CREATE TABLE {full}");
-            let row = self.show(&statement)?;
-            let text = bytes_of(&row, 1)?;
-            if !self.is_whole(&statement, &text)? {
-                self.found.lost.push(format!(
-                    "some text in the definition of {}.{}: the server shows a literal of another character set as `?`",
-                    self.unit.name, table.name
-                ));
-            }
-            script.extend_from_slice(&text);
+            let text = self.whole(&statement)?;
+            script.extend_from_slice(&as_utf8(text));
             script.extend_from_slice(b";\n");
             self.push(Member::new(&self.unit.name, &table.name, Kind::Table, Phase::Before), script);
             if !table.has_rows() {
@@ -159,17 +153,18 @@ impl Reader<'_> {
         Ok(())
     }
 
-    /// Whether a definition came without loss. MySQL keeps a literal of a generated column or a check in the character set
-    /// it was compared in, and shows its bytes: those that are no text come as `?`, to every client.
-    fn is_whole(&mut self, statement: &str, text: &[u8]) -> Result<bool> {
+    /// A definition without loss. MySQL keeps a literal of a generated column or a check in the character set that it was
+    /// compared in, and shows its bytes: those that are no text come as `?`, unless nothing is converted at all.
+    fn whole(&mut self, statement: &str) -> Result<Vec<u8>> {
+        let text = bytes_of(&self.show(statement)?, 1)?;
         if !text.contains(&b'?') {
-            return Ok(true);
+            return Ok(text);
         }
         let doing = format!("read a definition of {}", self.unit.name);
         run(self.connection, "SET character_set_results=NULL", &doing)?;
         let raw = self.show(statement)?;
         run(self.connection, "SET character_set_results=utf8mb4", &doing)?;
-        Ok(bytes_of(&raw, 1)? == text)
+        bytes_of(&raw, 1)
     }
 
     /// Placeholders go before, so that views may name each other in any order; returns the views themselves.
