@@ -37,14 +37,9 @@ pub fn guard(connection: &mut Conn, spec: &MysqlSpec, stop: &Stop) -> Result<Vec
     let mut last = None;
     for _ in 0..TRIES {
         stop.check()?;
-        let units = schema::units(connection, spec)?;
-        match lock_tables(connection, &units) {
-            Ok(()) => {
-                let now = schema::units(connection, spec)?;
-                if same_tables(&units, &now) {
-                    return Ok(now);
-                }
-            }
+        match lock_listed(connection, spec) {
+            Ok(Some(units)) => return Ok(units),
+            Ok(None) => {}
             Err(error) if error.kind == ErrorKind::Busy || is_gone(&error) => last = Some(error),
             Err(error) => return Err(error),
         }
@@ -63,6 +58,14 @@ fn pause() -> Duration {
 /// A table that was dropped between the listing and its lock.
 fn is_gone(error: &Error) -> bool {
     error.found.ends_with("(error 1146)") || error.found.ends_with("(error 1049)")
+}
+
+/// Lists, locks, and lists again; `None` when the second list is another.
+fn lock_listed(connection: &mut Conn, spec: &MysqlSpec) -> Result<Option<Vec<Unit>>> {
+    let units = schema::units(connection, spec)?;
+    lock_tables(connection, &units)?;
+    let now = schema::units(connection, spec)?;
+    Ok(same_tables(&units, &now).then_some(now))
 }
 
 fn lock_tables(connection: &mut Conn, units: &[Unit]) -> Result<()> {
@@ -118,6 +121,8 @@ pub fn synchronise(
     if unlocked_by_test() {
         for worker in workers.iter_mut() {
             start(worker)?;
+            // Long enough for a few commits.
+            stop.sleep(Duration::from_millis(5))?;
         }
         let position = position(control, flavor)?;
         return Ok(Synced { position, held: Duration::ZERO, tries: 0, locked: true });

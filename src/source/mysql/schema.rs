@@ -138,11 +138,12 @@ pub fn units(connection: &mut Conn, spec: &MysqlSpec) -> Result<Vec<Unit>> {
             continue;
         }
         let Some(engine) = engine else {
-            return Err(Error::new(
-                ErrorKind::Damaged,
-                format!("read {schema}.{name}"),
-                format!("the server can't open it: {comment}"),
-            ));
+            // MariaDB shows a table that somebody alters right now like one that it can't open.
+            let altered = comment.contains("concurrent DDL");
+            let kind = if altered { ErrorKind::Busy } else { ErrorKind::Damaged };
+            let error =
+                Error::new(kind, format!("read {schema}.{name}"), format!("the server can't open it: {comment}"));
+            return Err(if altered { error.hint("Run the job again.") } else { error });
         };
         let (sequence, versioned) = (form == "SEQUENCE", form == "SYSTEM VERSIONED");
         let partitioned = options.to_lowercase().contains("partitioned");
