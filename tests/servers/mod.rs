@@ -50,6 +50,11 @@ impl Brand {
         template::program(self, "usr/bin", if self.is_mariadb() { "mariadb" } else { "mysql" })
     }
 
+    /// The server's own dump program.
+    pub fn dumper(self) -> PathBuf {
+        template::program(self, "usr/bin", if self.is_mariadb() { "mariadb-dump" } else { "mysqldump" })
+    }
+
     /// Starts a server with more arguments; later ones override ours.
     pub fn start(self, arguments: &[&str]) -> Server {
         // Another process may take the free port first: then the server ends at once, and another port is tried.
