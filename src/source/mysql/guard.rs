@@ -50,6 +50,17 @@ pub fn guard(connection: &mut Conn, spec: &MysqlSpec, stop: &Stop) -> Result<Vec
     Err(last.unwrap_or_else(|| Error::new(ErrorKind::Busy, "guard the tables", "tables came and went all the time")))
 }
 
+/// The units, as soon as nobody alters one of their tables.
+pub fn settled(connection: &mut Conn, spec: &MysqlSpec, stop: &Stop) -> Result<Vec<Unit>> {
+    for _ in 1..TRIES {
+        match schema::units(connection, spec) {
+            Err(error) if error.kind == ErrorKind::Busy => stop.sleep(pause())?,
+            other => return other,
+        }
+    }
+    schema::units(connection, spec)
+}
+
 /// Some time between 50 and 250 ms, so that two dumps do not march in step.
 fn pause() -> Duration {
     Duration::from_millis(50 + u64::from(Entropy::Os.bits()) % 200)

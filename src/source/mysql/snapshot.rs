@@ -291,7 +291,7 @@ impl Snapshot for MysqlSnapshot {
         }
         let mut guard = self.guard.lock().expect("no panic while locked");
         let mut now = Vec::new();
-        for unit in schema::units(&mut guard, &self.spec)? {
+        for unit in schema::names(&mut guard, &self.spec)? {
             stop.check()?;
             now.extend(definitions(&mut guard, &unit, Scope::Unguarded)?.scripts);
         }
