@@ -252,6 +252,10 @@ fn visit(brand: Brand, test: &str) {
     let tally = &zoo.tally;
     say(&format!("{brand:?}: {count} databases from seed {first}: {tally:?}, {} failures", failures.len()));
     assert!(failures.is_empty(), "{} databases of {brand:?} differ:\n\n{}", failures.len(), failures.join("\n\n"));
+    // Of one database alone, any share may be refused.
+    if count < 10 {
+        return;
+    }
     assert!(tally.refused_tables * 2 < tally.tables, "the server refuses too many tables: {tally:?}");
     assert!(tally.refused_rows * 4 < tally.rows, "the server refuses too many rows: {tally:?}");
 }
