@@ -105,10 +105,7 @@ fn a_table_no_snapshot_covers_is_refused_or_an_alert() {
 /// Feeds all SQL of an archive to the server's own client program, as a DBA without vex would. Without `--comments` these
 /// clients drop the comments inside of routines.
 fn feed_client(zip: &Path, unpack: &str, target: &Server) {
-    let client = match target.brand {
-        Brand::Mariadb => "mariadb".to_owned(),
-        Brand::Mysql9 => crate::servers::mysql9_prefix().join("usr/bin/mysql").display().to_string(),
-    };
+    let client = target.brand.client().display().to_string();
     let script = format!(
         "set -o pipefail; {unpack} '{}' '*.sql' | '{client}' --no-defaults --comments --protocol=tcp --host=127.0.0.1 --port={} --user=root",
         zip.display(),
@@ -123,6 +120,7 @@ fn the_archive_comes_back_without_vex() {
     for (brand, archive, unpack) in [
         (Brand::Mariadb, "", "7zz x -so -r"),
         (Brand::Mysql9, "", "7zz x -so -r"),
+        (Brand::Mariadb11, "", "7zz x -so -r"),
         (Brand::Mariadb, "archive compression=\"deflate\"", "unzip -p"),
     ] {
         let source = open_shop(brand);

@@ -9,8 +9,9 @@ cd "$(dirname "$0")/.."
 export PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
 # A command, and the Debian package that has it.
 needed="cc:build-essential mariadbd:mariadb-server mariadb:mariadb-client sqlite3:sqlite3 7zz:7zip unzip:unzip
-    patchelf:patchelf strace:strace flock:util-linux python3:python3"
+    patchelf:patchelf strace:strace flock:util-linux python3:python3 mydumper:mydumper"
 mysql9_packages="mysql-server-core mysql-client-core"
+mariadb11_packages="mariadb-server-core mariadb-client-core mariadb-client mariadb-backup"
 
 say() { echo "tests: $*"; }
 fail() { echo "tests: $*" >&2; exit 1; }
@@ -51,38 +52,43 @@ have_packages() {
     done
 }
 
-# The stamp is written last, so that a half-made prefix has none; it changes when the recipe does.
-have_mysql9() {
-    local stamp
-    stamp=$(cat tests/deb-prefix.sh <(echo "$VEX_MYSQL9_PREFIX $mysql9_packages") | sha256sum)
-    [ "$(cat "$VEX_MYSQL9_PREFIX/stamp" 2> /dev/null)" = "$stamp" ] && return
-    say "making $VEX_MYSQL9_PREFIX"
-    make_mysql9() {
-        rm -rf "$VEX_MYSQL9_PREFIX"
+# have_prefix PREFIX PACKAGES: servers of another Debian suite. The stamp is written last, so that a half-made prefix has
+# none; it changes when the recipe does.
+have_prefix() {
+    local prefix=$1 packages=$2 stamp
+    stamp=$(cat tests/deb-prefix.sh <(echo "$prefix $packages") | sha256sum)
+    [ "$(cat "$prefix/stamp" 2> /dev/null)" = "$stamp" ] && return
+    say "making $prefix"
+    make_prefix() {
+        rm -rf "$prefix"
         # shellcheck disable=SC2086 # a list of words
-        bash tests/deb-prefix.sh "$VEX_MYSQL9_PREFIX" sid $mysql9_packages
+        bash tests/deb-prefix.sh "$prefix" sid $packages
     }
-    patiently make_mysql9 || fail "unable to have MySQL 9 in $VEX_MYSQL9_PREFIX"
-    echo "$stamp" > "$VEX_MYSQL9_PREFIX/stamp"
+    patiently make_prefix || fail "unable to have $packages in $prefix"
+    echo "$stamp" > "$prefix/stamp"
 }
 
 have_packages
 cache=${VEX_TEST_CACHE:-${XDG_CACHE_HOME:-${HOME:?}/.cache}/vex-tests}
 mkdir -p "$cache"
 cache=$(realpath "$cache")
-export VEX_MYSQL9_PREFIX=$cache/mysql9
+export VEX_MYSQL9_PREFIX=$cache/mysql9 VEX_MARIADB11_PREFIX=$cache/mariadb11
 # Two runs at once make it once; the lock is released before the tests start.
 exec 9> "$cache/lock"
 flock 9
-have_mysql9
+have_prefix "$VEX_MYSQL9_PREFIX" "$mysql9_packages"
+have_prefix "$VEX_MARIADB11_PREFIX" "$mariadb11_packages"
 exec 9>&-
 
 mariadb_version=$(mariadbd --no-defaults --version) || fail "mariadbd does not start"
 case $mariadb_version in *MariaDB*) ;; *) fail "not MariaDB: $mariadb_version" ;; esac
+mariadb11_version=$("$VEX_MARIADB11_PREFIX/usr/sbin/mariadbd" --no-defaults --version) || fail "mariadbd 11 does not start"
+case $mariadb11_version in *"Ver 11."*MariaDB*) ;; *) fail "not MariaDB 11: $mariadb11_version" ;; esac
 mysql9_version=$("$VEX_MYSQL9_PREFIX/usr/sbin/mysqld" --no-defaults --version) || fail "mysqld does not start"
 case $mysql9_version in *"Ver 9."*) ;; *) fail "not MySQL 9: $mysql9_version" ;; esac
 say "$(cargo --version)"
 say "$mariadb_version"
+say "$mariadb11_version"
 say "$mysql9_version"
 say "sqlite3 $(sqlite3 --version | cut -d ' ' -f 1), $(7zz | sed -n 's/ :.*//; /^7-Zip/p')"
 

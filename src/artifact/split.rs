@@ -72,6 +72,11 @@ impl<'a> Splitter<'a> {
             }
             b'-' if is_comment(rest) => Some(line_length(rest)),
             b'#' if self.dialect == Dialect::Mysql => Some(line_length(rest)),
+            // What such a comment holds is code for the server: its names and strings may hold the end of a comment.
+            b'/' if self.dialect == Dialect::Mysql && (rest.starts_with(b"/*!") || rest.starts_with(b"/*M!")) => {
+                Some(3)
+            }
+            b'*' if self.dialect == Dialect::Mysql && rest.starts_with(b"*/") => Some(2),
             b'/' if rest.starts_with(b"/*") => memchr::memmem::find(&rest[2..], b"*/").map(|n| n + 4),
             _ => Some(0),
         }
@@ -160,6 +165,14 @@ mod tests {
             let found: Result<Vec<Vec<u8>>, SqlError> = Splitter::new(dialect, &entry).map(|s| s.map(|s| s.text.to_vec())).collect();
             prop_assert_eq!(found, Ok(expected));
         }
+    }
+
+    #[test]
+    fn a_comment_for_the_server_is_code() {
+        let entry = b"CREATE TABLE `/*!4 x */0` (a INT) /*!50100 PARTITION BY HASH (`/*!4 x */0; '`) */;\nSELECT /* it's; */ 1 \
+                      /*M! '*/;' */*2;\n";
+        let found: Vec<_> = Splitter::new(Dialect::Mysql, entry).map(|s| s.expect("a statement").at).collect();
+        assert_eq!(found.len(), 2, "{found:?}");
     }
 
     #[test]

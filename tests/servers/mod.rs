@@ -8,8 +8,6 @@
 
 mod template;
 
-pub use template::mysql9_prefix;
-
 use std::fs::File;
 use std::net::TcpListener;
 use std::os::unix::process::CommandExt;
@@ -34,11 +32,28 @@ pub enum Brand {
     Mariadb,
     /// MySQL 9, in a prefix.
     Mysql9,
+    /// MariaDB 11.8, in a prefix.
+    Mariadb11,
 }
 
 impl Brand {
     /// All of them, for tests that run on each.
-    pub const ALL: [Brand; 2] = [Brand::Mariadb, Brand::Mysql9];
+    pub const ALL: [Brand; 3] = [Brand::Mariadb, Brand::Mysql9, Brand::Mariadb11];
+
+    /// Whether it is a MariaDB.
+    pub fn is_mariadb(self) -> bool {
+        self != Brand::Mysql9
+    }
+
+    /// The server's own client program.
+    pub fn client(self) -> PathBuf {
+        template::program(self, "usr/bin", if self.is_mariadb() { "mariadb" } else { "mysql" })
+    }
+
+    /// The server's own dump program.
+    pub fn dumper(self) -> PathBuf {
+        template::program(self, "usr/bin", if self.is_mariadb() { "mariadb-dump" } else { "mysqldump" })
+    }
 
     /// Starts a server with more arguments; later ones override ours.
     pub fn start(self, arguments: &[&str]) -> Server {
@@ -51,7 +66,7 @@ impl Brand {
 
     /// The server that all tests of this process share.
     pub fn shared(self) -> &'static Server {
-        static SHARED: [OnceLock<Server>; 2] = [OnceLock::new(), OnceLock::new()];
+        static SHARED: [OnceLock<Server>; Brand::ALL.len()] = [const { OnceLock::new() }; Brand::ALL.len()];
         SHARED[self as usize].get_or_init(|| {
             let (send, receive) = mpsc::channel();
             // A server ends with the thread that started it: this one stays as long as the process.
@@ -85,11 +100,6 @@ impl Mariadb {
 pub struct Mysql9;
 
 impl Mysql9 {
-    /// Starts a server with more arguments.
-    pub fn start(arguments: &[&str]) -> Server {
-        Brand::Mysql9.start(arguments)
-    }
-
     /// The server that all tests of this process share.
     pub fn shared() -> &'static Server {
         Brand::Mysql9.shared()
@@ -222,6 +232,8 @@ mod tests {
         assert!(version.starts_with("10.11.") && version.contains("MariaDB") && log, "{version}");
         let (version, log) = facts(Mysql9::shared());
         assert!(version.starts_with("9.") && log, "{version}");
+        let (version, log) = facts(Brand::Mariadb11.shared());
+        assert!(version.starts_with("11.8.") && version.contains("MariaDB") && log, "{version}");
     }
 
     #[test]
@@ -248,13 +260,13 @@ mod tests {
 
     #[test]
     fn two_servers_of_one_brand_are_two() {
-        for (a, b) in [(Mariadb::start(&[]), Mariadb::start(&[])), (Mysql9::start(&[]), Mysql9::start(&[]))] {
+        for (a, b) in Brand::ALL.map(|brand| (brand.start(&[]), brand.start(&[]))) {
             a.exec("CREATE DATABASE only_a");
             let found: Option<String> = b.conn().query_first("SHOW DATABASES LIKE 'only_a'").expect("it answers");
             assert_eq!(found, None);
             assert!(a.socket.exists() && a.socket != b.socket);
             let identity = |s: &Server| s.conn().query_first::<String, _>("SELECT @@server_uuid").ok().flatten();
-            assert!(a.brand == Brand::Mariadb || identity(&a) != identity(&b), "GTIDs of two servers must differ");
+            assert!(a.brand.is_mariadb() || identity(&a) != identity(&b), "GTIDs of two servers must differ");
         }
     }
 

@@ -11,24 +11,25 @@ use std::process::{Command, Stdio};
 
 use crate::servers::Brand;
 
-/// Both servers resolve no names, and MySQL knows `root` from `localhost` only.
+/// The servers resolve no names, and MySQL knows `root` from `localhost` only.
 const ROOT_OVER_TCP: &str = "CREATE USER IF NOT EXISTS root@'127.0.0.1';
 GRANT ALL ON *.* TO root@'127.0.0.1' WITH GRANT OPTION;
 ";
 
 /// The server program with the arguments that every call needs.
 pub fn server(brand: Brand) -> Command {
-    let mut command = Command::new(program(brand));
+    let mut command = Command::new(daemon(brand));
     command.arg("--no-defaults");
     if rustix::process::geteuid().is_root() {
         command.arg("--user=root");
     }
+    if let Some(prefix) = prefix(brand) {
+        command.arg(format!("--basedir={}", prefix.join("usr").display()));
+        command.arg(format!("--plugin-dir={}", prefix.join("usr/lib/mysql/plugin").display()));
+    }
     match brand {
-        Brand::Mariadb => command.arg("--innodb-log-file-size=16M"),
-        Brand::Mysql9 => command
-            .arg(format!("--basedir={}", mysql9_prefix().join("usr").display()))
-            .arg(format!("--plugin-dir={}", mysql9_prefix().join("usr/lib/mysql/plugin").display()))
-            .args(["--mysqlx=OFF", "--secure-file-priv=", "--innodb-redo-log-capacity=32M"]),
+        Brand::Mariadb | Brand::Mariadb11 => command.arg("--innodb-log-file-size=16M"),
+        Brand::Mysql9 => command.args(["--mysqlx=OFF", "--secure-file-priv=", "--innodb-redo-log-capacity=32M"]),
     };
     command
 }
@@ -40,8 +41,7 @@ pub fn copy(brand: Brand, data: &Path) {
 }
 
 fn template(brand: Brand) -> PathBuf {
-    let program = program(brand);
-    let seen = fs::metadata(&program).expect("the program is there");
+    let seen = fs::metadata(daemon(brand)).expect("the program is there");
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("servers");
     fs::create_dir_all(&folder).expect("target/tmp can be written");
     let made = folder.join(format!("{brand:?}-{:x}-{:x}", seen.size(), seen.mtime()));
@@ -67,9 +67,14 @@ fn initialise(brand: Brand, data: &Path) {
             command
         }
         // It lets `root` in from 127.0.0.1 by itself.
-        Brand::Mariadb => {
-            let mut command = Command::new(find("mariadb-install-db"));
-            command.args(["--no-defaults", "--auth-root-authentication-method=normal", "--skip-test-db"]);
+        Brand::Mariadb | Brand::Mariadb11 => {
+            let mut command = Command::new(program(brand, "usr/bin", "mariadb-install-db"));
+            command.arg("--no-defaults");
+            if let Some(prefix) = prefix(brand) {
+                // An empty folder of sources: all files are where the prefix has them.
+                command.arg(format!("--basedir={}", prefix.join("usr").display())).arg("--srcdir=");
+            }
+            command.args(["--auth-root-authentication-method=normal", "--skip-test-db"]);
             command.args(["--skip-name-resolve", "--innodb-log-file-size=16M"]);
             if rustix::process::geteuid().is_root() {
                 command.arg("--user=root");
@@ -87,24 +92,30 @@ fn initialise(brand: Brand, data: &Path) {
     }
 }
 
-fn program(brand: Brand) -> PathBuf {
-    match brand {
-        Brand::Mariadb => find("mariadbd"),
-        Brand::Mysql9 => {
-            let program = mysql9_prefix().join("usr/sbin/mysqld");
-            assert!(program.is_file(), "MySQL 9 is not at {}: run tests/run.sh", program.display());
-            program
-        }
-    }
+fn daemon(brand: Brand) -> PathBuf {
+    program(brand, "usr/sbin", if brand.is_mariadb() { "mariadbd" } else { "mysqld" })
 }
 
-/// Where `tests/run.sh` puts MySQL 9.
-pub fn mysql9_prefix() -> PathBuf {
+/// A program of this brand; `folder` is where a prefix has it.
+pub fn program(brand: Brand, folder: &str, name: &str) -> PathBuf {
+    let Some(prefix) = prefix(brand) else { return find(name) };
+    let program = prefix.join(folder).join(name);
+    assert!(program.is_file(), "{brand:?} has no {}: run tests/run.sh", program.display());
+    program
+}
+
+/// Where `tests/run.sh` puts a server that this Debian does not have.
+fn prefix(brand: Brand) -> Option<PathBuf> {
+    let (variable, folder) = match brand {
+        Brand::Mariadb => return None,
+        Brand::Mysql9 => ("VEX_MYSQL9_PREFIX", "mysql9"),
+        Brand::Mariadb11 => ("VEX_MARIADB11_PREFIX", "mariadb11"),
+    };
     let path = |name| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-    path("VEX_MYSQL9_PREFIX").unwrap_or_else(|| {
+    Some(path(variable).unwrap_or_else(|| {
         let cache = path("XDG_CACHE_HOME").or_else(|| Some(path("HOME")?.join(".cache"))).unwrap_or_default();
-        path("VEX_TEST_CACHE").unwrap_or_else(|| cache.join("vex-tests")).join("mysql9")
-    })
+        path("VEX_TEST_CACHE").unwrap_or_else(|| cache.join("vex-tests")).join(folder)
+    }))
 }
 
 /// A program on the PATH, or where Debian keeps servers.

@@ -171,7 +171,7 @@ fn reading_session(flavor: &Flavor) -> Vec<&'static str> {
 fn loading_session(flavor: &Flavor) -> Vec<&'static str> {
     let mut all = vec![
         "SET NAMES utf8mb4",
-        "SET SESSION sql_mode='NO_AUTO_VALUE_ON_ZERO', time_zone='+00:00', foreign_key_checks=0, unique_checks=0",
+        "SET SESSION sql_mode='NO_AUTO_VALUE_ON_ZERO,ALLOW_INVALID_DATES', time_zone='+00:00', foreign_key_checks=0, unique_checks=0",
         "SET SESSION sql_select_limit=18446744073709551615, autocommit=1",
         "SET SESSION net_write_timeout=86400, net_read_timeout=86400, wait_timeout=31536000",
         "(!)SET SESSION innodb_strict_mode=0",

@@ -39,16 +39,9 @@ pub fn guard(connection: &mut Conn, spec: &MysqlSpec, stop: &Stop) -> Result<(Ve
     let mut last = None;
     for _ in 0..TRIES {
         stop.check()?;
-        let units = schema::units(connection, spec)?;
-        let hold = Hold::new(&units);
-        run(connection, "START TRANSACTION READ ONLY", "guard the tables")?;
-        match hold.take(connection) {
-            Ok(()) => {
-                let now = schema::units(connection, spec)?;
-                if same_tables(&units, &now) {
-                    return Ok((now, hold));
-                }
-            }
+        match lock_listed(connection, spec) {
+            Ok(Some(held)) => return Ok(held),
+            Ok(None) => {}
             Err(error) if error.kind == ErrorKind::Busy || is_gone(&error) => last = Some(error),
             Err(error) => return Err(error),
         }
@@ -59,6 +52,17 @@ pub fn guard(connection: &mut Conn, spec: &MysqlSpec, stop: &Stop) -> Result<(Ve
     Err(last.unwrap_or_else(|| Error::new(ErrorKind::Busy, "guard the tables", "tables came and went all the time")))
 }
 
+/// The units, as soon as nobody alters one of their tables.
+pub fn settled(connection: &mut Conn, spec: &MysqlSpec, stop: &Stop) -> Result<Vec<Unit>> {
+    for _ in 1..TRIES {
+        match schema::units(connection, spec) {
+            Err(error) if error.kind == ErrorKind::Busy => stop.sleep(pause())?,
+            other => return other,
+        }
+    }
+    schema::units(connection, spec)
+}
+
 /// Some time between 50 and 250 ms, so that two dumps do not march in step.
 pub fn pause() -> Duration {
     Duration::from_millis(50 + u64::from(Entropy::Os.bits()) % 200)
@@ -67,6 +71,16 @@ pub fn pause() -> Duration {
 /// A table that was dropped between the listing and its lock.
 fn is_gone(error: &Error) -> bool {
     error.found.ends_with("(error 1146)") || error.found.ends_with("(error 1049)")
+}
+
+/// Lists, locks, and lists again; `None` when the second list is another.
+fn lock_listed(connection: &mut Conn, spec: &MysqlSpec) -> Result<Option<(Vec<Unit>, Hold)>> {
+    let units = schema::units(connection, spec)?;
+    let hold = Hold::new(&units);
+    run(connection, "START TRANSACTION READ ONLY", "guard the tables")?;
+    hold.take(connection)?;
+    let now = schema::units(connection, spec)?;
+    Ok(same_tables(&units, &now).then_some((now, hold)))
 }
 
 fn same_tables(a: &[Unit], b: &[Unit]) -> bool {
@@ -105,6 +119,8 @@ pub fn synchronise(
     if unlocked_by_test() {
         for worker in workers.iter_mut() {
             start(worker)?;
+            // Long enough for a few commits.
+            stop.sleep(Duration::from_millis(5))?;
         }
         let position = position(control, flavor)?;
         return Ok(Synced { position, held: Duration::ZERO, tries: 0, locked: true });

@@ -8,6 +8,7 @@ mod fault;
 mod flavor;
 mod guard;
 mod hold;
+mod literal;
 mod object;
 mod range;
 mod rows;
@@ -23,6 +24,7 @@ use crate::job::MysqlSpec;
 use crate::source::contract::{Facts, Reading, Result, Snapshot, Source, Target, UnitFacts};
 use crate::source::mysql::connect::Connector;
 use crate::source::mysql::flavor::Flavor;
+use crate::source::mysql::guard::settled;
 use crate::source::mysql::snapshot::MysqlSnapshot;
 use crate::source::mysql::target::MysqlTarget;
 
@@ -44,7 +46,7 @@ impl Source for Mysql {
         stop.check()?;
         let mut connection = self.connector.connect("ask")?;
         let flavor = Flavor::of(&mut connection)?;
-        let units = schema::units(&mut connection, &self.spec)?;
+        let units = settled(&mut connection, &self.spec, stop)?;
         let mut warnings = Vec::new();
         for unit in &units {
             for table in unit.tables.iter().filter(|t| !t.is_transactional()) {

@@ -1,6 +1,6 @@
 //! Everything that is not rows, as complete scripts: the server's own definitions, each with the session it needs.
 //!
-//! Never rebuilds a definition: the server's own text is kept, as UTF-8.
+//! Never rebuilds a definition: the server's own text is kept, as UTF-8 (see `literal.rs`).
 //! A definition the server will not show is an error, never an object less.
 
 use mysql::prelude::Queryable;
@@ -9,6 +9,7 @@ use mysql::{Conn, Row, Value};
 use crate::artifact::{Kind, Member, Phase};
 use crate::source::contract::{Error, ErrorKind, Result};
 use crate::source::mysql::fault::{run, wrap};
+use crate::source::mysql::literal::as_utf8;
 use crate::source::mysql::schema::{Unit, literal, qualified, quoted};
 
 /// A member and its script.
@@ -23,7 +24,7 @@ pub struct Script {
 /// What every entry begins with, but those that make databases.
 pub fn prologue(unit: &str) -> Vec<u8> {
     format!(
-        "SET NAMES utf8mb4;\nSET sql_mode='NO_AUTO_VALUE_ON_ZERO', time_zone='+00:00', foreign_key_checks=0, \
+        "SET NAMES utf8mb4;\nSET sql_mode='NO_AUTO_VALUE_ON_ZERO,ALLOW_INVALID_DATES', time_zone='+00:00', foreign_key_checks=0, \
          unique_checks=0;\nUSE {};\n",
         quoted(unit)
     )
@@ -146,8 +147,9 @@ impl Reader<'_> {
             }
             let full = qualified(&self.unit.name, &table.name);
             let mut script = prologue(&self.unit.name);
-            let row = self.show(&format!("SHOW CREATE TABLE {full}"))?;
-            script.extend_from_slice(&bytes_of(&row, 1)?);
+            let statement = format!("SHOW CREATE TABLE {full}");
+            let text = self.whole(&statement)?;
+            script.extend_from_slice(&as_utf8(text));
             script.extend_from_slice(b";\n");
             self.push(Member::new(&self.unit.name, &table.name, Kind::Table, Phase::Before), script);
             if !table.has_rows() {
@@ -156,6 +158,20 @@ impl Reader<'_> {
             }
         }
         Ok(())
+    }
+
+    /// A definition without loss. MySQL keeps a literal of a generated column or a check in the character set that it was
+    /// compared in, and shows its bytes: those that are no text come as `?`, unless nothing is converted at all.
+    fn whole(&mut self, statement: &str) -> Result<Vec<u8>> {
+        let text = bytes_of(&self.show(statement)?, 1)?;
+        if !text.contains(&b'?') {
+            return Ok(text);
+        }
+        let doing = format!("read a definition of {}", self.unit.name);
+        run(self.connection, "SET character_set_results=NULL", &doing)?;
+        let raw = self.show(statement)?;
+        run(self.connection, "SET character_set_results=utf8mb4", &doing)?;
+        bytes_of(&raw, 1)
     }
 
     /// Placeholders go before, so that views may name each other in any order; returns the views themselves.

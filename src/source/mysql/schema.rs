@@ -101,8 +101,18 @@ fn takes_table(spec: &MysqlSpec, unit: &str, name: &str) -> bool {
         && !spec.exclude.iter().any(|g| g.matches(&full))
 }
 
-/// The databases that take part, with their tables and views, by name.
+/// The databases that take part, with their tables and views, by name. A table that somebody alters right now makes it
+/// busy.
 pub fn units(connection: &mut Conn, spec: &MysqlSpec) -> Result<Vec<Unit>> {
+    list(connection, spec, false)
+}
+
+/// The same, of which only names are true of a table that somebody alters right now, or waits to.
+pub fn names(connection: &mut Conn, spec: &MysqlSpec) -> Result<Vec<Unit>> {
+    list(connection, spec, true)
+}
+
+fn list(connection: &mut Conn, spec: &MysqlSpec, only_names: bool) -> Result<Vec<Unit>> {
     let doing = "list the databases";
     let names: Vec<String> = connection
         .query("SELECT SCHEMA_NAME FROM information_schema.SCHEMATA ORDER BY SCHEMA_NAME")
@@ -137,12 +147,13 @@ pub fn units(connection: &mut Conn, spec: &MysqlSpec) -> Result<Vec<Unit>> {
             unit.views.push(name);
             continue;
         }
-        let Some(engine) = engine else {
-            return Err(Error::new(
-                ErrorKind::Damaged,
-                format!("read {schema}.{name}"),
-                format!("the server can't open it: {comment}"),
-            ));
+        // MariaDB shows a table that somebody alters right now like one that it can't open.
+        let altered = engine.is_none() && comment.contains("concurrent DDL");
+        let Some(engine) = engine.or_else(|| (altered && only_names).then(String::new)) else {
+            let kind = if altered { ErrorKind::Busy } else { ErrorKind::Damaged };
+            let error =
+                Error::new(kind, format!("read {schema}.{name}"), format!("the server can't open it: {comment}"));
+            return Err(if altered { error.hint("Run the job again.") } else { error });
         };
         let (sequence, versioned) = (form == "SEQUENCE", form == "SYSTEM VERSIONED");
         let partitioned = options.to_lowercase().contains("partitioned");

@@ -398,7 +398,7 @@ impl Snapshot for MysqlSnapshot {
         let mut guard = self.sessions.guard.lock().expect("no panic while locked");
         let guard = &mut guard.connection;
         let mut now = Vec::new();
-        for unit in schema::units(guard, &self.spec)? {
+        for unit in schema::names(guard, &self.spec)? {
             stop.check()?;
             now.extend(definitions(guard, &unit, Scope::Unguarded)?.scripts);
         }

@@ -199,7 +199,7 @@ impl Target for MysqlTarget {
             }
             run(&mut connection, &format!("DROP {} IF EXISTS {full}", member.kind.word()), &doing)?;
             if packaged {
-                run(&mut connection, "SET sql_mode='NO_AUTO_VALUE_ON_ZERO'", &doing)?;
+                run(&mut connection, "SET sql_mode='NO_AUTO_VALUE_ON_ZERO,ALLOW_INVALID_DATES'", &doing)?;
             }
         }
         Ok(())
