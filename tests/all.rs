@@ -5,6 +5,7 @@
     reason = "clippy.toml allows it in tests, but clippy does not see that helpers are tests"
 )]
 
+mod accounts;
 mod bank;
 mod check;
 mod contract;

@@ -193,6 +193,9 @@ pub struct Restore {
     /// Replace the objects that the backup holds and the target has.
     #[arg(long)]
     pub overwrite: bool,
+    /// Restore users, roles and grants too; those that exist are kept, unless --overwrite.
+    #[arg(long)]
+    pub accounts: bool,
     /// Connections.
     #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=64))]
     pub threads: u16,

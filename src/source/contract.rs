@@ -237,6 +237,8 @@ pub struct Loading {
     pub rename: Option<String>,
     /// Whether objects that exist may be replaced.
     pub overwrite: bool,
+    /// Version of the server the members come from.
+    pub server: String,
 }
 
 /// One entry on its way into a target.

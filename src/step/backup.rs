@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
-use crate::artifact::{ALGORITHM, EntryLine, FORMAT, Manifest, ObjectLine};
+use crate::artifact::{ALGORITHM, EntryLine, Manifest, ObjectLine, format_of};
 use crate::base::Stop;
 use crate::pipeline::{self, Counts, Meter, Shape};
 use crate::plan::Backup;
@@ -92,7 +92,7 @@ impl Steps {
         object: Option<ObjectLine>,
     ) -> Manifest {
         Manifest {
-            format: FORMAT,
+            format: format_of(snapshot.members()),
             id: self.run.clone(),
             job: self.job.clone(),
             source: backup.source.name.clone(),

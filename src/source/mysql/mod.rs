@@ -2,6 +2,8 @@
 //!
 //! No client program is ever run. Which of the two servers it is, is asked, not configured.
 
+mod account;
+mod admit;
 mod column;
 mod connect;
 mod doctor;

@@ -133,6 +133,7 @@ pub fn examine(
             found.extend(missing(held, &need, if need.everywhere { &global } else { &scopes }, visible));
         }
         found.extend(routines(flavor, held, &scopes));
+        found.extend(accounts(spec, held, &scopes));
         found.extend(unseen(held, &scopes, visible));
     }
     if purpose.load {
@@ -167,6 +168,19 @@ fn missing(held: &Privileges, need: &Need, scopes: &[Scope], visible: &[String])
     let found = format!("{} lacks {name}: {}", held.account(), need.without);
     let statements: Vec<String> = lacking.iter().map(|scope| held.statement(name, scope)).collect();
     Some(Finding { grade: need.grade, advice: Some(statements.join(" ")), ..Finding::ok("privileges", found) })
+}
+
+/// Users and roles are read from the server's own database.
+fn accounts(spec: &MysqlSpec, held: &Privileges, scopes: &[Scope]) -> Option<Finding> {
+    let own = Scope::Database("mysql".into());
+    if !spec.accounts
+        || held.has(&["SELECT"], &own)
+        || scopes == [Scope::Global] && !held.has(&["SELECT"], &Scope::Global)
+    {
+        return None;
+    }
+    let found = format!("{} lacks SELECT on mysql.*: `accounts` can't be read", held.account());
+    Some(Finding::error("privileges", found, held.statement("SELECT", &own)))
 }
 
 /// A user sees only the databases it may read: where the job takes what it finds, the others are missing in silence.
