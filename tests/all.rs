@@ -18,6 +18,7 @@ mod mysql;
 mod mysql_state;
 mod notify;
 mod quickstart;
+mod records;
 mod run_job;
 mod s3_run;
 mod s3_server;
