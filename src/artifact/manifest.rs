@@ -130,7 +130,7 @@ impl Manifest {
         if bytes.len() as u64 > LARGEST {
             return Err(damage(&"it is larger than 256 MiB"));
         }
-        refuse_newer(bytes)?;
+        refuse_newer(bytes, NEWEST)?;
         let manifest: Manifest = serde_json::from_slice(bytes).map_err(|e| damage(&e))?;
         manifest.check().map_err(|e| damage(&e))?;
         Ok(manifest)
@@ -276,19 +276,19 @@ impl ProofLine {
 
     /// Reads a proof.
     pub fn parse(bytes: &[u8]) -> Result<ProofLine, Damage> {
-        refuse_newer(bytes)?;
+        refuse_newer(bytes, FORMAT)?;
         serde_json::from_slice(bytes).map_err(|e| Damage::Manifest(e.to_string()))
     }
 }
 
 /// Refuses a newer format by its number, before any field of it can be misread.
-fn refuse_newer(bytes: &[u8]) -> Result<(), Damage> {
+fn refuse_newer(bytes: &[u8], known: u64) -> Result<(), Damage> {
     #[derive(Deserialize)]
     struct Head {
         format: u64,
     }
     let head: Head = serde_json::from_slice(bytes).map_err(|e| Damage::Manifest(e.to_string()))?;
-    if head.format > NEWEST { Err(Damage::Newer { found: head.format, known: NEWEST }) } else { Ok(()) }
+    if head.format > known { Err(Damage::Newer { found: head.format, known }) } else { Ok(()) }
 }
 
 #[cfg(test)]

@@ -73,8 +73,9 @@ impl MysqlSnapshot {
         let mut layouts = Vec::new();
         let (mut scripts, mut not_included) = (Vec::new(), Vec::new());
         match spec.accounts {
+            // Not by the guard: its transaction would hold the server's own tables, and every GRANT would wait for it.
             true => {
-                let accounts = account::read(&mut guarding, &flavor, stop)?;
+                let accounts = account::read(&mut control, &flavor, stop)?;
                 scripts.extend(accounts.scripts);
                 not_included.extend(accounts.not_included);
             }
@@ -312,7 +313,8 @@ impl Snapshot for MysqlSnapshot {
             now.extend(definitions(&mut guard, &unit, Scope::Unguarded)?.scripts);
         }
         if self.spec.accounts {
-            now.extend(account::read(&mut guard, &self.flavor, stop)?.scripts);
+            let mut control = self.control.lock().expect("no panic while locked");
+            now.extend(account::read(&mut control, &self.flavor, stop)?.scripts);
         }
         let guarded = |s: &&Script| matches!(s.member.kind, Kind::Sequence | Kind::Table);
         let then: Vec<&Script> = self.scripts.iter().filter(|s| !guarded(s)).collect();
