@@ -5,6 +5,7 @@
     reason = "clippy.toml allows it in tests, but clippy does not see that helpers are tests"
 )]
 
+mod accounts;
 mod bank;
 mod check;
 mod contract;
@@ -12,12 +13,14 @@ mod crash;
 mod damage;
 mod ddl;
 mod docs;
+mod doctor;
 mod fidelity;
 mod map;
 mod mysql;
 mod mysql_state;
 mod notify;
 mod quickstart;
+mod records;
 mod run_job;
 mod s3_run;
 mod s3_server;

@@ -65,6 +65,7 @@ fn snapshot(server: &Server, ddl_wait: u64) -> Result<Box<dyn Snapshot>> {
         lock_wait: Duration::from_secs(1),
         ddl_wait: Duration::from_secs(ddl_wait),
         inconsistent: Inconsistent::Refuse,
+        accounts: false,
     };
     let source = open(&SourceSpec::Mysql(spec), "d", &World::real(), &Stop::new())?;
     source.snapshot(Reading { threads: 2, chunk: 64 << 10 }, &Stop::new())

@@ -73,8 +73,10 @@ fn no_command_lets_a_secret_out() {
     for (password, _) in PASSWORDS {
         let server = S3Server::start();
         let space = space(&server, password);
-        let commands: [&[&str]; 12] = [
+        let commands: [&[&str]; 14] = [
             &["check", "job.kdl"],
+            &["doctor", "job.kdl"],
+            &["doctor", "job.kdl", "--format", "json"],
             &["plan", "job.kdl"],
             &["run", "job.kdl"],
             &["run", "job.kdl", "--format", "json"],
@@ -133,6 +135,7 @@ fn a_secret_in_clear_is_refused_and_masked() {
         &["check", "job.kdl", "--format", "json"],
         &["run", "job.kdl"],
         &["plan", "job.kdl"],
+        &["doctor", "job.kdl"],
     ] {
         let ran = space.run(arguments).expect(78);
         assert_silent(&format!("{arguments:?}"), format!("{}{}", ran.stdout, ran.stderr).as_bytes());

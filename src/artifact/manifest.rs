@@ -13,8 +13,16 @@ use crate::artifact::position::Position;
 use crate::artifact::proof::{self, Proof};
 use crate::base::Id;
 
-/// The format this program writes, and the newest it reads.
+/// The format this program writes where no newer one is needed.
 pub const FORMAT: u64 = 1;
+
+/// The newest format this program reads: 1, and accounts.
+const NEWEST: u64 = 2;
+
+/// The format of an artifact with these members: the oldest that says it all.
+pub fn format_of(members: &[Member]) -> u64 {
+    if members.iter().any(|m| matches!(m.kind, Kind::Account | Kind::Grants)) { NEWEST } else { FORMAT }
+}
 
 /// Name of the manifest inside the container.
 pub const ENTRY: &str = "manifest.json";
@@ -122,7 +130,7 @@ impl Manifest {
         if bytes.len() as u64 > LARGEST {
             return Err(damage(&"it is larger than 256 MiB"));
         }
-        refuse_newer(bytes)?;
+        refuse_newer(bytes, NEWEST)?;
         let manifest: Manifest = serde_json::from_slice(bytes).map_err(|e| damage(&e))?;
         manifest.check().map_err(|e| damage(&e))?;
         Ok(manifest)
@@ -193,7 +201,7 @@ impl Manifest {
     pub fn units(&self) -> Vec<&str> {
         let mut units: Vec<&str> = Vec::new();
         for member in &self.members {
-            if !units.contains(&member.unit.as_str()) {
+            if !member.unit.is_empty() && !units.contains(&member.unit.as_str()) {
                 units.push(&member.unit);
             }
         }
@@ -268,19 +276,19 @@ impl ProofLine {
 
     /// Reads a proof.
     pub fn parse(bytes: &[u8]) -> Result<ProofLine, Damage> {
-        refuse_newer(bytes)?;
+        refuse_newer(bytes, FORMAT)?;
         serde_json::from_slice(bytes).map_err(|e| Damage::Manifest(e.to_string()))
     }
 }
 
 /// Refuses a newer format by its number, before any field of it can be misread.
-fn refuse_newer(bytes: &[u8]) -> Result<(), Damage> {
+fn refuse_newer(bytes: &[u8], known: u64) -> Result<(), Damage> {
     #[derive(Deserialize)]
     struct Head {
         format: u64,
     }
     let head: Head = serde_json::from_slice(bytes).map_err(|e| Damage::Manifest(e.to_string()))?;
-    if head.format > FORMAT { Err(Damage::Newer { found: head.format, known: FORMAT }) } else { Ok(()) }
+    if head.format > known { Err(Damage::Newer { found: head.format, known }) } else { Ok(()) }
 }
 
 #[cfg(test)]
@@ -338,6 +346,6 @@ mod tests {
             assert!(Manifest::parse(text.replace(from, to).as_bytes()).is_err(), "{to}");
         }
         let newer = text.replace("\"format\": 1", "\"format\": 9, \"more\": 1");
-        assert_eq!(Manifest::parse(newer.as_bytes()), Err(Damage::Newer { found: 9, known: 1 }));
+        assert_eq!(Manifest::parse(newer.as_bytes()), Err(Damage::Newer { found: 9, known: 2 }));
     }
 }

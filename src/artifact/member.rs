@@ -48,6 +48,10 @@ pub enum Kind {
     PackageBody,
     /// Settings of the database that no other member carries.
     Settings,
+    /// A user or a role of the server; it has no unit.
+    Account,
+    /// What an account may do.
+    Grants,
 }
 
 impl Kind {
@@ -68,6 +72,8 @@ impl Kind {
             Kind::Package => "package",
             Kind::PackageBody => "package body",
             Kind::Settings => "settings",
+            Kind::Account => "account",
+            Kind::Grants => "grants",
         }
     }
 }
@@ -76,7 +82,7 @@ impl Kind {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Member {
-    /// The database it belongs to; a folder of the archive.
+    /// The database it belongs to; a folder of the archive. Empty for an account.
     pub unit: String,
     /// Its name in the source; empty for the database itself.
     pub name: String,
@@ -110,6 +116,9 @@ impl Member {
 
     /// `unit.name` as a person reads it.
     pub fn title(&self) -> String {
+        if self.unit.is_empty() {
+            return self.name.clone();
+        }
         if self.name.is_empty() { self.unit.clone() } else { format!("{}.{}", self.unit, self.name) }
     }
 }

@@ -20,7 +20,7 @@ mod sql;
 pub use container::{Directory, LARGEST_ENTRY, Method, Pressed, open, open_first, read_entry};
 pub use damage::Damage;
 pub use literal::{Dialect, SqlError, write_bytes, write_name, write_text};
-pub use manifest::{ENTRY, EntryLine, FORMAT, LARGEST, Level, Manifest, ObjectLine, ProofLine};
+pub use manifest::{ENTRY, EntryLine, FORMAT, LARGEST, Level, Manifest, ObjectLine, ProofLine, format_of};
 pub use member::{Kind, Member, Phase};
 pub use name::{EntryNames, MANIFEST, Naming, TEMPLATE, backup_name, is_backup_name, is_proof_of, proof_key};
 pub use position::Position;

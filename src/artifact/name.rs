@@ -99,6 +99,9 @@ impl EntryNames {
                 Kind::File => (format!("{unit}/file"), ".sqlite"),
                 Kind::Rows => (format!("{unit}/{part}"), ".rows"),
                 Kind::Database | Kind::Settings => (format!("{unit}/{}", member.kind.word()), ".sql"),
+                // Not `.sql`: whoever feeds all SQL to a client brings back databases, not passwords.
+                Kind::Account => (format!("accounts/{part}"), ".account"),
+                Kind::Grants => (format!("accounts/{part}"), ".grants"),
                 kind => (format!("{unit}/{part}.{}", kind.word().replace(' ', "-")), ".sql"),
             };
             if !used.insert((stem.clone(), suffix)) {

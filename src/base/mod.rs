@@ -1,6 +1,7 @@
 //! Words that every floor may say. Imports nothing of ours.
 
 mod complaint;
+mod finding;
 mod glob;
 mod id;
 mod secret;
@@ -9,6 +10,7 @@ mod span;
 mod stop;
 
 pub use complaint::{Complaint, Severity, suggest};
+pub use finding::{Finding, Grade};
 pub use glob::Glob;
 pub use id::Id;
 pub use secret::{Secret, SecretRef};

@@ -3,7 +3,7 @@
 use crate::catalog::open::{Catalog, CatalogError};
 
 /// Every step of the schema, oldest first; none is ever edited.
-const STEPS: [&str; 1] = [include_str!("../../schema/catalog/001.sql")];
+const STEPS: [&str; 2] = [include_str!("../../schema/catalog/001.sql"), include_str!("../../schema/catalog/002.sql")];
 
 impl Catalog {
     /// Brings the tables up to date.

@@ -69,6 +69,37 @@ pub struct ArtifactRow {
     pub inconsistent: String,
 }
 
+/// A dump that was tried.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct BackupRow {
+    /// Identity of the run.
+    pub id: String,
+    /// The source.
+    pub source: String,
+    /// The job.
+    pub job: String,
+    /// The machine.
+    pub host: String,
+    /// Version of the server; empty if it was never reached.
+    pub server: String,
+    /// Its databases, comma-joined.
+    pub units: String,
+    /// Its name.
+    pub name: String,
+    /// Bytes before compression.
+    pub raw_bytes: u64,
+    /// Bytes of the container.
+    pub bytes: u64,
+    /// When it began.
+    pub started: String,
+    /// When the last byte was read, or it failed.
+    pub finished: String,
+    /// How well.
+    pub verdict: u8,
+    /// Why it failed, or what to look at.
+    pub note: String,
+}
+
 /// A copy of an artifact.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CopyRow {
@@ -80,6 +111,8 @@ pub struct CopyRow {
     pub store: String,
     /// What messages call the store.
     pub place: String,
+    /// The bucket; empty where the store is none.
+    pub bucket: String,
     /// Its key.
     pub key: String,
     /// Bytes of the container.

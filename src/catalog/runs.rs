@@ -68,8 +68,8 @@ impl Catalog {
 
     /// Notes a copy.
     pub fn copy(&mut self, c: &CopyRow) -> Result<(), CatalogError> {
-        let sql = "INSERT OR REPLACE INTO copy (id, source, store, place, key, bytes, started, finished, verdict, message) \
-                   VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10)";
+        let sql = "INSERT OR REPLACE INTO copy (id, source, store, place, key, bytes, started, finished, verdict, message, \
+                   bucket) VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11)";
         self.write(
             sql,
             params![
@@ -82,7 +82,8 @@ impl Catalog {
                 c.started,
                 c.finished,
                 c.verdict,
-                c.message
+                c.message,
+                c.bucket
             ],
         )
     }
@@ -105,6 +106,11 @@ impl Catalog {
         let fail = self.fail("write");
         let transaction = self.connection.transaction().map_err(&fail)?;
         let open = "SELECT id FROM run WHERE job=?1 AND host=?2 AND finished IS NULL";
+        let sql = format!(
+            "UPDATE backup SET verdict=3, finished=?3, note='the process ended without a word' WHERE id IN ({open}) AND EXISTS \
+             (SELECT 1 FROM step s WHERE s.run=backup.id AND s.state='running' AND s.address=backup.job || '/dump/' || backup.source)"
+        );
+        transaction.execute(&sql, params![job, host, now]).map_err(&fail)?;
         let sql = format!(
             "UPDATE step SET state='interrupted', verdict=3, finished=?3 WHERE run IN ({open}) AND state IN ('waiting', 'running')"
         );
@@ -171,7 +177,8 @@ impl Catalog {
         Ok([count("run")?, count("artifact")?, count("copy")?, count("proof")?])
     }
 
-    fn write(&mut self, sql: &str, values: impl rusqlite::Params) -> Result<(), CatalogError> {
+    /// Writes, and says what failed.
+    pub(super) fn write(&mut self, sql: &str, values: impl rusqlite::Params) -> Result<(), CatalogError> {
         let fail = self.fail("write");
         self.connection.execute(sql, values).map(|_| ()).map_err(fail)
     }
@@ -180,6 +187,49 @@ impl Catalog {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::catalog::record::BackupRow;
+
+    #[test]
+    fn what_an_earlier_version_noted_is_in_the_views_of_the_seed() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("c.sqlite");
+        let old = rusqlite::Connection::open(&path).expect("opens");
+        old.execute_batch(include_str!("../../schema/catalog/001.sql")).expect("made");
+        old.execute_batch(
+            "PRAGMA user_version=1;
+             INSERT INTO run VALUES ('r1', 'j', 'f', 'h', 1, '2026-01-01T00:00:00Z', '2026-01-01T00:01:00Z', 1, '');
+             INSERT INTO run VALUES ('r2', 'j', 'f', 'h', 1, '2026-01-02T00:00:00Z', '2026-01-02T00:01:00Z', 3, '');
+             INSERT INTO step VALUES ('r1', 0, 'j/dump/s', '2026-01-01T00:00:01Z', '2026-01-01T00:00:09Z', 'done', 1, '');
+             INSERT INTO step VALUES ('r2', 0, 'j/dump/s', '2026-01-02T00:00:01Z', '2026-01-02T00:00:09Z', 'failed', 3, 'no');
+             INSERT INTO step VALUES ('r2', 1, 'j/verify/s/c', NULL, '2026-01-02T00:00:09Z', 'skipped', NULL, '');
+             INSERT INTO artifact VALUES ('r1', 's', 'j', 'mysql', '10.11', 'a,b', 'x.zip', 3145728, 1048576, 5,
+                 '2026-01-01T00:00:01Z', '2026-01-01T00:00:05Z', NULL, '');
+             INSERT INTO copy VALUES ('r1', 's', 'c', 's3://vault at h', 'p/x.zip', 1048576, '2026-01-01T00:00:02Z',
+                 '2026-01-01T00:00:08Z', 1, '', NULL);
+             INSERT INTO copy VALUES ('r1', 's', 'd', 'dir /nas', 'p/x.zip', 1048576, '2026-01-01T00:00:02Z',
+                 '2026-01-01T00:00:08Z', 1, '', NULL);",
+        )
+        .expect("filled");
+        drop(old);
+        let catalog = Catalog::open(&path).expect("opens");
+        let rows = |sql: &str| -> Vec<String> {
+            let mut statement = catalog.connection.prepare(sql).expect("a query");
+            let rows = statement.query_map([], |row| row.get(0)).expect("rows");
+            rows.map(|r| r.expect("text")).collect()
+        };
+        let backups = "SELECT concat_ws('|', id, hostname, nome_database, nome_arquivo, tamanho_arquivo, tamanho_compactado, \
+                       status_backup, versao_servidor, observacao, data_inicio, data_encerramento) FROM backup_log ORDER BY id";
+        assert_eq!(
+            rows(backups),
+            [
+                "1|h|a,b|x.zip|3.0|1.0|1|10.11|2026-01-01 00:00:01|2026-01-01 00:00:05",
+                "2|h|s||0.0|0.0|3||no|2026-01-02 00:00:01|2026-01-02 00:00:09",
+            ]
+        );
+        let uploads = "SELECT concat_ws('|', id, backup_id, nome_arquivo, tamanho_arquivo, caminho_arquivo, bucket, status_upload) \
+                       FROM upload_s3_log";
+        assert_eq!(rows(uploads), ["1|1|x.zip|1.0|p/x.zip|vault|1"]);
+    }
 
     #[test]
     fn a_run_without_end_is_closed_as_erro_and_a_replay_changes_nothing() {
@@ -198,11 +248,21 @@ mod tests {
         for _ in 0..2 {
             catalog.run_started(&run, &["j/dump/a".into()]).expect("written");
         }
+        let (job, host) = ("j".to_owned(), "h".to_owned());
+        let tried =
+            BackupRow { id: "r".into(), source: "a".into(), job, host, started: "t".into(), ..BackupRow::default() };
+        for _ in 0..2 {
+            catalog.step_started("r", 0, "t").expect("written");
+            catalog.backup_started(&tried).expect("written");
+        }
         assert_eq!(catalog.close_orphans("other", "h", "now").expect("written"), 0);
         assert_eq!(catalog.close_orphans("j", "elsewhere", "now").expect("written"), 0);
         assert_eq!(catalog.close_orphans("j", "h", "now").expect("written"), 1);
         assert_eq!(catalog.last_verdict("j", "x").expect("read"), Some(3));
         assert_eq!(catalog.counts().expect("read"), [1, 0, 0, 0]);
+        let sql = "SELECT verdict || note FROM backup WHERE finished='now'";
+        let noted: String = catalog.connection.query_row(sql, [], |row| row.get(0)).expect("one row");
+        assert_eq!(noted, "3the process ended without a word");
         // A second opening finds the tables.
         drop(catalog);
         assert_eq!(Catalog::open(&folder.path().join("c.sqlite")).expect("opens").runs().expect("read").len(), 1);

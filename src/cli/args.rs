@@ -22,6 +22,8 @@ pub enum Command {
     Check(Check),
     /// Show what a run would do.
     Plan(Plan),
+    /// Ask every source, store and tool of a job file whether a run would go well.
+    Doctor(Doctor),
     /// List the backups in the stores.
     List(List),
     /// Read a backup back and recount every row.
@@ -100,6 +102,24 @@ pub struct Plan {
     pub offline: bool,
 }
 
+/// `vex doctor`.
+#[derive(Debug, clap::Args)]
+pub struct Doctor {
+    /// The job file.
+    pub file: PathBuf,
+    /// Jobs of the file [default: all]
+    pub jobs: Vec<String>,
+    /// The site file [default: vex.kdl beside the job file, then /etc/vex/vex.kdl]
+    #[arg(long)]
+    pub site: Option<PathBuf>,
+    /// End with 2 on an alert.
+    #[arg(long)]
+    pub strict: bool,
+    /// How findings are printed.
+    #[arg(long, value_enum, default_value = "human")]
+    pub format: Format,
+}
+
 /// `vex list`.
 #[derive(Debug, clap::Args)]
 pub struct List {
@@ -173,6 +193,9 @@ pub struct Restore {
     /// Replace the objects that the backup holds and the target has.
     #[arg(long)]
     pub overwrite: bool,
+    /// Restore users, roles and grants too; those that exist are kept, unless --overwrite.
+    #[arg(long)]
+    pub accounts: bool,
     /// Connections.
     #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=64))]
     pub threads: u16,

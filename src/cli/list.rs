@@ -5,7 +5,7 @@ use std::path::Path;
 use serde::Serialize;
 
 use crate::base::{Size, Stop};
-use crate::catalog::{ArtifactRow, Catalog, CatalogError, CopyRow, ProofRow};
+use crate::catalog::{ArtifactRow, BackupRow, Catalog, CatalogError, CopyRow, ProofRow};
 use crate::plan::StepKind;
 use crate::shelf::{Listing, Shelf, Shelved, looks_ours, survey};
 use crate::store::{self, contract::Result as StoreResult};
@@ -182,7 +182,11 @@ pub fn rebuild(file: &Path, site: Option<&Path>, ground: &Ground) -> Exit {
     }
     let written = open_catalog(&ground.world, &loaded.file).and_then(|mut catalog| {
         let now = ground.world.clock.now().to_string();
-        write(&mut catalog, &found).map_err(|e| e.to_string())?;
+        let bucket = |name: &str| {
+            let store = loaded.file.stores.iter().find(|s| s.name.value == name)?;
+            store.spec.bucket().map(str::to_owned)
+        };
+        write(&mut catalog, &found, &bucket).map_err(|e| e.to_string())?;
         let present: Vec<[&str; 3]> = found
             .iter()
             .map(|(store, _, a)| [a.manifest.id.as_str(), a.manifest.source.as_str(), store.as_str()])
@@ -204,7 +208,11 @@ pub fn rebuild(file: &Path, site: Option<&Path>, ground: &Ground) -> Exit {
     }
 }
 
-fn write(catalog: &mut Catalog, found: &[(String, String, Shelved)]) -> Result<(), CatalogError> {
+fn write(
+    catalog: &mut Catalog,
+    found: &[(String, String, Shelved)],
+    bucket: &dyn Fn(&str) -> Option<String>,
+) -> Result<(), CatalogError> {
     for (store, place, shelved) in found {
         let m = &shelved.manifest;
         let id = m.id.to_string();
@@ -224,11 +232,27 @@ fn write(catalog: &mut Catalog, found: &[(String, String, Shelved)]) -> Result<(
             position: m.position.as_ref().map(ToString::to_string),
             inconsistent: m.inconsistent.join("; "),
         })?;
+        catalog.backup_found(&BackupRow {
+            id: id.clone(),
+            source: m.source.clone(),
+            job: m.job.clone(),
+            host: m.host.clone(),
+            server: m.server.clone(),
+            units: m.units().join(","),
+            name: m.key.rsplit('/').next().unwrap_or_default().to_owned(),
+            raw_bytes: m.raw_bytes(),
+            bytes: m.bytes(),
+            started: m.started.to_string(),
+            finished: m.finished.to_string(),
+            verdict: if m.inconsistent.is_empty() { 1 } else { 2 },
+            note: m.inconsistent.join("; "),
+        })?;
         catalog.copy(&CopyRow {
             id: id.clone(),
             source: m.source.clone(),
             store: store.clone(),
             place: place.clone(),
+            bucket: bucket(store).unwrap_or_default(),
             key: m.key.clone(),
             bytes: m.bytes(),
             started: m.started.to_string(),

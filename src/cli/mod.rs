@@ -2,8 +2,10 @@
 
 mod args;
 mod check;
+mod doctor;
 mod exit;
 mod list;
+mod outside;
 mod pick;
 mod plan;
 mod restore;
@@ -55,6 +57,7 @@ fn dispatch(command: &Command, ground: &Ground) -> Exit {
         Command::Run(args) => run::run(args, ground),
         Command::Check(args) => check::check(args),
         Command::Plan(args) => plan::plan(args, ground),
+        Command::Doctor(args) => doctor::doctor(args, ground),
         Command::List(args) => list::list(args, ground),
         Command::Verify(args) => restore::verify(args, ground),
         Command::Restore(args) => restore::restore(args, ground),

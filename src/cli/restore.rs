@@ -2,12 +2,12 @@
 
 use std::path::PathBuf;
 
-use crate::artifact::{FORMAT, Kind, Level, ProofLine};
+use crate::artifact::{FORMAT, Kind, Level, Member, ProofLine};
 use crate::base::{SecretRef, Size, Stop};
 use crate::job::{Inconsistent, JobFile, MysqlSpec, SourceSpec, SqliteSpec, Tls};
 use crate::pipeline::{self, Fetch, Meter};
 use crate::source::{self, contract::Source};
-use crate::step::{Choice, Fault, choose, restore_into};
+use crate::step::{Choice, Fault, choose, restore_into, with_accounts};
 use crate::world::World;
 
 use crate::cli::args::{Format, Restore, Verify};
@@ -78,7 +78,11 @@ pub fn restore(args: &Restore, ground: &Ground) -> Exit {
 fn try_restore(args: &Restore, ground: &Ground) -> Result<Exit, Exit> {
     let picked = pick(&args.which, &ground.world, &ground.stop)?;
     let target = target(args, picked.file.as_ref(), &picked.manifest.source, &ground.world, &ground.stop)?;
-    let choice = choose(&picked.manifest, &args.only, args.rename.as_deref(), args.overwrite).map_err(|f| fail(&f))?;
+    let choice = choose(&picked.manifest, &args.only, args.rename.as_deref(), args.overwrite);
+    let mut choice = choice.map_err(|f| fail(&f))?;
+    if args.accounts {
+        with_accounts(&picked.manifest, &mut choice).map_err(|f| fail(&f))?;
+    }
     show(args, &picked, target.as_ref(), &choice, &ground.stop).map_err(|f| fail(&f))?;
     if args.dry_run {
         return Ok(Exit::Success);
@@ -132,6 +136,13 @@ fn show(args: &Restore, picked: &Picked, target: &dyn Source, choice: &Choice, s
         choice.count(Kind::Table),
         choice.count(Kind::View)
     ));
+    let accounts = |members: &[Member]| members.iter().filter(|m| m.kind == Kind::Account).count();
+    match (accounts(&manifest.members), accounts(&choice.loading.members)) {
+        (0, _) => {}
+        (held, 0) => tell(&format!("! leaves out {held} accounts; --accounts restores them")),
+        (held, _) if args.overwrite => tell(&format!("replaces {held} accounts, but never the one that restores")),
+        (held, _) => tell(&format!("makes {held} accounts; those that exist are kept as they are")),
+    }
     if args.overwrite {
         for object in existing {
             tell(&format!("replaces {object}"));
@@ -210,6 +221,7 @@ fn parse_target(text: &str, password: Option<SecretRef>) -> Result<SourceSpec, S
         lock_wait: std::time::Duration::from_secs(1),
         ddl_wait: std::time::Duration::from_secs(10),
         inconsistent: Inconsistent::Refuse,
+        accounts: false,
     };
     for (name, value) in url.query_pairs() {
         match name.as_ref() {

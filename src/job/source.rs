@@ -67,6 +67,8 @@ pub struct MysqlSpec {
     pub ddl_wait: Duration,
     /// What to do when one point in time can't be had.
     pub inconsistent: Inconsistent,
+    /// Whether users, roles and grants are dumped too.
+    pub accounts: bool,
 }
 
 /// How a connection is protected.

@@ -42,6 +42,14 @@ impl StoreSpec {
             StoreSpec::S3(_) => "s3",
         }
     }
+
+    /// The bucket, if it is one.
+    pub fn bucket(&self) -> Option<&str> {
+        match self {
+            StoreSpec::Dir(_) => None,
+            StoreSpec::S3(spec) => Some(&spec.bucket),
+        }
+    }
 }
 
 /// A folder; keys are paths below it.

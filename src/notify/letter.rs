@@ -104,6 +104,7 @@ mod tests {
                 finished: moment,
                 position: None,
                 inconsistent: Vec::new(),
+                lost: Vec::new(),
             }],
             copies: vec![CopySummary {
                 source: "shop".into(),

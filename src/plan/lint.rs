@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use crate::base::{Complaint, Spanned, Text};
-use crate::job::{JobFile, NotifyKind, NotifyOn, StepDecl};
+use crate::job::{JobFile, NotifyKind, NotifyOn, SourceSpec, StepDecl};
 use crate::plan::problem;
 
 /// All warnings of a job file; `main` is the text whose unused declarations count.
@@ -35,6 +35,13 @@ pub fn lint(file: &JobFile, main: &std::path::Path, complaints: &mut Vec<Complai
         if dumps && sent && !verified(file, &job.name.value) && !problem::is_meant(complaints, "verify") {
             complaints.push(problem::no_verify(&job.name));
         }
+        for dump in job.steps.iter().filter(|s| s.enabled).filter_map(|s| match &s.kind {
+            StepDecl::Dump(dump) if dump.archive.or(&job.archive).password.is_none() => Some(dump),
+            StepDecl::Dump(_) | StepDecl::Verify(_) | StepDecl::Exec(_) => None,
+        }) {
+            let open = dump.sources.iter().filter(|word| has_accounts(file, &word.value));
+            complaints.extend(open.map(problem::open_accounts));
+        }
         if job.within.is_some() && job.schedule.is_none() {
             complaints.push(problem::within_alone(&job.name));
         }
@@ -46,6 +53,12 @@ pub fn lint(file: &JobFile, main: &std::path::Path, complaints: &mut Vec<Complai
         let place = c.span().map(|s| (Arc::as_ptr(&s.text) as usize, s.start));
         told.insert((c.code, c.message.clone(), place))
     });
+}
+
+/// Whether a source's users and roles are dumped too.
+fn has_accounts(file: &JobFile, name: &str) -> bool {
+    let accounts = |spec: &SourceSpec| matches!(spec, SourceSpec::Mysql(spec) if spec.accounts);
+    file.sources.iter().any(|s| s.enabled && s.name.value == name && accounts(&s.spec))
 }
 
 /// Whether a `keep` was written where it could not be taken.

@@ -122,6 +122,13 @@ pub fn no_verify(job: &Spanned<String>) -> Complaint {
         .help("Add `verify \"store\"` to its dumps: a backup that was never read back is a hope.")
 }
 
+/// A dump of accounts that nobody has sealed.
+pub fn open_accounts(word: &Spanned<String>) -> Complaint {
+    Complaint::warning("vex::archive::accounts", format!("the accounts of `{}` are stored unsealed", word.value))
+        .label(&word.span, "its users, roles and the hashes of their passwords")
+        .help("Add `archive { password … }` to the dump or the job, or leave `accounts` out.")
+}
+
 /// A job without a step that takes part.
 pub fn empty_job(job: &Spanned<String>) -> Complaint {
     Complaint::error("vex::job::empty", format!("job `{}` has no step", job.value))

@@ -89,6 +89,11 @@ impl Listener for Log {
             Event::StepStarted { step, .. } => (Level::Info, Some(*step), "begins".into()),
             Event::Progress { .. } => return Vec::new(),
             Event::Said { step, level, text } => (*level, *step, text.clone()),
+            Event::Dumping { step, dump } => (
+                Level::Info,
+                Some(*step),
+                format!("dumps {} of {} as {}", dump.units.join(","), dump.server, dump.name),
+            ),
             Event::Artifact { step, artifact } => {
                 let text = format!(
                     "read {} rows, {} bytes of {} from {}; position {}",

@@ -8,7 +8,7 @@ use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use crate::catalog::{ArtifactRow, Catalog, CatalogError, CopyRow, ProofRow, RunRow, StepRow};
+use crate::catalog::{ArtifactRow, BackupRow, Catalog, CatalogError, CopyRow, ProofRow, RunRow, StepRow};
 use crate::run::{ArtifactFacts, Event, Failure, Level, Listener, Stamped, StepEnd};
 
 /// Writes history.
@@ -22,11 +22,13 @@ pub struct Recorder {
     known: Known,
 }
 
-/// What must be remembered between events: source of each step, and the job.
+/// What must be remembered between events: job and machine, the source of each step, and which steps dump.
 #[derive(Default)]
 struct Known {
     job: String,
+    host: String,
     sources: Vec<(usize, String)>,
+    dumps: Vec<usize>,
 }
 
 impl Recorder {
@@ -125,6 +127,9 @@ fn record(catalog: &mut Catalog, known: &mut Known, stamped: &Stamped) -> Result
     match &stamped.event {
         Event::RunStarted { run } => {
             known.job.clone_from(&run.job);
+            known.host.clone_from(&run.host);
+            let dumps = |(_, a): &(usize, &String)| a.split('/').nth(1) == Some("dump");
+            known.dumps = run.steps.iter().enumerate().filter(dumps).map(|(i, _)| i).collect();
             // The third part of an address is the source it is about.
             let source = |a: &String| a.split('/').nth(2).unwrap_or_default().to_owned();
             known.sources = run.steps.iter().enumerate().map(|(i, a)| (i, source(a))).collect();
@@ -140,21 +145,40 @@ fn record(catalog: &mut Catalog, known: &mut Known, stamped: &Stamped) -> Result
             };
             catalog.run_started(&row, &run.steps)
         }
-        Event::StepStarted { step, .. } => catalog.step_started(&run, *step, &at),
+        Event::StepStarted { step, .. } => {
+            if known.dumps.contains(step) {
+                catalog.backup_started(&begun(known, &run, &source_of(known, *step), &at))?;
+            }
+            catalog.step_started(&run, *step, &at)
+        }
         Event::Progress { .. } | Event::Said { .. } => Ok(()),
-        Event::Artifact { artifact, .. } => catalog.artifact(&artifact_rows(artifact, &known.job)),
-        Event::Copied { step, id, store, place, key, bytes, started, verdict, failure } => catalog.copy(&CopyRow {
-            id: id.to_string(),
-            source: source_of(known, *step),
-            store: store.clone(),
-            place: place.clone(),
-            key: key.clone(),
-            bytes: *bytes,
-            started: started.to_string(),
-            finished: at,
-            verdict: verdict.code(),
-            message: failure.as_ref().map(Failure::line).unwrap_or_default(),
+        Event::Dumping { dump, .. } => catalog.backup_named(&BackupRow {
+            id: run,
+            source: dump.source.clone(),
+            server: dump.server.clone(),
+            units: dump.units.join(","),
+            name: dump.name.clone(),
+            started: dump.started.to_string(),
+            ..BackupRow::default()
         }),
+        Event::Artifact { artifact, .. } => {
+            catalog.artifact(&artifact_rows(artifact, &known.job))?;
+            catalog.backup_read(&backup_row(artifact, known))
+        }
+        Event::Copied { step, id, store, place, key, bytes, started, finished, bucket, verdict, failure } => catalog
+            .copy(&CopyRow {
+                id: id.to_string(),
+                source: source_of(known, *step),
+                store: store.clone(),
+                place: place.clone(),
+                bucket: bucket.clone().unwrap_or_default(),
+                key: key.clone(),
+                bytes: *bytes,
+                started: started.to_string(),
+                finished: finished.map_or(at, |f| f.to_string()),
+                verdict: verdict.code(),
+                message: failure.as_ref().map(Failure::line).unwrap_or_default(),
+            }),
         Event::Proved { step, id, store, level, proven, good, damage } => catalog.proof(&ProofRow {
             id: id.to_string(),
             source: source_of(known, *step),
@@ -174,12 +198,58 @@ fn record(catalog: &mut Catalog, known: &mut Known, stamped: &Stamped) -> Result
                 StepEnd::Skipped { missing } => ("skipped", None, format!("{missing} did not give what it needs")),
                 StepEnd::Interrupted => ("interrupted", Some(3), String::new()),
             };
+            if known.dumps.contains(step) {
+                let source = source_of(known, *step);
+                let note = match end {
+                    StepEnd::Done { .. } => None,
+                    StepEnd::Failed { failure, .. } => Some(failure.line()),
+                    StepEnd::Skipped { .. } => Some(format!("did not run: {message}")),
+                    StepEnd::Interrupted => Some("interrupted".into()),
+                };
+                if let Some(note) = note {
+                    // One that did not run has no row yet.
+                    catalog.backup_started(&begun(known, &run, &source, &at))?;
+                    catalog.backup_failed(&run, &source, &at, &note)?;
+                }
+            }
             let row = StepRow { number: *step, address: address.clone(), state: state.into(), verdict, message };
             catalog.step_finished(&run, &row, &at)
         }
         Event::RunFinished { verdict, interrupted } => {
             catalog.run_finished(&run, &at, verdict.code(), if *interrupted { "interrupted" } else { "" })
         }
+    }
+}
+
+/// A dump of which nothing is known but that it is to be made.
+fn begun(known: &Known, run: &str, source: &str, at: &str) -> BackupRow {
+    BackupRow {
+        id: run.to_owned(),
+        source: source.to_owned(),
+        job: known.job.clone(),
+        host: known.host.clone(),
+        started: at.to_owned(),
+        ..BackupRow::default()
+    }
+}
+
+/// A dump that was read to its end.
+fn backup_row(artifact: &ArtifactFacts, known: &Known) -> BackupRow {
+    let look: Vec<String> = artifact.inconsistent.iter().chain(&artifact.lost).cloned().collect();
+    BackupRow {
+        id: artifact.id.to_string(),
+        source: artifact.source.clone(),
+        job: known.job.clone(),
+        host: known.host.clone(),
+        server: artifact.server.clone(),
+        units: artifact.units.join(","),
+        name: artifact.name.clone(),
+        raw_bytes: artifact.raw,
+        bytes: artifact.bytes,
+        started: artifact.started.to_string(),
+        finished: artifact.finished.to_string(),
+        verdict: if look.is_empty() { 1 } else { 2 },
+        note: look.join("; "),
     }
 }
 

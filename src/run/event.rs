@@ -189,6 +189,26 @@ pub struct ArtifactFacts {
     pub position: Option<String>,
     /// Why it is not one point in time.
     pub inconsistent: Vec<String>,
+    /// What it should hold and does not.
+    #[serde(default)]
+    pub lost: Vec<String>,
+}
+
+/// What a dump that has begun is of.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DumpFacts {
+    /// Its identity.
+    pub id: Id,
+    /// The source.
+    pub source: String,
+    /// Version of the server.
+    pub server: String,
+    /// Its databases.
+    pub units: Vec<String>,
+    /// The name it will have.
+    pub name: String,
+    /// When the chain began.
+    pub started: Timestamp,
 }
 
 /// All that a run says.
@@ -224,6 +244,13 @@ pub enum Event {
         /// Its text.
         text: String,
     },
+    /// A dump has its snapshot and its name, and begins to move bytes.
+    Dumping {
+        /// Index of the step.
+        step: usize,
+        /// What it is of.
+        dump: DumpFacts,
+    },
     /// An artifact was read and pressed; its copies follow.
     Artifact {
         /// Index of the step.
@@ -247,6 +274,12 @@ pub enum Event {
         bytes: u64,
         /// When sending began.
         started: Timestamp,
+        /// When it ended.
+        #[serde(default)]
+        finished: Option<Timestamp>,
+        /// The bucket, if the store is one.
+        #[serde(default)]
+        bucket: Option<String>,
         /// Its verdict.
         verdict: Verdict,
         /// Why it failed.

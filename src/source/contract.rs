@@ -7,9 +7,10 @@
 //! - nothing is fed to a client program.
 
 use std::fmt;
+use std::path::PathBuf;
 
 use crate::artifact::{Member, Position, Proof};
-use crate::base::{Stop, Stopped};
+use crate::base::{Finding, Stop, Stopped};
 
 /// What went wrong with a source, and whether trying again can help.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -117,6 +118,26 @@ impl Facts {
     }
 }
 
+/// What a source is examined for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Purpose {
+    /// Connections that dump it; 0 if nothing does.
+    pub readers: usize,
+    /// Whether backups are restored into it.
+    pub load: bool,
+}
+
+/// What an examination found.
+#[derive(Debug, Clone, Default)]
+pub struct Examined {
+    /// One line each.
+    pub findings: Vec<Finding>,
+    /// Estimated bytes of a dump before compression.
+    pub bytes: u64,
+    /// Where its data lies, if that is on this machine.
+    pub data: Option<PathBuf>,
+}
+
 /// How a snapshot is to be taken.
 #[derive(Debug, Clone, Copy)]
 pub struct Reading {
@@ -151,6 +172,9 @@ pub trait Out {
 pub trait Source: Send + Sync {
     /// Asks what is there, without locks.
     fn probe(&self, stop: &Stop) -> Result<Facts>;
+
+    /// Looks at all that a backup or a restore needs; changes nothing. An error is a source that can't be asked at all.
+    fn examine(&self, purpose: Purpose, stop: &Stop) -> Result<Examined>;
 
     /// Takes one consistent view of all that matches.
     fn snapshot(&self, reading: Reading, stop: &Stop) -> Result<Box<dyn Snapshot>>;
@@ -218,6 +242,8 @@ pub struct Loading {
     pub rename: Option<String>,
     /// Whether objects that exist may be replaced.
     pub overwrite: bool,
+    /// Version of the server the members come from.
+    pub server: String,
 }
 
 /// One entry on its way into a target.

@@ -8,11 +8,11 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
-use crate::artifact::{ALGORITHM, EntryLine, FORMAT, Manifest, ObjectLine};
+use crate::artifact::{ALGORITHM, EntryLine, Manifest, Member, ObjectLine, format_of};
 use crate::base::Stop;
 use crate::pipeline::{self, Counts, Meter, Shape};
 use crate::plan::Backup;
-use crate::run::{ArtifactFacts, Done, Event, Progress, Say, Verdict};
+use crate::run::{ArtifactFacts, Done, DumpFacts, Event, Progress, Say, Verdict};
 use crate::source::contract::{Reading, Snapshot};
 use crate::step::copies::Copies;
 use crate::step::fault::Fault;
@@ -35,7 +35,19 @@ impl Steps {
         for remark in snapshot.remarks() {
             say.info(remark.clone());
         }
-        let Some(begun) = copies.begin(&self.world.clock, &self.zone, stop)? else {
+        let begun = copies.begin(&self.world.clock, &self.zone, stop)?;
+        say.event(Event::Dumping {
+            step: say.step(),
+            dump: DumpFacts {
+                id: self.run.clone(),
+                source: backup.source.name.clone(),
+                server: snapshot.version().to_owned(),
+                units: units_of(snapshot.members()),
+                name: copies.name().unwrap_or_default().to_owned(),
+                started,
+            },
+        });
+        let Some(begun) = begun else {
             return Ok(copies.report(self.run.clone(), 0, say));
         };
         let (presses, lanes) = (rayon::current_num_threads(), begun.uploads.iter().map(|u| u.lanes).sum());
@@ -48,7 +60,7 @@ impl Steps {
         };
         let meter = Meter::default();
         meter.expect(snapshot.estimate());
-        let written = watched(&meter, say, stop, |stop| {
+        let piped = watched(&meter, say, stop, |stop| {
             pipeline::backup(
                 pipeline::Backup {
                     snapshot: snapshot.as_ref(),
@@ -61,13 +73,23 @@ impl Steps {
                 },
                 stop,
             )
-        })?;
+        });
+        let written = match piped {
+            Ok(written) => written,
+            // It was the stores that failed: each has its line. A dump that failed was never sent anywhere.
+            Err(Fault::Pipeline(pipeline::Error::NoStore(why))) => {
+                copies.lose(&why);
+                return Ok(copies.report(self.run.clone(), 0, say));
+            }
+            Err(fault) => return Err(fault),
+        };
         for remark in snapshot.afterwards() {
             say.info(remark);
         }
         say.info(format!("{} of {} chunk buffers were in use at most", written.peak_chunks, shape.chunk_permits()));
         let manifest = draft(&written.entries, Some(written.object));
-        say.event(Event::Artifact { step: say.step(), artifact: artifact_facts(&manifest, &begun.name) });
+        let facts = artifact_facts(&manifest, &begun.name, snapshot.lost());
+        say.event(Event::Artifact { step: say.step(), artifact: facts });
         for (store, manifest) in copies.commit(written.uploads, &manifest, &begun.name, stop) {
             self.note_made(&backup.source.name, &store, manifest);
         }
@@ -95,7 +117,7 @@ impl Steps {
         object: Option<ObjectLine>,
     ) -> Manifest {
         Manifest {
-            format: FORMAT,
+            format: format_of(snapshot.members()),
             id: self.run.clone(),
             job: self.job.clone(),
             source: backup.source.name.clone(),
@@ -157,7 +179,18 @@ fn progress(counts: Counts) -> Progress {
     Progress { raw: counts.raw, rows: counts.rows, stored: counts.stored, sent: counts.sent, estimate: counts.estimate }
 }
 
-fn artifact_facts(manifest: &Manifest, name: &str) -> ArtifactFacts {
+/// The databases of some members, in order.
+fn units_of(members: &[Member]) -> Vec<String> {
+    let mut units: Vec<String> = Vec::new();
+    for member in members.iter().filter(|m| !m.unit.is_empty()) {
+        if units.last() != Some(&member.unit) && !units.contains(&member.unit) {
+            units.push(member.unit.clone());
+        }
+    }
+    units
+}
+
+fn artifact_facts(manifest: &Manifest, name: &str, lost: &[String]) -> ArtifactFacts {
     ArtifactFacts {
         id: manifest.id.clone(),
         source: manifest.source.clone(),
@@ -172,5 +205,6 @@ fn artifact_facts(manifest: &Manifest, name: &str) -> ArtifactFacts {
         finished: manifest.finished,
         position: manifest.position.as_ref().map(ToString::to_string),
         inconsistent: manifest.inconsistent.clone(),
+        lost: lost.to_vec(),
     }
 }

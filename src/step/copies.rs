@@ -8,7 +8,7 @@ use jiff::{Timestamp, tz::TimeZone};
 
 use crate::artifact::{Manifest, backup_name};
 use crate::base::{Id, Stop};
-use crate::pipeline::Copy;
+use crate::pipeline::{self, Copy};
 use crate::plan::{Backup, CopyPlan};
 use crate::run::{Done, Event, Failure, Say, Verdict};
 use crate::shelf::Shelf;
@@ -23,12 +23,18 @@ const NAMES: usize = 90;
 /// The copies of one backup.
 pub struct Copies<'a> {
     all: Vec<OneCopy<'a>>,
+    /// The name they have, once there is one.
+    name: Option<String>,
+    /// Tells when a copy ended.
+    clock: Clock,
 }
 
 struct OneCopy<'a> {
     plan: &'a CopyPlan,
     place: String,
     started: Timestamp,
+    /// When it was made, or failed.
+    finished: Option<Timestamp>,
     state: State,
 }
 
@@ -70,10 +76,12 @@ impl<'a> Copies<'a> {
                     Err(error) => say.info(format!("leftovers of killed runs stay: {error}")),
                 }
             }
-            all.push(OneCopy { plan, place, started, state: shelf.map_or_else(State::Failed, State::Open) });
+            let finished = shelf.is_err().then(|| steps.world.clock.now());
+            let state = shelf.map_or_else(State::Failed, State::Open);
+            all.push(OneCopy { plan, place, started, finished, state });
         }
         stop.check()?;
-        Ok(Copies { all })
+        Ok(Copies { all, name: None, clock: steps.world.clock.clone() })
     }
 
     /// Begins all copies under one name; a name that is taken anywhere waits for the next second. `None`: no store took it.
@@ -108,6 +116,7 @@ impl<'a> Copies<'a> {
         attempts: Vec<Option<Result<Box<dyn Upload>, Error>>>,
         now: Timestamp,
     ) -> Option<Begun> {
+        self.name = Some(name.clone());
         let (mut uploads, mut key) = (Vec::new(), None);
         let old = std::mem::take(&mut self.all);
         self.all = old
@@ -119,11 +128,18 @@ impl<'a> Copies<'a> {
                     key.get_or_insert_with(|| shelf.key(&name));
                     OneCopy { state: State::Begun(shelf), started: now, ..copy }
                 }
-                (_, Some(Err(error))) => OneCopy { state: State::Failed(error.into()), ..copy },
+                (_, Some(Err(error))) => {
+                    OneCopy { state: State::Failed(error.into()), finished: Some(self.clock.now()), ..copy }
+                }
                 (state, _) => OneCopy { state, ..copy },
             })
             .collect();
         key.map(|key| Begun { name, key, uploads })
+    }
+
+    /// The name they have, once one was tried.
+    pub fn name(&self) -> Option<&str> {
+        self.name.as_deref()
     }
 
     /// Commits the uploads that are whole; returns store and manifest of each copy that exists now.
@@ -143,11 +159,21 @@ impl<'a> Copies<'a> {
                 Ok(()) => State::Made(own.key.clone()),
                 Err(error) => State::Failed(error.into()),
             };
+            copy.finished = Some(self.clock.now());
             if matches!(copy.state, State::Made(_)) {
                 made.push((copy.plan.store.name.clone(), own));
             }
         }
         made
+    }
+
+    /// Notes that no upload that was begun could be sent to its end; the pipeline has aborted them.
+    pub fn lose(&mut self, why: &str) {
+        let now = self.clock.now();
+        for copy in self.all.iter_mut().filter(|c| matches!(c.state, State::Begun(_))) {
+            copy.state = State::Failed(Fault::Pipeline(pipeline::Error::NoStore(why.to_owned())));
+            copy.finished = Some(now);
+        }
     }
 
     /// Says what became of every copy, and how well the chain did.
@@ -156,7 +182,10 @@ impl<'a> Copies<'a> {
         for copy in self.all {
             let (key, failure) = match &copy.state {
                 State::Made(key) => (key.clone(), None),
-                State::Failed(fault) => (copy.plan.naming.key("backup"), Some(Failure::of(fault))),
+                State::Failed(fault) => {
+                    let name = self.name.as_deref().unwrap_or("backup");
+                    (copy.plan.naming.key(name), Some(Failure::of(fault)))
+                }
                 State::Open(_) | State::Begun(_) => panic!("BUG: a copy without end"),
             };
             let verdict = match (&failure, copy.plan.optional) {
@@ -179,6 +208,8 @@ impl<'a> Copies<'a> {
                 key,
                 bytes,
                 started: copy.started,
+                finished: copy.finished,
+                bucket: copy.plan.store.spec.bucket().map(str::to_owned),
                 verdict,
                 failure,
             });

@@ -45,6 +45,10 @@ pub fn choose(manifest: &Manifest, only: &[String], rename: Option<&str>, overwr
             return Err(nothing(format!("{selector} is not in the backup"), near.or(Some(units))));
         }
     }
+    // Accounts come back only when they are asked for.
+    for (wanted, _) in wanted.iter_mut().zip(&manifest.members).filter(|(_, m)| is_about_account(m)) {
+        *wanted = false;
+    }
     let whole_file = only.is_empty() && manifest.members.iter().any(|m| m.kind == Kind::File);
     // A whole restore takes the exact file and proves its tables; a part of it takes SQL.
     let chosen: Vec<bool> = manifest
@@ -68,8 +72,35 @@ pub fn choose(manifest: &Manifest, only: &[String], rename: Option<&str>, overwr
             return Err(nothing(format!("--as {name} takes exactly one database, not {}", units.len()), hint));
         }
     }
-    let loading = Loading { members, rename: rename.map(str::to_owned), overwrite };
+    let loading = Loading { members, rename: rename.map(str::to_owned), overwrite, server: manifest.server.clone() };
     Ok(Choice { loading, chosen })
+}
+
+/// Whether a member is a user or a role, or what one may do.
+fn is_about_account(member: &Member) -> bool {
+    matches!(member.kind, Kind::Account | Kind::Grants)
+}
+
+/// Adds all accounts of the backup to what is restored.
+pub fn with_accounts(manifest: &Manifest, choice: &mut Choice) -> Result<(), Fault> {
+    let nothing = |found: &str, hint: &str| {
+        let (found, hint) = (found.to_owned(), Some(hint.to_owned()));
+        Fault::Nothing { doing: "choose what to restore".into(), found, hint }
+    };
+    if choice.loading.rename.is_some() {
+        return Err(nothing(
+            "--accounts and --as together",
+            "Grants name databases as they were: restore accounts by themselves.",
+        ));
+    }
+    if !manifest.members.iter().any(is_about_account) {
+        return Err(nothing("the backup holds no accounts", "They are dumped with `accounts #true` in the source."));
+    }
+    for (index, member) in manifest.members.iter().enumerate().filter(|(_, m)| is_about_account(m)) {
+        choice.chosen[index] = true;
+        choice.loading.members.push(member.clone());
+    }
+    Ok(())
 }
 
 /// Whether `DB` or `DB.TABLE` names the member: a table brings its rows, indexes and triggers, and its database.

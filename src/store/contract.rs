@@ -9,8 +9,9 @@
 
 use std::fmt;
 use std::ops::Range;
+use std::path::PathBuf;
 
-use crate::base::{Stop, Stopped};
+use crate::base::{Finding, Stop, Stopped};
 
 /// What went wrong in a store, and whether trying again can help.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -90,6 +91,17 @@ pub struct Object {
     pub bytes: u64,
 }
 
+/// What a store is examined for.
+#[derive(Debug, Clone, Default)]
+pub struct Coming {
+    /// The key of the probe.
+    pub probe: String,
+    /// Bytes that one run brings, at most.
+    pub bytes: u64,
+    /// Where the data of its sources lies, as far as that is on this machine.
+    pub data: Vec<PathBuf>,
+}
+
 /// Where artifacts rest.
 pub trait Store: Send + Sync {
     /// Begins a large object; its parts have the sizes of the part plan, all equal but the last.
@@ -112,6 +124,9 @@ pub trait Store: Send + Sync {
 
     /// Removes what killed runs left under `under`: temporary files, uploads nobody will finish. Returns how many.
     fn sweep(&self, under: &str, stop: &Stop) -> Result<usize>;
+
+    /// Looks at all that backups need of it; changes nothing but the probe.
+    fn examine(&self, coming: &Coming, stop: &Stop) -> Vec<Finding>;
 
     /// How many parts are best sent at once.
     fn lanes(&self) -> usize;

@@ -6,8 +6,9 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::{Arc, Mutex};
 
-use crate::base::Stop;
-use crate::store::contract::{Error, ErrorKind, Object, Result, Store, Upload};
+use crate::base::{Finding, Stop};
+use crate::store::contract::{Coming, Error, ErrorKind, Object, Result, Store, Upload};
+use crate::store::probe::probe;
 
 /// Objects by key; clones share them.
 #[derive(Clone, Default)]
@@ -83,6 +84,10 @@ impl Store for Memory {
     fn sweep(&self, _: &str, stop: &Stop) -> Result<usize> {
         stop.check()?;
         Ok(0)
+    }
+
+    fn examine(&self, coming: &Coming, stop: &Stop) -> Vec<Finding> {
+        probe(self, &coming.probe, stop)
     }
 
     fn lanes(&self) -> usize {

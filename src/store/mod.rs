@@ -4,17 +4,19 @@ pub mod contract;
 mod dir;
 mod memory;
 mod pointed;
+mod probe;
 mod s3;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 pub use dir::Dir;
 pub use memory::Memory;
 pub use s3::{Pace, S3};
 
-use crate::base::Stop;
+use crate::base::{Finding, Stop};
 use crate::job::StoreSpec;
-use crate::store::contract::{Result, Store};
+use crate::store::contract::{Coming, Result, Store};
 use crate::store::pointed::Pointed;
 use crate::world::World;
 
@@ -26,6 +28,18 @@ pub fn lanes(spec: &StoreSpec) -> usize {
     match spec {
         StoreSpec::Dir(_) => dir::LANES,
         StoreSpec::S3(_) => LANES,
+    }
+}
+
+/// Examines a store; an error is one that can't be opened. Less patient than a run: somebody waits for the answer.
+pub fn examine(spec: &StoreSpec, coming: &Coming, world: &World, stop: &Stop) -> Result<Vec<Finding>> {
+    match spec {
+        StoreSpec::Dir(spec) => Ok(Dir::open(spec, world)?.examine(coming, stop)),
+        StoreSpec::S3(spec) => {
+            let (stall, longest) = (Duration::from_secs(20), Duration::from_secs(2));
+            let pace = Pace { stall, longest, tries: 3, ..Pace::new(LANES) };
+            Ok(S3::open_with(spec, world, pace, stop)?.examine(coming, stop))
+        }
     }
 }
 

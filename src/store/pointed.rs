@@ -5,8 +5,8 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use crate::base::Stop;
-use crate::store::contract::{Object, Result, Store, Upload};
+use crate::base::{Finding, Stop};
+use crate::store::contract::{Coming, Object, Result, Store, Upload};
 use crate::world::point;
 
 /// A store with points.
@@ -48,6 +48,10 @@ impl Store for Pointed {
 
     fn sweep(&self, under: &str, stop: &Stop) -> Result<usize> {
         around("sweep", || self.0.sweep(under, stop))
+    }
+
+    fn examine(&self, coming: &Coming, stop: &Stop) -> Vec<Finding> {
+        self.0.examine(coming, stop)
     }
 
     fn lanes(&self) -> usize {

@@ -133,6 +133,12 @@ pub const KINDS: &[Kind] = &[
                 "refuse",
                 "What to do when one point in time can't be had.",
             ),
+            field(
+                "accounts",
+                Form::Switch,
+                "#false",
+                "Dump users, roles and grants too; their hashes are secrets, so seal the archive.",
+            ),
             field("scratch", Form::Switch, "#false", "Restore drills may overwrite it."),
             ENABLED,
         ],

@@ -56,6 +56,7 @@ fn mysql(node: &Node, complaints: &mut Vec<Complaint>) -> MysqlSpec {
             Some("alert") => Inconsistent::Alert,
             _ => Inconsistent::Refuse,
         },
+        accounts: node.switch("accounts").unwrap_or(false),
     }
 }
 

@@ -18,6 +18,13 @@ pub enum Family {
     Mariadb,
 }
 
+impl Family {
+    /// The family of a server by the version it names.
+    pub fn named(version: &str) -> Family {
+        if version.to_lowercase().contains("mariadb") { Family::Mariadb } else { Family::Mysql }
+    }
+}
+
 /// Which server it is.
 #[derive(Debug, Clone)]
 pub struct Flavor {
@@ -35,8 +42,7 @@ impl Flavor {
         let fail = |e| wrap("ask the server for its version", e);
         let version: String = connection.query_first("SELECT VERSION()").map_err(fail)?.unwrap_or_default();
         let comment: String = connection.query_first("SELECT @@version_comment").map_err(fail)?.unwrap_or_default();
-        let both = format!("{version} {comment}").to_lowercase();
-        let family = if both.contains("mariadb") { Family::Mariadb } else { Family::Mysql };
+        let family = Family::named(&format!("{version} {comment}"));
         // Replication once needed MariaDB to call itself 5.5.5-10.x.
         let numbers = version.strip_prefix("5.5.5-").unwrap_or(&version);
         let mut parts = numbers.split(['.', '-']).map(|p| p.parse::<u32>().unwrap_or(0));

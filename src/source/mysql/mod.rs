@@ -2,14 +2,19 @@
 //!
 //! No client program is ever run. Which of the two servers it is, is asked, not configured.
 
+mod account;
+mod admit;
 mod column;
 mod connect;
+mod doctor;
 mod fault;
 mod flavor;
 mod guard;
 mod hold;
 mod literal;
+mod needs;
 mod object;
+mod privilege;
 mod range;
 mod rows;
 mod schema;
@@ -21,23 +26,25 @@ mod watch;
 
 use crate::base::Stop;
 use crate::job::MysqlSpec;
-use crate::source::contract::{Facts, Reading, Result, Snapshot, Source, Target, UnitFacts};
+use crate::source::contract::{Examined, Facts, Purpose, Reading, Result, Snapshot, Source, Target, UnitFacts};
 use crate::source::mysql::connect::Connector;
 use crate::source::mysql::flavor::Flavor;
 use crate::source::mysql::guard::settled;
 use crate::source::mysql::snapshot::MysqlSnapshot;
 use crate::source::mysql::target::MysqlTarget;
+use crate::world::Clock;
 
 /// A server.
 pub struct Mysql {
     spec: MysqlSpec,
     connector: Connector,
+    clock: Clock,
 }
 
 impl Mysql {
     /// The server of `spec`; its password is revealed now, and it is not asked yet.
-    pub fn open(spec: &MysqlSpec, stop: &Stop) -> Result<Mysql> {
-        Ok(Mysql { spec: spec.clone(), connector: Connector::new(spec, stop)? })
+    pub fn open(spec: &MysqlSpec, clock: &Clock, stop: &Stop) -> Result<Mysql> {
+        Ok(Mysql { spec: spec.clone(), connector: Connector::new(spec, stop)?, clock: clock.clone() })
     }
 }
 
@@ -56,6 +63,10 @@ impl Source for Mysql {
         let tables = |unit: &schema::Unit| unit.tables.iter().map(|t| (t.name.clone(), t.rows, t.bytes)).collect();
         let facts = units.iter().map(|unit| UnitFacts { name: unit.name.clone(), tables: tables(unit) }).collect();
         Ok(Facts { version: flavor.version.clone(), units: facts, locks: flavor.locks(), warnings })
+    }
+
+    fn examine(&self, purpose: Purpose, stop: &Stop) -> Result<Examined> {
+        doctor::examine(&self.spec, &self.connector, &self.clock, purpose, stop)
     }
 
     fn snapshot(&self, reading: Reading, stop: &Stop) -> Result<Box<dyn Snapshot>> {

@@ -9,7 +9,10 @@ use mysql::{Conn, Row, Value};
 use crate::artifact::{Kind, Member, Phase};
 use crate::source::contract::{Error, ErrorKind, Result};
 use crate::source::mysql::fault::{run, wrap};
+use crate::source::mysql::flavor::Flavor;
 use crate::source::mysql::literal::as_utf8;
+use crate::source::mysql::needs::sees_routines;
+use crate::source::mysql::privilege::{Privileges, Scope as On};
 use crate::source::mysql::schema::{Unit, literal, qualified, quoted};
 
 /// A member and its script.
@@ -114,22 +117,12 @@ impl Reader<'_> {
         let unit = self.unit.name.clone();
         let sql = format!("SHOW EVENTS FROM {}", quoted(&unit));
         self.connection.query_drop(sql).map_err(|e| wrap(&format!("list the events of {unit}"), e))?;
-        let held = |table: &str, filter: &str| {
-            format!(
-                "SELECT PRIVILEGE_TYPE FROM information_schema.{table} WHERE \
-                 GRANTEE=CONCAT('\\'', SUBSTRING_INDEX(CURRENT_USER(), '@', 1), '\\'@\\'', SUBSTRING_INDEX(CURRENT_USER(), '@', -1), \
-                 '\\''){filter}"
-            )
-        };
-        let filter = format!(" AND {} LIKE TABLE_SCHEMA", literal(&unit));
-        let sql = format!("{} UNION {}", held("USER_PRIVILEGES", ""), held("SCHEMA_PRIVILEGES", &filter));
-        let doing = format!("ask for the privileges on {unit}");
-        let held: Vec<String> = self.connection.query(sql).map_err(|e| wrap(&doing, e))?;
-        let has = |wanted: &[&str]| held.iter().any(|h| wanted.contains(&h.as_str()));
-        if !has(&["TRIGGER", "SUPER"]) {
+        let flavor = Flavor::of(self.connection)?;
+        let held = Privileges::of(self.connection, &flavor)?;
+        if !held.has(&["TRIGGER", "SUPER"], &On::Database(unit.clone())) {
             self.found.lost.push(format!("triggers of {unit} may be missing: no TRIGGER privilege was found"));
         }
-        if !has(&["SHOW_ROUTINE", "EXECUTE", "ALTER ROUTINE", "CREATE ROUTINE", "SELECT"]) {
+        if !sees_routines(&held, &unit) {
             self.found.lost.push(format!("routines of {unit} may be missing: no privilege on routines was found"));
         }
         Ok(())

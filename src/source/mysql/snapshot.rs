@@ -15,6 +15,7 @@ use crate::artifact::{Kind, Member, Phase, Position, Proof};
 use crate::base::Stop;
 use crate::job::{Inconsistent, MysqlSpec};
 use crate::source::contract::{Error, ErrorKind, Out, Piece, Reading, Result, Snapshot};
+use crate::source::mysql::account;
 use crate::source::mysql::connect::Connector;
 use crate::source::mysql::fault::{run, wrap};
 use crate::source::mysql::flavor::Flavor;
@@ -56,6 +57,8 @@ pub struct MysqlSnapshot {
     members: Vec<Member>,
     contents: Vec<Content>,
     sessions: Arc<Sessions>,
+    /// Guards the connection that asks what no table holds.
+    control: Mutex<Conn>,
     handed_back: AtomicUsize,
     /// Ends with the view.
     _watch: Watch,
@@ -93,7 +96,16 @@ impl MysqlSnapshot {
         let (units, hold) = guard(&mut guarding, spec, stop)?;
         let inconsistent = untransactional(&units, spec)?;
         let mut layouts = Vec::new();
-        let (mut scripts, mut not_included) = (Vec::new(), vec!["users, roles and grants".to_owned()]);
+        let (mut scripts, mut not_included) = (Vec::new(), Vec::new());
+        match spec.accounts {
+            // Not by the guard: its transaction would hold the server's own tables, and every GRANT would wait for it.
+            true => {
+                let accounts = account::read(&mut control, &flavor, stop)?;
+                scripts.extend(accounts.scripts);
+                not_included.extend(accounts.not_included);
+            }
+            false => not_included.push("users, roles and grants".to_owned()),
+        }
         let (mut lost, mut made) = (Vec::new(), BTreeMap::new());
         for unit in &units {
             stop.check()?;
@@ -154,6 +166,7 @@ impl MysqlSnapshot {
             members: Vec::new(),
             contents: Vec::new(),
             sessions,
+            control: Mutex::new(control),
             handed_back: AtomicUsize::new(0),
             _watch: watch,
             scripts,
@@ -192,11 +205,18 @@ impl MysqlSnapshot {
             own.map(|s| (s.member.clone(), Content::Script(s.text.clone()))).collect::<Vec<_>>()
         };
         let (before, after) = (of_phase(Phase::Before), of_phase(Phase::After));
-        // Triggers and events come after everything else of every database.
-        let (late, early): (Vec<_>, Vec<_>) =
-            after.into_iter().partition(|(m, _)| matches!(m.kind, Kind::Trigger | Kind::Event));
-        let (triggers, events): (Vec<_>, Vec<_>) = late.into_iter().partition(|(m, _)| m.kind == Kind::Trigger);
-        for (member, content) in before.into_iter().chain(rows).chain(early).chain(triggers).chain(events) {
+        // Accounts may be definers of what follows; their grants may be on it. Triggers and events come after everything
+        // else of every database.
+        let turn = |kind| match kind {
+            Kind::Account => 0,
+            Kind::Trigger => 2,
+            Kind::Grants => 3,
+            Kind::Event => 4,
+            _ => 1,
+        };
+        let mut after = after;
+        after.sort_by_key(|(m, _)| turn(m.kind));
+        for (member, content) in before.into_iter().chain(rows).chain(after) {
             self.members.push(member);
             self.contents.push(content);
         }
@@ -401,6 +421,10 @@ impl Snapshot for MysqlSnapshot {
         for unit in schema::names(guard, &self.spec)? {
             stop.check()?;
             now.extend(definitions(guard, &unit, Scope::Unguarded)?.scripts);
+        }
+        if self.spec.accounts {
+            let mut control = self.control.lock().expect("no panic while locked");
+            now.extend(account::read(&mut control, &self.flavor, stop)?.scripts);
         }
         let guarded = |s: &&Script| matches!(s.member.kind, Kind::Sequence | Kind::Table);
         let then: Vec<&Script> = self.scripts.iter().filter(|s| !guarded(s)).collect();

@@ -11,6 +11,7 @@ use mysql::prelude::Queryable;
 use crate::artifact::{Dialect, Kind, Member, Proof, Splitter};
 use crate::base::Stop;
 use crate::source::contract::{Error, ErrorKind, Load, Loading, Result, Target};
+use crate::source::mysql::admit::{Admission, is_about_account};
 use crate::source::mysql::connect::Connector;
 use crate::source::mysql::fault::{run, wrap};
 use crate::source::mysql::flavor::Flavor;
@@ -31,6 +32,8 @@ pub struct MysqlTarget {
     events: Mutex<Vec<(Member, Vec<u8>)>>,
     /// Guards the new name, once it is known.
     rename: Mutex<Option<String>>,
+    /// Accounts on their way in.
+    admission: Admission,
     flavor: Flavor,
     connector: Connector,
 }
@@ -51,6 +54,7 @@ impl MysqlTarget {
             layouts: Mutex::default(),
             events: Mutex::default(),
             rename: Mutex::default(),
+            admission: Admission::default(),
             flavor,
             connector: connector.clone(),
         })
@@ -126,7 +130,14 @@ impl MysqlTarget {
                 there.extend(names.into_iter().map(|name| (kind, unit.to_owned(), name)));
             }
         }
+        let accounts = match members.iter().any(is_about_account) {
+            true => self.admission.present(&mut connection, &self.flavor)?,
+            false => Vec::new(),
+        };
         let is_there = |m: &&Member| {
+            if is_about_account(m) {
+                return accounts.contains(&m.name);
+            }
             let kind = if m.kind == Kind::Rows { Kind::Table } else { m.kind };
             there.iter().any(|(k, unit, name)| (*k, unit, name) == (kind, &m.unit, &m.name))
         };
@@ -171,10 +182,11 @@ impl Target for MysqlTarget {
             }
         }
         (*self.rename.lock().expect("no panic while locked")).clone_from(&loading.rename);
+        self.admission.judge(loading, &self.flavor, &self.place)?;
         let there = self.present(&loading.members)?;
         let mut titles: Vec<String> = there
             .iter()
-            .filter(|m| !matches!(m.kind, Kind::Database | Kind::Rows))
+            .filter(|m| !matches!(m.kind, Kind::Database | Kind::Rows) && !is_about_account(m))
             .map(|m| format!("{} {}.{}", m.kind.word(), self.unit_name(&m.unit), m.name))
             .collect();
         titles.dedup();
@@ -183,13 +195,16 @@ impl Target for MysqlTarget {
 
     fn prepare(&self, loading: &Loading, stop: &Stop) -> Result<()> {
         (*self.rename.lock().expect("no panic while locked")).clone_from(&loading.rename);
+        self.admission.prepare(&mut self.loaders[0].lock().expect("no panic while locked"), loading, &self.flavor)?;
         if !loading.overwrite {
             return Ok(());
         }
         let there = self.present(&loading.members)?;
         let mut connection = self.loaders[0].lock().expect("no panic while locked");
         // What hangs on others goes first.
-        for member in there.iter().rev().filter(|m| !matches!(m.kind, Kind::Database | Kind::Rows)) {
+        for member in
+            there.iter().rev().filter(|m| !matches!(m.kind, Kind::Database | Kind::Rows) && !is_about_account(m))
+        {
             stop.check()?;
             let full = qualified(&self.unit_name(&member.unit), &member.name);
             let doing = format!("make room for {} {}", member.kind.word(), member.title());
@@ -213,6 +228,11 @@ impl Target for MysqlTarget {
             return Ok(());
         }
         let mut connection = self.loaders[worker].lock().expect("no panic while locked");
+        if is_about_account(load.member) {
+            let done = self.admission.load(&mut connection, load.member, load.bytes);
+            run(&mut connection, "SET sql_mode='NO_AUTO_VALUE_ON_ZERO'", "go on after an account")?;
+            return done;
+        }
         self.execute(&mut connection, load.member, load.bytes)
     }
 

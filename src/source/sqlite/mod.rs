@@ -4,6 +4,7 @@
 //! staging copy lies in the state folder, readable by the owner only, and is removed with the snapshot; copies that a
 //! killed run left are swept at the next start (their owner held a lock on them).
 
+mod doctor;
 mod open;
 mod rows;
 mod snapshot;
@@ -13,7 +14,7 @@ use std::path::{Path, PathBuf};
 
 use crate::base::Stop;
 use crate::job::SqliteSpec;
-use crate::source::contract::{Facts, Reading, Result, Snapshot, Source, Target, UnitFacts};
+use crate::source::contract::{Examined, Facts, Purpose, Reading, Result, Snapshot, Source, Target, UnitFacts};
 use crate::source::sqlite::open::{failed, open_live};
 use crate::source::sqlite::snapshot::SqliteSnapshot;
 use crate::source::sqlite::target::SqliteTarget;
@@ -65,6 +66,10 @@ impl Source for Sqlite {
             )],
             warnings: Vec::new(),
         })
+    }
+
+    fn examine(&self, purpose: Purpose, stop: &Stop) -> Result<Examined> {
+        doctor::examine(&self.path, &self.staging, &self.place, purpose, stop)
     }
 
     fn snapshot(&self, reading: Reading, stop: &Stop) -> Result<Box<dyn Snapshot>> {

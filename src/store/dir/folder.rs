@@ -11,9 +11,10 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::OFlags;
 
-use crate::base::Stop;
+use crate::base::{Finding, Stop};
 use crate::job::DirSpec;
-use crate::store::contract::{Error, ErrorKind, Object, Result, Store, Upload};
+use crate::store::contract::{Coming, Error, ErrorKind, Object, Result, Store, Upload};
+use crate::store::dir::examine::examine;
 use crate::store::dir::path;
 use crate::store::dir::upload::DirUpload;
 use crate::world::{Entropy, World, point};
@@ -169,6 +170,10 @@ impl Store for Dir {
             Ok(())
         })?;
         Ok(swept)
+    }
+
+    fn examine(&self, coming: &Coming, stop: &Stop) -> Vec<Finding> {
+        examine(&self.root, self, coming, stop)
     }
 
     fn lanes(&self) -> usize {

@@ -1,5 +1,6 @@
 //! A store that is a folder: keys are paths below it.
 
+mod examine;
 mod folder;
 mod path;
 mod upload;

@@ -8,12 +8,13 @@ use std::sync::Arc;
 use http::Method;
 use jiff::{SignedDuration, Timestamp};
 
-use crate::base::Stop;
+use crate::base::{Finding, Stop};
 use crate::job::S3Spec;
-use crate::store::contract::{Error, ErrorKind, Object, Result, Store, Upload};
+use crate::store::contract::{Coming, Error, ErrorKind, Object, Result, Store, Upload};
 use crate::store::s3::address::is_key;
 use crate::store::s3::call::{Call, Pace};
 use crate::store::s3::commit::{Look, commit};
+use crate::store::s3::examine::examine;
 use crate::store::s3::object::{abort, size};
 use crate::store::s3::read;
 use crate::store::s3::refusal::Refusal;
@@ -181,6 +182,10 @@ impl Store for S3 {
             abort(&self.wire, key, id, stop).map_err(|e| e.error(&doing))?;
         }
         Ok(found.len())
+    }
+
+    fn examine(&self, coming: &Coming, stop: &Stop) -> Vec<Finding> {
+        examine(&self.wire, self, coming, stop)
     }
 
     fn lanes(&self) -> usize {

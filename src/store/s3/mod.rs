@@ -8,6 +8,7 @@ mod bucket;
 mod call;
 mod commit;
 mod credentials;
+mod examine;
 mod object;
 mod read;
 mod refusal;

@@ -16,6 +16,50 @@ pub struct ErrorBody {
     pub region: Option<String>,
 }
 
+/// The answer about versions of objects.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub struct Versioning {
+    /// `Enabled`, `Suspended`, or nothing.
+    pub status: String,
+}
+
+/// The answer about locks on objects.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub struct ObjectLock {
+    object_lock_enabled: String,
+    rule: Option<LockRule>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+struct LockRule {
+    default_retention: Retention,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+struct Retention {
+    mode: String,
+    days: Option<u32>,
+    years: Option<u32>,
+}
+
+impl ObjectLock {
+    /// The lock in words; `None` if there is none.
+    pub fn shown(&self) -> Option<String> {
+        if self.object_lock_enabled != "Enabled" {
+            return None;
+        }
+        let Some(LockRule { default_retention: rule }) = &self.rule else {
+            return Some("without a rule: objects are locked only one by one".into());
+        };
+        let time = rule.days.map(|d| format!("{d} days")).or(rule.years.map(|y| format!("{y} years")));
+        Some(format!("{} for {}: retention can't remove anything younger", rule.mode, time.unwrap_or_default()))
+    }
+}
+
 /// The answer to CompleteMultipartUpload: either may come with status 200.
 #[derive(Debug, Deserialize)]
 pub enum Completed {

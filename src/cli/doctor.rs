@@ -1,0 +1,210 @@
+//! `vex doctor`: everything a run would need, asked beforehand, one line a finding.
+//!
+//! Unlike `check` it contacts what the file names. Changes nothing but what the probe of a store needs. What is down is
+//! a line of its own, and the rest is examined all the same.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use crate::base::{Finding, Grade, Id, SecretRef, Stop};
+use crate::job::{SourceSpec, StoreSpec};
+use crate::plan::{Plan, StepKind};
+use crate::source::{self, contract::Examined, contract::Purpose};
+use crate::store::{self, contract::Coming};
+use crate::world::{World, reveal};
+
+use crate::cli::args::{Doctor, Format};
+use crate::cli::exit::Exit;
+use crate::cli::outside::{Outside, outside};
+use crate::cli::wiring::Ground;
+use crate::cli::wiring::{Loaded, tell};
+
+/// A source, and what it is needed for.
+struct Patient<'a> {
+    spec: &'a SourceSpec,
+    purpose: Purpose,
+}
+
+/// A store, and what comes into it.
+struct Ward<'a> {
+    spec: &'a StoreSpec,
+    folder: String,
+    sources: Vec<String>,
+}
+
+/// All that the chosen jobs name.
+#[derive(Default)]
+struct Round<'a> {
+    sources: BTreeMap<&'a str, Patient<'a>>,
+    stores: BTreeMap<&'a str, Ward<'a>>,
+    passwords: Vec<(&'a str, &'a SecretRef)>,
+}
+
+/// Prints findings, and remembers the worst.
+struct Printer {
+    format: Format,
+    worst: Grade,
+    counts: [usize; 3],
+}
+
+/// Examines everything.
+pub fn doctor(args: &Doctor, ground: &Ground) -> Exit {
+    let loaded = match Loaded::open(&args.file, args.site.as_deref(), false) {
+        Ok(loaded) => loaded,
+        Err(exit) => return exit,
+    };
+    let plans: Vec<&Plan> = match args.jobs.as_slice() {
+        [] => loaded.plans.iter().collect(),
+        names => match loaded.choose(names) {
+            Ok(plans) => plans,
+            Err(exit) => return exit,
+        },
+    };
+    let round = round(&loaded, &plans);
+    let (world, stop) = (&ground.world, &ground.stop);
+    let mut printer = Printer { format: args.format, worst: Grade::Ok, counts: [0; 3] };
+    let mut examined: BTreeMap<&str, Examined> = BTreeMap::new();
+    for (name, patient) in &round.sources {
+        let found = examine_source(name, patient, world, stop);
+        found.findings.iter().for_each(|f| printer.print("source", name, f));
+        examined.insert(name, found);
+    }
+    for (name, ward) in &round.stores {
+        let own = ward.sources.iter().filter_map(|s| examined.get(s.as_str()));
+        let coming = Coming {
+            probe: format!("{}vex-doctor-{}", ward.folder, Id::new(world.clock.now(), world.entropy.bits())),
+            bytes: own.clone().map(|e| e.bytes).sum(),
+            data: own.filter_map(|e| e.data.clone()).collect(),
+        };
+        let found = store::examine(ward.spec, &coming, world, stop);
+        let found = found.unwrap_or_else(|error| vec![broken("opening", &error.found)]);
+        found.iter().for_each(|f| printer.print("store", name, f));
+    }
+    for (job, password) in &round.passwords {
+        printer.print("job", job, &secret("archive password", password, stop));
+    }
+    let asked = Outside { file: &loaded.file, plans: &plans, world, stop };
+    outside(&asked, &mut |kind, name, finding| printer.print(kind, name, finding));
+    printer.end(args.strict)
+}
+
+/// What the chosen jobs name; of a file without jobs, all that it declares.
+fn round<'a>(loaded: &'a Loaded, plans: &[&'a Plan]) -> Round<'a> {
+    let mut round = Round::default();
+    for plan in plans {
+        for step in &plan.steps {
+            match &step.kind {
+                StepKind::Backup(backup) => {
+                    let purpose = round.source(&backup.source.name, &backup.source.spec);
+                    purpose.readers = purpose.readers.max(backup.threads);
+                    for copy in &backup.copies {
+                        let ward = round.store(&copy.store.name, &copy.store.spec, copy.naming.folder());
+                        ward.sources.push(backup.source.name.clone());
+                    }
+                    round.passwords.extend(backup.archive.password.iter().map(|p| (plan.job.as_str(), p)));
+                }
+                StepKind::Verify(verify) => {
+                    round.store(&verify.store.name, &verify.store.spec, verify.naming.folder());
+                    if let Some(into) = &verify.into {
+                        round.source(&into.name, &into.spec).load = true;
+                    }
+                    round.passwords.extend(verify.password.iter().map(|p| (plan.job.as_str(), p)));
+                }
+                StepKind::Retire(_) | StepKind::Exec(_) => {}
+            }
+        }
+    }
+    if loaded.plans.is_empty() {
+        for source in loaded.file.sources.iter().filter(|s| s.enabled) {
+            let purpose = round.source(&source.name.value, &source.spec);
+            (purpose.readers, purpose.load) = if source.scratch { (0, true) } else { (1, false) };
+        }
+        for store in loaded.file.stores.iter().filter(|s| s.enabled) {
+            let folder = if store.prefix.is_empty() { String::new() } else { format!("{}/", store.prefix) };
+            round.store(&store.name.value, &store.spec, &folder);
+        }
+    }
+    round.passwords.dedup();
+    round
+}
+
+impl<'a> Round<'a> {
+    fn source(&mut self, name: &'a str, spec: &'a SourceSpec) -> &mut Purpose {
+        let patient = self.sources.entry(name).or_insert(Patient { spec, purpose: Purpose::default() });
+        &mut patient.purpose
+    }
+
+    fn store(&mut self, name: &'a str, spec: &'a StoreSpec, folder: &str) -> &mut Ward<'a> {
+        self.stores.entry(name).or_insert_with(|| Ward { spec, folder: folder.to_owned(), sources: Vec::new() })
+    }
+}
+
+fn examine_source(name: &str, patient: &Patient, world: &World, stop: &Stop) -> Examined {
+    let found = source::open(patient.spec, name, world, stop).and_then(|s| s.examine(patient.purpose, stop));
+    found.unwrap_or_else(|error| {
+        let finding = Finding { advice: error.hint.clone(), ..broken("connection", &error.to_string()) };
+        Examined { findings: vec![finding], ..Examined::default() }
+    })
+}
+
+fn broken(looked: &str, found: &str) -> Finding {
+    Finding { grade: Grade::Error, ..Finding::ok(looked, found) }
+}
+
+/// Whether a secret can be had.
+fn secret(looked: &str, reference: &SecretRef, stop: &Stop) -> Finding {
+    match reveal(reference, stop) {
+        Ok(_) => Finding::ok(looked, format!("{reference} gives one")),
+        Err(error) => {
+            let cause = std::error::Error::source(&error).map_or_else(String::new, |s| format!(": {s}"));
+            Finding::error(looked, format!("{error}{cause}"), "Set it where cron or systemd starts vex.")
+        }
+    }
+}
+
+/// A finding as JSON, version 1.
+#[derive(Serialize)]
+struct Line<'a> {
+    version: u32,
+    grade: &'static str,
+    kind: &'a str,
+    name: &'a str,
+    looked: &'a str,
+    found: &'a str,
+    advice: Option<&'a str>,
+}
+
+impl Printer {
+    fn print(&mut self, kind: &str, name: &str, finding: &Finding) {
+        self.worst = self.worst.max(finding.grade);
+        self.counts[finding.grade as usize] += 1;
+        let Finding { grade, looked, found, advice } = finding;
+        let advice = advice.as_deref();
+        tell(&match self.format {
+            Format::Human => {
+                let line = format!("{:<5}  {kind} {name}: {looked}: {found}", grade.word());
+                // A name from a server may hold anything; a line stays a line.
+                let line = advice.map_or(line.clone(), |advice| format!("{line}. {advice}"));
+                line.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+            }
+            Format::Json => {
+                serde_json::to_string(&Line { version: 1, grade: grade.word(), kind, name, looked, found, advice })
+                    .expect("BUG: a finding that is not JSON")
+            }
+        });
+    }
+
+    fn end(&self, strict: bool) -> Exit {
+        if self.format == Format::Human {
+            let [ok, alerts, errors] = self.counts;
+            tell(&format!("{ok} ok, {alerts} to look at, {errors} to repair"));
+        }
+        match self.worst {
+            Grade::Ok => Exit::Success,
+            Grade::Alert if strict => Exit::Alert,
+            Grade::Alert => Exit::Success,
+            Grade::Error => Exit::Error,
+        }
+    }
+}
