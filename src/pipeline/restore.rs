@@ -1,4 +1,4 @@
-//! `fetch → open → load`: *before* in order, then *data* on all connections, then *after* in order.
+//! `fetch → open → load`: *before* in order, *data* on all connections, what waited for the rows, then *after* in order.
 //!
 //! Knows a target, not which server it is. Nothing counts as restored before the target recounted it. A view or routine
 //! that the target refuses does not keep the rest away: it is listed at the end, and the restore is incomplete.
@@ -36,6 +36,9 @@ pub fn restore(restore: &Restore<'_>, stop: &Stop) -> Result<Vec<Damage>, Error>
         let own: Vec<&EntryLine> =
             chosen.iter().copied().filter(|e| manifest.members[e.member].phase == phase).collect();
         load_phase(restore, &own, if phase == Phase::Data { restore.target.workers() } else { 1 }, &left, stop)?;
+        if phase == Phase::Data {
+            make_later(restore.target, &left, stop)?;
+        }
     }
     restore.target.settle(stop)?;
     restore.fetch.meter.wait();
@@ -95,6 +98,35 @@ fn load_phase(
         }
     });
     failure.result()
+}
+
+/// Makes what waited for the rows, each round on all connections.
+fn make_later(target: &dyn Target, left: &Mutex<Vec<Damage>>, stop: &Stop) -> Result<(), Error> {
+    for (round, count) in target.later().into_iter().enumerate() {
+        let failure = FirstFailure::new(stop);
+        let next = AtomicUsize::new(0);
+        std::thread::scope(|scope| {
+            for worker in 0..target.workers().min(count) {
+                let (failure, next) = (&failure, &next);
+                scope.spawn(move || {
+                    failure.run(|| {
+                        loop {
+                            let number = next.fetch_add(1, Ordering::SeqCst);
+                            if number >= count {
+                                return Ok(());
+                            }
+                            failure.stop.check()?;
+                            let refused = target.make(worker, round, number, &failure.stop)?;
+                            let lines = refused.into_iter().map(|r| Damage::Left { what: r.what, why: r.why });
+                            left.lock().expect("no panic while locked").extend(lines);
+                        }
+                    });
+                });
+            }
+        });
+        failure.result()?;
+    }
+    Ok(())
 }
 
 /// Where each chunk of a file stands in the file, by the chunk's offset in the container.

@@ -226,6 +226,15 @@ pub struct Load<'a> {
     pub bytes: &'a [u8],
 }
 
+/// A part of a table that could not be made; its rows are there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refused {
+    /// What it is, as a title.
+    pub what: String,
+    /// Why.
+    pub why: String,
+}
+
 /// Takes a snapshot back.
 pub trait Target: Send + Sync {
     /// The objects of `loading` that exist already, as titles.
@@ -236,6 +245,17 @@ pub trait Target: Send + Sync {
 
     /// Loads one entry as worker number `worker`.
     fn load(&self, worker: usize, load: Load<'_>, stop: &Stop) -> Result<()>;
+
+    /// How much of each round of work waits for the rows: indexes, then foreign keys. Asked once, after the last rows.
+    fn later(&self) -> Vec<usize> {
+        Vec::new()
+    }
+
+    /// Does work `number` of a round as worker number `worker`; rounds come one after another. Returns what the target
+    /// refused to make.
+    fn make(&self, _worker: usize, _round: usize, _number: usize, _stop: &Stop) -> Result<Vec<Refused>> {
+        Ok(Vec::new())
+    }
 
     /// Makes what was loaded final. Called once, after the last `load`.
     fn settle(&self, stop: &Stop) -> Result<()>;

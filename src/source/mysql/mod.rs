@@ -4,9 +4,12 @@
 
 mod column;
 mod connect;
+mod definition;
 mod fault;
+mod feed;
 mod flavor;
 mod guard;
+mod later;
 mod object;
 mod range;
 mod rows;

@@ -1,19 +1,24 @@
 //! A server as a target: entries become statements on the wire, many at once; nothing runs through a client program.
+//! Tables are made without the keys that are cheaper to add when the rows are there.
 //!
 //! Events are made last of all, after everything was recounted: a live scheduler would run them into the proof.
 
 use std::collections::BTreeMap;
-use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 
 use mysql::Conn;
 use mysql::prelude::Queryable;
 
-use crate::artifact::{Dialect, Kind, Member, Proof, Splitter};
+use crate::artifact::{Dialect, Kind, Member, Proof, Splitter, SqlError};
 use crate::base::Stop;
-use crate::source::contract::{Error, ErrorKind, Load, Loading, Result, Target};
+use crate::source::contract::{Error, ErrorKind, Load, Loading, Refused, Result, Target};
 use crate::source::mysql::connect::Connector;
+use crate::source::mysql::definition::cut;
 use crate::source::mysql::fault::{run, wrap};
-use crate::source::mysql::flavor::Flavor;
+use crate::source::mysql::feed::{Feed, Ways, head, ways};
+use crate::source::mysql::flavor::{Family, Flavor};
+use crate::source::mysql::later::Later;
 use crate::source::mysql::object::database_head;
 use crate::source::mysql::rows::TableRows;
 use crate::source::mysql::schema::{self, Layout, SYSTEM, Table, Unit, literal, qualified, quoted};
@@ -31,6 +36,12 @@ pub struct MysqlTarget {
     events: Mutex<Vec<(Member, Vec<u8>)>>,
     /// Guards the new name, once it is known.
     rename: Mutex<Option<String>>,
+    /// Keys that wait for the rows.
+    later: Later,
+    /// Guards how tables are fed, by database.
+    ways: Mutex<BTreeMap<String, Arc<Ways>>>,
+    /// Whether the server takes LOAD DATA LOCAL, as far as is known.
+    feeds: AtomicBool,
     flavor: Flavor,
     connector: Connector,
 }
@@ -39,7 +50,11 @@ impl MysqlTarget {
     /// Connects.
     pub fn open(connector: &Connector, threads: usize, stop: &Stop) -> Result<MysqlTarget> {
         stop.check()?;
-        let flavor = Flavor::of(&mut connector.connect("ask")?)?;
+        let mut first = connector.connect("ask")?;
+        let flavor = Flavor::of(&mut first)?;
+        let feeds: Option<bool> = first
+            .query_first("SELECT @@local_infile")
+            .map_err(|e| wrap(&format!("ask {} whether it takes local rows", connector.place()), e))?;
         let mut loaders = Vec::new();
         for _ in 0..threads.max(1) {
             loaders.push(Mutex::new(connector.loader(&flavor)?));
@@ -51,6 +66,9 @@ impl MysqlTarget {
             layouts: Mutex::default(),
             events: Mutex::default(),
             rename: Mutex::default(),
+            later: Later::default(),
+            ways: Mutex::default(),
+            feeds: AtomicBool::new(feeds == Some(true)),
             flavor,
             connector: connector.clone(),
         })
@@ -75,10 +93,86 @@ impl MysqlTarget {
                 Some(new) => rename(statement.text, &member.unit, new),
                 None => statement.text.into(),
             };
-            let text = std::str::from_utf8(&text).map_err(|e| Error::new(ErrorKind::Damaged, &doing, e.to_string()))?;
+            let text = text_of(&text, &doing)?;
+            if member.kind == Kind::Table
+                && let Some(cut) = cut(text)
+            {
+                connection.query_drop(&cut.create).map_err(|e| wrap(&doing, e))?;
+                self.later.put(member.title(), self.unit_name(&member.unit), member.name.clone(), cut);
+                continue;
+            }
             connection.query_drop(text).map_err(|e| wrap(&doing, e))?;
         }
         Ok(())
+    }
+
+    /// Rows: their INSERT statements are fed to LOAD DATA where it takes them, and run where not.
+    fn load_rows(&self, connection: &mut Conn, member: &Member, bytes: &[u8]) -> Result<()> {
+        let renamed = self.rename.lock().expect("no panic while locked").clone();
+        let doing = format!("restore {} {}", member.kind.word(), member.title());
+        let damaged = |e: SqlError| Error::new(ErrorKind::Damaged, &doing, e.to_string());
+        let ways = self.ways(&self.unit_name(&member.unit))?;
+        let mut feed: Option<Feed<'_>> = None;
+        for statement in Splitter::new(Dialect::Mysql, bytes) {
+            let statement = statement.map_err(damaged)?;
+            let head = if statement.text.starts_with(b"INSERT INTO ") { head(statement.text) } else { None };
+            if let Some(head) = head.filter(|_| self.feeds.load(Ordering::Relaxed)) {
+                if !feed.as_ref().is_some_and(|f| f.is_of(head)) {
+                    self.send(feed.take(), connection, &doing)?;
+                    feed = Feed::open(head, &ways);
+                }
+                if let Some(own) = &mut feed
+                    && own.take(&statement).map_err(damaged)?
+                {
+                    if own.is_full() {
+                        self.send(Some(own), connection, &doing)?;
+                    }
+                    continue;
+                }
+            }
+            self.send(feed.as_mut(), connection, &doing)?;
+            if statement.text == b"BEGIN" && self.flavor.family == Family::Mariadb {
+                // Else the first rows of an empty table lock all of it, and go through a sort that doubles the work.
+                run(connection, "SET unique_checks=1", &doing)?;
+            }
+            let text = match &renamed {
+                Some(new) => rename(statement.text, &member.unit, new),
+                None => statement.text.into(),
+            };
+            connection.query_drop(text_of(&text, &doing)?).map_err(|e| wrap(&doing, e))?;
+        }
+        self.send(feed.as_mut(), connection, &doing)
+    }
+
+    /// Sends what waits, as INSERT statements if the server takes nothing else.
+    fn send<'a>(
+        &self,
+        feed: Option<impl std::borrow::BorrowMut<Feed<'a>>>,
+        connection: &mut Conn,
+        doing: &str,
+    ) -> Result<()> {
+        let Some(mut feed) = feed else { return Ok(()) };
+        if let Err(statements) = feed.borrow_mut().send(connection, doing)? {
+            self.feeds.store(false, Ordering::Relaxed);
+            for statement in statements {
+                connection.query_drop(text_of(statement, doing)?).map_err(|e| wrap(doing, e))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// How the tables of a database are fed; asked once, when all of them are made.
+    fn ways(&self, unit: &str) -> Result<Arc<Ways>> {
+        let mut known = self.ways.lock().expect("no panic while locked");
+        if let Some(ways) = known.get(unit) {
+            return Ok(ways.clone());
+        }
+        let own = if self.feeds.load(Ordering::Relaxed) {
+            ways(&mut self.connector.session(&self.flavor, "ask")?, unit)?
+        } else {
+            Ways::new()
+        };
+        Ok(known.entry(unit.to_owned()).or_insert(Arc::new(own)).clone())
     }
 
     /// The names of the members that are there, as `(kind, unit, name)`.
@@ -132,6 +226,10 @@ impl MysqlTarget {
         };
         Ok(members.iter().filter(is_there).cloned().collect())
     }
+}
+
+fn text_of<'t>(statement: &'t [u8], doing: &str) -> Result<&'t str> {
+    std::str::from_utf8(statement).map_err(|e| Error::new(ErrorKind::Damaged, doing, e.to_string()))
 }
 
 fn routine(schema: &str, form: &str) -> String {
@@ -213,7 +311,19 @@ impl Target for MysqlTarget {
             return Ok(());
         }
         let mut connection = self.loaders[worker].lock().expect("no panic while locked");
-        self.execute(&mut connection, load.member, load.bytes)
+        match load.member.kind {
+            Kind::Rows => self.load_rows(&mut connection, load.member, load.bytes),
+            _ => self.execute(&mut connection, load.member, load.bytes),
+        }
+    }
+
+    fn later(&self) -> Vec<usize> {
+        self.later.rounds()
+    }
+
+    fn make(&self, worker: usize, round: usize, number: usize, stop: &Stop) -> Result<Vec<Refused>> {
+        let mut connection = self.loaders[worker].lock().expect("no panic while locked");
+        self.later.make(&mut connection, round, number, stop)
     }
 
     fn settle(&self, stop: &Stop) -> Result<()> {
