@@ -13,6 +13,7 @@ mod damage;
 mod docs;
 mod map;
 mod mysql;
+mod mysql_restore;
 mod mysql_state;
 mod notify;
 mod quickstart;

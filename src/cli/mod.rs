@@ -4,6 +4,7 @@ mod args;
 mod check;
 mod exit;
 mod list;
+mod permit;
 mod pick;
 mod plan;
 mod restore;

@@ -213,6 +213,8 @@ pub struct Loading {
     pub rename: Option<String>,
     /// Whether objects that exist may be replaced.
     pub overwrite: bool,
+    /// Whether an interrupted restore of the same goes on: tables that are proven to be there stay.
+    pub resume: bool,
 }
 
 /// One entry on its way into a target.
@@ -239,6 +241,12 @@ pub struct Refused {
 pub trait Target: Send + Sync {
     /// The objects of `loading` that exist already, as titles.
     fn existing(&self, loading: &Loading, stop: &Stop) -> Result<Vec<String>>;
+
+    /// Whether the table of `load`, a definition, is there as an interrupted restore would have made it, with all the
+    /// rows of `expected`; keys that it still lacks are made with the others. Called before `prepare`.
+    fn keeps(&self, _worker: usize, _load: Load<'_>, _expected: Proof, _stop: &Stop) -> Result<bool> {
+        Ok(false)
+    }
 
     /// Makes room: removes what will be replaced. Called once, before the first `load`.
     fn prepare(&self, loading: &Loading, stop: &Stop) -> Result<()>;

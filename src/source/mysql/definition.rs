@@ -66,6 +66,37 @@ pub fn cut(text: &str) -> Option<Cut> {
     (!cut.keys.is_empty() || !cut.references.is_empty()).then_some(cut)
 }
 
+/// What a table that is there lacks of its definition, if it is that table up to keys that [`cut`] takes away.
+pub fn lacks(there: &str, wanted: &str) -> Option<Cut> {
+    let (there, wanted) = (without_counter(there), without_counter(wanted));
+    let nothing = |create: String| Cut { create, keys: Vec::new(), references: Vec::new() };
+    if there == wanted {
+        return Some(nothing(wanted));
+    }
+    let mut missing = cut(&wanted)?;
+    let own = cut(&there).unwrap_or_else(|| nothing(there));
+    // The keys of a table come all at once, and in order.
+    if own.create != missing.create || !missing.keys.starts_with(&own.keys) {
+        return None;
+    }
+    if !own.references.iter().all(|r| missing.references.contains(r)) {
+        return None;
+    }
+    missing.keys.drain(..own.keys.len());
+    missing.references.retain(|r| !own.references.contains(r));
+    Some(missing)
+}
+
+/// The text without the next AUTO_INCREMENT value, which moves.
+fn without_counter(text: &str) -> String {
+    const COUNTER: &str = " AUTO_INCREMENT=";
+    let Some(at) = text.rfind("\n) ENGINE=").and_then(|from| Some(from + text[from..].find(COUNTER)?)) else {
+        return text.to_owned();
+    };
+    let digits = text[at + COUNTER.len()..].trim_start_matches(|c: char| c.is_ascii_digit());
+    format!("{}{digits}", &text[..at])
+}
+
 /// The name of a key or constraint, quoted, for messages: ``UNIQUE KEY `a` (`b`)`` has `` `a` ``.
 pub fn name(clause: &str) -> Option<&str> {
     let from = clause.find('`')?;
@@ -233,6 +264,30 @@ mod tests {
             "",
         ] {
             assert_eq!(cut(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_table_without_its_keys_is_told_what_it_lacks() {
+        let (id, key, other) = ("  `id` int NOT NULL", "  KEY `k` (`a`)", "  KEY `l` (`a`)");
+        let reference = "  CONSTRAINT `f` FOREIGN KEY (`a`) REFERENCES `p` (`id`)";
+        let whole = table(&[id, PRIMARY, key, other, reference], " AUTO_INCREMENT=7 COMMENT='x'");
+        for (there, keys, references) in [
+            (table(&[id, PRIMARY, key, other, reference], " COMMENT='x'"), 0, 0),
+            (table(&[id, PRIMARY], " AUTO_INCREMENT=9 COMMENT='x'"), 2, 1),
+            (table(&[id, PRIMARY, key], " COMMENT='x'"), 1, 1),
+            (table(&[id, PRIMARY, key, other], " COMMENT='x'"), 0, 1),
+        ] {
+            let found = lacks(&there, &whole).map(|c| (c.keys.len(), c.references.len()));
+            assert_eq!(found, Some((keys, references)), "{there}");
+        }
+        for there in [
+            table(&[id, PRIMARY], ""),
+            table(&[id, PRIMARY, other], " COMMENT='x'"),
+            table(&["  `id` bigint NOT NULL", PRIMARY], " COMMENT='x'"),
+            table(&[id, PRIMARY, key, other, "  KEY `m` (`a`)"], " COMMENT='x'"),
+        ] {
+            assert_eq!(lacks(&there, &whole), None, "{there}");
         }
     }
 

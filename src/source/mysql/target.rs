@@ -14,7 +14,7 @@ use crate::artifact::{Dialect, Kind, Member, Proof, Splitter, SqlError};
 use crate::base::Stop;
 use crate::source::contract::{Error, ErrorKind, Load, Loading, Refused, Result, Target};
 use crate::source::mysql::connect::Connector;
-use crate::source::mysql::definition::cut;
+use crate::source::mysql::definition::{cut, lacks};
 use crate::source::mysql::fault::{run, wrap};
 use crate::source::mysql::feed::{Feed, Ways, head, ways};
 use crate::source::mysql::flavor::{Family, Flavor};
@@ -279,8 +279,32 @@ impl Target for MysqlTarget {
         Ok(titles)
     }
 
+    fn keeps(&self, worker: usize, load: Load<'_>, expected: Proof, stop: &Stop) -> Result<bool> {
+        stop.check()?;
+        let member = load.member;
+        let (unit, doing) = (self.unit_name(&member.unit), format!("look at table {}", member.title()));
+        let statements = Splitter::new(Dialect::Mysql, load.bytes).flatten();
+        let wanted = statements.map(|s| s.text).find(|t| t.starts_with(b"CREATE TABLE "));
+        let Some(wanted) = wanted.map(|t| text_of(t, &doing)).transpose()? else { return Ok(false) };
+        let there: Option<(String, String)> = {
+            let mut connection = self.loaders[worker].lock().expect("no panic while locked");
+            match connection.query_first(format!("SHOW CREATE TABLE {}", qualified(&unit, &member.name))) {
+                // No such database, or no such table.
+                Err(mysql::Error::MySqlError(e)) if matches!(e.code, 1049 | 1146) => None,
+                other => other.map_err(|e| wrap(&doing, e))?,
+            }
+        };
+        let Some(missing) = there.and_then(|(_, there)| lacks(&there, wanted)) else { return Ok(false) };
+        if self.prove(worker, member, stop)? != expected {
+            return Ok(false);
+        }
+        self.later.put(member.title(), unit, member.name.clone(), missing);
+        Ok(true)
+    }
+
     fn prepare(&self, loading: &Loading, stop: &Stop) -> Result<()> {
         (*self.rename.lock().expect("no panic while locked")).clone_from(&loading.rename);
+        self.layouts.lock().expect("no panic while locked").clear();
         if !loading.overwrite {
             return Ok(());
         }
