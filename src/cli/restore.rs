@@ -154,7 +154,8 @@ fn show(
     for missing in &manifest.not_included {
         tell(&format!("! not included: {missing}"));
     }
-    let existing = target.target(1, stop)?.existing(&choice.loading, stop)?;
+    let opened = target.target(1, stop)?;
+    let existing = opened.existing(&choice.loading, stop)?;
     tell(&format!(
         "writes into {}: {} tables, {} views",
         target.place(),
@@ -168,6 +169,23 @@ fn show(
         for object in &existing {
             tell(&format!("{word} {object}"));
         }
+    }
+    let meter = Meter::default();
+    let fetch = fetch(picked, &meter);
+    let restore =
+        pipeline::Restore { fetch: &fetch, target: opened.as_ref(), loading: &choice.loading, chosen: &choice.chosen };
+    let objections = pipeline::preflight(&restore, stop)?;
+    for objection in &objections {
+        tell(&format!("! will not fit: {}: {}", objection.what, objection.why));
+    }
+    let mut blocked: Vec<&str> = objections.iter().filter(|o| o.blocks).map(|o| o.what.as_str()).collect();
+    blocked.dedup();
+    if let Some(first) = blocked.first() {
+        return Err(Fault::Nothing {
+            doing: format!("restore into {}", target.place()),
+            found: format!("{first} and {} others would not fit; nothing was written", blocked.len() - 1),
+            hint: Some("Choose others with --only, or a server that has what is missing.".into()),
+        });
     }
     Ok(existing)
 }

@@ -11,7 +11,7 @@ use crate::artifact::{Damage, EntryLine, Kind, Member, Phase, Proof};
 use crate::base::Stop;
 use crate::pipeline::fetch::Fetch;
 use crate::pipeline::stage::{Error, FirstFailure};
-use crate::source::contract::{ErrorKind, Load, Loading, Target};
+use crate::source::contract::{ErrorKind, Load, Loading, Objection, Target};
 
 /// What is to be restored.
 pub struct Restore<'a> {
@@ -61,6 +61,27 @@ pub fn restore(restore: &Restore<'_>, stop: &Stop) -> Result<Vec<Damage>, Error>
         }
     }
     Ok(damage)
+}
+
+/// What of the choice would not fit the target; reads the definitions, writes nothing.
+pub fn preflight(restore: &Restore<'_>, stop: &Stop) -> Result<Vec<Objection>, Error> {
+    let manifest = restore.fetch.manifest;
+    let mut objections = Vec::new();
+    if !restore.target.objects() {
+        return Ok(objections);
+    }
+    let defines = |e: &&EntryLine| {
+        restore.chosen[e.member] && !matches!(manifest.members[e.member].kind, Kind::Rows | Kind::File | Kind::Settings)
+    };
+    let definitions: Vec<&EntryLine> = manifest.entries.iter().filter(defines).collect();
+    for group in restore.fetch.groups(&definitions) {
+        restore.fetch.group(&group, stop, &mut |entry, bytes| {
+            let load = Load { member: &manifest.members[entry.member], offset: 0, bytes: &bytes };
+            objections.extend(restore.target.objections(restore.loading, load, stop)?);
+            Ok(())
+        })?;
+    }
+    Ok(objections)
 }
 
 /// The members, by index, of tables that an interrupted restore had finished: each is recounted now.

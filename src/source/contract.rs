@@ -237,10 +237,31 @@ pub struct Refused {
     pub why: String,
 }
 
+/// What would not fit a target.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Objection {
+    /// What it is, as a title.
+    pub what: String,
+    /// Why it would not.
+    pub why: String,
+    /// Whether rows could not be restored for it.
+    pub blocks: bool,
+}
+
 /// Takes a snapshot back.
 pub trait Target: Send + Sync {
     /// The objects of `loading` that exist already, as titles.
     fn existing(&self, loading: &Loading, stop: &Stop) -> Result<Vec<String>>;
+
+    /// What of a definition would not fit the target; asked before anything is written, after `existing`.
+    fn objections(&self, _loading: &Loading, _load: Load<'_>, _stop: &Stop) -> Result<Vec<Objection>> {
+        Ok(Vec::new())
+    }
+
+    /// Whether `objections` may have any, so that definitions need to be read for it.
+    fn objects(&self) -> bool {
+        false
+    }
 
     /// Whether the table of `load`, a definition, is there as an interrupted restore would have made it, with all the
     /// rows of `expected`; keys that it still lacks are made with the others. Called before `prepare`.

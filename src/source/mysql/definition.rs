@@ -104,6 +104,19 @@ pub fn name(clause: &str) -> Option<&str> {
     Some(&clause[from..end])
 }
 
+/// Columns and the words of their types, as far as the definition is understood.
+pub fn column_types(text: &str) -> Vec<(String, String)> {
+    let body = text.find("(\n").and_then(|open| elements(&text[open + 2..]));
+    let column = |element: &str| {
+        let element = element.trim_start();
+        let name = if element.starts_with('`') { name(element)? } else { return None };
+        let rest = element[name.len()..].trim_start();
+        let end = rest.find(|c: char| !c.is_ascii_alphanumeric()).unwrap_or(rest.len());
+        Some((name.to_owned(), rest[..end].to_lowercase()))
+    };
+    body.map(|(elements, _)| elements.into_iter().filter_map(column).collect()).unwrap_or_default()
+}
+
 /// Splits the elements of a definition; the rest begins at the `)` that ends them.
 fn elements(body: &str) -> Option<(Vec<&str>, &str)> {
     let (mut found, mut from, mut at, mut depth) = (Vec::new(), 0, 0, 0_usize);
@@ -159,8 +172,8 @@ fn kind(element: &str) -> Option<Element> {
     }
 }
 
-/// The text without what stands in quotes and comments.
-fn plain(text: &str) -> String {
+/// The text with `n` for all that stands in quotes.
+pub fn plain(text: &str) -> String {
     let (mut out, mut at) = (String::new(), 0);
     while let Some(found) = text[at..].find(['`', '\'', '"', '/']) {
         out.push_str(&text[at..at + found]);
@@ -171,7 +184,10 @@ fn plain(text: &str) -> String {
                 out.push_str(&text[at..at + length]);
                 at += length;
             }
-            Some(length) => at += length,
+            Some(length) => {
+                out.push('n');
+                at += length;
+            }
             None => break,
         }
     }
@@ -235,6 +251,7 @@ mod tests {
         assert_eq!(found.keys, [unique.trim(), key.trim()]);
         assert_eq!(found.references, [reference.trim()]);
         assert_eq!(name(&found.keys[0]), Some("`u,``(`"));
+        assert_eq!(column_types(&text), [("`id`".to_owned(), "int".to_owned())]);
     }
 
     #[test]

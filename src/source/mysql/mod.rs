@@ -7,6 +7,7 @@ mod connect;
 mod definition;
 mod fault;
 mod feed;
+mod fit;
 mod flavor;
 mod guard;
 mod later;

@@ -12,11 +12,12 @@ use mysql::prelude::Queryable;
 
 use crate::artifact::{Dialect, Kind, Member, Proof, Splitter, SqlError};
 use crate::base::Stop;
-use crate::source::contract::{Error, ErrorKind, Load, Loading, Refused, Result, Target};
+use crate::source::contract::{Error, ErrorKind, Load, Loading, Objection, Refused, Result, Target};
 use crate::source::mysql::connect::Connector;
 use crate::source::mysql::definition::{cut, lacks};
 use crate::source::mysql::fault::{run, wrap};
 use crate::source::mysql::feed::{Feed, Ways, head, ways};
+use crate::source::mysql::fit::Fit;
 use crate::source::mysql::flavor::{Family, Flavor};
 use crate::source::mysql::later::Later;
 use crate::source::mysql::object::database_head;
@@ -36,6 +37,8 @@ pub struct MysqlTarget {
     events: Mutex<Vec<(Member, Vec<u8>)>>,
     /// Guards the new name, once it is known.
     rename: Mutex<Option<String>>,
+    /// Guards what is known of what fits.
+    fit: Mutex<Option<Fit>>,
     /// Keys that wait for the rows.
     later: Later,
     /// Guards how tables are fed, by database.
@@ -66,6 +69,7 @@ impl MysqlTarget {
             layouts: Mutex::default(),
             events: Mutex::default(),
             rename: Mutex::default(),
+            fit: Mutex::default(),
             later: Later::default(),
             ways: Mutex::default(),
             feeds: AtomicBool::new(feeds == Some(true)),
@@ -277,6 +281,21 @@ impl Target for MysqlTarget {
             .collect();
         titles.dedup();
         Ok(titles)
+    }
+
+    fn objects(&self) -> bool {
+        true
+    }
+
+    fn objections(&self, loading: &Loading, load: Load<'_>, stop: &Stop) -> Result<Vec<Objection>> {
+        stop.check()?;
+        let mut connection = self.loaders[0].lock().expect("no panic while locked");
+        let mut fit = self.fit.lock().expect("no panic while locked");
+        let fit = match &mut *fit {
+            Some(fit) => fit,
+            None => fit.insert(Fit::of(&mut connection, &self.flavor, loading)?),
+        };
+        fit.objections(&mut connection, load.member, load.bytes)
     }
 
     fn keeps(&self, worker: usize, load: Load<'_>, expected: Proof, stop: &Stop) -> Result<bool> {
