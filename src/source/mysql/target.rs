@@ -105,9 +105,19 @@ impl MysqlTarget {
                 self.later.put(member.title(), self.unit_name(&member.unit), member.name.clone(), cut);
                 continue;
             }
-            connection.query_drop(text).map_err(|e| wrap(&doing, e))?;
+            connection.query_drop(self.known_modes(text).as_ref()).map_err(|e| wrap(&doing, e))?;
         }
         Ok(())
+    }
+
+    /// A setting of the SQL mode without the mode that MySQL 8 removed; it only ever concerned GRANT.
+    fn known_modes<'t>(&self, text: &'t str) -> std::borrow::Cow<'t, str> {
+        const REMOVED: &str = "NO_AUTO_CREATE_USER";
+        let is_removed = self.flavor.family == Family::Mysql && self.flavor.number >= (8, 0);
+        if !is_removed || !text.starts_with("SET sql_mode=") || !text.contains(REMOVED) {
+            return text.into();
+        }
+        text.replace(&format!("{REMOVED},"), "").replace(&format!(",{REMOVED}"), "").replace(REMOVED, "").into()
     }
 
     /// Rows: their INSERT statements are fed to LOAD DATA where it takes them, and run where not.
