@@ -317,7 +317,11 @@ impl Target for MysqlTarget {
         let Some(wanted) = wanted.map(|t| text_of(t, &doing)).transpose()? else { return Ok(false) };
         let there: Option<(String, String)> = {
             let mut connection = self.loaders[worker].lock().expect("no panic while locked");
-            match connection.query_first(format!("SHOW CREATE TABLE {}", qualified(&unit, &member.name))) {
+            // MySQL names the database of a foreign key unless it is the one in use.
+            let shown = connection
+                .query_drop(format!("USE {}", quoted(&unit)))
+                .and_then(|()| connection.query_first(format!("SHOW CREATE TABLE {}", quoted(&member.name))));
+            match shown {
                 // No such database, or no such table.
                 Err(mysql::Error::MySqlError(e)) if matches!(e.code, 1049 | 1146) => None,
                 other => other.map_err(|e| wrap(&doing, e))?,
