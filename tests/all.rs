@@ -17,6 +17,7 @@ mod doctor;
 mod fidelity;
 mod map;
 mod mysql;
+mod mysql_restore;
 mod mysql_state;
 mod notify;
 mod quickstart;

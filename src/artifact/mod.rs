@@ -27,4 +27,4 @@ pub use position::Position;
 pub use press::press;
 pub use proof::{ALGORITHM, Proof, RowDigest, RowSum, Tag};
 pub use split::{Splitter, Statement};
-pub use sql::{TakeRow, Value, read_rows};
+pub use sql::{TakeRow, Value, read_insert, read_rows};

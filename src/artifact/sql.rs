@@ -48,7 +48,8 @@ pub fn read_rows<E: From<SqlError>>(dialect: Dialect, entry: &[u8], row: &mut Ta
     Ok(())
 }
 
-fn read_insert<E: From<SqlError>>(
+/// Reads every row of one `INSERT INTO`, as [`read_rows`] does.
+pub fn read_insert<E: From<SqlError>>(
     dialect: Dialect,
     statement: &Statement<'_>,
     row: &mut TakeRow<'_, E>,

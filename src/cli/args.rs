@@ -196,6 +196,9 @@ pub struct Restore {
     /// Restore users, roles and grants too; those that exist are kept, unless --overwrite.
     #[arg(long)]
     pub accounts: bool,
+    /// Go on with a restore of the same that was interrupted; tables that are proven to be there stay.
+    #[arg(long, conflicts_with = "overwrite")]
+    pub resume: bool,
     /// Connections.
     #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=64))]
     pub threads: u16,

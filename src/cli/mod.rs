@@ -6,6 +6,7 @@ mod doctor;
 mod exit;
 mod list;
 mod outside;
+mod permit;
 mod pick;
 mod plan;
 mod restore;

@@ -12,6 +12,7 @@ use crate::world::World;
 
 use crate::cli::args::{Format, Restore, Verify};
 use crate::cli::exit::Exit;
+use crate::cli::permit::Permit;
 use crate::cli::pick::{Picked, fail, pick};
 use crate::cli::wiring::Ground;
 use crate::cli::wiring::{complain, tell};
@@ -80,12 +81,29 @@ fn try_restore(args: &Restore, ground: &Ground) -> Result<Exit, Exit> {
     let target = target(args, picked.file.as_ref(), &picked.manifest.source, &ground.world, &ground.stop)?;
     let choice = choose(&picked.manifest, &args.only, args.rename.as_deref(), args.overwrite);
     let mut choice = choice.map_err(|f| fail(&f))?;
+    choice.loading.resume = args.resume;
     if args.accounts {
         with_accounts(&picked.manifest, &mut choice).map_err(|f| fail(&f))?;
     }
-    show(args, &picked, target.as_ref(), &choice, &ground.stop).map_err(|f| fail(&f))?;
+    let existing = show(args, &picked, target.as_ref(), &choice, &ground.stop).map_err(|f| fail(&f))?;
+    let permit = Permit::new(&ground.world, &picked.manifest.id, target.place(), &args.only, args.rename.as_deref());
+    if args.resume && !permit.is_open() {
+        complain(&format!(
+            "unable to resume: no restore of {} into {} with this choice was interrupted on this machine. Start it without \
+             --resume.",
+            picked.manifest.id,
+            target.place()
+        ));
+        return Err(Exit::Error);
+    }
     if args.dry_run {
         return Ok(Exit::Success);
+    }
+    if existing.is_empty() || args.overwrite {
+        permit.begin().map_err(|error| {
+            complain(&format!("unable to begin the restore: the state folder can't be written: {error}"));
+            Exit::Error
+        })?;
     }
     let meter = Meter::default();
     let fetch = fetch(&picked, &meter);
@@ -93,9 +111,13 @@ fn try_restore(args: &Restore, ground: &Ground) -> Result<Exit, Exit> {
     let result = restore_into(&fetch, target.as_ref(), &choice, threads, &meter, None, &ground.stop);
     let damage = result.map_err(|fault| {
         let exit = fail(&fault);
-        complain("INCOMPLETE: what was restored so far is not the backup");
+        let hint = if permit.is_open() { "; the same command with --resume goes on" } else { "" };
+        complain(&format!("INCOMPLETE: what was restored so far is not the backup{hint}"));
         exit
     })?;
+    if let Err(error) = permit.end() {
+        complain(&format!("the mark of this restore could not be removed from the state folder: {error}"));
+    }
     for line in &damage {
         tell(&format!("differs: {line}"));
     }
@@ -113,8 +135,14 @@ fn try_restore(args: &Restore, ground: &Ground) -> Result<Exit, Exit> {
     }
 }
 
-/// The plan: what is read, and what is replaced.
-fn show(args: &Restore, picked: &Picked, target: &dyn Source, choice: &Choice, stop: &Stop) -> Result<(), Fault> {
+/// The plan: what is read, and what is replaced. Returns what exists.
+fn show(
+    args: &Restore,
+    picked: &Picked,
+    target: &dyn Source,
+    choice: &Choice,
+    stop: &Stop,
+) -> Result<Vec<String>, Fault> {
     let manifest = &picked.manifest;
     tell(&format!(
         "backup {} of {} ({}), taken {} on {}",
@@ -129,7 +157,8 @@ fn show(args: &Restore, picked: &Picked, target: &dyn Source, choice: &Choice, s
     for missing in &manifest.not_included {
         tell(&format!("! not included: {missing}"));
     }
-    let existing = target.target(1, stop)?.existing(&choice.loading, stop)?;
+    let opened = target.target(1, stop)?;
+    let existing = opened.existing(&choice.loading, stop)?;
     tell(&format!(
         "writes into {}: {} tables, {} views",
         target.place(),
@@ -143,16 +172,32 @@ fn show(args: &Restore, picked: &Picked, target: &dyn Source, choice: &Choice, s
         (held, _) if args.overwrite => tell(&format!("replaces {held} accounts, but never the one that restores")),
         (held, _) => tell(&format!("makes {held} accounts; those that exist are kept as they are")),
     }
-    if args.overwrite {
-        for object in existing {
-            tell(&format!("replaces {object}"));
-        }
-    } else if args.dry_run {
-        for object in existing {
-            tell(&format!("! exists: {object}"));
+    if args.resume {
+        tell(&format!("goes on: {} objects are there, and tables that are proven stay", existing.len()));
+    } else if args.overwrite || args.dry_run {
+        let word = if args.overwrite { "replaces" } else { "! exists:" };
+        for object in &existing {
+            tell(&format!("{word} {object}"));
         }
     }
-    Ok(())
+    let meter = Meter::default();
+    let fetch = fetch(picked, &meter);
+    let restore =
+        pipeline::Restore { fetch: &fetch, target: opened.as_ref(), loading: &choice.loading, chosen: &choice.chosen };
+    let objections = pipeline::preflight(&restore, stop)?;
+    for objection in &objections {
+        tell(&format!("! will not fit: {}: {}", objection.what, objection.why));
+    }
+    let mut blocked: Vec<&str> = objections.iter().filter(|o| o.blocks).map(|o| o.what.as_str()).collect();
+    blocked.dedup();
+    if let Some(first) = blocked.first() {
+        return Err(Fault::Nothing {
+            doing: format!("restore into {}", target.place()),
+            found: format!("{first} and {} others would not fit; nothing was written", blocked.len() - 1),
+            hint: Some("Choose others with --only, or a server that has what is missing.".into()),
+        });
+    }
+    Ok(existing)
 }
 
 /// Rows of every table that was restored.

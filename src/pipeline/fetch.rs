@@ -15,6 +15,9 @@ use crate::store::contract::Store;
 /// Bytes fetched in one request, at most, unless one entry is larger.
 const GROUP: u64 = 8 << 20;
 
+/// Bytes unpacked in one group, at most, unless one entry is larger: small enough that no worker is left with the rest.
+const GROUP_RAW: u64 = 24 << 20;
+
 /// Takes an opened entry.
 pub type TakeEntry<'a> = dyn FnMut(&EntryLine, Vec<u8>) -> Result<(), Error> + 'a;
 
@@ -34,18 +37,20 @@ impl Fetch<'_> {
     /// Groups neighbours of `entries` (in container order) so that each group is one request.
     pub fn groups<'e>(&self, entries: &[&'e EntryLine]) -> Vec<Vec<&'e EntryLine>> {
         let mut groups: Vec<Vec<&EntryLine>> = Vec::new();
-        let mut size = 0;
+        let (mut size, mut raw) = (0, 0);
         for entry in entries {
             match groups.last_mut() {
                 Some(group)
                     if group.last().is_some_and(|l| l.offset + l.stored == entry.offset)
-                        && size + entry.stored <= GROUP =>
+                        && size + entry.stored <= GROUP
+                        && raw + entry.raw <= GROUP_RAW =>
                 {
                     size += entry.stored;
+                    raw += entry.raw;
                     group.push(entry);
                 }
                 _ => {
-                    size = entry.stored;
+                    (size, raw) = (entry.stored, entry.raw);
                     groups.push(vec![entry]);
                 }
             }

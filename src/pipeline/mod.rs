@@ -18,7 +18,7 @@ mod verify;
 pub use backup::{Backup, Written, backup};
 pub use fetch::Fetch;
 pub use meter::{Counts, Meter};
-pub use restore::{Restore, restore};
+pub use restore::{Restore, preflight, restore};
 pub use send::Copy;
 pub use shape::Shape;
 pub use stage::Error;

@@ -1,9 +1,9 @@
-//! `fetch → open → load`: *before* in order, then *data* on all connections, then *after* in order.
+//! `fetch → open → load`: *before* in order, *data* on all connections, what waited for the rows, then *after* in order.
 //!
 //! Knows a target, not which server it is. Nothing counts as restored before the target recounted it. A view or routine
 //! that the target refuses does not keep the rest away: it is listed at the end, and the restore is incomplete.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -11,7 +11,7 @@ use crate::artifact::{Damage, EntryLine, Kind, Member, Phase, Proof};
 use crate::base::Stop;
 use crate::pipeline::fetch::Fetch;
 use crate::pipeline::stage::{Error, FirstFailure};
-use crate::source::contract::{ErrorKind, Load, Loading, Target};
+use crate::source::contract::{ErrorKind, Load, Loading, Objection, Target};
 
 /// What is to be restored.
 pub struct Restore<'a> {
@@ -28,19 +28,31 @@ pub struct Restore<'a> {
 /// Restores and recounts; returns every difference from the manifest.
 pub fn restore(restore: &Restore<'_>, stop: &Stop) -> Result<Vec<Damage>, Error> {
     let manifest = restore.fetch.manifest;
-    let chosen: Vec<&EntryLine> = manifest.entries.iter().filter(|e| restore.chosen[e.member]).collect();
+    let kept = if restore.loading.resume { kept(restore, stop)? } else { BTreeSet::new() };
+    let is_kept = |member: &Member| kept.iter().any(|i| manifest.members[*i] == *member);
+    let chosen: Vec<&EntryLine> =
+        manifest.entries.iter().filter(|e| restore.chosen[e.member] && !kept.contains(&e.member)).collect();
     restore.fetch.meter.expect(chosen.iter().map(|e| e.raw).sum());
-    restore.target.prepare(restore.loading, stop)?;
+    if restore.loading.resume {
+        let mut rest = Loading { overwrite: true, ..restore.loading.clone() };
+        rest.members.retain(|m| !is_kept(m));
+        restore.target.prepare(&rest, stop)?;
+    } else {
+        restore.target.prepare(restore.loading, stop)?;
+    }
     let left = Mutex::new(Vec::new());
     for phase in [Phase::Before, Phase::Data, Phase::After] {
         let own: Vec<&EntryLine> =
             chosen.iter().copied().filter(|e| manifest.members[e.member].phase == phase).collect();
         load_phase(restore, &own, if phase == Phase::Data { restore.target.workers() } else { 1 }, &left, stop)?;
+        if phase == Phase::Data {
+            make_later(restore.target, &left, stop)?;
+        }
     }
     restore.target.settle(stop)?;
     restore.fetch.meter.wait();
     let mut damage = left.into_inner().expect("no panic while locked");
-    damage.extend(recount(restore, stop)?);
+    damage.extend(recount(restore, &kept, stop)?);
     restore.target.release(stop)?;
     for member in restore.target.missing(&restore.loading.members, stop)? {
         let what = what(&member);
@@ -49,6 +61,66 @@ pub fn restore(restore: &Restore<'_>, stop: &Stop) -> Result<Vec<Damage>, Error>
         }
     }
     Ok(damage)
+}
+
+/// What of the choice would not fit the target; reads the definitions, writes nothing.
+pub fn preflight(restore: &Restore<'_>, stop: &Stop) -> Result<Vec<Objection>, Error> {
+    let manifest = restore.fetch.manifest;
+    let mut objections = Vec::new();
+    if !restore.target.objects() {
+        return Ok(objections);
+    }
+    let defines = |e: &&EntryLine| {
+        restore.chosen[e.member] && !matches!(manifest.members[e.member].kind, Kind::Rows | Kind::File | Kind::Settings)
+    };
+    let definitions: Vec<&EntryLine> = manifest.entries.iter().filter(defines).collect();
+    for group in restore.fetch.groups(&definitions) {
+        restore.fetch.group(&group, stop, &mut |entry, bytes| {
+            let load = Load { member: &manifest.members[entry.member], offset: 0, bytes: &bytes };
+            objections.extend(restore.target.objections(restore.loading, load, stop)?);
+            Ok(())
+        })?;
+    }
+    Ok(objections)
+}
+
+/// The members, by index, of tables that an interrupted restore had finished: each is recounted now.
+fn kept(restore: &Restore<'_>, stop: &Stop) -> Result<BTreeSet<usize>, Error> {
+    let manifest = restore.fetch.manifest;
+    let proofs: BTreeMap<usize, Proof> = manifest.proofs().into_iter().collect();
+    let is_table = |e: &&EntryLine| restore.chosen[e.member] && manifest.members[e.member].kind == Kind::Table;
+    let definitions: Vec<&EntryLine> = manifest.entries.iter().filter(is_table).collect();
+    let groups: Vec<Vec<&EntryLine>> =
+        restore.fetch.groups(&definitions).iter().flat_map(|g| g.chunks(1).map(<[_]>::to_vec)).collect();
+    let kept = Mutex::new(BTreeSet::new());
+    let failure = FirstFailure::new(stop);
+    let next = AtomicUsize::new(0);
+    std::thread::scope(|scope| {
+        for worker in 0..restore.target.workers().clamp(1, groups.len().max(1)) {
+            let (failure, groups, next, kept, proofs) = (&failure, &groups, &next, &kept, &proofs);
+            scope.spawn(move || {
+                failure.run(|| {
+                    while let Some(group) = groups.get(next.fetch_add(1, Ordering::SeqCst)) {
+                        restore.fetch.group(group, &failure.stop, &mut |entry, bytes| {
+                            let member = &manifest.members[entry.member];
+                            let is_rows =
+                                |m: &Member| m.kind == Kind::Rows && (&m.unit, &m.name) == (&member.unit, &member.name);
+                            let rows = proofs.iter().find(|(i, _)| is_rows(&manifest.members[**i]));
+                            let Some((rows, expected)) = rows else { return Ok(()) };
+                            let load = Load { member, offset: 0, bytes: &bytes };
+                            if restore.target.keeps(worker, load, *expected, &failure.stop)? {
+                                kept.lock().expect("no panic while locked").extend([entry.member, *rows]);
+                            }
+                            Ok(())
+                        })?;
+                    }
+                    Ok(())
+                });
+            });
+        }
+    });
+    failure.result()?;
+    Ok(kept.into_inner().expect("no panic while locked"))
 }
 
 fn what(member: &Member) -> String {
@@ -97,6 +169,35 @@ fn load_phase(
     failure.result()
 }
 
+/// Makes what waited for the rows, each round on all connections.
+fn make_later(target: &dyn Target, left: &Mutex<Vec<Damage>>, stop: &Stop) -> Result<(), Error> {
+    for (round, count) in target.later().into_iter().enumerate() {
+        let failure = FirstFailure::new(stop);
+        let next = AtomicUsize::new(0);
+        std::thread::scope(|scope| {
+            for worker in 0..target.workers().min(count) {
+                let (failure, next) = (&failure, &next);
+                scope.spawn(move || {
+                    failure.run(|| {
+                        loop {
+                            let number = next.fetch_add(1, Ordering::SeqCst);
+                            if number >= count {
+                                return Ok(());
+                            }
+                            failure.stop.check()?;
+                            let refused = target.make(worker, round, number, &failure.stop)?;
+                            let lines = refused.into_iter().map(|r| Damage::Left { what: r.what, why: r.why });
+                            left.lock().expect("no panic while locked").extend(lines);
+                        }
+                    });
+                });
+            }
+        });
+        failure.result()?;
+    }
+    Ok(())
+}
+
 /// Where each chunk of a file stands in the file, by the chunk's offset in the container.
 fn file_offsets(restore: &Restore<'_>, entries: &[&EntryLine]) -> BTreeMap<u64, u64> {
     let members = &restore.fetch.manifest.members;
@@ -115,13 +216,15 @@ fn file_offsets(restore: &Restore<'_>, entries: &[&EntryLine]) -> BTreeMap<u64, 
 }
 
 /// Rows and digests of every table, against the manifest.
-fn recount(restore: &Restore<'_>, stop: &Stop) -> Result<Vec<Damage>, Error> {
+fn recount(restore: &Restore<'_>, kept: &BTreeSet<usize>, stop: &Stop) -> Result<Vec<Damage>, Error> {
     let manifest = restore.fetch.manifest;
     let damage = Mutex::new(Vec::new());
     // A restored file brings its tables along, so they are recounted whether or not their SQL was loaded.
     let whole_file = restore.loading.members.iter().any(|m| m.kind == Kind::File);
     let tables: Vec<(usize, Proof)> =
         manifest.proofs().into_iter().filter(|(i, _)| whole_file || restore.chosen[*i]).collect();
+    // What was kept was counted when this restore began.
+    let tables: Vec<(usize, Proof)> = tables.into_iter().filter(|(i, _)| !kept.contains(i)).collect();
     let failure = FirstFailure::new(stop);
     let next = AtomicUsize::new(0);
     std::thread::scope(|scope| {

@@ -244,6 +244,8 @@ pub struct Loading {
     pub overwrite: bool,
     /// Version of the server the members come from.
     pub server: String,
+    /// Whether an interrupted restore of the same goes on: tables that are proven to be there stay.
+    pub resume: bool,
 }
 
 /// One entry on its way into a target.
@@ -257,16 +259,63 @@ pub struct Load<'a> {
     pub bytes: &'a [u8],
 }
 
+/// A part of a table that could not be made; its rows are there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refused {
+    /// What it is, as a title.
+    pub what: String,
+    /// Why.
+    pub why: String,
+}
+
+/// What would not fit a target.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Objection {
+    /// What it is, as a title.
+    pub what: String,
+    /// Why it would not.
+    pub why: String,
+    /// Whether rows could not be restored for it.
+    pub blocks: bool,
+}
+
 /// Takes a snapshot back.
 pub trait Target: Send + Sync {
     /// The objects of `loading` that exist already, as titles.
     fn existing(&self, loading: &Loading, stop: &Stop) -> Result<Vec<String>>;
+
+    /// What of a definition would not fit the target; asked before anything is written, after `existing`.
+    fn objections(&self, _loading: &Loading, _load: Load<'_>, _stop: &Stop) -> Result<Vec<Objection>> {
+        Ok(Vec::new())
+    }
+
+    /// Whether `objections` may have any, so that definitions need to be read for it.
+    fn objects(&self) -> bool {
+        false
+    }
+
+    /// Whether the table of `load`, a definition, is there as an interrupted restore would have made it, with all the
+    /// rows of `expected`; keys that it still lacks are made with the others. Called before `prepare`.
+    fn keeps(&self, _worker: usize, _load: Load<'_>, _expected: Proof, _stop: &Stop) -> Result<bool> {
+        Ok(false)
+    }
 
     /// Makes room: removes what will be replaced. Called once, before the first `load`.
     fn prepare(&self, loading: &Loading, stop: &Stop) -> Result<()>;
 
     /// Loads one entry as worker number `worker`.
     fn load(&self, worker: usize, load: Load<'_>, stop: &Stop) -> Result<()>;
+
+    /// How much of each round of work waits for the rows: indexes, then foreign keys. Asked once, after the last rows.
+    fn later(&self) -> Vec<usize> {
+        Vec::new()
+    }
+
+    /// Does work `number` of a round as worker number `worker`; rounds come one after another. Returns what the target
+    /// refused to make.
+    fn make(&self, _worker: usize, _round: usize, _number: usize, _stop: &Stop) -> Result<Vec<Refused>> {
+        Ok(Vec::new())
+    }
 
     /// Makes what was loaded final. Called once, after the last `load`.
     fn settle(&self, stop: &Stop) -> Result<()>;

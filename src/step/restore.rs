@@ -72,7 +72,8 @@ pub fn choose(manifest: &Manifest, only: &[String], rename: Option<&str>, overwr
             return Err(nothing(format!("--as {name} takes exactly one database, not {}", units.len()), hint));
         }
     }
-    let loading = Loading { members, rename: rename.map(str::to_owned), overwrite, server: manifest.server.clone() };
+    let server = manifest.server.clone();
+    let loading = Loading { members, rename: rename.map(str::to_owned), overwrite, resume: false, server };
     Ok(Choice { loading, chosen })
 }
 
@@ -128,7 +129,7 @@ pub fn restore_into(
 ) -> Result<Vec<Damage>, Fault> {
     let target = source.target(threads, stop)?;
     let existing = target.existing(&choice.loading, stop)?;
-    if !existing.is_empty() && !choice.loading.overwrite {
+    if !existing.is_empty() && !choice.loading.overwrite && !choice.loading.resume {
         let shown = existing.iter().take(5).cloned().collect::<Vec<_>>().join(", ");
         let more = if existing.len() > 5 { format!(" and {} more", existing.len() - 5) } else { String::new() };
         let error = SourceError::new(

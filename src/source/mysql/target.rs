@@ -1,20 +1,26 @@
 //! A server as a target: entries become statements on the wire, many at once; nothing runs through a client program.
+//! Tables are made without the keys that are cheaper to add when the rows are there.
 //!
 //! Events are made last of all, after everything was recounted: a live scheduler would run them into the proof.
 
 use std::collections::BTreeMap;
-use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 
 use mysql::Conn;
 use mysql::prelude::Queryable;
 
-use crate::artifact::{Dialect, Kind, Member, Proof, Splitter};
+use crate::artifact::{Dialect, Kind, Member, Proof, Splitter, SqlError};
 use crate::base::Stop;
-use crate::source::contract::{Error, ErrorKind, Load, Loading, Result, Target};
+use crate::source::contract::{Error, ErrorKind, Load, Loading, Objection, Refused, Result, Target};
 use crate::source::mysql::admit::{Admission, is_about_account};
 use crate::source::mysql::connect::Connector;
+use crate::source::mysql::definition::{cut, lacks};
 use crate::source::mysql::fault::{run, wrap};
-use crate::source::mysql::flavor::Flavor;
+use crate::source::mysql::feed::{Feed, Ways, head, ways};
+use crate::source::mysql::fit::Fit;
+use crate::source::mysql::flavor::{Family, Flavor};
+use crate::source::mysql::later::Later;
 use crate::source::mysql::object::database_head;
 use crate::source::mysql::rows::TableRows;
 use crate::source::mysql::schema::{self, Layout, SYSTEM, Table, Unit, literal, qualified, quoted};
@@ -34,6 +40,14 @@ pub struct MysqlTarget {
     rename: Mutex<Option<String>>,
     /// Accounts on their way in.
     admission: Admission,
+    /// Guards what is known of what fits.
+    fit: Mutex<Option<Fit>>,
+    /// Keys that wait for the rows.
+    later: Later,
+    /// Guards how tables are fed, by database.
+    ways: Mutex<BTreeMap<String, Arc<Ways>>>,
+    /// Whether the server takes LOAD DATA LOCAL, as far as is known.
+    feeds: AtomicBool,
     flavor: Flavor,
     connector: Connector,
 }
@@ -42,7 +56,11 @@ impl MysqlTarget {
     /// Connects.
     pub fn open(connector: &Connector, threads: usize, stop: &Stop) -> Result<MysqlTarget> {
         stop.check()?;
-        let flavor = Flavor::of(&mut connector.connect("ask")?)?;
+        let mut first = connector.connect("ask")?;
+        let flavor = Flavor::of(&mut first)?;
+        let feeds: Option<bool> = first
+            .query_first("SELECT @@local_infile")
+            .map_err(|e| wrap(&format!("ask {} whether it takes local rows", connector.place()), e))?;
         let mut loaders = Vec::new();
         for _ in 0..threads.max(1) {
             loaders.push(Mutex::new(connector.loader(&flavor)?));
@@ -55,6 +73,10 @@ impl MysqlTarget {
             events: Mutex::default(),
             rename: Mutex::default(),
             admission: Admission::default(),
+            fit: Mutex::default(),
+            later: Later::default(),
+            ways: Mutex::default(),
+            feeds: AtomicBool::new(feeds == Some(true)),
             flavor,
             connector: connector.clone(),
         })
@@ -79,10 +101,96 @@ impl MysqlTarget {
                 Some(new) => rename(statement.text, &member.unit, new),
                 None => statement.text.into(),
             };
-            let text = std::str::from_utf8(&text).map_err(|e| Error::new(ErrorKind::Damaged, &doing, e.to_string()))?;
-            connection.query_drop(text).map_err(|e| wrap(&doing, e))?;
+            let text = text_of(&text, &doing)?;
+            if member.kind == Kind::Table
+                && let Some(cut) = cut(text)
+            {
+                connection.query_drop(&cut.create).map_err(|e| wrap(&doing, e))?;
+                self.later.put(member.title(), self.unit_name(&member.unit), member.name.clone(), cut);
+                continue;
+            }
+            connection.query_drop(self.known_modes(text).as_ref()).map_err(|e| wrap(&doing, e))?;
         }
         Ok(())
+    }
+
+    /// A setting of the SQL mode without the mode that MySQL 8 removed; it only ever concerned GRANT.
+    fn known_modes<'t>(&self, text: &'t str) -> std::borrow::Cow<'t, str> {
+        const REMOVED: &str = "NO_AUTO_CREATE_USER";
+        let is_removed = self.flavor.family == Family::Mysql && self.flavor.number >= (8, 0);
+        if !is_removed || !text.starts_with("SET sql_mode=") || !text.contains(REMOVED) {
+            return text.into();
+        }
+        text.replace(&format!("{REMOVED},"), "").replace(&format!(",{REMOVED}"), "").replace(REMOVED, "").into()
+    }
+
+    /// Rows: their INSERT statements are fed to LOAD DATA where it takes them, and run where not.
+    fn load_rows(&self, connection: &mut Conn, member: &Member, bytes: &[u8]) -> Result<()> {
+        let renamed = self.rename.lock().expect("no panic while locked").clone();
+        let doing = format!("restore {} {}", member.kind.word(), member.title());
+        let damaged = |e: SqlError| Error::new(ErrorKind::Damaged, &doing, e.to_string());
+        let ways = self.ways(&self.unit_name(&member.unit))?;
+        let mut feed: Option<Feed<'_>> = None;
+        for statement in Splitter::new(Dialect::Mysql, bytes) {
+            let statement = statement.map_err(damaged)?;
+            let head = if statement.text.starts_with(b"INSERT INTO ") { head(statement.text) } else { None };
+            if let Some(head) = head.filter(|_| self.feeds.load(Ordering::Relaxed)) {
+                if !feed.as_ref().is_some_and(|f| f.is_of(head)) {
+                    self.send(feed.take(), connection, &doing)?;
+                    feed = Feed::open(head, &ways);
+                }
+                if let Some(own) = &mut feed
+                    && own.take(&statement).map_err(damaged)?
+                {
+                    if own.is_full() {
+                        self.send(Some(own), connection, &doing)?;
+                    }
+                    continue;
+                }
+            }
+            self.send(feed.as_mut(), connection, &doing)?;
+            if statement.text == b"BEGIN" && self.flavor.family == Family::Mariadb {
+                // Else the first rows of an empty table lock all of it, and go through a sort that doubles the work.
+                run(connection, "SET unique_checks=1", &doing)?;
+            }
+            let text = match &renamed {
+                Some(new) => rename(statement.text, &member.unit, new),
+                None => statement.text.into(),
+            };
+            connection.query_drop(text_of(&text, &doing)?).map_err(|e| wrap(&doing, e))?;
+        }
+        self.send(feed.as_mut(), connection, &doing)
+    }
+
+    /// Sends what waits, as INSERT statements if the server takes nothing else.
+    fn send<'a>(
+        &self,
+        feed: Option<impl std::borrow::BorrowMut<Feed<'a>>>,
+        connection: &mut Conn,
+        doing: &str,
+    ) -> Result<()> {
+        let Some(mut feed) = feed else { return Ok(()) };
+        if let Err(statements) = feed.borrow_mut().send(connection, doing)? {
+            self.feeds.store(false, Ordering::Relaxed);
+            for statement in statements {
+                connection.query_drop(text_of(statement, doing)?).map_err(|e| wrap(doing, e))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// How the tables of a database are fed; asked once, when all of them are made.
+    fn ways(&self, unit: &str) -> Result<Arc<Ways>> {
+        let mut known = self.ways.lock().expect("no panic while locked");
+        if let Some(ways) = known.get(unit) {
+            return Ok(ways.clone());
+        }
+        let own = if self.feeds.load(Ordering::Relaxed) {
+            ways(&mut self.connector.session(&self.flavor, "ask")?, unit)?
+        } else {
+            Ways::new()
+        };
+        Ok(known.entry(unit.to_owned()).or_insert(Arc::new(own)).clone())
     }
 
     /// The names of the members that are there, as `(kind, unit, name)`.
@@ -145,6 +253,10 @@ impl MysqlTarget {
     }
 }
 
+fn text_of<'t>(statement: &'t [u8], doing: &str) -> Result<&'t str> {
+    std::str::from_utf8(statement).map_err(|e| Error::new(ErrorKind::Damaged, doing, e.to_string()))
+}
+
 fn routine(schema: &str, form: &str) -> String {
     format!(
         "SELECT ROUTINE_NAME FROM information_schema.ROUTINES WHERE ROUTINE_SCHEMA={schema} AND ROUTINE_TYPE='{form}'"
@@ -193,9 +305,52 @@ impl Target for MysqlTarget {
         Ok(titles)
     }
 
+    fn objects(&self) -> bool {
+        true
+    }
+
+    fn objections(&self, loading: &Loading, load: Load<'_>, stop: &Stop) -> Result<Vec<Objection>> {
+        stop.check()?;
+        let mut connection = self.loaders[0].lock().expect("no panic while locked");
+        let mut fit = self.fit.lock().expect("no panic while locked");
+        let fit = match &mut *fit {
+            Some(fit) => fit,
+            None => fit.insert(Fit::of(&mut connection, &self.flavor, loading)?),
+        };
+        fit.objections(&mut connection, load.member, load.bytes)
+    }
+
+    fn keeps(&self, worker: usize, load: Load<'_>, expected: Proof, stop: &Stop) -> Result<bool> {
+        stop.check()?;
+        let member = load.member;
+        let (unit, doing) = (self.unit_name(&member.unit), format!("look at table {}", member.title()));
+        let statements = Splitter::new(Dialect::Mysql, load.bytes).flatten();
+        let wanted = statements.map(|s| s.text).find(|t| t.starts_with(b"CREATE TABLE "));
+        let Some(wanted) = wanted.map(|t| text_of(t, &doing)).transpose()? else { return Ok(false) };
+        let there: Option<(String, String)> = {
+            let mut connection = self.loaders[worker].lock().expect("no panic while locked");
+            // MySQL names the database of a foreign key unless it is the one in use.
+            let shown = connection
+                .query_drop(format!("USE {}", quoted(&unit)))
+                .and_then(|()| connection.query_first(format!("SHOW CREATE TABLE {}", quoted(&member.name))));
+            match shown {
+                // No such database, or no such table.
+                Err(mysql::Error::MySqlError(e)) if matches!(e.code, 1049 | 1146) => None,
+                other => other.map_err(|e| wrap(&doing, e))?,
+            }
+        };
+        let Some(missing) = there.and_then(|(_, there)| lacks(&there, wanted)) else { return Ok(false) };
+        if self.prove(worker, member, stop)? != expected {
+            return Ok(false);
+        }
+        self.later.put(member.title(), unit, member.name.clone(), missing);
+        Ok(true)
+    }
+
     fn prepare(&self, loading: &Loading, stop: &Stop) -> Result<()> {
         (*self.rename.lock().expect("no panic while locked")).clone_from(&loading.rename);
         self.admission.prepare(&mut self.loaders[0].lock().expect("no panic while locked"), loading, &self.flavor)?;
+        self.layouts.lock().expect("no panic while locked").clear();
         if !loading.overwrite {
             return Ok(());
         }
@@ -233,7 +388,19 @@ impl Target for MysqlTarget {
             run(&mut connection, "SET sql_mode='NO_AUTO_VALUE_ON_ZERO'", "go on after an account")?;
             return done;
         }
-        self.execute(&mut connection, load.member, load.bytes)
+        match load.member.kind {
+            Kind::Rows => self.load_rows(&mut connection, load.member, load.bytes),
+            _ => self.execute(&mut connection, load.member, load.bytes),
+        }
+    }
+
+    fn later(&self) -> Vec<usize> {
+        self.later.rounds()
+    }
+
+    fn make(&self, worker: usize, round: usize, number: usize, stop: &Stop) -> Result<Vec<Refused>> {
+        let mut connection = self.loaders[worker].lock().expect("no panic while locked");
+        self.later.make(&mut connection, round, number, stop)
     }
 
     fn settle(&self, stop: &Stop) -> Result<()> {
