@@ -48,6 +48,8 @@ pub enum Kind {
     PackageBody,
     /// Settings of the database that no other member carries.
     Settings,
+    /// Statements of a dump program, in the order it wrote them; of one table, or of a whole database.
+    Script,
 }
 
 impl Kind {
@@ -68,6 +70,7 @@ impl Kind {
             Kind::Package => "package",
             Kind::PackageBody => "package body",
             Kind::Settings => "settings",
+            Kind::Script => "script",
         }
     }
 }

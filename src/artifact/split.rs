@@ -78,6 +78,30 @@ impl<'a> Splitter<'a> {
     }
 }
 
+/// What [`whole_statements`] found.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Whole {
+    /// Bytes up to the end of the last whole statement and of its line; what follows may be the beginning of another.
+    pub bytes: usize,
+    /// Bytes of the longest of these statements.
+    pub longest: usize,
+}
+
+/// How much of `bytes` are whole statements, for a reader that has not come to the end yet. Only an end under the plain
+/// delimiter counts, so that what follows can be read by itself.
+pub fn whole_statements(dialect: Dialect, bytes: &[u8]) -> Whole {
+    let mut splitter = Splitter::new(dialect, bytes);
+    let mut whole = Whole::default();
+    while let Some(Ok(statement)) = splitter.next() {
+        whole.longest = whole.longest.max(statement.text.len());
+        if splitter.delimiter == b";" {
+            let line_end = bytes[splitter.at..].starts_with(b"\n");
+            whole.bytes = splitter.at + usize::from(line_end);
+        }
+    }
+    whole
+}
+
 /// `--` and then a blank or the end of the line.
 fn is_comment(rest: &[u8]) -> bool {
     rest.starts_with(b"--") && rest.get(2).is_none_or(|b| b.is_ascii_whitespace())
@@ -160,6 +184,23 @@ mod tests {
             let found: Result<Vec<Vec<u8>>, SqlError> = Splitter::new(dialect, &entry).map(|s| s.map(|s| s.text.to_vec())).collect();
             prop_assert_eq!(found, Ok(expected));
         }
+    }
+
+    #[test]
+    fn whole_statements_end_where_a_reader_may_begin_anew() {
+        for (text, bytes) in [
+            ("SELECT 1;\nSELECT 2;\nSEL", 20),
+            ("SELECT 1;\nSELECT ';\n", 10),
+            ("SELECT 1;", 9),
+            ("SELECT 1;\nDELIMITER //\nSELECT 2//\n", 10),
+            ("SELECT 1;\nDELIMITER //\nSELECT 2//\nDELIMITER ;\nSELECT 3;\n", 57),
+            ("-- SELECT 1;\n", 0),
+            ("INSERT INTO t VALUES (1,", 0),
+        ] {
+            let whole = whole_statements(Dialect::Mysql, text.as_bytes());
+            assert_eq!(whole.bytes, bytes, "{text}");
+        }
+        assert_eq!(whole_statements(Dialect::Mysql, b"DO 1;\nSELECT 22;\n").longest, 9);
     }
 
     #[test]

@@ -97,9 +97,10 @@ fn backup_lines(backup: &Backup) -> Vec<String> {
     };
     let sealed = if backup.archive.password.is_some() { "sealed with AES-256" } else { "not sealed" };
     let mut lines = vec![format!(
-        "{} {}: {} connections, chunks of {}, {method}, {sealed}",
+        "{} {}: engine {}, {} connections, chunks of {}, {method}, {sealed}",
         backup.source.spec.kind(),
         backup.source.name,
+        backup.engine.word(),
         backup.threads,
         Size(backup.chunk as u64),
     )];

@@ -85,7 +85,7 @@ impl Recorder {
 
 impl Listener for Recorder {
     fn hear(&mut self, event: &Stamped) -> Vec<(Level, String)> {
-        if matches!(event.event, Event::Progress { .. } | Event::Said { .. }) {
+        if matches!(event.event, Event::Progress { .. } | Event::Said { .. } | Event::Engine { .. }) {
             return Vec::new();
         }
         if matches!(event.event, Event::RunStarted { .. }) {
@@ -141,7 +141,7 @@ fn record(catalog: &mut Catalog, known: &mut Known, stamped: &Stamped) -> Result
             catalog.run_started(&row, &run.steps)
         }
         Event::StepStarted { step, .. } => catalog.step_started(&run, *step, &at),
-        Event::Progress { .. } | Event::Said { .. } => Ok(()),
+        Event::Progress { .. } | Event::Said { .. } | Event::Engine { .. } => Ok(()),
         Event::Artifact { artifact, .. } => catalog.artifact(&artifact_rows(artifact, &known.job)),
         Event::Copied { step, id, store, place, key, bytes, started, verdict, failure } => catalog.copy(&CopyRow {
             id: id.to_string(),

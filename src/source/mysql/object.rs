@@ -7,9 +7,11 @@ use mysql::prelude::Queryable;
 use mysql::{Conn, Row, Value};
 
 use crate::artifact::{Kind, Member, Phase};
+use crate::base::Stop;
+use crate::job::MysqlSpec;
 use crate::source::contract::{Error, ErrorKind, Result};
 use crate::source::mysql::fault::{run, wrap};
-use crate::source::mysql::schema::{Unit, literal, qualified, quoted};
+use crate::source::mysql::schema::{self, Unit, literal, qualified, quoted};
 
 /// A member and its script.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,6 +72,36 @@ pub fn definitions(connection: &mut Conn, unit: &Unit, scope: Scope) -> Result<D
     reader.triggers()?;
     reader.events()?;
     Ok(reader.found)
+}
+
+/// The scripts that come before the rows, and those that come after them: triggers and events after everything else of
+/// every database.
+pub fn in_restore_order(scripts: &[Script]) -> (Vec<&Script>, Vec<&Script>) {
+    let (before, mut after): (Vec<&Script>, Vec<&Script>) =
+        scripts.iter().partition(|s| s.member.phase == Phase::Before);
+    after.sort_by_key(|s| match s.member.kind {
+        Kind::Event => 2,
+        Kind::Trigger => 1,
+        _ => 0,
+    });
+    (before, after)
+}
+
+/// Proves that no definition changed since `scripts` were read, but those that a lock holds (tables) and those that move
+/// all the time (sequences).
+pub fn unchanged(connection: &mut Conn, spec: &MysqlSpec, scripts: &[Script], stop: &Stop) -> Result<()> {
+    let mut now = Vec::new();
+    for unit in schema::units(connection, spec)? {
+        stop.check()?;
+        now.extend(definitions(connection, &unit, Scope::Unguarded)?.scripts);
+    }
+    let guarded = |s: &&Script| matches!(s.member.kind, Kind::Sequence | Kind::Table);
+    let then: Vec<&Script> = scripts.iter().filter(|s| !guarded(s)).collect();
+    let now: Vec<&Script> = now.iter().collect();
+    let changed = then.iter().find(|s| !now.contains(s)).or_else(|| now.iter().find(|s| !then.contains(s)));
+    let Some(script) = changed else { return Ok(()) };
+    let found = format!("the {} {} changed while it was dumped", script.member.kind.word(), script.member.title());
+    Err(Error::new(ErrorKind::Busy, "prove the snapshot", found).hint("Run the job again."))
 }
 
 struct Reader<'a> {
@@ -304,10 +336,21 @@ pub fn sequence(connection: &mut Conn, unit: &str, name: &str) -> Result<Vec<u8>
     let full = qualified(unit, name);
     let mut script = prologue(unit);
     script.extend_from_slice(&bytes_of(&show(connection, unit, &format!("SHOW CREATE SEQUENCE {full}"))?, 1)?);
-    let state = show(connection, unit, &format!("SELECT next_not_cached_value, cycle_count FROM {full}"))?;
-    let (next, round) = (text_of(&state, 0)?, text_of(&state, 1)?);
-    script.extend_from_slice(format!(";\nDO SETVAL({}, {next}, 0, {round});\n", quoted(name)).as_bytes());
+    script.extend_from_slice(b";\n");
+    script.extend_from_slice(&state(connection, unit, name)?);
     Ok(script)
+}
+
+/// The state of a sequence now, as a script of its own: for rows that were read after the sequence was.
+pub fn later_state(connection: &mut Conn, unit: &str, name: &str) -> Result<Vec<u8>> {
+    Ok([prologue(unit), state(connection, unit, name)?].concat())
+}
+
+fn state(connection: &mut Conn, unit: &str, name: &str) -> Result<Vec<u8>> {
+    let sql = format!("SELECT next_not_cached_value, cycle_count FROM {}", qualified(unit, name));
+    let state = show(connection, unit, &sql)?;
+    let (next, round) = (text_of(&state, 0)?, text_of(&state, 1)?);
+    Ok(format!("DO SETVAL({}, {next}, 0, {round});\n", quoted(name)).into_bytes())
 }
 
 /// Where a SHOW CREATE has its columns; the collation follows the client's character set.

@@ -17,7 +17,9 @@ use crate::source::mysql::connect::Connector;
 use crate::source::mysql::fault::wrap;
 use crate::source::mysql::flavor::Flavor;
 use crate::source::mysql::guard::{guard, hold_tables, synchronise};
-use crate::source::mysql::object::{Scope, Script, definitions, history_prologue, prologue, sequence};
+use crate::source::mysql::object::{
+    Scope, Script, definitions, history_prologue, in_restore_order, prologue, sequence, unchanged,
+};
 use crate::source::mysql::range::Range;
 use crate::source::mysql::rows::{Sizes, TableRows};
 use crate::source::mysql::schema::{self, Layout, Unit};
@@ -63,7 +65,7 @@ pub struct MysqlSnapshot {
 
 impl MysqlSnapshot {
     /// Takes the view.
-    pub fn take(spec: &MysqlSpec, connector: &Connector, reading: Reading, stop: &Stop) -> Result<MysqlSnapshot> {
+    pub fn take(spec: &MysqlSpec, connector: &Connector, reading: &Reading, stop: &Stop) -> Result<MysqlSnapshot> {
         let flavor = Flavor::of(&mut connector.connect("ask")?)?;
         let mut guarding = connector.session(&flavor, "guard the tables of")?;
         let mut control = connector.session(&flavor, "control")?;
@@ -149,16 +151,11 @@ impl MysqlSnapshot {
                 ));
             }
         }
-        let of_phase = |phase: Phase| {
-            let own = self.scripts.iter().filter(move |s| s.member.phase == phase);
-            own.map(|s| (s.member.clone(), Content::Script(s.text.clone()))).collect::<Vec<_>>()
+        let (before, after) = in_restore_order(&self.scripts);
+        let of = |scripts: Vec<&Script>| {
+            scripts.into_iter().map(|s| (s.member.clone(), Content::Script(s.text.clone()))).collect::<Vec<_>>()
         };
-        let (before, after) = (of_phase(Phase::Before), of_phase(Phase::After));
-        // Triggers and events come after everything else of every database.
-        let (late, early): (Vec<_>, Vec<_>) =
-            after.into_iter().partition(|(m, _)| matches!(m.kind, Kind::Trigger | Kind::Event));
-        let (triggers, events): (Vec<_>, Vec<_>) = late.into_iter().partition(|(m, _)| m.kind == Kind::Trigger);
-        for (member, content) in before.into_iter().chain(rows).chain(early).chain(triggers).chain(events) {
+        for (member, content) in of(before).into_iter().chain(rows).chain(of(after)) {
             self.members.push(member);
             self.contents.push(content);
         }
@@ -204,7 +201,7 @@ impl MysqlSnapshot {
 }
 
 /// Tables that no snapshot covers: an error, or the reasons for an Alerta, as the job says.
-fn untransactional(units: &[Unit], spec: &MysqlSpec) -> Result<Vec<String>> {
+pub fn untransactional(units: &[Unit], spec: &MysqlSpec) -> Result<Vec<String>> {
     let mut found = Vec::new();
     for unit in units {
         for table in unit.tables.iter().filter(|t| !t.is_transactional()) {
@@ -221,7 +218,8 @@ fn untransactional(units: &[Unit], spec: &MysqlSpec) -> Result<Vec<String>> {
     }
 }
 
-fn max_packet(connection: &mut Conn) -> Result<usize> {
+/// The longest statement the server takes.
+pub fn max_packet(connection: &mut Conn) -> Result<usize> {
     let doing = "ask for max_allowed_packet";
     let found: Option<usize> =
         connection.query_first("SELECT @@GLOBAL.max_allowed_packet").map_err(|e| wrap(doing, e))?;
@@ -290,21 +288,7 @@ impl Snapshot for MysqlSnapshot {
             }
         }
         let mut guard = self.guard.lock().expect("no panic while locked");
-        let mut now = Vec::new();
-        for unit in schema::units(&mut guard, &self.spec)? {
-            stop.check()?;
-            now.extend(definitions(&mut guard, &unit, Scope::Unguarded)?.scripts);
-        }
-        let guarded = |s: &&Script| matches!(s.member.kind, Kind::Sequence | Kind::Table);
-        let then: Vec<&Script> = self.scripts.iter().filter(|s| !guarded(s)).collect();
-        let now: Vec<&Script> = now.iter().collect();
-        let changed = then.iter().find(|s| !now.contains(s)).or_else(|| now.iter().find(|s| !then.contains(s)));
-        if let Some(script) = changed {
-            let found =
-                format!("the {} {} changed while it was dumped", script.member.kind.word(), script.member.title());
-            return Err(Error::new(ErrorKind::Busy, "prove the snapshot", found).hint("Run the job again."));
-        }
-        Ok(())
+        unchanged(&mut guard, &self.spec, &self.scripts, stop)
     }
 
     fn position(&self) -> Option<&Position> {

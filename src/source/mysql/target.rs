@@ -17,6 +17,7 @@ use crate::source::mysql::flavor::Flavor;
 use crate::source::mysql::object::database_head;
 use crate::source::mysql::rows::TableRows;
 use crate::source::mysql::schema::{self, Layout, SYSTEM, Table, Unit, literal, qualified, quoted};
+use crate::source::mysql::utf8::as_text;
 
 /// A server to restore into.
 pub struct MysqlTarget {
@@ -75,7 +76,12 @@ impl MysqlTarget {
                 Some(new) => rename(statement.text, &member.unit, new),
                 None => statement.text.into(),
             };
-            let text = std::str::from_utf8(&text).map_err(|e| Error::new(ErrorKind::Damaged, &doing, e.to_string()))?;
+            let text = match member.kind {
+                Kind::Script => as_text(&text, &doing)?,
+                _ => std::str::from_utf8(&text)
+                    .map_err(|e| Error::new(ErrorKind::Damaged, &doing, e.to_string()))?
+                    .into(),
+            };
             connection.query_drop(text).map_err(|e| wrap(&doing, e))?;
         }
         Ok(())
@@ -250,7 +256,8 @@ impl Target for MysqlTarget {
     fn missing(&self, members: &[Member], stop: &Stop) -> Result<Vec<Member>> {
         stop.check()?;
         let there = self.present(members)?;
-        Ok(members.iter().filter(|m| !there.contains(m)).cloned().collect())
+        // A script is no object; what it makes is listed beside it.
+        Ok(members.iter().filter(|m| m.kind != Kind::Script && !there.contains(m)).cloned().collect())
     }
 
     fn workers(&self) -> usize {
