@@ -11,6 +11,7 @@ mod contract;
 mod crash;
 mod damage;
 mod docs;
+mod engines;
 mod map;
 mod mysql;
 mod mysql_state;

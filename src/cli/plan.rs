@@ -100,7 +100,7 @@ fn ask(plan: &Plan, world: &World, stop: &Stop, exit: &mut Exit) -> Outlook {
 
 /// What a probe found, with the locks of the program that will read the source.
 fn of_program(facts: Facts, program: Program) -> Facts {
-    let warnings = facts.warnings.into_iter().chain(program.remarks).collect();
+    let warnings = facts.warnings.into_iter().filter(|_| !program.covers_all).chain(program.remarks).collect();
     Facts { version: format!("{}, read by {}", facts.version, program.title), locks: program.locks, warnings, ..facts }
 }
 

@@ -142,6 +142,8 @@ pub struct Program {
     pub title: String,
     /// Locks it takes, in words.
     pub locks: Vec<String>,
+    /// Whether tables that no snapshot covers are of the same moment all the same.
+    pub covers_all: bool,
     /// What else is to be known before it runs.
     pub remarks: Vec<String>,
 }

@@ -14,7 +14,8 @@ pub fn run(connection: &mut Conn, statement: &str, doing: &str) -> Result<()> {
 /// The error of a program that did not come to a good end.
 pub fn failed(doing: &str, error: ChildError) -> Error {
     let said = |ended: &str, tail: &[String]| {
-        if tail.is_empty() { ended.to_owned() } else { format!("{ended}: {}", tail.join(" / ")) }
+        let lines: Vec<&str> = tail.iter().map(String::as_str).filter(|l| !l.is_empty()).collect();
+        if lines.is_empty() { ended.to_owned() } else { format!("{ended}: {}", lines.join(" / ")) }
     };
     match &error {
         ChildError::Stopped(_) => Error::new(ErrorKind::Stopped, doing, "stopped"),

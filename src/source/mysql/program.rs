@@ -137,6 +137,7 @@ impl Tool {
         Program {
             title: self.title(),
             locks: locks.into_iter().chain([guard.to_owned()]).collect(),
+            covers_all: self.engine == Engine::Mydumper,
             remarks: remarks.into_iter().collect(),
         }
     }

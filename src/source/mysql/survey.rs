@@ -67,11 +67,10 @@ impl Survey {
         let (mut floats, mut hidden) = (Vec::new(), Vec::new());
         for (table, column, form, extra) in &columns {
             let title = format!("{name}.{table}.{column}");
-            let extra = extra.to_uppercase();
             if form == "float" {
                 floats.push(title.clone());
             }
-            if extra.contains("INVISIBLE") && !extra.contains("GENERATED ALWAYS") {
+            if extra.to_uppercase().contains("INVISIBLE") && !is_generated(extra) {
                 hidden.push(title);
             }
         }
@@ -84,30 +83,34 @@ impl Survey {
         if !versioned.is_empty() && !tool.keeps_history(flavor) {
             survey.not_included.push(format!("the past of versioned tables: {}", list(&versioned)));
         }
-        if tool.engine == Engine::Mydumper {
-            if !hidden.is_empty() {
-                survey.lost.push(format!("invisible columns, which mydumper does not read: {}", list(&hidden)));
-            }
-            let generated = |extra: &str| {
-                let extra = extra.to_uppercase();
-                extra.contains("VIRTUAL GENERATED") || extra.contains("STORED GENERATED")
-            };
-            let read = |table: &str| {
-                columns.iter().any(|(t, _, _, extra)| {
-                    t == table && !generated(extra) && !extra.to_uppercase().contains("INVISIBLE")
-                })
-            };
-            if let Some(table) = unit.tables.iter().find(|t| !t.sequence && !read(&t.name)) {
-                let found = format!(
-                    "all columns of {name}.{} are generated or invisible, which mydumper does not survive",
-                    table.name
-                );
-                let error = Error::new(ErrorKind::Refused, format!("dump {name} with mydumper"), found);
-                return Err(error.hint("Use `engine \"native\"`, or `exclude` the table."));
-            }
+        let mydumper = tool.engine == Engine::Mydumper;
+        if mydumper && !hidden.is_empty() {
+            survey.lost.push(format!("invisible columns, which mydumper does not read: {}", list(&hidden)));
+        }
+        // Without a column to name, mydumper crashes, and MySQL's mysqldump writes rows that no server reads.
+        let read = |table: &str| {
+            let counts =
+                |extra: &str| !is_generated(extra) && !(mydumper && extra.to_uppercase().contains("INVISIBLE"));
+            columns.iter().any(|(t, _, _, extra)| t == table && counts(extra))
+        };
+        let empty = unit.tables.iter().find(|t| !t.sequence && !read(&t.name));
+        if let Some(table) = empty.filter(|_| mydumper || tool.family == Family::Mysql) {
+            let found = format!(
+                "{name}.{} has no column that is read: all are generated or invisible, and {} fails there",
+                table.name,
+                tool.title()
+            );
+            let error = Error::new(ErrorKind::Refused, format!("dump {name} with {}", tool.engine.word()), found);
+            return Err(error.hint("Use `engine \"native\"`, or `exclude` the table."));
         }
         Ok(survey)
     }
+}
+
+/// Whether `EXTRA` says that a column is made from others.
+fn is_generated(extra: &str) -> bool {
+    let extra = extra.to_uppercase();
+    extra.contains("VIRTUAL GENERATED") || extra.contains("STORED GENERATED")
 }
 
 fn list(names: &[String]) -> String {
@@ -128,7 +131,8 @@ impl Tool {
     pub fn arguments(&self, unit: &Unit, flavor: &Flavor) -> Vec<String> {
         // One snapshot; no lock, no flush. Binary values as hexadecimal, text as utf8mb4: all of it is UTF-8. Columns by
         // name: an invisible or generated one can't shift the others. Moments in UTC. The comments hold the end mark.
-        // Tablespaces need PROCESS and belong to the server. Triggers and the rest are vex's own scripts.
+        // Tablespaces need PROCESS and belong to the server. No LOCK TABLES in the dump: it would shut a sequence out that
+        // a column draws from. Triggers and the rest are vex's own scripts.
         let mut words = vec![
             "--single-transaction",
             "--quick",
@@ -138,6 +142,7 @@ impl Tool {
             "--default-character-set=utf8mb4",
             "--max-allowed-packet=1G",
             "--no-tablespaces",
+            "--skip-add-locks",
             "--comments",
             "--skip-triggers",
             "--skip-routines",
