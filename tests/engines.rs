@@ -5,14 +5,16 @@
 use std::collections::BTreeSet;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use mysql::prelude::Queryable;
+use rustix::process::Signal;
 
 use crate::mysql_state::State;
 use crate::servers::{Brand, Server, mysql9_prefix};
 use crate::shop::{DATABASES, fill, open_shop};
-use crate::space::files;
+use crate::space::{Running, files, until};
 
 /// A folder with a job, and the programs that vex finds.
 struct Home {
@@ -404,5 +406,91 @@ real \"$@\"; code=$?; echo 'it is CANARY x\"y'\"'\"'z\\#w $ä;=, is it not' >&2;
             let bytes = std::fs::read(&file).expect("read");
             assert!(!bytes.windows(6).any(|w| w == b"CANARY"), "{}", file.display());
         }
+    }
+}
+
+/// Moves money between two tables of one database until told to stop; returns how often.
+fn transfer(server: &Server, seed: u64, over: &AtomicBool) -> u64 {
+    let mut conn = server.conn();
+    let mut done = 0;
+    while !over.load(Ordering::SeqCst) {
+        let (from, to) = ((seed + done * 7) % 32, (seed + done * 13) % 32);
+        let statements = [
+            "BEGIN".to_owned(),
+            format!("UPDATE bank.left_account SET money = money - 5 WHERE id = {from}"),
+            format!("UPDATE bank.right_account SET money = money + 5 WHERE id = {to}"),
+            "COMMIT".to_owned(),
+        ];
+        match statements.iter().try_for_each(|s| conn.query_drop(s)) {
+            Ok(()) => done += 1,
+            Err(mysql::Error::MySqlError(e)) if matches!(e.code, 1205 | 1213) => {
+                conn.query_drop("ROLLBACK").expect("rolled back");
+            }
+            Err(error) => panic!("a transfer failed: {error}"),
+        }
+    }
+    done
+}
+
+#[test]
+fn a_database_is_one_moment_while_money_moves() {
+    for brand in Brand::ALL {
+        let (source, target) = (brand.start(&[]), brand.start(&[]));
+        source.exec("CREATE DATABASE bank");
+        for table in ["left_account", "right_account"] {
+            source.exec(&format!("CREATE TABLE bank.{table} (id INT PRIMARY KEY, money BIGINT NOT NULL)"));
+            let rows: Vec<String> = (0..32).map(|i| format!("({i}, 1000)")).collect();
+            source.exec(&format!("INSERT INTO bank.{table} VALUES {}", rows.join(",")));
+        }
+        let homes = ["mysqldump", "mydumper"].map(|engine| Home::new(&source, engine, ""));
+        let over = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            let writers: Vec<_> = (1..=3)
+                .map(|w| {
+                    scope.spawn({
+                        let (s, o) = (&source, &over);
+                        move || transfer(s, w, o)
+                    })
+                })
+                .collect();
+            for _ in 0..5 {
+                for home in &homes {
+                    home.run(0);
+                    home.restore(&["--overwrite"], &target, 0);
+                    let sql = "SELECT (SELECT SUM(money) FROM bank.left_account) + (SELECT SUM(money) FROM bank.right_account)";
+                    assert_eq!(
+                        target.conn().query_first::<i64, _>(sql).expect("it answers"),
+                        Some(64_000),
+                        "{brand:?}"
+                    );
+                }
+            }
+            over.store(true, Ordering::SeqCst);
+            let moved: u64 = writers.into_iter().map(|w| w.join().expect("a writer")).sum();
+            assert!(moved > 100, "only {moved} transfers: the test proves nothing");
+        });
+    }
+}
+
+#[test]
+fn a_stopped_run_ends_its_program_and_leaves_nothing() {
+    let source = open_plain(Brand::Mariadb);
+    for program in ["mariadb-dump", "mydumper"] {
+        let script = "echo $$ > started; real \"$@\" | head -c 200000; exec sleep 60";
+        let home = Home::new(&source, program, "databases \"plain\"; inconsistent \"alert\"").before(program, script);
+        let mut command = Command::new(env!("CARGO_BIN_EXE_vex"));
+        command.args(["run", "job.kdl"]).env_clear().current_dir(home.folder.path());
+        command.env("PATH", home.path.as_deref().expect("a PATH")).env("XDG_STATE_HOME", home.path("state"));
+        command.stdout(Stdio::null()).stderr(Stdio::null());
+        let running = Running(command.spawn().expect("vex starts"));
+        let pid = until("the program starts", || {
+            std::fs::read_to_string(home.path("started")).ok().filter(|t| t.ends_with('\n'))
+        });
+        running.signal(Signal::TERM);
+        assert_eq!(running.ends_soon(), 143);
+        let line = std::fs::read(format!("/proc/{}/cmdline", pid.trim())).unwrap_or_default();
+        assert!(line.is_empty(), "{program} still runs");
+        assert_eq!(home.stored(""), Vec::<PathBuf>::new());
+        assert_eq!(files(&home.path("state/vex/staging")), Vec::<PathBuf>::new());
     }
 }

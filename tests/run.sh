@@ -9,7 +9,7 @@ cd "$(dirname "$0")/.."
 export PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
 # A command, and the Debian package that has it.
 needed="cc:build-essential mariadbd:mariadb-server mariadb:mariadb-client sqlite3:sqlite3 7zz:7zip unzip:unzip
-    patchelf:patchelf strace:strace flock:util-linux python3:python3"
+    mydumper:mydumper patchelf:patchelf strace:strace flock:util-linux python3:python3"
 mysql9_packages="mysql-server-core mysql-client-core"
 
 say() { echo "tests: $*"; }

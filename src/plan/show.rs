@@ -64,7 +64,10 @@ pub fn show(plan: &Plan, outlook: &Outlook) -> String {
                     Which::ThisRun => "the new copy",
                     Which::Latest => "the latest copy",
                 };
-                line(format!("   reads {which} in {} back and recounts every row", verify.store.name));
+                line(format!(
+                    "   reads {which} in {} back and recounts every row that its manifest counts",
+                    verify.store.name
+                ));
                 if let Some(into) = &verify.into {
                     line(format!("   restores it into {}, whose objects of the same names are replaced", into.name));
                 }

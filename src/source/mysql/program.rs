@@ -132,13 +132,14 @@ impl Tool {
         };
         let guard = "a metadata lock on every table until the dump ends: reads and writes go on, ALTER, DROP and \
                      TRUNCATE wait";
+        let uncounted = format!("{} counts no rows: a verify proves every byte and no value", self.title());
         let staged = "mydumper stages all rows in the state folder, uncompressed, before anything is sent";
         let remarks = (self.engine == Engine::Mydumper).then(|| staged.to_owned());
         Program {
             title: self.title(),
             locks: locks.into_iter().chain([guard.to_owned()]).collect(),
             covers_all: self.engine == Engine::Mydumper,
-            remarks: remarks.into_iter().collect(),
+            remarks: remarks.into_iter().chain([uncounted]).collect(),
         }
     }
 

@@ -89,9 +89,8 @@ impl Survey {
         }
         // Without a column to name, mydumper crashes, and MySQL's mysqldump writes rows that no server reads.
         let read = |table: &str| {
-            let counts =
-                |extra: &str| !is_generated(extra) && !(mydumper && extra.to_uppercase().contains("INVISIBLE"));
-            columns.iter().any(|(t, _, _, extra)| t == table && counts(extra))
+            let passed = |extra: &str| is_generated(extra) || (mydumper && extra.to_uppercase().contains("INVISIBLE"));
+            columns.iter().any(|(t, _, _, extra)| t == table && !passed(extra))
         };
         let empty = unit.tables.iter().find(|t| !t.sequence && !read(&t.name));
         if let Some(table) = empty.filter(|_| mydumper || tool.family == Family::Mysql) {
