@@ -5,6 +5,7 @@
 
 use crate::artifact::{Dialect, Proof, Splitter, whole_statements};
 use crate::source::contract::{Error, ErrorKind, Out, Result};
+use crate::source::mysql::utf8::as_text;
 
 /// What stands before the bytes of an entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,7 +53,10 @@ impl<'a> Cutter<'a> {
                 self.look *= 2;
                 break;
             }
-            self.fits(whole.longest)?;
+            if whole.longest * 2 >= self.packet {
+                let whole = &self.buffer[self.from..self.from + whole.bytes];
+                Splitter::new(Dialect::Mysql, whole).flatten().try_for_each(|s| self.fits(s.text))?;
+            }
             let rest = self.buffer.split_off(self.from + whole.bytes);
             out.chunk(std::mem::take(&mut self.buffer), Proof::default())?;
             self.entries += 1;
@@ -67,7 +71,7 @@ impl<'a> Cutter<'a> {
         for statement in Splitter::new(Dialect::Mysql, &self.buffer[self.from..]) {
             let statement =
                 statement.map_err(|e| Error::new(ErrorKind::Damaged, format!("read {}", self.title), e.to_string()))?;
-            self.fits(statement.text.len())?;
+            self.fits(statement.text)?;
         }
         if self.buffer.len() > self.from || (self.entries == 0 && self.from > 0) {
             out.chunk(std::mem::take(&mut self.buffer), Proof::default())?;
@@ -84,7 +88,12 @@ impl<'a> Cutter<'a> {
         Ok(())
     }
 
-    fn fits(&self, longest: usize) -> Result<()> {
+    /// Bytes that are no text are sent in hexadecimal, and take twice the room.
+    fn fits(&self, statement: &[u8]) -> Result<()> {
+        let longest = match statement.len() * 2 < self.packet {
+            true => return Ok(()),
+            false => as_text(statement, &format!("read {}", self.title))?.len(),
+        };
         if longest < self.packet {
             return Ok(());
         }
@@ -135,6 +144,16 @@ mod tests {
             let each = cut(text, step, Before::Each, 1000).expect("cut");
             let bare: String = each.iter().map(|e| e.strip_prefix("U;\n").expect("a head")).collect();
             assert_eq!(bare, text);
+        }
+    }
+
+    #[test]
+    fn what_is_sent_in_hexadecimal_must_fit_as_such() {
+        let mut kept = Kept::default();
+        for (bytes, fits) in [(&b"DO '\xFF\xFF\xFF';\n"[..], true), (b"DO '\xFF\xFF\xFF\xFF\xFF\xFF\xFF';\n", false)] {
+            let mut cutter = Cutter::new(b"", Before::Each, 4, 20, "x".into());
+            let pushed = cutter.push(bytes, &mut kept).and_then(|()| cutter.finish(&mut kept));
+            assert_eq!(pushed.is_ok(), fits, "{bytes:?}");
         }
     }
 

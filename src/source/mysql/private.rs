@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
 
+use crate::base::Size;
 use crate::source::contract::{Error, ErrorKind, Result};
 
 /// What the names of locks and folders begin and end in.
@@ -45,6 +46,20 @@ impl Private {
     /// Its path.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Refuses to stage what will not fit, by what the server estimates.
+    pub fn has_room(&self, bytes: u64) -> Result<()> {
+        let doing = format!("stage {} in {}", Size(bytes), self.path.display());
+        let stat = rustix::fs::statvfs(&self.path).map_err(|e| Error::new(ErrorKind::Failed, &doing, e.to_string()))?;
+        let free = stat.f_bavail.saturating_mul(stat.f_frsize);
+        if free > bytes {
+            return Ok(());
+        }
+        let error = Error::new(ErrorKind::Refused, doing, format!("{} are free there", Size(free)));
+        Err(error.hint(
+            "Make room, point XDG_STATE_HOME to a larger disk, or use `engine \"native\"`, which stages nothing.",
+        ))
     }
 
     /// Writes a file that only the owner can read.
@@ -125,6 +140,8 @@ mod tests {
         std::fs::create_dir(staging.path().join(".vex-engine-dead.d")).expect("made");
         std::fs::write(staging.path().join(".vex-engine-dead.d/defaults.cnf"), "x").expect("written");
         let second = Private::create(staging.path()).expect("made");
+        second.has_room(1).expect("a byte");
+        assert_eq!(second.has_room(u64::MAX).expect_err("too much").kind, ErrorKind::Refused);
         assert_eq!(names(), 4, "two owners live");
         drop((first, second));
         assert_eq!(names(), 0);

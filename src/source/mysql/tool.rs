@@ -165,6 +165,7 @@ impl ToolSnapshot {
 
     /// Runs mydumper, once for each database, and finds what it wrote.
     fn stage(&mut self, skipped: &[Vec<String>], stop: &Stop) -> Result<Vec<Staged>> {
+        self.private.has_room(self.units.iter().flat_map(|u| &u.tables).map(|t| t.bytes).sum())?;
         let defaults = self.private.write("defaults.cnf", &self.tool.defaults(&self.connector, &[]))?;
         let mut all = Vec::new();
         for (index, unit) in self.units.iter().enumerate() {
