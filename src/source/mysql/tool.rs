@@ -368,7 +368,8 @@ impl Snapshot for ToolSnapshot {
     }
 
     fn warnings(&self) -> Vec<String> {
-        self.heard.warnings()
+        // What leaves the moment in doubt is told as such.
+        self.heard.warnings().into_iter().filter(|w| !self.inconsistent.contains(w)).collect()
     }
 
     fn estimate(&self) -> u64 {
