@@ -272,7 +272,7 @@ pub const KINDS: &[Kind] = &[
         within: STEPS,
         argument: Argument::Names("SOURCE"),
         ready: true,
-        doc: "Dumps sources, one chain each: one read of the source however many stores; only SQLite and `mydumper` stage one.",
+        doc: "Dumps sources, one chain each: one read of the source however many stores; only SQLite and `mydumper` are staged.",
         fields: &[
             field(
                 "engine",

@@ -109,6 +109,7 @@ impl<'a> Cutter<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::source::contract::Piece;
 
     #[derive(Default)]
     struct Kept(Vec<Vec<u8>>);
@@ -121,6 +122,10 @@ mod tests {
         fn chunk(&mut self, bytes: Vec<u8>, _: Proof) -> Result<()> {
             self.0.push(bytes);
             Ok(())
+        }
+
+        fn more(&mut self, _: Piece) {
+            panic!("nothing is cut off here");
         }
     }
 

@@ -308,15 +308,14 @@ impl Snapshot for ToolSnapshot {
     }
 
     fn pieces(&self) -> Vec<Piece> {
-        let weight = |content: &Content| match content {
-            Content::Nothing => None,
-            Content::State => Some(0),
-            Content::Script(text) => Some(text.len() as u64),
-            Content::Stream { unit } => Some(self.units[*unit].tables.iter().map(|t| t.bytes).sum()),
-            Content::File { bytes, .. } => Some(*bytes),
-        };
-        let pieces = self.contents.iter().enumerate();
-        pieces.filter_map(|(member, c)| Some(Piece { member, number: 0, weight: weight(c)? })).collect()
+        let own = |member: &usize| !matches!(self.contents[*member], Content::Nothing);
+        let mut order: Vec<usize> = (0..self.contents.len()).filter(own).collect();
+        // Large files first; what has an order keeps it.
+        order.sort_by_key(|member| match self.members[*member].phase {
+            Phase::Data => std::cmp::Reverse(self.weight(*member)),
+            Phase::Before | Phase::After => std::cmp::Reverse(0),
+        });
+        order.into_iter().map(|member| Piece { member, number: 0 }).collect()
     }
 
     fn workers(&self) -> usize {
@@ -373,7 +372,7 @@ impl Snapshot for ToolSnapshot {
     }
 
     fn estimate(&self) -> u64 {
-        self.pieces().iter().map(|p| p.weight).sum()
+        (0..self.contents.len()).map(|member| self.weight(member)).sum()
     }
 
     fn remarks(&self) -> &[String] {
@@ -382,6 +381,16 @@ impl Snapshot for ToolSnapshot {
 }
 
 impl ToolSnapshot {
+    /// Estimated bytes of a member.
+    fn weight(&self, member: usize) -> u64 {
+        match &self.contents[member] {
+            Content::Nothing | Content::State => 0,
+            Content::Script(text) => text.len() as u64,
+            Content::Stream { unit } => self.units[*unit].tables.iter().map(|t| t.bytes).sum(),
+            Content::File { bytes, .. } => *bytes,
+        }
+    }
+
     /// A file of mydumper: entries that may be run in any order, and so begin with their session each.
     fn file(&self, member: &Member, path: &Path, out: &mut dyn Out, stop: &Stop) -> Result<()> {
         use std::io::Read;
