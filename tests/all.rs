@@ -14,6 +14,7 @@ mod damage;
 mod ddl;
 mod docs;
 mod doctor;
+mod engines;
 mod fidelity;
 mod map;
 mod mysql;

@@ -2,12 +2,12 @@
 //!
 //! Drives a snapshot by hand, piece by piece, so that nothing depends on time but the waiting itself.
 
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use vex::artifact::Proof;
 use vex::base::Stop;
-use vex::job::{Inconsistent, MysqlSpec, SourceSpec, Tls};
+use vex::job::{Engine, Inconsistent, MysqlSpec, SourceSpec, Tls};
 use vex::source::contract::{ErrorKind, Out, Piece, Reading, Result, Snapshot};
 use vex::source::open;
 use vex::world::World;
@@ -68,7 +68,8 @@ fn snapshot(server: &Server, ddl_wait: u64) -> Result<Box<dyn Snapshot>> {
         accounts: false,
     };
     let source = open(&SourceSpec::Mysql(spec), "d", &World::real(), &Stop::new())?;
-    source.snapshot(Reading { threads: 2, chunk: 64 << 10 }, &Stop::new())
+    let reading = Reading { threads: 2, chunk: 64 << 10, engine: Engine::Native, hear: Arc::new(|_: &str| {}) };
+    source.snapshot(reading, &Stop::new())
 }
 
 /// Reads all pieces of a table, with both workers in turn.

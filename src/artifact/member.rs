@@ -52,6 +52,8 @@ pub enum Kind {
     Account,
     /// What an account may do.
     Grants,
+    /// Statements of a dump program, in the order it wrote them; of one table, or of a whole database.
+    Script,
 }
 
 impl Kind {
@@ -74,6 +76,7 @@ impl Kind {
             Kind::Settings => "settings",
             Kind::Account => "account",
             Kind::Grants => "grants",
+            Kind::Script => "script",
         }
     }
 }

@@ -26,5 +26,5 @@ pub use name::{EntryNames, MANIFEST, Naming, TEMPLATE, backup_name, is_backup_na
 pub use position::Position;
 pub use press::press;
 pub use proof::{ALGORITHM, Proof, RowDigest, RowSum, Tag};
-pub use split::{Splitter, Statement};
+pub use split::{Splitter, Statement, Whole, whole_statements};
 pub use sql::{TakeRow, Value, read_insert, read_rows};

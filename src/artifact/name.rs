@@ -98,6 +98,9 @@ impl EntryNames {
             let (mut stem, suffix) = match member.kind {
                 Kind::File => (format!("{unit}/file"), ".sqlite"),
                 Kind::Rows => (format!("{unit}/{part}"), ".rows"),
+                // The name is that of the program's file: its own numbers tell its files apart.
+                Kind::Script if member.name.starts_with('.') => (format!("{unit}/{part}"), ".sql"),
+                Kind::Script => (format!("{unit}/{}", part.replace("%2E", ".")), ".sql"),
                 Kind::Database | Kind::Settings => (format!("{unit}/{}", member.kind.word()), ".sql"),
                 // Not `.sql`: whoever feeds all SQL to a client brings back databases, not passwords.
                 Kind::Account => (format!("accounts/{part}"), ".account"),
@@ -186,6 +189,8 @@ mod tests {
             Member::new("shop", "file", Kind::Rows, Phase::Data),
             Member::new("shop", "v", Kind::View, Phase::After),
             Member::new("shop", "x", Kind::Settings, Phase::After),
+            Member::new("shop", "a.00001", Kind::Script, Phase::After),
+            Member::new("shop", "../a", Kind::Script, Phase::After),
         ];
         let names = EntryNames::new(&members);
         let all: Vec<String> = (0..members.len()).map(|i| names.name(i, 0)).collect();
@@ -201,6 +206,8 @@ mod tests {
                 "shop/file.00000.sql",
                 "shop/v.view~7.sql",
                 "shop/settings~8.sql",
+                "shop/a.00001.sql",
+                "shop/%2E%2E%2Fa.sql",
             ]
         );
     }

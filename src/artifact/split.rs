@@ -13,6 +13,17 @@ pub struct Statement<'a> {
     pub at: usize,
 }
 
+/// The bytes that may end a statement or begin a quote or comment; all others are passed over quickly.
+const MEANS: [bool; 256] = {
+    let mut table = [false; 256];
+    let (means, mut at) = (b";'\"`-#/", 0);
+    while at < means.len() {
+        table[means[at] as usize] = true;
+        at += 1;
+    }
+    table
+};
+
 /// Splits an entry into statements: strings, names and comments are passed over, `DELIMITER` lines are obeyed.
 ///
 /// SQLite's compound statements (triggers) are not for it: SQLite's own parser takes such entries whole.
@@ -83,6 +94,30 @@ impl<'a> Splitter<'a> {
     }
 }
 
+/// What [`whole_statements`] found.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Whole {
+    /// Bytes up to the end of the last whole statement and of its line; what follows may be the beginning of another.
+    pub bytes: usize,
+    /// Bytes of the longest of these statements.
+    pub longest: usize,
+}
+
+/// How much of `bytes` are whole statements, for a reader that has not come to the end yet. Only an end under the plain
+/// delimiter counts, so that what follows can be read by itself.
+pub fn whole_statements(dialect: Dialect, bytes: &[u8]) -> Whole {
+    let mut splitter = Splitter::new(dialect, bytes);
+    let mut whole = Whole::default();
+    while let Some(Ok(statement)) = splitter.next() {
+        whole.longest = whole.longest.max(statement.text.len());
+        if splitter.delimiter == b";" {
+            let line_end = bytes[splitter.at..].starts_with(b"\n");
+            whole.bytes = splitter.at + usize::from(line_end);
+        }
+    }
+    whole
+}
+
 /// `--` and then a blank or the end of the line.
 fn is_comment(rest: &[u8]) -> bool {
     rest.starts_with(b"--") && rest.get(2).is_none_or(|b| b.is_ascii_whitespace())
@@ -116,7 +151,12 @@ impl<'a> Iterator for Splitter<'a> {
             };
         }
         while self.at < self.bytes.len() {
+            let plain = self.bytes[self.at..].iter().position(|b| MEANS[usize::from(*b)]);
+            self.at = plain.map_or(self.bytes.len(), |n| self.at + n);
             let rest = &self.bytes[self.at..];
+            if rest.is_empty() {
+                break;
+            }
             if rest.starts_with(self.delimiter) {
                 let text = self.bytes[from..self.at].trim_ascii_end();
                 self.at += self.delimiter.len();
@@ -173,6 +213,23 @@ mod tests {
                       /*M! '*/;' */*2;\n";
         let found: Vec<_> = Splitter::new(Dialect::Mysql, entry).map(|s| s.expect("a statement").at).collect();
         assert_eq!(found.len(), 2, "{found:?}");
+    }
+
+    #[test]
+    fn whole_statements_end_where_a_reader_may_begin_anew() {
+        for (text, bytes) in [
+            ("SELECT 1;\nSELECT 2;\nSEL", 20),
+            ("SELECT 1;\nSELECT ';\n", 10),
+            ("SELECT 1;", 9),
+            ("SELECT 1;\nDELIMITER //\nSELECT 2//\n", 10),
+            ("SELECT 1;\nDELIMITER //\nSELECT 2//\nDELIMITER ;\nSELECT 3;\n", 56),
+            ("-- SELECT 1;\n", 0),
+            ("INSERT INTO t VALUES (1,", 0),
+        ] {
+            let whole = whole_statements(Dialect::Mysql, text.as_bytes());
+            assert_eq!(whole.bytes, bytes, "{text}");
+        }
+        assert_eq!(whole_statements(Dialect::Mysql, b"DO 1;\nSELECT 22;\n").longest, 9);
     }
 
     #[test]

@@ -7,7 +7,10 @@ use crate::pipeline::Shape;
 use crate::plan::{Backup, Outlook, Plan, Retire, StepKind, show};
 use crate::retention::judge;
 use crate::shelf::Shelf;
-use crate::source::{self, contract::Facts};
+use crate::source::{
+    self,
+    contract::{Facts, Program},
+};
 use crate::step::held;
 use crate::store::{self, contract::Store};
 use crate::world::World;
@@ -58,8 +61,14 @@ fn ask(plan: &Plan, world: &World, stop: &Stop, exit: &mut Exit) -> Outlook {
     for step in &plan.steps {
         match &step.kind {
             StepKind::Backup(backup) => {
-                let facts =
-                    source::open(&backup.source.spec, &backup.source.name, world, stop).and_then(|s| s.probe(stop));
+                let facts = source::open(&backup.source.spec, &backup.source.name, world, stop).and_then(|source| {
+                    let program = source.engine(backup.engine, stop)?;
+                    let facts = source.probe(stop)?;
+                    Ok(match program {
+                        Some(program) => of_program(facts, program),
+                        None => facts,
+                    })
+                });
                 let bytes = facts.as_ref().ok().map(Facts::bytes);
                 let lines = match &facts {
                     Ok(facts) => facts_lines(facts),
@@ -87,6 +96,12 @@ fn ask(plan: &Plan, world: &World, stop: &Stop, exit: &mut Exit) -> Outlook {
         }
     }
     outlook
+}
+
+/// What a probe found, with the locks of the program that will read the source.
+fn of_program(facts: Facts, program: Program) -> Facts {
+    let warnings = facts.warnings.into_iter().filter(|_| !program.covers_all).chain(program.remarks).collect();
+    Facts { version: format!("{}, read by {}", facts.version, program.title), locks: program.locks, warnings, ..facts }
 }
 
 fn facts_lines(facts: &Facts) -> Vec<String> {

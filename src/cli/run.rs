@@ -124,7 +124,7 @@ struct Pointed(Recorder);
 impl Listener for Pointed {
     fn hear(&mut self, event: &Stamped) -> Vec<(Level, String)> {
         let said = match &event.event {
-            Event::Progress { .. } | Event::Said { .. } => return self.0.hear(event),
+            Event::Progress { .. } | Event::Said { .. } | Event::Engine { .. } => return self.0.hear(event),
             _ => {
                 point("record before");
                 self.0.hear(event)

@@ -80,11 +80,54 @@ pub enum StepDecl {
     Exec(Exec),
 }
 
+/// What reads a source.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Engine {
+    /// vex itself, over the wire.
+    #[default]
+    Native,
+    /// The program `mydumper`, into a staging folder.
+    Mydumper,
+    /// `mysqldump` of MySQL or `mariadb-dump` of MariaDB, whichever fits the server, through a pipe.
+    Mysqldump,
+}
+
+impl Engine {
+    /// The engine of a word of the language.
+    pub fn of(word: &str) -> Option<Engine> {
+        match word {
+            "native" => Some(Engine::Native),
+            "mydumper" => Some(Engine::Mydumper),
+            "mysqldump" | "mariadb-dump" => Some(Engine::Mysqldump),
+            _ => None,
+        }
+    }
+
+    /// The word for it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Engine::Native => "native",
+            Engine::Mydumper => "mydumper",
+            Engine::Mysqldump => "mysqldump",
+        }
+    }
+
+    /// The kind of sources it reads; `None` for all.
+    pub fn reads(self) -> Option<&'static str> {
+        match self {
+            Engine::Native => None,
+            Engine::Mydumper | Engine::Mysqldump => Some("mysql"),
+        }
+    }
+}
+
 /// `dump SOURCE… { archive …; send …; verify … }`.
 #[derive(Debug, Clone)]
 pub struct Dump {
     /// One chain each.
     pub sources: Vec<Spanned<String>>,
+    /// What reads the sources.
+    pub engine: Spanned<Engine>,
     /// Connections; the job's when `None`.
     pub threads: Option<usize>,
     /// Size of a chunk, in bytes.

@@ -184,6 +184,9 @@ impl Builder<'_> {
         complaints: &mut Vec<Complaint>,
     ) {
         let (job_name, name) = (&job.name.value, &source.name.value);
+        if dump.engine.value.reads().is_some_and(|kind| kind != source.spec.kind()) {
+            complaints.push(problem::other_engine(&dump.engine, word, source.spec.kind()));
+        }
         let archive = resolve_archive(&dump.archive.or(&job.archive));
         let source_ref = SourceRef { name: name.clone(), spec: source.spec.clone() };
         let copies: Vec<CopyPlan> = stores
@@ -198,6 +201,7 @@ impl Builder<'_> {
         let threads = dump.threads.unwrap_or(job.threads);
         let kind = StepKind::Backup(Box::new(Backup {
             source: source_ref.clone(),
+            engine: dump.engine.value,
             threads,
             chunk: dump.chunk.unwrap_or(CHUNK) as usize,
             archive: archive.clone(),

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::artifact::{Method, Naming};
 use crate::base::SecretRef;
-use crate::job::{EnvValue, KeepSpec, SourceSpec, StoreSpec};
+use crate::job::{Engine, EnvValue, KeepSpec, SourceSpec, StoreSpec};
 
 /// What one job does.
 #[derive(Debug, Clone)]
@@ -103,6 +103,8 @@ pub struct Archive {
 pub struct Backup {
     /// The source.
     pub source: SourceRef,
+    /// What reads it.
+    pub engine: Engine,
     /// Connections.
     pub threads: usize,
     /// Bytes of a chunk.

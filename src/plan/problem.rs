@@ -1,6 +1,7 @@
 //! The wording of every complaint about what a job means, in one place.
 
 use crate::base::{Complaint, Span, Spanned, suggest};
+use crate::job::Engine;
 
 /// Whether an earlier complaint already says that `word` was meant, so that its absence is no news.
 pub fn is_meant(complaints: &[Complaint], word: &str) -> bool {
@@ -92,6 +93,15 @@ pub fn other_kind(word: &Spanned<String>, into: &str, source: &str) -> Complaint
     Complaint::error("vex::plan::scratch", format!("a {source} backup can't be restored into {into}"))
         .label(&word.span, format!("this is {into}"))
         .help(format!("Name a scratch source of kind {source}."))
+}
+
+/// An engine that reads another kind of source.
+pub fn other_engine(engine: &Spanned<Engine>, word: &Spanned<String>, kind: &str) -> Complaint {
+    let message = format!("the engine {} does not read {kind}", engine.value.word());
+    Complaint::error("vex::plan::engine", message)
+        .label(&engine.span, format!("reads {}", engine.value.reads().unwrap_or("everything")))
+        .label(&word.span, format!("this is {kind}"))
+        .help("Dump it with the engine `native`, in a `dump` of its own.")
 }
 
 /// Two chains whose keys could meet.

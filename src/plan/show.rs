@@ -64,7 +64,10 @@ pub fn show(plan: &Plan, outlook: &Outlook) -> String {
                     Which::ThisRun => "the new copy",
                     Which::Latest => "the latest copy",
                 };
-                line(format!("   reads {which} in {} back and recounts every row", verify.store.name));
+                line(format!(
+                    "   reads {which} in {} back and recounts every row that its manifest counts",
+                    verify.store.name
+                ));
                 if let Some(into) = &verify.into {
                     line(format!("   restores it into {}, whose objects of the same names are replaced", into.name));
                 }
@@ -97,9 +100,10 @@ fn backup_lines(backup: &Backup) -> Vec<String> {
     };
     let sealed = if backup.archive.password.is_some() { "sealed with AES-256" } else { "not sealed" };
     let mut lines = vec![format!(
-        "{} {}: {} connections, chunks of {}, {method}, {sealed}",
+        "{} {}: engine {}, {} connections, chunks of {}, {method}, {sealed}",
         backup.source.spec.kind(),
         backup.source.name,
+        backup.engine.word(),
         backup.threads,
         Size(backup.chunk as u64),
     )];

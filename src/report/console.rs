@@ -111,7 +111,7 @@ impl Listener for Console {
                     self.line(stamped, &format!("{address} {text}"));
                 }
             }
-            Event::Dumping { .. } | Event::Artifact { .. } => {}
+            Event::Dumping { .. } | Event::Engine { .. } | Event::Artifact { .. } => {}
             Event::Copied { place, key, bytes, failure, .. } => match failure {
                 None if self.quiet => {}
                 None => self.line(stamped, &format!("  {} {key} in {place}", Size(*bytes))),

@@ -2,6 +2,9 @@
 //!
 //! While the run lasts, lines are appended as they come, so that a crash loses none. When it ends, the file is written
 //! anew with the lines of each step together, and replaced whole. A log that can't be written is an Alerta, no more.
+//!
+//! What reads the sources has a log of its own beside it, `RUN.mydumper_log.log`, whichever engine it is: the name is the
+//! one that people know.
 
 use std::fs::{File, OpenOptions};
 use std::io::Write;
@@ -12,10 +15,15 @@ use jiff::tz::TimeZone;
 
 use crate::run::{Event, Level, Listener, Stamped, StepEnd, Verdict};
 
+/// What the name of the engines' log ends in.
+const ENGINE: &str = "mydumper_log.log";
+
 /// A log.
 pub struct Log {
     path: PathBuf,
     file: Option<File>,
+    /// The engines' log, made with its first line.
+    engine: Option<File>,
     zone: TimeZone,
     /// Address and lines of each step; the first is the run's own.
     sections: Vec<(String, Vec<String>)>,
@@ -28,7 +36,14 @@ impl Log {
         std::fs::create_dir_all(folder)?;
         let path = folder.join(format!("{run}.log"));
         let file = OpenOptions::new().create_new(true).append(true).mode(0o600).open(&path)?;
-        Ok(Log { path, file: Some(file), zone, sections: vec![("run".into(), Vec::new())], complained: false })
+        Ok(Log {
+            path,
+            file: Some(file),
+            engine: None,
+            zone,
+            sections: vec![("run".into(), Vec::new())],
+            complained: false,
+        })
     }
 
     /// Its file.
@@ -58,6 +73,31 @@ impl Log {
         }
     }
 
+    /// A line of an engine, as it said it.
+    fn write_engine(&mut self, stamped: &Stamped, step: usize, line: &str) -> std::io::Result<()> {
+        let path = self.path.with_extension(ENGINE);
+        let open = || OpenOptions::new().create(true).append(true).mode(0o600).open(path);
+        let file = match &mut self.engine {
+            Some(file) => file,
+            none => none.insert(open()?),
+        };
+        let moment = stamped.at.to_zoned(self.zone.clone()).strftime("%Y-%m-%dT%H:%M:%S%.3f%:z").to_string();
+        let name = self.sections.get(step + 1).map_or("run", |s| s.0.as_str());
+        let text: String = line.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+        file.write_all(format!("{moment} {name} {text}\n").as_bytes())
+    }
+
+    /// Says once that the log can't be written.
+    fn complain(&mut self, written: std::io::Result<()>) -> Vec<(Level, String)> {
+        match written {
+            Err(error) if !self.complained => {
+                self.complained = true;
+                vec![(Level::Alert, format!("unable to write the log {}: {error}", self.path.display()))]
+            }
+            Ok(()) | Err(_) => Vec::new(),
+        }
+    }
+
     fn regroup(&mut self) -> std::io::Result<()> {
         self.file = None;
         let folder = self.path.parent().unwrap_or(Path::new("."));
@@ -81,13 +121,17 @@ fn level_of(verdict: Verdict) -> Level {
 
 impl Listener for Log {
     fn hear(&mut self, stamped: &Stamped) -> Vec<(Level, String)> {
+        if let Event::Engine { step, line } = &stamped.event {
+            let written = self.write_engine(stamped, *step, line);
+            return self.complain(written);
+        }
         let (level, step, text) = match &stamped.event {
             Event::RunStarted { run } => {
                 self.sections.extend(run.steps.iter().map(|s| (s.clone(), Vec::new())));
                 (Level::Info, None, format!("job {} of {} on {} (process {})", run.job, run.file, run.host, run.pid))
             }
             Event::StepStarted { step, .. } => (Level::Info, Some(*step), "begins".into()),
-            Event::Progress { .. } => return Vec::new(),
+            Event::Progress { .. } | Event::Engine { .. } => return Vec::new(),
             Event::Said { step, level, text } => (*level, *step, text.clone()),
             Event::Dumping { step, dump } => (
                 Level::Info,
@@ -133,12 +177,6 @@ impl Listener for Log {
         if matches!(stamped.event, Event::RunFinished { .. }) {
             written = written.and_then(|()| self.regroup());
         }
-        match written {
-            Err(error) if !self.complained => {
-                self.complained = true;
-                vec![(Level::Alert, format!("unable to write the log {}: {error}", self.path.display()))]
-            }
-            Ok(()) | Err(_) => Vec::new(),
-        }
+        self.complain(written)
     }
 }

@@ -87,7 +87,7 @@ impl Recorder {
 
 impl Listener for Recorder {
     fn hear(&mut self, event: &Stamped) -> Vec<(Level, String)> {
-        if matches!(event.event, Event::Progress { .. } | Event::Said { .. }) {
+        if matches!(event.event, Event::Progress { .. } | Event::Said { .. } | Event::Engine { .. }) {
             return Vec::new();
         }
         if matches!(event.event, Event::RunStarted { .. }) {
@@ -151,7 +151,7 @@ fn record(catalog: &mut Catalog, known: &mut Known, stamped: &Stamped) -> Result
             }
             catalog.step_started(&run, *step, &at)
         }
-        Event::Progress { .. } | Event::Said { .. } => Ok(()),
+        Event::Progress { .. } | Event::Said { .. } | Event::Engine { .. } => Ok(()),
         Event::Dumping { dump, .. } => catalog.backup_named(&BackupRow {
             id: run,
             source: dump.source.clone(),

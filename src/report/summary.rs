@@ -75,7 +75,11 @@ impl Listener for Summary {
                 let source = |address: &String| address.split('/').nth(2).unwrap_or_default().to_owned();
                 self.sources = run.steps.iter().map(source).enumerate().collect();
             }
-            Event::StepStarted { .. } | Event::Progress { .. } | Event::Dumping { .. } | Event::Removed { .. } => {}
+            Event::StepStarted { .. }
+            | Event::Progress { .. }
+            | Event::Dumping { .. }
+            | Event::Engine { .. }
+            | Event::Removed { .. } => {}
             Event::Said { level, text, .. } => {
                 if *level > Level::Info {
                     self.alerts.push(text.clone());

@@ -251,6 +251,13 @@ pub enum Event {
         /// What it is of.
         dump: DumpFacts,
     },
+    /// A line of the log of what reads the source.
+    Engine {
+        /// Index of the step.
+        step: usize,
+        /// The line.
+        line: String,
+    },
     /// An artifact was read and pressed; its copies follow.
     Artifact {
         /// Index of the step.

@@ -88,6 +88,11 @@ impl Say {
         self.event(Event::Said { step: Some(self.step), level: Level::Alert, text: text.into() });
     }
 
+    /// A line of the log of what reads the source.
+    pub fn engine(&self, line: impl Into<String>) {
+        self.event(Event::Engine { step: self.step, line: line.into() });
+    }
+
     /// The counters.
     pub fn progress(&self, progress: Progress) {
         self.event(Event::Progress { step: self.step, progress });

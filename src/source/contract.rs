@@ -8,9 +8,11 @@
 
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use crate::artifact::{Member, Position, Proof};
 use crate::base::{Finding, Stop, Stopped};
+use crate::job::Engine;
 
 /// What went wrong with a source, and whether trying again can help.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -138,13 +140,33 @@ pub struct Examined {
     pub data: Option<PathBuf>,
 }
 
+/// Hears every line that an engine says, as it says it.
+pub type Hear = Arc<dyn Fn(&str) + Send + Sync>;
+
 /// How a snapshot is to be taken.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone)]
 pub struct Reading {
     /// Connections at most.
     pub threads: usize,
     /// Target size of a chunk, in bytes.
     pub chunk: usize,
+    /// What reads the source.
+    pub engine: Engine,
+    /// Where the engine's own log goes.
+    pub hear: Hear,
+}
+
+/// A program that reads a source in vex's place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Program {
+    /// Its name and version: `mydumper 0.10.0`.
+    pub title: String,
+    /// Locks it takes, in words.
+    pub locks: Vec<String>,
+    /// Whether tables that no snapshot covers are of the same moment all the same.
+    pub covers_all: bool,
+    /// What else is to be known before it runs.
+    pub remarks: Vec<String>,
 }
 
 /// A unit of reading: some rows of one member. Any worker may read it; `number` means something to the source only.
@@ -175,6 +197,18 @@ pub trait Source: Send + Sync {
 
     /// Looks at all that a backup or a restore needs; changes nothing. An error is a source that can't be asked at all.
     fn examine(&self, purpose: Purpose, stop: &Stop) -> Result<Examined>;
+
+    /// Looks for what an engine needs, before any work, and says which program it is; `None` for vex itself.
+    fn engine(&self, engine: Engine, stop: &Stop) -> Result<Option<Program>> {
+        stop.check()?;
+        match engine {
+            Engine::Native => Ok(None),
+            Engine::Mydumper | Engine::Mysqldump => {
+                let found = format!("the engine {} does not read such sources", engine.word());
+                Err(Error::new(ErrorKind::Refused, format!("dump {}", self.place()), found))
+            }
+        }
+    }
 
     /// Takes one consistent view of all that matches.
     fn snapshot(&self, reading: Reading, stop: &Stop) -> Result<Box<dyn Snapshot>>;
@@ -219,6 +253,11 @@ pub trait Snapshot: Send + Sync {
     /// Of these, what should be included: the verdict is Alerta, and somebody must look.
     fn lost(&self) -> &[String] {
         &[]
+    }
+
+    /// What the engine warned of so far: the verdict is Alerta.
+    fn warnings(&self) -> Vec<String> {
+        Vec::new()
     }
 
     /// Estimated bytes of all pieces, uncompressed.

@@ -4,6 +4,7 @@ pub mod contract;
 mod mysql;
 mod script;
 mod sqlite;
+mod weigh;
 
 use crate::artifact::Dialect;
 use crate::base::Stop;
@@ -18,7 +19,7 @@ pub fn open(spec: &SourceSpec, name: &str, world: &World, stop: &Stop) -> Result
     stop.check()?;
     match spec {
         SourceSpec::Sqlite(spec) => Ok(Box::new(Sqlite::new(spec, name, &world.state))),
-        SourceSpec::Mysql(spec) => Ok(Box::new(Mysql::open(spec, &world.clock, stop)?)),
+        SourceSpec::Mysql(spec) => Ok(Box::new(Mysql::open(spec, world, stop)?)),
     }
 }
 

@@ -2,8 +2,8 @@
 //!
 //! Invariant: a copy is committed only when the producer ended well; the failure of one copy leaves the others whole.
 
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
@@ -13,7 +13,7 @@ use crate::base::Stop;
 use crate::pipeline::{self, Counts, Meter, Shape};
 use crate::plan::Backup;
 use crate::run::{ArtifactFacts, Done, DumpFacts, Event, Progress, Say, Verdict};
-use crate::source::contract::{Reading, Snapshot};
+use crate::source::contract::{Hear, Reading, Snapshot};
 use crate::step::copies::Copies;
 use crate::step::fault::Fault;
 use crate::step::perform::Steps;
@@ -30,10 +30,18 @@ impl Steps {
         let started = self.world.clock.now();
         let password = self.password(backup.archive.password.as_ref(), stop)?;
         let source = self.source(&backup.source, stop)?;
+        // A program that is missing is named before anything is opened, locked or written.
+        if let Some(program) = source.engine(backup.engine, stop)? {
+            say.info(format!("the engine is {}", program.title));
+        }
         let mut copies = Copies::open(self, backup, say, stop)?;
-        let snapshot = source.snapshot(Reading { threads: backup.threads, chunk: backup.chunk }, stop)?;
+        let voice = say.clone();
+        let hear: Hear = Arc::new(move |line: &str| voice.engine(line));
+        let reading = Reading { threads: backup.threads, chunk: backup.chunk, engine: backup.engine, hear };
+        let snapshot = source.snapshot(reading, stop)?;
         for remark in snapshot.remarks() {
             say.info(remark.clone());
+            say.engine(remark.clone());
         }
         let begun = copies.begin(&self.world.clock, &self.zone, stop)?;
         say.event(Event::Dumping {
@@ -97,6 +105,10 @@ impl Steps {
         for reason in snapshot.inconsistent() {
             done.verdict = done.verdict.max(Verdict::Alert);
             say.alert(format!("not one point in time: {reason}"));
+        }
+        for warning in snapshot.warnings() {
+            done.verdict = done.verdict.max(Verdict::Alert);
+            say.alert(format!("{} warned: {warning}", backup.engine.word()));
         }
         for lost in snapshot.lost() {
             done.verdict = done.verdict.max(Verdict::Alert);

@@ -49,6 +49,20 @@ pub fn choose(manifest: &Manifest, only: &[String], rename: Option<&str>, overwr
     for (wanted, _) in wanted.iter_mut().zip(&manifest.members).filter(|(_, m)| is_about_account(m)) {
         *wanted = false;
     }
+    // A program that writes a database as one script gives no table of it alone.
+    let scripts: Vec<&str> = manifest
+        .members
+        .iter()
+        .zip(&wanted)
+        .filter(|(m, wanted)| m.kind == Kind::Script && m.table.is_none() && !**wanted)
+        .map(|(m, _)| m.unit.as_str())
+        .collect();
+    let mut tables = manifest.members.iter().zip(&wanted).filter(|(m, wanted)| m.kind == Kind::Table && **wanted);
+    if let Some((table, _)) = tables.find(|(m, _)| scripts.contains(&m.unit.as_str())) {
+        let found = format!("{} was dumped with its whole database, as one script", table.title());
+        let hint = format!("Choose all of it with --only {}, and into another server or name if need be.", table.unit);
+        return Err(nothing(found, Some(hint)));
+    }
     let whole_file = only.is_empty() && manifest.members.iter().any(|m| m.kind == Kind::File);
     // A whole restore takes the exact file and proves its tables; a part of it takes SQL.
     let chosen: Vec<bool> = manifest

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use kdl::KdlNode;
 
 use crate::base::{Complaint, Span, Spanned, Text};
-use crate::job::{ArchiveSpec, Dump, EnvValue, Exec, Job, NotifySpec, Send, Step, StepDecl, Verify};
+use crate::job::{ArchiveSpec, Dump, Engine, EnvValue, Exec, Job, NotifySpec, Send, Step, StepDecl, Verify};
 use crate::syntax::mask::is_secret;
 use crate::syntax::node::{Block, Node, Variable, name_span};
 use crate::syntax::table::Kind;
@@ -132,6 +132,10 @@ fn read_dump(text: &Arc<Text>, node: &Node, complaints: &mut Vec<Complaint>) -> 
     }
     let mut dump = Dump {
         sources: node.names.clone(),
+        engine: node.word("engine").map_or_else(
+            || Spanned::new(Engine::default(), node.span.clone()),
+            |w| Spanned::new(Engine::of(&w.value).unwrap_or_default(), w.span),
+        ),
         threads: node.number("threads"),
         chunk,
         archive: ArchiveSpec::default(),

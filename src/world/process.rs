@@ -125,6 +125,38 @@ impl<'a> Child<'a> {
         if output.len() > limit { Err(ChildError::Long(program, limit)) } else { Ok(output) }
     }
 
+    /// Hides a secret that the child knows from elsewhere in what is heard from it.
+    pub fn hide(mut self, secret: &Secret) -> Child<'a> {
+        self.hidden.push(secret.clone());
+        self
+    }
+
+    /// Runs it, hands what it prints to `bytes` as it comes, and every line of its standard error to `line`. Where
+    /// `bytes` fails, the child is killed and that error is the outcome; `stop` of the call is for everything else.
+    pub fn stream<E: From<ChildError>>(
+        self,
+        stop: &Stop,
+        bytes: &mut dyn FnMut(&[u8]) -> Result<(), E>,
+        line: &mut dyn FnMut(&str),
+    ) -> Result<Ended, E> {
+        let inner = stop.child();
+        let mut failed = None;
+        let ended = self.drive(true, &inner, &mut |said| match said {
+            Said::Err(text) => line(&text),
+            Said::Bytes(part) if failed.is_none() => {
+                if let Err(error) = bytes(&part) {
+                    failed = Some(error);
+                    inner.stop();
+                }
+            }
+            Said::Out(_) | Said::Bytes(_) => {}
+        });
+        match failed {
+            Some(error) => Err(error),
+            None => Ok(ended?),
+        }
+    }
+
     fn program(&self) -> String {
         self.words.first().cloned().unwrap_or_default()
     }
@@ -241,7 +273,7 @@ fn pass_lines(pipe: impl Read, hidden: &[Secret], to: crossbeam_channel::Sender<
 }
 
 fn pass_bytes(mut pipe: impl Read, to: crossbeam_channel::Sender<Said>) {
-    let mut bytes = vec![0; 8192];
+    let mut bytes = vec![0; 65_536];
     while let Ok(n) = pipe.read(&mut bytes) {
         if n == 0 || to.send(Said::Bytes(bytes[..n].to_vec())).is_err() {
             return;
@@ -272,6 +304,24 @@ mod tests {
         child.run(&Stop::new(), &mut |l| lines.push(l.to_owned())).expect("success");
         lines.sort();
         assert_eq!(lines, ["err", "out yes"]);
+    }
+
+    #[test]
+    fn a_stream_is_heard_as_it_comes_and_whoever_hears_may_end_it() {
+        let words = words(&["sh", "-c", "echo CANARY-X >&2; printf 'a\\0b'; exit 4"]);
+        let (mut all, mut lines) = (Vec::new(), Vec::new());
+        let child = Child::new(&words).hide(&Secret::new("CANARY-X".into()));
+        let mut take = |part: &[u8]| {
+            all.extend_from_slice(part);
+            Ok::<(), ChildError>(())
+        };
+        let ended = child.stream(&Stop::new(), &mut take, &mut |l| lines.push(l.to_owned()));
+        assert!(matches!(ended, Err(ChildError::Failed { .. })), "a whole stream of a failed child is no success");
+        assert_eq!((all, lines), (b"a\0b".to_vec(), vec!["***".to_owned()]));
+        let endless = self::words(&["yes"]);
+        let full = |_: &[u8]| Err(ChildError::Long("yes".into(), 7));
+        let ended = Child::new(&endless).stream(&Stop::new(), &mut { full }, &mut |_| ());
+        assert!(matches!(ended, Err(ChildError::Long(_, 7))));
     }
 
     #[test]

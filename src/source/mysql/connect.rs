@@ -11,7 +11,7 @@ use mysql::prelude::Queryable;
 use mysql::{ClientIdentity, Conn, OptsBuilder, SslOpts};
 
 use crate::base::{Secret, Stop};
-use crate::job::{MysqlSpec, TlsMode};
+use crate::job::{MysqlSpec, Tls, TlsMode};
 use crate::source::contract::{Error, ErrorKind, Result};
 use crate::source::mysql::fault::{run, wrap};
 use crate::source::mysql::flavor::{Family, Flavor};
@@ -78,10 +78,29 @@ impl Connector {
         Conn::new(builder).map_err(|e| wrap(&doing, e))
     }
 
-    fn tls(&self, doing: &str) -> Result<Option<SslOpts>> {
+    /// The server as it was declared, its socket found.
+    pub fn spec(&self) -> &MysqlSpec {
+        &self.spec
+    }
+
+    /// The password, if there is one.
+    pub fn password(&self) -> Option<&Secret> {
+        self.password.as_ref()
+    }
+
+    /// How a connection is protected, and with which files.
+    pub fn protection(&self) -> (TlsMode, Tls) {
         let tls = &self.spec.tls;
         let loopback = ["localhost", "127.0.0.1", "::1"].contains(&self.spec.host.as_str());
         let mode = tls.mode.unwrap_or(if loopback && tls.ca.is_none() { TlsMode::Off } else { TlsMode::VerifyFull });
+        let mode = if self.spec.socket.is_some() { TlsMode::Off } else { mode };
+        let roots = tls.ca.clone().or_else(|| std::env::var_os("SSL_CERT_FILE").map(PathBuf::from));
+        let ca = roots.or_else(|| ROOTS.iter().map(PathBuf::from).find(|p| p.exists()));
+        (mode, Tls { ca, ..tls.clone() })
+    }
+
+    fn tls(&self, doing: &str) -> Result<Option<SslOpts>> {
+        let (mode, tls) = self.protection();
         let mut options = SslOpts::default();
         match mode {
             TlsMode::Off => return Ok(None),
@@ -91,12 +110,10 @@ impl Connector {
             TlsMode::VerifyCa => options = options.with_danger_skip_domain_validation(true),
             TlsMode::VerifyFull => {}
         }
-        let roots = tls.ca.clone().or_else(|| std::env::var_os("SSL_CERT_FILE").map(PathBuf::from));
-        let roots = roots.or_else(|| ROOTS.iter().map(PathBuf::from).find(|p| p.exists()));
-        if let Some(missing) = roots.iter().chain(&tls.cert).chain(&tls.key).find(|p| !Path::new(p).is_file()) {
+        if let Some(missing) = tls.ca.iter().chain(&tls.cert).chain(&tls.key).find(|p| !Path::new(p).is_file()) {
             return Err(Error::new(ErrorKind::Refused, doing, format!("there is no file {}", missing.display())));
         }
-        options = options.with_root_cert_path(roots);
+        options = options.with_root_cert_path(tls.ca.clone());
         if let (Some(cert), Some(key)) = (&tls.cert, &tls.key) {
             options = options.with_client_identity(Some(ClientIdentity::new(cert.clone(), key.clone())));
         }

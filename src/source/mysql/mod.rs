@@ -1,11 +1,13 @@
 //! MySQL and MariaDB: D connections on one consistent snapshot, read over the wire, restored over the wire.
 //!
-//! No client program is ever run. Which of the two servers it is, is asked, not configured.
+//! Which of the two servers it is, is asked, not configured. A client program is run only where the job names it as the
+//! engine of a dump, and never for a restore.
 
 mod account;
 mod admit;
 mod column;
 mod connect;
+mod cut;
 mod definition;
 mod doctor;
 mod fault;
@@ -13,42 +15,57 @@ mod feed;
 mod fit;
 mod flavor;
 mod guard;
+mod heard;
 mod hold;
 mod later;
 mod literal;
 mod needs;
 mod object;
+mod private;
 mod privilege;
+mod program;
 mod range;
 mod rows;
 mod schema;
 mod slice;
 mod snapshot;
+mod staged;
+mod survey;
 mod target;
+mod tool;
+mod utf8;
 mod value;
 mod watch;
 
+use std::path::PathBuf;
+
 use crate::base::Stop;
-use crate::job::MysqlSpec;
-use crate::source::contract::{Examined, Facts, Purpose, Reading, Result, Snapshot, Source, Target, UnitFacts};
+use crate::job::{Engine, MysqlSpec};
+use crate::source::contract::{
+    Examined, Facts, Program, Purpose, Reading, Result, Snapshot, Source, Target, UnitFacts,
+};
 use crate::source::mysql::connect::Connector;
 use crate::source::mysql::flavor::Flavor;
 use crate::source::mysql::guard::settled;
 use crate::source::mysql::snapshot::MysqlSnapshot;
 use crate::source::mysql::target::MysqlTarget;
-use crate::world::Clock;
+use crate::source::mysql::tool::ToolSnapshot;
+use crate::world::{Clock, World};
 
 /// A server.
 pub struct Mysql {
     spec: MysqlSpec,
     connector: Connector,
     clock: Clock,
+    /// Where dump programs have their private folder.
+    staging: PathBuf,
 }
 
 impl Mysql {
-    /// The server of `spec`; its password is revealed now, and it is not asked yet.
-    pub fn open(spec: &MysqlSpec, clock: &Clock, stop: &Stop) -> Result<Mysql> {
-        Ok(Mysql { spec: spec.clone(), connector: Connector::new(spec, stop)?, clock: clock.clone() })
+    /// The server of `spec`; its password is revealed now, and it is not asked yet. Dump programs stage in the state folder.
+    pub fn open(spec: &MysqlSpec, world: &World, stop: &Stop) -> Result<Mysql> {
+        let (clock, staging) = (world.clock.clone(), world.state.join("staging"));
+        Ok(Mysql { spec: spec.clone(), connector: Connector::new(spec, stop)?, clock, staging })
     }
 }
 
@@ -73,8 +90,22 @@ impl Source for Mysql {
         doctor::examine(&self.spec, &self.connector, &self.clock, purpose, stop)
     }
 
+    fn engine(&self, engine: Engine, stop: &Stop) -> Result<Option<Program>> {
+        if engine == Engine::Native {
+            return Ok(None);
+        }
+        program::look(engine)?;
+        let flavor = Flavor::of(&mut self.connector.connect("ask")?)?;
+        Ok(Some(program::find(engine, &flavor, stop)?.facts()))
+    }
+
     fn snapshot(&self, reading: Reading, stop: &Stop) -> Result<Box<dyn Snapshot>> {
-        Ok(Box::new(MysqlSnapshot::take(&self.spec, &self.connector, reading, stop)?))
+        Ok(match reading.engine {
+            Engine::Native => Box::new(MysqlSnapshot::take(&self.spec, &self.connector, &reading, stop)?),
+            Engine::Mydumper | Engine::Mysqldump => {
+                Box::new(ToolSnapshot::take(&self.spec, &self.connector, &self.staging, reading, stop)?)
+            }
+        })
     }
 
     fn target(&self, threads: usize, stop: &Stop) -> Result<Box<dyn Target>> {

@@ -7,13 +7,15 @@ use mysql::prelude::Queryable;
 use mysql::{Conn, Row, Value};
 
 use crate::artifact::{Kind, Member, Phase};
+use crate::base::Stop;
+use crate::job::MysqlSpec;
 use crate::source::contract::{Error, ErrorKind, Result};
 use crate::source::mysql::fault::{run, wrap};
 use crate::source::mysql::flavor::Flavor;
 use crate::source::mysql::literal::as_utf8;
 use crate::source::mysql::needs::sees_routines;
 use crate::source::mysql::privilege::{Privileges, Scope as On};
-use crate::source::mysql::schema::{Unit, literal, qualified, quoted};
+use crate::source::mysql::schema::{self, Unit, literal, qualified, quoted};
 
 /// A member and its script.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -81,6 +83,47 @@ pub fn tables_of(connection: &mut Conn, unit: &Unit) -> Result<Vec<Script>> {
     let mut reader = Reader { connection, unit, found: Definitions::default() };
     reader.tables()?;
     Ok(reader.found.scripts)
+}
+
+/// The scripts that come before the rows, and those that come after them. Accounts may be definers of what follows; their
+/// grants may be on it. Triggers and events come after everything else of every database.
+pub fn in_restore_order(scripts: &[Script]) -> (Vec<&Script>, Vec<&Script>) {
+    let (before, mut after): (Vec<&Script>, Vec<&Script>) =
+        scripts.iter().partition(|s| s.member.phase == Phase::Before);
+    after.sort_by_key(|s| match s.member.kind {
+        Kind::Account => 0,
+        Kind::Trigger => 2,
+        Kind::Grants => 3,
+        Kind::Event => 4,
+        _ => 1,
+    });
+    (before, after)
+}
+
+/// Proves that no definition changed since `scripts` were read, but those that a lock holds (tables) and those that move
+/// all the time (sequences). `now` are those that were read again already.
+pub fn unchanged(
+    connection: &mut Conn,
+    spec: &MysqlSpec,
+    scripts: &[Script],
+    mut now: Vec<Script>,
+    stop: &Stop,
+) -> Result<()> {
+    for unit in schema::names(connection, spec)? {
+        stop.check()?;
+        now.extend(definitions(connection, &unit, Scope::Unguarded)?.scripts);
+    }
+    let guarded = |s: &&Script| matches!(s.member.kind, Kind::Sequence | Kind::Table);
+    let then: Vec<&Script> = scripts.iter().filter(|s| !guarded(s)).collect();
+    let now: Vec<&Script> = now.iter().collect();
+    let different = then.iter().find(|s| !now.contains(s)).or_else(|| now.iter().find(|s| !then.contains(s)));
+    different.map_or(Ok(()), |script| Err(changed(script)))
+}
+
+/// The error of a definition that changed under a dump.
+pub fn changed(script: &Script) -> Error {
+    let found = format!("the {} {} changed while it was dumped", script.member.kind.word(), script.member.title());
+    Error::new(ErrorKind::Busy, "prove the snapshot", found).hint("Run the job again.")
 }
 
 struct Reader<'a> {
@@ -320,10 +363,21 @@ pub fn sequence(connection: &mut Conn, unit: &str, name: &str) -> Result<Vec<u8>
     let full = qualified(unit, name);
     let mut script = prologue(unit);
     script.extend_from_slice(&bytes_of(&show(connection, unit, &format!("SHOW CREATE SEQUENCE {full}"))?, 1)?);
-    let state = show(connection, unit, &format!("SELECT next_not_cached_value, cycle_count FROM {full}"))?;
-    let (next, round) = (text_of(&state, 0)?, text_of(&state, 1)?);
-    script.extend_from_slice(format!(";\nDO SETVAL({}, {next}, 0, {round});\n", quoted(name)).as_bytes());
+    script.extend_from_slice(b";\n");
+    script.extend_from_slice(&state(connection, unit, name)?);
     Ok(script)
+}
+
+/// The state of a sequence now, as a script of its own: for rows that were read after the sequence was.
+pub fn later_state(connection: &mut Conn, unit: &str, name: &str) -> Result<Vec<u8>> {
+    Ok([prologue(unit), state(connection, unit, name)?].concat())
+}
+
+fn state(connection: &mut Conn, unit: &str, name: &str) -> Result<Vec<u8>> {
+    let sql = format!("SELECT next_not_cached_value, cycle_count FROM {}", qualified(unit, name));
+    let state = show(connection, unit, &sql)?;
+    let (next, round) = (text_of(&state, 0)?, text_of(&state, 1)?);
+    Ok(format!("DO SETVAL({}, {next}, 0, {round});\n", quoted(name)).into_bytes())
 }
 
 /// Where a SHOW CREATE has its columns; the collation follows the client's character set.

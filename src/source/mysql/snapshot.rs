@@ -21,7 +21,9 @@ use crate::source::mysql::fault::{run, wrap};
 use crate::source::mysql::flavor::Flavor;
 use crate::source::mysql::guard::{guard, pause, synchronise};
 use crate::source::mysql::hold::{Name, Sessions, Worker, releases};
-use crate::source::mysql::object::{Scope, Script, definitions, history_prologue, prologue, sequence, tables_of};
+use crate::source::mysql::object::{
+    Scope, Script, changed, definitions, history_prologue, in_restore_order, prologue, sequence, tables_of, unchanged,
+};
 use crate::source::mysql::range::Range;
 use crate::source::mysql::rows::{Sizes, TableRows};
 use crate::source::mysql::schema::{self, Layout, Unit};
@@ -77,7 +79,7 @@ pub struct MysqlSnapshot {
 
 impl MysqlSnapshot {
     /// Takes the view.
-    pub fn take(spec: &MysqlSpec, connector: &Connector, reading: Reading, stop: &Stop) -> Result<MysqlSnapshot> {
+    pub fn take(spec: &MysqlSpec, connector: &Connector, reading: &Reading, stop: &Stop) -> Result<MysqlSnapshot> {
         let mut attempt = 1;
         loop {
             match MysqlSnapshot::attempt(spec, connector, reading, stop) {
@@ -89,7 +91,7 @@ impl MysqlSnapshot {
         }
     }
 
-    fn attempt(spec: &MysqlSpec, connector: &Connector, reading: Reading, stop: &Stop) -> Result<MysqlSnapshot> {
+    fn attempt(spec: &MysqlSpec, connector: &Connector, reading: &Reading, stop: &Stop) -> Result<MysqlSnapshot> {
         let flavor = Flavor::of(&mut connector.connect("ask")?)?;
         let mut guarding = connector.session(&flavor, "guard the tables of")?;
         let mut control = connector.session(&flavor, "control")?;
@@ -200,23 +202,11 @@ impl MysqlSnapshot {
                 ));
             }
         }
-        let of_phase = |phase: Phase| {
-            let own = self.scripts.iter().filter(move |s| s.member.phase == phase);
-            own.map(|s| (s.member.clone(), Content::Script(s.text.clone()))).collect::<Vec<_>>()
+        let (before, after) = in_restore_order(&self.scripts);
+        let of = |scripts: Vec<&Script>| {
+            scripts.into_iter().map(|s| (s.member.clone(), Content::Script(s.text.clone()))).collect::<Vec<_>>()
         };
-        let (before, after) = (of_phase(Phase::Before), of_phase(Phase::After));
-        // Accounts may be definers of what follows; their grants may be on it. Triggers and events come after everything
-        // else of every database.
-        let turn = |kind| match kind {
-            Kind::Account => 0,
-            Kind::Trigger => 2,
-            Kind::Grants => 3,
-            Kind::Event => 4,
-            _ => 1,
-        };
-        let mut after = after;
-        after.sort_by_key(|(m, _)| turn(m.kind));
-        for (member, content) in before.into_iter().chain(rows).chain(after) {
+        for (member, content) in of(before).into_iter().chain(rows).chain(of(after)) {
             self.members.push(member);
             self.contents.push(content);
         }
@@ -317,18 +307,13 @@ fn shape(script: &Script) -> String {
     }
 }
 
-fn changed(script: &Script) -> Error {
-    let found = format!("the {} {} changed while it was dumped", script.member.kind.word(), script.member.title());
-    Error::new(ErrorKind::Busy, "prove the snapshot", found).hint("Run the job again.")
-}
-
 /// Whether a statement gave up waiting for a metadata lock; nothing was read then.
 fn waited(error: &Error) -> bool {
     error.found.ends_with("(error 1205)")
 }
 
 /// Tables that no snapshot covers: an error, or the reasons for an Alerta, as the job says.
-fn untransactional(units: &[Unit], spec: &MysqlSpec) -> Result<Vec<String>> {
+pub fn untransactional(units: &[Unit], spec: &MysqlSpec) -> Result<Vec<String>> {
     let mut found = Vec::new();
     for unit in units {
         for table in unit.tables.iter().filter(|t| !t.is_transactional()) {
@@ -345,7 +330,8 @@ fn untransactional(units: &[Unit], spec: &MysqlSpec) -> Result<Vec<String>> {
     }
 }
 
-fn max_packet(connection: &mut Conn) -> Result<usize> {
+/// The longest statement the server takes.
+pub fn max_packet(connection: &mut Conn) -> Result<usize> {
     let doing = "ask for max_allowed_packet";
     let found: Option<usize> =
         connection.query_first("SELECT @@GLOBAL.max_allowed_packet").map_err(|e| wrap(doing, e))?;
@@ -415,24 +401,14 @@ impl Snapshot for MysqlSnapshot {
                 ));
             }
         }
-        let mut guard = self.sessions.guard.lock().expect("no panic while locked");
-        let guard = &mut guard.connection;
-        let mut now = Vec::new();
-        for unit in schema::names(guard, &self.spec)? {
-            stop.check()?;
-            now.extend(definitions(guard, &unit, Scope::Unguarded)?.scripts);
-        }
+        let mut accounts = Vec::new();
         if self.spec.accounts {
             let mut control = self.control.lock().expect("no panic while locked");
-            now.extend(account::read(&mut control, &self.flavor, stop)?.scripts);
+            accounts = account::read(&mut control, &self.flavor, stop)?.scripts;
         }
-        let guarded = |s: &&Script| matches!(s.member.kind, Kind::Sequence | Kind::Table);
-        let then: Vec<&Script> = self.scripts.iter().filter(|s| !guarded(s)).collect();
-        let now: Vec<&Script> = now.iter().collect();
-        let different = then.iter().find(|s| !now.contains(s)).or_else(|| now.iter().find(|s| !then.contains(s)));
-        if let Some(script) = different {
-            return Err(changed(script));
-        }
+        let mut guard = self.sessions.guard.lock().expect("no panic while locked");
+        let guard = &mut guard.connection;
+        unchanged(guard, &self.spec, &self.scripts, accounts, stop)?;
         match self.sessions.hold.unguarded() {
             Some(unread) => self.compare_unguarded(guard, &unread, stop),
             None => Ok(()),

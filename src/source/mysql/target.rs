@@ -24,6 +24,7 @@ use crate::source::mysql::later::Later;
 use crate::source::mysql::object::database_head;
 use crate::source::mysql::rows::TableRows;
 use crate::source::mysql::schema::{self, Layout, SYSTEM, Table, Unit, literal, qualified, quoted};
+use crate::source::mysql::utf8::as_text;
 
 /// A server to restore into.
 pub struct MysqlTarget {
@@ -101,15 +102,18 @@ impl MysqlTarget {
                 Some(new) => rename(statement.text, &member.unit, new),
                 None => statement.text.into(),
             };
-            let text = text_of(&text, &doing)?;
+            let text = match member.kind {
+                Kind::Script => as_text(&text, &doing)?,
+                _ => text_of(&text, &doing)?.into(),
+            };
             if member.kind == Kind::Table
-                && let Some(cut) = cut(text)
+                && let Some(cut) = cut(&text)
             {
                 connection.query_drop(&cut.create).map_err(|e| wrap(&doing, e))?;
                 self.later.put(member.title(), self.unit_name(&member.unit), member.name.clone(), cut);
                 continue;
             }
-            connection.query_drop(self.known_modes(text).as_ref()).map_err(|e| wrap(&doing, e))?;
+            connection.query_drop(self.known_modes(&text).as_ref()).map_err(|e| wrap(&doing, e))?;
         }
         Ok(())
     }
@@ -437,7 +441,8 @@ impl Target for MysqlTarget {
     fn missing(&self, members: &[Member], stop: &Stop) -> Result<Vec<Member>> {
         stop.check()?;
         let there = self.present(members)?;
-        Ok(members.iter().filter(|m| !there.contains(m)).cloned().collect())
+        // A script is no object; what it makes is listed beside it.
+        Ok(members.iter().filter(|m| m.kind != Kind::Script && !there.contains(m)).cloned().collect())
     }
 
     fn workers(&self) -> usize {
