@@ -16,7 +16,7 @@ pub struct Statement<'a> {
 /// The bytes that may end a statement or begin a quote or comment; all others are passed over quickly.
 const MEANS: [bool; 256] = {
     let mut table = [false; 256];
-    let (means, mut at) = (b";'\"`-#/", 0);
+    let (means, mut at) = (b";'\"`-#/*", 0);
     while at < means.len() {
         table[means[at] as usize] = true;
         at += 1;

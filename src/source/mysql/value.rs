@@ -162,7 +162,7 @@ mod tests {
             ("double", Value::Double(3.0), "Number 3"),
             ("float", Value::Float(16_777_216.0), "Number 16777216"),
             ("float", Value::Float(1.234_567_9), "Number 1.2345679"),
-            ("float", Value::Float(f32::MAX), "Number 3.4028234663852886e38"),
+            ("float", Value::Float(f32::MAX), "Number 3.4028234663852886e+38"),
             ("float", Value::Float(-0.0), "Number -0e0"),
             ("date", Value::Date(2021, 2, 31, 0, 0, 0, 0), "Text 2021-02-31"),
             ("date", Value::Date(0, 0, 0, 0, 0, 0, 0), "Text 0000-00-00"),
