@@ -68,15 +68,14 @@ pub fn cut(text: &str) -> Option<Cut> {
 
 /// What a table that is there lacks of its definition, if it is that table up to keys that [`cut`] takes away.
 pub fn lacks(there: &str, wanted: &str) -> Option<Cut> {
-    let (there, wanted) = (without_counter(there), without_counter(wanted));
-    let nothing = |create: String| Cut { create, keys: Vec::new(), references: Vec::new() };
-    if there == wanted {
+    let nothing = |create: &str| Cut { create: create.to_owned(), keys: Vec::new(), references: Vec::new() };
+    if settled(there) == settled(wanted) {
         return Some(nothing(wanted));
     }
-    let mut missing = cut(&wanted)?;
-    let own = cut(&there).unwrap_or_else(|| nothing(there));
+    let mut missing = cut(wanted)?;
+    let own = cut(there).unwrap_or_else(|| nothing(there));
     // The keys of a table come all at once, and in order.
-    if own.create != missing.create || !missing.keys.starts_with(&own.keys) {
+    if settled(&own.create) != settled(&missing.create) || !missing.keys.starts_with(&own.keys) {
         return None;
     }
     if !own.references.iter().all(|r| missing.references.contains(r)) {
@@ -87,14 +86,27 @@ pub fn lacks(there: &str, wanted: &str) -> Option<Cut> {
     Some(missing)
 }
 
-/// The text without the next AUTO_INCREMENT value, which moves.
-fn without_counter(text: &str) -> String {
+/// The text as it is for comparison: without the next AUTO_INCREMENT value, which moves, and without the character set
+/// before a collation, which MySQL shows or not for what is the same.
+fn settled(text: &str) -> String {
     const COUNTER: &str = " AUTO_INCREMENT=";
-    let Some(at) = text.rfind("\n) ENGINE=").and_then(|from| Some(from + text[from..].find(COUNTER)?)) else {
-        return text.to_owned();
-    };
-    let digits = text[at + COUNTER.len()..].trim_start_matches(|c: char| c.is_ascii_digit());
-    format!("{}{digits}", &text[..at])
+    const CHARSET: &str = " CHARACTER SET ";
+    let mut out = text.to_owned();
+    if let Some(at) = text.rfind("\n) ENGINE=").and_then(|from| Some(from + text[from..].find(COUNTER)?)) {
+        let digits = text[at + COUNTER.len()..].trim_start_matches(|c: char| c.is_ascii_digit());
+        out = format!("{}{digits}", &text[..at]);
+    }
+    let mut from = 0;
+    while let Some(at) = out[from..].find(CHARSET).map(|n| n + from) {
+        let rest = &out[at + CHARSET.len()..];
+        let word = rest.find(|c: char| !c.is_ascii_alphanumeric()).unwrap_or(rest.len());
+        from = at + CHARSET.len();
+        if rest[word..].starts_with(&format!(" COLLATE {}_", &rest[..word])) {
+            out.replace_range(at..from + word, "");
+            from = at;
+        }
+    }
+    out
 }
 
 /// The name of a key or constraint, quoted, for messages: ``UNIQUE KEY `a` (`b`)`` has `` `a` ``.
@@ -286,12 +298,13 @@ mod tests {
 
     #[test]
     fn a_table_without_its_keys_is_told_what_it_lacks() {
-        let (id, key, other) = ("  `id` int NOT NULL", "  KEY `k` (`a`)", "  KEY `l` (`a`)");
+        let (id, key, other) = ("  `id` int COLLATE a_b NOT NULL", "  KEY `k` (`a`)", "  KEY `l` (`a`)");
         let reference = "  CONSTRAINT `f` FOREIGN KEY (`a`) REFERENCES `p` (`id`)";
         let whole = table(&[id, PRIMARY, key, other, reference], " AUTO_INCREMENT=7 COMMENT='x'");
         for (there, keys, references) in [
             (table(&[id, PRIMARY, key, other, reference], " COMMENT='x'"), 0, 0),
             (table(&[id, PRIMARY], " AUTO_INCREMENT=9 COMMENT='x'"), 2, 1),
+            (table(&["  `id` int CHARACTER SET a COLLATE a_b NOT NULL", PRIMARY], " COMMENT='x'"), 2, 1),
             (table(&[id, PRIMARY, key], " COMMENT='x'"), 1, 1),
             (table(&[id, PRIMARY, key, other], " COMMENT='x'"), 0, 1),
         ] {
