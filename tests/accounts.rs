@@ -45,7 +45,7 @@ const MARIADB: [&str; 2] = ["SET DEFAULT ROLE 'r one' FOR 'a@b'@'%'", "GRANT SEL
 
 fn furnished(brand: Brand) -> Server {
     let server = brand.start(&[]);
-    let more: &[&str] = if brand == Brand::Mariadb { &MARIADB } else { &MYSQL };
+    let more: &[&str] = if brand.is_mariadb() { &MARIADB } else { &MYSQL };
     BOTH.iter().chain(more).for_each(|sql| server.exec(sql));
     server
 }
@@ -127,8 +127,7 @@ fn accounts_come_back_as_they_were_and_only_when_asked_for() {
         assert_eq!(manifest["format"], 2);
         // A host name among MariaDB's own: no names are resolved here, so the server does not know it either.
         let left: Vec<&Value> = manifest["not_included"].as_array().into_iter().flatten().collect();
-        let known =
-            |l: &&Value| brand == Brand::Mariadb && l.as_str().is_some_and(|l| l.starts_with("account 'root'@"));
+        let known = |l: &&Value| brand.is_mariadb() && l.as_str().is_some_and(|l| l.starts_with("account 'root'@"));
         assert!(left.iter().all(known), "{left:?}");
         let kinds: Vec<&str> = manifest["members"].as_array().unwrap().iter().map(|m| word(m, "kind")).collect();
         let at = |kind: &str| kinds.iter().position(|k| *k == kind).unwrap();

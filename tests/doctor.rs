@@ -114,11 +114,8 @@ fn privileges_of_a_role_count() {
             server.exec(&one.replace("'exact one'@'127.0.0.1'", "backup"));
         }
         server.exec("GRANT backup TO 'exact one'@'127.0.0.1'");
-        let (word, name) = if brand == Brand::Mariadb {
-            ("FOR", "'exact one'@'127.0.0.1'")
-        } else {
-            ("TO", "'exact one'@'127.0.0.1'")
-        };
+        let (word, name) =
+            if brand.is_mariadb() { ("FOR", "'exact one'@'127.0.0.1'") } else { ("TO", "'exact one'@'127.0.0.1'") };
         server.exec(&format!("SET DEFAULT ROLE backup {word} {name}"));
         assert_eq!(grants(&doctor(&space, 0), "db"), BTreeSet::new());
         space.run(&["run", "job.kdl", "--strict"]).expect(0);
@@ -159,7 +156,7 @@ fn a_user_with_exactly_what_doctor_says_restores_everything() {
 #[test]
 fn settings_of_a_server_that_harm_a_backup_are_named() {
     for brand in Brand::ALL {
-        let limit = if brand == Brand::Mariadb { "--max-statement-time=3" } else { "--max-execution-time=3000" };
+        let limit = if brand.is_mariadb() { "--max-statement-time=3" } else { "--max-execution-time=3000" };
         let row = "--binlog-row-image=MINIMAL";
         let server = brand.start(&[limit, row, "--max-allowed-packet=1M", "--max-connections=10"]);
         furnish(&server);
@@ -168,7 +165,7 @@ fn settings_of_a_server_that_harm_a_backup_are_named() {
         let _held: Vec<mysql::Conn> = (0..6).map(|_| server.conn()).collect();
         server.exec("CREATE TABLE sh_op.m (i INT) ENGINE=MyISAM");
         server.exec("CREATE TABLE sh_op.b (i INT) ENGINE=MERGE UNION=(sh_op.m)");
-        let replica = if brand == Brand::Mariadb {
+        let replica = if brand.is_mariadb() {
             "CHANGE MASTER TO MASTER_HOST='old.internal', MASTER_USER='r'"
         } else {
             "CHANGE REPLICATION SOURCE TO SOURCE_HOST='old.internal', SOURCE_USER='r'"

@@ -190,8 +190,8 @@ fn what_mysqldump_reads_comes_back_but_for_the_digits_of_floats() {
         home.restore(&[], &target, 0);
         let after = State::of(&mut target.conn(), &DATABASES);
         let differ = differing(&before, &after);
-        let lossy =
-            |key: &String| key == "table `shop`.`title`: checksum" || key == "table `shop`.`everything`: checksum";
+        let floats = ["table `shop`.`title`: ", "table `shop`.`everything`: "];
+        let lossy = |key: &String| floats.iter().any(|table| key.starts_with(table) && !key.ends_with("definition"));
         assert!(differ.iter().all(lossy), "{brand:?}: {:?}", after.differences(&before));
         let values =
             "SELECT COUNT(*), SUM(ABS(weight - ROUND(id / 3, 2)) < 0.01) FROM shop.title WHERE weight IS NOT NULL";
@@ -249,7 +249,7 @@ fn what_mydumper_reads_comes_back() {
             assert!(entries.contains(&name), "{name}: {entries:?}");
         }
         assert!(manifest["not_included"].to_string().contains("mydumper 0."), "its version is told");
-        assert_eq!(manifest["position"].is_object(), brand == Brand::Mariadb, "0.10 can't ask MySQL 9");
+        assert_eq!(manifest["position"].is_object(), brand.is_mariadb(), "0.10 can't ask MySQL 9");
         let target = brand.start(&["--event-scheduler=ON"]);
         home.restore(&[], &target, 0);
         target.exec("SET GLOBAL event_scheduler=OFF");

@@ -92,7 +92,7 @@ fn keys_that_come_late_and_rows_that_are_fed_make_the_same_tables() {
         for statement in KEYS.iter().chain(&ROWS) {
             connection.query_drop(statement).unwrap_or_else(|e| panic!("{brand:?}: {e}: {statement}"));
         }
-        if brand == Brand::Mariadb {
+        if brand.is_mariadb() {
             connection.query_drop("CREATE TABLE net (a INET6, u UUID, i INET4)").expect("made");
             let sql =
                 "INSERT INTO net VALUES ('::1', '123e4567-e89b-12d3-a456-426614174000', '1.2.3.4'), (NULL, NULL, NULL)";

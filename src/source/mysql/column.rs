@@ -43,6 +43,8 @@ pub struct Column {
     pub comparable: bool,
     /// Digits of the fraction of a second.
     pub fraction: u8,
+    /// Whether it is a YEAR: as a text, which LOAD DATA reads, 0 would be 2000 and 0000 is 0.
+    pub is_year: bool,
     /// Whether it is a DATE, which has no time of day.
     pub is_day: bool,
 }
@@ -78,8 +80,8 @@ impl Column {
             "datetime" | "timestamp" | "time" => precision(&column_type),
             _ => 0,
         };
-        let is_day = data_type == "date";
-        Ok(Column { name, form, charset, declared, integer, comparable, fraction, is_day })
+        let (is_day, is_year) = (data_type == "date", data_type == "year");
+        Ok(Column { name, form, charset, declared, integer, comparable, fraction, is_day, is_year })
     }
 
     /// Writes the expression that reads it.

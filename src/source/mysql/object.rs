@@ -219,8 +219,8 @@ impl Reader<'_> {
             let (client, collation) = (text_of(&row, 2)?, text_of(&row, 3)?);
             match self.connection.query_drop(format!("SELECT 1 FROM {full} LIMIT 0")) {
                 Ok(()) => {}
-                // It names what is not there; no server takes its definition back.
-                Err(mysql::Error::MySqlError(e)) if e.code == 1356 => {
+                // It names what is not there, or its definer is gone; no server takes such a definition back.
+                Err(mysql::Error::MySqlError(e)) if matches!(e.code, 1356 | 1449) => {
                     let text = String::from_utf8_lossy(&bytes_of(&row, 1)?).into_owned();
                     self.found.lost.push(format!("view {}.{name} is invalid ({}): {text}", self.unit.name, e.message));
                     continue;

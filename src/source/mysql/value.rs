@@ -15,6 +15,7 @@ pub fn literal<'v>(column: &Column, value: &'v Value, scratch: &'v mut Vec<u8>) 
     scratch.clear();
     let tag = match value {
         Value::NULL => return Some((Tag::Null, b"")),
+        Value::Int(0) | Value::UInt(0) if column.is_year => return Some((Tag::Number, b"0000")),
         Value::Bytes(bytes) => return Some(of_bytes(column.form, bytes)),
         Value::Int(n) => {
             scratch.extend_from_slice(itoa::Buffer::new().format(*n).as_bytes());
@@ -154,7 +155,8 @@ mod tests {
             ("bigint(20) unsigned", Value::UInt(u64::MAX), "Number 18446744073709551615"),
             ("bigint", Value::Int(i64::MIN), "Number -9223372036854775808"),
             ("int(5) unsigned zerofill", Value::Int(7), "Number 7"),
-            ("year(4)", Value::Int(0), "Number 0"),
+            ("year(4)", Value::Int(0), "Number 0000"),
+            ("year(4)", Value::UInt(1999), "Number 1999"),
             ("decimal(65,30)", Value::Bytes(b"0.10".to_vec()), "Number 0.10"),
             ("double", Value::Double(-0.0), "Number -0e0"),
             ("double", Value::Double(0.1), "Number 0.1"),
