@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::process::{Command, Output};
+use std::time::{Duration, Instant};
 
 use mysql::Row;
 use mysql::prelude::Queryable;
@@ -92,6 +93,23 @@ fn with_gtids(brand: Brand) -> &'static [&'static str] {
     if brand.is_mariadb() { &[] } else { &["--gtid-mode=ON", "--enforce-gtid-consistency=ON"] }
 }
 
+/// Makes `replica` follow `source` by its own GTID state.
+fn follow(replica: &Server, source: &Server) {
+    let port = source.port;
+    if replica.brand.is_mariadb() {
+        replica.exec(&format!(
+            "CHANGE MASTER TO MASTER_HOST='127.0.0.1', MASTER_PORT={port}, MASTER_USER='root', MASTER_USE_GTID=slave_pos"
+        ));
+        replica.exec("START SLAVE");
+    } else {
+        replica.exec(&format!(
+            "CHANGE REPLICATION SOURCE TO SOURCE_HOST='127.0.0.1', SOURCE_PORT={port}, SOURCE_USER='root', \
+             SOURCE_AUTO_POSITION=1, GET_SOURCE_PUBLIC_KEY=1"
+        ));
+        replica.exec("START REPLICA");
+    }
+}
+
 #[test]
 fn a_missing_definer_is_kept_or_the_account_that_restores_takes_its_place() {
     for brand in Brand::ALL {
@@ -153,7 +171,7 @@ fn the_gtid_state_goes_to_a_fresh_server_only() {
         let state = if brand.is_mariadb() { "SELECT @@gtid_binlog_pos" } else { "SELECT @@GLOBAL.gtid_executed" };
         let expected = strings(&source, state);
         assert_ne!(expected, [""], "{brand:?}: the source has GTIDs");
-        let target = brand.start(with_gtids(brand));
+        let target = brand.start(&[with_gtids(brand), &["--server-id=2"]].concat());
         let set = ["--gtid", "set", "--skip-binlog"];
 
         let alone = restore(home.path(), "root", &target, &["--gtid", "set"]);
@@ -199,6 +217,15 @@ fn the_gtid_state_goes_to_a_fresh_server_only() {
         assert_eq!(strings(&target, state), expected, "{brand:?}");
         let again = restore(home.path(), "root", &target, &[&set[..], &["--overwrite"]].concat());
         assert!(!again.status.success(), "{brand:?}: it is no fresh server now: {}", all(&again));
+
+        // What the source wrote since the backup, and nothing before it, is what a replica still lacks.
+        source.exec("CREATE DATABASE later");
+        follow(&target, &source);
+        let end = Instant::now() + Duration::from_secs(60);
+        while strings(&target, "SHOW DATABASES LIKE 'later'").is_empty() {
+            assert!(Instant::now() < end, "{brand:?}: it does not follow:\n{}", target.log());
+            std::thread::sleep(Duration::from_millis(50));
+        }
     }
 }
 
