@@ -31,6 +31,15 @@ pub enum Position {
     },
 }
 
+impl Position {
+    /// The GTIDs of either family; empty if the log has none.
+    pub fn gtid(&self) -> &str {
+        match self {
+            Position::Mysql { gtid, .. } | Position::Mariadb { gtid, .. } => gtid,
+        }
+    }
+}
+
 impl fmt::Display for Position {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -175,6 +175,24 @@ pub struct Verify {
     pub format: Format,
 }
 
+/// Who is the definer of a view, routine, trigger or event that comes back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Definer {
+    /// Who it was.
+    Keep,
+    /// The account that restores.
+    Current,
+}
+
+/// What becomes of the GTID state of a backup.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Gtid {
+    /// Nothing.
+    Skip,
+    /// The target takes it over once everything is proven; it must have none of its own, and needs --skip-binlog.
+    Set,
+}
+
 /// `vex restore`.
 #[derive(Debug, clap::Args)]
 pub struct Restore {
@@ -199,6 +217,15 @@ pub struct Restore {
     /// Go on with a restore of the same that was interrupted; tables that are proven to be there stay.
     #[arg(long, conflicts_with = "overwrite")]
     pub resume: bool,
+    /// MySQL, MariaDB: who is the definer of views, routines, triggers and events.
+    #[arg(long, value_enum, default_value = "keep")]
+    pub definer: Definer,
+    /// MySQL, MariaDB: what becomes of the GTID state of the backup.
+    #[arg(long, value_enum, default_value = "skip")]
+    pub gtid: Gtid,
+    /// MySQL, MariaDB: write nothing of the restore into the target's binary log.
+    #[arg(long)]
+    pub skip_binlog: bool,
     /// Connections.
     #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=64))]
     pub threads: u16,

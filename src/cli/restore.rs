@@ -6,11 +6,14 @@ use crate::artifact::{FORMAT, Kind, Level, Member, ProofLine};
 use crate::base::{SecretRef, Size, Stop};
 use crate::job::{Inconsistent, JobFile, MysqlSpec, SourceSpec, SqliteSpec, Tls};
 use crate::pipeline::{self, Fetch, Meter};
-use crate::source::{self, contract::Source};
+use crate::source::{
+    self,
+    contract::{Source, Terms},
+};
 use crate::step::{Choice, Fault, choose, restore_into, with_accounts};
 use crate::world::World;
 
-use crate::cli::args::{Format, Restore, Verify};
+use crate::cli::args::{Definer, Format, Gtid, Restore, Verify};
 use crate::cli::exit::Exit;
 use crate::cli::permit::Permit;
 use crate::cli::pick::{Picked, fail, pick};
@@ -77,11 +80,13 @@ pub fn restore(args: &Restore, ground: &Ground) -> Exit {
 }
 
 fn try_restore(args: &Restore, ground: &Ground) -> Result<Exit, Exit> {
+    let terms = terms(args)?;
     let picked = pick(&args.which, &ground.world, &ground.stop)?;
     let target = target(args, picked.file.as_ref(), &picked.manifest.source, &ground.world, &ground.stop)?;
     let choice = choose(&picked.manifest, &args.only, args.rename.as_deref(), args.overwrite);
     let mut choice = choice.map_err(|f| fail(&f))?;
     choice.loading.resume = args.resume;
+    choice.loading.terms = terms;
     if args.accounts {
         with_accounts(&picked.manifest, &mut choice).map_err(|f| fail(&f))?;
     }
@@ -130,7 +135,8 @@ fn try_restore(args: &Restore, ground: &Ground) -> Result<Exit, Exit> {
         ));
         Ok(Exit::Success)
     } else {
-        tell(&format!("INCOMPLETE: {} differences from the manifest", damage.len()));
+        let gtid = if terms.gtid { "; the GTID state was not taken over" } else { "" };
+        tell(&format!("INCOMPLETE: {} differences from the manifest{gtid}", damage.len()));
         Ok(Exit::Damage)
     }
 }
@@ -158,6 +164,7 @@ fn show(
         tell(&format!("! not included: {missing}"));
     }
     let opened = target.target(1, stop)?;
+    opened.agree(&choice.loading, stop)?;
     let existing = opened.existing(&choice.loading, stop)?;
     tell(&format!(
         "writes into {}: {} tables, {} views",
@@ -172,6 +179,7 @@ fn show(
         (held, _) if args.overwrite => tell(&format!("replaces {held} accounts, but never the one that restores")),
         (held, _) => tell(&format!("makes {held} accounts; those that exist are kept as they are")),
     }
+    tell_terms(args, choice);
     if args.resume {
         tell(&format!("goes on: {} objects are there, and tables that are proven stay", existing.len()));
     } else if args.overwrite || args.dry_run {
@@ -198,6 +206,36 @@ fn show(
         });
     }
     Ok(existing)
+}
+
+/// How the target is treated.
+fn terms(args: &Restore) -> Result<Terms, Exit> {
+    let gtid = args.gtid == Gtid::Set;
+    if gtid && !args.skip_binlog {
+        complain(
+            "--gtid set needs --skip-binlog: the restore would write transactions with GTIDs of their own into the \
+             target's binary log, beside those that it takes over.",
+        );
+        return Err(Exit::Usage);
+    }
+    Ok(Terms { current_definer: args.definer == Definer::Current, gtid, skip_binlog: args.skip_binlog })
+}
+
+/// What is done beyond loading.
+fn tell_terms(args: &Restore, choice: &Choice) {
+    let terms = choice.loading.terms;
+    if terms.current_definer {
+        tell("makes the account that restores the definer of views, routines, triggers and events");
+    }
+    if terms.skip_binlog {
+        tell("writes nothing into the target's binary log: its replicas will not have it");
+    }
+    if let Some(position) = choice.loading.position.as_ref().filter(|_| terms.gtid) {
+        tell(&format!("takes over the GTID state {} at the end, if nothing differs", position.gtid()));
+        if !args.only.is_empty() {
+            tell("! that state is of the whole server: a replica would never get what --only leaves out");
+        }
+    }
 }
 
 /// Rows of every table that was restored.

@@ -60,6 +60,9 @@ pub fn restore(restore: &Restore<'_>, stop: &Stop) -> Result<Vec<Damage>, Error>
             damage.push(Damage::Left { what, why: "it is not there".into() });
         }
     }
+    if damage.is_empty() {
+        restore.target.adopt(restore.loading, stop)?;
+    }
     Ok(damage)
 }
 

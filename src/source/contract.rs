@@ -285,6 +285,21 @@ pub struct Loading {
     pub server: String,
     /// Whether an interrupted restore of the same goes on: tables that are proven to be there stay.
     pub resume: bool,
+    /// Where the backup stands in the log of the server it comes from.
+    pub position: Option<Position>,
+    /// How the target is treated.
+    pub terms: Terms,
+}
+
+/// How a server is treated that is restored into.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Terms {
+    /// Whether the restoring account becomes the definer of views, routines, triggers and events.
+    pub current_definer: bool,
+    /// Whether the GTID state of the backup becomes the target's.
+    pub gtid: bool,
+    /// Whether nothing of the restore goes into the target's own binary log.
+    pub skip_binlog: bool,
 }
 
 /// One entry on its way into a target.
@@ -320,6 +335,17 @@ pub struct Objection {
 
 /// Takes a snapshot back.
 pub trait Target: Send + Sync {
+    /// Takes over the terms, or says why they can't be kept. Called first, before anything is written.
+    fn agree(&self, loading: &Loading, stop: &Stop) -> Result<()> {
+        stop.check()?;
+        if loading.terms == Terms::default() {
+            return Ok(());
+        }
+        let found = "definers, GTIDs and a binary log are things of MySQL and MariaDB; this target has none";
+        let error = Error::new(ErrorKind::Refused, "restore", found);
+        Err(error.hint("Restore without --definer, --gtid and --skip-binlog."))
+    }
+
     /// The objects of `loading` that exist already, as titles.
     fn existing(&self, loading: &Loading, stop: &Stop) -> Result<Vec<String>>;
 
@@ -364,6 +390,12 @@ pub trait Target: Send + Sync {
 
     /// Lets loose what must not run before everything is proven: events. Called once, after the last `prove`.
     fn release(&self, stop: &Stop) -> Result<()>;
+
+    /// Takes over where the backup stands in its server's log, if the terms say so. Called last, and only if nothing
+    /// differs from the manifest.
+    fn adopt(&self, _loading: &Loading, stop: &Stop) -> Result<()> {
+        Ok(stop.check()?)
+    }
 
     /// Which of the members do not exist now.
     fn missing(&self, members: &[Member], stop: &Stop) -> Result<Vec<Member>>;

@@ -4,7 +4,7 @@ use crate::artifact::{Damage, Kind, Manifest, Member};
 use crate::base::{Stop, suggest};
 use crate::pipeline::{self, Fetch, Meter, Restore};
 use crate::run::Say;
-use crate::source::contract::{Error as SourceError, ErrorKind, Loading, Source};
+use crate::source::contract::{Error as SourceError, ErrorKind, Loading, Source, Terms};
 use crate::step::backup::watched;
 use crate::step::fault::Fault;
 
@@ -87,7 +87,9 @@ pub fn choose(manifest: &Manifest, only: &[String], rename: Option<&str>, overwr
         }
     }
     let server = manifest.server.clone();
-    let loading = Loading { members, rename: rename.map(str::to_owned), overwrite, resume: false, server };
+    let (position, terms) = (manifest.position.clone(), Terms::default());
+    let rename = rename.map(str::to_owned);
+    let loading = Loading { members, rename, overwrite, resume: false, server, position, terms };
     Ok(Choice { loading, chosen })
 }
 
@@ -142,6 +144,7 @@ pub fn restore_into(
     stop: &Stop,
 ) -> Result<Vec<Damage>, Fault> {
     let target = source.target(threads, stop)?;
+    target.agree(&choice.loading, stop)?;
     let existing = target.existing(&choice.loading, stop)?;
     if !existing.is_empty() && !choice.loading.overwrite && !choice.loading.resume {
         let shown = existing.iter().take(5).cloned().collect::<Vec<_>>().join(", ");

@@ -10,7 +10,8 @@ use mysql::{Conn, Row};
 
 use crate::artifact::{Dialect, Kind, Member, Phase, Splitter};
 use crate::source::contract::{Loading, Objection, Result};
-use crate::source::mysql::definition::{column_types, name, plain};
+use crate::source::mysql::definer::definer;
+use crate::source::mysql::definition::{column_types, plain};
 use crate::source::mysql::fault::wrap;
 use crate::source::mysql::flavor::{Family, Flavor};
 
@@ -18,7 +19,7 @@ use crate::source::mysql::flavor::{Family, Flavor};
 pub struct Fit {
     flavor: Flavor,
     engines: BTreeSet<String>,
-    /// Accounts as `user@host`; nothing if they may not be seen.
+    /// Accounts as `user@host`, roles as `role@`; nothing if they may not be seen, or if no definer is kept.
     accounts: Option<BTreeSet<String>>,
     /// Tables whose names the server would take for another's.
     collisions: BTreeSet<(String, String)>,
@@ -36,7 +37,8 @@ impl Fit {
             matches!(support.as_str(), "YES" | "DEFAULT").then(|| engine.to_lowercase())
         });
         // Who may not read the accounts gets no word on them.
-        let accounts = connection.query::<String, _>("SELECT CONCAT(User, '@', Host) FROM mysql.user").ok();
+        let asked = (!loading.terms.current_definer).then_some("SELECT CONCAT(User, '@', Host) FROM mysql.user");
+        let accounts = asked.and_then(|sql| connection.query::<String, _>(sql).ok());
         let folds: Option<u8> = connection.query_first("SELECT @@lower_case_table_names").map_err(fail)?;
         let mut seen: BTreeMap<(String, String), &str> = BTreeMap::new();
         let mut collisions = BTreeSet::new();
@@ -118,16 +120,13 @@ impl Fit {
     fn code(&mut self, connection: &mut Conn, text: &str, why: &mut Vec<String>) -> Result<()> {
         let settings: String = text.lines().filter(|l| l.starts_with("SET ")).collect();
         self.names(connection, &settings, why)?;
-        let Some(definer) = text.find("DEFINER=`").map(|at| &text[at + "DEFINER=".len()..]) else { return Ok(()) };
-        let unquote = |n: &str| n[1..n.len() - 1].replace("``", "`");
-        let account = name(definer).and_then(|user| {
-            let host = definer[user.len()..].strip_prefix('@').and_then(name)?;
-            Some(format!("{}@{}", unquote(user), unquote(host)))
-        });
-        if let (Some(account), Some(known)) = (account, &self.accounts)
-            && !known.contains(&account)
-        {
-            why.push(format!("its definer {account} does not exist there"));
+        let Some(known) = &self.accounts else { return Ok(()) };
+        for statement in Splitter::new(Dialect::Mysql, text.as_bytes()).flatten() {
+            if let Some(definer) = definer(&String::from_utf8_lossy(statement.text))
+                && !known.contains(&format!("{}@{}", definer.user, definer.host.as_deref().unwrap_or_default()))
+            {
+                why.push(format!("its definer {} does not exist there", definer.title()));
+            }
         }
         Ok(())
     }

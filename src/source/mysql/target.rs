@@ -10,18 +10,20 @@ use std::sync::{Arc, Mutex};
 use mysql::Conn;
 use mysql::prelude::Queryable;
 
-use crate::artifact::{Dialect, Kind, Member, Proof, Splitter, SqlError};
+use crate::artifact::{Dialect, Kind, Member, Phase, Proof, Splitter, SqlError};
 use crate::base::Stop;
-use crate::source::contract::{Error, ErrorKind, Load, Loading, Objection, Refused, Result, Target};
+use crate::source::contract::{Error, ErrorKind, Load, Loading, Objection, Refused, Result, Target, Terms};
 use crate::source::mysql::admit::{Admission, is_about_account};
 use crate::source::mysql::connect::Connector;
+use crate::source::mysql::definer::without_definer;
 use crate::source::mysql::definition::{cut, lacks};
 use crate::source::mysql::fault::{run, wrap};
 use crate::source::mysql::feed::{Feed, Ways, head, ways};
 use crate::source::mysql::fit::Fit;
 use crate::source::mysql::flavor::{Family, Flavor};
+use crate::source::mysql::journal;
 use crate::source::mysql::later::Later;
-use crate::source::mysql::object::database_head;
+use crate::source::mysql::rename::{names_unit, rename};
 use crate::source::mysql::rows::TableRows;
 use crate::source::mysql::schema::{self, Layout, SYSTEM, Table, Unit, literal, qualified, quoted};
 use crate::source::mysql::utf8::as_text;
@@ -39,6 +41,8 @@ pub struct MysqlTarget {
     events: Mutex<Vec<(Member, Vec<u8>)>>,
     /// Guards the new name, once it is known.
     rename: Mutex<Option<String>>,
+    /// Guards how it is restored, once it is known.
+    terms: Mutex<Terms>,
     /// Accounts on their way in.
     admission: Admission,
     /// Guards what is known of what fits.
@@ -73,6 +77,7 @@ impl MysqlTarget {
             layouts: Mutex::default(),
             events: Mutex::default(),
             rename: Mutex::default(),
+            terms: Mutex::default(),
             admission: Admission::default(),
             fit: Mutex::default(),
             later: Later::default(),
@@ -90,6 +95,7 @@ impl MysqlTarget {
 
     fn execute(&self, connection: &mut Conn, member: &Member, bytes: &[u8]) -> Result<()> {
         let renamed = self.rename.lock().expect("no panic while locked").clone();
+        let current = self.terms.lock().expect("no panic while locked").current_definer;
         let doing = format!("restore {} {}", member.kind.word(), member.title());
         for statement in Splitter::new(Dialect::Mysql, bytes) {
             let statement = statement.map_err(|e| Error::new(ErrorKind::Damaged, &doing, e.to_string()))?;
@@ -106,6 +112,7 @@ impl MysqlTarget {
                 Kind::Script => as_text(&text, &doing)?,
                 _ => text_of(&text, &doing)?.into(),
             };
+            let text = if current && member.phase == Phase::After { without_definer(&text) } else { text };
             if member.kind == Kind::Table
                 && let Some(cut) = cut(&text)
             {
@@ -267,25 +274,26 @@ fn routine(schema: &str, form: &str) -> String {
     )
 }
 
-/// Whether a definition names its database, as `db.` with or without quotes.
-fn names_unit(statement: &[u8], unit: &str) -> bool {
-    let names = [format!("{unit}."), format!("{}.", quoted(unit))];
-    names.iter().any(|name| memchr::memmem::find(statement, name.as_bytes()).is_some())
-}
-
-/// A statement for another database: the two statements that vex itself writes with a database's name.
-fn rename<'a>(statement: &'a [u8], old: &str, new: &str) -> std::borrow::Cow<'a, [u8]> {
-    let heads =
-        [(format!("USE {}", quoted(old)), format!("USE {}", quoted(new))), (database_head(old), database_head(new))];
-    for (from, to) in heads {
-        if let Some(rest) = statement.strip_prefix(from.as_bytes()) {
-            return [to.as_bytes(), rest].concat().into();
-        }
-    }
-    statement.into()
-}
-
 impl Target for MysqlTarget {
+    fn agree(&self, loading: &Loading, stop: &Stop) -> Result<()> {
+        *self.terms.lock().expect("no panic while locked") = loading.terms;
+        let loaders = self.loaders.iter().filter(|_| loading.terms.skip_binlog);
+        for loader in loaders {
+            stop.check()?;
+            journal::leave_log(&mut loader.lock().expect("no panic while locked"), &self.flavor, &self.place)?;
+        }
+        if loading.terms.gtid {
+            let mut connection = self.loaders[0].lock().expect("no panic while locked");
+            journal::can_adopt(&mut connection, loading, &self.flavor, &self.place)?;
+        }
+        Ok(())
+    }
+
+    fn adopt(&self, loading: &Loading, stop: &Stop) -> Result<()> {
+        stop.check()?;
+        journal::adopt(&mut self.loaders[0].lock().expect("no panic while locked"), loading, &self.place)
+    }
+
     fn existing(&self, loading: &Loading, stop: &Stop) -> Result<Vec<String>> {
         stop.check()?;
         for name in loading.rename.iter().chain(loading.members.iter().map(|m| &m.unit)) {
@@ -468,20 +476,4 @@ fn layouts_of(connection: &mut Conn, unit: &str) -> Result<BTreeMap<String, Layo
     };
     let unit = Unit { name: unit.to_owned(), tables: tables.map(table).collect(), views: Vec::new() };
     schema::layouts(connection, &unit)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_the_statements_vex_writes_itself_are_renamed() {
-        for (statement, expected) in [
-            ("USE `a`", "USE `b`"),
-            ("CREATE DATABASE IF NOT EXISTS `a` /*!40100 x */", "CREATE DATABASE IF NOT EXISTS `b` /*!40100 x */"),
-            ("INSERT INTO `a` (`a`) VALUES ('USE `a`')", "INSERT INTO `a` (`a`) VALUES ('USE `a`')"),
-        ] {
-            assert_eq!(rename(statement.as_bytes(), "a", "b").as_ref(), expected.as_bytes());
-        }
-    }
 }
