@@ -146,6 +146,7 @@ fn events_are_json_lines_with_a_version_from_the_first_to_the_last() {
     let expected = [
         "run-started",
         "step-started",
+        "dumping",
         "artifact",
         "copied",
         "step-finished",
