@@ -111,7 +111,8 @@ fn measure(size: u64, rounds: usize, restores: bool) {
             let fresh = || Brand::Mariadb.start(&SERVER);
             let target = fresh();
             let url = format!("mysql://root@127.0.0.1:{}", target.port);
-            let restore = ["restore", "job.kdl", "--from", "cloud", "--into", &url];
+            // Like myloader, which keeps what it does out of the binary log unless told otherwise.
+            let restore = ["restore", "job.kdl", "--from", "cloud", "--skip-binlog", "--into", &url];
             keep("restore: vex, from the bucket, with recount", run(home.path(), vex_of(home.path()).args(restore)));
             if round == 0 {
                 compare(&source, &target);
@@ -187,7 +188,7 @@ fn job(source: &Server, s3: &S3Server) -> String {
          dump \"db\" {{ send \"cloud\" }}\n}}\n",
         source.port,
         s3.bucket,
-        s3.endpoint,
+        s3.direct,
         s3.access_file.display(),
         s3.secret_file.display()
     )
@@ -219,7 +220,7 @@ fn children() -> f64 {
 fn seed(home: &Path, source: &Server, s3: &S3Server) -> [f64; 4] {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/seed.sh");
     let output = Command::new(script)
-        .args([&source.port.to_string(), "seed", &s3.endpoint, &s3.bucket, "big"])
+        .args([&source.port.to_string(), "seed", &s3.direct, &s3.bucket, "big"])
         .env("AWS_ACCESS_KEY_ID", &s3.access_key)
         .env("AWS_SECRET_ACCESS_KEY", &s3.secret_key)
         .current_dir(home)

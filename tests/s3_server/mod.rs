@@ -27,6 +27,8 @@ use storage::{Storage, Uploads};
 pub struct S3Server {
     /// `http://127.0.0.1:port`, or `https://`.
     pub endpoint: String,
+    /// The same without the layer that watches and breaks things, and always in clear: for benches.
+    pub direct: String,
     /// The one bucket.
     pub bucket: String,
     /// An access key it knows.
@@ -93,6 +95,7 @@ impl S3Server {
         let proxy = Proxy::start(behind, ca_file.as_deref().map(certify), Arc::new(Mutex::new(Layer::default())));
         S3Server {
             endpoint: format!("{}://{}", if tls { "https" } else { "http" }, proxy.address),
+            direct: format!("http://{behind}"),
             bucket: "vault".into(),
             access_key,
             secret_key,
