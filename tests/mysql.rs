@@ -263,3 +263,32 @@ fn a_trigger_that_names_its_database_is_not_made_in_the_wrong_one() {
     let sql = "SELECT COUNT(*) FROM information_schema.TRIGGERS WHERE TRIGGER_SCHEMA IN ('a', 'b')";
     assert_eq!(source.conn().query_first::<u64, _>(sql).expect("it answers"), Some(0));
 }
+
+#[test]
+fn an_event_the_target_refuses_keeps_no_other_away() {
+    let source = Brand::Mariadb.start(&[]);
+    for statement in [
+        "CREATE DATABASE d",
+        "CREATE USER 'odd@name'@'localhost'",
+        "CREATE EVENT d.first ON SCHEDULE EVERY 1 YEAR DO DO 1",
+        "CREATE DEFINER='odd@name'@'localhost' EVENT d.odd ON SCHEDULE EVERY 1 YEAR DO DO 2",
+        "CREATE EVENT d.third ON SCHEDULE EVERY 1 YEAR DO DO 3",
+    ] {
+        source.exec(statement);
+    }
+    let home = tempfile::tempdir().expect("a folder");
+    std::fs::write(home.path().join("job.kdl"), job(&source, "databases \"d\"", "")).expect("written");
+    good(&vex(home.path(), &["run", "job.kdl"]));
+    // MariaDB takes the name of a definer that is not there for a host.
+    let target = Brand::Mariadb.start(&[]);
+    let url = format!("mysql://root@127.0.0.1:{}", target.port);
+    let output = vex(home.path(), &["restore", "job.kdl", "--into", &url]);
+    assert_eq!(output.status.code(), Some(65), "{}", String::from_utf8_lossy(&output.stderr));
+    let told = [output.stdout, output.stderr].concat();
+    assert!(String::from_utf8_lossy(&told).contains("event d.odd"), "{}", String::from_utf8_lossy(&told));
+    let made: Vec<String> = target
+        .conn()
+        .query("SELECT EVENT_NAME FROM information_schema.EVENTS WHERE EVENT_SCHEMA='d' ORDER BY 1")
+        .expect("it answers");
+    assert_eq!(made, ["first", "third"]);
+}

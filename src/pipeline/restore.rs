@@ -53,7 +53,8 @@ pub fn restore(restore: &Restore<'_>, stop: &Stop) -> Result<Vec<Damage>, Error>
     restore.fetch.meter.wait();
     let mut damage = left.into_inner().expect("no panic while locked");
     damage.extend(recount(restore, &kept, stop)?);
-    restore.target.release(stop)?;
+    let refused = restore.target.release(stop)?;
+    damage.extend(refused.into_iter().map(|r| Damage::Left { what: r.what, why: r.why }));
     for member in restore.target.missing(&restore.loading.members, stop)? {
         let what = what(&member);
         if !damage.iter().any(|d| matches!(d, Damage::Left { what: own, .. } if *own == what)) {

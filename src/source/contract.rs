@@ -389,7 +389,8 @@ pub trait Target: Send + Sync {
     fn prove(&self, worker: usize, member: &Member, stop: &Stop) -> Result<Proof>;
 
     /// Lets loose what must not run before everything is proven: events. Called once, after the last `prove`.
-    fn release(&self, stop: &Stop) -> Result<()>;
+    /// What the target refused is returned; the rest is let loose.
+    fn release(&self, stop: &Stop) -> Result<Vec<Refused>>;
 
     /// Takes over where the backup stands in its server's log, if the terms say so. Called last, and only if nothing
     /// differs from the manifest.

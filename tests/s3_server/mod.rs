@@ -28,6 +28,7 @@ pub struct S3Server {
     /// `http://127.0.0.1:port`, or `https://`.
     pub endpoint: String,
     /// The same without the layer that watches and breaks things, and always in clear: for benches.
+    #[allow(dead_code, reason = "tests go through the layer")]
     pub direct: String,
     /// The one bucket.
     pub bucket: String,

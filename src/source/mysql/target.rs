@@ -437,13 +437,20 @@ impl Target for MysqlTarget {
         TableRows { unit: &unit, name: &member.name, layout: &layout }.prove(connection, stop)
     }
 
-    fn release(&self, stop: &Stop) -> Result<()> {
+    fn release(&self, stop: &Stop) -> Result<Vec<Refused>> {
+        let mut refused = Vec::new();
         let mut connection = self.loaders[0].lock().expect("no panic while locked");
         for (member, bytes) in std::mem::take(&mut *self.events.lock().expect("no panic while locked")) {
             stop.check()?;
-            self.execute(&mut connection, &member, &bytes)?;
+            match self.execute(&mut connection, &member, &bytes) {
+                Err(error) if matches!(error.kind, ErrorKind::Failed | ErrorKind::Denied) => {
+                    let what = format!("{} {}", member.kind.word(), member.title());
+                    refused.push(Refused { what, why: error.found });
+                }
+                other => other?,
+            }
         }
-        Ok(())
+        Ok(refused)
     }
 
     fn missing(&self, members: &[Member], stop: &Stop) -> Result<Vec<Member>> {

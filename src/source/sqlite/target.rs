@@ -14,7 +14,7 @@ use rusqlite::{Connection, ToSql};
 
 use crate::artifact::{Dialect, Kind, Member, Proof, SqlError, Value, read_rows, write_name};
 use crate::base::Stop;
-use crate::source::contract::{Error, ErrorKind, Load, Loading, Result, Target};
+use crate::source::contract::{Error, ErrorKind, Load, Loading, Refused, Result, Target};
 use crate::source::sqlite::open::{BUSY, failed};
 use crate::source::sqlite::rows;
 
@@ -234,8 +234,9 @@ impl Target for SqliteTarget {
         rows::prove(&self.open()?, &member.name).map_err(|e| failed(&format!("recount {}", member.title()), e))
     }
 
-    fn release(&self, stop: &Stop) -> Result<()> {
-        Ok(stop.check()?)
+    fn release(&self, stop: &Stop) -> Result<Vec<Refused>> {
+        stop.check()?;
+        Ok(Vec::new())
     }
 
     fn missing(&self, members: &[Member], stop: &Stop) -> Result<Vec<Member>> {
