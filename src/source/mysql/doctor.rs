@@ -260,8 +260,8 @@ fn connections(connection: &mut Conn, purpose: Purpose) -> Finding {
     let (Some(most), Some(used)) = (number(connection, "max_connections"), used) else {
         return Finding::ok("connections", "unknown");
     };
-    // Two of those that are connected now are this examination's.
-    let (used, wanted) = (used.saturating_sub(2), purpose.readers as u64 + 2);
+    // Two of those that are connected now are this examination's; a dump has three besides its readers.
+    let (used, wanted) = (used.saturating_sub(2), purpose.readers as u64 + 3);
     let own = number(connection, "max_user_connections").filter(|own| *own > 0);
     let fits = used + wanted <= most && own.is_none_or(|own| wanted <= own);
     let limit = own.map_or(String::new(), |own| format!(", {own} per user"));
