@@ -289,3 +289,25 @@ fn a_bucket_is_probed_and_left_as_it_was() {
     std::fs::write(space.path("job.kdl"), job("nowhere", &server.secret_file)).unwrap();
     assert!(said(&doctor(&space, 1), "cloud", "bucket").starts_with("error 404 NoSuchBucket"));
 }
+
+#[test]
+fn the_program_of_an_engine_is_looked_for() {
+    let server = Brand::Mariadb.start(&[]);
+    furnish(&server);
+    server.exec("GRANT ALL ON *.* TO 'exact one'@'127.0.0.1'");
+    let with = |engine: &str| {
+        let space = Space::new();
+        let password = space.secret("pw", "CANARY-doctor");
+        space.job(&format!(
+            "sources {{ mysql \"db\" host=\"127.0.0.1\" port={} user=\"exact one\" {{ password (file)\"{}\" }} }}\n\
+             stores {{ dir \"local\" path=\"store\" {{ keep last=3 }} }}\n\
+             job \"j\" {{ dump \"db\" engine=\"{engine}\" {{ send \"local\"; verify \"local\" }} }}\n",
+            server.port,
+            password.display()
+        ))
+    };
+    let lines = doctor(&with("mysqldump"), 0);
+    assert!(said(&lines, "db", "engine mysqldump").starts_with("ok mariadb-dump"), "{lines:?}");
+    let lines = doctor(&with("mydumper").env("PATH", "/nonexistent"), 1);
+    assert!(said(&lines, "db", "engine mydumper").starts_with("error "), "{lines:?}");
+}

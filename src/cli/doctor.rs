@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use crate::base::{Finding, Grade, Id, SecretRef, Stop};
-use crate::job::{SourceSpec, StoreSpec};
+use crate::job::{Engine, SourceSpec, StoreSpec};
 use crate::plan::{Plan, StepKind};
 use crate::source::{self, contract::Examined, contract::Purpose};
 use crate::store::{self, contract::Coming};
@@ -24,6 +24,8 @@ use crate::cli::wiring::{Loaded, tell};
 struct Patient<'a> {
     spec: &'a SourceSpec,
     purpose: Purpose,
+    /// Programs that dump it.
+    engines: Vec<Engine>,
 }
 
 /// A store, and what comes into it.
@@ -96,8 +98,11 @@ fn round<'a>(loaded: &'a Loaded, plans: &[&'a Plan]) -> Round<'a> {
         for step in &plan.steps {
             match &step.kind {
                 StepKind::Backup(backup) => {
-                    let purpose = round.source(&backup.source.name, &backup.source.spec);
-                    purpose.readers = purpose.readers.max(backup.threads);
+                    let patient = round.source(&backup.source.name, &backup.source.spec);
+                    patient.purpose.readers = patient.purpose.readers.max(backup.threads);
+                    if !patient.engines.contains(&backup.engine) {
+                        patient.engines.push(backup.engine);
+                    }
                     for copy in &backup.copies {
                         let ward = round.store(&copy.store.name, &copy.store.spec, copy.naming.folder());
                         ward.sources.push(backup.source.name.clone());
@@ -107,7 +112,7 @@ fn round<'a>(loaded: &'a Loaded, plans: &[&'a Plan]) -> Round<'a> {
                 StepKind::Verify(verify) => {
                     round.store(&verify.store.name, &verify.store.spec, verify.naming.folder());
                     if let Some(into) = &verify.into {
-                        round.source(&into.name, &into.spec).load = true;
+                        round.source(&into.name, &into.spec).purpose.load = true;
                     }
                     round.passwords.extend(verify.password.iter().map(|p| (plan.job.as_str(), p)));
                 }
@@ -117,7 +122,7 @@ fn round<'a>(loaded: &'a Loaded, plans: &[&'a Plan]) -> Round<'a> {
     }
     if loaded.plans.is_empty() {
         for source in loaded.file.sources.iter().filter(|s| s.enabled) {
-            let purpose = round.source(&source.name.value, &source.spec);
+            let purpose = &mut round.source(&source.name.value, &source.spec).purpose;
             (purpose.readers, purpose.load) = if source.scratch { (0, true) } else { (1, false) };
         }
         for store in loaded.file.stores.iter().filter(|s| s.enabled) {
@@ -130,9 +135,9 @@ fn round<'a>(loaded: &'a Loaded, plans: &[&'a Plan]) -> Round<'a> {
 }
 
 impl<'a> Round<'a> {
-    fn source(&mut self, name: &'a str, spec: &'a SourceSpec) -> &mut Purpose {
-        let patient = self.sources.entry(name).or_insert(Patient { spec, purpose: Purpose::default() });
-        &mut patient.purpose
+    fn source(&mut self, name: &'a str, spec: &'a SourceSpec) -> &mut Patient<'a> {
+        let new = || Patient { spec, purpose: Purpose::default(), engines: Vec::new() };
+        self.sources.entry(name).or_insert_with(new)
     }
 
     fn store(&mut self, name: &'a str, spec: &'a StoreSpec, folder: &str) -> &mut Ward<'a> {
@@ -141,8 +146,22 @@ impl<'a> Round<'a> {
 }
 
 fn examine_source(name: &str, patient: &Patient, world: &World, stop: &Stop) -> Examined {
-    let found = source::open(patient.spec, name, world, stop).and_then(|s| s.examine(patient.purpose, stop));
-    found.unwrap_or_else(|error| {
+    let asked = source::open(patient.spec, name, world, stop).and_then(|source| {
+        let mut found = source.examine(patient.purpose, stop)?;
+        for engine in &patient.engines {
+            let looked = format!("engine {}", engine.word());
+            match source.engine(*engine, stop) {
+                Ok(None) => {}
+                Ok(Some(program)) => found.findings.push(Finding::ok(looked, program.title)),
+                Err(error) => {
+                    let advice = error.hint.clone();
+                    found.findings.push(Finding { advice, ..broken(&looked, &error.to_string()) });
+                }
+            }
+        }
+        Ok(found)
+    });
+    asked.unwrap_or_else(|error| {
         let finding = Finding { advice: error.hint.clone(), ..broken("connection", &error.to_string()) };
         Examined { findings: vec![finding], ..Examined::default() }
     })
