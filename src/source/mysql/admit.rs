@@ -47,9 +47,10 @@ impl Admission {
         if !loading.members.iter().any(is_about_account) {
             return Ok(());
         }
-        let own: Option<String> =
-            connection.query_first("SELECT CURRENT_USER()").map_err(|e| wrap("ask the server who restores", e))?;
-        let own = own.unwrap_or_default();
+        let doing = "ask the server who restores";
+        let own: Option<String> = connection.query_first("SELECT CURRENT_USER()").map_err(|e| wrap(doing, e))?;
+        // Without an answer the account that restores could be taken for one to replace.
+        let own = own.ok_or_else(|| Error::new(ErrorKind::Failed, doing, "the server answered with nothing"))?;
         let mut kept = self.kept.lock().expect("no panic while locked");
         for account in list(connection, flavor)? {
             let title = account.title();
