@@ -8,6 +8,8 @@
 pub enum Dialect {
     /// MySQL and MariaDB: backslash escapes, `_charset x'…'`.
     Mysql,
+    /// PostgreSQL: rows as `COPY` writes them (`copy.rs`); literals elsewhere have doubled quotes only.
+    Postgres,
     /// SQLite: doubled quotes only, `CAST(x'…' AS TEXT)`.
     Sqlite,
 }
@@ -27,7 +29,7 @@ pub fn write_text(dialect: Dialect, text: &[u8], out: &mut Vec<u8>) {
     out.push(b'\'');
     let special = match dialect {
         Dialect::Mysql => &MYSQL_SPECIAL,
-        Dialect::Sqlite => &SQLITE_SPECIAL,
+        Dialect::Postgres | Dialect::Sqlite => &SQLITE_SPECIAL,
     };
     let (mut from, mut at) = (0, 0);
     loop {
@@ -45,7 +47,7 @@ pub fn write_text(dialect: Dialect, text: &[u8], out: &mut Vec<u8>) {
         let escape = special[usize::from(text[found])];
         if escape != 0 {
             out.extend_from_slice(&text[from..found]);
-            out.push(if escape == b'\'' && dialect == Dialect::Sqlite { b'\'' } else { b'\\' });
+            out.push(if escape == b'\'' && dialect != Dialect::Mysql { b'\'' } else { b'\\' });
             out.push(escape);
             from = found + 1;
         }
@@ -82,7 +84,7 @@ pub fn write_bytes(bytes: &[u8], out: &mut Vec<u8>) {
 pub fn write_name(dialect: Dialect, name: &str, out: &mut Vec<u8>) {
     let quote = match dialect {
         Dialect::Mysql => b'`',
-        Dialect::Sqlite => b'"',
+        Dialect::Postgres | Dialect::Sqlite => b'"',
     };
     out.push(quote);
     for byte in name.bytes() {

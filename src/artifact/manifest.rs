@@ -16,12 +16,18 @@ use crate::base::Id;
 /// The format this program writes where no newer one is needed.
 pub const FORMAT: u64 = 1;
 
-/// The newest format this program reads: 1, and accounts.
-const NEWEST: u64 = 2;
+/// The newest format this program reads: 1, with accounts 2, with PostgreSQL 3.
+const NEWEST: u64 = 3;
 
 /// The format of an artifact with these members: the oldest that says it all.
 pub fn format_of(members: &[Member]) -> u64 {
-    if members.iter().any(|m| matches!(m.kind, Kind::Account | Kind::Grants)) { NEWEST } else { FORMAT }
+    let asks = |member: &Member| match member.kind {
+        Kind::Object => 3,
+        _ if member.schema.is_some() => 3,
+        Kind::Account | Kind::Grants => 2,
+        _ => FORMAT,
+    };
+    members.iter().map(asks).max().unwrap_or(FORMAT)
 }
 
 /// Name of the manifest inside the container.

@@ -52,6 +52,8 @@ pub enum Kind {
     Account,
     /// What an account may do.
     Grants,
+    /// Anything else that has a definition (PostgreSQL): a type, an extension, a comment; its name begins with what it is.
+    Object,
     /// Statements of a dump program, in the order it wrote them; of one table, or of a whole database.
     Script,
 }
@@ -76,6 +78,7 @@ impl Kind {
             Kind::Settings => "settings",
             Kind::Account => "account",
             Kind::Grants => "grants",
+            Kind::Object => "object",
             Kind::Script => "script",
         }
     }
@@ -89,6 +92,9 @@ pub struct Member {
     pub unit: String,
     /// Its name in the source; empty for the database itself.
     pub name: String,
+    /// The schema it is in (PostgreSQL).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub schema: Option<String>,
     /// What it is.
     pub kind: Kind,
     /// When it is restored.
@@ -101,12 +107,17 @@ pub struct Member {
 impl Member {
     /// A member that hangs on no table.
     pub fn new(unit: &str, name: &str, kind: Kind, phase: Phase) -> Member {
-        Member { unit: unit.to_owned(), name: name.to_owned(), kind, phase, table: None }
+        Member { unit: unit.to_owned(), name: name.to_owned(), schema: None, kind, phase, table: None }
     }
 
     /// The same, hanging on a table.
     pub fn of_table(self, table: &str) -> Member {
         Member { table: Some(table.to_owned()), ..self }
+    }
+
+    /// The same, in a schema.
+    pub fn in_schema(self, schema: &str) -> Member {
+        Member { schema: Some(schema.to_owned()), ..self }
     }
 
     /// The table this member belongs to, if it belongs to one.
@@ -122,6 +133,10 @@ impl Member {
         if self.unit.is_empty() {
             return self.name.clone();
         }
-        if self.name.is_empty() { self.unit.clone() } else { format!("{}.{}", self.unit, self.name) }
+        match &self.schema {
+            Some(schema) => format!("{}.{schema}.{}", self.unit, self.name),
+            None if self.name.is_empty() => self.unit.clone(),
+            None => format!("{}.{}", self.unit, self.name),
+        }
     }
 }

@@ -6,6 +6,7 @@
 //! - The stores alone suffice to list, verify and restore.
 
 mod container;
+mod copy;
 mod damage;
 mod literal;
 mod manifest;
@@ -17,6 +18,7 @@ mod proof;
 mod split;
 mod sql;
 
+pub use copy::{CopyEntry, CopyRows};
 pub use container::{Directory, LARGEST_ENTRY, Method, Pressed, open, open_first, read_entry};
 pub use damage::Damage;
 pub use literal::{Dialect, SqlError, write_bytes, write_name, write_text};

@@ -94,7 +94,10 @@ impl EntryNames {
         let (mut units, mut used) = (HashMap::new(), HashSet::new());
         let name = |(index, member): (usize, &Member)| {
             let unit = units.entry(member.unit.clone()).or_insert_with(|| entry_part(&member.unit, index)).clone();
-            let part = entry_part(&member.name, index);
+            let part = match &member.schema {
+                Some(schema) => format!("{}.{}", entry_part(schema, index), entry_part(&member.name, index)),
+                None => entry_part(&member.name, index),
+            };
             let (mut stem, suffix) = match member.kind {
                 Kind::File => (format!("{unit}/file"), ".sqlite"),
                 Kind::Rows => (format!("{unit}/{part}"), ".rows"),

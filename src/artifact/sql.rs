@@ -192,7 +192,7 @@ impl<'a> Reader<'a> {
             let rest = &self.bytes[self.at..];
             let next = match self.dialect {
                 Dialect::Mysql => memchr::memchr2(b'\'', b'\\', rest),
-                Dialect::Sqlite => memchr::memchr(b'\'', rest),
+                Dialect::Postgres | Dialect::Sqlite => memchr::memchr(b'\'', rest),
             };
             self.at += next.ok_or_else(|| self.error("a text is not closed"))?;
             let byte = self.bytes[self.at];

@@ -10,7 +10,7 @@ use miette::{GraphicalReportHandler, GraphicalTheme};
 
 use crate::base::{Complaint, Severity, Stop};
 use crate::catalog::Catalog;
-use crate::job::JobFile;
+use crate::job::{JobFile, Site, SourceSpec};
 use crate::plan::{self, Plan};
 use crate::report::Recorder;
 use crate::syntax;
@@ -43,15 +43,17 @@ impl Loaded {
     pub fn read(path: &Path, site: Option<&Path>) -> std::io::Result<Loaded> {
         let reading = syntax::read(path, site)?;
         let mut complaints = reading.complaints;
+        let mut file = reading.file;
+        file.sources.iter_mut().for_each(|source| equip(&mut source.spec, &file.site));
         let plans = if reading.broken {
             Vec::new()
         } else {
-            let plans = plan::build(&reading.file, &reading.unusable, &mut complaints);
-            plan::lint(&reading.file, path, &mut complaints);
+            let plans = plan::build(&file, &reading.unusable, &mut complaints);
+            plan::lint(&file, path, &mut complaints);
             plans
         };
         complaints.sort_by_key(|c| c.span().map(|s| (s.text.path().to_path_buf(), s.start)));
-        Ok(Loaded { file: reading.file, plans, complaints })
+        Ok(Loaded { file, plans, complaints })
     }
 
     /// Reads a job file to use it: errors are printed and end the command.
@@ -82,6 +84,14 @@ impl Loaded {
             }
         }
         Ok(chosen)
+    }
+}
+
+/// Gives a source what the site knows of it.
+pub fn equip(spec: &mut SourceSpec, site: &Site) {
+    match spec {
+        SourceSpec::Postgres(spec) => spec.tools.clone_from(&site.postgres_tools),
+        SourceSpec::Mysql(_) | SourceSpec::Sqlite(_) => {}
     }
 }
 

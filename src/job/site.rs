@@ -15,6 +15,8 @@ pub struct Site {
     pub language: Option<String>,
     /// Zone of jobs that name none; the machine's when `None`.
     pub timezone: Option<String>,
+    /// Folders of the client programs of PostgreSQL.
+    pub postgres_tools: Vec<PathBuf>,
 }
 
 /// Where history is kept.

@@ -26,6 +26,8 @@ pub struct Source {
 pub enum SourceSpec {
     /// MySQL or MariaDB; which one is found out.
     Mysql(MysqlSpec),
+    /// PostgreSQL.
+    Postgres(PostgresSpec),
     /// A SQLite file.
     Sqlite(SqliteSpec),
 }
@@ -35,6 +37,7 @@ impl SourceSpec {
     pub fn kind(&self) -> &'static str {
         match self {
             SourceSpec::Mysql(_) => "mysql",
+            SourceSpec::Postgres(_) => "postgres",
             SourceSpec::Sqlite(_) => "sqlite",
         }
     }
@@ -69,6 +72,53 @@ pub struct MysqlSpec {
     pub inconsistent: Inconsistent,
     /// Whether users, roles and grants are dumped too.
     pub accounts: bool,
+}
+
+/// A PostgreSQL server.
+#[derive(Debug, Clone)]
+pub struct PostgresSpec {
+    /// Host names or addresses, tried in turn; the service's, then this machine, when empty.
+    pub hosts: Vec<String>,
+    /// TCP port; the service's, then 5432, when `None`.
+    pub port: Option<u16>,
+    /// Folder of the Unix socket; wins over hosts.
+    pub socket: Option<PathBuf>,
+    /// Name of a service of `pg_service.conf`, whose values count where none are given here.
+    pub service: Option<String>,
+    /// Which of several hosts will do.
+    pub session: HostRole,
+    /// User; the service's, then `postgres`, when `None`.
+    pub user: Option<String>,
+    /// Where the password is found; the password file when `None`.
+    pub password: Option<SecretRef>,
+    /// Databases to include; all but the templates when empty.
+    pub databases: Vec<Glob>,
+    /// Schemas to include, as `DB.SCHEMA`; all when empty.
+    pub schemas: Vec<Glob>,
+    /// Databases, `DB.SCHEMA` or `DB.SCHEMA.TABLE`, to leave out; wins.
+    pub exclude: Vec<Glob>,
+    /// Tables whose rows are included, as `DB.SCHEMA.TABLE`; all when empty.
+    pub tables: Vec<Glob>,
+    /// How the connection is protected.
+    pub tls: Tls,
+    /// How long a lock on a table may be waited for.
+    pub lock_wait: Duration,
+    /// Whether roles and tablespaces are dumped too.
+    pub globals: bool,
+    /// Folders of client programs, before those this machine is known to have.
+    pub tools: Vec<PathBuf>,
+}
+
+/// Which of several hosts will do.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum HostRole {
+    /// The first that answers.
+    #[default]
+    Any,
+    /// One that can be written to.
+    Primary,
+    /// One that can only be read.
+    Standby,
 }
 
 /// How a connection is protected.

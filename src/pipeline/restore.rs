@@ -108,7 +108,7 @@ fn kept(restore: &Restore<'_>, stop: &Stop) -> Result<BTreeSet<usize>, Error> {
                         restore.fetch.group(group, &failure.stop, &mut |entry, bytes| {
                             let member = &manifest.members[entry.member];
                             let is_rows =
-                                |m: &Member| m.kind == Kind::Rows && (&m.unit, &m.name) == (&member.unit, &member.name);
+                                |m: &Member| m.kind == Kind::Rows && (&m.unit, &m.schema, &m.name) == (&member.unit, &member.schema, &member.name);
                             let rows = proofs.iter().find(|(i, _)| is_rows(&manifest.members[**i]));
                             let Some((rows, expected)) = rows else { return Ok(()) };
                             let load = Load { member, offset: 0, bytes: &bytes };

@@ -415,7 +415,12 @@ fn same_place(a: &SourceSpec, b: &SourceSpec) -> bool {
             (a, b) => a == b,
         },
         (SourceSpec::Sqlite(a), SourceSpec::Sqlite(b)) => a.path == b.path,
-        (SourceSpec::Mysql(_), SourceSpec::Sqlite(_)) | (SourceSpec::Sqlite(_), SourceSpec::Mysql(_)) => false,
+        (SourceSpec::Postgres(a), SourceSpec::Postgres(b)) => match (&a.socket, &b.socket) {
+            (None, None) => (&a.hosts, &a.service) == (&b.hosts, &b.service) && a.port == b.port,
+            (Some(_), Some(_)) => a.socket == b.socket && a.port == b.port,
+            (None, Some(_)) | (Some(_), None) => false,
+        },
+        (SourceSpec::Mysql(_) | SourceSpec::Postgres(_) | SourceSpec::Sqlite(_), _) => false,
     }
 }
 

@@ -57,7 +57,11 @@ pub fn lint(file: &JobFile, main: &std::path::Path, complaints: &mut Vec<Complai
 
 /// Whether a source's users and roles are dumped too.
 fn has_accounts(file: &JobFile, name: &str) -> bool {
-    let accounts = |spec: &SourceSpec| matches!(spec, SourceSpec::Mysql(spec) if spec.accounts);
+    let accounts = |spec: &SourceSpec| match spec {
+        SourceSpec::Mysql(spec) => spec.accounts,
+        SourceSpec::Postgres(spec) => spec.globals,
+        SourceSpec::Sqlite(_) => false,
+    };
     file.sources.iter().any(|s| s.enabled && s.name.value == name && accounts(&s.spec))
 }
 

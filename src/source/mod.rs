@@ -2,6 +2,7 @@
 
 pub mod contract;
 mod mysql;
+mod postgres;
 mod script;
 mod sqlite;
 mod weigh;
@@ -11,6 +12,7 @@ use crate::base::Stop;
 use crate::job::SourceSpec;
 use crate::source::contract::{Result, Source};
 use crate::source::mysql::Mysql;
+use crate::source::postgres::Postgres;
 use crate::source::sqlite::Sqlite;
 use crate::world::World;
 
@@ -19,6 +21,7 @@ pub fn open(spec: &SourceSpec, name: &str, world: &World, stop: &Stop) -> Result
     stop.check()?;
     match spec {
         SourceSpec::Sqlite(spec) => Ok(Box::new(Sqlite::new(spec, name, &world.state))),
+        SourceSpec::Postgres(spec) => Ok(Box::new(Postgres::open(spec, stop)?)),
         SourceSpec::Mysql(spec) => Ok(Box::new(Mysql::open(spec, world, stop)?)),
     }
 }
@@ -27,6 +30,7 @@ pub fn open(spec: &SourceSpec, name: &str, world: &World, stop: &Stop) -> Result
 pub fn dialect(kind: &str) -> Option<Dialect> {
     match kind {
         "mysql" => Some(Dialect::Mysql),
+        "postgres" => Some(Dialect::Postgres),
         "sqlite" => Some(Dialect::Sqlite),
         _ => None,
     }

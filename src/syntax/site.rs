@@ -1,4 +1,6 @@
-//! What belongs to the machine: `catalog`, `mail`, `language`, `timezone`.
+//! What belongs to the machine: `catalog`, `mail`, `language`, `timezone`, `tools`.
+
+use std::path::PathBuf;
 
 use crate::base::{Complaint, Spanned};
 use crate::job::{MailSpec, Site};
@@ -26,6 +28,7 @@ pub fn read(node: &Node, site: &mut Site, complaints: &mut Vec<Complaint>) {
             Some(Spanned { value, span }) => complaints.push(fault::zone(value, near_zone(value).as_deref(), span)),
             None => {}
         },
+        "tools" => site.postgres_tools.extend(node.list("postgres").into_iter().map(|w| PathBuf::from(w.value))),
         other => unreachable!("BUG: no decoder for site node {other}"),
     }
 }

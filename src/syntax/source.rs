@@ -5,7 +5,9 @@
 use std::time::Duration;
 
 use crate::base::{Complaint, SecretRef};
-use crate::job::{Inconsistent, MysqlSpec, Source, SourceSpec, SqliteSpec, Tls, TlsMode};
+use crate::job::{
+    HostRole, Inconsistent, MysqlSpec, PostgresSpec, Source, SourceSpec, SqliteSpec, Tls, TlsMode,
+};
 use crate::syntax::node::Node;
 use crate::syntax::problem;
 
@@ -15,6 +17,7 @@ pub fn read(node: &Node, complaints: &mut Vec<Complaint>) -> Option<Source> {
     let name = node.name.clone()?;
     let spec = match node.kind.name {
         "mysql" => SourceSpec::Mysql(mysql(node, complaints)),
+        "postgres" => SourceSpec::Postgres(postgres(node, complaints)),
         "sqlite" => SourceSpec::Sqlite(SqliteSpec { path: node.path("path").unwrap_or_default() }),
         other => unreachable!("BUG: no decoder for source kind {other}"),
     };
@@ -27,7 +30,7 @@ pub fn read(node: &Node, complaints: &mut Vec<Complaint>) -> Option<Source> {
     })
 }
 
-fn mysql(node: &Node, complaints: &mut Vec<Complaint>) -> MysqlSpec {
+fn conflicts(node: &Node, complaints: &mut Vec<Complaint>) {
     if let (Some(socket), Some(host)) = (node.label("socket"), node.label("host")) {
         complaints.push(problem::conflict(
             "`socket` and `host` name two ways to one server",
@@ -39,6 +42,42 @@ fn mysql(node: &Node, complaints: &mut Vec<Complaint>) -> MysqlSpec {
     if let (Some(cert), None) = (node.label("cert"), node.label("key")) {
         complaints.push(problem::conflict("`cert` needs its `key`", cert, None, "Add `key=\"…\"`."));
     }
+}
+
+fn postgres(node: &Node, complaints: &mut Vec<Complaint>) -> PostgresSpec {
+    conflicts(node, complaints);
+    let hosts: Vec<String> = node.list("host").into_iter().map(|w| w.value).collect();
+    let near = node.place("socket").is_some() || hosts.iter().all(|h| is_near(h));
+    PostgresSpec {
+        port: node.number("port"),
+        socket: node.path("socket"),
+        service: node.text("service"),
+        session: match node.text("session").as_deref() {
+            Some("primary") => HostRole::Primary,
+            Some("standby") => HostRole::Standby,
+            _ => HostRole::Any,
+        },
+        user: node.text("user"),
+        password: node.secret("password"),
+        databases: node.globs("databases"),
+        schemas: node.globs("schemas"),
+        exclude: node.globs("exclude"),
+        tables: node.globs("tables"),
+        tls: tls(node, near, complaints),
+        lock_wait: node.duration("lock-wait").unwrap_or(Duration::from_secs(5)),
+        globals: node.switch("globals").unwrap_or(false),
+        tools: Vec::new(),
+        hosts,
+    }
+}
+
+fn is_near(host: &str) -> bool {
+    host.starts_with('/') || ["localhost", "127.0.0.1", "::1"].contains(&host)
+}
+
+fn mysql(node: &Node, complaints: &mut Vec<Complaint>) -> MysqlSpec {
+    conflicts(node, complaints);
+    let near = node.place("socket").is_some() || node.text("host").is_none_or(|h| is_near(&h));
     let password: Option<SecretRef> = node.secret("password");
     MysqlSpec {
         host: node.text("host").unwrap_or_else(|| "localhost".into()),
@@ -49,7 +88,7 @@ fn mysql(node: &Node, complaints: &mut Vec<Complaint>) -> MysqlSpec {
         databases: node.globs("databases"),
         exclude: node.globs("exclude"),
         tables: node.globs("tables"),
-        tls: tls(node, complaints),
+        tls: tls(node, near, complaints),
         lock_wait: node.duration("lock-wait").unwrap_or(Duration::from_secs(1)),
         ddl_wait: node.duration("ddl-wait").unwrap_or(Duration::from_secs(10)),
         inconsistent: match node.text("inconsistent").as_deref() {
@@ -60,12 +99,10 @@ fn mysql(node: &Node, complaints: &mut Vec<Complaint>) -> MysqlSpec {
     }
 }
 
-fn tls(node: &Node, complaints: &mut Vec<Complaint>) -> Tls {
+fn tls(node: &Node, near: bool, complaints: &mut Vec<Complaint>) -> Tls {
     let mode = node.word("tls").map(|word| match word.value.as_str() {
         "verify-full" => TlsMode::VerifyFull,
         weak => {
-            let host = node.text("host").unwrap_or_else(|| "localhost".into());
-            let near = node.place("socket").is_some() || ["localhost", "127.0.0.1", "::1"].contains(&host.as_str());
             if !(near && weak == "off") {
                 complaints.push(problem::weak_tls(weak, &word.span));
             }

@@ -58,7 +58,8 @@ pub fn client_tls(ca: Option<&Path>) -> Result<ClientConfig, TlsError> {
     Ok(ClientConfig::builder().with_root_certificates(store).with_no_client_auth())
 }
 
-fn roots(ca: Option<&Path>) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+/// The certificates to trust: those of a file, else the machine's.
+pub fn roots(ca: Option<&Path>) -> Result<Vec<CertificateDer<'static>>, TlsError> {
     let Some(path) = ca else {
         return Ok(rustls_native_certs::load_native_certs().certs);
     };

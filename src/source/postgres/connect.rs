@@ -1,0 +1,227 @@
+//! Connections: where the server is, how they are protected, and the session every one of them has.
+//!
+//! Every setting that could change what is read or written is pinned, never left to a role or a database, and what
+//! matters is read back. A connection that is lost is an error; nothing here reconnects.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use postgres::config::{SslMode, TargetSessionAttrs};
+use postgres::{Client, Config, NoTls};
+use tokio_postgres_rustls::MakeRustlsConnect;
+
+use crate::base::{Secret, Stop};
+use crate::job::{HostRole, PostgresSpec, Tls, TlsMode};
+use crate::source::contract::{Error, ErrorKind, Result};
+use crate::source::postgres::fault::{run, wrap};
+use crate::source::postgres::outside::{self, Whom};
+use crate::source::postgres::secure;
+use crate::world::reveal;
+
+/// Folders where servers put their socket.
+const SOCKETS: [&str; 2] = ["/var/run/postgresql", "/tmp"];
+
+/// The database that is there to be asked for the others.
+pub const MAINTENANCE: &str = "postgres";
+
+/// Makes connections to one server.
+#[derive(Clone)]
+pub struct Connector {
+    /// Host names, or the one folder of a socket.
+    pub hosts: Vec<String>,
+    /// Port.
+    pub port: u16,
+    /// User.
+    pub user: String,
+    /// The database a service names.
+    pub database: Option<String>,
+    role: HostRole,
+    password: Option<Secret>,
+    mode: TlsMode,
+    tls: Tls,
+    place: String,
+}
+
+impl Connector {
+    /// Resolves the service and reveals the password; connects nothing.
+    pub fn new(spec: &PostgresSpec, stop: &Stop) -> Result<Connector> {
+        let refuse = |found: String| Error::new(ErrorKind::Refused, "connect to postgres", found);
+        let service = spec.service.as_deref().map(outside::service).transpose().map_err(refuse)?.unwrap_or_default();
+        let said = |key: &str| service.get(key).filter(|v| !v.is_empty()).cloned();
+        let port = match (spec.port, said("port")) {
+            (Some(port), _) => port,
+            (None, Some(text)) => text.parse().map_err(|_| refuse(format!("the service names the port {text}")))?,
+            (None, None) => 5432,
+        };
+        let list = |text: String| text.split(',').map(|h| h.trim().to_owned()).collect::<Vec<_>>();
+        let mut hosts: Vec<String> = spec.hosts.iter().cloned().flat_map(list).collect();
+        if let Some(socket) = &spec.socket {
+            hosts = vec![socket.display().to_string()];
+        } else if hosts.is_empty() {
+            hosts = said("host").map_or_else(|| vec!["localhost".to_owned()], list);
+        }
+        if hosts == ["localhost"] && !matches!(spec.tls.mode, Some(TlsMode::VerifyFull | TlsMode::VerifyCa | TlsMode::Require)) {
+            let here = SOCKETS.iter().find(|folder| Path::new(folder).join(format!(".s.PGSQL.{port}")).exists());
+            hosts = here.map_or(hosts, |folder| vec![(*folder).to_owned()]);
+        }
+        let user = spec.user.clone().or_else(|| said("user")).unwrap_or_else(|| "postgres".into());
+        let place = format!("postgres {user}@{}:{port}", hosts.join(","));
+        let role = match (spec.session, said("target_session_attrs").as_deref()) {
+            (HostRole::Any, Some("read-write" | "primary")) => HostRole::Primary,
+            (HostRole::Any, Some("read-only" | "standby" | "prefer-standby")) => HostRole::Standby,
+            (own, _) => own,
+        };
+        let (mode, tls) = protection(&hosts, spec, &said);
+        let mut connector =
+            Connector { hosts, port, user, database: said("dbname"), role, password: None, mode, tls, place };
+        connector.password = match &spec.password {
+            Some(reference) => Some(reveal(reference, stop).map_err(|e| {
+                let text = std::error::Error::source(&e).map_or_else(|| e.to_string(), |s| format!("{e}: {s}"));
+                Error::new(ErrorKind::Denied, format!("connect to {}", connector.place), text)
+            })?),
+            None => said("password").map(Secret::new),
+        };
+        Ok(connector)
+    }
+
+    /// What messages call the server.
+    pub fn place(&self) -> &str {
+        &self.place
+    }
+
+    /// How connections are protected.
+    pub fn protection(&self) -> (TlsMode, &Tls) {
+        (self.mode, &self.tls)
+    }
+
+    /// Whether the server is on this machine.
+    pub fn is_local(&self) -> bool {
+        self.hosts.iter().all(|h| is_near(h))
+    }
+
+    /// The password for a database: the job's, else that of the password file.
+    pub fn password(&self, database: &str) -> Result<Option<Secret>> {
+        if self.password.is_some() {
+            return Ok(self.password.clone());
+        }
+        for host in &self.hosts {
+            let whom = Whom { host, port: self.port, database, user: &self.user };
+            let found = outside::password(whom)
+                .map_err(|e| Error::new(ErrorKind::Denied, format!("connect to {}", self.place), e))?;
+            if found.is_some() {
+                return Ok(found);
+            }
+        }
+        Ok(None)
+    }
+
+    /// A bare connection: session settings as the server gives them.
+    pub fn connect(&self, database: &str, doing: &str) -> Result<Client> {
+        let doing = format!("{doing} {} in {}", database, self.place);
+        let mut config = Config::new();
+        config.user(&self.user).dbname(database).application_name("vex").port(self.port);
+        config.connect_timeout(Duration::from_secs(15)).keepalives_idle(Duration::from_secs(30));
+        for host in &self.hosts {
+            match host.starts_with('/') {
+                true => config.host_path(PathBuf::from(host)),
+                false => config.host(host),
+            };
+        }
+        config.target_session_attrs(match self.role {
+            HostRole::Any => TargetSessionAttrs::Any,
+            HostRole::Primary => TargetSessionAttrs::ReadWrite,
+            HostRole::Standby => TargetSessionAttrs::ReadOnly,
+        });
+        let password = self.password(database)?;
+        if let Some(password) = &password {
+            config.password(password.reveal());
+        }
+        if self.mode == TlsMode::Off {
+            return config.ssl_mode(SslMode::Disable).connect(NoTls).map_err(|e| wrap(&doing, e));
+        }
+        config.ssl_mode(SslMode::Require);
+        let tls = secure::config(self.mode, &self.tls).map_err(|e| Error::new(ErrorKind::Refused, &doing, e))?;
+        config.connect(MakeRustlsConnect::new(tls)).map_err(|e| wrap(&doing, e))
+    }
+
+    /// A connection that asks and reads: everything that could change an answer is pinned.
+    pub fn session(&self, database: &str, doing: &str) -> Result<Client> {
+        let mut client = self.connect(database, doing)?;
+        let doing = format!("prepare the session on {database} in {}", self.place);
+        let version = server_version(&mut client, &doing)?;
+        run(&mut client, &settings(version), &doing)?;
+        let row = client
+            .query_one("SELECT current_setting('search_path'), current_setting('extra_float_digits')", &[])
+            .map_err(|e| wrap(&doing, e))?;
+        let found: (String, String) = (row.get(0), row.get(1));
+        if found != ("pg_catalog".to_owned(), "3".to_owned()) {
+            return Err(Error::new(ErrorKind::Refused, doing, format!("the server did not take the settings: {found:?}")));
+        }
+        Ok(client)
+    }
+
+    /// A connection that restores.
+    pub fn loader(&self, database: &str) -> Result<Client> {
+        let mut client = self.connect(database, "restore into")?;
+        let doing = format!("prepare the session on {database} in {}", self.place);
+        let version = server_version(&mut client, &doing)?;
+        let mut all = settings(version);
+        all += "SET default_transaction_read_only=off; SET check_function_bodies=off; \
+                SET xmloption=content; SET client_min_messages=warning; SET synchronous_commit=off; SET lock_timeout=0;";
+        run(&mut client, &all, &doing)?;
+        Ok(client)
+    }
+}
+
+/// Number of a server's version: `150018` is 15.18.
+pub fn server_version(client: &mut Client, doing: &str) -> Result<u32> {
+    let row = client
+        .query_one("SELECT pg_catalog.current_setting('server_version_num')::int4", &[])
+        .map_err(|e| wrap(doing, e))?;
+    Ok(u32::try_from(row.get::<_, i32>(0)).unwrap_or(0))
+}
+
+/// The settings of every session. A role or a database may have any other.
+fn settings(version: u32) -> String {
+    let mut all = "SET statement_timeout=0; SET lock_timeout=0; SET idle_in_transaction_session_timeout=0; \
+                   SET row_security=off; SET search_path=pg_catalog; SET datestyle=ISO; SET intervalstyle=postgres; \
+                   SET extra_float_digits=3; SET lc_monetary='C'; SET timezone='UTC'; SET bytea_output=hex; \
+                   SET xmlbinary=base64; SET quote_all_identifiers=off; SET synchronize_seqscans=off; \
+                   SET default_transaction_read_only=on; SET standard_conforming_strings=on; SET escape_string_warning=off;"
+        .to_owned();
+    if version >= 140_000 {
+        all += "SET idle_session_timeout=0;";
+    }
+    if version >= 170_000 {
+        all += "SET transaction_timeout=0;";
+    }
+    all
+}
+
+fn is_near(host: &str) -> bool {
+    host.starts_with('/') || ["localhost", "127.0.0.1", "::1"].contains(&host)
+}
+
+/// How connections are protected, and with which files.
+fn protection(hosts: &[String], spec: &PostgresSpec, said: &dyn Fn(&str) -> Option<String>) -> (TlsMode, Tls) {
+    let mut tls = spec.tls.clone();
+    tls.ca = tls.ca.or_else(|| said("sslrootcert").filter(|f| f != "system").map(PathBuf::from));
+    if tls.cert.is_none() {
+        tls.cert = said("sslcert").map(PathBuf::from);
+        tls.key = said("sslkey").map(PathBuf::from);
+    }
+    let near = hosts.iter().all(|h| is_near(h));
+    let service = match said("sslmode").as_deref() {
+        Some("verify-ca") => Some(TlsMode::VerifyCa),
+        Some("verify-full") => Some(TlsMode::VerifyFull),
+        Some("require") if tls.ca.is_some() => Some(TlsMode::VerifyCa),
+        Some("require") => Some(TlsMode::Require),
+        Some("disable") => Some(TlsMode::Off),
+        // `allow` and `prefer` leave the choice to whoever is in between.
+        Some(_) | None => None,
+    };
+    let own = tls.mode.or(service);
+    let mode = own.unwrap_or(if near && tls.ca.is_none() { TlsMode::Off } else { TlsMode::VerifyFull });
+    let socket = hosts.iter().all(|h| h.starts_with('/'));
+    (if socket { TlsMode::Off } else { mode }, tls)
+}

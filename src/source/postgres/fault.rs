@@ -1,0 +1,69 @@
+//! What the server, the wire and a client program say when they refuse, and what kind of refusal it is.
+
+use postgres::Client;
+use postgres::error::SqlState;
+
+use crate::source::contract::{Error, ErrorKind, Result};
+use crate::world::ChildError;
+
+/// Runs statements that return nothing.
+pub fn run(client: &mut Client, statements: &str, doing: &str) -> Result<()> {
+    client.batch_execute(statements).map_err(|e| wrap(doing, e))
+}
+
+/// Wraps an error of the server or of the wire.
+pub fn wrap(doing: &str, error: postgres::Error) -> Error {
+    let Some(db) = error.as_db_error() else {
+        let kind = if error.is_closed() || is_io(&error) { ErrorKind::Unreachable } else { ErrorKind::Failed };
+        let cause = std::error::Error::source(&error).map_or(String::new(), |c| format!(": {c}"));
+        return Error { source: None, ..Error::new(kind, doing, format!("{error}{cause}")) };
+    };
+    // Classes and codes: appendix A of the PostgreSQL manual.
+    let code = db.code();
+    let kind = match code.code() {
+        "42501" | "28000" | "28P01" | "0P000" => ErrorKind::Denied,
+        "55P03" | "40001" | "40P01" | "55006" => ErrorKind::Busy,
+        "42P04" | "42P06" | "42P07" | "42710" | "42723" => ErrorKind::Exists,
+        "57P01" | "57P02" | "57P03" | "57P05" | "53300" | "25P03" | "25P04" => ErrorKind::Unreachable,
+        other if other.starts_with("08") => ErrorKind::Unreachable,
+        _ => ErrorKind::Failed,
+    };
+    let detail = db.detail().map_or(String::new(), |d| format!("; {d}"));
+    let found = format!("{}{detail} (SQLSTATE {})", db.message(), code.code());
+    let error = Error::new(kind, doing, found);
+    match (kind, db.hint()) {
+        (ErrorKind::Denied, None) if *code == SqlState::INVALID_PASSWORD => {
+            error.hint("Check user and password, and the server's pg_hba.conf.")
+        }
+        (ErrorKind::Denied, None) => error.hint("`vex doctor` names the privilege and the GRANT that is missing."),
+        (_, Some(hint)) => error.hint(hint),
+        (_, None) => error,
+    }
+}
+
+fn is_io(error: &postgres::Error) -> bool {
+    let mut cause: Option<&dyn std::error::Error> = std::error::Error::source(error);
+    while let Some(own) = cause {
+        if own.is::<std::io::Error>() {
+            return true;
+        }
+        cause = own.source();
+    }
+    false
+}
+
+/// The error of a program that did not come to a good end.
+pub fn failed(doing: &str, error: ChildError) -> Error {
+    match &error {
+        ChildError::Stopped(_) => Error::new(ErrorKind::Stopped, doing, "stopped"),
+        ChildError::Failed { ended, tail, .. } => {
+            let lines: Vec<&str> = tail.iter().map(String::as_str).filter(|l| !l.is_empty()).collect();
+            let said = if lines.is_empty() { String::new() } else { format!(": {}", lines.join(" / ")) };
+            Error::new(ErrorKind::Failed, doing, format!("it {ended}{said}"))
+        }
+        ChildError::Start(program, cause) => {
+            Error::new(ErrorKind::Failed, doing, format!("{program} does not start: {cause}"))
+        }
+        ChildError::Stalled(..) | ChildError::Long(..) => Error::new(ErrorKind::Failed, doing, error.to_string()),
+    }
+}

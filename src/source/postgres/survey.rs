@@ -1,0 +1,129 @@
+//! What a server holds: its databases, and the tables of one, without locks.
+//!
+//! Invariant: what the job includes and excludes is decided here and nowhere else.
+
+use postgres::Client;
+
+use crate::job::PostgresSpec;
+use crate::source::contract::{Error, ErrorKind, Result};
+use crate::source::postgres::connect::{Connector, MAINTENANCE};
+use crate::source::postgres::fault::wrap;
+
+/// A relation that may have rows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Relation {
+    /// Its object identifier.
+    pub oid: u32,
+    /// Its schema.
+    pub schema: String,
+    /// Its name.
+    pub name: String,
+    /// `pg_class.relkind`: `r` a table, `p` a partitioned one, `f` a foreign one.
+    pub kind: char,
+    /// `pg_class.relpersistence`: `p` permanent, `u` unlogged.
+    pub persistence: char,
+    /// Estimated rows.
+    pub rows: u64,
+    /// Bytes of its main fork.
+    pub heap: u64,
+    /// Bytes of all of it but indexes: with what is stored out of line.
+    pub bytes: u64,
+    /// Access method: `heap`, or one that has no ctid.
+    pub method: String,
+    /// Whether a policy may hide rows.
+    pub guarded: bool,
+    /// The extension it belongs to, and whether that wants its rows dumped.
+    pub extension: Option<(bool, Option<String>)>,
+}
+
+impl Relation {
+    /// `schema.name`.
+    pub fn title(&self) -> String {
+        format!("{}.{}", self.schema, self.name)
+    }
+
+    /// Whether rows of it are its own.
+    pub fn has_rows(&self) -> bool {
+        self.kind == 'r'
+    }
+}
+
+/// The databases that match, in the order of their names.
+pub fn databases(spec: &PostgresSpec, connector: &Connector) -> Result<Vec<String>> {
+    let home = connector.database.clone().unwrap_or_else(|| MAINTENANCE.to_owned());
+    let doing = format!("list the databases of {}", connector.place());
+    let named: Vec<String> = spec.databases.iter().filter_map(|g| g.literal()).collect();
+    // A user who may reach one database only can still dump that one.
+    let mut client = match (connector.connect(&home, "ask"), named.first()) {
+        (Err(error), Some(first)) if error.kind != ErrorKind::Unreachable => connector.connect(first, "ask").map_err(|_| error)?,
+        (client, _) => client?,
+    };
+    let sql = "SELECT datname FROM pg_catalog.pg_database WHERE NOT datistemplate AND datallowconn ORDER BY datname";
+    let all: Vec<String> = client.query(sql, &[]).map_err(|e| wrap(&doing, e))?.iter().map(|row| row.get(0)).collect();
+    if let Some(missing) = named.iter().find(|n| !all.iter().any(|d| d == *n)) {
+        let error = Error::new(ErrorKind::Refused, doing, format!("there is no database {missing}"));
+        return Err(error.hint(format!("It has {}.", all.join(", "))));
+    }
+    let wanted = |name: &String| {
+        (spec.databases.is_empty() || spec.databases.iter().any(|g| g.matches(name)))
+            && !spec.exclude.iter().any(|g| g.matches(name))
+    };
+    let found: Vec<String> = all.iter().filter(|d| wanted(d)).cloned().collect();
+    if found.is_empty() {
+        let error = Error::new(ErrorKind::Refused, doing, "no database matches");
+        return Err(error.hint(format!("It has {}.", all.join(", "))));
+    }
+    Ok(found)
+}
+
+/// Whether a job takes a schema.
+pub fn takes_schema(spec: &PostgresSpec, unit: &str, schema: &str) -> bool {
+    let title = format!("{unit}.{schema}");
+    (spec.schemas.is_empty() || spec.schemas.iter().any(|g| g.matches(&title)))
+        && !spec.exclude.iter().any(|g| g.matches(&title))
+}
+
+/// Whether a job takes a table: its definition, and whether its rows too.
+pub fn takes_table(spec: &PostgresSpec, unit: &str, relation: &Relation) -> (bool, bool) {
+    let title = format!("{unit}.{}", relation.title());
+    let defined = takes_schema(spec, unit, &relation.schema) && !spec.exclude.iter().any(|g| g.matches(&title));
+    (defined, defined && (spec.tables.is_empty() || spec.tables.iter().any(|g| g.matches(&title))))
+}
+
+/// All relations of a database that may have rows, the system's left out.
+pub fn relations(client: &mut Client, unit: &str) -> Result<Vec<Relation>> {
+    let sql = "SELECT c.oid, n.nspname, c.relname, c.relkind, c.relpersistence, \
+               greatest(c.reltuples, 0)::int8, \
+               CASE WHEN c.relkind = 'r' THEN pg_catalog.pg_relation_size(c.oid) ELSE 0 END, \
+               CASE WHEN c.relkind = 'r' THEN pg_catalog.pg_table_size(c.oid) ELSE 0 END, \
+               coalesce(a.amname, ''), c.relrowsecurity, \
+               x.extname IS NOT NULL, c.oid = ANY(x.extconfig), x.extcondition[array_position(x.extconfig, c.oid)] \
+               FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
+               LEFT JOIN pg_catalog.pg_am a ON a.oid = c.relam \
+               LEFT JOIN pg_catalog.pg_depend d ON d.classid = 'pg_catalog.pg_class'::regclass AND d.objid = c.oid \
+                 AND d.objsubid = 0 AND d.refclassid = 'pg_catalog.pg_extension'::regclass AND d.deptype = 'e' \
+               LEFT JOIN pg_catalog.pg_extension x ON x.oid = d.refobjid \
+               WHERE c.relkind IN ('r', 'p', 'f') AND c.relpersistence <> 't' \
+                 AND n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname !~ '^pg_(toast|temp)' \
+               ORDER BY n.nspname, c.relname";
+    let doing = format!("list the tables of {unit}");
+    let rows = client.query(sql, &[]).map_err(|e| wrap(&doing, e))?;
+    let size = |value: Option<i64>| u64::try_from(value.unwrap_or(0)).unwrap_or(0);
+    let letter = |value: i8| char::from(value.unsigned_abs());
+    Ok(rows
+        .iter()
+        .map(|row| Relation {
+            oid: row.get(0),
+            schema: row.get(1),
+            name: row.get(2),
+            kind: letter(row.get(3)),
+            persistence: letter(row.get(4)),
+            rows: size(row.get(5)),
+            heap: size(row.get(6)),
+            bytes: size(row.get(7)),
+            method: row.get(8),
+            guarded: row.get(9),
+            extension: row.get::<_, bool>(10).then(|| (row.get::<_, Option<bool>>(11) == Some(true), row.get(12))),
+        })
+        .collect())
+}
