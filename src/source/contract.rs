@@ -283,6 +283,8 @@ pub struct Loading {
     pub part: bool,
     /// Whether objects that exist may be replaced.
     pub overwrite: bool,
+    /// Whether the target is there to be overwritten: nothing of it is worth keeping.
+    pub scratch: bool,
     /// Version of the server the members come from.
     pub server: String,
     /// Whether an interrupted restore of the same goes on: tables that are proven to be there stay.

@@ -90,7 +90,7 @@ pub fn choose(manifest: &Manifest, only: &[String], rename: Option<&str>, overwr
     let (position, terms) = (manifest.position.clone(), Terms::default());
     let rename = rename.map(str::to_owned);
     let part = !only.iter().all(|selector| manifest.units().contains(&selector.as_str()));
-    let loading = Loading { members, rename, part, overwrite, resume: false, server, position, terms };
+    let loading = Loading { members, rename, part, overwrite, scratch: false, resume: false, server, position, terms };
     Ok(Choice { loading, chosen })
 }
 
@@ -143,7 +143,16 @@ fn selects(selector: &str, member: &Member) -> bool {
     }
 }
 
-/// Restores into `source`; existing objects are refused unless the choice overwrites. Returns every difference.
+/// What a restore came to.
+#[derive(Debug, Default)]
+pub struct Restored {
+    /// Every difference from the manifest.
+    pub damage: Vec<Damage>,
+    /// What the user should know besides.
+    pub remarks: Vec<String>,
+}
+
+/// Restores into `source`; existing objects are refused unless the choice overwrites.
 pub fn restore_into(
     fetch: &Fetch<'_>,
     source: &dyn Source,
@@ -152,7 +161,7 @@ pub fn restore_into(
     meter: &Meter,
     say: Option<&Say>,
     stop: &Stop,
-) -> Result<Vec<Damage>, Fault> {
+) -> Result<Restored, Fault> {
     let target = source.target(threads, stop)?;
     target.agree(&choice.loading, stop)?;
     let existing = target.existing(&choice.loading, stop)?;
@@ -167,8 +176,9 @@ pub fn restore_into(
         return Err(error.hint("Restore elsewhere, or replace exactly these with --overwrite.").into());
     }
     let restore = Restore { fetch, target: target.as_ref(), loading: &choice.loading, chosen: &choice.chosen };
-    match say {
-        Some(say) => watched(meter, say, stop, |stop| pipeline::restore(&restore, stop)),
-        None => Ok(pipeline::restore(&restore, stop)?),
-    }
+    let damage = match say {
+        Some(say) => watched(meter, say, stop, |stop| pipeline::restore(&restore, stop))?,
+        None => pipeline::restore(&restore, stop)?,
+    };
+    Ok(Restored { damage, remarks: target.remarks() })
 }

@@ -30,6 +30,11 @@ pub fn put_aside(client: &mut Client, name: &str) -> Result<String> {
     Ok(format!("the database {name} that was there is now {new}; drop it when the restore is right"))
 }
 
+/// Drops a database that is there for drills.
+pub fn drop_database(client: &mut Client, name: &str) -> Result<()> {
+    run(client, &format!("DROP DATABASE {}", quoted(name)), &format!("drop the database {name} of an earlier drill"))
+}
+
 /// Drops objects in the reverse of their order, all or none: what something else hangs on stays, and is an error.
 pub fn drop_objects(client: &mut Client, unit: &str, members: &[&Member], there: &Present) -> Result<()> {
     let doing = format!("drop what is replaced in {unit}");

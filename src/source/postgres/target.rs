@@ -310,7 +310,10 @@ impl Target for PostgresTarget {
                 aside::drop_objects(&mut inside, &name, &own, &there)?;
             } else {
                 drop(inside);
-                self.remark(aside::put_aside(&mut client, &name)?);
+                match loading.scratch {
+                    true => aside::drop_database(&mut client, &name)?,
+                    false => self.remark(aside::put_aside(&mut client, &name)?),
+                }
             }
         }
         Ok(())
