@@ -22,6 +22,7 @@ mod mysql_restore;
 mod mysql_state;
 mod notify;
 mod policy;
+mod postgres;
 mod quickstart;
 mod records;
 mod run_job;
