@@ -20,6 +20,7 @@ mod survey;
 mod target;
 mod toc;
 mod view;
+mod wire;
 
 use crate::base::Stop;
 use crate::job::PostgresSpec;
