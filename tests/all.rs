@@ -15,6 +15,7 @@ mod ddl;
 mod docs;
 mod doctor;
 mod engines;
+mod export;
 mod fidelity;
 mod map;
 mod mysql;

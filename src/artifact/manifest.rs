@@ -352,6 +352,6 @@ mod tests {
             assert!(Manifest::parse(text.replace(from, to).as_bytes()).is_err(), "{to}");
         }
         let newer = text.replace("\"format\": 1", "\"format\": 9, \"more\": 1");
-        assert_eq!(Manifest::parse(newer.as_bytes()), Err(Damage::Newer { found: 9, known: 2 }));
+        assert_eq!(Manifest::parse(newer.as_bytes()), Err(Damage::Newer { found: 9, known: NEWEST }));
     }
 }

@@ -30,6 +30,8 @@ pub enum Command {
     Verify(Verify),
     /// Bring a backup back.
     Restore(Restore),
+    /// Write the SQL of a backup into one plain file, for the client program of the database.
+    Export(Export),
     /// Look after the catalog.
     #[command(subcommand)]
     Catalog(Catalog),
@@ -238,6 +240,23 @@ pub struct Restore {
     /// Show what would be read and replaced, and stop.
     #[arg(long)]
     pub dry_run: bool,
+}
+
+/// `vex export`.
+#[derive(Debug, clap::Args)]
+pub struct Export {
+    /// Which backup.
+    #[command(flatten)]
+    pub which: Which,
+    /// Only this database or table; may be repeated. One file of PostgreSQL is for one database.
+    #[arg(long, value_name = "DB[.TABLE]")]
+    pub only: Vec<String>,
+    /// The file to write; - for standard output.
+    #[arg(long, value_name = "FILE")]
+    pub sql: PathBuf,
+    /// Replace the file if it exists.
+    #[arg(long)]
+    pub overwrite: bool,
 }
 
 /// `vex catalog`.

@@ -4,6 +4,7 @@ mod args;
 mod check;
 mod doctor;
 mod exit;
+mod export;
 mod into;
 mod list;
 mod outside;
@@ -63,6 +64,7 @@ fn dispatch(command: &Command, ground: &Ground) -> Exit {
         Command::List(args) => list::list(args, ground),
         Command::Verify(args) => restore::verify(args, ground),
         Command::Restore(args) => restore::restore(args, ground),
+        Command::Export(args) => export::export(args, ground),
         Command::Catalog(Catalog::Rebuild { file, site }) => list::rebuild(file, site.as_deref(), ground),
         Command::Schema => check::schema(),
     }

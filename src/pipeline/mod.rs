@@ -4,6 +4,7 @@
 //! Memory: `(chunk + entry) × (D + P + 2·depth) + part × (S + depth + 1)`, plus D times the largest row.
 
 mod backup;
+mod export;
 mod fetch;
 mod join;
 mod meter;
@@ -16,6 +17,7 @@ mod stage;
 mod verify;
 
 pub use backup::{Backup, Written, backup};
+pub use export::{ExportError, export};
 pub use fetch::Fetch;
 pub use meter::{Counts, Meter};
 pub use restore::{Restore, preflight, restore};

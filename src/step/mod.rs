@@ -3,12 +3,14 @@
 mod backup;
 mod copies;
 mod exec;
+mod export;
 mod fault;
 mod perform;
 mod restore;
 mod retire;
 mod verify;
 
+pub use export::scripts;
 pub use fault::Fault;
 pub use perform::Steps;
 pub use restore::{Choice, Restored, choose, restore_into, with_accounts};

@@ -24,10 +24,13 @@ impl Choice {
     }
 }
 
-/// Chooses members: all, or those that `only` names as `DB` or `DB.TABLE`.
-pub fn choose(manifest: &Manifest, only: &[String], rename: Option<&str>, overwrite: bool) -> Result<Choice, Fault> {
-    let nothing =
-        |found: String, hint: Option<String>| Fault::Nothing { doing: "choose what to restore".into(), found, hint };
+/// Why nothing can be chosen.
+pub(super) fn nothing(found: String, hint: Option<String>) -> Fault {
+    Fault::Nothing { doing: "choose what to restore".into(), found, hint }
+}
+
+/// Which members are meant: all, or those that `only` names; never accounts.
+pub(super) fn wanted(manifest: &Manifest, only: &[String]) -> Result<Vec<bool>, Fault> {
     let mut wanted = vec![only.is_empty(); manifest.members.len()];
     for selector in only {
         let mut any = false;
@@ -63,6 +66,12 @@ pub fn choose(manifest: &Manifest, only: &[String], rename: Option<&str>, overwr
         let hint = format!("Choose all of it with --only {}, and into another server or name if need be.", table.unit);
         return Err(nothing(found, Some(hint)));
     }
+    Ok(wanted)
+}
+
+/// Chooses members: all, or those that `only` names as `DB` or `DB.TABLE`.
+pub fn choose(manifest: &Manifest, only: &[String], rename: Option<&str>, overwrite: bool) -> Result<Choice, Fault> {
+    let wanted = wanted(manifest, only)?;
     let whole_file = only.is_empty() && manifest.members.iter().any(|m| m.kind == Kind::File);
     // A whole restore takes the exact file and proves its tables; a part of it takes SQL.
     let chosen: Vec<bool> = manifest
@@ -101,10 +110,7 @@ fn is_about_account(member: &Member) -> bool {
 
 /// Adds all accounts of the backup to what is restored.
 pub fn with_accounts(manifest: &Manifest, choice: &mut Choice) -> Result<(), Fault> {
-    let nothing = |found: &str, hint: &str| {
-        let (found, hint) = (found.to_owned(), Some(hint.to_owned()));
-        Fault::Nothing { doing: "choose what to restore".into(), found, hint }
-    };
+    let nothing = |found: &str, hint: &str| nothing(found.to_owned(), Some(hint.to_owned()));
     if choice.loading.rename.is_some() {
         return Err(nothing(
             "--accounts and --as together",
