@@ -24,6 +24,7 @@ mod mysql_state;
 mod notify;
 mod policy;
 mod postgres;
+mod postgres_engine;
 mod quickstart;
 mod records;
 mod run_job;

@@ -23,6 +23,8 @@ const NEWEST: u64 = 3;
 pub fn format_of(members: &[Member]) -> u64 {
     let asks = |member: &Member| match member.kind {
         Kind::Object => 3,
+        // The one file of SQLite has no name.
+        Kind::File if !member.name.is_empty() => 3,
         _ if member.schema.is_some() => 3,
         Kind::Account | Kind::Grants => 2,
         _ => FORMAT,

@@ -10,7 +10,7 @@ use crate::world::World;
 use crate::cli::args::Restore;
 use crate::cli::exit::Exit;
 use crate::cli::pick::fail;
-use crate::cli::wiring::complain;
+use crate::cli::wiring::{complain, equip};
 
 /// Where a restore goes.
 pub struct Into {
@@ -28,7 +28,7 @@ pub fn target(args: &Restore, file: Option<&JobFile>, unit: &str, world: &World,
         (None, None) => None,
     };
     let named = file.and_then(|f| f.sources.iter().find(|s| s.name.value == args.into));
-    let (spec, database) = match named {
+    let (mut spec, database) = match named {
         Some(source) => (source.spec.clone(), None),
         None => parse(&args.into, password).map_err(|why| {
             let known: Vec<&str> = file.iter().flat_map(|f| &f.sources).map(|s| s.name.value.as_str()).collect();
@@ -36,6 +36,9 @@ pub fn target(args: &Restore, file: Option<&JobFile>, unit: &str, world: &World,
             Exit::Usage
         })?,
     };
+    if let Some(file) = file {
+        equip(&mut spec, &file.site);
+    }
     let source = source::open(&spec, unit, world, stop).map_err(|e| fail(&e.into()))?;
     Ok(Into { source, database })
 }

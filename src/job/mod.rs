@@ -13,5 +13,5 @@ pub use policy::{ArchiveSpec, Compression, KeepSpec, NotifyKind, NotifyOn, Notif
 pub use schedule::Schedule;
 pub use site::{CatalogSpec, MailSpec, Site};
 pub use source::{HostRole, Inconsistent, MysqlSpec, PostgresSpec, Source, SourceSpec, SqliteSpec, Tls, TlsMode};
-pub use step::{Dump, Engine, EnvValue, Exec, Job, JobFile, Send, Step, StepDecl, Verify};
+pub use step::{Dump, DumpForm, Engine, EnvValue, Exec, Job, JobFile, Send, Step, StepDecl, Verify};
 pub use store::{DirSpec, S3Spec, Store, StoreSpec};

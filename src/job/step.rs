@@ -90,6 +90,36 @@ pub enum Engine {
     Mydumper,
     /// `mysqldump` of MySQL or `mariadb-dump` of MariaDB, whichever fits the server, through a pipe.
     Mysqldump,
+    /// `pg_dump`, the oldest that is not older than the server.
+    PgDump(DumpForm),
+}
+
+/// What `pg_dump` writes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum DumpForm {
+    /// One archive for `pg_restore`, through a pipe.
+    #[default]
+    Custom,
+    /// A file for each table, into a staging folder, for `pg_restore`.
+    Directory,
+    /// SQL, through a pipe.
+    Plain,
+}
+
+impl DumpForm {
+    /// The form of a word of the language.
+    pub fn of(word: &str) -> Option<DumpForm> {
+        [DumpForm::Custom, DumpForm::Directory, DumpForm::Plain].into_iter().find(|form| form.word() == word)
+    }
+
+    /// The word for it.
+    pub fn word(self) -> &'static str {
+        match self {
+            DumpForm::Custom => "custom",
+            DumpForm::Directory => "directory",
+            DumpForm::Plain => "plain",
+        }
+    }
 }
 
 impl Engine {
@@ -99,6 +129,7 @@ impl Engine {
             "native" => Some(Engine::Native),
             "mydumper" => Some(Engine::Mydumper),
             "mysqldump" | "mariadb-dump" => Some(Engine::Mysqldump),
+            "pg_dump" => Some(Engine::PgDump(DumpForm::default())),
             _ => None,
         }
     }
@@ -109,6 +140,7 @@ impl Engine {
             Engine::Native => "native",
             Engine::Mydumper => "mydumper",
             Engine::Mysqldump => "mysqldump",
+            Engine::PgDump(_) => "pg_dump",
         }
     }
 
@@ -117,6 +149,7 @@ impl Engine {
         match self {
             Engine::Native => None,
             Engine::Mydumper | Engine::Mysqldump => Some("mysql"),
+            Engine::PgDump(_) => Some("postgres"),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! What a line of a dump program's log means: nothing, a warning, or an error.
 //!
-//! Pure. Knows how mydumper (old and new) and mysqldump write; of a line in no known form, a level in capitals counts
+//! Pure. Knows how mydumper (old and new), mysqldump and pg_dump write; of a line in no known form, a level in capitals counts
 //! unless it is part of a quoted name. When in doubt the heavier reading wins: a backup that is looked at in vain
 //! costs less than one that nobody looked at.
 
@@ -58,6 +58,11 @@ fn bracket(line: &str) -> Option<Weight> {
 fn named(line: &str) -> Option<Weight> {
     let (head, rest) = line.split_once(": ")?;
     let program = head.rsplit('/').next().unwrap_or(head);
+    if matches!(program, "pg_dump" | "pg_dumpall" | "pg_restore") {
+        // `detail:` and `hint:` belong to what was said before.
+        let word = rest.split_once(": ").map_or("", |(word, _)| word);
+        return Some(level(word).unwrap_or(Weight::Plain));
+    }
     if matches!(program, "mysqldump" | "mariadb-dump") {
         let failed = FAILURES.iter().any(|f| rest.starts_with(f));
         // These programs say nothing when all is well.
@@ -109,6 +114,10 @@ mod tests {
             ("mysqldump: Got error: 1045: \"Access denied\" when trying to connect", Weight::Error),
             ("/usr/bin/mariadb-dump: Couldn't execute 'SHOW TRIGGERS': denied (1142)", Weight::Error),
             ("mysqldump: Error 1412: Table definition has changed at row: 3", Weight::Error),
+            ("pg_dump: warning: there are circular foreign-key constraints", Weight::Warning),
+            ("pg_dump: error: query failed: ERROR:  permission denied for table WARNING", Weight::Error),
+            ("/usr/bin/pg_dumpall: hint: Try \"ERROR\" for more.", Weight::Plain),
+            ("pg_dump: detail: Query was: LOCK TABLE \"ERROR\"", Weight::Plain),
             ("mysqldump: Deprecated program name.", Weight::Warning),
             ("-- Warning: column statistics not supported", Weight::Warning),
             ("Error: the disk is full", Weight::Error),

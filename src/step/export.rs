@@ -4,7 +4,7 @@
 
 use crate::artifact::{Dialect, Kind, Manifest};
 use crate::step::fault::Fault;
-use crate::step::restore::{nothing, wanted};
+use crate::step::restore::{is_archive, nothing, wanted};
 
 /// Whether each member's entries belong into the file, by its index: all SQL, or what `only` names of it.
 pub fn scripts(manifest: &Manifest, dialect: Dialect, only: &[String]) -> Result<Vec<bool>, Fault> {
@@ -12,7 +12,7 @@ pub fn scripts(manifest: &Manifest, dialect: Dialect, only: &[String]) -> Result
     let mut units: Vec<&str> = Vec::new();
     for (member, chosen) in manifest.members.iter().zip(&chosen).filter(|(_, chosen)| **chosen) {
         // The file of SQLite has no name, and its rows stand beside it as SQL.
-        if *chosen && member.kind == Kind::File && !member.name.is_empty() {
+        if *chosen && is_archive(member) {
             let found = format!("{} is a file of a program of the database, and no SQL", member.title());
             return Err(nothing(found, Some("Bring it back with `vex restore`.".into())));
         }

@@ -52,17 +52,18 @@ pub(super) fn wanted(manifest: &Manifest, only: &[String]) -> Result<Vec<bool>, 
     for (wanted, _) in wanted.iter_mut().zip(&manifest.members).filter(|(_, m)| is_about_account(m)) {
         *wanted = false;
     }
-    // A program that writes a database as one script gives no table of it alone.
+    // A program that writes a database as one script or archive gives no table of it alone.
+    let whole = |m: &Member| m.table.is_none() && (m.kind == Kind::Script || is_archive(m));
     let scripts: Vec<&str> = manifest
         .members
         .iter()
         .zip(&wanted)
-        .filter(|(m, wanted)| m.kind == Kind::Script && m.table.is_none() && !**wanted)
+        .filter(|(m, wanted)| whole(m) && !**wanted)
         .map(|(m, _)| m.unit.as_str())
         .collect();
     let mut tables = manifest.members.iter().zip(&wanted).filter(|(m, wanted)| m.kind == Kind::Table && **wanted);
     if let Some((table, _)) = tables.find(|(m, _)| scripts.contains(&m.unit.as_str())) {
-        let found = format!("{} was dumped with its whole database, as one script", table.title());
+        let found = format!("{} was dumped with its whole database, as one script or archive", table.title());
         let hint = format!("Choose all of it with --only {}, and into another server or name if need be.", table.unit);
         return Err(nothing(found, Some(hint)));
     }
@@ -72,19 +73,15 @@ pub(super) fn wanted(manifest: &Manifest, only: &[String]) -> Result<Vec<bool>, 
 /// Chooses members: all, or those that `only` names as `DB` or `DB.TABLE`.
 pub fn choose(manifest: &Manifest, only: &[String], rename: Option<&str>, overwrite: bool) -> Result<Choice, Fault> {
     let wanted = wanted(manifest, only)?;
-    let whole_file = only.is_empty() && manifest.members.iter().any(|m| m.kind == Kind::File);
+    let whole_file = only.is_empty() && manifest.members.iter().any(is_copy);
     // A whole restore takes the exact file and proves its tables; a part of it takes SQL.
-    let chosen: Vec<bool> = manifest
-        .members
-        .iter()
-        .zip(&wanted)
-        .map(|(member, wanted)| *wanted && (member.kind == Kind::File) == whole_file)
-        .collect();
+    let chosen: Vec<bool> =
+        manifest.members.iter().zip(&wanted).map(|(member, wanted)| *wanted && is_copy(member) == whole_file).collect();
     let members: Vec<Member> = manifest
         .members
         .iter()
         .zip(&wanted)
-        .filter(|(member, wanted)| **wanted && (whole_file || member.kind != Kind::File))
+        .filter(|(member, wanted)| **wanted && (whole_file || !is_copy(member)))
         .map(|(member, _)| member.clone())
         .collect();
     if let Some(name) = rename {
@@ -101,6 +98,16 @@ pub fn choose(manifest: &Manifest, only: &[String], rename: Option<&str>, overwr
     let part = !only.iter().all(|selector| manifest.units().contains(&selector.as_str()));
     let loading = Loading { members, rename, part, overwrite, scratch: false, resume: false, server, position, terms };
     Ok(Choice { loading, chosen })
+}
+
+/// Whether a member is the file of a whole SQLite database, which stands beside its SQL.
+fn is_copy(member: &Member) -> bool {
+    member.kind == Kind::File && member.name.is_empty()
+}
+
+/// Whether a member is a file of a program of the database.
+pub(super) fn is_archive(member: &Member) -> bool {
+    member.kind == Kind::File && !member.name.is_empty()
 }
 
 /// Whether a member is a user or a role, or what one may do.

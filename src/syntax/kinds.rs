@@ -17,7 +17,7 @@ const OPTIONAL: Field = field("optional", Form::Switch, "#false", "A failure her
 const AFTER: Field =
     field("after", Form::List, "", "Steps to wait for: a name (`freeze`) or address (`dump/shop`); order only.");
 const TLS: Form = Form::Choice(&["verify-full", "verify-ca", "require", "off"]);
-const ENGINE: Form = Form::Choice(&["native", "mydumper", "mysqldump", "mariadb-dump"]);
+const ENGINE: Form = Form::Choice(&["native", "mydumper", "mysqldump", "mariadb-dump", "pg_dump"]);
 const ON: Field = field("on", Form::Choice(&["always", "alert", "error", "change", "late"]), "always", "When to tell.");
 
 const BLOCK: Argument = Argument::None;
@@ -326,13 +326,19 @@ pub const KINDS: &[Kind] = &[
         within: STEPS,
         argument: Argument::Names("SOURCE"),
         ready: true,
-        doc: "Dumps sources, one chain each: one read of the source however many stores; only SQLite and `mydumper` are staged.",
+        doc: "Dumps sources, one chain each: one read of the source however many stores; only SQLite, `mydumper` and directories of `pg_dump` are staged.",
         fields: &[
             field(
                 "engine",
                 ENGINE,
                 "native",
-                "What reads the source; the programs are for `mysql` (README, *Engines*).",
+                "What reads the source; the programs are for `mysql` and `postgres` (README, *Engines*).",
+            ),
+            field(
+                "format",
+                Form::Choice(&["custom", "directory", "plain"]),
+                "custom",
+                "What `pg_dump` writes: an archive, a file for each table, SQL.",
             ),
             field("threads", Form::Number(1, 64), "the job's", "Connections."),
             field("chunk", Form::Size, "4MiB", "Size of an entry before compression, 64KiB to 256MiB."),

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use kdl::KdlNode;
 
 use crate::base::{Complaint, Span, Spanned, Text};
-use crate::job::{ArchiveSpec, Dump, Engine, EnvValue, Exec, Job, NotifySpec, Send, Step, StepDecl, Verify};
+use crate::job::{ArchiveSpec, Dump, DumpForm, Engine, EnvValue, Exec, Job, NotifySpec, Send, Step, StepDecl, Verify};
 use crate::syntax::mask::is_secret;
 use crate::syntax::node::{Block, Node, Variable, name_span};
 use crate::syntax::table::Kind;
@@ -130,12 +130,24 @@ fn read_dump(text: &Arc<Text>, node: &Node, complaints: &mut Vec<Complaint>) -> 
     {
         complaints.push(fault::form("chunk", "a size from 64KiB to 256MiB", "of this size", span));
     }
+    let mut engine = node.word("engine").map_or_else(
+        || Spanned::new(Engine::default(), node.span.clone()),
+        |w| Spanned::new(Engine::of(&w.value).unwrap_or_default(), w.span),
+    );
+    if let Some(word) = node.word("format") {
+        match engine.value {
+            Engine::PgDump(_) => engine.value = Engine::PgDump(DumpForm::of(&word.value).unwrap_or_default()),
+            Engine::Native | Engine::Mydumper | Engine::Mysqldump => complaints.push(problem::conflict(
+                &format!("the engine {} has no `format`", engine.value.word()),
+                &word.span,
+                None,
+                "Write `engine=\"pg_dump\"` beside it, or leave it out.",
+            )),
+        }
+    }
     let mut dump = Dump {
         sources: node.names.clone(),
-        engine: node.word("engine").map_or_else(
-            || Spanned::new(Engine::default(), node.span.clone()),
-            |w| Spanned::new(Engine::of(&w.value).unwrap_or_default(), w.span),
-        ),
+        engine,
         threads: node.number("threads"),
         chunk,
         archive: ArchiveSpec::default(),

@@ -5,40 +5,56 @@
 mod aside;
 mod connect;
 mod creation;
+mod cut;
 mod definition;
+mod dumper;
 mod fault;
 mod fit;
 mod large;
 mod later;
 mod outside;
+mod pattern;
 pub mod present;
 mod program;
 mod rows;
+mod script;
 mod secure;
 mod snapshot;
+mod staged;
 mod survey;
 mod target;
 mod toc;
 mod view;
 mod wire;
 
+use std::path::PathBuf;
+
 use crate::base::Stop;
-use crate::job::PostgresSpec;
-use crate::source::contract::{Examined, Facts, Purpose, Reading, Result, Snapshot, Source, Target, UnitFacts};
+use crate::job::{DumpForm, Engine, PostgresSpec};
+use crate::source::contract::{
+    Examined, Facts, Program, Purpose, Reading, Result, Snapshot, Source, Target, UnitFacts,
+};
 use crate::source::postgres::connect::{Connector, server_version};
+use crate::source::postgres::dumper::DumperSnapshot;
 use crate::source::postgres::snapshot::PostgresSnapshot;
+use crate::source::postgres::staged::Archives;
 use crate::source::postgres::target::PostgresTarget;
+use crate::world::World;
 
 /// A server.
 pub struct Postgres {
     spec: PostgresSpec,
     connector: Connector,
+    /// Where dump programs have their private folder.
+    staging: PathBuf,
 }
 
 impl Postgres {
     /// The server of `spec`; its password is revealed now, and it is not asked yet.
-    pub fn open(spec: &PostgresSpec, stop: &Stop) -> Result<Postgres> {
-        Ok(Postgres { spec: spec.clone(), connector: Connector::new(spec, stop)? })
+    /// Dump programs stage in the state folder.
+    pub fn open(spec: &PostgresSpec, world: &World, stop: &Stop) -> Result<Postgres> {
+        let staging = world.state.join("staging");
+        Ok(Postgres { spec: spec.clone(), connector: Connector::new(spec, stop)?, staging })
     }
 }
 
@@ -65,12 +81,35 @@ impl Source for Postgres {
         Ok(Examined::default())
     }
 
+    fn engine(&self, engine: Engine, stop: &Stop) -> Result<Option<Program>> {
+        let Engine::PgDump(form) = engine else { return Ok(None) };
+        let units = survey::databases(&self.spec, &self.connector)?;
+        let number = server_version(&mut self.connector.connect(&units[0], "ask")?, "ask for the version")?;
+        let title = program::find(&self.spec.tools, "pg_dump", number, stop)?.title;
+        let locks = vec!["ACCESS SHARE on every table until the end, by vex and by pg_dump".to_owned()];
+        let staged = "it stages all rows, uncompressed, in the state folder before the first byte is sent";
+        let remarks = (form == DumpForm::Directory).then(|| staged.to_owned());
+        Ok(Some(Program { title, locks, covers_all: false, remarks: remarks.into_iter().collect() }))
+    }
+
     fn snapshot(&self, reading: Reading, stop: &Stop) -> Result<Box<dyn Snapshot>> {
-        Ok(Box::new(PostgresSnapshot::take(&self.spec, &self.connector, &reading, stop)?))
+        Ok(match reading.engine {
+            Engine::PgDump(form) => {
+                Box::new(DumperSnapshot::take(&self.spec, &self.connector, &self.staging, form, reading, stop)?)
+            }
+            Engine::Native | Engine::Mydumper | Engine::Mysqldump => {
+                Box::new(PostgresSnapshot::take(&self.spec, &self.connector, &reading, stop)?)
+            }
+        })
     }
 
     fn target(&self, threads: usize, stop: &Stop) -> Result<Box<dyn Target>> {
-        Ok(Box::new(PostgresTarget::open(&self.connector, threads, stop)?))
+        Ok(Box::new(PostgresTarget::open(
+            &self.connector,
+            Archives::new(&self.staging, &self.spec.tools),
+            threads,
+            stop,
+        )?))
     }
 
     fn place(&self) -> &str {

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::io::Write;
+use std::path::Path;
 use std::sync::Mutex;
 
 use postgres::Client;
@@ -22,6 +23,8 @@ use crate::source::postgres::large;
 use crate::source::postgres::later::{Later, Waiting};
 use crate::source::postgres::present::{Present, layouts};
 use crate::source::postgres::rows::TableRows;
+use crate::source::postgres::script::{Left, run_script};
+use crate::source::postgres::staged::{Archives, How};
 use crate::source::postgres::wire::Wire;
 
 /// Bytes of rows that are sent in one message.
@@ -56,11 +59,12 @@ pub struct PostgresTarget {
     /// Guards what the user is told.
     remarks: Mutex<Vec<String>>,
     later: Later,
+    archives: Archives,
 }
 
 impl PostgresTarget {
     /// Connects.
-    pub fn open(connector: &Connector, threads: usize, stop: &Stop) -> Result<PostgresTarget> {
+    pub fn open(connector: &Connector, archives: Archives, threads: usize, stop: &Stop) -> Result<PostgresTarget> {
         stop.check()?;
         let mut first = connector.connect(connector.home(), "ask")?;
         let number = server_version(&mut first, "ask for the version")?;
@@ -78,6 +82,7 @@ impl PostgresTarget {
             refused: Mutex::default(),
             remarks: Mutex::default(),
             later: Later::default(),
+            archives,
         })
     }
 
@@ -213,6 +218,28 @@ impl PostgresTarget {
         if taken == sent { Ok(()) } else { Err(damaged(format!("{sent} rows were sent, and the server took {taken}"))) }
     }
 
+    /// Statements of a dump program: what the server would not take keeps nothing else away.
+    fn script(&self, client: &mut Client, entry: &[u8], doing: &str) -> Result<()> {
+        let without_owner = self.terms.lock().expect("no panic while locked").0;
+        for Left { what, error, harmless } in run_script(client, entry, without_owner, doing)? {
+            match harmless {
+                true => self.remark(format!("passed over: {what}: {}", error.found)),
+                false => self.refuse(what, error),
+            }
+        }
+        Ok(())
+    }
+
+    /// An archive of pg_dump, by pg_restore.
+    fn archive(&self, unit: &str, path: &Path, stop: &Stop) -> Result<Vec<Refused>> {
+        let name = self.unit_name(unit);
+        let without_owner = self.terms.lock().expect("no panic while locked").0;
+        let how = How { connector: &self.connector, database: &name, jobs: self.loaders.len(), without_owner };
+        let (refused, passed) = self.archives.restore(path, how, stop)?;
+        passed.into_iter().for_each(|line| self.remark(line));
+        Ok(refused)
+    }
+
     fn work(&self, client: &mut Client, waiting: &Waiting, refused: &mut Vec<Refused>) -> Result<()> {
         match self.define(client, &waiting.member, &waiting.text) {
             Err(error) if is_refusal(&error) => {
@@ -248,6 +275,7 @@ impl Target for PostgresTarget {
                 "Begin again with --overwrite: the database is put aside, not dropped.",
             );
         }
+        self.archives.agree(loading, stop)?;
         *self.terms.lock().expect("no panic while locked") = (loading.terms.current_definer, loading.part);
         Ok(())
     }
@@ -324,6 +352,12 @@ impl Target for PostgresTarget {
         if member.kind == Kind::Rows {
             return self.on(&self.loaders[worker], &member.unit, &mut |client| self.rows(client, member, load.bytes));
         }
+        if member.kind == Kind::File {
+            return self.archives.put(member, load.offset, load.bytes);
+        }
+        if member.kind == Kind::Script {
+            return self.on(&self.loaders[worker], &member.unit, &mut |client| self.script(client, load.bytes, &doing));
+        }
         let text = std::str::from_utf8(load.bytes).map_err(|e| Error::new(ErrorKind::Damaged, doing, e.to_string()))?;
         match (member.kind, member.phase) {
             (Kind::Database, _) => self.create(&member.unit, text),
@@ -338,10 +372,17 @@ impl Target for PostgresTarget {
     }
 
     fn later(&self) -> Vec<usize> {
+        let archives = self.archives.ready();
+        if archives > 0 {
+            return vec![archives];
+        }
         self.later.rounds()
     }
 
     fn make(&self, worker: usize, round: usize, number: usize, stop: &Stop) -> Result<Vec<Refused>> {
+        if let Some((unit, path)) = self.archives.take(number) {
+            return self.archive(&unit, &path, stop);
+        }
         let mut refused = Vec::new();
         for waiting in self.later.take(round, number) {
             stop.check()?;

@@ -62,37 +62,25 @@ pub struct Archive {
 /// Reads a table of contents; the error says what of it is not understood.
 pub fn parse(bytes: &[u8]) -> Result<Archive, String> {
     let mut reader = Reader { bytes, at: 0, int: 4, offset: 8 };
-    if reader.take(5)? != b"PGDMP" {
-        return Err("it does not begin with PGDMP".into());
-    }
-    let version = (reader.byte()?, reader.byte()?);
-    reader.byte()?;
-    if version.0 != 1 || !(14..=16).contains(&version.1) {
-        return Err(format!("archive format {}.{}, and this vex knows 1.14 to 1.16", version.0, version.1));
-    }
-    reader.int = usize::from(reader.byte()?);
-    reader.offset = usize::from(reader.byte()?);
-    if reader.byte()? != 1 {
-        return Err("it is not of the custom format".into());
-    }
-    if version.1 >= 15 {
-        reader.byte()?; // Algorithm of compression.
-    } else {
-        reader.int()?;
-    }
-    for _ in 0..7 {
-        reader.int()?; // Moment of its making.
-    }
-    reader.text()?;
-    let server = reader.text()?.unwrap_or_default();
-    let program = reader.text()?.unwrap_or_default();
+    let (minor, server, program) = reader.head(&[CUSTOM])?;
     let count = reader.int()?;
     let mut items = Vec::new();
     for _ in 0..count {
-        items.push(reader.item(version.1)?);
+        items.push(reader.item(minor)?);
     }
     Ok(Archive { server, program, items })
 }
+
+/// The major version of the `pg_dump` that made an archive, or the table of contents of a directory.
+pub fn maker(bytes: &[u8]) -> Result<u32, String> {
+    let (_, _, program) = Reader { bytes, at: 0, int: 4, offset: 8 }.head(&[CUSTOM, DIRECTORY])?;
+    let digits: String = program.chars().take_while(char::is_ascii_digit).collect();
+    digits.parse().map_err(|_| format!("it was made by pg_dump {program}"))
+}
+
+/// Numbers of formats.
+const CUSTOM: u8 = 1;
+const DIRECTORY: u8 = 5;
 
 struct Reader<'a> {
     bytes: &'a [u8],
@@ -101,6 +89,37 @@ struct Reader<'a> {
     int: usize,
     /// Bytes of an offset.
     offset: usize,
+}
+
+impl Reader<'_> {
+    /// Reads what stands before the items: the minor version of the format, those of the server and of pg_dump.
+    fn head(&mut self, formats: &[u8]) -> Result<(u8, String, String), String> {
+        if self.take(5)? != b"PGDMP" {
+            return Err("it does not begin with PGDMP".into());
+        }
+        let version = (self.byte()?, self.byte()?);
+        self.byte()?;
+        if version.0 != 1 || !(14..=16).contains(&version.1) {
+            return Err(format!("archive format {}.{}, and this vex knows 1.14 to 1.16", version.0, version.1));
+        }
+        self.int = usize::from(self.byte()?);
+        self.offset = usize::from(self.byte()?);
+        if !formats.contains(&self.byte()?) {
+            return Err("it is not of the custom format".into());
+        }
+        if version.1 >= 15 {
+            self.byte()?; // Algorithm of compression.
+        } else {
+            self.int()?;
+        }
+        for _ in 0..7 {
+            self.int()?; // Moment of its making.
+        }
+        self.text()?;
+        let server = self.text()?.unwrap_or_default();
+        let program = self.text()?.unwrap_or_default();
+        Ok((version.1, server, program))
+    }
 }
 
 impl<'a> Reader<'a> {
