@@ -25,6 +25,7 @@ mod notify;
 mod policy;
 mod postgres;
 mod postgres_engine;
+mod postgres_globals;
 mod quickstart;
 mod records;
 mod run_job;

@@ -125,7 +125,10 @@ pub fn with_accounts(manifest: &Manifest, choice: &mut Choice) -> Result<(), Fau
         ));
     }
     if !manifest.members.iter().any(is_about_account) {
-        return Err(nothing("the backup holds no accounts", "They are dumped with `accounts #true` in the source."));
+        return Err(nothing(
+            "the backup holds no accounts",
+            "They are dumped with `accounts #true` in the source, of PostgreSQL with `globals #true`.",
+        ));
     }
     for (index, member) in manifest.members.iter().enumerate().filter(|(_, m)| is_about_account(m)) {
         choice.chosen[index] = true;

@@ -24,6 +24,7 @@ use crate::source::postgres::creation;
 use crate::source::postgres::cut::Cutter;
 use crate::source::postgres::definition::{Choice, definitions};
 use crate::source::postgres::fault::{failed, run};
+use crate::source::postgres::globals;
 use crate::source::postgres::pattern::patterns;
 use crate::source::postgres::program::{self, Program};
 use crate::source::postgres::staged::{ARCHIVE, is_file};
@@ -66,6 +67,7 @@ pub struct DumperSnapshot {
     contents: Vec<Content>,
     version: String,
     not_included: Vec<String>,
+    lost: Vec<String>,
     remarks: Vec<String>,
     estimate: u64,
     heard: Heard,
@@ -98,6 +100,7 @@ impl DumperSnapshot {
                 "a content proof: {} counts no rows, so every byte is verified and no value",
                 program.title
             )],
+            lost: Vec::new(),
             remarks: vec![format!("definitions and rows are read by {}", program.title)],
             program,
             estimate: 0,
@@ -110,6 +113,11 @@ impl DumperSnapshot {
         if units.len() > 1 {
             snapshot.not_included.push("one moment for all databases: each of them has its own".into());
         }
+        let globals = globals::read(spec, connector, number, stop)?;
+        globals.scripts.into_iter().for_each(|s| snapshot.add(s.member, Content::Script(s.text)));
+        snapshot.remarks.extend(globals.remarks);
+        snapshot.not_included.extend(globals.lost.iter().cloned());
+        snapshot.lost = globals.lost;
         for unit in &units {
             let mut view = view::take(spec, connector, unit, stop)?;
             snapshot.define(spec, &mut view, stop)?;
@@ -409,6 +417,10 @@ impl Snapshot for DumperSnapshot {
 
     fn not_included(&self) -> &[String] {
         &self.not_included
+    }
+
+    fn lost(&self) -> &[String] {
+        &self.lost
     }
 
     fn warnings(&self) -> Vec<String> {

@@ -33,6 +33,14 @@ impl Fit {
         })
     }
 
+    /// Counts on what the restore makes itself.
+    pub fn expect(&mut self, members: &[Member]) {
+        for member in members.iter().filter(|m| m.kind == Kind::Account) {
+            self.roles.extend(member.name.strip_prefix("role ").map(str::to_owned));
+            self.tablespaces.extend(member.name.strip_prefix("tablespace ").map(str::to_owned));
+        }
+    }
+
     /// Objections to one definition; each once.
     pub fn judge(&mut self, member: &Member, text: &str, without_owner: bool) -> Vec<Objection> {
         let mut found = Vec::new();

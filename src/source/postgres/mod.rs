@@ -2,6 +2,7 @@
 //!
 //! Definitions come from `pg_dump`, which alone knows all of them; rows never pass through a program.
 
+mod admit;
 mod aside;
 mod connect;
 mod creation;
@@ -10,6 +11,7 @@ mod definition;
 mod dumper;
 mod fault;
 mod fit;
+mod globals;
 mod large;
 mod later;
 mod outside;
@@ -86,6 +88,9 @@ impl Source for Postgres {
         let units = survey::databases(&self.spec, &self.connector)?;
         let number = server_version(&mut self.connector.connect(&units[0], "ask")?, "ask for the version")?;
         let title = program::find(&self.spec.tools, "pg_dump", number, stop)?.title;
+        if self.spec.globals {
+            program::find(&self.spec.tools, "pg_dumpall", number, stop)?;
+        }
         let locks = vec!["ACCESS SHARE on every table until the end, by vex and by pg_dump".to_owned()];
         let staged = "it stages all rows, uncompressed, in the state folder before the first byte is sent";
         let remarks = (form == DumpForm::Directory).then(|| staged.to_owned());

@@ -16,6 +16,7 @@ use crate::source::postgres::connect::{Connector, server_version};
 use crate::source::postgres::creation;
 use crate::source::postgres::definition::{Choice, Definitions, Script, definitions, literal, qualified};
 use crate::source::postgres::fault::{failed, run, wrap};
+use crate::source::postgres::globals;
 use crate::source::postgres::large::{self, LargeObjects};
 use crate::source::postgres::program;
 use crate::source::postgres::rows::{Pages, TableRows};
@@ -54,6 +55,7 @@ pub struct PostgresSnapshot {
     contents: Vec<Content>,
     version: String,
     not_included: Vec<String>,
+    lost: Vec<String>,
     remarks: Vec<String>,
     chunk: usize,
 }
@@ -79,6 +81,7 @@ impl PostgresSnapshot {
             contents: Vec::new(),
             version: format!("PostgreSQL {}.{}", number / 10_000, number % 10_000),
             not_included: Vec::new(),
+            lost: Vec::new(),
             remarks: Vec::new(),
             chunk: reading.chunk,
         };
@@ -90,6 +93,11 @@ impl PostgresSnapshot {
         let total: u64 = views.iter().flat_map(|v| &v.relations).map(|r| r.bytes).sum();
         let each = (total / (reading.threads.max(1) as u64 * 8)).clamp(PIECE.0, PIECE.1);
         let (mut before, mut data, mut after) = (Vec::new(), Vec::new(), Vec::new());
+        let globals = globals::read(spec, connector, number, stop)?;
+        before.extend(globals.scripts.into_iter().map(script));
+        snapshot.remarks.extend(globals.remarks);
+        snapshot.not_included.extend(globals.lost.iter().cloned());
+        snapshot.lost = globals.lost;
         for (index, view) in views.iter_mut().enumerate() {
             let found = snapshot.define(spec, &program, view, stop)?;
             let large = large::survey(&mut view.client)?;
@@ -388,6 +396,10 @@ impl Snapshot for PostgresSnapshot {
 
     fn not_included(&self) -> &[String] {
         &self.not_included
+    }
+
+    fn lost(&self) -> &[String] {
+        &self.lost
     }
 
     fn estimate(&self) -> u64 {

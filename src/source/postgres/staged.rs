@@ -164,7 +164,7 @@ fn maker(path: &Path) -> std::result::Result<u32, String> {
 }
 
 /// A value of a connection string, whatever it holds.
-fn conninfo(value: &str) -> String {
+pub fn conninfo(value: &str) -> String {
     format!("'{}'", value.replace('\\', "\\\\").replace('\'', "\\'"))
 }
 

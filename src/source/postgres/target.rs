@@ -13,6 +13,7 @@ use postgres::Client;
 use crate::artifact::{CopyEntry, Kind, Member, Phase, Proof};
 use crate::base::Stop;
 use crate::source::contract::{Error, ErrorKind, Load, Loading, Objection, Refused, Result, Target};
+use crate::source::postgres::admit::{Admission, is_global};
 use crate::source::postgres::aside;
 use crate::source::postgres::connect::{Connector, server_version};
 use crate::source::postgres::creation;
@@ -60,6 +61,7 @@ pub struct PostgresTarget {
     remarks: Mutex<Vec<String>>,
     later: Later,
     archives: Archives,
+    admission: Admission,
 }
 
 impl PostgresTarget {
@@ -83,6 +85,7 @@ impl PostgresTarget {
             remarks: Mutex::default(),
             later: Later::default(),
             archives,
+            admission: Admission::default(),
         })
     }
 
@@ -307,18 +310,20 @@ impl Target for PostgresTarget {
         true
     }
 
-    fn objections(&self, _loading: &Loading, load: Load<'_>, stop: &Stop) -> Result<Vec<Objection>> {
+    fn objections(&self, loading: &Loading, load: Load<'_>, stop: &Stop) -> Result<Vec<Objection>> {
         stop.check()?;
         let mut fit = self.fit.lock().expect("no panic while locked");
         let fit = match &mut *fit {
             Some(fit) => fit,
             None => fit.insert(Fit::of(&mut self.maintenance("ask")?)?),
         };
+        fit.expect(&loading.members);
         let without_owner = self.terms.lock().expect("no panic while locked").0;
         Ok(fit.judge(load.member, &String::from_utf8_lossy(load.bytes), without_owner))
     }
 
     fn prepare(&self, loading: &Loading, stop: &Stop) -> Result<()> {
+        self.admission.prepare(&mut self.maintenance("restore into")?, loading)?;
         for unit in units(&loading.members) {
             stop.check()?;
             let name = self.unit_name(unit);
@@ -351,6 +356,12 @@ impl Target for PostgresTarget {
         let doing = format!("restore {} {}", member.kind.word(), member.title());
         if member.kind == Kind::Rows {
             return self.on(&self.loaders[worker], &member.unit, &mut |client| self.rows(client, member, load.bytes));
+        }
+        if is_global(member) {
+            let home = self.connector.home().to_owned();
+            let refused = self.admission.load(&mut self.connector.loader(&home)?, member, load.bytes)?;
+            self.refused.lock().expect("no panic while locked").extend(refused);
+            return Ok(());
         }
         if member.kind == Kind::File {
             return self.archives.put(member, load.offset, load.bytes);
@@ -444,7 +455,7 @@ impl Target for PostgresTarget {
     }
 
     fn missing(&self, members: &[Member], stop: &Stop) -> Result<Vec<Member>> {
-        let mut missing = Vec::new();
+        let mut missing = self.admission.missing(&mut self.maintenance("ask")?, members)?;
         for unit in units(members) {
             stop.check()?;
             let there = Present::of(&mut self.connector.session(&self.unit_name(unit), "ask")?)?;
@@ -470,7 +481,7 @@ impl Target for PostgresTarget {
 
 /// The databases of some members, each once.
 fn units(members: &[Member]) -> Vec<&str> {
-    let mut units: Vec<&str> = members.iter().map(|m| m.unit.as_str()).collect();
+    let mut units: Vec<&str> = members.iter().filter(|m| !is_global(m)).map(|m| m.unit.as_str()).collect();
     units.sort_unstable();
     units.dedup();
     units

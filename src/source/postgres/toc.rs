@@ -78,9 +78,9 @@ pub fn maker(bytes: &[u8]) -> Result<u32, String> {
     digits.parse().map_err(|_| format!("it was made by pg_dump {program}"))
 }
 
-/// Numbers of formats.
+/// Numbers of formats; the table of contents of a directory is written as that of a tar file.
 const CUSTOM: u8 = 1;
-const DIRECTORY: u8 = 5;
+const DIRECTORY: u8 = 3;
 
 struct Reader<'a> {
     bytes: &'a [u8],
@@ -105,7 +105,7 @@ impl Reader<'_> {
         self.int = usize::from(self.byte()?);
         self.offset = usize::from(self.byte()?);
         if !formats.contains(&self.byte()?) {
-            return Err("it is not of the custom format".into());
+            return Err("it is of a format that is not expected here".into());
         }
         if version.1 >= 15 {
             self.byte()?; // Algorithm of compression.
