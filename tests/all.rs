@@ -23,6 +23,8 @@ mod mysql_state;
 mod notify;
 mod policy;
 mod postgres;
+mod postgres_restore;
+mod postgres_traps;
 mod quickstart;
 mod records;
 mod run_job;

@@ -2,6 +2,8 @@
 //!
 //! Invariant: what the job includes and excludes is decided here and nowhere else.
 
+use std::collections::BTreeMap;
+
 use postgres::Client;
 
 use crate::job::PostgresSpec;
@@ -92,15 +94,31 @@ pub fn takes_table(spec: &PostgresSpec, unit: &str, relation: &Relation) -> (boo
     (defined, defined && (spec.tables.is_empty() || spec.tables.iter().any(|g| g.matches(&title))))
 }
 
-/// All relations of a database that may have rows, the system's left out.
+/// Measures relations whose locks are held: asking for the size of one that is locked would wait for it.
+pub fn measure(client: &mut Client, relations: &mut [Relation]) -> Result<()> {
+    let oids: Vec<u32> = relations.iter().filter(|r| r.has_rows()).map(|r| r.oid).collect();
+    let sql = "SELECT o, pg_catalog.pg_relation_size(o), pg_catalog.pg_table_size(o) FROM unnest($1::oid[]) o";
+    let rows = client.query(sql, &[&oids]).map_err(|e| wrap("measure the tables", e))?;
+    let size = |value: Option<i64>| u64::try_from(value.unwrap_or(0)).unwrap_or(0);
+    let sizes: BTreeMap<u32, (u64, u64)> = rows.iter().map(|r| (r.get(0), (size(r.get(1)), size(r.get(2))))).collect();
+    for relation in relations {
+        if let Some((heap, bytes)) = sizes.get(&relation.oid) {
+            (relation.heap, relation.bytes) = (*heap, *bytes);
+        }
+    }
+    Ok(())
+}
+
+/// All relations of a database that may have rows, the system's left out; their sizes as the last VACUUM or ANALYZE
+/// knew them.
 pub fn relations(client: &mut Client, unit: &str) -> Result<Vec<Relation>> {
     let sql = "SELECT c.oid, n.nspname, c.relname, c.relkind, c.relpersistence, \
                greatest(c.reltuples, 0)::int8, \
-               CASE WHEN c.relkind = 'r' THEN pg_catalog.pg_relation_size(c.oid) ELSE 0 END, \
-               CASE WHEN c.relkind = 'r' THEN pg_catalog.pg_table_size(c.oid) ELSE 0 END, \
+               c.relpages::int8 * 8192, (c.relpages::int8 + coalesce(t.relpages, 0)) * 8192, \
                coalesce(a.amname, ''), c.relrowsecurity, \
                x.extname IS NOT NULL, c.oid = ANY(x.extconfig), x.extcondition[array_position(x.extconfig, c.oid)] \
                FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
+               LEFT JOIN pg_catalog.pg_class t ON t.oid = c.reltoastrelid \
                LEFT JOIN pg_catalog.pg_am a ON a.oid = c.relam \
                LEFT JOIN pg_catalog.pg_depend d ON d.classid = 'pg_catalog.pg_class'::regclass AND d.objid = c.oid \
                  AND d.objsubid = 0 AND d.refclassid = 'pg_catalog.pg_extension'::regclass AND d.deptype = 'e' \
