@@ -33,5 +33,6 @@ mod shop;
 mod slices;
 mod space;
 mod sqlite;
+mod vacuum;
 mod without_vex;
 mod zoo;

@@ -8,22 +8,28 @@ mod outside;
 pub mod program;
 mod secure;
 mod survey;
+mod vacuum;
+mod watch;
 
 use crate::base::Stop;
 use crate::job::PostgresSpec;
-use crate::source::contract::{Error, ErrorKind, Examined, Facts, Purpose, Reading, Result, Snapshot, Source, Target, UnitFacts};
+use crate::source::contract::{Care, Error, ErrorKind, Examined, Facts, Purpose, Reading, Result, Snapshot, Source, Target, UnitFacts};
 use crate::source::postgres::connect::{Connector, server_version};
+use crate::source::postgres::vacuum::Vacuums;
 
 /// A server.
 pub struct Postgres {
     spec: PostgresSpec,
     connector: Connector,
+    vacuums: Vacuums,
 }
 
 impl Postgres {
     /// The server of `spec`; its password is revealed now, and it is not asked yet.
     pub fn open(spec: &PostgresSpec, stop: &Stop) -> Result<Postgres> {
-        Ok(Postgres { spec: spec.clone(), connector: Connector::new(spec, stop)? })
+        let connector = Connector::new(spec, stop)?;
+        let vacuums = Vacuums::new(spec, &connector);
+        Ok(Postgres { spec: spec.clone(), connector, vacuums })
     }
 }
 
@@ -54,6 +60,10 @@ impl Source for Postgres {
 
     fn target(&self, _threads: usize, _stop: &Stop) -> Result<Box<dyn Target>> {
         Err(Error::new(ErrorKind::Refused, "restore", "not there yet"))
+    }
+
+    fn care(&self) -> Option<&dyn Care> {
+        Some(&self.vacuums)
     }
 
     fn place(&self) -> &str {
