@@ -21,6 +21,7 @@ mod mysql;
 mod mysql_restore;
 mod mysql_state;
 mod notify;
+mod pg_connect;
 mod policy;
 mod quickstart;
 mod records;

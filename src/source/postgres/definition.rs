@@ -49,8 +49,8 @@ pub struct Definitions {
     pub after: Vec<Script>,
     /// Left out, though nobody asked for that by name.
     pub left_out: Vec<String>,
-    /// How the database itself is made.
-    pub database: String,
+    /// How the database itself is made: statements that are run apart from each other.
+    pub database: Vec<String>,
 }
 
 /// A name between its quotes.
@@ -81,9 +81,9 @@ pub fn definitions(unit: &str, archive: &Archive, choice: &Choice<'_>) -> Defini
         match item.what.as_str() {
             "ENCODING" | "STDSTRINGS" | "SEARCHPATH" => continue,
             "DATABASE" | "DATABASE PROPERTIES" => {
-                found.database += &item.definition;
+                found.database.push(item.definition.clone());
                 if item.what == "DATABASE" {
-                    found.database += &owner(item);
+                    found.database.push(owner(item));
                 }
                 places.insert(item.id, Place::Database);
                 continue;
@@ -111,7 +111,7 @@ pub fn definitions(unit: &str, archive: &Archive, choice: &Choice<'_>) -> Defini
             let about = item.needs.first().and_then(|n| places.get(n)).copied();
             let script = match about {
                 Some(Place::Database) => {
-                    found.database += &item.definition;
+                    found.database.push(item.definition.clone());
                     continue;
                 }
                 Some(Place::Before(at)) => found.before.get_mut(at),
@@ -127,8 +127,10 @@ pub fn definitions(unit: &str, archive: &Archive, choice: &Choice<'_>) -> Defini
         }
         let script = script(unit, item, tables.get(&item.id).copied(), section, choice);
         match item.what.as_str() {
-            "ACL" | "ACL LANGUAGE" | "DEFAULT ACL" if matches!(places.get(item.needs.first().unwrap_or(&0)), Some(Place::Database)) => {
-                found.database += &item.definition;
+            "ACL" | "ACL LANGUAGE" | "DEFAULT ACL"
+                if matches!(places.get(item.needs.first().unwrap_or(&0)), Some(Place::Database)) =>
+            {
+                found.database.push(item.definition.clone());
             }
             "ACL" | "ACL LANGUAGE" | "DEFAULT ACL" => rights.push(script),
             "EVENT TRIGGER" => {
@@ -146,7 +148,8 @@ pub fn definitions(unit: &str, archive: &Archive, choice: &Choice<'_>) -> Defini
         }
     }
     found.after.append(&mut rights);
-    let filled = |i: &&Item| i.what == "MATERIALIZED VIEW" && choice.filled.contains(&i.object.1) && !gone.contains(&i.id);
+    let filled =
+        |i: &&Item| i.what == "MATERIALIZED VIEW" && choice.filled.contains(&i.object.1) && !gone.contains(&i.id);
     for view in archive.items.iter().filter(filled) {
         let schema = view.schema.as_deref().unwrap_or_default();
         let member = Member::new(unit, &format!("rows of {}", view.tag), Kind::Object, Phase::After).in_schema(schema);
@@ -191,7 +194,8 @@ fn tables<'a>(items: &'a [Item], owned: &BTreeMap<u32, u32>) -> BTreeMap<i64, &'
         };
         // A comment or a right of a table, or of what hangs on one.
         let through = || item.needs.iter().find_map(|n| found.get(n).copied().or_else(|| by_id.get(n).copied()));
-        let about = matches!(item.what.as_str(), "COMMENT" | "ACL" | "SECURITY LABEL" | "SEQUENCE OWNED BY" | "INDEX ATTACH");
+        let about =
+            matches!(item.what.as_str(), "COMMENT" | "ACL" | "SECURITY LABEL" | "SEQUENCE OWNED BY" | "INDEX ATTACH");
         if let Some(table) = table.copied().or_else(|| if about { through() } else { None }) {
             found.insert(item.id, table);
         }
@@ -202,7 +206,10 @@ fn tables<'a>(items: &'a [Item], owned: &BTreeMap<u32, u32>) -> BTreeMap<i64, &'
 fn script(unit: &str, item: &Item, table: Option<&Item>, section: Section, choice: &Choice<'_>) -> Script {
     let rights = matches!(item.what.as_str(), "ACL" | "ACL LANGUAGE" | "DEFAULT ACL" | "EVENT TRIGGER");
     let phase = if rights || section == Section::After { Phase::After } else { Phase::Before };
-    let own = table.and_then(|t| item.tag.strip_prefix(t.tag.as_str())).and_then(|t| t.strip_prefix(' ')).unwrap_or(&item.tag);
+    let own = table
+        .and_then(|t| item.tag.strip_prefix(t.tag.as_str()))
+        .and_then(|t| t.strip_prefix(' '))
+        .unwrap_or(&item.tag);
     let (kind, name) = match item.what.as_str() {
         "TABLE" | "FOREIGN TABLE" => (Kind::Table, item.tag.clone()),
         "VIEW" | "MATERIALIZED VIEW" => (Kind::View, item.tag.clone()),
@@ -251,9 +258,25 @@ fn owner(item: &Item) -> String {
             let drop = item.drop.trim_end().trim_end_matches(';');
             drop.strip_prefix("DROP ").map(str::to_owned)
         }
-        "COLLATION" | "CONVERSION" | "DOMAIN" | "FOREIGN TABLE" | "MATERIALIZED VIEW" | "SEQUENCE" | "STATISTICS"
-        | "TABLE" | "TEXT SEARCH DICTIONARY" | "TEXT SEARCH CONFIGURATION" | "TYPE" | "VIEW" | "DATABASE"
-        | "PROCEDURAL LANGUAGE" | "SCHEMA" | "EVENT TRIGGER" | "FOREIGN DATA WRAPPER" | "SERVER" | "PUBLICATION"
+        "COLLATION"
+        | "CONVERSION"
+        | "DOMAIN"
+        | "FOREIGN TABLE"
+        | "MATERIALIZED VIEW"
+        | "SEQUENCE"
+        | "STATISTICS"
+        | "TABLE"
+        | "TEXT SEARCH DICTIONARY"
+        | "TEXT SEARCH CONFIGURATION"
+        | "TYPE"
+        | "VIEW"
+        | "DATABASE"
+        | "PROCEDURAL LANGUAGE"
+        | "SCHEMA"
+        | "EVENT TRIGGER"
+        | "FOREIGN DATA WRAPPER"
+        | "SERVER"
+        | "PUBLICATION"
         | "SUBSCRIPTION" => {
             let name = item.schema.as_deref().map_or_else(|| quoted(&item.tag), |s| qualified(s, &item.tag));
             Some(format!("{} {name}", item.what))
@@ -312,7 +335,9 @@ mod tests {
         let all = choice(&BTreeSet::new());
         assert_eq!(names(&all.before), ["a", "b", "v", "m"]);
         assert_eq!(names(&all.after), ["fk constraint a_fk", "a_x", "acl TABLE a", "rows of m", "event trigger e"]);
-        assert!(all.before[0].text.contains("-- COMMENT TABLE a;\n-- owner\nALTER TABLE \"public\".\"a\" OWNER TO \"me\";"));
+        assert!(
+            all.before[0].text.contains("-- COMMENT TABLE a;\n-- owner\nALTER TABLE \"public\".\"a\" OWNER TO \"me\";")
+        );
         assert_eq!(all.after[2].member.table(), Some("a"));
         let some = choice(&BTreeSet::from([1004]));
         assert_eq!((names(&some.before), some.left_out.len()), (vec!["a".to_owned(), "m".to_owned()], 2));

@@ -156,7 +156,8 @@ impl<'a> Reader<'a> {
         let schema = filled(self.text()?);
         let tablespace = self.text()?;
         let method = filled(self.text()?);
-        let relkind = if minor >= 16 { u8::try_from(self.int()?).ok().filter(|k| *k > 0).map(char::from) } else { None };
+        let relkind =
+            if minor >= 16 { u8::try_from(self.int()?).ok().filter(|k| *k > 0).map(char::from) } else { None };
         let owner = self.text()?.unwrap_or_default();
         self.text()?; // Whether it has OIDs.
         let mut needs = Vec::new();
@@ -174,7 +175,9 @@ mod tests {
 
     #[test]
     fn what_is_cut_or_of_another_format_is_an_error() {
-        for bad in [&b""[..], b"PGDMP", b"PGDMP\x01\x11\x00\x04\x08\x01", b"PGDMP\x01\x0e\x00\x04\x08\x03", b"-- a script"] {
+        for bad in
+            [&b""[..], b"PGDMP", b"PGDMP\x01\x11\x00\x04\x08\x01", b"PGDMP\x01\x0e\x00\x04\x08\x03", b"-- a script"]
+        {
             assert!(parse(bad).is_err(), "{bad:?}");
         }
         assert!(parse(b"PGDMP\x01\x11\x00\x04\x08\x01").unwrap_err().contains("1.17"));

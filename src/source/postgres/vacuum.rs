@@ -15,6 +15,7 @@ use crate::base::Stop;
 use crate::job::{PostgresSpec, VacuumRule};
 use crate::source::contract::{Care, Cared, Chore, Error, ErrorKind, Result};
 use crate::source::postgres::connect::{Connector, server_version};
+use crate::source::postgres::definition::quoted;
 use crate::source::postgres::fault::{run, wrap};
 use crate::source::postgres::survey;
 use crate::source::postgres::watch;
@@ -212,10 +213,6 @@ fn facts(client: &mut Client, oids: Vec<u32>, doing: &str) -> Result<BTreeMap<u3
 /// The name the control table has for a table.
 fn called(schema: &str, name: &str) -> String {
     if schema == CONTROL.0 { name.to_owned() } else { format!("{schema}.{name}") }
-}
-
-fn quoted(name: &str) -> String {
-    format!("\"{}\"", name.replace('"', "\"\""))
 }
 
 /// Days of the calendar from `date`, as PostgreSQL writes it, to `today`.
