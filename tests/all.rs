@@ -22,6 +22,7 @@ mod mysql_restore;
 mod mysql_state;
 mod notify;
 mod pg_connect;
+mod pg_doctor;
 mod policy;
 mod quickstart;
 mod records;

@@ -6,10 +6,12 @@ mod aside;
 mod connect;
 mod creation;
 mod definition;
+mod doctor;
 mod fault;
 mod fit;
 mod large;
 mod later;
+mod needs;
 mod outside;
 pub mod present;
 mod program;
@@ -30,20 +32,22 @@ use crate::source::postgres::connect::{Connector, server_version};
 use crate::source::postgres::snapshot::PostgresSnapshot;
 use crate::source::postgres::target::PostgresTarget;
 use crate::source::postgres::vacuum::Vacuums;
+use crate::world::{Clock, World};
 
 /// A server.
 pub struct Postgres {
     spec: PostgresSpec,
     connector: Connector,
     vacuums: Vacuums,
+    clock: Clock,
 }
 
 impl Postgres {
     /// The server of `spec`; its password is revealed now, and it is not asked yet.
-    pub fn open(spec: &PostgresSpec, stop: &Stop) -> Result<Postgres> {
+    pub fn open(spec: &PostgresSpec, world: &World, stop: &Stop) -> Result<Postgres> {
         let connector = Connector::new(spec, stop)?;
         let vacuums = Vacuums::new(spec, &connector);
-        Ok(Postgres { spec: spec.clone(), connector, vacuums })
+        Ok(Postgres { spec: spec.clone(), connector, vacuums, clock: world.clock.clone() })
     }
 }
 
@@ -66,8 +70,8 @@ impl Source for Postgres {
         Ok(facts)
     }
 
-    fn examine(&self, _purpose: Purpose, _stop: &Stop) -> Result<Examined> {
-        Ok(Examined::default())
+    fn examine(&self, purpose: Purpose, stop: &Stop) -> Result<Examined> {
+        doctor::examine(&self.spec, &self.connector, &self.clock, purpose, stop)
     }
 
     fn snapshot(&self, reading: Reading, stop: &Stop) -> Result<Box<dyn Snapshot>> {
