@@ -24,6 +24,7 @@ mod notify;
 mod pg_connect;
 mod pg_doctor;
 mod policy;
+mod postgres;
 mod quickstart;
 mod records;
 mod run_job;

@@ -102,9 +102,9 @@ fn unit(
     needs: &mut Needs,
 ) -> Result<(Unit, Vec<Finding>)> {
     let mut client = connector.session(name, "examine")?;
-    let all = survey::relations(&mut client, name)?;
-    needs.look(&mut client, name, purpose)?;
     let found = held(&mut client, name)?;
+    let all = survey::glance(&mut client, name)?;
+    needs.look(&mut client, name, purpose)?;
     let locked = all.iter().filter(|r| r.kind != 'f').count();
     let takes = |r: Relation| {
         let (defined, rows) = survey::takes_table(spec, name, &r);

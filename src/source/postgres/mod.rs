@@ -24,6 +24,7 @@ mod toc;
 mod vacuum;
 mod view;
 mod watch;
+mod wire;
 
 use crate::base::Stop;
 use crate::job::PostgresSpec;
@@ -59,7 +60,7 @@ impl Source for Postgres {
             let mut client = self.connector.session(&name, "ask")?;
             let number = server_version(&mut client, "ask for the version")?;
             facts.version = format!("PostgreSQL {}.{}", number / 10_000, number % 10_000);
-            let relations = survey::relations(&mut client, &name)?;
+            let relations = survey::glance(&mut client, &name)?;
             let own = relations.iter().filter(|r| r.has_rows() && survey::takes_table(&self.spec, &name, r).1);
             let tables = own.map(|r| (r.title(), r.rows, r.bytes)).collect();
             facts.units.push(UnitFacts { name, tables });

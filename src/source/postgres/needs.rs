@@ -71,6 +71,10 @@ impl Needs {
                 let role = if self.maintain { "pg_maintain" } else { &owners };
                 self.lack(Grade::Alert, format!("GRANT {role} TO {user};"), without);
             }
+            if let (1.., Some(schemas)) = count(client, CLOSED)? {
+                let without = format!("tables of schema {schemas} of {unit} can't be vacuumed");
+                self.lack(Grade::Alert, format!("GRANT USAGE ON SCHEMA {schemas} TO {user};"), without);
+            }
             if let (1.., Some(_)) = count(client, CONTROL)? {
                 let without = format!("controle_vacuum can't be made in {unit}");
                 self.lack(Grade::Error, format!("GRANT CREATE ON SCHEMA public TO {user};"), without);
@@ -140,6 +144,12 @@ const FOREIGN: &str = "SELECT count(*), min(c.oid::pg_catalog.regclass::text), \
      WHERE c.relkind = 'r' AND c.relpersistence <> 't' AND n.nspname NOT IN ('pg_catalog', 'information_schema') \
      AND n.nspname !~ '^pg_(toast|temp)' AND NOT (pg_catalog.pg_has_role(c.relowner, 'USAGE') \
        OR pg_catalog.pg_has_role(d.datdba, 'USAGE'){also})";
+
+/// Schemas of tables that the user may not look into.
+const CLOSED: &str = "SELECT count(*), string_agg(pg_catalog.quote_ident(n.nspname), ', ' ORDER BY n.nspname) \
+     FROM pg_catalog.pg_namespace n WHERE n.nspname NOT IN ('pg_catalog', 'information_schema') \
+     AND n.nspname !~ '^pg_(toast|temp)' AND NOT pg_catalog.has_schema_privilege(n.oid, 'USAGE') \
+     AND EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.relnamespace = n.oid AND c.relkind = 'r')";
 
 /// Whether there is no control table and the user can't make one.
 const CONTROL: &str = "SELECT count(*), min(n.nspname)::text FROM pg_catalog.pg_namespace n WHERE n.nspname = 'public' \

@@ -58,7 +58,7 @@ impl Care for Vacuums {
         }
         let last = last(&mut client, unit)?;
         let mut chores = Vec::new();
-        let mut relations = survey::relations(&mut client, unit)?;
+        let mut relations = survey::glance(&mut client, unit)?;
         relations.retain(|r| r.has_rows() && survey::takes_table(&self.spec, unit, r).1);
         relations.retain(|r| (r.schema.as_str(), r.name.as_str()) != CONTROL);
         let oids = relations.iter().map(|r| r.oid).collect();
@@ -189,23 +189,30 @@ fn facts(client: &mut Client, oids: Vec<u32>, doing: &str) -> Result<BTreeMap<u3
         version if version >= 170_000 => " OR pg_catalog.has_table_privilege(c.oid, 'MAINTAIN')",
         _ => "",
     };
+    let kept = survey::KEPT;
     let sql = format!(
-        "SELECT c.oid, pg_catalog.pg_total_relation_size(c.oid), \
+        "SELECT c.oid, CASE WHEN {kept} THEN c.relpages::int8 * pg_catalog.current_setting('block_size')::int8 \
+         ELSE pg_catalog.pg_total_relation_size(c.oid) END, \
          pg_catalog.pg_has_role(c.relowner, 'USAGE') OR pg_catalog.pg_has_role(d.datdba, 'USAGE'){maintain}, \
-         pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(c.relowner)), pg_catalog.quote_ident(current_user) \
-         FROM pg_catalog.pg_class c, pg_catalog.pg_database d \
-         WHERE d.datname = pg_catalog.current_database() AND c.oid = ANY($1)"
+         pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(c.relowner)), pg_catalog.quote_ident(current_user), \
+         pg_catalog.quote_ident(n.nspname), pg_catalog.has_schema_privilege(n.oid, 'USAGE') \
+         FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
+         JOIN pg_catalog.pg_database d ON d.datname = pg_catalog.current_database() WHERE c.oid = ANY($1)"
     );
     let rows = client.query(&sql, &[&oids]).map_err(|e| wrap(doing, e))?;
     let fact = |row: &Row| {
         let bytes = row.get::<_, Option<i64>>(1).and_then(|b| u64::try_from(b).ok()).unwrap_or(0);
         let (owner, user): (String, String) = (row.get(3), row.get(4));
-        let may = row.get::<_, Option<bool>>(2) == Some(true);
-        let obstacle = || match maintain {
-            "" => format!("it belongs to {owner}; run: GRANT {owner} TO {user};"),
-            _ => format!("it belongs to {owner}; run: GRANT MAINTAIN ON the table TO {user}; or GRANT pg_maintain TO {user};"),
+        let obstacle = match (row.get::<_, Option<bool>>(2) == Some(true), row.get::<_, bool>(6), maintain) {
+            (true, true, _) => None,
+            (true, false, _) => {
+                let schema: String = row.get(5);
+                Some(format!("its schema is closed; run: GRANT USAGE ON SCHEMA {schema} TO {user};"))
+            }
+            (false, _, "") => Some(format!("it belongs to {owner}; run: GRANT {owner} TO {user};")),
+            (false, ..) => Some(format!("it belongs to {owner}; run: GRANT pg_maintain TO {user};")),
         };
-        (row.get(0), (bytes, (!may).then(obstacle)))
+        (row.get(0), (bytes, obstacle))
     };
     Ok(rows.iter().map(fact).collect())
 }
