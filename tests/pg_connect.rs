@@ -79,8 +79,13 @@ fn a_private_ca_is_believed_for_the_name_in_the_certificate_only() {
         for fields in ["tls \"verify-ca\"; ca \"ca.pem\"", "tls \"require\"", "tls \"require\"; ca \"other.pem\""] {
             plan(&space(&named, fields), 0);
         }
-        refused(&space(&named, "tls \"verify-full\"; ca \"ca.pem\""), &["certificate not valid for name", "127.0.0.1", "wants the host's name"]);
-        for fields in ["tls \"verify-full\"; ca \"other.pem\"", "tls \"verify-ca\"; ca \"other.pem\"", "tls \"verify-full\""] {
+        refused(
+            &space(&named, "tls \"verify-full\"; ca \"ca.pem\""),
+            &["certificate not valid for name", "127.0.0.1", "wants the host's name"],
+        );
+        for fields in
+            ["tls \"verify-full\"; ca \"other.pem\"", "tls \"verify-ca\"; ca \"other.pem\"", "tls \"verify-full\""]
+        {
             refused(&space(&good, fields), &["UnknownIssuer", "`ca` names"]);
         }
         // On this machine, in the clear: the server does not want that.
@@ -185,7 +190,10 @@ fn a_socket_is_a_way_in() {
         let fields = format!("socket \"{}\"; port {}", server.socket.display(), server.port);
         let said = plan(&space(&fields), 0);
         assert!(said.contains("database postgres"), "{said}");
-        refused(&space(&format!("socket \"{}\"; port 1", server.socket.display())), &[":1: error connecting to server", "No such file"]);
+        refused(
+            &space(&format!("socket \"{}\"; port 1", server.socket.display())),
+            &[":1: error connecting to server", "No such file"],
+        );
     }
 }
 
@@ -196,7 +204,8 @@ fn of_several_hosts_the_one_that_answers_and_has_the_role_is_taken() {
         let folder = tempfile::tempdir().unwrap();
         let data = folder.path().join("data");
         primary.run("pg_basebackup", &["-D", data.to_str().unwrap(), "-R", "-c", "fast"]);
-        let standby = version.setup().on(&data).hba("host all all 127.0.0.0/8 trust").at("127.0.0.2", primary.port).start();
+        let standby =
+            version.setup().on(&data).hba("host all all 127.0.0.0/8 trust").at("127.0.0.2", primary.port).start();
         let space = |hosts: &str, rest: &str| space(&format!("host {hosts}; port {}; {rest}", primary.port));
         let standby_first = "\"127.0.0.2\" \"127.0.0.1\"";
         plan(&space(standby_first, "session \"primary\""), 0);

@@ -119,14 +119,17 @@ fn a_healthy_server_has_one_line_for_each_thing_and_nothing_to_repair() {
 
 #[test]
 fn too_few_connections_and_locks_are_named_with_the_setting() {
-    let server = Pg::V15.start(&["max_connections=8", "max_locks_per_transaction=10", "wal_level=minimal", "max_wal_senders=0"]);
+    let server =
+        Pg::V15.start(&["max_connections=8", "max_locks_per_transaction=10", "wal_level=minimal", "max_wal_senders=0"]);
     server.sql("postgres", "CREATE DATABASE erp");
     let tables: String = (0..60).map(|n| format!("CREATE UNLOGGED TABLE t{n} (a int);")).collect();
     for part in tables.split_inclusive(';') {
         server.sql("erp", part);
     }
     let lines = doctor(&space(&server, "postgres", "", DUMP), 0);
-    assert!(said(&lines, "connections").starts_with("alert 0 of 8 are in use, 3 are kept for superusers; the dump takes 6"));
+    assert!(
+        said(&lines, "connections").starts_with("alert 0 of 8 are in use, 3 are kept for superusers; the dump takes 6")
+    );
     let locks = said(&lines, "locks");
     assert!(locks.starts_with("alert a dump takes 120, the server has room for about 80"), "{locks}");
     assert!(locks.contains("max_locks_per_transaction=19 or more"), "{locks}");
@@ -143,7 +146,10 @@ fn a_table_that_somebody_keeps_everybody_off_is_named() {
         let mut held = holder.transaction().unwrap();
         held.batch_execute("LOCK TABLE guarded IN ACCESS EXCLUSIVE MODE").unwrap();
         let found = said(&doctor(&space(&server, "postgres", "", DUMP), 0), "locks held");
-        assert!(found.starts_with("alert connection ") && found.contains("keeps everybody off erp.public.guarded"), "{found}");
+        assert!(
+            found.starts_with("alert connection ") && found.contains("keeps everybody off erp.public.guarded"),
+            "{found}"
+        );
     }
 }
 
@@ -159,7 +165,10 @@ fn a_standby_is_told_from_a_primary_and_can_not_be_written_to() {
         let standby = version.setup().on(&data).start();
         let lines = doctor(&space(&standby, "postgres", "", DUMP), 0);
         let found = said(&lines, "replication");
-        assert!(found.starts_with("alert a standby, hot_standby_feedback off, max_standby_streaming_delay 30s"), "{found}");
+        assert!(
+            found.starts_with("alert a standby, hot_standby_feedback off, max_standby_streaming_delay 30s"),
+            "{found}"
+        );
         assert!(said(&lines, "tables").starts_with("alert erp.public.quick: unlogged; a standby can't read it"));
         let found = said(&doctor(&space(&standby, "postgres", "", "vacuum \"db\""), 1), "replication");
         assert!(found.starts_with("error a standby: nothing can be written to it Name the primary"), "{found}");

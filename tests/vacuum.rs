@@ -8,7 +8,8 @@ use crate::space::{Ran, Space, until, word};
 const ZONE: &str = "America/Porto_Velho";
 
 /// The seed's own table.
-const FIXTURE: &str = "CREATE TABLE exemplo_vacuo (id bigserial PRIMARY KEY, codigo text, quantidade int, marcado boolean);
+const FIXTURE: &str =
+    "CREATE TABLE exemplo_vacuo (id bigserial PRIMARY KEY, codigo text, quantidade int, marcado boolean);
     INSERT INTO exemplo_vacuo (codigo, quantidade, marcado)
         SELECT 'ITEM-' || g, (random() * 100)::int, false FROM generate_series(1, 1000000) g;
     UPDATE exemplo_vacuo SET quantidade = quantidade + 1, marcado = true WHERE id % 10 IN (1, 2, 3);
@@ -75,11 +76,14 @@ fn the_seeds_table_has_no_dead_row_after_vacuum_full_and_is_smaller() {
         until("nothing is dead", || (dead() == 0).then_some(()));
         assert!(bytes() < before * 8 / 10, "{before} before, {} after", bytes());
         assert_eq!(newest(&server, "exemplo_vacuo"), "VACUUM FULL ANALYZE today");
-        let columns = "SELECT string_agg(column_name || ' ' || data_type || ' ' || is_nullable, ', ' ORDER BY ordinal_position)
+        let columns =
+            "SELECT string_agg(column_name || ' ' || data_type || ' ' || is_nullable, ', ' ORDER BY ordinal_position)
                        FROM information_schema.columns WHERE table_name = 'controle_vacuum'";
         assert_eq!(
             server.value("erp", columns).as_deref(),
-            Some("id integer NO, tabela_nome text NO, ultima_execucao timestamp without time zone NO, tipo_vacuum text YES")
+            Some(
+                "id integer NO, tabela_nome text NO, ultima_execucao timestamp without time zone NO, tipo_vacuum text YES"
+            )
         );
         let again = run(&space, 0);
         let line = "erp.public.exemplo_vacuo: Último VACUUM foi há 0 dias. Não é necessário executar novamente.";
@@ -169,7 +173,7 @@ fn a_locked_table_is_alerta_and_the_others_are_vacuumed() {
 }
 
 #[test]
-fn a_vacuum_comes_before_the_dump_of_its_source_wherever_it_stands_and_its_failure_keeps_no_dump_away() {
+fn a_vacuum_comes_before_the_dump_of_its_source_wherever_it_stands() {
     let space = Space::new().job(
         "sources { postgres \"erp\" host=\"127.0.0.1\" port=1 ; sqlite \"app\" path=\"app.db\" }\n\
          stores { dir \"nas\" path=\"store\" { keep last=3 } }\n\
@@ -185,6 +189,36 @@ fn a_vacuum_comes_before_the_dump_of_its_source_wherever_it_stands_and_its_failu
 }
 
 #[test]
+fn a_locked_table_keeps_no_backup_away_and_the_vacuum_ends_before_the_dump_begins() {
+    for version in Pg::ALL {
+        let server = version.start(&[]);
+        server.sql("postgres", "CREATE DATABASE erp");
+        server.sql("erp", "CREATE TABLE busy (a int); INSERT INTO busy VALUES (1); CREATE TABLE free (a int)");
+        let mut holder = server.client("erp");
+        let mut held = holder.transaction().unwrap();
+        held.batch_execute("LOCK TABLE busy IN ACCESS SHARE MODE").unwrap();
+        let space = Space::new().job(&format!(
+            "sources {{ postgres \"erp\" socket=\"{}\" port={} {{ databases \"erp\" }} }}\n\
+             stores {{ dir \"nas\" path=\"store\" {{ keep last=3 }} }}\n\
+             tools {{ postgres \"{}\" }}\n\
+             job \"j\" {{ dump \"erp\" {{ send \"nas\"; verify \"nas\" }}; vacuum \"erp\" lock-timeout=\"1s\" }}\n",
+            server.socket.display(),
+            server.port,
+            version.programs().display()
+        ));
+        let events = run(&space, 2).json();
+        let at = |event: &str, address: &str| {
+            events.iter().position(|e| e["event"] == event && e["address"] == address).expect(address)
+        };
+        assert!(at("step-finished", "j/vacuum/erp") < at("step-started", "j/dump/erp"));
+        assert_eq!(events[at("step-finished", "j/vacuum/erp")]["verdict"], "alert");
+        assert_eq!(events[at("step-finished", "j/dump/erp")]["verdict"], "success");
+        assert_eq!(events.last().unwrap()["verdict"], "alert");
+        assert_eq!(word(&space.list()[0], "proof"), "read");
+    }
+}
+
+#[test]
 fn a_user_who_may_not_vacuum_a_table_hears_what_to_grant() {
     for version in Pg::ALL {
         let server = version.start(&[]);
@@ -196,11 +230,17 @@ fn a_user_who_may_not_vacuum_a_table_hears_what_to_grant() {
         let ran = run(&space, 1);
         let failed = ran.json().into_iter().find(|e| e["event"] == "step-finished").unwrap();
         assert!(word(&failed["failure"], "message").contains("controle_vacuum"), "{failed}");
-        assert!(word(&failed["failure"], "hint").contains("CREATE TABLE IF NOT EXISTS public.controle_vacuum"), "{failed}");
+        assert!(
+            word(&failed["failure"], "hint").contains("CREATE TABLE IF NOT EXISTS public.controle_vacuum"),
+            "{failed}"
+        );
         server.sql("erp", "GRANT CREATE ON SCHEMA public TO keeper");
         let ran = run(&space, 2);
         let alert = said(&ran).into_iter().find(|(level, _)| level == "alert").unwrap().1;
-        assert!(alert.starts_with("erp.public.theirs: VACUUM FULL ANALYZE can't be run: it belongs to owner_of_it"), "{alert}");
+        assert!(
+            alert.starts_with("erp.public.theirs: VACUUM FULL ANALYZE can't be run: it belongs to owner_of_it"),
+            "{alert}"
+        );
         assert_eq!([newest(&server, "theirs"), newest(&server, "mine")], ["", "VACUUM FULL ANALYZE today"]);
         let grant = match version {
             Pg::V15 => "GRANT owner_of_it TO keeper",

@@ -7,7 +7,9 @@ use std::sync::Arc;
 use kdl::KdlNode;
 
 use crate::base::{Complaint, Span, Spanned, Text};
-use crate::job::{ArchiveSpec, Dump, Engine, EnvValue, Exec, Job, NotifySpec, Send, Step, StepDecl, Vacuum, VacuumRule, Verify};
+use crate::job::{
+    ArchiveSpec, Dump, Engine, EnvValue, Exec, Job, NotifySpec, Send, Step, StepDecl, Vacuum, VacuumRule, Verify,
+};
 use crate::syntax::mask::is_secret;
 use crate::syntax::node::{Block, Node, Variable, name_span};
 use crate::syntax::table::Kind;

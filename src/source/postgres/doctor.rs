@@ -142,7 +142,8 @@ fn version(number: u32) -> Finding {
 }
 
 fn tls(client: &mut Client, connector: &Connector) -> Finding {
-    let sql = "SELECT version || ' ' || cipher FROM pg_catalog.pg_stat_ssl WHERE pid = pg_catalog.pg_backend_pid() AND ssl";
+    let sql =
+        "SELECT version || ' ' || cipher FROM pg_catalog.pg_stat_ssl WHERE pid = pg_catalog.pg_backend_pid() AND ssl";
     match ask::<String>(client, sql) {
         Some(found) => Finding::ok("TLS", found),
         None if connector.is_local() => Finding::ok("TLS", "not in use, and the bytes stay on this machine"),
@@ -178,11 +179,9 @@ fn apart(unit: &Unit, standby: bool) -> Option<Finding> {
     let more = if unlogged.len() > 1 { format!(" and {} more", unlogged.len() - 1) } else { String::new() };
     let what = format!("{}.{first}{more}: unlogged", unit.name);
     Some(match standby {
-        true => Finding::alert(
-            "tables",
-            format!("{what}; a standby can't read it"),
-            "Dump the primary, or `exclude` them.",
-        ),
+        true => {
+            Finding::alert("tables", format!("{what}; a standby can't read it"), "Dump the primary, or `exclude` them.")
+        }
         false => Finding::ok("tables", format!("{what}; a crash or a physical restore leaves it empty")),
     })
 }
@@ -266,8 +265,11 @@ fn transactions(client: &mut Client) -> Finding {
     if old.is_empty() {
         return Finding::ok(looked, format!("none is open for {OLD} s or longer"));
     }
-    let named: Vec<String> =
-        old.iter().take(NAMED).map(|(pid, seconds)| format!("connection {pid} holds one open for {seconds:.0} s")).collect();
+    let named: Vec<String> = old
+        .iter()
+        .take(NAMED)
+        .map(|(pid, seconds)| format!("connection {pid} holds one open for {seconds:.0} s"))
+        .collect();
     let more = if old.len() > NAMED { format!(", {} more are as old", old.len() - NAMED) } else { String::new() };
     let advice = "End it, or dump later: VACUUM can't remove what it may still see, and an ALTER that waits for it keeps \
                   the dump waiting.";
@@ -308,6 +310,7 @@ fn role(client: &mut Client, standby: bool, purpose: Purpose) -> Finding {
     let feedback = text(client, "hot_standby_feedback").unwrap_or_else(|| "unknown".into());
     let delay = text(client, "max_standby_streaming_delay").unwrap_or_else(|| "unknown".into());
     let found = format!("a standby, hot_standby_feedback {feedback}, max_standby_streaming_delay {delay}");
-    let advice = "Set max_standby_streaming_delay=-1, or hot_standby_feedback=on: a dump that takes longer is cancelled.";
+    let advice =
+        "Set max_standby_streaming_delay=-1, or hot_standby_feedback=on: a dump that takes longer is cancelled.";
     Finding::judged(delay == "-1" || feedback == "on", looked, found, advice)
 }

@@ -225,7 +225,8 @@ fn called(schema: &str, name: &str) -> String {
 /// Days of the calendar from `date`, as PostgreSQL writes it, to `today`.
 fn days(unit: &str, date: &str, today: Date) -> Result<i64> {
     let date: Date = date.parse().map_err(|_| {
-        let error = Error::new(ErrorKind::Refused, format!("read {unit}.public.controle_vacuum"), format!("the date {date}"));
+        let error =
+            Error::new(ErrorKind::Refused, format!("read {unit}.public.controle_vacuum"), format!("the date {date}"));
         error.hint("Correct `ultima_execucao` in that row, or delete it.")
     })?;
     Ok(i64::from((today - date).get_days()))
