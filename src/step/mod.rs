@@ -7,6 +7,7 @@ mod fault;
 mod perform;
 mod restore;
 mod retire;
+mod vacuum;
 mod verify;
 
 pub use fault::Fault;
