@@ -55,7 +55,7 @@ pub fn job(server: &PgServer, source: &str, dump: &str) -> String {
     )
 }
 
-fn back_up(server: &PgServer, source: &str, dump: &str) -> (Space, Ran) {
+pub fn back_up(server: &PgServer, source: &str, dump: &str) -> (Space, Ran) {
     let space = Space::new().job(&job(server, source, dump));
     let ran = space.run(&["run", "job.kdl"]).expect(0);
     (space, ran)

@@ -8,10 +8,12 @@ mod site;
 mod source;
 mod step;
 mod store;
+mod vacuum;
 
 pub use policy::{ArchiveSpec, Compression, KeepSpec, NotifyKind, NotifyOn, NotifySpec};
 pub use schedule::Schedule;
 pub use site::{CatalogSpec, MailSpec, Site};
 pub use source::{HostRole, Inconsistent, MysqlSpec, PostgresSpec, Source, SourceSpec, SqliteSpec, Tls, TlsMode};
-pub use step::{Dump, DumpForm, Engine, EnvValue, Exec, Job, JobFile, Send, Step, StepDecl, Verify};
+pub use step::{Dump, DumpForm, Engine, EnvValue, Exec, Job, JobFile, Send, Step, StepDecl, Vacuum, Verify};
 pub use store::{DirSpec, S3Spec, Store, StoreSpec};
+pub use vacuum::{Treatment, VacuumRule};

@@ -3,6 +3,7 @@
 //! Asks nobody: what servers and stores say comes in as an [`Outlook`] and is only shown.
 
 mod build;
+mod draft;
 mod graph;
 mod lint;
 mod problem;
@@ -10,7 +11,8 @@ mod show;
 
 pub use build::build;
 pub use graph::{
-    Archive, Backup, CopyPlan, Edge, Exec, Needs, Plan, Retire, SourceRef, Step, StepKind, StoreRef, Verify, Which,
+    Archive, Backup, CopyPlan, Edge, Exec, Needs, Plan, Retire, SourceRef, Step, StepKind, StoreRef, Vacuum, Verify,
+    Which,
 };
 pub use lint::lint;
 pub use show::{Outlook, show};

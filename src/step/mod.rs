@@ -8,6 +8,7 @@ mod fault;
 mod perform;
 mod restore;
 mod retire;
+mod vacuum;
 mod verify;
 
 pub use export::scripts;

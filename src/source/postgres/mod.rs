@@ -8,12 +8,14 @@ mod connect;
 mod creation;
 mod cut;
 mod definition;
+mod doctor;
 mod dumper;
 mod fault;
 mod fit;
 mod globals;
 mod large;
 mod later;
+mod needs;
 mod outside;
 mod pattern;
 pub mod present;
@@ -26,7 +28,9 @@ mod staged;
 mod survey;
 mod target;
 mod toc;
+mod vacuum;
 mod view;
+mod watch;
 mod wire;
 
 use std::path::PathBuf;
@@ -34,19 +38,22 @@ use std::path::PathBuf;
 use crate::base::Stop;
 use crate::job::{DumpForm, Engine, PostgresSpec};
 use crate::source::contract::{
-    Examined, Facts, Program, Purpose, Reading, Result, Snapshot, Source, Target, UnitFacts,
+    Care, Examined, Facts, Program, Purpose, Reading, Result, Snapshot, Source, Target, UnitFacts,
 };
 use crate::source::postgres::connect::{Connector, server_version};
 use crate::source::postgres::dumper::DumperSnapshot;
 use crate::source::postgres::snapshot::PostgresSnapshot;
 use crate::source::postgres::staged::Archives;
 use crate::source::postgres::target::PostgresTarget;
-use crate::world::World;
+use crate::source::postgres::vacuum::Vacuums;
+use crate::world::{Clock, World};
 
 /// A server.
 pub struct Postgres {
     spec: PostgresSpec,
     connector: Connector,
+    vacuums: Vacuums,
+    clock: Clock,
     /// Where dump programs have their private folder.
     staging: PathBuf,
 }
@@ -55,8 +62,10 @@ impl Postgres {
     /// The server of `spec`; its password is revealed now, and it is not asked yet.
     /// Dump programs stage in the state folder.
     pub fn open(spec: &PostgresSpec, world: &World, stop: &Stop) -> Result<Postgres> {
-        let staging = world.state.join("staging");
-        Ok(Postgres { spec: spec.clone(), connector: Connector::new(spec, stop)?, staging })
+        let connector = Connector::new(spec, stop)?;
+        let vacuums = Vacuums::new(spec, &connector);
+        let (clock, staging) = (world.clock.clone(), world.state.join("staging"));
+        Ok(Postgres { spec: spec.clone(), connector, vacuums, clock, staging })
     }
 }
 
@@ -68,7 +77,7 @@ impl Source for Postgres {
             let mut client = self.connector.session(&name, "ask")?;
             let number = server_version(&mut client, "ask for the version")?;
             facts.version = format!("PostgreSQL {}.{}", number / 10_000, number % 10_000);
-            let relations = survey::relations(&mut client, &name)?;
+            let relations = survey::glance(&mut client, &name)?;
             let own = relations.iter().filter(|r| r.has_rows() && survey::takes_table(&self.spec, &name, r).1);
             let tables = own.map(|r| (r.title(), r.rows, r.bytes)).collect();
             facts.units.push(UnitFacts { name, tables });
@@ -79,8 +88,8 @@ impl Source for Postgres {
         Ok(facts)
     }
 
-    fn examine(&self, _purpose: Purpose, _stop: &Stop) -> Result<Examined> {
-        Ok(Examined::default())
+    fn examine(&self, purpose: Purpose, stop: &Stop) -> Result<Examined> {
+        doctor::examine(&self.spec, &self.connector, &self.clock, purpose, stop)
     }
 
     fn engine(&self, engine: Engine, stop: &Stop) -> Result<Option<Program>> {
@@ -115,6 +124,10 @@ impl Source for Postgres {
             threads,
             stop,
         )?))
+    }
+
+    fn care(&self) -> Option<&dyn Care> {
+        Some(&self.vacuums)
     }
 
     fn place(&self) -> &str {
