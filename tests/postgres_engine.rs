@@ -254,3 +254,27 @@ fn a_missing_or_older_program_is_named_before_any_work() {
     let ran = space.run(&["doctor", "job.kdl"]);
     assert!(ran.stdout.contains("engine pg_dump") && ran.stdout.contains("pg_dump 17."), "{}", ran.stdout);
 }
+
+#[test]
+fn several_databases_come_back_together_or_alone_and_a_drill_proves_them() {
+    let server = Pg::V15.start(&[]);
+    for name in ["one", "it's = two"] {
+        server.run("createdb", &[name]);
+        server.sql(name, "CREATE TABLE t AS SELECT 7 AS a");
+    }
+    for form in FORMS {
+        let text = job(&server, "databases \"one\" \"it's*\"", &engine(form));
+        let target = Pg::V15.start(&[]);
+        let scratch = format!("}}\n postgres \"scratch\" host=\"127.0.0.1\" port={} scratch=#true\n}}", target.port);
+        let text = text.replacen("} }", &scratch, 1).replace("verify \"disk\"", "verify \"disk\" into=\"scratch\"");
+        let space = Space::new().job(&text);
+        space.back_up();
+        // Twice: what a drill left is replaced by the next one.
+        space.back_up();
+        let back = |name: &str| target.value(name, "SELECT a FROM t");
+        assert_eq!([back("one"), back("it's = two")], [Some("7".into()), Some("7".into())], "{form}");
+        restore(&space, &server, &["--only", "it's = two", "--as", &format!("new {form}")], 0);
+        assert_eq!(server.value(&format!("new {form}"), "SELECT a FROM t").as_deref(), Some("7"));
+        assert!(is_swept(&space));
+    }
+}

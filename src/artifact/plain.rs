@@ -283,7 +283,7 @@ mod tests {
                 prop_assert!(bytes > 0);
                 rest = &rest[bytes..];
             }
-            drop(plain_rows(&bytes));
+            prop_assert!(plain_rows(&bytes).is_none_or(|rows| rows <= bytes.len()));
         }
     }
 }

@@ -61,6 +61,11 @@ impl Meter {
         self.waiting.store(true, Ordering::Relaxed);
     }
 
+    /// Says that from now on it counts again.
+    pub fn go_on(&self) {
+        self.waiting.store(false, Ordering::Relaxed);
+    }
+
     /// Whether standing still is no stall.
     pub fn is_waiting(&self) -> bool {
         self.waiting.load(Ordering::Relaxed)

@@ -47,7 +47,10 @@ pub fn restore(restore: &Restore<'_>, stop: &Stop) -> Result<Vec<Damage>, Error>
             chosen.iter().copied().filter(|e| manifest.members[e.member].phase == phase).collect();
         load_phase(restore, &own, if phase == Phase::Data { restore.target.workers() } else { 1 }, &left, stop)?;
         if phase != Phase::Before {
+            // Indexes and archives of a program are the server's work, however long it takes.
+            restore.fetch.meter.wait();
             make_later(restore.target, &left, stop)?;
+            restore.fetch.meter.go_on();
         }
     }
     restore.target.settle(stop)?;

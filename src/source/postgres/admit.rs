@@ -97,9 +97,10 @@ impl Admission {
             let made = ["CREATE ROLE ", "CREATE TABLESPACE "].iter().any(|head| statement.starts_with(head));
             let kept = grantee(statement)
                 .is_some_and(|role| member.kind == Kind::Grants && there.kept.contains(&format!("role {role}")));
-            if !(made && replaced) && !kept {
-                run(client, statement)?;
+            if kept || (made && replaced) {
+                continue;
             }
+            run(client, statement)?;
         }
     }
 
