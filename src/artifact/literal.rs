@@ -131,7 +131,7 @@ mod tests {
                     match (special[usize::from(*byte)], dialect) {
                         (0, _) => expected.push(*byte),
                         (letter, Dialect::Mysql) => expected.extend_from_slice(&[b'\\', letter]),
-                        (letter, Dialect::Sqlite) => expected.extend_from_slice(&[letter, letter]),
+                        (letter, Dialect::Sqlite | Dialect::Postgres) => expected.extend_from_slice(&[letter, letter]),
                     }
                 }
                 expected.push(b'\'');

@@ -5,6 +5,7 @@
 mod connect;
 mod fault;
 mod outside;
+pub mod program;
 mod secure;
 mod survey;
 
