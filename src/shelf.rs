@@ -15,7 +15,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use crate::artifact::{Damage, Level, MANIFEST, Manifest, Naming, ProofLine, is_proof_of, proof_key};
-use crate::base::Stop;
+use crate::base::{Id, Stop};
 use crate::store::contract::{Error as StoreError, ErrorKind, Store, Upload};
 
 /// Why the shelf could not do it.
@@ -151,6 +151,18 @@ impl Shelf {
         }
         Ok(swept)
     }
+}
+
+/// An artifact and all that it adds to, the full one first; an error names what is missing.
+pub fn lineage<'a>(all: &'a [Shelved], artifact: &'a Shelved) -> Result<Vec<&'a Shelved>, Id> {
+    let mut chain = vec![artifact];
+    while let Some(parent) = chain.last().and_then(|a| a.manifest.parent.as_ref()) {
+        let of = |a: &&Shelved| (&a.manifest.job, &a.manifest.source) == (&artifact.manifest.job, &artifact.manifest.source);
+        let found = all.iter().filter(of).find(|a| a.manifest.id == *parent && chain.iter().all(|c| c.manifest.id != *parent));
+        chain.push(found.ok_or_else(|| parent.clone())?);
+    }
+    chain.reverse();
+    Ok(chain)
 }
 
 /// All artifacts under a folder whose keys `owns` accepts, of whatever job and source.

@@ -99,7 +99,10 @@ impl EntryNames {
                 None => entry_part(&member.name, index),
             };
             let (mut stem, suffix) = match member.kind {
-                Kind::File => (format!("{unit}/file"), ".sqlite"),
+                Kind::File if member.name.is_empty() => (format!("{unit}/file"), ".sqlite"),
+                // The name is that of the file: `base.tar`.
+                Kind::File if member.name.starts_with('.') => (format!("{unit}/{part}"), ".part"),
+                Kind::File => (format!("{unit}/{}", part.replace("%2E", ".")), ".part"),
                 Kind::Rows => (format!("{unit}/{part}"), ".rows"),
                 // The name is that of the program's file: its own numbers tell its files apart.
                 Kind::Script if member.name.starts_with('.') => (format!("{unit}/{part}"), ".sql"),
@@ -123,6 +126,7 @@ impl EntryNames {
         match &self.parts[member] {
             (stem, ".rows") => format!("{stem}.{number:05}.sql"),
             (stem, ".sqlite") => format!("{stem}.{number:05}.sqlite"),
+            (stem, ".part") => format!("{stem}.{number:05}"),
             // A script is one entry; more of them would still be told apart.
             (stem, suffix) if number == 0 => format!("{stem}{suffix}"),
             (stem, suffix) => format!("{stem}.{number:05}{suffix}"),

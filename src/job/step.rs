@@ -90,6 +90,8 @@ pub enum Engine {
     Mydumper,
     /// `mysqldump` of MySQL or `mariadb-dump` of MariaDB, whichever fits the server, through a pipe.
     Mysqldump,
+    /// `pg_basebackup`: the files of a whole PostgreSQL cluster; only of a `physical`.
+    Basebackup,
 }
 
 impl Engine {
@@ -109,6 +111,7 @@ impl Engine {
             Engine::Native => "native",
             Engine::Mydumper => "mydumper",
             Engine::Mysqldump => "mysqldump",
+            Engine::Basebackup => "pg_basebackup",
         }
     }
 
@@ -117,17 +120,40 @@ impl Engine {
         match self {
             Engine::Native => None,
             Engine::Mydumper | Engine::Mysqldump => Some("mysql"),
+            Engine::Basebackup => Some("postgres"),
         }
     }
 }
 
-/// `dump SOURCE… { archive …; send …; verify … }`.
+/// How `pg_basebackup` works.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Physical {
+    /// Whether only what changed since the newest backup of the chain is taken.
+    pub incremental: bool,
+    /// A full one is taken once the last full one is as old.
+    pub full_every: Duration,
+    /// Whether the server is to write its checkpoint at once.
+    pub fast: bool,
+    /// Bytes a second at most.
+    pub rate: Option<u64>,
+}
+
+impl Default for Physical {
+    fn default() -> Physical {
+        let full_every = Duration::from_secs(7 * 86_400);
+        Physical { incremental: false, full_every, fast: true, rate: None }
+    }
+}
+
+/// `dump SOURCE… { archive …; send …; verify … }`, and `physical` with an engine of its own.
 #[derive(Debug, Clone)]
 pub struct Dump {
     /// One chain each.
     pub sources: Vec<Spanned<String>>,
     /// What reads the sources.
     pub engine: Spanned<Engine>,
+    /// How the engine of a `physical` works.
+    pub physical: Physical,
     /// Connections; the job's when `None`.
     pub threads: Option<usize>,
     /// Size of a chunk, in bytes.
@@ -160,6 +186,8 @@ pub struct Verify {
     pub from: Option<Spanned<String>>,
     /// The scratch source it is restored into.
     pub into: Option<Spanned<String>>,
+    /// Whether a physical backup is unpacked and checked by `pg_verifybackup`.
+    pub unpack: bool,
     /// The step waits for these.
     pub optional: bool,
     /// The node.

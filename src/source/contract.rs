@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::artifact::{Member, Position, Proof};
-use crate::base::{Finding, Stop, Stopped};
+use crate::base::{Finding, Id, Stop, Stopped};
 use crate::job::Engine;
 
 /// What went wrong with a source, and whether trying again can help.
@@ -154,6 +154,19 @@ pub struct Reading {
     pub engine: Engine,
     /// Where the engine's own log goes.
     pub hear: Hear,
+    /// The backup that this one adds to.
+    pub parent: Option<Parent>,
+}
+
+/// An earlier backup that another adds to.
+#[derive(Debug, Clone)]
+pub struct Parent {
+    /// Its identity.
+    pub id: Id,
+    /// Where it stands.
+    pub position: Option<Position>,
+    /// What its engine wrote down of it.
+    pub record: Vec<u8>,
 }
 
 /// A program that reads a source in vex's place.
@@ -203,7 +216,7 @@ pub trait Source: Send + Sync {
         stop.check()?;
         match engine {
             Engine::Native => Ok(None),
-            Engine::Mydumper | Engine::Mysqldump => {
+            Engine::Mydumper | Engine::Mysqldump | Engine::Basebackup => {
                 let found = format!("the engine {} does not read such sources", engine.word());
                 Err(Error::new(ErrorKind::Refused, format!("dump {}", self.place()), found))
             }
@@ -240,6 +253,11 @@ pub trait Snapshot: Send + Sync {
 
     /// Where the view stands in the source's log.
     fn position(&self) -> Option<&Position>;
+
+    /// The backup that this one adds to; known once its members are.
+    fn parent(&self) -> Option<&Id> {
+        None
+    }
 
     /// Version of the server or library.
     fn version(&self) -> &str;

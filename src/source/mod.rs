@@ -3,6 +3,7 @@
 pub mod contract;
 mod mysql;
 mod postgres;
+mod private;
 mod script;
 mod sqlite;
 mod weigh;
@@ -13,8 +14,12 @@ use crate::job::SourceSpec;
 use crate::source::contract::{Result, Source};
 use crate::source::mysql::Mysql;
 use crate::source::postgres::Postgres;
+use crate::source::postgres::cluster::Cluster;
 use crate::source::sqlite::Sqlite;
 use crate::world::World;
+
+/// The member of a physical backup that holds what `pg_basebackup` wrote down of it.
+pub use postgres::RECORD;
 
 /// Opens a source; `name` is what the job file calls it. Asks no server yet.
 pub fn open(spec: &SourceSpec, name: &str, world: &World, stop: &Stop) -> Result<Box<dyn Source>> {
@@ -22,6 +27,7 @@ pub fn open(spec: &SourceSpec, name: &str, world: &World, stop: &Stop) -> Result
     match spec {
         SourceSpec::Sqlite(spec) => Ok(Box::new(Sqlite::new(spec, name, &world.state))),
         SourceSpec::Postgres(spec) => Ok(Box::new(Postgres::open(spec, stop)?)),
+        SourceSpec::Cluster(spec) => Ok(Box::new(Cluster::open(spec, world, stop)?)),
         SourceSpec::Mysql(spec) => Ok(Box::new(Mysql::open(spec, world, stop)?)),
     }
 }
@@ -30,7 +36,7 @@ pub fn open(spec: &SourceSpec, name: &str, world: &World, stop: &Stop) -> Result
 pub fn dialect(kind: &str) -> Option<Dialect> {
     match kind {
         "mysql" => Some(Dialect::Mysql),
-        "postgres" => Some(Dialect::Postgres),
+        "postgres" | "postgres-physical" => Some(Dialect::Postgres),
         "sqlite" => Some(Dialect::Sqlite),
         _ => None,
     }

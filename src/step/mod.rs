@@ -4,6 +4,7 @@ mod backup;
 mod copies;
 mod exec;
 mod fault;
+mod parent;
 mod perform;
 mod restore;
 mod retire;

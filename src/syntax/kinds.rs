@@ -357,6 +357,7 @@ pub const KINDS: &[Kind] = &[
         doc: "Reads the archive back from stores: hashes, decompresses, parses the values, recomputes rows and digests.",
         fields: &[
             field("into", Form::Text, "", "A scratch source to restore it into and to prove there."),
+            field("unpack", Form::Switch, "#false", "Of a `physical`: unpack it in the state folder, and prove it by `pg_verifybackup`."),
             OPTIONAL,
             ENABLED,
         ],
@@ -370,6 +371,7 @@ pub const KINDS: &[Kind] = &[
         fields: &[
             required("from", Form::Text, "The store."),
             field("into", Form::Text, "", "A scratch source to restore them into and to prove there."),
+            field("unpack", Form::Switch, "#false", "Of `SOURCE-physical`: unpack it in the state folder, and prove it by `pg_verifybackup`."),
             AFTER,
             OPTIONAL,
             ENABLED,
@@ -402,9 +404,18 @@ pub const KINDS: &[Kind] = &[
         name: "physical",
         within: STEPS,
         argument: Argument::Names("SOURCE"),
-        fields: &[],
-        ready: false,
-        doc: "pg_basebackup with its manifest.",
+        ready: true,
+        doc: "Takes the files of whole PostgreSQL clusters with `pg_basebackup`, WAL and configuration included (README, *Physical*). Their artifacts are those of `SOURCE-physical`.",
+        fields: &[
+            field("incremental", Form::Switch, "#false", "Only what changed since the newest backup; PostgreSQL 17."),
+            field("full-every", Form::Duration, "7d", "With `incremental`: a full one when the last is as old."),
+            field("checkpoint", Form::Choice(&["fast", "spread"]), "fast", "How the server writes its checkpoint."),
+            field("rate", Form::Size, "no limit", "Bytes a second at most, 32KiB to 1GiB."),
+            field("chunk", Form::Size, "4MiB", "Size of an entry before compression, 64KiB to 256MiB."),
+            AFTER,
+            OPTIONAL,
+            ENABLED,
+        ],
     },
     Kind {
         name: "rman",

@@ -2,17 +2,24 @@
 //!
 //! Definitions come from `pg_dump`, which alone knows all of them; rows never pass through a program.
 
+mod basebackup;
+pub mod cluster;
+mod config;
 mod connect;
 mod fault;
 mod outside;
+mod physical;
 pub mod program;
 mod secure;
+mod server;
 mod survey;
 
 use crate::base::Stop;
 use crate::job::PostgresSpec;
 use crate::source::contract::{Error, ErrorKind, Examined, Facts, Purpose, Reading, Result, Snapshot, Source, Target, UnitFacts};
 use crate::source::postgres::connect::{Connector, server_version};
+
+pub use basebackup::MANIFEST as RECORD;
 
 /// A server.
 pub struct Postgres {
