@@ -39,7 +39,7 @@ rm -rf "$prefix"/usr/share/{doc,man,locale,info}
 libraries=$prefix/usr/lib/$(uname -m)-linux-gnu
 loader=$(find "$prefix"/usr/lib "$prefix"/usr/lib64 -maxdepth 2 -name 'ld-linux*.so.*' 2> /dev/null | sort | tail -n 1)
 [ -n "$loader" ] || { echo "deb-prefix: no ld.so among the packages of $suite" >&2; exit 1; }
-for file in "$prefix"/usr/bin/* "$prefix"/usr/sbin/* "$prefix"/usr/libexec/*; do
+for file in "$prefix"/usr/{bin,sbin,libexec,lib/postgresql/*/bin}/*; do
     if [ -f "$file" ] && [ ! -L "$file" ] && patchelf --print-interpreter "$file" > /dev/null 2>&1; then
         patchelf --set-interpreter "$loader" --force-rpath \
             --set-rpath "$libraries:$prefix/usr/lib/mysql/private" "$file"

@@ -7,11 +7,14 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 export PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
-# A command, and the Debian package that has it.
+postgres15=/usr/lib/postgresql/15/bin
+# A command, on the PATH or by its path, and the Debian package that has it.
 needed="cc:build-essential mariadbd:mariadb-server mariadb:mariadb-client sqlite3:sqlite3 7zz:7zip unzip:unzip
-    patchelf:patchelf strace:strace flock:util-linux python3:python3 mydumper:mydumper"
+    patchelf:patchelf strace:strace flock:util-linux python3:python3 mydumper:mydumper
+    setpriv:util-linux $postgres15/postgres:postgresql-15 $postgres15/pg_dump:postgresql-client-15"
 mysql9_packages="mysql-server-core mysql-client-core"
 mariadb11_packages="mariadb-server-core mariadb-client-core mariadb-client mariadb-backup"
+postgres17_packages="postgresql-17 postgresql-client-17"
 
 say() { echo "tests: $*"; }
 fail() { echo "tests: $*" >&2; exit 1; }
@@ -52,17 +55,17 @@ have_packages() {
     done
 }
 
-# have_prefix PREFIX PACKAGES: servers of another Debian suite. The stamp is written last, so that a half-made prefix has
-# none; it changes when the recipe does.
+# have_prefix PREFIX SUITE PACKAGES: servers of another Debian suite. The stamp is written last, so that a half-made
+# prefix has none; it changes when the recipe does.
 have_prefix() {
-    local prefix=$1 packages=$2 stamp
-    stamp=$(cat tests/deb-prefix.sh <(echo "$prefix $packages") | sha256sum)
+    local prefix=$1 suite=$2 packages=$3 stamp
+    stamp=$(cat tests/deb-prefix.sh <(echo "$prefix $suite $packages") | sha256sum)
     [ "$(cat "$prefix/stamp" 2> /dev/null)" = "$stamp" ] && return
     say "making $prefix"
     make_prefix() {
         rm -rf "$prefix"
         # shellcheck disable=SC2086 # a list of words
-        bash tests/deb-prefix.sh "$prefix" sid $packages
+        bash tests/deb-prefix.sh "$prefix" "$suite" $packages
     }
     patiently make_prefix || fail "unable to have $packages in $prefix"
     echo "$stamp" > "$prefix/stamp"
@@ -72,12 +75,13 @@ have_packages
 cache=${VEX_TEST_CACHE:-${XDG_CACHE_HOME:-${HOME:?}/.cache}/vex-tests}
 mkdir -p "$cache"
 cache=$(realpath "$cache")
-export VEX_MYSQL9_PREFIX=$cache/mysql9 VEX_MARIADB11_PREFIX=$cache/mariadb11
+export VEX_MYSQL9_PREFIX=$cache/mysql9 VEX_MARIADB11_PREFIX=$cache/mariadb11 VEX_POSTGRES17_PREFIX=$cache/postgres17
 # Two runs at once make it once; the lock is released before the tests start.
 exec 9> "$cache/lock"
 flock 9
-have_prefix "$VEX_MYSQL9_PREFIX" "$mysql9_packages"
-have_prefix "$VEX_MARIADB11_PREFIX" "$mariadb11_packages"
+have_prefix "$VEX_MYSQL9_PREFIX" sid "$mysql9_packages"
+have_prefix "$VEX_MARIADB11_PREFIX" sid "$mariadb11_packages"
+have_prefix "$VEX_POSTGRES17_PREFIX" trixie "$postgres17_packages"
 exec 9>&-
 
 mariadb_version=$(mariadbd --no-defaults --version) || fail "mariadbd does not start"
@@ -86,10 +90,16 @@ mariadb11_version=$("$VEX_MARIADB11_PREFIX/usr/sbin/mariadbd" --no-defaults --ve
 case $mariadb11_version in *"Ver 11."*MariaDB*) ;; *) fail "not MariaDB 11: $mariadb11_version" ;; esac
 mysql9_version=$("$VEX_MYSQL9_PREFIX/usr/sbin/mysqld" --no-defaults --version) || fail "mysqld does not start"
 case $mysql9_version in *"Ver 9."*) ;; *) fail "not MySQL 9: $mysql9_version" ;; esac
+postgres15_version=$("$postgres15/postgres" --version) || fail "postgres 15 does not start"
+postgres17_version=$("$VEX_POSTGRES17_PREFIX/usr/lib/postgresql/17/bin/postgres" --version) || fail "postgres 17 does not start"
+case $postgres15_version in *" 15."*) ;; *) fail "not PostgreSQL 15: $postgres15_version" ;; esac
+case $postgres17_version in *" 17."*) ;; *) fail "not PostgreSQL 17: $postgres17_version" ;; esac
 say "$(cargo --version)"
 say "$mariadb_version"
 say "$mariadb11_version"
 say "$mysql9_version"
+say "$postgres15_version"
+say "$postgres17_version"
 say "sqlite3 $(sqlite3 --version | cut -d ' ' -f 1), $(7zz | sed -n 's/ :.*//; /^7-Zip/p')"
 
 # Doc tests first: the runner that counts them all has the last word.

@@ -6,6 +6,7 @@
 //! it is its parent) and a small shell that waits for our end removes the folder. Durability is off: a test's server
 //! never comes back. Nothing is skipped: a server that is not there is a panic that says what to run.
 
+mod postgres;
 mod template;
 
 use std::fs::File;
@@ -21,6 +22,8 @@ use mysql::prelude::Queryable;
 use mysql::{Conn, OptsBuilder};
 use rustix::process::Signal;
 use tempfile::TempDir;
+
+pub use crate::servers::postgres::{Pg, PgServer};
 
 /// Longest time a server may take to answer.
 const PATIENCE: Duration = Duration::from_secs(90);
