@@ -54,6 +54,32 @@ impl<'a> CopyEntry<'a> {
     }
 }
 
+/// How a line of the bytes of a large object begins.
+const LARGE: &[u8] = b"SELECT pg_catalog.lo_put(";
+
+/// Rows and digest of an entry of rows: the lines of its COPY, or the stretches of large objects, one a line.
+pub fn copy_proof(entry: &[u8]) -> Result<Proof, SqlError> {
+    let mut at = 0;
+    while entry[at..].starts_with(b"SET ") {
+        at += memchr::memchr(b'\n', &entry[at..]).ok_or(SqlError { at, what: "a line is not ended" })? + 1;
+    }
+    if !entry[at..].starts_with(LARGE) {
+        return CopyEntry::parse(entry)?.rows.proof();
+    }
+    if !entry.ends_with(b");\n") {
+        return Err(SqlError { at: entry.len(), what: "the last stretch is cut" });
+    }
+    let mut digest = RowDigest::new();
+    for line in (CopyRows { bytes: &entry[at..], at }).lines() {
+        if !line.starts_with(LARGE) {
+            return Err(SqlError { at, what: "not a stretch of a large object" });
+        }
+        digest.line(line);
+        at += line.len() + 1;
+    }
+    Ok(digest.take())
+}
+
 /// Length of a COPY statement up to its `;\n`; names may hold anything between their quotes.
 fn statement(bytes: &[u8]) -> Option<usize> {
     let mut quoted = false;

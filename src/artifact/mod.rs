@@ -19,8 +19,8 @@ mod split;
 mod sql;
 mod tar;
 
-pub use copy::{CopyEntry, CopyRows};
 pub use container::{Directory, LARGEST_ENTRY, Method, Pressed, open, open_first, read_entry};
+pub use copy::{CopyEntry, CopyRows, copy_proof};
 pub use damage::Damage;
 pub use literal::{Dialect, SqlError, write_bytes, write_name, write_text};
 pub use manifest::{ENTRY, EntryLine, FORMAT, LARGEST, Level, Manifest, ObjectLine, ProofLine, format_of};

@@ -4,6 +4,7 @@ mod args;
 mod check;
 mod doctor;
 mod exit;
+mod into;
 mod list;
 mod outside;
 mod permit;

@@ -1,20 +1,17 @@
 //! `vex restore` and `vex verify`: the plan of what is read and replaced first, the proof last.
 
-use std::path::PathBuf;
-
 use crate::artifact::{FORMAT, Kind, Level, Member, ProofLine};
-use crate::base::{SecretRef, Size, Stop};
-use crate::job::{Inconsistent, JobFile, MysqlSpec, SourceSpec, SqliteSpec, Tls};
+use crate::base::{Size, Stop};
 use crate::pipeline::{self, Fetch, Meter};
 use crate::source::{
     self,
     contract::{Source, Terms},
 };
-use crate::step::{Choice, Fault, choose, restore_into, with_accounts};
-use crate::world::World;
+use crate::step::{Choice, Fault, Restored, choose, restore_into, with_accounts};
 
 use crate::cli::args::{Definer, Format, Gtid, Restore, Verify};
 use crate::cli::exit::Exit;
+use crate::cli::into;
 use crate::cli::permit::Permit;
 use crate::cli::pick::{Picked, fail, pick};
 use crate::cli::wiring::Ground;
@@ -82,8 +79,9 @@ pub fn restore(args: &Restore, ground: &Ground) -> Exit {
 fn try_restore(args: &Restore, ground: &Ground) -> Result<Exit, Exit> {
     let terms = terms(args)?;
     let picked = pick(&args.which, &ground.world, &ground.stop)?;
-    let target = target(args, picked.file.as_ref(), &picked.manifest.source, &ground.world, &ground.stop)?;
-    let choice = choose(&picked.manifest, &args.only, args.rename.as_deref(), args.overwrite);
+    let into = into::target(args, picked.file.as_ref(), &picked.manifest.source, &ground.world, &ground.stop)?;
+    let (target, rename) = (into.source, args.rename.clone().or(into.database));
+    let choice = choose(&picked.manifest, &args.only, rename.as_deref(), args.overwrite);
     let mut choice = choice.map_err(|f| fail(&f))?;
     choice.loading.resume = args.resume;
     choice.loading.terms = terms;
@@ -91,7 +89,7 @@ fn try_restore(args: &Restore, ground: &Ground) -> Result<Exit, Exit> {
         with_accounts(&picked.manifest, &mut choice).map_err(|f| fail(&f))?;
     }
     let existing = show(args, &picked, target.as_ref(), &choice, &ground.stop).map_err(|f| fail(&f))?;
-    let permit = Permit::new(&ground.world, &picked.manifest.id, target.place(), &args.only, args.rename.as_deref());
+    let permit = Permit::new(&ground.world, &picked.manifest.id, target.place(), &args.only, rename.as_deref());
     if args.resume && !permit.is_open() {
         complain(&format!(
             "unable to resume: no restore of {} into {} with this choice was interrupted on this machine. Start it without \
@@ -114,7 +112,7 @@ fn try_restore(args: &Restore, ground: &Ground) -> Result<Exit, Exit> {
     let fetch = fetch(&picked, &meter);
     let threads = usize::from(args.threads);
     let result = restore_into(&fetch, target.as_ref(), &choice, threads, &meter, None, &ground.stop);
-    let damage = result.map_err(|fault| {
+    let Restored { damage, remarks } = result.map_err(|fault| {
         let exit = fail(&fault);
         let hint = if permit.is_open() { "; the same command with --resume goes on" } else { "" };
         complain(&format!("INCOMPLETE: what was restored so far is not the backup{hint}"));
@@ -122,6 +120,9 @@ fn try_restore(args: &Restore, ground: &Ground) -> Result<Exit, Exit> {
     })?;
     if let Err(error) = permit.end() {
         complain(&format!("the mark of this restore could not be removed from the state folder: {error}"));
+    }
+    for remark in &remarks {
+        tell(remark);
     }
     for line in &damage {
         tell(&format!("differs: {line}"));
@@ -245,77 +246,5 @@ fn inventory(picked: &Picked, choice: &Choice) {
         if choice.loading.members.contains(member) {
             tell(&format!("{:>12} rows  {}  {}", proof.rows, proof.digest, member.title()));
         }
-    }
-}
-
-/// The target: a source of the file, or a URL.
-fn target(
-    args: &Restore,
-    file: Option<&JobFile>,
-    unit: &str,
-    world: &World,
-    stop: &Stop,
-) -> Result<Box<dyn Source>, Exit> {
-    let password = match (&args.password_env, &args.password_file) {
-        (Some(name), _) => Some(SecretRef::Env(name.clone())),
-        (None, Some(path)) => Some(SecretRef::File(path.clone())),
-        (None, None) => None,
-    };
-    let named = file.and_then(|f| f.sources.iter().find(|s| s.name.value == args.into));
-    let spec = match named {
-        Some(source) => source.spec.clone(),
-        None => parse_target(&args.into, password).map_err(|why| {
-            let known: Vec<&str> = file.iter().flat_map(|f| &f.sources).map(|s| s.name.value.as_str()).collect();
-            complain(&format!("--into {}: {why}; sources of the file: {}", args.into, known.join(", ")));
-            Exit::Usage
-        })?,
-    };
-    source::open(&spec, unit, world, stop).map_err(|e| fail(&e.into()))
-}
-
-/// Reads `sqlite:path` or `mysql://user@host:3306[?socket=…&ca=…]`.
-fn parse_target(text: &str, password: Option<SecretRef>) -> Result<SourceSpec, String> {
-    if let Some(path) = text.strip_prefix("sqlite:") {
-        let path = path.strip_prefix("//").unwrap_or(path);
-        return if path.is_empty() {
-            Err("there is no path after sqlite:".into())
-        } else {
-            Ok(SourceSpec::Sqlite(SqliteSpec { path: PathBuf::from(path) }))
-        };
-    }
-    let rest = text.strip_prefix("mysql://").or_else(|| text.strip_prefix("mariadb://"));
-    let Some(rest) = rest else {
-        return Err("neither a source nor a URL such as mysql://user@host:3306 or sqlite:path".into());
-    };
-    let url = url::Url::parse(&format!("mysql://{rest}")).map_err(|e| e.to_string())?;
-    if url.password().is_some() {
-        return Err("a password does not belong into a URL; use --password-env or --password-file".into());
-    }
-    let mut spec = MysqlSpec {
-        host: url.host_str().unwrap_or("localhost").trim_matches(['[', ']']).to_owned(),
-        port: url.port().unwrap_or(3306),
-        socket: None,
-        user: if url.username().is_empty() { "root".into() } else { url.username().to_owned() },
-        password,
-        databases: Vec::new(),
-        exclude: Vec::new(),
-        tables: Vec::new(),
-        tls: Tls::default(),
-        lock_wait: std::time::Duration::from_secs(1),
-        ddl_wait: std::time::Duration::from_secs(10),
-        inconsistent: Inconsistent::Refuse,
-        accounts: false,
-    };
-    for (name, value) in url.query_pairs() {
-        match name.as_ref() {
-            "socket" => spec.socket = Some(PathBuf::from(value.into_owned())),
-            "ca" => spec.tls.ca = Some(PathBuf::from(value.into_owned())),
-            other => return Err(format!("{other} is not a part of such a URL: socket, ca")),
-        }
-    }
-    if url.path().trim_matches('/').is_empty() {
-        Ok(SourceSpec::Mysql(spec))
-    } else {
-        Err("a database does not belong into the URL; use --only DB and --as NEWNAME".into())
     }
 }

@@ -1,4 +1,5 @@
-//! `fetch → open → load`: *before* in order, *data* on all connections, what waited for the rows, then *after* in order.
+//! `fetch → open → load`: *before* in order, *data* on all connections, what waited for the rows, then *after* in order
+//! and what waited for that.
 //!
 //! Knows a target, not which server it is. Nothing counts as restored before the target recounted it. A view or routine
 //! that the target refuses does not keep the rest away: it is listed at the end, and the restore is incomplete.
@@ -45,7 +46,7 @@ pub fn restore(restore: &Restore<'_>, stop: &Stop) -> Result<Vec<Damage>, Error>
         let own: Vec<&EntryLine> =
             chosen.iter().copied().filter(|e| manifest.members[e.member].phase == phase).collect();
         load_phase(restore, &own, if phase == Phase::Data { restore.target.workers() } else { 1 }, &left, stop)?;
-        if phase == Phase::Data {
+        if phase != Phase::Before {
             make_later(restore.target, &left, stop)?;
         }
     }
@@ -107,8 +108,10 @@ fn kept(restore: &Restore<'_>, stop: &Stop) -> Result<BTreeSet<usize>, Error> {
                     while let Some(group) = groups.get(next.fetch_add(1, Ordering::SeqCst)) {
                         restore.fetch.group(group, &failure.stop, &mut |entry, bytes| {
                             let member = &manifest.members[entry.member];
-                            let is_rows =
-                                |m: &Member| m.kind == Kind::Rows && (&m.unit, &m.schema, &m.name) == (&member.unit, &member.schema, &member.name);
+                            let is_rows = |m: &Member| {
+                                m.kind == Kind::Rows
+                                    && (&m.unit, &m.schema, &m.name) == (&member.unit, &member.schema, &member.name)
+                            };
                             let rows = proofs.iter().find(|(i, _)| is_rows(&manifest.members[**i]));
                             let Some((rows, expected)) = rows else { return Ok(()) };
                             let load = Load { member, offset: 0, bytes: &bytes };

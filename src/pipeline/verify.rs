@@ -6,7 +6,7 @@
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use crate::artifact::{CopyEntry, Damage, Dialect, EntryLine, Kind, Proof, RowDigest, SqlError, read_rows};
+use crate::artifact::{Damage, Dialect, EntryLine, Kind, Proof, RowDigest, SqlError, copy_proof, read_rows};
 use crate::base::Stop;
 use crate::pipeline::fetch::Fetch;
 use crate::pipeline::stage::{Error, FirstFailure};
@@ -91,7 +91,7 @@ fn check_rows(fetch: &Fetch<'_>, entry: &EntryLine, raw: &[u8], dialect: Dialect
 /// Rows and digest of the `INSERT`s or the `COPY` of an entry.
 fn digest(dialect: Dialect, raw: &[u8]) -> Result<Proof, SqlError> {
     if dialect == Dialect::Postgres {
-        return CopyEntry::parse(raw)?.rows.proof();
+        return copy_proof(raw);
     }
     let mut digest = RowDigest::new();
     read_rows(dialect, raw, &mut |_, values| {

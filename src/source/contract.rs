@@ -297,8 +297,12 @@ pub struct Loading {
     pub members: Vec<Member>,
     /// Another name for the one unit.
     pub rename: Option<String>,
+    /// Whether this is a part of the units only, into what else is there.
+    pub part: bool,
     /// Whether objects that exist may be replaced.
     pub overwrite: bool,
+    /// Whether the target is there to be overwritten: nothing of it is worth keeping.
+    pub scratch: bool,
     /// Version of the server the members come from.
     pub server: String,
     /// Whether an interrupted restore of the same goes on: tables that are proven to be there stay.
@@ -389,7 +393,8 @@ pub trait Target: Send + Sync {
     /// Loads one entry as worker number `worker`.
     fn load(&self, worker: usize, load: Load<'_>, stop: &Stop) -> Result<()>;
 
-    /// How much of each round of work waits for the rows: indexes, then foreign keys. Asked once, after the last rows.
+    /// How much of each round of work waits: indexes, then foreign keys. Asked after the last rows, and after the last
+    /// definition.
     fn later(&self) -> Vec<usize> {
         Vec::new()
     }
@@ -418,6 +423,11 @@ pub trait Target: Send + Sync {
 
     /// Which of the members do not exist now.
     fn missing(&self, members: &[Member], stop: &Stop) -> Result<Vec<Member>>;
+
+    /// What the restore did beside, or passed over, for the user to know.
+    fn remarks(&self) -> Vec<String> {
+        Vec::new()
+    }
 
     /// How many workers may load at once.
     fn workers(&self) -> usize;

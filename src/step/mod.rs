@@ -12,5 +12,5 @@ mod verify;
 
 pub use fault::Fault;
 pub use perform::Steps;
-pub use restore::{Choice, choose, restore_into, with_accounts};
+pub use restore::{Choice, Restored, choose, restore_into, with_accounts};
 pub use retire::held;

@@ -1,6 +1,6 @@
 //! Brings an artifact back into a target, all of it or a part, and proves what came back.
 
-use crate::artifact::{Damage, Kind, Manifest, Member};
+use crate::artifact::{Damage, Kind, Manifest, Member, Phase};
 use crate::base::{Stop, suggest};
 use crate::pipeline::{self, Fetch, Meter, Restore};
 use crate::run::Say;
@@ -33,7 +33,7 @@ pub fn choose(manifest: &Manifest, only: &[String], rename: Option<&str>, overwr
         let mut any = false;
         for (index, member) in manifest.members.iter().enumerate() {
             if selects(selector, member) {
-                any |= member.kind != Kind::Database || *selector == member.unit;
+                any |= !matches!(member.kind, Kind::Database | Kind::Object) || *selector == member.unit;
                 wanted[index] = true;
             }
         }
@@ -89,7 +89,8 @@ pub fn choose(manifest: &Manifest, only: &[String], rename: Option<&str>, overwr
     let server = manifest.server.clone();
     let (position, terms) = (manifest.position.clone(), Terms::default());
     let rename = rename.map(str::to_owned);
-    let loading = Loading { members, rename, overwrite, resume: false, server, position, terms };
+    let part = !only.iter().all(|selector| manifest.units().contains(&selector.as_str()));
+    let loading = Loading { members, rename, part, overwrite, scratch: false, resume: false, server, position, terms };
     Ok(Choice { loading, chosen })
 }
 
@@ -120,20 +121,38 @@ pub fn with_accounts(manifest: &Manifest, choice: &mut Choice) -> Result<(), Fau
     Ok(())
 }
 
-/// Whether `DB` or `DB.TABLE` names the member: a table brings its rows, indexes and triggers, and its database.
+/// Whether `DB`, `DB.TABLE`, `DB.SCHEMA` or `DB.SCHEMA.TABLE` names the member: a table brings its rows, indexes and
+/// triggers, and its database.
 fn selects(selector: &str, member: &Member) -> bool {
     if selector == member.unit {
         return true;
     }
     let Some(name) = selector.strip_prefix(&member.unit).and_then(|rest| rest.strip_prefix('.')) else { return false };
+    if let Some(schema) = &member.schema {
+        let own = name.strip_prefix(schema.as_str()).and_then(|rest| rest.strip_prefix('.'));
+        // What belongs to no table may be what a table needs: a type, a function. It is kept where it exists.
+        let context = member.kind == Kind::Object && member.table.is_none() && member.phase == Phase::Before;
+        return name == schema || context || own.is_some_and(|n| member.table() == Some(n) || member.name == n);
+    }
     match member.kind {
         Kind::Database => true,
+        // A schema, an extension: what the chosen may need.
+        Kind::Object => member.phase == Phase::Before,
         Kind::Settings | Kind::File => false,
         _ => member.table() == Some(name) || member.name == name,
     }
 }
 
-/// Restores into `source`; existing objects are refused unless the choice overwrites. Returns every difference.
+/// What a restore came to.
+#[derive(Debug, Default)]
+pub struct Restored {
+    /// Every difference from the manifest.
+    pub damage: Vec<Damage>,
+    /// What the user should know besides.
+    pub remarks: Vec<String>,
+}
+
+/// Restores into `source`; existing objects are refused unless the choice overwrites.
 pub fn restore_into(
     fetch: &Fetch<'_>,
     source: &dyn Source,
@@ -142,7 +161,7 @@ pub fn restore_into(
     meter: &Meter,
     say: Option<&Say>,
     stop: &Stop,
-) -> Result<Vec<Damage>, Fault> {
+) -> Result<Restored, Fault> {
     let target = source.target(threads, stop)?;
     target.agree(&choice.loading, stop)?;
     let existing = target.existing(&choice.loading, stop)?;
@@ -157,8 +176,9 @@ pub fn restore_into(
         return Err(error.hint("Restore elsewhere, or replace exactly these with --overwrite.").into());
     }
     let restore = Restore { fetch, target: target.as_ref(), loading: &choice.loading, chosen: &choice.chosen };
-    match say {
-        Some(say) => watched(meter, say, stop, |stop| pipeline::restore(&restore, stop)),
-        None => Ok(pipeline::restore(&restore, stop)?),
-    }
+    let damage = match say {
+        Some(say) => watched(meter, say, stop, |stop| pipeline::restore(&restore, stop))?,
+        None => pipeline::restore(&restore, stop)?,
+    };
+    Ok(Restored { damage, remarks: target.remarks() })
 }

@@ -50,9 +50,13 @@ impl Steps {
             }
             Some(into) => {
                 let target = self.source(into, stop)?;
-                let choice = choose(&manifest, &[], None, true)?;
-                let damage = restore_into(&fetch, target.as_ref(), &choice, verify.threads, &meter, Some(say), stop)?;
-                (Level::Restored, damage)
+                let mut choice = choose(&manifest, &[], None, true)?;
+                choice.loading.scratch = true;
+                let restored = restore_into(&fetch, target.as_ref(), &choice, verify.threads, &meter, Some(say), stop)?;
+                for remark in restored.remarks {
+                    say.info(remark);
+                }
+                (Level::Restored, restored.damage)
             }
         };
         self.note_proof(

@@ -5,9 +5,7 @@
 use std::time::Duration;
 
 use crate::base::{Complaint, SecretRef};
-use crate::job::{
-    HostRole, Inconsistent, MysqlSpec, PostgresSpec, Source, SourceSpec, SqliteSpec, Tls, TlsMode,
-};
+use crate::job::{HostRole, Inconsistent, MysqlSpec, PostgresSpec, Source, SourceSpec, SqliteSpec, Tls, TlsMode};
 use crate::syntax::node::Node;
 use crate::syntax::problem;
 

@@ -16,13 +16,17 @@ use crate::source::contract::{Error, ErrorKind, Result};
 use crate::source::postgres::fault::{run, wrap};
 use crate::source::postgres::outside::{self, Whom};
 use crate::source::postgres::secure;
-use crate::world::reveal;
+use crate::world::{Child, reveal};
 
 /// Folders where servers put their socket.
 const SOCKETS: [&str; 2] = ["/var/run/postgresql", "/tmp"];
 
+/// Where machines keep their certificates.
+const ROOTS: [&str; 3] =
+    ["/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem"];
+
 /// The database that is there to be asked for the others.
-pub const MAINTENANCE: &str = "postgres";
+const MAINTENANCE: &str = "postgres";
 
 /// Makes connections to one server.
 #[derive(Clone)]
@@ -60,7 +64,9 @@ impl Connector {
         } else if hosts.is_empty() {
             hosts = said("host").map_or_else(|| vec!["localhost".to_owned()], list);
         }
-        if hosts == ["localhost"] && !matches!(spec.tls.mode, Some(TlsMode::VerifyFull | TlsMode::VerifyCa | TlsMode::Require)) {
+        if hosts == ["localhost"]
+            && !matches!(spec.tls.mode, Some(TlsMode::VerifyFull | TlsMode::VerifyCa | TlsMode::Require))
+        {
             let here = SOCKETS.iter().find(|folder| Path::new(folder).join(format!(".s.PGSQL.{port}")).exists());
             hosts = here.map_or(hosts, |folder| vec![(*folder).to_owned()]);
         }
@@ -87,6 +93,11 @@ impl Connector {
     /// What messages call the server.
     pub fn place(&self) -> &str {
         &self.place
+    }
+
+    /// The database that is there to be asked for the others.
+    pub fn home(&self) -> &str {
+        self.database.as_deref().unwrap_or(MAINTENANCE)
     }
 
     /// How connections are protected.
@@ -144,6 +155,46 @@ impl Connector {
         config.connect(MakeRustlsConnect::new(tls)).map_err(|e| wrap(&doing, e))
     }
 
+    /// A client program on its way to a database: where and as whom stands in its environment, nothing in its words.
+    pub fn child<'a>(&self, words: &'a [String], database: &str) -> Result<Child<'a>> {
+        let mut child = Child::new(words)
+            .env("PGHOST", &self.hosts.join(","))
+            .env("PGPORT", &self.port.to_string())
+            .env("PGUSER", &self.user)
+            .env("PGDATABASE", database)
+            .env("PGCONNECT_TIMEOUT", "15")
+            .env("PGCLIENTENCODING", "UTF8")
+            .env("PGAPPNAME", "vex");
+        child = match self.role {
+            HostRole::Any => child,
+            HostRole::Primary => child.env("PGTARGETSESSIONATTRS", "read-write"),
+            HostRole::Standby => child.env("PGTARGETSESSIONATTRS", "read-only"),
+        };
+        let mode = match self.mode {
+            TlsMode::VerifyFull => "verify-full",
+            TlsMode::VerifyCa => "verify-ca",
+            TlsMode::Require => "require",
+            TlsMode::Off => "disable",
+        };
+        child = child.env("PGSSLMODE", mode);
+        let checked = matches!(self.mode, TlsMode::VerifyFull | TlsMode::VerifyCa);
+        let machine = || ROOTS.iter().map(PathBuf::from).find(|p| p.exists()).filter(|_| checked);
+        let files = [
+            ("PGSSLROOTCERT", self.tls.ca.clone().or_else(machine)),
+            ("PGSSLCERT", self.tls.cert.clone()),
+            ("PGSSLKEY", self.tls.key.clone()),
+        ];
+        for (name, path) in files {
+            if let Some(path) = path {
+                child = child.env(name, &path.display().to_string());
+            }
+        }
+        Ok(match self.password(database)? {
+            Some(password) => child.secret("PGPASSWORD", password),
+            None => child,
+        })
+    }
+
     /// A connection that asks and reads: everything that could change an answer is pinned.
     pub fn session(&self, database: &str, doing: &str) -> Result<Client> {
         let mut client = self.connect(database, doing)?;
@@ -155,7 +206,11 @@ impl Connector {
             .map_err(|e| wrap(&doing, e))?;
         let found: (String, String) = (row.get(0), row.get(1));
         if found != ("pg_catalog".to_owned(), "3".to_owned()) {
-            return Err(Error::new(ErrorKind::Refused, doing, format!("the server did not take the settings: {found:?}")));
+            return Err(Error::new(
+                ErrorKind::Refused,
+                doing,
+                format!("the server did not take the settings: {found:?}"),
+            ));
         }
         Ok(client)
     }

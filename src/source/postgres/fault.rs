@@ -41,6 +41,14 @@ pub fn wrap(doing: &str, error: postgres::Error) -> Error {
     }
 }
 
+/// Wraps an error that came as one of reading or writing rows.
+pub fn wrap_io(doing: &str, error: std::io::Error) -> Error {
+    match error.downcast::<postgres::Error>() {
+        Ok(own) => wrap(doing, own),
+        Err(other) => Error::new(ErrorKind::Unreachable, doing, other.to_string()),
+    }
+}
+
 fn is_io(error: &postgres::Error) -> bool {
     let mut cause: Option<&dyn std::error::Error> = std::error::Error::source(error);
     while let Some(own) = cause {

@@ -2,22 +2,36 @@
 //!
 //! Definitions come from `pg_dump`, which alone knows all of them; rows never pass through a program.
 
+mod aside;
 mod basebackup;
 pub mod cluster;
 mod config;
 mod connect;
+mod creation;
+mod definition;
 mod fault;
+mod fit;
+mod large;
+mod later;
 mod outside;
 mod physical;
+pub mod present;
 pub mod program;
+mod rows;
 mod secure;
 mod server;
+mod snapshot;
 mod survey;
+mod target;
+mod toc;
+mod view;
 
 use crate::base::Stop;
 use crate::job::PostgresSpec;
-use crate::source::contract::{Error, ErrorKind, Examined, Facts, Purpose, Reading, Result, Snapshot, Source, Target, UnitFacts};
+use crate::source::contract::{Examined, Facts, Purpose, Reading, Result, Snapshot, Source, Target, UnitFacts};
 use crate::source::postgres::connect::{Connector, server_version};
+use crate::source::postgres::snapshot::PostgresSnapshot;
+use crate::source::postgres::target::PostgresTarget;
 
 pub use basebackup::MANIFEST as RECORD;
 
@@ -47,7 +61,9 @@ impl Source for Postgres {
             let tables = own.map(|r| (r.title(), r.rows, r.bytes)).collect();
             facts.units.push(UnitFacts { name, tables });
         }
-        facts.locks.push("ACCESS SHARE on every table until the end: writers go on, ALTER, DROP and TRUNCATE wait".into());
+        facts
+            .locks
+            .push("ACCESS SHARE on every table until the end: writers go on, ALTER, DROP and TRUNCATE wait".into());
         Ok(facts)
     }
 
@@ -55,12 +71,12 @@ impl Source for Postgres {
         Ok(Examined::default())
     }
 
-    fn snapshot(&self, _reading: Reading, _stop: &Stop) -> Result<Box<dyn Snapshot>> {
-        Err(Error::new(ErrorKind::Refused, "dump", "not there yet"))
+    fn snapshot(&self, reading: Reading, stop: &Stop) -> Result<Box<dyn Snapshot>> {
+        Ok(Box::new(PostgresSnapshot::take(&self.spec, &self.connector, &reading, stop)?))
     }
 
-    fn target(&self, _threads: usize, _stop: &Stop) -> Result<Box<dyn Target>> {
-        Err(Error::new(ErrorKind::Refused, "restore", "not there yet"))
+    fn target(&self, threads: usize, stop: &Stop) -> Result<Box<dyn Target>> {
+        Ok(Box::new(PostgresTarget::open(&self.connector, threads, stop)?))
     }
 
     fn place(&self) -> &str {

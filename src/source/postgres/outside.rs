@@ -69,7 +69,8 @@ fn split(line: &str) -> Vec<String> {
 /// The values of a service, from `PGSERVICEFILE` or `~/.pg_service.conf`, else from `PGSYSCONFDIR`.
 pub fn service(name: &str) -> Result<BTreeMap<String, String>, String> {
     let own = std::env::var_os("PGSERVICEFILE").map(PathBuf::from).or_else(|| home(".pg_service.conf"));
-    let system = std::env::var_os("PGSYSCONFDIR").map_or_else(|| PathBuf::from("/etc/postgresql-common"), PathBuf::from);
+    let system =
+        std::env::var_os("PGSYSCONFDIR").map_or_else(|| PathBuf::from("/etc/postgresql-common"), PathBuf::from);
     let files: Vec<PathBuf> = own.into_iter().chain([system.join("pg_service.conf")]).filter(|p| p.is_file()).collect();
     for path in &files {
         let text = std::fs::read_to_string(path).map_err(|e| format!("{}: {e}", path.display()))?;
@@ -93,8 +94,17 @@ fn section(text: &str, name: &str) -> Option<BTreeMap<String, String>> {
 /// What a service may say here; anything else would be left out in silence.
 fn check(found: BTreeMap<String, String>, path: &Path) -> Result<BTreeMap<String, String>, String> {
     const KNOWN: [&str; 11] = [
-        "host", "port", "user", "dbname", "password", "sslmode", "sslrootcert", "sslcert", "sslkey",
-        "target_session_attrs", "application_name",
+        "host",
+        "port",
+        "user",
+        "dbname",
+        "password",
+        "sslmode",
+        "sslrootcert",
+        "sslcert",
+        "sslkey",
+        "target_session_attrs",
+        "application_name",
     ];
     match found.keys().find(|k| !KNOWN.contains(&k.as_str())) {
         None => Ok(found),

@@ -73,7 +73,9 @@ fn choose(tools: &[PathBuf], name: &str, major: u32, fit: Fit, stop: &Stop) -> R
         (false, Fit::NotOlder) => format!("the server is PostgreSQL {major}, and {}", others.join("; ")),
         (false, Fit::Same) => format!("it takes PostgreSQL {major}, and {}", others.join("; ")),
     };
-    let hint = format!("Install the package of PostgreSQL {major} that holds {name}, or name its folder in the site file: `tools {{ postgres \"DIR\" }}`.");
+    let hint = format!(
+        "Install the package of PostgreSQL {major} that holds {name}, or name its folder in the site file: `tools {{ postgres \"DIR\" }}`."
+    );
     Err(Error::new(ErrorKind::Refused, format!("find the program {name}"), found).hint(hint))
 }
 

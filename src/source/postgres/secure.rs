@@ -32,7 +32,8 @@ struct Lenient {
 
 /// The configuration of a level, or why there is none: what was done, and what was found.
 pub fn config(mode: TlsMode, tls: &Tls) -> Result<ClientConfig, String> {
-    let provider = CryptoProvider::get_default().cloned().unwrap_or_else(|| Arc::new(rustls::crypto::ring::default_provider()));
+    let provider =
+        CryptoProvider::get_default().cloned().unwrap_or_else(|| Arc::new(rustls::crypto::ring::default_provider()));
     let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
         .map_err(|e| e.to_string())?;

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use postgres::Client;
 
 use crate::source::contract::{Error, ErrorKind, Result};
-use crate::source::postgres::connect::{Connector, MAINTENANCE, server_version};
+use crate::source::postgres::connect::{Connector, server_version};
 use crate::source::postgres::fault::wrap;
 
 /// A tablespace that lies outside of the data directory.
@@ -51,7 +51,7 @@ pub fn session(connector: &Connector, doing: &str) -> Result<Client> {
         let error = Error::new(ErrorKind::Refused, format!("{doing} {}", connector.place()), found);
         return Err(error.hint("Name the one host whose files are to be copied, in a source of its own."));
     }
-    connector.session(connector.database.as_deref().unwrap_or(MAINTENANCE), doing)
+    connector.session(connector.home(), doing)
 }
 
 impl Server {

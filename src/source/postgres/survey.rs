@@ -6,7 +6,7 @@ use postgres::Client;
 
 use crate::job::PostgresSpec;
 use crate::source::contract::{Error, ErrorKind, Result};
-use crate::source::postgres::connect::{Connector, MAINTENANCE};
+use crate::source::postgres::connect::Connector;
 use crate::source::postgres::fault::wrap;
 
 /// A relation that may have rows.
@@ -50,12 +50,14 @@ impl Relation {
 
 /// The databases that match, in the order of their names.
 pub fn databases(spec: &PostgresSpec, connector: &Connector) -> Result<Vec<String>> {
-    let home = connector.database.clone().unwrap_or_else(|| MAINTENANCE.to_owned());
+    let home = connector.home();
     let doing = format!("list the databases of {}", connector.place());
     let named: Vec<String> = spec.databases.iter().filter_map(|g| g.literal()).collect();
     // A user who may reach one database only can still dump that one.
-    let mut client = match (connector.connect(&home, "ask"), named.first()) {
-        (Err(error), Some(first)) if error.kind != ErrorKind::Unreachable => connector.connect(first, "ask").map_err(|_| error)?,
+    let mut client = match (connector.connect(home, "ask"), named.first()) {
+        (Err(error), Some(first)) if error.kind != ErrorKind::Unreachable => {
+            connector.connect(first, "ask").map_err(|_| error)?
+        }
         (client, _) => client?,
     };
     let sql = "SELECT datname FROM pg_catalog.pg_database WHERE NOT datistemplate AND datallowconn ORDER BY datname";

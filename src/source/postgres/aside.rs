@@ -1,0 +1,60 @@
+//! Room for a restore: a whole database is put aside under another name, single objects are dropped, all or none.
+
+use postgres::Client;
+
+use crate::artifact::{Kind, Member};
+use crate::source::contract::{Error, ErrorKind, Result};
+use crate::source::postgres::definition::{qualified, quoted};
+use crate::source::postgres::fault::{run, wrap};
+use crate::source::postgres::present::Present;
+
+/// Renames a database; returns what the user must know.
+pub fn put_aside(client: &mut Client, name: &str) -> Result<String> {
+    let doing = format!("put the database {name} aside");
+    let sql = "SELECT pg_catalog.to_char(pg_catalog.clock_timestamp(), 'YYYYMMDD_HH24MISS')";
+    let stamp: String = client.query_one(sql, &[]).map_err(|e| wrap(&doing, e))?.get(0);
+    // Names have 63 bytes at most.
+    let mut end = name.len().min(63 - "_before_YYYYMMDD_HHMMSS".len());
+    while !name.is_char_boundary(end) {
+        end -= 1;
+    }
+    let new = format!("{}_before_{stamp}", &name[..end]);
+    run(client, &format!("ALTER DATABASE {} RENAME TO {}", quoted(name), quoted(&new)), &doing).map_err(|error| {
+        match error.kind {
+            ErrorKind::Busy => {
+                error.hint("End its sessions, and keep new ones away: nobody may be in it while it is replaced.")
+            }
+            _ => error,
+        }
+    })?;
+    Ok(format!("the database {name} that was there is now {new}; drop it when the restore is right"))
+}
+
+/// Drops a database that is there for drills.
+pub fn drop_database(client: &mut Client, name: &str) -> Result<()> {
+    run(client, &format!("DROP DATABASE {}", quoted(name)), &format!("drop the database {name} of an earlier drill"))
+}
+
+/// Drops objects in the reverse of their order, all or none: what something else hangs on stays, and is an error.
+pub fn drop_objects(client: &mut Client, unit: &str, members: &[&Member], there: &Present) -> Result<()> {
+    let doing = format!("drop what is replaced in {unit}");
+    let mut script = "BEGIN;\n".to_owned();
+    for member in members.iter().rev() {
+        let Some(schema) = &member.schema else { continue };
+        let word = match (member.kind, there.kind(member)) {
+            (Kind::Table, Some('f')) => "FOREIGN TABLE",
+            (Kind::Table, _) => "TABLE",
+            (Kind::View, Some('m')) => "MATERIALIZED VIEW",
+            (Kind::View, _) => "VIEW",
+            // One that a table owns goes with it.
+            (Kind::Sequence, _) if member.table.is_none() => "SEQUENCE",
+            _ => continue,
+        };
+        script += &format!("DROP {word} {};\n", qualified(schema, &member.name));
+    }
+    script += "COMMIT;";
+    run(client, &script, &doing).map_err(|error| {
+        let hint = "Choose what hangs on it as well with --only, or restore under another name with --as.";
+        if error.found.contains("2BP01") { Error { hint: Some(hint.into()), ..error } } else { error }
+    })
+}

@@ -1,0 +1,72 @@
+//! How a database is made: statements that can't be run inside of it, so an entry holds them as comments.
+//!
+//! Pure. Invariant: what is written is read back exactly, whatever a name or a comment holds.
+
+use crate::source::postgres::definition::quoted;
+
+/// Parts two statements.
+const BREAK: &str = "--\n";
+
+/// Statements as an entry that a client passes over.
+pub fn write(statements: &[String]) -> String {
+    let mut text = String::new();
+    for statement in statements.iter().filter(|s| !s.is_empty()) {
+        for line in statement.trim_end().split('\n') {
+            text += &format!("-- {line}\n");
+        }
+        text += BREAK;
+    }
+    text
+}
+
+/// The statements of an entry.
+pub fn read(entry: &str) -> Vec<String> {
+    let mut statements = vec![String::new()];
+    for line in entry.split_inclusive('\n') {
+        match line.strip_prefix("-- ") {
+            Some(rest) => statements.last_mut().expect("one at least").push_str(rest),
+            None => statements.push(String::new()),
+        }
+    }
+    statements.retain(|s| !s.is_empty());
+    statements
+}
+
+/// A statement for a database of another name: lines that begin with what names one are changed, once each.
+pub fn rename(statement: &str, old: &str, new: &str) -> String {
+    const HEADS: [&str; 6] =
+        ["CREATE DATABASE ", "ALTER DATABASE ", "COMMENT ON DATABASE ", "REVOKE ", "GRANT ", "ALTER ROLE "];
+    let names = [format!("DATABASE {} ", quoted(old)), format!("DATABASE {old} ")];
+    let line = |line: &str| {
+        let name =
+            names.iter().find(|n| line.contains(n.as_str())).filter(|_| HEADS.iter().any(|h| line.starts_with(h)));
+        name.map_or_else(|| line.to_owned(), |name| line.replacen(name, &format!("DATABASE {} ", quoted(new)), 1))
+    };
+    statement.split_inclusive('\n').map(line).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn statements_come_back_and_no_line_of_them_is_run() {
+        let all =
+            ["CREATE DATABASE \"a\nDROP\" WITH x;\n".to_owned(), "COMMENT ON DATABASE a IS '-- x\n\ny';\n".to_owned()];
+        let text = write(&all);
+        assert!(text.lines().all(|l| l.starts_with("--")), "{text}");
+        assert_eq!(read(&text), all);
+    }
+
+    #[test]
+    fn only_the_name_changes() {
+        for (from, to) in [
+            ("CREATE DATABASE t1 WITH TEMPLATE = template0;\n", "CREATE DATABASE \"n\" WITH TEMPLATE = template0;\n"),
+            ("ALTER ROLE t1 IN DATABASE \"t1\" SET a TO 't1';\n", "ALTER ROLE t1 IN DATABASE \"n\" SET a TO 't1';\n"),
+            ("COMMENT ON DATABASE t1 IS 'DATABASE t1 x';\n", "COMMENT ON DATABASE \"n\" IS 'DATABASE t1 x';\n"),
+            ("ALTER DATABASE t10 SET a TO b;\n", "ALTER DATABASE t10 SET a TO b;\n"),
+        ] {
+            assert_eq!(rename(from, "t1", "n"), to);
+        }
+    }
+}

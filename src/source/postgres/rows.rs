@@ -1,0 +1,233 @@
+//! Rows of a table: from `COPY … TO STDOUT` to entries and digests.
+//!
+//! Invariant: the digest is made of the very lines that are written, so that reading the entry back recomputes it, and
+//! reading a restored table does too. Only an end that the server itself tells ends a reading.
+
+use std::io::BufRead;
+
+use postgres::Client;
+
+use crate::artifact::{Proof, RowDigest};
+use crate::base::Stop;
+use crate::source::contract::{Error, ErrorKind, Out, Result};
+use crate::source::postgres::definition::{qualified, quoted};
+use crate::source::postgres::fault::{wrap, wrap_io};
+
+/// Rows between two looks at the wish to stop.
+const PATIENCE: u64 = 4096;
+
+/// What every entry of rows begins with; `client_encoding` comes first.
+const PROLOGUE: &str = "SET statement_timeout=0;\nSET lock_timeout=0;\nSET idle_in_transaction_session_timeout=0;\n\
+    SET standard_conforming_strings=on;\nSET search_path='';\nSET datestyle='ISO';\nSET lc_monetary='C';\n\
+    SET row_security=off;\n";
+
+/// A table that is read.
+#[derive(Debug, Clone)]
+pub struct TableRows {
+    /// Its schema.
+    pub schema: String,
+    /// Its name.
+    pub name: String,
+    /// The columns that COPY writes: those that are not generated.
+    pub columns: Vec<String>,
+    /// Rows that belong to the database rather than to an extension, as `WHERE …`.
+    pub condition: Option<String>,
+}
+
+/// Pages of a table: from the first, up to before the second.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pages {
+    /// The first page.
+    pub from: u64,
+    /// The page it ends before; to the end of the table when `None`.
+    pub to: Option<u64>,
+}
+
+impl Pages {
+    /// All of a table.
+    pub const ALL: Pages = Pages { from: 0, to: None };
+
+    /// Cuts a table of so many pages into pieces of so many.
+    pub fn cut(pages: u64, each: u64) -> Vec<Pages> {
+        let count = (pages / each.max(1)).max(1);
+        (0..count).map(|i| Pages { from: i * each, to: (i + 1 < count).then_some((i + 1) * each) }).collect()
+    }
+}
+
+impl TableRows {
+    fn title(&self) -> String {
+        format!("{}.{}", self.schema, self.name)
+    }
+
+    fn columns(&self) -> String {
+        self.columns.iter().map(|c| quoted(c)).collect::<Vec<_>>().join(",")
+    }
+
+    /// `"schema"."table" ("column",…)`; without columns, without parentheses.
+    fn place(&self) -> String {
+        let columns = if self.columns.is_empty() { String::new() } else { format!(" ({})", self.columns()) };
+        format!("{}{columns}", qualified(&self.schema, &self.name))
+    }
+
+    /// The statement that reads some pages.
+    fn select(&self, pages: Pages) -> String {
+        let mut conditions: Vec<String> = Vec::new();
+        if pages.from > 0 {
+            conditions.push(format!("ctid >= '({},0)'::pg_catalog.tid", pages.from));
+        }
+        if let Some(to) = pages.to {
+            conditions.push(format!("ctid < '({to},0)'::pg_catalog.tid"));
+        }
+        if let Some(own) = &self.condition {
+            let own = own.trim();
+            let bare = own.get(..5).filter(|w| w.eq_ignore_ascii_case("where")).map_or(own, |_| &own[5..]);
+            conditions.push(format!("({bare})"));
+        }
+        if conditions.is_empty() {
+            return format!("COPY {} TO STDOUT", self.place());
+        }
+        let table = qualified(&self.schema, &self.name);
+        format!("COPY (SELECT {} FROM ONLY {table} WHERE {}) TO STDOUT", self.columns(), conditions.join(" AND "))
+    }
+
+    /// Reads pages as entries.
+    pub fn read(
+        &self,
+        client: &mut Client,
+        pages: Pages,
+        encoding: &str,
+        chunk: usize,
+        out: &mut dyn Out,
+        stop: &Stop,
+    ) -> Result<Proof> {
+        let head = format!("SET client_encoding='{encoding}';\n{PROLOGUE}COPY {} FROM stdin;\n", self.place());
+        let (mut digest, mut total) = (RowDigest::new(), Proof::default());
+        let mut entry: Option<Vec<u8>> = None;
+        self.lines(client, pages, stop, &mut |line| {
+            let open = match &mut entry {
+                Some(open) => open,
+                None => {
+                    let mut buffer = out.buffer()?;
+                    buffer.extend_from_slice(head.as_bytes());
+                    entry.insert(buffer)
+                }
+            };
+            digest.line(&line[..line.len() - 1]);
+            open.extend_from_slice(line);
+            if open.len() >= chunk
+                && let Some(full) = entry.take()
+            {
+                total += end(full, &mut digest, out)?;
+            }
+            Ok(())
+        })?;
+        if let Some(open) = entry {
+            total += end(open, &mut digest, out)?;
+        }
+        Ok(total)
+    }
+
+    /// Rows and digest of the whole table.
+    pub fn prove(&self, client: &mut Client, stop: &Stop) -> Result<Proof> {
+        let mut digest = RowDigest::new();
+        self.lines(client, Pages::ALL, stop, &mut |line| {
+            digest.line(&line[..line.len() - 1]);
+            Ok(())
+        })?;
+        Ok(digest.take())
+    }
+
+    /// Hands over every line with its end.
+    fn lines(
+        &self,
+        client: &mut Client,
+        pages: Pages,
+        stop: &Stop,
+        line: &mut dyn FnMut(&[u8]) -> Result<()>,
+    ) -> Result<()> {
+        let doing = format!("read {}", self.title());
+        let mut reader = client.copy_out(&self.select(pages)).map_err(|e| wrap(&doing, e))?;
+        let mut count = 0_u64;
+        let mut cut: Vec<u8> = Vec::new();
+        loop {
+            let bytes = reader.fill_buf().map_err(|e| wrap_io(&doing, e))?;
+            if bytes.is_empty() {
+                break;
+            }
+            let length = bytes.len();
+            let mut rest = bytes;
+            // The server sends each row as a message of its own; nothing here depends on it.
+            while let Some(at) = memchr::memchr(b'\n', rest) {
+                let (own, next) = rest.split_at(at + 1);
+                if cut.is_empty() {
+                    line(own)?;
+                } else {
+                    cut.extend_from_slice(own);
+                    line(&cut)?;
+                    cut.clear();
+                }
+                rest = next;
+                count += 1;
+                if count.is_multiple_of(PATIENCE) {
+                    stop.check()?;
+                }
+            }
+            cut.extend_from_slice(rest);
+            reader.consume(length);
+        }
+        if cut.is_empty() {
+            return Ok(());
+        }
+        Err(Error::new(ErrorKind::Damaged, doing, "the last row came without its end"))
+    }
+}
+
+/// Ends an entry.
+fn end(mut entry: Vec<u8>, digest: &mut RowDigest, out: &mut dyn Out) -> Result<Proof> {
+    entry.extend_from_slice(b"\\.\n");
+    let proof = digest.take();
+    out.chunk(entry, proof)?;
+    Ok(proof)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn table(columns: &[&str], condition: Option<&str>) -> TableRows {
+        TableRows {
+            schema: "s".into(),
+            name: "t".into(),
+            columns: columns.iter().map(|c| (*c).to_owned()).collect(),
+            condition: condition.map(str::to_owned),
+        }
+    }
+
+    #[test]
+    fn a_range_names_only_the_bounds_there_are() {
+        let t = table(&["a", "b\"c"], None);
+        let pages = |from, to| t.select(Pages { from, to });
+        assert_eq!(pages(0, None), "COPY \"s\".\"t\" (\"a\",\"b\"\"c\") TO STDOUT");
+        assert_eq!(
+            pages(7, Some(9)),
+            "COPY (SELECT \"a\",\"b\"\"c\" FROM ONLY \"s\".\"t\" WHERE ctid >= '(7,0)'::pg_catalog.tid AND ctid < '(9,0)'::pg_catalog.tid) TO STDOUT"
+        );
+        assert_eq!(table(&[], None).select(Pages::ALL), "COPY \"s\".\"t\" TO STDOUT");
+        assert_eq!(
+            table(&["a"], Some("WHERE a > 1")).select(Pages::ALL),
+            "COPY (SELECT \"a\" FROM ONLY \"s\".\"t\" WHERE ( a > 1)) TO STDOUT"
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn every_page_is_in_exactly_one_piece(pages in 0_u64..5000, each in 0_u64..700) {
+            let cut = Pages::cut(pages, each);
+            prop_assert_eq!(cut[0].from, 0);
+            prop_assert!(cut.windows(2).all(|w| w[0].to == Some(w[1].from)));
+            prop_assert_eq!(cut[cut.len() - 1].to, None);
+        }
+    }
+}

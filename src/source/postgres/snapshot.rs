@@ -1,0 +1,397 @@
+//! One consistent view of a server: a snapshot of each database, its members and pieces, the connections that read them.
+//!
+//! Invariants: every worker reads in the exported snapshot; a worker that can't have a lock because an ALTER waits for
+//! it hands its piece to the connection that holds the lock already; a lost connection ends the dump.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Mutex;
+
+use postgres::Client;
+
+use crate::artifact::{Kind, Member, Phase, Position, Proof};
+use crate::base::Stop;
+use crate::job::PostgresSpec;
+use crate::source::contract::{Error, ErrorKind, Out, Piece, Reading, Result, Snapshot};
+use crate::source::postgres::connect::{Connector, server_version};
+use crate::source::postgres::creation;
+use crate::source::postgres::definition::{Choice, Definitions, Script, definitions, literal, qualified};
+use crate::source::postgres::fault::{failed, run, wrap};
+use crate::source::postgres::large::{self, LargeObjects};
+use crate::source::postgres::program;
+use crate::source::postgres::rows::{Pages, TableRows};
+use crate::source::postgres::survey::{Relation, databases, takes_schema, takes_table};
+use crate::source::postgres::toc;
+use crate::source::postgres::view::{self, View};
+
+/// Bytes of a page.
+const PAGE: u64 = 8192;
+
+/// The smallest and the largest piece of a table, in bytes as stored.
+const PIECE: (u64, u64) = (8 << 20, 256 << 20);
+
+/// The longest table of contents.
+const CONTENTS: usize = 1 << 30;
+
+/// How long an ALTER that waits may keep a worker from a lock, in milliseconds.
+const GIVE_WAY: u32 = 2000;
+
+/// What a member is read from.
+enum Content {
+    Script(String),
+    Rows { view: usize, rows: TableRows, pieces: Vec<Pages>, weight: u64 },
+    Large { view: usize, ids: Vec<u32> },
+}
+
+/// A consistent view.
+pub struct PostgresSnapshot {
+    connector: Connector,
+    /// Guards the connection that holds a database's snapshot and locks.
+    views: Vec<Mutex<View>>,
+    /// Guards each worker's connection, and says which database it is in.
+    workers: Vec<Mutex<Option<(usize, Client)>>>,
+    members: Vec<Member>,
+    contents: Vec<Content>,
+    version: String,
+    not_included: Vec<String>,
+    remarks: Vec<String>,
+    chunk: usize,
+}
+
+impl PostgresSnapshot {
+    /// Takes the view.
+    pub fn take(
+        spec: &PostgresSpec,
+        connector: &Connector,
+        reading: &Reading,
+        stop: &Stop,
+    ) -> Result<PostgresSnapshot> {
+        let mut views = Vec::new();
+        for unit in databases(spec, connector)? {
+            views.push(view::take(spec, connector, &unit, stop)?);
+        }
+        let number = server_version(&mut views[0].client, "ask for the version")?;
+        let mut snapshot = PostgresSnapshot {
+            connector: connector.clone(),
+            views: Vec::new(),
+            workers: (0..reading.threads.max(1)).map(|_| Mutex::default()).collect(),
+            members: Vec::new(),
+            contents: Vec::new(),
+            version: format!("PostgreSQL {}.{}", number / 10_000, number % 10_000),
+            not_included: Vec::new(),
+            remarks: Vec::new(),
+            chunk: reading.chunk,
+        };
+        let program = program::find(&spec.tools, "pg_dump", number, stop)?;
+        snapshot.remarks.push(format!("definitions are read by {}", program.title));
+        if !spec.globals {
+            snapshot.not_included.push("roles and tablespaces".into());
+        }
+        let total: u64 = views.iter().flat_map(|v| &v.relations).map(|r| r.bytes).sum();
+        let each = (total / (reading.threads.max(1) as u64 * 8)).clamp(PIECE.0, PIECE.1);
+        let (mut before, mut data, mut after) = (Vec::new(), Vec::new(), Vec::new());
+        for (index, view) in views.iter_mut().enumerate() {
+            let found = snapshot.define(spec, &program, view, stop)?;
+            let large = large::survey(&mut view.client)?;
+            before.push(database(&view.unit, &found));
+            before.extend(found.before.into_iter().map(script));
+            data.extend(snapshot.rows(spec, index, view, number, each)?);
+            snapshot.large(index, &view.unit, large, (&mut before, &mut data, &mut after));
+            after.extend(found.after.into_iter().map(script));
+            if view.standby {
+                snapshot.remarks.push(format!("{} was read on a standby", view.unit));
+            }
+        }
+        for (member, content) in before.into_iter().chain(data).chain(after) {
+            snapshot.members.push(member);
+            snapshot.contents.push(content);
+        }
+        snapshot.views = views.into_iter().map(Mutex::new).collect();
+        Ok(snapshot)
+    }
+
+    /// The definitions of a database, as pg_dump reads them in its snapshot.
+    fn define(
+        &mut self,
+        spec: &PostgresSpec,
+        program: &program::Program,
+        view: &mut View,
+        stop: &Stop,
+    ) -> Result<Definitions> {
+        let doing = format!("read the definitions of {} with {}", view.unit, program.title);
+        let words = [
+            program.path.display().to_string(),
+            "--format=custom".into(),
+            "--compress=0".into(),
+            "--schema-only".into(),
+            "--create".into(),
+            "--no-password".into(),
+            format!("--snapshot={}", view.snapshot),
+            format!("--lock-wait-timeout={}", spec.lock_wait.as_millis()),
+        ];
+        let bytes = self.connector.child(&words, &view.unit)?.output(CONTENTS, stop).map_err(|e| failed(&doing, e))?;
+        let archive = toc::parse(&bytes).map_err(|found| {
+            let error = Error::new(ErrorKind::Refused, &doing, format!("its archive is not understood: {found}"));
+            error.hint("Name the folder of another version in the site file: `tools { postgres \"DIR\" }`.")
+        })?;
+        let sequences = sequences(&mut view.client)?;
+        let (filled, owned) = (filled(&mut view.client)?, owned(&mut view.client)?);
+        let schema = |name: &str| takes_schema(spec, &view.unit, name);
+        let choice =
+            Choice { schema: &schema, without: &view.without, sequences: &sequences, filled: &filled, owned: &owned };
+        let found = definitions(&view.unit, &archive, &choice);
+        self.not_included.extend(found.left_out.iter().cloned());
+        Ok(found)
+    }
+
+    /// The rows of every table of a database.
+    fn rows(
+        &mut self,
+        spec: &PostgresSpec,
+        index: usize,
+        view: &View,
+        version: u32,
+        each: u64,
+    ) -> Result<Vec<(Member, Content)>> {
+        let mut found = Vec::new();
+        for relation in &view.relations {
+            let title = format!("{}.{}", view.unit, relation.title());
+            if relation.kind == 'f' {
+                self.not_included.push(format!("rows of {title}: they belong to another server"));
+            }
+            let Some(condition) = wanted(relation) else { continue };
+            if !takes_table(spec, &view.unit, relation).1 {
+                self.not_included.push(format!("rows of {title}: the job leaves them out"));
+                continue;
+            }
+            if relation.persistence == 'u' && view.standby {
+                self.not_included.push(format!("rows of {title}: an unlogged table can't be read on a standby"));
+                continue;
+            }
+            let rows = TableRows {
+                schema: relation.schema.clone(),
+                name: relation.name.clone(),
+                columns: view.columns.get(&relation.oid).cloned().unwrap_or_default(),
+                condition,
+            };
+            let pages = relation.heap / PAGE;
+            // Ranges of ctid are read by range from PostgreSQL 14 on, and only where the table is a heap.
+            let cuts = version >= 140_000 && relation.method == "heap" && pages > 0;
+            let per_page = if pages > 0 { relation.bytes / pages } else { PAGE };
+            let pieces = if cuts { Pages::cut(pages, (each / per_page.max(1)).max(1)) } else { vec![Pages::ALL] };
+            let member = Member::new(&view.unit, &relation.name, Kind::Rows, Phase::Data).in_schema(&relation.schema);
+            found.push((member, Content::Rows { view: index, rows, pieces, weight: relation.bytes }));
+        }
+        Ok(found)
+    }
+
+    /// Adds the large objects of a database: made before, filled with the rows, given rights after.
+    fn large(
+        &self,
+        view: usize,
+        unit: &str,
+        found: LargeObjects,
+        (before, data, after): (&mut Vec<(Member, Content)>, &mut Vec<(Member, Content)>, &mut Vec<(Member, Content)>),
+    ) {
+        if found.ids.is_empty() {
+            return;
+        }
+        let member = |kind, phase| Member::new(unit, large::NAME, kind, phase);
+        before.push((member(Kind::Object, Phase::Before), Content::Script(found.made)));
+        data.push((member(Kind::Rows, Phase::Data), Content::Large { view, ids: found.ids }));
+        if !found.rights.is_empty() {
+            after.push((member(Kind::Object, Phase::After), Content::Script(found.rights)));
+        }
+    }
+
+    /// A connection of a worker in the snapshot of a database.
+    fn join(&self, view: usize) -> Result<Client> {
+        let (unit, snapshot) = {
+            let view = self.views[view].lock().expect("no panic while locked");
+            (view.unit.clone(), view.snapshot.clone())
+        };
+        let mut client = self.connector.session(&unit, "read")?;
+        let doing = format!("read {unit} in the snapshot");
+        let begin = format!(
+            "SET lock_timeout={GIVE_WAY}; BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY; SET TRANSACTION SNAPSHOT {}",
+            literal(&snapshot)
+        );
+        run(&mut client, &begin, &doing)?;
+        Ok(client)
+    }
+
+    /// Does `work` on a worker's own connection to a database.
+    fn on_worker<T>(&self, worker: usize, view: usize, work: &mut dyn FnMut(&mut Client) -> Result<T>) -> Result<T> {
+        let mut own = self.workers[worker].lock().expect("no panic while locked");
+        if own.as_ref().is_none_or(|(at, _)| *at != view) {
+            *own = Some((view, self.join(view)?));
+        }
+        let (_, client) = own.as_mut().expect("it was just made");
+        let done = work(client);
+        if done.is_err() {
+            // A transaction that failed takes no more statements.
+            *own = None;
+        }
+        done
+    }
+}
+
+/// How the database itself is made: comments, for a client that is in it already.
+fn database(unit: &str, found: &Definitions) -> (Member, Content) {
+    (Member::new(unit, "", Kind::Database, Phase::Before), Content::Script(creation::write(&found.database)))
+}
+
+fn script(script: Script) -> (Member, Content) {
+    (script.member, Content::Script(script.text))
+}
+
+/// Whether the rows of a relation are the database's own, and which.
+fn wanted(relation: &Relation) -> Option<Option<String>> {
+    if !relation.has_rows() {
+        return None;
+    }
+    match &relation.extension {
+        None => Some(None),
+        Some((false, _)) => None,
+        Some((true, condition)) => Some(condition.clone().filter(|c| !c.trim().is_empty())),
+    }
+}
+
+/// The statement that sets each sequence to where it stands. Sequences are not bound by the snapshot: read after it was
+/// made, none stands before a row of it.
+fn sequences(client: &mut Client) -> Result<BTreeMap<u32, String>> {
+    let doing = "read the sequences";
+    let list = "SELECT c.oid, n.nspname, c.relname FROM pg_catalog.pg_class c \
+                JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind = 'S' AND c.relpersistence <> 't' \
+                AND n.nspname !~ '^pg_temp' ORDER BY c.oid";
+    let all = client.query(list, &[]).map_err(|e| wrap(doing, e))?;
+    let mut found = BTreeMap::new();
+    for batch in all.chunks(100) {
+        let selects: Vec<String> = batch
+            .iter()
+            .map(|row| {
+                let (oid, schema, name): (u32, String, String) = (row.get(0), row.get(1), row.get(2));
+                format!("SELECT {oid}::oid, last_value, is_called FROM {}", qualified(&schema, &name))
+            })
+            .collect();
+        let states = client.query(selects.join(" UNION ALL ").as_str(), &[]).map_err(|e| wrap(doing, e))?;
+        let states: BTreeMap<u32, (i64, bool)> = states.iter().map(|r| (r.get(0), (r.get(1), r.get(2)))).collect();
+        for row in batch {
+            let (oid, schema, name): (u32, String, String) = (row.get(0), row.get(1), row.get(2));
+            let Some((last, called)) = states.get(&oid) else { continue };
+            let place = literal(&qualified(&schema, &name));
+            found.insert(oid, format!("SELECT pg_catalog.setval({place}, {last}, {called});\n"));
+        }
+    }
+    Ok(found)
+}
+
+/// Materialized views that hold rows.
+fn filled(client: &mut Client) -> Result<BTreeSet<u32>> {
+    let sql = "SELECT oid FROM pg_catalog.pg_class WHERE relkind = 'm' AND relispopulated";
+    let rows = client.query(sql, &[]).map_err(|e| wrap("list the materialized views", e))?;
+    Ok(rows.iter().map(|row| row.get(0)).collect())
+}
+
+/// The table that owns each sequence.
+fn owned(client: &mut Client) -> Result<BTreeMap<u32, u32>> {
+    let sql = "SELECT d.objid, d.refobjid FROM pg_catalog.pg_depend d \
+               WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.refclassid = 'pg_catalog.pg_class'::regclass \
+               AND d.deptype IN ('a', 'i') AND d.refobjsubid > 0 \
+               AND d.objid IN (SELECT oid FROM pg_catalog.pg_class WHERE relkind = 'S')";
+    let rows = client.query(sql, &[]).map_err(|e| wrap("list the owners of sequences", e))?;
+    Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
+}
+
+impl Snapshot for PostgresSnapshot {
+    fn members(&self) -> &[Member] {
+        &self.members
+    }
+
+    fn pieces(&self) -> Vec<Piece> {
+        let mut all = Vec::new();
+        for (member, content) in self.contents.iter().enumerate() {
+            // By database, so that a worker keeps its connection, and large tables first.
+            match content {
+                Content::Script(_) => all.push(((0, 0), Piece { member, number: 0 })),
+                Content::Large { view, .. } => all.push(((*view + 1, 0), Piece { member, number: 0 })),
+                Content::Rows { view, pieces, weight, .. } => {
+                    let order = (*view + 1, u64::MAX - weight);
+                    all.extend((0..pieces.len()).map(|number| (order, Piece { member, number })));
+                }
+            }
+        }
+        all.sort_by_key(|(order, _)| *order);
+        all.into_iter().map(|(_, piece)| piece).collect()
+    }
+
+    fn workers(&self) -> usize {
+        self.workers.len()
+    }
+
+    fn read(&self, worker: usize, piece: &Piece, out: &mut dyn Out, stop: &Stop) -> Result<Proof> {
+        match &self.contents[piece.member] {
+            Content::Script(text) => {
+                let mut buffer = out.buffer()?;
+                buffer.extend_from_slice(text.as_bytes());
+                out.chunk(buffer, Proof::default())?;
+                Ok(Proof::default())
+            }
+            Content::Large { view, ids } => {
+                self.on_worker(worker, *view, &mut |client| large::read(client, ids, self.chunk, out, stop))
+            }
+            Content::Rows { view, rows, pieces, .. } => {
+                let pages = pieces[piece.number];
+                let encoding = self.views[*view].lock().expect("no panic while locked").encoding.clone();
+                let mut read = |client: &mut Client| rows.read(client, pages, &encoding, self.chunk, out, stop);
+                match self.on_worker(worker, *view, &mut read) {
+                    // An ALTER waits for the lock that is held here, and the worker behind it: nothing was read yet.
+                    Err(error) if error.found.ends_with("(SQLSTATE 55P03)") => {
+                        let mut holder = self.views[*view].lock().expect("no panic while locked");
+                        read(&mut holder.client)
+                    }
+                    other => other,
+                }
+            }
+        }
+    }
+
+    fn finish(&self, stop: &Stop) -> Result<()> {
+        for view in &self.views {
+            stop.check()?;
+            let mut view = view.lock().expect("no panic while locked");
+            let doing = format!("prove that the snapshot of {} held to the end", view.unit);
+            // A session that was lost does not answer; one that lives is still in its transaction.
+            view.client.query_one("SELECT 1", &[]).map_err(|e| wrap(&doing, e))?;
+        }
+        Ok(())
+    }
+
+    fn position(&self) -> Option<&Position> {
+        None
+    }
+
+    fn version(&self) -> &str {
+        &self.version
+    }
+
+    fn inconsistent(&self) -> &[String] {
+        &[]
+    }
+
+    fn not_included(&self) -> &[String] {
+        &self.not_included
+    }
+
+    fn estimate(&self) -> u64 {
+        let weight = |content: &Content| match content {
+            Content::Script(text) => text.len() as u64,
+            Content::Large { ids, .. } => ids.len() as u64 * 2048,
+            Content::Rows { weight, .. } => *weight,
+        };
+        self.contents.iter().map(weight).sum()
+    }
+
+    fn remarks(&self) -> &[String] {
+        &self.remarks
+    }
+}

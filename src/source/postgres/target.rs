@@ -1,0 +1,434 @@
+//! A server as a target: definitions and rows go over the wire, many tables at once; nothing runs through psql.
+//!
+//! Rights, owners and definitions that the server refuses keep nothing else away: they are told. A database that is
+//! replaced is not dropped; it is put aside under another name.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::sync::Mutex;
+
+use postgres::Client;
+
+use crate::artifact::{CopyEntry, Kind, Member, Phase, Proof};
+use crate::base::Stop;
+use crate::source::contract::{Error, ErrorKind, Load, Loading, Objection, Refused, Result, Target};
+use crate::source::postgres::aside;
+use crate::source::postgres::connect::{Connector, server_version};
+use crate::source::postgres::creation;
+use crate::source::postgres::definition::OWNER;
+use crate::source::postgres::fault::{run, wrap, wrap_io};
+use crate::source::postgres::fit::Fit;
+use crate::source::postgres::large;
+use crate::source::postgres::later::{Later, Waiting};
+use crate::source::postgres::present::{Present, layouts};
+use crate::source::postgres::rows::TableRows;
+
+/// Bytes of rows that are sent in one message.
+const MESSAGE: usize = 256 << 10;
+
+/// How often a definition is tried that another one locked out.
+const TRIES: u32 = 5;
+
+/// A worker's connection, and the database it is in.
+type Slot = Mutex<Option<(String, Client)>>;
+
+/// A server to restore into.
+pub struct PostgresTarget {
+    connector: Connector,
+    number: u32,
+    /// Guards each worker's connection that loads.
+    loaders: Vec<Slot>,
+    /// Guards each worker's connection that recounts.
+    readers: Vec<Slot>,
+    /// Guards the tables of databases that were recounted.
+    layouts: Mutex<BTreeMap<String, BTreeMap<(String, String), TableRows>>>,
+    /// Guards the new name, once it is known.
+    rename: Mutex<Option<String>>,
+    /// Guards how it is restored: without owners, a part.
+    terms: Mutex<(bool, bool)>,
+    /// Guards what is known of what fits.
+    fit: Mutex<Option<Fit>>,
+    /// Guards the encoding that rows came in, by database.
+    encodings: Mutex<BTreeMap<String, String>>,
+    /// Guards what was refused.
+    refused: Mutex<Vec<Refused>>,
+    /// Guards what the user is told.
+    remarks: Mutex<Vec<String>>,
+    later: Later,
+}
+
+impl PostgresTarget {
+    /// Connects.
+    pub fn open(connector: &Connector, threads: usize, stop: &Stop) -> Result<PostgresTarget> {
+        stop.check()?;
+        let mut first = connector.connect(connector.home(), "ask")?;
+        let number = server_version(&mut first, "ask for the version")?;
+        let slots = || (0..threads.max(1)).map(|_| Mutex::default()).collect();
+        Ok(PostgresTarget {
+            connector: connector.clone(),
+            number,
+            loaders: slots(),
+            readers: slots(),
+            layouts: Mutex::default(),
+            rename: Mutex::default(),
+            terms: Mutex::default(),
+            fit: Mutex::default(),
+            encodings: Mutex::default(),
+            refused: Mutex::default(),
+            remarks: Mutex::default(),
+            later: Later::default(),
+        })
+    }
+
+    /// The name of a unit in the target.
+    fn unit_name(&self, unit: &str) -> String {
+        self.rename.lock().expect("no panic while locked").clone().unwrap_or_else(|| unit.to_owned())
+    }
+
+    fn maintenance(&self, doing: &str) -> Result<Client> {
+        self.connector.connect(self.connector.home(), doing)
+    }
+
+    fn remark(&self, text: String) {
+        self.remarks.lock().expect("no panic while locked").push(text);
+    }
+
+    fn refuse(&self, what: String, error: Error) {
+        self.refused.lock().expect("no panic while locked").push(Refused { what, why: error.found });
+    }
+
+    /// Does `work` on a worker's connection to a database of the target.
+    fn on<T>(&self, slot: &Slot, unit: &str, loads: bool, work: &mut dyn FnMut(&mut Client) -> Result<T>) -> Result<T> {
+        let name = self.unit_name(unit);
+        let mut own = slot.lock().expect("no panic while locked");
+        if own.as_ref().is_none_or(|(at, _)| *at != name) {
+            let client = match loads {
+                true => self.connector.loader(&name)?,
+                false => self.connector.session(&name, "recount")?,
+            };
+            *own = Some((name, client));
+        }
+        work(&mut own.as_mut().expect("it was just made").1)
+    }
+
+    /// Makes the database, if it is not there.
+    fn create(&self, unit: &str, text: &str) -> Result<()> {
+        let name = self.unit_name(unit);
+        let doing = format!("create the database {name}");
+        let mut client = self.maintenance("restore into")?;
+        if Present::has_database(&mut client, &name)? {
+            return Ok(());
+        }
+        let without_owner = self.terms.lock().expect("no panic while locked").0;
+        for (index, statement) in creation::read(text).iter().enumerate() {
+            let is_owner = statement.starts_with("ALTER DATABASE ") && statement.contains(" OWNER TO ");
+            if is_owner && without_owner {
+                continue;
+            }
+            let statement = creation::rename(statement, unit, &name);
+            match client.batch_execute(&statement).map_err(|e| wrap(&doing, e)) {
+                // Without the database there is nothing; without its settings it is still worth having.
+                Err(error) if index > 0 && is_refusal(&error) => {
+                    self.refuse(format!("settings of database {name}"), error)
+                }
+                other => other?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Runs a script; an owner that can't be given is told.
+    fn define(&self, client: &mut Client, member: &Member, text: &str) -> Result<()> {
+        let title = format!("{} {}", member.kind.word(), member.title());
+        let doing = format!("restore {title}");
+        let (made, owner) = text.rsplit_once(OWNER).unwrap_or((text, ""));
+        let mut tries = 1;
+        loop {
+            match client.batch_execute(made).map_err(|e| wrap(&doing, e)) {
+                Err(error) if error.kind == ErrorKind::Busy && tries < TRIES => tries += 1,
+                other => break other?,
+            }
+        }
+        let without_owner = self.terms.lock().expect("no panic while locked").0;
+        if without_owner || owner.is_empty() {
+            return Ok(());
+        }
+        match client.batch_execute(owner).map_err(|e| wrap(&doing, e)) {
+            Err(error) if is_refusal(&error) => {
+                self.refuse(format!("owner of {title}"), error);
+                Ok(())
+            }
+            other => other,
+        }
+    }
+
+    /// A definition before the rows: what exists already and holds no rows is kept, and that is told.
+    fn before(&self, client: &mut Client, member: &Member, text: &str) -> Result<()> {
+        let part = self.terms.lock().expect("no panic while locked").1;
+        let title = format!("{} {}", member.kind.word(), member.title());
+        match self.define(client, member, text) {
+            Err(error)
+                if error.kind == ErrorKind::Exists
+                    && (part || member.name.starts_with("schema "))
+                    && member.kind != Kind::Table =>
+            {
+                self.remark(format!("kept: {title}: {}", error.found));
+                Ok(())
+            }
+            // Only what rows go into ends the restore.
+            Err(error) if is_refusal(&error) && !matches!(member.kind, Kind::Table | Kind::Sequence) => {
+                if part && member.table.is_none() && member.kind == Kind::Object {
+                    self.remark(format!("left out: {title}: {}", error.found));
+                } else {
+                    self.refuse(title, error);
+                }
+                Ok(())
+            }
+            other => other,
+        }
+    }
+
+    /// Rows: the lines of an entry, as they are.
+    fn rows(&self, client: &mut Client, member: &Member, entry: &[u8]) -> Result<()> {
+        let doing = format!("restore {} {}", member.kind.word(), member.title());
+        let damaged = |found: String| Error::new(ErrorKind::Damaged, &doing, found);
+        let text = |bytes| std::str::from_utf8(bytes).map_err(|e| damaged(e.to_string()));
+        if member.schema.is_none() && member.name == large::NAME {
+            return run(client, text(entry)?, &doing);
+        }
+        let cut = CopyEntry::parse(entry).map_err(|e| damaged(e.to_string()))?;
+        let prologue = text(cut.prologue)?;
+        let own = prologue.lines().next().unwrap_or_default();
+        if let Some(encoding) = own.strip_prefix("SET client_encoding='").and_then(|r| r.strip_suffix("';")) {
+            let mut known = self.encodings.lock().expect("no panic while locked");
+            known.entry(member.unit.clone()).or_insert_with(|| encoding.to_owned());
+            if encoding != "UTF8" {
+                run(client, own, &doing)?;
+            }
+        }
+        let mut writer = client.copy_in(text(cut.statement)?).map_err(|e| wrap(&doing, e))?;
+        for bytes in cut.rows.bytes.chunks(MESSAGE) {
+            writer.write_all(bytes).map_err(|e| wrap_io(&doing, e))?;
+        }
+        let taken = writer.finish().map_err(|e| wrap(&doing, e))?;
+        let sent = cut.rows.lines().count() as u64;
+        if taken == sent { Ok(()) } else { Err(damaged(format!("{sent} rows were sent, and the server took {taken}"))) }
+    }
+
+    fn work(&self, client: &mut Client, waiting: &Waiting, refused: &mut Vec<Refused>) -> Result<()> {
+        match self.define(client, &waiting.member, &waiting.text) {
+            Err(error) if is_refusal(&error) => {
+                let what = format!("{} {}", waiting.member.kind.word(), waiting.member.title());
+                refused.push(Refused { what, why: error.found });
+                Ok(())
+            }
+            other => other,
+        }
+    }
+}
+
+/// Whether the server said no, and is there to be asked for the next.
+fn is_refusal(error: &Error) -> bool {
+    matches!(error.kind, ErrorKind::Failed | ErrorKind::Denied | ErrorKind::Exists | ErrorKind::Busy)
+}
+
+impl Target for PostgresTarget {
+    fn agree(&self, loading: &Loading, stop: &Stop) -> Result<()> {
+        stop.check()?;
+        let refuse = |found: &str, hint: &str| {
+            Err(Error::new(ErrorKind::Refused, format!("restore into {}", self.connector.place()), found).hint(hint))
+        };
+        if loading.terms.gtid || loading.terms.skip_binlog {
+            return refuse(
+                "GTIDs and a binary log are things of MySQL and MariaDB",
+                "Restore without --gtid and --skip-binlog.",
+            );
+        }
+        if loading.resume {
+            return refuse(
+                "what an interrupted restore left can't be told from what was there",
+                "Begin again with --overwrite: the database is put aside, not dropped.",
+            );
+        }
+        *self.terms.lock().expect("no panic while locked") = (loading.terms.current_definer, loading.part);
+        Ok(())
+    }
+
+    fn existing(&self, loading: &Loading, stop: &Stop) -> Result<Vec<String>> {
+        stop.check()?;
+        (*self.rename.lock().expect("no panic while locked")).clone_from(&loading.rename);
+        let mut titles = Vec::new();
+        for unit in units(&loading.members) {
+            let name = self.unit_name(unit);
+            if ["template0", "template1"].contains(&name.as_str()) {
+                let found = format!("{name} belongs to the server");
+                return Err(Error::new(ErrorKind::Refused, format!("restore into {}", self.connector.place()), found));
+            }
+            if !Present::has_database(&mut self.maintenance("ask")?, &name)? {
+                continue;
+            }
+            let there = Present::of(&mut self.connector.session(&name, "ask")?)?;
+            let own = loading.members.iter().filter(|m| m.unit == unit && m.kind != Kind::Rows && there.has(m));
+            titles.extend(own.map(|m| {
+                let schema = m.schema.as_ref().map_or(String::new(), |s| format!("{s}."));
+                format!("{} {name}.{schema}{}", m.kind.word(), m.name)
+            }));
+        }
+        Ok(titles)
+    }
+
+    fn objects(&self) -> bool {
+        true
+    }
+
+    fn objections(&self, _loading: &Loading, load: Load<'_>, stop: &Stop) -> Result<Vec<Objection>> {
+        stop.check()?;
+        let mut fit = self.fit.lock().expect("no panic while locked");
+        let fit = match &mut *fit {
+            Some(fit) => fit,
+            None => fit.insert(Fit::of(&mut self.maintenance("ask")?)?),
+        };
+        let without_owner = self.terms.lock().expect("no panic while locked").0;
+        Ok(fit.judge(load.member, &String::from_utf8_lossy(load.bytes), without_owner))
+    }
+
+    fn prepare(&self, loading: &Loading, stop: &Stop) -> Result<()> {
+        for unit in units(&loading.members) {
+            stop.check()?;
+            let name = self.unit_name(unit);
+            let mut client = self.maintenance("restore into")?;
+            if !loading.overwrite || !Present::has_database(&mut client, &name)? {
+                continue;
+            }
+            let mut inside = self.connector.loader(&name)?;
+            let there = Present::of(&mut inside)?;
+            let own: Vec<&Member> = loading.members.iter().filter(|m| m.unit == unit && there.has(m)).collect();
+            if own.is_empty() {
+                continue;
+            }
+            if loading.part {
+                aside::drop_objects(&mut inside, &name, &own, &there)?;
+            } else {
+                drop(inside);
+                match loading.scratch {
+                    true => aside::drop_database(&mut client, &name)?,
+                    false => self.remark(aside::put_aside(&mut client, &name)?),
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn load(&self, worker: usize, load: Load<'_>, stop: &Stop) -> Result<()> {
+        stop.check()?;
+        let member = load.member;
+        let doing = format!("restore {} {}", member.kind.word(), member.title());
+        if member.kind == Kind::Rows {
+            return self
+                .on(&self.loaders[worker], &member.unit, true, &mut |client| self.rows(client, member, load.bytes));
+        }
+        let text = std::str::from_utf8(load.bytes).map_err(|e| Error::new(ErrorKind::Damaged, doing, e.to_string()))?;
+        match (member.kind, member.phase) {
+            (Kind::Database, _) => self.create(&member.unit, text),
+            (_, Phase::After) => {
+                self.later.put(member, text.to_owned());
+                Ok(())
+            }
+            (_, Phase::Before | Phase::Data) => {
+                self.on(&self.loaders[worker], &member.unit, true, &mut |client| self.before(client, member, text))
+            }
+        }
+    }
+
+    fn later(&self) -> Vec<usize> {
+        self.later.rounds()
+    }
+
+    fn make(&self, worker: usize, round: usize, number: usize, stop: &Stop) -> Result<Vec<Refused>> {
+        let mut refused = Vec::new();
+        for waiting in self.later.take(round, number) {
+            stop.check()?;
+            let slot = &self.loaders[worker];
+            self.on(slot, &waiting.member.unit, true, &mut |client| self.work(client, &waiting, &mut refused))?;
+        }
+        Ok(refused)
+    }
+
+    fn settle(&self, stop: &Stop) -> Result<()> {
+        stop.check()?;
+        // Commits were not waited for; one that is makes all before it durable.
+        for slot in &self.loaders {
+            if let Some((_, client)) = &mut *slot.lock().expect("no panic while locked") {
+                let flush =
+                    "SET synchronous_commit=on; CREATE TEMPORARY TABLE vex_settled (); DROP TABLE pg_temp.vex_settled";
+                run(client, flush, "make the restore durable")?;
+            }
+        }
+        Ok(())
+    }
+
+    fn prove(&self, worker: usize, member: &Member, stop: &Stop) -> Result<Proof> {
+        stop.check()?;
+        let encoding = self.encodings.lock().expect("no panic while locked").get(&member.unit).cloned();
+        let doing = format!("recount {}", member.title());
+        self.on(&self.readers[worker], &member.unit, false, &mut |client| {
+            if let Some(encoding) = encoding.as_ref().filter(|e| *e != "UTF8") {
+                run(client, &format!("SET client_encoding='{encoding}'"), &doing)?;
+            }
+            let Some(schema) = &member.schema else {
+                run(client, "BEGIN READ ONLY", &doing)?;
+                let proof = large::prove(client, stop)?;
+                run(client, "COMMIT", &doing)?;
+                return Ok(proof);
+            };
+            let rows = {
+                let mut known = self.layouts.lock().expect("no panic while locked");
+                if !known.contains_key(&member.unit) {
+                    known.insert(member.unit.clone(), layouts(client, &member.unit)?);
+                }
+                known[&member.unit].get(&(schema.clone(), member.name.clone())).cloned()
+            };
+            match rows {
+                Some(rows) => rows.prove(client, stop),
+                None => Err(Error::new(ErrorKind::Failed, &doing, "it is not there")),
+            }
+        })
+    }
+
+    fn release(&self, stop: &Stop) -> Result<Vec<Refused>> {
+        stop.check()?;
+        Ok(std::mem::take(&mut *self.refused.lock().expect("no panic while locked")))
+    }
+
+    fn missing(&self, members: &[Member], stop: &Stop) -> Result<Vec<Member>> {
+        let mut missing = Vec::new();
+        for unit in units(members) {
+            stop.check()?;
+            let there = Present::of(&mut self.connector.session(&self.unit_name(unit), "ask")?)?;
+            missing.extend(members.iter().filter(|m| m.unit == unit && there.knows(m) && !there.has(m)).cloned());
+        }
+        Ok(missing)
+    }
+
+    fn remarks(&self) -> Vec<String> {
+        let mut remarks = self.remarks.lock().expect("no panic while locked").clone();
+        remarks.push(format!(
+            "the target is PostgreSQL {}.{}; run ANALYZE before it is used in earnest",
+            self.number / 10_000,
+            self.number % 10_000
+        ));
+        remarks
+    }
+
+    fn workers(&self) -> usize {
+        self.loaders.len()
+    }
+}
+
+/// The databases of some members, each once.
+fn units(members: &[Member]) -> Vec<&str> {
+    let mut units: Vec<&str> = members.iter().map(|m| m.unit.as_str()).collect();
+    units.sort_unstable();
+    units.dedup();
+    units
+}

@@ -1,0 +1,146 @@
+//! One database at one moment: the transaction that exports the snapshot, its locks, and the proof that they came in time.
+//!
+//! TRUNCATE and rewriting ALTERs are not bound by snapshots: one that commits between snapshot and lock would leave
+//! empty tables in a dump without any error, pg_dump's own included. So after the locks are had, what the snapshot knows
+//! of every table is held against what is true now; where they differ, all is begun again.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use postgres::Client;
+
+use crate::base::Stop;
+use crate::job::PostgresSpec;
+use crate::source::contract::{Error, ErrorKind, Result};
+use crate::source::postgres::connect::Connector;
+use crate::source::postgres::definition::qualified;
+use crate::source::postgres::fault::{run, wrap};
+use crate::source::postgres::survey::{Relation, relations, takes_table};
+
+/// How often a snapshot is tried.
+const ATTEMPTS: u32 = 5;
+
+/// Tables of one LOCK statement.
+const BATCH: usize = 200;
+
+/// One database at one moment.
+pub struct View {
+    /// Its name.
+    pub unit: String,
+    /// Its exported snapshot.
+    pub snapshot: String,
+    /// The connection whose transaction holds it, and all locks.
+    pub client: Client,
+    /// Its tables: those whose definition is taken.
+    pub relations: Vec<Relation>,
+    /// Tables that are left out.
+    pub without: BTreeSet<u32>,
+    /// The columns that COPY writes, by table.
+    pub columns: BTreeMap<u32, Vec<String>>,
+    /// `client_encoding` of its entries.
+    pub encoding: String,
+    /// Whether the server is a standby.
+    pub standby: bool,
+}
+
+/// A column as the snapshot, or the moment, knows it.
+type Column = (u32, i16, String, u32, i32, bool, String);
+
+/// Takes a view of a database.
+pub fn take(spec: &PostgresSpec, connector: &Connector, unit: &str, stop: &Stop) -> Result<View> {
+    let mut attempt = 1;
+    loop {
+        stop.check()?;
+        match try_take(spec, connector, unit) {
+            Err(error) if error.kind == ErrorKind::Busy && attempt < ATTEMPTS => attempt += 1,
+            Err(error) if error.kind == ErrorKind::Busy => {
+                return Err(error.hint("Dump when nobody alters tables, or raise `lock-wait`."));
+            }
+            other => return other,
+        }
+    }
+}
+
+fn try_take(spec: &PostgresSpec, connector: &Connector, unit: &str) -> Result<View> {
+    let doing = format!("take a snapshot of {unit}");
+    let mut client = connector.session(unit, "dump")?;
+    // One statement before the snapshot is made: the wait is for the server's own time-outs.
+    let lock = format!("SET lock_timeout={}", spec.lock_wait.as_millis());
+    run(&mut client, &lock, &doing)?;
+    restrict(&mut client, &doing)?;
+    run(&mut client, "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY", &doing)?;
+    let row = client
+        .query_one(
+            "SELECT pg_catalog.pg_export_snapshot(), pg_catalog.current_setting('server_encoding'), pg_catalog.pg_is_in_recovery()",
+            &[],
+        )
+        .map_err(|e| wrap(&doing, e))?;
+    let (snapshot, server, standby): (String, String, bool) = (row.get(0), row.get(1), row.get(2));
+    // Bytes of SQL_ASCII are of no known encoding, and pass as they are.
+    let encoding = if server == "SQL_ASCII" { server } else { "UTF8".to_owned() };
+    let all = relations(&mut client, unit)?;
+    let (relations, left): (Vec<Relation>, Vec<Relation>) = all.into_iter().partition(|r| takes_table(spec, unit, r).0);
+    let locked: Vec<&Relation> = relations.iter().filter(|r| r.kind != 'f').collect();
+    for batch in locked.chunks(BATCH) {
+        let names: Vec<String> = batch.iter().map(|r| qualified(&r.schema, &r.name)).collect();
+        let sql = format!("LOCK TABLE ONLY {} IN ACCESS SHARE MODE", names.join(", ONLY "));
+        client.batch_execute(&sql).map_err(|e| gone(wrap(&format!("lock the tables of {unit}"), e)))?;
+    }
+    let oids: Vec<u32> = locked.iter().map(|r| r.oid).collect();
+    let columns = unchanged(&mut client, connector, unit, &oids)?;
+    let mut own: BTreeMap<u32, Vec<String>> = oids.iter().map(|oid| (*oid, Vec::new())).collect();
+    for (table, _, name, _, _, dropped, generated) in columns {
+        if !dropped && generated.is_empty() {
+            own.entry(table).or_default().push(name);
+        }
+    }
+    let without = left.iter().map(|r| r.oid).collect();
+    Ok(View { unit: unit.to_owned(), snapshot, client, relations, without, columns: own, encoding, standby })
+}
+
+/// A table that is not there any more is a moment that has passed.
+fn gone(error: Error) -> Error {
+    let missing = error.found.ends_with("(SQLSTATE 42P01)");
+    if missing { Error { kind: ErrorKind::Busy, ..error } } else { error }
+}
+
+/// Lets no view or foreign table run code while it is read (CVE-2024-7348), where the server knows how.
+fn restrict(client: &mut Client, doing: &str) -> Result<()> {
+    let sql = "SELECT pg_catalog.set_config(name, 'view, foreign-table', false) FROM pg_catalog.pg_settings \
+               WHERE name = 'restrict_nonsystem_relation_kind'";
+    client.query(sql, &[]).map(drop).map_err(|e| wrap(doing, e))
+}
+
+/// Holds the snapshot against the present, now that nobody can change tables; returns the columns.
+fn unchanged(client: &mut Client, connector: &Connector, unit: &str, oids: &[u32]) -> Result<Vec<Column>> {
+    let doing = format!("compare the tables of {unit} with the snapshot");
+    let changed =
+        |found: String| Error::new(ErrorKind::Busy, &doing, format!("{found} between the snapshot and its lock"));
+    let oids = oids.to_vec();
+    // The function answers for now, the row for the snapshot.
+    let files = "SELECT c.oid::pg_catalog.regclass::text FROM pg_catalog.pg_class c WHERE c.oid = ANY($1) \
+                 AND c.relfilenode <> 0 AND c.relfilenode IS DISTINCT FROM pg_catalog.pg_relation_filenode(c.oid)";
+    let rewritten = client.query(files, &[&oids]).map_err(|e| wrap(&doing, e))?;
+    if let Some(row) = rewritten.first() {
+        return Err(changed(format!("{} was emptied or rewritten", row.get::<_, String>(0))));
+    }
+    let sql = "SELECT attrelid, attnum, attname::text, atttypid, atttypmod, attisdropped, attgenerated::text \
+               FROM pg_catalog.pg_attribute WHERE attrelid = ANY($1) AND attnum > 0 ORDER BY attrelid, attnum";
+    let columns = |client: &mut Client| -> Result<Vec<Column>> {
+        let rows = client.query(sql, &[&oids]).map_err(|e| wrap(&doing, e))?;
+        let column = |r: &postgres::Row| (r.get(0), r.get(1), r.get(2), r.get(3), r.get(4), r.get(5), r.get(6));
+        Ok(rows.iter().map(column).collect())
+    };
+    let then = columns(client)?;
+    let mut present = connector.session(unit, "compare")?;
+    let now = columns(&mut present)?;
+    let differs = then.iter().zip(&now).find(|(a, b)| a != b).map(|(a, _)| a.0);
+    let differs = differs.or_else(|| (then.len() != now.len()).then(|| then.last().or(now.last()).map_or(0, |c| c.0)));
+    match differs {
+        None => Ok(then),
+        Some(oid) => {
+            let sql = "SELECT $1::oid::pg_catalog.regclass::text";
+            let name: String = present.query_one(sql, &[&oid]).map_err(|e| wrap(&doing, e))?.get(0);
+            Err(changed(format!("the columns of {name} were altered")))
+        }
+    }
+}
