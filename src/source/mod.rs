@@ -18,8 +18,14 @@ use crate::source::postgres::cluster::Cluster;
 use crate::source::sqlite::Sqlite;
 use crate::world::World;
 
-/// The member of a physical backup that holds what `pg_basebackup` wrote down of it.
-pub use postgres::RECORD;
+pub use postgres::basebackup::MANIFEST as RECORD;
+pub use postgres::config::{FACTS, Facts as ClusterFacts};
+pub use postgres::control::{Control, problems};
+pub use postgres::physical::LABEL;
+pub use postgres::place::{Place, link, replace_space, write_map};
+pub use postgres::server::Tablespace;
+pub use postgres::unpack::{Owner, Unpack};
+pub use private::Private;
 
 /// Opens a source; `name` is what the job file calls it. Asks no server yet.
 pub fn open(spec: &SourceSpec, name: &str, world: &World, stop: &Stop) -> Result<Box<dyn Source>> {

@@ -3,10 +3,11 @@
 //! Definitions come from `pg_dump`, which alone knows all of them; rows never pass through a program.
 
 mod aside;
-mod basebackup;
+pub mod basebackup;
 pub mod cluster;
-mod config;
+pub mod config;
 mod connect;
+pub mod control;
 mod creation;
 mod definition;
 mod fault;
@@ -14,16 +15,18 @@ mod fit;
 mod large;
 mod later;
 mod outside;
-mod physical;
+pub mod physical;
+pub mod place;
 pub mod present;
 pub mod program;
 mod rows;
 mod secure;
-mod server;
+pub mod server;
 mod snapshot;
 mod survey;
 mod target;
 mod toc;
+pub mod unpack;
 mod view;
 
 use crate::base::Stop;
@@ -32,8 +35,6 @@ use crate::source::contract::{Examined, Facts, Purpose, Reading, Result, Snapsho
 use crate::source::postgres::connect::{Connector, server_version};
 use crate::source::postgres::snapshot::PostgresSnapshot;
 use crate::source::postgres::target::PostgresTarget;
-
-pub use basebackup::MANIFEST as RECORD;
 
 /// A server.
 pub struct Postgres {

@@ -70,7 +70,7 @@ impl Server {
                    'archive_mode')";
         let settings = client.query(sql, &[]).map_err(fail)?;
         let sql = "SELECT oid, spcname::text, pg_tablespace_location(oid) FROM pg_tablespace \
-                   WHERE spcname NOT IN ('pg_default', 'pg_global') ORDER BY oid";
+                   WHERE pg_tablespace_location(oid) LIKE '/%' ORDER BY oid";
         let tablespaces = client.query(sql, &[]).map_err(fail)?;
         let sql = "SELECT datname::text, pg_database_size(oid) FROM pg_database \
                    WHERE has_database_privilege(oid, 'CONNECT') OR pg_has_role('pg_read_all_stats', 'USAGE') \
