@@ -262,9 +262,9 @@ pub struct Files {
     /// A folder for the configuration files that were outside of the data directory [default: DIR.config-TIME]
     #[arg(long, value_name = "DIR")]
     pub config: Option<PathBuf>,
-    /// Another port for --start, beside a server that has the old one.
-    #[arg(long, value_name = "PORT", requires = "start")]
-    pub port: Option<u16>,
+    /// A setting for --start that is in no configuration file, such as port=5433; may be repeated.
+    #[arg(long = "set", value_name = "NAME=VALUE", requires = "start")]
+    pub set: Vec<String>,
 }
 
 /// `vex catalog`.

@@ -39,6 +39,8 @@ struct Decided {
     /// Tablespaces and where their folders will be.
     spaces: Vec<(Tablespace, PathBuf)>,
     config: Config,
+    /// Settings of the first start.
+    set: Vec<(String, String)>,
     running: Option<u32>,
     /// Tells the folders of this restore from those of others.
     stamp: String,
@@ -104,7 +106,7 @@ fn try_restore(args: &Restore, picked: &Picked, ground: &Ground) -> Result<Exit,
         tell_start(&decided);
         return Ok(Exit::Success);
     }
-    start(args, &decided, stop)
+    start(&decided, &args.into, stop)
 }
 
 /// The manifests of a backup and of all it adds to, the full one first.
@@ -146,8 +148,16 @@ fn decide(args: &Restore, picked: &Picked, facts: ClusterFacts, ground: &Ground)
     }
     let stamp = ground.world.clock.now().to_zoned(TimeZone::UTC).strftime("%Y%m%dT%H%M%SZ").to_string();
     let config = Config::decide(args.files.config.as_deref(), &facts, &place, &stamp);
+    let mut set = Vec::new();
+    for word in &args.files.set {
+        let (name, value) = word.split_once('=').unwrap_or((word, ""));
+        if name.is_empty() || !name.bytes().all(|b| b.is_ascii_alphanumeric() || b"_.".contains(&b)) {
+            return Err(nothing("start the server", format!("--set {word} is no setting"), "It is NAME=VALUE."));
+        }
+        set.push((name.to_owned(), value.to_owned()));
+    }
     let running = place.running()?;
-    Ok(Decided { place, facts, control, spaces, config, running, stamp })
+    Ok(Decided { place, facts, control, spaces, config, set, running, stamp })
 }
 
 /// Whose the files will be.
@@ -314,25 +324,25 @@ fn tell_start(decided: &Decided) {
 }
 
 /// Starts the server, waits for it, and reads its log.
-fn start(args: &Restore, decided: &Decided, stop: &Stop) -> Result<Exit, Fault> {
+fn start(decided: &Decided, into: &str, stop: &Stop) -> Result<Exit, Fault> {
     let log = decided.place.beside(&format!(".log-{}", decided.stamp));
     std::fs::write(&log, "").map_err(|e| nothing("start the server", format!("{}: {e}", log.display()), "Make room."))?;
     decided.control.owner.give(&log)?;
     let mut settings = decided.config.settings(&decided.facts);
-    settings.extend(args.files.port.map(|port| ("port".to_owned(), port.to_string())));
+    settings.extend(decided.set.iter().cloned());
     let began = std::time::SystemTime::now();
     let started = decided.control.start(&decided.place.data, &settings, &log, stop);
     let text = config::logs(&decided.place.data, &log, began);
     let found = problems(&text);
     found.iter().for_each(|line| tell(&format!("! log: {line}")));
-    let asked = |error: Error| error.hint(format!("Its whole log is {}; the old data directory is whole.", log.display()));
+    let asked = |error: Error| error.hint(format!("Its whole log is {}. What was given on its command line is given with --set.", log.display()));
     started.map_err(asked)?;
     tell(&format!("the server is started and lets connections in; its log is {}", log.display()));
     if found.iter().any(|line| !line.contains("WARNING:")) {
         tell(&format!("INCOMPLETE: its log has {} lines that somebody must look at", found.len()));
         return Ok(Exit::Damage);
     }
-    tell(&format!("restored {}: its log has no ERROR, FATAL or PANIC", args.into));
+    tell(&format!("restored {into}: its log has no ERROR, FATAL or PANIC"));
     Ok(Exit::Success)
 }
 

@@ -30,8 +30,6 @@ pub struct Server {
     pub system: String,
     /// Timeline of its last checkpoint.
     pub timeline: u32,
-    /// Whether it is a standby.
-    pub standby: bool,
     /// Whether the role may copy files.
     pub replication: bool,
     /// The role.
@@ -61,7 +59,7 @@ impl Server {
         let fail = |e| wrap(&doing, e);
         let number = server_version(client, &doing)?;
         let sql = "SELECT (SELECT system_identifier::text FROM pg_control_system()), \
-                   (SELECT timeline_id FROM pg_control_checkpoint()), pg_is_in_recovery(), current_user::text, \
+                   (SELECT timeline_id FROM pg_control_checkpoint()), current_user::text, \
                    (SELECT rolsuper OR rolreplication FROM pg_roles WHERE rolname = current_user)";
         let row = client.query_one(sql, &[]).map_err(fail)?;
         let sql = "SELECT name, setting FROM pg_settings WHERE name IN ('data_directory', 'config_file', 'hba_file', \
@@ -80,9 +78,8 @@ impl Server {
             number,
             system: row.get(0),
             timeline: u32::try_from(row.get::<_, i32>(1)).unwrap_or(0),
-            standby: row.get(2),
-            role: row.get(3),
-            replication: row.get::<_, Option<bool>>(4) == Some(true),
+            role: row.get(2),
+            replication: row.get::<_, Option<bool>>(3) == Some(true),
             settings: settings.iter().map(|r| (r.get(0), r.get::<_, Option<String>>(1).unwrap_or_default())).collect(),
             tablespaces: tablespaces
                 .iter()
@@ -104,11 +101,6 @@ impl Server {
     /// Its version as a person reads it.
     pub fn version(&self) -> String {
         format!("PostgreSQL {}.{}", self.number / 10_000, self.number % 10_000)
-    }
-
-    /// Its major version.
-    pub fn major(&self) -> u32 {
-        self.number / 10_000
     }
 
     /// Estimated bytes of its files.
