@@ -157,8 +157,10 @@ impl Shelf {
 pub fn lineage<'a>(all: &'a [Shelved], artifact: &'a Shelved) -> Result<Vec<&'a Shelved>, Id> {
     let mut chain = vec![artifact];
     while let Some(parent) = chain.last().and_then(|a| a.manifest.parent.as_ref()) {
-        let of = |a: &&Shelved| (&a.manifest.job, &a.manifest.source) == (&artifact.manifest.job, &artifact.manifest.source);
-        let found = all.iter().filter(of).find(|a| a.manifest.id == *parent && chain.iter().all(|c| c.manifest.id != *parent));
+        let of =
+            |a: &&Shelved| (&a.manifest.job, &a.manifest.source) == (&artifact.manifest.job, &artifact.manifest.source);
+        let found =
+            all.iter().filter(of).find(|a| a.manifest.id == *parent && chain.iter().all(|c| c.manifest.id != *parent));
         chain.push(found.ok_or_else(|| parent.clone())?);
     }
     chain.reverse();

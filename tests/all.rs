@@ -21,6 +21,8 @@ mod mysql;
 mod mysql_restore;
 mod mysql_state;
 mod notify;
+mod physical;
+mod physical_chain;
 mod policy;
 mod quickstart;
 mod records;

@@ -52,7 +52,9 @@ pub fn route(args: &Restore, picked: &Picked, ground: &Ground) -> Option<Exit> {
     match (files, args.into.starts_with(SCHEME)) {
         (true, true) => return Some(restore(args, picked, ground)),
         (false, false) => return None,
-        (true, false) => complain(&format!("{id} holds the files of a cluster: name its data directory, --into {SCHEME}DIR")),
+        (true, false) => {
+            complain(&format!("{id} holds the files of a cluster: name its data directory, --into {SCHEME}DIR"))
+        }
         (false, true) => complain(&format!("{id} is a dump, which is restored into a source or a URL, not a folder")),
     }
     Some(Exit::Usage)
@@ -80,7 +82,8 @@ fn try_restore(args: &Restore, picked: &Picked, ground: &Ground) -> Result<Exit,
     let stop = &ground.stop;
     let meter = Meter::default();
     let manifests = chain(picked, stop)?;
-    let of = |manifest| Fetch { store: picked.store.as_ref(), manifest, password: picked.password.as_ref(), meter: &meter };
+    let of =
+        |manifest| Fetch { store: picked.store.as_ref(), manifest, password: picked.password.as_ref(), meter: &meter };
     let fetches: Vec<Fetch<'_>> = manifests.iter().map(of).collect();
     let last = fetches.last().expect("BUG: a chain without its end");
     let decided = decide(args, picked, facts(last, stop)?, ground)?;
@@ -112,7 +115,8 @@ fn try_restore(args: &Restore, picked: &Picked, ground: &Ground) -> Result<Exit,
 /// The manifests of a backup and of all it adds to, the full one first.
 fn chain(picked: &Picked, stop: &Stop) -> Result<Vec<Manifest>, Fault> {
     let Some(parent) = &picked.manifest.parent else { return Ok(vec![picked.manifest.clone()]) };
-    let gone = |id: &dyn std::fmt::Display| Fault::Damage(Damage::Manifest(format!("{id}, which it adds to, is not there")));
+    let gone =
+        |id: &dyn std::fmt::Display| Fault::Damage(Damage::Manifest(format!("{id}, which it adds to, is not there")));
     let Some(shelf) = &picked.shelf else {
         let hint = "Name its store with --from, where the backups that it adds to are too.";
         return Err(nothing("restore an increment from one file", format!("it adds to {parent}"), hint));
@@ -174,7 +178,8 @@ fn owner(name: Option<&str>, place: &Place, stop: &Stop) -> Result<Owner, Fault>
     let words = ["getent".to_owned(), "passwd".to_owned(), "--".to_owned(), name.to_owned()];
     let output = Child::new(&words).stall(Duration::from_secs(30)).output(64 << 10, stop);
     let text = output.map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
-    let line = text.map_err(|e| nothing(doing, format!("there is no user {name}: {e}"), "Name another with --owner."))?;
+    let line =
+        text.map_err(|e| nothing(doing, format!("there is no user {name}: {e}"), "Name another with --owner."))?;
     let mut fields = line.trim().split(':').skip(2).map(|field| field.parse::<u32>().ok());
     let (Some(Some(user)), Some(Some(group))) = (fields.next(), fields.next()) else {
         return Err(nothing(doing, format!("the user {name} has no number"), "Name another with --owner."));
@@ -236,7 +241,8 @@ fn ready(args: &Restore, decided: &Decided, manifests: &[Manifest], stop: &Stop)
     programs.extend((args.files.start || decided.running.is_some()).then_some("pg_ctl"));
     decided.control.look(&programs, stop)?;
     if let Some(major) = decided.place.major().filter(|m| *m != decided.facts.major() && decided.running.is_some()) {
-        let found = format!("a server of PostgreSQL {major} runs there, and the backup is of {}", decided.facts.major());
+        let found =
+            format!("a server of PostgreSQL {major} runs there, and the backup is of {}", decided.facts.major());
         return Err(nothing(&doing, found, "Stop it by hand first: its own pg_ctl is needed for that."));
     }
     if let Some(pid) = decided.running.filter(|_| !args.files.stop && !args.dry_run) {
@@ -319,14 +325,19 @@ fn tell_start(decided: &Decided) {
     let settings = decided.config.settings(&decided.facts);
     if !settings.is_empty() {
         let words: Vec<String> = settings.iter().map(|(name, value)| format!("-c {name}={value}")).collect();
-        tell(&format!("its configuration is elsewhere: postgres -D {} {}", decided.place.data.display(), words.join(" ")));
+        tell(&format!(
+            "its configuration is elsewhere: postgres -D {} {}",
+            decided.place.data.display(),
+            words.join(" ")
+        ));
     }
 }
 
 /// Starts the server, waits for it, and reads its log.
 fn start(decided: &Decided, into: &str, stop: &Stop) -> Result<Exit, Fault> {
     let log = decided.place.beside(&format!(".log-{}", decided.stamp));
-    std::fs::write(&log, "").map_err(|e| nothing("start the server", format!("{}: {e}", log.display()), "Make room."))?;
+    std::fs::write(&log, "")
+        .map_err(|e| nothing("start the server", format!("{}: {e}", log.display()), "Make room."))?;
     decided.control.owner.give(&log)?;
     let mut settings = decided.config.settings(&decided.facts);
     settings.extend(decided.set.iter().cloned());
@@ -335,7 +346,12 @@ fn start(decided: &Decided, into: &str, stop: &Stop) -> Result<Exit, Fault> {
     let text = config::logs(&decided.place.data, &log, began);
     let found = problems(&text);
     found.iter().for_each(|line| tell(&format!("! log: {line}")));
-    let asked = |error: Error| error.hint(format!("Its whole log is {}. What was given on its command line is given with --set.", log.display()));
+    let asked = |error: Error| {
+        error.hint(format!(
+            "Its whole log is {}. What was given on its command line is given with --set.",
+            log.display()
+        ))
+    };
     started.map_err(asked)?;
     tell(&format!("the server is started and lets connections in; its log is {}", log.display()));
     if found.iter().any(|line| !line.contains("WARNING:")) {
@@ -352,9 +368,8 @@ fn offer_older(picked: &Picked, stop: &Stop) {
     let all = &listing.artifacts;
     let usable = |a: &&Shelved| {
         a.manifest.finished < picked.manifest.finished
-            && lineage(all, a).is_ok_and(|chain| {
-                chain.iter().all(|c| !c.is_damaged() && c.manifest.id != picked.manifest.id)
-            })
+            && lineage(all, a)
+                .is_ok_and(|chain| chain.iter().all(|c| !c.is_damaged() && c.manifest.id != picked.manifest.id))
     };
     match all.iter().rev().find(usable) {
         Some(older) => complain(&format!(

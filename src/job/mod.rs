@@ -12,6 +12,8 @@ mod store;
 pub use policy::{ArchiveSpec, Compression, KeepSpec, NotifyKind, NotifyOn, NotifySpec};
 pub use schedule::Schedule;
 pub use site::{CatalogSpec, MailSpec, Site};
-pub use source::{ClusterSpec, HostRole, Inconsistent, MysqlSpec, PostgresSpec, Source, SourceSpec, SqliteSpec, Tls, TlsMode};
+pub use source::{
+    ClusterSpec, HostRole, Inconsistent, MysqlSpec, PostgresSpec, Source, SourceSpec, SqliteSpec, Tls, TlsMode,
+};
 pub use step::{Dump, Engine, EnvValue, Exec, Job, JobFile, Physical, Send, Step, StepDecl, Verify};
 pub use store::{DirSpec, S3Spec, Store, StoreSpec};

@@ -212,8 +212,7 @@ impl Builder<'_> {
         let own = format!("{}/{}", verb(dump), source.name.value);
         let address = format!("{job_name}/{own}");
         let (names, holds) = (vec![own, verb(dump).into()], vec![source.name.value.clone()]);
-        let Some(backup) = draft.push(address, kind, step.optional, &word.span, names, holds, complaints)
-        else {
+        let Some(backup) = draft.push(address, kind, step.optional, &word.span, names, holds, complaints) else {
             return;
         };
         let mut verified: Vec<(String, usize)> = Vec::new();

@@ -99,7 +99,9 @@ pub fn other_kind(word: &Spanned<String>, into: &str, source: &str) -> Complaint
 pub fn files_into(into: &Spanned<String>) -> Complaint {
     Complaint::error("vex::plan::files", format!("files are not restored into the source {}", into.value))
         .label(&into.span, "a physical backup is a data directory, not a database")
-        .help("Write `unpack=#true` instead: it is unpacked in the state folder, and `pg_verifybackup` proves it there.")
+        .help(
+            "Write `unpack=#true` instead: it is unpacked in the state folder, and `pg_verifybackup` proves it there.",
+        )
 }
 
 /// Something to be unpacked that is no physical backup.

@@ -63,7 +63,8 @@ pub fn small(fetch: &Fetch<'_>, name: &str, stop: &Stop) -> Result<Vec<u8>, Faul
 /// Entries of a member, in the order of their numbers.
 fn entries<'e>(fetch: &Fetch<'e>, name: &str) -> Vec<&'e EntryLine> {
     let manifest = fetch.manifest;
-    let mut own: Vec<&EntryLine> = manifest.entries.iter().filter(|e| manifest.members[e.member].name == name).collect();
+    let mut own: Vec<&EntryLine> =
+        manifest.entries.iter().filter(|e| manifest.members[e.member].name == name).collect();
     own.sort_by_key(|e| e.number);
     own
 }

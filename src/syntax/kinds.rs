@@ -357,7 +357,12 @@ pub const KINDS: &[Kind] = &[
         doc: "Reads the archive back from stores: hashes, decompresses, parses the values, recomputes rows and digests.",
         fields: &[
             field("into", Form::Text, "", "A scratch source to restore it into and to prove there."),
-            field("unpack", Form::Switch, "#false", "Of a `physical`: unpack it in the state folder, and prove it by `pg_verifybackup`."),
+            field(
+                "unpack",
+                Form::Switch,
+                "#false",
+                "Of a `physical`: unpack it in the state folder, and prove it by `pg_verifybackup`.",
+            ),
             OPTIONAL,
             ENABLED,
         ],
@@ -371,7 +376,12 @@ pub const KINDS: &[Kind] = &[
         fields: &[
             required("from", Form::Text, "The store."),
             field("into", Form::Text, "", "A scratch source to restore them into and to prove there."),
-            field("unpack", Form::Switch, "#false", "Of `SOURCE-physical`: unpack it in the state folder, and prove it by `pg_verifybackup`."),
+            field(
+                "unpack",
+                Form::Switch,
+                "#false",
+                "Of `SOURCE-physical`: unpack it in the state folder, and prove it by `pg_verifybackup`.",
+            ),
             AFTER,
             OPTIONAL,
             ENABLED,

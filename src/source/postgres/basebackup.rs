@@ -27,7 +27,8 @@ pub fn words(program: &Program, physical: &Physical, target: Option<&Path>, pare
     let mut words = vec![program.path.display().to_string()];
     words.push("--pgdata".into());
     words.push(target.map_or_else(|| "-".into(), |folder| folder.display().to_string()));
-    words.extend(["--format=tar", "--wal-method=fetch", "--no-password", "--verbose", "--label=vex"].map(str::to_owned));
+    words
+        .extend(["--format=tar", "--wal-method=fetch", "--no-password", "--verbose", "--label=vex"].map(str::to_owned));
     words.push("--manifest-checksums=SHA256".into());
     words.push(format!("--checkpoint={}", if physical.fast { "fast" } else { "spread" }));
     words.extend(physical.rate.map(|bytes| format!("--max-rate={}", (bytes >> 10).max(32))));

@@ -56,11 +56,14 @@ impl Cluster {
         }
         if self.spec.physical.incremental && server.number < INCREMENTAL {
             let found = format!("{} can't tell what changed since a backup", server.version());
-            return Err(Error::new(ErrorKind::Refused, doing, found).hint("Leave `incremental` out, or move to PostgreSQL 17."));
+            return Err(
+                Error::new(ErrorKind::Refused, doing, found).hint("Leave `incremental` out, or move to PostgreSQL 17.")
+            );
         }
         let timeout: u64 = server.setting("checkpoint_timeout").parse().unwrap_or(0);
         if !self.spec.physical.fast && timeout > SPREAD {
-            let found = format!("a checkpoint that is spread takes up to {timeout} s here, in which nothing would move");
+            let found =
+                format!("a checkpoint that is spread takes up to {timeout} s here, in which nothing would move");
             return Err(Error::new(ErrorKind::Refused, doing, found).hint("Write `checkpoint \"fast\"`."));
         }
         Ok(())
@@ -92,7 +95,10 @@ fn adds_to(client: &mut Client, server: &Server, parent: &Parent) -> std::result
         return Err(Full::Remark(format!("{} is of another cluster ({system}, this is {})", parent.id, server.system)));
     }
     if *timeline != server.timeline {
-        return Err(Full::Remark(format!("{} is of timeline {timeline}, the server is on {}", parent.id, server.timeline)));
+        return Err(Full::Remark(format!(
+            "{} is of timeline {timeline}, the server is on {}",
+            parent.id, server.timeline
+        )));
     }
     if server.setting("summarize_wal") != "on" {
         return Err(Full::Warning("summarize_wal is off (ALTER SYSTEM SET summarize_wal = on, and reload)".into()));
@@ -139,7 +145,8 @@ impl Source for Cluster {
         stop.check()?;
         let config = config::read(&mut client, &self.connector, &server)?;
         for line in &config.lost {
-            let advice = "Every run would be Alerta; grant what is missing, or run vex on the server as a user who can read it.";
+            let advice =
+                "Every run would be Alerta; grant what is missing, or run vex on the server as a user who can read it.";
             findings.push(Finding::alert("configuration", line.clone(), advice));
         }
         Ok(Examined { findings, bytes: server.bytes(), data: None })
@@ -163,7 +170,8 @@ impl Source for Cluster {
         let config = config::read(&mut client, &self.connector, &server)?;
         let (mut warnings, mut remarks) = (Vec::new(), vec![format!("the files are read by {}", program.title)]);
         if let Err(error) = reserve(&mut client) {
-            remarks.push(format!("{error}; WAL that is needed may be gone before it is copied, which fails the backup"));
+            remarks
+                .push(format!("{error}; WAL that is needed may be gone before it is copied, which fails the backup"));
         }
         let private = Private::create(&self.staging)?;
         let mut parent = None;
@@ -184,7 +192,11 @@ impl Source for Cluster {
     }
 
     fn target(&self, _threads: usize, _stop: &Stop) -> Result<Box<dyn Target>> {
-        let error = Error::new(ErrorKind::Refused, format!("restore into {}", self.place()), "files are not restored into a server");
+        let error = Error::new(
+            ErrorKind::Refused,
+            format!("restore into {}", self.place()),
+            "files are not restored into a server",
+        );
         Err(error.hint("Name the data directory: `--into pgdata:/var/lib/postgresql/17/main`."))
     }
 

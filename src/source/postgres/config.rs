@@ -70,7 +70,8 @@ pub fn read(client: &mut Client, connector: &Connector, server: &Server) -> Resu
     let mut all: Vec<(String, String)> = Vec::new();
     for role in FILES {
         match server.setting(role) {
-            "" => lost.push(format!("{role}: the role {} may not see where it is (GRANT pg_read_all_settings)", server.role)),
+            "" => lost
+                .push(format!("{role}: the role {} may not see where it is (GRANT pg_read_all_settings)", server.role)),
             path => all.push((role.to_owned(), path.to_owned())),
         }
     }
@@ -87,7 +88,8 @@ pub fn read(client: &mut Client, connector: &Connector, server: &Server) -> Resu
         }
         match content(client, connector, &path) {
             Ok(bytes) => {
-                let below = Path::new(&path).strip_prefix(&home).ok().or_else(|| Path::new(&path).file_name().map(Path::new));
+                let below =
+                    Path::new(&path).strip_prefix(&home).ok().or_else(|| Path::new(&path).file_name().map(Path::new));
                 let mut member = format!("config.{}", below.unwrap_or(Path::new("file")).display());
                 if config.iter().any(|c| c.member == member) {
                     member += &format!(".{}", config.len());

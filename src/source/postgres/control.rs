@@ -138,6 +138,9 @@ mod tests {
         let log = "2026 LOG:  database system was interrupted\n2026 FATAL:  the database system is starting up\n\
                    2026 WARNING:  page verification failed\n2026 PANIC:  could not locate a valid checkpoint record\n";
         let found = problems(log);
-        assert_eq!(found, ["2026 WARNING:  page verification failed", "2026 PANIC:  could not locate a valid checkpoint record"]);
+        assert_eq!(
+            found,
+            ["2026 WARNING:  page verification failed", "2026 PANIC:  could not locate a valid checkpoint record"]
+        );
     }
 }

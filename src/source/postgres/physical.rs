@@ -146,7 +146,8 @@ impl PhysicalSnapshot {
         if expected.iter().collect::<BTreeSet<_>>() != found.keys().collect() {
             let wrote: Vec<&str> = found.keys().map(String::as_str).collect();
             let text = format!("it wrote {} where {} were expected", wrote.join(", "), expected.join(", "));
-            return Err(Error::new(ErrorKind::Busy, doing, text).hint("A tablespace was made or dropped meanwhile; run it again."));
+            return Err(Error::new(ErrorKind::Busy, doing, text)
+                .hint("A tablespace was made or dropped meanwhile; run it again."));
         }
         Ok(expected.iter().map(|name| (file(name, Phase::Data), Content::File(found[name].clone()))).collect())
     }
@@ -180,7 +181,8 @@ impl PhysicalSnapshot {
         let words = words(&self.parts.program, &self.parts.physical, None, self.parent_file());
         let password = self.parts.connector.password("replication")?;
         let hear = self.reading.hear.clone();
-        let mut cut = Cut { notes: Notes::default(), tar: TarReader::new(), buffer: None, chunk: self.reading.chunk, out };
+        let mut cut =
+            Cut { notes: Notes::default(), tar: TarReader::new(), buffer: None, chunk: self.reading.chunk, out };
         let ended = child(&words, &self.parts.connector, password).stream(
             stop,
             &mut |bytes| cut.push(bytes).map_err(Ended::Cut),
@@ -195,7 +197,8 @@ impl PhysicalSnapshot {
             }
         }
         let notes = cut.finish().map_err(|error| Error { doing: doing.clone(), ..error })?;
-        let record = notes.record.ok_or_else(|| Error::new(ErrorKind::Damaged, doing, "what it wrote holds no manifest"))?;
+        let record =
+            notes.record.ok_or_else(|| Error::new(ErrorKind::Damaged, doing, "what it wrote holds no manifest"))?;
         self.note(record)?;
         Ok(Proof::default())
     }
@@ -204,7 +207,8 @@ impl PhysicalSnapshot {
     fn staged(&self, path: &std::path::Path, base: bool, out: &mut dyn Out, stop: &Stop) -> Result<Proof> {
         let doing = format!("read {}", path.file_name().unwrap_or_default().to_string_lossy());
         let io = |e: std::io::Error| Error::new(ErrorKind::Failed, &doing, e.to_string());
-        let mut cut = Cut { notes: Notes::default(), tar: TarReader::new(), buffer: None, chunk: self.reading.chunk, out };
+        let mut cut =
+            Cut { notes: Notes::default(), tar: TarReader::new(), buffer: None, chunk: self.reading.chunk, out };
         cut.notes.label = !base;
         let mut file = File::open(path).map_err(io)?;
         let mut bytes = vec![0; 256 << 10];

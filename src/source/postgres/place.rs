@@ -22,7 +22,11 @@ impl Place {
     pub fn new(data: &Path) -> Result<Place> {
         let data = std::path::absolute(data).map_err(|e| failed("find", data, &e))?;
         let whole = data.parent().is_some() && data.file_name().is_some();
-        if whole { Ok(Place { data }) } else { Err(Error::new(ErrorKind::Refused, "restore files", "/ is no data directory")) }
+        if whole {
+            Ok(Place { data })
+        } else {
+            Err(Error::new(ErrorKind::Refused, "restore files", "/ is no data directory"))
+        }
     }
 
     /// Whether anything is there.
@@ -66,7 +70,9 @@ impl Place {
         };
         // A server that runs alone writes its number with a minus.
         let pid: Option<u32> = text.lines().next().and_then(|l| l.trim().trim_start_matches('-').parse().ok());
-        let Some(pid) = pid else { return Err(Error::new(ErrorKind::Busy, format!("read {}", path.display()), "it names no process")) };
+        let Some(pid) = pid else {
+            return Err(Error::new(ErrorKind::Busy, format!("read {}", path.display()), "it names no process"));
+        };
         let process = PathBuf::from(format!("/proc/{pid}"));
         if !process.exists() {
             return Ok(None);

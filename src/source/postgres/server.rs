@@ -85,10 +85,7 @@ impl Server {
                 .iter()
                 .map(|r| Tablespace { oid: r.get(0), name: r.get(1), location: r.get(2) })
                 .collect(),
-            databases: databases
-                .iter()
-                .map(|r| (r.get(0), u64::try_from(r.get::<_, i64>(1)).unwrap_or(0)))
-                .collect(),
+            databases: databases.iter().map(|r| (r.get(0), u64::try_from(r.get::<_, i64>(1)).unwrap_or(0))).collect(),
         };
         Ok(server)
     }
