@@ -1,7 +1,7 @@
 //! The files of real PostgreSQL servers: taken under load, brought back by one command, and checked by PostgreSQL.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -101,6 +101,13 @@ pub fn bring_back(space: &Space, server: &PgServer, data: &Path, more: &[&str]) 
     (restored, ran.expect(0))
 }
 
+/// A folder that is the server's.
+pub fn own_folder(server: &PgServer, path: &Path) {
+    fs::create_dir(path).expect("made");
+    let owner = fs::metadata(server.data()).expect("there");
+    std::os::unix::fs::chown(path, Some(owner.uid()), Some(owner.gid())).expect("it is ours to give");
+}
+
 /// Whose a new data directory is, where we may choose.
 pub fn owner() -> &'static [&'static str] {
     if rustix::process::geteuid().is_root() { &["--owner", "nobody"] } else { &[] }
@@ -182,10 +189,7 @@ fn tablespaces_come_back_elsewhere_or_where_they_were() {
         let server = version.start(&[]);
         let folder = open_folder();
         let (old, new) = (folder.path().join("old space"), folder.path().join("new"));
-        for path in [&old, &new] {
-            fs::create_dir(path).unwrap();
-            fs::set_permissions(path, fs::Permissions::from_mode(0o777)).unwrap();
-        }
+        [&old, &new].iter().for_each(|path| own_folder(&server, path));
         server.sql("postgres", &format!("CREATE TABLESPACE fast LOCATION '{}'", old.display()));
         server.sql("postgres", "CREATE TABLE t (a int PRIMARY KEY USING INDEX TABLESPACE fast) TABLESPACE fast; INSERT INTO t SELECT generate_series(1, 9999)");
         let space = job(&server, &by_socket(&server), r#"physical "erp" { send "nas"; verify "nas" unpack=#true }"#);
@@ -281,7 +285,9 @@ fn a_program_that_is_killed_leaves_no_artifact() {
     let running = space.start(&["run", "job.kdl"]);
     let child = until("pg_basebackup runs", || child_of(running.0.id(), "pg_basebackup", "--format=tar"));
     until("bytes came", || {
-        files(&space.path("nas")).iter().any(|f| f.metadata().is_ok_and(|m| m.len() > 0)).then_some(())
+        let counts = fs::read_to_string(format!("/proc/{child}/io")).unwrap();
+        let written = counts.lines().find_map(|l| l.strip_prefix("wchar: ")?.parse::<u64>().ok());
+        (written > Some(1 << 20)).then_some(())
     });
     kill_process(Pid::from_raw(child as i32).unwrap(), Signal::KILL).unwrap();
     assert_eq!(running.ends_soon(), 1);

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use serde_json::Value;
 
-use crate::physical::{STEPS, bring_back, by_socket, job, open_folder};
+use crate::physical::{STEPS, bring_back, by_socket, job, open_folder, own_folder};
 use crate::servers::{Pg, PgServer};
 use crate::space::{Space, word};
 
@@ -32,8 +32,7 @@ fn three_increments_combine_and_restore() {
     let server = server();
     let folder = open_folder();
     let space_folder = folder.path().join("space");
-    fs::create_dir(&space_folder).unwrap();
-    fs::set_permissions(&space_folder, std::os::unix::fs::PermissionsExt::from_mode(0o777)).unwrap();
+    own_folder(&server, &space_folder);
     let space = job(&server, &by_socket(&server), CHAIN);
     for round in 0..4 {
         if round == 2 {

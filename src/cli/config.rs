@@ -55,25 +55,15 @@ impl Config {
 
     /// Writes the files.
     pub fn write(&self, facts: &ClusterFacts, fetch: &Fetch<'_>, owner: Owner, stop: &Stop) -> Result<(), Fault> {
-        let io = |path: &Path, e: std::io::Error| Fault::Nothing {
-            doing: format!("write {}", path.display()),
-            found: e.to_string(),
-            hint: Some("The data directory is in its place; copy the file from the backup by hand.".into()),
-        };
         for line in &facts.config {
             let path = self.folder.join(below(&line.member));
             let bytes = small(fetch, &line.member, stop)?;
-            let parent = path.parent().unwrap_or(&self.folder);
-            if !parent.exists() {
-                std::fs::create_dir_all(parent).map_err(|e| io(parent, e))?;
-                owner.give(parent)?;
-            }
+            owner.folder(path.parent().unwrap_or(&self.folder))?;
             if std::fs::read(&path).is_ok_and(|there| there == bytes) {
                 continue;
             }
-            let open = std::fs::OpenOptions::new().write(true).create_new(true).open(&path);
-            open.and_then(|mut file| std::io::Write::write_all(&mut file, &bytes)).map_err(|e| io(&path, e))?;
-            owner.give(&path)?;
+            let hint = "The data directory is in its place; copy the file from the backup by hand.";
+            owner.write(&path, &bytes).map_err(|e| e.hint(hint))?;
             tell(&format!("wrote {}", path.display()));
         }
         Ok(())

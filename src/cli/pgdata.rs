@@ -336,9 +336,7 @@ fn tell_start(decided: &Decided) {
 /// Starts the server, waits for it, and reads its log.
 fn start(decided: &Decided, into: &str, stop: &Stop) -> Result<Exit, Fault> {
     let log = decided.place.beside(&format!(".log-{}", decided.stamp));
-    std::fs::write(&log, "")
-        .map_err(|e| nothing("start the server", format!("{}: {e}", log.display()), "Make room."))?;
-    decided.control.owner.give(&log)?;
+    decided.control.owner.write(&log, b"")?;
     let mut settings = decided.config.settings(&decided.facts);
     settings.extend(decided.set.iter().cloned());
     let began = std::time::SystemTime::now();

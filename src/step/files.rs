@@ -86,7 +86,10 @@ impl Assembly<'_> {
         let owner = self.control.owner;
         std::fs::create_dir(&self.folder).map_err(|e| io(&self.folder, e))?;
         for (_, folder) in &self.spaces {
-            std::fs::create_dir_all(folder).map_err(|e| io(folder, e))?;
+            if let Some(location) = folder.parent() {
+                owner.folder(location)?;
+            }
+            std::fs::create_dir(folder).map_err(|e| io(folder, e))?;
         }
         let mut parts = Vec::new();
         for (index, fetch) in self.chain.iter().enumerate() {
@@ -133,14 +136,13 @@ impl Assembly<'_> {
         if !record.exists() {
             // Where files were staged it was a file of its own.
             let bytes = small(fetch, RECORD, stop)?;
-            std::fs::write(&record, bytes).map_err(|e| io(&record, e))?;
-            owner.give(&record)?;
+            owner.write(&record, &bytes)?;
         }
         for space in facts(fetch, stop)?.tablespaces {
             let known = self.spaces.iter().find(|(s, _)| s.oid == space.oid);
             // One that was dropped since has no place any more, and is needed by nobody.
             let folder = known.map_or_else(|| self.folder.join(format!("dropped-{}", space.oid)), |(_, f)| f.clone());
-            std::fs::create_dir_all(&folder).map_err(|e| io(&folder, e))?;
+            owner.folder(&folder)?;
             let into = folder.join(index.to_string());
             unpack(fetch, &format!("{}.tar", space.oid), &into, owner, stop)?;
             link(&data, space.oid, &into)?;

@@ -118,8 +118,7 @@ pub fn replace_space(location: &Path, fresh: &Path, stamp: &str, owner: Owner) -
         let there = location.join(entry.file_name());
         if fs::symlink_metadata(&there).is_ok() {
             let aside = location.join(format!(".old-{stamp}"));
-            fs::create_dir_all(&aside).map_err(|e| failed("make", &aside, &e))?;
-            owner.give(&aside)?;
+            owner.folder(&aside)?;
             rename(&there, &aside.join(entry.file_name()))?;
             old = Some(aside);
         }
@@ -146,8 +145,8 @@ pub fn write_map(data: &Path, spaces: &[(Tablespace, PathBuf)], owner: Owner) ->
     }
     let escape = |p: &Path| p.display().to_string().replace('\\', "\\\\").replace('\n', "\\\n");
     let text: String = spaces.iter().map(|(space, to)| format!("{} {}\n", space.oid, escape(to))).collect();
-    fs::write(&path, text).map_err(|e| failed("write", &path, &e))?;
-    owner.give(&path)
+    fs::remove_file(&path).map_err(|e| failed("replace", &path, &e))?;
+    owner.write(&path, text.as_bytes())
 }
 
 fn rename(from: &Path, to: &Path) -> Result<()> {
