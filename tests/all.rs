@@ -24,6 +24,7 @@ mod notify;
 mod physical;
 mod physical_chain;
 mod policy;
+mod postgres;
 mod quickstart;
 mod records;
 mod run_job;

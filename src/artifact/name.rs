@@ -107,6 +107,7 @@ impl EntryNames {
                 // The name is that of the program's file: its own numbers tell its files apart.
                 Kind::Script if member.name.starts_with('.') => (format!("{unit}/{part}"), ".sql"),
                 Kind::Script => (format!("{unit}/{}", part.replace("%2E", ".")), ".sql"),
+                Kind::Object => (format!("{unit}/{}", part.replace("%20", "-")), ".sql"),
                 Kind::Database | Kind::Settings => (format!("{unit}/{}", member.kind.word()), ".sql"),
                 // Not `.sql`: whoever feeds all SQL to a client brings back databases, not passwords.
                 Kind::Account => (format!("accounts/{part}"), ".account"),

@@ -4,6 +4,7 @@
 //! matters is read back. A connection that is lost is an error; nothing here reconnects.
 
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use postgres::config::{SslMode, TargetSessionAttrs};
@@ -16,6 +17,7 @@ use crate::source::contract::{Error, ErrorKind, Result};
 use crate::source::postgres::fault::{run, wrap};
 use crate::source::postgres::outside::{self, Whom};
 use crate::source::postgres::secure;
+use crate::source::postgres::wire::{Address, Wire};
 use crate::world::{Child, reveal};
 
 /// Folders where servers put their socket.
@@ -39,6 +41,8 @@ pub struct Connector {
     pub user: String,
     /// The database a service names.
     pub database: Option<String>,
+    /// The first of the hosts that answered: all connections go to one server.
+    chosen: Arc<OnceLock<String>>,
     role: HostRole,
     password: Option<Secret>,
     mode: TlsMode,
@@ -78,8 +82,18 @@ impl Connector {
             (own, _) => own,
         };
         let (mode, tls) = protection(&hosts, spec, &said);
-        let mut connector =
-            Connector { hosts, port, user, database: said("dbname"), role, password: None, mode, tls, place };
+        let mut connector = Connector {
+            hosts,
+            port,
+            user,
+            database: said("dbname"),
+            role,
+            password: None,
+            chosen: Arc::default(),
+            mode,
+            tls,
+            place,
+        };
         connector.password = match &spec.password {
             Some(reference) => Some(reveal(reference, stop).map_err(|e| {
                 let text = std::error::Error::source(&e).map_or_else(|| e.to_string(), |s| format!("{e}: {s}"));
@@ -129,15 +143,54 @@ impl Connector {
     /// A bare connection: session settings as the server gives them.
     pub fn connect(&self, database: &str, doing: &str) -> Result<Client> {
         let doing = format!("{doing} {} in {}", database, self.place);
+        if let Some(host) = self.chosen.get() {
+            return self.connect_to(host, database, &doing);
+        }
+        let mut last = None;
+        for host in &self.hosts {
+            match self.connect_to(host, database, &doing) {
+                Ok(client) => {
+                    // Two threads may both be the first; the later one goes where the earlier went.
+                    let chosen = self.chosen.get_or_init(|| host.clone());
+                    return if chosen == host { Ok(client) } else { self.connect_to(chosen, database, &doing) };
+                }
+                Err(error) => {
+                    last.get_or_insert(error);
+                }
+            }
+        }
+        Err(last.unwrap_or_else(|| Error::new(ErrorKind::Refused, doing, "no host is named")))
+    }
+
+    /// A connection that reads rows.
+    pub fn wire(&self, database: &str, doing: &str, stop: &Stop) -> Result<Wire> {
+        let doing = format!("{doing} {} in {}", database, self.place);
+        let host = match self.chosen.get() {
+            Some(host) => host.clone(),
+            None => {
+                self.connect(database, "ask")?;
+                self.chosen.get().cloned().unwrap_or_else(|| self.hosts[0].clone())
+            }
+        };
+        let tls = match self.mode {
+            TlsMode::Off => None,
+            mode => Some(secure::config(mode, &self.tls).map_err(|e| Error::new(ErrorKind::Refused, &doing, e))?),
+        };
+        let password = self.password(database)?;
+        let address = Address { host: &host, port: self.port, user: &self.user, database, password, tls };
+        let mut wire = Wire::connect(address, &doing, stop)?;
+        wire.run(SETTINGS, &doing, stop)?;
+        Ok(wire)
+    }
+
+    fn connect_to(&self, host: &str, database: &str, doing: &str) -> Result<Client> {
         let mut config = Config::new();
         config.user(&self.user).dbname(database).application_name("vex").port(self.port);
         config.connect_timeout(Duration::from_secs(15)).keepalives_idle(Duration::from_secs(30));
-        for host in &self.hosts {
-            match host.starts_with('/') {
-                true => config.host_path(PathBuf::from(host)),
-                false => config.host(host),
-            };
-        }
+        match host.starts_with('/') {
+            true => config.host_path(PathBuf::from(host)),
+            false => config.host(host),
+        };
         config.target_session_attrs(match self.role {
             HostRole::Any => TargetSessionAttrs::Any,
             HostRole::Primary => TargetSessionAttrs::ReadWrite,
@@ -148,11 +201,11 @@ impl Connector {
             config.password(password.reveal());
         }
         if self.mode == TlsMode::Off {
-            return config.ssl_mode(SslMode::Disable).connect(NoTls).map_err(|e| wrap(&doing, e));
+            return config.ssl_mode(SslMode::Disable).connect(NoTls).map_err(|e| wrap(doing, e));
         }
         config.ssl_mode(SslMode::Require);
-        let tls = secure::config(self.mode, &self.tls).map_err(|e| Error::new(ErrorKind::Refused, &doing, e))?;
-        config.connect(MakeRustlsConnect::new(tls)).map_err(|e| wrap(&doing, e))
+        let tls = secure::config(self.mode, &self.tls).map_err(|e| Error::new(ErrorKind::Refused, doing, e))?;
+        config.connect(MakeRustlsConnect::new(tls)).map_err(|e| wrap(doing, e))
     }
 
     /// A client program on its way to a database: where and as whom stands in its environment, nothing in its words.
@@ -199,8 +252,7 @@ impl Connector {
     pub fn session(&self, database: &str, doing: &str) -> Result<Client> {
         let mut client = self.connect(database, doing)?;
         let doing = format!("prepare the session on {database} in {}", self.place);
-        let version = server_version(&mut client, &doing)?;
-        run(&mut client, &settings(version), &doing)?;
+        run(&mut client, SETTINGS, &doing)?;
         let row = client
             .query_one("SELECT current_setting('search_path'), current_setting('extra_float_digits')", &[])
             .map_err(|e| wrap(&doing, e))?;
@@ -219,11 +271,9 @@ impl Connector {
     pub fn loader(&self, database: &str) -> Result<Client> {
         let mut client = self.connect(database, "restore into")?;
         let doing = format!("prepare the session on {database} in {}", self.place);
-        let version = server_version(&mut client, &doing)?;
-        let mut all = settings(version);
-        all += "SET default_transaction_read_only=off; SET check_function_bodies=off; \
+        let own = "SET default_transaction_read_only=off; SET check_function_bodies=off; \
                 SET xmloption=content; SET client_min_messages=warning; SET synchronous_commit=off; SET lock_timeout=0;";
-        run(&mut client, &all, &doing)?;
+        run(&mut client, &format!("{SETTINGS}{own}"), &doing)?;
         Ok(client)
     }
 }
@@ -237,21 +287,13 @@ pub fn server_version(client: &mut Client, doing: &str) -> Result<u32> {
 }
 
 /// The settings of every session. A role or a database may have any other.
-fn settings(version: u32) -> String {
-    let mut all = "SET statement_timeout=0; SET lock_timeout=0; SET idle_in_transaction_session_timeout=0; \
+const SETTINGS: &str = "SET statement_timeout=0; SET lock_timeout=0; SET idle_in_transaction_session_timeout=0; \
                    SET row_security=off; SET search_path=pg_catalog; SET datestyle=ISO; SET intervalstyle=postgres; \
                    SET extra_float_digits=3; SET lc_monetary='C'; SET timezone='UTC'; SET bytea_output=hex; \
                    SET xmlbinary=base64; SET quote_all_identifiers=off; SET synchronize_seqscans=off; \
-                   SET default_transaction_read_only=on; SET standard_conforming_strings=on; SET escape_string_warning=off;"
-        .to_owned();
-    if version >= 140_000 {
-        all += "SET idle_session_timeout=0;";
-    }
-    if version >= 170_000 {
-        all += "SET transaction_timeout=0;";
-    }
-    all
-}
+                   SET default_transaction_read_only=on; SET standard_conforming_strings=on; SET escape_string_warning=off; \
+                   SELECT pg_catalog.set_config(name, '0', false) FROM pg_catalog.pg_settings \
+                   WHERE name IN ('idle_session_timeout', 'transaction_timeout');";
 
 fn is_near(host: &str) -> bool {
     host.starts_with('/') || ["localhost", "127.0.0.1", "::1"].contains(&host)

@@ -1,7 +1,6 @@
 //! What the server, the wire and a client program say when they refuse, and what kind of refusal it is.
 
 use postgres::Client;
-use postgres::error::SqlState;
 
 use crate::source::contract::{Error, ErrorKind, Result};
 use crate::world::ChildError;
@@ -18,9 +17,27 @@ pub fn wrap(doing: &str, error: postgres::Error) -> Error {
         let cause = std::error::Error::source(&error).map_or(String::new(), |c| format!(": {c}"));
         return Error { source: None, ..Error::new(kind, doing, format!("{error}{cause}")) };
     };
+    let (code, detail) = (db.code().code(), db.detail());
+    said(doing, Said { code, message: db.message(), detail, hint: db.hint() })
+}
+
+/// What the server says when it refuses.
+#[derive(Debug, Clone, Copy)]
+pub struct Said<'a> {
+    /// SQLSTATE.
+    pub code: &'a str,
+    /// The message.
+    pub message: &'a str,
+    /// More of it.
+    pub detail: Option<&'a str>,
+    /// What to do.
+    pub hint: Option<&'a str>,
+}
+
+/// An error in the server's own words.
+pub fn said(doing: &str, said: Said<'_>) -> Error {
     // Classes and codes: appendix A of the PostgreSQL manual.
-    let code = db.code();
-    let kind = match code.code() {
+    let kind = match said.code {
         "42501" | "28000" | "28P01" | "0P000" => ErrorKind::Denied,
         "55P03" | "40001" | "40P01" | "55006" => ErrorKind::Busy,
         "42P04" | "42P06" | "42P07" | "42710" | "42723" => ErrorKind::Exists,
@@ -28,11 +45,10 @@ pub fn wrap(doing: &str, error: postgres::Error) -> Error {
         other if other.starts_with("08") => ErrorKind::Unreachable,
         _ => ErrorKind::Failed,
     };
-    let detail = db.detail().map_or(String::new(), |d| format!("; {d}"));
-    let found = format!("{}{detail} (SQLSTATE {})", db.message(), code.code());
-    let error = Error::new(kind, doing, found);
-    match (kind, db.hint()) {
-        (ErrorKind::Denied, None) if *code == SqlState::INVALID_PASSWORD => {
+    let detail = said.detail.map_or(String::new(), |d| format!("; {d}"));
+    let error = Error::new(kind, doing, format!("{}{detail} (SQLSTATE {})", said.message, said.code));
+    match (kind, said.hint) {
+        (ErrorKind::Denied, None) if said.code == "28P01" => {
             error.hint("Check user and password, and the server's pg_hba.conf.")
         }
         (ErrorKind::Denied, None) => error.hint("`vex doctor` names the privilege and the GRANT that is missing."),

@@ -28,6 +28,7 @@ mod target;
 mod toc;
 pub mod unpack;
 mod view;
+mod wire;
 
 use crate::base::Stop;
 use crate::job::PostgresSpec;

@@ -3,15 +3,11 @@
 //! Invariant: the digest is made of the very lines that are written, so that reading the entry back recomputes it, and
 //! reading a restored table does too. Only an end that the server itself tells ends a reading.
 
-use std::io::BufRead;
-
-use postgres::Client;
-
 use crate::artifact::{Proof, RowDigest};
 use crate::base::Stop;
 use crate::source::contract::{Error, ErrorKind, Out, Result};
 use crate::source::postgres::definition::{qualified, quoted};
-use crate::source::postgres::fault::{wrap, wrap_io};
+use crate::source::postgres::wire::Wire;
 
 /// Rows between two looks at the wish to stop.
 const PATIENCE: u64 = 4096;
@@ -93,7 +89,7 @@ impl TableRows {
     /// Reads pages as entries.
     pub fn read(
         &self,
-        client: &mut Client,
+        wire: &mut Wire,
         pages: Pages,
         encoding: &str,
         chunk: usize,
@@ -103,7 +99,7 @@ impl TableRows {
         let head = format!("SET client_encoding='{encoding}';\n{PROLOGUE}COPY {} FROM stdin;\n", self.place());
         let (mut digest, mut total) = (RowDigest::new(), Proof::default());
         let mut entry: Option<Vec<u8>> = None;
-        self.lines(client, pages, stop, &mut |line| {
+        self.lines(wire, pages, stop, &mut |line| {
             let open = match &mut entry {
                 Some(open) => open,
                 None => {
@@ -128,9 +124,9 @@ impl TableRows {
     }
 
     /// Rows and digest of the whole table.
-    pub fn prove(&self, client: &mut Client, stop: &Stop) -> Result<Proof> {
+    pub fn prove(&self, wire: &mut Wire, stop: &Stop) -> Result<Proof> {
         let mut digest = RowDigest::new();
-        self.lines(client, Pages::ALL, stop, &mut |line| {
+        self.lines(wire, Pages::ALL, stop, &mut |line| {
             digest.line(&line[..line.len() - 1]);
             Ok(())
         })?;
@@ -140,22 +136,16 @@ impl TableRows {
     /// Hands over every line with its end.
     fn lines(
         &self,
-        client: &mut Client,
+        wire: &mut Wire,
         pages: Pages,
         stop: &Stop,
         line: &mut dyn FnMut(&[u8]) -> Result<()>,
     ) -> Result<()> {
         let doing = format!("read {}", self.title());
-        let mut reader = client.copy_out(&self.select(pages)).map_err(|e| wrap(&doing, e))?;
         let mut count = 0_u64;
         let mut cut: Vec<u8> = Vec::new();
-        loop {
-            let bytes = reader.fill_buf().map_err(|e| wrap_io(&doing, e))?;
-            if bytes.is_empty() {
-                break;
-            }
-            let length = bytes.len();
-            let mut rest = bytes;
+        let told = wire.copy_out(&self.select(pages), &doing, stop, &mut |message| {
+            let mut rest = message;
             // The server sends each row as a message of its own; nothing here depends on it.
             while let Some(at) = memchr::memchr(b'\n', rest) {
                 let (own, next) = rest.split_at(at + 1);
@@ -173,12 +163,12 @@ impl TableRows {
                 }
             }
             cut.extend_from_slice(rest);
-            reader.consume(length);
-        }
-        if cut.is_empty() {
+            Ok(())
+        })?;
+        if cut.is_empty() && count == told {
             return Ok(());
         }
-        Err(Error::new(ErrorKind::Damaged, doing, "the last row came without its end"))
+        Err(Error::new(ErrorKind::Damaged, doing, format!("{count} rows came, and the server says it sent {told}")))
     }
 }
 

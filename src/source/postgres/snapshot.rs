@@ -22,6 +22,7 @@ use crate::source::postgres::rows::{Pages, TableRows};
 use crate::source::postgres::survey::{Relation, databases, takes_schema, takes_table};
 use crate::source::postgres::toc;
 use crate::source::postgres::view::{self, View};
+use crate::source::postgres::wire::Wire;
 
 /// Bytes of a page.
 const PAGE: u64 = 8192;
@@ -33,7 +34,7 @@ const PIECE: (u64, u64) = (8 << 20, 256 << 20);
 const CONTENTS: usize = 1 << 30;
 
 /// How long an ALTER that waits may keep a worker from a lock, in milliseconds.
-const GIVE_WAY: u32 = 2000;
+const GIVE_WAY: u128 = 2000;
 
 /// What a member is read from.
 enum Content {
@@ -48,7 +49,7 @@ pub struct PostgresSnapshot {
     /// Guards the connection that holds a database's snapshot and locks.
     views: Vec<Mutex<View>>,
     /// Guards each worker's connection, and says which database it is in.
-    workers: Vec<Mutex<Option<(usize, Client)>>>,
+    workers: Vec<Mutex<Option<(usize, Wire)>>>,
     members: Vec<Member>,
     contents: Vec<Content>,
     version: String,
@@ -203,35 +204,44 @@ impl PostgresSnapshot {
         }
     }
 
-    /// A connection of a worker in the snapshot of a database.
-    fn join(&self, view: usize) -> Result<Client> {
-        let (unit, snapshot) = {
-            let view = self.views[view].lock().expect("no panic while locked");
-            (view.unit.clone(), view.snapshot.clone())
-        };
-        let mut client = self.connector.session(&unit, "read")?;
-        let doing = format!("read {unit} in the snapshot");
-        let begin = format!(
-            "SET lock_timeout={GIVE_WAY}; BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY; SET TRANSACTION SNAPSHOT {}",
-            literal(&snapshot)
-        );
-        run(&mut client, &begin, &doing)?;
-        Ok(client)
-    }
-
-    /// Does `work` on a worker's own connection to a database.
-    fn on_worker<T>(&self, worker: usize, view: usize, work: &mut dyn FnMut(&mut Client) -> Result<T>) -> Result<T> {
+    /// Reads some pages on a worker's own connection to a database.
+    fn on_worker(
+        &self,
+        worker: usize,
+        view: usize,
+        work: &mut dyn FnMut(&mut Wire) -> Result<Proof>,
+        stop: &Stop,
+    ) -> Result<Proof> {
         let mut own = self.workers[worker].lock().expect("no panic while locked");
         if own.as_ref().is_none_or(|(at, _)| *at != view) {
-            *own = Some((view, self.join(view)?));
+            let (unit, snapshot) = {
+                let view = self.views[view].lock().expect("no panic while locked");
+                (view.unit.clone(), view.snapshot.clone())
+            };
+            *own = Some((view, view::join(&self.connector, &unit, &snapshot, GIVE_WAY, stop)?));
         }
-        let (_, client) = own.as_mut().expect("it was just made");
-        let done = work(client);
+        let (_, wire) = own.as_mut().expect("it was just made");
+        let done = work(wire);
         if done.is_err() {
             // A transaction that failed takes no more statements.
             *own = None;
         }
         done
+    }
+
+    /// Reads the large objects of a database on a connection of their own.
+    fn read_large(&self, view: usize, ids: &[u32], out: &mut dyn Out, stop: &Stop) -> Result<Proof> {
+        let (unit, snapshot) = {
+            let view = self.views[view].lock().expect("no panic while locked");
+            (view.unit.clone(), view.snapshot.clone())
+        };
+        let mut client = self.connector.session(&unit, "read")?;
+        let begin = format!(
+            "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY; SET TRANSACTION SNAPSHOT {}",
+            literal(&snapshot)
+        );
+        run(&mut client, &begin, &format!("read {unit} in the snapshot"))?;
+        large::read(&mut client, ids, self.chunk, out, stop)
     }
 }
 
@@ -336,18 +346,16 @@ impl Snapshot for PostgresSnapshot {
                 out.chunk(buffer, Proof::default())?;
                 Ok(Proof::default())
             }
-            Content::Large { view, ids } => {
-                self.on_worker(worker, *view, &mut |client| large::read(client, ids, self.chunk, out, stop))
-            }
+            Content::Large { view, ids } => self.read_large(*view, ids, out, stop),
             Content::Rows { view, rows, pieces, .. } => {
                 let pages = pieces[piece.number];
                 let encoding = self.views[*view].lock().expect("no panic while locked").encoding.clone();
-                let mut read = |client: &mut Client| rows.read(client, pages, &encoding, self.chunk, out, stop);
-                match self.on_worker(worker, *view, &mut read) {
+                let mut read = |wire: &mut Wire| rows.read(wire, pages, &encoding, self.chunk, out, stop);
+                match self.on_worker(worker, *view, &mut read, stop) {
                     // An ALTER waits for the lock that is held here, and the worker behind it: nothing was read yet.
                     Err(error) if error.found.ends_with("(SQLSTATE 55P03)") => {
                         let mut holder = self.views[*view].lock().expect("no panic while locked");
-                        read(&mut holder.client)
+                        read(&mut holder.reader)
                     }
                     other => other,
                 }

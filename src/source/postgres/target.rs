@@ -15,13 +15,14 @@ use crate::source::contract::{Error, ErrorKind, Load, Loading, Objection, Refuse
 use crate::source::postgres::aside;
 use crate::source::postgres::connect::{Connector, server_version};
 use crate::source::postgres::creation;
-use crate::source::postgres::definition::OWNER;
+use crate::source::postgres::definition::{OWNER, literal};
 use crate::source::postgres::fault::{run, wrap, wrap_io};
 use crate::source::postgres::fit::Fit;
 use crate::source::postgres::large;
 use crate::source::postgres::later::{Later, Waiting};
 use crate::source::postgres::present::{Present, layouts};
 use crate::source::postgres::rows::TableRows;
+use crate::source::postgres::wire::Wire;
 
 /// Bytes of rows that are sent in one message.
 const MESSAGE: usize = 256 << 10;
@@ -39,7 +40,7 @@ pub struct PostgresTarget {
     /// Guards each worker's connection that loads.
     loaders: Vec<Slot>,
     /// Guards each worker's connection that recounts.
-    readers: Vec<Slot>,
+    readers: Vec<Mutex<Option<(String, Wire)>>>,
     /// Guards the tables of databases that were recounted.
     layouts: Mutex<BTreeMap<String, BTreeMap<(String, String), TableRows>>>,
     /// Guards the new name, once it is known.
@@ -63,12 +64,12 @@ impl PostgresTarget {
         stop.check()?;
         let mut first = connector.connect(connector.home(), "ask")?;
         let number = server_version(&mut first, "ask for the version")?;
-        let slots = || (0..threads.max(1)).map(|_| Mutex::default()).collect();
+        let workers = threads.max(1);
         Ok(PostgresTarget {
             connector: connector.clone(),
             number,
-            loaders: slots(),
-            readers: slots(),
+            loaders: (0..workers).map(|_| Mutex::default()).collect(),
+            readers: (0..workers).map(|_| Mutex::default()).collect(),
             layouts: Mutex::default(),
             rename: Mutex::default(),
             terms: Mutex::default(),
@@ -98,14 +99,11 @@ impl PostgresTarget {
     }
 
     /// Does `work` on a worker's connection to a database of the target.
-    fn on<T>(&self, slot: &Slot, unit: &str, loads: bool, work: &mut dyn FnMut(&mut Client) -> Result<T>) -> Result<T> {
+    fn on<T>(&self, slot: &Slot, unit: &str, work: &mut dyn FnMut(&mut Client) -> Result<T>) -> Result<T> {
         let name = self.unit_name(unit);
         let mut own = slot.lock().expect("no panic while locked");
         if own.as_ref().is_none_or(|(at, _)| *at != name) {
-            let client = match loads {
-                true => self.connector.loader(&name)?,
-                false => self.connector.session(&name, "recount")?,
-            };
+            let client = self.connector.loader(&name)?;
             *own = Some((name, client));
         }
         work(&mut own.as_mut().expect("it was just made").1)
@@ -324,8 +322,7 @@ impl Target for PostgresTarget {
         let member = load.member;
         let doing = format!("restore {} {}", member.kind.word(), member.title());
         if member.kind == Kind::Rows {
-            return self
-                .on(&self.loaders[worker], &member.unit, true, &mut |client| self.rows(client, member, load.bytes));
+            return self.on(&self.loaders[worker], &member.unit, &mut |client| self.rows(client, member, load.bytes));
         }
         let text = std::str::from_utf8(load.bytes).map_err(|e| Error::new(ErrorKind::Damaged, doing, e.to_string()))?;
         match (member.kind, member.phase) {
@@ -335,7 +332,7 @@ impl Target for PostgresTarget {
                 Ok(())
             }
             (_, Phase::Before | Phase::Data) => {
-                self.on(&self.loaders[worker], &member.unit, true, &mut |client| self.before(client, member, text))
+                self.on(&self.loaders[worker], &member.unit, &mut |client| self.before(client, member, text))
             }
         }
     }
@@ -349,7 +346,7 @@ impl Target for PostgresTarget {
         for waiting in self.later.take(round, number) {
             stop.check()?;
             let slot = &self.loaders[worker];
-            self.on(slot, &waiting.member.unit, true, &mut |client| self.work(client, &waiting, &mut refused))?;
+            self.on(slot, &waiting.member.unit, &mut |client| self.work(client, &waiting, &mut refused))?;
         }
         Ok(refused)
     }
@@ -369,30 +366,35 @@ impl Target for PostgresTarget {
 
     fn prove(&self, worker: usize, member: &Member, stop: &Stop) -> Result<Proof> {
         stop.check()?;
-        let encoding = self.encodings.lock().expect("no panic while locked").get(&member.unit).cloned();
-        let doing = format!("recount {}", member.title());
-        self.on(&self.readers[worker], &member.unit, false, &mut |client| {
-            if let Some(encoding) = encoding.as_ref().filter(|e| *e != "UTF8") {
-                run(client, &format!("SET client_encoding='{encoding}'"), &doing)?;
+        let name = self.unit_name(&member.unit);
+        let Some(schema) = &member.schema else {
+            let mut client = self.connector.session(&name, "recount")?;
+            run(&mut client, "BEGIN READ ONLY", &format!("recount {}", member.title()))?;
+            return large::prove(&mut client, stop);
+        };
+        let rows = {
+            let mut known = self.layouts.lock().expect("no panic while locked");
+            if !known.contains_key(&member.unit) {
+                known.insert(
+                    member.unit.clone(),
+                    layouts(&mut self.connector.session(&name, "recount")?, &member.unit)?,
+                );
             }
-            let Some(schema) = &member.schema else {
-                run(client, "BEGIN READ ONLY", &doing)?;
-                let proof = large::prove(client, stop)?;
-                run(client, "COMMIT", &doing)?;
-                return Ok(proof);
-            };
-            let rows = {
-                let mut known = self.layouts.lock().expect("no panic while locked");
-                if !known.contains_key(&member.unit) {
-                    known.insert(member.unit.clone(), layouts(client, &member.unit)?);
-                }
-                known[&member.unit].get(&(schema.clone(), member.name.clone())).cloned()
-            };
-            match rows {
-                Some(rows) => rows.prove(client, stop),
-                None => Err(Error::new(ErrorKind::Failed, &doing, "it is not there")),
+            known[&member.unit].get(&(schema.clone(), member.name.clone())).cloned()
+        };
+        let Some(rows) = rows else {
+            return Err(Error::new(ErrorKind::Failed, format!("recount {}", member.title()), "it is not there"));
+        };
+        let mut own = self.readers[worker].lock().expect("no panic while locked");
+        if own.as_ref().is_none_or(|(at, _)| *at != name) {
+            let mut wire = self.connector.wire(&name, "recount", stop)?;
+            let encoding = self.encodings.lock().expect("no panic while locked").get(&member.unit).cloned();
+            if let Some(encoding) = encoding {
+                wire.run(&format!("SET client_encoding={}", literal(&encoding)), "prepare the recount", stop)?;
             }
-        })
+            *own = Some((name, wire));
+        }
+        rows.prove(&mut own.as_mut().expect("it was just made").1, stop)
     }
 
     fn release(&self, stop: &Stop) -> Result<Vec<Refused>> {

@@ -12,9 +12,10 @@ use crate::base::Stop;
 use crate::job::PostgresSpec;
 use crate::source::contract::{Error, ErrorKind, Result};
 use crate::source::postgres::connect::Connector;
-use crate::source::postgres::definition::qualified;
+use crate::source::postgres::definition::{literal, qualified};
 use crate::source::postgres::fault::{run, wrap};
 use crate::source::postgres::survey::{Relation, relations, takes_table};
+use crate::source::postgres::wire::Wire;
 
 /// How often a snapshot is tried.
 const ATTEMPTS: u32 = 5;
@@ -30,6 +31,8 @@ pub struct View {
     pub snapshot: String,
     /// The connection whose transaction holds it, and all locks.
     pub client: Client,
+    /// A reader that holds all locks as well: it can go on where an ALTER waits.
+    pub reader: Wire,
     /// Its tables: those whose definition is taken.
     pub relations: Vec<Relation>,
     /// Tables that are left out.
@@ -50,7 +53,7 @@ pub fn take(spec: &PostgresSpec, connector: &Connector, unit: &str, stop: &Stop)
     let mut attempt = 1;
     loop {
         stop.check()?;
-        match try_take(spec, connector, unit) {
+        match try_take(spec, connector, unit, stop) {
             Err(error) if error.kind == ErrorKind::Busy && attempt < ATTEMPTS => attempt += 1,
             Err(error) if error.kind == ErrorKind::Busy => {
                 return Err(error.hint("Dump when nobody alters tables, or raise `lock-wait`."));
@@ -60,7 +63,7 @@ pub fn take(spec: &PostgresSpec, connector: &Connector, unit: &str, stop: &Stop)
     }
 }
 
-fn try_take(spec: &PostgresSpec, connector: &Connector, unit: &str) -> Result<View> {
+fn try_take(spec: &PostgresSpec, connector: &Connector, unit: &str, stop: &Stop) -> Result<View> {
     let doing = format!("take a snapshot of {unit}");
     let mut client = connector.session(unit, "dump")?;
     // One statement before the snapshot is made: the wait is for the server's own time-outs.
@@ -80,10 +83,12 @@ fn try_take(spec: &PostgresSpec, connector: &Connector, unit: &str) -> Result<Vi
     let all = relations(&mut client, unit)?;
     let (relations, left): (Vec<Relation>, Vec<Relation>) = all.into_iter().partition(|r| takes_table(spec, unit, r).0);
     let locked: Vec<&Relation> = relations.iter().filter(|r| r.kind != 'f').collect();
+    let mut reader = join(connector, unit, &snapshot, spec.lock_wait.as_millis(), stop)?;
     for batch in locked.chunks(BATCH) {
         let names: Vec<String> = batch.iter().map(|r| qualified(&r.schema, &r.name)).collect();
         let sql = format!("LOCK TABLE ONLY {} IN ACCESS SHARE MODE", names.join(", ONLY "));
         client.batch_execute(&sql).map_err(|e| gone(wrap(&format!("lock the tables of {unit}"), e)))?;
+        reader.run(&sql, &format!("lock the tables of {unit}"), stop).map_err(gone)?;
     }
     let oids: Vec<u32> = locked.iter().map(|r| r.oid).collect();
     let columns = unchanged(&mut client, connector, unit, &oids)?;
@@ -94,7 +99,20 @@ fn try_take(spec: &PostgresSpec, connector: &Connector, unit: &str) -> Result<Vi
         }
     }
     let without = left.iter().map(|r| r.oid).collect();
-    Ok(View { unit: unit.to_owned(), snapshot, client, relations, without, columns: own, encoding, standby })
+    Ok(View { unit: unit.to_owned(), snapshot, client, reader, relations, without, columns: own, encoding, standby })
+}
+
+/// A connection that reads in a snapshot, and waits for a lock no longer than this.
+pub fn join(connector: &Connector, unit: &str, snapshot: &str, milliseconds: u128, stop: &Stop) -> Result<Wire> {
+    let mut wire = connector.wire(unit, "read", stop)?;
+    let begin = format!(
+        "SET lock_timeout={milliseconds}; BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY; SET TRANSACTION SNAPSHOT {}",
+        literal(snapshot)
+    );
+    for statement in begin.split("; ") {
+        wire.run(statement, &format!("read {unit} in the snapshot"), stop)?;
+    }
+    Ok(wire)
 }
 
 /// A table that is not there any more is a moment that has passed.

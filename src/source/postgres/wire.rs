@@ -1,0 +1,330 @@
+//! A connection that reads rows: simple queries and `COPY … TO STDOUT`, straight from the socket.
+//!
+//! The driver wakes its runtime for every row, which costs more than the row; here many rows come with one read, and
+//! each is handed on where it lies. Messages: chapter 55 (*Frontend/Backend Protocol*) of the PostgreSQL manual. A lost
+//! connection is an error; a stop is heard while the server is silent.
+
+use std::io::{ErrorKind as IoKind, Read, Write};
+use std::net::{TcpStream, ToSocketAddrs};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use bytes::BytesMut;
+use postgres_protocol::authentication::md5_hash;
+use postgres_protocol::authentication::sasl::{ChannelBinding, SCRAM_SHA_256, ScramSha256};
+use postgres_protocol::message::frontend;
+use rustls::pki_types::ServerName;
+use rustls::{ClientConfig, ClientConnection, StreamOwned};
+
+use crate::base::{Secret, Stop};
+use crate::source::contract::{Error, ErrorKind, Result};
+use crate::source::postgres::fault::{Said, said};
+
+/// Bytes that are asked of the socket at once.
+const READ: usize = 256 << 10;
+
+/// How long a read waits before it looks at the wish to stop.
+const LOOK: Duration = Duration::from_millis(500);
+
+/// A server that says nothing for this long is taken for dead.
+const SILENCE: Duration = Duration::from_secs(3600);
+
+/// Where a connection goes, and as whom.
+pub struct Address<'a> {
+    /// Host, or the folder of a socket.
+    pub host: &'a str,
+    /// Port.
+    pub port: u16,
+    /// User.
+    pub user: &'a str,
+    /// Database.
+    pub database: &'a str,
+    /// Password, if there is one.
+    pub password: Option<Secret>,
+    /// How it is encrypted; in the clear when `None`.
+    pub tls: Option<ClientConfig>,
+}
+
+enum Stream {
+    Socket(UnixStream),
+    Plain(TcpStream),
+    Sealed(Box<StreamOwned<ClientConnection, TcpStream>>),
+}
+
+/// A connection.
+pub struct Wire {
+    stream: Stream,
+    /// Bytes that came; those from `from` on are not yet read.
+    buffer: Vec<u8>,
+    from: usize,
+    to: usize,
+    place: String,
+}
+
+/// A message: its kind, and where its body lies in the buffer.
+struct Message {
+    kind: u8,
+    from: usize,
+    to: usize,
+}
+
+impl Wire {
+    /// Connects.
+    pub fn connect(address: Address<'_>, doing: &str, stop: &Stop) -> Result<Wire> {
+        let io = |e: std::io::Error| Error::new(ErrorKind::Unreachable, doing, e.to_string());
+        let stream = match address.host.starts_with('/') {
+            true => {
+                let path = Path::new(address.host).join(format!(".s.PGSQL.{}", address.port));
+                let socket = UnixStream::connect(path).map_err(io)?;
+                socket.set_read_timeout(Some(LOOK)).map_err(io)?;
+                Stream::Socket(socket)
+            }
+            false => tcp(&address, doing).and_then(|tcp| sealed(tcp, &address, doing))?,
+        };
+        let mut wire = Wire { stream, buffer: vec![0; READ], from: 0, to: 0, place: doing.to_owned() };
+        let mut out = BytesMut::new();
+        let words = [
+            ("user", address.user),
+            ("database", address.database),
+            ("application_name", "vex"),
+            ("client_encoding", "UTF8"),
+        ];
+        frontend::startup_message(words, &mut out).map_err(io)?;
+        wire.send(&out)?;
+        wire.authenticate(&address, stop)?;
+        while wire.message(stop)?.kind != b'Z' {}
+        Ok(wire)
+    }
+
+    fn authenticate(&mut self, address: &Address<'_>, stop: &Stop) -> Result<()> {
+        let doing = self.place.clone();
+        let denied = |found: String| Error::new(ErrorKind::Denied, &doing, found);
+        let io = |e: std::io::Error| Error::new(ErrorKind::Denied, &doing, e.to_string());
+        let password = || {
+            address.password.as_ref().ok_or_else(|| denied("the server asks for a password, and there is none".into()))
+        };
+        let mut scram: Option<ScramSha256> = None;
+        loop {
+            let message = self.message(stop)?;
+            if message.kind != b'R' {
+                return Err(denied(format!("the server sent {:?} instead of a wish", char::from(message.kind))));
+            }
+            let body = &self.buffer[message.from..message.to];
+            let (wish, rest) = body.split_first_chunk::<4>().ok_or_else(|| denied("a wish was cut".into()))?;
+            let mut out = BytesMut::new();
+            match u32::from_be_bytes(*wish) {
+                0 => return Ok(()),
+                3 => frontend::password_message(password()?.reveal().as_bytes(), &mut out).map_err(io)?,
+                5 => {
+                    let salt = *rest.first_chunk::<4>().ok_or_else(|| denied("a salt was cut".into()))?;
+                    let hash = md5_hash(address.user.as_bytes(), password()?.reveal().as_bytes(), salt);
+                    frontend::password_message(hash.as_bytes(), &mut out).map_err(io)?;
+                }
+                10 if rest.split(|b| *b == 0).any(|m| m == SCRAM_SHA_256.as_bytes()) => {
+                    let own = ScramSha256::new(password()?.reveal().as_bytes(), ChannelBinding::unsupported());
+                    frontend::sasl_initial_response(SCRAM_SHA_256, own.message(), &mut out).map_err(io)?;
+                    scram = Some(own);
+                }
+                11 => {
+                    let own = scram.as_mut().ok_or_else(|| denied("SCRAM went on before it began".into()))?;
+                    own.update(rest).map_err(io)?;
+                    frontend::sasl_response(own.message(), &mut out).map_err(io)?;
+                }
+                12 => {
+                    scram
+                        .as_mut()
+                        .ok_or_else(|| denied("SCRAM ended before it began".into()))?
+                        .finish(rest)
+                        .map_err(io)?;
+                    continue;
+                }
+                other => return Err(denied(format!("the server asks for a way in that vex does not know ({other})"))),
+            }
+            self.send(&out)?;
+        }
+    }
+
+    /// Runs statements that return nothing of interest.
+    pub fn run(&mut self, statements: &str, doing: &str, stop: &Stop) -> Result<()> {
+        self.ask(statements, doing)?;
+        self.answer(doing, stop, &mut |_| Ok(())).map(drop)
+    }
+
+    /// Runs a `COPY … TO STDOUT` and hands on every message of it; returns the rows as the server counts them. After an
+    /// error of `take` the connection can't be used again.
+    pub fn copy_out(
+        &mut self,
+        statement: &str,
+        doing: &str,
+        stop: &Stop,
+        take: &mut dyn FnMut(&[u8]) -> Result<()>,
+    ) -> Result<u64> {
+        self.ask(statement, doing)?;
+        let tag = self.answer(doing, stop, take)?;
+        let count = tag.as_deref().and_then(|t| t.strip_prefix("COPY ")).and_then(|n| n.parse().ok());
+        count.ok_or_else(|| Error::new(ErrorKind::Damaged, doing, format!("the server ended the rows with {tag:?}")))
+    }
+
+    fn ask(&mut self, statements: &str, doing: &str) -> Result<()> {
+        self.place = doing.to_owned();
+        let mut out = BytesMut::new();
+        frontend::query(statements, &mut out).map_err(|e| Error::new(ErrorKind::Failed, doing, e.to_string()))?;
+        self.send(&out)
+    }
+
+    /// Reads up to the end of an answer; returns the last tag of a command.
+    fn answer(
+        &mut self,
+        doing: &str,
+        stop: &Stop,
+        take: &mut dyn FnMut(&[u8]) -> Result<()>,
+    ) -> Result<Option<String>> {
+        let (mut tag, mut failure) = (None, None);
+        loop {
+            let message = match self.message(stop) {
+                // The server is ready again after it.
+                Err(error) if error.source.is_some() => {
+                    failure.get_or_insert(Error { source: None, ..error });
+                    continue;
+                }
+                other => other?,
+            };
+            let body = &self.buffer[message.from..message.to];
+            match message.kind {
+                b'd' => take(body)?,
+                b'C' => tag = std::str::from_utf8(body).ok().map(|t| t.trim_end_matches('\0').to_owned()),
+                b'Z' => return failure.map_or(Ok(tag), Err),
+                // CopyOutResponse, CopyDone, rows of settings and their description, an empty statement.
+                b'H' | b'c' | b'D' | b'T' | b'I' => {}
+                other => {
+                    let found = format!("the server sent {:?}, which does not belong there", char::from(other));
+                    return Err(Error::new(ErrorKind::Damaged, doing, found));
+                }
+            }
+        }
+    }
+
+    /// The next message; notices and parameters are passed over, an error of the server is one with a `source`.
+    fn message(&mut self, stop: &Stop) -> Result<Message> {
+        loop {
+            self.need(5, stop)?;
+            let head = &self.buffer[self.from..self.from + 5];
+            let length = u32::from_be_bytes([head[1], head[2], head[3], head[4]]) as usize;
+            let kind = head[0];
+            // The server's own limit is 1 GiB.
+            if !(4..=(1 << 30) + 16).contains(&length) {
+                return Err(Error::new(ErrorKind::Damaged, &self.place, format!("a message of {length} bytes came")));
+            }
+            self.need(1 + length, stop)?;
+            let (from, to) = (self.from + 5, self.from + 1 + length);
+            self.from = to;
+            match kind {
+                b'N' | b'S' | b'K' | b'A' | b'v' => {}
+                b'E' => return Err(error(&self.place, &self.buffer[from..to])),
+                _ => return Ok(Message { kind, from, to }),
+            }
+        }
+    }
+
+    /// Waits until so many bytes that are not yet read are there.
+    fn need(&mut self, count: usize, stop: &Stop) -> Result<()> {
+        let mut since: Option<Instant> = None;
+        while self.to - self.from < count {
+            if self.from > 0 {
+                self.buffer.copy_within(self.from..self.to, 0);
+                (self.from, self.to) = (0, self.to - self.from);
+            }
+            if self.buffer.len() < count.max(READ) {
+                self.buffer.resize(count.max(READ), 0);
+            }
+            let room = &mut self.buffer[self.to..];
+            let read = match &mut self.stream {
+                Stream::Socket(stream) => stream.read(room),
+                Stream::Plain(stream) => stream.read(room),
+                Stream::Sealed(stream) => stream.read(room),
+            };
+            match read {
+                Ok(0) => {
+                    return Err(Error::new(ErrorKind::Unreachable, &self.place, "the server closed the connection"));
+                }
+                Ok(read) => {
+                    self.to += read;
+                    since = None;
+                }
+                Err(e) if matches!(e.kind(), IoKind::WouldBlock | IoKind::TimedOut | IoKind::Interrupted) => {
+                    stop.check()?;
+                    if since.get_or_insert_with(Instant::now).elapsed() > SILENCE {
+                        return Err(Error::new(
+                            ErrorKind::Unreachable,
+                            &self.place,
+                            "the server has said nothing for an hour",
+                        ));
+                    }
+                }
+                Err(e) => return Err(Error::new(ErrorKind::Unreachable, &self.place, e.to_string())),
+            }
+        }
+        Ok(())
+    }
+
+    fn send(&mut self, bytes: &[u8]) -> Result<()> {
+        let written = match &mut self.stream {
+            Stream::Socket(stream) => stream.write_all(bytes),
+            Stream::Plain(stream) => stream.write_all(bytes),
+            Stream::Sealed(stream) => stream.write_all(bytes).and_then(|()| stream.flush()),
+        };
+        written.map_err(|e| Error::new(ErrorKind::Unreachable, &self.place, e.to_string()))
+    }
+}
+
+fn tcp(address: &Address<'_>, doing: &str) -> Result<TcpStream> {
+    let io = |e: std::io::Error| Error::new(ErrorKind::Unreachable, doing, e.to_string());
+    let mut last = None;
+    for place in (address.host, address.port).to_socket_addrs().map_err(io)? {
+        match TcpStream::connect_timeout(&place, Duration::from_secs(15)) {
+            Ok(stream) => {
+                stream.set_nodelay(true).map_err(io)?;
+                stream.set_read_timeout(Some(LOOK)).map_err(io)?;
+                rustix::net::sockopt::set_socket_keepalive(&stream, true).map_err(|e| io(e.into()))?;
+                return Ok(stream);
+            }
+            Err(error) => last = Some(error),
+        }
+    }
+    Err(last.map_or_else(|| Error::new(ErrorKind::Unreachable, doing, "the host has no address"), io))
+}
+
+/// Asks for TLS, if it is wanted; a server that has none is refused.
+fn sealed(mut tcp: TcpStream, address: &Address<'_>, doing: &str) -> Result<Stream> {
+    let Some(config) = &address.tls else { return Ok(Stream::Plain(tcp)) };
+    let fail = |found: String| Error::new(ErrorKind::Unreachable, doing, found);
+    let mut out = BytesMut::new();
+    frontend::ssl_request(&mut out);
+    tcp.write_all(&out).map_err(|e| fail(e.to_string()))?;
+    tcp.set_read_timeout(Some(Duration::from_secs(15))).map_err(|e| fail(e.to_string()))?;
+    let mut answer = [0];
+    tcp.read_exact(&mut answer).map_err(|e| fail(e.to_string()))?;
+    if answer != *b"S" {
+        return Err(fail("the server does not speak TLS".into()));
+    }
+    let name = ServerName::try_from(address.host.to_owned()).map_err(|e| fail(e.to_string()))?;
+    let session = ClientConnection::new(config.clone().into(), name).map_err(|e| fail(e.to_string()))?;
+    let mut stream = StreamOwned::new(session, tcp);
+    // The handshake, while its time is bounded.
+    stream.conn.complete_io(&mut stream.sock).map_err(|e| fail(e.to_string()))?;
+    stream.sock.set_read_timeout(Some(LOOK)).map_err(|e| fail(e.to_string()))?;
+    Ok(Stream::Sealed(Box::new(stream)))
+}
+
+/// An error in the server's words; its `source` tells it from one of the wire.
+fn error(doing: &str, body: &[u8]) -> Error {
+    let field = |kind: u8| {
+        let own = body.split(|b| *b == 0).find(|f| f.first() == Some(&kind));
+        own.map(|f| String::from_utf8_lossy(&f[1..]).into_owned())
+    };
+    let (code, message) = (field(b'C').unwrap_or_default(), field(b'M').unwrap_or_default());
+    let (detail, hint) = (field(b'D'), field(b'H'));
+    let error = said(doing, Said { code: &code, message: &message, detail: detail.as_deref(), hint: hint.as_deref() });
+    Error { source: Some(message.into()), ..error }
+}
