@@ -2,6 +2,7 @@
 //!
 //! Does not know KDL (`syntax/` fills it) nor what will be done with it (`plan/` resolves it).
 
+mod physical;
 mod policy;
 mod schedule;
 mod site;
@@ -9,11 +10,12 @@ mod source;
 mod step;
 mod store;
 
+pub use physical::Physical;
 pub use policy::{ArchiveSpec, Compression, KeepSpec, NotifyKind, NotifyOn, NotifySpec};
 pub use schedule::Schedule;
 pub use site::{CatalogSpec, MailSpec, Site};
 pub use source::{
     ClusterSpec, HostRole, Inconsistent, MysqlSpec, PostgresSpec, Source, SourceSpec, SqliteSpec, Tls, TlsMode,
 };
-pub use step::{Dump, Engine, EnvValue, Exec, Job, JobFile, Physical, Send, Step, StepDecl, Verify};
+pub use step::{Dump, Engine, EnvValue, Exec, Job, JobFile, Send, Step, StepDecl, Verify};
 pub use store::{DirSpec, S3Spec, Store, StoreSpec};

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::base::{Glob, SecretRef, Span, Spanned};
-use crate::job::step::Physical;
+use crate::job::physical::Physical;
 
 /// A named source.
 #[derive(Debug, Clone)]
