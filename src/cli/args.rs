@@ -29,7 +29,7 @@ pub enum Command {
     /// Read a backup back and recount every row.
     Verify(Verify),
     /// Bring a backup back.
-    Restore(Restore),
+    Restore(Box<Restore>),
     /// Look after the catalog.
     #[command(subcommand)]
     Catalog(Catalog),

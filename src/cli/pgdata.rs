@@ -49,6 +49,30 @@ struct Decided {
 /// Restores files into a data directory; `None` for a dump into anything else. Neither comes where the other belongs.
 pub fn route(args: &Restore, picked: &Picked, ground: &Ground) -> Option<Exit> {
     let (files, id) = (picked.manifest.kind == KIND, &picked.manifest.id);
+    let of_dumps = [
+        ("--only", !args.only.is_empty()),
+        ("--as", args.rename.is_some()),
+        ("--accounts", args.accounts),
+        ("--overwrite", args.overwrite),
+        ("--resume", args.resume),
+    ];
+    let own = &args.files;
+    let of_files = [
+        ("--stop", own.stop),
+        ("--start", own.start),
+        ("--owner", own.owner.is_some()),
+        ("--tablespace", !own.tablespace.is_empty()),
+        ("--config", own.config.is_some()),
+    ];
+    let (others, why) = if files {
+        (&of_dumps, "files come back as a whole")
+    } else {
+        (&of_files, "it is of files, and this is a dump")
+    };
+    if let Some((word, _)) = others.iter().find(|(_, given)| *given) {
+        complain(&format!("{word} has no meaning for {id}: {why}"));
+        return Some(Exit::Usage);
+    }
     match (files, args.into.starts_with(SCHEME)) {
         (true, true) => return Some(restore(args, picked, ground)),
         (false, false) => return None,

@@ -23,7 +23,6 @@ pub struct Source {
 
 /// How to reach a source, by kind.
 #[derive(Debug, Clone)]
-#[expect(clippy::large_enum_variant, reason = "a job holds a handful of them")]
 pub enum SourceSpec {
     /// MySQL or MariaDB; which one is found out.
     Mysql(MysqlSpec),

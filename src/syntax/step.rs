@@ -16,6 +16,9 @@ use crate::syntax::{fault, policy, problem};
 /// Smallest and largest chunk.
 const CHUNKS: std::ops::RangeInclusive<u64> = 64 << 10..=256 << 20;
 
+/// Least and most bytes a second that `pg_basebackup` knows.
+const RATES: std::ops::RangeInclusive<u64> = 32 << 10..=1 << 30;
+
 /// Reads a `job` node.
 pub fn read_job(text: &Arc<Text>, node: &Node, complaints: &mut Vec<Complaint>) -> Job {
     let (mut steps, mut notify) = (Vec::new(), Vec::new());
@@ -129,6 +132,11 @@ fn read_dump(text: &Arc<Text>, node: &Node, kind: &Kind, complaints: &mut Vec<Co
         && !CHUNKS.contains(&bytes)
     {
         complaints.push(fault::form("chunk", "a size from 64KiB to 256MiB", "of this size", span));
+    }
+    if let (Some(bytes), Some(span)) = (node.size("rate"), node.place("rate"))
+        && !RATES.contains(&bytes)
+    {
+        complaints.push(fault::form("rate", "a size from 32KiB to 1GiB", "of this size", span));
     }
     let own = if kind.name == "physical" { Engine::Basebackup } else { Engine::default() };
     let mut dump = Dump {
