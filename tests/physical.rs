@@ -364,3 +364,53 @@ fn whoever_has_no_vex_gets_the_cluster_back_with_7_zip_and_tar() {
     let again = Pg::V15.setup().on(&data).start();
     assert_eq!(again.value("postgres", "SELECT sum(a) FROM t").as_deref(), Some("15"));
 }
+
+#[test]
+fn the_wire_is_protected_as_the_job_says() {
+    let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
+    let setup = Pg::V15.setup().tls(&made.cert.pem(), &made.signing_key.serialize_pem());
+    let clear = ["hostnossl all all 127.0.0.1/32 reject", "hostnossl replication all 127.0.0.1/32 reject"];
+    let server = clear.iter().fold(setup, |setup, line| setup.hba(line)).start();
+    for (mode, own, code) in [
+        ("verify-full", true, 0),
+        ("verify-ca", true, 0),
+        ("require", true, 0),
+        ("verify-full", false, 1),
+        ("off", true, 1),
+    ] {
+        let space = job(&server, &format!("host=\"127.0.0.1\" tls=\"{mode}\" ca=\"ca.pem\""), STEPS);
+        let other = || rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap().cert.pem();
+        fs::write(space.path("ca.pem"), if own { made.cert.pem() } else { other() }).unwrap();
+        let ran = space.run(&["run", "job.kdl"]);
+        assert_eq!(ran.code, code, "{mode} {own}: {ran:?}");
+    }
+}
+
+#[test]
+fn doctor_and_plan_say_what_a_copy_needs_and_files_come_back_as_a_whole_only() {
+    let server = Pg::V17.start(&[]);
+    let steps = r#"physical "erp" incremental=#true { send "nas"; verify "nas" unpack=#true }"#;
+    let space = job(&server, &by_socket(&server), steps);
+    let doctor = space.run(&["doctor", "job.kdl"]).expect(0);
+    for claim in ["pg_basebackup 17.", "summarize_wal is off", "the role postgres may copy them"] {
+        assert!(doctor.stdout.contains(claim), "{claim}: {}", doctor.stdout);
+    }
+    let plan = space.run(&["plan", "job.kdl"]).expect(0);
+    for claim in [
+        "weekly/physical/erp",
+        "weekly/verify/erp-physical/nas",
+        "a full one after 168 h",
+        "read by pg_basebackup 17.",
+        "no lock: reads and writes go on",
+        "runs pg_verifybackup",
+    ] {
+        assert!(plan.stdout.contains(claim), "{claim}: {}", plan.stdout);
+    }
+    space.back_up();
+    let restore = |more: &[&str]| {
+        let words = ["restore", "job.kdl", "erp-physical"].iter().chain(more).copied().collect::<Vec<_>>();
+        space.run(&words).expect(64).stderr
+    };
+    assert!(restore(&["--into", "pgdata:data", "--only", "postgres"]).contains("files come back as a whole"));
+    assert!(restore(&["--into", "erp"]).contains("name its data directory, --into pgdata:DIR"));
+}
