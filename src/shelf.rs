@@ -142,9 +142,9 @@ impl Shelf {
         let objects = self.store.list(self.naming.folder(), stop)?;
         let limit = now.as_second() - 2 * 86_400;
         for object in objects.iter().filter(|o| self.naming.owns(&o.key) && !o.key.ends_with(MANIFEST)) {
-            let container = &object.key[..self.naming.folder().len() + 26];
+            let (container, name) = self.naming.container(&object.key);
             let listed = objects.iter().any(|o| o.key.strip_suffix(MANIFEST) == Some(container));
-            if !listed && named_before(&container[self.naming.folder().len()..], limit) {
+            if !listed && named_before(name, limit) {
                 self.store.remove(&object.key, stop)?;
                 swept += 1;
             }

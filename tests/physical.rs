@@ -23,7 +23,7 @@ pub fn open_folder() -> TempDir {
 pub fn job(server: &PgServer, source: &str, steps: &str) -> Space {
     let space = Space::new().job(&format!(
         "sources {{ postgres \"erp\" user=\"postgres\" port={} {source} }}\n\
-         stores {{ dir \"nas\" path=\"nas\" {{ keep last=9 }} }}\njob \"weekly\" {{ {steps} }}\n",
+         stores {{ dir \"nas\" path=\"nas\" key=\"fisicos/{{source}}/{{date}}/{{name}}\" {{ keep last=9 }} }}\njob \"weekly\" {{ {steps} }}\n",
         server.port
     ));
     site(&space, &server.version.programs());

@@ -98,6 +98,15 @@ fn an_increment_without_what_it_adds_to_is_passed_over_and_not_added_to() {
     let ran = space.run(&words).expect(0);
     assert!(ran.stdout.contains(&format!("backup {}", word(&lines[0], "id"))), "{}", ran.stdout);
     assert!(ran.stderr.contains("passed over: it adds to"), "{}", ran.stderr);
+    // The store alone knows as much.
+    let url = format!("file:{}", space.path("nas").display());
+    words.extend(["--from", &url]);
+    let ran = space.run(&words).expect(0);
+    assert!(ran.stdout.contains(&format!("backup {}", word(&lines[0], "id"))), "{}", ran.stdout);
+    let last = ["--backup", word(&lines[2], "id")];
+    words.extend(last);
+    let ran = space.run(&words).expect(65);
+    assert!(ran.stderr.contains("which was found damaged"), "{}", ran.stderr);
     let ran = space.back_up();
     let newest = manifest(&space, space.list().last().unwrap());
     assert_eq!(newest["parent"], Value::from(word(&lines[0], "id")), "{ran:?}");

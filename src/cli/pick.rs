@@ -211,8 +211,7 @@ fn from_url(
     };
     let password = password(which, None, shelved.manifest.sealed, stop)?;
     let manifest = shelved.manifest;
-    let folder = manifest.key.rsplit_once('/').map_or(String::new(), |(f, _)| format!("{f}/"));
-    let naming = Naming::new(&format!("{folder}{{name}}"), "", "", "");
+    let naming = Naming::of_key(&manifest.key);
     let shelf = Shelf::new(store.clone(), naming, &manifest.job, &manifest.source);
     Ok(Picked { store, manifest, password, shelf: Some(shelf), file: loaded.map(|l| l.file) })
 }

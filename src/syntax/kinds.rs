@@ -223,7 +223,12 @@ pub const KINDS: &[Kind] = &[
         fields: &[
             required("path", Form::Path, "The folder; made if missing."),
             field("prefix", Form::Text, "", "First part of every key."),
-            field("key", Form::Text, "{prefix}/{job}/{source}/{name}", "Template of keys."),
+            field(
+                "key",
+                Form::Text,
+                "{prefix}/{job}/{source}/{name}",
+                "Template of keys; it may end in `{date}/{name}`, a folder `YYYY-MM-DD_HH-MM` for each backup.",
+            ),
             ENABLED,
         ],
     },
@@ -244,7 +249,12 @@ pub const KINDS: &[Kind] = &[
                 "`host/bucket/key` instead of `bucket.host/key`.",
             ),
             field("prefix", Form::Text, "", "First part of every key."),
-            field("key", Form::Text, "{prefix}/{job}/{source}/{name}", "Template of keys."),
+            field(
+                "key",
+                Form::Text,
+                "{prefix}/{job}/{source}/{name}",
+                "Template of keys; it may end in `{date}/{name}`, a folder `YYYY-MM-DD_HH-MM` for each backup.",
+            ),
             field("access-key", Form::Secret, "the machine's own", "Access key."),
             field("secret-key", Form::Secret, "the machine's own", "Secret key."),
             field("session-token", Form::Secret, "", "Session token."),
