@@ -20,7 +20,7 @@ fn zoo(version: Pg) -> PgServer {
 }
 
 /// All of a database as pg_dump writes it, but for what differs from call to call.
-fn dumped(server: &PgServer, database: &str) -> Vec<String> {
+pub fn dumped(server: &PgServer, database: &str) -> Vec<String> {
     let text = server.run("pg_dump", &[database]);
     let differs = |l: &&str| !l.starts_with("\\restrict ") && !l.starts_with("\\unrestrict ");
     let mut lines: Vec<String> = text.lines().filter(differs).map(str::to_owned).collect();
@@ -35,7 +35,7 @@ fn dumped(server: &PgServer, database: &str) -> Vec<String> {
 }
 
 /// Compares without printing megabytes.
-fn assert_same(found: &[String], expected: &[String]) {
+pub fn assert_same(found: &[String], expected: &[String]) {
     let place = found.iter().zip(expected).position(|(a, b)| a != b);
     if let Some(at) = place.or_else(|| (found.len() != expected.len()).then(|| found.len().min(expected.len()))) {
         let show = |lines: &[String]| {
@@ -46,7 +46,7 @@ fn assert_same(found: &[String], expected: &[String]) {
     }
 }
 
-fn job(server: &PgServer, source: &str, dump: &str) -> String {
+pub fn job(server: &PgServer, source: &str, dump: &str) -> String {
     format!(
         "sources {{ postgres \"db\" host=\"127.0.0.1\" port={} {{ {source} }} }}\nstores {{ dir \"disk\" path=\"disk\" {{ keep \
          last=3 }} }}\ntools {{ postgres \"{}\" }}\njob \"j\" {{ dump \"db\" {dump} {{ send \"disk\"; verify \"disk\" }} }}\n",
@@ -55,7 +55,7 @@ fn job(server: &PgServer, source: &str, dump: &str) -> String {
     )
 }
 
-fn back_up(server: &PgServer, source: &str, dump: &str) -> (Space, Ran) {
+pub fn back_up(server: &PgServer, source: &str, dump: &str) -> (Space, Ran) {
     let space = Space::new().job(&job(server, source, dump));
     let ran = space.run(&["run", "job.kdl"]).expect(0);
     (space, ran)

@@ -123,7 +123,9 @@ impl Member {
     /// The table this member belongs to, if it belongs to one.
     pub fn table(&self) -> Option<&str> {
         match self.kind {
-            Kind::Table | Kind::Rows | Kind::Sequence => Some(&self.name),
+            Kind::Table | Kind::Rows => Some(&self.name),
+            // One that a table owns goes where the table goes.
+            Kind::Sequence => self.table.as_deref().or(Some(&self.name)),
             _ => self.table.as_deref(),
         }
     }

@@ -109,6 +109,9 @@ fn round<'a>(loaded: &'a Loaded, plans: &[&'a Plan]) -> Round<'a> {
                     }
                     round.passwords.extend(backup.archive.password.iter().map(|p| (plan.job.as_str(), p)));
                 }
+                StepKind::Vacuum(vacuum) => {
+                    round.source(&vacuum.source.name, &vacuum.source.spec).purpose.care = true;
+                }
                 StepKind::Verify(verify) => {
                     round.store(&verify.store.name, &verify.store.spec, verify.naming.folder());
                     if let Some(into) = &verify.into {

@@ -1,15 +1,17 @@
 //! `vex plan`: what a run would do, with what servers and stores say of it now.
 
+use std::cmp::Reverse;
 use std::sync::Arc;
 
 use crate::base::{Size, Stop};
+use crate::job::Treatment;
 use crate::pipeline::Shape;
-use crate::plan::{Backup, Outlook, Plan, Retire, StepKind, show};
+use crate::plan::{Backup, Outlook, Plan, Retire, StepKind, Vacuum, show};
 use crate::retention::judge;
 use crate::shelf::Shelf;
 use crate::source::{
     self,
-    contract::{Facts, Program},
+    contract::{Chore, Error, Facts, Program},
 };
 use crate::step::held;
 use crate::store::{self, contract::Store};
@@ -74,8 +76,7 @@ fn ask(plan: &Plan, world: &World, stop: &Stop, exit: &mut Exit) -> Outlook {
                     Ok(facts) => facts_lines(facts),
                     Err(error) => {
                         *exit = exit.worse(Exit::Error);
-                        let hint = error.hint.as_ref().map_or(String::new(), |h| format!(" {h}"));
-                        vec![format!("! {error}.{hint}")]
+                        vec![failure(error)]
                     }
                 };
                 outlook.sources.insert(backup.source.name.clone(), lines);
@@ -92,10 +93,60 @@ fn ask(plan: &Plan, world: &World, stop: &Stop, exit: &mut Exit) -> Outlook {
                 });
                 outlook.retention.insert(step.address.clone(), lines);
             }
+            StepKind::Vacuum(vacuum) => {
+                let lines = vacuum_lines(plan, vacuum, world, stop).unwrap_or_else(|error| {
+                    *exit = exit.worse(Exit::Error);
+                    vec![failure(&error)]
+                });
+                outlook.vacuum.insert(step.address.clone(), lines);
+            }
             StepKind::Verify(_) | StepKind::Exec(_) => {}
         }
     }
     outlook
+}
+
+/// An error and what to do, as a line of a plan.
+fn failure(error: &Error) -> String {
+    let hint = error.hint.as_ref().map_or(String::new(), |h| format!(" {h}"));
+    format!("! {error}.{hint}")
+}
+
+/// What every table is due for today, the most laborious first.
+fn vacuum_lines(plan: &Plan, vacuum: &Vacuum, world: &World, stop: &Stop) -> Result<Vec<String>, Error> {
+    let source = source::open(&vacuum.source.spec, &vacuum.source.name, world, stop)?;
+    let care = source.care().expect("BUG: a vacuum of a source that knows none");
+    let today = world.clock.now().to_zoned(zone(world, plan)).date();
+    let (mut lines, mut full) = (Vec::new(), Vec::new());
+    for unit in care.units(stop)? {
+        let mut chores = care.chores(&unit, &vacuum.rule, today, stop)?;
+        chores.sort_by_key(|c| (c.treatment == Treatment::Nothing, Reverse(c.bytes)));
+        let idle = chores.iter().filter(|c| c.treatment == Treatment::Nothing).count();
+        lines.push(format!("database {unit}: {} tables, {idle} of them left alone", chores.len()));
+        lines.extend(chores.iter().take(TABLES).map(|c| chore_line(&unit, c)));
+        if chores.len() > TABLES {
+            lines.push(format!("and {} more", chores.len() - TABLES));
+        }
+        full.extend(chores.iter().filter(|c| c.treatment == Treatment::Full && c.obstacle.is_none()).map(|c| c.bytes));
+    }
+    if let Some(most) = full.iter().max() {
+        lines.push(format!(
+            "! VACUUM FULL writes {} tables anew, one after another: nobody can read or write a table meanwhile (ACCESS \
+             EXCLUSIVE), and it needs about its size again on disk, at most {}; `full=#false` avoids it",
+            full.len(),
+            Size(*most)
+        ));
+    }
+    Ok(lines)
+}
+
+fn chore_line(unit: &str, chore: &Chore) -> String {
+    let last = chore.days.map_or("never vacuumed".to_owned(), |days| format!("vacuumed {days} d ago"));
+    let (word, title) = (chore.treatment.word(), chore.title());
+    match &chore.obstacle {
+        Some(why) if chore.treatment != Treatment::Nothing => format!("! {word} {unit}.{title} can't be run: {why}"),
+        Some(_) | None => format!("{word} {unit}.{title}: {last}, {}", Size(chore.bytes)),
+    }
 }
 
 /// What a probe found, with the locks of the program that will read the source.

@@ -9,6 +9,7 @@ mod site;
 mod source;
 mod step;
 mod store;
+mod vacuum;
 
 pub use physical::Physical;
 pub use policy::{ArchiveSpec, Compression, KeepSpec, NotifyKind, NotifyOn, NotifySpec};
@@ -17,5 +18,6 @@ pub use site::{CatalogSpec, MailSpec, Site};
 pub use source::{
     ClusterSpec, HostRole, Inconsistent, MysqlSpec, PostgresSpec, Source, SourceSpec, SqliteSpec, Tls, TlsMode,
 };
-pub use step::{Dump, Engine, EnvValue, Exec, Job, JobFile, Send, Step, StepDecl, Verify};
+pub use step::{Dump, Engine, EnvValue, Exec, Job, JobFile, Send, Step, StepDecl, Vacuum, Verify};
 pub use store::{DirSpec, S3Spec, Store, StoreSpec};
+pub use vacuum::{Treatment, VacuumRule};

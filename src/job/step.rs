@@ -10,6 +10,7 @@ use crate::job::schedule::Schedule;
 use crate::job::site::Site;
 use crate::job::source::Source;
 use crate::job::store::Store;
+use crate::job::vacuum::VacuumRule;
 
 /// All that a job file, its includes and its site file declare.
 #[derive(Debug, Clone, Default)]
@@ -75,6 +76,8 @@ pub struct Step {
 pub enum StepDecl {
     /// `dump`.
     Dump(Dump),
+    /// `vacuum`.
+    Vacuum(Vacuum),
     /// `verify` of what is stored already.
     Verify(Verify),
     /// `exec`.
@@ -124,6 +127,15 @@ impl Engine {
             Engine::Basebackup => Some("postgres"),
         }
     }
+}
+
+/// `vacuum SOURCE…`.
+#[derive(Debug, Clone)]
+pub struct Vacuum {
+    /// One step each.
+    pub sources: Vec<Spanned<String>>,
+    /// Which table gets what.
+    pub rule: VacuumRule,
 }
 
 /// `dump SOURCE… { archive …; send …; verify … }`, and `physical` with an engine of its own.

@@ -1,30 +1,21 @@
 //! From the job file to plans, or every complaint about what it means.
 //!
 //! Does not know KDL, servers or stores. Edges are derived: a verify needs its copy, retention needs its proof, steps
-//! on one scratch source wait for each other, and `after` orders the rest.
+//! on one scratch source wait for each other, a vacuum comes before its backup, and `after` orders the rest.
 
 use std::time::Duration;
 
-use crate::base::{Complaint, Span, Spanned};
+use crate::base::{Complaint, Spanned};
 use crate::job::{Dump, Engine, Job, JobFile, Source, SourceSpec, StepDecl, Store};
 use crate::plan::chain::{FILES, chain_name, chain_of, collisions, naming, resolve_archive, same_place, verb};
+use crate::plan::draft::Draft;
 use crate::plan::graph::{
-    Backup, CopyPlan, Edge, Exec, Needs, Plan, Retire, SourceRef, Step, StepKind, StoreRef, Verify, Which,
+    Backup, CopyPlan, Edge, Exec, Needs, Plan, Retire, SourceRef, StepKind, StoreRef, Vacuum, Verify, Which,
 };
 use crate::plan::problem;
 
 /// Bytes of a chunk where none are given.
 const CHUNK: u64 = 4 << 20;
-
-/// A plan and where its steps were written.
-struct Draft {
-    plan: Plan,
-    spans: Vec<Span>,
-    /// Names by which `after` may call a step.
-    names: Vec<Vec<String>>,
-    /// The scratch or dumped source a step holds for itself.
-    holds: Vec<Vec<String>>,
-}
 
 /// Builds the plan of every enabled job; `unusable` names are declared but can't be used.
 pub fn build(file: &JobFile, unusable: &[String], complaints: &mut Vec<Complaint>) -> Vec<Plan> {
@@ -50,7 +41,7 @@ impl Builder<'_> {
             edges: Vec::new(),
             off: Vec::new(),
         };
-        let mut draft = Draft { plan, spans: Vec::new(), names: Vec::new(), holds: Vec::new() };
+        let mut draft = Draft::new(plan);
         let mut waits: Vec<(Vec<usize>, &[Spanned<String>])> = Vec::new();
         for step in &job.steps {
             let from = draft.plan.steps.len();
@@ -58,6 +49,7 @@ impl Builder<'_> {
             match &step.kind {
                 StepDecl::Dump(dump) => self.dump(job, dump, step, &mut draft, complaints),
                 StepDecl::Verify(verify) => self.verify(job, verify, step, &mut draft, complaints),
+                StepDecl::Vacuum(vacuum) => self.vacuum(job, vacuum, step, &mut draft, complaints),
                 StepDecl::Exec(exec) => {
                     let address = format!("{}/exec/{}", job.name.value, exec.name.value);
                     let kind = StepKind::Exec(Exec {
@@ -84,6 +76,7 @@ impl Builder<'_> {
                 draft.after(&own, word, complaints);
             }
         }
+        draft.vacuum_first();
         draft.hold_apart();
         if let Some(cycle) = draft.plan.cycle() {
             let named = cycle.iter().map(|i| {
@@ -305,13 +298,43 @@ impl Builder<'_> {
         }
     }
 
+    fn vacuum(
+        &self,
+        job: &Job,
+        vacuum: &crate::job::Vacuum,
+        step: &crate::job::Step,
+        draft: &mut Draft,
+        complaints: &mut Vec<Complaint>,
+    ) {
+        for word in &vacuum.sources {
+            let Some(source) = self.source(word, complaints) else { continue };
+            let name = &source.name.value;
+            let address = format!("{}/vacuum/{name}", job.name.value);
+            if !source.enabled {
+                complaints.push(problem::switched_off("source", word));
+                draft.plan.off.push(address);
+                continue;
+            }
+            match source.spec {
+                SourceSpec::Postgres(_) | SourceSpec::Cluster(_) => {}
+                SourceSpec::Mysql(_) | SourceSpec::Sqlite(_) => {
+                    complaints.push(problem::no_vacuum(word, source.spec.kind()));
+                }
+            }
+            let reference = SourceRef { name: name.clone(), spec: source.spec.clone() };
+            let kind = StepKind::Vacuum(Box::new(Vacuum { source: reference, rule: vacuum.rule }));
+            let names = vec![format!("vacuum/{name}"), "vacuum".into()];
+            draft.push(address, kind, step.optional, &word.span, names, vec![name.clone()], complaints);
+        }
+    }
+
     /// The job and dump that send `source` to `store`: this job if it does, else the first of the file.
     fn maker<'s>(&'s self, own: &'s Job, source: &str, store: &str) -> Option<(&'s Job, &'s Dump)> {
         let others = self.file.jobs.iter().filter(|j| j.name.value != own.name.value);
         std::iter::once(own).chain(others).find_map(|job| {
             let dumps = job.steps.iter().filter_map(|s| match &s.kind {
                 StepDecl::Dump(dump) => Some(dump),
-                StepDecl::Verify(_) | StepDecl::Exec(_) => None,
+                StepDecl::Verify(_) | StepDecl::Vacuum(_) | StepDecl::Exec(_) => None,
             });
             let fits = |d: &&Dump| {
                 d.sources.iter().any(|s| chain_name(d, &s.value) == source)
@@ -361,83 +384,5 @@ impl Builder<'_> {
             complaints.push(problem::scratch_is_real(into, &real.name));
         }
         Some(SourceRef { name: target.name.value.clone(), spec: target.spec.clone() })
-    }
-}
-
-impl Draft {
-    #[expect(clippy::too_many_arguments, reason = "the fields of one step")]
-    fn push(
-        &mut self,
-        address: String,
-        kind: StepKind,
-        optional: bool,
-        span: &Span,
-        names: Vec<String>,
-        holds: Vec<String>,
-        complaints: &mut Vec<Complaint>,
-    ) -> Option<usize> {
-        if let Some(first) = self.plan.steps.iter().position(|s| s.address == address) {
-            complaints.push(problem::step_twice(&address, &self.spans[first], span));
-            return None;
-        }
-        self.plan.steps.push(Step { address, kind, optional });
-        self.spans.push(span.clone());
-        self.names.push(names);
-        self.holds.push(holds);
-        Some(self.plan.steps.len() - 1)
-    }
-
-    /// Takes the steps from `from` on out of the plan again.
-    fn switch_off(&mut self, from: usize) {
-        self.plan.off.extend(self.plan.steps.drain(from..).map(|s| s.address));
-        self.plan.edges.retain(|e| e.from < from && e.to < from);
-        self.spans.truncate(from);
-        self.names.truncate(from);
-        self.holds.truncate(from);
-    }
-
-    fn after(&mut self, own: &[usize], word: &Spanned<String>, complaints: &mut Vec<Complaint>) {
-        let calls = |names: &[String]| names.contains(&word.value);
-        let earlier: Vec<usize> = (0..self.names.len())
-            .filter(|i| calls(&self.names[*i]) || self.plan.steps[*i].address == word.value)
-            .collect();
-        if earlier.is_empty() {
-            let off = format!("{}/", self.plan.job);
-            let is_off = |a: &String| {
-                a.strip_prefix(&off)
-                    .is_some_and(|rest| rest == word.value || rest.ends_with(&format!("/{}", word.value)))
-            };
-            if self.plan.off.iter().any(is_off) {
-                return;
-            }
-            let known = self.names.iter().flatten().map(String::as_str);
-            complaints.push(problem::undefined("step", word, known));
-        }
-        if earlier.iter().all(|i| own.contains(i)) && !earlier.is_empty() {
-            complaints.push(problem::name_waits_for_itself(word));
-            return;
-        }
-        for from in earlier {
-            for to in own.iter().copied().filter(|to| *to != from) {
-                // What follows inside a chain waits with its first step.
-                let inner = self.plan.edges.iter().any(|e| e.to == to && own.contains(&e.from));
-                if !inner {
-                    self.plan.edges.push(Edge { from, to, needs: Needs::End });
-                }
-            }
-        }
-    }
-
-    /// Steps that hold the same source wait for each other, in the order of the file.
-    fn hold_apart(&mut self) {
-        for to in 0..self.holds.len() {
-            for from in 0..to {
-                let shared = self.holds[from].iter().any(|h| self.holds[to].contains(h));
-                let tied = |e: &Edge| (e.from, e.to) == (from, to) || (e.from, e.to) == (to, from);
-                if shared && !self.plan.edges.iter().any(tied) {
-                    self.plan.edges.push(Edge { from, to, needs: Needs::End });
-                }
-            }
-        }
     }
 }

@@ -72,7 +72,7 @@ pub fn collisions(file: &JobFile, plans: &[Plan], complaints: &mut Vec<Complaint
     for plan in plans {
         for copy in plan.steps.iter().flat_map(|s| match &s.kind {
             StepKind::Backup(backup) => backup.copies.as_slice(),
-            StepKind::Verify(_) | StepKind::Retire(_) | StepKind::Exec(_) => &[],
+            StepKind::Vacuum(_) | StepKind::Verify(_) | StepKind::Retire(_) | StepKind::Exec(_) => &[],
         }) {
             let (place, folder) = (place(copy), copy.naming.folder().to_owned());
             let span = |store: &str| file.stores.iter().find(|s| s.name.value == store).map(|s| s.name.span.clone());

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::artifact::{Method, Naming};
 use crate::base::SecretRef;
-use crate::job::{Engine, EnvValue, KeepSpec, SourceSpec, StoreSpec};
+use crate::job::{Engine, EnvValue, KeepSpec, SourceSpec, StoreSpec, VacuumRule};
 
 /// What one job does.
 #[derive(Debug, Clone)]
@@ -39,6 +39,8 @@ pub struct Step {
 /// What a step does, with everything it needs to know.
 #[derive(Debug, Clone)]
 pub enum StepKind {
+    /// Gives a source's tables the VACUUM they are due for.
+    Vacuum(Box<Vacuum>),
     /// The chain `dump ▷ archive ▷ send…` of one source.
     Backup(Box<Backup>),
     /// Reads a copy back.
@@ -96,6 +98,15 @@ pub struct Archive {
     pub method: Method,
     /// Where its password is found.
     pub password: Option<SecretRef>,
+}
+
+/// A vacuum of one source.
+#[derive(Debug, Clone)]
+pub struct Vacuum {
+    /// The source.
+    pub source: SourceRef,
+    /// Which table gets what.
+    pub rule: VacuumRule,
 }
 
 /// A backup of one source.

@@ -37,7 +37,7 @@ pub fn lint(file: &JobFile, main: &std::path::Path, complaints: &mut Vec<Complai
         }
         for dump in job.steps.iter().filter(|s| s.enabled).filter_map(|s| match &s.kind {
             StepDecl::Dump(dump) if dump.archive.or(&job.archive).password.is_none() => Some(dump),
-            StepDecl::Dump(_) | StepDecl::Verify(_) | StepDecl::Exec(_) => None,
+            StepDecl::Dump(_) | StepDecl::Vacuum(_) | StepDecl::Verify(_) | StepDecl::Exec(_) => None,
         }) {
             let open = dump.sources.iter().filter(|word| has_accounts(file, &word.value));
             complaints.extend(open.map(problem::open_accounts));
@@ -86,6 +86,7 @@ fn words(file: &JobFile) -> Vec<&str> {
                 words.extend(dump.verifies.iter().flat_map(|v| v.names.iter().chain(&v.into)));
             }
             StepDecl::Verify(verify) => words.extend(verify.names.iter().chain(&verify.from).chain(&verify.into)),
+            StepDecl::Vacuum(vacuum) => words.extend(&vacuum.sources),
             StepDecl::Exec(_) => {}
         }
     }
@@ -99,7 +100,7 @@ fn sends(file: &JobFile) -> impl Iterator<Item = (&Spanned<String>, bool)> {
         StepDecl::Dump(dump) => {
             dump.sends.iter().flat_map(|s| s.stores.iter().map(|w| (w, s.keep.is_some()))).collect::<Vec<_>>()
         }
-        StepDecl::Verify(_) | StepDecl::Exec(_) => Vec::new(),
+        StepDecl::Vacuum(_) | StepDecl::Verify(_) | StepDecl::Exec(_) => Vec::new(),
     })
 }
 
@@ -108,7 +109,7 @@ fn verified(file: &JobFile, job: &str) -> bool {
     file.jobs.iter().flat_map(|j| j.steps.iter().map(move |s| (j, s))).any(|(owner, step)| match &step.kind {
         StepDecl::Dump(dump) => owner.name.value == job && step.enabled && !dump.verifies.is_empty(),
         StepDecl::Verify(_) => step.enabled,
-        StepDecl::Exec(_) => false,
+        StepDecl::Vacuum(_) | StepDecl::Exec(_) => false,
     })
 }
 

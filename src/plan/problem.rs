@@ -120,6 +120,13 @@ pub fn other_engine(engine: &Spanned<Engine>, word: &Spanned<String>, kind: &str
         .help("Dump it with the engine `native`, in a `dump` of its own.")
 }
 
+/// A vacuum of a source that knows none.
+pub fn no_vacuum(word: &Spanned<String>, kind: &str) -> Complaint {
+    Complaint::error("vex::plan::vacuum", format!("a {kind} source can't be vacuumed"))
+        .label(&word.span, format!("this is {kind}"))
+        .help("Name a source of kind postgres, or remove the step.")
+}
+
 /// Two chains whose keys could meet.
 pub fn collision(folder: &str, first: (&str, &Span), second: (&str, &Span)) -> Complaint {
     let place = if folder.is_empty() { "at the root".into() } else { format!("under `{folder}`") };

@@ -17,6 +17,8 @@ pub struct Outlook {
     pub sources: BTreeMap<String, Vec<String>>,
     /// Of each Backup step, by address: memory and parts.
     pub sizes: BTreeMap<String, Vec<String>>,
+    /// Of each Vacuum step, by address: what each table is due for.
+    pub vacuum: BTreeMap<String, Vec<String>>,
     /// Of each Retire step, by address: what would go and why.
     pub retention: BTreeMap<String, Vec<String>>,
 }
@@ -56,6 +58,12 @@ pub fn show(plan: &Plan, outlook: &Outlook) -> String {
                     line(format!("   {text}"));
                 }
                 for text in outlook.sizes.get(&step.address).into_iter().flatten() {
+                    line(format!("   {text}"));
+                }
+            }
+            StepKind::Vacuum(vacuum) => {
+                line(format!("   {}", vacuum.rule));
+                for text in outlook.vacuum.get(&step.address).into_iter().flatten() {
                     line(format!("   {text}"));
                 }
             }

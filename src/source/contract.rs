@@ -10,9 +10,11 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use jiff::civil::{Date, DateTime};
+
 use crate::artifact::{Member, Position, Proof};
 use crate::base::{Finding, Id, Stop, Stopped};
-use crate::job::Engine;
+use crate::job::{Engine, Treatment, VacuumRule};
 
 /// What went wrong with a source, and whether trying again can help.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -127,6 +129,8 @@ pub struct Purpose {
     pub readers: usize,
     /// Whether backups are restored into it.
     pub load: bool,
+    /// Whether it is vacuumed.
+    pub care: bool,
 }
 
 /// What an examination found.
@@ -229,8 +233,69 @@ pub trait Source: Send + Sync {
     /// Opens it to be restored into, with this many connections.
     fn target(&self, threads: usize, stop: &Stop) -> Result<Box<dyn Target>>;
 
+    /// Its tables can be vacuumed, by this.
+    fn care(&self) -> Option<&dyn Care> {
+        None
+    }
+
     /// What messages call it; holds no secret.
     fn place(&self) -> &str;
+}
+
+/// A table, and what it is due for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Chore {
+    /// Its schema.
+    pub schema: String,
+    /// Its name.
+    pub name: String,
+    /// Days since its last VACUUM; `None` for never.
+    pub days: Option<i64>,
+    /// What it is due for.
+    pub treatment: Treatment,
+    /// Bytes of it, with its indexes and what is stored out of line.
+    pub bytes: u64,
+    /// Why it can't have it.
+    pub obstacle: Option<String>,
+}
+
+impl Chore {
+    /// `schema.name`.
+    pub fn title(&self) -> String {
+        format!("{}.{}", self.schema, self.name)
+    }
+}
+
+/// What became of a chore.
+#[derive(Debug)]
+pub enum Cared {
+    /// It was done, and the control table says so.
+    Done,
+    /// The table is not there any more.
+    Gone,
+    /// It was not done; the table is as it was.
+    Failed(Error),
+}
+
+/// Keeps the tables of a source in shape.
+pub trait Care: Send + Sync {
+    /// The units that match.
+    fn units(&self, stop: &Stop) -> Result<Vec<String>>;
+
+    /// What every table of a unit is due for today; changes nothing.
+    fn chores(&self, unit: &str, rule: &VacuumRule, today: Date, stop: &Stop) -> Result<Vec<Chore>>;
+
+    /// Does the chores of a unit, one after another, and notes each with the moment `now` says. An error is one of the
+    /// whole unit; what fails on one table is heard, and the next one follows.
+    fn tend(
+        &self,
+        unit: &str,
+        rule: &VacuumRule,
+        chores: &[Chore],
+        now: &dyn Fn() -> DateTime,
+        hear: &mut dyn FnMut(&Chore, Cared),
+        stop: &Stop,
+    ) -> Result<()>;
 }
 
 /// One consistent view.

@@ -32,7 +32,7 @@ pub fn open(spec: &SourceSpec, name: &str, world: &World, stop: &Stop) -> Result
     stop.check()?;
     match spec {
         SourceSpec::Sqlite(spec) => Ok(Box::new(Sqlite::new(spec, name, &world.state))),
-        SourceSpec::Postgres(spec) => Ok(Box::new(Postgres::open(spec, stop)?)),
+        SourceSpec::Postgres(spec) => Ok(Box::new(Postgres::open(spec, world, stop)?)),
         SourceSpec::Cluster(spec) => Ok(Box::new(Cluster::open(spec, world, stop)?)),
         SourceSpec::Mysql(spec) => Ok(Box::new(Mysql::open(spec, world, stop)?)),
     }

@@ -9,6 +9,7 @@ mod parent;
 mod perform;
 mod restore;
 mod retire;
+mod vacuum;
 mod verify;
 
 pub use fault::Fault;

@@ -66,6 +66,7 @@ impl Steps {
 impl Perform for Steps {
     fn perform(&self, step: &Step, say: &Say, stop: &Stop) -> Done {
         let result = match &step.kind {
+            StepKind::Vacuum(vacuum) => self.vacuum(vacuum, say, stop),
             StepKind::Backup(backup) => self.backup(backup, say, stop),
             StepKind::Verify(verify) => self.verify(verify, say, stop),
             StepKind::Retire(retire) => self.retire(retire, say, stop),

@@ -18,6 +18,14 @@ const AFTER: Field =
     field("after", Form::List, "", "Steps to wait for: a name (`freeze`) or address (`dump/shop`); order only.");
 const TLS: Form = Form::Choice(&["verify-full", "verify-ca", "require", "off"]);
 const ENGINE: Form = Form::Choice(&["native", "mydumper", "mysqldump", "mariadb-dump"]);
+const UNPACK: Field =
+    field("unpack", Form::Switch, "#false", "Of files: unpack them, and prove them by `pg_verifybackup`.");
+const KEY: Field = field(
+    "key",
+    Form::Text,
+    "{prefix}/{job}/{source}/{name}",
+    "Template of keys; `{date}/{name}` at its end: a folder `YYYY-MM-DD_HH-MM` each.",
+);
 const ON: Field = field("on", Form::Choice(&["always", "alert", "error", "change", "late"]), "always", "When to tell.");
 
 const BLOCK: Argument = Argument::None;
@@ -223,12 +231,7 @@ pub const KINDS: &[Kind] = &[
         fields: &[
             required("path", Form::Path, "The folder; made if missing."),
             field("prefix", Form::Text, "", "First part of every key."),
-            field(
-                "key",
-                Form::Text,
-                "{prefix}/{job}/{source}/{name}",
-                "Template of keys; it may end in `{date}/{name}`, a folder `YYYY-MM-DD_HH-MM` for each backup.",
-            ),
+            KEY,
             ENABLED,
         ],
     },
@@ -249,12 +252,7 @@ pub const KINDS: &[Kind] = &[
                 "`host/bucket/key` instead of `bucket.host/key`.",
             ),
             field("prefix", Form::Text, "", "First part of every key."),
-            field(
-                "key",
-                Form::Text,
-                "{prefix}/{job}/{source}/{name}",
-                "Template of keys; it may end in `{date}/{name}`, a folder `YYYY-MM-DD_HH-MM` for each backup.",
-            ),
+            KEY,
             field("access-key", Form::Secret, "the machine's own", "Access key."),
             field("secret-key", Form::Secret, "the machine's own", "Secret key."),
             field("session-token", Form::Secret, "", "Session token."),
@@ -367,12 +365,7 @@ pub const KINDS: &[Kind] = &[
         doc: "Reads the archive back from stores: hashes, decompresses, parses the values, recomputes rows and digests.",
         fields: &[
             field("into", Form::Text, "", "A scratch source to restore it into and to prove there."),
-            field(
-                "unpack",
-                Form::Switch,
-                "#false",
-                "Of a `physical`: unpack it in the state folder, and prove it by `pg_verifybackup`.",
-            ),
+            UNPACK,
             OPTIONAL,
             ENABLED,
         ],
@@ -386,12 +379,7 @@ pub const KINDS: &[Kind] = &[
         fields: &[
             required("from", Form::Text, "The store."),
             field("into", Form::Text, "", "A scratch source to restore them into and to prove there."),
-            field(
-                "unpack",
-                Form::Switch,
-                "#false",
-                "Of `SOURCE-physical`: unpack it in the state folder, and prove it by `pg_verifybackup`.",
-            ),
+            UNPACK,
             AFTER,
             OPTIONAL,
             ENABLED,
@@ -416,9 +404,32 @@ pub const KINDS: &[Kind] = &[
         name: "vacuum",
         within: STEPS,
         argument: Argument::Names("SOURCE"),
-        fields: &[],
-        ready: false,
-        doc: "VACUUM by the rules of the control table.",
+        ready: true,
+        doc: "Vacuums the tables of PostgreSQL sources before they are dumped, each as `controle_vacuum` says it is due.",
+        fields: &[
+            field(
+                "full",
+                Form::Switch,
+                "#true",
+                "Whether `VACUUM FULL ANALYZE` may be run, which locks a table and writes it anew; else `VACUUM ANALYZE`.",
+            ),
+            field("skip-below", Form::Duration, "5d", "Younger vacuums are left alone; whole days of the calendar."),
+            field(
+                "full-above",
+                Form::Duration,
+                "10d",
+                "Older vacuums get `VACUUM FULL ANALYZE`, what is between `VACUUM`; whole days of the calendar.",
+            ),
+            field(
+                "lock-timeout",
+                Form::Duration,
+                "5s",
+                "How long a table's lock may be waited for; then the table is left out, and the verdict is Alerta.",
+            ),
+            AFTER,
+            OPTIONAL,
+            ENABLED,
+        ],
     },
     Kind {
         name: "physical",

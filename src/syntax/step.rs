@@ -7,7 +7,10 @@ use std::sync::Arc;
 use kdl::KdlNode;
 
 use crate::base::{Complaint, Span, Spanned, Text};
-use crate::job::{ArchiveSpec, Dump, Engine, EnvValue, Exec, Job, NotifySpec, Physical, Send, Step, StepDecl, Verify};
+use crate::job::{
+    ArchiveSpec, Dump, Engine, EnvValue, Exec, Job, NotifySpec, Physical, Send, Step, StepDecl, Vacuum, VacuumRule,
+    Verify,
+};
 use crate::syntax::mask::is_secret;
 use crate::syntax::node::{Block, Node, Variable, name_span};
 use crate::syntax::table::Kind;
@@ -18,6 +21,9 @@ const CHUNKS: std::ops::RangeInclusive<u64> = 64 << 10..=256 << 20;
 
 /// Least and most bytes a second that `pg_basebackup` knows.
 const RATES: std::ops::RangeInclusive<u64> = 32 << 10..=1 << 30;
+
+/// Seconds of a day.
+const DAY: u64 = 86_400;
 
 /// Reads a `job` node.
 pub fn read_job(text: &Arc<Text>, node: &Node, complaints: &mut Vec<Complaint>) -> Job {
@@ -113,6 +119,7 @@ fn read_step(text: &Arc<Text>, kind: &'static Kind, raw: &KdlNode, complaints: &
     node.require(complaints);
     let decl = match kind.name {
         "dump" | "physical" => StepDecl::Dump(read_dump(text, &node, kind, complaints)),
+        "vacuum" => StepDecl::Vacuum(read_vacuum(&node, complaints)),
         "verify" => StepDecl::Verify(read_verify(&node)),
         "exec" => StepDecl::Exec(read_exec(&node, complaints)),
         other => unreachable!("BUG: no decoder for step {other}"),
@@ -188,6 +195,35 @@ fn read_physical(node: &Node) -> Physical {
         fast: node.text("checkpoint").map_or(plain.fast, |word| word == "fast"),
         rate: node.size("rate"),
     }
+}
+
+fn read_vacuum(node: &Node, complaints: &mut Vec<Complaint>) -> Vacuum {
+    let mut days = |name: &str, default: u64| match (node.duration(name).map(|d| d.as_secs()), node.place(name)) {
+        (Some(seconds), Some(span)) if !seconds.is_multiple_of(DAY) => {
+            complaints.push(fault::form(name, "whole days such as `5d`", "a part of a day", span));
+            default
+        }
+        (given, _) => given.map_or(default, |seconds| seconds / DAY),
+    };
+    let usual = VacuumRule::default();
+    let rule = VacuumRule {
+        full: node.switch("full").unwrap_or(usual.full),
+        skip_below: days("skip-below", usual.skip_below),
+        full_above: days("full-above", usual.full_above),
+        lock_timeout: node.duration("lock-timeout").unwrap_or(usual.lock_timeout),
+    };
+    let (low, high) = (node.place("skip-below"), node.place("full-above"));
+    if let Some(first) = low.or(high)
+        && rule.full_above < rule.skip_below
+    {
+        complaints.push(problem::conflict(
+            "`full-above` is below `skip-below`",
+            first,
+            low.and(high),
+            "Below `skip-below` nothing is done, so `full-above` is the greater one, or the same.",
+        ));
+    }
+    Vacuum { sources: node.names.clone(), rule }
 }
 
 fn read_verify(node: &Node) -> Verify {

@@ -13,7 +13,9 @@ pub fn point(name: &str) {
     let number = COUNT.fetch_add(1, Ordering::SeqCst) + 1;
     if let Some(path) = std::env::var_os("VEX_TEST_POINTS") {
         let file = std::fs::OpenOptions::new().create(true).append(true).open(path);
-        file.and_then(|mut f| writeln!(f, "{number} {name}")).expect("a test's list of points can be written");
+        // One write: two threads may note a point at once.
+        let line = format!("{number} {name}\n");
+        file.and_then(|mut f| f.write_all(line.as_bytes())).expect("a test's list of points can be written");
     }
     if std::env::var("VEX_TEST_KILL").ok().and_then(|n| n.parse().ok()) == Some(number) {
         rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL)

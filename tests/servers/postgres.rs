@@ -49,7 +49,7 @@ impl Pg {
 
     /// A server that is still to be described.
     pub fn setup(self) -> Setup {
-        Setup { version: self, settings: Vec::new(), hba: Vec::new(), tls: None, password: None, data: None }
+        Setup { version: self, settings: Vec::new(), hba: Vec::new(), tls: None, password: None, data: None, at: None }
     }
 
     /// The server that all tests of this process share.
@@ -102,6 +102,7 @@ pub struct Setup {
     tls: Option<(String, String)>,
     password: Option<String>,
     data: Option<PathBuf>,
+    at: Option<(String, u16)>,
 }
 
 impl Setup {
@@ -135,6 +136,12 @@ impl Setup {
         self
     }
 
+    /// On this address and port, instead of 127.0.0.1 and a free one.
+    pub fn at(mut self, address: &str, port: u16) -> Setup {
+        self.at = Some((address.to_owned(), port));
+        self
+    }
+
     /// Starts it.
     pub fn start(self) -> PgServer {
         // Another process may take the free port first: then the server ends at once, and another port is tried.
@@ -153,14 +160,15 @@ impl Setup {
             Some(_) => own(self.version, &data),
             None => copy(&template(self.version), &data),
         }
-        let port = free_port();
+        let (address, port) = self.at.clone().unwrap_or_else(|| ("127.0.0.1".into(), free_port()));
         let mut command = self.version.unprivileged("postgres");
         let mut setting = |text: String| {
             command.arg("-c").arg(text);
         };
         setting(format!("port={port}"));
         setting(format!("unix_socket_directories={}", home.path().display()));
-        for fixed in ["listen_addresses=127.0.0.1", "fsync=off", "dynamic_shared_memory_type=mmap"] {
+        setting(format!("listen_addresses={address}"));
+        for fixed in ["fsync=off", "dynamic_shared_memory_type=mmap"] {
             setting(fixed.to_owned());
         }
         if let Some((certificate, key)) = &self.tls {

@@ -3,6 +3,7 @@
 //! Every setting that could change what is read or written is pinned, never left to a role or a database, and what
 //! matters is read back. A connection that is lost is an error; nothing here reconnects.
 
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -14,7 +15,7 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 use crate::base::{Secret, Stop};
 use crate::job::{HostRole, PostgresSpec, Tls, TlsMode};
 use crate::source::contract::{Error, ErrorKind, Result};
-use crate::source::postgres::fault::{run, wrap};
+use crate::source::postgres::fault::{run, unencrypted, wrap};
 use crate::source::postgres::outside::{self, Whom};
 use crate::source::postgres::secure;
 use crate::source::postgres::wire::{Address, Wire};
@@ -205,7 +206,7 @@ impl Connector {
         }
         config.ssl_mode(SslMode::Require);
         let tls = secure::config(self.mode, &self.tls).map_err(|e| Error::new(ErrorKind::Refused, doing, e))?;
-        config.connect(MakeRustlsConnect::new(tls)).map_err(|e| wrap(doing, e))
+        config.connect(MakeRustlsConnect::new(tls)).map_err(|e| unencrypted(doing, e))
     }
 
     /// A client program on its way to a database: where and as whom stands in its environment, nothing in its words.
@@ -296,7 +297,7 @@ const SETTINGS: &str = "SET statement_timeout=0; SET lock_timeout=0; SET idle_in
                    WHERE name IN ('idle_session_timeout', 'transaction_timeout');";
 
 fn is_near(host: &str) -> bool {
-    host.starts_with('/') || ["localhost", "127.0.0.1", "::1"].contains(&host)
+    host.starts_with('/') || host == "localhost" || host.parse().is_ok_and(|address: IpAddr| address.is_loopback())
 }
 
 /// How connections are protected, and with which files.

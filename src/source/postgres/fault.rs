@@ -65,15 +65,32 @@ pub fn wrap_io(doing: &str, error: std::io::Error) -> Error {
     }
 }
 
-fn is_io(error: &postgres::Error) -> bool {
-    let mut cause: Option<&dyn std::error::Error> = std::error::Error::source(error);
-    while let Some(own) = cause {
-        if own.is::<std::io::Error>() {
-            return true;
-        }
-        cause = own.source();
+/// Wraps an error of a connection that had to be encrypted.
+pub fn unencrypted(doing: &str, error: postgres::Error) -> Error {
+    let untrusted = causes(&error).any(|cause| certificate(cause).is_some());
+    if error.as_db_error().is_some() || (!untrusted && is_io(&error)) {
+        return wrap(doing, error);
     }
-    false
+    let hint = match untrusted {
+        true => "`ca` names the certificates that are trusted; verify-full also wants the host's name in the server's.",
+        false => "Give the server a certificate, or write `tls \"off\"` if nobody can listen on the way.",
+    };
+    Error { kind: ErrorKind::Refused, ..wrap(doing, error) }.hint(hint)
+}
+
+/// What was wrong with a certificate or a handshake.
+fn certificate<'a>(cause: &'a (dyn std::error::Error + 'static)) -> Option<&'a rustls::Error> {
+    let inner = cause.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+    inner.and_then(|e| e.downcast_ref()).or_else(|| cause.downcast_ref())
+}
+
+fn is_io(error: &postgres::Error) -> bool {
+    causes(error).any(|cause| cause.is::<std::io::Error>())
+}
+
+/// The causes of an error, the nearest first.
+fn causes(error: &postgres::Error) -> impl Iterator<Item = &(dyn std::error::Error + 'static)> {
+    std::iter::successors(std::error::Error::source(error), |cause| cause.source())
 }
 
 /// The error of a program that did not come to a good end.

@@ -10,10 +10,12 @@ mod connect;
 pub mod control;
 mod creation;
 mod definition;
+mod doctor;
 mod fault;
 mod fit;
 mod large;
 mod later;
+mod needs;
 mod outside;
 pub mod physical;
 pub mod place;
@@ -27,26 +29,34 @@ mod survey;
 mod target;
 mod toc;
 pub mod unpack;
+mod vacuum;
 mod view;
+mod watch;
 mod wire;
 
 use crate::base::Stop;
 use crate::job::PostgresSpec;
-use crate::source::contract::{Examined, Facts, Purpose, Reading, Result, Snapshot, Source, Target, UnitFacts};
+use crate::source::contract::{Care, Examined, Facts, Purpose, Reading, Result, Snapshot, Source, Target, UnitFacts};
 use crate::source::postgres::connect::{Connector, server_version};
 use crate::source::postgres::snapshot::PostgresSnapshot;
 use crate::source::postgres::target::PostgresTarget;
+use crate::source::postgres::vacuum::Vacuums;
+use crate::world::{Clock, World};
 
 /// A server.
 pub struct Postgres {
     spec: PostgresSpec,
     connector: Connector,
+    vacuums: Vacuums,
+    clock: Clock,
 }
 
 impl Postgres {
     /// The server of `spec`; its password is revealed now, and it is not asked yet.
-    pub fn open(spec: &PostgresSpec, stop: &Stop) -> Result<Postgres> {
-        Ok(Postgres { spec: spec.clone(), connector: Connector::new(spec, stop)? })
+    pub fn open(spec: &PostgresSpec, world: &World, stop: &Stop) -> Result<Postgres> {
+        let connector = Connector::new(spec, stop)?;
+        let vacuums = Vacuums::new(spec, &connector);
+        Ok(Postgres { spec: spec.clone(), connector, vacuums, clock: world.clock.clone() })
     }
 }
 
@@ -58,7 +68,7 @@ impl Source for Postgres {
             let mut client = self.connector.session(&name, "ask")?;
             let number = server_version(&mut client, "ask for the version")?;
             facts.version = format!("PostgreSQL {}.{}", number / 10_000, number % 10_000);
-            let relations = survey::relations(&mut client, &name)?;
+            let relations = survey::glance(&mut client, &name)?;
             let own = relations.iter().filter(|r| r.has_rows() && survey::takes_table(&self.spec, &name, r).1);
             let tables = own.map(|r| (r.title(), r.rows, r.bytes)).collect();
             facts.units.push(UnitFacts { name, tables });
@@ -69,8 +79,8 @@ impl Source for Postgres {
         Ok(facts)
     }
 
-    fn examine(&self, _purpose: Purpose, _stop: &Stop) -> Result<Examined> {
-        Ok(Examined::default())
+    fn examine(&self, purpose: Purpose, stop: &Stop) -> Result<Examined> {
+        doctor::examine(&self.spec, &self.connector, &self.clock, purpose, stop)
     }
 
     fn snapshot(&self, reading: Reading, stop: &Stop) -> Result<Box<dyn Snapshot>> {
@@ -79,6 +89,10 @@ impl Source for Postgres {
 
     fn target(&self, threads: usize, stop: &Stop) -> Result<Box<dyn Target>> {
         Ok(Box::new(PostgresTarget::open(&self.connector, threads, stop)?))
+    }
+
+    fn care(&self) -> Option<&dyn Care> {
+        Some(&self.vacuums)
     }
 
     fn place(&self) -> &str {

@@ -127,7 +127,7 @@ impl PostgresSnapshot {
             "--create".into(),
             "--no-password".into(),
             format!("--snapshot={}", view.snapshot),
-            format!("--lock-wait-timeout={}", spec.lock_wait.as_millis()),
+            format!("--lock-wait-timeout={}", spec.lock_wait.as_millis().max(1)),
         ];
         let bytes = self.connector.child(&words, &view.unit)?.output(CONTENTS, stop).map_err(|e| failed(&doing, e))?;
         let archive = toc::parse(&bytes).map_err(|found| {
@@ -214,11 +214,15 @@ impl PostgresSnapshot {
     ) -> Result<Proof> {
         let mut own = self.workers[worker].lock().expect("no panic while locked");
         if own.as_ref().is_none_or(|(at, _)| *at != view) {
-            let (unit, snapshot) = {
+            let (unit, snapshot, encoding) = {
                 let view = self.views[view].lock().expect("no panic while locked");
-                (view.unit.clone(), view.snapshot.clone())
+                (view.unit.clone(), view.snapshot.clone(), view.encoding.clone())
             };
-            *own = Some((view, view::join(&self.connector, &unit, &snapshot, GIVE_WAY, stop)?));
+            let mut wire = view::join(&self.connector, &unit, &snapshot, GIVE_WAY, stop)?;
+            if encoding != "UTF8" {
+                wire.run(&format!("SET client_encoding={}", literal(&encoding)), "prepare the reading", stop)?;
+            }
+            *own = Some((view, wire));
         }
         let (_, wire) = own.as_mut().expect("it was just made");
         let done = work(wire);

@@ -87,7 +87,10 @@ impl PostgresTarget {
     }
 
     fn maintenance(&self, doing: &str) -> Result<Client> {
-        self.connector.connect(self.connector.home(), doing)
+        match doing {
+            "ask" => self.connector.connect(self.connector.home(), doing),
+            _ => self.connector.loader(self.connector.home()),
+        }
     }
 
     fn remark(&self, text: String) {

@@ -14,7 +14,7 @@ use crate::source::contract::{Error, ErrorKind, Result};
 use crate::source::postgres::connect::Connector;
 use crate::source::postgres::definition::{literal, qualified};
 use crate::source::postgres::fault::{run, wrap};
-use crate::source::postgres::survey::{Relation, relations, takes_table};
+use crate::source::postgres::survey::{Relation, measure, relations, takes_table};
 use crate::source::postgres::wire::Wire;
 
 /// How often a snapshot is tried.
@@ -67,7 +67,7 @@ fn try_take(spec: &PostgresSpec, connector: &Connector, unit: &str, stop: &Stop)
     let doing = format!("take a snapshot of {unit}");
     let mut client = connector.session(unit, "dump")?;
     // One statement before the snapshot is made: the wait is for the server's own time-outs.
-    let lock = format!("SET lock_timeout={}", spec.lock_wait.as_millis());
+    let lock = format!("SET lock_timeout={}", spec.lock_wait.as_millis().max(1));
     run(&mut client, &lock, &doing)?;
     restrict(&mut client, &doing)?;
     run(&mut client, "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY", &doing)?;
@@ -81,16 +81,21 @@ fn try_take(spec: &PostgresSpec, connector: &Connector, unit: &str, stop: &Stop)
     // Bytes of SQL_ASCII are of no known encoding, and pass as they are.
     let encoding = if server == "SQL_ASCII" { server } else { "UTF8".to_owned() };
     let all = relations(&mut client, unit)?;
-    let (relations, left): (Vec<Relation>, Vec<Relation>) = all.into_iter().partition(|r| takes_table(spec, unit, r).0);
+    let (mut relations, left): (Vec<Relation>, Vec<Relation>) =
+        all.into_iter().partition(|r| takes_table(spec, unit, r).0);
     let locked: Vec<&Relation> = relations.iter().filter(|r| r.kind != 'f').collect();
-    let mut reader = join(connector, unit, &snapshot, spec.lock_wait.as_millis(), stop)?;
+    let mut reader = join(connector, unit, &snapshot, spec.lock_wait.as_millis().max(1), stop)?;
     for batch in locked.chunks(BATCH) {
         let names: Vec<String> = batch.iter().map(|r| qualified(&r.schema, &r.name)).collect();
         let sql = format!("LOCK TABLE ONLY {} IN ACCESS SHARE MODE", names.join(", ONLY "));
         client.batch_execute(&sql).map_err(|e| gone(wrap(&format!("lock the tables of {unit}"), e)))?;
         reader.run(&sql, &format!("lock the tables of {unit}"), stop).map_err(gone)?;
     }
+    if encoding != "UTF8" {
+        reader.run(&format!("SET client_encoding={}", literal(&encoding)), &doing, stop)?;
+    }
     let oids: Vec<u32> = locked.iter().map(|r| r.oid).collect();
+    measure(&mut client, &mut relations)?;
     let columns = unchanged(&mut client, connector, unit, &oids)?;
     let mut own: BTreeMap<u32, Vec<String>> = oids.iter().map(|oid| (*oid, Vec::new())).collect();
     for (table, _, name, _, _, dropped, generated) in columns {
