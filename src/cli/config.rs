@@ -94,7 +94,9 @@ fn below(member: &str) -> PathBuf {
 /// What a server wrote since it was started: its own log, and those of its logging collector.
 pub fn logs(data: &Path, log: &Path, began: SystemTime) -> String {
     let mut text = read(log);
-    let named = std::fs::read_to_string(data.join("current_logfiles")).unwrap_or_default();
+    let names = data.join("current_logfiles");
+    // Without a logging collector there is no such file.
+    let named = if names.exists() { read(&names) } else { String::new() };
     for path in named.lines().filter_map(|line| line.split_once(' ')).map(|(_, path)| data.join(path)) {
         let fresh = std::fs::metadata(&path).and_then(|m| m.modified()).is_ok_and(|at| at >= began);
         if fresh {

@@ -117,8 +117,13 @@ impl Assembly<'_> {
                 }
             }
         }
-        let label = std::fs::read_to_string(made.data.join(LABEL)).unwrap_or_default();
-        if !label.contains("START WAL LOCATION:") {
+        let path = made.data.join(LABEL);
+        let labelled = match std::fs::read_to_string(&path) {
+            Ok(label) => label.contains("START WAL LOCATION:"),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => false,
+            Err(error) => return Err(io(&path, error)),
+        };
+        if !labelled {
             let found = format!("it holds no {LABEL}: a server that is started on such files is damaged in silence");
             return Err(Damage::Manifest(found).into());
         }
