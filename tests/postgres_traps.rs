@@ -57,7 +57,8 @@ fn snapshot(server: &PgServer, lock_wait: u64) -> Result<Box<dyn Snapshot>> {
         tools: vec![server.version.programs()],
     };
     let source = open(&SourceSpec::Postgres(spec), "d", &World::real(), &Stop::new())?;
-    let reading = Reading { threads: 2, chunk: 64 << 10, engine: Engine::Native, hear: Arc::new(|_: &str| {}) };
+    let reading =
+        Reading { threads: 2, chunk: 64 << 10, engine: Engine::Native, hear: Arc::new(|_: &str| {}), parent: None };
     source.snapshot(reading, &Stop::new())
 }
 

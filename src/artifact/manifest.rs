@@ -23,6 +23,8 @@ const NEWEST: u64 = 3;
 pub fn format_of(members: &[Member]) -> u64 {
     let asks = |member: &Member| match member.kind {
         Kind::Object => 3,
+        // The one file of SQLite has no name.
+        Kind::File if !member.name.is_empty() => 3,
         _ if member.schema.is_some() => 3,
         Kind::Account | Kind::Grants => 2,
         _ => FORMAT,
@@ -76,6 +78,9 @@ pub struct Manifest {
     /// Where the content stands in the source's log.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub position: Option<Position>,
+    /// The artifact that this one adds to, and can't be restored without.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<Id>,
     /// Algorithm of the row digests.
     pub digest: String,
     /// What it holds, in restore order.
@@ -318,6 +323,7 @@ mod tests {
             inconsistent: Vec::new(),
             not_included: Vec::new(),
             position: None,
+            parent: None,
             digest: proof::ALGORITHM.into(),
             members: vec![Member::new("u", "t", Kind::Rows, Phase::Data)],
             entries: vec![EntryLine {
@@ -352,6 +358,6 @@ mod tests {
             assert!(Manifest::parse(text.replace(from, to).as_bytes()).is_err(), "{to}");
         }
         let newer = text.replace("\"format\": 1", "\"format\": 9, \"more\": 1");
-        assert_eq!(Manifest::parse(newer.as_bytes()), Err(Damage::Newer { found: 9, known: 2 }));
+        assert_eq!(Manifest::parse(newer.as_bytes()), Err(Damage::Newer { found: 9, known: NEWEST }));
     }
 }

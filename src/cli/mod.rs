@@ -2,12 +2,14 @@
 
 mod args;
 mod check;
+mod config;
 mod doctor;
 mod exit;
 mod into;
 mod list;
 mod outside;
 mod permit;
+mod pgdata;
 mod pick;
 mod plan;
 mod restore;

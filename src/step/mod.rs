@@ -4,6 +4,8 @@ mod backup;
 mod copies;
 mod exec;
 mod fault;
+mod files;
+mod parent;
 mod perform;
 mod restore;
 mod retire;
@@ -11,6 +13,7 @@ mod vacuum;
 mod verify;
 
 pub use fault::Fault;
+pub use files::{Assembled, Assembly, facts, small};
 pub use perform::Steps;
 pub use restore::{Choice, Restored, choose, restore_into, with_accounts};
 pub use retire::held;

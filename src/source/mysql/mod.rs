@@ -23,7 +23,6 @@ mod later;
 mod literal;
 mod needs;
 mod object;
-mod private;
 mod privilege;
 mod program;
 mod range;
@@ -105,7 +104,7 @@ impl Source for Mysql {
     fn snapshot(&self, reading: Reading, stop: &Stop) -> Result<Box<dyn Snapshot>> {
         Ok(match reading.engine {
             Engine::Native => Box::new(MysqlSnapshot::take(&self.spec, &self.connector, &reading, stop)?),
-            Engine::Mydumper | Engine::Mysqldump => {
+            Engine::Mydumper | Engine::Mysqldump | Engine::Basebackup => {
                 Box::new(ToolSnapshot::take(&self.spec, &self.connector, &self.staging, reading, stop)?)
             }
         })

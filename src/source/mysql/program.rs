@@ -12,7 +12,7 @@ use crate::job::{Engine, TlsMode};
 use crate::source::contract::{Error, ErrorKind, Program, Result};
 use crate::source::mysql::connect::Connector;
 use crate::source::mysql::flavor::{Family, Flavor};
-use crate::source::mysql::private::option;
+use crate::source::private::option;
 use crate::world::Child;
 
 /// A program that was found.
@@ -33,7 +33,7 @@ pub struct Tool {
 /// The names under which an engine may be installed, the better first.
 fn names(engine: Engine, family: Option<Family>) -> &'static [&'static str] {
     match (engine, family) {
-        (Engine::Native, _) => &[],
+        (Engine::Native | Engine::Basebackup, _) => &[],
         (Engine::Mydumper, _) => &["mydumper"],
         (Engine::Mysqldump, Some(Family::Mysql)) => &["mysqldump"],
         (Engine::Mysqldump, Some(Family::Mariadb) | None) => &["mariadb-dump", "mysqldump"],
@@ -51,7 +51,7 @@ fn candidates(names: &[&str]) -> Vec<PathBuf> {
 fn missing(engine: Engine, found: String) -> Error {
     let package = match engine {
         Engine::Mydumper => "the package `mydumper`",
-        Engine::Native | Engine::Mysqldump => "the client package of the server's maker",
+        Engine::Native | Engine::Mysqldump | Engine::Basebackup => "the client package of the server's maker",
     };
     Error::new(ErrorKind::Refused, format!("use the engine {}", engine.word()), found)
         .hint(format!("Install {package}, or use `engine \"native\"`, which needs no program."))
@@ -122,7 +122,7 @@ impl Tool {
     /// The program for the plan.
     pub fn facts(&self) -> Program {
         let locks = match self.engine {
-            Engine::Native => Vec::new(),
+            Engine::Native | Engine::Basebackup => Vec::new(),
             Engine::Mydumper => vec![
                 "FLUSH TABLES WITH READ LOCK by mydumper: writers wait until all its connections have begun, and until \
                  every table that is not InnoDB has been read"
@@ -148,7 +148,7 @@ impl Tool {
         let spec = connector.spec();
         let mut text = match self.engine {
             Engine::Mydumper => "[mydumper]\n".to_owned(),
-            Engine::Native | Engine::Mysqldump => "[client]\n".to_owned(),
+            Engine::Native | Engine::Mysqldump | Engine::Basebackup => "[client]\n".to_owned(),
         };
         text += &option("user", &spec.user);
         if let Some(password) = connector.password() {

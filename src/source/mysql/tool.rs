@@ -29,12 +29,12 @@ use crate::source::mysql::flavor::Flavor;
 use crate::source::mysql::guard::guard;
 use crate::source::mysql::heard::Heard;
 use crate::source::mysql::object::{Scope, Script, definitions, in_restore_order, later_state, prologue, unchanged};
-use crate::source::mysql::private::{Private, option};
 use crate::source::mysql::program::{Tool, find};
 use crate::source::mysql::schema::Unit;
 use crate::source::mysql::snapshot::{max_packet, untransactional};
 use crate::source::mysql::staged::{self, Staged};
 use crate::source::mysql::survey::{Survey, pinned};
+use crate::source::private::{Private, option};
 use crate::world::Child;
 
 /// What mysqldump and mariadb-dump end with, and then the moment.
@@ -149,7 +149,7 @@ impl ToolSnapshot {
         };
         let files = match snapshot.tool.engine {
             Engine::Mydumper => snapshot.stage(&skipped, stop)?,
-            Engine::Native | Engine::Mysqldump => snapshot.configure(&skipped)?,
+            Engine::Native | Engine::Mysqldump | Engine::Basebackup => snapshot.configure(&skipped)?,
         };
         snapshot.collect(files);
         if snapshot.position.is_none() {
@@ -170,7 +170,8 @@ impl ToolSnapshot {
 
     /// Runs mydumper, once for each database, and finds what it wrote.
     fn stage(&mut self, skipped: &[Vec<String>], stop: &Stop) -> Result<Vec<Staged>> {
-        self.private.has_room(self.units.iter().flat_map(|u| &u.tables).map(|t| t.bytes).sum())?;
+        let bytes = self.units.iter().flat_map(|u| &u.tables).map(|t| t.bytes).sum();
+        self.private.has_room(bytes, "or use `engine \"native\"`, which stages nothing")?;
         let defaults = self.private.write("defaults.cnf", &self.tool.defaults(&self.connector, &[]))?;
         let mut all = Vec::new();
         for (index, unit) in self.units.iter().enumerate() {
@@ -326,7 +327,7 @@ impl Snapshot for ToolSnapshot {
     fn workers(&self) -> usize {
         match self.tool.engine {
             Engine::Mydumper => self.reading.threads.max(1),
-            Engine::Native | Engine::Mysqldump => 1,
+            Engine::Native | Engine::Mysqldump | Engine::Basebackup => 1,
         }
     }
 

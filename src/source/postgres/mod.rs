@@ -3,7 +3,11 @@
 //! Definitions come from `pg_dump`, which alone knows all of them; rows never pass through a program.
 
 mod aside;
+pub mod basebackup;
+pub mod cluster;
+pub mod config;
 mod connect;
+pub mod control;
 mod creation;
 mod definition;
 mod doctor;
@@ -13,14 +17,18 @@ mod large;
 mod later;
 mod needs;
 mod outside;
+pub mod physical;
+pub mod place;
 pub mod present;
-mod program;
+pub mod program;
 mod rows;
 mod secure;
+pub mod server;
 mod snapshot;
 mod survey;
 mod target;
 mod toc;
+pub mod unpack;
 mod vacuum;
 mod view;
 mod watch;

@@ -1,4 +1,4 @@
-//! A private folder for one run of dump programs: the file with the password, and what mydumper stages.
+//! A private folder for one run of dump programs: the file with the password, and what it stages.
 //!
 //! Knows no program's output. Invariants: only the owner can enter; it is gone with the value; one that a killed vex left
 //! behind is swept by the next run, since nobody holds its lock any more.
@@ -49,7 +49,7 @@ impl Private {
     }
 
     /// Refuses to stage what will not fit, by what the server estimates.
-    pub fn has_room(&self, bytes: u64) -> Result<()> {
+    pub fn has_room(&self, bytes: u64, otherwise: &str) -> Result<()> {
         let doing = format!("stage {} in {}", Size(bytes), self.path.display());
         let stat = rustix::fs::statvfs(&self.path).map_err(|e| Error::new(ErrorKind::Failed, &doing, e.to_string()))?;
         let free = stat.f_bavail.saturating_mul(stat.f_frsize);
@@ -57,9 +57,7 @@ impl Private {
             return Ok(());
         }
         let error = Error::new(ErrorKind::Refused, doing, format!("{} are free there", Size(free)));
-        Err(error.hint(
-            "Make room, point XDG_STATE_HOME to a larger disk, or use `engine \"native\"`, which stages nothing.",
-        ))
+        Err(error.hint(format!("Make room, point XDG_STATE_HOME to a larger disk, {otherwise}.")))
     }
 
     /// Writes a file that only the owner can read.
@@ -140,8 +138,8 @@ mod tests {
         std::fs::create_dir(staging.path().join(".vex-engine-dead.d")).expect("made");
         std::fs::write(staging.path().join(".vex-engine-dead.d/defaults.cnf"), "x").expect("written");
         let second = Private::create(staging.path()).expect("made");
-        second.has_room(1).expect("a byte");
-        assert_eq!(second.has_room(u64::MAX).expect_err("too much").kind, ErrorKind::Refused);
+        second.has_room(1, "").expect("a byte");
+        assert_eq!(second.has_room(u64::MAX, "").expect_err("too much").kind, ErrorKind::Refused);
         assert_eq!(names(), 4, "two owners live");
         drop((first, second));
         assert_eq!(names(), 0);
