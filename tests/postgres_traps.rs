@@ -2,6 +2,7 @@
 //! policies that hide rows, settings of a role, databases of no encoding, writers that never rest.
 
 use std::collections::BTreeMap;
+use std::io::Write;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
@@ -320,7 +321,8 @@ fn no_sum_is_wrong_while_writers_never_rest() {
             }
         });
         let made = transfers.load(Ordering::SeqCst);
-        println!("{version:?}: {dumps} dumps under {made} transfers, 0 wrong");
+        let line = format!("{version:?}: {dumps} dumps under {made} transfers, 0 wrong\n");
+        std::io::stderr().write_all(line.as_bytes()).expect("it is heard");
         assert!(made > 100, "writers did rest: {made}");
     }
 }
