@@ -8,6 +8,7 @@
 #![allow(clippy::print_stdout, reason = "a bench prints its figures")]
 
 mod data;
+mod figure;
 #[allow(
     dead_code,
     unused_imports,
@@ -27,10 +28,11 @@ mod s3_server;
 #[path = "../tests/servers/mod.rs"]
 mod servers;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use data::{compare, fill};
+use figure::{Line, Took, deviation, folder, mean, median, raw_bytes, run, stored, vex_of, walls};
 use s3_server::S3Server;
 use servers::{Brand, Server};
 
@@ -41,24 +43,6 @@ const SERVER: [&str; 4] = [
     "--innodb-log-file-size=1G",
     "--local-infile=ON",
 ];
-
-/// What one run took.
-#[derive(Debug, Clone, Copy, Default)]
-struct Took {
-    /// Seconds on the clock.
-    wall: f64,
-    /// Seconds of processor of the client's side.
-    cpu: f64,
-    /// Bytes that were made.
-    bytes: u64,
-}
-
-/// Figures of one program, one for each round.
-#[derive(Default)]
-struct Line {
-    name: &'static str,
-    took: Vec<Took>,
-}
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -161,26 +145,6 @@ fn tables(stages: &[[f64; 4]], lines: &[Line]) {
     println!("\nrestore: vex takes {:.2} of myloader", of("restore: vex") / of("restore: myloader"));
 }
 
-fn walls(line: &Line) -> Vec<f64> {
-    line.took.iter().map(|t| t.wall).collect()
-}
-
-fn mean(all: &[f64]) -> f64 {
-    all.iter().sum::<f64>() / all.len() as f64
-}
-
-/// Of a sample.
-fn deviation(all: &[f64]) -> f64 {
-    let middle = mean(all);
-    (all.iter().map(|x| (x - middle).powi(2)).sum::<f64>() / (all.len().max(2) - 1) as f64).sqrt()
-}
-
-fn median(all: &[f64]) -> f64 {
-    let mut sorted = all.to_vec();
-    sorted.sort_by(f64::total_cmp);
-    sorted.get(sorted.len() / 2).copied().unwrap_or(f64::NAN)
-}
-
 fn job(source: &Server, s3: &S3Server) -> String {
     format!(
         "sources {{\n  mysql \"db\" host=\"127.0.0.1\" port={} user=\"root\"\n}}\nstores {{\n  s3 \"cloud\" bucket=\"{}\" \
@@ -192,29 +156,6 @@ fn job(source: &Server, s3: &S3Server) -> String {
         s3.access_file.display(),
         s3.secret_file.display()
     )
-}
-
-fn vex_of(home: &Path) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_vex"));
-    command.env("XDG_STATE_HOME", home.join("state"));
-    command
-}
-
-/// Runs a program to its end; its processor time is what the children of this process used meanwhile.
-fn run(home: &Path, command: &mut Command) -> Took {
-    let (before, begun) = (children(), std::time::Instant::now());
-    let output = command.current_dir(home).output().expect("it starts");
-    let wall = begun.elapsed().as_secs_f64();
-    assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
-    Took { wall, cpu: children() - before, bytes: 0 }
-}
-
-/// Seconds of processor of all children that ended, from `/proc/self/stat` (fields 16 and 17, in hundredths).
-fn children() -> f64 {
-    let text = std::fs::read_to_string("/proc/self/stat").expect("a proc file system");
-    let fields: Vec<&str> = text.rsplit_once(')').map_or("", |t| t.1).split_whitespace().collect();
-    let ticks = |n: usize| fields.get(n).and_then(|f| f.parse::<f64>().ok()).unwrap_or(0.0);
-    (ticks(13) + ticks(14)) / 100.0
 }
 
 fn seed(home: &Path, source: &Server, s3: &S3Server) -> [f64; 4] {
@@ -250,24 +191,4 @@ fn dumper(home: &Path, source: &Server) -> Took {
     );
     let took = run(home, Command::new("bash").args(["-c", &script]));
     Took { bytes: std::fs::metadata(home.join("dump.sql.zst")).map_or(0, |m| m.len()), ..took }
-}
-
-fn folder(path: &Path) -> u64 {
-    let files = std::fs::read_dir(path).into_iter().flatten().flatten();
-    files.map(|f| f.metadata().map_or(0, |m| m.len())).sum()
-}
-
-/// Size of the newest artifact.
-fn stored(home: &Path) -> u64 {
-    one(home, "SELECT bytes FROM artifact ORDER BY rowid DESC LIMIT 1") as u64
-}
-
-fn raw_bytes(home: &Path) -> f64 {
-    one(home, "SELECT max(raw_bytes) FROM artifact")
-}
-
-fn one(home: &Path, sql: &str) -> f64 {
-    let path: PathBuf = home.join("state/vex/catalog.sqlite");
-    let catalog = rusqlite::Connection::open(path).expect("a catalog");
-    catalog.query_row(sql, [], |row| row.get::<_, i64>(0)).expect("a row") as f64
 }

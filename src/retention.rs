@@ -2,7 +2,8 @@
 //!
 //! Knows no store and no clock. Rules are a union, as in restic: the newest copy of each period counts, empty periods
 //! do not count, `within` is measured back from the newest proven copy, so that failing backups never age the last
-//! good ones away. Invariants: copies that are not proven are never counted; the newest proven copy is always kept;
+//! good ones away. Invariants: copies that are not proven are never counted; an increment is
+//! never left without what it adds to; the newest proven copy is always kept;
 //! a copy that is not proven goes only when no rule would keep it even if it counted, so that a job that begins to
 //! verify, or was killed before it did, does not lose what it had; when a copy claims to be from the future, nothing is removed, since some clock is wrong.
 
@@ -17,6 +18,8 @@ pub struct Held {
     pub finished: Timestamp,
     /// Whether it counts.
     pub proven: bool,
+    /// Which copy of the same list it adds to, and can't be restored without.
+    pub parent: Option<usize>,
 }
 
 /// What becomes of a copy.
@@ -31,8 +34,25 @@ pub struct Judgement {
 /// How far ahead of `now` a copy may be before a clock is wrong.
 const SKEW_SECONDS: i64 = 3600;
 
-/// Judges every copy, in the order given.
+/// Judges every copy, in the order given. What a copy that stays adds to stays as well, however old it is.
 pub fn judge(keep: &KeepSpec, held: &[Held], now: Timestamp, zone: &TimeZone) -> Vec<Judgement> {
+    let mut judged = alone(keep, held, now, zone);
+    for index in 0..held.len() {
+        let mut at = index;
+        // No walk is longer than the list: whatever a manifest claims, this ends.
+        for _ in 0..held.len() {
+            let Some(parent) = held[at].parent.filter(|parent| judged[at].keep && *parent < held.len()) else { break };
+            if !judged[parent].keep {
+                judged[parent] = Judgement { keep: true, reason: "an increment that is kept adds to it".to_owned() };
+            }
+            at = parent;
+        }
+    }
+    judged
+}
+
+/// Judges every copy as if none added to another.
+fn alone(keep: &KeepSpec, held: &[Held], now: Timestamp, zone: &TimeZone) -> Vec<Judgement> {
     let stays = |reason: &str| Judgement { keep: true, reason: reason.to_owned() };
     if held.iter().any(|h| h.finished.as_second() > now.as_second() + SKEW_SECONDS) {
         return held
@@ -113,7 +133,7 @@ mod tests {
     }
 
     fn copies(moments: &[&str]) -> Vec<Held> {
-        moments.iter().map(|m| Held { finished: at(m), proven: true }).collect()
+        moments.iter().map(|m| Held { finished: at(m), proven: true, parent: None }).collect()
     }
 
     fn kept(keep: &KeepSpec, held: &[Held], now: &str) -> Vec<bool> {
@@ -169,7 +189,55 @@ mod tests {
         assert_eq!(kept(&last, &held, "2026-03-11T00:00:00Z"), [true, true, true]);
     }
 
+    #[test]
+    fn an_increment_keeps_what_it_adds_to() {
+        // A full one, two increments, a full one, an increment.
+        let mut held = copies(&[
+            "2026-03-01T01:00:00Z",
+            "2026-03-02T01:00:00Z",
+            "2026-03-03T01:00:00Z",
+            "2026-03-04T01:00:00Z",
+            "2026-03-05T01:00:00Z",
+        ]);
+        for (child, parent) in [(1, 0), (2, 1), (4, 3)] {
+            held[child].parent = Some(parent);
+        }
+        let last = |n: u32| KeepSpec { last: Some(n), ..KeepSpec::default() };
+        let now = "2026-03-06T00:00:00Z";
+        assert_eq!(kept(&last(1), &held, now), [false, false, false, true, true]);
+        assert_eq!(kept(&last(2), &held, now), [false, false, false, true, true]);
+        assert_eq!(kept(&last(3), &held, now), [true, true, true, true, true]);
+        let judged = judge(&last(3), &held, at(now), &TimeZone::UTC);
+        assert_eq!(judged[0].reason, "an increment that is kept adds to it");
+        // Two that claim to add to each other end nothing but themselves.
+        held[0].parent = Some(2);
+        assert_eq!(kept(&last(1), &held, now), [false, false, false, true, true]);
+        assert_eq!(kept(&last(3), &held, now), [true; 5]);
+    }
+
     proptest! {
+        #[test]
+        fn nothing_that_stays_adds_to_what_goes(
+            copies in prop::collection::vec((0_i64..2000, any::<bool>(), prop::option::of(0_usize..40)), 0..30),
+            last in prop::option::of(1_u32..4), daily in prop::option::of(1_u32..9),
+        ) {
+            let held: Vec<Held> = copies
+                .iter()
+                .map(|(day, proven, parent)| Held {
+                    finished: Timestamp::from_second(day * 40_000).expect("in range"),
+                    proven: *proven,
+                    parent: *parent,
+                })
+                .collect();
+            let keep = KeepSpec { last, daily, ..KeepSpec::default() };
+            let now = Timestamp::from_second(2001 * 40_000).expect("in range");
+            let judged = judge(&keep, &held, now, &TimeZone::UTC);
+            for (copy, judgement) in held.iter().zip(&judged) {
+                let parent = copy.parent.and_then(|parent| judged.get(parent));
+                prop_assert!(!judgement.keep || parent.is_none_or(|p| p.keep));
+            }
+        }
+
         #[test]
         fn the_newest_proven_copy_always_stays(
             days in prop::collection::vec((0_i64..2000, any::<bool>()), 0..30),
@@ -177,7 +245,7 @@ mod tests {
         ) {
             let held: Vec<Held> = days
                 .iter()
-                .map(|(d, proven)| Held { finished: Timestamp::from_second(d * 40_000).expect("in range"), proven: *proven })
+                .map(|(d, proven)| Held { finished: Timestamp::from_second(d * 40_000).expect("in range"), proven: *proven, parent: None })
                 .collect();
             let keep = KeepSpec { last, daily, yearly, ..KeepSpec::default() };
             let now = Timestamp::from_second(2001 * 40_000).expect("in range");

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use crate::artifact::{Damage, Level, MANIFEST, Manifest, Naming, ProofLine, is_proof_of, proof_key};
-use crate::base::Stop;
+use crate::base::{Id, Stop};
 use crate::store::contract::{Error as StoreError, ErrorKind, Store, Upload};
 
 /// Why the shelf could not do it.
@@ -142,15 +142,29 @@ impl Shelf {
         let objects = self.store.list(self.naming.folder(), stop)?;
         let limit = now.as_second() - 2 * 86_400;
         for object in objects.iter().filter(|o| self.naming.owns(&o.key) && !o.key.ends_with(MANIFEST)) {
-            let container = &object.key[..self.naming.folder().len() + 26];
+            let (container, name) = self.naming.container(&object.key);
             let listed = objects.iter().any(|o| o.key.strip_suffix(MANIFEST) == Some(container));
-            if !listed && named_before(&container[self.naming.folder().len()..], limit) {
+            if !listed && named_before(name, limit) {
                 self.store.remove(&object.key, stop)?;
                 swept += 1;
             }
         }
         Ok(swept)
     }
+}
+
+/// An artifact and all that it adds to, the full one first; an error names what is missing.
+pub fn lineage<'a>(all: &'a [Shelved], artifact: &'a Shelved) -> Result<Vec<&'a Shelved>, Id> {
+    let mut chain = vec![artifact];
+    while let Some(parent) = chain.last().and_then(|a| a.manifest.parent.as_ref()) {
+        let of =
+            |a: &&Shelved| (&a.manifest.job, &a.manifest.source) == (&artifact.manifest.job, &artifact.manifest.source);
+        let found =
+            all.iter().filter(of).find(|a| a.manifest.id == *parent && chain.iter().all(|c| c.manifest.id != *parent));
+        chain.push(found.ok_or_else(|| parent.clone())?);
+    }
+    chain.reverse();
+    Ok(chain)
 }
 
 /// All artifacts under a folder whose keys `owns` accepts, of whatever job and source.

@@ -24,6 +24,8 @@ mod mysql_state;
 mod notify;
 mod pg_connect;
 mod pg_doctor;
+mod physical;
+mod physical_chain;
 mod policy;
 mod postgres;
 mod postgres_engine;

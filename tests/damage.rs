@@ -228,7 +228,7 @@ fn no_flipped_byte_of_a_manifest_passes_for_right() {
 #[test]
 fn a_newer_format_and_unknown_fields_are_refused() {
     let first = Shelf::new();
-    for (suffix, verify, newest) in [(".manifest.json", 65, 2), (".proof-", 0, 1)] {
+    for (suffix, verify, newest) in [(".manifest.json", 65, 3), (".proof-", 0, 1)] {
         let shelf = first.copy();
         let object = shelf.object(1, suffix);
         let text = std::fs::read_to_string(&object).unwrap();

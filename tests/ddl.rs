@@ -68,7 +68,8 @@ fn snapshot(server: &Server, ddl_wait: u64) -> Result<Box<dyn Snapshot>> {
         accounts: false,
     };
     let source = open(&SourceSpec::Mysql(spec), "d", &World::real(), &Stop::new())?;
-    let reading = Reading { threads: 2, chunk: 64 << 10, engine: Engine::Native, hear: Arc::new(|_: &str| {}) };
+    let reading =
+        Reading { threads: 2, chunk: 64 << 10, engine: Engine::Native, hear: Arc::new(|_: &str| {}), parent: None };
     source.snapshot(reading, &Stop::new())
 }
 

@@ -64,7 +64,15 @@ const KEYS: [&str; 12] = [
 ];
 
 /// Rows for them, and values that LOAD DATA could take for others.
-const ROWS: [&str; 12] = [
+const ROWS: [&str; 20] = [
+    "CREATE TABLE zero (n INT AUTO_INCREMENT PRIMARY KEY, a INT, g INT AS (LENGTH(a)) STORED)",
+    "INSERT INTO zero (n, a) VALUES (7, 1), (3, 3)",
+    "UPDATE zero SET n = 0 WHERE n = 3",
+    "CREATE TABLE last (n BIGINT AUTO_INCREMENT PRIMARY KEY, a INT) PARTITION BY HASH (n) PARTITIONS 3",
+    "INSERT INTO last VALUES (9223372036854775807, 1), (-1, 2), (3, 3)",
+    "CREATE TABLE very_last (n BIGINT UNSIGNED AUTO_INCREMENT PRIMARY KEY, a INT, g INT AS (LENGTH(a)) STORED)",
+    "INSERT INTO very_last (n, a) VALUES (18446744073709551615, 1), (3, 3)",
+    "UPDATE very_last SET n = 0 WHERE n = 3",
     "INSERT INTO egg VALUES (1, 1), (2, NULL)",
     "INSERT INTO hen VALUES (1, 1), (2, 2)",
     "INSERT INTO tree VALUES (1, NULL, 'root'), (2, 1, 'b'), (9, 2, NULL)",

@@ -2,6 +2,7 @@
 //! policies that hide rows, settings of a role, databases of no encoding, writers that never rest.
 
 use std::collections::BTreeMap;
+use std::io::Write;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
@@ -57,7 +58,8 @@ fn snapshot(server: &PgServer, lock_wait: u64) -> Result<Box<dyn Snapshot>> {
         tools: vec![server.version.programs()],
     };
     let source = open(&SourceSpec::Postgres(spec), "d", &World::real(), &Stop::new())?;
-    let reading = Reading { threads: 2, chunk: 64 << 10, engine: Engine::Native, hear: Arc::new(|_: &str| {}) };
+    let reading =
+        Reading { threads: 2, chunk: 64 << 10, engine: Engine::Native, hear: Arc::new(|_: &str| {}), parent: None };
     source.snapshot(reading, &Stop::new())
 }
 
@@ -319,7 +321,8 @@ fn no_sum_is_wrong_while_writers_never_rest() {
             }
         });
         let made = transfers.load(Ordering::SeqCst);
-        println!("{version:?}: {dumps} dumps under {made} transfers, 0 wrong");
+        let line = format!("{version:?}: {dumps} dumps under {made} transfers, 0 wrong\n");
+        std::io::stderr().write_all(line.as_bytes()).expect("it is heard");
         assert!(made > 100, "writers did rest: {made}");
     }
 }

@@ -78,6 +78,9 @@ pub struct Manifest {
     /// Where the content stands in the source's log.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub position: Option<Position>,
+    /// The artifact that this one adds to, and can't be restored without.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<Id>,
     /// Algorithm of the row digests.
     pub digest: String,
     /// What it holds, in restore order.
@@ -320,6 +323,7 @@ mod tests {
             inconsistent: Vec::new(),
             not_included: Vec::new(),
             position: None,
+            parent: None,
             digest: proof::ALGORITHM.into(),
             members: vec![Member::new("u", "t", Kind::Rows, Phase::Data)],
             entries: vec![EntryLine {

@@ -18,6 +18,7 @@ mod press;
 mod proof;
 mod split;
 mod sql;
+mod tar;
 
 pub use container::{Directory, LARGEST_ENTRY, Method, Pressed, open, open_first, read_entry};
 pub use copy::{CopyEntry, CopyRows, copy_proof};
@@ -32,3 +33,4 @@ pub use press::press;
 pub use proof::{ALGORITHM, Proof, RowDigest, RowSum, Tag};
 pub use split::{Splitter, Statement, Whole, whole_statements};
 pub use sql::{TakeRow, Value, read_insert, read_rows};
+pub use tar::{TakeTar, TarEntry, TarError, TarKind, TarReader};

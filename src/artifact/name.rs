@@ -1,4 +1,5 @@
-//! The names of artifacts and where they rest: `{prefix}/{job}/{source}/backup_YYYYMMDD_HHMMSS.zip`.
+//! The names of artifacts and where they rest: `{prefix}/{job}/{source}/backup_YYYYMMDD_HHMMSS.zip`, and with
+//! `{date}` a folder `YYYY-MM-DD_HH-MM` before the name.
 //!
 //! Pure. Invariant: [`Naming::owns`] accepts exactly the keys that [`Naming::key`] can make, and their sidecars; only such
 //! keys are ever deleted. No name of a database or table gets into a key, and an entry's name is made of safe
@@ -16,19 +17,40 @@ pub const MANIFEST: &str = ".manifest.json";
 /// The template where none is given.
 pub const TEMPLATE: &str = "{prefix}/{job}/{source}/{name}";
 
+/// The part of a template that is a folder for each date.
+const DATE: &str = "{date}/";
+
+/// Length of that folder, with its `/`.
+const DATE_BYTES: usize = 17;
+
 /// How the artifacts of one chain are named in one store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Naming {
     folder: String,
+    /// Whether each artifact lies in a folder of its date.
+    dated: bool,
 }
 
 impl Naming {
-    /// Resolves a template; it ends in `{name}`.
+    /// Resolves a template; it ends in `{name}` or `{date}/{name}`.
     pub fn new(template: &str, prefix: &str, job: &str, source: &str) -> Naming {
-        let folder = template.trim_end_matches("{name}").replace("{prefix}", prefix);
+        let folder = template.trim_end_matches("{name}");
+        let dated = folder.ends_with(DATE);
+        let folder = folder.strip_suffix(DATE).unwrap_or(folder).replace("{prefix}", prefix);
         let folder = folder.replace("{job}", job).replace("{source}", source);
         let folder = folder.trim_matches('/');
-        Naming { folder: if folder.is_empty() { String::new() } else { format!("{folder}/") } }
+        Naming { folder: if folder.is_empty() { String::new() } else { format!("{folder}/") }, dated }
+    }
+
+    /// The naming that made `key`: its folder, and whether the last of it is a date.
+    pub fn of_key(key: &str) -> Naming {
+        let (folder, name) = key.rsplit_once('/').map_or(("", key), |(folder, name)| (folder, name));
+        let parent = folder.strip_suffix(date(name).trim_end_matches('/')).filter(|_| is_backup_name(name));
+        match parent.filter(|parent| parent.is_empty() || parent.ends_with('/')) {
+            Some(parent) => Naming { folder: parent.to_owned(), dated: true },
+            None if folder.is_empty() => Naming { folder: String::new(), dated: false },
+            None => Naming { folder: format!("{folder}/"), dated: false },
+        }
     }
 
     /// The folder of all its artifacts: empty, or ending in `/`.
@@ -38,14 +60,35 @@ impl Naming {
 
     /// The key of the artifact called `name`.
     pub fn key(&self, name: &str) -> String {
-        format!("{}{name}", self.folder)
+        format!("{}{}{name}", self.folder, if self.dated { date(name) } else { String::new() })
+    }
+
+    /// The container that `key`, which this naming owns, is or belongs to, and its name.
+    pub fn container<'k>(&self, key: &'k str) -> (&'k str, &'k str) {
+        let from = self.folder.len() + if self.dated { DATE_BYTES } else { 0 };
+        (&key[..from + 26], &key[from..from + 26])
     }
 
     /// Whether `key` is an artifact of this naming, or a manifest or proof beside one.
     pub fn owns(&self, key: &str) -> bool {
-        let Some(name) = key.strip_prefix(&self.folder) else { return false };
+        let Some(mut name) = key.strip_prefix(&self.folder) else { return false };
+        if self.dated {
+            let Some((folder, rest)) = name.split_at_checked(DATE_BYTES) else { return false };
+            if !rest.is_char_boundary(26.min(rest.len())) || folder != date(rest) {
+                return false;
+            }
+            name = rest;
+        }
         let Some((stem, rest)) = name.split_at_checked(26) else { return false };
         is_backup_name(stem) && (rest.is_empty() || rest == MANIFEST || is_proof_suffix(rest))
+    }
+}
+
+/// The folder of the date in a name: `YYYY-MM-DD_HH-MM/`; empty for a name of another form.
+fn date(name: &str) -> String {
+    match name.get(..26).filter(|stem| is_backup_name(stem)) {
+        Some(s) => format!("{}-{}-{}_{}-{}/", &s[7..11], &s[11..13], &s[13..15], &s[16..18], &s[18..20]),
+        None => String::new(),
     }
 }
 
@@ -182,6 +225,30 @@ mod tests {
         }
         assert_eq!(Naming::new("{prefix}/{name}", "", "j", "s").key("x"), "x");
         assert_eq!(Naming::new(TEMPLATE, "", "j", "s").key("x"), "j/s/x");
+    }
+
+    #[test]
+    fn a_dated_naming_has_a_folder_for_each_minute_and_owns_no_other() {
+        let naming = Naming::new("{prefix}/{source}/{date}/{name}", "fisicos", "weekly", "erp");
+        let key = naming.key("backup_20261122_030159.zip");
+        assert_eq!(key, "fisicos/erp/2026-11-22_03-01/backup_20261122_030159.zip");
+        assert_eq!(naming.folder(), "fisicos/erp/");
+        let sidecar = format!("{key}{MANIFEST}");
+        assert!(naming.owns(&key) && naming.owns(&sidecar));
+        assert_eq!(naming.container(&sidecar), (key.as_str(), "backup_20261122_030159.zip"));
+        assert_eq!(Naming::of_key(&key), naming);
+        let plain = Naming::new(TEMPLATE, "prod", "weekly", "erp");
+        assert_eq!(Naming::of_key(&plain.key("backup_20261122_030159.zip")), plain);
+        assert_eq!(Naming::of_key("2026-11-22_03-01/backup_20261122_030159.zip").folder(), "");
+        for foreign in [
+            "fisicos/erp/2026-11-22_03-02/backup_20261122_030159.zip",
+            "fisicos/erp/backup_20261122_030159.zip",
+            "fisicos/erp/2026-11-22_03-01/other.zip",
+            "fisicos/erp/2026-11-22_03-01/",
+            "fisicos/erp/é026-11-22_03-0/backup_20261122_030159.zip",
+        ] {
+            assert!(!naming.owns(foreign), "{foreign}");
+        }
     }
 
     #[test]

@@ -29,13 +29,25 @@ pub enum Position {
         /// The GTID position that belongs to file and byte.
         gtid: String,
     },
+    /// PostgreSQL: the stretch of WAL that makes the files of a cluster one moment.
+    Postgres {
+        /// Identifier of the cluster.
+        system: String,
+        /// Timeline.
+        timeline: u32,
+        /// Where the stretch begins.
+        start: String,
+        /// Where it ends: the moment of the backup.
+        stop: String,
+    },
 }
 
 impl Position {
-    /// The GTIDs of either family; empty if the log has none.
+    /// The GTIDs of either family of MySQL; empty if the log has none.
     pub fn gtid(&self) -> &str {
         match self {
             Position::Mysql { gtid, .. } | Position::Mariadb { gtid, .. } => gtid,
+            Position::Postgres { .. } => "",
         }
     }
 }
@@ -46,6 +58,9 @@ impl fmt::Display for Position {
             Position::Mysql { file, offset, gtid } | Position::Mariadb { file, offset, gtid } => {
                 write!(f, "{file}:{offset}")?;
                 if gtid.is_empty() { Ok(()) } else { write!(f, " (GTID {gtid})") }
+            }
+            Position::Postgres { system, timeline, start, stop } => {
+                write!(f, "{start} to {stop} on timeline {timeline} of {system}")
             }
         }
     }

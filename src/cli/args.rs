@@ -29,7 +29,7 @@ pub enum Command {
     /// Read a backup back and recount every row.
     Verify(Verify),
     /// Bring a backup back.
-    Restore(Restore),
+    Restore(Box<Restore>),
     /// Write the SQL of a backup into one plain file, for the client program of the database.
     Export(Export),
     /// Look after the catalog.
@@ -204,7 +204,7 @@ pub struct Restore {
     /// Only this database (DB) or table (DB.TABLE); may be repeated.
     #[arg(long, value_name = "DB[.TABLE]")]
     pub only: Vec<String>,
-    /// Where to: a source of the file, or a URL without password: mysql://user@host:3306, sqlite:path
+    /// Where to: a source of the file, pgdata:DIR, or a URL without password: mysql://user@host:3306, sqlite:path
     #[arg(long, value_name = "TARGET")]
     pub into: String,
     /// Another name for the one database.
@@ -240,6 +240,33 @@ pub struct Restore {
     /// Show what would be read and replaced, and stop.
     #[arg(long)]
     pub dry_run: bool,
+    /// How the files of a PostgreSQL cluster come back.
+    #[command(flatten)]
+    pub files: Files,
+}
+
+/// What `vex restore --into pgdata:DIR` is told besides.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Files of a PostgreSQL cluster (--into pgdata:DIR)")]
+pub struct Files {
+    /// Stop the server that runs there, with pg_ctl, once the files are unpacked and checked.
+    #[arg(long)]
+    pub stop: bool,
+    /// Start the server with pg_ctl, wait until it lets connections in, and read its log.
+    #[arg(long)]
+    pub start: bool,
+    /// Whose the files are [default: the owner of DIR, else of the folder it is in]
+    #[arg(long, value_name = "USER")]
+    pub owner: Option<String>,
+    /// Another folder for a tablespace; may be repeated.
+    #[arg(long, value_name = "OLD=NEW")]
+    pub tablespace: Vec<String>,
+    /// A folder for the configuration files that were outside of the data directory [default: DIR.config-TIME]
+    #[arg(long, value_name = "DIR")]
+    pub config: Option<PathBuf>,
+    /// A setting for --start that is in no configuration file, such as port=5433; may be repeated.
+    #[arg(long = "set", value_name = "NAME=VALUE", requires = "start")]
+    pub set: Vec<String>,
 }
 
 /// `vex export`.

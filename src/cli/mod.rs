@@ -2,6 +2,7 @@
 
 mod args;
 mod check;
+mod config;
 mod doctor;
 mod exit;
 mod export;
@@ -9,6 +10,7 @@ mod into;
 mod list;
 mod outside;
 mod permit;
+mod pgdata;
 mod pick;
 mod plan;
 mod restore;

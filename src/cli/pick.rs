@@ -11,7 +11,7 @@ use crate::base::{Secret, SecretRef, Stop};
 use crate::job::{DirSpec, JobFile, S3Spec, StoreSpec};
 use crate::plan::{Backup, StepKind};
 use crate::run::Failure;
-use crate::shelf::{Shelf, Shelved, looks_ours, survey};
+use crate::shelf::{Shelf, Shelved, lineage, looks_ours, survey};
 use crate::step::Fault;
 use crate::store::{self, contract::Store};
 use crate::world::{World, reveal};
@@ -128,7 +128,7 @@ fn from_file(
             let listing = shelf.list(stop)?;
             Ok((shelf, listing))
         });
-        let (shelf, listing) = match listed {
+        let (shelf, mut listing) = match listed {
             Ok(found) => found,
             Err(error) => {
                 complain(&format!("store {} is passed over: {error}", copy.store.name));
@@ -140,7 +140,8 @@ fn from_file(
             complain(&format!("{key} is passed over: {damage}"));
             damaged = true;
         }
-        let candidate = listing.artifacts.into_iter().rfind(|a| fits(a, &which.backup));
+        let fitting = listing.artifacts.iter().rposition(|a| fits(a, &listing.artifacts, &which.backup));
+        let candidate = fitting.map(|index| listing.artifacts.swap_remove(index));
         if let Some(candidate) = candidate
             && best.as_ref().is_none_or(|(b, ..)| b.manifest.finished < candidate.manifest.finished)
         {
@@ -163,15 +164,22 @@ fn from_file(
     })
 }
 
-/// Whether an artifact is `latest` (and was not found damaged) or has the ID.
-fn fits(artifact: &Shelved, backup: &str) -> bool {
+/// Whether an artifact is `latest` (and neither it nor what it adds to was found damaged) or has the ID.
+fn fits(artifact: &Shelved, all: &[Shelved], backup: &str) -> bool {
     if backup != "latest" {
         return artifact.manifest.id.as_str() == backup;
     }
-    if artifact.is_damaged() {
-        complain(&format!("{} is passed over: it was found damaged", artifact.manifest.key));
-    }
-    !artifact.is_damaged()
+    let key = &artifact.manifest.key;
+    let why = match lineage(all, artifact) {
+        Ok(_) if artifact.is_damaged() => "it was found damaged".to_owned(),
+        Ok(chain) => match chain.iter().find(|a| a.is_damaged()) {
+            Some(bad) => format!("it adds to {}, which was found damaged", bad.manifest.id),
+            None => return true,
+        },
+        Err(missing) => format!("it adds to {missing}, which is gone"),
+    };
+    complain(&format!("{key} is passed over: {why}"));
+    false
 }
 
 fn from_url(
@@ -189,21 +197,21 @@ fn from_url(
         complain(&format!("{key} is passed over: {damage}"));
     }
     let own = |a: &Shelved| source.is_none_or(|s| a.manifest.source == s);
-    let all: Vec<Shelved> = listing.artifacts.into_iter().filter(own).collect();
+    let mut all: Vec<Shelved> = listing.artifacts.into_iter().filter(own).collect();
     let mut chains: Vec<String> = all.iter().map(|a| a.manifest.source.clone()).collect();
     chains.sort_unstable();
     chains.dedup();
     if chains.len() > 1 && which.backup == "latest" {
         return Err(usage(&format!("{from} holds the sources {}; name one", chains.join(", "))));
     }
-    let Some(shelved) = all.into_iter().rfind(|a| fits(a, &which.backup)) else {
+    let fitting = all.iter().rposition(|a| fits(a, &all, &which.backup));
+    let Some(shelved) = fitting.map(|index| all.swap_remove(index)) else {
         let damaged = !listing.unreadable.is_empty();
         return Err(nothing(&format!("there is no backup {} in {from}", which.backup), damaged));
     };
     let password = password(which, None, shelved.manifest.sealed, stop)?;
     let manifest = shelved.manifest;
-    let folder = manifest.key.rsplit_once('/').map_or(String::new(), |(f, _)| format!("{f}/"));
-    let naming = Naming::new(&format!("{folder}{{name}}"), "", "", "");
+    let naming = Naming::of_key(&manifest.key);
     let shelf = Shelf::new(store.clone(), naming, &manifest.job, &manifest.source);
     Ok(Picked { store, manifest, password, shelf: Some(shelf), file: loaded.map(|l| l.file) })
 }

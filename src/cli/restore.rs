@@ -13,6 +13,7 @@ use crate::cli::args::{Definer, Format, Gtid, Restore, Verify};
 use crate::cli::exit::Exit;
 use crate::cli::into;
 use crate::cli::permit::Permit;
+use crate::cli::pgdata;
 use crate::cli::pick::{Picked, fail, pick};
 use crate::cli::wiring::Ground;
 use crate::cli::wiring::{complain, tell};
@@ -79,6 +80,9 @@ pub fn restore(args: &Restore, ground: &Ground) -> Exit {
 fn try_restore(args: &Restore, ground: &Ground) -> Result<Exit, Exit> {
     let terms = terms(args)?;
     let picked = pick(&args.which, &ground.world, &ground.stop)?;
+    if let Some(exit) = pgdata::route(args, &picked, ground) {
+        return Ok(exit);
+    }
     let into = into::target(args, picked.file.as_ref(), &picked.manifest.source, &ground.world, &ground.stop)?;
     let (target, rename) = (into.source, args.rename.clone().or(into.database));
     let choice = choose(&picked.manifest, &args.only, rename.as_deref(), args.overwrite);

@@ -91,6 +91,7 @@ impl Loaded {
 pub fn equip(spec: &mut SourceSpec, site: &Site) {
     match spec {
         SourceSpec::Postgres(spec) => spec.tools.clone_from(&site.postgres_tools),
+        SourceSpec::Cluster(spec) => spec.server.tools.clone_from(&site.postgres_tools),
         SourceSpec::Mysql(_) | SourceSpec::Sqlite(_) => {}
     }
 }

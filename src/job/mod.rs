@@ -2,6 +2,7 @@
 //!
 //! Does not know KDL (`syntax/` fills it) nor what will be done with it (`plan/` resolves it).
 
+mod physical;
 mod policy;
 mod schedule;
 mod site;
@@ -10,10 +11,13 @@ mod step;
 mod store;
 mod vacuum;
 
+pub use physical::Physical;
 pub use policy::{ArchiveSpec, Compression, KeepSpec, NotifyKind, NotifyOn, NotifySpec};
 pub use schedule::Schedule;
 pub use site::{CatalogSpec, MailSpec, Site};
-pub use source::{HostRole, Inconsistent, MysqlSpec, PostgresSpec, Source, SourceSpec, SqliteSpec, Tls, TlsMode};
+pub use source::{
+    ClusterSpec, HostRole, Inconsistent, MysqlSpec, PostgresSpec, Source, SourceSpec, SqliteSpec, Tls, TlsMode,
+};
 pub use step::{Dump, DumpForm, Engine, EnvValue, Exec, Job, JobFile, Send, Step, StepDecl, Vacuum, Verify};
 pub use store::{DirSpec, S3Spec, Store, StoreSpec};
 pub use vacuum::{Treatment, VacuumRule};

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::base::{Glob, SecretRef, Span, Spanned};
+use crate::job::physical::Physical;
 
 /// A named source.
 #[derive(Debug, Clone)]
@@ -22,12 +23,13 @@ pub struct Source {
 
 /// How to reach a source, by kind.
 #[derive(Debug, Clone)]
-#[expect(clippy::large_enum_variant, reason = "a job holds a handful of them")]
 pub enum SourceSpec {
     /// MySQL or MariaDB; which one is found out.
     Mysql(MysqlSpec),
     /// PostgreSQL.
     Postgres(PostgresSpec),
+    /// The files of a PostgreSQL server; of a plan only, never declared.
+    Cluster(ClusterSpec),
     /// A SQLite file.
     Sqlite(SqliteSpec),
 }
@@ -38,6 +40,7 @@ impl SourceSpec {
         match self {
             SourceSpec::Mysql(_) => "mysql",
             SourceSpec::Postgres(_) => "postgres",
+            SourceSpec::Cluster(_) => "postgres-physical",
             SourceSpec::Sqlite(_) => "sqlite",
         }
     }
@@ -107,6 +110,15 @@ pub struct PostgresSpec {
     pub globals: bool,
     /// Folders of client programs, before those this machine is known to have.
     pub tools: Vec<PathBuf>,
+}
+
+/// The files of a PostgreSQL server, and how they are read.
+#[derive(Debug, Clone)]
+pub struct ClusterSpec {
+    /// How the server is reached.
+    pub server: PostgresSpec,
+    /// How its files are read.
+    pub physical: Physical,
 }
 
 /// Which of several hosts will do.

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::base::{SecretRef, Span, Spanned};
+use crate::job::physical::Physical;
 use crate::job::policy::{ArchiveSpec, KeepSpec, NotifySpec};
 use crate::job::schedule::Schedule;
 use crate::job::site::Site;
@@ -93,6 +94,8 @@ pub enum Engine {
     Mydumper,
     /// `mysqldump` of MySQL or `mariadb-dump` of MariaDB, whichever fits the server, through a pipe.
     Mysqldump,
+    /// `pg_basebackup`: the files of a whole PostgreSQL cluster; only of a `physical`.
+    Basebackup,
     /// `pg_dump`, the oldest that is not older than the server.
     PgDump(DumpForm),
 }
@@ -144,6 +147,7 @@ impl Engine {
             Engine::Mydumper => "mydumper",
             Engine::Mysqldump => "mysqldump",
             Engine::PgDump(_) => "pg_dump",
+            Engine::Basebackup => "pg_basebackup",
         }
     }
 
@@ -152,7 +156,7 @@ impl Engine {
         match self {
             Engine::Native => None,
             Engine::Mydumper | Engine::Mysqldump => Some("mysql"),
-            Engine::PgDump(_) => Some("postgres"),
+            Engine::PgDump(_) | Engine::Basebackup => Some("postgres"),
         }
     }
 }
@@ -166,13 +170,15 @@ pub struct Vacuum {
     pub rule: VacuumRule,
 }
 
-/// `dump SOURCE… { archive …; send …; verify … }`.
+/// `dump SOURCE… { archive …; send …; verify … }`, and `physical` with an engine of its own.
 #[derive(Debug, Clone)]
 pub struct Dump {
     /// One chain each.
     pub sources: Vec<Spanned<String>>,
     /// What reads the sources.
     pub engine: Spanned<Engine>,
+    /// How the engine of a `physical` works.
+    pub physical: Physical,
     /// Connections; the job's when `None`.
     pub threads: Option<usize>,
     /// Size of a chunk, in bytes.
@@ -205,6 +211,8 @@ pub struct Verify {
     pub from: Option<Spanned<String>>,
     /// The scratch source it is restored into.
     pub into: Option<Spanned<String>>,
+    /// Whether a physical backup is unpacked and checked by `pg_verifybackup`.
+    pub unpack: bool,
     /// The step waits for these.
     pub optional: bool,
     /// The node.

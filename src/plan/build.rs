@@ -5,12 +5,12 @@
 
 use std::time::Duration;
 
-use crate::artifact::{Method, Naming, TEMPLATE};
 use crate::base::{Complaint, Spanned};
-use crate::job::{ArchiveSpec, Compression, Dump, Job, JobFile, Source, SourceSpec, StepDecl, Store};
+use crate::job::{Dump, Engine, Job, JobFile, Source, SourceSpec, StepDecl, Store};
+use crate::plan::chain::{FILES, chain_name, chain_of, collisions, naming, resolve_archive, same_place, verb};
 use crate::plan::draft::Draft;
 use crate::plan::graph::{
-    Archive, Backup, CopyPlan, Edge, Exec, Needs, Plan, Retire, SourceRef, StepKind, StoreRef, Vacuum, Verify, Which,
+    Backup, CopyPlan, Edge, Exec, Needs, Plan, Retire, SourceRef, StepKind, StoreRef, Vacuum, Verify, Which,
 };
 use crate::plan::problem;
 
@@ -152,12 +152,12 @@ impl Builder<'_> {
             let Some(source) = self.source(word, complaints) else { continue };
             if !source.enabled {
                 complaints.push(problem::switched_off("source", word));
-                draft.plan.off.push(format!("{}/dump/{}", job.name.value, word.value));
+                draft.plan.off.push(format!("{}/{}/{}", job.name.value, verb(dump), word.value));
                 continue;
             }
             if stores.is_empty() && !dump.sends.is_empty() {
                 // All its stores are off, and so is the chain: a run must not be green that writes nothing.
-                draft.plan.off.push(format!("{}/dump/{}", job.name.value, word.value));
+                draft.plan.off.push(format!("{}/{}/{}", job.name.value, verb(dump), word.value));
                 continue;
             }
             self.chain(job, dump, step, word, source, &stores, draft, complaints);
@@ -176,12 +176,14 @@ impl Builder<'_> {
         draft: &mut Draft,
         complaints: &mut Vec<Complaint>,
     ) {
-        let (job_name, name) = (&job.name.value, &source.name.value);
+        let job_name = &job.name.value;
+        let (name, spec) = chain_of(dump, source);
+        let name = &name;
         if dump.engine.value.reads().is_some_and(|kind| kind != source.spec.kind()) {
             complaints.push(problem::other_engine(&dump.engine, word, source.spec.kind()));
         }
         let archive = resolve_archive(&dump.archive.or(&job.archive));
-        let source_ref = SourceRef { name: name.clone(), spec: source.spec.clone() };
+        let source_ref = SourceRef { name: name.clone(), spec };
         let copies: Vec<CopyPlan> = stores
             .iter()
             .map(|(_, store, send)| CopyPlan {
@@ -200,19 +202,20 @@ impl Builder<'_> {
             archive: archive.clone(),
             copies: copies.clone(),
         }));
-        let names = vec![format!("dump/{name}"), "dump".into()];
-        let address = format!("{job_name}/dump/{name}");
-        let Some(backup) = draft.push(address, kind, step.optional, &word.span, names, vec![name.clone()], complaints)
-        else {
+        let own = format!("{}/{}", verb(dump), source.name.value);
+        let address = format!("{job_name}/{own}");
+        let (names, holds) = (vec![own, verb(dump).into()], vec![source.name.value.clone()]);
+        let Some(backup) = draft.push(address, kind, step.optional, &word.span, names, holds, complaints) else {
             return;
         };
         let mut verified: Vec<(String, usize)> = Vec::new();
         for verify in &dump.verifies {
             for store in verify.names.iter().filter_map(|w| copies.iter().find(|c| c.store.name == w.value)) {
-                let into = verify.into.as_ref().and_then(|into| self.scratch(into, source, complaints));
+                let into = self.into(verify, dump.engine.value == Engine::Basebackup, source, complaints);
                 let mut holds = Vec::new();
                 holds.extend(into.as_ref().map(|i| i.name.clone()));
                 let kind = StepKind::Verify(Box::new(Verify {
+                    unpack: verify.unpack,
                     source: source_ref.clone(),
                     store: store.store.clone(),
                     naming: store.naming.clone(),
@@ -268,15 +271,18 @@ impl Builder<'_> {
     ) {
         let store = verify.from.as_ref().and_then(|from| self.store(from, complaints));
         for word in &verify.names {
-            let Some(source) = self.source(word, complaints) else { continue };
-            let into = verify.into.as_ref().and_then(|into| self.scratch(into, source, complaints));
+            let files = self.cluster(word);
+            let Some(source) = files.or_else(|| self.source(word, complaints)) else { continue };
+            let into = self.into(verify, files.is_some(), source, complaints);
             let Some(store) = store else { continue };
-            let name = &source.name.value;
+            let name = &word.value;
             let mut holds = Vec::new();
             holds.extend(into.as_ref().map(|i| i.name.clone()));
             let maker = self.maker(job, name, &store.name.value);
+            let spec = maker.map_or_else(|| source.spec.clone(), |(_, dump)| chain_of(dump, source).1);
             let kind = StepKind::Verify(Box::new(Verify {
-                source: SourceRef { name: name.clone(), spec: source.spec.clone() },
+                unpack: verify.unpack,
+                source: SourceRef { name: name.clone(), spec },
                 store: StoreRef { name: store.name.value.clone(), spec: store.spec.clone() },
                 naming: naming(store, maker.map_or(&job.name.value, |(j, _)| &j.name.value), name),
                 password: maker
@@ -310,7 +316,7 @@ impl Builder<'_> {
                 continue;
             }
             match source.spec {
-                SourceSpec::Postgres(_) => {}
+                SourceSpec::Postgres(_) | SourceSpec::Cluster(_) => {}
                 SourceSpec::Mysql(_) | SourceSpec::Sqlite(_) => {
                     complaints.push(problem::no_vacuum(word, source.spec.kind()));
                 }
@@ -331,12 +337,41 @@ impl Builder<'_> {
                 StepDecl::Verify(_) | StepDecl::Vacuum(_) | StepDecl::Exec(_) => None,
             });
             let fits = |d: &&Dump| {
-                d.sources.iter().any(|s| s.value == source)
+                d.sources.iter().any(|s| chain_name(d, &s.value) == source)
                     && d.sends.iter().flat_map(|s| &s.stores).any(|s| s.value == store)
             };
             let mut fitting = dumps.filter(fits);
             fitting.next().map(|dump| (job, dump))
         })
+    }
+
+    /// The source whose files a word means: `erp-physical` those of `erp`, unless a source is called so itself.
+    fn cluster<'s>(&'s self, word: &Spanned<String>) -> Option<&'s Source> {
+        let is = |name: &str| self.file.sources.iter().find(|s| s.name.value == name);
+        let base = word.value.strip_suffix(FILES).filter(|_| is(&word.value).is_none())?;
+        is(base).filter(|source| matches!(source.spec, SourceSpec::Postgres(_)))
+    }
+
+    /// The scratch source of a verification; files have none, and nothing but files is unpacked.
+    fn into(
+        &self,
+        verify: &crate::job::Verify,
+        files: bool,
+        source: &Source,
+        complaints: &mut Vec<Complaint>,
+    ) -> Option<SourceRef> {
+        match &verify.into {
+            Some(into) if files => {
+                complaints.push(problem::files_into(into));
+                None
+            }
+            into => {
+                if verify.unpack && !files {
+                    complaints.push(problem::unpacks_nothing(&verify.span));
+                }
+                into.as_ref().and_then(|into| self.scratch(into, source, complaints))
+            }
+        }
     }
 
     fn scratch(&self, into: &Spanned<String>, source: &Source, complaints: &mut Vec<Complaint>) -> Option<SourceRef> {
@@ -349,66 +384,5 @@ impl Builder<'_> {
             complaints.push(problem::scratch_is_real(into, &real.name));
         }
         Some(SourceRef { name: target.name.value.clone(), spec: target.spec.clone() })
-    }
-}
-
-/// Whether two sources are one server or one file.
-fn same_place(a: &SourceSpec, b: &SourceSpec) -> bool {
-    match (a, b) {
-        (SourceSpec::Mysql(a), SourceSpec::Mysql(b)) => match (&a.socket, &b.socket) {
-            (None, None) => a.host == b.host && a.port == b.port,
-            (a, b) => a == b,
-        },
-        (SourceSpec::Sqlite(a), SourceSpec::Sqlite(b)) => a.path == b.path,
-        (SourceSpec::Postgres(a), SourceSpec::Postgres(b)) => match (&a.socket, &b.socket) {
-            (None, None) => (&a.hosts, &a.service) == (&b.hosts, &b.service) && a.port == b.port,
-            (Some(_), Some(_)) => a.socket == b.socket && a.port == b.port,
-            (None, Some(_)) | (Some(_), None) => false,
-        },
-        (SourceSpec::Mysql(_) | SourceSpec::Postgres(_) | SourceSpec::Sqlite(_), _) => false,
-    }
-}
-
-fn naming(store: &Store, job: &str, source: &str) -> Naming {
-    let template = store.key.as_ref().map_or(TEMPLATE, |k| k.value.as_str());
-    Naming::new(template, &store.prefix, job, source)
-}
-
-fn resolve_archive(spec: &ArchiveSpec) -> Archive {
-    let method = match spec.compression {
-        Some(Compression::Store) => Method::Store,
-        Some(Compression::Deflate) => Method::Deflate(spec.level.unwrap_or(6)),
-        Some(Compression::Zstd) | None => Method::Zstd(spec.level.unwrap_or(1)),
-    };
-    Archive { method, password: spec.password.clone() }
-}
-
-/// Chains whose keys could meet, over all jobs of the file.
-fn collisions(file: &JobFile, plans: &[Plan], complaints: &mut Vec<Complaint>) {
-    let mut seen: Vec<(String, String, String)> = Vec::new();
-    for plan in plans {
-        for copy in plan.steps.iter().flat_map(|s| match &s.kind {
-            StepKind::Backup(backup) => backup.copies.as_slice(),
-            StepKind::Vacuum(_) | StepKind::Verify(_) | StepKind::Retire(_) | StepKind::Exec(_) => &[],
-        }) {
-            let (place, folder) = (place(copy), copy.naming.folder().to_owned());
-            let span = |store: &str| file.stores.iter().find(|s| s.name.value == store).map(|s| s.name.span.clone());
-            let store_of = |address: &str| address.rsplit('/').next().unwrap_or_default().to_owned();
-            if let Some((.., first)) = seen.iter().find(|(p, f, _)| *p == place && *f == folder) {
-                if let (Some(a), Some(b)) = (span(&store_of(first)), span(&copy.store.name)) {
-                    complaints.push(problem::collision(&folder, (first, &a), (&copy.address, &b)));
-                }
-            } else {
-                seen.push((place, folder, copy.address.clone()));
-            }
-        }
-    }
-}
-
-/// What two stores share when they are the same place.
-fn place(copy: &CopyPlan) -> String {
-    match &copy.store.spec {
-        crate::job::StoreSpec::Dir(dir) => format!("dir {}", dir.path.display()),
-        crate::job::StoreSpec::S3(s3) => format!("s3 {} {}", s3.endpoint.as_deref().unwrap_or("aws"), s3.bucket),
     }
 }

@@ -152,6 +152,8 @@ pub struct Verify {
     pub password: Option<SecretRef>,
     /// The scratch source it is restored into.
     pub into: Option<SourceRef>,
+    /// Whether a physical backup is unpacked and checked by its own programs.
+    pub unpack: bool,
     /// Which copy.
     pub which: Which,
     /// Threads that read.

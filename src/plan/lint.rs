@@ -60,7 +60,7 @@ fn has_accounts(file: &JobFile, name: &str) -> bool {
     let accounts = |spec: &SourceSpec| match spec {
         SourceSpec::Mysql(spec) => spec.accounts,
         SourceSpec::Postgres(spec) => spec.globals,
-        SourceSpec::Sqlite(_) => false,
+        SourceSpec::Cluster(_) | SourceSpec::Sqlite(_) => false,
     };
     file.sources.iter().any(|s| s.enabled && s.name.value == name && accounts(&s.spec))
 }
@@ -90,7 +90,8 @@ fn words(file: &JobFile) -> Vec<&str> {
             StepDecl::Exec(_) => {}
         }
     }
-    words.into_iter().map(|w| w.value.as_str()).collect()
+    // `erp-physical` are the files of `erp`.
+    words.into_iter().flat_map(|w| [Some(w.value.as_str()), w.value.strip_suffix("-physical")]).flatten().collect()
 }
 
 /// Every send, and whether it has a `keep` of its own.

@@ -3,6 +3,7 @@
 //! Asks nobody: what servers and stores say comes in as an [`Outlook`] and is only shown.
 
 mod build;
+mod chain;
 mod draft;
 mod graph;
 mod lint;

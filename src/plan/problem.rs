@@ -95,6 +95,22 @@ pub fn other_kind(word: &Spanned<String>, into: &str, source: &str) -> Complaint
         .help(format!("Name a scratch source of kind {source}."))
 }
 
+/// Files of a cluster that would be restored into a source.
+pub fn files_into(into: &Spanned<String>) -> Complaint {
+    Complaint::error("vex::plan::files", format!("files are not restored into the source {}", into.value))
+        .label(&into.span, "a physical backup is a data directory, not a database")
+        .help(
+            "Write `unpack=#true` instead: it is unpacked in the state folder, and `pg_verifybackup` proves it there.",
+        )
+}
+
+/// Something to be unpacked that is no physical backup.
+pub fn unpacks_nothing(span: &Span) -> Complaint {
+    Complaint::error("vex::plan::files", "only a physical backup is unpacked".to_owned())
+        .label(span, "this reads a dump")
+        .help("A dump is proven by reading it; `into=SOURCE` restores it into a scratch source.")
+}
+
 /// An engine that reads another kind of source.
 pub fn other_engine(engine: &Spanned<Engine>, word: &Spanned<String>, kind: &str) -> Complaint {
     let message = format!("the engine {} does not read {kind}", engine.value.word());

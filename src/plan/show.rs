@@ -7,7 +7,7 @@ use std::fmt::Write;
 
 use crate::artifact::Method;
 use crate::base::Size;
-use crate::job::KeepSpec;
+use crate::job::{KeepSpec, SourceSpec};
 use crate::plan::graph::{Backup, Needs, Plan, StepKind, Which};
 
 /// What servers and stores said, or why they could not be asked.
@@ -76,6 +76,9 @@ pub fn show(plan: &Plan, outlook: &Outlook) -> String {
                     "   reads {which} in {} back and recounts every row that its manifest counts",
                     verify.store.name
                 ));
+                if verify.unpack {
+                    line("   unpacks it in the state folder, and all it adds to, and runs pg_verifybackup".into());
+                }
                 if let Some(into) = &verify.into {
                     line(format!("   restores it into {}, whose objects of the same names are replaced", into.name));
                 }
@@ -115,6 +118,12 @@ fn backup_lines(backup: &Backup) -> Vec<String> {
         backup.threads,
         Size(backup.chunk as u64),
     )];
+    if let SourceSpec::Cluster(spec) = &backup.source.spec
+        && spec.physical.incremental
+    {
+        let hours = spec.physical.full_every.as_secs() / 3600;
+        lines.push(format!("adds to the newest backup that is whole in every store; a full one after {hours} h"));
+    }
     for copy in &backup.copies {
         let optional = if copy.optional { " (optional)" } else { "" };
         lines.push(format!(

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use jiff::civil::{Date, DateTime};
 
 use crate::artifact::{Member, Position, Proof};
-use crate::base::{Finding, Stop, Stopped};
+use crate::base::{Finding, Id, Stop, Stopped};
 use crate::job::{Engine, Treatment, VacuumRule};
 
 /// What went wrong with a source, and whether trying again can help.
@@ -158,6 +158,19 @@ pub struct Reading {
     pub engine: Engine,
     /// Where the engine's own log goes.
     pub hear: Hear,
+    /// The backup that this one adds to.
+    pub parent: Option<Parent>,
+}
+
+/// An earlier backup that another adds to.
+#[derive(Debug, Clone)]
+pub struct Parent {
+    /// Its identity.
+    pub id: Id,
+    /// Where it stands.
+    pub position: Option<Position>,
+    /// What its engine wrote down of it.
+    pub record: Vec<u8>,
 }
 
 /// A program that reads a source in vex's place.
@@ -207,7 +220,7 @@ pub trait Source: Send + Sync {
         stop.check()?;
         match engine {
             Engine::Native => Ok(None),
-            Engine::Mydumper | Engine::Mysqldump | Engine::PgDump(_) => {
+            Engine::Mydumper | Engine::Mysqldump | Engine::PgDump(_) | Engine::Basebackup => {
                 let found = format!("the engine {} does not read such sources", engine.word());
                 Err(Error::new(ErrorKind::Refused, format!("dump {}", self.place()), found))
             }
@@ -305,6 +318,11 @@ pub trait Snapshot: Send + Sync {
 
     /// Where the view stands in the source's log.
     fn position(&self) -> Option<&Position>;
+
+    /// The backup that this one adds to; known once its members are.
+    fn parent(&self) -> Option<&Id> {
+        None
+    }
 
     /// Version of the server or library.
     fn version(&self) -> &str;

@@ -15,8 +15,18 @@ use crate::job::SourceSpec;
 use crate::source::contract::{Result, Source};
 use crate::source::mysql::Mysql;
 use crate::source::postgres::Postgres;
+use crate::source::postgres::cluster::Cluster;
 use crate::source::sqlite::Sqlite;
 use crate::world::World;
+
+pub use postgres::basebackup::MANIFEST as RECORD;
+pub use postgres::config::{FACTS, Facts as ClusterFacts};
+pub use postgres::control::{Control, problems};
+pub use postgres::physical::LABEL;
+pub use postgres::place::{Place, link, replace_space, write_map};
+pub use postgres::server::Tablespace;
+pub use postgres::unpack::{Owner, Unpack};
+pub use private::Private;
 
 /// Opens a source; `name` is what the job file calls it. Asks no server yet.
 pub fn open(spec: &SourceSpec, name: &str, world: &World, stop: &Stop) -> Result<Box<dyn Source>> {
@@ -24,6 +34,7 @@ pub fn open(spec: &SourceSpec, name: &str, world: &World, stop: &Stop) -> Result
     match spec {
         SourceSpec::Sqlite(spec) => Ok(Box::new(Sqlite::new(spec, name, &world.state))),
         SourceSpec::Postgres(spec) => Ok(Box::new(Postgres::open(spec, world, stop)?)),
+        SourceSpec::Cluster(spec) => Ok(Box::new(Cluster::open(spec, world, stop)?)),
         SourceSpec::Mysql(spec) => Ok(Box::new(Mysql::open(spec, world, stop)?)),
     }
 }
@@ -32,7 +43,7 @@ pub fn open(spec: &SourceSpec, name: &str, world: &World, stop: &Stop) -> Result
 pub fn dialect(kind: &str) -> Option<Dialect> {
     match kind {
         "mysql" => Some(Dialect::Mysql),
-        "postgres" => Some(Dialect::Postgres),
+        "postgres" | "postgres-physical" => Some(Dialect::Postgres),
         "sqlite" => Some(Dialect::Sqlite),
         _ => None,
     }

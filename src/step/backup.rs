@@ -35,9 +35,10 @@ impl Steps {
             say.info(format!("the engine is {}", program.title));
         }
         let mut copies = Copies::open(self, backup, say, stop)?;
+        let parent = self.parent(backup, &copies, password.as_ref(), say, stop)?;
         let voice = say.clone();
         let hear: Hear = Arc::new(move |line: &str| voice.engine(line));
-        let reading = Reading { threads: backup.threads, chunk: backup.chunk, engine: backup.engine, hear };
+        let reading = Reading { threads: backup.threads, chunk: backup.chunk, engine: backup.engine, hear, parent };
         let snapshot = source.snapshot(reading, stop)?;
         for remark in snapshot.remarks() {
             say.info(remark.clone());
@@ -144,6 +145,7 @@ impl Steps {
             inconsistent: snapshot.inconsistent().to_vec(),
             not_included: snapshot.not_included().to_vec(),
             position: snapshot.position().cloned(),
+            parent: snapshot.parent().cloned(),
             digest: ALGORITHM.to_owned(),
             members: snapshot.members().to_vec(),
             entries: entries.to_vec(),

@@ -84,6 +84,14 @@ impl<'a> Copies<'a> {
         Ok(Copies { all, name: None, clock: steps.world.clock.clone() })
     }
 
+    /// The shelves that could be opened.
+    pub fn shelves(&self) -> impl Iterator<Item = &Shelf> {
+        self.all.iter().filter_map(|copy| match &copy.state {
+            State::Open(shelf) => Some(shelf),
+            State::Begun(_) | State::Made(_) | State::Failed(_) => None,
+        })
+    }
+
     /// Begins all copies under one name; a name that is taken anywhere waits for the next second. `None`: no store took it.
     pub fn begin(&mut self, clock: &Clock, zone: &TimeZone, stop: &Stop) -> Result<Option<Begun>, Fault> {
         for _ in 0..NAMES {

@@ -5,6 +5,8 @@ mod copies;
 mod exec;
 mod export;
 mod fault;
+mod files;
+mod parent;
 mod perform;
 mod restore;
 mod retire;
@@ -13,6 +15,7 @@ mod verify;
 
 pub use export::scripts;
 pub use fault::Fault;
+pub use files::{Assembled, Assembly, facts, small};
 pub use perform::Steps;
 pub use restore::{Choice, Restored, choose, restore_into, with_accounts};
 pub use retire::held;

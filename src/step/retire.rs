@@ -5,14 +5,20 @@ use crate::base::Stop;
 use crate::plan::Retire;
 use crate::retention::{Held, judge};
 use crate::run::{Done, Event, Say};
-use crate::shelf::{Shelf, Shelved};
+use crate::shelf::{Shelf, Shelved, lineage};
 use crate::step::fault::Fault;
 use crate::step::perform::Steps;
 
-/// Artifacts as retention sees them: damaged ones never count, unverified ones only where nothing is verified.
+/// Artifacts as retention sees them: damaged ones never count, unverified ones only where nothing is verified, and an
+/// increment no more than all it adds to.
 pub fn held(artifacts: &[Shelved], verified: bool) -> Vec<Held> {
     let proven = |a: &Shelved| !a.is_damaged() && (!verified || a.level() >= Level::Read);
-    artifacts.iter().map(|a| Held { finished: a.manifest.finished, proven: proven(a) }).collect()
+    let whole = |a: &Shelved| lineage(artifacts, a).is_ok_and(|chain| chain.into_iter().all(proven));
+    let parent = |a: &Shelved| {
+        let id = a.manifest.parent.as_ref()?;
+        artifacts.iter().position(|other| other.manifest.id == *id)
+    };
+    artifacts.iter().map(|a| Held { finished: a.manifest.finished, proven: whole(a), parent: parent(a) }).collect()
 }
 
 impl Steps {
@@ -26,7 +32,8 @@ impl Steps {
         }
         let judged =
             judge(&retire.keep, &held(&listing.artifacts, retire.verified), self.world.clock.now(), &self.zone);
-        for (artifact, judgement) in listing.artifacts.iter().zip(judged) {
+        // The newest first: stopped half way, no increment is left without what it adds to.
+        for (artifact, judgement) in listing.artifacts.iter().zip(judged).rev() {
             stop.check()?;
             let key = &artifact.manifest.key;
             if judgement.keep {

@@ -4,13 +4,15 @@
 
 use crate::artifact::{Damage, FORMAT, Level, Manifest, ProofLine};
 use crate::base::Stop;
+use crate::job::SourceSpec;
 use crate::pipeline::{self, Fetch, Meter};
 use crate::plan::{Verify, Which};
 use crate::run::{Done, Event, Say};
-use crate::shelf::Shelf;
-use crate::source;
+use crate::shelf::{Shelf, Shelved, lineage};
+use crate::source::{self, Control, Owner, Private};
 use crate::step::backup::watched;
 use crate::step::fault::Fault;
+use crate::step::files::{Assembly, facts};
 use crate::step::perform::Steps;
 use crate::step::restore::{choose, restore_into};
 
@@ -43,10 +45,11 @@ impl Steps {
         let (level, damage) = match &verify.into {
             None => {
                 let dialect = source::dialect(&manifest.kind).ok_or_else(|| unknown_kind(&manifest))?;
-                (
-                    Level::Read,
-                    watched(&meter, say, stop, |stop| pipeline::verify(&fetch, dialect, verify.threads, stop))?,
-                )
+                let read = watched(&meter, say, stop, |stop| pipeline::verify(&fetch, dialect, verify.threads, stop))?;
+                match verify.unpack && read.is_empty() {
+                    true => (Level::Restored, self.unpacked(verify, &shelf, &fetch, say, stop)?),
+                    false => (Level::Read, read),
+                }
             }
             Some(into) => {
                 let target = self.source(into, stop)?;
@@ -63,7 +66,7 @@ impl Steps {
             &shelf,
             &manifest,
             level,
-            verify.into.as_ref().map(|i| i.name.clone()),
+            verify.into.as_ref().map(|i| i.name.clone()).or(verify.unpack.then(|| "pg_verifybackup".to_owned())),
             &damage,
             verify,
             say,
@@ -73,6 +76,37 @@ impl Steps {
             return Ok(Done::well());
         }
         Err(Fault::Unproven { title: manifest.key.clone(), damage })
+    }
+
+    /// Unpacks a physical backup in the state folder, and all that it adds to, and has PostgreSQL check its files.
+    fn unpacked(
+        &self,
+        verify: &Verify,
+        shelf: &Shelf,
+        fetch: &Fetch<'_>,
+        say: &Say,
+        stop: &Stop,
+    ) -> Result<Vec<Damage>, Fault> {
+        let SourceSpec::Cluster(spec) = &verify.source.spec else { return Ok(Vec::new()) };
+        let all = shelf.list(stop)?.artifacts;
+        let own = all.iter().find(|a| a.manifest.id == fetch.manifest.id);
+        let chain = own.map_or_else(|| Err(fetch.manifest.id.clone()), |a| lineage(&all, a));
+        let chain = chain.map_err(|id| Damage::Manifest(format!("{id}, which it adds to, is gone")))?;
+        let meter = Meter::default();
+        let of = |a: &Shelved| a.manifest.clone();
+        let manifests: Vec<Manifest> = chain.into_iter().map(of).collect();
+        let chain = manifests.iter().map(|manifest| Fetch { manifest, meter: &meter, ..*fetch });
+        let chain: Vec<Fetch<'_>> = chain.collect();
+        let bytes: u64 = chain.iter().map(|f| f.manifest.raw_bytes()).sum();
+        let private = Private::create(&self.world.state.join("staging"))?;
+        private.has_room(if chain.len() > 1 { bytes * 2 } else { bytes }, "or verify without `unpack`")?;
+        let facts = facts(fetch, stop)?;
+        let folder = private.path().join("files");
+        let spaces = facts.tablespaces.iter().map(|t| (t.clone(), private.path().join(format!("space-{}", t.oid))));
+        let control = Control { tools: spec.server.tools.clone(), major: facts.major(), owner: Owner::us() };
+        let assembly = Assembly { chain, folder, spaces: spaces.collect(), control };
+        say.info(format!("unpacks {} backups in {}", assembly.chain.len(), private.path().display()));
+        Ok(assembly.make(stop)?.damage)
     }
 
     #[expect(clippy::too_many_arguments, reason = "the fields of one proof")]

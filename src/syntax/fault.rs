@@ -161,6 +161,6 @@ pub fn zone(name: &str, near: Option<&str>, span: &Span) -> Complaint {
 /// A template of keys that lets two artifacts meet.
 pub fn key(why: &str, span: &Span) -> Complaint {
     Complaint::error("vex::key::template", format!("the key template {why}"))
-        .label(span, "parts: {prefix} {job} {source} {name}")
+        .label(span, "parts: {prefix} {job} {source} {date} {name}")
         .help("`{name}` must be the last part; without `{job}` and `{source}` only one chain may use the store.")
 }

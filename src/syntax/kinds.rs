@@ -18,6 +18,14 @@ const AFTER: Field =
     field("after", Form::List, "", "Steps to wait for: a name (`freeze`) or address (`dump/shop`); order only.");
 const TLS: Form = Form::Choice(&["verify-full", "verify-ca", "require", "off"]);
 const ENGINE: Form = Form::Choice(&["native", "mydumper", "mysqldump", "mariadb-dump", "pg_dump"]);
+const UNPACK: Field =
+    field("unpack", Form::Switch, "#false", "Of files: unpack them, and prove them by `pg_verifybackup`.");
+const KEY: Field = field(
+    "key",
+    Form::Text,
+    "{prefix}/{job}/{source}/{name}",
+    "Template of keys; `{date}/{name}` at its end: a folder `YYYY-MM-DD_HH-MM` each.",
+);
 const ON: Field = field("on", Form::Choice(&["always", "alert", "error", "change", "late"]), "always", "When to tell.");
 
 const BLOCK: Argument = Argument::None;
@@ -223,7 +231,7 @@ pub const KINDS: &[Kind] = &[
         fields: &[
             required("path", Form::Path, "The folder; made if missing."),
             field("prefix", Form::Text, "", "First part of every key."),
-            field("key", Form::Text, "{prefix}/{job}/{source}/{name}", "Template of keys."),
+            KEY,
             ENABLED,
         ],
     },
@@ -244,7 +252,7 @@ pub const KINDS: &[Kind] = &[
                 "`host/bucket/key` instead of `bucket.host/key`.",
             ),
             field("prefix", Form::Text, "", "First part of every key."),
-            field("key", Form::Text, "{prefix}/{job}/{source}/{name}", "Template of keys."),
+            KEY,
             field("access-key", Form::Secret, "the machine's own", "Access key."),
             field("secret-key", Form::Secret, "the machine's own", "Secret key."),
             field("session-token", Form::Secret, "", "Session token."),
@@ -363,6 +371,7 @@ pub const KINDS: &[Kind] = &[
         doc: "Reads the archive back from stores: hashes, decompresses, parses the values, recomputes rows and digests.",
         fields: &[
             field("into", Form::Text, "", "A scratch source to restore it into and to prove there."),
+            UNPACK,
             OPTIONAL,
             ENABLED,
         ],
@@ -376,6 +385,7 @@ pub const KINDS: &[Kind] = &[
         fields: &[
             required("from", Form::Text, "The store."),
             field("into", Form::Text, "", "A scratch source to restore them into and to prove there."),
+            UNPACK,
             AFTER,
             OPTIONAL,
             ENABLED,
@@ -431,9 +441,18 @@ pub const KINDS: &[Kind] = &[
         name: "physical",
         within: STEPS,
         argument: Argument::Names("SOURCE"),
-        fields: &[],
-        ready: false,
-        doc: "pg_basebackup with its manifest.",
+        ready: true,
+        doc: "Takes the files of whole PostgreSQL clusters with `pg_basebackup`, WAL and configuration included (README, *Physical*). Their artifacts are those of `SOURCE-physical`.",
+        fields: &[
+            field("incremental", Form::Switch, "#false", "Only what changed since the newest backup; PostgreSQL 17."),
+            field("full-every", Form::Duration, "7d", "With `incremental`: a full one when the last is as old."),
+            field("checkpoint", Form::Choice(&["fast", "spread"]), "fast", "How the server writes its checkpoint."),
+            field("rate", Form::Size, "no limit", "Bytes a second at most, 32KiB to 1GiB."),
+            field("chunk", Form::Size, "4MiB", "Size of an entry before compression, 64KiB to 256MiB."),
+            AFTER,
+            OPTIONAL,
+            ENABLED,
+        ],
     },
     Kind {
         name: "rman",

@@ -8,8 +8,8 @@ use kdl::KdlNode;
 
 use crate::base::{Complaint, Span, Spanned, Text};
 use crate::job::{
-    ArchiveSpec, Dump, DumpForm, Engine, EnvValue, Exec, Job, NotifySpec, Send, Step, StepDecl, Vacuum, VacuumRule,
-    Verify,
+    ArchiveSpec, Dump, DumpForm, Engine, EnvValue, Exec, Job, NotifySpec, Physical, Send, Step, StepDecl, Vacuum,
+    VacuumRule, Verify,
 };
 use crate::syntax::mask::is_secret;
 use crate::syntax::node::{Block, Node, Variable, name_span};
@@ -18,6 +18,9 @@ use crate::syntax::{fault, policy, problem};
 
 /// Smallest and largest chunk.
 const CHUNKS: std::ops::RangeInclusive<u64> = 64 << 10..=256 << 20;
+
+/// Least and most bytes a second that `pg_basebackup` knows.
+const RATES: std::ops::RangeInclusive<u64> = 32 << 10..=1 << 30;
 
 /// Seconds of a day.
 const DAY: u64 = 86_400;
@@ -115,7 +118,7 @@ fn read_step(text: &Arc<Text>, kind: &'static Kind, raw: &KdlNode, complaints: &
     let node = Node::decode(text, raw, kind, complaints);
     node.require(complaints);
     let decl = match kind.name {
-        "dump" => StepDecl::Dump(read_dump(text, &node, complaints)),
+        "dump" | "physical" => StepDecl::Dump(read_dump(text, &node, kind, complaints)),
         "vacuum" => StepDecl::Vacuum(read_vacuum(&node, complaints)),
         "verify" => StepDecl::Verify(read_verify(&node)),
         "exec" => StepDecl::Exec(read_exec(&node, complaints)),
@@ -130,30 +133,39 @@ fn read_step(text: &Arc<Text>, kind: &'static Kind, raw: &KdlNode, complaints: &
     }
 }
 
-fn read_dump(text: &Arc<Text>, node: &Node, complaints: &mut Vec<Complaint>) -> Dump {
+fn read_dump(text: &Arc<Text>, node: &Node, kind: &Kind, complaints: &mut Vec<Complaint>) -> Dump {
     let chunk = node.size("chunk");
     if let (Some(bytes), Some(span)) = (chunk, node.place("chunk"))
         && !CHUNKS.contains(&bytes)
     {
         complaints.push(fault::form("chunk", "a size from 64KiB to 256MiB", "of this size", span));
     }
+    if let (Some(bytes), Some(span)) = (node.size("rate"), node.place("rate"))
+        && !RATES.contains(&bytes)
+    {
+        complaints.push(fault::form("rate", "a size from 32KiB to 1GiB", "of this size", span));
+    }
+    let own = if kind.name == "physical" { Engine::Basebackup } else { Engine::default() };
     let mut engine = node.word("engine").map_or_else(
-        || Spanned::new(Engine::default(), node.span.clone()),
+        || Spanned::new(own, node.span.clone()),
         |w| Spanned::new(Engine::of(&w.value).unwrap_or_default(), w.span),
     );
     if let Some(word) = node.word("format") {
         match engine.value {
             Engine::PgDump(_) => engine.value = Engine::PgDump(DumpForm::of(&word.value).unwrap_or_default()),
-            Engine::Native | Engine::Mydumper | Engine::Mysqldump => complaints.push(problem::conflict(
-                &format!("the engine {} has no `format`", engine.value.word()),
-                &word.span,
-                None,
-                "Write `engine=\"pg_dump\"` beside it, or leave it out.",
-            )),
+            Engine::Native | Engine::Mydumper | Engine::Mysqldump | Engine::Basebackup => {
+                complaints.push(problem::conflict(
+                    &format!("the engine {} has no `format`", engine.value.word()),
+                    &word.span,
+                    None,
+                    "Write `engine=\"pg_dump\"` beside it, or leave it out.",
+                ))
+            }
         }
     }
     let mut dump = Dump {
         sources: node.names.clone(),
+        physical: read_physical(node),
         engine,
         threads: node.number("threads"),
         chunk,
@@ -186,6 +198,17 @@ fn read_dump(text: &Arc<Text>, node: &Node, complaints: &mut Vec<Complaint>) -> 
         }
     }
     dump
+}
+
+/// The fields of a `physical`; a `dump` has none of them.
+fn read_physical(node: &Node) -> Physical {
+    let plain = Physical::default();
+    Physical {
+        incremental: node.switch("incremental").unwrap_or(plain.incremental),
+        full_every: node.duration("full-every").unwrap_or(plain.full_every),
+        fast: node.text("checkpoint").map_or(plain.fast, |word| word == "fast"),
+        rate: node.size("rate"),
+    }
 }
 
 fn read_vacuum(node: &Node, complaints: &mut Vec<Complaint>) -> Vacuum {
@@ -222,6 +245,7 @@ fn read_verify(node: &Node) -> Verify {
         names: node.names.clone(),
         from: node.word("from"),
         into: node.word("into"),
+        unpack: node.switch("unpack").unwrap_or(false),
         optional: node.switch("optional").unwrap_or(false),
         span: node.span.clone(),
     }

@@ -85,7 +85,7 @@ fn key_fault(key: &str) -> Option<&'static str> {
     let mut rest = key;
     while let Some(open) = rest.find(['{', '}']) {
         let part = &rest[open..];
-        let known = ["{prefix}", "{job}", "{source}", "{name}"].iter().find(|k| part.starts_with(**k));
+        let known = ["{prefix}", "{job}", "{source}", "{date}", "{name}"].iter().find(|k| part.starts_with(**k));
         match known {
             Some(k) => rest = &part[k.len()..],
             None => return Some("has a part nobody knows"),
@@ -93,6 +93,9 @@ fn key_fault(key: &str) -> Option<&'static str> {
     }
     if !key.ends_with("{name}") || key.matches("{name}").count() != 1 {
         return Some("does not end in `{name}`");
+    }
+    if key.matches("{date}").count() > usize::from(key.ends_with("/{date}/{name}") || key == "{date}/{name}") {
+        return Some("has `{date}` elsewhere than as `{date}/{name}` at its end");
     }
     let folder = key.trim_end_matches("{name}");
     if !folder.is_empty() && !folder.ends_with('/') {
@@ -108,10 +111,28 @@ mod tests {
 
     #[test]
     fn a_key_template_ends_in_the_name_and_knows_its_parts() {
-        for good in ["{prefix}/{job}/{source}/{name}", "{prefix}/{name}", "{name}", "x/{source}-{job}/{name}"] {
+        for good in [
+            "{prefix}/{job}/{source}/{name}",
+            "{prefix}/{name}",
+            "{name}",
+            "x/{source}-{job}/{name}",
+            "{source}/{date}/{name}",
+        ] {
             assert_eq!(key_fault(good), None, "{good}");
         }
-        for bad in ["", "{name}/x", "{prefix}", "{host}/{name}", "a{name}", "../{name}", "a//{name}", "{name}{name}"] {
+        for bad in [
+            "",
+            "{name}/x",
+            "{prefix}",
+            "{host}/{name}",
+            "a{name}",
+            "../{name}",
+            "a//{name}",
+            "{name}{name}",
+            "{date}/x/{name}",
+            "x-{date}/{name}",
+            "{date}/{date}/{name}",
+        ] {
             assert!(key_fault(bad).is_some(), "{bad}");
         }
     }

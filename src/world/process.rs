@@ -70,6 +70,8 @@ pub struct Child<'a> {
     /// What is shown as `***` where the child prints it.
     hidden: Vec<Secret>,
     stall: Option<Duration>,
+    /// User and group it runs as, if not ours.
+    user: Option<(u32, u32)>,
 }
 
 enum Said {
@@ -81,7 +83,7 @@ enum Said {
 impl<'a> Child<'a> {
     /// A program and its arguments.
     pub fn new(words: &'a [String]) -> Child<'a> {
-        Child { words, env: Vec::new(), hidden: Vec::new(), stall: None }
+        Child { words, env: Vec::new(), hidden: Vec::new(), stall: None, user: None }
     }
 
     /// Adds a variable.
@@ -94,6 +96,12 @@ impl<'a> Child<'a> {
     pub fn secret(mut self, name: &str, value: Secret) -> Child<'a> {
         self.hidden.push(value.clone());
         self.env.push((name.to_owned(), value));
+        self
+    }
+
+    /// Runs it as another user and group, and none of our other groups, in the root folder.
+    pub fn user(mut self, user: u32, group: u32) -> Child<'a> {
+        self.user = Some((user, group));
         self
     }
 
@@ -167,6 +175,9 @@ impl<'a> Child<'a> {
         command.envs(INHERITED.iter().filter_map(|name| Some((name, std::env::var_os(name)?))));
         command.envs(self.env.iter().map(|(name, value)| (name, value.reveal())));
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
+        if let Some((user, group)) = self.user {
+            command.uid(user).gid(group).current_dir("/");
+        }
         // Safety: prctl is async-signal-safe and touches only the child.
         unsafe {
             command

@@ -213,7 +213,7 @@ fn sweep_after_us(folder: &Path) -> Child {
     command.spawn().expect("sh starts")
 }
 
-fn free_port() -> u16 {
+pub fn free_port() -> u16 {
     let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
     listener.local_addr().expect("a bound socket has an address").port()
 }

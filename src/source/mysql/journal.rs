@@ -27,13 +27,14 @@ pub fn adopt(connection: &mut Conn, loading: &Loading, place: &str) -> Result<()
             format!("SET GLOBAL gtid_slave_pos={gtid}"),
             "SELECT @@GLOBAL.gtid_slave_pos <> '', @@GLOBAL.gtid_slave_pos".to_owned(),
         ),
+        Position::Postgres { .. } => return Ok(()),
     };
     let everything = "All rows are restored and proven; set it by hand, or not at all.";
     run(connection, &set, &doing).map_err(|e| e.hint(everything))?;
     let found: Option<(bool, String)> = connection.query_first(check).map_err(|e| wrap(&doing, e))?;
     let (there, found) = found.unwrap_or_default();
     let whole = match position {
-        Position::Mysql { .. } => there,
+        Position::Mysql { .. } | Position::Postgres { .. } => there,
         Position::Mariadb { gtid, .. } => there && sorted(gtid) == sorted(&found),
     };
     if !whole {
@@ -70,6 +71,7 @@ pub fn can_adopt(connection: &mut Conn, loading: &Loading, flavor: &Flavor, plac
     let of = match position {
         Position::Mysql { .. } => Family::Mysql,
         Position::Mariadb { .. } => Family::Mariadb,
+        Position::Postgres { .. } => return refuse("the backup is of PostgreSQL".into(), without),
     };
     if of != flavor.family {
         let name = |family| if family == Family::Mysql { "MySQL" } else { "MariaDB" };

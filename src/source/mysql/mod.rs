@@ -103,7 +103,7 @@ impl Source for Mysql {
     fn snapshot(&self, reading: Reading, stop: &Stop) -> Result<Box<dyn Snapshot>> {
         Ok(match reading.engine {
             Engine::Native => Box::new(MysqlSnapshot::take(&self.spec, &self.connector, &reading, stop)?),
-            Engine::Mydumper | Engine::Mysqldump | Engine::PgDump(_) => {
+            Engine::Mydumper | Engine::Mysqldump | Engine::PgDump(_) | Engine::Basebackup => {
                 Box::new(ToolSnapshot::take(&self.spec, &self.connector, &self.staging, reading, stop)?)
             }
         })

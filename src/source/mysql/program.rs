@@ -33,7 +33,7 @@ pub struct Tool {
 /// The names under which an engine may be installed, the better first.
 fn names(engine: Engine, family: Option<Family>) -> &'static [&'static str] {
     match (engine, family) {
-        (Engine::Native | Engine::PgDump(_), _) => &[],
+        (Engine::Native | Engine::PgDump(_) | Engine::Basebackup, _) => &[],
         (Engine::Mydumper, _) => &["mydumper"],
         (Engine::Mysqldump, Some(Family::Mysql)) => &["mysqldump"],
         (Engine::Mysqldump, Some(Family::Mariadb) | None) => &["mariadb-dump", "mysqldump"],
@@ -51,7 +51,9 @@ fn candidates(names: &[&str]) -> Vec<PathBuf> {
 fn missing(engine: Engine, found: String) -> Error {
     let package = match engine {
         Engine::Mydumper => "the package `mydumper`",
-        Engine::Native | Engine::Mysqldump | Engine::PgDump(_) => "the client package of the server's maker",
+        Engine::Native | Engine::Mysqldump | Engine::PgDump(_) | Engine::Basebackup => {
+            "the client package of the server's maker"
+        }
     };
     Error::new(ErrorKind::Refused, format!("use the engine {}", engine.word()), found)
         .hint(format!("Install {package}, or use `engine \"native\"`, which needs no program."))
@@ -122,7 +124,7 @@ impl Tool {
     /// The program for the plan.
     pub fn facts(&self) -> Program {
         let locks = match self.engine {
-            Engine::Native | Engine::PgDump(_) => Vec::new(),
+            Engine::Native | Engine::PgDump(_) | Engine::Basebackup => Vec::new(),
             Engine::Mydumper => vec![
                 "FLUSH TABLES WITH READ LOCK by mydumper: writers wait until all its connections have begun, and until \
                  every table that is not InnoDB has been read"
@@ -148,7 +150,7 @@ impl Tool {
         let spec = connector.spec();
         let mut text = match self.engine {
             Engine::Mydumper => "[mydumper]\n".to_owned(),
-            Engine::Native | Engine::Mysqldump | Engine::PgDump(_) => "[client]\n".to_owned(),
+            Engine::Native | Engine::Mysqldump | Engine::PgDump(_) | Engine::Basebackup => "[client]\n".to_owned(),
         };
         text += &option("user", &spec.user);
         if let Some(password) = connector.password() {

@@ -149,7 +149,9 @@ impl ToolSnapshot {
         };
         let files = match snapshot.tool.engine {
             Engine::Mydumper => snapshot.stage(&skipped, stop)?,
-            Engine::Native | Engine::Mysqldump | Engine::PgDump(_) => snapshot.configure(&skipped)?,
+            Engine::Native | Engine::Mysqldump | Engine::PgDump(_) | Engine::Basebackup => {
+                snapshot.configure(&skipped)?
+            }
         };
         snapshot.collect(files);
         if snapshot.position.is_none() {
@@ -327,7 +329,7 @@ impl Snapshot for ToolSnapshot {
     fn workers(&self) -> usize {
         match self.tool.engine {
             Engine::Mydumper => self.reading.threads.max(1),
-            Engine::Native | Engine::Mysqldump | Engine::PgDump(_) => 1,
+            Engine::Native | Engine::Mysqldump | Engine::PgDump(_) | Engine::Basebackup => 1,
         }
     }
 

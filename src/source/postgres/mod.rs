@@ -4,7 +4,11 @@
 
 mod admit;
 mod aside;
+pub mod basebackup;
+pub mod cluster;
+pub mod config;
 mod connect;
+pub mod control;
 mod creation;
 mod cut;
 mod definition;
@@ -18,16 +22,20 @@ mod later;
 mod needs;
 mod outside;
 mod pattern;
+pub mod physical;
+pub mod place;
 pub mod present;
-mod program;
+pub mod program;
 mod rows;
 mod script;
 mod secure;
+pub mod server;
 mod snapshot;
 mod staged;
 mod survey;
 mod target;
 mod toc;
+pub mod unpack;
 mod vacuum;
 mod view;
 mod watch;
@@ -111,7 +119,7 @@ impl Source for Postgres {
             Engine::PgDump(form) => {
                 Box::new(DumperSnapshot::take(&self.spec, &self.connector, &self.staging, form, reading, stop)?)
             }
-            Engine::Native | Engine::Mydumper | Engine::Mysqldump => {
+            Engine::Native | Engine::Mydumper | Engine::Mysqldump | Engine::Basebackup => {
                 Box::new(PostgresSnapshot::take(&self.spec, &self.connector, &reading, stop)?)
             }
         })

@@ -84,8 +84,11 @@ impl Present {
     }
 }
 
-/// The tables of a database as they are read back, by schema and name.
-pub fn layouts(client: &mut Client, unit: &str) -> Result<BTreeMap<(String, String), TableRows>> {
+/// Tables as they are read back, by schema and name.
+pub type Layouts = BTreeMap<(String, String), TableRows>;
+
+/// The tables of a database as they are read back.
+pub fn layouts(client: &mut Client, unit: &str) -> Result<Layouts> {
     let relations = relations(client, unit)?;
     let sql = "SELECT attrelid, attname::text FROM pg_catalog.pg_attribute \
                WHERE attnum > 0 AND NOT attisdropped AND attgenerated::text = '' ORDER BY attrelid, attnum";

@@ -44,6 +44,9 @@ enum Content {
     Large { view: usize, ids: Vec<u32> },
 }
 
+/// Members and what each is read from.
+type Parts = Vec<(Member, Content)>;
+
 /// A consistent view.
 pub struct PostgresSnapshot {
     connector: Connector,
@@ -185,7 +188,7 @@ impl PostgresSnapshot {
             let pages = relation.heap / PAGE;
             // Ranges of ctid are read by range from PostgreSQL 14 on, and only where the table is a heap.
             let cuts = version >= 140_000 && relation.method == "heap" && pages > 0;
-            let per_page = if pages > 0 { relation.bytes / pages } else { PAGE };
+            let per_page = relation.bytes.checked_div(pages).unwrap_or(PAGE);
             let pieces = if cuts { Pages::cut(pages, (each / per_page.max(1)).max(1)) } else { vec![Pages::ALL] };
             let member = Member::new(&view.unit, &relation.name, Kind::Rows, Phase::Data).in_schema(&relation.schema);
             found.push((member, Content::Rows { view: index, rows, pieces, weight: relation.bytes }));
@@ -199,7 +202,7 @@ impl PostgresSnapshot {
         view: usize,
         unit: &str,
         found: LargeObjects,
-        (before, data, after): (&mut Vec<(Member, Content)>, &mut Vec<(Member, Content)>, &mut Vec<(Member, Content)>),
+        (before, data, after): (&mut Parts, &mut Parts, &mut Parts),
     ) {
         if found.ids.is_empty() {
             return;

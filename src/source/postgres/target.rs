@@ -22,8 +22,7 @@ use crate::source::postgres::fault::{run, wrap, wrap_io};
 use crate::source::postgres::fit::Fit;
 use crate::source::postgres::large;
 use crate::source::postgres::later::{Later, Waiting};
-use crate::source::postgres::present::{Present, layouts};
-use crate::source::postgres::rows::TableRows;
+use crate::source::postgres::present::{Layouts, Present, layouts};
 use crate::source::postgres::script::{Left, run_script};
 use crate::source::postgres::staged::{Archives, How};
 use crate::source::postgres::wire::Wire;
@@ -46,7 +45,7 @@ pub struct PostgresTarget {
     /// Guards each worker's connection that recounts.
     readers: Vec<Mutex<Option<(String, Wire)>>>,
     /// Guards the tables of databases that were recounted.
-    layouts: Mutex<BTreeMap<String, BTreeMap<(String, String), TableRows>>>,
+    layouts: Mutex<BTreeMap<String, Layouts>>,
     /// Guards the new name, once it is known.
     rename: Mutex<Option<String>>,
     /// Guards how it is restored: without owners, a part.

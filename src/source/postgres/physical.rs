@@ -1,0 +1,399 @@
+//! The files of a cluster as a snapshot: `pg_basebackup` writes tar files, vex cuts them into entries.
+//!
+//! Of a cluster without further tablespaces nothing is staged: one tar file comes through a pipe, WAL and manifest in it.
+//! With tablespaces the program insists on files: they are staged in a private folder, uncompressed, the price of a
+//! second read and of the room.
+//!
+//! Invariants: a program that ends with another code than 0 is never a success; the tar file is vex's to read, never to
+//! change: what is stored is what the server sent; without `backup_label` and manifest there is no backup; a slot of
+//! vex's own session keeps the WAL until it is copied, and goes with the session.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
+use std::io::Read;
+use std::path::PathBuf;
+use std::sync::{Mutex, OnceLock};
+use std::time::Duration;
+
+use postgres::Client;
+
+use crate::artifact::{Kind, Member, Phase, Position, Proof, TakeTar, TarEntry, TarError, TarReader};
+use crate::base::{Id, Stop};
+use crate::job::Physical;
+use crate::source::contract::{Error, ErrorKind, Out, Piece, Reading, Result, Snapshot};
+use crate::source::postgres::basebackup::{MANIFEST, child, position, words};
+use crate::source::postgres::config::{Config, FACTS};
+use crate::source::postgres::connect::Connector;
+use crate::source::postgres::fault::failed;
+use crate::source::postgres::program::Program;
+use crate::source::postgres::server::Server;
+use crate::source::private::Private;
+use crate::world::ChildError;
+
+/// The unit of all members: a folder of the archive.
+pub const UNIT: &str = "cluster";
+
+/// The file without which no copy may be started.
+pub const LABEL: &str = "backup_label";
+
+/// A program that says nothing for this long while it stages is taken for dead: a large tablespace takes a while.
+const SILENCE: Duration = Duration::from_secs(6 * 3600);
+
+/// What a member is read from.
+enum Content {
+    Bytes(Vec<u8>),
+    /// What the program writes to its standard output.
+    Stream,
+    File(PathBuf),
+    /// The manifest that was found in the stream.
+    Record,
+}
+
+/// What the pieces of a snapshot are made of.
+pub struct Parts {
+    /// The server.
+    pub server: Server,
+    /// Its configuration.
+    pub config: Config,
+    /// The program.
+    pub program: Program,
+    /// How it works.
+    pub physical: Physical,
+    /// How the server is reached.
+    pub connector: Connector,
+    /// The private folder.
+    pub private: Private,
+    /// The backup that this one adds to, and the file with its manifest.
+    pub parent: Option<(Id, PathBuf)>,
+    /// What somebody must look at.
+    pub warnings: Vec<String>,
+    /// Remarks for the log.
+    pub remarks: Vec<String>,
+}
+
+/// The files of a cluster.
+pub struct PhysicalSnapshot {
+    parts: Parts,
+    /// Guards the session that holds the slot.
+    client: Mutex<Option<Client>>,
+    members: Vec<Member>,
+    contents: Vec<Content>,
+    reading: Reading,
+    version: String,
+    not_included: Vec<String>,
+    /// The manifest, once it is known.
+    record: OnceLock<Vec<u8>>,
+    position: OnceLock<Position>,
+}
+
+impl PhysicalSnapshot {
+    /// Stages what must be staged; a stream begins when it is read.
+    pub fn take(parts: Parts, client: Client, reading: Reading, stop: &Stop) -> Result<PhysicalSnapshot> {
+        let (facts, files) = (&parts.config.facts, &parts.config.files);
+        let mut all = vec![(file(FACTS, Phase::Before), Content::Bytes(facts.to_bytes()))];
+        for (line, bytes) in facts.config.iter().zip(files) {
+            all.push((file(&line.member, Phase::Before), Content::Bytes(bytes.clone())));
+        }
+        let mut not_included: Vec<String> = parts.config.lost.iter().chain(&parts.config.left).cloned().collect();
+        if !facts.checksums {
+            not_included.push("a check of its pages: the cluster has data_checksums off".into());
+        }
+        let mut snapshot = PhysicalSnapshot {
+            client: Mutex::new(Some(client)),
+            version: parts.server.version(),
+            members: Vec::new(),
+            contents: Vec::new(),
+            reading,
+            not_included,
+            record: OnceLock::new(),
+            position: OnceLock::new(),
+            parts,
+        };
+        if snapshot.parts.server.tablespaces.is_empty() {
+            all.push((file("base.tar", Phase::Data), Content::Stream));
+        } else {
+            all.extend(snapshot.stage(stop)?);
+        }
+        all.push((file(MANIFEST, Phase::After), Content::Record));
+        (snapshot.members, snapshot.contents) = all.into_iter().unzip();
+        Ok(snapshot)
+    }
+
+    fn doing(&self) -> String {
+        format!("copy the files of {} with {}", self.parts.connector.place(), self.parts.program.title)
+    }
+
+    /// Runs the program into the private folder, and finds a tar file for each tablespace.
+    fn stage(&mut self, stop: &Stop) -> Result<Vec<(Member, Content)>> {
+        let doing = self.doing();
+        self.parts.private.has_room(self.parts.server.bytes(), "or move the tablespaces into the data directory")?;
+        let folder = self.parts.private.path().join("files");
+        let words = words(&self.parts.program, &self.parts.physical, Some(&folder), self.parent_file());
+        let password = self.parts.connector.password("replication")?;
+        let hear = self.reading.hear.clone();
+        let run = child(&words, &self.parts.connector, password).stall(SILENCE);
+        run.run(stop, &mut |line| hear(line)).map_err(|e| self.explain(failed(&doing, e), true))?;
+        let io = |e: std::io::Error| Error::new(ErrorKind::Failed, &doing, e.to_string());
+        self.note(std::fs::read(folder.join(MANIFEST)).map_err(io)?)?;
+        let own = self.parts.server.tablespaces.iter().map(|t| format!("{}.tar", t.oid));
+        let expected: Vec<String> = std::iter::once("base.tar".to_owned()).chain(own).collect();
+        let mut found = BTreeMap::new();
+        for entry in std::fs::read_dir(&folder).map_err(io)? {
+            let entry = entry.map_err(io)?;
+            found.insert(entry.file_name().to_string_lossy().into_owned(), entry.path());
+        }
+        found.remove(MANIFEST);
+        if expected.iter().collect::<BTreeSet<_>>() != found.keys().collect() {
+            let wrote: Vec<&str> = found.keys().map(String::as_str).collect();
+            let text = format!("it wrote {} where {} were expected", wrote.join(", "), expected.join(", "));
+            return Err(Error::new(ErrorKind::Busy, doing, text)
+                .hint("A tablespace was made or dropped meanwhile; run it again."));
+        }
+        Ok(expected.iter().map(|name| (file(name, Phase::Data), Content::File(found[name].clone()))).collect())
+    }
+
+    fn parent_file(&self) -> Option<&std::path::Path> {
+        self.parts.parent.as_ref().map(|(_, path)| path.as_path())
+    }
+
+    /// Takes the manifest, and from it where the backup stands.
+    fn note(&self, record: Vec<u8>) -> Result<()> {
+        let position = position(&record, &self.parts.server.system)?;
+        let fresh = self.position.set(position).is_ok() && self.record.set(record).is_ok();
+        if fresh { Ok(()) } else { Err(Error::new(ErrorKind::Damaged, self.doing(), "it wrote two manifests")) }
+    }
+
+    /// What to do where the program could not even begin.
+    fn explain(&self, error: Error, early: bool) -> Error {
+        if error.kind != ErrorKind::Failed || !early {
+            return error;
+        }
+        let (role, port) = (&self.parts.server.role, self.parts.connector.port);
+        error.hint(format!(
+            "If it could not connect: pg_hba.conf of the server at port {port} needs a line such as `host replication {role} \
+             ADDRESS scram-sha-256` (`local replication {role} …` for a socket), and max_wal_senders a free place."
+        ))
+    }
+
+    /// Runs the program and cuts what it writes.
+    fn stream(&self, out: &mut dyn Out, stop: &Stop) -> Result<Proof> {
+        let doing = self.doing();
+        let words = words(&self.parts.program, &self.parts.physical, None, self.parent_file());
+        let password = self.parts.connector.password("replication")?;
+        let hear = self.reading.hear.clone();
+        let mut cut =
+            Cut { notes: Notes::default(), tar: TarReader::new(), buffer: None, chunk: self.reading.chunk, out };
+        let ended = child(&words, &self.parts.connector, password).stream(
+            stop,
+            &mut |bytes| cut.push(bytes).map_err(Ended::Cut),
+            &mut |line| hear(line),
+        );
+        match ended {
+            Ok(_) => {}
+            Err(Ended::Cut(error)) => return Err(Error { doing, ..error }),
+            Err(Ended::Child(error)) => {
+                let early = cut.notes.seen == 0;
+                return Err(self.explain(failed(&doing, error), early));
+            }
+        }
+        let notes = cut.finish().map_err(|error| Error { doing: doing.clone(), ..error })?;
+        let record =
+            notes.record.ok_or_else(|| Error::new(ErrorKind::Damaged, doing, "what it wrote holds no manifest"))?;
+        self.note(record)?;
+        Ok(Proof::default())
+    }
+
+    /// A staged tar file, read once and then removed.
+    fn staged(&self, path: &std::path::Path, base: bool, out: &mut dyn Out, stop: &Stop) -> Result<Proof> {
+        let doing = format!("read {}", path.file_name().unwrap_or_default().to_string_lossy());
+        let io = |e: std::io::Error| Error::new(ErrorKind::Failed, &doing, e.to_string());
+        let mut cut =
+            Cut { notes: Notes::default(), tar: TarReader::new(), buffer: None, chunk: self.reading.chunk, out };
+        cut.notes.label = !base;
+        let mut file = File::open(path).map_err(io)?;
+        let mut bytes = vec![0; 256 << 10];
+        loop {
+            stop.check()?;
+            match file.read(&mut bytes).map_err(io)? {
+                0 => break,
+                n => cut.push(&bytes[..n])?,
+            }
+        }
+        cut.finish()?;
+        std::fs::remove_file(path).map_err(io)?;
+        Ok(Proof::default())
+    }
+}
+
+/// A file of the artifact.
+fn file(name: &str, phase: Phase) -> Member {
+    Member::new(UNIT, name, Kind::File, phase)
+}
+
+/// Why a stream came to no good end.
+enum Ended {
+    Child(ChildError),
+    Cut(Error),
+}
+
+impl From<ChildError> for Ended {
+    fn from(error: ChildError) -> Ended {
+        Ended::Child(error)
+    }
+}
+
+/// What is kept of a tar file that passes by.
+#[derive(Default)]
+struct Notes {
+    /// Files seen.
+    seen: usize,
+    /// Whether the label was among them.
+    label: bool,
+    /// Whether the manifest is passing now.
+    open: bool,
+    record: Option<Vec<u8>>,
+}
+
+impl TakeTar for Notes {
+    type Error = Error;
+
+    fn begin(&mut self, entry: &TarEntry) -> Result<()> {
+        self.seen += 1;
+        self.label |= entry.path.as_os_str() == LABEL;
+        self.open = entry.path.as_os_str() == MANIFEST;
+        if self.open {
+            self.record = Some(Vec::new());
+        }
+        Ok(())
+    }
+
+    fn bytes(&mut self, bytes: &[u8]) -> Result<()> {
+        if self.open {
+            self.record.get_or_insert_default().extend_from_slice(bytes);
+        }
+        Ok(())
+    }
+
+    fn end(&mut self) -> Result<()> {
+        self.open = false;
+        Ok(())
+    }
+}
+
+impl From<TarError> for Error {
+    fn from(error: TarError) -> Error {
+        Error::new(ErrorKind::Damaged, "read a tar file", error.to_string())
+    }
+}
+
+/// Cuts a tar file into chunks while it is read.
+struct Cut<'a> {
+    notes: Notes,
+    tar: TarReader,
+    buffer: Option<Vec<u8>>,
+    chunk: usize,
+    out: &'a mut dyn Out,
+}
+
+impl Cut<'_> {
+    fn push(&mut self, mut bytes: &[u8]) -> Result<()> {
+        self.tar.push(bytes, &mut self.notes)?;
+        while !bytes.is_empty() {
+            let mut buffer = match self.buffer.take() {
+                Some(buffer) => buffer,
+                None => self.out.buffer()?,
+            };
+            let used = bytes.len().min(self.chunk - buffer.len());
+            buffer.extend_from_slice(&bytes[..used]);
+            bytes = &bytes[used..];
+            if buffer.len() == self.chunk {
+                self.out.chunk(buffer, Proof::default())?;
+            } else {
+                self.buffer = Some(buffer);
+            }
+        }
+        Ok(())
+    }
+
+    fn finish(mut self) -> Result<Notes> {
+        if let Some(buffer) = self.buffer.take() {
+            self.out.chunk(buffer, Proof::default())?;
+        }
+        self.tar.finish()?;
+        if self.notes.label {
+            return Ok(self.notes);
+        }
+        Err(Error::new(ErrorKind::Damaged, "read a tar file", format!("it holds no {LABEL}: it is no base backup")))
+    }
+}
+
+impl Snapshot for PhysicalSnapshot {
+    fn members(&self) -> &[Member] {
+        &self.members
+    }
+
+    fn pieces(&self) -> Vec<Piece> {
+        (0..self.members.len()).map(|member| Piece { member, number: 0 }).collect()
+    }
+
+    fn workers(&self) -> usize {
+        1
+    }
+
+    fn read(&self, _worker: usize, piece: &Piece, out: &mut dyn Out, stop: &Stop) -> Result<Proof> {
+        let bytes = match &self.contents[piece.member] {
+            Content::Stream => return self.stream(out, stop),
+            Content::File(path) => return self.staged(path, self.members[piece.member].name == "base.tar", out, stop),
+            Content::Bytes(bytes) => bytes,
+            Content::Record => self.record.get().expect("BUG: a manifest read before its backup"),
+        };
+        for part in bytes.chunks(self.reading.chunk) {
+            let mut buffer = out.buffer()?;
+            buffer.extend_from_slice(part);
+            out.chunk(buffer, Proof::default())?;
+        }
+        Ok(Proof::default())
+    }
+
+    fn finish(&self, stop: &Stop) -> Result<()> {
+        // The slot is needed no more.
+        drop(self.client.lock().expect("no panic while locked").take());
+        Ok(stop.check()?)
+    }
+
+    fn position(&self) -> Option<&Position> {
+        self.position.get()
+    }
+
+    fn parent(&self) -> Option<&Id> {
+        self.parts.parent.as_ref().map(|(id, _)| id)
+    }
+
+    fn version(&self) -> &str {
+        &self.version
+    }
+
+    fn inconsistent(&self) -> &[String] {
+        &[]
+    }
+
+    fn not_included(&self) -> &[String] {
+        &self.not_included
+    }
+
+    fn lost(&self) -> &[String] {
+        &self.parts.config.lost
+    }
+
+    fn warnings(&self) -> Vec<String> {
+        self.parts.warnings.clone()
+    }
+
+    fn estimate(&self) -> u64 {
+        self.parts.server.bytes()
+    }
+
+    fn remarks(&self) -> &[String] {
+        &self.parts.remarks
+    }
+}

@@ -1,0 +1,82 @@
+//! Which backup an increment adds to: the newest that is whole, in every store this one goes to.
+//!
+//! Knows no server: whether the server can still tell what changed since then is the source's to say. An increment is
+//! worth what its chain is worth, so a chain with a damaged link, or one that a store lacks, is not added to.
+
+use crate::artifact::{EntryLine, Manifest};
+use crate::base::{Secret, Stop};
+use crate::job::SourceSpec;
+use crate::pipeline::{Fetch, Meter};
+use crate::plan::Backup;
+use crate::run::Say;
+use crate::shelf::{Shelf, Shelved, lineage};
+use crate::source::{RECORD, contract::Parent};
+use crate::step::copies::Copies;
+use crate::step::fault::Fault;
+use crate::step::perform::Steps;
+
+impl Steps {
+    /// The backup that this one may add to; `None` is a full one, and the log says why.
+    pub(super) fn parent(
+        &self,
+        backup: &Backup,
+        copies: &Copies<'_>,
+        password: Option<&Secret>,
+        say: &Say,
+        stop: &Stop,
+    ) -> Result<Option<Parent>, Fault> {
+        let SourceSpec::Cluster(spec) = &backup.source.spec else { return Ok(None) };
+        if !spec.physical.incremental {
+            return Ok(None);
+        }
+        let mut listings = Vec::new();
+        for shelf in copies.shelves() {
+            listings.push((shelf, shelf.list(stop)?.artifacts));
+        }
+        let Some(((shelf, first), others)) = listings.split_first() else { return Ok(None) };
+        let everywhere = |a: &&Shelved| {
+            is_whole(first, a)
+                && others.iter().all(|(_, all)| all.iter().any(|o| o.manifest.id == a.manifest.id && is_whole(all, o)))
+        };
+        let Some(newest) = first.iter().rev().find(everywhere) else {
+            say.info("a full backup: no earlier one is whole in every store");
+            return Ok(None);
+        };
+        let full = lineage(first, newest).ok().and_then(|chain| chain.first().copied()).unwrap_or(newest);
+        let age = self.world.clock.now().duration_since(full.manifest.started);
+        if age.as_secs() >= spec.physical.full_every.as_secs() as i64 {
+            say.info(format!("a full backup: the last full one is {}", full.manifest.id));
+            return Ok(None);
+        }
+        let manifest = &newest.manifest;
+        match record(shelf, manifest, password, stop) {
+            Ok(record) => Ok(Some(Parent { id: manifest.id.clone(), position: manifest.position.clone(), record })),
+            Err(fault) if fault.is_damage() => {
+                say.info(format!("a full backup: {}: {fault}", manifest.key));
+                Ok(None)
+            }
+            Err(fault) => Err(fault),
+        }
+    }
+}
+
+/// Whether an artifact and all it adds to are there, and none was found damaged.
+fn is_whole(all: &[Shelved], artifact: &Shelved) -> bool {
+    lineage(all, artifact).is_ok_and(|chain| chain.iter().all(|a| !a.is_damaged()))
+}
+
+/// What the engine wrote down of a backup.
+fn record(shelf: &Shelf, manifest: &Manifest, password: Option<&Secret>, stop: &Stop) -> Result<Vec<u8>, Fault> {
+    let meter = Meter::default();
+    let password = password.filter(|_| manifest.sealed);
+    let fetch = Fetch { store: shelf.store().as_ref(), manifest, password, meter: &meter };
+    let own: Vec<&EntryLine> = manifest.entries.iter().filter(|e| manifest.members[e.member].name == RECORD).collect();
+    let mut bytes = Vec::new();
+    for group in fetch.groups(&own) {
+        fetch.group(&group, stop, &mut |_, raw| {
+            bytes.extend_from_slice(&raw);
+            Ok(())
+        })?;
+    }
+    Ok(bytes)
+}
