@@ -18,6 +18,7 @@ const AFTER: Field =
     field("after", Form::List, "", "Steps to wait for: a name (`freeze`) or address (`dump/shop`); order only.");
 const TLS: Form = Form::Choice(&["verify-full", "verify-ca", "require", "off"]);
 const ENGINE: Form = Form::Choice(&["native", "mydumper", "mysqldump", "mariadb-dump", "pg_dump"]);
+const FORMAT: Form = Form::Choice(&["custom", "directory", "plain"]);
 const UNPACK: Field =
     field("unpack", Form::Switch, "#false", "Of files: unpack them, and prove them by `pg_verifybackup`.");
 const KEY: Field = field(
@@ -336,18 +337,8 @@ pub const KINDS: &[Kind] = &[
         ready: true,
         doc: "Dumps sources, one chain each: one read of the source however many stores; only SQLite, `mydumper` and directories of `pg_dump` are staged.",
         fields: &[
-            field(
-                "engine",
-                ENGINE,
-                "native",
-                "What reads the source; the programs are for `mysql` and `postgres` (README, *Engines*).",
-            ),
-            field(
-                "format",
-                Form::Choice(&["custom", "directory", "plain"]),
-                "custom",
-                "What `pg_dump` writes: an archive, a file for each table, SQL.",
-            ),
+            field("engine", ENGINE, "native", "What reads the source; the others are programs (README, *Engines*)."),
+            field("format", FORMAT, "custom", "What `pg_dump` writes: an archive, a file for each table, SQL."),
             field("threads", Form::Number(1, 64), "the job's", "Connections."),
             field("chunk", Form::Size, "4MiB", "Size of an entry before compression, 64KiB to 256MiB."),
             AFTER,
