@@ -228,30 +228,30 @@ fn file_offsets(restore: &Restore<'_>, entries: &[&EntryLine]) -> BTreeMap<u64, 
 /// Rows and digests of every table, against the manifest.
 fn recount(restore: &Restore<'_>, kept: &BTreeSet<usize>, stop: &Stop) -> Result<Vec<Damage>, Error> {
     let manifest = restore.fetch.manifest;
-    let damage = Mutex::new(Vec::new());
     // A restored file brings its tables along, so they are recounted whether or not their SQL was loaded.
     let whole_file = restore.loading.members.iter().any(|m| m.kind == Kind::File);
     let tables: Vec<(usize, Proof)> =
         manifest.proofs().into_iter().filter(|(i, _)| whole_file || restore.chosen[*i]).collect();
     // What was kept was counted when this restore began.
     let tables: Vec<(usize, Proof)> = tables.into_iter().filter(|(i, _)| !kept.contains(i)).collect();
+    let mut work: Vec<(usize, usize)> = Vec::new();
+    for (table, (index, _)) in tables.iter().enumerate() {
+        let parts = restore.target.parts(&manifest.members[*index], stop)?;
+        work.extend((0..parts).map(|part| (table, part)));
+    }
+    let found: Vec<Mutex<Proof>> = tables.iter().map(|_| Mutex::default()).collect();
     let failure = FirstFailure::new(stop);
     let next = AtomicUsize::new(0);
     std::thread::scope(|scope| {
-        for worker in 0..restore.target.workers().clamp(1, tables.len().max(1)) {
-            let (failure, next, damage, tables) = (&failure, &next, &damage, &tables);
+        for worker in 0..restore.target.workers().clamp(1, work.len().max(1)) {
+            let (failure, next, found, work, tables) = (&failure, &next, &found, &work, &tables);
             scope.spawn(move || {
                 failure.run(|| {
-                    while let Some((index, expected)) = tables.get(next.fetch_add(1, Ordering::SeqCst)) {
+                    while let Some((table, part)) = work.get(next.fetch_add(1, Ordering::SeqCst)) {
                         failure.stop.check()?;
-                        let member = &manifest.members[*index];
-                        let found = restore.target.prove(worker, member, &failure.stop)?;
-                        if found != *expected {
-                            let show = |p: Proof| format!("{} rows with digest {}", p.rows, p.digest);
-                            let difference =
-                                Damage::Rows { title: member.title(), expected: show(*expected), found: show(found) };
-                            damage.lock().expect("no panic while locked").push(difference);
-                        }
+                        let member = &manifest.members[tables[*table].0];
+                        let own = restore.target.prove_part(worker, member, *part, &failure.stop)?;
+                        *found[*table].lock().expect("no panic while locked") += own;
                     }
                     Ok(())
                 });
@@ -259,5 +259,14 @@ fn recount(restore: &Restore<'_>, kept: &BTreeSet<usize>, stop: &Stop) -> Result
         }
     });
     failure.result()?;
-    Ok(damage.into_inner().expect("no panic while locked"))
+    let mut damage = Vec::new();
+    for ((index, expected), found) in tables.iter().zip(found) {
+        let found = found.into_inner().expect("no panic while locked");
+        if found != *expected {
+            let show = |p: Proof| format!("{} rows with digest {}", p.rows, p.digest);
+            let title = manifest.members[*index].title();
+            damage.push(Damage::Rows { title, expected: show(*expected), found: show(found) });
+        }
+    }
+    Ok(damage)
 }

@@ -476,6 +476,16 @@ pub trait Target: Send + Sync {
     /// Recounts the rows of a member that were loaded.
     fn prove(&self, worker: usize, member: &Member, stop: &Stop) -> Result<Proof>;
 
+    /// In how many parts a member is best recounted.
+    fn parts(&self, _member: &Member, _stop: &Stop) -> Result<usize> {
+        Ok(1)
+    }
+
+    /// Recounts one part of a member; the sum of all is what [`Target::prove`] would find.
+    fn prove_part(&self, worker: usize, member: &Member, _part: usize, stop: &Stop) -> Result<Proof> {
+        self.prove(worker, member, stop)
+    }
+
     /// Lets loose what must not run before everything is proven: events. Called once, after the last `prove`.
     /// What the target refused is returned; the rest is let loose.
     fn release(&self, stop: &Stop) -> Result<Vec<Refused>>;

@@ -61,6 +61,11 @@ impl Later {
         counts
     }
 
+    /// How many pieces of a round come after this one.
+    pub fn left(&self, round: usize, number: usize) -> usize {
+        self.rounds.lock().expect("no panic while locked")[round].len() - number - 1
+    }
+
     /// Takes a piece of work.
     pub fn take(&self, round: usize, number: usize) -> Vec<Waiting> {
         std::mem::take(&mut self.rounds.lock().expect("no panic while locked")[round][number])

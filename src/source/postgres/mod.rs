@@ -26,6 +26,7 @@ pub mod physical;
 pub mod place;
 pub mod present;
 pub mod program;
+mod recount;
 mod rows;
 mod script;
 mod secure;

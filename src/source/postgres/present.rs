@@ -7,8 +7,6 @@ use postgres::Client;
 use crate::artifact::{Kind, Member};
 use crate::source::contract::Result;
 use crate::source::postgres::fault::wrap;
-use crate::source::postgres::rows::TableRows;
-use crate::source::postgres::survey::relations;
 
 /// Relations of a database, and what each is.
 #[derive(Debug, Default)]
@@ -82,30 +80,4 @@ impl Present {
             | Kind::Script => false,
         }
     }
-}
-
-/// Tables as they are read back, by schema and name.
-pub type Layouts = BTreeMap<(String, String), TableRows>;
-
-/// The tables of a database as they are read back.
-pub fn layouts(client: &mut Client, unit: &str) -> Result<Layouts> {
-    let relations = relations(client, unit)?;
-    let sql = "SELECT attrelid, attname::text FROM pg_catalog.pg_attribute \
-               WHERE attnum > 0 AND NOT attisdropped AND attgenerated::text = '' ORDER BY attrelid, attnum";
-    let rows = client.query(sql, &[]).map_err(|e| wrap(&format!("read the columns of {unit}"), e))?;
-    let mut columns: BTreeMap<u32, Vec<String>> = BTreeMap::new();
-    for row in &rows {
-        columns.entry(row.get(0)).or_default().push(row.get(1));
-    }
-    let table = |relation: &crate::source::postgres::survey::Relation| {
-        let condition = relation.extension.clone().and_then(|(_, c)| c).filter(|c| !c.trim().is_empty());
-        let rows = TableRows {
-            schema: relation.schema.clone(),
-            name: relation.name.clone(),
-            columns: columns.get(&relation.oid).cloned().unwrap_or_default(),
-            condition,
-        };
-        ((relation.schema.clone(), relation.name.clone()), rows)
-    };
-    Ok(relations.iter().filter(|r| r.has_rows()).map(table).collect())
 }

@@ -123,10 +123,10 @@ impl TableRows {
         Ok(total)
     }
 
-    /// Rows and digest of the whole table.
-    pub fn prove(&self, wire: &mut Wire, stop: &Stop) -> Result<Proof> {
+    /// Rows and digest of some pages.
+    pub fn prove(&self, wire: &mut Wire, pages: Pages, stop: &Stop) -> Result<Proof> {
         let mut digest = RowDigest::new();
-        self.lines(wire, Pages::ALL, stop, &mut |line| {
+        self.lines(wire, pages, stop, &mut |line| {
             digest.line(&line[..line.len() - 1]);
             Ok(())
         })?;

@@ -17,15 +17,15 @@ use crate::source::postgres::admit::{Admission, is_global};
 use crate::source::postgres::aside;
 use crate::source::postgres::connect::{Connector, server_version};
 use crate::source::postgres::creation;
-use crate::source::postgres::definition::{OWNER, literal};
+use crate::source::postgres::definition::OWNER;
 use crate::source::postgres::fault::{run, wrap, wrap_io};
 use crate::source::postgres::fit::Fit;
 use crate::source::postgres::large;
 use crate::source::postgres::later::{Later, Waiting};
-use crate::source::postgres::present::{Layouts, Present, layouts};
+use crate::source::postgres::present::Present;
+use crate::source::postgres::recount::Recount;
 use crate::source::postgres::script::{Left, run_script};
 use crate::source::postgres::staged::{Archives, How};
-use crate::source::postgres::wire::Wire;
 
 /// Bytes of rows that are sent in one message.
 const MESSAGE: usize = 256 << 10;
@@ -42,10 +42,7 @@ pub struct PostgresTarget {
     number: u32,
     /// Guards each worker's connection that loads.
     loaders: Vec<Slot>,
-    /// Guards each worker's connection that recounts.
-    readers: Vec<Mutex<Option<(String, Wire)>>>,
-    /// Guards the tables of databases that were recounted.
-    layouts: Mutex<BTreeMap<String, Layouts>>,
+    recount: Recount,
     /// Guards the new name, once it is known.
     rename: Mutex<Option<String>>,
     /// Guards how it is restored: without owners, a part.
@@ -74,8 +71,7 @@ impl PostgresTarget {
             connector: connector.clone(),
             number,
             loaders: (0..workers).map(|_| Mutex::default()).collect(),
-            readers: (0..workers).map(|_| Mutex::default()).collect(),
-            layouts: Mutex::default(),
+            recount: Recount::new(connector, number, workers),
             rename: Mutex::default(),
             terms: Mutex::default(),
             fit: Mutex::default(),
@@ -106,6 +102,13 @@ impl PostgresTarget {
 
     fn refuse(&self, what: String, error: Error) {
         self.refused.lock().expect("no panic while locked").push(Refused { what, why: error.found });
+    }
+
+    fn recounted(&self, worker: usize, member: &Member, part: Option<usize>, stop: &Stop) -> Result<Proof> {
+        stop.check()?;
+        let encoding = self.encodings.lock().expect("no panic while locked").get(&member.unit).cloned();
+        let place = (self.unit_name(&member.unit), member);
+        self.recount.prove(worker, (&place.0, place.1), part, encoding.as_deref(), stop)
     }
 
     /// Does `work` on a worker's connection to a database of the target.
@@ -397,10 +400,18 @@ impl Target for PostgresTarget {
             return self.archive(&unit, &path, stop);
         }
         let mut refused = Vec::new();
+        // Where every connection has an index to build, the server's own helpers cost more than they bring.
+        let helpers = match self.later.left(round, number) + 1 >= self.loaders.len() {
+            true => "SET max_parallel_maintenance_workers=0",
+            false => "RESET max_parallel_maintenance_workers",
+        };
         for waiting in self.later.take(round, number) {
             stop.check()?;
             let slot = &self.loaders[worker];
-            self.on(slot, &waiting.member.unit, &mut |client| self.work(client, &waiting, &mut refused))?;
+            self.on(slot, &waiting.member.unit, &mut |client| {
+                run(client, helpers, "prepare a key")?;
+                self.work(client, &waiting, &mut refused)
+            })?;
         }
         Ok(refused)
     }
@@ -419,36 +430,16 @@ impl Target for PostgresTarget {
     }
 
     fn prove(&self, worker: usize, member: &Member, stop: &Stop) -> Result<Proof> {
+        self.recounted(worker, member, None, stop)
+    }
+
+    fn parts(&self, member: &Member, stop: &Stop) -> Result<usize> {
         stop.check()?;
-        let name = self.unit_name(&member.unit);
-        let Some(schema) = &member.schema else {
-            let mut client = self.connector.session(&name, "recount")?;
-            run(&mut client, "BEGIN READ ONLY", &format!("recount {}", member.title()))?;
-            return large::prove(&mut client, stop);
-        };
-        let rows = {
-            let mut known = self.layouts.lock().expect("no panic while locked");
-            if !known.contains_key(&member.unit) {
-                known.insert(
-                    member.unit.clone(),
-                    layouts(&mut self.connector.session(&name, "recount")?, &member.unit)?,
-                );
-            }
-            known[&member.unit].get(&(schema.clone(), member.name.clone())).cloned()
-        };
-        let Some(rows) = rows else {
-            return Err(Error::new(ErrorKind::Failed, format!("recount {}", member.title()), "it is not there"));
-        };
-        let mut own = self.readers[worker].lock().expect("no panic while locked");
-        if own.as_ref().is_none_or(|(at, _)| *at != name) {
-            let mut wire = self.connector.wire(&name, "recount", stop)?;
-            let encoding = self.encodings.lock().expect("no panic while locked").get(&member.unit).cloned();
-            if let Some(encoding) = encoding {
-                wire.run(&format!("SET client_encoding={}", literal(&encoding)), "prepare the recount", stop)?;
-            }
-            *own = Some((name, wire));
-        }
-        rows.prove(&mut own.as_mut().expect("it was just made").1, stop)
+        self.recount.parts(&self.unit_name(&member.unit), member)
+    }
+
+    fn prove_part(&self, worker: usize, member: &Member, part: usize, stop: &Stop) -> Result<Proof> {
+        self.recounted(worker, member, Some(part), stop)
     }
 
     fn release(&self, stop: &Stop) -> Result<Vec<Refused>> {
