@@ -202,6 +202,9 @@ fn no_sum_is_wrong_on_mariadb_11() {
 fn without_the_lock_protocol_most_sums_are_wrong() {
     for brand in Brand::ALL {
         let figures = take(brand, true, 8);
-        assert!(figures.wrong * 2 > figures.dumps, "{brand:?}: the harness has no teeth: {figures:?}");
+        // About three of four are wrong. Of eight, chance alone gives four or fewer once in ten times, and one or none once in
+        // two thousand; only many dumps can show that it is more than half.
+        let share = if figures.dumps < 100 { 4 } else { 2 };
+        assert!(figures.wrong * share >= figures.dumps, "{brand:?}: the harness has no teeth: {figures:?}");
     }
 }

@@ -67,6 +67,7 @@ fn a_database_that_is_replaced_is_put_aside_and_not_lost() {
         let ran = space.run(&["restore", "job.kdl", "--into", &server.url()]).expect(1);
         assert!(ran.stderr.contains("--overwrite"), "{}", ran.stderr);
         assert_same(&dumped(&server, "shop"), &changed);
+        assert!(!ran.stderr.contains("--resume"), "{}", ran.stderr);
         // Somebody who is in it keeps it where it is.
         let holder = server.client("shop");
         let overwrite = ["restore", "job.kdl", "--into", &server.url(), "--overwrite"];

@@ -106,7 +106,7 @@ fn try_restore(args: &Restore, ground: &Ground) -> Result<Exit, Exit> {
     if args.dry_run {
         return Ok(Exit::Success);
     }
-    if existing.is_empty() || args.overwrite {
+    if source::resumes(&picked.manifest.kind) && (existing.is_empty() || args.overwrite) {
         permit.begin().map_err(|error| {
             complain(&format!("unable to begin the restore: the state folder can't be written: {error}"));
             Exit::Error

@@ -1,6 +1,7 @@
 //! Where bytes come from and go back to.
 
 pub mod contract;
+mod error;
 mod heard;
 mod mysql;
 mod postgres;
@@ -37,6 +38,11 @@ pub fn open(spec: &SourceSpec, name: &str, world: &World, stop: &Stop) -> Result
         SourceSpec::Cluster(spec) => Ok(Box::new(Cluster::open(spec, world, stop)?)),
         SourceSpec::Mysql(spec) => Ok(Box::new(Mysql::open(spec, world, stop)?)),
     }
+}
+
+/// Whether an interrupted restore of a kind of source can go on where it was.
+pub fn resumes(kind: &str) -> bool {
+    matches!(kind, "mysql" | "sqlite")
 }
 
 /// The dialect of the entries of a kind of source; `None` for a kind this program does not know.

@@ -8,9 +8,15 @@ use crate::source::postgres::definition::{qualified, quoted};
 use crate::source::postgres::fault::{run, wrap};
 use crate::source::postgres::present::Present;
 
-/// Renames a database; returns what the user must know.
-pub fn put_aside(client: &mut Client, name: &str) -> Result<String> {
+/// Renames a database; returns what the user must know. `home` is where questions are asked.
+pub fn put_aside(client: &mut Client, name: &str, home: &str) -> Result<String> {
     let doing = format!("put the database {name} aside");
+    if name == home {
+        let found = "it is where vex itself is connected to while it asks and creates databases";
+        let hint =
+            format!("Restore it under another name with --as, or replace parts of it with --only {name}.SCHEMA.");
+        return Err(Error::new(ErrorKind::Refused, doing, found).hint(hint));
+    }
     let sql = "SELECT pg_catalog.to_char(pg_catalog.clock_timestamp(), 'YYYYMMDD_HH24MISS')";
     let stamp: String = client.query_one(sql, &[]).map_err(|e| wrap(&doing, e))?.get(0);
     // Names have 63 bytes at most.

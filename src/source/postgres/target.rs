@@ -348,7 +348,7 @@ impl Target for PostgresTarget {
                 drop(inside);
                 match loading.scratch {
                     true => aside::drop_database(&mut client, &name)?,
-                    false => self.remark(aside::put_aside(&mut client, &name)?),
+                    false => self.remark(aside::put_aside(&mut client, &name, self.connector.home())?),
                 }
             }
         }
