@@ -6,10 +6,12 @@
 mod backup;
 mod export;
 mod fetch;
+mod finish;
 mod join;
 mod meter;
 mod pool;
 mod queue;
+mod recount;
 mod restore;
 mod send;
 mod shape;

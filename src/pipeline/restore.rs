@@ -11,6 +11,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use crate::artifact::{Damage, EntryLine, Kind, Member, Phase, Proof};
 use crate::base::Stop;
 use crate::pipeline::fetch::Fetch;
+use crate::pipeline::finish::finish;
+use crate::pipeline::recount::Recount;
 use crate::pipeline::stage::{Error, FirstFailure};
 use crate::source::contract::{ErrorKind, Load, Loading, Objection, Target};
 
@@ -42,21 +44,34 @@ pub fn restore(restore: &Restore<'_>, stop: &Stop) -> Result<Vec<Damage>, Error>
         restore.target.prepare(restore.loading, stop)?;
     }
     let left = Mutex::new(Vec::new());
+    let mut recount = None;
     for phase in [Phase::Before, Phase::Data, Phase::After] {
         let own: Vec<&EntryLine> =
             chosen.iter().copied().filter(|e| manifest.members[e.member].phase == phase).collect();
         load_phase(restore, &own, if phase == Phase::Data { restore.target.workers() } else { 1 }, &left, stop)?;
-        if phase != Phase::Before {
-            // Indexes and archives of a program are the server's work, however long it takes.
-            restore.fetch.meter.wait();
-            make_later(restore.target, &left, stop)?;
-            restore.fetch.meter.go_on();
+        if phase == Phase::Before {
+            continue;
         }
+        if phase == Phase::After && restore.target.counts_early() {
+            recount = Some(Recount::new(manifest, restore.target, counted(restore, &kept), stop)?);
+        }
+        // Indexes and archives of a program are the server's work, however long it takes.
+        restore.fetch.meter.wait();
+        finish(restore.target, restore.target.later(), recount.as_ref(), &left, stop)?;
+        restore.fetch.meter.go_on();
     }
     restore.target.settle(stop)?;
     restore.fetch.meter.wait();
+    let recount = match recount {
+        Some(recount) => recount,
+        None => {
+            let recount = Recount::new(manifest, restore.target, counted(restore, &kept), stop)?;
+            finish(restore.target, Vec::new(), Some(&recount), &left, stop)?;
+            recount
+        }
+    };
     let mut damage = left.into_inner().expect("no panic while locked");
-    damage.extend(recount(restore, &kept, stop)?);
+    damage.extend(recount.differences());
     let refused = restore.target.release(stop)?;
     damage.extend(refused.into_iter().map(|r| Damage::Left { what: r.what, why: r.why }));
     for member in restore.target.missing(&restore.loading.members, stop)? {
@@ -133,6 +148,14 @@ fn kept(restore: &Restore<'_>, stop: &Stop) -> Result<BTreeSet<usize>, Error> {
     Ok(kept.into_inner().expect("no panic while locked"))
 }
 
+/// The tables that are recounted, and what they should have; those that were kept were counted when the restore began.
+fn counted(restore: &Restore<'_>, kept: &BTreeSet<usize>) -> Vec<(usize, Proof)> {
+    // A restored file brings its tables along, so they are recounted whether or not their SQL was loaded.
+    let whole_file = restore.loading.members.iter().any(|m| m.kind == Kind::File);
+    let proofs = restore.fetch.manifest.proofs().into_iter();
+    proofs.filter(|(i, _)| (whole_file || restore.chosen[*i]) && !kept.contains(i)).collect()
+}
+
 fn what(member: &Member) -> String {
     format!("{} {}", member.kind.word(), member.title())
 }
@@ -179,35 +202,6 @@ fn load_phase(
     failure.result()
 }
 
-/// Makes what waited for the rows, each round on all connections.
-fn make_later(target: &dyn Target, left: &Mutex<Vec<Damage>>, stop: &Stop) -> Result<(), Error> {
-    for (round, count) in target.later().into_iter().enumerate() {
-        let failure = FirstFailure::new(stop);
-        let next = AtomicUsize::new(0);
-        std::thread::scope(|scope| {
-            for worker in 0..target.workers().min(count) {
-                let (failure, next) = (&failure, &next);
-                scope.spawn(move || {
-                    failure.run(|| {
-                        loop {
-                            let number = next.fetch_add(1, Ordering::SeqCst);
-                            if number >= count {
-                                return Ok(());
-                            }
-                            failure.stop.check()?;
-                            let refused = target.make(worker, round, number, &failure.stop)?;
-                            let lines = refused.into_iter().map(|r| Damage::Left { what: r.what, why: r.why });
-                            left.lock().expect("no panic while locked").extend(lines);
-                        }
-                    });
-                });
-            }
-        });
-        failure.result()?;
-    }
-    Ok(())
-}
-
 /// Where each chunk of a file stands in the file, by the chunk's offset in the container.
 fn file_offsets(restore: &Restore<'_>, entries: &[&EntryLine]) -> BTreeMap<u64, u64> {
     let members = &restore.fetch.manifest.members;
@@ -223,50 +217,4 @@ fn file_offsets(restore: &Restore<'_>, entries: &[&EntryLine]) -> BTreeMap<u64, 
         at += chunk.raw;
     }
     offsets
-}
-
-/// Rows and digests of every table, against the manifest.
-fn recount(restore: &Restore<'_>, kept: &BTreeSet<usize>, stop: &Stop) -> Result<Vec<Damage>, Error> {
-    let manifest = restore.fetch.manifest;
-    // A restored file brings its tables along, so they are recounted whether or not their SQL was loaded.
-    let whole_file = restore.loading.members.iter().any(|m| m.kind == Kind::File);
-    let tables: Vec<(usize, Proof)> =
-        manifest.proofs().into_iter().filter(|(i, _)| whole_file || restore.chosen[*i]).collect();
-    // What was kept was counted when this restore began.
-    let tables: Vec<(usize, Proof)> = tables.into_iter().filter(|(i, _)| !kept.contains(i)).collect();
-    let mut work: Vec<(usize, usize)> = Vec::new();
-    for (table, (index, _)) in tables.iter().enumerate() {
-        let parts = restore.target.parts(&manifest.members[*index], stop)?;
-        work.extend((0..parts).map(|part| (table, part)));
-    }
-    let found: Vec<Mutex<Proof>> = tables.iter().map(|_| Mutex::default()).collect();
-    let failure = FirstFailure::new(stop);
-    let next = AtomicUsize::new(0);
-    std::thread::scope(|scope| {
-        for worker in 0..restore.target.workers().clamp(1, work.len().max(1)) {
-            let (failure, next, found, work, tables) = (&failure, &next, &found, &work, &tables);
-            scope.spawn(move || {
-                failure.run(|| {
-                    while let Some((table, part)) = work.get(next.fetch_add(1, Ordering::SeqCst)) {
-                        failure.stop.check()?;
-                        let member = &manifest.members[tables[*table].0];
-                        let own = restore.target.prove_part(worker, member, *part, &failure.stop)?;
-                        *found[*table].lock().expect("no panic while locked") += own;
-                    }
-                    Ok(())
-                });
-            });
-        }
-    });
-    failure.result()?;
-    let mut damage = Vec::new();
-    for ((index, expected), found) in tables.iter().zip(found) {
-        let found = found.into_inner().expect("no panic while locked");
-        if found != *expected {
-            let show = |p: Proof| format!("{} rows with digest {}", p.rows, p.digest);
-            let title = manifest.members[*index].title();
-            damage.push(Damage::Rows { title, expected: show(*expected), found: show(found) });
-        }
-    }
-    Ok(damage)
 }

@@ -400,6 +400,11 @@ pub trait Target: Send + Sync {
     /// Recounts the rows of a member that were loaded.
     fn prove(&self, worker: usize, member: &Member, stop: &Stop) -> Result<Proof>;
 
+    /// Whether members can be recounted while what waited for the rows is made.
+    fn counts_early(&self) -> bool {
+        false
+    }
+
     /// In how many parts a member is best recounted.
     fn parts(&self, _member: &Member, _stop: &Stop) -> Result<usize> {
         Ok(1)

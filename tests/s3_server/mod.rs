@@ -3,6 +3,7 @@
 //! `storage` is what a good service does, `proxy` is what goes wrong on the way and what came by. Nothing leaves
 //! 127.0.0.1; the keys are obvious fakes.
 
+mod parts;
 mod proxy;
 mod storage;
 

@@ -2,7 +2,7 @@
 //!
 //! Added here: a folder is no object; pages as small as a test wants, keys in URL encoding, `NoSuchUpload`, a list of uploads, and writes
 //! under a condition one after the other (`s3s-fs` looks and writes in two steps). `s3s-fs` does not check the CRC32C
-//! of parts either: `proxy` does.
+//! of parts either: `proxy` does. Parts are written, and put together, by `parts`.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -13,6 +13,8 @@ use s3s::dto::*;
 use s3s::{S3, S3Request, S3Response, S3Result, s3_error};
 use s3s_fs::FileSystem;
 
+use super::parts;
+
 /// Uploads under way, by name.
 pub type Uploads = Arc<Mutex<BTreeMap<String, Pending>>>;
 
@@ -20,6 +22,9 @@ pub type Uploads = Arc<Mutex<BTreeMap<String, Pending>>>;
 pub struct Pending {
     pub key: String,
     pub began: SystemTime,
+    /// The parts that came, by number.
+    pub parts: BTreeMap<i32, parts::Part>,
+    pub announced: parts::Announced,
 }
 
 /// The service.
@@ -72,7 +77,12 @@ impl S3 for Storage {
     async fn get_object(&self, req: S3Request<GetObjectInput>) -> S3Result<S3Response<GetObjectOutput>> {
         self.object(&req.input.bucket, &req.input.key)?;
         let condition = req.input.if_match.clone();
-        let answer = self.files.get_object(req).await?;
+        let place = self.root.join(&req.input.bucket).join(&req.input.key);
+        let mut answer = self.files.get_object(req).await?;
+        // A range is read at once, not in the small pieces of `s3s-fs`.
+        if let Some(range) = answer.output.content_range.clone() {
+            answer.output.body = Some(parts::range(place, range).await?);
+        }
         if let (Some(ETagCondition::ETag(wanted)), Some(found)) = (condition, &answer.output.e_tag)
             && wanted.value() != found.value()
         {
@@ -111,13 +121,29 @@ impl S3 for Storage {
         let key = req.input.key.clone();
         let answer = self.files.create_multipart_upload(req).await?;
         let id = answer.output.upload_id.clone().unwrap();
-        self.uploads.lock().unwrap().insert(id, Pending { key, began: SystemTime::now() });
+        self.uploads
+            .lock()
+            .unwrap()
+            .insert(id, Pending { key, began: SystemTime::now(), parts: BTreeMap::new(), announced: BTreeMap::new() });
         Ok(answer)
     }
 
     async fn upload_part(&self, req: S3Request<UploadPartInput>) -> S3Result<S3Response<UploadPartOutput>> {
-        self.known(&req.input.upload_id)?;
-        self.files.upload_part(req).await
+        let UploadPartInput { body, upload_id, part_number, content_length, .. } = req.input;
+        let body = body.ok_or_else(|| s3_error!(IncompleteBody))?;
+        let at = match self.uploads.lock().unwrap().get_mut(&upload_id) {
+            Some(pending) => {
+                content_length.and_then(|n| parts::announce(&mut pending.announced, part_number, n as u64))
+            }
+            None => return Err(s3_error!(NoSuchUpload)),
+        };
+        let part = parts::write(&self.root, &upload_id, part_number, at, body).await?;
+        let e_tag = Some(ETag::Strong(part.e_tag()));
+        match self.uploads.lock().unwrap().get_mut(&upload_id) {
+            Some(pending) => pending.parts.insert(part_number, part),
+            None => return Err(s3_error!(NoSuchUpload)),
+        };
+        Ok(S3Response::new(UploadPartOutput { e_tag, ..Default::default() }))
     }
 
     async fn list_parts(&self, req: S3Request<ListPartsInput>) -> S3Result<S3Response<ListPartsOutput>> {
@@ -132,9 +158,21 @@ impl S3 for Storage {
         let _turn = self.turn.lock().await;
         let id = req.input.upload_id.clone();
         self.known(&id)?;
-        let answer = self.files.complete_multipart_upload(req).await?;
+        let input = req.input;
+        let taken = self.root.join(&input.bucket).join(&input.key).exists();
+        if taken && input.if_none_match.as_ref().is_some_and(ETagCondition::is_any) {
+            return Err(s3_error!(PreconditionFailed, "At least one of the preconditions you specified did not hold."));
+        }
+        let named = input.multipart_upload.and_then(|m| m.parts).unwrap_or_default();
+        let sent = self.uploads.lock().unwrap().get(&id).map(|u| u.parts.clone()).unwrap_or_default();
+        let e_tag = parts::complete(&self.root, (&input.bucket, &input.key), &id, &named, &sent).await?;
         self.uploads.lock().unwrap().remove(&id);
-        Ok(answer)
+        Ok(S3Response::new(CompleteMultipartUploadOutput {
+            bucket: Some(input.bucket),
+            key: Some(input.key),
+            e_tag: Some(ETag::Strong(e_tag)),
+            ..Default::default()
+        }))
     }
 
     async fn abort_multipart_upload(

@@ -433,6 +433,10 @@ impl Target for PostgresTarget {
         self.recounted(worker, member, None, stop)
     }
 
+    fn counts_early(&self) -> bool {
+        true
+    }
+
     fn parts(&self, member: &Member, stop: &Stop) -> Result<usize> {
         stop.check()?;
         self.recount.parts(&self.unit_name(&member.unit), member)
