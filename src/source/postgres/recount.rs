@@ -12,8 +12,8 @@ use crate::source::postgres::connect::Connector;
 use crate::source::postgres::definition::literal;
 use crate::source::postgres::fault::{run, wrap};
 use crate::source::postgres::large;
-use crate::source::postgres::rows::{Pages, TableRows};
-use crate::source::postgres::survey::{measure, relations};
+use crate::source::postgres::rows::{Column, Pages, TableRows};
+use crate::source::postgres::survey::{forms, measure, relations};
 use crate::source::postgres::wire::Wire;
 
 /// Bytes of a page.
@@ -102,12 +102,14 @@ impl Recount {
         let mut client = self.connector.session(name, "recount")?;
         let mut relations = relations(&mut client, name)?;
         measure(&mut client, &mut relations)?;
-        let sql = "SELECT attrelid, attname::text FROM pg_catalog.pg_attribute \
+        let sql = "SELECT attrelid, attname::text, atttypid FROM pg_catalog.pg_attribute \
                    WHERE attnum > 0 AND NOT attisdropped AND attgenerated::text = '' ORDER BY attrelid, attnum";
         let rows = client.query(sql, &[]).map_err(|e| wrap(&format!("read the columns of {name}"), e))?;
-        let mut columns: BTreeMap<u32, Vec<String>> = BTreeMap::new();
+        let forms = forms(&mut client)?;
+        let mut columns: BTreeMap<u32, Vec<Column>> = BTreeMap::new();
         for row in &rows {
-            columns.entry(row.get(0)).or_default().push(row.get(1));
+            let form = forms.get(&row.get(2)).copied();
+            columns.entry(row.get(0)).or_default().push(Column { name: row.get(1), form });
         }
         let mut layouts = Layouts::new();
         for relation in relations.into_iter().filter(|r| r.has_rows()) {

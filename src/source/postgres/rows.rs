@@ -1,11 +1,13 @@
 //! Rows of a table: from `COPY … TO STDOUT` to entries and digests.
 //!
+//! They come in the binary format where every column has a form in it, and become the same lines.
 //! Invariant: the digest is made of the very lines that are written, so that reading the entry back recomputes it, and
 //! reading a restored table does too. Only an end that the server itself tells ends a reading.
 
 use crate::artifact::{Proof, RowDigest};
 use crate::base::Stop;
 use crate::source::contract::{Error, ErrorKind, Out, Result};
+use crate::source::postgres::binary::{Form, Lines};
 use crate::source::postgres::definition::{qualified, quoted};
 use crate::source::postgres::wire::Wire;
 
@@ -25,9 +27,18 @@ pub struct TableRows {
     /// Its name.
     pub name: String,
     /// The columns that COPY writes: those that are not generated.
-    pub columns: Vec<String>,
+    pub columns: Vec<Column>,
     /// Rows that belong to the database rather than to an extension, as `WHERE …`.
     pub condition: Option<String>,
+}
+
+/// A column.
+#[derive(Debug, Clone)]
+pub struct Column {
+    /// Its name.
+    pub name: String,
+    /// How its values are sent in the binary format, if vex reads that.
+    pub form: Option<Form>,
 }
 
 /// Pages of a table: from the first, up to before the second.
@@ -56,7 +67,7 @@ impl TableRows {
     }
 
     fn columns(&self) -> String {
-        self.columns.iter().map(|c| quoted(c)).collect::<Vec<_>>().join(",")
+        self.columns.iter().map(|c| quoted(&c.name)).collect::<Vec<_>>().join(",")
     }
 
     /// `"schema"."table" ("column",…)`; without columns, without parentheses.
@@ -65,8 +76,14 @@ impl TableRows {
         format!("{}{columns}", qualified(&self.schema, &self.name))
     }
 
+    /// The forms of all columns, if the binary format serves.
+    fn forms(&self) -> Option<Vec<Form>> {
+        self.columns.iter().map(|c| c.form).collect::<Option<Vec<Form>>>().filter(|forms| !forms.is_empty())
+    }
+
     /// The statement that reads some pages.
     fn select(&self, pages: Pages) -> String {
+        let format = if self.forms().is_some() { " (FORMAT binary)" } else { "" };
         let mut conditions: Vec<String> = Vec::new();
         if pages.from > 0 {
             conditions.push(format!("ctid >= '({},0)'::pg_catalog.tid", pages.from));
@@ -80,10 +97,11 @@ impl TableRows {
             conditions.push(format!("({bare})"));
         }
         if conditions.is_empty() {
-            return format!("COPY {} TO STDOUT", self.place());
+            return format!("COPY {} TO STDOUT{format}", self.place());
         }
         let table = qualified(&self.schema, &self.name);
-        format!("COPY (SELECT {} FROM ONLY {table} WHERE {}) TO STDOUT", self.columns(), conditions.join(" AND "))
+        let conditions = conditions.join(" AND ");
+        format!("COPY (SELECT {} FROM ONLY {table} WHERE {conditions}) TO STDOUT{format}", self.columns())
     }
 
     /// Reads pages as entries.
@@ -142,34 +160,55 @@ impl TableRows {
         line: &mut dyn FnMut(&[u8]) -> Result<()>,
     ) -> Result<()> {
         let doing = format!("read {}", self.title());
+        let damaged = |found: String| Error::new(ErrorKind::Damaged, &doing, found);
         let mut count = 0_u64;
-        let mut cut: Vec<u8> = Vec::new();
-        let told = wire.copy_out(&self.select(pages), &doing, stop, &mut |message| {
-            let mut rest = message;
-            // The server sends each row as a message of its own; nothing here depends on it.
-            while let Some(at) = memchr::memchr(b'\n', rest) {
-                let (own, next) = rest.split_at(at + 1);
-                if cut.is_empty() {
-                    line(own)?;
-                } else {
-                    cut.extend_from_slice(own);
-                    line(&cut)?;
-                    cut.clear();
-                }
-                rest = next;
-                count += 1;
-                if count.is_multiple_of(PATIENCE) {
-                    stop.check()?;
-                }
+        let mut counted = |own: &[u8]| {
+            count += 1;
+            if count.is_multiple_of(PATIENCE) {
+                stop.check()?;
             }
-            cut.extend_from_slice(rest);
-            Ok(())
-        })?;
-        if cut.is_empty() && count == told {
+            line(own)
+        };
+        let statement = self.select(pages);
+        let (told, whole) = match self.forms() {
+            Some(forms) => {
+                let mut rows = Lines::new(&forms);
+                let told = wire.copy_out(&statement, &doing, stop, &mut |message| {
+                    rows.feed(message, &mut counted).map_err(damaged)?
+                })?;
+                (told, rows.is_whole())
+            }
+            None => {
+                let mut cut: Vec<u8> = Vec::new();
+                let told =
+                    wire.copy_out(&statement, &doing, stop, &mut |message| split(message, &mut cut, &mut counted))?;
+                (told, cut.is_empty())
+            }
+        };
+        if whole && count == told {
             return Ok(());
         }
-        Err(Error::new(ErrorKind::Damaged, doing, format!("{count} rows came, and the server says it sent {told}")))
+        Err(damaged(format!("{count} rows came, and the server says it sent {told}")))
     }
+}
+
+/// Hands over every line of a message; what has no end yet stays in `cut`.
+fn split(message: &[u8], cut: &mut Vec<u8>, line: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()> {
+    let mut rest = message;
+    // The server sends each row as a message of its own; nothing here depends on it.
+    while let Some(at) = memchr::memchr(b'\n', rest) {
+        let (own, next) = rest.split_at(at + 1);
+        if cut.is_empty() {
+            line(own)?;
+        } else {
+            cut.extend_from_slice(own);
+            line(cut)?;
+            cut.clear();
+        }
+        rest = next;
+    }
+    cut.extend_from_slice(rest);
+    Ok(())
 }
 
 /// Ends an entry.
@@ -190,7 +229,7 @@ mod tests {
         TableRows {
             schema: "s".into(),
             name: "t".into(),
-            columns: columns.iter().map(|c| (*c).to_owned()).collect(),
+            columns: columns.iter().map(|c| Column { name: (*c).to_owned(), form: None }).collect(),
             condition: condition.map(str::to_owned),
         }
     }
@@ -209,6 +248,9 @@ mod tests {
             table(&["a"], Some("WHERE a > 1")).select(Pages::ALL),
             "COPY (SELECT \"a\" FROM ONLY \"s\".\"t\" WHERE ( a > 1)) TO STDOUT"
         );
+        let mut known = table(&["a"], None);
+        known.columns[0].form = Some(Form::Int8);
+        assert_eq!(known.select(Pages::ALL), "COPY \"s\".\"t\" (\"a\") TO STDOUT (FORMAT binary)");
     }
 
     proptest! {

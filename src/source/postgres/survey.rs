@@ -8,6 +8,7 @@ use postgres::Client;
 
 use crate::job::PostgresSpec;
 use crate::source::contract::{Error, ErrorKind, Result};
+use crate::source::postgres::binary::Form;
 use crate::source::postgres::connect::Connector;
 use crate::source::postgres::fault::{run, wrap};
 
@@ -92,6 +93,15 @@ pub fn takes_table(spec: &PostgresSpec, unit: &str, relation: &Relation) -> (boo
     let title = format!("{unit}.{}", relation.title());
     let defined = takes_schema(spec, unit, &relation.schema) && !spec.exclude.iter().any(|g| g.matches(&title));
     (defined, defined && (spec.tables.is_empty() || spec.tables.iter().any(|g| g.matches(&title))))
+}
+
+/// The types whose values vex reads in the binary format.
+pub fn forms(client: &mut Client) -> Result<BTreeMap<u32, Form>> {
+    // A function of another schema than the server's own is shown with its schema, and is none that is known.
+    let sql = "SELECT oid, typoutput::regproc::text, typsend::regproc::text FROM pg_catalog.pg_type \
+               WHERE typsend <> 0 AND pg_catalog.current_setting('server_version_num')::int4 >= 100000";
+    let rows = client.query(sql, &[]).map_err(|e| wrap("list the types", e))?;
+    Ok(rows.iter().filter_map(|row| Some((row.get(0), Form::of(row.get(1), row.get(2))?))).collect())
 }
 
 /// Measures relations whose locks are held: asking for the size of one that is locked would wait for it.

@@ -14,7 +14,8 @@ use crate::source::contract::{Error, ErrorKind, Result};
 use crate::source::postgres::connect::Connector;
 use crate::source::postgres::definition::{literal, qualified};
 use crate::source::postgres::fault::{run, wrap};
-use crate::source::postgres::survey::{Relation, measure, relations, takes_table};
+use crate::source::postgres::rows::Column;
+use crate::source::postgres::survey::{Relation, forms, measure, relations, takes_table};
 use crate::source::postgres::wire::Wire;
 
 /// How often a snapshot is tried.
@@ -38,7 +39,7 @@ pub struct View {
     /// Tables that are left out.
     pub without: BTreeSet<u32>,
     /// The columns that COPY writes, by table.
-    pub columns: BTreeMap<u32, Vec<String>>,
+    pub columns: BTreeMap<u32, Vec<Column>>,
     /// `client_encoding` of its entries.
     pub encoding: String,
     /// Whether the server is a standby.
@@ -46,7 +47,7 @@ pub struct View {
 }
 
 /// A column as the snapshot, or the moment, knows it.
-type Column = (u32, i16, String, u32, i32, bool, String);
+type Known = (u32, i16, String, u32, i32, bool, String);
 
 /// Takes a view of a database.
 pub fn take(spec: &PostgresSpec, connector: &Connector, unit: &str, stop: &Stop) -> Result<View> {
@@ -97,10 +98,11 @@ fn try_take(spec: &PostgresSpec, connector: &Connector, unit: &str, stop: &Stop)
     let oids: Vec<u32> = locked.iter().map(|r| r.oid).collect();
     measure(&mut client, &mut relations)?;
     let columns = unchanged(&mut client, connector, unit, &oids)?;
-    let mut own: BTreeMap<u32, Vec<String>> = oids.iter().map(|oid| (*oid, Vec::new())).collect();
-    for (table, _, name, _, _, dropped, generated) in columns {
+    let forms = forms(&mut client)?;
+    let mut own: BTreeMap<u32, Vec<Column>> = oids.iter().map(|oid| (*oid, Vec::new())).collect();
+    for (table, _, name, of, _, dropped, generated) in columns {
         if !dropped && generated.is_empty() {
-            own.entry(table).or_default().push(name);
+            own.entry(table).or_default().push(Column { name, form: forms.get(&of).copied() });
         }
     }
     let without = left.iter().map(|r| r.oid).collect();
@@ -134,7 +136,7 @@ fn restrict(client: &mut Client, doing: &str) -> Result<()> {
 }
 
 /// Holds the snapshot against the present, now that nobody can change tables; returns the columns.
-fn unchanged(client: &mut Client, connector: &Connector, unit: &str, oids: &[u32]) -> Result<Vec<Column>> {
+fn unchanged(client: &mut Client, connector: &Connector, unit: &str, oids: &[u32]) -> Result<Vec<Known>> {
     let doing = format!("compare the tables of {unit} with the snapshot");
     let changed =
         |found: String| Error::new(ErrorKind::Busy, &doing, format!("{found} between the snapshot and its lock"));
@@ -148,7 +150,7 @@ fn unchanged(client: &mut Client, connector: &Connector, unit: &str, oids: &[u32
     }
     let sql = "SELECT attrelid, attnum, attname::text, atttypid, atttypmod, attisdropped, attgenerated::text \
                FROM pg_catalog.pg_attribute WHERE attrelid = ANY($1) AND attnum > 0 ORDER BY attrelid, attnum";
-    let columns = |client: &mut Client| -> Result<Vec<Column>> {
+    let columns = |client: &mut Client| -> Result<Vec<Known>> {
         let rows = client.query(sql, &[&oids]).map_err(|e| wrap(&doing, e))?;
         let column = |r: &postgres::Row| (r.get(0), r.get(1), r.get(2), r.get(3), r.get(4), r.get(5), r.get(6));
         Ok(rows.iter().map(column).collect())
