@@ -66,6 +66,13 @@ fn flip_at(path: &Path, at: usize) {
     fs::write(path, bytes).unwrap();
 }
 
+/// A sidecar that can be read and says something else.
+fn alter(container: &Path, from: &str, to: &str) {
+    let text = fs::read_to_string(sidecar(container)).unwrap();
+    assert!(text.contains(from), "{text}");
+    fs::write(sidecar(container), text.replace(from, to)).unwrap();
+}
+
 fn last_line(ran: &Ran) -> &str {
     ran.stdout.lines().last().unwrap_or_default()
 }
@@ -73,16 +80,13 @@ fn last_line(ran: &Ran) -> &str {
 #[test]
 fn whatever_is_wrong_with_the_newest_the_next_whole_one_comes_back_and_says_how_old_it_is() {
     type Harm = fn(&Path);
-    const TABLE: [(&str, Harm, &str); 5] = [
-        ("flip", |c| flip(c, ".sqlite"), "is not the newest backup: 1 newer passed over"),
+    const TABLE: [(&str, Harm, &str); 6] = [
+        ("flip", |c| flip(c, ".sqlite"), "is not the newest backup: 1 newer can't be used, "),
         ("truncate", |c| fs::write(c, &fs::read(c).unwrap()[..900]).unwrap(), "may not be the newest backup"),
         ("delete", |c| fs::remove_file(c).unwrap(), "may not be the newest backup"),
-        ("manifest", |c| flip_at(&sidecar(c), 100), "may not be the newest backup"),
-        (
-            "rows",
-            |c| fs::write(sidecar(c), fs::read_to_string(sidecar(c)).unwrap().replace("\"app/", "\"apq/")).unwrap(),
-            "is not the newest",
-        ),
+        ("manifest", |c| fs::write(sidecar(c), "{}").unwrap(), "may not be the newest backup"),
+        ("kind", |c| alter(c, "\"sqlite\"", "\"sqhite\""), "is not the newest backup: 1 newer can't be used, "),
+        ("table", |c| alter(c, "\"t\"", "\"u\""), "is not the newest backup: 1 newer can't be used, "),
     ];
     let (first, expected) = backed_up(ONE_STORE, 3);
     for (what, harm, said) in TABLE {
@@ -138,7 +142,7 @@ fn a_target_that_refuses_is_no_reason_and_is_asked_first() {
     assert!(ran.stderr.contains("--overwrite"), "{}", ran.stderr);
     assert!(!ran.stderr.contains("passed over") && !ran.stdout.contains("reads it back"), "{ran:?}");
     assert_eq!(contents(&space.path("back.db")), there);
-    let ran = space.run(&["restore", "job.kdl", "--into", "sqlite:no/such/folder/x.db", "--fallback"]).expect(1);
+    let ran = space.run(&["restore", "job.kdl", "--into", "sqlite:job.kdl/x.db", "--fallback"]).expect(1);
     assert!(!ran.stderr.contains("passed over"), "{}", ran.stderr);
     let gone = format!("postgres://vex@127.0.0.1:{}", crate::servers::free_port());
     let ran = space.run(&["restore", "job.kdl", "--into", &gone, "--fallback"]);

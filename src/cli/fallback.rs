@@ -67,6 +67,29 @@ pub fn may_fall_back(args: &Restore, offers: &Offers) -> Result<(), Exit> {
     Err(Exit::Usage)
 }
 
+/// Holds sidecars against the manifests inside their containers, before anything is decided by them. What only other
+/// programs read is told, and condemns nothing.
+pub fn agree(args: &Restore, picked: &Picked, chain: &[Manifest], ground: &Ground) -> Result<(), Setback> {
+    if !args.fallback {
+        return Ok(());
+    }
+    let one = |manifest: &Manifest| {
+        let needless = |found: &str| {
+            complain(&format!("! {}: {found}. vex restores without it; other programs may not open it", manifest.key));
+            Ok(Vec::new())
+        };
+        let meter = Meter::default();
+        match fetch(picked, manifest, &meter).tail(&ground.stop) {
+            Ok(None) => Ok(Vec::new()),
+            Ok(Some(Damage::Object(found))) => needless(&found),
+            Ok(Some(other)) => Ok(vec![other]),
+            Err(pipeline::Error::Store(error)) if error.kind == ErrorKind::Damaged => needless(&error.to_string()),
+            Err(error) => Err(error.into()),
+        }
+    };
+    each(args, picked, chain, ground, &one)
+}
+
 /// Reads a backup back, and all of `chain` that it adds to: of the backup only the chosen members, if any are chosen.
 pub fn prove(
     args: &Restore,
@@ -75,12 +98,36 @@ pub fn prove(
     chosen: Option<&[bool]>,
     ground: &Ground,
 ) -> Result<(), Setback> {
+    let one = |manifest: &Manifest| {
+        tell(&format!("reads {} back, before anything is written", manifest.key));
+        let dialect = source::dialect(&manifest.kind).ok_or_else(|| Fault::Nothing {
+            doing: format!("read {}", manifest.key),
+            found: format!("this vex does not know backups of kind {}", manifest.kind),
+            hint: Some("Use a newer vex.".into()),
+        })?;
+        let whole = vec![true; manifest.members.len()];
+        let (meter, threads) = (Meter::default(), usize::from(args.threads));
+        let fetch = fetch(picked, manifest, &meter);
+        Ok(pipeline::read_back(&fetch, chosen.unwrap_or(&whole), dialect, threads, &ground.stop)?)
+    };
+    each(args, picked, chain, ground, &one)
+}
+
+fn fetch<'a>(picked: &'a Picked, manifest: &'a Manifest, meter: &'a Meter) -> Fetch<'a> {
+    Fetch { store: picked.store.as_ref(), manifest, password: picked.password.as_ref(), meter }
+}
+
+/// Examines each of a chain; what is damaged is kept beside it, unless nothing is to be written.
+fn each(
+    args: &Restore,
+    picked: &Picked,
+    chain: &[Manifest],
+    ground: &Ground,
+    examine: &dyn Fn(&Manifest) -> Result<Vec<Damage>, Fault>,
+) -> Result<(), Setback> {
     let (mut first, mut bad) = (None, Vec::new());
     for manifest in chain {
-        tell(&format!("reads {} back, before anything is written", manifest.key));
-        let whole = vec![true; manifest.members.len()];
-        let chosen = chosen.unwrap_or(&whole);
-        let damage = examine(picked, manifest, chosen, usize::from(args.threads), ground).map_err(Setback::of)?;
+        let damage = examine(manifest).map_err(Setback::of)?;
         if damage.is_empty() {
             continue;
         }
@@ -96,35 +143,6 @@ pub fn prove(
         first.get_or_insert(fault);
     }
     first.map_or(Ok(()), |fault| Err(Setback::Unusable { fault, bad }))
-}
-
-/// What is damaged of the chosen members. What only other programs read is told, and condemns nothing.
-fn examine(
-    picked: &Picked,
-    manifest: &Manifest,
-    chosen: &[bool],
-    threads: usize,
-    ground: &Ground,
-) -> Result<Vec<Damage>, Fault> {
-    let dialect = source::dialect(&manifest.kind).ok_or_else(|| Fault::Nothing {
-        doing: format!("read {}", manifest.key),
-        found: format!("this vex does not know backups of kind {}", manifest.kind),
-        hint: Some("Use a newer vex.".into()),
-    })?;
-    let meter = Meter::default();
-    let fetch = Fetch { store: picked.store.as_ref(), manifest, password: picked.password.as_ref(), meter: &meter };
-    let mut damage = pipeline::read_back(&fetch, chosen, dialect, threads, &ground.stop)?;
-    let needless = |found: &str| {
-        complain(&format!("! {}: {found}. vex restores without it; other programs may not open it", manifest.key));
-    };
-    match fetch.tail(&ground.stop) {
-        Ok(None) => {}
-        Ok(Some(Damage::Object(found))) => needless(&found),
-        Ok(Some(other)) => damage.push(other),
-        Err(pipeline::Error::Store(error)) if error.kind == ErrorKind::Damaged => needless(&error.to_string()),
-        Err(error) => return Err(error.into()),
-    }
-    Ok(damage)
 }
 
 /// What was found, as it is kept beside the artifact.

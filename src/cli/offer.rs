@@ -191,8 +191,9 @@ impl Offers {
         let maybe: Vec<&str> = maybe.chain(self.silent.iter().map(String::as_str)).collect();
         let what = match newer.first() {
             Some(newest) => {
+                let of_many = if count > 1 { "the newest of them " } else { "" };
                 let (id, at) = (&newest.id, newest.finished);
-                format!("{} is not the newest backup: {count} newer passed over, {id} of {at} first", manifest.id)
+                format!("{} is not the newest backup: {count} newer can't be used, {of_many}{id} of {at}", manifest.id)
             }
             None if self.backup == LATEST && !maybe.is_empty() => {
                 format!("{} may not be the newest backup: nobody knows what is in {}", manifest.id, maybe.join(", "))

@@ -22,7 +22,7 @@ use crate::world::Child;
 use crate::cli::args::Restore;
 use crate::cli::config::{self, Config};
 use crate::cli::exit::Exit;
-use crate::cli::fallback::{Setback, prove};
+use crate::cli::fallback::{Setback, agree, prove};
 use crate::cli::offer::Picked;
 use crate::cli::wiring::{Ground, complain, tell};
 
@@ -94,6 +94,7 @@ fn restore(args: &Restore, picked: &Picked, ground: &Ground) -> Result<Exit, Set
     let stop = &ground.stop;
     let meter = Meter::default();
     let manifests = chain(picked, stop).map_err(Setback::of)?;
+    agree(args, picked, &manifests[..manifests.len() - 1], ground)?;
     let of =
         |manifest| Fetch { store: picked.store.as_ref(), manifest, password: picked.password.as_ref(), meter: &meter };
     let fetches: Vec<Fetch<'_>> = manifests.iter().map(of).collect();

@@ -1,5 +1,7 @@
 //! `vex restore` and `vex verify`: the plan of what is read and replaced first, the proof last.
 
+use std::slice;
+
 use crate::artifact::{Kind, Level, Member};
 use crate::base::{Size, Stop};
 use crate::pipeline::{self, Fetch, Meter};
@@ -11,7 +13,7 @@ use crate::step::{Choice, Fault, Restored, choose, may_write, restore_into, with
 
 use crate::cli::args::{Definer, Format, Gtid, Restore, Verify};
 use crate::cli::exit::Exit;
-use crate::cli::fallback::{self, Setback, may_fall_back, offer, tell_passed};
+use crate::cli::fallback::{self, Setback, agree, may_fall_back, offer, tell_passed};
 use crate::cli::into;
 use crate::cli::offer::{Offers, Picked};
 use crate::cli::permit::Permit;
@@ -72,10 +74,8 @@ fn try_restore(args: &Restore, ground: &Ground) -> Result<Exit, Exit> {
     may_fall_back(args, &offers)?;
     loop {
         let picked = offers.take(&args.which, &ground.stop)?;
-        let ended = match pgdata::route(args, &picked, ground) {
-            Some(ended) => ended,
-            None => one(args, &picked, terms, ground),
-        };
+        let ended = agree(args, &picked, slice::from_ref(&picked.manifest), ground)
+            .and_then(|()| pgdata::route(args, &picked, ground).unwrap_or_else(|| one(args, &picked, terms, ground)));
         match ended {
             Ok(exit) => return Ok(caveat(args, &offers, &picked, exit, ground)),
             Err(Setback::Unusable { fault, bad }) => {
@@ -136,7 +136,7 @@ fn one(args: &Restore, picked: &Picked, terms: Terms, ground: &Ground) -> Result
             // Who reads for hours should not hear of this afterwards.
             may_write(&existing, &choice, target.place()).map_err(Setback::of)?;
         }
-        let own = std::slice::from_ref(&picked.manifest);
+        let own = slice::from_ref(&picked.manifest);
         fallback::prove(args, picked, own, Some(&choice.chosen), ground)?;
     }
     if args.dry_run {
