@@ -25,7 +25,7 @@ pub enum Setback {
     /// The backup or its store; nothing was written.
     Unusable {
         /// What was found.
-        fault: Fault,
+        fault: Box<Fault>,
         /// Keys of what is damaged, of the backup and of what it adds to; empty where that is not known.
         bad: Vec<String>,
     },
@@ -39,7 +39,7 @@ impl Setback {
     /// A fault before anything was written.
     pub fn of(fault: Fault) -> Setback {
         if fault.condemns() || fault.is_of_store() {
-            Setback::Unusable { fault, bad: Vec::new() }
+            Setback::Unusable { fault: Box::new(fault), bad: Vec::new() }
         } else {
             Setback::Ended(fail(&fault))
         }
@@ -142,7 +142,7 @@ fn each(
         bad.push(manifest.key.clone());
         first.get_or_insert(fault);
     }
-    first.map_or(Ok(()), |fault| Err(Setback::Unusable { fault, bad }))
+    first.map_or(Ok(()), |fault| Err(Setback::Unusable { fault: Box::new(fault), bad }))
 }
 
 /// What was found, as it is kept beside the artifact.
@@ -203,7 +203,7 @@ pub fn offer(args: &Restore, offers: &mut Offers, picked: &Picked, written: bool
     complain(&format!("{what}: `{}`{takes}{exact}", command(&words, &other, given)));
     if written {
         complain(
-            "What this restore has left in the target is in its way: --overwrite replaces it, and --dry-run shows \
+            "If this restore left something in the target, it is in the way: --overwrite replaces it, and --dry-run shows \
              beforehand what else.",
         );
     }
