@@ -8,6 +8,7 @@ use rusqlite::Connection;
 use serde_json::Value;
 
 use crate::postgres::{assert_same, dumped, job as postgres_job};
+use crate::s3_server::{Fault, Kind, S3Server, What};
 use crate::servers::Pg;
 use crate::space::{Ran, Space, contents, names, word};
 
@@ -296,4 +297,43 @@ fn a_postgresql_database_is_replaced_once_and_by_a_whole_backup() {
     let weak = format!("postgres://weak@127.0.0.1:{}/mine", server.port);
     let ran = space.run(&["restore", "job.kdl", "--into", &weak, "--fallback"]);
     assert_eq!((ran.code, ran.stdout.matches("\nwrites into ").count()), (1, 1), "{ran:?}");
+}
+
+#[test]
+fn a_store_that_does_not_answer_leads_to_another_copy_and_never_to_older_data() {
+    let server = S3Server::start();
+    let job = format!(
+        r#"
+sources {{ sqlite "app" path="app.db" }}
+stores {{
+    s3 "cloud" bucket="{}" endpoint="{}" {{ access-key (file)"{}"; secret-key (file)"{}"; keep last=9 }}
+    dir "disk" path="disk" {{ keep last=9 }}
+}}
+job "j" {{ dump "app" {{ send "cloud" "disk"; verify "cloud" }} }}
+"#,
+        server.bucket,
+        server.endpoint,
+        server.access_file.display(),
+        server.secret_file.display()
+    );
+    let (space, expected) = backed_up(&job, 2);
+    let read = || server.requests().iter().filter(|r| r.kind == Kind::Get).count();
+    let before = read();
+    space.run(&["list", "job.kdl", "--from", "cloud"]).expect(0);
+    // What a look at the bucket reads; the one after it is of the backup itself.
+    let looked = read() - before;
+    let denied = |times: usize| {
+        let answer = What::Answer(403, "AccessDenied");
+        server.fault(Fault::new(Kind::Get, answer).at(read() + looked + 1).times(times));
+    };
+    denied(1);
+    let alone: Vec<&str> = RESTORE.iter().copied().chain(["--from", "cloud"]).collect();
+    let ran = space.run(&alone).expect(1);
+    assert!(ran.stderr.contains("AccessDenied") && !ran.stderr.contains("passed over"), "{}", ran.stderr);
+    assert!(!ran.stderr.contains("--fallback") && !space.path("back.db").exists(), "{}", ran.stderr);
+    denied(99);
+    let ran = space.run(&RESTORE).expect(0);
+    assert!(ran.stderr.contains("is passed over: unable to"), "{}", ran.stderr);
+    assert!(last_line(&ran).starts_with("restored "), "{}", ran.stdout);
+    assert_eq!(contents(&space.path("back.db")), expected[1]);
 }
