@@ -16,6 +16,7 @@ mod docs;
 mod doctor;
 mod engines;
 mod export;
+mod fallback;
 mod fidelity;
 mod map;
 mod mysql;

@@ -153,3 +153,68 @@ fn increments_that_can_not_be_taken_are_full_ones_and_say_so_or_are_refused() {
     let ran = space.run(&["run", "job.kdl"]).expect(1);
     assert!(format!("{}{}", ran.stdout, ran.stderr).contains("move to PostgreSQL 17"), "{ran:?}");
 }
+
+/// Restores with `--fallback` into a new folder, which has nothing but the cluster afterwards.
+fn fall_back(space: &Space, version: &str, more: &[&str]) -> (tempfile::TempDir, crate::space::Ran) {
+    let folder = open_folder();
+    let into = format!("pgdata:{}", folder.path().join("data").display());
+    let mut words = vec!["restore", "job.kdl", "erp-physical", "--into", &into, "--fallback"];
+    words.extend(crate::physical::owner());
+    words.extend(more);
+    let ran = space.run(&words).expect(0);
+    let made = folder.path().join("data");
+    if !more.contains(&"--dry-run") {
+        assert_eq!(fs::read_to_string(made.join("PG_VERSION")).unwrap().trim(), version);
+    }
+    assert!(fs::read_dir(folder.path()).unwrap().all(|e| !e.unwrap().file_name().to_string_lossy().contains(".new-")));
+    (folder, ran)
+}
+
+fn flip(path: &std::path::Path) {
+    let mut bytes = fs::read(path).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    fs::write(path, bytes).unwrap();
+}
+
+#[test]
+fn fallback_takes_the_older_cluster_and_leaves_nothing_of_the_damaged_one() {
+    let server = Pg::V15.start(&[]);
+    let space = job(&server, &by_socket(&server), STEPS);
+    space.back_up();
+    space.back_up();
+    let lines = space.list();
+    flip(&container(&space, &lines[1]));
+    let (folder, ran) = fall_back(&space, "15", &["--dry-run"]);
+    assert!(ran.stdout.contains(&format!("{} is whole: it would be unpacked", word(&lines[0], "id"))), "{ran:?}");
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+    let (_folder, ran) = fall_back(&space, "15", &[]);
+    assert!(ran.stderr.contains(&format!("{}, ", word(&lines[1], "id"))), "{}", ran.stderr);
+    let last = ran.stdout.lines().last().unwrap();
+    assert!(last.starts_with(&format!("! {} is not the newest backup", word(&lines[0], "id"))), "{last}");
+}
+
+#[test]
+fn a_damaged_increment_takes_along_what_adds_to_it_and_nothing_else() {
+    let server = server();
+    let space = job(&server, &by_socket(&server), CHAIN);
+    for _ in 0..4 {
+        server.run("pgbench", &["-t", "20", "-n", "postgres"]);
+        space.back_up();
+    }
+    let lines = space.list();
+    let ids: Vec<&str> = lines.iter().map(|l| word(l, "id")).collect();
+    flip(&container(&space, &lines[1]));
+    let (_folder, ran) = fall_back(&space, "17", &[]);
+    // The newest was tried, the one between is known to add to what is damaged, the full one is whole.
+    let plans: Vec<&str> = ran.stdout.lines().filter(|l| l.starts_with("backup ")).collect();
+    assert_eq!(plans.len(), 2, "{}", ran.stdout);
+    assert!(plans[0].contains(ids[3]) && plans[1].contains(ids[0]), "{plans:?}");
+    assert!(ran.stderr.contains(&format!("{}, which it adds to: entry", word(&lines[1], "key"))), "{}", ran.stderr);
+    assert!(ran.stderr.contains(&format!("it adds to {}, which was found damaged", ids[1])), "{}", ran.stderr);
+    assert!(
+        ran.stdout.lines().last().unwrap().contains("3 newer can't be used, the newest of them "),
+        "{}",
+        ran.stdout
+    );
+}

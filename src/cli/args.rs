@@ -237,6 +237,12 @@ pub struct Restore {
     /// File that holds the password of a target URL.
     #[arg(long, value_name = "FILE", conflicts_with = "password_env")]
     pub password_file: Option<PathBuf>,
+    /// Read the backup first, before anything is written; where it is damaged, take another copy, then the next older one.
+    #[arg(long, conflicts_with = "resume")]
+    pub fallback: bool,
+    /// With --fallback: end with 2 where it is not the newest backup.
+    #[arg(long, requires = "fallback")]
+    pub strict: bool,
     /// Show what would be read and replaced, and stop.
     #[arg(long)]
     pub dry_run: bool,

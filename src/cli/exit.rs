@@ -9,7 +9,7 @@ pub enum Exit {
     Success,
     /// Erro.
     Error,
-    /// Alerta under `--strict`.
+    /// Alerta under `--strict`; of a restore, that it was not the newest backup.
     Alert,
     /// The command line is wrong.
     Usage,

@@ -16,8 +16,9 @@ use crate::step::{Fault, scripts};
 
 use crate::cli::args::Export;
 use crate::cli::exit::Exit;
-use crate::cli::pick::{Picked, fail, pick};
-use crate::cli::wiring::{Ground, complain, tell};
+use crate::cli::offer::Picked;
+use crate::cli::pick::pick;
+use crate::cli::wiring::{Ground, complain, fail, tell};
 
 /// What stands for standard output.
 const STDOUT: &str = "-";

@@ -9,8 +9,7 @@ use crate::world::World;
 
 use crate::cli::args::Restore;
 use crate::cli::exit::Exit;
-use crate::cli::pick::fail;
-use crate::cli::wiring::{complain, equip};
+use crate::cli::wiring::{complain, equip, fail};
 
 /// Where a restore goes.
 pub struct Into {

@@ -13,9 +13,9 @@ use crate::world::World;
 
 use crate::cli::args::{Format, List};
 use crate::cli::exit::Exit;
-use crate::cli::pick::{fail, parse_store_url};
+use crate::cli::pick::parse_store_url;
 use crate::cli::wiring::Ground;
-use crate::cli::wiring::{Loaded, complain, open_catalog, tell};
+use crate::cli::wiring::{Loaded, complain, fail, open_catalog, tell};
 
 /// One backup in one store, version 1 of the listing.
 #[derive(Debug, Serialize)]

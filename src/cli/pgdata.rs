@@ -12,7 +12,7 @@ use jiff::tz::TimeZone;
 use crate::artifact::{Damage, Manifest};
 use crate::base::{Size, Stop};
 use crate::pipeline::{Fetch, Meter};
-use crate::shelf::{Shelved, lineage};
+use crate::shelf::lineage;
 use crate::source::{
     ClusterFacts, Control, Owner, Place, Tablespace, contract::Error, link, problems, replace_space, write_map,
 };
@@ -22,7 +22,8 @@ use crate::world::Child;
 use crate::cli::args::Restore;
 use crate::cli::config::{self, Config};
 use crate::cli::exit::Exit;
-use crate::cli::pick::{Picked, fail};
+use crate::cli::fallback::{Setback, agree, prove};
+use crate::cli::offer::Picked;
 use crate::cli::wiring::{Ground, complain, tell};
 
 /// The kind of artifacts that hold files.
@@ -47,7 +48,7 @@ struct Decided {
 }
 
 /// Restores files into a data directory; `None` for a dump into anything else. Neither comes where the other belongs.
-pub fn route(args: &Restore, picked: &Picked, ground: &Ground) -> Option<Exit> {
+pub fn route(args: &Restore, picked: &Picked, ground: &Ground) -> Option<Result<Exit, Setback>> {
     let (files, id) = (picked.manifest.kind == KIND, &picked.manifest.id);
     let of_dumps = [
         ("--only", !args.only.is_empty()),
@@ -71,7 +72,7 @@ pub fn route(args: &Restore, picked: &Picked, ground: &Ground) -> Option<Exit> {
     };
     if let Some((word, _)) = others.iter().find(|(_, given)| *given) {
         complain(&format!("{word} has no meaning for {id}: {why}"));
-        return Some(Exit::Usage);
+        return Some(Err(Setback::Ended(Exit::Usage)));
     }
     match (files, args.into.starts_with(SCHEME)) {
         (true, true) => return Some(restore(args, picked, ground)),
@@ -81,59 +82,71 @@ pub fn route(args: &Restore, picked: &Picked, ground: &Ground) -> Option<Exit> {
         }
         (false, true) => complain(&format!("{id} is a dump, which is restored into a source or a URL, not a folder")),
     }
-    Some(Exit::Usage)
-}
-
-/// Brings the files of a cluster back.
-fn restore(args: &Restore, picked: &Picked, ground: &Ground) -> Exit {
-    match try_restore(args, picked, ground) {
-        Ok(exit) => exit,
-        Err(fault) => {
-            let exit = fail(&fault);
-            if fault.is_damage() {
-                offer_older(picked, &ground.stop);
-            }
-            exit
-        }
-    }
+    Some(Err(Setback::Ended(Exit::Usage)))
 }
 
 fn nothing(doing: &str, found: impl Into<String>, hint: &str) -> Fault {
     Fault::Nothing { doing: doing.into(), found: found.into(), hint: Some(hint.into()) }
 }
 
-fn try_restore(args: &Restore, picked: &Picked, ground: &Ground) -> Result<Exit, Fault> {
+/// Brings the files of a cluster back.
+fn restore(args: &Restore, picked: &Picked, ground: &Ground) -> Result<Exit, Setback> {
     let stop = &ground.stop;
     let meter = Meter::default();
-    let manifests = chain(picked, stop)?;
+    let manifests = chain(picked, stop).map_err(Setback::of)?;
+    agree(args, picked, &manifests[..manifests.len() - 1], ground)?;
     let of =
         |manifest| Fetch { store: picked.store.as_ref(), manifest, password: picked.password.as_ref(), meter: &meter };
     let fetches: Vec<Fetch<'_>> = manifests.iter().map(of).collect();
     let last = fetches.last().expect("BUG: a chain without its end");
-    let decided = decide(args, picked, facts(last, stop)?, ground)?;
+    let facts = facts(last, stop).map_err(|fault| blame(args, picked, &manifests, fault, ground))?;
+    let decided = decide(args, picked, facts, ground).map_err(Setback::of)?;
     show(args, &decided, &manifests, picked);
-    ready(args, &decided, &manifests, stop)?;
+    ready(args, &decided, &manifests, stop).map_err(Setback::of)?;
     if args.dry_run {
+        if args.fallback {
+            prove(args, picked, &manifests, None, ground)?;
+            tell(&format!("{} is whole: it would be unpacked and checked by pg_verifybackup", picked.manifest.id));
+        }
         return Ok(Exit::Success);
     }
-    let made = assemble(&decided, &fetches, stop);
-    let made = made.inspect_err(|_| leave(&decided))?;
-    if !made.damage.is_empty() {
+    let made = assemble(&decided, &fetches, stop).and_then(|made| match made.damage.is_empty() {
+        true => Ok(made),
+        false => Err(Fault::Unproven { title: picked.manifest.key.clone(), damage: made.damage }),
+    });
+    let made = made.map_err(|fault| {
         leave(&decided);
-        return Err(Fault::Unproven { title: picked.manifest.key.clone(), damage: made.damage });
-    }
+        blame(args, picked, &manifests, fault, ground)
+    })?;
     tell("unpacked; pg_verifybackup: every file and the WAL are as the backup's own manifest says");
+    put(args, &decided, &made, last, stop).map_err(|fault| Setback::late(&fault))
+}
+
+/// A fault before anything was changed. Where another backup is to be taken, it is looked up what of the chain is
+/// damaged, so that nothing else is taken that adds to it.
+fn blame(args: &Restore, picked: &Picked, manifests: &[Manifest], fault: Fault, ground: &Ground) -> Setback {
+    if args.fallback
+        && fault.condemns()
+        && let Err(found) = prove(args, picked, manifests, None, ground)
+    {
+        return found;
+    }
+    Setback::of(fault)
+}
+
+/// Puts what was made in the place of the old cluster.
+fn put(args: &Restore, decided: &Decided, made: &Assembled, last: &Fetch<'_>, stop: &Stop) -> Result<Exit, Fault> {
     if let Some(pid) = decided.running {
-        decided.control.stop(&decided.place.data, stop).inspect_err(|_| leave(&decided))?;
+        decided.control.stop(&decided.place.data, stop).inspect_err(|_| leave(decided))?;
         tell(&format!("stopped the server, process {pid}"));
     }
-    switch(&decided, &made)?;
+    switch(decided, made)?;
     decided.config.write(&decided.facts, last, decided.control.owner, stop)?;
     if !args.files.start {
-        tell_start(&decided);
+        tell_start(decided);
         return Ok(Exit::Success);
     }
-    start(&decided, &args.into, stop)
+    start(decided, &args.into, stop)
 }
 
 /// The manifests of a backup and of all it adds to, the full one first.
@@ -382,22 +395,4 @@ fn start(decided: &Decided, into: &str, stop: &Stop) -> Result<Exit, Fault> {
     }
     tell(&format!("restored {into}: its log has no ERROR, FATAL or PANIC"));
     Ok(Exit::Success)
-}
-
-/// The newest backup before this one that may be used instead.
-fn offer_older(picked: &Picked, stop: &Stop) {
-    let Some(Ok(listing)) = picked.shelf.as_ref().map(|shelf| shelf.list(stop)) else { return };
-    let all = &listing.artifacts;
-    let usable = |a: &&Shelved| {
-        a.manifest.finished < picked.manifest.finished
-            && lineage(all, a)
-                .is_ok_and(|chain| chain.iter().all(|c| !c.is_damaged() && c.manifest.id != picked.manifest.id))
-    };
-    match all.iter().rev().find(usable) {
-        Some(older) => complain(&format!(
-            "the one before it, of {}, may be whole: the same command with --backup {}",
-            older.manifest.finished, older.manifest.id
-        )),
-        None => complain("there is no older backup of it in this store; look into another with --from"),
-    }
 }

@@ -1,59 +1,34 @@
 //! Which backup is meant: a store of the job file, a store URL, or one `.zip`; the latest, or an ID.
 //!
-//! `latest` goes by the manifest's UTC time, never by name or age of a file; a copy that was found damaged is passed
-//! over, and said so.
+//! `latest` goes by the manifest's UTC time, never by name or age of a file.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
-use crate::artifact::{Damage, ENTRY, LARGEST, Manifest, Naming, read_entry};
-use crate::base::{Secret, SecretRef, Stop};
-use crate::job::{DirSpec, JobFile, S3Spec, StoreSpec};
+use crate::artifact::{Damage, ENTRY, LARGEST, Manifest, read_entry};
+use crate::base::{Secret, Stop};
+use crate::job::{DirSpec, S3Spec, StoreSpec};
 use crate::plan::{Backup, StepKind};
-use crate::run::Failure;
-use crate::shelf::{Shelf, Shelved, lineage, looks_ours, survey};
-use crate::step::Fault;
-use crate::store::{self, contract::Store};
-use crate::world::{World, reveal};
+use crate::shelf::{Shelf, Shelved, looks_ours, survey};
+use crate::store;
+use crate::world::World;
 
 use crate::cli::args::Which;
 use crate::cli::exit::Exit;
-use crate::cli::wiring::{Loaded, complain};
-
-/// A backup that was picked.
-pub struct Picked {
-    /// The store that holds it.
-    pub store: Arc<dyn Store>,
-    /// Its manifest.
-    pub manifest: Manifest,
-    /// What opens its entries.
-    pub password: Option<Secret>,
-    /// Where its proofs go; a lone `.zip` has no such place.
-    pub shelf: Option<Shelf>,
-    /// The job file, if one was given.
-    pub file: Option<JobFile>,
-}
-
-/// Prints a fault and says how the command ends.
-pub fn fail(fault: &Fault) -> Exit {
-    let failure = Failure::of(fault);
-    complain(&format!("{}.{}", failure.line(), fault.hint().map_or(String::new(), |h| format!(" {h}"))));
-    if fault.is_damage() { Exit::Damage } else { Exit::Error }
-}
+use crate::cli::offer::{Held, LATEST, Offers, Picked, password};
+use crate::cli::wiring::{Loaded, complain, fail};
 
 fn usage(text: &str) -> Exit {
     complain(text);
     Exit::Usage
 }
 
-/// Nothing was found: an error, or damage where what was passed over may have been it.
-fn nothing(text: &str, damaged: bool) -> Exit {
-    complain(text);
-    if damaged { Exit::Damage } else { Exit::Error }
-}
-
 /// Picks the backup that `which` names.
 pub fn pick(which: &Which, world: &World, stop: &Stop) -> Result<Picked, Exit> {
+    look(which, world, stop)?.take(which, stop)
+}
+
+/// Looks at all that `which` may mean.
+pub fn look(which: &Which, world: &World, stop: &Stop) -> Result<Offers, Exit> {
     // Without a job file the first word is the source.
     let (file, source) = match (&which.file, &which.source, &which.from) {
         (Some(word), None, Some(from)) if is_url(from) && !word.exists() => {
@@ -64,7 +39,7 @@ pub fn pick(which: &Which, world: &World, stop: &Stop) -> Result<Picked, Exit> {
     let loaded = file.as_deref().map(|f| Loaded::open(f, which.site.as_deref(), false)).transpose()?;
     match (&which.from, loaded) {
         (Some(from), loaded) if from.ends_with(".zip") && Path::new(from).is_file() => {
-            lone_zip(Path::new(from), which, loaded, world, stop)
+            lone_zip(Path::new(from), which, loaded, world, stop).map(Offers::lone)
         }
         (Some(from), loaded) if is_url(from) => from_url(from, which, source.as_deref(), loaded, world, stop),
         (from, Some(loaded)) => from_file(from.as_deref(), which, source.as_deref(), loaded, world, stop),
@@ -102,7 +77,7 @@ fn from_file(
     loaded: Loaded,
     world: &World,
     stop: &Stop,
-) -> Result<Picked, Exit> {
+) -> Result<Offers, Exit> {
     let all = chains(&loaded, source, from);
     let mut sources: Vec<&str> = all.iter().map(|(_, b, _)| b.source.name.as_str()).collect();
     sources.sort_unstable();
@@ -118,68 +93,25 @@ fn from_file(
         [_] => {}
         several => return Err(usage(&format!("the file has the sources {}; name one", several.join(", ")))),
     }
-    let mut best: Option<(Shelved, Shelf, Option<SecretRef>)> = None;
-    let mut unreachable: Option<Fault> = None;
-    let mut damaged = false;
+    let of = format!("of {}", sources.join(""));
+    let mut offers = Offers::new(&which.backup, of, Some(loaded.file.clone()));
     for (job, backup, index) in all {
         let copy = &backup.copies[index];
         let listed = store::open(&copy.store.spec, world, stop).and_then(|store| {
-            let shelf = Shelf::new(store, copy.naming.clone(), job, &backup.source.name);
-            let listing = shelf.list(stop)?;
-            Ok((shelf, listing))
+            let listing = Shelf::new(store.clone(), copy.naming.clone(), job, &backup.source.name).list(stop)?;
+            Ok((store, listing))
         });
-        let (shelf, mut listing) = match listed {
-            Ok(found) => found,
-            Err(error) => {
-                complain(&format!("store {} is passed over: {error}", copy.store.name));
-                unreachable = Some(error.into());
-                continue;
+        match listed {
+            Ok((store, listing)) => {
+                let (name, naming) = (Some(copy.store.name.clone()), Some(copy.naming.clone()));
+                let password = backup.archive.password.clone();
+                let held = Held { name, store, naming, artifacts: listing.artifacts, password };
+                offers.add(held, &listing.unreadable);
             }
-        };
-        for (key, damage) in &listing.unreadable {
-            complain(&format!("{key} is passed over: {damage}"));
-            damaged = true;
-        }
-        let fitting = listing.artifacts.iter().rposition(|a| fits(a, &listing.artifacts, &which.backup));
-        let candidate = fitting.map(|index| listing.artifacts.swap_remove(index));
-        if let Some(candidate) = candidate
-            && best.as_ref().is_none_or(|(b, ..)| b.manifest.finished < candidate.manifest.finished)
-        {
-            best = Some((candidate, shelf, backup.archive.password.clone()));
+            Err(error) => offers.silent(&copy.store.name, error.into()),
         }
     }
-    let Some((shelved, shelf, reference)) = best else {
-        if let Some(fault) = unreachable {
-            return Err(fail(&fault));
-        }
-        return Err(nothing(&format!("there is no backup {} of {}", which.backup, sources.join("")), damaged));
-    };
-    let password = password(which, reference.as_ref(), shelved.manifest.sealed, stop)?;
-    Ok(Picked {
-        store: shelf.store().clone(),
-        manifest: shelved.manifest,
-        password,
-        shelf: Some(shelf),
-        file: Some(loaded.file),
-    })
-}
-
-/// Whether an artifact is `latest` (and neither it nor what it adds to was found damaged) or has the ID.
-fn fits(artifact: &Shelved, all: &[Shelved], backup: &str) -> bool {
-    if backup != "latest" {
-        return artifact.manifest.id.as_str() == backup;
-    }
-    let key = &artifact.manifest.key;
-    let why = match lineage(all, artifact) {
-        Ok(_) if artifact.is_damaged() => "it was found damaged".to_owned(),
-        Ok(chain) => match chain.iter().find(|a| a.is_damaged()) {
-            Some(bad) => format!("it adds to {}, which was found damaged", bad.manifest.id),
-            None => return true,
-        },
-        Err(missing) => format!("it adds to {missing}, which is gone"),
-    };
-    complain(&format!("{key} is passed over: {why}"));
-    false
+    Ok(offers)
 }
 
 fn from_url(
@@ -189,31 +121,21 @@ fn from_url(
     loaded: Option<Loaded>,
     world: &World,
     stop: &Stop,
-) -> Result<Picked, Exit> {
+) -> Result<Offers, Exit> {
     let (spec, under) = parse_store_url(from).map_err(|why| usage(&format!("{from}: {why}")))?;
     let store = store::open(&spec, world, stop).map_err(|e| fail(&e.into()))?;
     let listing = survey(store.as_ref(), &under, &looks_ours, stop).map_err(|e| fail(&e.into()))?;
-    for (key, damage) in &listing.unreadable {
-        complain(&format!("{key} is passed over: {damage}"));
-    }
     let own = |a: &Shelved| source.is_none_or(|s| a.manifest.source == s);
-    let mut all: Vec<Shelved> = listing.artifacts.into_iter().filter(own).collect();
-    let mut chains: Vec<String> = all.iter().map(|a| a.manifest.source.clone()).collect();
+    let artifacts: Vec<Shelved> = listing.artifacts.into_iter().filter(own).collect();
+    let mut chains: Vec<String> = artifacts.iter().map(|a| a.manifest.source.clone()).collect();
     chains.sort_unstable();
     chains.dedup();
-    if chains.len() > 1 && which.backup == "latest" {
+    if chains.len() > 1 && which.backup == LATEST {
         return Err(usage(&format!("{from} holds the sources {}; name one", chains.join(", "))));
     }
-    let fitting = all.iter().rposition(|a| fits(a, &all, &which.backup));
-    let Some(shelved) = fitting.map(|index| all.swap_remove(index)) else {
-        let damaged = !listing.unreadable.is_empty();
-        return Err(nothing(&format!("there is no backup {} in {from}", which.backup), damaged));
-    };
-    let password = password(which, None, shelved.manifest.sealed, stop)?;
-    let manifest = shelved.manifest;
-    let naming = Naming::of_key(&manifest.key);
-    let shelf = Shelf::new(store.clone(), naming, &manifest.job, &manifest.source);
-    Ok(Picked { store, manifest, password, shelf: Some(shelf), file: loaded.map(|l| l.file) })
+    let mut offers = Offers::new(&which.backup, format!("in {from}"), loaded.map(|l| l.file));
+    offers.add(Held { name: None, store, naming: None, artifacts, password: None }, &listing.unreadable);
+    Ok(offers)
 }
 
 /// One `.zip`: its sidecar if it lies beside it, else the manifest inside.
@@ -242,18 +164,6 @@ fn inner_manifest(path: &Path, password: Option<&Secret>) -> Result<Manifest, Da
         entry.size().min(LARGEST)
     };
     Manifest::parse(&read_entry(&mut archive, index, ENTRY, raw, password)?)
-}
-
-fn password(which: &Which, reference: Option<&SecretRef>, sealed: bool, stop: &Stop) -> Result<Option<Secret>, Exit> {
-    let given = match (&which.archive_password_env, &which.archive_password_file) {
-        (Some(name), _) => Some(SecretRef::Env(name.clone())),
-        (None, Some(path)) => Some(SecretRef::File(path.clone())),
-        (None, None) => reference.cloned(),
-    };
-    match given.filter(|_| sealed) {
-        Some(reference) => reveal(&reference, stop).map(Some).map_err(|e| fail(&e.into())),
-        None => Ok(None),
-    }
 }
 
 /// Reads `file:/path` or `s3://bucket/prefix?endpoint=…&region=…&profile=…&path-style=…`.

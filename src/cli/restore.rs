@@ -1,22 +1,25 @@
 //! `vex restore` and `vex verify`: the plan of what is read and replaced first, the proof last.
 
-use crate::artifact::{FORMAT, Kind, Level, Member, ProofLine};
+use std::slice;
+
+use crate::artifact::{Kind, Level, Member};
 use crate::base::{Size, Stop};
 use crate::pipeline::{self, Fetch, Meter};
 use crate::source::{
     self,
     contract::{Source, Terms},
 };
-use crate::step::{Choice, Fault, Restored, choose, restore_into, with_accounts};
+use crate::step::{Choice, Fault, Restored, choose, may_write, restore_into, with_accounts};
 
 use crate::cli::args::{Definer, Format, Gtid, Restore, Verify};
 use crate::cli::exit::Exit;
+use crate::cli::fallback::{self, Setback, agree, may_fall_back, offer, tell_passed};
 use crate::cli::into;
+use crate::cli::offer::{Offers, Picked};
 use crate::cli::permit::Permit;
 use crate::cli::pgdata;
-use crate::cli::pick::{Picked, fail, pick};
-use crate::cli::wiring::Ground;
-use crate::cli::wiring::{complain, tell};
+use crate::cli::pick::{look, pick};
+use crate::cli::wiring::{Ground, complain, fail, tell};
 
 /// Reads a backup back.
 pub fn verify(args: &Verify, ground: &Ground) -> Exit {
@@ -34,21 +37,8 @@ pub fn verify(args: &Verify, ground: &Ground) -> Exit {
         Ok(damage) => damage,
         Err(error) => return fail(&error.into()),
     };
-    let proof = ProofLine {
-        format: FORMAT,
-        id: picked.manifest.id.clone(),
-        level: Level::Read,
-        at: ground.world.clock.now(),
-        good: damage.is_empty(),
-        damage: damage.iter().map(ToString::to_string).collect(),
-        host: ground.world.host(),
-        into: None,
-    };
-    if let Some(shelf) = &picked.shelf
-        && let Err(error) = shelf.prove(&picked.manifest, &proof, &ground.stop)
-    {
-        complain(&format!("the proof could not be kept: {error}"));
-    }
+    let proof = fallback::proof(&picked.manifest, Level::Read, &damage, ground);
+    fallback::note(&picked, &picked.manifest, &proof, ground);
     let rows: u64 = picked.manifest.proofs().iter().map(|(_, p)| p.rows).sum();
     match args.format {
         Format::Json => tell(&serde_json::to_string(&proof).expect("BUG: a proof that is not JSON")),
@@ -77,22 +67,60 @@ pub fn restore(args: &Restore, ground: &Ground) -> Exit {
     }
 }
 
+/// Takes one backup after the other until one comes back, if it may.
 fn try_restore(args: &Restore, ground: &Ground) -> Result<Exit, Exit> {
     let terms = terms(args)?;
-    let picked = pick(&args.which, &ground.world, &ground.stop)?;
-    if let Some(exit) = pgdata::route(args, &picked, ground) {
-        return Ok(exit);
+    let mut offers = look(&args.which, &ground.world, &ground.stop)?;
+    may_fall_back(args, &offers)?;
+    loop {
+        let picked = offers.take(&args.which, &ground.stop)?;
+        let ended = agree(args, &picked, slice::from_ref(&picked.manifest), ground)
+            .and_then(|()| pgdata::route(args, &picked, ground).unwrap_or_else(|| one(args, &picked, terms, ground)));
+        match ended {
+            Ok(exit) => return Ok(caveat(args, &offers, &picked, exit, ground)),
+            Err(Setback::Unusable { fault, bad }) => {
+                let another_may_do = fault.condemns() || offers.has_copy(&picked);
+                offers.pass_over(&picked, &bad);
+                if args.fallback && another_may_do {
+                    tell_passed(&picked, &fault);
+                    continue;
+                }
+                let exit = fail(&fault);
+                if another_may_do {
+                    offer(args, &mut offers, &picked, false);
+                }
+                return Err(exit);
+            }
+            Err(Setback::Spoilt(exit)) => {
+                offers.pass_over(&picked, &[]);
+                offer(args, &mut offers, &picked, true);
+                return Err(exit);
+            }
+            Err(Setback::Ended(exit)) => return Err(exit),
+        }
     }
-    let into = into::target(args, picked.file.as_ref(), &picked.manifest.source, &ground.world, &ground.stop)?;
+}
+
+/// Says last that the backup is not the newest, and how old its data are.
+fn caveat(args: &Restore, offers: &Offers, picked: &Picked, exit: Exit, ground: &Ground) -> Exit {
+    let Some(line) = offers.caveat(picked, ground.world.clock.now()) else { return exit };
+    tell(&line);
+    if args.strict { exit.worse(Exit::Alert) } else { exit }
+}
+
+/// Brings one backup back, unless it holds the files of a cluster.
+fn one(args: &Restore, picked: &Picked, terms: Terms, ground: &Ground) -> Result<Exit, Setback> {
+    let into = into::target(args, picked.file.as_ref(), &picked.manifest.source, &ground.world, &ground.stop);
+    let into = into.map_err(Setback::Ended)?;
     let (target, rename) = (into.source, args.rename.clone().or(into.database));
     let choice = choose(&picked.manifest, &args.only, rename.as_deref(), args.overwrite);
-    let mut choice = choice.map_err(|f| fail(&f))?;
+    let mut choice = choice.map_err(Setback::of)?;
     choice.loading.resume = args.resume;
     choice.loading.terms = terms;
     if args.accounts {
-        with_accounts(&picked.manifest, &mut choice).map_err(|f| fail(&f))?;
+        with_accounts(&picked.manifest, &mut choice).map_err(Setback::of)?;
     }
-    let existing = show(args, &picked, target.as_ref(), &choice, &ground.stop).map_err(|f| fail(&f))?;
+    let existing = show(args, picked, target.as_ref(), &choice, &ground.stop).map_err(Setback::of)?;
     let permit = Permit::new(&ground.world, &picked.manifest.id, target.place(), &args.only, rename.as_deref());
     if args.resume && !permit.is_open() {
         complain(&format!(
@@ -101,26 +129,42 @@ fn try_restore(args: &Restore, ground: &Ground) -> Result<Exit, Exit> {
             picked.manifest.id,
             target.place()
         ));
-        return Err(Exit::Error);
+        return Err(Setback::Ended(Exit::Error));
+    }
+    if args.fallback {
+        if !args.dry_run {
+            // Who reads for hours should not hear of this afterwards.
+            may_write(&existing, &choice, target.place()).map_err(Setback::of)?;
+        }
+        let own = slice::from_ref(&picked.manifest);
+        fallback::prove(args, picked, own, Some(&choice.chosen), ground)?;
     }
     if args.dry_run {
+        if args.fallback {
+            tell(&format!("{} is whole: it would be restored", picked.manifest.id));
+        }
         return Ok(Exit::Success);
     }
     if source::resumes(&picked.manifest.kind) && (existing.is_empty() || args.overwrite) {
         permit.begin().map_err(|error| {
             complain(&format!("unable to begin the restore: the state folder can't be written: {error}"));
-            Exit::Error
+            Setback::Ended(Exit::Error)
         })?;
     }
     let meter = Meter::default();
-    let fetch = fetch(&picked, &meter);
+    let fetch = fetch(picked, &meter);
     let threads = usize::from(args.threads);
     let result = restore_into(&fetch, target.as_ref(), &choice, threads, &meter, None, &ground.stop);
     let Restored { damage, remarks } = result.map_err(|fault| {
-        let exit = fail(&fault);
-        let hint = if permit.is_open() { "; the same command with --resume goes on" } else { "" };
+        let setback = Setback::late(&fault);
+        let id = &picked.manifest.id;
+        let hint = match (permit.is_open(), args.fallback) {
+            (true, true) => format!("; the same command with --resume --backup {id} instead of --fallback goes on"),
+            (true, false) => "; the same command with --resume goes on".to_owned(),
+            (false, _) => String::new(),
+        };
         complain(&format!("INCOMPLETE: what was restored so far is not the backup{hint}"));
-        exit
+        setback
     })?;
     if let Err(error) = permit.end() {
         complain(&format!("the mark of this restore could not be removed from the state folder: {error}"));
@@ -131,7 +175,7 @@ fn try_restore(args: &Restore, ground: &Ground) -> Result<Exit, Exit> {
     for line in &damage {
         tell(&format!("differs: {line}"));
     }
-    inventory(&picked, &choice);
+    inventory(picked, &choice);
     if damage.is_empty() {
         tell(&format!(
             "restored {} into {}: every row count and digest is as the manifest says",

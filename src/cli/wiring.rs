@@ -13,6 +13,8 @@ use crate::catalog::Catalog;
 use crate::job::{JobFile, Site, SourceSpec};
 use crate::plan::{self, Plan};
 use crate::report::Recorder;
+use crate::run::Failure;
+use crate::step::Fault;
 use crate::syntax;
 use crate::world::{Interrupts, World};
 
@@ -110,6 +112,13 @@ pub fn render(complaint: &Complaint, color: bool) -> String {
 #[expect(clippy::print_stderr, reason = "the command line may print")]
 pub fn complain(text: &str) {
     eprintln!("{}", text.trim_end());
+}
+
+/// Prints a fault and says how the command ends.
+pub fn fail(fault: &Fault) -> Exit {
+    let failure = Failure::of(fault);
+    complain(&format!("{}.{}", failure.line(), fault.hint().map_or(String::new(), |h| format!(" {h}"))));
+    if fault.is_damage() { Exit::Damage } else { Exit::Error }
 }
 
 /// A line on standard output; a reader that went away is no error.

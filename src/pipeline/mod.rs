@@ -26,4 +26,4 @@ pub use restore::{Restore, preflight, restore};
 pub use send::Copy;
 pub use shape::Shape;
 pub use stage::Error;
-pub use verify::verify;
+pub use verify::{read_back, verify};

@@ -12,12 +12,30 @@ use crate::pipeline::fetch::Fetch;
 use crate::pipeline::stage::{Error, FirstFailure};
 use crate::store::contract::ErrorKind;
 
-/// Verifies every entry with so many threads; returns what is damaged.
+/// Verifies all of an artifact with so many threads; returns what is damaged.
 pub fn verify(fetch: &Fetch<'_>, dialect: Dialect, threads: usize, stop: &Stop) -> Result<Vec<Damage>, Error> {
+    let all = vec![true; fetch.manifest.members.len()];
+    let mut damage = read_back(fetch, &all, dialect, threads, stop)?;
+    match fetch.tail(stop) {
+        Ok(found) => damage.extend(found),
+        Err(Error::Store(error)) if error.kind == ErrorKind::Damaged => damage.push(Damage::Object(error.to_string())),
+        Err(other) => return Err(other),
+    }
+    Ok(damage)
+}
+
+/// Verifies the entries of the chosen members, by their index; returns what is damaged.
+pub fn read_back(
+    fetch: &Fetch<'_>,
+    chosen: &[bool],
+    dialect: Dialect,
+    threads: usize,
+    stop: &Stop,
+) -> Result<Vec<Damage>, Error> {
     let failure = FirstFailure::new(stop);
-    let entries: Vec<&EntryLine> = fetch.manifest.entries.iter().collect();
+    let entries: Vec<&EntryLine> = fetch.manifest.entries.iter().filter(|e| chosen[e.member]).collect();
     let groups = fetch.groups(&entries);
-    fetch.meter.expect(fetch.manifest.raw_bytes());
+    fetch.meter.expect(entries.iter().map(|e| e.raw).sum());
     let (next, damage) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
     std::thread::scope(|scope| {
         for _ in 0..threads.clamp(1, groups.len().max(1)) {
@@ -33,13 +51,7 @@ pub fn verify(fetch: &Fetch<'_>, dialect: Dialect, threads: usize, stop: &Stop) 
         }
     });
     failure.result()?;
-    let mut damage = damage.into_inner().expect("no panic while locked");
-    match fetch.tail(stop) {
-        Ok(found) => damage.extend(found),
-        Err(Error::Store(error)) if error.kind == ErrorKind::Damaged => damage.push(Damage::Object(error.to_string())),
-        Err(other) => return Err(other),
-    }
-    Ok(damage)
+    Ok(damage.into_inner().expect("no panic while locked"))
 }
 
 /// A damaged entry ends its request; the entries after it are then fetched one by one.

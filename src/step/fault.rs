@@ -82,6 +82,50 @@ impl Fault {
         }
     }
 
+    /// Whether the backup itself can't be used: it is damaged, or gone, or the disk it lies on does not read it. Never the
+    /// target, a password, or a store that does not answer.
+    pub fn condemns(&self) -> bool {
+        match self {
+            Fault::Damage(damage) | Fault::Pipeline(pipeline::Error::Damage(damage)) => is_own(damage),
+            Fault::Unproven { damage, .. } => damage.iter().all(is_own),
+            Fault::Store(error) | Fault::Pipeline(pipeline::Error::Store(error)) => match error.kind {
+                store::ErrorKind::Missing | store::ErrorKind::Damaged | store::ErrorKind::Failed => true,
+                store::ErrorKind::Exists
+                | store::ErrorKind::Denied
+                | store::ErrorKind::Unreachable
+                | store::ErrorKind::Full
+                | store::ErrorKind::Stopped => false,
+            },
+            Fault::Source(_)
+            | Fault::Shelf(_)
+            | Fault::Pipeline(_)
+            | Fault::Reveal(_)
+            | Fault::Child(_)
+            | Fault::Nothing { .. }
+            | Fault::Stalled(_)
+            | Fault::Stopped => false,
+        }
+    }
+
+    /// Whether its store is what failed: another copy may do.
+    pub fn is_of_store(&self) -> bool {
+        match self {
+            Fault::Store(error) | Fault::Pipeline(pipeline::Error::Store(error)) => {
+                error.kind != store::ErrorKind::Stopped
+            }
+            Fault::Source(_)
+            | Fault::Shelf(_)
+            | Fault::Pipeline(_)
+            | Fault::Reveal(_)
+            | Fault::Child(_)
+            | Fault::Damage(_)
+            | Fault::Unproven { .. }
+            | Fault::Nothing { .. }
+            | Fault::Stalled(_)
+            | Fault::Stopped => false,
+        }
+    }
+
     /// Whether it says that an artifact is damaged.
     pub fn is_damage(&self) -> bool {
         match self {
@@ -98,6 +142,14 @@ impl Fault {
             | Fault::Stalled(_)
             | Fault::Stopped => false,
         }
+    }
+}
+
+/// Whether damage is the backup's own: a password that does not fit and a target that refuses are not.
+fn is_own(damage: &Damage) -> bool {
+    match damage {
+        Damage::Entry { .. } | Damage::Manifest(_) | Damage::Rows { .. } | Damage::Object(_) => true,
+        Damage::Sealed { .. } | Damage::Newer { .. } | Damage::Left { .. } => false,
     }
 }
 

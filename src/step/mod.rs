@@ -17,5 +17,5 @@ pub use export::scripts;
 pub use fault::Fault;
 pub use files::{Assembled, Assembly, facts, small};
 pub use perform::Steps;
-pub use restore::{Choice, Restored, choose, restore_into, with_accounts};
+pub use restore::{Choice, Restored, choose, may_write, restore_into, with_accounts};
 pub use retire::held;

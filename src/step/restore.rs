@@ -168,6 +168,17 @@ pub struct Restored {
     pub remarks: Vec<String>,
 }
 
+/// Refuses what exists, unless the choice overwrites it or goes on with it.
+pub fn may_write(existing: &[String], choice: &Choice, place: &str) -> Result<(), Fault> {
+    if existing.is_empty() || choice.loading.overwrite || choice.loading.resume {
+        return Ok(());
+    }
+    let shown = existing.iter().take(5).cloned().collect::<Vec<_>>().join(", ");
+    let more = if existing.len() > 5 { format!(" and {} more", existing.len() - 5) } else { String::new() };
+    let error = SourceError::new(ErrorKind::Exists, format!("restore into {place}"), format!("{shown}{more} exist"));
+    Err(error.hint("Restore elsewhere, or replace exactly these with --overwrite.").into())
+}
+
 /// Restores into `source`; existing objects are refused unless the choice overwrites.
 pub fn restore_into(
     fetch: &Fetch<'_>,
@@ -180,17 +191,7 @@ pub fn restore_into(
 ) -> Result<Restored, Fault> {
     let target = source.target(threads, stop)?;
     target.agree(&choice.loading, stop)?;
-    let existing = target.existing(&choice.loading, stop)?;
-    if !existing.is_empty() && !choice.loading.overwrite && !choice.loading.resume {
-        let shown = existing.iter().take(5).cloned().collect::<Vec<_>>().join(", ");
-        let more = if existing.len() > 5 { format!(" and {} more", existing.len() - 5) } else { String::new() };
-        let error = SourceError::new(
-            ErrorKind::Exists,
-            format!("restore into {}", source.place()),
-            format!("{shown}{more} exist"),
-        );
-        return Err(error.hint("Restore elsewhere, or replace exactly these with --overwrite.").into());
-    }
+    may_write(&target.existing(&choice.loading, stop)?, choice, source.place())?;
     let restore = Restore { fetch, target: target.as_ref(), loading: &choice.loading, chosen: &choice.chosen };
     let damage = match say {
         Some(say) => watched(meter, say, stop, |stop| pipeline::restore(&restore, stop))?,
