@@ -28,6 +28,7 @@ mod physical;
 mod physical_chain;
 mod policy;
 mod postgres;
+mod postgres_archive;
 mod postgres_engine;
 mod postgres_globals;
 mod postgres_restore;

@@ -7,7 +7,7 @@ use crate::source::{
     self,
     contract::{Source, Terms},
 };
-use crate::step::{Choice, Fault, Restored, choose, restore_into, with_accounts};
+use crate::step::{Choice, Fault, Restored, choose_from, restore_into, with_accounts};
 
 use crate::cli::args::{Definer, Format, Gtid, Restore, Verify};
 use crate::cli::exit::Exit;
@@ -85,7 +85,8 @@ fn try_restore(args: &Restore, ground: &Ground) -> Result<Exit, Exit> {
     }
     let into = into::target(args, picked.file.as_ref(), &picked.manifest.source, &ground.world, &ground.stop)?;
     let (target, rename) = (into.source, args.rename.clone().or(into.database));
-    let choice = choose(&picked.manifest, &args.only, rename.as_deref(), args.overwrite);
+    let (meter, only) = (Meter::default(), &args.only);
+    let choice = choose_from(&fetch(&picked, &meter), only, rename.as_deref(), args.overwrite, &ground.stop);
     let mut choice = choice.map_err(|f| fail(&f))?;
     choice.loading.resume = args.resume;
     choice.loading.terms = terms;

@@ -8,6 +8,7 @@ pub mod basebackup;
 pub mod cluster;
 pub mod config;
 mod connect;
+pub mod contents;
 pub mod control;
 mod creation;
 mod cut;
