@@ -3,7 +3,7 @@
 //!
 //! Knows no server. Large objects and settings of the database are not among it: they belong to no part.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
@@ -22,11 +22,21 @@ const FIRST: usize = 1 << 20;
 /// Schema and name of a table.
 type Title = (String, String);
 
+/// What is chosen of it.
+#[derive(Debug, Default)]
+pub struct Portion {
+    /// Definitions before the rows, in order.
+    pub before: Vec<Script>,
+    /// Rows: their numbers in the archive.
+    pub rows: Vec<i64>,
+    /// Definitions after the rows, in order.
+    pub after: Vec<Script>,
+}
+
 /// The rows of a table.
 #[derive(Debug)]
-pub struct Rows {
-    /// Their number in the archive.
-    pub number: i64,
+struct Rows {
+    number: i64,
     table: Title,
     file: Option<String>,
 }
@@ -34,10 +44,8 @@ pub struct Rows {
 /// What an archive of one database holds.
 #[derive(Debug)]
 pub struct Contents {
-    /// Definitions before the rows, in order.
-    pub before: Vec<Script>,
-    /// Definitions after the rows, in order.
-    pub after: Vec<Script>,
+    before: Vec<Script>,
+    after: Vec<Script>,
     rows: Vec<Rows>,
     /// Each partition, and what it is one of.
     partitions: Vec<(Title, Title)>,
@@ -135,8 +143,7 @@ impl Contents {
 
     /// Partitions of what is chosen, and theirs, that are not chosen yet: schema and name of each.
     pub fn partitions(&self, chosen: &dyn Fn(&Member) -> bool) -> Vec<(String, String)> {
-        let tables = self.members().filter(|m| m.kind == Kind::Table && chosen(m));
-        let mut all: BTreeSet<Title> = tables.filter_map(table).collect();
+        let mut all = tables(self.members().filter(|m| chosen(m)));
         let mut found = Vec::new();
         while let Some((own, _)) = self.partitions.iter().find(|(own, of)| all.contains(of) && !all.contains(own)) {
             all.insert(own.clone());
@@ -145,9 +152,32 @@ impl Contents {
         found
     }
 
-    /// The rows of the tables among some members.
-    pub fn rows(&self, members: &[Member]) -> Vec<&Rows> {
-        let tables: BTreeSet<Title> = members.iter().filter(|m| m.kind == Kind::Table).filter_map(table).collect();
+    /// What makes some of its members.
+    pub fn portion(self, members: &[Member]) -> Portion {
+        let rows = self.rows(members).iter().map(|r| r.number).collect();
+        let mut portion = Portion { rows, ..Portion::default() };
+        let chosen: HashSet<&Member> = members.iter().collect();
+        let tables = tables(members);
+        // A whole table that is given one partition makes its keys itself, unless they are there to be attached.
+        let lone: BTreeSet<&Title> =
+            self.partitions.iter().filter(|(_, of)| !tables.contains(of)).map(|(own, _)| own).collect();
+        let attaches = |member: &Member, what: &str| {
+            let of = member.table.clone().map(|name| (member.schema.clone().unwrap_or_default(), name));
+            member.name.starts_with(what) && of.is_some_and(|of| lone.contains(&of))
+        };
+        for script in self.before.into_iter().filter(|s| chosen.contains(&s.member)) {
+            match attaches(&script.member, "table attach ") {
+                true => portion.after.push(script),
+                false => portion.before.push(script),
+            }
+        }
+        let after = self.after.into_iter().filter(|s| chosen.contains(&s.member));
+        portion.after.extend(after.filter(|s| !attaches(&s.member, "index attach ")));
+        portion
+    }
+
+    fn rows(&self, members: &[Member]) -> Vec<&Rows> {
+        let tables = tables(members);
         self.rows.iter().filter(|r| tables.contains(&r.table)).collect()
     }
 
@@ -167,6 +197,7 @@ fn title(item: &Item) -> Title {
     (item.schema.clone().unwrap_or_default(), item.tag.clone())
 }
 
-fn table(member: &Member) -> Option<Title> {
-    Some((member.schema.clone()?, member.name.clone()))
+fn tables<'a>(members: impl IntoIterator<Item = &'a Member>) -> BTreeSet<Title> {
+    let tables = members.into_iter().filter(|m| m.kind == Kind::Table);
+    tables.filter_map(|m| Some((m.schema.clone()?, m.name.clone()))).collect()
 }

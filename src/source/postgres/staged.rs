@@ -74,17 +74,22 @@ impl Archives {
     /// Looks for the program, and for room to stage, before anything is written.
     pub fn agree(&self, loading: &Loading, stop: &Stop) -> Result<()> {
         if loading.members.iter().any(|m| m.kind == Kind::File) {
+            self.make_room(loading.staged)?;
             let digits: String = loading.server.chars().skip_while(|c| !c.is_ascii_digit()).collect();
             let major: u32 = digits.split('.').next().and_then(|n| n.parse().ok()).unwrap_or(0);
             program::find(&self.tools, "pg_restore", major * 10_000, stop)?;
-            let mut open = self.open.lock().expect("no panic while locked");
-            let private = match &mut open.0 {
-                Some(private) => private,
-                None => open.0.insert(Private::create(&self.staging)?),
-            };
-            private.has_room(loading.staged, "or restore on a machine that has the room")?;
         }
         Ok(())
+    }
+
+    /// Makes the folder, where so many bytes have room.
+    fn make_room(&self, bytes: u64) -> Result<()> {
+        let mut open = self.open.lock().expect("no panic while locked");
+        let private = match &mut open.0 {
+            Some(private) => private,
+            None => open.0.insert(Private::create(&self.staging)?),
+        };
+        private.has_room(bytes, "or restore on a machine that has the room")
     }
 
     /// Takes some bytes of a file.
@@ -243,6 +248,16 @@ mod tests {
         for bad in ["../toc.dat", "/etc/passwd", ".dat", "blob_.dat", "toc.dat.gz", "3345.dat/x", ""] {
             assert!(!is_file(bad), "{bad}");
         }
+    }
+
+    #[test]
+    fn what_has_no_room_is_refused_before_a_byte_of_it_is_fetched() {
+        let staging = tempfile::tempdir().expect("a folder");
+        let archives = Archives::new(staging.path(), &[]);
+        archives.make_room(1).expect("a byte has room");
+        let error = archives.make_room(u64::MAX).expect_err("too much");
+        assert_eq!(error.kind, ErrorKind::Refused);
+        assert!(error.found.contains("are free there") && error.hint.is_some(), "{error}");
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! Rights, owners and definitions that the server refuses keep nothing else away: they are told. A database that is
 //! replaced is not dropped; it is put aside under another name.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
@@ -18,7 +18,7 @@ use crate::source::postgres::aside;
 use crate::source::postgres::connect::{Connector, server_version};
 use crate::source::postgres::contents::Contents;
 use crate::source::postgres::creation;
-use crate::source::postgres::definition::OWNER;
+use crate::source::postgres::definition::{OWNER, Script};
 use crate::source::postgres::fault::{is_refusal, run, wrap, wrap_io};
 use crate::source::postgres::fit::Fit;
 use crate::source::postgres::large;
@@ -251,17 +251,15 @@ impl PostgresTarget {
         let found = Contents::open(unit, path);
         let contents =
             found.map_err(|found| Error::new(ErrorKind::Damaged, format!("read what {unit} holds"), found))?;
-        let chosen: HashSet<&Member> = loading.members.iter().filter(|m| m.unit == unit).collect();
         self.make_room(unit, loading)?;
-        for script in contents.before.iter().filter(|s| chosen.contains(&s.member)) {
+        let own: Vec<Member> = loading.members.iter().filter(|m| m.unit == unit).cloned().collect();
+        let portion = contents.portion(&own);
+        for Script { member, text } in &portion.before {
             stop.check()?;
-            self.on(&self.loaders[worker], unit, &mut |client| self.before(client, &script.member, &script.text))?;
+            self.on(&self.loaders[worker], unit, &mut |client| self.before(client, member, text))?;
         }
-        let rows = contents.rows(&loading.members).iter().map(|rows| rows.number).collect();
-        for script in contents.after.into_iter().filter(|s| chosen.contains(&s.member)) {
-            self.later.put(&script.member, script.text);
-        }
-        Ok(rows)
+        portion.after.into_iter().for_each(|script| self.later.put(&script.member, script.text));
+        Ok(portion.rows)
     }
 
     /// Puts aside, or drops, what a database holds of the choice.
