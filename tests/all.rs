@@ -26,6 +26,7 @@ mod pg_connect;
 mod pg_doctor;
 mod physical;
 mod physical_chain;
+mod physical_standby;
 mod policy;
 mod postgres;
 mod postgres_archive;
