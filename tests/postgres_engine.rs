@@ -109,8 +109,6 @@ fn an_archive_in_the_zip_is_the_one_that_pg_restore_reads() {
     assert!(archive.stdout.starts_with(b"PGDMP"));
     let refused = space.run(&["export", "job.kdl", "--sql", "out.sql"]).expect(1);
     assert!(refused.stderr.contains("vex restore"), "{}", refused.stderr);
-    let one = space.run(&["restore", "job.kdl", "--only", "zoo.zoo.a", "--into", &source.url()]).expect(1);
-    assert!(one.stderr.contains("as one script or archive"), "{}", one.stderr);
 }
 
 #[test]

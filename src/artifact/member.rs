@@ -85,7 +85,7 @@ impl Kind {
 }
 
 /// One thing of the source in one phase.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Member {
     /// The database it belongs to; a folder of the archive. Empty for an account.

@@ -14,7 +14,7 @@ use crate::base::{Size, Stop};
 use crate::pipeline::{Fetch, Meter};
 use crate::shelf::lineage;
 use crate::source::{
-    ClusterFacts, Control, Owner, Place, Tablespace, contract::Error, link, problems, replace_space, write_map,
+    ClusterFacts, Control, Owner, Place, Tablespace, contract::Error, detach, link, problems, replace_space, write_map,
 };
 use crate::step::{Assembled, Assembly, Fault, facts};
 use crate::world::Child;
@@ -265,6 +265,9 @@ fn show(args: &Restore, decided: &Decided, manifests: &[Manifest], picked: &Pick
     if decided.facts.archives {
         tell("! archive_mode is on in this cluster: beside the old one it would archive over it; turn it off first");
     }
+    if decided.facts.standby {
+        tell("the files are of a standby: what has it follow its primary is put aside, and it comes up on its own");
+    }
     if args.files.start {
         tell("starts the server with pg_ctl, waits until it lets connections in, and reads its log");
     }
@@ -340,6 +343,9 @@ fn switch(decided: &Decided, made: &Assembled) -> Result<(), Fault> {
         link(&made.data, space.oid, to)?;
     }
     write_map(&made.data, &decided.spaces, owner)?;
+    for name in detach(&made.data)? {
+        tell(&format!("put {name} aside as {name}.off: this server follows nobody"));
+    }
     if let Some(old) = place.replace(&made.data, &decided.stamp)? {
         tell(&format!("moved the old data directory to {}", old.display()));
     }

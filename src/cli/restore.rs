@@ -9,7 +9,7 @@ use crate::source::{
     self,
     contract::{Source, Terms},
 };
-use crate::step::{Choice, Fault, Restored, choose, may_write, restore_into, with_accounts};
+use crate::step::{Choice, Fault, Restored, choose_from, may_write, restore_into, with_accounts};
 
 use crate::cli::args::{Definer, Format, Gtid, Restore, Verify};
 use crate::cli::exit::Exit;
@@ -113,7 +113,8 @@ fn one(args: &Restore, picked: &Picked, terms: Terms, ground: &Ground) -> Result
     let into = into::target(args, picked.file.as_ref(), &picked.manifest.source, &ground.world, &ground.stop);
     let into = into.map_err(Setback::Ended)?;
     let (target, rename) = (into.source, args.rename.clone().or(into.database));
-    let choice = choose(&picked.manifest, &args.only, rename.as_deref(), args.overwrite);
+    let (meter, only) = (Meter::default(), &args.only);
+    let choice = choose_from(&fetch(picked, &meter), only, rename.as_deref(), args.overwrite, &ground.stop);
     let mut choice = choice.map_err(Setback::of)?;
     choice.loading.resume = args.resume;
     choice.loading.terms = terms;
@@ -177,11 +178,12 @@ fn one(args: &Restore, picked: &Picked, terms: Terms, ground: &Ground) -> Result
     }
     inventory(picked, &choice);
     if damage.is_empty() {
-        tell(&format!(
-            "restored {} into {}: every row count and digest is as the manifest says",
-            picked.manifest.id,
-            target.place()
-        ));
+        let compared = picked.manifest.proofs().into_iter().any(|(index, _)| choice.chosen[index]);
+        let proof = match compared {
+            true => "every row count and digest is as the manifest says",
+            false => "it holds no row count or digest that could be compared",
+        };
+        tell(&format!("restored {} into {}: {proof}", picked.manifest.id, target.place()));
         Ok(Exit::Success)
     } else {
         let gtid = if terms.gtid { "; the GTID state was not taken over" } else { "" };

@@ -296,6 +296,8 @@ pub struct Loading {
     pub server: String,
     /// Whether an interrupted restore of the same goes on: tables that are proven to be there stay.
     pub resume: bool,
+    /// Bytes of the files of dump programs among them, which may have to be staged.
+    pub staged: u64,
     /// Where the backup stands in the log of the server it comes from.
     pub position: Option<Position>,
     /// How the target is treated.

@@ -22,9 +22,10 @@ use crate::world::World;
 
 pub use postgres::basebackup::MANIFEST as RECORD;
 pub use postgres::config::{FACTS, Facts as ClusterFacts};
+pub use postgres::contents::{Contents, Unread};
 pub use postgres::control::{Control, problems};
 pub use postgres::physical::LABEL;
-pub use postgres::place::{Place, link, replace_space, write_map};
+pub use postgres::place::{Place, detach, link, replace_space, write_map};
 pub use postgres::server::Tablespace;
 pub use postgres::unpack::{Owner, Unpack};
 pub use private::Private;

@@ -1,6 +1,7 @@
 //! What each step of a plan does; knows backups, not order.
 
 mod backup;
+mod contents;
 mod copies;
 mod exec;
 mod export;
@@ -13,9 +14,10 @@ mod retire;
 mod vacuum;
 mod verify;
 
+pub use contents::choose_from;
 pub use export::scripts;
 pub use fault::Fault;
 pub use files::{Assembled, Assembly, facts, small};
 pub use perform::Steps;
-pub use restore::{Choice, Restored, choose, may_write, restore_into, with_accounts};
+pub use restore::{Choice, Restored, may_write, restore_into, with_accounts};
 pub use retire::held;

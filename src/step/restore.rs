@@ -52,7 +52,7 @@ pub(super) fn wanted(manifest: &Manifest, only: &[String]) -> Result<Vec<bool>, 
     for (wanted, _) in wanted.iter_mut().zip(&manifest.members).filter(|(_, m)| is_about_account(m)) {
         *wanted = false;
     }
-    // A program that writes a database as one script or archive gives no table of it alone.
+    // A program that writes a database as one script gives no table of it alone; nor does an archive that nobody opened.
     let whole = |m: &Member| m.table.is_none() && (m.kind == Kind::Script || is_archive(m));
     let scripts: Vec<&str> = manifest
         .members
@@ -92,12 +92,20 @@ pub fn choose(manifest: &Manifest, only: &[String], rename: Option<&str>, overwr
             return Err(nothing(format!("--as {name} takes exactly one database, not {}", units.len()), hint));
         }
     }
+    let staged = staged(manifest, &chosen);
     let server = manifest.server.clone();
     let (position, terms) = (manifest.position.clone(), Terms::default());
     let rename = rename.map(str::to_owned);
     let part = !only.iter().all(|selector| manifest.units().contains(&selector.as_str()));
-    let loading = Loading { members, rename, part, overwrite, scratch: false, resume: false, server, position, terms };
+    let (scratch, resume) = (false, false);
+    let loading = Loading { members, rename, part, overwrite, scratch, resume, server, staged, position, terms };
     Ok(Choice { loading, chosen })
+}
+
+/// Bytes of the chosen files of dump programs.
+pub(super) fn staged(manifest: &Manifest, chosen: &[bool]) -> u64 {
+    let own = manifest.entries.iter().filter(|e| chosen[e.member] && is_archive(&manifest.members[e.member]));
+    own.map(|e| e.raw).sum()
 }
 
 /// Whether a member is the file of a whole SQLite database, which stands beside its SQL.
@@ -139,7 +147,7 @@ pub fn with_accounts(manifest: &Manifest, choice: &mut Choice) -> Result<(), Fau
 
 /// Whether `DB`, `DB.TABLE`, `DB.SCHEMA` or `DB.SCHEMA.TABLE` names the member: a table brings its rows, indexes and
 /// triggers, and its database.
-fn selects(selector: &str, member: &Member) -> bool {
+pub(super) fn selects(selector: &str, member: &Member) -> bool {
     if selector == member.unit {
         return true;
     }

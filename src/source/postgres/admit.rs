@@ -113,3 +113,11 @@ impl Admission {
         Ok(members.iter().filter(|m| m.kind == Kind::Account && !all.contains(&m.name)).cloned().collect())
     }
 }
+
+/// The databases of some members, each once.
+pub fn units(members: &[Member]) -> Vec<&str> {
+    let mut units: Vec<&str> = members.iter().filter(|m| !is_global(m)).map(|m| m.unit.as_str()).collect();
+    units.sort_unstable();
+    units.dedup();
+    units
+}

@@ -169,6 +169,11 @@ impl Source for Cluster {
         let program = self.program(&server, stop)?;
         let config = config::read(&mut client, &self.connector, &server)?;
         let (mut warnings, mut remarks) = (Vec::new(), vec![format!("the files are read by {}", program.title)]);
+        if server.standby {
+            remarks.push(
+                "the files are of a standby, as of what it had replayed; a restore makes a server of its own".into(),
+            );
+        }
         if let Err(error) = reserve(&mut client) {
             remarks
                 .push(format!("{error}; WAL that is needed may be gone before it is copied, which fails the backup"));

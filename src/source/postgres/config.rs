@@ -37,6 +37,9 @@ pub struct Facts {
     pub checksums: bool,
     /// Whether the server archived its WAL.
     pub archives: bool,
+    /// Whether the server followed another.
+    #[serde(default)]
+    pub standby: bool,
 }
 
 /// A configuration file outside of the data directory.
@@ -116,6 +119,7 @@ pub fn read(client: &mut Client, connector: &Connector, server: &Server) -> Resu
         config,
         checksums: server.setting("data_checksums") == "on",
         archives: !matches!(server.setting("archive_mode"), "" | "off"),
+        standby: server.standby,
     };
     Ok(Config { facts, files, lost, left })
 }

@@ -1,8 +1,12 @@
 //! How a database is made: statements that can't be run inside of it, so an entry holds them as comments.
 //!
-//! Pure. Invariant: what is written is read back exactly, whatever a name or a comment holds.
+//! Invariant: what is written is read back exactly, whatever a name or a comment holds.
 
+use postgres::Client;
+
+use crate::source::contract::{Refused, Result};
 use crate::source::postgres::definition::quoted;
+use crate::source::postgres::fault::{is_refusal, wrap};
 
 /// Parts two statements.
 const BREAK: &str = "--\n";
@@ -30,6 +34,27 @@ pub fn read(entry: &str) -> Vec<String> {
     }
     statements.retain(|s| !s.is_empty());
     statements
+}
+
+/// Makes the database of an entry, `names` being its own and the new one; returns what of its settings was refused.
+pub fn create(client: &mut Client, entry: &str, names: (&str, &str), without_owner: bool) -> Result<Vec<Refused>> {
+    let mut refused = Vec::new();
+    for (index, statement) in read(entry).iter().enumerate() {
+        let is_owner = statement.starts_with("ALTER DATABASE ") && statement.contains(" OWNER TO ");
+        if is_owner && without_owner {
+            continue;
+        }
+        let statement = rename(statement, names.0, names.1);
+        let made = client.batch_execute(&statement);
+        match made.map_err(|e| wrap(&format!("create the database {}", names.1), e)) {
+            // Without the database there is nothing; without its settings it is still worth having.
+            Err(error) if index > 0 && is_refusal(&error) => {
+                refused.push(Refused { what: format!("settings of database {}", names.1), why: error.found });
+            }
+            other => other?,
+        }
+    }
+    Ok(refused)
 }
 
 /// A statement for a database of another name: lines that begin with what names one are changed, once each.

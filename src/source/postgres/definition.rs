@@ -152,7 +152,8 @@ pub fn definitions(unit: &str, archive: &Archive, choice: &Choice<'_>) -> Defini
         |i: &&Item| i.what == "MATERIALIZED VIEW" && choice.filled.contains(&i.object.1) && !gone.contains(&i.id);
     for view in archive.items.iter().filter(filled) {
         let schema = view.schema.as_deref().unwrap_or_default();
-        let member = Member::new(unit, &format!("rows of {}", view.tag), Kind::Object, Phase::After).in_schema(schema);
+        let member = Member::new(unit, &format!("rows of {}", view.tag), Kind::Object, Phase::After);
+        let member = member.in_schema(schema).of_table(&view.tag);
         let text = format!("{PROLOGUE}REFRESH MATERIALIZED VIEW {};\n{OWNER}", qualified(schema, &view.tag));
         found.after.push(Script { member, text });
     }
@@ -172,9 +173,11 @@ enum Place {
 /// Identifier of `pg_class` in itself, the same on every server.
 const PG_CLASS: u32 = 1259;
 
-/// The table each item hangs on, by the item's number.
+/// The table or view each item hangs on, by the item's number.
 fn tables<'a>(items: &'a [Item], owned: &BTreeMap<u32, u32>) -> BTreeMap<i64, &'a Item> {
-    let is_table = |item: &&Item| matches!(item.what.as_str(), "TABLE" | "FOREIGN TABLE");
+    let is_table =
+        |item: &&Item| matches!(item.what.as_str(), "TABLE" | "FOREIGN TABLE" | "VIEW" | "MATERIALIZED VIEW");
+    let by_number: BTreeMap<i64, &Item> = items.iter().map(|i| (i.id, i)).collect();
     let by_id: BTreeMap<i64, &Item> = items.iter().filter(is_table).map(|i| (i.id, i)).collect();
     let by_oid: BTreeMap<u32, &Item> = items.iter().filter(is_table).map(|i| (i.object.1, i)).collect();
     let mut found: BTreeMap<i64, &Item> = BTreeMap::new();
@@ -185,17 +188,24 @@ fn tables<'a>(items: &'a [Item], owned: &BTreeMap<u32, u32>) -> BTreeMap<i64, &'
         };
         let needed = || item.needs.iter().filter_map(|n| by_id.get(n));
         let table = match item.what.as_str() {
-            "TABLE" | "FOREIGN TABLE" => None,
+            "TABLE" | "FOREIGN TABLE" | "VIEW" | "MATERIALIZED VIEW" => None,
             "SEQUENCE" => owned.get(&item.object.1).and_then(|t| by_oid.get(t)),
             "CONSTRAINT" | "CHECK CONSTRAINT" | "FK CONSTRAINT" | "TRIGGER" | "RULE" | "POLICY" | "ROW SECURITY"
             | "DEFAULT" => needed().find(named),
-            "INDEX" | "STATISTICS" | "TABLE ATTACH" | "INDEX ATTACH" => needed().next(),
+            "INDEX" | "STATISTICS" | "TABLE ATTACH" => needed().next(),
+            // It needs both tables and both indexes: it goes where the index goes that it attaches.
+            "INDEX ATTACH" => {
+                let own = |other: &&&Item| {
+                    let tag = other.tag.strip_suffix(item.tag.as_str());
+                    other.schema == item.schema && tag.is_some_and(|rest| rest.is_empty() || rest.ends_with(' '))
+                };
+                item.needs.iter().filter_map(|n| by_number.get(n)).find(own).and_then(|index| found.get(&index.id))
+            }
             _ => None,
         };
         // A comment or a right of a table, or of what hangs on one.
         let through = || item.needs.iter().find_map(|n| found.get(n).copied().or_else(|| by_id.get(n).copied()));
-        let about =
-            matches!(item.what.as_str(), "COMMENT" | "ACL" | "SECURITY LABEL" | "SEQUENCE OWNED BY" | "INDEX ATTACH");
+        let about = matches!(item.what.as_str(), "COMMENT" | "ACL" | "SECURITY LABEL" | "SEQUENCE OWNED BY");
         if let Some(table) = table.copied().or_else(|| if about { through() } else { None }) {
             found.insert(item.id, table);
         }
@@ -338,7 +348,7 @@ mod tests {
         assert!(
             all.before[0].text.contains("-- COMMENT TABLE a;\n-- owner\nALTER TABLE \"public\".\"a\" OWNER TO \"me\";")
         );
-        assert_eq!(all.after[2].member.table(), Some("a"));
+        assert_eq!([&all.after[2], &all.after[3]].map(|s| s.member.table()), [Some("a"), Some("m")]);
         let some = choice(&BTreeSet::from([1004]));
         assert_eq!((names(&some.before), some.left_out.len()), (vec!["a".to_owned(), "m".to_owned()], 2));
     }

@@ -57,6 +57,11 @@ pub fn said(doing: &str, said: Said<'_>) -> Error {
     }
 }
 
+/// Whether the server said no, and is there to be asked for the next.
+pub fn is_refusal(error: &Error) -> bool {
+    matches!(error.kind, ErrorKind::Failed | ErrorKind::Denied | ErrorKind::Exists | ErrorKind::Busy)
+}
+
 /// Wraps an error that came as one of reading or writing rows.
 pub fn wrap_io(doing: &str, error: std::io::Error) -> Error {
     match error.downcast::<postgres::Error>() {

@@ -9,6 +9,7 @@ mod binary;
 pub mod cluster;
 pub mod config;
 mod connect;
+pub mod contents;
 pub mod control;
 mod creation;
 mod cut;

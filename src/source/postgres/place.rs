@@ -137,6 +137,19 @@ pub fn link(data: &Path, oid: u32, to: &Path) -> Result<()> {
     std::os::unix::fs::symlink(to, &link).map_err(|e| failed("make", &link, &e))
 }
 
+/// Puts aside the files that would have a server follow another, or wait for more WAL; returns their names.
+pub fn detach(data: &Path) -> Result<Vec<&'static str>> {
+    let mut found = Vec::new();
+    for name in ["standby.signal", "recovery.signal"] {
+        let path = data.join(name);
+        if fs::symlink_metadata(&path).is_ok() {
+            rename(&path, &data.join(format!("{name}.off")))?;
+            found.push(name);
+        }
+    }
+    Ok(found)
+}
+
 /// Writes where tablespaces are, for the server's first start: it makes the links anew by this file.
 pub fn write_map(data: &Path, spaces: &[(Tablespace, PathBuf)], owner: Owner) -> Result<()> {
     let path = data.join("tablespace_map");

@@ -32,6 +32,8 @@ pub struct Server {
     pub timeline: u32,
     /// Whether the role may copy files.
     pub replication: bool,
+    /// Whether it follows another.
+    pub standby: bool,
     /// The role.
     pub role: String,
     /// Settings that matter, those the role may see.
@@ -60,7 +62,7 @@ impl Server {
         let number = server_version(client, &doing)?;
         let sql = "SELECT (SELECT system_identifier::text FROM pg_control_system()), \
                    (SELECT timeline_id FROM pg_control_checkpoint()), current_user::text, \
-                   (SELECT rolsuper OR rolreplication FROM pg_roles WHERE rolname = current_user)";
+                   (SELECT rolsuper OR rolreplication FROM pg_roles WHERE rolname = current_user), pg_is_in_recovery()";
         let row = client.query_one(sql, &[]).map_err(fail)?;
         let sql = "SELECT name, setting FROM pg_settings WHERE name IN ('data_directory', 'config_file', 'hba_file', \
                    'ident_file', 'full_page_writes', 'wal_level', 'data_checksums', 'summarize_wal', 'ssl', \
@@ -79,6 +81,7 @@ impl Server {
             system: row.get(0),
             timeline: u32::try_from(row.get::<_, i32>(1)).unwrap_or(0),
             role: row.get(2),
+            standby: row.get(4),
             replication: row.get::<_, Option<bool>>(3) == Some(true),
             settings: settings.iter().map(|r| (r.get(0), r.get::<_, Option<String>>(1).unwrap_or_default())).collect(),
             tablespaces: tablespaces

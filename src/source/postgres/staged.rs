@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::OpenOptions;
+use std::io::Write;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
@@ -59,6 +60,8 @@ pub struct How<'a> {
     pub jobs: usize,
     /// Whether everything becomes the restoring role's.
     pub without_owner: bool,
+    /// Rows that are all that is restored: their numbers in the archive.
+    pub rows: Option<&'a [i64]>,
 }
 
 impl Archives {
@@ -68,14 +71,25 @@ impl Archives {
         Archives { staging, tools, open: Mutex::default(), due: Mutex::default() }
     }
 
-    /// Looks for the program before anything is written.
+    /// Looks for the program, and for room to stage, before anything is written.
     pub fn agree(&self, loading: &Loading, stop: &Stop) -> Result<()> {
         if loading.members.iter().any(|m| m.kind == Kind::File) {
+            self.make_room(loading.staged)?;
             let digits: String = loading.server.chars().skip_while(|c| !c.is_ascii_digit()).collect();
             let major: u32 = digits.split('.').next().and_then(|n| n.parse().ok()).unwrap_or(0);
             program::find(&self.tools, "pg_restore", major * 10_000, stop)?;
         }
         Ok(())
+    }
+
+    /// Makes the folder, where so many bytes have room.
+    fn make_room(&self, bytes: u64) -> Result<()> {
+        let mut open = self.open.lock().expect("no panic while locked");
+        let private = match &mut open.0 {
+            Some(private) => private,
+            None => open.0.insert(Private::create(&self.staging)?),
+        };
+        private.has_room(bytes, "or restore on a machine that has the room")
     }
 
     /// Takes some bytes of a file.
@@ -136,6 +150,19 @@ impl Archives {
         ];
         if how.without_owner {
             words.push("--no-owner".into());
+        }
+        if let Some(rows) = how.rows {
+            let list = path.with_extension("list");
+            let lines: String = rows.iter().map(|number| format!("{number};\n")).collect();
+            let written = OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(&list);
+            written.and_then(|mut file| file.write_all(lines.as_bytes())).map_err(|e| {
+                Error::new(
+                    ErrorKind::Failed,
+                    format!("list what {} needs", how.database),
+                    format!("{}: {e}", list.display()),
+                )
+            })?;
+            words.push(format!("--use-list={}", list.display()));
         }
         words.push(path.display().to_string());
         let mut said = Vec::new();
@@ -221,6 +248,16 @@ mod tests {
         for bad in ["../toc.dat", "/etc/passwd", ".dat", "blob_.dat", "toc.dat.gz", "3345.dat/x", ""] {
             assert!(!is_file(bad), "{bad}");
         }
+    }
+
+    #[test]
+    fn what_has_no_room_is_refused_before_a_byte_of_it_is_fetched() {
+        let staging = tempfile::tempdir().expect("a folder");
+        let archives = Archives::new(staging.path(), &[]);
+        archives.make_room(1).expect("a byte has room");
+        let error = archives.make_room(u64::MAX).expect_err("too much");
+        assert_eq!(error.kind, ErrorKind::Refused);
+        assert!(error.found.contains("are free there") && error.hint.is_some(), "{error}");
     }
 
     #[test]

@@ -6,19 +6,20 @@
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::Path;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use postgres::Client;
 
 use crate::artifact::{CopyEntry, Kind, Member, Phase, Proof};
 use crate::base::Stop;
 use crate::source::contract::{Error, ErrorKind, Load, Loading, Objection, Refused, Result, Target};
-use crate::source::postgres::admit::{Admission, is_global};
+use crate::source::postgres::admit::{Admission, is_global, units};
 use crate::source::postgres::aside;
 use crate::source::postgres::connect::{Connector, server_version};
+use crate::source::postgres::contents::Contents;
 use crate::source::postgres::creation;
-use crate::source::postgres::definition::OWNER;
-use crate::source::postgres::fault::{run, wrap, wrap_io};
+use crate::source::postgres::definition::{OWNER, Script};
+use crate::source::postgres::fault::{is_refusal, run, wrap, wrap_io};
 use crate::source::postgres::fit::Fit;
 use crate::source::postgres::large;
 use crate::source::postgres::later::{Later, Waiting};
@@ -47,6 +48,8 @@ pub struct PostgresTarget {
     rename: Mutex<Option<String>>,
     /// Guards how it is restored: without owners, a part.
     terms: Mutex<(bool, bool)>,
+    /// Guards what is chosen of archives, if that is a part.
+    part: Mutex<Option<Arc<Loading>>>,
     /// Guards what is known of what fits.
     fit: Mutex<Option<Fit>>,
     /// Guards the encoding that rows came in, by database.
@@ -74,6 +77,7 @@ impl PostgresTarget {
             recount: Recount::new(connector, number, workers),
             rename: Mutex::default(),
             terms: Mutex::default(),
+            part: Mutex::default(),
             fit: Mutex::default(),
             encodings: Mutex::default(),
             refused: Mutex::default(),
@@ -125,26 +129,13 @@ impl PostgresTarget {
     /// Makes the database, if it is not there.
     fn create(&self, unit: &str, text: &str) -> Result<()> {
         let name = self.unit_name(unit);
-        let doing = format!("create the database {name}");
         let mut client = self.maintenance("restore into")?;
         if Present::has_database(&mut client, &name)? {
             return Ok(());
         }
         let without_owner = self.terms.lock().expect("no panic while locked").0;
-        for (index, statement) in creation::read(text).iter().enumerate() {
-            let is_owner = statement.starts_with("ALTER DATABASE ") && statement.contains(" OWNER TO ");
-            if is_owner && without_owner {
-                continue;
-            }
-            let statement = creation::rename(statement, unit, &name);
-            match client.batch_execute(&statement).map_err(|e| wrap(&doing, e)) {
-                // Without the database there is nothing; without its settings it is still worth having.
-                Err(error) if index > 0 && is_refusal(&error) => {
-                    self.refuse(format!("settings of database {name}"), error)
-                }
-                other => other?,
-            }
-        }
+        let refused = creation::create(&mut client, text, (unit, &name), without_owner)?;
+        self.refused.lock().expect("no panic while locked").extend(refused);
         Ok(())
     }
 
@@ -238,14 +229,61 @@ impl PostgresTarget {
         Ok(())
     }
 
-    /// An archive of pg_dump, by pg_restore.
-    fn archive(&self, unit: &str, path: &Path, stop: &Stop) -> Result<Vec<Refused>> {
+    /// An archive of pg_dump, by pg_restore; of a part of one only the rows.
+    fn archive(&self, worker: usize, unit: &str, path: &Path, stop: &Stop) -> Result<Vec<Refused>> {
         let name = self.unit_name(unit);
         let without_owner = self.terms.lock().expect("no panic while locked").0;
-        let how = How { connector: &self.connector, database: &name, jobs: self.loaders.len(), without_owner };
+        let mut how =
+            How { connector: &self.connector, database: &name, jobs: self.loaders.len(), without_owner, rows: None };
+        let part = self.part.lock().expect("no panic while locked").clone();
+        let rows: Vec<i64>;
+        if let Some(loading) = &part {
+            rows = self.portion(worker, unit, path, loading, stop)?;
+            how.rows = Some(&rows);
+        }
         let (refused, passed) = self.archives.restore(path, how, stop)?;
         passed.into_iter().for_each(|line| self.remark(line));
         Ok(refused)
+    }
+
+    /// Makes what is chosen of an archive, now that it is there as a whole; returns the rows that are still to come.
+    fn portion(&self, worker: usize, unit: &str, path: &Path, loading: &Loading, stop: &Stop) -> Result<Vec<i64>> {
+        let found = Contents::open(unit, path);
+        let contents =
+            found.map_err(|found| Error::new(ErrorKind::Damaged, format!("read what {unit} holds"), found))?;
+        self.make_room(unit, loading)?;
+        let own: Vec<Member> = loading.members.iter().filter(|m| m.unit == unit).cloned().collect();
+        let portion = contents.portion(&own);
+        for Script { member, text } in &portion.before {
+            stop.check()?;
+            self.on(&self.loaders[worker], unit, &mut |client| self.before(client, member, text))?;
+        }
+        portion.after.into_iter().for_each(|script| self.later.put(&script.member, script.text));
+        Ok(portion.rows)
+    }
+
+    /// Puts aside, or drops, what a database holds of the choice.
+    fn make_room(&self, unit: &str, loading: &Loading) -> Result<()> {
+        let name = self.unit_name(unit);
+        let mut client = self.maintenance("restore into")?;
+        if !loading.overwrite || !Present::has_database(&mut client, &name)? {
+            return Ok(());
+        }
+        let mut inside = self.connector.loader(&name)?;
+        let there = Present::of(&mut inside)?;
+        let own: Vec<&Member> = loading.members.iter().filter(|m| m.unit == unit && there.has(m)).collect();
+        match (own.is_empty(), loading.part, loading.scratch) {
+            (true, ..) => {}
+            (false, true, _) => aside::drop_objects(&mut inside, &name, &own, &there)?,
+            (false, false, scratch) => {
+                drop(inside);
+                match scratch {
+                    true => aside::drop_database(&mut client, &name)?,
+                    false => self.remark(aside::put_aside(&mut client, &name, self.connector.home())?),
+                }
+            }
+        }
+        Ok(())
     }
 
     fn work(&self, client: &mut Client, waiting: &Waiting, refused: &mut Vec<Refused>) -> Result<()> {
@@ -258,11 +296,6 @@ impl PostgresTarget {
             other => other,
         }
     }
-}
-
-/// Whether the server said no, and is there to be asked for the next.
-fn is_refusal(error: &Error) -> bool {
-    matches!(error.kind, ErrorKind::Failed | ErrorKind::Denied | ErrorKind::Exists | ErrorKind::Busy)
 }
 
 impl Target for PostgresTarget {
@@ -329,28 +362,14 @@ impl Target for PostgresTarget {
 
     fn prepare(&self, loading: &Loading, stop: &Stop) -> Result<()> {
         self.admission.prepare(&mut self.maintenance("restore into")?, loading)?;
+        // What an archive replaces stays until the archive is here.
+        if loading.part && loading.members.iter().any(|m| m.kind == Kind::File) {
+            *self.part.lock().expect("no panic while locked") = Some(Arc::new(loading.clone()));
+            return Ok(());
+        }
         for unit in units(&loading.members) {
             stop.check()?;
-            let name = self.unit_name(unit);
-            let mut client = self.maintenance("restore into")?;
-            if !loading.overwrite || !Present::has_database(&mut client, &name)? {
-                continue;
-            }
-            let mut inside = self.connector.loader(&name)?;
-            let there = Present::of(&mut inside)?;
-            let own: Vec<&Member> = loading.members.iter().filter(|m| m.unit == unit && there.has(m)).collect();
-            if own.is_empty() {
-                continue;
-            }
-            if loading.part {
-                aside::drop_objects(&mut inside, &name, &own, &there)?;
-            } else {
-                drop(inside);
-                match loading.scratch {
-                    true => aside::drop_database(&mut client, &name)?,
-                    false => self.remark(aside::put_aside(&mut client, &name, self.connector.home())?),
-                }
-            }
+            self.make_room(unit, loading)?;
         }
         Ok(())
     }
@@ -397,7 +416,7 @@ impl Target for PostgresTarget {
 
     fn make(&self, worker: usize, round: usize, number: usize, stop: &Stop) -> Result<Vec<Refused>> {
         if let Some((unit, path)) = self.archives.take(number) {
-            return self.archive(&unit, &path, stop);
+            return self.archive(worker, &unit, &path, stop);
         }
         let mut refused = Vec::new();
         // Where every connection has an index to build, the server's own helpers cost more than they bring.
@@ -474,12 +493,4 @@ impl Target for PostgresTarget {
     fn workers(&self) -> usize {
         self.loaders.len()
     }
-}
-
-/// The databases of some members, each once.
-fn units(members: &[Member]) -> Vec<&str> {
-    let mut units: Vec<&str> = members.iter().filter(|m| !is_global(m)).map(|m| m.unit.as_str()).collect();
-    units.sort_unstable();
-    units.dedup();
-    units
 }

@@ -1,4 +1,4 @@
-//! The table of contents of an archive of `pg_dump -Fc`: every definition, with what it is and what it needs.
+//! The table of contents of an archive of `pg_dump`, custom or directory: every definition, with what it is and needs.
 //!
 //! Pure. Versions 1.14 (PostgreSQL 12 to 15), 1.15 (16) and 1.16 (17 and 18); what is newer is refused by its number.
 //! Source of the format: `WriteHead` and `WriteToc` of src/bin/pg_dump/pg_backup_archiver.c in PostgreSQL.
@@ -32,6 +32,8 @@ pub struct Item {
     pub owner: String,
     /// Numbers of what must be there before.
     pub needs: Vec<i64>,
+    /// The file of its rows, in a directory.
+    pub file: Option<String>,
 }
 
 /// When a definition is made.
@@ -61,8 +63,8 @@ pub struct Archive {
 
 /// Reads a table of contents; the error says what of it is not understood.
 pub fn parse(bytes: &[u8]) -> Result<Archive, String> {
-    let mut reader = Reader { bytes, at: 0, int: 4, offset: 8 };
-    let (minor, server, program) = reader.head(&[CUSTOM])?;
+    let mut reader = Reader::new(bytes);
+    let (minor, server, program) = reader.head(&[CUSTOM, DIRECTORY])?;
     let count = reader.int()?;
     let mut items = Vec::new();
     for _ in 0..count {
@@ -73,7 +75,7 @@ pub fn parse(bytes: &[u8]) -> Result<Archive, String> {
 
 /// The major version of the `pg_dump` that made an archive, or the table of contents of a directory.
 pub fn maker(bytes: &[u8]) -> Result<u32, String> {
-    let (_, _, program) = Reader { bytes, at: 0, int: 4, offset: 8 }.head(&[CUSTOM, DIRECTORY])?;
+    let (_, _, program) = Reader::new(bytes).head(&[CUSTOM, DIRECTORY])?;
     let digits: String = program.chars().take_while(char::is_ascii_digit).collect();
     digits.parse().map_err(|_| format!("it was made by pg_dump {program}"))
 }
@@ -89,6 +91,8 @@ struct Reader<'a> {
     int: usize,
     /// Bytes of an offset.
     offset: usize,
+    /// Number of the format.
+    format: u8,
 }
 
 impl Reader<'_> {
@@ -104,7 +108,8 @@ impl Reader<'_> {
         }
         self.int = usize::from(self.byte()?);
         self.offset = usize::from(self.byte()?);
-        if !formats.contains(&self.byte()?) {
+        self.format = self.byte()?;
+        if !formats.contains(&self.format) {
             return Err("it is of a format that is not expected here".into());
         }
         if version.1 >= 15 {
@@ -123,6 +128,10 @@ impl Reader<'_> {
 }
 
 impl<'a> Reader<'a> {
+    fn new(bytes: &'a [u8]) -> Reader<'a> {
+        Reader { bytes, at: 0, int: 4, offset: 8, format: 0 }
+    }
+
     fn take(&mut self, count: usize) -> Result<&'a [u8], String> {
         let end = self.at.checked_add(count).filter(|end| *end <= self.bytes.len());
         let end = end.ok_or_else(|| format!("it ends at byte {}, inside of an item", self.bytes.len()))?;
@@ -183,8 +192,27 @@ impl<'a> Reader<'a> {
         while let Some(number) = self.text()? {
             needs.push(number.parse().map_err(|_| format!("{what} {tag} needs {number}"))?);
         }
-        self.take(1 + self.offset)?; // Where its rows are.
-        Ok(Item { id, object, tag, what, section, definition, drop, schema, tablespace, method, relkind, owner, needs })
+        // Where its rows are.
+        let file = match self.format {
+            DIRECTORY => filled(self.text()?),
+            _ => self.take(1 + self.offset).map(|_| None)?,
+        };
+        Ok(Item {
+            id,
+            object,
+            tag,
+            what,
+            section,
+            definition,
+            drop,
+            schema,
+            tablespace,
+            method,
+            relkind,
+            owner,
+            needs,
+            file,
+        })
     }
 }
 
@@ -195,7 +223,7 @@ mod tests {
     #[test]
     fn what_is_cut_or_of_another_format_is_an_error() {
         for bad in
-            [&b""[..], b"PGDMP", b"PGDMP\x01\x11\x00\x04\x08\x01", b"PGDMP\x01\x0e\x00\x04\x08\x03", b"-- a script"]
+            [&b""[..], b"PGDMP", b"PGDMP\x01\x11\x00\x04\x08\x01", b"PGDMP\x01\x0e\x00\x04\x08\x05", b"-- a script"]
         {
             assert!(parse(bad).is_err(), "{bad:?}");
         }
