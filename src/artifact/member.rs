@@ -99,7 +99,8 @@ pub struct Member {
     pub kind: Kind,
     /// When it is restored.
     pub phase: Phase,
-    /// The table it hangs on, for an index or a trigger.
+    /// The table it hangs on, for an index or a trigger; for a partition, the table it is one of, with its schema if that is
+    /// another.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub table: Option<String>,
 }
@@ -128,6 +129,13 @@ impl Member {
             Kind::Sequence => self.table.as_deref().or(Some(&self.name)),
             _ => self.table.as_deref(),
         }
+    }
+
+    /// The titles that the table may have of which this one is a partition; none of one that is no partition.
+    pub fn parents(&self) -> Vec<String> {
+        let Some(parent) = self.table.as_ref().filter(|_| self.kind == Kind::Table) else { return Vec::new() };
+        let near = self.schema.iter().map(|schema| format!("{}.{schema}.{parent}", self.unit));
+        near.chain([format!("{}.{parent}", self.unit)]).collect()
     }
 
     /// `unit.name` as a person reads it.

@@ -1,5 +1,7 @@
 //! Brings an artifact back into a target, all of it or a part, and proves what came back.
 
+use std::collections::HashSet;
+
 use crate::artifact::{Damage, Kind, Manifest, Member, Phase};
 use crate::base::{Stop, suggest};
 use crate::pipeline::{self, Fetch, Meter, Restore};
@@ -48,6 +50,7 @@ pub(super) fn wanted(manifest: &Manifest, only: &[String]) -> Result<Vec<bool>, 
             return Err(nothing(format!("{selector} is not in the backup"), near.or(Some(units))));
         }
     }
+    with_partitions(manifest, &mut wanted);
     // Accounts come back only when they are asked for.
     for (wanted, _) in wanted.iter_mut().zip(&manifest.members).filter(|(_, m)| is_about_account(m)) {
         *wanted = false;
@@ -68,6 +71,29 @@ pub(super) fn wanted(manifest: &Manifest, only: &[String]) -> Result<Vec<bool>, 
         return Err(nothing(found, Some(hint)));
     }
     Ok(wanted)
+}
+
+/// Adds the partitions of tables that are wanted, and theirs: without them there would be no row.
+fn with_partitions(manifest: &Manifest, wanted: &mut [bool]) {
+    let is_table = |m: &&Member| m.kind == Kind::Table;
+    let chosen = manifest.members.iter().zip(wanted.iter()).filter(|(m, wanted)| is_table(m) && **wanted);
+    let mut all: HashSet<String> = chosen.map(|(m, _)| m.title()).collect();
+    let mut added: HashSet<(&str, Option<&str>, &str)> = HashSet::new();
+    loop {
+        let before = all.len();
+        for member in manifest.members.iter().filter(is_table) {
+            if member.parents().iter().any(|parent| all.contains(parent)) && all.insert(member.title()) {
+                added.insert((&member.unit, member.schema.as_deref(), &member.name));
+            }
+        }
+        if all.len() == before {
+            break;
+        }
+    }
+    for (member, wanted) in manifest.members.iter().zip(wanted) {
+        let own = member.table().map(|table| (member.unit.as_str(), member.schema.as_deref(), table));
+        *wanted |= own.is_some_and(|own| added.contains(&own));
+    }
 }
 
 /// Chooses members: all, or those that `only` names as `DB` or `DB.TABLE`.

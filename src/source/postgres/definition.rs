@@ -72,6 +72,7 @@ pub fn literal(text: &str) -> String {
 pub fn definitions(unit: &str, archive: &Archive, choice: &Choice<'_>) -> Definitions {
     let mut found = Definitions::default();
     let tables = tables(&archive.items, choice.owned);
+    let parents = parents(&archive.items);
     let mut gone: BTreeSet<i64> = BTreeSet::new();
     let mut section = Section::Before;
     let (mut rights, mut last) = (Vec::new(), Vec::new());
@@ -125,7 +126,12 @@ pub fn definitions(unit: &str, archive: &Archive, choice: &Choice<'_>) -> Defini
                 continue;
             }
         }
-        let script = script(unit, item, tables.get(&item.id).copied(), section, choice);
+        let mut script = script(unit, item, tables.get(&item.id).copied(), section, choice);
+        if let Some(parent) = parents.get(&item.id) {
+            let near = parent.schema == item.schema;
+            let far = || parent.schema.as_ref().map(|schema| format!("{schema}.{}", parent.tag));
+            script.member.table = if near { Some(parent.tag.clone()) } else { far() };
+        }
         match item.what.as_str() {
             "ACL" | "ACL LANGUAGE" | "DEFAULT ACL"
                 if matches!(places.get(item.needs.first().unwrap_or(&0)), Some(Place::Database)) =>
@@ -209,6 +215,20 @@ fn tables<'a>(items: &'a [Item], owned: &BTreeMap<u32, u32>) -> BTreeMap<i64, &'
         if let Some(table) = table.copied().or_else(|| if about { through() } else { None }) {
             found.insert(item.id, table);
         }
+    }
+    found
+}
+
+/// The table of which each is a partition, by the number of the partition.
+fn parents(items: &[Item]) -> BTreeMap<i64, &Item> {
+    let tables: BTreeMap<i64, &Item> =
+        items.iter().filter(|i| matches!(i.what.as_str(), "TABLE" | "FOREIGN TABLE")).map(|i| (i.id, i)).collect();
+    let mut found = BTreeMap::new();
+    for item in items.iter().filter(|i| i.what == "TABLE ATTACH") {
+        let needed = item.needs.iter().filter_map(|n| tables.get(n).copied());
+        let (own, other): (Vec<&Item>, Vec<&Item>) =
+            needed.partition(|t| (&t.schema, &t.tag) == (&item.schema, &item.tag));
+        found.extend(own.first().zip(other.first()).map(|(own, parent)| (own.id, *parent)));
     }
     found
 }

@@ -362,6 +362,7 @@ impl Target for PostgresTarget {
 
     fn prepare(&self, loading: &Loading, stop: &Stop) -> Result<()> {
         self.admission.prepare(&mut self.maintenance("restore into")?, loading)?;
+        self.later.expect(&loading.members);
         // What an archive replaces stays until the archive is here.
         if loading.part && loading.members.iter().any(|m| m.kind == Kind::File) {
             *self.part.lock().expect("no panic while locked") = Some(Arc::new(loading.clone()));
@@ -394,24 +395,23 @@ impl Target for PostgresTarget {
             return self.on(&self.loaders[worker], &member.unit, &mut |client| self.script(client, load.bytes, &doing));
         }
         let text = std::str::from_utf8(load.bytes).map_err(|e| Error::new(ErrorKind::Damaged, doing, e.to_string()))?;
-        match (member.kind, member.phase) {
-            (Kind::Database, _) => self.create(&member.unit, text),
-            (_, Phase::After) => {
-                self.later.put(member, text.to_owned());
-                Ok(())
-            }
-            (_, Phase::Before | Phase::Data) => {
-                self.on(&self.loaders[worker], &member.unit, &mut |client| self.before(client, member, text))
-            }
+        let waits = member.phase == Phase::After || self.later.is_lone(member, "table attach ");
+        if member.kind == Kind::Database {
+            self.create(&member.unit, text)
+        } else if waits {
+            self.later.put(member, text.to_owned());
+            Ok(())
+        } else {
+            self.on(&self.loaders[worker], &member.unit, &mut |client| self.before(client, member, text))
         }
     }
 
     fn later(&self) -> Vec<usize> {
-        let archives = self.archives.ready();
-        if archives > 0 {
-            return vec![archives];
+        let is_first = self.later.go_on();
+        match self.archives.ready() {
+            0 => self.later.rounds(!is_first),
+            archives => vec![archives],
         }
-        self.later.rounds()
     }
 
     fn make(&self, worker: usize, round: usize, number: usize, stop: &Stop) -> Result<Vec<Refused>> {
