@@ -48,12 +48,15 @@ fn one_table_comes_back_with_all_that_hangs_on_it() {
 #[test]
 fn a_schema_comes_back_into_an_empty_database() {
     let server = shop(Pg::V15);
+    server.sql("shop", "SELECT lo_create(4711)");
     let (space, _) = back_up(&server, "databases \"shop\"", "");
     let into = format!("{}/other", server.url());
     space.run(&["restore", "job.kdl", "--into", &into, "--only", "shop.sales"]).expect(0);
     let tables = "SELECT string_agg(schemaname || '.' || tablename, ',' ORDER BY 1) FROM pg_tables WHERE schemaname IN ('sales', 'public')";
     assert_eq!(server.value("other", tables).as_deref(), Some("sales.customer,sales.orders"));
     assert_eq!(server.value("other", "SELECT count(*) FROM sales.paid").as_deref(), Some("5000"));
+    let large = "SELECT count(*) FROM pg_largeobject_metadata";
+    assert_eq!(server.value("other", large).as_deref(), Some("0"), "large objects belong to no schema");
 }
 
 #[test]

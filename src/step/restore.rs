@@ -187,7 +187,7 @@ pub(super) fn selects(selector: &str, member: &Member) -> bool {
     match member.kind {
         Kind::Database => true,
         // A schema, an extension: what the chosen may need.
-        Kind::Object => member.phase == Phase::Before,
+        Kind::Object if member.table.is_none() => member.phase == Phase::Before,
         Kind::Settings | Kind::File => false,
         _ => member.table() == Some(name) || member.name == name,
     }

@@ -182,7 +182,7 @@ impl PostgresSnapshot {
             let rows = TableRows {
                 schema: relation.schema.clone(),
                 name: relation.name.clone(),
-                columns: view.columns.get(&relation.oid).cloned().unwrap_or_default(),
+                columns: view.columns.get(&relation.oid).cloned().expect("a view knows the columns of what it locked"),
                 condition,
             };
             let pages = relation.heap / PAGE;
@@ -208,10 +208,12 @@ impl PostgresSnapshot {
             return;
         }
         let member = |kind, phase| Member::new(unit, large::NAME, kind, phase);
-        before.push((member(Kind::Object, Phase::Before), Content::Script(found.made)));
+        // They belong to themselves: a part that is restored does not need them.
+        let own = |phase| member(Kind::Object, phase).of_table(large::NAME);
+        before.push((own(Phase::Before), Content::Script(found.made)));
         data.push((member(Kind::Rows, Phase::Data), Content::Large { view, ids: found.ids }));
         if !found.rights.is_empty() {
-            after.push((member(Kind::Object, Phase::After), Content::Script(found.rights)));
+            after.push((own(Phase::After), Content::Script(found.rights)));
         }
     }
 
