@@ -42,7 +42,7 @@ const SERVER: [&str; 4] = ["shared_buffers=2GB", "max_wal_size=8GB", "maintenanc
 const LEVELS: [(&str, &str); 3] = [
     ("pg_dump -Fd -j2 -Z zstd:1", "--compress=zstd:1"),
     ("pg_dump -Fd -j2 -Z zstd:3", "--compress=zstd:3"),
-    ("pg_dump -Fd -j2 (gzip, its default)", "--compress=gzip"),
+    ("pg_dump -Fd -j2 (gzip, its default)", "--compress=6"),
 ];
 
 fn main() {
