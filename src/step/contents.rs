@@ -1,7 +1,7 @@
 //! Chooses parts of what a dump program wrote as one archive: its own table of contents says what it holds.
 //!
 //! Reads the beginning of an archive and no more, and writes nothing: what an archive does not hold is found out before
-//! a target is touched. A partitioned table brings its partitions.
+//! a target is touched.
 
 use std::collections::HashSet;
 
@@ -10,7 +10,7 @@ use crate::base::Stop;
 use crate::pipeline::Fetch;
 use crate::source::{Contents, Unread};
 use crate::step::fault::Fault;
-use crate::step::restore::{Choice, choose, is_archive, nothing, selects, staged};
+use crate::step::restore::{Choice, choose, is_archive, nothing, staged};
 
 /// Chooses members as `choose` does, and those that stand in archives only.
 pub fn choose_from(
@@ -28,16 +28,13 @@ pub fn choose_from(
     // The manifest as it would be if each definition were a member.
     let mut listed = Manifest { entries: Vec::new(), ..manifest.clone() };
     listed.members.retain(|m| m.kind == Kind::Database || !units.contains(&m.unit.as_str()));
-    let mut only = only.to_vec();
     let mut all = Vec::new();
     for unit in units {
         let contents = read(fetch, unit, stop)?;
         listed.members.extend(contents.members().cloned());
-        let partitions = contents.partitions(&|member| only.iter().any(|selector| selects(selector, member)));
-        only.extend(partitions.into_iter().map(|(schema, name)| format!("{unit}.{schema}.{name}")));
         all.push((unit, contents));
     }
-    let mut choice = choose(&listed, &only, rename, overwrite)?;
+    let mut choice = choose(&listed, only, rename, overwrite)?;
     let own = |m: &&Member| is_archive(m);
     let needed = |m: &&Member| {
         let contents = all.iter().find(|(unit, _)| *unit == m.unit).map(|(_, contents)| contents);

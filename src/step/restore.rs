@@ -173,7 +173,7 @@ pub fn with_accounts(manifest: &Manifest, choice: &mut Choice) -> Result<(), Fau
 
 /// Whether `DB`, `DB.TABLE`, `DB.SCHEMA` or `DB.SCHEMA.TABLE` names the member: a table brings its rows, indexes and
 /// triggers, and its database.
-pub(super) fn selects(selector: &str, member: &Member) -> bool {
+fn selects(selector: &str, member: &Member) -> bool {
     if selector == member.unit {
         return true;
     }

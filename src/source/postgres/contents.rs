@@ -47,8 +47,6 @@ pub struct Contents {
     before: Vec<Script>,
     after: Vec<Script>,
     rows: Vec<Rows>,
-    /// Each partition, and what it is one of.
-    partitions: Vec<(Title, Title)>,
 }
 
 /// Why a table of contents was not read.
@@ -91,7 +89,7 @@ impl Contents {
         let needed = |item: &Item, what: &str| -> Vec<&Item> {
             item.needs.iter().filter_map(|n| by_number.get(n).copied()).filter(|i| i.what == what).collect()
         };
-        let (mut rows, mut partitions) = (Vec::new(), Vec::new());
+        let mut rows = Vec::new();
         let (mut sequences, mut owned, mut filled) = (BTreeMap::new(), BTreeMap::new(), BTreeSet::new());
         let mut apart: BTreeSet<i64> = BTreeSet::new();
         for item in &archive.items {
@@ -111,12 +109,6 @@ impl Contents {
                     owned.extend(needed(item, "TABLE").first().map(|t| (item.object.1, t.object.1)));
                     continue;
                 }
-                "TABLE ATTACH" => {
-                    let own = title(item);
-                    let parent = needed(item, "TABLE").into_iter().map(title).find(|t| *t != own);
-                    partitions.extend(parent.map(|parent| (own, parent)));
-                    continue;
-                }
                 // What is said of a large object goes with it.
                 _ if item.needs.first().is_some_and(|n| apart.contains(n)) => {}
                 _ => continue,
@@ -133,7 +125,7 @@ impl Contents {
             owned: &owned,
         };
         let made = definitions(unit, &Archive { server, program, items }, &choice);
-        Contents { before: made.before, after: made.after, rows, partitions }
+        Contents { before: made.before, after: made.after, rows }
     }
 
     /// All members, in restore order.
@@ -141,38 +133,13 @@ impl Contents {
         self.before.iter().chain(&self.after).map(|script| &script.member)
     }
 
-    /// Partitions of what is chosen, and theirs, that are not chosen yet: schema and name of each.
-    pub fn partitions(&self, chosen: &dyn Fn(&Member) -> bool) -> Vec<(String, String)> {
-        let mut all = tables(self.members().filter(|m| chosen(m)));
-        let mut found = Vec::new();
-        while let Some((own, _)) = self.partitions.iter().find(|(own, of)| all.contains(of) && !all.contains(own)) {
-            all.insert(own.clone());
-            found.push(own.clone());
-        }
-        found
-    }
-
     /// What makes some of its members.
     pub fn portion(self, members: &[Member]) -> Portion {
         let rows = self.rows(members).iter().map(|r| r.number).collect();
         let mut portion = Portion { rows, ..Portion::default() };
         let chosen: HashSet<&Member> = members.iter().collect();
-        let tables = tables(members);
-        // A whole table that is given one partition makes its keys itself, unless they are there to be attached.
-        let lone: BTreeSet<&Title> =
-            self.partitions.iter().filter(|(_, of)| !tables.contains(of)).map(|(own, _)| own).collect();
-        let attaches = |member: &Member, what: &str| {
-            let of = member.table.clone().map(|name| (member.schema.clone().unwrap_or_default(), name));
-            member.name.starts_with(what) && of.is_some_and(|of| lone.contains(&of))
-        };
-        for script in self.before.into_iter().filter(|s| chosen.contains(&s.member)) {
-            match attaches(&script.member, "table attach ") {
-                true => portion.after.push(script),
-                false => portion.before.push(script),
-            }
-        }
-        let after = self.after.into_iter().filter(|s| chosen.contains(&s.member));
-        portion.after.extend(after.filter(|s| !attaches(&s.member, "index attach ")));
+        portion.before = self.before.into_iter().filter(|s| chosen.contains(&s.member)).collect();
+        portion.after = self.after.into_iter().filter(|s| chosen.contains(&s.member)).collect();
         portion
     }
 

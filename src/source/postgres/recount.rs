@@ -120,6 +120,7 @@ impl Recount {
                 false => vec![Pages::ALL],
             };
             let condition = relation.extension.and_then(|(_, c)| c).filter(|c| !c.trim().is_empty());
+            // A table may have no column.
             let columns = columns.remove(&relation.oid).unwrap_or_default();
             let rows = TableRows { schema: relation.schema.clone(), name: relation.name.clone(), columns, condition };
             layouts.insert((relation.schema, relation.name), (rows, parts));

@@ -190,6 +190,15 @@ impl PostgresTarget {
         }
     }
 
+    /// A definition: now, or with those that wait for the rows.
+    fn definition(&self, worker: usize, member: &Member, text: String) -> Result<()> {
+        if member.phase == Phase::After || self.later.is_lone(member, "table attach ") {
+            self.later.put(member, text);
+            return Ok(());
+        }
+        self.on(&self.loaders[worker], &member.unit, &mut |client| self.before(client, member, &text))
+    }
+
     /// Rows: the lines of an entry, as they are.
     fn rows(&self, client: &mut Client, member: &Member, entry: &[u8]) -> Result<()> {
         let doing = format!("restore {} {}", member.kind.word(), member.title());
@@ -254,9 +263,9 @@ impl PostgresTarget {
         self.make_room(unit, loading)?;
         let own: Vec<Member> = loading.members.iter().filter(|m| m.unit == unit).cloned().collect();
         let portion = contents.portion(&own);
-        for Script { member, text } in &portion.before {
+        for Script { member, text } in portion.before {
             stop.check()?;
-            self.on(&self.loaders[worker], unit, &mut |client| self.before(client, member, text))?;
+            self.definition(worker, &member, text)?;
         }
         portion.after.into_iter().for_each(|script| self.later.put(&script.member, script.text));
         Ok(portion.rows)
@@ -395,15 +404,10 @@ impl Target for PostgresTarget {
             return self.on(&self.loaders[worker], &member.unit, &mut |client| self.script(client, load.bytes, &doing));
         }
         let text = std::str::from_utf8(load.bytes).map_err(|e| Error::new(ErrorKind::Damaged, doing, e.to_string()))?;
-        let waits = member.phase == Phase::After || self.later.is_lone(member, "table attach ");
         if member.kind == Kind::Database {
-            self.create(&member.unit, text)
-        } else if waits {
-            self.later.put(member, text.to_owned());
-            Ok(())
-        } else {
-            self.on(&self.loaders[worker], &member.unit, &mut |client| self.before(client, member, text))
+            return self.create(&member.unit, text);
         }
+        self.definition(worker, member, text.to_owned())
     }
 
     fn later(&self) -> Vec<usize> {
