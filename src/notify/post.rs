@@ -7,7 +7,7 @@ use serde::Serialize;
 use crate::base::{SecretRef, Stop};
 use crate::report::Summary;
 use crate::run::Verdict;
-use crate::world::{agent, reveal};
+use crate::world::{Trust, agent, reveal};
 
 /// Longest wait for an answer.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -62,7 +62,7 @@ pub fn webhook(url: &SecretRef, summary: &Summary, stop: &Stop) -> Result<(), St
     let json = serde_json::to_vec(&body).expect("BUG: a summary that is not JSON");
     let fail = |why: String| format!("unable to call the webhook {url}: {why}");
     let address = reveal(url, stop).map_err(|e| fail(e.to_string()))?;
-    let agent = agent(None, 1, PATIENCE).map_err(|e| fail(e.to_string()))?;
+    let agent = agent(Trust::Machine, 1, PATIENCE).map_err(|e| fail(e.to_string()))?;
     let request = agent.post(address.reveal()).header("content-type", "application/json");
     answer(request.send(&json)).map_err(fail)
 }
@@ -71,7 +71,7 @@ pub fn webhook(url: &SecretRef, summary: &Summary, stop: &Stop) -> Result<(), St
 pub fn ping(url: &SecretRef, verdict: Verdict, stop: &Stop) -> Result<(), String> {
     let fail = |why: String| format!("unable to ping {url}: {why}");
     let address = reveal(url, stop).map_err(|e| fail(e.to_string()))?;
-    let agent = agent(None, 1, PATIENCE).map_err(|e| fail(e.to_string()))?;
+    let agent = agent(Trust::Machine, 1, PATIENCE).map_err(|e| fail(e.to_string()))?;
     let suffix = if verdict == Verdict::Error { "/fail" } else { "" };
     answer(agent.get(format!("{}{suffix}", address.reveal().trim_end_matches('/'))).call()).map_err(fail)
 }

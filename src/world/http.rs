@@ -4,7 +4,7 @@
 //! Mozilla's list. Redirects are not followed: credentials never travel to another host.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use rustls::pki_types::{CertificateDer, pem::PemObject};
@@ -23,14 +23,27 @@ pub fn install_provider() {
     drop(rustls::crypto::ring::default_provider().install_default());
 }
 
+/// Whom an agent trusts.
+#[derive(Debug, Clone, Copy)]
+pub enum Trust<'a> {
+    /// Nobody: it speaks in the clear only. The machine's hundreds of files are not read for that.
+    Nobody,
+    /// The machine's roots.
+    Machine,
+    /// The certificates of a file.
+    File(&'a Path),
+}
+
 /// An agent that keeps up to `pool` connections per host; `stall` bounds every single wait for bytes.
-pub fn agent(ca: Option<&Path>, pool: usize, stall: Duration) -> Result<Agent, TlsError> {
-    let roots: Vec<Certificate<'static>> =
-        roots(ca)?.iter().map(|der| Certificate::from_der(der.as_ref()).to_owned()).collect();
-    let tls = match roots.is_empty() {
-        true => TlsConfig::builder().root_certs(RootCerts::WebPki).build(),
-        false => TlsConfig::builder().root_certs(RootCerts::Specific(Arc::new(roots))).build(),
+pub fn agent(trust: Trust<'_>, pool: usize, stall: Duration) -> Result<Agent, TlsError> {
+    let found = match trust {
+        Trust::Nobody => Some(Vec::new()),
+        Trust::Machine => Some(roots(None)?).filter(|found| !found.is_empty()),
+        Trust::File(path) => Some(roots(Some(path))?),
     };
+    let own = |der: &CertificateDer<'_>| Certificate::from_der(der.as_ref()).to_owned();
+    let roots = found.map_or(RootCerts::WebPki, |found| RootCerts::Specific(Arc::new(found.iter().map(own).collect())));
+    let tls = TlsConfig::builder().root_certs(roots).build();
     let config = Agent::config_builder()
         .http_status_as_error(false)
         .max_redirects(0)
@@ -58,10 +71,11 @@ pub fn client_tls(ca: Option<&Path>) -> Result<ClientConfig, TlsError> {
     Ok(ClientConfig::builder().with_root_certificates(store).with_no_client_auth())
 }
 
-/// The certificates to trust: those of a file, else the machine's.
+/// The certificates to trust: those of a file, else the machine's, which are read once.
 pub fn roots(ca: Option<&Path>) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+    static MACHINE: OnceLock<Vec<CertificateDer<'static>>> = OnceLock::new();
     let Some(path) = ca else {
-        return Ok(rustls_native_certs::load_native_certs().certs);
+        return Ok(MACHINE.get_or_init(|| rustls_native_certs::load_native_certs().certs).clone());
     };
     let error = |e: String| TlsError(path.to_owned(), e);
     let found: Result<Vec<_>, _> = CertificateDer::pem_file_iter(path).map_err(|e| error(e.to_string()))?.collect();

@@ -13,7 +13,7 @@ use std::path::PathBuf;
 
 pub use clock::Clock;
 pub use entropy::Entropy;
-pub use http::{TlsError, agent, client_tls, install_provider, roots};
+pub use http::{TlsError, Trust, agent, client_tls, install_provider, roots};
 pub use point::point;
 pub use process::{Child, ChildError, Ended, harden};
 pub use retry::Backoff;

@@ -19,7 +19,7 @@ use crate::store::s3::credentials::Credentials;
 use crate::store::s3::refusal::{Extra, Extras, Refusal};
 use crate::store::s3::sign::{self, Signer};
 use crate::store::s3::xml::{self, ErrorBody};
-use crate::world::{Backoff, Clock, Entropy, World, agent};
+use crate::world::{Backoff, Clock, Entropy, Trust, World, agent};
 
 /// Longest answer that is not an object, in bytes; a page of 1000 long keys stays below.
 const LONGEST_ANSWER: u64 = 16 << 20;
@@ -53,7 +53,12 @@ impl Wire {
         let failed = |kind, found: String| Error::new(kind, format!("open {place}"), found);
         let address = Address::new(spec).map_err(|e| failed(ErrorKind::Failed, e))?;
         let credentials = Credentials::open(spec, stop).map_err(|e| failed(ErrorKind::Denied, e))?;
-        let agent = agent(spec.ca.as_deref(), pace.lanes + 1, pace.stall);
+        let trust = match &spec.ca {
+            Some(path) => Trust::File(path),
+            None if address.is_plain() => Trust::Nobody,
+            None => Trust::Machine,
+        };
+        let agent = agent(trust, pace.lanes + 1, pace.stall);
         let agent = agent.map_err(|e| failed(ErrorKind::Failed, e.to_string()))?;
         let label = |name, value: &Option<String>| value.clone().map(|value| (name, value));
         let class = label("x-amz-storage-class", &spec.storage_class);
