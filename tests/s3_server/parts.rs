@@ -3,7 +3,7 @@
 //! `s3s-fs` writes a part in small pieces and reads, digests and writes every byte once more when the object is put
 //! together, which no service in use does: here a part is digested once and written where the object will have it,
 //! if all before it are known by then. As strict as S3: the parts that are named are the parts that came, in order,
-//! and all but the last have 5 MiB.
+//! and all but the last have 5 MiB. A tag is no MD5, as it is none where S3 encrypts with a key of its own.
 
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions, create_dir_all, remove_file, rename, write as write_file};
@@ -14,9 +14,9 @@ use std::path::{Path, PathBuf};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use futures_util::StreamExt;
-use md5::{Digest, Md5};
 use s3s::dto::{CompletedPart, ETag, StreamingBlob};
 use s3s::{S3Error, S3ErrorCode, S3Result, s3_error};
+use xxhash_rust::xxh3::Xxh3Default;
 
 /// Smallest part that is not the last.
 const SMALLEST: u64 = 5 << 20;
@@ -24,7 +24,7 @@ const SMALLEST: u64 = 5 << 20;
 /// A part that came.
 #[derive(Debug, Clone)]
 pub struct Part {
-    md5: [u8; 16],
+    digest: u128,
     bytes: u64,
     file: PathBuf,
     /// Where it stands in the file.
@@ -34,7 +34,7 @@ pub struct Part {
 impl Part {
     /// What S3 calls it.
     pub fn e_tag(&self) -> String {
-        hex(&self.md5)
+        format!("{:032x}", self.digest)
     }
 }
 
@@ -54,11 +54,19 @@ fn file(root: &Path, upload: &str, name: &str) -> PathBuf {
 }
 
 /// Takes a part; a body that ends early or has another hash than it was signed with is an error of the stream.
-pub async fn write(root: &Path, upload: &str, number: i32, at: Option<u64>, mut body: StreamingBlob) -> S3Result<Part> {
+pub async fn write(
+    root: &Path,
+    upload: &str,
+    number: i32,
+    (at, length): (Option<u64>, Option<i64>),
+    mut body: StreamingBlob,
+) -> S3Result<Part> {
     if !(1..=10_000).contains(&number) {
         return Err(s3_error!(InvalidArgument, "Part number must be an integer between 1 and 10000, inclusive"));
     }
-    let (mut bytes, mut hash) = (Vec::new(), Md5::new());
+    // Room for what is announced, up to the largest part that vex sends.
+    let room = length.and_then(|n| usize::try_from(n).ok()).unwrap_or(0).min(64 << 20);
+    let (mut bytes, mut hash) = (Vec::with_capacity(room), Xxh3Default::new());
     while let Some(next) = body.next().await {
         let next = next.map_err(|e| S3Error::with_source(S3ErrorCode::IncompleteBody, e))?;
         hash.update(&next);
@@ -68,7 +76,7 @@ pub async fn write(root: &Path, upload: &str, number: i32, at: Option<u64>, mut 
         Some(offset) => (file(root, upload, "whole"), offset),
         None => (file(root, upload, &format!("part-{number}-{}", fresh())), 0),
     };
-    let part = Part { md5: hash.finalize().into(), bytes: bytes.len() as u64, file, offset };
+    let part = Part { digest: hash.digest128(), bytes: bytes.len() as u64, file, offset };
     let place = part.file.clone();
     on_disk(move || {
         OpenOptions::new().create(true).truncate(false).write(true).open(place)?.write_all_at(&bytes, offset)
@@ -85,7 +93,7 @@ pub async fn complete(
     named: &[CompletedPart],
     sent: &BTreeMap<i32, Part>,
 ) -> S3Result<String> {
-    let (mut tags, mut parts, mut last) = (Md5::new(), Vec::new(), 0);
+    let (mut tags, mut parts, mut last) = (Xxh3Default::new(), Vec::new(), 0);
     for (i, named_part) in named.iter().enumerate() {
         let number = named_part.part_number.ok_or_else(|| s3_error!(MalformedXML))?;
         let part = sent.get(&number).ok_or_else(|| s3_error!(InvalidPart))?;
@@ -99,13 +107,13 @@ pub async fn complete(
             return Err(s3_error!(EntityTooSmall));
         }
         last = number;
-        tags.update(part.md5);
+        tags.update(&part.digest.to_le_bytes());
         parts.push(part.clone());
     }
     if parts.is_empty() {
         return Err(s3_error!(MalformedXML));
     }
-    let tag = format!("{}-{}", hex(&tags.finalize()), parts.len());
+    let tag = format!("{:032x}-{}", tags.digest128(), parts.len());
     let name = |text: &str| URL_SAFE_NO_PAD.encode(text);
     let note = root.join(format!(".bucket-{}.object-{}.internal.json", name(bucket), name(key)));
     let told = serde_json::json!({ "e_tag": tag }).to_string();
@@ -164,8 +172,4 @@ async fn on_disk<T: Send + 'static>(work: impl FnOnce() -> std::io::Result<T> + 
 fn fresh() -> u64 {
     static NEXT: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
     NEXT.fetch_add(1, std::sync::atomic::Ordering::Relaxed)
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|b| format!("{b:02x}")).collect()
 }

@@ -137,7 +137,7 @@ impl S3 for Storage {
             }
             None => return Err(s3_error!(NoSuchUpload)),
         };
-        let part = parts::write(&self.root, &upload_id, part_number, at, body).await?;
+        let part = parts::write(&self.root, &upload_id, part_number, (at, content_length), body).await?;
         let e_tag = Some(ETag::Strong(part.e_tag()));
         match self.uploads.lock().unwrap().get_mut(&upload_id) {
             Some(pending) => pending.parts.insert(part_number, part),
