@@ -13,7 +13,7 @@ use crate::artifact::{ENTRY, EntryLine, EntryNames, Kind, Method, ObjectLine, Ph
 use crate::base::{Secret, Stop};
 use crate::pipeline::join::{Entry, Join, Message, hex};
 use crate::pipeline::meter::Meter;
-use crate::pipeline::pool::{Permit, Pool};
+use crate::pipeline::pool::{Permit, Pool, Spare};
 use crate::pipeline::queue::Queue;
 use crate::pipeline::send::{Copies, Copy};
 use crate::pipeline::shape::Shape;
@@ -68,7 +68,8 @@ pub fn backup(backup: Backup<'_>, stop: &Stop) -> Result<Written, Error> {
         failure: &failure,
         names: EntryNames::new(backup.snapshot.members()),
         numbers: backup.snapshot.members().iter().map(|_| AtomicU32::new(0)).collect(),
-        spare: unbounded(),
+        raw: Spare::new(chunks.size(), 2 * backup.shape.chunk),
+        pressed: Spare::new(chunks.size(), 2 * backup.shape.chunk),
     };
     let mut joined = None;
     let Backup { shape, manifest, meter, method, password, .. } = backup;
@@ -77,7 +78,7 @@ pub fn backup(backup: Backup<'_>, stop: &Stop) -> Result<Written, Error> {
         scope.spawn(|| {
             failure.run(|| {
                 let mut send = |part| outlets.send(part, &failure.stop);
-                let mut join = Join::new(shape.part, &parts, &mut send, &failure.stop);
+                let mut join = Join::new(shape.part, &parts, &reading.pressed, &mut send, &failure.stop);
                 join_all(&mut join, &joining, meter, &failure.stop)?;
                 let text = manifest(join.lines());
                 let entry = press(ENTRY, &text, method, password, Vec::new());
@@ -123,8 +124,9 @@ struct Reading<'a> {
     names: EntryNames,
     /// Entries of each member so far.
     numbers: Vec<AtomicU32>,
-    /// Buffers to use again.
-    spare: (Sender<Vec<u8>>, Receiver<Vec<u8>>),
+    /// Buffers of chunks, and of entries.
+    raw: Spare,
+    pressed: Spare,
 }
 
 impl Reading<'_> {
@@ -171,8 +173,7 @@ impl Reading<'_> {
     /// Presses a chunk into an entry; runs inside the rayon pool and never waits.
     fn press(&self, chunk: Chunk, to_join: &Sender<Message>) -> Result<(), Error> {
         let name = self.names.name(chunk.member, chunk.number);
-        let pressed =
-            press(&name, &chunk.bytes, self.method, self.password, self.spare.1.try_recv().unwrap_or_default());
+        let pressed = press(&name, &chunk.bytes, self.method, self.password, self.pressed.take(0));
         let pressed = pressed.map_err(|e| Error::Press(name.clone(), e))?;
         let sha256 = hex(&Sha256::digest(&pressed.bytes));
         let member = &self.snapshot.members()[chunk.member];
@@ -188,20 +189,8 @@ impl Reading<'_> {
             pressed,
             _permit: Some(chunk.permit),
         };
-        self.recycle(chunk.bytes);
+        self.raw.give(chunk.bytes);
         to_join.send(Message::Entry(Box::new(entry))).map_err(|_| Error::Stopped)
-    }
-
-    /// Keeps a buffer for the next chunk, unless a huge row has blown it up.
-    fn recycle(&self, mut bytes: Vec<u8>) {
-        if bytes.capacity() <= self.chunk * 2 && self.spare.1.len() < self.pool_size() {
-            bytes.clear();
-            drop(self.spare.0.send(bytes));
-        }
-    }
-
-    fn pool_size(&self) -> usize {
-        self.snapshot.workers() + 2
     }
 }
 
@@ -231,8 +220,7 @@ impl<'scope, 'env: 'scope> Out for PieceOut<'_, 'scope, 'env> {
         if self.permit.is_none() {
             self.permit = Some(self.reading.pool.take(&self.reading.failure.stop).map_err(SourceError::from)?);
         }
-        let spare = self.reading.spare.1.try_recv().unwrap_or_default();
-        Ok(if spare.capacity() == 0 { Vec::with_capacity(self.reading.chunk + self.reading.chunk / 8) } else { spare })
+        Ok(self.reading.raw.take(self.reading.chunk + self.reading.chunk / 8))
     }
 
     fn chunk(&mut self, bytes: Vec<u8>, proof: Proof) -> SourceResult<()> {

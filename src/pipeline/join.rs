@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 
 use crate::artifact::{Directory, EntryLine, ObjectLine, Phase, Pressed, Proof};
 use crate::base::Stop;
-use crate::pipeline::pool::{Permit, Pool};
+use crate::pipeline::pool::{Permit, Pool, Spare};
 use crate::pipeline::shape::part_size;
 use crate::pipeline::stage::Error;
 
@@ -53,8 +53,16 @@ pub struct Part {
     pub offset: u64,
     /// Its bytes.
     pub bytes: Vec<u8>,
+    /// Where its buffer goes when it is sent.
+    spare: Spare,
     /// The right to exist.
     _permit: Permit,
+}
+
+impl Drop for Part {
+    fn drop(&mut self) {
+        self.spare.give(std::mem::take(&mut self.bytes));
+    }
 }
 
 /// Appends entries and cuts parts.
@@ -67,6 +75,8 @@ pub struct Join<'a> {
     current: Option<Part>,
     parts: u32,
     pool: &'a Pool,
+    /// Buffers of parts, and of entries.
+    spares: (Spare, &'a Spare),
     send: &'a mut dyn FnMut(Part) -> Result<(), Error>,
     stop: &'a Stop,
     /// Entries that came before their turn.
@@ -89,10 +99,11 @@ pub struct Joined {
 }
 
 impl<'a> Join<'a> {
-    /// Begins an object whose parts go to `send`.
+    /// Begins an object whose parts go to `send`; the buffers of entries that are written go to `spare`.
     pub fn new(
         first_part: u64,
         pool: &'a Pool,
+        spare: &'a Spare,
         send: &'a mut dyn FnMut(Part) -> Result<(), Error>,
         stop: &'a Stop,
     ) -> Join<'a> {
@@ -105,6 +116,7 @@ impl<'a> Join<'a> {
             current: None,
             parts: 0,
             pool,
+            spares: (Spare::new(pool.size(), 2 * first_part as usize), spare),
             send,
             stop,
             early: BTreeMap::new(),
@@ -172,7 +184,9 @@ impl<'a> Join<'a> {
             sha256: entry.sha256,
             rows: entry.rows,
         });
-        self.write(&entry.pressed.bytes)
+        self.write(&entry.pressed.bytes)?;
+        self.spares.1.give(entry.pressed.bytes);
+        Ok(())
     }
 
     /// The entries so far.
@@ -202,8 +216,9 @@ impl<'a> Join<'a> {
                 None => {
                     let permit = self.pool.take(self.stop)?;
                     self.parts += 1;
-                    let size = part_size(self.first_part, self.parts) as usize;
-                    Part { number: self.parts, offset: self.length, bytes: Vec::with_capacity(size), _permit: permit }
+                    let bytes = self.spares.0.take(part_size(self.first_part, self.parts) as usize);
+                    let spare = self.spares.0.clone();
+                    Part { number: self.parts, offset: self.length, bytes, spare, _permit: permit }
                 }
             };
             let size = part_size(self.first_part, part.number) as usize;
@@ -246,14 +261,14 @@ mod tests {
 
     #[test]
     fn before_comes_first_then_data_then_after_each_in_order() {
-        let (pool, stop) = (Pool::new(100), Stop::new());
+        let (pool, spare, stop) = (Pool::new(100), Spare::new(2, 1 << 20), Stop::new());
         let mut sent = Vec::new();
         let mut send = |part: Part| {
             assert_eq!(part.offset as usize, sent.len());
             sent.extend_from_slice(&part.bytes);
             Ok(())
         };
-        let mut join = Join::new(64, &pool, &mut send, &stop);
+        let mut join = Join::new(64, &pool, &spare, &mut send, &stop);
         let feed = [
             entry(Phase::After, 0),
             entry(Phase::Data, 1),

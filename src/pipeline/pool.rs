@@ -47,6 +47,11 @@ impl Pool {
         Ok(Permit { back: self.back.clone(), out: self.out.clone() })
     }
 
+    /// How many permits there are.
+    pub fn size(&self) -> usize {
+        self.free.capacity().unwrap_or_default()
+    }
+
     /// Most permits that were out at once.
     pub fn peak(&self) -> usize {
         self.peak.load(Ordering::SeqCst)
@@ -61,9 +66,53 @@ impl Drop for Permit {
     }
 }
 
+/// Buffers to use again: memory that is asked of the system anew costs a fault for every page. There are never more than
+/// lived at once.
+#[derive(Clone)]
+pub struct Spare {
+    give: Sender<Vec<u8>>,
+    take: Receiver<Vec<u8>>,
+    largest: usize,
+}
+
+impl Spare {
+    /// Keeps up to `count` buffers of no more than `largest` bytes: a huge row may have blown one up.
+    pub fn new(count: usize, largest: usize) -> Spare {
+        let (give, take) = bounded(count);
+        Spare { give, take, largest }
+    }
+
+    /// An empty buffer with room for `room` bytes.
+    pub fn take(&self, room: usize) -> Vec<u8> {
+        let mut buffer = self.take.try_recv().unwrap_or_default();
+        buffer.reserve(room);
+        buffer
+    }
+
+    /// Keeps a buffer for the next.
+    pub fn give(&self, mut buffer: Vec<u8>) {
+        if buffer.capacity() <= self.largest {
+            buffer.clear();
+            // One too many is freed.
+            drop(self.give.try_send(buffer));
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_buffer_comes_back_empty_unless_it_grew_too_large() {
+        let spare = Spare::new(1, 100);
+        spare.give(vec![1; 60]);
+        spare.give(vec![2; 70]);
+        spare.give(vec![3; 101]);
+        let first = spare.take(10);
+        assert!(first.is_empty() && (60..70).contains(&first.capacity()));
+        assert!(spare.take(5).capacity() < 60, "there was one");
+    }
 
     #[test]
     fn a_pool_never_hands_out_more_than_it_has_and_a_stop_ends_the_wait() {
