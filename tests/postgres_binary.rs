@@ -7,7 +7,7 @@ use crate::servers::{Pg, PgServer};
 use crate::space::{Space, files};
 
 /// Every type that has a form, its extremes, and rows by chance; `plain` is one of which no type has a form, `none` has no
-/// column. Doubles come as bits, so that each one of them may come.
+/// column, `gone` none that would pay; bytes make the others pay. Doubles come as bits, so that each one of them may come.
 const TABLES: &str = r#"
     CREATE TYPE mood AS ENUM ('sad', 'tab	in it', 'back\slash');
     CREATE DOMAIN shares AS numeric(30, 4) CHECK (value IS NULL OR value >= 0);
@@ -69,6 +69,8 @@ const TABLES: &str = r#"
     CREATE TABLE gone (a int, b text, c int GENERATED ALWAYS AS (a + 1) STORED, d float8);
     INSERT INTO gone (a, b, d) SELECT g, g, g FROM generate_series(1, 100) g;
     ALTER TABLE gone DROP COLUMN b;
+    ALTER TABLE doubles ADD COLUMN z bytea;
+    ALTER TABLE numbers ADD COLUMN z bytea;
 "#;
 
 /// The lines of all rows in an artifact, by table.
@@ -119,15 +121,21 @@ fn every_line_is_the_one_that_the_server_writes() {
 }
 
 #[test]
-fn tables_of_known_types_are_read_in_the_binary_format_and_others_as_text() {
+fn tables_where_it_pays_are_read_in_the_binary_format_and_others_as_text() {
     let source = Pg::V17.start(&["log_statement=all"]);
     source.run("createdb", &["types"]);
     source.sql("types", TABLES);
     back_up(&source, "databases \"types\"", "");
     let log = source.log();
-    for (table, binary) in
-        [("doubles", true), ("moments", true), ("numbers", true), ("words", true), ("plain", false), ("none", false)]
-    {
+    for (table, binary) in [
+        ("doubles", true),
+        ("moments", true),
+        ("numbers", true),
+        ("words", true),
+        ("plain", false),
+        ("none", false),
+        ("gone", false),
+    ] {
         let mut reads = log.lines().filter(|l| l.contains("COPY \"public\".") && l.contains(&format!("\"{table}\"")));
         assert!(reads.clone().next().is_some(), "{table} is not read");
         assert!(reads.all(|l| l.contains("(FORMAT binary)") == binary), "{table}");

@@ -1,13 +1,13 @@
 //! Rows of a table: from `COPY … TO STDOUT` to entries and digests.
 //!
-//! They come in the binary format where every column has a form in it, and become the same lines.
+//! They come in the binary format where every column has a form in it and that pays, and become the same lines.
 //! Invariant: the digest is made of the very lines that are written, so that reading the entry back recomputes it, and
 //! reading a restored table does too. Only an end that the server itself tells ends a reading.
 
 use crate::artifact::{Proof, RowDigest};
 use crate::base::Stop;
 use crate::source::contract::{Error, ErrorKind, Out, Result};
-use crate::source::postgres::binary::{Form, Lines};
+use crate::source::postgres::binary::{Form, Lines, Sink};
 use crate::source::postgres::definition::{qualified, quoted};
 use crate::source::postgres::wire::Wire;
 
@@ -78,7 +78,7 @@ impl TableRows {
 
     /// The forms of all columns, if the binary format serves.
     fn forms(&self) -> Option<Vec<Form>> {
-        self.columns.iter().map(|c| c.form).collect::<Option<Vec<Form>>>().filter(|forms| !forms.is_empty())
+        self.columns.iter().map(|c| c.form).collect::<Option<Vec<Form>>>().filter(|forms| Form::pay(forms))
     }
 
     /// The statement that reads some pages.
@@ -115,108 +115,167 @@ impl TableRows {
         stop: &Stop,
     ) -> Result<Proof> {
         let head = format!("SET client_encoding='{encoding}';\n{PROLOGUE}COPY {} FROM stdin;\n", self.place());
-        let (mut digest, mut total) = (RowDigest::new(), Proof::default());
-        let mut entry: Option<Vec<u8>> = None;
-        self.lines(wire, pages, stop, &mut |line| {
-            let open = match &mut entry {
-                Some(open) => open,
-                None => {
-                    let mut buffer = out.buffer()?;
-                    buffer.extend_from_slice(head.as_bytes());
-                    entry.insert(buffer)
-                }
-            };
-            digest.line(&line[..line.len() - 1]);
-            open.extend_from_slice(line);
-            if open.len() >= chunk
-                && let Some(full) = entry.take()
-            {
-                total += end(full, &mut digest, out)?;
-            }
-            Ok(())
-        })?;
-        if let Some(open) = entry {
-            total += end(open, &mut digest, out)?;
-        }
-        Ok(total)
+        let (digest, total) = (RowDigest::new(), Proof::default());
+        let mut entries = Entries { head, chunk, out, digest, total, entry: None };
+        self.lines(wire, pages, stop, &mut entries)?;
+        entries.end()?;
+        Ok(entries.total)
     }
 
     /// Rows and digest of some pages.
     pub fn prove(&self, wire: &mut Wire, pages: Pages, stop: &Stop) -> Result<Proof> {
-        let mut digest = RowDigest::new();
-        self.lines(wire, pages, stop, &mut |line| {
-            digest.line(&line[..line.len() - 1]);
-            Ok(())
-        })?;
-        Ok(digest.take())
+        let mut counter = Counter { digest: RowDigest::new(), line: Vec::new() };
+        self.lines(wire, pages, stop, &mut counter)?;
+        Ok(counter.digest.take())
     }
 
-    /// Hands over every line with its end.
-    fn lines(
-        &self,
-        wire: &mut Wire,
-        pages: Pages,
-        stop: &Stop,
-        line: &mut dyn FnMut(&[u8]) -> Result<()>,
-    ) -> Result<()> {
+    /// Writes every line with its end.
+    fn lines<S: Sink<Error = Error>>(&self, wire: &mut Wire, pages: Pages, stop: &Stop, sink: &mut S) -> Result<()> {
         let doing = format!("read {}", self.title());
         let damaged = |found: String| Error::new(ErrorKind::Damaged, &doing, found);
-        let mut count = 0_u64;
-        let mut counted = |own: &[u8]| {
-            count += 1;
-            if count.is_multiple_of(PATIENCE) {
-                stop.check()?;
-            }
-            line(own)
-        };
         let statement = self.select(pages);
+        let mut sink = Counted { sink, stop, count: 0 };
         let (told, whole) = match self.forms() {
             Some(forms) => {
                 let mut rows = Lines::new(&forms);
                 let told = wire.copy_out(&statement, &doing, stop, &mut |message| {
-                    rows.feed(message, &mut counted).map_err(damaged)?
+                    rows.feed(message, &mut sink).map_err(damaged)?
                 })?;
                 (told, rows.is_whole())
             }
             None => {
                 let mut cut: Vec<u8> = Vec::new();
                 let told =
-                    wire.copy_out(&statement, &doing, stop, &mut |message| split(message, &mut cut, &mut counted))?;
+                    wire.copy_out(&statement, &doing, stop, &mut |message| split(message, &mut cut, &mut sink))?;
                 (told, cut.is_empty())
             }
         };
-        if whole && count == told {
+        if whole && sink.count == told {
             return Ok(());
         }
-        Err(damaged(format!("{count} rows came, and the server says it sent {told}")))
+        Err(damaged(format!("{} rows came, and the server says it sent {told}", sink.count)))
     }
 }
 
-/// Hands over every line of a message; what has no end yet stays in `cut`.
-fn split(message: &[u8], cut: &mut Vec<u8>, line: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()> {
+/// Lines on their way into entries.
+struct Entries<'a> {
+    /// What an entry begins with.
+    head: String,
+    /// Bytes from which on it is full.
+    chunk: usize,
+    out: &'a mut dyn Out,
+    digest: RowDigest,
+    /// Of the entries that are done.
+    total: Proof,
+    entry: Option<Vec<u8>>,
+}
+
+impl Entries<'_> {
+    fn end(&mut self) -> Result<()> {
+        let Some(mut entry) = self.entry.take() else { return Ok(()) };
+        entry.extend_from_slice(b"\\.\n");
+        let proof = self.digest.take();
+        self.out.chunk(entry, proof)?;
+        self.total += proof;
+        Ok(())
+    }
+}
+
+impl Sink for Entries<'_> {
+    type Error = Error;
+
+    fn open(&mut self) -> Result<&mut Vec<u8>> {
+        match &mut self.entry {
+            Some(entry) => Ok(entry),
+            entry => {
+                let mut buffer = self.out.buffer()?;
+                buffer.extend_from_slice(self.head.as_bytes());
+                Ok(entry.insert(buffer))
+            }
+        }
+    }
+
+    fn line(&mut self, from: usize) -> Result<()> {
+        let entry = self.entry.as_deref().unwrap_or_default();
+        self.digest.line(&entry[from..entry.len() - 1]);
+        if entry.len() >= self.chunk { self.end() } else { Ok(()) }
+    }
+}
+
+/// Lines that are digested only.
+struct Counter {
+    digest: RowDigest,
+    line: Vec<u8>,
+}
+
+impl Sink for Counter {
+    type Error = Error;
+
+    fn open(&mut self) -> Result<&mut Vec<u8>> {
+        self.line.clear();
+        Ok(&mut self.line)
+    }
+
+    fn line(&mut self, from: usize) -> Result<()> {
+        self.digest.line(&self.line[from..self.line.len() - 1]);
+        Ok(())
+    }
+
+    fn copy(&mut self, line: &[u8]) -> Result<()> {
+        self.digest.line(&line[..line.len() - 1]);
+        Ok(())
+    }
+}
+
+/// Counts the lines of another sink, and looks at the wish to stop.
+struct Counted<'a, S> {
+    sink: &'a mut S,
+    stop: &'a Stop,
+    count: u64,
+}
+
+impl<S: Sink<Error = Error>> Counted<'_, S> {
+    fn count(&mut self) -> Result<()> {
+        self.count += 1;
+        if self.count.is_multiple_of(PATIENCE) { Ok(self.stop.check()?) } else { Ok(()) }
+    }
+}
+
+impl<S: Sink<Error = Error>> Sink for Counted<'_, S> {
+    type Error = Error;
+
+    fn open(&mut self) -> Result<&mut Vec<u8>> {
+        self.sink.open()
+    }
+
+    fn line(&mut self, from: usize) -> Result<()> {
+        self.count()?;
+        self.sink.line(from)
+    }
+
+    fn copy(&mut self, line: &[u8]) -> Result<()> {
+        self.count()?;
+        self.sink.copy(line)
+    }
+}
+
+/// Writes every line of a message; what has no end yet stays in `cut`.
+fn split(message: &[u8], cut: &mut Vec<u8>, sink: &mut impl Sink<Error = Error>) -> Result<()> {
     let mut rest = message;
     // The server sends each row as a message of its own; nothing here depends on it.
     while let Some(at) = memchr::memchr(b'\n', rest) {
         let (own, next) = rest.split_at(at + 1);
         if cut.is_empty() {
-            line(own)?;
+            sink.copy(own)?;
         } else {
             cut.extend_from_slice(own);
-            line(cut)?;
+            sink.copy(cut)?;
             cut.clear();
         }
         rest = next;
     }
     cut.extend_from_slice(rest);
     Ok(())
-}
-
-/// Ends an entry.
-fn end(mut entry: Vec<u8>, digest: &mut RowDigest, out: &mut dyn Out) -> Result<Proof> {
-    entry.extend_from_slice(b"\\.\n");
-    let proof = digest.take();
-    out.chunk(entry, proof)?;
-    Ok(proof)
 }
 
 #[cfg(test)]
@@ -250,6 +309,8 @@ mod tests {
         );
         let mut known = table(&["a"], None);
         known.columns[0].form = Some(Form::Int8);
+        assert_eq!(known.select(Pages::ALL), "COPY \"s\".\"t\" (\"a\") TO STDOUT", "it brings nothing");
+        known.columns[0].form = Some(Form::Date);
         assert_eq!(known.select(Pages::ALL), "COPY \"s\".\"t\" (\"a\") TO STDOUT (FORMAT binary)");
     }
 
