@@ -1,11 +1,12 @@
 //! The container: entries appended whole to one `.zip`, each pressed and sealed by itself on any thread.
 //!
-//! Source of the format: PKWARE APPNOTE 6.3.10 (zip, zip64) and WinZip AES (AE-1 and AE-2,
-//! AES-256, PBKDF2-SHA1, 1000 rounds). The
-//! `zip` crate opens each entry as an archive of one; this file joins what `press.rs` made: local headers and data
-//! stay byte for byte, the central directory is written anew with zip64 fields always. Nothing is finalised by a
-//! drop: a container is whole only after [`Directory::finish`] was called, so an aborted one can't look complete.
+//! Source of the format: PKWARE APPNOTE 6.3.10 (zip, zip64) and WinZip AES (AE-1 and AE-2, AES-256, PBKDF2-SHA1, 1000
+//! rounds). The `zip` crate opens an entry that is sealed, or not of Zstandard, as an archive of one; this file joins
+//! what `press.rs` made: local headers and data stay byte for byte, the central directory is written anew with zip64
+//! fields always. Nothing is finalised by a drop: a container is whole only after [`Directory::finish`] was called, so
+//! an aborted one can't look complete.
 
+use std::cell::RefCell;
 use std::io::{Cursor, Read};
 
 use zip::ZipArchive;
@@ -15,6 +16,20 @@ use crate::base::Secret;
 
 /// Largest entry, stored or opened, in bytes: the manifest of 10⁵ tables fits, a bomb does not.
 pub const LARGEST_ENTRY: u64 = 2 << 30;
+
+/// Largest entry that is opened in one call, in bytes once opened.
+const AT_ONCE: u64 = 64 << 20;
+
+/// Zstandard, in the list of methods of APPNOTE 4.4.5.
+pub(super) const ZSTD: u16 = 93;
+
+/// The entry is encrypted (APPNOTE 4.4.4, bit 0).
+const ENCRYPTED: u16 = 1;
+
+thread_local! {
+    /// A context for each thread: a new one would cost more than a small entry.
+    static DECOMPRESSOR: RefCell<Option<zstd::bulk::Decompressor<'static>>> = const { RefCell::new(None) };
+}
 
 /// How entries are pressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -196,6 +211,9 @@ pub fn open(bytes: Vec<u8>, name: &str, raw: u64, password: Option<&Secret>) -> 
     if record.name != name.as_bytes() || expected != length || record.raw != raw {
         return Err(damage("its header is of another entry".into()));
     }
+    if record.method == ZSTD && record.flags & ENCRYPTED == 0 && raw <= AT_ONCE {
+        return open_zstd(&bytes[length as usize - record.stored as usize..], &record, name);
+    }
     let pressed = Pressed { bytes, record };
     let mut directory = Directory::default();
     directory.add(&pressed);
@@ -203,6 +221,26 @@ pub fn open(bytes: Vec<u8>, name: &str, raw: u64, password: Option<&Secret>) -> 
     whole.extend_from_slice(&directory.finish());
     let mut archive = ZipArchive::new(Cursor::new(whole)).map_err(|e| damage(e.to_string()))?;
     read_entry(&mut archive, 0, name, raw, password)
+}
+
+/// Opens Zstandard in one call, as it was made: the stream decoder of the `zip` crate copies through a window.
+fn open_zstd(stored: &[u8], record: &Record, name: &str) -> Result<Vec<u8>, Damage> {
+    let damage = |found: String| Damage::entry(name, found);
+    let mut data = Vec::with_capacity(record.raw as usize);
+    DECOMPRESSOR
+        .with_borrow_mut(|kept| {
+            let decompressor = match kept {
+                Some(decompressor) => decompressor,
+                None => kept.insert(zstd::bulk::Decompressor::new()?),
+            };
+            decompressor.decompress_to_buffer(stored, &mut data)
+        })
+        .map_err(|e| damage(e.to_string()))?;
+    if data.len() as u64 != record.raw {
+        return Err(damage(format!("{} bytes instead of {}", data.len(), record.raw)));
+    }
+    let crc = crc_fast::checksum(crc_fast::CrcAlgorithm::Crc32IsoHdlc, &data) as u32;
+    if crc == record.crc { Ok(data) } else { Err(damage("Invalid checksum".into())) }
 }
 
 /// Opens the entry at the start of `bytes`, whatever follows it.
@@ -226,7 +264,7 @@ pub fn read_entry<R: Read + std::io::Seek>(
         zip::result::ZipError::UnsupportedArchive(_) if password.is_none() => Damage::sealed(name, false),
         other => Damage::entry(name, other.to_string()),
     })?;
-    let mut data = Vec::with_capacity(raw.min(64 << 20) as usize);
+    let mut data = Vec::with_capacity(raw.min(AT_ONCE) as usize);
     entry.by_ref().take(raw + 1).read_to_end(&mut data).map_err(|e| Damage::entry(name, e.to_string()))?;
     if data.len() as u64 != raw {
         return Err(Damage::entry(name, format!("{} bytes instead of {raw}", data.len())));
@@ -263,6 +301,8 @@ mod tests {
                 assert_eq!(open(bytes.clone(), "a/x.sql", data.len() as u64, password).expect("opens"), data);
                 assert!(open(bytes.clone(), "a/y.sql", data.len() as u64, password).is_err());
                 assert!(open(bytes[..bytes.len() - 1].to_vec(), "a/x.sql", data.len() as u64, password).is_err());
+                let empty = press("b", b"", method, password, Vec::new()).expect("pressed");
+                assert_eq!(open(empty.bytes, "b", 0, password).expect("opens"), b"");
                 let whole = container(&[("a/x.sql", &data), ("b", b"")], method, password);
                 let mut archive = ZipArchive::new(Cursor::new(whole)).expect("an archive");
                 assert_eq!(archive.len(), 2);

@@ -11,11 +11,11 @@ use zip::result::{ZipError, ZipResult};
 use zip::write::SimpleFileOptions;
 use zip::{AesMode, CompressionMethod, ZipWriter};
 
-use crate::artifact::container::{Method, Pressed, Record, read_local};
+use crate::artifact::container::{Method, Pressed, Record, ZSTD, read_local};
 use crate::base::Secret;
 
-/// Zstandard, in the list of methods of APPNOTE 4.4.5, and the version that reads it (4.4.3.2).
-const ZSTD: (u16, u16) = (93, 63);
+/// The version that reads Zstandard (APPNOTE 4.4.3.2).
+const NEEDED: u16 = 63;
 
 /// The name is UTF-8 (APPNOTE 4.4.4, bit 11).
 const UTF8: u16 = 1 << 11;
@@ -58,9 +58,9 @@ pub fn press(name: &str, data: &[u8], method: Method, password: Option<&Secret>,
 
 fn press_zstd(name: &str, data: &[u8], level: i32, reuse: Vec<u8>) -> ZipResult<Pressed> {
     let mut record = Record {
-        needed: ZSTD.1,
+        needed: NEEDED,
         flags: if name.is_ascii() { 0 } else { UTF8 },
-        method: ZSTD.0,
+        method: ZSTD,
         time: 0,
         date: DATE,
         crc: crc_fast::checksum(crc_fast::CrcAlgorithm::Crc32IsoHdlc, data) as u32,
