@@ -19,7 +19,7 @@ const GROUP: u64 = 8 << 20;
 const GROUP_RAW: u64 = 24 << 20;
 
 /// Takes an opened entry.
-pub type TakeEntry<'a> = dyn FnMut(&EntryLine, Vec<u8>) -> Result<(), Error> + 'a;
+pub type TakeEntry<'e, 'a> = dyn FnMut(&'e EntryLine, Vec<u8>) -> Result<(), Error> + 'a;
 
 /// Where entries come from.
 pub struct Fetch<'a> {
@@ -59,7 +59,7 @@ impl Fetch<'_> {
     }
 
     /// Fetches a group and hands each opened entry on, in order.
-    pub fn group(&self, group: &[&EntryLine], stop: &Stop, take: &mut TakeEntry<'_>) -> Result<(), Error> {
+    pub fn group<'e>(&self, group: &[&'e EntryLine], stop: &Stop, take: &mut TakeEntry<'e, '_>) -> Result<(), Error> {
         let (Some(first), Some(last)) = (group.first(), group.last()) else { return Ok(()) };
         let bytes = self.store.read(&self.manifest.key, Some(first.offset..last.offset + last.stored), stop)?;
         self.meter.stored(bytes.len() as u64);

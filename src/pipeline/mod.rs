@@ -16,6 +16,7 @@ mod restore;
 mod send;
 mod shape;
 mod stage;
+mod stretch;
 mod verify;
 
 pub use backup::{Backup, Written, backup};

@@ -8,12 +8,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use crossbeam_channel::bounded;
+
 use crate::artifact::{Damage, EntryLine, Kind, Member, Phase, Proof};
 use crate::base::Stop;
 use crate::pipeline::fetch::Fetch;
 use crate::pipeline::finish::finish;
 use crate::pipeline::recount::Recount;
 use crate::pipeline::stage::{Error, FirstFailure};
+use crate::pipeline::stretch::Stretches;
 use crate::source::contract::{ErrorKind, Load, Loading, Objection, Target};
 
 /// What is to be restored.
@@ -170,32 +173,46 @@ fn load_phase(
     let failure = FirstFailure::new(stop);
     let groups = restore.fetch.groups(entries);
     let offsets = file_offsets(restore, entries);
-    let next = AtomicUsize::new(0);
+    let weights: Vec<u64> = groups.iter().map(|group| group.iter().map(|e| e.raw).sum()).collect();
+    let count = workers.clamp(1, groups.len().max(1));
+    let stretches = Stretches::new(&weights, count);
     std::thread::scope(|scope| {
-        for worker in 0..workers.clamp(1, groups.len().max(1)) {
-            let (failure, groups, next, offsets) = (&failure, &groups, &next, &offsets);
+        for worker in 0..count {
+            let (failure, groups, stretches, offsets) = (&failure, &groups, &stretches, &offsets);
+            // The next entry is fetched and opened while the target takes this one.
+            let (ready, opened) = bounded(1);
             scope.spawn(move || {
                 failure.run(|| {
-                    while let Some(group) = groups.get(next.fetch_add(1, Ordering::SeqCst)) {
+                    while let Some(number) = stretches.take(worker) {
                         failure.stop.check()?;
-                        restore.fetch.group(group, &failure.stop, &mut |entry, bytes| {
-                            let member = &restore.fetch.manifest.members[entry.member];
-                            let offset = offsets.get(&entry.offset).copied().unwrap_or(0);
-                            match restore.target.load(worker, Load { member, offset, bytes: &bytes }, &failure.stop) {
-                                Err(error)
-                                    if member.phase == Phase::After
-                                        && matches!(error.kind, ErrorKind::Failed | ErrorKind::Denied) =>
-                                {
-                                    let line = Damage::Left { what: what(member), why: error.found };
-                                    left.lock().expect("no panic while locked").push(line);
-                                    Ok(())
-                                }
-                                other => Ok(other?),
-                            }
-                        })?;
+                        let mut hand_on = |entry, bytes| ready.send((entry, bytes)).map_err(|_| Error::Stopped);
+                        restore.fetch.group(&groups[number], &failure.stop, &mut hand_on)?;
                     }
                     Ok(())
                 });
+                drop(ready);
+            });
+            scope.spawn(move || {
+                failure.run(|| {
+                    for (entry, bytes) in &opened {
+                        failure.stop.check()?;
+                        let member = &restore.fetch.manifest.members[entry.member];
+                        let offset = offsets.get(&entry.offset).copied().unwrap_or(0);
+                        match restore.target.load(worker, Load { member, offset, bytes: &bytes }, &failure.stop) {
+                            Err(error)
+                                if member.phase == Phase::After
+                                    && matches!(error.kind, ErrorKind::Failed | ErrorKind::Denied) =>
+                            {
+                                let line = Damage::Left { what: what(member), why: error.found };
+                                left.lock().expect("no panic while locked").push(line);
+                            }
+                            other => other?,
+                        }
+                    }
+                    Ok(())
+                });
+                // Only now: who hands on to nobody is an echo of the failure that has been noted.
+                drop(opened);
             });
         }
     });
