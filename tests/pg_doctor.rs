@@ -109,7 +109,7 @@ fn a_healthy_server_has_one_line_for_each_thing_and_nothing_to_repair() {
         assert!(said(&lines, "databases").starts_with("ok erp (2 tables, about"));
         let major = if version == Pg::V15 { "ok pg_dump 15" } else { "ok pg_dump 17" };
         assert!(said(&lines, "pg_dump").starts_with(major));
-        assert!(said(&lines, "connections").ends_with("the dump takes 6 "), "{}", said(&lines, "connections"));
+        assert!(said(&lines, "connections").ends_with("the dump takes 7 "), "{}", said(&lines, "connections"));
         assert!(said(&lines, "locks").starts_with("ok a dump takes 4, the server has room for about 6400"));
         assert!(said(&lines, "transactions").starts_with("ok none is open"));
         assert!(said(&lines, "WAL").starts_with("ok wal_level replica, archive_mode off, full_page_writes on"));
@@ -128,7 +128,7 @@ fn too_few_connections_and_locks_are_named_with_the_setting() {
     }
     let lines = doctor(&space(&server, "postgres", "", DUMP), 0);
     assert!(
-        said(&lines, "connections").starts_with("alert 0 of 8 are in use, 3 are kept for superusers; the dump takes 6")
+        said(&lines, "connections").starts_with("alert 0 of 8 are in use, 3 are kept for superusers; the dump takes 7")
     );
     let locks = said(&lines, "locks");
     assert!(locks.starts_with("alert a dump takes 120, the server has room for about 80"), "{locks}");

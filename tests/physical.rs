@@ -395,6 +395,7 @@ fn doctor_and_plan_say_what_a_copy_needs_and_files_come_back_as_a_whole_only() {
     for claim in ["pg_basebackup 17.", "summarize_wal is off", "the role postgres may copy them"] {
         assert!(doctor.stdout.contains(claim), "{claim}: {}", doctor.stdout);
     }
+    assert!(!doctor.stdout.contains("the dump takes"), "nobody reads rows here: {}", doctor.stdout);
     let plan = space.run(&["plan", "job.kdl"]).expect(0);
     for claim in [
         "weekly/physical/erp",

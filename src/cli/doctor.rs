@@ -99,7 +99,10 @@ fn round<'a>(loaded: &'a Loaded, plans: &[&'a Plan]) -> Round<'a> {
             match &step.kind {
                 StepKind::Backup(backup) => {
                     let patient = round.source(&backup.source.name, &backup.source.spec);
-                    patient.purpose.readers = patient.purpose.readers.max(backup.threads);
+                    // Files are copied by a program; nobody reads their rows.
+                    if backup.engine != Engine::Basebackup {
+                        patient.purpose.readers = patient.purpose.readers.max(backup.threads);
+                    }
                     if !patient.engines.contains(&backup.engine) {
                         patient.engines.push(backup.engine);
                     }

@@ -207,8 +207,8 @@ fn connections(client: &mut Client, purpose: Purpose, units: usize) -> Finding {
     };
     let kept = ["superuser_reserved_connections", "reserved_connections"];
     let kept: u64 = kept.iter().filter_map(|name| number(client, name)).sum();
-    // This examination's own connection ends before. A dump has one for each database, its readers, and pg_dump.
-    let (used, wanted) = (used.saturating_sub(1), (units + purpose.readers + 1) as u64);
+    // This examination's own connection ends before. A dump has two for each database, its readers, and pg_dump.
+    let (used, wanted) = (used.saturating_sub(1), (2 * units + purpose.readers + 1) as u64);
     let own = ask::<i64>(client, limits).and_then(|n| u64::try_from(n).ok());
     let fits = used + wanted + kept <= most && own.is_none_or(|own| wanted <= own);
     let limit = own.map_or(String::new(), |own| format!(", {own} per user"));
