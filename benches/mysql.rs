@@ -66,13 +66,13 @@ fn measure(size: u64, rounds: usize, restores: bool) {
     std::fs::write(home.path().join("job.kdl"), job(&source, &s3)).expect("written");
     let mut stages: Vec<[f64; 4]> = Vec::new();
     let mut lines: Vec<Line> = Vec::new();
-    let mut note = |name, took| match lines.iter_mut().find(|l| l.name == name) {
+    let mut note = |name: &str, took| match lines.iter_mut().find(|l| l.name == name) {
         Some(line) => line.took.push(took),
-        None => lines.push(Line { name, took: vec![took] }),
+        None => lines.push(Line { name: name.to_owned(), took: vec![took] }),
     };
     // The first round warms caches and is not counted.
     for round in 0..=rounds {
-        let mut keep = |name, took| {
+        let mut keep = |name: &str, took| {
             if round > 0 {
                 note(name, took)
             }

@@ -38,11 +38,11 @@ use servers::{Pg, PgServer};
 /// A server as one tunes it for such a test.
 const SERVER: [&str; 4] = ["shared_buffers=2GB", "max_wal_size=8GB", "maintenance_work_mem=256MB", "autovacuum=off"];
 
-/// Levels of zstd that pg_dump is measured at.
-const LEVELS: [(&str, &str); 3] = [
-    ("pg_dump -Fd -j2 -Z zstd:1", "--compress=zstd:1"),
-    ("pg_dump -Fd -j2 -Z zstd:3", "--compress=zstd:3"),
-    ("pg_dump -Fd -j2 (gzip, its default)", "--compress=6"),
+/// What vex and pg_dump are both measured at: vex's attributes, and pg_dump's word.
+const LEVELS: [(&str, &str, &str); 3] = [
+    ("zstd 1", "level 1", "--compress=zstd:1"),
+    ("zstd 3", "level 3", "--compress=zstd:3"),
+    ("gzip 6", "compression \"deflate\"; level 6", "--compress=6"),
 ];
 
 fn main() {
@@ -60,8 +60,8 @@ fn measure(version: Pg, size: u64, rounds: usize, large: bool, restores: bool) {
     fill(&source, size, large);
     let s3 = S3Server::start();
     let home = tempfile::tempdir().expect("a folder");
-    for level in [1, 3] {
-        std::fs::write(home.path().join(format!("job{level}.kdl")), job(&source, &s3, level)).expect("written");
+    for level in LEVELS {
+        std::fs::write(home.path().join(file_of(level.0)), job(&source, &s3, level)).expect("written");
     }
     if large {
         println!("readers of the large table, every 100 ms: {}", readers(&source, home.path()));
@@ -70,25 +70,21 @@ fn measure(version: Pg, size: u64, rounds: usize, large: bool, restores: bool) {
     let levels = if version == Pg::V15 { &LEVELS[2..] } else { &LEVELS[..] };
     let mut lines: Vec<Line> = Vec::new();
     for round in 0..=rounds {
-        let mut keep = |name, took| match lines.iter_mut().find(|l| l.name == name) {
+        let mut keep = |name: &str, took| match lines.iter_mut().find(|l| l.name == name) {
             Some(_) | None if round == 0 => {}
             Some(line) => line.took.push(took),
-            None => lines.push(Line { name, took: vec![took] }),
+            None => lines.push(Line { name: name.to_owned(), took: vec![took] }),
         };
-        for (name, file) in
-            [("vex: zstd 1 (default), zip, proof, S3", "job1.kdl"), ("vex: zstd 3, zip, proof, S3", "job3.kdl")]
-        {
-            let mut took = run(home.path(), vex_of(home.path()).args(["run", "-q", file]));
+        for (name, _, word) in levels.iter().copied() {
+            let mut took = run(home.path(), vex_of(home.path()).args(["run", "-q", &file_of(name)]));
             took.bytes = stored(home.path());
-            keep(name, took);
-        }
-        for (name, level) in levels.iter().copied() {
+            keep(&format!("vex: {name}, zip, proof, S3"), took);
             let dump = home.path().join("dump");
             std::fs::remove_dir_all(&dump).unwrap_or(());
             let mut command = source.command("pg_dump");
-            let took = run(home.path(), command.args(["-Fd", "-j2", level, "-f", "dump", "big"]));
-            keep(name, Took { bytes: folder(&dump), ..took });
-            if restores && level == levels[0].1 {
+            let took = run(home.path(), command.args(["-Fd", "-j2", word, "-f", "dump", "big"]));
+            keep(&format!("pg_dump -Fd -j2: {name}"), Took { bytes: folder(&dump), ..took });
+            if restores && word == levels[0].2 {
                 let target = version.start(&SERVER);
                 target.run("createdb", &["big"]);
                 let took = run(home.path(), target.command("pg_restore").args(["-j2", "-d", "big", "dump"]));
@@ -101,7 +97,7 @@ fn measure(version: Pg, size: u64, rounds: usize, large: bool, restores: bool) {
             let mut command = vex_of(home.path());
             let took = run(
                 home.path(),
-                command.args(["restore", "job1.kdl", "--from", "cloud", "--threads", "2", "--into", &url]),
+                command.args(["restore", &file_of(levels[0].0), "--from", "cloud", "--threads", "2", "--into", &url]),
             );
             keep("restore: vex, 2 threads, from S3, with recount", took);
             if round == 0 {
@@ -115,8 +111,10 @@ fn measure(version: Pg, size: u64, rounds: usize, large: bool, restores: bool) {
             drop(target);
             let target = version.start(&SERVER);
             let mut command = vex_of(home.path());
-            let took =
-                run(home.path(), command.args(["restore", "job1.kdl", "--from", "cloud", "--into", &place(&target)]));
+            let took = run(
+                home.path(),
+                command.args(["restore", &file_of(levels[0].0), "--from", "cloud", "--into", &place(&target)]),
+            );
             keep("restore: vex, 4 threads (default), from S3, with recount", took);
         }
     }
@@ -128,6 +126,11 @@ fn measure(version: Pg, size: u64, rounds: usize, large: bool, restores: bool) {
     table(&lines);
 }
 
+/// The job file of a level.
+fn file_of(name: &str) -> String {
+    format!("{}.kdl", name.replace(' ', "-"))
+}
+
 /// The socket of a server: the programs of PostgreSQL take that way too.
 fn place(server: &PgServer) -> String {
     format!("postgres://postgres@localhost:{}?socket={}", server.port, server.socket.display())
@@ -135,7 +138,8 @@ fn place(server: &PgServer) -> String {
 
 /// How many connections read the large table, from time to time while a dump runs.
 fn readers(source: &PgServer, home: &Path) -> String {
-    let mut child = vex_of(home).args(["run", "-q", "job1.kdl"]).current_dir(home).spawn().expect("it starts");
+    let mut child =
+        vex_of(home).args(["run", "-q", &file_of(LEVELS[0].0)]).current_dir(home).spawn().expect("it starts");
     let mut client = source.client("postgres");
     let sql = "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'vex%' AND state = 'active' \
                AND query LIKE 'COPY%orders%'";
@@ -180,10 +184,11 @@ fn table(lines: &[Line]) {
     }
     let of = |name: &str| lines.iter().find(|l| l.name.starts_with(name)).map_or(f64::NAN, |l| median(&walls(l)));
     for (own, peer) in [
-        ("vex: zstd 1", "pg_dump -Fd -j2 -Z zstd:1"),
-        ("vex: zstd 3", "pg_dump -Fd -j2 -Z zstd:3"),
-        ("vex: zstd 1", "pg_dump -Fd -j2 -Z zstd:3"),
-        ("vex: zstd 1", "pg_dump -Fd -j2 (gzip"),
+        ("vex: zstd 1", "pg_dump -Fd -j2: zstd 1"),
+        ("vex: zstd 3", "pg_dump -Fd -j2: zstd 3"),
+        ("vex: gzip 6", "pg_dump -Fd -j2: gzip 6"),
+        ("vex: zstd 1", "pg_dump -Fd -j2: zstd 3"),
+        ("vex: zstd 1", "pg_dump -Fd -j2: gzip 6"),
         ("restore: vex, 2", "restore: pg_restore"),
         ("restore: vex, 4", "restore: pg_restore"),
     ] {
@@ -219,17 +224,18 @@ fn fill(server: &PgServer, size: u64, large: bool) {
     server.sql("big", "CHECKPOINT");
 }
 
-fn job(source: &PgServer, s3: &S3Server, level: u32) -> String {
+fn job(source: &PgServer, s3: &S3Server, (name, archive, _): (&str, &str, &str)) -> String {
     format!(
         "sources {{ postgres \"db\" socket=\"{}\" port={} user=\"postgres\" {{ databases \"big\" }} }}\nstores {{\n  s3 \"cloud\" bucket=\"{}\" \
          endpoint=\"{}\" {{\n    access-key (file)\"{}\"\n    secret-key (file)\"{}\"\n    keep last=1\n  }}\n}}\ntools {{ postgres \
-         \"{}\" }}\njob \"bench\" {{\n  dump \"db\" {{ archive {{ level {level} }}; send \"cloud\" }}\n}}\n",
+         \"{}\" }}\njob \"{}\" {{\n  dump \"db\" {{ archive {{ {archive} }}; send \"cloud\" }}\n}}\n",
         source.socket.display(),
         source.port,
         s3.bucket,
         s3.direct,
         s3.access_file.display(),
         s3.secret_file.display(),
-        Path::new(&source.version.programs()).display()
+        Path::new(&source.version.programs()).display(),
+        name.replace(' ', "-")
     )
 }

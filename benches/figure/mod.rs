@@ -18,7 +18,7 @@ pub struct Took {
 #[derive(Default)]
 pub struct Line {
     /// Its name.
-    pub name: &'static str,
+    pub name: String,
     /// Each of its runs.
     pub took: Vec<Took>,
 }
