@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::postgres::{assert_same, dumped, job as postgres_job};
 use crate::s3_server::{Fault, Kind, S3Server, What};
-use crate::servers::Pg;
+use crate::servers::{Brand, Pg};
 use crate::space::{Ran, Space, contents, names, word};
 
 /// Bytes stay as long as their data, so that a flipped one is found by its hash only.
@@ -336,4 +336,42 @@ job "j" {{ dump "app" {{ send "cloud" "disk"; verify "cloud" }} }}
     assert!(ran.stderr.contains("is passed over: unable to"), "{}", ran.stderr);
     assert!(last_line(&ran).starts_with("restored "), "{}", ran.stdout);
     assert_eq!(contents(&space.path("back.db")), expected[1]);
+}
+
+#[test]
+fn a_mysql_or_mariadb_database_comes_back_from_an_older_backup_into_an_empty_server() {
+    use mysql::prelude::Queryable;
+
+    for brand in [Brand::Mariadb, Brand::Mysql9] {
+        let source = brand.start(&[]);
+        source.exec("CREATE DATABASE shop");
+        source.exec("CREATE TABLE shop.t (id INT PRIMARY KEY, v VARCHAR(20))");
+        source.exec("INSERT INTO shop.t VALUES (1, 'older'), (2, 'older')");
+        let space = Space::new().job(&format!(
+            "sources {{ mysql \"db\" host=\"127.0.0.1\" port={} user=\"root\" {{ databases \"shop\" }} }}\nstores {{ dir \"disk\" \
+             path=\"disk\" {{ keep last=9 }} }}\njob \"j\" {{ dump \"db\" {{ send \"disk\"; verify \"disk\" }} }}\n",
+            source.port
+        ));
+        space.back_up();
+        source.exec("UPDATE shop.t SET v = 'newer'");
+        space.back_up();
+        let own = lines(&space, "disk");
+        flip(&container(&space, &own[1]), "t.00000.sql");
+        let target = brand.start(&[]);
+        let into = format!("mysql://root@127.0.0.1:{}", target.port);
+        let held = || target.conn().query_first::<String, _>("SHOW DATABASES LIKE 'shop'").unwrap();
+        let ran = space.run(&["restore", "job.kdl", "--into", &into]).expect(65);
+        let command = format!("--fallback` reads it first and restores it if it is; --backup {}", word(&own[0], "id"));
+        assert!(ran.stderr.contains(&command), "{brand:?}: {}", ran.stderr);
+        assert!(!ran.stderr.contains("--resume"), "it would meet the same damage: {}", ran.stderr);
+        if held().is_some() {
+            target.exec("DROP DATABASE shop");
+        }
+        let ran = space.run(&["restore", "job.kdl", "--into", &into, "--fallback"]).expect(0);
+        assert!(ran.stderr.contains(" is passed over: "), "{brand:?}: {}", ran.stderr);
+        let last = last_line(&ran);
+        assert!(last.starts_with(&format!("! {} is not the newest backup", word(&own[0], "id"))), "{brand:?}: {last}");
+        let rows: Vec<(u32, String)> = target.conn().query("SELECT id, v FROM shop.t ORDER BY id").unwrap();
+        assert_eq!(rows, [(1, "older".to_owned()), (2, "older".to_owned())], "{brand:?}");
+    }
 }

@@ -159,7 +159,8 @@ fn one(args: &Restore, picked: &Picked, terms: Terms, ground: &Ground) -> Result
     let Restored { damage, remarks } = result.map_err(|fault| {
         let setback = Setback::late(&fault);
         let id = &picked.manifest.id;
-        let hint = match (permit.is_open(), args.fallback) {
+        // What is wrong in the backup is there the next time too.
+        let hint = match (permit.is_open() && !fault.condemns(), args.fallback) {
             (true, true) => format!("; the same command with --resume --backup {id} instead of --fallback goes on"),
             (true, false) => "; the same command with --resume goes on".to_owned(),
             (false, _) => String::new(),
