@@ -49,7 +49,7 @@ impl Pool {
 
     /// How many permits there are.
     pub fn size(&self) -> usize {
-        self.free.capacity().unwrap_or_default()
+        self.free.capacity().expect("a pool is bounded")
     }
 
     /// Most permits that were out at once.

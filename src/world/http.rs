@@ -26,8 +26,8 @@ pub fn install_provider() {
 /// Whom an agent trusts.
 #[derive(Debug, Clone, Copy)]
 pub enum Trust<'a> {
-    /// Nobody: it speaks in the clear only. The machine's hundreds of files are not read for that.
-    Nobody,
+    /// Mozilla's list, for what speaks in the clear: the machine's hundreds of files are not read for that.
+    Listed,
     /// The machine's roots.
     Machine,
     /// The certificates of a file.
@@ -37,7 +37,7 @@ pub enum Trust<'a> {
 /// An agent that keeps up to `pool` connections per host; `stall` bounds every single wait for bytes.
 pub fn agent(trust: Trust<'_>, pool: usize, stall: Duration) -> Result<Agent, TlsError> {
     let found = match trust {
-        Trust::Nobody => Some(Vec::new()),
+        Trust::Listed => None,
         Trust::Machine => Some(roots(None)?).filter(|found| !found.is_empty()),
         Trust::File(path) => Some(roots(Some(path))?),
     };

@@ -196,7 +196,7 @@ impl Sink for Entries<'_> {
     }
 
     fn line(&mut self, from: usize) -> Result<()> {
-        let entry = self.entry.as_deref().unwrap_or_default();
+        let entry = self.entry.as_deref().expect("a line stands in an entry that is open");
         self.digest.line(&entry[from..entry.len() - 1]);
         if entry.len() >= self.chunk { self.end() } else { Ok(()) }
     }

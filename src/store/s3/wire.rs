@@ -55,7 +55,7 @@ impl Wire {
         let credentials = Credentials::open(spec, stop).map_err(|e| failed(ErrorKind::Denied, e))?;
         let trust = match &spec.ca {
             Some(path) => Trust::File(path),
-            None if address.is_plain() => Trust::Nobody,
+            None if address.is_plain() => Trust::Listed,
             None => Trust::Machine,
         };
         let agent = agent(trust, pace.lanes + 1, pace.stall);
