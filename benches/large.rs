@@ -1,8 +1,10 @@
-//! Gigabytes from a real server to a folder and an S3 service at once, and back; peak memory of each run of vex.
+//! Gigabytes from a real server to a folder and an S3 service at once, and back; peak memory of
+//! each run of vex.
 //!
-//! `cargo bench --bench large -- 1 4` runs about 0.8 and 3.3 GB of SQL on MariaDB and MySQL 9; what is larger than 2 is only
-//! dumped and verified. Not in CI: it takes minutes. It needs what `tests/run.sh` installs. The release binary is the one
-//! measured; `TMPDIR` names a folder that does not exist, so a temporary file would be an error.
+//! `cargo bench --bench large -- 1 4` runs about 0.8 and 3.3 GB of SQL on MariaDB and MySQL 9; what
+//! is larger than 2 is only dumped and verified. Not in CI: it takes minutes. It needs what
+//! `tests/run.sh` installs. The release binary is the one measured; `TMPDIR` names a folder that
+//! does not exist, so a temporary file would be an error.
 
 #![allow(clippy::print_stdout, reason = "a bench prints its figures")]
 
@@ -50,7 +52,8 @@ fn main() {
 }
 
 fn measure(brand: Brand, gigabytes: u64) {
-    let source = brand.start(&["--innodb-flush-log-at-trx-commit=0", "--innodb-buffer-pool-size=2G"]);
+    let source =
+        brand.start(&["--innodb-flush-log-at-trx-commit=0", "--innodb-buffer-pool-size=2G"]);
     fill(&source, gigabytes);
     let s3 = S3Server::start();
     let home = tempfile::tempdir().expect("a folder");
@@ -62,13 +65,15 @@ fn measure(brand: Brand, gigabytes: u64) {
         .current_dir(home.path())
         .output()
         .expect("vex lists");
-    let line = String::from_utf8_lossy(&listing.stdout).lines().next().unwrap_or_default().to_owned();
+    let line =
+        String::from_utf8_lossy(&listing.stdout).lines().next().unwrap_or_default().to_owned();
     let line: serde_json::Value = serde_json::from_str(&line).expect("a listing");
     let bytes = line["bytes"].as_f64().unwrap_or(0.0);
     let raw = raw_bytes(home.path());
     let (verify, _) = vex(home.path(), &["verify", "job.kdl", "--from", "cloud"]);
     let back = (gigabytes <= 2).then(|| {
-        let target = brand.start(&["--innodb-flush-log-at-trx-commit=0", "--innodb-buffer-pool-size=2G"]);
+        let target =
+            brand.start(&["--innodb-flush-log-at-trx-commit=0", "--innodb-buffer-pool-size=2G"]);
         let url = format!("mysql://root@127.0.0.1:{}", target.port);
         let measured = vex(home.path(), &["restore", "job.kdl", "--from", "cloud", "--into", &url]);
         compare(&source, &target);
@@ -128,7 +133,10 @@ fn vex(home: &Path, args: &[&str]) -> (Duration, u64) {
 }
 
 fn raw_bytes(home: &Path) -> f64 {
-    let catalog = rusqlite::Connection::open(home.join("state/vex/catalog.sqlite")).expect("a catalog");
-    let raw: i64 = catalog.query_row("SELECT max(raw_bytes) FROM artifact", [], |row| row.get(0)).expect("a row");
+    let catalog =
+        rusqlite::Connection::open(home.join("state/vex/catalog.sqlite")).expect("a catalog");
+    let raw: i64 = catalog
+        .query_row("SELECT max(raw_bytes) FROM artifact", [], |row| row.get(0))
+        .expect("a row");
     raw as f64
 }

@@ -1,9 +1,11 @@
-//! vex beside what it replaces, on one MariaDB: the seed's own pipeline, mydumper, mariadb-dump, and their restores.
+//! vex beside what it replaces, on one MariaDB: the seed's own pipeline, mydumper, mariadb-dump,
+//! and their restores.
 //!
-//! `cargo bench --bench mysql -- 1 5` takes about 0.8 and 4 GB of SQL text, each five times, all programs in turn, and
-//! prints mean and standard deviation of each stage in the layout of the seed's tables 2 and 3, then medians and ratios.
-//! `rounds=3` and `no-restore` shorten it. Not in CI: it takes a quarter of an hour. Needs what `tests/run.sh` installs, and
-//! `BOTO_PYTHON`, a Python that has boto3, for the seed's upload. The release binary is the one measured.
+//! `cargo bench --bench mysql -- 1 5` takes about 0.8 and 4 GB of SQL text, each five times, all
+//! programs in turn, and prints mean and standard deviation of each stage in the layout of the
+//! seed's tables 2 and 3, then medians and ratios. `rounds=3` and `no-restore` shorten it. Not in
+//! CI: it takes a quarter of an hour. Needs what `tests/run.sh` installs, and `BOTO_PYTHON`, a
+//! Python that has boto3, for the seed's upload. The release binary is the one measured.
 
 #![allow(clippy::print_stdout, reason = "a bench prints its figures")]
 
@@ -50,7 +52,8 @@ fn main() {
     if sizes.is_empty() {
         sizes.push(1);
     }
-    let rounds = arguments.iter().find_map(|a| a.strip_prefix("rounds=")?.parse().ok()).unwrap_or(5);
+    let rounds =
+        arguments.iter().find_map(|a| a.strip_prefix("rounds=")?.parse().ok()).unwrap_or(5);
     let restores = !arguments.iter().any(|a| a == "no-restore");
     vex::world::install_provider();
     for size in sizes {
@@ -96,8 +99,12 @@ fn measure(size: u64, rounds: usize, restores: bool) {
             let target = fresh();
             let url = format!("mysql://root@127.0.0.1:{}", target.port);
             // Like myloader, which keeps what it does out of the binary log unless told otherwise.
-            let restore = ["restore", "job.kdl", "--from", "cloud", "--skip-binlog", "--into", &url];
-            keep("restore: vex, from the bucket, with recount", run(home.path(), vex_of(home.path()).args(restore)));
+            let restore =
+                ["restore", "job.kdl", "--from", "cloud", "--skip-binlog", "--into", &url];
+            keep(
+                "restore: vex, from the bucket, with recount",
+                run(home.path(), vex_of(home.path()).args(restore)),
+            );
             if round == 0 {
                 compare(&source, &target);
             }
@@ -105,8 +112,18 @@ fn measure(size: u64, rounds: usize, restores: bool) {
             let target = fresh();
             mydumper(home.path(), &source, &[]);
             let port = target.port.to_string();
-            let args = ["--host=127.0.0.1", "--port", &port, "--user=root", "--threads=4", "--directory=dump"];
-            keep("restore: myloader 0.10 -t 4", run(home.path(), Command::new("myloader").args(args)));
+            let args = [
+                "--host=127.0.0.1",
+                "--port",
+                &port,
+                "--user=root",
+                "--threads=4",
+                "--directory=dump",
+            ];
+            keep(
+                "restore: myloader 0.10 -t 4",
+                run(home.path(), Command::new("myloader").args(args)),
+            );
         }
         std::fs::remove_dir_all(home.path().join("dump")).unwrap_or(());
     }
@@ -118,19 +135,29 @@ fn measure(size: u64, rounds: usize, restores: bool) {
 /// The layout of the seed's tables 2 (mean) and 3 (standard deviation), then every program.
 fn tables(stages: &[[f64; 4]], lines: &[Line]) {
     let column = |n: usize| stages.iter().map(|s| s[n]).collect::<Vec<f64>>();
-    println!("| the seed's pipeline, s | dump | compactação | upload | total |\n|---|---|---|---|---|");
-    let row = |f: fn(&[f64]) -> f64| (0..4).map(|n| format!("{:.2}", f(&column(n)))).collect::<Vec<_>>().join(" | ");
+    println!(
+        "| the seed's pipeline, s | dump | compactação | upload | total |\n|---|---|---|---|---|"
+    );
+    let row = |f: fn(&[f64]) -> f64| {
+        (0..4).map(|n| format!("{:.2}", f(&column(n)))).collect::<Vec<_>>().join(" | ")
+    };
     println!("| média | {} |\n| desvio padrão | {} |\n", row(mean), row(deviation));
     println!(
         "| program | median s | mean s | σ | client CPU s | MB made | of the seed | of mydumper plain |\n|---|---|---|---|---|---|---|---|"
     );
-    let of = |name: &str| lines.iter().find(|l| l.name.starts_with(name)).map_or(f64::NAN, |l| median(&walls(l)));
+    let of = |name: &str| {
+        lines.iter().find(|l| l.name.starts_with(name)).map_or(f64::NAN, |l| median(&walls(l)))
+    };
     for line in lines {
         let (all, middle) = (walls(line), median(&walls(line)));
         let cpu = median(&line.took.iter().map(|t| t.cpu).collect::<Vec<_>>());
         let bytes = line.took.last().map_or(0, |t| t.bytes);
         let ratio = |peer: &str| {
-            if line.name.starts_with("restore") { "-".to_owned() } else { format!("{:.2}", middle / of(peer)) }
+            if line.name.starts_with("restore") {
+                "-".to_owned()
+            } else {
+                format!("{:.2}", middle / of(peer))
+            }
         };
         println!(
             "| {} | {middle:.2} | {:.2} | {:.2} | {cpu:.2} | {:.0} | {} | {} |",
@@ -142,7 +169,10 @@ fn tables(stages: &[[f64; 4]], lines: &[Line]) {
             ratio("mydumper 0.10 -t 4, plain"),
         );
     }
-    println!("\nrestore: vex takes {:.2} of myloader", of("restore: vex") / of("restore: myloader"));
+    println!(
+        "\nrestore: vex takes {:.2} of myloader",
+        of("restore: vex") / of("restore: myloader")
+    );
 }
 
 fn job(source: &Server, s3: &S3Server) -> String {
@@ -177,8 +207,15 @@ fn mydumper(home: &Path, source: &Server, more: &[&str]) -> Took {
     let dump = home.join("dump");
     std::fs::remove_dir_all(&dump).unwrap_or(());
     let port = source.port.to_string();
-    let args =
-        ["--host=127.0.0.1", "--port", &port, "--user=root", "--threads=4", "--database=big", "--outputdir=dump"];
+    let args = [
+        "--host=127.0.0.1",
+        "--port",
+        &port,
+        "--user=root",
+        "--threads=4",
+        "--database=big",
+        "--outputdir=dump",
+    ];
     let took = run(home, Command::new("mydumper").args(args).args(more));
     Took { bytes: folder(&dump), ..took }
 }

@@ -11,7 +11,9 @@ fn main() {
 fn file(jobs: usize) -> String {
     let mut text = String::from("sources {\n");
     for i in 0..jobs {
-        text += &format!("  mysql \"db{i}\" host=\"db{i}.internal\" {{ databases \"a_*\"; exclude \"a_*.log\" }}\n");
+        text += &format!(
+            "  mysql \"db{i}\" host=\"db{i}.internal\" {{ databases \"a_*\"; exclude \"a_*.log\" }}\n"
+        );
     }
     text += "}\nstores {\n  dir \"nas\" path=\"/mnt/nas\" { keep daily=7 weekly=4 }\n}\n";
     for i in 0..jobs {

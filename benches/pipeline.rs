@@ -1,9 +1,13 @@
-//! Bytes per second of the pipeline alone: a source in memory, a store in memory, one press per core.
+//! Bytes per second of the pipeline alone: a source in memory, a store in memory, one press per
+//! core.
 //!
-//! `cargo bench --bench pipeline`. The text is what a dump of mixed tables looks like; figures go to `RESULTS.md`.
+//! `cargo bench --bench pipeline`. The text is what a dump of mixed tables looks like; figures go
+//! to `RESULTS.md`.
 
 use divan::counter::BytesCount;
-use vex::artifact::{Dialect, Method, RowDigest, SqlError, press, read_rows, write_bytes, write_text};
+use vex::artifact::{
+    Dialect, Method, RowDigest, SqlError, press, read_rows, write_bytes, write_text,
+};
 
 /// Bytes of one chunk.
 const CHUNK: usize = 4 << 20;
@@ -24,7 +28,8 @@ fn chunk() -> Vec<u8> {
         id += 1;
         out.extend_from_slice(if id > 1 { b",\n(" } else { b"(" });
         out.extend_from_slice(format!("{id},{},", seed % 100_000).as_bytes());
-        let word = ["delivered", "pending", "the quick 'brown' fox", "São Paulo"][(seed % 4) as usize];
+        let word =
+            ["delivered", "pending", "the quick 'brown' fox", "São Paulo"][(seed % 4) as usize];
         write_text(Dialect::Mysql, format!("{word} {}", seed % 977).as_bytes(), &mut out);
         out.push(b',');
         write_bytes(&seed.to_le_bytes(), &mut out);
@@ -45,9 +50,12 @@ fn press_one_chunk(bencher: divan::Bencher<'_, '_>, method: &Method) {
 #[divan::bench]
 fn press_and_seal_one_chunk(bencher: divan::Bencher<'_, '_>) {
     let (data, password) = (chunk(), vex::base::Secret::new("CANARY-BENCH".into()));
-    bencher
-        .counter(BytesCount::new(data.len()))
-        .bench(|| press("t.sql", &data, Method::Zstd(1), Some(&password), Vec::new()).expect("pressed").bytes.len());
+    bencher.counter(BytesCount::new(data.len())).bench(|| {
+        press("t.sql", &data, Method::Zstd(1), Some(&password), Vec::new())
+            .expect("pressed")
+            .bytes
+            .len()
+    });
 }
 
 #[divan::bench]

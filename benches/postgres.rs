@@ -1,9 +1,11 @@
 //! vex beside pg_dump and pg_restore, on one PostgreSQL 17.
 //!
-//! `cargo bench --bench postgres -- 1` takes about 0.75 GB of COPY text, five rounds after one that is not counted, all programs in
-//! turn, and prints medians and ratios; `rounds=3`, `v15`, `large` (one table is 90 % of the database; who reads it is shown) and
-//! `no-restore` change it. Not in CI. Needs what `tests/run.sh` installs. vex sends to an S3 service in this process; pg_dump
-//! writes to the local disk. The first restored database is compared with its source by all lines that pg_dump writes of each.
+//! `cargo bench --bench postgres -- 1` takes about 0.75 GB of COPY text, five rounds after one that
+//! is not counted, all programs in turn, and prints medians and ratios; `rounds=3`, `v15`, `large`
+//! (one table is 90 % of the database; who reads it is shown) and `no-restore` change it. Not in
+//! CI. Needs what `tests/run.sh` installs. vex sends to an S3 service in this process; pg_dump
+//! writes to the local disk. The first restored database is compared with its source by all lines
+//! that pg_dump writes of each.
 
 #![allow(clippy::print_stdout, reason = "a bench prints its figures")]
 
@@ -36,7 +38,8 @@ use s3_server::S3Server;
 use servers::{Pg, PgServer};
 
 /// A server as one tunes it for such a test.
-const SERVER: [&str; 4] = ["shared_buffers=2GB", "max_wal_size=8GB", "maintenance_work_mem=256MB", "autovacuum=off"];
+const SERVER: [&str; 4] =
+    ["shared_buffers=2GB", "max_wal_size=8GB", "maintenance_work_mem=256MB", "autovacuum=off"];
 
 /// What vex and pg_dump are both measured at: vex's attributes, and pg_dump's word.
 const LEVELS: [(&str, &str, &str); 3] = [
@@ -48,7 +51,8 @@ const LEVELS: [(&str, &str, &str); 3] = [
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let size: u64 = arguments.iter().find_map(|a| a.parse().ok()).unwrap_or(1);
-    let rounds: usize = arguments.iter().find_map(|a| a.strip_prefix("rounds=")?.parse().ok()).unwrap_or(5);
+    let rounds: usize =
+        arguments.iter().find_map(|a| a.strip_prefix("rounds=")?.parse().ok()).unwrap_or(5);
     let has = |word: &str| arguments.iter().any(|a| a == word);
     vex::world::install_provider();
     let version = if has("v15") { Pg::V15 } else { Pg::V17 };
@@ -61,7 +65,8 @@ fn measure(version: Pg, size: u64, rounds: usize, large: bool, restores: bool) {
     let s3 = S3Server::start();
     let home = tempfile::tempdir().expect("a folder");
     for level in LEVELS {
-        std::fs::write(home.path().join(file_of(level.0)), job(&source, &s3, level)).expect("written");
+        std::fs::write(home.path().join(file_of(level.0)), job(&source, &s3, level))
+            .expect("written");
     }
     if large {
         println!("readers of the large table, every 100 ms: {}", readers(&source, home.path()));
@@ -76,7 +81,8 @@ fn measure(version: Pg, size: u64, rounds: usize, large: bool, restores: bool) {
             None => lines.push(Line { name: name.to_owned(), took: vec![took] }),
         };
         for (name, _, word) in levels.iter().copied() {
-            let mut took = run(home.path(), vex_of(home.path()).args(["run", "-q", &file_of(name)]));
+            let mut took =
+                run(home.path(), vex_of(home.path()).args(["run", "-q", &file_of(name)]));
             took.bytes = stored(home.path());
             keep(&format!("vex: {name}, zip, proof, S3"), took);
             let dump = home.path().join("dump");
@@ -87,7 +93,10 @@ fn measure(version: Pg, size: u64, rounds: usize, large: bool, restores: bool) {
             if restores && word == levels[0].2 {
                 let target = version.start(&SERVER);
                 target.run("createdb", &["big"]);
-                let took = run(home.path(), target.command("pg_restore").args(["-j2", "-d", "big", "dump"]));
+                let took = run(
+                    home.path(),
+                    target.command("pg_restore").args(["-j2", "-d", "big", "dump"]),
+                );
                 keep("restore: pg_restore -j2, from the disk", took);
             }
         }
@@ -97,7 +106,16 @@ fn measure(version: Pg, size: u64, rounds: usize, large: bool, restores: bool) {
             let mut command = vex_of(home.path());
             let took = run(
                 home.path(),
-                command.args(["restore", &file_of(levels[0].0), "--from", "cloud", "--threads", "2", "--into", &url]),
+                command.args([
+                    "restore",
+                    &file_of(levels[0].0),
+                    "--from",
+                    "cloud",
+                    "--threads",
+                    "2",
+                    "--into",
+                    &url,
+                ]),
             );
             keep("restore: vex, 2 threads, from S3, with recount", took);
             if round == 0 {
@@ -113,7 +131,14 @@ fn measure(version: Pg, size: u64, rounds: usize, large: bool, restores: bool) {
             let mut command = vex_of(home.path());
             let took = run(
                 home.path(),
-                command.args(["restore", &file_of(levels[0].0), "--from", "cloud", "--into", &place(&target)]),
+                command.args([
+                    "restore",
+                    &file_of(levels[0].0),
+                    "--from",
+                    "cloud",
+                    "--into",
+                    &place(&target),
+                ]),
             );
             keep("restore: vex, 4 threads (default), from S3, with recount", took);
         }
@@ -138,8 +163,11 @@ fn place(server: &PgServer) -> String {
 
 /// How many connections read the large table, from time to time while a dump runs.
 fn readers(source: &PgServer, home: &Path) -> String {
-    let mut child =
-        vex_of(home).args(["run", "-q", &file_of(LEVELS[0].0)]).current_dir(home).spawn().expect("it starts");
+    let mut child = vex_of(home)
+        .args(["run", "-q", &file_of(LEVELS[0].0)])
+        .current_dir(home)
+        .spawn()
+        .expect("it starts");
     let mut client = source.client("postgres");
     let sql = "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'vex%' AND state = 'active' \
                AND query LIKE 'COPY%orders%'";
@@ -151,7 +179,8 @@ fn readers(source: &PgServer, home: &Path) -> String {
     seen.join(" ")
 }
 
-/// All that pg_dump writes of the database, without its order: how many lines, and the sum of their hashes.
+/// All that pg_dump writes of the database, without its order: how many lines, and the sum of their
+/// hashes.
 fn dumped(server: &PgServer) -> (u64, u128) {
     let mut command = server.command("pg_dump");
     let mut child = command.arg("big").stdout(Stdio::piped()).spawn().expect("it starts");
@@ -168,7 +197,9 @@ fn dumped(server: &PgServer) -> (u64, u128) {
 }
 
 fn table(lines: &[Line]) {
-    println!("| program | median s | mean s | σ | client CPU s | MB made |\n|---|---|---|---|---|---|");
+    println!(
+        "| program | median s | mean s | σ | client CPU s | MB made |\n|---|---|---|---|---|---|"
+    );
     for line in lines {
         let all = walls(line);
         let cpu = median(&line.took.iter().map(|t| t.cpu).collect::<Vec<_>>());
@@ -182,7 +213,9 @@ fn table(lines: &[Line]) {
             bytes as f64 / 1e6
         );
     }
-    let of = |name: &str| lines.iter().find(|l| l.name.starts_with(name)).map_or(f64::NAN, |l| median(&walls(l)));
+    let of = |name: &str| {
+        lines.iter().find(|l| l.name.starts_with(name)).map_or(f64::NAN, |l| median(&walls(l)))
+    };
     for (own, peer) in [
         ("vex: zstd 1", "pg_dump -Fd -j2: zstd 1"),
         ("vex: zstd 3", "pg_dump -Fd -j2: zstd 3"),
@@ -196,7 +229,8 @@ fn table(lines: &[Line]) {
     }
 }
 
-/// Customers, orders with JSON, items and documents, as a shop has them; or one table that is nearly all.
+/// Customers, orders with JSON, items and documents, as a shop has them; or one table that is
+/// nearly all.
 fn fill(server: &PgServer, size: u64, large: bool) {
     server.run("createdb", &["big"]);
     let [customers, orders, items, docs] = match large {

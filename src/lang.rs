@@ -1,4 +1,5 @@
-//! Sentences by key, in pt-BR and English; durations and sizes as people of that language read them.
+//! Sentences by key, in pt-BR and English; durations and sizes as people of that language read
+//! them.
 //!
 //! Does not know who reads. A test holds that both languages have the same keys and the same parts.
 
@@ -58,10 +59,9 @@ impl Lang {
             (seconds / 60 % 60, "duration-minute", "duration-minutes"),
             (seconds % 60, "duration-second", "duration-seconds"),
         ];
-        let shown = units
-            .iter()
-            .filter(|(n, ..)| *n > 0)
-            .map(|(n, one, many)| self.say(if *n == 1 { one } else { many }, &[("n", &n.to_string())]));
+        let shown = units.iter().filter(|(n, ..)| *n > 0).map(|(n, one, many)| {
+            self.say(if *n == 1 { one } else { many }, &[("n", &n.to_string())])
+        });
         let text = shown.collect::<Vec<_>>().join(" ");
         if text.is_empty() { self.say("duration-seconds", &[("n", "0")]) } else { text }
     }
@@ -69,7 +69,9 @@ impl Lang {
 
 fn read(text: &str) -> Texts {
     let document = KdlDocument::parse(text).expect("BUG: a text file that is not KDL");
-    let pair = |node: &kdl::KdlNode| Some((node.name().value().to_owned(), node.get(0)?.as_string()?.to_owned()));
+    let pair = |node: &kdl::KdlNode| {
+        Some((node.name().value().to_owned(), node.get(0)?.as_string()?.to_owned()))
+    };
     document.nodes().iter().filter_map(pair).collect()
 }
 

@@ -1,11 +1,12 @@
 //! Keep or retire, and why: a pure function of policy, copies, and zone.
 //!
-//! Knows no store and no clock. Rules are a union, as in restic: the newest copy of each period counts, empty periods
-//! do not count, `within` is measured back from the newest proven copy, so that failing backups never age the last
-//! good ones away. Invariants: copies that are not proven are never counted; an increment is
-//! never left without what it adds to; the newest proven copy is always kept;
-//! a copy that is not proven goes only when no rule would keep it even if it counted, so that a job that begins to
-//! verify, or was killed before it did, does not lose what it had; when a copy claims to be from the future, nothing is removed, since some clock is wrong.
+//! Knows no store and no clock. Rules are a union, as in restic: the newest copy of each period
+//! counts, empty periods do not count, `within` is measured back from the newest proven copy, so
+//! that failing backups never age the last good ones away. Invariants: copies that are not proven
+//! are never counted; an increment is never left without what it adds to; the newest proven copy is
+//! always kept; a copy that is not proven goes only when no rule would keep it even if it counted,
+//! so that a job that begins to verify, or was killed before it did, does not lose what it had;
+//! when a copy claims to be from the future, nothing is removed, since some clock is wrong.
 
 use jiff::{Timestamp, tz::TimeZone};
 
@@ -34,16 +35,24 @@ pub struct Judgement {
 /// How far ahead of `now` a copy may be before a clock is wrong.
 const SKEW_SECONDS: i64 = 3600;
 
-/// Judges every copy, in the order given. What a copy that stays adds to stays as well, however old it is.
+/// Judges every copy, in the order given. What a copy that stays adds to stays as well, however old
+/// it is.
 pub fn judge(keep: &KeepSpec, held: &[Held], now: Timestamp, zone: &TimeZone) -> Vec<Judgement> {
     let mut judged = alone(keep, held, now, zone);
     for index in 0..held.len() {
         let mut at = index;
         // No walk is longer than the list: whatever a manifest claims, this ends.
         for _ in 0..held.len() {
-            let Some(parent) = held[at].parent.filter(|parent| judged[at].keep && *parent < held.len()) else { break };
+            let Some(parent) =
+                held[at].parent.filter(|parent| judged[at].keep && *parent < held.len())
+            else {
+                break;
+            };
             if !judged[parent].keep {
-                judged[parent] = Judgement { keep: true, reason: "an increment that is kept adds to it".to_owned() };
+                judged[parent] = Judgement {
+                    keep: true,
+                    reason: "an increment that is kept adds to it".to_owned(),
+                };
             }
             at = parent;
         }
@@ -74,21 +83,28 @@ fn alone(keep: &KeepSpec, held: &[Held], now: Timestamp, zone: &TimeZone) -> Vec
     {
         counted[*first].push("the last proven copy".into());
     }
-    let oldest_kept = order.iter().filter(|i| !counted[**i].is_empty()).map(|i| held[*i].finished).min();
+    let oldest_kept =
+        order.iter().filter(|i| !counted[**i].is_empty()).map(|i| held[*i].finished).min();
     held.iter()
         .zip(counted.into_iter().zip(hoped))
         .map(|(copy, (reasons, hoped))| match (copy.proven, reasons.is_empty()) {
             (true, false) => Judgement { keep: true, reason: reasons.join(", ") },
             (true, true) => Judgement { keep: false, reason: "no rule keeps it".into() },
-            (false, _) if hoped.is_empty() && oldest_kept.is_some_and(|oldest| copy.finished < oldest) => {
-                Judgement { keep: false, reason: "not proven, and older than every copy that is kept".into() }
+            (false, _)
+                if hoped.is_empty() && oldest_kept.is_some_and(|oldest| copy.finished < oldest) =>
+            {
+                Judgement {
+                    keep: false,
+                    reason: "not proven, and older than every copy that is kept".into(),
+                }
             }
             (false, _) => stays("not proven, and not counted"),
         })
         .collect()
 }
 
-/// Why the rules keep each copy, if only those of `order`, newest first, counted; empty where they do not.
+/// Why the rules keep each copy, if only those of `order`, newest first, counted; empty where they
+/// do not.
 fn reasons(keep: &KeepSpec, held: &[Held], order: &[usize], zone: &TimeZone) -> Vec<Vec<String>> {
     let mut reasons: Vec<Vec<String>> = vec![Vec::new(); held.len()];
     for (rank, index) in order.iter().enumerate() {
@@ -154,7 +170,8 @@ mod tests {
         let last = KeepSpec { last: Some(1), ..KeepSpec::default() };
         assert_eq!(kept(&last, &held, "2026-03-11T00:00:00Z"), [false, false, false, false, true]);
         // A boundary: exactly as old as `within` stays. Long silence changes nothing.
-        let within = KeepSpec { within: Some(Duration::from_secs(12 * 3600)), ..KeepSpec::default() };
+        let within =
+            KeepSpec { within: Some(Duration::from_secs(12 * 3600)), ..KeepSpec::default() };
         assert_eq!(kept(&within, &held, "2027-01-01T00:00:00Z"), [false, false, false, true, true]);
     }
 
@@ -164,13 +181,17 @@ mod tests {
         let keep = KeepSpec { daily: Some(5), ..KeepSpec::default() };
         let zone = TimeZone::get("America/Porto_Velho").expect("in the database");
         let judged = judge(&keep, &held, at("2026-03-11T00:00:00Z"), &zone);
-        assert!(judged.iter().all(|j| j.keep), "22:00 of the 9th and 01:00 of the 10th: {judged:?}");
+        assert!(
+            judged.iter().all(|j| j.keep),
+            "22:00 of the 9th and 01:00 of the 10th: {judged:?}"
+        );
         assert_eq!(kept(&keep, &held, "2026-03-11T00:00:00Z"), [false, true]);
     }
 
     #[test]
     fn what_is_not_proven_does_not_count_and_a_wrong_clock_removes_nothing() {
-        let mut held = copies(&["2026-03-08T01:00:00Z", "2026-03-09T01:00:00Z", "2026-03-10T01:00:00Z"]);
+        let mut held =
+            copies(&["2026-03-08T01:00:00Z", "2026-03-09T01:00:00Z", "2026-03-10T01:00:00Z"]);
         held[2].proven = false;
         let last = KeepSpec { last: Some(1), ..KeepSpec::default() };
         assert_eq!(kept(&last, &held, "2026-03-11T00:00:00Z"), [false, true, true]);

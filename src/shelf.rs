@@ -1,12 +1,15 @@
 //! The artifacts of one chain in one store: list, commit, prove, remove.
 //!
 //! The order is the promise, and this file keeps it:
-//! - the container is finished first, its manifest (the sidecar) is written **last**: an artifact exists if and only if
-//!   its manifest does, so a run killed anywhere leaves nothing that looks like a backup;
-//! - removal takes the manifest first, then the proofs, then the container: what is still listed still restores;
+//! - the container is finished first, its manifest (the sidecar) is written **last**: an artifact
+//!   exists if and only if its manifest does, so a run killed anywhere leaves nothing that looks
+//!   like a backup;
+//! - removal takes the manifest first, then the proofs, then the container: what is still listed
+//!   still restores;
 //! - only keys that our own naming derives are ever removed;
-//! - a container without manifest is left of a killed run; it is swept once its name is two days old, so that a run
-//!   on another machine, which may be between container and manifest right now, is never disturbed.
+//! - a container without manifest is left of a killed run; it is swept once its name is two days
+//!   old, so that a run on another machine, which may be between container and manifest right now,
+//!   is never disturbed.
 //!
 //! Knows no source and no pipeline.
 
@@ -14,7 +17,9 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use crate::artifact::{Damage, Level, MANIFEST, Manifest, Naming, ProofLine, is_proof_of, proof_key};
+use crate::artifact::{
+    Damage, Level, MANIFEST, Manifest, Naming, ProofLine, is_proof_of, proof_key,
+};
 use crate::base::{Id, Stop};
 use crate::store::contract::{Error as StoreError, ErrorKind, Store, Upload};
 
@@ -96,34 +101,52 @@ impl Shelf {
         self.naming.key(name)
     }
 
-    /// Begins the container called `name`; `Exists` if the name is taken, by a container or by a manifest.
+    /// Begins the container called `name`; `Exists` if the name is taken, by a container or by a
+    /// manifest.
     pub fn begin(&self, name: &str, stop: &Stop) -> Result<Box<dyn Upload>, StoreError> {
         self.store.create(&self.naming.key(name), stop)
     }
 
     /// Makes the artifact exist: finishes the container, then writes the manifest.
-    pub fn commit(&self, upload: Box<dyn Upload>, manifest: &Manifest, stop: &Stop) -> Result<(), StoreError> {
-        let bytes = manifest.object.as_ref().expect("BUG: a sidecar without the object's line").bytes;
+    pub fn commit(
+        &self,
+        upload: Box<dyn Upload>,
+        manifest: &Manifest,
+        stop: &Stop,
+    ) -> Result<(), StoreError> {
+        let bytes =
+            manifest.object.as_ref().expect("BUG: a sidecar without the object's line").bytes;
         upload.finish(bytes)?;
         self.store.put(&format!("{}{MANIFEST}", manifest.key), &manifest.to_bytes(), stop)
     }
 
     /// Writes a proof beside its artifact.
-    pub fn prove(&self, manifest: &Manifest, proof: &ProofLine, stop: &Stop) -> Result<(), StoreError> {
+    pub fn prove(
+        &self,
+        manifest: &Manifest,
+        proof: &ProofLine,
+        stop: &Stop,
+    ) -> Result<(), StoreError> {
         self.store.put(&proof_key(&manifest.key, proof.at), &proof.to_bytes(), stop)
     }
 
     /// All artifacts of this chain.
     pub fn list(&self, stop: &Stop) -> Result<Listing, StoreError> {
-        let mut listing = survey(self.store.as_ref(), self.naming.folder(), &|key| self.naming.owns(key), stop)?;
+        let mut listing =
+            survey(self.store.as_ref(), self.naming.folder(), &|key| self.naming.owns(key), stop)?;
         // A store whose key template does not part chains holds others' as well.
-        listing.artifacts.retain(|a| a.manifest.job == self.job && a.manifest.source == self.source);
+        listing
+            .artifacts
+            .retain(|a| a.manifest.job == self.job && a.manifest.source == self.source);
         Ok(listing)
     }
 
     /// Removes an artifact: manifest, proofs, container.
     pub fn remove(&self, manifest: &Manifest, stop: &Stop) -> Result<(), ShelfError> {
-        if !self.naming.owns(&manifest.key) || manifest.job != self.job || manifest.source != self.source {
+        if !self.naming.owns(&manifest.key)
+            || manifest.job != self.job
+            || manifest.source != self.source
+        {
             return Err(ShelfError::Foreign(manifest.key.clone()));
         }
         let objects = self.store.list(&manifest.key, stop)?;
@@ -134,14 +157,17 @@ impl Shelf {
         Ok(self.store.remove(&manifest.key, stop)?)
     }
 
-    /// Removes what killed runs left: temporary files and uploads, and old containers and proofs without manifest.
+    /// Removes what killed runs left: temporary files and uploads, and old containers and proofs
+    /// without manifest.
     pub fn sweep(&self, now: Timestamp, stop: &Stop) -> Result<usize, StoreError> {
         // At the root of a bucket others live as well.
         let own_folder = !self.naming.folder().is_empty();
         let mut swept = if own_folder { self.store.sweep(self.naming.folder(), stop)? } else { 0 };
         let objects = self.store.list(self.naming.folder(), stop)?;
         let limit = now.as_second() - 2 * 86_400;
-        for object in objects.iter().filter(|o| self.naming.owns(&o.key) && !o.key.ends_with(MANIFEST)) {
+        for object in
+            objects.iter().filter(|o| self.naming.owns(&o.key) && !o.key.ends_with(MANIFEST))
+        {
             let (container, name) = self.naming.container(&object.key);
             let listed = objects.iter().any(|o| o.key.strip_suffix(MANIFEST) == Some(container));
             if !listed && named_before(name, limit) {
@@ -157,10 +183,14 @@ impl Shelf {
 pub fn lineage<'a>(all: &'a [Shelved], artifact: &'a Shelved) -> Result<Vec<&'a Shelved>, Id> {
     let mut chain = vec![artifact];
     while let Some(parent) = chain.last().and_then(|a| a.manifest.parent.as_ref()) {
-        let of =
-            |a: &&Shelved| (&a.manifest.job, &a.manifest.source) == (&artifact.manifest.job, &artifact.manifest.source);
-        let found =
-            all.iter().filter(of).find(|a| a.manifest.id == *parent && chain.iter().all(|c| c.manifest.id != *parent));
+        let of = |a: &&Shelved| {
+            (&a.manifest.job, &a.manifest.source)
+                == (&artifact.manifest.job, &artifact.manifest.source)
+        };
+        let found = all
+            .iter()
+            .filter(of)
+            .find(|a| a.manifest.id == *parent && chain.iter().all(|c| c.manifest.id != *parent));
         chain.push(found.ok_or_else(|| parent.clone())?);
     }
     chain.reverse();
@@ -168,7 +198,12 @@ pub fn lineage<'a>(all: &'a [Shelved], artifact: &'a Shelved) -> Result<Vec<&'a 
 }
 
 /// All artifacts under a folder whose keys `owns` accepts, of whatever job and source.
-pub fn survey(store: &dyn Store, under: &str, owns: &dyn Fn(&str) -> bool, stop: &Stop) -> Result<Listing, StoreError> {
+pub fn survey(
+    store: &dyn Store,
+    under: &str,
+    owns: &dyn Fn(&str) -> bool,
+    stop: &Stop,
+) -> Result<Listing, StoreError> {
     let objects = store.list(under, stop)?;
     let keys: Vec<&str> = objects.iter().map(|o| o.key.as_str()).filter(|k| owns(k)).collect();
     let mut listing = Listing::default();
@@ -189,44 +224,52 @@ pub fn survey(store: &dyn Store, under: &str, owns: &dyn Fn(&str) -> bool, stop:
         let size = objects.iter().find(|o| o.key == key).map(|o| o.bytes);
         if size != Some(manifest.bytes()) {
             let short = |b| format!("the container has {b} bytes instead of {}", manifest.bytes());
-            listing
-                .unreadable
-                .push((key.to_owned(), Damage::Object(size.map_or("the container is missing".into(), short))));
+            listing.unreadable.push((
+                key.to_owned(),
+                Damage::Object(size.map_or("the container is missing".into(), short)),
+            ));
             continue;
         }
         let mut proofs = Vec::new();
         for proof in keys.iter().filter(|k| is_proof_of(k, key)) {
             match ProofLine::parse(&store.read(proof, None, stop)?) {
                 Ok(line) if line.id == manifest.id => proofs.push(line),
-                Ok(_) => listing
-                    .unreadable
-                    .push(((*proof).to_owned(), Damage::Manifest("a proof of another artifact".into()))),
+                Ok(_) => listing.unreadable.push((
+                    (*proof).to_owned(),
+                    Damage::Manifest("a proof of another artifact".into()),
+                )),
                 Err(damage) => listing.unreadable.push(((*proof).to_owned(), damage)),
             }
         }
         proofs.sort_by_key(|p| p.at);
         listing.artifacts.push(Shelved { manifest, proofs });
     }
-    listing.artifacts.sort_by(|a, b| (a.manifest.finished, &a.manifest.id).cmp(&(b.manifest.finished, &b.manifest.id)));
+    listing.artifacts.sort_by(|a, b| {
+        (a.manifest.finished, &a.manifest.id).cmp(&(b.manifest.finished, &b.manifest.id))
+    });
     Ok(listing)
 }
 
 fn read_manifest(bytes: &[u8], key: &str) -> Result<Manifest, Damage> {
     let manifest = Manifest::parse(bytes)?;
     match &manifest.object {
-        _ if manifest.key != key => Err(Damage::Manifest(format!("it belongs to {}", manifest.key.escape_debug()))),
+        _ if manifest.key != key => {
+            Err(Damage::Manifest(format!("it belongs to {}", manifest.key.escape_debug())))
+        }
         None => Err(Damage::Manifest("it does not say size and hash of its container".into())),
         Some(_) => Ok(manifest),
     }
 }
 
-/// Whether the last part of a key is the name of an artifact, a manifest or a proof, in whatever folder.
+/// Whether the last part of a key is the name of an artifact, a manifest or a proof, in whatever
+/// folder.
 pub fn looks_ours(key: &str) -> bool {
     let (folder, name) = key.rsplit_once('/').map_or(("", key), |(f, n)| (f, n));
     Naming::new("{name}", "", "", "").owns(name) && !folder.contains("..")
 }
 
-/// Whether the time in `backup_YYYYMMDD_HHMMSS.zip`, in whatever zone, lies before `limit` (seconds).
+/// Whether the time in `backup_YYYYMMDD_HHMMSS.zip`, in whatever zone, lies before `limit`
+/// (seconds).
 fn named_before(name: &str, limit: i64) -> bool {
     let stamp = jiff::civil::DateTime::strptime("backup_%Y%m%d_%H%M%S.zip", name);
     let moment = stamp.ok().and_then(|s| s.to_zoned(jiff::tz::TimeZone::UTC).ok());

@@ -1,4 +1,5 @@
-//! Users, roles and grants: dumped in the server's words, restored when asked for, and a login works afterwards.
+//! Users, roles and grants: dumped in the server's words, restored when asked for, and a login
+//! works afterwards.
 
 use std::collections::BTreeMap;
 
@@ -41,7 +42,8 @@ const MYSQL: [&str; 6] = [
     "ALTER USER locked@'%' ATTRIBUTE '{\"team\": \"DEFAULT ROLE \"}'",
 ];
 
-const MARIADB: [&str; 2] = ["SET DEFAULT ROLE 'r one' FOR 'a@b'@'%'", "GRANT SELECT ON sh_op.* TO PUBLIC"];
+const MARIADB: [&str; 2] =
+    ["SET DEFAULT ROLE 'r one' FOR 'a@b'@'%'", "GRANT SELECT ON sh_op.* TO PUBLIC"];
 
 fn furnished(brand: Brand) -> Server {
     let server = brand.start(&[]);
@@ -70,7 +72,8 @@ fn accounts(server: &Server) -> BTreeMap<String, Vec<String>> {
         let mut lines: Vec<String> = connection.query(format!("SHOW GRANTS FOR {name}")).unwrap();
         lines.sort();
         if !role {
-            lines.extend(connection.query::<String, _>(format!("SHOW CREATE USER {name}")).unwrap());
+            lines
+                .extend(connection.query::<String, _>(format!("SHOW CREATE USER {name}")).unwrap());
         }
         found.insert(name, lines);
     }
@@ -85,7 +88,11 @@ fn space(server: &Server, user: &str, accounts: &str) -> Space {
          stores {{ dir \"local\" path=\"store\" {{ keep last=3 }} }}\n\
          job \"j\" {{ dump \"db\" {{ archive {{ password (file)\"{}\" }}; send \"local\"; verify \"local\" }} }}\n",
         server.port,
-        if user == "root" { String::new() } else { format!("password (file)\"{}\"", password.display()) },
+        if user == "root" {
+            String::new()
+        } else {
+            format!("password (file)\"{}\"", password.display())
+        },
         seal.display()
     );
     space.job(&job)
@@ -107,11 +114,15 @@ fn same(found: &BTreeMap<String, Vec<String>>, expected: &BTreeMap<String, Vec<S
 
 /// Whether `a@b` gets in with its old password and its default role.
 fn logs_in(server: &Server) -> bool {
-    let options = OptsBuilder::new().ip_or_hostname(Some("127.0.0.1")).tcp_port(server.port).prefer_socket(false);
+    let options = OptsBuilder::new()
+        .ip_or_hostname(Some("127.0.0.1"))
+        .tcp_port(server.port)
+        .prefer_socket(false);
     let connection = Conn::new(options.user(Some("a@b")).pass(Some(CANARY)));
     let Ok(mut connection) = connection else { return false };
     let role: Option<String> = connection.query_first("SELECT CURRENT_ROLE()").unwrap();
-    role.is_some_and(|r| r.contains("r one")) && connection.query_drop("SELECT i FROM sh_op.t").is_ok()
+    role.is_some_and(|r| r.contains("r one"))
+        && connection.query_drop("SELECT i FROM sh_op.t").is_ok()
 }
 
 #[test]
@@ -125,18 +136,31 @@ fn accounts_come_back_as_they_were_and_only_when_asked_for() {
         space.run(&["run", "job.kdl", "--strict"]).expect(0);
         let manifest = manifest(&space);
         assert_eq!(manifest["format"], 2);
-        // A host name among MariaDB's own: no names are resolved here, so the server does not know it either.
+        // A host name among MariaDB's own: no names are resolved here, so the server does not know
+        // it either.
         let left: Vec<&Value> = manifest["not_included"].as_array().into_iter().flatten().collect();
-        let known = |l: &&Value| brand.is_mariadb() && l.as_str().is_some_and(|l| l.starts_with("account 'root'@"));
+        let known = |l: &&Value| {
+            brand.is_mariadb() && l.as_str().is_some_and(|l| l.starts_with("account 'root'@"))
+        };
         assert!(left.iter().all(known), "{left:?}");
-        let kinds: Vec<&str> = manifest["members"].as_array().unwrap().iter().map(|m| word(m, "kind")).collect();
+        let kinds: Vec<&str> =
+            manifest["members"].as_array().unwrap().iter().map(|m| word(m, "kind")).collect();
         let at = |kind: &str| kinds.iter().position(|k| *k == kind).unwrap();
-        assert!(at("rows") < at("account") && at("account") < at("procedure") && at("procedure") < at("grants"));
-        let target = brand.start(if brand == Brand::Mysql9 { &["--partial-revokes=ON"] } else { &[] });
+        assert!(
+            at("rows") < at("account")
+                && at("account") < at("procedure")
+                && at("procedure") < at("grants")
+        );
+        let target =
+            brand.start(if brand == Brand::Mysql9 { &["--partial-revokes=ON"] } else { &[] });
         let url = format!("mysql://root@127.0.0.1:{}", target.port);
         let plain = ["restore", "job.kdl", "--into", &url];
         let ran = space.run(&plain).expect(0);
-        assert!(ran.stdout.contains("! leaves out") && ran.stdout.contains("--accounts"), "{}", ran.stdout);
+        assert!(
+            ran.stdout.contains("! leaves out") && ran.stdout.contains("--accounts"),
+            "{}",
+            ran.stdout
+        );
         assert_eq!(accounts(&target).len(), 0);
         target.exec("DROP DATABASE sh_op");
         let ran = space.run(&[&plain[..], &["--accounts"]].concat()).expect(0);
@@ -148,7 +172,8 @@ fn accounts_come_back_as_they_were_and_only_when_asked_for() {
 }
 
 #[test]
-fn an_account_that_exists_is_kept_or_replaced_as_it_was_said_and_the_connected_one_is_always_kept() {
+fn an_account_that_exists_is_kept_or_replaced_as_it_was_said_and_the_connected_one_is_always_kept()
+{
     for brand in Brand::ALL {
         let source = furnished(brand);
         let before = accounts(&source);
@@ -166,13 +191,20 @@ fn an_account_that_exists_is_kept_or_replaced_as_it_was_said_and_the_connected_o
         space.run(&restore).expect(0);
         let now = accounts(&source);
         assert_eq!(now["'locked'@'%'"], before["'locked'@'%'"]);
-        assert_eq!(now["'a@b'@'%'"].last(), changed["'a@b'@'%'"].last(), "{brand:?}: it was there: its password stays");
+        assert_eq!(
+            now["'a@b'@'%'"].last(),
+            changed["'a@b'@'%'"].last(),
+            "{brand:?}: it was there: its password stays"
+        );
         assert!(!now["'a@b'@'%'"].iter().any(|g| g.contains("INSERT")), "and so do its grants");
         space.run(&[&restore[..], &["--overwrite"]].concat()).expect(0);
         same(&accounts(&source), &before);
-        // MariaDB makes whoever makes a role its administrator; nothing else of the connected account has changed.
+        // MariaDB makes whoever makes a role its administrator; nothing else of the connected
+        // account has changed.
         let mut now: Vec<String> = source.conn().query("SHOW GRANTS FOR root@localhost").unwrap();
-        now.retain(|g| brand == Brand::Mysql9 || !(g.contains("` TO ") && g.ends_with("WITH ADMIN OPTION")));
+        now.retain(|g| {
+            brand == Brand::Mysql9 || !(g.contains("` TO ") && g.ends_with("WITH ADMIN OPTION"))
+        });
         assert_eq!(now, mine);
     }
 }
@@ -188,8 +220,9 @@ fn accounts_of_one_family_mean_nothing_to_the_other() {
     assert_eq!(accounts(&other).len(), 0);
     let databases: Vec<String> = other.conn().query("SHOW DATABASES LIKE 'sh_op'").unwrap();
     assert!(databases.is_empty(), "nothing was written before the refusal");
-    let ran =
-        space.run(&["restore", "job.kdl", "--accounts", "--as", "x", "--only", "sh_op", "--into", &url]).expect(1);
+    let ran = space
+        .run(&["restore", "job.kdl", "--accounts", "--as", "x", "--only", "sh_op", "--into", &url])
+        .expect(1);
     assert!(ran.stderr.contains("--accounts and --as"), "{}", ran.stderr);
 }
 

@@ -1,9 +1,9 @@
-//! One point in time: transfers across three databases, and definitions that change all the time, while dumps are taken;
-//! no restored sum is ever wrong.
+//! One point in time: transfers across three databases, and definitions that change all the time,
+//! while dumps are taken; no restored sum is ever wrong.
 //!
-//! A dump may be refused because a definition changed under it: the test takes another and counts. With the lock protocol
-//! off (`VEX_TEST_UNLOCKED`, debug builds only) most sums are wrong, so the harness has teeth. `VEX_TEST_DUMPS` is how many
-//! dumps each server gives.
+//! A dump may be refused because a definition changed under it: the test takes another and counts.
+//! With the lock protocol off (`VEX_TEST_UNLOCKED`, debug builds only) most sums are wrong, so the
+//! harness has teeth. `VEX_TEST_DUMPS` is how many dumps each server gives.
 
 use std::io::Write;
 use std::path::Path;
@@ -55,7 +55,9 @@ fn vex(home: &Path, unlocked: bool, args: &[&str]) -> Output {
 fn open_banks(server: &Server) {
     for bank in BANKS {
         server.exec(&format!("CREATE DATABASE {bank}"));
-        server.exec(&format!("CREATE TABLE {bank}.account (id INT PRIMARY KEY, money BIGINT NOT NULL) ENGINE=InnoDB"));
+        server.exec(&format!(
+            "CREATE TABLE {bank}.account (id INT PRIMARY KEY, money BIGINT NOT NULL) ENGINE=InnoDB"
+        ));
         let rows: Vec<String> = (0..ACCOUNTS).map(|i| format!("({i}, 1000)")).collect();
         server.exec(&format!("INSERT INTO {bank}.account VALUES {}", rows.join(",")));
     }
@@ -67,7 +69,8 @@ fn transfer(server: &Server, writer: u64, over: &AtomicBool) -> u64 {
     let mut random = Random(writer);
     let mut done = 0;
     while !over.load(Ordering::SeqCst) {
-        let [a, b, c, money] = [ACCOUNTS, ACCOUNTS, ACCOUNTS, 50].map(|bound| random.next() % bound);
+        let [a, b, c, money] =
+            [ACCOUNTS, ACCOUNTS, ACCOUNTS, 50].map(|bound| random.next() % bound);
         let turn = random.next() as usize % BANKS.len();
         let banks = [BANKS[turn], BANKS[(turn + 1) % BANKS.len()], BANKS[(turn + 2) % BANKS.len()]];
         let statements = [
@@ -107,8 +110,11 @@ fn redefine(server: &Server, over: &AtomicBool) -> u64 {
             format!("DROP TABLE IF EXISTS {bank}.side"),
         ];
         if round % 4 == 0 {
-            // Noticed by no server on its own: an old snapshot reads the table as if it had always been so.
-            statements.push(format!("ALTER TABLE {bank}.account ADD COLUMN seen INT DEFAULT 7, ALGORITHM=INSTANT"));
+            // Noticed by no server on its own: an old snapshot reads the table as if it had always
+            // been so.
+            statements.push(format!(
+                "ALTER TABLE {bank}.account ADD COLUMN seen INT DEFAULT 7, ALGORITHM=INSTANT"
+            ));
             statements.push(format!("ALTER TABLE {bank}.account DROP COLUMN seen"));
         }
         for statement in &statements {
@@ -118,7 +124,8 @@ fn redefine(server: &Server, over: &AtomicBool) -> u64 {
             match connection.query_drop(statement) {
                 Ok(()) => done += 1,
                 // A dump holds the table, or what came before was refused.
-                Err(mysql::Error::MySqlError(e)) if matches!(e.code, 1205 | 1213 | 1146 | 1050 | 1060 | 1091) => {}
+                Err(mysql::Error::MySqlError(e))
+                    if matches!(e.code, 1205 | 1213 | 1146 | 1050 | 1060 | 1091) => {}
                 Err(error) => panic!("{error}: {statement}"),
             }
             std::thread::sleep(Duration::from_millis(3));
@@ -135,7 +142,10 @@ fn dump(home: &Path, unlocked: bool) -> usize {
             return refused;
         }
         let told = String::from_utf8_lossy(&output.stderr);
-        assert!(BUSY.iter().any(|words| told.contains(words)), "a dump failed, and not for a definition: {told}");
+        assert!(
+            BUSY.iter().any(|words| told.contains(words)),
+            "a dump failed, and not for a definition: {told}"
+        );
         let why = told.lines().find(|line| line.contains("Erro:")).unwrap_or_default();
         writeln!(std::io::stderr(), "refused: {why}").expect("it is heard");
     }
@@ -144,7 +154,8 @@ fn dump(home: &Path, unlocked: bool) -> usize {
 
 /// Dumps and restores under load.
 fn take(brand: Brand, unlocked: bool, otherwise: usize) -> Figures {
-    let dumps = std::env::var("VEX_TEST_DUMPS").map_or(otherwise, |text| text.parse().expect("VEX_TEST_DUMPS"));
+    let dumps = std::env::var("VEX_TEST_DUMPS")
+        .map_or(otherwise, |text| text.parse().expect("VEX_TEST_DUMPS"));
     let (source, target) = (brand.start(&[]), brand.start(&[]));
     open_banks(&source);
     let home = tempfile::tempdir().expect("a folder");
@@ -160,16 +171,20 @@ fn take(brand: Brand, unlocked: bool, otherwise: usize) -> Figures {
     let mut figures = Figures { dumps, ..Figures::default() };
     std::thread::scope(|scope| {
         let (source, over) = (&source, &over);
-        let writers: Vec<_> = (1..=WRITERS).map(|w| scope.spawn(move || transfer(source, w, over))).collect();
+        let writers: Vec<_> =
+            (1..=WRITERS).map(|w| scope.spawn(move || transfer(source, w, over))).collect();
         let definer = scope.spawn(move || redefine(source, over));
         // However this ends, the others end too.
         let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
             for _ in 0..dumps {
                 figures.refused += dump(home.path(), unlocked);
-                let restored = vex(home.path(), false, &["restore", "job.kdl", "--overwrite", "--into", &url]);
+                let restored =
+                    vex(home.path(), false, &["restore", "job.kdl", "--overwrite", "--into", &url]);
                 assert!(restored.status.success(), "{}", String::from_utf8_lossy(&restored.stderr));
-                let sum: Option<i64> = target.conn().query_first(format!("SELECT {sums}")).expect("it answers");
-                figures.wrong += usize::from(sum != Some((BANKS.len() as u64 * 1000 * ACCOUNTS) as i64));
+                let sum: Option<i64> =
+                    target.conn().query_first(format!("SELECT {sums}")).expect("it answers");
+                figures.wrong +=
+                    usize::from(sum != Some((BANKS.len() as u64 * 1000 * ACCOUNTS) as i64));
             }
         }));
         over.store(true, Ordering::SeqCst);
@@ -179,7 +194,10 @@ fn take(brand: Brand, unlocked: bool, otherwise: usize) -> Figures {
     });
     let held = if unlocked { "without the lock protocol" } else { "with it" };
     writeln!(std::io::stderr(), "{brand:?} {held}: {figures:?}").expect("it is heard");
-    assert!(figures.transfers > 100 && figures.definitions > 20, "the load proves nothing: {figures:?}");
+    assert!(
+        figures.transfers > 100 && figures.definitions > 20,
+        "the load proves nothing: {figures:?}"
+    );
     figures
 }
 
@@ -202,9 +220,13 @@ fn no_sum_is_wrong_on_mariadb_11() {
 fn without_the_lock_protocol_most_sums_are_wrong() {
     for brand in Brand::ALL {
         let figures = take(brand, true, 8);
-        // About three of four are wrong. Of eight, chance alone gives four or fewer once in ten times, and one or none once in
-        // two thousand; only many dumps can show that it is more than half.
+        // About three of four are wrong. Of eight, chance alone gives four or fewer once in ten
+        // times, and one or none once in two thousand; only many dumps can show that it is more
+        // than half.
         let share = if figures.dumps < 100 { 4 } else { 2 };
-        assert!(figures.wrong * share >= figures.dumps, "{brand:?}: the harness has no teeth: {figures:?}");
+        assert!(
+            figures.wrong * share >= figures.dumps,
+            "{brand:?}: the harness has no teeth: {figures:?}"
+        );
     }
 }

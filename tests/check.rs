@@ -1,7 +1,8 @@
-//! `vex check` as people see it: one broken job file per kind of complaint, its whole output beside it.
+//! `vex check` as people see it: one broken job file per kind of complaint, its whole output beside
+//! it.
 //!
-//! `tests/check/NAME.kdl` is checked in its own folder and must print `tests/check/NAME.out`. After a change of wording
-//! run `VEX_UPDATE=1 cargo nextest run check` and read the difference.
+//! `tests/check/NAME.kdl` is checked in its own folder and must print `tests/check/NAME.out`. After
+//! a change of wording run `VEX_UPDATE=1 cargo nextest run check` and read the difference.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -19,9 +20,12 @@ fn folder() -> PathBuf {
 
 /// The names of all files, without `.kdl`.
 fn names() -> Vec<String> {
-    let found = std::fs::read_dir(folder()).expect("the folder is there").map(|e| e.expect("an entry").path());
+    let found = std::fs::read_dir(folder())
+        .expect("the folder is there")
+        .map(|e| e.expect("an entry").path());
     let kdl = found.filter(|p| p.extension().is_some_and(|e| e == "kdl"));
-    let mut names: Vec<String> = kdl.map(|p| p.file_stem().expect("a stem").to_string_lossy().into_owned()).collect();
+    let mut names: Vec<String> =
+        kdl.map(|p| p.file_stem().expect("a stem").to_string_lossy().into_owned()).collect();
     names.sort();
     names
 }
@@ -30,18 +34,27 @@ fn names() -> Vec<String> {
 fn vex(words: &[&str]) -> Output {
     let state = tempfile::tempdir().expect("a folder");
     let mut command = Command::new(env!("CARGO_BIN_EXE_vex"));
-    command.env_clear().env("NO_COLOR", "1").env("HOME", state.path()).env("XDG_STATE_HOME", state.path());
+    command
+        .env_clear()
+        .env("NO_COLOR", "1")
+        .env("HOME", state.path())
+        .env("XDG_STATE_HOME", state.path());
     command.current_dir(folder()).args(words).args(["--site", "include/site.kdl"]);
     command.output().expect("vex starts")
 }
 
 fn text(output: &Output) -> String {
-    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+    format!(
+        "{}{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    )
 }
 
 fn shown(name: &str) -> String {
     let out = folder().join(format!("{name}.out"));
-    std::fs::read_to_string(&out).unwrap_or_else(|e| panic!("{}: {e}: run with VEX_UPDATE=1", out.display()))
+    std::fs::read_to_string(&out)
+        .unwrap_or_else(|e| panic!("{}: {e}: run with VEX_UPDATE=1", out.display()))
 }
 
 /// Codes as the human form shows them: a line of their own.
@@ -57,7 +70,8 @@ fn known_codes(folder: &Path, found: &mut BTreeSet<String>) {
             known_codes(&path, found);
         } else {
             let source = std::fs::read_to_string(&path).expect("UTF-8");
-            let literals = source.split("\"vex::").skip(1).filter_map(|rest| rest.split('"').next());
+            let literals =
+                source.split("\"vex::").skip(1).filter_map(|rest| rest.split('"').next());
             found.extend(literals.map(|code| format!("vex::{code}")));
         }
     }
@@ -73,7 +87,8 @@ fn every_file_prints_what_stands_beside_it() {
         if update {
             std::fs::write(folder().join(format!("{name}.out")), &found).expect("written");
         } else if found != shown(&name) {
-            wrong.push(format!("--- {name}.kdl printed:\n{found}--- instead of:\n{}", shown(&name)));
+            wrong
+                .push(format!("--- {name}.kdl printed:\n{found}--- instead of:\n{}", shown(&name)));
         }
         let code = if found.contains("  × ") { 78 } else { 0 };
         assert_eq!(output.status.code(), Some(code), "{name}: {found}");
@@ -99,7 +114,8 @@ fn json_says_the_same_and_strict_makes_warnings_errors() {
             .lines()
             .map(|l| serde_json::from_str(l).unwrap_or_else(|e| panic!("{name}: {e}: {l}")))
             .collect();
-        let found: BTreeSet<String> = lines.iter().map(|l| l["code"].as_str().expect("a code").to_owned()).collect();
+        let found: BTreeSet<String> =
+            lines.iter().map(|l| l["code"].as_str().expect("a code").to_owned()).collect();
         assert_eq!(found, codes(&shown(&name)), "{name}");
         for line in &lines {
             assert_eq!(line["version"], 1, "{name}");
@@ -115,7 +131,8 @@ fn every_code_has_a_file_that_shows_it() {
     known_codes(&root().join("src"), &mut known);
     let seen: BTreeSet<String> = names().iter().flat_map(|n| codes(&shown(n))).collect();
     // A file that large is not kept in the repository; a test below makes one.
-    let unseen: Vec<&String> = known.iter().filter(|c| !seen.contains(*c) && *c != "vex::file::large").collect();
+    let unseen: Vec<&String> =
+        known.iter().filter(|c| !seen.contains(*c) && *c != "vex::file::large").collect();
     assert!(unseen.is_empty(), "no file in tests/check shows {unseen:?}");
     assert!(known.len() > 30, "{known:?}");
 }

@@ -1,6 +1,7 @@
 //! A run that is killed anywhere: what is listed restores, and the next run needs nobody's hand.
 //!
-//! The points are those of `world/point.rs`; each is a test of its own state, in folders and a bucket of its own.
+//! The points are those of `world/point.rs`; each is a test of its own state, in folders and a
+//! bucket of its own.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -68,7 +69,8 @@ impl Scene {
         listed.len()
     }
 
-    /// The next run succeeds, tidies up, and closes the run that was killed; returns whether there was one to close.
+    /// The next run succeeds, tidies up, and closes the run that was killed; returns whether there
+    /// was one to close.
     fn the_next_run_is_as_any_other(&self, listed: usize, age: Age, what: &str) -> bool {
         let pending = self.server.pending();
         if age == Age::OverADay {
@@ -83,7 +85,8 @@ impl Scene {
         // An upload younger than a day may be that of a living run on another machine.
         let left = if age == Age::OverADay { Vec::new() } else { pending };
         assert_eq!(self.server.pending(), left, "{what}");
-        let count = |sql: &str| self.space.catalog::<i64>(&format!("SELECT count(*) FROM run WHERE {sql}"));
+        let count =
+            |sql: &str| self.space.catalog::<i64>(&format!("SELECT count(*) FROM run WHERE {sql}"));
         assert_eq!(count("finished IS NULL OR verdict IS NULL"), 0, "{what}");
         assert_eq!(count("verdict=1"), 1, "{what}");
         count("verdict=3 AND note='the process ended without a word'") == 1
@@ -100,7 +103,8 @@ fn points(space: &Space) -> Vec<String> {
 
 /// Kills the run at a point.
 fn kill_at(space: &Space, point: usize) {
-    let ran = space.vex(&["run", "job.kdl"]).env("VEX_TEST_KILL", point.to_string()).output().unwrap();
+    let ran =
+        space.vex(&["run", "job.kdl"]).env("VEX_TEST_KILL", point.to_string()).output().unwrap();
     assert_eq!(ran.status.to_string(), "signal: 9 (SIGKILL)", "point {point}");
 }
 
@@ -173,7 +177,8 @@ fn killed_at_random_moments(moments: u32) {
         assert!(!ended.success() || listed == 2, "{what}");
         if !ended.success() && scene.space.state("catalog.sqlite").exists() {
             // A kill after the last word finds a run that ended well.
-            let ended_well = scene.space.state("logs").exists() && scene.space.logs().contains("run Sucesso");
+            let ended_well =
+                scene.space.state("logs").exists() && scene.space.logs().contains("run Sucesso");
             if !ended_well {
                 scene.the_next_run_is_as_any_other(listed, Age::OverADay, &what);
             }
@@ -208,7 +213,10 @@ fn killed_while_retention_removes_whatever_is_still_listed_restores() {
     let path = first.database("app.db", SQL);
     let mut expected: BTreeMap<String, String> = BTreeMap::new();
     for number in 0..3 {
-        rusqlite::Connection::open(&path).unwrap().execute("UPDATE t SET v=?1 WHERE id=1", [number]).unwrap();
+        rusqlite::Connection::open(&path)
+            .unwrap()
+            .execute("UPDATE t SET v=?1 WHERE id=1", [number])
+            .unwrap();
         first.back_up();
         let newest: Value = first.list().pop().unwrap();
         expected.insert(word(&newest, "id").to_owned(), contents(&path));
@@ -241,5 +249,9 @@ fn killed_while_retention_removes_whatever_is_still_listed_restores() {
             assert_eq!(space.list().len(), 1, "point {}", names[point - 1]);
         }
     }
-    assert_eq!(seen.keys().copied().collect::<Vec<_>>(), [1, 2, 3, 4], "copies listed after a kill: {seen:?}");
+    assert_eq!(
+        seen.keys().copied().collect::<Vec<_>>(),
+        [1, 2, 3, 4],
+        "copies listed after a kill: {seen:?}"
+    );
 }

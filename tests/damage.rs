@@ -6,7 +6,8 @@ use serde_json::Value;
 
 use crate::space::{Ran, Space, contents, names, word};
 
-/// Bytes stay as long as their data, so that two backups are of one size and can be swapped unnoticed by size.
+/// Bytes stay as long as their data, so that two backups are of one size and can be swapped
+/// unnoticed by size.
 const JOB: &str = r#"
 sources { sqlite "app" path="app.db" }
 stores { dir "disk" path="disk" { keep last=9 } }
@@ -28,7 +29,10 @@ impl Shelf {
         let sql = "CREATE TABLE t (id INTEGER PRIMARY KEY, v TEXT); INSERT INTO t VALUES (1, 'aaaa'), (2, 'bbbb');";
         let path = space.database("app.db", sql);
         space.back_up();
-        rusqlite::Connection::open(&path).unwrap().execute_batch("UPDATE t SET v='cccc' WHERE id=1").unwrap();
+        rusqlite::Connection::open(&path)
+            .unwrap()
+            .execute_batch("UPDATE t SET v='cccc' WHERE id=1")
+            .unwrap();
         space.back_up();
         let lines = space.list();
         let keys = [0, 1].map(|i| space.path("disk").join(word(&lines[i], "key")));
@@ -38,7 +42,8 @@ impl Shelf {
     /// The same backups once more.
     fn copy(&self) -> Shelf {
         let space = self.space.copy();
-        let key = |key: &PathBuf| space.path("").join(key.strip_prefix(self.space.path("")).unwrap());
+        let key =
+            |key: &PathBuf| space.path("").join(key.strip_prefix(self.space.path("")).unwrap());
         let keys = [key(&self.keys[0]), key(&self.keys[1])];
         Shelf { id: self.id.clone(), keys, expected: self.expected.clone(), space }
     }
@@ -47,16 +52,23 @@ impl Shelf {
     fn object(&self, backup: usize, suffix: &str) -> PathBuf {
         let start = format!("{}{suffix}", self.keys[backup].file_name().unwrap().to_str().unwrap());
         let folder = self.keys[backup].parent().unwrap();
-        let name =
-            names(folder).into_iter().find(|n| if suffix.ends_with('-') { n.starts_with(&start) } else { *n == start });
+        let name = names(folder)
+            .into_iter()
+            .find(|n| if suffix.ends_with('-') { n.starts_with(&start) } else { *n == start });
         folder.join(name.unwrap())
     }
 
     /// A byte in the middle of an entry of the newer container.
     fn middle_of(&self, wanted: impl Fn(&str) -> bool) -> usize {
         let manifest: Value =
-            serde_json::from_slice(&std::fs::read(self.object(1, ".manifest.json")).unwrap()).unwrap();
-        let entry = manifest["entries"].as_array().unwrap().iter().find(|e| wanted(word(e, "name"))).unwrap();
+            serde_json::from_slice(&std::fs::read(self.object(1, ".manifest.json")).unwrap())
+                .unwrap();
+        let entry = manifest["entries"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .find(|e| wanted(word(e, "name")))
+            .unwrap();
         (entry["offset"].as_u64().unwrap() + entry["stored"].as_u64().unwrap() / 2) as usize
     }
 
@@ -143,8 +155,9 @@ fn flip(path: &Path, bytes: &[u8], at: usize) {
 #[test]
 fn every_damage_at_every_place_is_named_by_every_verb() {
     use {Harm::*, Place::*};
-    // What list, verify, and restore end with. A flipped byte in the container is found by reading only. An artifact
-    // without manifest does not exist. Without its proofs, or with unreadable ones, the data is as good as before.
+    // What list, verify, and restore end with. A flipped byte in the container is found by reading
+    // only. An artifact without manifest does not exist. Without its proofs, or with unreadable
+    // ones, the data is as good as before.
     const TABLE: [(Harm, Place, [i32; 3]); 14] = [
         (Delete, Data, [65, 65, 65]),
         (Truncate, Data, [65, 65, 65]),
@@ -181,7 +194,16 @@ fn a_damaged_table_is_named_when_it_alone_is_restored() {
     let container = shelf.object(1, "");
     let at = shelf.middle_of(|name| name.starts_with("app/t.0"));
     flip(&container, &std::fs::read(&container).unwrap(), at);
-    let only = ["restore", "job.kdl", "--backup", &shelf.id, "--only", "app.t", "--into", "sqlite:only.db"];
+    let only = [
+        "restore",
+        "job.kdl",
+        "--backup",
+        &shelf.id,
+        "--only",
+        "app.t",
+        "--into",
+        "sqlite:only.db",
+    ];
     let ran = shelf.space.run(&only).expect(65);
     assert!(ran.stderr.contains("entry app/t.00000.sql is damaged"), "{}", ran.stderr);
     // The file is whole: what is not read can't hurt.
@@ -207,7 +229,8 @@ fn no_flipped_byte_of_a_manifest_passes_for_right() {
     let sidecar = shelf.object(1, ".manifest.json");
     let bytes = std::fs::read(&sidecar).unwrap();
     let mut passed = Vec::new();
-    // The hash of the whole is for people and other programs: ranges are proven by the hashes of entries and tail.
+    // The hash of the whole is for people and other programs: ranges are proven by the hashes of
+    // entries and tail.
     let text = String::from_utf8(bytes.clone()).unwrap();
     let object = text.find("\"object\"").unwrap();
     let whole = object + text[object..].find("\"sha256\": \"").unwrap() + 11;
@@ -218,7 +241,8 @@ fn no_flipped_byte_of_a_manifest_passes_for_right() {
             passed.push((at, bytes[at..(at + 20).min(bytes.len())].escape_ascii().to_string()));
         }
         // A verification writes down what it found; the next is to begin anew.
-        for proof in names(&shelf.space.path("disk")).into_iter().filter(|n| n.contains(".proof-")) {
+        for proof in names(&shelf.space.path("disk")).into_iter().filter(|n| n.contains(".proof-"))
+        {
             std::fs::remove_file(shelf.space.path("disk").join(proof)).unwrap();
         }
     }
@@ -233,7 +257,8 @@ fn a_newer_format_and_unknown_fields_are_refused() {
         let object = shelf.object(1, suffix);
         let text = std::fs::read_to_string(&object).unwrap();
         let next = format!("\"format\": {}", newest + 1);
-        let refused = format!("has format {}, this vex reads up to {newest}; use a newer vex", newest + 1);
+        let refused =
+            format!("has format {}, this vex reads up to {newest}; use a newer vex", newest + 1);
         let more = format!("{next}, \"more\": true");
         let cases = [
             ("\"format\": 1", next.as_str(), refused.as_str()),

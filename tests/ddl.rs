@@ -1,6 +1,8 @@
-//! DDL while a dump runs: it waits for tables still to be read, not for the dump; what it changes is never read in silence.
+//! DDL while a dump runs: it waits for tables still to be read, not for the dump; what it changes
+//! is never read in silence.
 //!
-//! Drives a snapshot by hand, piece by piece, so that nothing depends on time but the waiting itself.
+//! Drives a snapshot by hand, piece by piece, so that nothing depends on time but the waiting
+//! itself.
 
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
@@ -43,7 +45,8 @@ fn open_server(brand: Brand) -> Server {
             "CREATE TABLE d.{name} (id INT PRIMARY KEY, pad VARCHAR(100) NOT NULL, gone INT DEFAULT 7)"
         ));
         for block in (0..rows).collect::<Vec<i32>>().chunks(1000) {
-            let values: Vec<String> = block.iter().map(|i| format!("({i}, REPEAT('x', 90), {i})")).collect();
+            let values: Vec<String> =
+                block.iter().map(|i| format!("({i}, REPEAT('x', 90), {i})")).collect();
             server.exec(&format!("INSERT INTO d.{name} VALUES {}", values.join(",")));
         }
         server.exec(&format!("ANALYZE TABLE d.{name}"));
@@ -68,8 +71,13 @@ fn snapshot(server: &Server, ddl_wait: u64) -> Result<Box<dyn Snapshot>> {
         accounts: false,
     };
     let source = open(&SourceSpec::Mysql(spec), "d", &World::real(), &Stop::new())?;
-    let reading =
-        Reading { threads: 2, chunk: 64 << 10, engine: Engine::Native, hear: Arc::new(|_: &str| {}), parent: None };
+    let reading = Reading {
+        threads: 2,
+        chunk: 64 << 10,
+        engine: Engine::Native,
+        hear: Arc::new(|_: &str| {}),
+        parent: None,
+    };
     source.snapshot(reading, &Stop::new())
 }
 
@@ -115,8 +123,13 @@ fn a_table_that_was_read_is_free_while_others_are_not() {
         // Both workers have been at a piece since.
         assert_eq!(read(&*snapshot, "middle").expect("read"), 2000);
         let waiting = alter(&server, "ALTER TABLE d.large DROP COLUMN gone");
-        alter(&server, "ALTER TABLE d.little DROP COLUMN gone").recv_timeout(SOON).expect("what was read is free");
-        assert!(waiting.recv_timeout(Duration::from_millis(500)).is_err(), "{brand:?}: what is not read is not");
+        alter(&server, "ALTER TABLE d.little DROP COLUMN gone")
+            .recv_timeout(SOON)
+            .expect("what was read is free");
+        assert!(
+            waiting.recv_timeout(Duration::from_millis(500)).is_err(),
+            "{brand:?}: what is not read is not"
+        );
         assert_eq!(read(&*snapshot, "large").expect("read"), 20_000);
         snapshot.finish(&Stop::new()).expect("one moment");
         drop(snapshot);
@@ -140,8 +153,14 @@ fn the_guard_gives_way_and_what_changed_unread_is_an_error_in_words() {
         }
         assert_eq!(read(&*one, "middle").expect("read"), 2000);
         through.recv_timeout(SOON).expect("DDL went first");
-        let error = read(&*one, "large").map(|_| ()).and_then(|()| one.finish(&Stop::new())).expect_err("it changed");
-        assert!(error.kind == ErrorKind::Busy || error.to_string().contains("large"), "{brand:?}: {error}");
+        let error = read(&*one, "large")
+            .map(|_| ())
+            .and_then(|()| one.finish(&Stop::new()))
+            .expect_err("it changed");
+        assert!(
+            error.kind == ErrorKind::Busy || error.to_string().contains("large"),
+            "{brand:?}: {error}"
+        );
         // Nothing changed: to give way alone is no error.
         let other = snapshot(&server, 1).expect("a snapshot");
         let through = alter(&server, "CREATE OR REPLACE VIEW d.v AS SELECT 1 AS one");

@@ -1,5 +1,5 @@
-//! What is written about vex is true: the examples pass, the references are current, and an artifact can be read by
-//! somebody who has `schema/artifact.md` and no code of ours.
+//! What is written about vex is true: the examples pass, the references are current, and an
+//! artifact can be read by somebody who has `schema/artifact.md` and no code of ours.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -18,12 +18,20 @@ fn root() -> &'static Path {
 fn vex(folder: &Path, words: &[&str]) -> Output {
     let state = tempfile::tempdir().expect("a folder");
     let mut command = Command::new(env!("CARGO_BIN_EXE_vex"));
-    command.env_clear().env("NO_COLOR", "1").env("HOME", state.path()).env("XDG_STATE_HOME", state.path());
+    command
+        .env_clear()
+        .env("NO_COLOR", "1")
+        .env("HOME", state.path())
+        .env("XDG_STATE_HOME", state.path());
     command.current_dir(folder).args(words).output().expect("vex starts")
 }
 
 fn text(output: &Output) -> String {
-    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+    format!(
+        "{}{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    )
 }
 
 /// All files below a folder with one of these extensions.
@@ -44,7 +52,8 @@ fn files(folder: &Path, extensions: &[&str]) -> Vec<PathBuf> {
 
 /// The texts that people read, where there are any.
 fn pages() -> Vec<PathBuf> {
-    let mut pages: Vec<PathBuf> = ["README.md", "CONTRIBUTING.md"].iter().map(|p| root().join(p)).collect();
+    let mut pages: Vec<PathBuf> =
+        ["README.md", "CONTRIBUTING.md"].iter().map(|p| root().join(p)).collect();
     pages.extend(files(&root().join("docs"), &["md"]));
     pages.extend(files(&root().join("schema"), &["md"]));
     pages.into_iter().filter(|p| p.is_file()).collect()
@@ -83,7 +92,12 @@ fn every_kdl_block_of_a_page_passes_check() {
             let file = folder.path().join(format!("{number}.kdl"));
             std::fs::write(&file, block).expect("written");
             let output = vex(folder.path(), &["check", &file.to_string_lossy()]);
-            assert!(output.status.success(), "block {number} of {}:\n{}", page.display(), text(&output));
+            assert!(
+                output.status.success(),
+                "block {number} of {}:\n{}",
+                page.display(),
+                text(&output)
+            );
         }
     }
 }
@@ -92,7 +106,11 @@ fn every_kdl_block_of_a_page_passes_check() {
 fn the_reference_of_the_language_is_what_vex_prints() {
     let output = vex(root(), &["schema"]);
     let written = std::fs::read_to_string(root().join("schema/job.md")).expect("schema/job.md");
-    assert_eq!(written, String::from_utf8_lossy(&output.stdout), "run `vex schema > schema/job.md`");
+    assert_eq!(
+        written,
+        String::from_utf8_lossy(&output.stdout),
+        "run `vex schema > schema/job.md`"
+    );
 }
 
 #[test]
@@ -101,7 +119,15 @@ fn the_readme_lists_every_exit_code() {
     let table = std::fs::read_to_string(root().join("src/cli/exit.rs")).expect("the table");
     let codes: Vec<u8> = table
         .lines()
-        .filter_map(|line| line.trim().strip_prefix("Exit::")?.split_once("=> ")?.1.trim_end_matches(',').parse().ok())
+        .filter_map(|line| {
+            line.trim()
+                .strip_prefix("Exit::")?
+                .split_once("=> ")?
+                .1
+                .trim_end_matches(',')
+                .parse()
+                .ok()
+        })
         .collect();
     assert!(codes.len() > 8, "{codes:?}");
     // The weights of `worse` are lines of the same form, small and not codes of their own.
@@ -117,14 +143,21 @@ fn the_readme_lists_every_exit_code() {
 /// Every word of the manifest, of proofs and of members has its place in the normative text.
 #[test]
 fn the_text_of_the_format_names_every_field() {
-    let page = std::fs::read_to_string(root().join("schema/artifact.md")).expect("schema/artifact.md");
+    let page =
+        std::fs::read_to_string(root().join("schema/artifact.md")).expect("schema/artifact.md");
     for file in ["manifest.rs", "member.rs", "position.rs", "proof.rs"] {
-        let source = std::fs::read_to_string(root().join("src/artifact").join(file)).expect("a source");
+        let source =
+            std::fs::read_to_string(root().join("src/artifact").join(file)).expect("a source");
         let source = source.split("#[cfg(test)]").next().unwrap_or_default();
         for chunk in source.split("#[serde(deny_unknown_fields)]\npub struct ").skip(1) {
             let body = chunk.split("\n}").next().unwrap_or_default();
-            for field in body.lines().filter_map(|l| l.trim().strip_prefix("pub ")?.split(':').next()) {
-                assert!(page.contains(&format!("`{field}`")), "schema/artifact.md does not name `{field}` of {file}");
+            for field in
+                body.lines().filter_map(|l| l.trim().strip_prefix("pub ")?.split(':').next())
+            {
+                assert!(
+                    page.contains(&format!("`{field}`")),
+                    "schema/artifact.md does not name `{field}` of {file}"
+                );
             }
         }
     }
@@ -132,7 +165,10 @@ fn the_text_of_the_format_names_every_field() {
     let words = kinds.split("=> \"").skip(1).filter_map(|rest| rest.split('"').next());
     for word in words {
         let serialised = word.replace(' ', "");
-        assert!(page.contains(&format!("`{serialised}`")), "schema/artifact.md does not name the kind `{serialised}`");
+        assert!(
+            page.contains(&format!("`{serialised}`")),
+            "schema/artifact.md does not name the kind `{serialised}`"
+        );
     }
 }
 
@@ -140,7 +176,8 @@ fn the_text_of_the_format_names_every_field() {
 fn quickstart(folder: &Path) -> PathBuf {
     std::fs::create_dir_all(folder.join("jobs/sample")).expect("a folder");
     for name in ["quickstart.kdl", "sample/library.sqlite"] {
-        std::fs::copy(root().join("jobs").join(name), folder.join("jobs").join(name)).expect("copied");
+        std::fs::copy(root().join("jobs").join(name), folder.join("jobs").join(name))
+            .expect("copied");
     }
     let output = vex(folder, &["run", "jobs/quickstart.kdl"]);
     assert!(output.status.success(), "{}", text(&output));
@@ -160,12 +197,16 @@ fn a_stranger_reads_an_artifact_by_its_text_alone() {
     assert!(output.status.success(), "{}", text(&output));
 
     let database = Connection::open(&joined).expect("a database");
-    let check: String = database.query_row("PRAGMA integrity_check", [], |row| row.get(0)).expect("it answers");
+    let check: String =
+        database.query_row("PRAGMA integrity_check", [], |row| row.get(0)).expect("it answers");
     assert_eq!(check, "ok");
-    let sidecar = std::fs::read(format!("{}.manifest.json", container.display())).expect("the sidecar");
+    let sidecar =
+        std::fs::read(format!("{}.manifest.json", container.display())).expect("the sidecar");
     let manifest: Value = serde_json::from_slice(&sidecar).expect("JSON");
     let (mut tables, mut sums) = (0, BTreeMap::<u64, (u64, u128)>::new());
-    for entry in manifest["entries"].as_array().expect("entries").iter().filter(|e| !e["rows"].is_null()) {
+    for entry in
+        manifest["entries"].as_array().expect("entries").iter().filter(|e| !e["rows"].is_null())
+    {
         let digest = entry["rows"]["digest"].as_str().expect("a digest");
         let sum = sums.entry(entry["member"].as_u64().expect("an index")).or_default();
         sum.0 += entry["rows"]["rows"].as_u64().expect("a number");
@@ -179,12 +220,14 @@ fn a_stranger_reads_an_artifact_by_its_text_alone() {
     assert_eq!(tables, 6);
 }
 
-/// Rows and digest of a table as the text of the format says, from the values of the database itself.
+/// Rows and digest of a table as the text of the format says, from the values of the database
+/// itself.
 fn proof(database: &Connection, table: &str) -> (u64, u128) {
     let stored = "SELECT name FROM pragma_table_xinfo(?1) WHERE hidden = 0 ORDER BY cid";
     let mut statement = database.prepare(stored).expect("prepared");
     let names = statement.query_map([table], |row| row.get::<_, String>(0)).expect("columns");
-    let mut columns: Vec<String> = names.map(|n| format!("\"{}\"", n.expect("a name").replace('"', "\"\""))).collect();
+    let mut columns: Vec<String> =
+        names.map(|n| format!("\"{}\"", n.expect("a name").replace('"', "\"\""))).collect();
     let keyless = "SELECT count(*) = 0 FROM pragma_table_xinfo(?1) WHERE pk > 0";
     if database.query_row(keyless, [table], |row| row.get(0)).expect("it answers") {
         columns.insert(0, "rowid".into());
@@ -224,7 +267,8 @@ fn the_programs_everybody_has_restore_an_artifact() {
     let container = quickstart(folder.path());
     let script = Command::new("7zz").args(["x", "-so", "-r"]).arg(&container).arg("*.sql").output();
     let script = script.unwrap_or_else(|e| panic!("7zz: {e}: run tests/run.sh"));
-    let (entries, restored) = (folder.path().join("all.sql"), folder.path().join("restored.sqlite"));
+    let (entries, restored) =
+        (folder.path().join("all.sql"), folder.path().join("restored.sqlite"));
     std::fs::write(&entries, &script.stdout).expect("written");
     let mut shell = Command::new("sqlite3");
     shell.arg("-bail").arg(&restored).stdin(std::fs::File::open(&entries).expect("readable"));

@@ -1,4 +1,5 @@
-//! `vex doctor` against real servers and stores: what it says is needed is enough, and nothing less is.
+//! `vex doctor` against real servers and stores: what it says is needed is enough, and nothing less
+//! is.
 
 use std::collections::BTreeSet;
 
@@ -41,7 +42,12 @@ fn space(server: &Server, extra: &str, rest: &str) -> Space {
 /// The findings; no secret is in any.
 fn doctor(space: &Space, code: i32) -> Vec<Value> {
     let ran = space.run(&["doctor", "job.kdl", "--format", "json"]).expect(code);
-    assert!(!ran.stdout.contains("CANARY") && !ran.stderr.contains("CANARY"), "{}{}", ran.stdout, ran.stderr);
+    assert!(
+        !ran.stdout.contains("CANARY") && !ran.stderr.contains("CANARY"),
+        "{}{}",
+        ran.stdout,
+        ran.stderr
+    );
     let lines = ran.json();
     assert!(lines.iter().all(|l| l["version"] == 1));
     lines
@@ -49,7 +55,9 @@ fn doctor(space: &Space, code: i32) -> Vec<Value> {
 
 /// The statements that doctor says to run, of one source.
 fn grants(lines: &[Value], source: &str) -> BTreeSet<String> {
-    let own = lines.iter().filter(|l| l["name"] == source && l["looked"] == "privileges" && l["grade"] != "ok");
+    let own = lines
+        .iter()
+        .filter(|l| l["name"] == source && l["looked"] == "privileges" && l["grade"] != "ok");
     own.flat_map(|l| word(l, "advice").split_inclusive(';').map(|s| s.trim().to_owned())).collect()
 }
 
@@ -62,11 +70,15 @@ fn find<'a>(lines: &'a [Value], name: &str, looked: &str) -> Vec<&'a Value> {
 }
 
 fn said(lines: &[Value], name: &str, looked: &str) -> String {
-    find(lines, name, looked).iter().map(|l| format!("{} {}\n", word(l, "grade"), word(l, "found"))).collect()
+    find(lines, name, looked)
+        .iter()
+        .map(|l| format!("{} {}\n", word(l, "grade"), word(l, "found")))
+        .collect()
 }
 
 #[test]
-fn a_user_with_exactly_what_doctor_says_makes_a_whole_dump_and_each_privilege_that_is_taken_is_named() {
+fn a_user_with_exactly_what_doctor_says_makes_a_whole_dump_and_each_privilege_that_is_taken_is_named()
+ {
     for brand in Brand::ALL {
         for extra in ["", "databases \"sh_op\""] {
             let server = brand.start(&[]);
@@ -75,7 +87,10 @@ fn a_user_with_exactly_what_doctor_says_makes_a_whole_dump_and_each_privilege_th
             let needed = grants(&doctor(&space, 1), "db");
             assert!(needed.len() >= 6, "{needed:?}");
             let account = "TO 'exact one'@'127.0.0.1';";
-            assert!(needed.iter().all(|g| g.starts_with("GRANT ") && g.ends_with(account)), "{needed:?}");
+            assert!(
+                needed.iter().all(|g| g.starts_with("GRANT ") && g.ends_with(account)),
+                "{needed:?}"
+            );
             assert!(needed.contains(&format!("GRANT RELOAD ON *.* {account}")), "{needed:?}");
             let scope = if extra.is_empty() { "*.*" } else { "`sh\\_op`.*" };
             assert!(needed.contains(&format!("GRANT SELECT ON {scope} {account}")), "{needed:?}");
@@ -96,7 +111,11 @@ fn a_user_with_exactly_what_doctor_says_makes_a_whole_dump_and_each_privilege_th
             for one in &needed {
                 server.exec(&revoked(one));
                 let lines = space.run(&["doctor", "job.kdl", "--format", "json"]).json();
-                assert_eq!(grants(&lines, "db"), BTreeSet::from([one.clone()]), "{brand:?} {extra}");
+                assert_eq!(
+                    grants(&lines, "db"),
+                    BTreeSet::from([one.clone()]),
+                    "{brand:?} {extra}"
+                );
                 server.exec(one);
             }
         }
@@ -114,8 +133,11 @@ fn privileges_of_a_role_count() {
             server.exec(&one.replace("'exact one'@'127.0.0.1'", "backup"));
         }
         server.exec("GRANT backup TO 'exact one'@'127.0.0.1'");
-        let (word, name) =
-            if brand.is_mariadb() { ("FOR", "'exact one'@'127.0.0.1'") } else { ("TO", "'exact one'@'127.0.0.1'") };
+        let (word, name) = if brand.is_mariadb() {
+            ("FOR", "'exact one'@'127.0.0.1'")
+        } else {
+            ("TO", "'exact one'@'127.0.0.1'")
+        };
         server.exec(&format!("SET DEFAULT ROLE backup {word} {name}"));
         assert_eq!(grants(&doctor(&space, 0), "db"), BTreeSet::new());
         space.run(&["run", "job.kdl", "--strict"]).expect(0);
@@ -129,12 +151,17 @@ fn a_user_with_exactly_what_doctor_says_restores_everything() {
         furnish(&server);
         server.exec("CREATE USER keeper@localhost");
         server.exec("CREATE FUNCTION sh_op.f() RETURNS INT DETERMINISTIC RETURN 7");
-        server.exec("CREATE DEFINER=keeper@localhost VIEW sh_op.w AS SELECT sh_op.f() AS n FROM sh_op.v");
+        server.exec(
+            "CREATE DEFINER=keeper@localhost VIEW sh_op.w AS SELECT sh_op.f() AS n FROM sh_op.v",
+        );
         server.exec("CREATE TABLE sh_op.child (id INT, FOREIGN KEY (id) REFERENCES sh_op.t (id), KEY other (id))");
         server.exec("GRANT ALL ON *.* TO 'exact one'@'127.0.0.1'");
         server.exec("GRANT ALL ON *.* TO keeper@localhost");
         lab.exec("CREATE USER loader@'127.0.0.1'");
-        let rest = format!("mysql \"lab\" host=\"127.0.0.1\" port={} user=\"loader\" scratch=#true", lab.port);
+        let rest = format!(
+            "mysql \"lab\" host=\"127.0.0.1\" port={} user=\"loader\" scratch=#true",
+            lab.port
+        );
         let space = space(&server, "", &rest);
         let needed = grants(&doctor(&space, 1), "lab");
         needed.iter().for_each(|sql| lab.exec(sql));
@@ -149,14 +176,17 @@ fn a_user_with_exactly_what_doctor_says_restores_everything() {
             lab.exec(one);
         }
         lab.exec("SET GLOBAL read_only=ON");
-        assert!(said(&doctor(&space, 1), "lab", "writing").starts_with("error the server is read only"));
+        assert!(
+            said(&doctor(&space, 1), "lab", "writing").starts_with("error the server is read only")
+        );
     }
 }
 
 #[test]
 fn settings_of_a_server_that_harm_a_backup_are_named() {
     for brand in Brand::ALL {
-        let limit = if brand.is_mariadb() { "--max-statement-time=3" } else { "--max-execution-time=3000" };
+        let limit =
+            if brand.is_mariadb() { "--max-statement-time=3" } else { "--max-execution-time=3000" };
         let row = "--binlog-row-image=MINIMAL";
         let server = brand.start(&[limit, row, "--max-allowed-packet=1M", "--max-connections=10"]);
         furnish(&server);
@@ -174,16 +204,41 @@ fn settings_of_a_server_that_harm_a_backup_are_named() {
         let lines = doctor(&space(&server, "inconsistent \"refuse\"", ""), 1);
         let tables = said(&lines, "db", "tables");
         assert!(tables.contains("error sh_op.m (MyISAM): no snapshot covers it"), "{tables}");
-        assert!(tables.to_lowercase().contains("alert sh_op.b (mrg_myisam): its rows live elsewhere"), "{tables}");
+        assert!(
+            tables.to_lowercase().contains("alert sh_op.b (mrg_myisam): its rows live elsewhere"),
+            "{tables}"
+        );
         let limits = said(&lines, "db", "limits");
-        assert!(limits.contains("alert global sql_select_limit=10") && limits.contains("=3"), "{limits}");
+        assert!(
+            limits.contains("alert global sql_select_limit=10") && limits.contains("=3"),
+            "{limits}"
+        );
         assert_eq!(said(&lines, "db", "binlog_row_image"), "alert MINIMAL\n");
         assert_eq!(said(&lines, "db", "max_allowed_packet"), "alert 1 MiB\n");
-        assert!(said(&lines, "db", "connections").starts_with("alert"), "{}", said(&lines, "db", "connections"));
+        assert!(
+            said(&lines, "db", "connections").starts_with("alert"),
+            "{}",
+            said(&lines, "db", "connections")
+        );
         let replication = said(&lines, "db", "replication");
-        assert!(replication.starts_with("alert a replica of old.internal that does not replicate"), "{replication}");
-        for quiet in ["clock", "LOCAL INFILE", "lower_case_table_names", "transactions", "TLS", "GTID", "version"] {
-            assert!(said(&lines, "db", quiet).starts_with("ok "), "{quiet}: {}", said(&lines, "db", quiet));
+        assert!(
+            replication.starts_with("alert a replica of old.internal that does not replicate"),
+            "{replication}"
+        );
+        for quiet in [
+            "clock",
+            "LOCAL INFILE",
+            "lower_case_table_names",
+            "transactions",
+            "TLS",
+            "GTID",
+            "version",
+        ] {
+            assert!(
+                said(&lines, "db", quiet).starts_with("ok "),
+                "{quiet}: {}",
+                said(&lines, "db", quiet)
+            );
         }
         let lines = doctor(&space(&server, "inconsistent \"alert\"", ""), 0);
         assert!(said(&lines, "db", "tables").contains("alert sh_op.m (MyISAM)"));
@@ -224,20 +279,32 @@ notify { email to="a@example.com"; ping (env)"PING" }
     std::fs::create_dir(space.path("store")).unwrap();
     let before = names(&space.path("."));
     let lines = doctor(&space, 1);
-    assert!(said(&lines, "down", "connection").starts_with("error unable to examine mysql v@127.0.0.1:1: "));
+    assert!(
+        said(&lines, "down", "connection")
+            .starts_with("error unable to examine mysql v@127.0.0.1:1: ")
+    );
     assert!(said(&lines, "gone", "connection").starts_with("error unable to examine"));
     assert_eq!(said(&lines, "app", "integrity"), "ok quick_check found nothing\n");
     assert_eq!(said(&lines, "app", "journal mode").split(':').next(), Some("ok delete"));
-    assert_eq!(said(&lines, "local", "probe"), "ok written, read back, listed, not replaced, removed\n");
+    assert_eq!(
+        said(&lines, "local", "probe"),
+        "ok written, read back, listed, not replaced, removed\n"
+    );
     assert!(said(&lines, "local", "free space").starts_with("ok "));
-    assert!(said(&lines, "local", "file system").starts_with("alert the same as that of"), "{lines:?}");
+    assert!(
+        said(&lines, "local", "file system").starts_with("alert the same as that of"),
+        "{lines:?}"
+    );
     assert!(said(&lines, "later", "folder").starts_with("alert not there yet"));
     assert!(said(&lines, "j", "archive password").starts_with("error "));
     assert!(said(&lines, "true", "program").starts_with("ok /"));
     assert!(said(&lines, "no-such-program", "program").starts_with("error "));
     assert!(said(&lines, "state", "writing").starts_with("ok "));
     assert!(said(&lines, "127.0.0.1", "reachable").starts_with("alert port 1"));
-    assert!(said(&lines, "(env)\"PING\"", "reachable").starts_with("alert nobody answers there"), "{lines:?}");
+    assert!(
+        said(&lines, "(env)\"PING\"", "reachable").starts_with("alert nobody answers there"),
+        "{lines:?}"
+    );
     assert_eq!(names(&space.path(".")), before, "a doctor leaves nothing behind");
     let human = space.run(&["doctor", "job.kdl"]).expect(1).stdout;
     assert_eq!(human.lines().count(), lines.len() + 1);
@@ -251,7 +318,8 @@ fn a_damaged_sqlite_file_is_an_error() {
         "sources { sqlite \"app\" path=\"app.db\" }\nstores { dir \"local\" path=\"store\" { keep last=1 } }\n\
          job \"j\" { dump \"app\" { send \"local\"; verify \"local\" } }\n",
     );
-    let path = space.database("app.db", "CREATE TABLE t (v); INSERT INTO t VALUES (hex(randomblob(9000)));");
+    let path = space
+        .database("app.db", "CREATE TABLE t (v); INSERT INTO t VALUES (hex(randomblob(9000)));");
     let mut bytes = std::fs::read(&path).unwrap();
     bytes[4096..6000].fill(0xFF);
     std::fs::write(&path, bytes).unwrap();
@@ -276,16 +344,27 @@ fn a_bucket_is_probed_and_left_as_it_was() {
     let lines = doctor(&space, 0);
     assert!(said(&lines, "cloud", "bucket").starts_with("ok s3://vault"));
     assert!(said(&lines, "cloud", "clock").starts_with("ok "), "{lines:?}");
-    assert_eq!(said(&lines, "cloud", "probe"), "ok written, read back, listed, not replaced, removed\n");
+    assert_eq!(
+        said(&lines, "cloud", "probe"),
+        "ok written, read back, listed, not replaced, removed\n"
+    );
     assert!(said(&lines, "cloud", "conditional create").starts_with("ok "));
-    assert!(said(&lines, "cloud", "checksums").starts_with("ok a wrong CRC32C is refused"), "{lines:?}");
-    assert!(!said(&lines, "cloud", "versioning").is_empty() && !said(&lines, "cloud", "object lock").is_empty());
+    assert!(
+        said(&lines, "cloud", "checksums").starts_with("ok a wrong CRC32C is refused"),
+        "{lines:?}"
+    );
+    assert!(
+        !said(&lines, "cloud", "versioning").is_empty()
+            && !said(&lines, "cloud", "object lock").is_empty()
+    );
     server.assert_tidy("pre/j/app/vex-doctor-");
     let again = space.run(&["list", "job.kdl"]).expect(0);
     assert!(again.stderr.is_empty(), "{}", again.stderr);
     let wrong = space.secret("wrong", "CANARY-wrong");
     std::fs::write(space.path("job.kdl"), job(&server.bucket, &wrong)).unwrap();
-    assert!(said(&doctor(&space, 1), "cloud", "bucket").starts_with("error 403 SignatureDoesNotMatch"));
+    assert!(
+        said(&doctor(&space, 1), "cloud", "bucket").starts_with("error 403 SignatureDoesNotMatch")
+    );
     std::fs::write(space.path("job.kdl"), job("nowhere", &server.secret_file)).unwrap();
     assert!(said(&doctor(&space, 1), "cloud", "bucket").starts_with("error 404 NoSuchBucket"));
 }

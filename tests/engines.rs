@@ -1,6 +1,7 @@
 //! Dump programs in vex's place: the real mydumper, mysqldump and mariadb-dump on real servers.
 //!
-//! Where a program must fail, a script of a few lines stands before it in `PATH` and lets the real one do the work.
+//! Where a program must fail, a script of a few lines stands before it in `PATH` and lets the real
+//! one do the work.
 
 use std::collections::BTreeSet;
 use std::os::unix::fs::PermissionsExt;
@@ -45,10 +46,15 @@ impl Home {
     /// Where the real programs are, the server's own first.
     fn real_path(&self) -> String {
         let own = self.brand.dumper();
-        format!("{}:{}", own.parent().expect("a folder").display(), std::env::var("PATH").expect("a PATH"))
+        format!(
+            "{}:{}",
+            own.parent().expect("a folder").display(),
+            std::env::var("PATH").expect("a PATH")
+        )
     }
 
-    /// Puts a script before the real program; in it `real` runs that one. A question for the version is passed on.
+    /// Puts a script before the real program; in it `real` runs that one. A question for the
+    /// version is passed on.
     fn before(mut self, program: &str, script: &str) -> Home {
         let folder = self.path("bin");
         std::fs::create_dir_all(&folder).expect("made");
@@ -81,7 +87,11 @@ impl Home {
         let output = self.vex(&["run", "job.kdl", "--strict"]);
         let told = String::from_utf8_lossy(&output.stderr).into_owned();
         assert_eq!(output.status.code(), Some(code), "{told}");
-        assert_eq!(files(&self.path("state/vex/staging")), Vec::<PathBuf>::new(), "staging is empty afterwards");
+        assert_eq!(
+            files(&self.path("state/vex/staging")),
+            Vec::<PathBuf>::new(),
+            "staging is empty afterwards"
+        );
         told
     }
 
@@ -89,14 +99,21 @@ impl Home {
     fn restore(&self, args: &[&str], target: &Server, code: i32) -> String {
         let url = format!("mysql://root@127.0.0.1:{}", target.port);
         let output = self.vex(&[&["restore", "job.kdl", "--into", &url], args].concat());
-        let told = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        let told = format!(
+            "{}{}",
+            String::from_utf8_lossy(&output.stdout),
+            String::from_utf8_lossy(&output.stderr)
+        );
         assert_eq!(output.status.code(), Some(code), "{told}");
         told
     }
 
     /// The names of what the store holds that end so.
     fn stored(&self, suffix: &str) -> Vec<PathBuf> {
-        files(&self.path("store")).into_iter().filter(|p| p.to_string_lossy().ends_with(suffix)).collect()
+        files(&self.path("store"))
+            .into_iter()
+            .filter(|p| p.to_string_lossy().ends_with(suffix))
+            .collect()
     }
 
     fn manifest(&self) -> serde_json::Value {
@@ -107,8 +124,10 @@ impl Home {
     /// The engine's own log.
     fn engine_log(&self) -> String {
         let logs = files(&self.path("state/vex/logs"));
-        let log =
-            logs.into_iter().find(|p| p.to_string_lossy().ends_with(".mydumper_log.log")).expect("an engine's log");
+        let log = logs
+            .into_iter()
+            .find(|p| p.to_string_lossy().ends_with(".mydumper_log.log"))
+            .expect("an engine's log");
         std::fs::read_to_string(log).expect("text")
     }
 }
@@ -126,7 +145,8 @@ fn differing(a: &State, b: &State) -> BTreeSet<String> {
     a.differences(b).iter().map(|line| line.lines().next().unwrap_or_default().to_owned()).collect()
 }
 
-/// A database of every kind of object that mydumper survives, with values of every kind that makes trouble.
+/// A database of every kind of object that mydumper survives, with values of every kind that makes
+/// trouble.
 const PLAIN: [&str; 19] = [
     "SET NAMES utf8mb4",
     "SET SESSION time_zone='+00:00', sql_mode='NO_AUTO_VALUE_ON_ZERO'",
@@ -159,7 +179,8 @@ fn open_plain(brand: Brand) -> Server {
         conn.query_drop(statement).unwrap_or_else(|e| panic!("{brand:?}: {e}: {statement}"));
     }
     for start in (0..20_000).step_by(1000) {
-        let rows: Vec<String> = (start..start + 1000).map(|i| format!("({i}, REPEAT(HEX({i}), 40))")).collect();
+        let rows: Vec<String> =
+            (start..start + 1000).map(|i| format!("({i}, REPEAT(HEX({i}), 40))")).collect();
         let sql = format!("INSERT INTO many VALUES {}", rows.join(","));
         conn.query_drop(sql).expect("rows");
     }
@@ -179,11 +200,19 @@ fn what_mysqldump_reads_comes_back_but_for_the_digits_of_floats() {
         let before = State::of(&mut source.conn(), &DATABASES);
         let home = Home::new(&source, engine, "inconsistent \"alert\"");
         let told = home.run(2);
-        assert!(told.contains("shop.archive is a MyISAM table") && told.contains("proven in local: read"), "{told}");
+        assert!(
+            told.contains("shop.archive is a MyISAM table")
+                && told.contains("proven in local: read"),
+            "{told}"
+        );
         let manifest = home.manifest();
         let notes = manifest["not_included"].to_string();
-        for note in ["a content proof: m", "one moment for all databases", "shop.title.weight", "a binary log position"]
-        {
+        for note in [
+            "a content proof: m",
+            "one moment for all databases",
+            "shop.title.weight",
+            "a binary log position",
+        ] {
             assert!(notes.contains(note), "{note}: {notes}");
         }
         let target = target(brand);
@@ -191,11 +220,15 @@ fn what_mysqldump_reads_comes_back_but_for_the_digits_of_floats() {
         let after = State::of(&mut target.conn(), &DATABASES);
         let differ = differing(&before, &after);
         let floats = ["table `shop`.`title`: ", "table `shop`.`everything`: "];
-        let lossy = |key: &String| floats.iter().any(|table| key.starts_with(table) && !key.ends_with("definition"));
+        let lossy = |key: &String| {
+            floats.iter().any(|table| key.starts_with(table) && !key.ends_with("definition"))
+        };
         assert!(differ.iter().all(lossy), "{brand:?}: {:?}", after.differences(&before));
-        let values =
-            "SELECT COUNT(*), SUM(ABS(weight - ROUND(id / 3, 2)) < 0.01) FROM shop.title WHERE weight IS NOT NULL";
-        assert_eq!(target.conn().query_first::<(u64, u64), _>(values).expect("it answers"), Some((90, 90)));
+        let values = "SELECT COUNT(*), SUM(ABS(weight - ROUND(id / 3, 2)) < 0.01) FROM shop.title WHERE weight IS NOT NULL";
+        assert_eq!(
+            target.conn().query_first::<(u64, u64), _>(values).expect("it answers"),
+            Some((90, 90))
+        );
         // A table alone is not to be had, a view is; and what exists is not replaced.
         let told = home.restore(&["--only", "shop.loan", "--as", "other"], &target, 1);
         assert!(told.contains("as one script") && told.contains("--only shop"), "{told}");
@@ -229,7 +262,11 @@ fn a_dump_of_a_program_comes_back_without_vex() {
             target.port
         );
         let output = Command::new("bash").args(["-c", &script]).output().expect("bash starts");
-        assert!(output.status.success(), "{brand:?} {engine}: {}", String::from_utf8_lossy(&output.stderr));
+        assert!(
+            output.status.success(),
+            "{brand:?} {engine}: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
         State::of(&mut target.conn(), &["plain"]).assert_same(&before);
     }
 }
@@ -243,25 +280,36 @@ fn what_mydumper_reads_comes_back() {
         home.run(0);
         assert!(home.engine_log().contains("Finished dump at"), "{}", home.engine_log());
         let manifest = home.manifest();
-        let entries: Vec<&str> =
-            manifest["entries"].as_array().expect("a list").iter().filter_map(|e| e["name"].as_str()).collect();
+        let entries: Vec<&str> = manifest["entries"]
+            .as_array()
+            .expect("a list")
+            .iter()
+            .filter_map(|e| e["name"].as_str())
+            .collect();
         for name in ["plain/a-schema.sql", "plain/a.sql", "plain/many.00001.sql"] {
             assert!(entries.contains(&name), "{name}: {entries:?}");
         }
-        assert!(manifest["not_included"].to_string().contains("mydumper 0."), "its version is told");
+        assert!(
+            manifest["not_included"].to_string().contains("mydumper 0."),
+            "its version is told"
+        );
         assert_eq!(manifest["position"].is_object(), brand.is_mariadb(), "0.10 can't ask MySQL 9");
         let target = brand.start(&["--event-scheduler=ON"]);
         home.restore(&[], &target, 0);
         target.exec("SET GLOBAL event_scheduler=OFF");
-        // The event runs at last, and only after everything else: it may have emptied its table by now.
+        // The event runs at last, and only after everything else: it may have emptied its table by
+        // now.
         target.exec("DELETE FROM plain.old");
         target.exec("INSERT INTO plain.old VALUES (1)");
         State::of(&mut target.conn(), &["plain"]).assert_same(&before);
         home.restore(&["--only", "plain.many", "--as", "other"], &target, 0);
-        let sums =
-            target.conn().query::<(String, u64), _>("CHECKSUM TABLE plain.many, other.many").expect("it answers");
+        let sums = target
+            .conn()
+            .query::<(String, u64), _>("CHECKSUM TABLE plain.many, other.many")
+            .expect("it answers");
         assert_eq!(sums[0].1, sums[1].1);
-        let tables = target.conn().query::<String, _>("SHOW TABLES FROM other").expect("it answers");
+        let tables =
+            target.conn().query::<String, _>("SHOW TABLES FROM other").expect("it answers");
         assert_eq!(tables, ["many"]);
     }
 }
@@ -271,13 +319,18 @@ fn what_mydumper_does_not_survive_is_refused_and_what_it_loses_is_told() {
     let source = open_shop(Brand::Mariadb);
     let told = Home::new(&source, "mydumper", "databases \"shop\"").run(1);
     assert!(told.contains("shop.only_generated") && told.contains("engine \"native\""), "{told}");
-    let told = Home::new(&source, "mydumper", "databases \"shop\"; exclude \"shop.only_generated\"").run(1);
+    let told =
+        Home::new(&source, "mydumper", "databases \"shop\"; exclude \"shop.only_generated\"")
+            .run(1);
     assert!(told.contains("has a quote, slash or backslash"), "{told}");
-    let extra = "databases \"shop\"; tables \"shop.everything\" \"shop.price_list\" \"shop.ticket\"";
+    let extra =
+        "databases \"shop\"; tables \"shop.everything\" \"shop.price_list\" \"shop.ticket\"";
     let home = Home::new(&source, "mydumper", extra);
     let told = home.run(2);
     assert!(
-        told.contains("not included: invisible columns, which mydumper does not read: shop.everything.hidden"),
+        told.contains(
+            "not included: invisible columns, which mydumper does not read: shop.everything.hidden"
+        ),
         "{told}"
     );
     let notes = home.manifest()["not_included"].to_string();
@@ -300,14 +353,30 @@ fn a_program_that_fails_in_any_way_leaves_no_backup() {
         ("mariadb-dump", "real \"$@\" | head -c 300000; exit 0", 1, "has no end"),
         ("mariadb-dump", "real \"$@\" | head -c 300000; echo '-- Dump completed'", 1, "not closed"),
         ("mariadb-dump", "real \"$@\"; exit 3", 1, "it ended with code 3"),
-        ("mariadb-dump", "real \"$@\"; echo 'mariadb-dump: Error 2013: Lost connection' >&2", 1, "Lost connection"),
+        (
+            "mariadb-dump",
+            "real \"$@\"; echo 'mariadb-dump: Error 2013: Lost connection' >&2",
+            1,
+            "Lost connection",
+        ),
         ("mydumper", "real \"$@\"; kill -9 $$", 1, "was ended by signal 9"),
-        ("mydumper", "real \"$@\"; echo '** (mydumper:1): CRITICAL **: gone' >&2", 1, "CRITICAL **: gone"),
-        ("mydumper", "real \"$@\"; rm -f \"$3\"/plain.many.sql \"$3\"/plain.many.0000*", 1, "no rows of plain.many"),
+        (
+            "mydumper",
+            "real \"$@\"; echo '** (mydumper:1): CRITICAL **: gone' >&2",
+            1,
+            "CRITICAL **: gone",
+        ),
+        (
+            "mydumper",
+            "real \"$@\"; rm -f \"$3\"/plain.many.sql \"$3\"/plain.many.0000*",
+            1,
+            "no rows of plain.many",
+        ),
         ("mydumper", "real \"$@\"; rm \"$3\"/metadata", 1, "no metadata"),
     ];
     for (program, script, code, said) in ways {
-        let home = Home::new(&source, program, "databases \"plain\"; inconsistent \"alert\"").before(program, script);
+        let home = Home::new(&source, program, "databases \"plain\"; inconsistent \"alert\"")
+            .before(program, script);
         let told = home.run(code);
         assert!(told.contains(said), "{script}: {told}");
         assert_eq!(home.stored(""), Vec::<PathBuf>::new(), "{script}");
@@ -323,7 +392,9 @@ echo '** (mydumper:7): WARNING **: 21:02: Executing in no-locks mode, snapshot m
     let home = Home::new(&source, "mydumper", "databases \"plain\"").before("mydumper", script);
     let told = home.run(2);
     assert!(
-        told.contains("mydumper warned: ** (mydumper:7): WARNING **: 21:02: Couldn't get master position"),
+        told.contains(
+            "mydumper warned: ** (mydumper:7): WARNING **: 21:02: Couldn't get master position"
+        ),
         "{told}"
     );
     assert!(told.contains("not one point in time: ** (mydumper:7): WARNING **"), "{told}");
@@ -371,23 +442,30 @@ fn no_password_is_seen_by_anybody() {
         source.exec("GRANT ALL ON *.* TO 'we\"ird #u'@'%'");
         let script = "tr '\\0' ' ' < /proc/$$/cmdline > seen; env >> seen; stat -c %a \"${1#*=}\" \"$(dirname \"${1#*=}\")\" >> seen
 real \"$@\"; code=$?; echo 'it is CANARY x\"y'\"'\"'z\\#w $ä;=, is it not' >&2; exit $code";
-        let mut home =
-            Home::new(&source, engine, "databases \"plain\"; inconsistent \"alert\"; password (file)\"pass\"")
-                .before(program, script);
+        let mut home = Home::new(
+            &source,
+            engine,
+            "databases \"plain\"; inconsistent \"alert\"; password (file)\"pass\"",
+        )
+        .before(program, script);
         let job = std::fs::read_to_string(home.path("job.kdl"))
             .expect("text")
             .replace("user=\"root\"", "user=#\"we\"ird #u\"#");
         std::fs::write(home.path("job.kdl"), job).expect("written");
         for (password, code) in [("CANARY x\"y'z\\#w $ä;=", 0), ("CANARY wrong", 1)] {
             std::fs::write(home.path("pass"), password).expect("written");
-            std::fs::set_permissions(home.path("pass"), std::fs::Permissions::from_mode(0o600)).expect("set");
+            std::fs::set_permissions(home.path("pass"), std::fs::Permissions::from_mode(0o600))
+                .expect("set");
             for arguments in [&["run", "job.kdl", "--format", "json"][..], &["plan", "job.kdl"]] {
                 let output = home.vex(arguments);
                 let told = [&output.stdout[..], &output.stderr].concat();
                 let told = String::from_utf8_lossy(&told).into_owned();
                 assert_eq!(output.status.code(), Some(code), "{brand:?} {engine}: {told}");
                 assert!(!told.contains("CANARY"), "{told}");
-                assert!(code != 0 || arguments[0] != "run" || told.contains("it is ***"), "it was heard: {told}");
+                assert!(
+                    code != 0 || arguments[0] != "run" || told.contains("it is ***"),
+                    "it was heard: {told}"
+                );
             }
         }
         let seen = std::fs::read_to_string(home.path("seen")).expect("it ran");
@@ -432,7 +510,9 @@ fn a_database_is_one_moment_while_money_moves() {
         let (source, target) = (brand.start(&[]), brand.start(&[]));
         source.exec("CREATE DATABASE bank");
         for table in ["left_account", "right_account"] {
-            source.exec(&format!("CREATE TABLE bank.{table} (id INT PRIMARY KEY, money BIGINT NOT NULL)"));
+            source.exec(&format!(
+                "CREATE TABLE bank.{table} (id INT PRIMARY KEY, money BIGINT NOT NULL)"
+            ));
             let rows: Vec<String> = (0..32).map(|i| format!("({i}, 1000)")).collect();
             source.exec(&format!("INSERT INTO bank.{table} VALUES {}", rows.join(",")));
         }
@@ -471,10 +551,13 @@ fn a_stopped_run_ends_its_program_and_leaves_nothing() {
     let source = open_plain(Brand::Mariadb);
     for program in ["mariadb-dump", "mydumper"] {
         let script = "echo $$ > started; real \"$@\" | head -c 200000; exec sleep 60";
-        let home = Home::new(&source, program, "databases \"plain\"; inconsistent \"alert\"").before(program, script);
+        let home = Home::new(&source, program, "databases \"plain\"; inconsistent \"alert\"")
+            .before(program, script);
         let mut command = Command::new(env!("CARGO_BIN_EXE_vex"));
         command.args(["run", "job.kdl"]).env_clear().current_dir(home.folder.path());
-        command.env("PATH", home.path.as_deref().expect("a PATH")).env("XDG_STATE_HOME", home.path("state"));
+        command
+            .env("PATH", home.path.as_deref().expect("a PATH"))
+            .env("XDG_STATE_HOME", home.path("state"));
         command.stdout(Stdio::null()).stderr(Stdio::null());
         let running = Running(command.spawn().expect("vex starts"));
         let pid = until("the program starts", || {

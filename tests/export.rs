@@ -35,18 +35,26 @@ fn the_file_comes_back_by_exactly_the_documented_command() {
     for version in Pg::ALL {
         let source = zoo(version);
         source.run("createdb", &["other"]);
-        let space = Space::new().job(&job(&source, "databases \"zoo\" \"other\"", "chunk=\"256KiB\""));
+        let space =
+            Space::new().job(&job(&source, "databases \"zoo\" \"other\"", "chunk=\"256KiB\""));
         space.back_up();
         let several = space.run(&["export", "job.kdl", "--sql", "out.sql"]).expect(1);
-        assert!(several.stderr.contains("--only DB") && !space.path("out.sql").exists(), "{}", several.stderr);
-        space.run(&["export", "job.kdl", "--only", "zoo", "--sql", "caminho_do_arquivo.sql"]).expect(0);
+        assert!(
+            several.stderr.contains("--only DB") && !space.path("out.sql").exists(),
+            "{}",
+            several.stderr
+        );
+        space
+            .run(&["export", "job.kdl", "--only", "zoo", "--sql", "caminho_do_arquivo.sql"])
+            .expect(0);
         let file = space.path("caminho_do_arquivo.sql");
         assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
         let target = version.start(&["wal_level=logical"]);
         target.sql("postgres", ROLES);
         target.run("createdb", &["projeto_pratico_1"]);
         let file = file.to_str().unwrap();
-        let documented = ["-U", "postgres", "-h", "localhost", "-d", "projeto_pratico_1", "-f", file];
+        let documented =
+            ["-U", "postgres", "-h", "localhost", "-d", "projeto_pratico_1", "-f", file];
         target.run("psql", &[&documented[..], &["-v", "ON_ERROR_STOP=1", "-q"]].concat());
         assert_same(&dumped(&target, "projeto_pratico_1"), &dumped(&source, "zoo"));
     }
@@ -70,7 +78,13 @@ fn a_file_of_several_databases_comes_back_by_the_client_of_mariadb() {
     target.exec("CREATE USER 'shop keeper'@'localhost'");
     target.exec("GRANT ALL ON *.* TO 'shop keeper'@'localhost'");
     let mut client = Command::new(Brand::Mariadb.client());
-    client.args(["--no-defaults", "--comments", "--protocol=tcp", "--host=127.0.0.1", "--user=root"]);
+    client.args([
+        "--no-defaults",
+        "--comments",
+        "--protocol=tcp",
+        "--host=127.0.0.1",
+        "--user=root",
+    ]);
     client.arg(format!("--port={}", target.port));
     feed(client, &space.path("all.sql"));
     State::of(&mut target.conn(), &DATABASES).assert_same(&before);
@@ -85,7 +99,10 @@ fn the_shell_of_sqlite_makes_the_database_again_from_a_file_or_a_pipe() {
     shell.arg("-bail").arg(space.path("new.db"));
     feed(shell, &space.path("out.sql"));
     assert_eq!(contents(&space.path("new.db")), contents(&space.path("app.db")));
-    assert!(space.run(&["export", "job.kdl", "--sql", "-"]).expect(0).stdout.as_bytes() == written, "the same bytes");
+    assert!(
+        space.run(&["export", "job.kdl", "--sql", "-"]).expect(0).stdout.as_bytes() == written,
+        "the same bytes"
+    );
 }
 
 #[test]
@@ -94,7 +111,8 @@ fn what_is_there_is_replaced_only_with_overwrite_and_nothing_but_files() {
     fs::write(space.path("out.sql"), "mine").unwrap();
     let refused = space.run(&["export", "job.kdl", "--sql", "out.sql"]).expect(1);
     assert_eq!(
-        refused.stderr, "unable to write out.sql: it exists. Name another, or replace it with --overwrite.\n",
+        refused.stderr,
+        "unable to write out.sql: it exists. Name another, or replace it with --overwrite.\n",
         "{}",
         refused.stderr
     );
@@ -108,7 +126,10 @@ fn what_is_there_is_replaced_only_with_overwrite_and_nothing_but_files() {
 #[test]
 fn a_damaged_entry_is_named_and_leaves_no_file() {
     let space = backed_up();
-    let zip = files(&space.path("d")).into_iter().find(|p| p.extension().is_some_and(|e| e == "zip")).unwrap();
+    let zip = files(&space.path("d"))
+        .into_iter()
+        .find(|p| p.extension().is_some_and(|e| e == "zip"))
+        .unwrap();
     let sidecar = fs::read(format!("{}.manifest.json", zip.display())).unwrap();
     let manifest: serde_json::Value = serde_json::from_slice(&sidecar).unwrap();
     let entries = manifest["entries"].as_array().unwrap();

@@ -1,5 +1,5 @@
-//! `vex restore --fallback`: a damaged backup is found before anything is written, and the next whole one is taken; nothing
-//! but the backup itself is a reason.
+//! `vex restore --fallback`: a damaged backup is found before anything is written, and the next
+//! whole one is taken; nothing but the backup itself is a reason.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -57,8 +57,16 @@ fn sidecar(container: &Path) -> PathBuf {
 /// A byte in the middle of the first entry whose name ends so.
 fn flip(container: &Path, end: &str) {
     let manifest: Value = serde_json::from_slice(&fs::read(sidecar(container)).unwrap()).unwrap();
-    let entry = manifest["entries"].as_array().unwrap().iter().find(|e| word(e, "name").ends_with(end)).unwrap();
-    flip_at(container, (entry["offset"].as_u64().unwrap() + entry["stored"].as_u64().unwrap() / 2) as usize);
+    let entry = manifest["entries"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|e| word(e, "name").ends_with(end))
+        .unwrap();
+    flip_at(
+        container,
+        (entry["offset"].as_u64().unwrap() + entry["stored"].as_u64().unwrap() / 2) as usize,
+    );
 }
 
 fn flip_at(path: &Path, at: usize) {
@@ -83,11 +91,23 @@ fn whatever_is_wrong_with_the_newest_the_next_whole_one_comes_back_and_says_how_
     type Harm = fn(&Path);
     const TABLE: [(&str, Harm, &str); 6] = [
         ("flip", |c| flip(c, ".sqlite"), "is not the newest backup: 1 newer can't be used, "),
-        ("truncate", |c| fs::write(c, &fs::read(c).unwrap()[..900]).unwrap(), "may not be the newest backup"),
+        (
+            "truncate",
+            |c| fs::write(c, &fs::read(c).unwrap()[..900]).unwrap(),
+            "may not be the newest backup",
+        ),
         ("delete", |c| fs::remove_file(c).unwrap(), "may not be the newest backup"),
         ("manifest", |c| fs::write(sidecar(c), "{}").unwrap(), "may not be the newest backup"),
-        ("kind", |c| alter(c, "\"sqlite\"", "\"sqhite\""), "is not the newest backup: 1 newer can't be used, "),
-        ("table", |c| alter(c, "\"t\"", "\"u\""), "is not the newest backup: 1 newer can't be used, "),
+        (
+            "kind",
+            |c| alter(c, "\"sqlite\"", "\"sqhite\""),
+            "is not the newest backup: 1 newer can't be used, ",
+        ),
+        (
+            "table",
+            |c| alter(c, "\"t\"", "\"u\""),
+            "is not the newest backup: 1 newer can't be used, ",
+        ),
     ];
     let (first, expected) = backed_up(ONE_STORE, 3);
     for (what, harm, said) in TABLE {
@@ -99,7 +119,10 @@ fn whatever_is_wrong_with_the_newest_the_next_whole_one_comes_back_and_says_how_
         assert!(ran.stderr.contains(" is passed over: "), "{what}: {}", ran.stderr);
         let last = last_line(&ran);
         assert!(last.starts_with(&format!("! {} {said}", word(&lines[1], "id"))), "{what}: {last}");
-        assert!(last.contains("Its data are up to ") && last.ends_with(" may be missing"), "{what}: {last}");
+        assert!(
+            last.contains("Its data are up to ") && last.ends_with(" may be missing"),
+            "{what}: {last}"
+        );
         fs::remove_file(space.path("back.db")).unwrap();
         let strict: Vec<&str> = RESTORE.iter().copied().chain(["--strict"]).collect();
         space.run(&strict).expect(2);
@@ -121,7 +144,8 @@ fn another_copy_of_the_newest_comes_before_an_older_backup() {
 #[test]
 fn when_none_is_left_nothing_was_written_and_the_code_says_damage() {
     let (space, _) = backed_up(ONE_STORE, 2);
-    let there = contents(&space.database("back.db", "CREATE TABLE own (v); INSERT INTO own VALUES (7);"));
+    let there =
+        contents(&space.database("back.db", "CREATE TABLE own (v); INSERT INTO own VALUES (7);"));
     for line in lines(&space, "disk") {
         flip(&container(&space, &line), ".sqlite");
     }
@@ -130,7 +154,8 @@ fn when_none_is_left_nothing_was_written_and_the_code_says_damage() {
     let ran = space.run(&words).expect(65);
     assert!(ran.stderr.contains("none of the 2 of app can be used"), "{}", ran.stderr);
     assert_eq!(contents(&space.path("back.db")), there);
-    let new: Vec<String> = names(&space.path("")).into_iter().filter(|n| !before.contains(n)).collect();
+    let new: Vec<String> =
+        names(&space.path("")).into_iter().filter(|n| !before.contains(n)).collect();
     assert!(new.iter().all(|name| name.contains(".proof-")), "{new:?}");
 }
 
@@ -138,22 +163,38 @@ fn when_none_is_left_nothing_was_written_and_the_code_says_damage() {
 fn a_target_that_refuses_is_no_reason_and_is_asked_first() {
     let (space, _) = backed_up(ONE_STORE, 2);
     flip(&container(&space, &lines(&space, "disk")[1]), ".sqlite");
-    let there = contents(&space.database("back.db", "CREATE TABLE own (v); INSERT INTO own VALUES (7);"));
+    let there =
+        contents(&space.database("back.db", "CREATE TABLE own (v); INSERT INTO own VALUES (7);"));
     let ran = space.run(&RESTORE).expect(1);
     assert!(ran.stderr.contains("--overwrite"), "{}", ran.stderr);
-    assert!(!ran.stderr.contains("passed over") && !ran.stdout.contains("reads it back"), "{ran:?}");
+    assert!(
+        !ran.stderr.contains("passed over") && !ran.stdout.contains("reads it back"),
+        "{ran:?}"
+    );
     assert_eq!(contents(&space.path("back.db")), there);
-    let ran = space.run(&["restore", "job.kdl", "--into", "sqlite:job.kdl/x.db", "--fallback"]).expect(1);
-    assert_eq!(ran.stderr.matches("passed over").count(), 1, "the older one is whole: {}", ran.stderr);
+    let ran =
+        space.run(&["restore", "job.kdl", "--into", "sqlite:job.kdl/x.db", "--fallback"]).expect(1);
+    assert_eq!(
+        ran.stderr.matches("passed over").count(),
+        1,
+        "the older one is whole: {}",
+        ran.stderr
+    );
     let gone = format!("postgres://vex@127.0.0.1:{}", crate::servers::free_port());
     let ran = space.run(&["restore", "job.kdl", "--into", &gone, "--fallback"]);
     assert_ne!(ran.code, 0);
-    assert_eq!(ran.stderr.matches("passed over").count(), 1, "the older one is whole: {}", ran.stderr);
+    assert_eq!(
+        ran.stderr.matches("passed over").count(),
+        1,
+        "the older one is whole: {}",
+        ran.stderr
+    );
 }
 
 #[test]
 fn a_password_that_does_not_fit_is_no_reason() {
-    let sealed = ONE_STORE.replace("archive compression=\"store\"", "archive { password (file)\"key\" }");
+    let sealed =
+        ONE_STORE.replace("archive compression=\"store\"", "archive { password (file)\"key\" }");
     let space = Space::new().job(&sealed);
     space.secret("key", "CANARY-RIGHT");
     space.database("app.db", "CREATE TABLE t (v); INSERT INTO t VALUES (1);");
@@ -163,7 +204,10 @@ fn a_password_that_does_not_fit_is_no_reason() {
     let ran = space.run(&RESTORE).expect(65);
     assert!(ran.stderr.contains("the password does not open it"), "{}", ran.stderr);
     assert!(!ran.stderr.contains("passed over"), "{}", ran.stderr);
-    assert!(names(&space.path("disk")).iter().filter(|n| n.contains(".proof-")).count() == 2, "none was condemned");
+    assert!(
+        names(&space.path("disk")).iter().filter(|n| n.contains(".proof-")).count() == 2,
+        "none was condemned"
+    );
     assert!(!space.path("back.db").exists());
 }
 
@@ -209,7 +253,12 @@ fn the_command_that_is_named_after_damage_brings_the_older_one_back() {
     let lines = lines(&space, "disk");
     flip(&container(&space, &lines[2]), ".sqlite");
     let named = |ran: &Ran| {
-        let command = ran.stderr.split('`').nth(1).unwrap_or_else(|| panic!("no command: {}", ran.stderr)).to_owned();
+        let command = ran
+            .stderr
+            .split('`')
+            .nth(1)
+            .unwrap_or_else(|| panic!("no command: {}", ran.stderr))
+            .to_owned();
         command.strip_prefix("vex ").unwrap().split(' ').map(str::to_owned).collect::<Vec<_>>()
     };
     let latest = named(&space.run(&["restore", "job.kdl", "--into", "sqlite:back.db"]).expect(65));
@@ -219,9 +268,13 @@ fn the_command_that_is_named_after_damage_brings_the_older_one_back() {
     fs::remove_file(space.path("back.db")).unwrap();
     // Who named one gets the name of another.
     let id = word(&lines[2], "id");
-    let ran = space.run(&["restore", "job.kdl", "--backup", id, "--into", "sqlite:back.db"]).expect(65);
+    let ran =
+        space.run(&["restore", "job.kdl", "--backup", id, "--into", "sqlite:back.db"]).expect(65);
     let exact = named(&ran);
-    assert!(exact.ends_with(&["--backup".to_owned(), word(&lines[1], "id").to_owned()]), "{exact:?}");
+    assert!(
+        exact.ends_with(&["--backup".to_owned(), word(&lines[1], "id").to_owned()]),
+        "{exact:?}"
+    );
     space.run(&exact.iter().map(String::as_str).collect::<Vec<_>>()).expect(0);
     assert_eq!(contents(&space.path("back.db")), expected[1]);
 }
@@ -271,7 +324,8 @@ fn a_postgresql_database_is_replaced_once_and_by_a_whole_backup() {
     assert!(!ran.stderr.contains("passed over"), "{}", ran.stderr);
     assert_eq!(all(&server), before);
     assert_same(&dumped(&server, "shop"), &now);
-    let ran = space.run(&["restore", "job.kdl", "--into", &into, "--fallback", "--overwrite"]).expect(0);
+    let ran =
+        space.run(&["restore", "job.kdl", "--into", &into, "--fallback", "--overwrite"]).expect(0);
     assert!(ran.stderr.contains(word(&newer[1], "id")), "{}", ran.stderr);
     assert_same(&dumped(&server, "shop"), &older);
     // What was there is aside, once, and as it was.
@@ -279,13 +333,16 @@ fn a_postgresql_database_is_replaced_once_and_by_a_whole_backup() {
     assert_eq!(aside, 1, "{}", ran.stdout);
     let count = |text: Option<String>| text.unwrap_or_default().split(' ').count();
     assert_eq!(count(all(&server)), count(before) + 1);
-    // Without --fallback the damage is met half way; the command that is named then finds what it left.
+    // Without --fallback the damage is met half way; the command that is named then finds what it
+    // left.
     let other = format!("{into}/other");
     let newest = ["restore", "job.kdl", "--backup", word(&newer[1], "id"), "--into", &other];
     let ran = space.run(&newest).expect(65);
-    for claim in
-        ["INCOMPLETE", &format!("--backup {}`", word(&newer[0], "id")), "it is in the way: --overwrite replaces it"]
-    {
+    for claim in [
+        "INCOMPLETE",
+        &format!("--backup {}`", word(&newer[0], "id")),
+        "it is in the way: --overwrite replaces it",
+    ] {
         assert!(ran.stderr.contains(claim), "{claim}: {}", ran.stderr);
     }
     space.run(&["restore", "job.kdl", "--into", &other, "--fallback"]).expect(1);
@@ -329,8 +386,16 @@ job "j" {{ dump "app" {{ send "cloud" "disk"; verify "cloud" }} }}
     denied(1);
     let alone: Vec<&str> = RESTORE.iter().copied().chain(["--from", "cloud"]).collect();
     let ran = space.run(&alone).expect(1);
-    assert!(ran.stderr.contains("AccessDenied") && !ran.stderr.contains("passed over"), "{}", ran.stderr);
-    assert!(!ran.stderr.contains("--fallback") && !space.path("back.db").exists(), "{}", ran.stderr);
+    assert!(
+        ran.stderr.contains("AccessDenied") && !ran.stderr.contains("passed over"),
+        "{}",
+        ran.stderr
+    );
+    assert!(
+        !ran.stderr.contains("--fallback") && !space.path("back.db").exists(),
+        "{}",
+        ran.stderr
+    );
     denied(99);
     let ran = space.run(&RESTORE).expect(0);
     assert!(ran.stderr.contains("is passed over: unable to"), "{}", ran.stderr);
@@ -361,7 +426,10 @@ fn a_mysql_or_mariadb_database_comes_back_from_an_older_backup_into_an_empty_ser
         let into = format!("mysql://root@127.0.0.1:{}", target.port);
         let held = || target.conn().query_first::<String, _>("SHOW DATABASES LIKE 'shop'").unwrap();
         let ran = space.run(&["restore", "job.kdl", "--into", &into]).expect(65);
-        let command = format!("--fallback` reads it first and restores it if it is; --backup {}", word(&own[0], "id"));
+        let command = format!(
+            "--fallback` reads it first and restores it if it is; --backup {}",
+            word(&own[0], "id")
+        );
         assert!(ran.stderr.contains(&command), "{brand:?}: {}", ran.stderr);
         assert!(!ran.stderr.contains("--resume"), "it would meet the same damage: {}", ran.stderr);
         if held().is_some() {
@@ -370,8 +438,12 @@ fn a_mysql_or_mariadb_database_comes_back_from_an_older_backup_into_an_empty_ser
         let ran = space.run(&["restore", "job.kdl", "--into", &into, "--fallback"]).expect(0);
         assert!(ran.stderr.contains(" is passed over: "), "{brand:?}: {}", ran.stderr);
         let last = last_line(&ran);
-        assert!(last.starts_with(&format!("! {} is not the newest backup", word(&own[0], "id"))), "{brand:?}: {last}");
-        let rows: Vec<(u32, String)> = target.conn().query("SELECT id, v FROM shop.t ORDER BY id").unwrap();
+        assert!(
+            last.starts_with(&format!("! {} is not the newest backup", word(&own[0], "id"))),
+            "{brand:?}: {last}"
+        );
+        let rows: Vec<(u32, String)> =
+            target.conn().query("SELECT id, v FROM shop.t ORDER BY id").unwrap();
         assert_eq!(rows, [(1, "older".to_owned()), (2, "older".to_owned())], "{brand:?}");
     }
 }

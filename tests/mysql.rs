@@ -23,7 +23,13 @@ fn vex(home: &Path, args: &[&str]) -> Output {
 
 fn good(output: &Output) {
     let show = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    assert!(output.status.success(), "{}\n{}\n{}", output.status, show(&output.stdout), show(&output.stderr));
+    assert!(
+        output.status.success(),
+        "{}\n{}\n{}",
+        output.status,
+        show(&output.stdout),
+        show(&output.stderr)
+    );
 }
 
 fn job(server: &Server, extra: &str, dump: &str) -> String {
@@ -35,7 +41,8 @@ fn job(server: &Server, extra: &str, dump: &str) -> String {
     )
 }
 
-/// Dumps the databases of `from`, restores them into a new server of `into`, and returns it with the home folder.
+/// Dumps the databases of `from`, restores them into a new server of `into`, and returns it with
+/// the home folder.
 fn round_trip(from: &Server, into: Brand, extra: &str, dump: &str) -> (tempfile::TempDir, Server) {
     let home = tempfile::tempdir().expect("a folder");
     std::fs::write(home.path().join("job.kdl"), job(from, extra, dump)).expect("written");
@@ -55,7 +62,8 @@ fn a_shop_with_every_kind_of_object_comes_back_equal() {
         let source = open_shop(brand);
         fill(&mut source.conn(), 3000);
         let before = State::of(&mut source.conn(), &DATABASES);
-        let (_home, target) = round_trip(&source, brand, "inconsistent \"alert\"", "chunk=\"64KiB\"");
+        let (_home, target) =
+            round_trip(&source, brand, "inconsistent \"alert\"", "chunk=\"64KiB\"");
         State::of(&mut target.conn(), &DATABASES).assert_same(&before);
         State::of(&mut source.conn(), &DATABASES).assert_same(&before);
     }
@@ -65,9 +73,15 @@ fn a_shop_with_every_kind_of_object_comes_back_equal() {
 fn one_table_is_restored_under_another_database() {
     let source = open_shop(Brand::Mariadb);
     fill(&mut source.conn(), 500);
-    let (home, target) = round_trip(&source, Brand::Mariadb, "databases \"shop\" \"crm\"; inconsistent \"alert\"", "");
+    let (home, target) = round_trip(
+        &source,
+        Brand::Mariadb,
+        "databases \"shop\" \"crm\"; inconsistent \"alert\"",
+        "",
+    );
     let url = format!("mysql://root@127.0.0.1:{}", target.port);
-    let refused = vex(home.path(), &["restore", "job.kdl", "--only", "shop.reading", "--into", &url]);
+    let refused =
+        vex(home.path(), &["restore", "job.kdl", "--only", "shop.reading", "--into", &url]);
     assert_eq!(refused.status.code(), Some(1), "what exists is not replaced");
     assert!(String::from_utf8_lossy(&refused.stderr).contains("table shop.reading"));
     let args = ["restore", "job.kdl", "--only", "shop.reading", "--as", "copy", "--into", &url];
@@ -75,11 +89,16 @@ fn one_table_is_restored_under_another_database() {
     let mut connection = target.conn();
     let tables: Vec<String> = connection.query("SHOW TABLES FROM copy").expect("it answers");
     assert_eq!(tables, ["reading"]);
-    let sums: Vec<(String, u64)> = connection.query("CHECKSUM TABLE shop.reading, copy.reading").expect("it answers");
+    let sums: Vec<(String, u64)> =
+        connection.query("CHECKSUM TABLE shop.reading, copy.reading").expect("it answers");
     assert_eq!(sums[0].1, sums[1].1);
     connection.query_drop("DELETE FROM shop.reading WHERE id < 100").expect("deleted");
-    good(&vex(home.path(), &["restore", "job.kdl", "--only", "shop.reading", "--overwrite", "--into", &url]));
-    let sums: Vec<(String, u64)> = connection.query("CHECKSUM TABLE shop.reading, copy.reading").expect("it answers");
+    good(&vex(
+        home.path(),
+        &["restore", "job.kdl", "--only", "shop.reading", "--overwrite", "--into", &url],
+    ));
+    let sums: Vec<(String, u64)> =
+        connection.query("CHECKSUM TABLE shop.reading, copy.reading").expect("it answers");
     assert_eq!(sums[0].1, sums[1].1);
 }
 
@@ -102,8 +121,8 @@ fn a_table_no_snapshot_covers_is_refused_or_an_alert() {
     }
 }
 
-/// Feeds all SQL of an archive to the server's own client program, as a DBA without vex would. Without `--comments` these
-/// clients drop the comments inside of routines.
+/// Feeds all SQL of an archive to the server's own client program, as a DBA without vex would.
+/// Without `--comments` these clients drop the comments inside of routines.
 fn feed_client(zip: &Path, unpack: &str, target: &Server) {
     let client = target.brand.client().display().to_string();
     let script = format!(
@@ -133,7 +152,8 @@ fn the_archive_comes_back_without_vex() {
         good(&vex(home.path(), &["run", "job.kdl"]));
         let folder = home.path().join("store/nightly/db");
         let zip = std::fs::read_dir(&folder).expect("a folder").flatten().map(|e| e.path());
-        let zip = zip.into_iter().find(|p| p.extension().is_some_and(|e| e == "zip")).expect("a zip");
+        let zip =
+            zip.into_iter().find(|p| p.extension().is_some_and(|e| e == "zip")).expect("a zip");
         let target = brand.start(&[]);
         target.exec("CREATE USER 'shop keeper'@'localhost'");
         target.exec("GRANT ALL ON *.* TO 'shop keeper'@'localhost'");
@@ -148,16 +168,21 @@ fn a_lone_zip_is_enough() {
     let before = State::of(&mut source.conn(), &DATABASES);
     let home = tempfile::tempdir().expect("a folder");
     let text = job(&source, "inconsistent \"alert\"", "");
-    let text = text.replace("send \"local\"\n", "send \"local\"\n    archive { password (file)\"pass\" }\n");
+    let text = text
+        .replace("send \"local\"\n", "send \"local\"\n    archive { password (file)\"pass\" }\n");
     std::fs::write(home.path().join("job.kdl"), text).expect("written");
     std::fs::write(home.path().join("pass"), "CANARY-ZIP\n").expect("written");
     use std::os::unix::fs::PermissionsExt;
-    std::fs::set_permissions(home.path().join("pass"), std::fs::Permissions::from_mode(0o600)).expect("set");
+    std::fs::set_permissions(home.path().join("pass"), std::fs::Permissions::from_mode(0o600))
+        .expect("set");
     good(&vex(home.path(), &["run", "job.kdl"]));
-    let listed = String::from_utf8(vex(home.path(), &["list", "job.kdl", "--format", "json"]).stdout).expect("UTF-8");
+    let listed =
+        String::from_utf8(vex(home.path(), &["list", "job.kdl", "--format", "json"]).stdout)
+            .expect("UTF-8");
     let line: serde_json::Value = serde_json::from_str(&listed).expect("one backup");
     let lone = home.path().join("lone.zip");
-    std::fs::rename(home.path().join("store").join(line["key"].as_str().expect("a key")), &lone).expect("moved");
+    std::fs::rename(home.path().join("store").join(line["key"].as_str().expect("a key")), &lone)
+        .expect("moved");
     let target = Brand::Mariadb.start(&[]);
     target.exec("CREATE USER 'shop keeper'@'localhost'");
     target.exec("GRANT ALL ON *.* TO 'shop keeper'@'localhost'");
@@ -208,13 +233,20 @@ fn history_under_its_own_names_and_bodies_without_escapes_come_back() {
         connection.query_drop(statement).unwrap_or_else(|e| panic!("{e}: {statement}"));
     }
     let all = "SELECT COUNT(*), SUM(v), MIN(s), MAX(e) FROM a.h FOR SYSTEM_TIME ALL";
-    let history: Option<(u64, u64, String, String)> = connection.query_first(all).expect("it answers");
+    let history: Option<(u64, u64, String, String)> =
+        connection.query_first(all).expect("it answers");
     let (_home, target) = round_trip(&source, Brand::Mariadb, "databases \"a\"", "");
-    assert_eq!(target.conn().query_first::<(u64, u64, String, String), _>(all).expect("it answers"), history);
+    assert_eq!(
+        target.conn().query_first::<(u64, u64, String, String), _>(all).expect("it answers"),
+        history
+    );
     assert_eq!(history.map(|h| h.0), Some(3), "one row now, and two that were");
-    let body = "SELECT ROUTINE_DEFINITION FROM information_schema.ROUTINES WHERE ROUTINE_SCHEMA='a'";
-    let bodies: (Option<String>, Option<String>) =
-        (connection.query_first(body).expect("it answers"), target.conn().query_first(body).expect("it answers"));
+    let body =
+        "SELECT ROUTINE_DEFINITION FROM information_schema.ROUTINES WHERE ROUTINE_SCHEMA='a'";
+    let bodies: (Option<String>, Option<String>) = (
+        connection.query_first(body).expect("it answers"),
+        target.conn().query_first(body).expect("it answers"),
+    );
     assert_eq!(bodies.0, bodies.1);
 }
 
@@ -234,14 +266,17 @@ fn what_the_user_may_not_see_is_an_alert_and_an_invalid_view_is_told() {
         source.exec(statement);
     }
     let home = tempfile::tempdir().expect("a folder");
-    let text =
-        job(&source, "password (command)\"echo\" \"CANARY-READER\"", "").replace("user=\"root\"", "user=\"reader\"");
+    let text = job(&source, "password (command)\"echo\" \"CANARY-READER\"", "")
+        .replace("user=\"root\"", "user=\"reader\"");
     std::fs::write(home.path().join("job.kdl"), text).expect("written");
     let output = vex(home.path(), &["run", "job.kdl", "--strict"]);
     let told = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(2), "{told}");
     assert!(told.contains("not included: view a.broken is invalid"), "{told}");
-    assert!(told.contains("triggers of a may be missing: no TRIGGER privilege was found"), "{told}");
+    assert!(
+        told.contains("triggers of a may be missing: no TRIGGER privilege was found"),
+        "{told}"
+    );
     assert!(!told.contains("CANARY"), "{told}");
 }
 
@@ -259,7 +294,10 @@ fn a_trigger_that_names_its_database_is_not_made_in_the_wrong_one() {
     let output = vex(home.path(), &["restore", "job.kdl", "--as", "b", "--into", &url]);
     let told = String::from_utf8_lossy(&output.stdout).into_owned();
     assert_eq!(output.status.code(), Some(65), "{told}");
-    assert!(told.contains("trigger a.tr was not restored: its text names the database a"), "{told}");
+    assert!(
+        told.contains("trigger a.tr was not restored: its text names the database a"),
+        "{told}"
+    );
     let sql = "SELECT COUNT(*) FROM information_schema.TRIGGERS WHERE TRIGGER_SCHEMA IN ('a', 'b')";
     assert_eq!(source.conn().query_first::<u64, _>(sql).expect("it answers"), Some(0));
 }
@@ -277,7 +315,8 @@ fn an_event_the_target_refuses_keeps_no_other_away() {
         source.exec(statement);
     }
     let home = tempfile::tempdir().expect("a folder");
-    std::fs::write(home.path().join("job.kdl"), job(&source, "databases \"d\"", "")).expect("written");
+    std::fs::write(home.path().join("job.kdl"), job(&source, "databases \"d\"", ""))
+        .expect("written");
     good(&vex(home.path(), &["run", "job.kdl"]));
     // MariaDB takes the name of a definer that is not there for a host.
     let target = Brand::Mariadb.start(&[]);
@@ -285,7 +324,11 @@ fn an_event_the_target_refuses_keeps_no_other_away() {
     let output = vex(home.path(), &["restore", "job.kdl", "--into", &url]);
     assert_eq!(output.status.code(), Some(65), "{}", String::from_utf8_lossy(&output.stderr));
     let told = [output.stdout, output.stderr].concat();
-    assert!(String::from_utf8_lossy(&told).contains("event d.odd"), "{}", String::from_utf8_lossy(&told));
+    assert!(
+        String::from_utf8_lossy(&told).contains("event d.odd"),
+        "{}",
+        String::from_utf8_lossy(&told)
+    );
     let made: Vec<String> = target
         .conn()
         .query("SELECT EVENT_NAME FROM information_schema.EVENTS WHERE EVENT_SCHEMA='d' ORDER BY 1")

@@ -21,7 +21,11 @@ fn run(home: &Path, args: &[&str]) -> Output {
 }
 
 fn all(output: &Output) -> String {
-    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+    format!(
+        "{}{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    )
 }
 
 fn good(output: &Output) {
@@ -98,16 +102,18 @@ fn keys_that_come_late_and_rows_that_are_fed_make_the_same_tables() {
         let source = brand.start(&[]);
         let mut connection = source.conn();
         for statement in KEYS.iter().chain(&ROWS) {
-            connection.query_drop(statement).unwrap_or_else(|e| panic!("{brand:?}: {e}: {statement}"));
+            connection
+                .query_drop(statement)
+                .unwrap_or_else(|e| panic!("{brand:?}: {e}: {statement}"));
         }
         if brand.is_mariadb() {
             connection.query_drop("CREATE TABLE net (a INET6, u UUID, i INET4)").expect("made");
-            let sql =
-                "INSERT INTO net VALUES ('::1', '123e4567-e89b-12d3-a456-426614174000', '1.2.3.4'), (NULL, NULL, NULL)";
+            let sql = "INSERT INTO net VALUES ('::1', '123e4567-e89b-12d3-a456-426614174000', '1.2.3.4'), (NULL, NULL, NULL)";
             connection.query_drop(sql).expect("written");
         }
         // The wrong member of an ENUM has number 0, and another one is called so.
-        let wrong: Option<u8> = connection.query_first("SELECT e+0 FROM v WHERE id = 1").expect("it answers");
+        let wrong: Option<u8> =
+            connection.query_first("SELECT e+0 FROM v WHERE id = 1").expect("it answers");
         assert_eq!(wrong, Some(0));
         let before = State::of(&mut connection, &["a"]);
         let home = dumped(&source, "");
@@ -115,7 +121,11 @@ fn keys_that_come_late_and_rows_that_are_fed_make_the_same_tables() {
             let target = brand.start(&[local]);
             good(&run(home.path(), &["restore", "job.kdl", "--into", &url(&target)]));
             State::of(&mut target.conn(), &["a"]).assert_same(&before);
-            assert_eq!(counter(&target, "Com_load") > 0, local.ends_with("ON"), "{brand:?} {local}");
+            assert_eq!(
+                counter(&target, "Com_load") > 0,
+                local.ends_with("ON"),
+                "{brand:?} {local}"
+            );
             assert!(counter(&target, "Com_alter_table") > 0, "{brand:?}: keys came late");
         }
     }
@@ -145,9 +155,14 @@ fn a_key_that_can_not_be_added_is_named_and_the_rows_stay() {
         let target = brand.start(&[]);
         target.exec("CREATE DATABASE a");
         target.exec("CREATE TABLE a.parent (id VARCHAR(20) PRIMARY KEY)");
-        let output = run(home.path(), &["restore", "job.kdl", "--only", "a.child", "--into", &url(&target)]);
+        let output =
+            run(home.path(), &["restore", "job.kdl", "--only", "a.child", "--into", &url(&target)]);
         assert_eq!(output.status.code(), Some(65), "{}", all(&output));
-        assert!(all(&output).contains("foreign key `f` of a.child was not restored: "), "{}", all(&output));
+        assert!(
+            all(&output).contains("foreign key `f` of a.child was not restored: "),
+            "{}",
+            all(&output)
+        );
         let found: Option<(u8, u8)> = target
             .conn()
             .query_first(
@@ -186,23 +201,30 @@ fn a_killed_restore_goes_on_and_ends_with_the_same_state() {
         target.exec("CREATE USER 'shop keeper'@'localhost'");
         target.exec("GRANT ALL ON *.* TO 'shop keeper'@'localhost'");
         let url = url(&target);
-        let (first, again) =
-            (["restore", "job.kdl", "--into", &url], ["restore", "job.kdl", "--into", &url, "--resume"]);
+        let (first, again) = (
+            ["restore", "job.kdl", "--into", &url],
+            ["restore", "job.kdl", "--into", &url, "--resume"],
+        );
         let refused = run(home.path(), &again);
         assert_eq!(refused.status.code(), Some(1), "nothing was interrupted: {}", all(&refused));
-        let tables = "SELECT COUNT(*) FROM information_schema.TABLES WHERE TABLE_SCHEMA IN ('shop', 'crm')";
+        let tables =
+            "SELECT COUNT(*) FROM information_schema.TABLES WHERE TABLE_SCHEMA IN ('shop', 'crm')";
         let rows = "SELECT COUNT(*) FROM shop.reading";
         let keys = "SELECT COUNT(*) FROM information_schema.REFERENTIAL_CONSTRAINTS";
         let triggers = "SELECT COUNT(*) FROM information_schema.TRIGGERS WHERE TRIGGER_SCHEMA IN ('shop', 'crm')";
         let mut killed = 0;
-        for moments in [&[(tables, 3), (rows, 1)][..], &[(rows, 2000), (keys, 1)], &[(triggers, 1)]] {
+        for moments in [&[(tables, 3), (rows, 1)][..], &[(rows, 2000), (keys, 1)], &[(triggers, 1)]]
+        {
             for database in DATABASES {
                 target.exec(&format!("DROP DATABASE IF EXISTS {database}"));
             }
             let mut args = &first[..];
             for (count, enough) in moments {
-                let mut child =
-                    vex(home.path(), args).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("vex");
+                let mut child = vex(home.path(), args)
+                    .stdout(Stdio::null())
+                    .stderr(Stdio::null())
+                    .spawn()
+                    .expect("vex");
                 if !kill_when(&target, count, *enough, &mut child) {
                     break;
                 }
@@ -218,7 +240,11 @@ fn a_killed_restore_goes_on_and_ends_with_the_same_state() {
                 let made = counter(&target, "Com_create_table");
                 // The one killed last may have been done.
                 let output = run(home.path(), &again);
-                assert!(output.status.success() || all(&output).contains("was interrupted"), "{}", all(&output));
+                assert!(
+                    output.status.success() || all(&output).contains("was interrupted"),
+                    "{}",
+                    all(&output)
+                );
                 let made = counter(&target, "Com_create_table") - made;
                 assert!(
                     moments[0].0 != triggers || made < 5,
@@ -234,8 +260,18 @@ fn a_killed_restore_goes_on_and_ends_with_the_same_state() {
 #[test]
 fn a_plain_shop_moves_between_the_families_and_what_would_not_fit_is_refused_first() {
     for (from, into, alien, word) in [
-        (Brand::Mysql9, Brand::Mariadb, "CREATE TABLE alien (t TEXT) COLLATE utf8mb4_0900_ai_ci", "utf8mb4_0900_ai_ci"),
-        (Brand::Mariadb, Brand::Mysql9, "CREATE TABLE alien (t TEXT, u UUID) ENGINE=Aria", "no engine Aria"),
+        (
+            Brand::Mysql9,
+            Brand::Mariadb,
+            "CREATE TABLE alien (t TEXT) COLLATE utf8mb4_0900_ai_ci",
+            "utf8mb4_0900_ai_ci",
+        ),
+        (
+            Brand::Mariadb,
+            Brand::Mysql9,
+            "CREATE TABLE alien (t TEXT, u UUID) ENGINE=Aria",
+            "no engine Aria",
+        ),
     ] {
         let source = from.start(&[]);
         let mut connection = source.conn();
@@ -253,7 +289,9 @@ fn a_plain_shop_moves_between_the_families_and_what_would_not_fit_is_refused_fir
             "CREATE VIEW seen AS SELECT name, price FROM sale JOIN who ON who.id = sale.who",
             "CREATE TRIGGER tr BEFORE INSERT ON sale FOR EACH ROW SET NEW.price = NEW.price + 1",
         ] {
-            connection.query_drop(statement).unwrap_or_else(|e| panic!("{from:?}: {e}: {statement}"));
+            connection
+                .query_drop(statement)
+                .unwrap_or_else(|e| panic!("{from:?}: {e}: {statement}"));
         }
         let target = into.start(&[]);
         let home = dumped(&source, "");
@@ -261,20 +299,28 @@ fn a_plain_shop_moves_between_the_families_and_what_would_not_fit_is_refused_fir
         good(&output);
         assert!(!all(&output).contains("will not fit"), "{}", all(&output));
         let rows = |server: &Server| -> Vec<String> {
-            server.conn().query("SELECT CONCAT_WS('|', name, price) FROM a.seen ORDER BY 1").expect("it answers")
+            server
+                .conn()
+                .query("SELECT CONCAT_WS('|', name, price) FROM a.seen ORDER BY 1")
+                .expect("it answers")
         };
         assert_eq!(rows(&target), rows(&source));
         target.exec("DROP DATABASE a");
         connection.query_drop(alien).expect("made");
         connection.query_drop("CREATE USER 'nobody'@'here'").expect("made");
-        connection.query_drop("CREATE DEFINER='nobody'@'here' VIEW whose AS SELECT 1 AS one").expect("made");
+        connection
+            .query_drop("CREATE DEFINER='nobody'@'here' VIEW whose AS SELECT 1 AS one")
+            .expect("made");
         drop(home);
         let home = dumped(&source, "");
         let refused = run(home.path(), &["restore", "job.kdl", "--into", &url(&target)]);
         let told = all(&refused);
         assert_eq!(refused.status.code(), Some(1), "{told}");
         assert!(told.contains("! will not fit: table a.alien: ") && told.contains(word), "{told}");
-        assert!(told.contains("view a.whose: its definer nobody@here does not exist there"), "{told}");
+        assert!(
+            told.contains("view a.whose: its definer nobody@here does not exist there"),
+            "{told}"
+        );
         let found: Option<u64> = target
             .conn()
             .query_first("SELECT COUNT(*) FROM information_schema.SCHEMATA WHERE SCHEMA_NAME='a'")

@@ -1,9 +1,10 @@
 //! Everything that some databases of a MySQL or MariaDB server hold, as text that can be compared.
 //!
-//! Definitions as the server shows them (with the `AUTO_INCREMENT` of tables, the order of triggers, and the modes and
-//! character sets that code was created under), and of each table the number of rows, MariaDB's own checksum, and a
-//! digest of ours over the bytes of every column, the invisible ones and the past of versioned tables included (the
-//! server's knows neither). Two states are comparable only between servers of one brand and version.
+//! Definitions as the server shows them (with the `AUTO_INCREMENT` of tables, the order of
+//! triggers, and the modes and character sets that code was created under), and of each table the
+//! number of rows, MariaDB's own checksum, and a digest of ours over the bytes of every column, the
+//! invisible ones and the past of versioned tables included (the server's knows neither). Two
+//! states are comparable only between servers of one brand and version.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -36,17 +37,25 @@ impl State {
     /// What differs, one line for each fact; empty when nothing does.
     pub fn differences(&self, other: &State) -> Vec<String> {
         let keys: BTreeSet<&String> = self.0.keys().chain(other.0.keys()).collect();
-        let show = |value: Option<&String>| value.cloned().unwrap_or_else(|| "(missing)".to_owned());
+        let show =
+            |value: Option<&String>| value.cloned().unwrap_or_else(|| "(missing)".to_owned());
         let pairs = keys.into_iter().map(|key| (key, self.0.get(key), other.0.get(key)));
         let changed = pairs.filter(|(_, ours, theirs)| ours != theirs);
-        changed.map(|(key, ours, theirs)| format!("{key}\n  - {}\n  + {}", show(ours), show(theirs))).collect()
+        changed
+            .map(|(key, ours, theirs)| format!("{key}\n  - {}\n  + {}", show(ours), show(theirs)))
+            .collect()
     }
 
     /// Panics with all differences, if there are any.
     #[track_caller]
     pub fn assert_same(&self, other: &State) {
         let differences = self.differences(other);
-        assert!(differences.is_empty(), "{} facts differ:\n{}", differences.len(), differences.join("\n"));
+        assert!(
+            differences.is_empty(),
+            "{} facts differ:\n{}",
+            differences.len(),
+            differences.join("\n")
+        );
     }
 
     fn add(&mut self, key: String, fact: String) {
@@ -58,16 +67,18 @@ impl State {
         let name = quote(name);
         let row = one(conn, &format!("SHOW CREATE {kind} {name}"));
         for column in columns {
-            // MySQL names the character set beside the collation only where the first CREATE did; replaying its own
-            // text loses the word, not the meaning.
+            // MySQL names the character set beside the collation only where the first CREATE did;
+            // replaying its own text loses the word, not the meaning.
             let value = text(&row, column).replace(" CHARACTER SET utf8mb4 COLLATE ", " COLLATE ");
             self.add(format!("{} {name}: {column}", kind.to_lowercase()), value);
         }
     }
 
     fn tables(&mut self, conn: &mut Conn, database: &str) {
-        let sql = "SELECT TABLE_NAME, TABLE_TYPE FROM information_schema.TABLES WHERE TABLE_SCHEMA = ?";
-        let tables: Vec<(String, String)> = conn.exec(sql, (database,)).expect("tables can be listed");
+        let sql =
+            "SELECT TABLE_NAME, TABLE_TYPE FROM information_schema.TABLES WHERE TABLE_SCHEMA = ?";
+        let tables: Vec<(String, String)> =
+            conn.exec(sql, (database,)).expect("tables can be listed");
         for (table, kind) in tables {
             let name = quote(&[database, &table]);
             match kind.as_str() {
@@ -91,20 +102,25 @@ impl State {
 
     fn rows(&mut self, conn: &mut Conn, database: &str, table: &str, versioned: bool) {
         let name = quote(&[database, table]);
-        let mariadb = text(&one(conn, "SELECT VERSION() AS version"), "version").contains("MariaDB");
-        // MySQL's own checksum counts more than the rows: ALTER TABLE … FORCE changes it. MariaDB's of a table with generated
-        // columns may read what is not there, and then end the server.
+        let mariadb =
+            text(&one(conn, "SELECT VERSION() AS version"), "version").contains("MariaDB");
+        // MySQL's own checksum counts more than the rows: ALTER TABLE … FORCE changes it. MariaDB's
+        // of a table with generated columns may read what is not there, and then end the server.
         let definition = text(&one(conn, &format!("SHOW CREATE TABLE {name}")), "Create Table");
         if mariadb && !definition.contains(" GENERATED ALWAYS AS (") {
             let sum = one(conn, &format!("CHECKSUM TABLE {name} EXTENDED"));
             self.add(format!("table {name}: checksum"), text(&sum, "Checksum"));
         }
-        let sql =
-            "SELECT COLUMN_NAME, DATA_TYPE FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = ? AND TABLE_NAME = ?";
-        let columns: Vec<(String, String)> = conn.exec(sql, (database, table)).expect("columns can be listed");
+        let sql = "SELECT COLUMN_NAME, DATA_TYPE FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = ? AND TABLE_NAME = ?";
+        let columns: Vec<(String, String)> =
+            conn.exec(sql, (database, table)).expect("columns can be listed");
         // The text of a FLOAT has six digits of nine.
         let whole = |(column, form): &(String, String)| {
-            if form.eq_ignore_ascii_case("float") { format!("{} * 1e0", quote(&[column])) } else { quote(&[column]) }
+            if form.eq_ignore_ascii_case("float") {
+                format!("{} * 1e0", quote(&[column]))
+            } else {
+                quote(&[column])
+            }
         };
         let mut columns: Vec<String> = columns.iter().map(whole).collect();
         columns.sort();
@@ -122,16 +138,19 @@ impl State {
     }
 
     fn code(&mut self, conn: &mut Conn, database: &str) {
-        let created = ["sql_mode", "character_set_client", "collation_connection", "Database Collation"];
+        let created =
+            ["sql_mode", "character_set_client", "collation_connection", "Database Collation"];
         let with = |first: &'static str| [&[first][..], &created].concat();
         let sql = "SELECT TRIGGER_NAME, ACTION_ORDER FROM information_schema.TRIGGERS WHERE TRIGGER_SCHEMA = ?";
-        let triggers: Vec<(String, u64)> = conn.exec(sql, (database,)).expect("triggers can be listed");
+        let triggers: Vec<(String, u64)> =
+            conn.exec(sql, (database,)).expect("triggers can be listed");
         for (trigger, order) in triggers {
             self.show(conn, "TRIGGER", &[database, &trigger], &with("SQL Original Statement"));
             self.add(format!("trigger {}: order", quote(&[database, &trigger])), order.to_string());
         }
         let sql = "SELECT ROUTINE_NAME, ROUTINE_TYPE FROM information_schema.ROUTINES WHERE ROUTINE_SCHEMA = ?";
-        let routines: Vec<(String, String)> = conn.exec(sql, (database,)).expect("routines can be listed");
+        let routines: Vec<(String, String)> =
+            conn.exec(sql, (database,)).expect("routines can be listed");
         for (routine, kind) in routines {
             let shown = match kind.as_str() {
                 "FUNCTION" => "Create Function",
@@ -145,14 +164,20 @@ impl State {
         let sql = "SELECT EVENT_NAME FROM information_schema.EVENTS WHERE EVENT_SCHEMA = ?";
         let events: Vec<String> = conn.exec(sql, (database,)).expect("events can be listed");
         for event in events {
-            self.show(conn, "EVENT", &[database, &event], &[&["time_zone"][..], &with("Create Event")].concat());
+            self.show(
+                conn,
+                "EVENT",
+                &[database, &event],
+                &[&["time_zone"][..], &with("Create Event")].concat(),
+            );
         }
     }
 }
 
 /// A name with each part between backticks.
 fn quote(name: &[&str]) -> String {
-    let quoted: Vec<String> = name.iter().map(|part| format!("`{}`", part.replace('`', "``"))).collect();
+    let quoted: Vec<String> =
+        name.iter().map(|part| format!("`{}`", part.replace('`', "``"))).collect();
     quoted.join(".")
 }
 
@@ -165,7 +190,9 @@ fn text(row: &Row, column: &str) -> String {
     let index = row.columns_ref().iter().position(|c| c.name_str() == column);
     match index.and_then(|i| row.as_ref(i)) {
         Some(Value::Bytes(bytes)) => String::from_utf8_lossy(bytes).into_owned(),
-        Some(Value::NULL) => panic!("{column} is NULL: a right is missing, or the object is broken"),
+        Some(Value::NULL) => {
+            panic!("{column} is NULL: a right is missing, or the object is broken")
+        }
         Some(value) => value.as_sql(true),
         None => panic!("no column {column}"),
     }
@@ -193,14 +220,23 @@ mod tests {
     /// Changes, one of each kind of object at least, and the objects that must then differ.
     const CHANGES: [(&str, &[&str]); 19] = [
         ("ALTER DATABASE crm COLLATE latin1_bin", &["database `crm`"]),
-        ("INSERT INTO shop.visit VALUES (1, '2024-05-05 10:00:00.001', 'door')", &["table `shop`.`visit`"]),
-        ("UPDATE shop.visit SET how = 'Door' WHERE how = 'door' LIMIT 1", &["table `shop`.`visit`"]),
+        (
+            "INSERT INTO shop.visit VALUES (1, '2024-05-05 10:00:00.001', 'door')",
+            &["table `shop`.`visit`"],
+        ),
+        (
+            "UPDATE shop.visit SET how = 'Door' WHERE how = 'door' LIMIT 1",
+            &["table `shop`.`visit`"],
+        ),
         ("UPDATE shop.everything SET hidden = 4 WHERE id = 2", &["table `shop`.`everything`"]),
         ("UPDATE crm.archive SET note = '' WHERE id = 2", &["table `crm`.`archive`"]),
         ("ALTER TABLE shop.hold AUTO_INCREMENT = 78", &["table `shop`.`hold`"]),
         ("ALTER TABLE shop.loan DROP FOREIGN KEY loan_staff", &["table `shop`.`loan`"]),
         ("CREATE TABLE void.fresh (a INT)", &["table `void`.`fresh`"]),
-        ("ALTER VIEW shop.z_open AS SELECT id, copy, customer, lent FROM shop.loan", &["view `shop`.`z_open`"]),
+        (
+            "ALTER VIEW shop.z_open AS SELECT id, copy, customer, lent FROM shop.loan",
+            &["view `shop`.`z_open`"],
+        ),
         (
             "DROP TRIGGER shop.title_c",
             &["trigger `shop`.`title_a`", "trigger `shop`.`title_b`", "trigger `shop`.`title_c`"],
@@ -209,7 +245,10 @@ mod tests {
         ("DROP FUNCTION shop.`odd ``name`` ção`", &["function `shop`.`odd ``name`` ção`"]),
         ("ALTER PROCEDURE shop.close_loans COMMENT 'new'", &["procedure `shop`.`close_loans`"]),
         ("ALTER EVENT shop.tidy DISABLE", &["event `shop`.`tidy`"]),
-        ("ALTER EVENT shop.tidy RENAME TO void.tidy", &["event `shop`.`tidy`", "event `void`.`tidy`"]),
+        (
+            "ALTER EVENT shop.tidy RENAME TO void.tidy",
+            &["event `shop`.`tidy`", "event `void`.`tidy`"],
+        ),
         (
             "ALTER DEFINER = root@localhost EVENT shop.`sleeping \"event\"` DISABLE",
             &["event `shop`.`sleeping \"event\"`"],
@@ -241,10 +280,15 @@ mod tests {
                 conn.query_drop(change).unwrap_or_else(|e| panic!("{brand:?}: {e}: {change}"));
                 let after = State::of(&mut conn, &DATABASES);
                 let changed = before.differences(&after);
-                let object =
-                    |fact: &String| fact.lines().next()?.rsplit_once(": ").map(|(object, _)| object.to_owned());
+                let object = |fact: &String| {
+                    fact.lines().next()?.rsplit_once(": ").map(|(object, _)| object.to_owned())
+                };
                 let objects: BTreeSet<String> = changed.iter().filter_map(object).collect();
-                assert_eq!(objects.iter().collect::<Vec<_>>(), *expected, "after {change} on {brand:?}: {changed:#?}");
+                assert_eq!(
+                    objects.iter().collect::<Vec<_>>(),
+                    *expected,
+                    "after {change} on {brand:?}: {changed:#?}"
+                );
                 before = after;
             }
         }
@@ -254,7 +298,10 @@ mod tests {
     fn a_difference_shows_what_was_and_what_is() {
         let state = |fact: &str| State([("table `a`: rows".to_owned(), fact.to_owned())].into());
         assert_eq!(state("1").differences(&state("2")), ["table `a`: rows\n  - 1\n  + 2"]);
-        assert_eq!(State::default().differences(&state("2")), ["table `a`: rows\n  - (missing)\n  + 2"]);
+        assert_eq!(
+            State::default().differences(&state("2")),
+            ["table `a`: rows\n  - (missing)\n  + 2"]
+        );
         assert!(state("1").differences(&state("1")).is_empty());
     }
 }

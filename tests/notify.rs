@@ -44,8 +44,9 @@ fn mail_sink() -> (u16, JoinHandle<String>) {
 fn web_sink(requests: usize) -> (u16, JoinHandle<Vec<(String, String)>>) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let port = listener.local_addr().expect("an address").port();
-    let sink =
-        std::thread::spawn(move || (0..requests).map(|_| take(listener.accept().expect("a caller").0)).collect());
+    let sink = std::thread::spawn(move || {
+        (0..requests).map(|_| take(listener.accept().expect("a caller").0)).collect()
+    });
     (port, sink)
 }
 
@@ -95,14 +96,18 @@ fn a_letter_has_the_seeds_subject_the_summary_and_the_log() {
     assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
     let letter = sink.join().expect("a sink");
     assert!(letter.contains("Subject: Rotina de backup "), "{letter}");
-    assert!(letter.contains("To: dba@example.com") && letter.contains("Resultado: Sucesso (1)"), "{letter}");
+    assert!(
+        letter.contains("To: dba@example.com") && letter.contains("Resultado: Sucesso (1)"),
+        "{letter}"
+    );
     assert!(letter.contains("filename=\"backup_script.log\""), "{letter}");
 }
 
 #[test]
 fn a_mail_that_can_not_be_sent_is_an_alert_and_the_backup_stands() {
     let home = tempfile::tempdir().expect("a folder");
-    let gone = TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("an address").port();
+    let gone =
+        TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("an address").port();
     let notify = format!(
         "mail host=\"127.0.0.1\" port={gone} tls=#false from=\"vex@example.com\"\nnotify {{ email to=\"dba@example.com\" }}"
     );
@@ -126,7 +131,11 @@ fn pings_and_webhooks_say_how_it_went_and_never_show_their_address() {
     assert_eq!((good.status.code(), bad.status.code()), (Some(0), Some(1)));
     let heard = sink.join().expect("a sink");
     let lines: Vec<&str> = heard.iter().map(|(line, _)| line.as_str()).collect();
-    let expected = ["GET /CANARY-PING HTTP/1.1", "GET /CANARY-PING/fail HTTP/1.1", "POST /CANARY-HOOK HTTP/1.1"];
+    let expected = [
+        "GET /CANARY-PING HTTP/1.1",
+        "GET /CANARY-PING/fail HTTP/1.1",
+        "POST /CANARY-HOOK HTTP/1.1",
+    ];
     assert_eq!(lines, expected);
     let body: serde_json::Value = serde_json::from_str(&heard[2].1).expect("JSON");
     assert_eq!((body["verdict"].as_str(), body["job"].as_str()), (Some("error"), Some("j")));

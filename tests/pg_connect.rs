@@ -3,7 +3,10 @@
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair};
+use rcgen::{
+    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa,
+    KeyPair,
+};
 
 use crate::servers::{Pg, PgServer};
 use crate::space::{Ran, Space};
@@ -25,7 +28,8 @@ impl Ca {
     fn issue(&self, name: &str, subject: &str) -> (String, String) {
         let mut params = CertificateParams::new([name.to_owned()]).unwrap();
         params.distinguished_name.push(DnType::CommonName, subject);
-        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
+        params.extended_key_usages =
+            vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
         let key = KeyPair::generate().unwrap();
         (params.signed_by(&key, &self.0).unwrap().pem(), key.serialize_pem())
     }
@@ -37,7 +41,9 @@ impl Ca {
 
 /// A job that asks the server `erp`; `fields` say where it is.
 fn space(fields: &str) -> Space {
-    Space::new().job(&format!("sources {{ postgres \"erp\" {{ {fields} }} }}\njob \"j\" {{ vacuum \"erp\" }}\n"))
+    Space::new().job(&format!(
+        "sources {{ postgres \"erp\" {{ {fields} }} }}\njob \"j\" {{ vacuum \"erp\" }}\n"
+    ))
 }
 
 /// The plan, which asks the server; no secret is in it.
@@ -73,19 +79,29 @@ fn a_private_ca_is_believed_for_the_name_in_the_certificate_only() {
             other.write(&space.path("other.pem"));
             space
         };
-        for fields in ["ca \"ca.pem\"", "tls \"verify-full\"; ca \"ca.pem\"", "tls \"verify-ca\"; ca \"ca.pem\""] {
+        for fields in [
+            "ca \"ca.pem\"",
+            "tls \"verify-full\"; ca \"ca.pem\"",
+            "tls \"verify-ca\"; ca \"ca.pem\"",
+        ] {
             plan(&space(&good, fields), 0);
         }
-        for fields in ["tls \"verify-ca\"; ca \"ca.pem\"", "tls \"require\"", "tls \"require\"; ca \"other.pem\""] {
+        for fields in [
+            "tls \"verify-ca\"; ca \"ca.pem\"",
+            "tls \"require\"",
+            "tls \"require\"; ca \"other.pem\"",
+        ] {
             plan(&space(&named, fields), 0);
         }
         refused(
             &space(&named, "tls \"verify-full\"; ca \"ca.pem\""),
             &["certificate not valid for name", "127.0.0.1", "wants the host's name"],
         );
-        for fields in
-            ["tls \"verify-full\"; ca \"other.pem\"", "tls \"verify-ca\"; ca \"other.pem\"", "tls \"verify-full\""]
-        {
+        for fields in [
+            "tls \"verify-full\"; ca \"other.pem\"",
+            "tls \"verify-ca\"; ca \"other.pem\"",
+            "tls \"verify-full\"",
+        ] {
             refused(&space(&good, fields), &["UnknownIssuer", "`ca` names"]);
         }
         // On this machine, in the clear: the server does not want that.
@@ -111,10 +127,14 @@ fn an_own_certificate_is_shown_to_a_server_that_asks_for_one() {
         let root = folder.path().join("clients.pem");
         ca.write(&root);
         let (certificate, key) = ca.issue("127.0.0.1", "a server");
-        let setup = version.setup().tls(&certificate, &key).hba("hostssl all all 127.0.0.1/32 cert");
+        let setup =
+            version.setup().tls(&certificate, &key).hba("hostssl all all 127.0.0.1/32 cert");
         let server = setup.setting(&format!("ssl_ca_file={}", root.display())).start();
         let space = |own: &str, fields: &str| {
-            let space = space(&format!("host \"127.0.0.1\"; port {}; ca \"ca.pem\"; {fields}", server.port));
+            let space = space(&format!(
+                "host \"127.0.0.1\"; port {}; ca \"ca.pem\"; {fields}",
+                server.port
+            ));
             let (certificate, key) = ca.issue("client", own);
             ca.write(&space.path("ca.pem"));
             std::fs::write(space.path("own.pem"), certificate).unwrap();
@@ -122,7 +142,10 @@ fn an_own_certificate_is_shown_to_a_server_that_asks_for_one() {
             space
         };
         plan(&space("postgres", "cert \"own.pem\"; key \"own.key\""), 0);
-        refused(&space("somebody", "cert \"own.pem\"; key \"own.key\""), &["certificate authentication failed"]);
+        refused(
+            &space("somebody", "cert \"own.pem\"; key \"own.key\""),
+            &["certificate authentication failed"],
+        );
         refused(&space("postgres", ""), &["client certificate"]);
     }
 }
@@ -134,11 +157,15 @@ fn a_scram_password_is_needed_and_never_shown() {
         let (certificate, key) = ca.issue("127.0.0.1", "a server");
         let server = version.setup().scram(PASSWORD).tls(&certificate, &key).start();
         for (tls, word) in [("ca \"ca.pem\"", PASSWORD), ("tls \"off\"", PASSWORD)] {
-            let space = space(&format!("host \"127.0.0.1\"; port {}; {tls}; password (env)\"PW\"", server.port));
+            let space = space(&format!(
+                "host \"127.0.0.1\"; port {}; {tls}; password (env)\"PW\"",
+                server.port
+            ));
             ca.write(&space.path("ca.pem"));
             plan(&space.env("PW", word), 0);
         }
-        let space = |fields: &str| space(&format!("host \"127.0.0.1\"; port {}; {fields}", server.port));
+        let space =
+            |fields: &str| space(&format!("host \"127.0.0.1\"; port {}; {fields}", server.port));
         let wrong = space("password (env)\"PW\"").env("PW", "CANARY-wrong");
         refused(&wrong, &["password authentication failed for user \"postgres\"", "pg_hba.conf"]);
         refused(&space(""), &["password"]);
@@ -150,7 +177,10 @@ fn a_scram_password_is_needed_and_never_shown() {
 fn the_password_file_is_read_when_only_its_owner_can() {
     let server = Pg::V17.setup().scram(PASSWORD).start();
     let space = space(&format!("host \"127.0.0.1\"; port {}", server.port));
-    let line = format!("# mine\nother:*:*:*:CANARY-other\n127.0.0.1:{}:*:postgres:{PASSWORD}\n", server.port);
+    let line = format!(
+        "# mine\nother:*:*:*:CANARY-other\n127.0.0.1:{}:*:postgres:{PASSWORD}\n",
+        server.port
+    );
     let file = space.secret(".pgpass", &line);
     let home = space.path("").display().to_string();
     let space = space.env("HOME", home);
@@ -204,9 +234,15 @@ fn of_several_hosts_the_one_that_answers_and_has_the_role_is_taken() {
         let folder = tempfile::tempdir().unwrap();
         let data = folder.path().join("data");
         primary.run("pg_basebackup", &["-D", data.to_str().unwrap(), "-R", "-c", "fast"]);
-        let standby =
-            version.setup().on(&data).hba("host all all 127.0.0.0/8 trust").at("127.0.0.2", primary.port).start();
-        let space = |hosts: &str, rest: &str| space(&format!("host {hosts}; port {}; {rest}", primary.port));
+        let standby = version
+            .setup()
+            .on(&data)
+            .hba("host all all 127.0.0.0/8 trust")
+            .at("127.0.0.2", primary.port)
+            .start();
+        let space = |hosts: &str, rest: &str| {
+            space(&format!("host {hosts}; port {}; {rest}", primary.port))
+        };
         let standby_first = "\"127.0.0.2\" \"127.0.0.1\"";
         plan(&space(standby_first, "session \"primary\""), 0);
         refused(&space(standby_first, ""), &["is a standby"]);

@@ -1,4 +1,5 @@
-//! `vex doctor` against real PostgreSQL servers: what it says is needed is enough, and what would go wrong is named.
+//! `vex doctor` against real PostgreSQL servers: what it says is needed is enough, and what would
+//! go wrong is named.
 
 use std::collections::BTreeSet;
 
@@ -27,7 +28,11 @@ fn space(server: &PgServer, user: &str, fields: &str, steps: &str) -> Space {
     let password = space.secret("pw", PASSWORD);
     let tools = format!("tools {{ postgres \"{}\" }}\n", server.version.programs().display());
     std::fs::write(space.path("vex.kdl"), tools).unwrap();
-    let stores = if steps.contains("send") { "stores { dir \"local\" path=\"store\" { keep last=3 } }" } else { "" };
+    let stores = if steps.contains("send") {
+        "stores { dir \"local\" path=\"store\" { keep last=3 } }"
+    } else {
+        ""
+    };
     let job = format!(
         "sources {{ postgres \"db\" host=\"127.0.0.1\" port={} user=\"{user}\" {{ password (file)\"{}\"; databases \"erp\"; {fields} }} }}\n\
          {stores}\njob \"j\" {{ {steps} }}\n",
@@ -43,7 +48,12 @@ const DUMP: &str = "dump \"db\" { send \"local\"; verify \"local\" }";
 #[track_caller]
 fn doctor(space: &Space, code: i32) -> Vec<Value> {
     let ran = space.run(&["doctor", "job.kdl", "--format", "json"]).expect(code);
-    assert!(!ran.stdout.contains("CANARY") && !ran.stderr.contains("CANARY"), "{}{}", ran.stdout, ran.stderr);
+    assert!(
+        !ran.stdout.contains("CANARY") && !ran.stderr.contains("CANARY"),
+        "{}{}",
+        ran.stdout,
+        ran.stderr
+    );
     ran.json()
 }
 
@@ -59,14 +69,22 @@ fn said(lines: &[Value], looked: &str) -> String {
     let found: Vec<String> = lines
         .iter()
         .filter(|l| l["name"] == "db" && l["looked"] == looked)
-        .map(|l| format!("{} {} {}", word(l, "grade"), word(l, "found"), l["advice"].as_str().unwrap_or_default()))
+        .map(|l| {
+            format!(
+                "{} {} {}",
+                word(l, "grade"),
+                word(l, "found"),
+                l["advice"].as_str().unwrap_or_default()
+            )
+        })
         .collect();
     assert!(!found.is_empty(), "nothing of {looked} in {lines:?}");
     found.join("\n")
 }
 
 #[test]
-fn a_user_with_exactly_what_doctor_says_makes_a_whole_dump_and_each_privilege_that_is_taken_is_named() {
+fn a_user_with_exactly_what_doctor_says_makes_a_whole_dump_and_each_privilege_that_is_taken_is_named()
+ {
     for version in Pg::ALL {
         let server = version.setup().scram(PASSWORD).start();
         furnish(&server);
@@ -109,18 +127,32 @@ fn a_healthy_server_has_one_line_for_each_thing_and_nothing_to_repair() {
         assert!(said(&lines, "databases").starts_with("ok erp (2 tables, about"));
         let major = if version == Pg::V15 { "ok pg_dump 15" } else { "ok pg_dump 17" };
         assert!(said(&lines, "pg_dump").starts_with(major));
-        assert!(said(&lines, "connections").ends_with("the dump takes 7 "), "{}", said(&lines, "connections"));
-        assert!(said(&lines, "locks").starts_with("ok a dump takes 4, the server has room for about 6400"));
+        assert!(
+            said(&lines, "connections").ends_with("the dump takes 7 "),
+            "{}",
+            said(&lines, "connections")
+        );
+        assert!(
+            said(&lines, "locks")
+                .starts_with("ok a dump takes 4, the server has room for about 6400")
+        );
         assert!(said(&lines, "transactions").starts_with("ok none is open"));
-        assert!(said(&lines, "WAL").starts_with("ok wal_level replica, archive_mode off, full_page_writes on"));
+        assert!(
+            said(&lines, "WAL")
+                .starts_with("ok wal_level replica, archive_mode off, full_page_writes on")
+        );
         assert!(said(&lines, "replication").starts_with("ok a primary"));
     }
 }
 
 #[test]
 fn too_few_connections_and_locks_are_named_with_the_setting() {
-    let server =
-        Pg::V15.start(&["max_connections=8", "max_locks_per_transaction=10", "wal_level=minimal", "max_wal_senders=0"]);
+    let server = Pg::V15.start(&[
+        "max_connections=8",
+        "max_locks_per_transaction=10",
+        "wal_level=minimal",
+        "max_wal_senders=0",
+    ]);
     server.sql("postgres", "CREATE DATABASE erp");
     let tables: String = (0..60).map(|n| format!("CREATE UNLOGGED TABLE t{n} (a int);")).collect();
     for part in tables.split_inclusive(';') {
@@ -128,10 +160,14 @@ fn too_few_connections_and_locks_are_named_with_the_setting() {
     }
     let lines = doctor(&space(&server, "postgres", "", DUMP), 0);
     assert!(
-        said(&lines, "connections").starts_with("alert 0 of 8 are in use, 3 are kept for superusers; the dump takes 7")
+        said(&lines, "connections")
+            .starts_with("alert 0 of 8 are in use, 3 are kept for superusers; the dump takes 7")
     );
     let locks = said(&lines, "locks");
-    assert!(locks.starts_with("alert a dump takes 120, the server has room for about 80"), "{locks}");
+    assert!(
+        locks.starts_with("alert a dump takes 120, the server has room for about 80"),
+        "{locks}"
+    );
     assert!(locks.contains("max_locks_per_transaction=19 or more"), "{locks}");
     assert!(said(&lines, "WAL").starts_with("alert wal_level minimal"));
     assert!(said(&lines, "tables").starts_with("ok erp.public.t0 and 59 more: unlogged"));
@@ -147,7 +183,8 @@ fn a_table_that_somebody_keeps_everybody_off_is_named() {
         held.batch_execute("LOCK TABLE guarded IN ACCESS EXCLUSIVE MODE").unwrap();
         let found = said(&doctor(&space(&server, "postgres", "", DUMP), 0), "locks held");
         assert!(
-            found.starts_with("alert connection ") && found.contains("keeps everybody off erp.public.guarded"),
+            found.starts_with("alert connection ")
+                && found.contains("keeps everybody off erp.public.guarded"),
             "{found}"
         );
     }
@@ -166,12 +203,21 @@ fn a_standby_is_told_from_a_primary_and_can_not_be_written_to() {
         let lines = doctor(&space(&standby, "postgres", "", DUMP), 0);
         let found = said(&lines, "replication");
         assert!(
-            found.starts_with("alert a standby, hot_standby_feedback off, max_standby_streaming_delay 30s"),
+            found.starts_with(
+                "alert a standby, hot_standby_feedback off, max_standby_streaming_delay 30s"
+            ),
             "{found}"
         );
-        assert!(said(&lines, "tables").starts_with("alert erp.public.quick: unlogged; a standby can't read it"));
-        let found = said(&doctor(&space(&standby, "postgres", "", "vacuum \"db\""), 1), "replication");
-        assert!(found.starts_with("error a standby: nothing can be written to it Name the primary"), "{found}");
+        assert!(
+            said(&lines, "tables")
+                .starts_with("alert erp.public.quick: unlogged; a standby can't read it")
+        );
+        let found =
+            said(&doctor(&space(&standby, "postgres", "", "vacuum \"db\""), 1), "replication");
+        assert!(
+            found.starts_with("error a standby: nothing can be written to it Name the primary"),
+            "{found}"
+        );
     }
 }
 
@@ -197,7 +243,10 @@ fn a_server_that_is_down_and_a_database_that_is_closed_are_lines_of_their_own() 
     let server = Pg::V17.setup().scram(PASSWORD).hba("host erp all all reject").start();
     furnish(&server);
     let lines = doctor(&space(&server, "exact one", "", DUMP), 1);
-    assert!(said(&lines, "database erp").starts_with("error pg_hba.conf rejects connection"), "{lines:?}");
+    assert!(
+        said(&lines, "database erp").starts_with("error pg_hba.conf rejects connection"),
+        "{lines:?}"
+    );
     assert!(said(&lines, "version").starts_with("ok PostgreSQL 17."));
     let mut server = server;
     server.stop();

@@ -1,4 +1,5 @@
-//! The files of real PostgreSQL servers: taken under load, brought back by one command, and checked by PostgreSQL.
+//! The files of real PostgreSQL servers: taken under load, brought back by one command, and checked
+//! by PostgreSQL.
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
@@ -31,7 +32,8 @@ pub fn job(server: &PgServer, source: &str, steps: &str) -> Space {
 }
 
 fn site(space: &Space, programs: &Path) {
-    fs::write(space.path("vex.kdl"), format!("tools {{ postgres \"{}\" }}\n", programs.display())).expect("written");
+    fs::write(space.path("vex.kdl"), format!("tools {{ postgres \"{}\" }}\n", programs.display()))
+        .expect("written");
 }
 
 pub fn by_socket(server: &PgServer) -> String {
@@ -51,11 +53,17 @@ pub struct Restored {
 impl Restored {
     pub fn client(&self) -> Client {
         let mut config = postgres::Config::new();
-        config.host_path(&self.socket).port(self.port).user("postgres").connect(NoTls).expect("the server answers")
+        config
+            .host_path(&self.socket)
+            .port(self.port)
+            .user("postgres")
+            .connect(NoTls)
+            .expect("the server answers")
     }
 
     pub fn value(&self, query: &str) -> String {
-        let row = self.client().query_one(&format!("SELECT ({query})::text"), &[]).expect("an answer");
+        let row =
+            self.client().query_one(&format!("SELECT ({query})::text"), &[]).expect("an answer");
         row.get::<_, Option<String>>(0).unwrap_or_default()
     }
 
@@ -63,7 +71,13 @@ impl Restored {
     #[track_caller]
     pub fn amcheck(&self) {
         let output = Command::new(self.version.bin("pg_amcheck"))
-            .args(["--all", "--install-missing", "--heapallindexed", "--username=postgres", "--port"])
+            .args([
+                "--all",
+                "--install-missing",
+                "--heapallindexed",
+                "--username=postgres",
+                "--port",
+            ])
             .arg(self.port.to_string())
             .arg("--host")
             .arg(&self.socket)
@@ -105,7 +119,8 @@ pub fn bring_back(space: &Space, server: &PgServer, data: &Path, more: &[&str]) 
 pub fn own_folder(server: &PgServer, path: &Path) {
     fs::create_dir(path).expect("made");
     let owner = fs::metadata(server.data()).expect("there");
-    std::os::unix::fs::chown(path, Some(owner.uid()), Some(owner.gid())).expect("it is ours to give");
+    std::os::unix::fs::chown(path, Some(owner.uid()), Some(owner.gid()))
+        .expect("it is ours to give");
 }
 
 /// Whose a new data directory is, where we may choose.
@@ -118,10 +133,15 @@ fn a_cluster_under_load_comes_back_by_one_command_and_is_whole() {
     for version in Pg::ALL {
         let server = version.start(&[]);
         server.run("pgbench", &["-i", "-s", "3", "-q", "postgres"]);
-        let mut load =
-            server.command("pgbench").args(["-c", "2", "-T", "60", "postgres"]).stdout(Stdio::null()).spawn().unwrap();
+        let mut load = server
+            .command("pgbench")
+            .args(["-c", "2", "-T", "60", "postgres"])
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
         let before: u64 = until("the load runs", || {
-            let done = server.value("postgres", "SELECT count(*) FROM pgbench_history")?.parse().ok()?;
+            let done =
+                server.value("postgres", "SELECT count(*) FROM pgbench_history")?.parse().ok()?;
             (done > 50).then_some(done)
         });
         let space = job(&server, &by_socket(&server), STEPS);
@@ -137,16 +157,23 @@ fn a_cluster_under_load_comes_back_by_one_command_and_is_whole() {
 
         let folder = open_folder();
         let (restored, ran) = bring_back(&space, &server, &folder.path().join("data"), &[]);
-        for claim in ["needs WAL 0/", "pg_verifybackup: every file", "its log has no ERROR, FATAL or PANIC"] {
+        for claim in
+            ["needs WAL 0/", "pg_verifybackup: every file", "its log has no ERROR, FATAL or PANIC"]
+        {
             assert!(ran.stdout.contains(claim), "{claim}: {}", ran.stdout);
         }
         let sums = "SELECT (SELECT sum(delta) FROM pgbench_history) IS NOT DISTINCT FROM (SELECT sum(abalance) FROM pgbench_accounts) \
                     AND (SELECT sum(bbalance) FROM pgbench_branches) = (SELECT sum(tbalance) FROM pgbench_tellers)";
         assert_eq!(restored.value(sums), "true");
-        assert!(restored.value("SELECT count(*) FROM pgbench_history").parse::<u64>().unwrap() >= before);
+        assert!(
+            restored.value("SELECT count(*) FROM pgbench_history").parse::<u64>().unwrap()
+                >= before
+        );
         assert_eq!(restored.value("SELECT to_regclass('too_late')"), "");
         restored.amcheck();
-        let mode = |name: &str| fs::metadata(restored.data.join(name)).unwrap().permissions().mode() & 0o777;
+        let mode = |name: &str| {
+            fs::metadata(restored.data.join(name)).unwrap().permissions().mode() & 0o777
+        };
         assert_eq!([mode(""), mode("base"), mode("PG_VERSION")], [0o700, 0o700, 0o600]);
     }
 }
@@ -160,8 +187,13 @@ fn a_server_that_runs_is_refused_or_stopped_and_its_data_is_moved_aside() {
     server.sql("postgres", "DROP TABLE kept");
     let into = format!("pgdata:{}", server.data().display());
     let before = files(server.data()).len();
-    let plan = space.run(&["restore", "job.kdl", "erp-physical", "--into", &into, "--dry-run"]).expect(0);
-    assert!(plan.stdout.contains(&format!("! a server runs in {}", server.data().display())), "{}", plan.stdout);
+    let plan =
+        space.run(&["restore", "job.kdl", "erp-physical", "--into", &into, "--dry-run"]).expect(0);
+    assert!(
+        plan.stdout.contains(&format!("! a server runs in {}", server.data().display())),
+        "{}",
+        plan.stdout
+    );
     let refused = space.run(&["restore", "job.kdl", "erp-physical", "--into", &into]).expect(1);
     for claim in ["a server runs there", "systemctl stop postgresql", "--stop"] {
         assert!(refused.stderr.contains(claim), "{claim}: {}", refused.stderr);
@@ -192,22 +224,34 @@ fn tablespaces_come_back_elsewhere_or_where_they_were() {
         [&old, &new].iter().for_each(|path| own_folder(&server, path));
         server.sql("postgres", &format!("CREATE TABLESPACE fast LOCATION '{}'", old.display()));
         server.sql("postgres", "CREATE TABLE t (a int PRIMARY KEY USING INDEX TABLESPACE fast) TABLESPACE fast; INSERT INTO t SELECT generate_series(1, 9999)");
-        let space = job(&server, &by_socket(&server), r#"physical "erp" { send "nas"; verify "nas" unpack=#true }"#);
+        let space = job(
+            &server,
+            &by_socket(&server),
+            r#"physical "erp" { send "nas"; verify "nas" unpack=#true }"#,
+        );
         let ran = space.back_up();
         assert!(
-            ran.stdout.contains("proven in nas: restored") || ran.stderr.contains("proven in nas: restored"),
+            ran.stdout.contains("proven in nas: restored")
+                || ran.stderr.contains("proven in nas: restored"),
             "{ran:?}"
         );
         server.sql("postgres", "DELETE FROM t");
         let map = format!("{}={}", old.display(), new.display());
-        let (restored, _) = bring_back(&space, &server, &folder.path().join("one"), &["--tablespace", &map]);
+        let (restored, _) =
+            bring_back(&space, &server, &folder.path().join("one"), &["--tablespace", &map]);
         assert_eq!(restored.value("SELECT count(*) FROM t"), "9999");
         assert_eq!(
-            restored.value("SELECT pg_tablespace_location(oid) FROM pg_tablespace WHERE spcname = 'fast'"),
+            restored.value(
+                "SELECT pg_tablespace_location(oid) FROM pg_tablespace WHERE spcname = 'fast'"
+            ),
             new.display().to_string()
         );
         restored.amcheck();
-        assert_eq!(server.value("postgres", "SELECT count(*) FROM t").as_deref(), Some("0"), "the old one lives on");
+        assert_eq!(
+            server.value("postgres", "SELECT count(*) FROM t").as_deref(),
+            Some("0"),
+            "the old one lives on"
+        );
         drop(restored);
         let mut server = server;
         server.stop();
@@ -243,7 +287,8 @@ fn configuration_outside_of_the_data_directory_comes_along() {
         let (restored, ran) = bring_back(&space, &server, &folder.path().join("data"), &[]);
         assert_eq!(restored.value("SELECT current_setting('work_mem')"), "7MB", "{}", ran.stdout);
         let beside = fs::read_dir(folder.path()).unwrap().map(|e| e.unwrap().path());
-        let beside: Vec<PathBuf> = beside.filter(|p| p.to_string_lossy().contains("data.config-")).collect();
+        let beside: Vec<PathBuf> =
+            beside.filter(|p| p.to_string_lossy().contains("data.config-")).collect();
         for (name, text) in all {
             assert_eq!(fs::read_to_string(beside[0].join(name)).unwrap(), text, "{name}");
         }
@@ -255,17 +300,24 @@ fn configuration_that_may_not_be_read_is_named() {
     let server = Pg::V15.start(&[]);
     server.sql("postgres", "CREATE ROLE copier LOGIN REPLICATION");
     let space = job(&server, &by_socket(&server), STEPS);
-    let text = fs::read_to_string(space.path("job.kdl")).unwrap().replace("user=\"postgres\"", "user=\"copier\"");
+    let text = fs::read_to_string(space.path("job.kdl"))
+        .unwrap()
+        .replace("user=\"postgres\"", "user=\"copier\"");
     let space = space.job(&text);
     let ran = space.run(&["run", "job.kdl"]).expect(0);
     assert!(ran.stderr.contains("Alerta") || ran.stdout.contains("Alerta"), "{ran:?}");
     let said = format!("{}{}", ran.stdout, ran.stderr);
-    for claim in ["not included: hba_file: the role copier may not see where it is", "pg_read_all_settings"] {
+    for claim in
+        ["not included: hba_file: the role copier may not see where it is", "pg_read_all_settings"]
+    {
         assert!(said.contains(claim), "{claim}: {said}");
     }
     server.sql("postgres", "ALTER ROLE copier NOREPLICATION");
     let ran = space.run(&["run", "job.kdl"]).expect(1);
-    assert!(format!("{}{}", ran.stdout, ran.stderr).contains("ALTER ROLE \"copier\" REPLICATION"), "{ran:?}");
+    assert!(
+        format!("{}{}", ran.stdout, ran.stderr).contains("ALTER ROLE \"copier\" REPLICATION"),
+        "{ran:?}"
+    );
 }
 
 #[test]
@@ -283,7 +335,8 @@ fn a_program_that_is_killed_leaves_no_artifact() {
     let steps = r#"physical "erp" rate="1MiB" { send "nas"; verify "nas" }"#;
     let space = job(&server, &by_socket(&server), steps);
     let running = space.start(&["run", "job.kdl"]);
-    let child = until("pg_basebackup runs", || child_of(running.0.id(), "pg_basebackup", "--format=tar"));
+    let child =
+        until("pg_basebackup runs", || child_of(running.0.id(), "pg_basebackup", "--format=tar"));
     until("bytes came", || {
         let counts = fs::read_to_string(format!("/proc/{child}/io")).unwrap();
         let written = counts.lines().find_map(|l| l.strip_prefix("wchar: ")?.parse::<u64>().ok());
@@ -293,7 +346,10 @@ fn a_program_that_is_killed_leaves_no_artifact() {
     assert_eq!(running.ends_soon(), 1);
     assert_eq!(space.list().len(), 0);
     assert_eq!(files(&space.path("nas")).len(), 0, "nothing that looks like a backup");
-    assert_eq!(server.value("postgres", "SELECT count(*) FROM pg_replication_slots").as_deref(), Some("0"));
+    assert_eq!(
+        server.value("postgres", "SELECT count(*) FROM pg_replication_slots").as_deref(),
+        Some("0")
+    );
 }
 
 /// A child of a process that runs a program with a word.
@@ -301,7 +357,8 @@ fn child_of(parent: u32, program: &str, word: &str) -> Option<u32> {
     for entry in fs::read_dir("/proc").unwrap().flatten() {
         let Ok(pid) = entry.file_name().to_string_lossy().parse::<u32>() else { continue };
         let stat = fs::read_to_string(entry.path().join("stat")).unwrap_or_default();
-        let ours = stat.rsplit(')').next().and_then(|rest| rest.split_whitespace().nth(1)) == Some(&parent.to_string());
+        let ours = stat.rsplit(')').next().and_then(|rest| rest.split_whitespace().nth(1))
+            == Some(&parent.to_string());
         let line = fs::read(entry.path().join("cmdline")).unwrap_or_default();
         let line = String::from_utf8_lossy(&line).into_owned();
         if ours && line.contains(program) && line.contains(word) {
@@ -314,17 +371,24 @@ fn child_of(parent: u32, program: &str, word: &str) -> Option<u32> {
 #[test]
 fn the_password_is_in_no_word_and_no_log() {
     let server = Pg::V15.setup().scram("CANARY-files").start();
-    let space = job(&server, "host=\"127.0.0.1\" { password (env)\"SECRET\" }", STEPS).env("SECRET", "CANARY-files");
+    let space = job(&server, "host=\"127.0.0.1\" { password (env)\"SECRET\" }", STEPS)
+        .env("SECRET", "CANARY-files");
     // A script stands before the real program and writes down how it was called.
     let folder = space.path("bin");
     fs::create_dir(&folder).unwrap();
     let real = server.bin("pg_basebackup");
-    let text = format!("#!/bin/sh\necho \"$@\" >> {0}/argv.txt\nexec {1} \"$@\"\n", folder.display(), real.display());
+    let text = format!(
+        "#!/bin/sh\necho \"$@\" >> {0}/argv.txt\nexec {1} \"$@\"\n",
+        folder.display(),
+        real.display()
+    );
     fs::write(folder.join("pg_basebackup"), text).unwrap();
     fs::set_permissions(folder.join("pg_basebackup"), fs::Permissions::from_mode(0o755)).unwrap();
     site(&space, &folder);
     let ran = space.back_up();
-    assert!(fs::read_to_string(folder.join("argv.txt")).unwrap().contains("--no-password --verbose"));
+    assert!(
+        fs::read_to_string(folder.join("argv.txt")).unwrap().contains("--no-password --verbose")
+    );
     for path in files(&space.path("")) {
         let bytes = fs::read(&path).unwrap();
         assert!(!bytes.windows(12).any(|w| w == b"CANARY-files"), "{}", path.display());
@@ -335,7 +399,10 @@ fn the_password_is_in_no_word_and_no_log() {
     let space = job(&server, &by_socket(&server), STEPS);
     let ran = space.run(&["run", "job.kdl"]).expect(1);
     let said = format!("{}{}", ran.stdout, ran.stderr);
-    for claim in ["pg_hba.conf rejects replication connection", "`local replication postgres …` for a socket"] {
+    for claim in [
+        "pg_hba.conf rejects replication connection",
+        "`local replication postgres …` for a socket",
+    ] {
         assert!(said.contains(claim), "{claim}: {said}");
     }
 }
@@ -358,7 +425,12 @@ fn whoever_has_no_vex_gets_the_cluster_back_with_7_zip_and_tar() {
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
-    let tar = Command::new("tar").args(["x", "-C"]).arg(&data).stdin(seven.stdout.take().unwrap()).status().unwrap();
+    let tar = Command::new("tar")
+        .args(["x", "-C"])
+        .arg(&data)
+        .stdin(seven.stdout.take().unwrap())
+        .status()
+        .unwrap();
     assert!(seven.wait().unwrap().success() && tar.success());
     fs::set_permissions(&data, fs::Permissions::from_mode(0o700)).unwrap();
     let again = Pg::V15.setup().on(&data).start();
@@ -369,7 +441,8 @@ fn whoever_has_no_vex_gets_the_cluster_back_with_7_zip_and_tar() {
 fn the_wire_is_protected_as_the_job_says() {
     let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
     let setup = Pg::V15.setup().tls(&made.cert.pem(), &made.signing_key.serialize_pem());
-    let clear = ["hostnossl all all 127.0.0.1/32 reject", "hostnossl replication all 127.0.0.1/32 reject"];
+    let clear =
+        ["hostnossl all all 127.0.0.1/32 reject", "hostnossl replication all 127.0.0.1/32 reject"];
     let server = clear.iter().fold(setup, |setup, line| setup.hba(line)).start();
     for (mode, own, code) in [
         ("verify-full", true, 0),
@@ -378,8 +451,10 @@ fn the_wire_is_protected_as_the_job_says() {
         ("verify-full", false, 1),
         ("off", true, 1),
     ] {
-        let space = job(&server, &format!("host=\"127.0.0.1\" tls=\"{mode}\" ca=\"ca.pem\""), STEPS);
-        let other = || rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap().cert.pem();
+        let space =
+            job(&server, &format!("host=\"127.0.0.1\" tls=\"{mode}\" ca=\"ca.pem\""), STEPS);
+        let other =
+            || rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap().cert.pem();
         fs::write(space.path("ca.pem"), if own { made.cert.pem() } else { other() }).unwrap();
         let ran = space.run(&["run", "job.kdl"]);
         assert_eq!(ran.code, code, "{mode} {own}: {ran:?}");
@@ -409,9 +484,13 @@ fn doctor_and_plan_say_what_a_copy_needs_and_files_come_back_as_a_whole_only() {
     }
     space.back_up();
     let restore = |more: &[&str]| {
-        let words = ["restore", "job.kdl", "erp-physical"].iter().chain(more).copied().collect::<Vec<_>>();
+        let words =
+            ["restore", "job.kdl", "erp-physical"].iter().chain(more).copied().collect::<Vec<_>>();
         space.run(&words).expect(64).stderr
     };
-    assert!(restore(&["--into", "pgdata:data", "--only", "postgres"]).contains("files come back as a whole"));
+    assert!(
+        restore(&["--into", "pgdata:data", "--only", "postgres"])
+            .contains("files come back as a whole")
+    );
     assert!(restore(&["--into", "erp"]).contains("name its data directory, --into pgdata:DIR"));
 }

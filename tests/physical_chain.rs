@@ -1,4 +1,5 @@
-//! Increments of a real PostgreSQL 17: they combine and restore, and nothing that a kept one needs is ever removed.
+//! Increments of a real PostgreSQL 17: they combine and restore, and nothing that a kept one needs
+//! is ever removed.
 
 use std::fs;
 use std::path::PathBuf;
@@ -9,7 +10,8 @@ use crate::physical::{STEPS, bring_back, by_socket, job, open_folder, own_folder
 use crate::servers::{Pg, PgServer};
 use crate::space::{Space, word};
 
-const CHAIN: &str = r#"physical "erp" incremental=#true { send "nas" { keep last=1 }; verify "nas" unpack=#true }"#;
+const CHAIN: &str =
+    r#"physical "erp" incremental=#true { send "nas" { keep last=1 }; verify "nas" unpack=#true }"#;
 
 fn server() -> PgServer {
     let server = Pg::V17.start(&["summarize_wal=on"]);
@@ -37,7 +39,10 @@ fn three_increments_combine_and_restore() {
     for round in 0..4 {
         if round == 2 {
             // From here on there is a tablespace.
-            server.sql("postgres", &format!("CREATE TABLESPACE late LOCATION '{}'", space_folder.display()));
+            server.sql(
+                "postgres",
+                &format!("CREATE TABLESPACE late LOCATION '{}'", space_folder.display()),
+            );
             server.sql("postgres", "CREATE TABLE in_space (a int) TABLESPACE late");
         }
         server.run("pgbench", &["-t", "50", "-n", "postgres"]);
@@ -60,7 +65,8 @@ fn three_increments_combine_and_restore() {
 
     let new = folder.path().join("elsewhere");
     let map = format!("late={}", new.display());
-    let (restored, ran) = bring_back(&space, &server, &folder.path().join("data"), &["--tablespace", &map]);
+    let (restored, ran) =
+        bring_back(&space, &server, &folder.path().join("data"), &["--tablespace", &map]);
     assert_eq!(ran.stdout.matches(": increment").count(), 3, "{}", ran.stdout);
     for round in 0..4 {
         assert_eq!(restored.value(&format!("SELECT n FROM round_{round}")), round.to_string());
@@ -68,7 +74,9 @@ fn three_increments_combine_and_restore() {
     assert_eq!(restored.value("SELECT count(*) FROM pgbench_history"), "200");
     assert_eq!(restored.value("SELECT count(*) FROM in_space"), "2000");
     assert_eq!(
-        restored.value("SELECT sum(delta) = (SELECT sum(abalance) FROM pgbench_accounts) FROM pgbench_history"),
+        restored.value(
+            "SELECT sum(delta) = (SELECT sum(abalance) FROM pgbench_accounts) FROM pgbench_history"
+        ),
         "true"
     );
     restored.amcheck();
@@ -77,8 +85,11 @@ fn three_increments_combine_and_restore() {
 #[test]
 fn an_increment_without_what_it_adds_to_is_passed_over_and_not_added_to() {
     let server = server();
-    let space =
-        job(&server, &by_socket(&server), &CHAIN.replace("keep last=1", "keep last=9").replace(" unpack=#true", ""));
+    let space = job(
+        &server,
+        &by_socket(&server),
+        &CHAIN.replace("keep last=1", "keep last=9").replace(" unpack=#true", ""),
+    );
     for _ in 0..3 {
         server.run("pgbench", &["-t", "5", "-n", "postgres"]);
         space.back_up();
@@ -90,7 +101,9 @@ fn an_increment_without_what_it_adds_to_is_passed_over_and_not_added_to() {
     let middle = bytes.len() / 2;
     bytes[middle] ^= 1;
     fs::write(&path, bytes).unwrap();
-    let ran = space.run(&["verify", "job.kdl", "erp-physical", "--backup", word(&lines[1], "id")]).expect(65);
+    let ran = space
+        .run(&["verify", "job.kdl", "erp-physical", "--backup", word(&lines[1], "id")])
+        .expect(65);
     assert!(ran.stdout.contains("damaged in"), "{ran:?}");
     let dry = ["restore", "job.kdl", "erp-physical", "--into", "pgdata:data", "--dry-run"];
     let mut words = dry.to_vec();
@@ -132,7 +145,9 @@ fn damage_is_found_before_anything_is_changed_and_the_older_one_is_offered() {
     let mut words = vec!["restore", "job.kdl", "erp-physical", "--into", &into];
     words.extend(crate::physical::owner());
     let ran = space.run(&words).expect(65);
-    for claim in ["nothing of the old cluster was changed", &format!("--backup {}", word(&lines[0], "id"))] {
+    for claim in
+        ["nothing of the old cluster was changed", &format!("--backup {}", word(&lines[0], "id"))]
+    {
         assert!(ran.stderr.contains(claim), "{claim}: {}", ran.stderr);
     }
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
@@ -155,7 +170,11 @@ fn increments_that_can_not_be_taken_are_full_ones_and_say_so_or_are_refused() {
 }
 
 /// Restores with `--fallback` into a new folder, which has nothing but the cluster afterwards.
-fn fall_back(space: &Space, version: &str, more: &[&str]) -> (tempfile::TempDir, crate::space::Ran) {
+fn fall_back(
+    space: &Space,
+    version: &str,
+    more: &[&str],
+) -> (tempfile::TempDir, crate::space::Ran) {
     let folder = open_folder();
     let into = format!("pgdata:{}", folder.path().join("data").display());
     let mut words = vec!["restore", "job.kdl", "erp-physical", "--into", &into, "--fallback"];
@@ -166,7 +185,13 @@ fn fall_back(space: &Space, version: &str, more: &[&str]) -> (tempfile::TempDir,
     if !more.contains(&"--dry-run") {
         assert_eq!(fs::read_to_string(made.join("PG_VERSION")).unwrap().trim(), version);
     }
-    assert!(fs::read_dir(folder.path()).unwrap().all(|e| !e.unwrap().file_name().to_string_lossy().contains(".new-")));
+    assert!(
+        fs::read_dir(folder.path()).unwrap().all(|e| !e
+            .unwrap()
+            .file_name()
+            .to_string_lossy()
+            .contains(".new-"))
+    );
     (folder, ran)
 }
 
@@ -186,12 +211,18 @@ fn fallback_takes_the_older_cluster_and_leaves_nothing_of_the_damaged_one() {
     let lines = space.list();
     flip(&container(&space, &lines[1]));
     let (folder, ran) = fall_back(&space, "15", &["--dry-run"]);
-    assert!(ran.stdout.contains(&format!("{} is whole: it would be unpacked", word(&lines[0], "id"))), "{ran:?}");
+    assert!(
+        ran.stdout.contains(&format!("{} is whole: it would be unpacked", word(&lines[0], "id"))),
+        "{ran:?}"
+    );
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
     let (_folder, ran) = fall_back(&space, "15", &[]);
     assert!(ran.stderr.contains(&format!("{}, ", word(&lines[1], "id"))), "{}", ran.stderr);
     let last = ran.stdout.lines().last().unwrap();
-    assert!(last.starts_with(&format!("! {} is not the newest backup", word(&lines[0], "id"))), "{last}");
+    assert!(
+        last.starts_with(&format!("! {} is not the newest backup", word(&lines[0], "id"))),
+        "{last}"
+    );
 }
 
 #[test]
@@ -206,12 +237,21 @@ fn a_damaged_increment_takes_along_what_adds_to_it_and_nothing_else() {
     let ids: Vec<&str> = lines.iter().map(|l| word(l, "id")).collect();
     flip(&container(&space, &lines[1]));
     let (_folder, ran) = fall_back(&space, "17", &[]);
-    // The newest was tried, the one between is known to add to what is damaged, the full one is whole.
+    // The newest was tried, the one between is known to add to what is damaged, the full one is
+    // whole.
     let plans: Vec<&str> = ran.stdout.lines().filter(|l| l.starts_with("backup ")).collect();
     assert_eq!(plans.len(), 2, "{}", ran.stdout);
     assert!(plans[0].contains(ids[3]) && plans[1].contains(ids[0]), "{plans:?}");
-    assert!(ran.stderr.contains(&format!("{}, which it adds to: entry", word(&lines[1], "key"))), "{}", ran.stderr);
-    assert!(ran.stderr.contains(&format!("it adds to {}, which was found damaged", ids[1])), "{}", ran.stderr);
+    assert!(
+        ran.stderr.contains(&format!("{}, which it adds to: entry", word(&lines[1], "key"))),
+        "{}",
+        ran.stderr
+    );
+    assert!(
+        ran.stderr.contains(&format!("it adds to {}, which was found damaged", ids[1])),
+        "{}",
+        ran.stderr
+    );
     assert!(
         ran.stdout.lines().last().unwrap().contains("3 newer can't be used, the newest of them "),
         "{}",

@@ -14,7 +14,10 @@ fn follow(primary: &PgServer, folder: &Path, settings: &[&str]) -> PgServer {
     let data = folder.join("standby");
     let words = ["--write-recovery-conf", "--checkpoint=fast", "--pgdata", data.to_str().unwrap()];
     primary.run("pg_basebackup", &words);
-    settings.iter().fold(primary.version.setup().on(&data), |setup, setting| setup.setting(setting)).start()
+    settings
+        .iter()
+        .fold(primary.version.setup().on(&data), |setup, setting| setup.setting(setting))
+        .start()
 }
 
 #[test]
@@ -55,19 +58,29 @@ fn increments_of_a_standby_combine_while_its_primary_is_written_to() {
     let folder = open_folder();
     let standby = follow(&primary, folder.path(), &["summarize_wal=on"]);
     let space = job(&standby, &by_socket(&standby), CHAIN);
-    let mut load =
-        primary.command("pgbench").args(["-c", "2", "-T", "120", "postgres"]).stdout(Stdio::null()).spawn().unwrap();
+    let mut load = primary
+        .command("pgbench")
+        .args(["-c", "2", "-T", "120", "postgres"])
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
     for round in 0..3 {
-        let count = || standby.value("postgres", "SELECT count(*) FROM pgbench_history")?.parse::<u64>().ok();
+        let count = || {
+            standby.value("postgres", "SELECT count(*) FROM pgbench_history")?.parse::<u64>().ok()
+        };
         until("the load comes over", || count().filter(|n| *n > 20 * (round + 1)));
-        // A restart point is the standby's checkpoint: without one nothing would have changed since the last backup.
+        // A restart point is the standby's checkpoint: without one nothing would have changed since
+        // the last backup.
         primary.sql("postgres", "CHECKPOINT");
         space.back_up();
     }
     load.kill().unwrap();
     load.wait().unwrap();
     let lines = space.list();
-    assert!(lines.iter().all(|l| word(l, "proof") == "restored" && word(l, "verdict") == "Sucesso"), "{lines:?}");
+    assert!(
+        lines.iter().all(|l| word(l, "proof") == "restored" && word(l, "verdict") == "Sucesso"),
+        "{lines:?}"
+    );
     let (restored, ran) = bring_back(&space, &standby, &folder.path().join("data"), &[]);
     assert_eq!(ran.stdout.matches(": increment").count(), 2, "{}", ran.stdout);
     assert_eq!(restored.value("SELECT pg_is_in_recovery()"), "false");

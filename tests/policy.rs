@@ -33,11 +33,19 @@ const DEFINERS: &str = "SELECT DEFINER FROM information_schema.VIEWS WHERE TABLE
 fn vex(home: &Path, args: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_vex"));
     command.args(args).env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
-    command.env("XDG_STATE_HOME", home.join("state")).current_dir(home).output().expect("vex starts")
+    command
+        .env("XDG_STATE_HOME", home.join("state"))
+        .current_dir(home)
+        .output()
+        .expect("vex starts")
 }
 
 fn all(output: &Output) -> String {
-    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+    format!(
+        "{}{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    )
 }
 
 fn restore(home: &Path, user: &str, target: &Server, args: &[&str]) -> Output {
@@ -48,7 +56,13 @@ fn restore(home: &Path, user: &str, target: &Server, args: &[&str]) -> Output {
 /// Restores, and wants it to come to a good end; returns what was said.
 fn good(home: &Path, target: &Server, args: &[&str]) -> String {
     let output = restore(home, "root", target, args);
-    assert!(output.status.success(), "{:?} {args:?}: {}\n{}", target.brand, output.status, all(&output));
+    assert!(
+        output.status.success(),
+        "{:?} {args:?}: {}\n{}",
+        target.brand,
+        output.status,
+        all(&output)
+    );
     all(&output)
 }
 
@@ -73,7 +87,8 @@ fn strings(server: &Server, sql: &str) -> Vec<String> {
 
 /// Where the binary log stands: file and byte.
 fn log_end(server: &Server) -> (String, u64) {
-    let sql = if server.brand.is_mariadb() { "SHOW MASTER STATUS" } else { "SHOW BINARY LOG STATUS" };
+    let sql =
+        if server.brand.is_mariadb() { "SHOW MASTER STATUS" } else { "SHOW BINARY LOG STATUS" };
     let row: Option<Row> = server.conn().query_first(sql).expect("it answers");
     let row = row.expect("a binary log");
     (row.get(0).expect("a file"), row.get(1).expect("a byte"))
@@ -81,7 +96,8 @@ fn log_end(server: &Server) -> (String, u64) {
 
 /// Makes it a server that has written nothing.
 fn reset(server: &Server) {
-    let sql = if server.brand.is_mariadb() { "RESET MASTER" } else { "RESET BINARY LOGS AND GTIDS" };
+    let sql =
+        if server.brand.is_mariadb() { "RESET MASTER" } else { "RESET BINARY LOGS AND GTIDS" };
     server.exec(sql);
     if server.brand.is_mariadb() {
         server.exec("SET GLOBAL gtid_slave_pos=''");
@@ -116,17 +132,27 @@ fn a_missing_definer_is_kept_or_the_account_that_restores_takes_its_place() {
         let (_source, home) = dumped(brand, &[]);
         let (kept, current) = (brand.start(&[]), brand.start(&[]));
         let said = good(home.path(), &kept, &[]);
-        for object in ["view shop.names", "trigger shop.stamp", "function shop.two", "event shop.tick"] {
-            let line = format!("! will not fit: {object}: its definer gho`st@% does not exist there");
+        for object in
+            ["view shop.names", "trigger shop.stamp", "function shop.two", "event shop.tick"]
+        {
+            let line =
+                format!("! will not fit: {object}: its definer gho`st@% does not exist there");
             assert!(said.to_lowercase().contains(&line), "{brand:?}: {line}\n{said}");
         }
         assert_eq!(strings(&kept, DEFINERS), ["gho`st@%"; 4], "{brand:?}");
-        assert!(kept.conn().query_drop("SELECT * FROM shop.names").is_err(), "{brand:?}: its definer is missing");
+        assert!(
+            kept.conn().query_drop("SELECT * FROM shop.names").is_err(),
+            "{brand:?}: its definer is missing"
+        );
 
         current.exec("CREATE USER other@'127.0.0.1'");
         current.exec("GRANT ALL ON *.* TO other@'127.0.0.1'");
         let output = restore(home.path(), "other", &current, &["--definer", "current"]);
-        assert!(output.status.success() && !all(&output).contains("will not fit"), "{brand:?}: {}", all(&output));
+        assert!(
+            output.status.success() && !all(&output).contains("will not fit"),
+            "{brand:?}: {}",
+            all(&output)
+        );
         assert_eq!(strings(&current, DEFINERS), ["other@127.0.0.1"; 4], "{brand:?}");
         // The same words stay wherever they are no clause.
         current.exec("INSERT INTO shop.item VALUES (3, 'c')");
@@ -136,7 +162,10 @@ fn a_missing_definer_is_kept_or_the_account_that_restores_takes_its_place() {
         assert_eq!(found, [words.to_owned(), "a".into(), format!("c {words}")], "{brand:?}");
         assert_eq!(strings(&current, "SELECT note FROM shop.names LIMIT 1"), [words]);
         assert_eq!(strings(&current, "SELECT shop.two()"), [words]);
-        let event = strings(&current, "SELECT EVENT_DEFINITION FROM information_schema.EVENTS WHERE EVENT_NAME='tick'");
+        let event = strings(
+            &current,
+            "SELECT EVENT_DEFINITION FROM information_schema.EVENTS WHERE EVENT_NAME='tick'",
+        );
         assert!(event[0].contains(words), "{brand:?}: {event:?}");
     }
 }
@@ -151,16 +180,25 @@ fn a_restore_stays_out_of_the_binary_log() {
             good(home.path(), &target, &["--skip-binlog"]);
             assert_eq!(log_end(&target), before, "{brand:?} {local}");
             good(home.path(), &target, &["--overwrite"]);
-            assert_ne!(log_end(&target), before, "{brand:?} {local}: without it, the log has the restore");
+            assert_ne!(
+                log_end(&target),
+                before,
+                "{brand:?} {local}: without it, the log has the restore"
+            );
         }
         let target = brand.start(&[]);
         target.exec("CREATE USER small@'127.0.0.1'");
         target.exec("GRANT ALL ON shop.* TO small@'127.0.0.1'");
         let output = restore(home.path(), "small", &target, &["--skip-binlog"]);
-        let privilege = if brand.is_mariadb() { "Grant BINLOG ADMIN" } else { "Grant SESSION_VARIABLES_ADMIN" };
+        let privilege =
+            if brand.is_mariadb() { "Grant BINLOG ADMIN" } else { "Grant SESSION_VARIABLES_ADMIN" };
         let said = all(&output);
         assert!(!output.status.success() && said.contains(privilege), "{brand:?}: {said}");
-        assert_eq!(strings(&target, "SHOW DATABASES LIKE 'shop'"), [""; 0], "{brand:?}: nothing is written");
+        assert_eq!(
+            strings(&target, "SHOW DATABASES LIKE 'shop'"),
+            [""; 0],
+            "{brand:?}: nothing is written"
+        );
     }
 }
 
@@ -168,37 +206,71 @@ fn a_restore_stays_out_of_the_binary_log() {
 fn the_gtid_state_goes_to_a_fresh_server_only() {
     for brand in Brand::ALL {
         let (source, home) = dumped(brand, with_gtids(brand));
-        let state = if brand.is_mariadb() { "SELECT @@gtid_binlog_pos" } else { "SELECT @@GLOBAL.gtid_executed" };
+        let state = if brand.is_mariadb() {
+            "SELECT @@gtid_binlog_pos"
+        } else {
+            "SELECT @@GLOBAL.gtid_executed"
+        };
         let expected = strings(&source, state);
         assert_ne!(expected, [""], "{brand:?}: the source has GTIDs");
         let target = brand.start(&[with_gtids(brand), &["--server-id=2"]].concat());
         let set = ["--gtid", "set", "--skip-binlog"];
 
         let alone = restore(home.path(), "root", &target, &["--gtid", "set"]);
-        assert!(alone.status.code() == Some(64) && all(&alone).contains("--skip-binlog"), "{}", all(&alone));
+        assert!(
+            alone.status.code() == Some(64) && all(&alone).contains("--skip-binlog"),
+            "{}",
+            all(&alone)
+        );
         target.exec("CREATE DATABASE own");
         let used = restore(home.path(), "root", &target, &set);
-        let variable = if brand.is_mariadb() { "its gtid_binlog_pos is" } else { "its gtid_executed is" };
+        let variable =
+            if brand.is_mariadb() { "its gtid_binlog_pos is" } else { "its gtid_executed is" };
         assert!(!used.status.success(), "{brand:?}: a used server is refused");
-        assert!(all(&used).contains(variable) && all(&used).contains("RESET"), "{brand:?}: {}", all(&used));
+        assert!(
+            all(&used).contains(variable) && all(&used).contains("RESET"),
+            "{brand:?}: {}",
+            all(&used)
+        );
 
         reset(&target);
         {
             let mut quiet = target.conn();
-            for sql in ["SET sql_log_bin=0", "CREATE USER small@'127.0.0.1'", "GRANT ALL ON *.* TO small@'127.0.0.1'"] {
+            for sql in [
+                "SET sql_log_bin=0",
+                "CREATE USER small@'127.0.0.1'",
+                "GRANT ALL ON *.* TO small@'127.0.0.1'",
+            ] {
                 quiet.query_drop(sql).expect("root may");
             }
-            let privileges =
-                if brand.is_mariadb() { "REPLICATION SLAVE ADMIN" } else { "SYSTEM_VARIABLES_ADMIN, SUPER" };
-            quiet.query_drop(format!("REVOKE {privileges} ON *.* FROM small@'127.0.0.1'")).expect("root may");
+            let privileges = if brand.is_mariadb() {
+                "REPLICATION SLAVE ADMIN"
+            } else {
+                "SYSTEM_VARIABLES_ADMIN, SUPER"
+            };
+            quiet
+                .query_drop(format!("REVOKE {privileges} ON *.* FROM small@'127.0.0.1'"))
+                .expect("root may");
         }
         let small = restore(home.path(), "small", &target, &set);
-        assert!(!small.status.success() && all(&small).contains("may not set it"), "{brand:?}: {}", all(&small));
-        assert_eq!(strings(&target, "SHOW DATABASES LIKE 'shop'"), [""; 0], "{brand:?}: nothing is written");
+        assert!(
+            !small.status.success() && all(&small).contains("may not set it"),
+            "{brand:?}: {}",
+            all(&small)
+        );
+        assert_eq!(
+            strings(&target, "SHOW DATABASES LIKE 'shop'"),
+            [""; 0],
+            "{brand:?}: nothing is written"
+        );
 
         {
             let mut quiet = target.conn();
-            let grant = if brand.is_mariadb() { "REPLICATION SLAVE ADMIN" } else { "SYSTEM_VARIABLES_ADMIN" };
+            let grant = if brand.is_mariadb() {
+                "REPLICATION SLAVE ADMIN"
+            } else {
+                "SYSTEM_VARIABLES_ADMIN"
+            };
             for sql in [
                 "SET sql_log_bin=0",
                 &format!("GRANT {grant} ON *.* TO small@'127.0.0.1'"),
@@ -207,9 +279,13 @@ fn the_gtid_state_goes_to_a_fresh_server_only() {
                 quiet.query_drop(sql).expect("root may");
             }
         }
-        let half = restore(home.path(), "small", &target, &[&set[..], &["--definer", "current"]].concat());
+        let half =
+            restore(home.path(), "small", &target, &[&set[..], &["--definer", "current"]].concat());
         let said = all(&half);
-        assert!(half.status.code() == Some(65) && said.contains("was not taken over"), "{brand:?}: {said}");
+        assert!(
+            half.status.code() == Some(65) && said.contains("was not taken over"),
+            "{brand:?}: {said}"
+        );
         let state = if brand.is_mariadb() { "SELECT @@gtid_slave_pos" } else { state };
         assert_eq!(strings(&target, state), [""], "{brand:?}: a trigger is missing");
 
@@ -218,7 +294,8 @@ fn the_gtid_state_goes_to_a_fresh_server_only() {
         let again = restore(home.path(), "root", &target, &[&set[..], &["--overwrite"]].concat());
         assert!(!again.status.success(), "{brand:?}: it is no fresh server now: {}", all(&again));
 
-        // What the source wrote since the backup, and nothing before it, is what a replica still lacks.
+        // What the source wrote since the backup, and nothing before it, is what a replica still
+        // lacks.
         source.exec("CREATE DATABASE later");
         follow(&target, &source);
         let end = Instant::now() + Duration::from_secs(60);
@@ -241,7 +318,11 @@ fn a_gtid_state_that_means_nothing_there_is_refused() {
         let target = brand.start(&[]);
         reset(&target);
         let output = restore(home.path(), "root", &target, &set);
-        assert!(!output.status.success() && all(&output).contains(why), "{brand:?}: {}", all(&output));
+        assert!(
+            !output.status.success() && all(&output).contains(why),
+            "{brand:?}: {}",
+            all(&output)
+        );
     }
     let target = home.path().join("new.db");
     let into = format!("sqlite:{}", target.display());

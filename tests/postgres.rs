@@ -1,4 +1,5 @@
-//! PostgreSQL, end to end: the binary dumps a real server and restores it; pg_dump says whether all came back.
+//! PostgreSQL, end to end: the binary dumps a real server and restores it; pg_dump says whether all
+//! came back.
 
 use std::io::Write;
 use std::process::{Command, Stdio};
@@ -7,7 +8,8 @@ use crate::servers::{Pg, PgServer};
 use crate::space::{Ran, Space, files};
 
 /// Roles of the zoo.
-pub const ROLES: &str = "CREATE ROLE zoo_reader; CREATE ROLE zoo_writer; CREATE ROLE \"zoo odd\"\"role\"";
+pub const ROLES: &str =
+    "CREATE ROLE zoo_reader; CREATE ROLE zoo_writer; CREATE ROLE \"zoo odd\"\"role\"";
 
 /// A server with the zoo.
 pub fn zoo(version: Pg) -> PgServer {
@@ -26,7 +28,9 @@ pub fn dumped(server: &PgServer, database: &str) -> Vec<String> {
     let mut lines: Vec<String> = text.lines().filter(differs).map(str::to_owned).collect();
     // Tables have no order.
     let mut end = 0;
-    while let Some(from) = lines[end..].iter().position(|l| l.starts_with("COPY ") && l.ends_with(" FROM stdin;")) {
+    while let Some(from) =
+        lines[end..].iter().position(|l| l.starts_with("COPY ") && l.ends_with(" FROM stdin;"))
+    {
         let at = end + from + 1;
         end = at + lines[at..].iter().position(|l| l == "\\.").expect("rows have an end");
         lines[at..end].sort();
@@ -37,7 +41,9 @@ pub fn dumped(server: &PgServer, database: &str) -> Vec<String> {
 /// Compares without printing megabytes.
 pub fn assert_same(found: &[String], expected: &[String]) {
     let place = found.iter().zip(expected).position(|(a, b)| a != b);
-    if let Some(at) = place.or_else(|| (found.len() != expected.len()).then(|| found.len().min(expected.len()))) {
+    if let Some(at) =
+        place.or_else(|| (found.len() != expected.len()).then(|| found.len().min(expected.len())))
+    {
         let show = |lines: &[String]| {
             let near = lines.iter().skip(at.saturating_sub(8)).take(16);
             near.map(|l| l.chars().take(200).collect::<String>()).collect::<Vec<_>>().join("\n")
@@ -72,7 +78,11 @@ fn the_zoo_comes_back_as_pg_dump_sees_it() {
         let ran = space.run(&["restore", "job.kdl", "--into", &target.url()]).expect(0);
         assert_same(&dumped(&target, "zoo"), &expected);
         assert_same(&dumped(&source, "zoo"), &expected);
-        let said = ran.stdout.lines().filter(|l| l.starts_with("kept") || l.starts_with("left out")).count();
+        let said = ran
+            .stdout
+            .lines()
+            .filter(|l| l.starts_with("kept") || l.starts_with("left out"))
+            .count();
         assert_eq!(said, 0, "{}", ran.stdout);
         // The database's own settings, rights and comment.
         let own = |server: &PgServer| {
@@ -89,14 +99,20 @@ fn seven_zip_and_psql_bring_the_zoo_back_without_vex() {
     for version in Pg::ALL {
         let source = zoo(version);
         let (space, _) = back_up(&source, "databases \"zoo\"", "");
-        let zip = files(&space.path("disk")).into_iter().find(|p| p.extension().is_some_and(|e| e == "zip")).unwrap();
+        let zip = files(&space.path("disk"))
+            .into_iter()
+            .find(|p| p.extension().is_some_and(|e| e == "zip"))
+            .unwrap();
         let target = version.start(&["wal_level=logical"]);
         target.sql("postgres", ROLES);
         target.run("createdb", &["zoo"]);
-        let script = Command::new("7zz").args(["x", "-so", "-r"]).arg(zip).arg("*.sql").output().unwrap();
+        let script =
+            Command::new("7zz").args(["x", "-so", "-r"]).arg(zip).arg("*.sql").output().unwrap();
         assert!(script.status.success());
         let mut psql = target.command("psql");
-        psql.args(["-q", "-v", "ON_ERROR_STOP=1", "-d", "zoo"]).stdin(Stdio::piped()).stdout(Stdio::null());
+        psql.args(["-q", "-v", "ON_ERROR_STOP=1", "-d", "zoo"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null());
         let mut psql = psql.spawn().unwrap();
         psql.stdin.take().unwrap().write_all(&script.stdout).unwrap();
         assert!(psql.wait().unwrap().success());

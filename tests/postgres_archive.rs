@@ -1,4 +1,5 @@
-//! A table, a schema, a partitioned table out of an archive of `pg_dump`: what the native engine would bring back.
+//! A table, a schema, a partitioned table out of an archive of `pg_dump`: what the native engine
+//! would bring back.
 
 use crate::postgres::{assert_same, dumped, job};
 use crate::servers::{Pg, PgServer};
@@ -47,8 +48,11 @@ fn archive(server: &PgServer, form: &str) -> Space {
 fn restore(space: &Space, target: &PgServer, only: &[&str], more: &[&str], code: i32) -> Ran {
     let url = target.url();
     let chosen = only.iter().flat_map(|name| ["--only", name]);
-    let words: Vec<&str> =
-        ["restore", "job.kdl", "--into", &url].into_iter().chain(chosen).chain(more.iter().copied()).collect();
+    let words: Vec<&str> = ["restore", "job.kdl", "--into", &url]
+        .into_iter()
+        .chain(chosen)
+        .chain(more.iter().copied())
+        .collect();
     let ran = space.run(&words).expect(code);
     assert!(files(&space.state("staging")).is_empty(), "nothing is left where archives are staged");
     ran
@@ -62,17 +66,25 @@ fn a_table_comes_out_of_an_archive_with_all_that_hangs_on_it() {
             let server = shop(version);
             let space = archive(&server, form);
             let whole = dumped(&server, "shop");
-            server.sql("shop", "DROP TABLE sales.orders CASCADE; UPDATE sales.customer SET name = 'later'");
+            server.sql(
+                "shop",
+                "DROP TABLE sales.orders CASCADE; UPDATE sales.customer SET name = 'later'",
+            );
             server.sql("shop", "UPDATE sales.customer SET name = 'c' || id");
             let ran = restore(&space, &server, &only, &[], 0);
             assert!(ran.stdout.contains("kept: object shop.sales.type state"), "{}", ran.stdout);
             assert_same(&dumped(&server, "shop"), &whole);
-            // It is there now: it is not overwritten unless that is said, and what hangs on it is named.
+            // It is there now: it is not overwritten unless that is said, and what hangs on it is
+            // named.
             let ran = restore(&space, &server, &only, &[], 1);
             assert!(ran.stderr.contains("table shop.sales.orders"), "{}", ran.stderr);
             server.sql("shop", "UPDATE sales.orders SET state = 'new'");
             let ran = restore(&space, &server, &only[..1], &["--overwrite"], 1);
-            assert!(ran.stderr.contains("view sales.paid depends on table sales.orders"), "{}", ran.stderr);
+            assert!(
+                ran.stderr.contains("view sales.paid depends on table sales.orders"),
+                "{}",
+                ran.stderr
+            );
             restore(&space, &server, &only, &["--overwrite"], 0);
             assert_same(&dumped(&server, "shop"), &whole);
             server.sql("shop", "DROP VIEW sales.paid");
@@ -87,17 +99,28 @@ fn an_archive_gives_what_the_native_engine_gives() {
     for version in Pg::ALL {
         let server = shop(version);
         let native = back_up(&server, "");
-        for (index, only) in [&["shop.sales"][..], &["shop.sales.orders", "shop.sales.customer"], &["shop.public.note"]]
-            .into_iter()
-            .enumerate()
+        for (index, only) in [
+            &["shop.sales"][..],
+            &["shop.sales.orders", "shop.sales.customer"],
+            &["shop.public.note"],
+        ]
+        .into_iter()
+        .enumerate()
         {
             let expected = format!("native{index}");
             restore(&native, &server, only, &["--as", &expected], if index == 1 { 65 } else { 0 });
-            // Native makes the large objects of a database whatever is chosen of it, and fills them with nothing.
+            // Native makes the large objects of a database whatever is chosen of it, and fills them
+            // with nothing.
             server.sql(&expected, "SELECT lo_unlink(oid) FROM pg_largeobject_metadata");
             for form in ARCHIVES {
                 let name = format!("{form}{index}");
-                restore(&archive(&server, form), &server, only, &["--as", &name], if index == 1 { 65 } else { 0 });
+                restore(
+                    &archive(&server, form),
+                    &server,
+                    only,
+                    &["--as", &name],
+                    if index == 1 { 65 } else { 0 },
+                );
                 assert_same(&dumped(&server, &name), &dumped(&server, &expected));
             }
         }
@@ -117,7 +140,8 @@ fn a_partitioned_table_brings_its_partitions_and_their_rows() {
         );
         let whole = dumped(&server, "shop");
         for form in ["custom", "directory", "native"] {
-            let space = if form == "native" { back_up(&server, "") } else { archive(&server, form) };
+            let space =
+                if form == "native" { back_up(&server, "") } else { archive(&server, form) };
             restore(&space, &server, &["shop.public.log"], &["--as", form], 0);
             assert_same(&dumped(&server, form), &whole);
             server.sql(form, "DELETE FROM log");
@@ -154,7 +178,10 @@ fn a_foreign_key_to_a_table_that_is_not_there_is_told_and_the_rows_are_there() {
         let space = archive(&server, form);
         let ran = restore(&space, &server, &["shop.sales.orders"], &["--as", form], 65);
         assert!(ran.stdout.contains("fk constraint orders_customer_fkey"), "{}", ran.stdout);
-        assert_eq!(server.value(form, "SELECT count(*) FROM sales.orders").as_deref(), Some("5000"));
+        assert_eq!(
+            server.value(form, "SELECT count(*) FROM sales.orders").as_deref(),
+            Some("5000")
+        );
     }
 }
 

@@ -1,4 +1,5 @@
-//! Rows that vex reads in the binary format are, byte for byte, the lines that the server itself writes as text.
+//! Rows that vex reads in the binary format are, byte for byte, the lines that the server itself
+//! writes as text.
 
 use std::process::Command;
 
@@ -6,8 +7,9 @@ use crate::postgres::{back_up, dumped};
 use crate::servers::{Pg, PgServer};
 use crate::space::{Space, files};
 
-/// Every type that has a form, its extremes, and rows by chance; `plain` is one of which no type has a form, `none` has no
-/// column, `gone` none that would pay; bytes make the others pay. Doubles come as bits, so that each one of them may come.
+/// Every type that has a form, its extremes, and rows by chance; `plain` is one of which no type
+/// has a form, `none` has no column, `gone` none that would pay; bytes make the others pay. Doubles
+/// come as bits, so that each one of them may come.
 const TABLES: &str = r#"
     CREATE TYPE mood AS ENUM ('sad', 'tab	in it', 'back\slash');
     CREATE DOMAIN shares AS numeric(30, 4) CHECK (value IS NULL OR value >= 0);
@@ -75,14 +77,22 @@ const TABLES: &str = r#"
 
 /// The lines of all rows in an artifact, by table.
 fn read(space: &Space) -> Vec<(String, Vec<String>)> {
-    let zip = files(&space.path("disk")).into_iter().find(|p| p.extension().is_some_and(|e| e == "zip")).unwrap();
-    let text = Command::new("7zz").args(["x", "-so", "-r"]).arg(zip).arg("*.sql").output().unwrap().stdout;
+    let zip = files(&space.path("disk"))
+        .into_iter()
+        .find(|p| p.extension().is_some_and(|e| e == "zip"))
+        .unwrap();
+    let text =
+        Command::new("7zz").args(["x", "-so", "-r"]).arg(zip).arg("*.sql").output().unwrap().stdout;
     let text = String::from_utf8(text).unwrap();
     let mut found: Vec<(String, Vec<String>)> = Vec::new();
     let mut lines = text.split('\n');
     while let Some(line) = lines.next() {
-        let Some(rest) = line.strip_prefix("COPY ").and_then(|l| l.strip_suffix(" FROM stdin;")) else { continue };
-        let rows: Vec<String> = lines.by_ref().take_while(|l| *l != "\\.").map(str::to_owned).collect();
+        let Some(rest) = line.strip_prefix("COPY ").and_then(|l| l.strip_suffix(" FROM stdin;"))
+        else {
+            continue;
+        };
+        let rows: Vec<String> =
+            lines.by_ref().take_while(|l| *l != "\\.").map(str::to_owned).collect();
         match found.iter_mut().find(|(name, _)| name == rest) {
             Some((_, known)) => known.extend(rows),
             None => found.push((rest.to_owned(), rows)),
@@ -93,7 +103,10 @@ fn read(space: &Space) -> Vec<(String, Vec<String>)> {
 
 fn told(server: &PgServer, place: &str) -> Vec<String> {
     let settings = "SET datestyle=ISO; SET timezone='UTC'; SET extra_float_digits=3; SET bytea_output=hex; SET intervalstyle=postgres";
-    let text = server.run("psql", &["-q", "-d", "types", "-c", settings, "-c", &format!("COPY {place} TO STDOUT")]);
+    let text = server.run(
+        "psql",
+        &["-q", "-d", "types", "-c", settings, "-c", &format!("COPY {place} TO STDOUT")],
+    );
     text.split_terminator('\n').map(str::to_owned).collect()
 }
 
@@ -136,7 +149,9 @@ fn tables_where_it_pays_are_read_in_the_binary_format_and_others_as_text() {
         ("none", false),
         ("gone", false),
     ] {
-        let mut reads = log.lines().filter(|l| l.contains("COPY \"public\".") && l.contains(&format!("\"{table}\"")));
+        let mut reads = log
+            .lines()
+            .filter(|l| l.contains("COPY \"public\".") && l.contains(&format!("\"{table}\"")));
         assert!(reads.clone().next().is_some(), "{table} is not read");
         assert!(reads.all(|l| l.contains("(FORMAT binary)") == binary), "{table}");
     }

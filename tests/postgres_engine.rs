@@ -23,7 +23,10 @@ fn back_up(server: &PgServer, source: &str, form: &str) -> Space {
 }
 
 fn zip(space: &Space) -> PathBuf {
-    files(&space.path("disk")).into_iter().find(|p| p.extension().is_some_and(|e| e == "zip")).unwrap()
+    files(&space.path("disk"))
+        .into_iter()
+        .find(|p| p.extension().is_some_and(|e| e == "zip"))
+        .unwrap()
 }
 
 fn restore(space: &Space, target: &PgServer, arguments: &[&str], code: i32) -> Ran {
@@ -50,7 +53,11 @@ fn each_form_comes_back_as_pg_dump_sees_it() {
             assert_eq!(target.value("postgres", own), source.value("postgres", own), "{form}");
             assert!(is_swept(&space), "{form}");
             let again = restore(&space, &target, &[], 1);
-            assert!(again.stderr.contains("table zoo.zoo."), "what exists is not replaced: {}", again.stderr);
+            assert!(
+                again.stderr.contains("table zoo.zoo."),
+                "what exists is not replaced: {}",
+                again.stderr
+            );
             restore(&space, &target, &["--as", "other"], 0);
             assert_same(&dumped(&target, "other"), &expected);
         }
@@ -60,12 +67,19 @@ fn each_form_comes_back_as_pg_dump_sees_it() {
 #[test]
 fn what_a_newer_server_wrote_comes_back_to_an_older_one_and_what_it_does_not_know_is_told() {
     let source = Pg::V17.start(&[]);
-    source.sql("postgres", "CREATE TABLE t AS SELECT g AS id, 'x' AS v FROM generate_series(1, 1000) g");
+    source.sql(
+        "postgres",
+        "CREATE TABLE t AS SELECT g AS id, 'x' AS v FROM generate_series(1, 1000) g",
+    );
     for form in FORMS {
         let space = back_up(&source, "databases \"postgres\"", form);
         let target = Pg::V15.start(&[]);
         let ran = restore(&space, &target, &["--as", "older"], 0);
-        assert!(ran.stdout.contains("passed over: SET transaction_timeout"), "{form}: {}", ran.stdout);
+        assert!(
+            ran.stdout.contains("passed over: SET transaction_timeout"),
+            "{form}: {}",
+            ran.stdout
+        );
         assert_eq!(target.value("older", "SELECT count(*) FROM t").as_deref(), Some("1000"));
     }
 }
@@ -77,17 +91,27 @@ fn plain_sql_comes_back_without_vex_and_by_export() {
         let space = back_up(&source, "databases \"zoo\"", "plain");
         let target = version.start(&["wal_level=logical"]);
         target.sql("postgres", ROLES);
-        let script =
-            Command::new("7zz").args(["x", "-so", "-r"]).arg(zip(&space)).arg("*.sql").output().unwrap().stdout;
+        let script = Command::new("7zz")
+            .args(["x", "-so", "-r"])
+            .arg(zip(&space))
+            .arg("*.sql")
+            .output()
+            .unwrap()
+            .stdout;
         space.run(&["export", "job.kdl", "--sql", "out.sql"]).expect(0);
         assert!(fs::read(space.path("out.sql")).unwrap() == script);
         for name in ["piped", "exported"] {
             target.run("createdb", &[name]);
         }
         let file = space.path("out.sql");
-        target.run("psql", &["-q", "-v", "ON_ERROR_STOP=1", "-d", "exported", "-f", file.to_str().unwrap()]);
+        target.run(
+            "psql",
+            &["-q", "-v", "ON_ERROR_STOP=1", "-d", "exported", "-f", file.to_str().unwrap()],
+        );
         let mut psql = target.command("psql");
-        psql.args(["-q", "-v", "ON_ERROR_STOP=1", "-d", "piped"]).stdin(Stdio::piped()).stdout(Stdio::null());
+        psql.args(["-q", "-v", "ON_ERROR_STOP=1", "-d", "piped"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null());
         let mut psql = psql.spawn().unwrap();
         psql.stdin.take().unwrap().write_all(&script).unwrap();
         assert!(psql.wait().unwrap().success());
@@ -101,11 +125,20 @@ fn plain_sql_comes_back_without_vex_and_by_export() {
 fn an_archive_in_the_zip_is_the_one_that_pg_restore_reads() {
     let source = zoo(Pg::V17);
     let space = back_up(&source, "databases \"zoo\"", "custom");
-    let archive = Command::new("7zz").args(["x", "-so", "-r"]).arg(zip(&space)).arg("zoo/zoo.dump.*").output().unwrap();
+    let archive = Command::new("7zz")
+        .args(["x", "-so", "-r"])
+        .arg(zip(&space))
+        .arg("zoo/zoo.dump.*")
+        .output()
+        .unwrap();
     let manifest = fs::read(format!("{}.manifest.json", zip(&space).display())).unwrap();
     let manifest: serde_json::Value = serde_json::from_slice(&manifest).unwrap();
     assert_eq!(manifest["format"], 3);
-    assert!(manifest["not_included"].to_string().contains("content proof"), "{}", manifest["not_included"]);
+    assert!(
+        manifest["not_included"].to_string().contains("content proof"),
+        "{}",
+        manifest["not_included"]
+    );
     assert!(archive.stdout.starts_with(b"PGDMP"));
     let refused = space.run(&["export", "job.kdl", "--sql", "out.sql"]).expect(1);
     assert!(refused.stderr.contains("vex restore"), "{}", refused.stderr);
@@ -170,7 +203,8 @@ fn with_tools(server: &PgServer, form: &str, script: &str) -> Space {
     let space = Space::new();
     let folder = before(&space, server.version, script);
     let own = server.version.programs().display().to_string();
-    let text = job(server, "databases \"postgres\"", &engine(form)).replace(&own, &folder.display().to_string());
+    let text = job(server, "databases \"postgres\"", &engine(form))
+        .replace(&own, &folder.display().to_string());
     space.job(&text)
 }
 
@@ -180,7 +214,11 @@ fn a_program_that_fails_or_warns_or_stops_short_is_no_success() {
     server.sql("postgres", "CREATE TABLE t AS SELECT g FROM generate_series(1, 1000) g");
     for form in FORMS {
         for (script, code, said) in [
-            ("real \"$@\"; echo 'pg_dump: warning: x y' >&2", 2, "pg_dump warned: pg_dump: warning: x y"),
+            (
+                "real \"$@\"; echo 'pg_dump: warning: x y' >&2",
+                2,
+                "pg_dump warned: pg_dump: warning: x y",
+            ),
             ("real \"$@\"; echo 'pg_dump: error: all is lost' >&2", 1, "all is lost"),
             ("real \"$@\"; exit 3", 1, "ended with code 3"),
         ] {
@@ -191,8 +229,11 @@ fn a_program_that_fails_or_warns_or_stops_short_is_no_success() {
             assert!(is_swept(&space));
         }
     }
-    let space =
-        with_tools(&server, "plain", "case \"$*\" in *plain*) real \"$@\" | head -c 2000;; *) real \"$@\";; esac");
+    let space = with_tools(
+        &server,
+        "plain",
+        "case \"$*\" in *plain*) real \"$@\" | head -c 2000;; *) real \"$@\";; esac",
+    );
     let ran = space.run(&["run", "job.kdl"]).expect(1);
     assert!(ran.stderr.contains("ends inside of a statement"), "{}", ran.stderr);
 }
@@ -213,7 +254,11 @@ fn a_table_that_is_emptied_before_the_lock_is_never_an_empty_table() {
         space.run(&["run", "job.kdl"]);
         let target = Pg::V17.start(&[]);
         restore(&space, &target, &["--as", "back"], 0);
-        assert_eq!(target.value("back", "SELECT count(*) FROM t").as_deref(), Some("1000"), "{form}");
+        assert_eq!(
+            target.value("back", "SELECT count(*) FROM t").as_deref(),
+            Some("1000"),
+            "{form}"
+        );
     }
 }
 
@@ -222,12 +267,18 @@ fn the_password_stands_in_no_argument_and_no_log() {
     let server = Pg::V17.setup().scram("CANARY-engine").start();
     server.sql("postgres", "CREATE TABLE t AS SELECT 1 AS a");
     for form in FORMS {
-        let space = with_tools(&server, form, "echo \"$@\" >&2; echo \"pass $PGPASSWORD\" >&2; real \"$@\"");
+        let space = with_tools(
+            &server,
+            form,
+            "echo \"$@\" >&2; echo \"pass $PGPASSWORD\" >&2; real \"$@\"",
+        );
         let text = fs::read_to_string(space.path("job.kdl")).unwrap();
-        let text = text.replace("databases \"postgres\"", "databases \"postgres\"; password (env)\"PW\"");
+        let text =
+            text.replace("databases \"postgres\"", "databases \"postgres\"; password (env)\"PW\"");
         let space = space.job(&text).env("PW", "CANARY-engine");
         let ran = space.run(&["run", "job.kdl"]).expect(0);
-        let all: String = files(&space.state("logs")).iter().map(|p| fs::read_to_string(p).unwrap()).collect();
+        let all: String =
+            files(&space.state("logs")).iter().map(|p| fs::read_to_string(p).unwrap()).collect();
         assert!(all.contains("pass ***") && all.contains("--no-password"), "{all}");
         for text in [&all, &ran.stdout, &ran.stderr] {
             assert!(!text.contains("CANARY-engine"), "{form}");
@@ -245,12 +296,19 @@ fn a_missing_or_older_program_is_named_before_any_work() {
     for command in [&["run", "job.kdl"][..], &["doctor", "job.kdl"], &["plan", "job.kdl"]] {
         let ran = space.run(command).expect(1);
         let told = format!("{}{}", ran.stdout, ran.stderr);
-        assert!(told.contains("the server is PostgreSQL 17") && told.contains("pg_dump 15."), "{told}");
+        assert!(
+            told.contains("the server is PostgreSQL 17") && told.contains("pg_dump 15."),
+            "{told}"
+        );
     }
     assert!(!Path::new(&space.path("disk")).exists() || files(&space.path("disk")).is_empty());
     let space = Space::new().job(&text);
     let ran = space.run(&["doctor", "job.kdl"]);
-    assert!(ran.stdout.contains("engine pg_dump") && ran.stdout.contains("pg_dump 17."), "{}", ran.stdout);
+    assert!(
+        ran.stdout.contains("engine pg_dump") && ran.stdout.contains("pg_dump 17."),
+        "{}",
+        ran.stdout
+    );
 }
 
 #[test]
@@ -263,14 +321,23 @@ fn several_databases_come_back_together_or_alone_and_a_drill_proves_them() {
     for form in FORMS {
         let text = job(&server, "databases \"one\" \"it's*\"", &engine(form));
         let target = Pg::V15.start(&[]);
-        let scratch = format!("}}\n postgres \"scratch\" host=\"127.0.0.1\" port={} scratch=#true\n}}", target.port);
-        let text = text.replacen("} }", &scratch, 1).replace("verify \"disk\"", "verify \"disk\" into=\"scratch\"");
+        let scratch = format!(
+            "}}\n postgres \"scratch\" host=\"127.0.0.1\" port={} scratch=#true\n}}",
+            target.port
+        );
+        let text = text
+            .replacen("} }", &scratch, 1)
+            .replace("verify \"disk\"", "verify \"disk\" into=\"scratch\"");
         let space = Space::new().job(&text);
         space.back_up();
         // Twice: what a drill left is replaced by the next one.
         space.back_up();
         let back = |name: &str| target.value(name, "SELECT a FROM t");
-        assert_eq!([back("one"), back("it's = two")], [Some("7".into()), Some("7".into())], "{form}");
+        assert_eq!(
+            [back("one"), back("it's = two")],
+            [Some("7".into()), Some("7".into())],
+            "{form}"
+        );
         restore(&space, &server, &["--only", "it's = two", "--as", &format!("new {form}")], 0);
         assert_eq!(server.value(&format!("new {form}"), "SELECT a FROM t").as_deref(), Some("7"));
         assert!(is_swept(&space));

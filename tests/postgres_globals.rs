@@ -1,4 +1,5 @@
-//! Roles, memberships, tablespaces and settings of PostgreSQL: restored when asked for, and a login works afterwards.
+//! Roles, memberships, tablespaces and settings of PostgreSQL: restored when asked for, and a login
+//! works afterwards.
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, chown};
@@ -16,7 +17,8 @@ const ROLES: &str = "CREATE ROLE team NOLOGIN; CREATE ROLE \"Odd \"\"TO x\" LOGI
     GRANT team TO \"Odd \"\"TO x\" GRANTED BY app; GRANT pg_monitor TO team; ALTER ROLE app SET work_mem = '7MB'; \
     ALTER ROLE \"Odd \"\"TO x\" SET search_path = 'a', \"b c\"; GRANT SET ON PARAMETER log_duration TO team";
 
-const TABLE: &str = "CREATE TABLE t AS SELECT 1 AS a; ALTER TABLE t OWNER TO app; GRANT SELECT ON t TO team";
+const TABLE: &str =
+    "CREATE TABLE t AS SELECT 1 AS a; ALTER TABLE t OWNER TO app; GRANT SELECT ON t TO team";
 
 /// A server with roles, and a database `shop`.
 fn furnished(version: Pg) -> PgServer {
@@ -29,15 +31,23 @@ fn furnished(version: Pg) -> PgServer {
 
 fn space(server: &PgServer, source: &str, dump: &str) -> Space {
     let source = format!("databases \"shop\"; globals #true; {source}");
-    let text = job(server, &source, dump).replace("{ send", "{ archive { password (env)\"SEAL\" }; send");
-    Space::new().job(&text).env("SEAL", "CANARY-seal").env("PW", "CANARY-postgres").env("APP", LOGIN)
+    let text =
+        job(server, &source, dump).replace("{ send", "{ archive { password (env)\"SEAL\" }; send");
+    Space::new()
+        .job(&text)
+        .env("SEAL", "CANARY-seal")
+        .env("PW", "CANARY-postgres")
+        .env("APP", LOGIN)
 }
 
 /// All globals as pg_dumpall shows them, hashes included.
 fn globals(server: &PgServer) -> Vec<String> {
     let text = server.run("pg_dumpall", &["--globals-only"]);
     let own = |l: &&str| {
-        !l.starts_with("--") && !l.contains("restrict ") && !l.contains(" postgres;") && !l.contains(" postgres WITH")
+        !l.starts_with("--")
+            && !l.contains("restrict ")
+            && !l.contains(" postgres;")
+            && !l.contains(" postgres WITH")
     };
     text.lines().filter(own).map(str::to_owned).collect()
 }
@@ -46,7 +56,8 @@ fn logs_in(server: &PgServer) -> bool {
     let mut config = Config::new();
     config.host("127.0.0.1").port(server.port).user("app").password(LOGIN).dbname("shop");
     let Ok(mut client) = config.connect(NoTls) else { return false };
-    let setting: String = client.query_one("SELECT current_setting('work_mem')", &[]).unwrap().get(0);
+    let setting: String =
+        client.query_one("SELECT current_setting('work_mem')", &[]).unwrap().get(0);
     setting == "7MB" && client.query_one("SELECT a FROM t", &[]).is_ok()
 }
 
@@ -69,11 +80,17 @@ fn roles_come_back_as_they_were_with_either_engine_and_only_when_asked_for() {
             let space = space(&source, "password (env)\"PW\"", dump);
             space.run(&["check", "job.kdl", "--strict"]).expect(0);
             let ran = space.run(&["run", "job.kdl", "--strict"]).expect(0);
-            let logs: String = files(&space.state("logs")).iter().map(|p| fs::read_to_string(p).unwrap()).collect();
+            let logs: String = files(&space.state("logs"))
+                .iter()
+                .map(|p| fs::read_to_string(p).unwrap())
+                .collect();
             assert!(!format!("{logs}{}{}", ran.stdout, ran.stderr).contains("SCRAM-SHA"));
             let target = version.setup().scram("CANARY-postgres").start();
             let told = restore(&space, &target, &["--as", "plain", "--definer", "current"], 65);
-            assert!(told.contains("! leaves out") && told.contains("role \"team\" does not exist"), "{told}");
+            assert!(
+                told.contains("! leaves out") && told.contains("role \"team\" does not exist"),
+                "{told}"
+            );
             target.run("dropdb", &["plain"]);
             restore(&space, &target, &["--accounts"], 0);
             assert_eq!(globals(&target), before, "{dump}");
@@ -89,7 +106,10 @@ fn a_role_that_exists_is_kept_or_replaced_as_it_was_said_and_the_connected_one_i
     let space = space(&source, "password (env)\"PW\"", "");
     space.run(&["run", "job.kdl", "--strict"]).expect(0);
     let target = Pg::V17.setup().scram("CANARY-postgres").start();
-    target.sql("postgres", "CREATE ROLE app NOLOGIN CREATEDB PASSWORD 'other'; ALTER ROLE app SET enable_sort = off");
+    target.sql(
+        "postgres",
+        "CREATE ROLE app NOLOGIN CREATEDB PASSWORD 'other'; ALTER ROLE app SET enable_sort = off",
+    );
     let own = "SELECT rolpassword FROM pg_authid WHERE rolname = 'postgres'";
     let mine = target.value("postgres", own);
     assert_ne!(mine, source.value("postgres", own), "a hash has salt");
@@ -97,7 +117,10 @@ fn a_role_that_exists_is_kept_or_replaced_as_it_was_said_and_the_connected_one_i
     let told = restore(&space, &target, &["--accounts"], 65);
     assert!(told.contains("The grantor must have the ADMIN option on role \"team\""), "{told}");
     let kept = globals(&target);
-    assert!(kept.iter().any(|l| l.starts_with("ALTER ROLE app WITH") && l.contains(" NOLOGIN ")), "{kept:?}");
+    assert!(
+        kept.iter().any(|l| l.starts_with("ALTER ROLE app WITH") && l.contains(" NOLOGIN ")),
+        "{kept:?}"
+    );
     assert!(!kept.iter().any(|l| l.starts_with("GRANT team TO app")), "what is kept gets nothing");
     restore(&space, &target, &["--accounts", "--overwrite"], 0);
     let sorted = |mut lines: Vec<String>| {
@@ -122,7 +145,10 @@ fn a_tablespace_comes_back_where_its_folder_is_and_is_told_where_not() {
     };
     make(&source);
     source.sql("postgres", "CREATE ROLE keeper");
-    source.sql("postgres", &format!("CREATE TABLESPACE \"fast disk\" OWNER keeper LOCATION '{}'", place.display()));
+    source.sql(
+        "postgres",
+        &format!("CREATE TABLESPACE \"fast disk\" OWNER keeper LOCATION '{}'", place.display()),
+    );
     source.sql(
         "postgres",
         "COMMENT ON TABLESPACE \"fast disk\" IS 'x'; GRANT CREATE ON TABLESPACE \"fast disk\" TO PUBLIC",
@@ -153,5 +179,8 @@ fn without_the_right_to_read_passwords_they_are_missing_and_that_is_an_alert() {
     let target = Pg::V17.setup().scram("CANARY-postgres").start();
     let told = restore(&space, &target, &["--accounts"], 0);
     assert!(told.contains("! not included: passwords of roles"), "{told}");
-    assert_eq!(target.value("postgres", "SELECT rolpassword FROM pg_authid WHERE rolname = 'app'"), None);
+    assert_eq!(
+        target.value("postgres", "SELECT rolpassword FROM pg_authid WHERE rolname = 'app'"),
+        None
+    );
 }

@@ -1,5 +1,5 @@
-//! Parts of a backup, other names, databases that are there already, roles that are not: what a restore into PostgreSQL
-//! does and what it refuses.
+//! Parts of a backup, other names, databases that are there already, roles that are not: what a
+//! restore into PostgreSQL does and what it refuses.
 
 use crate::postgres::{assert_same, back_up, dumped, job};
 use crate::servers::{Pg, PgServer};
@@ -27,18 +27,39 @@ fn one_table_comes_back_with_all_that_hangs_on_it() {
         let (space, _) = back_up(&server, "databases \"shop\"", "");
         let whole = dumped(&server, "shop");
         server.sql("shop", "DROP TABLE sales.orders CASCADE");
-        let only =
-            ["restore", "job.kdl", "--into", &server.url(), "--only", "shop.sales.orders", "--only", "shop.sales.paid"];
+        let only = [
+            "restore",
+            "job.kdl",
+            "--into",
+            &server.url(),
+            "--only",
+            "shop.sales.orders",
+            "--only",
+            "shop.sales.paid",
+        ];
         let ran = space.run(&only).expect(0);
         assert!(ran.stdout.contains("kept: object shop.sales.type state"), "{}", ran.stdout);
         assert_same(&dumped(&server, "shop"), &whole);
-        // It is there now: it is not overwritten unless that is said, and what hangs on it is named.
+        // It is there now: it is not overwritten unless that is said, and what hangs on it is
+        // named.
         let ran = space.run(&only).expect(1);
         assert!(ran.stderr.contains("table shop.sales.orders"), "{}", ran.stderr);
         server.sql("shop", "DELETE FROM sales.orders");
-        let one = ["restore", "job.kdl", "--into", &server.url(), "--only", "shop.sales.orders", "--overwrite"];
+        let one = [
+            "restore",
+            "job.kdl",
+            "--into",
+            &server.url(),
+            "--only",
+            "shop.sales.orders",
+            "--overwrite",
+        ];
         let ran = space.run(&one).expect(1);
-        assert!(ran.stderr.contains("view sales.paid depends on table sales.orders"), "{}", ran.stderr);
+        assert!(
+            ran.stderr.contains("view sales.paid depends on table sales.orders"),
+            "{}",
+            ran.stderr
+        );
         let both: Vec<&str> = only.iter().copied().chain(["--overwrite"]).collect();
         space.run(&both).expect(0);
         assert_same(&dumped(&server, "shop"), &whole);
@@ -56,7 +77,11 @@ fn a_schema_comes_back_into_an_empty_database() {
     assert_eq!(server.value("other", tables).as_deref(), Some("sales.customer,sales.orders"));
     assert_eq!(server.value("other", "SELECT count(*) FROM sales.paid").as_deref(), Some("5000"));
     let large = "SELECT count(*) FROM pg_largeobject_metadata";
-    assert_eq!(server.value("other", large).as_deref(), Some("0"), "large objects belong to no schema");
+    assert_eq!(
+        server.value("other", large).as_deref(),
+        Some("0"),
+        "large objects belong to no schema"
+    );
 }
 
 #[test]
@@ -65,7 +90,10 @@ fn a_database_that_is_replaced_is_put_aside_and_not_lost() {
         let server = shop(version);
         let (space, _) = back_up(&server, "databases \"shop\"", "");
         let whole = dumped(&server, "shop");
-        server.sql("shop", "DROP TABLE note; CREATE TABLE later (a int); INSERT INTO later VALUES (1)");
+        server.sql(
+            "shop",
+            "DROP TABLE note; CREATE TABLE later (a int); INSERT INTO later VALUES (1)",
+        );
         let changed = dumped(&server, "shop");
         let ran = space.run(&["restore", "job.kdl", "--into", &server.url()]).expect(1);
         assert!(ran.stderr.contains("--overwrite"), "{}", ran.stderr);
@@ -89,10 +117,14 @@ fn a_database_that_is_replaced_is_put_aside_and_not_lost() {
 #[test]
 fn a_drill_restores_into_scratch_again_and_again() {
     let (server, scratch) = (shop(Pg::V17), Pg::V17.start(&[]));
-    let text =
-        job(&server, "databases \"shop\"", "").replace("verify \"disk\"", "verify \"disk\" into=\"lab\"").replace(
+    let text = job(&server, "databases \"shop\"", "")
+        .replace("verify \"disk\"", "verify \"disk\" into=\"lab\"")
+        .replace(
             "sources {",
-            &format!("sources {{ postgres \"lab\" host=\"127.0.0.1\" port={} scratch=#true;", scratch.port),
+            &format!(
+                "sources {{ postgres \"lab\" host=\"127.0.0.1\" port={} scratch=#true;",
+                scratch.port
+            ),
         );
     let space = Space::new().job(&text);
     for _ in 0..2 {
@@ -100,7 +132,9 @@ fn a_drill_restores_into_scratch_again_and_again() {
     }
     assert_same(&dumped(&scratch, "shop"), &dumped(&server, "shop"));
     assert_eq!(
-        scratch.value("postgres", "SELECT count(*) FROM pg_database WHERE NOT datistemplate").as_deref(),
+        scratch
+            .value("postgres", "SELECT count(*) FROM pg_database WHERE NOT datistemplate")
+            .as_deref(),
         Some("2")
     );
     assert!(space.list().iter().all(|l| l["proof"] == "restored"));
@@ -109,19 +143,25 @@ fn a_drill_restores_into_scratch_again_and_again() {
 #[test]
 fn a_role_that_is_missing_is_told_before_and_after_and_everything_else_comes() {
     let server = shop(Pg::V15);
-    server.sql("shop", "CREATE ROLE clerk; ALTER TABLE sales.orders OWNER TO clerk; GRANT SELECT ON note TO clerk");
+    server.sql(
+        "shop",
+        "CREATE ROLE clerk; ALTER TABLE sales.orders OWNER TO clerk; GRANT SELECT ON note TO clerk",
+    );
     let (space, _) = back_up(&server, "databases \"shop\"", "");
     let target = Pg::V15.start(&[]);
     let ran = space.run(&["restore", "job.kdl", "--into", &target.url()]).expect(65);
     assert!(ran.stdout.contains("! will not fit: role clerk"), "{}", ran.stdout);
     assert!(
-        ran.stdout.contains("owner of table shop.sales.orders") && ran.stdout.contains("INCOMPLETE"),
+        ran.stdout.contains("owner of table shop.sales.orders")
+            && ran.stdout.contains("INCOMPLETE"),
         "{}",
         ran.stdout
     );
     assert_eq!(target.value("shop", "SELECT count(*) FROM sales.orders").as_deref(), Some("5000"));
     let other = Pg::V15.start(&[]);
-    let ran = space.run(&["restore", "job.kdl", "--into", &other.url(), "--definer", "current"]).expect(65);
+    let ran = space
+        .run(&["restore", "job.kdl", "--into", &other.url(), "--definer", "current"])
+        .expect(65);
     assert!(!ran.stdout.contains("owner of"), "{}", ran.stdout);
 }
 
@@ -141,7 +181,9 @@ fn what_the_job_leaves_out_is_out_and_told() {
     let (space, _) = back_up(&server, source, "");
     let ran = space.run(&["restore", "job.kdl", "--into", &server.url(), "--as", "part"]).expect(0);
     assert!(
-        ran.stdout.contains("fk constraint orders orders_customer_fkey (it needs what the job leaves out)"),
+        ran.stdout.contains(
+            "fk constraint orders orders_customer_fkey (it needs what the job leaves out)"
+        ),
         "{}",
         ran.stdout
     );
@@ -154,7 +196,8 @@ fn what_the_job_leaves_out_is_out_and_told() {
 #[test]
 fn a_pg_dump_that_is_too_old_is_named_before_any_work() {
     let server = shop(Pg::V17);
-    let text = job(&server, "databases \"shop\"", "").replace(&Pg::V17.programs().display().to_string(), "/nowhere");
+    let text = job(&server, "databases \"shop\"", "")
+        .replace(&Pg::V17.programs().display().to_string(), "/nowhere");
     let space = Space::new().job(&text);
     let ran = space.run(&["run", "job.kdl"]).expect(1);
     assert!(ran.stderr.contains("pg_dump") && ran.stderr.contains("17"), "{}", ran.stderr);

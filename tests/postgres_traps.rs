@@ -1,5 +1,6 @@
-//! What goes wrong in PostgreSQL dumpers, on real servers: TRUNCATE between snapshot and lock, an ALTER that waits,
-//! policies that hide rows, settings of a role, databases of no encoding, writers that never rest.
+//! What goes wrong in PostgreSQL dumpers, on real servers: TRUNCATE between snapshot and lock, an
+//! ALTER that waits, policies that hide rows, settings of a role, databases of no encoding, writers
+//! that never rest.
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -58,8 +59,13 @@ fn snapshot(server: &PgServer, lock_wait: u64) -> Result<Box<dyn Snapshot>> {
         tools: vec![server.version.programs()],
     };
     let source = open(&SourceSpec::Postgres(spec), "d", &World::real(), &Stop::new())?;
-    let reading =
-        Reading { threads: 2, chunk: 64 << 10, engine: Engine::Native, hear: Arc::new(|_: &str| {}), parent: None };
+    let reading = Reading {
+        threads: 2,
+        chunk: 64 << 10,
+        engine: Engine::Native,
+        hear: Arc::new(|_: &str| {}),
+        parent: None,
+    };
     source.snapshot(reading, &Stop::new())
 }
 
@@ -70,8 +76,10 @@ fn read(snapshot: &dyn Snapshot) -> BTreeMap<String, (u64, String)> {
         let member = &snapshot.members()[piece.member];
         if member.kind == Kind::Rows {
             let mut out = Sink::default();
-            let rows = snapshot.read(turn % 2, piece, &mut out, &Stop::new()).expect("it is read").rows;
-            let text = String::from_utf8_lossy(out.chunks.first().map_or(&[][..], |c| c)).into_owned();
+            let rows =
+                snapshot.read(turn % 2, piece, &mut out, &Stop::new()).expect("it is read").rows;
+            let text =
+                String::from_utf8_lossy(out.chunks.first().map_or(&[][..], |c| c)).into_owned();
             let entry = found.entry(member.name.clone()).or_insert((0, text));
             entry.0 += rows;
         }
@@ -125,14 +133,23 @@ fn meddled(version: Pg, meddle: &str) -> BTreeMap<String, (u64, String)> {
 #[test]
 fn rows_that_were_truncated_away_between_snapshot_and_lock_are_where_they_went() {
     for version in Pg::ALL {
-        let found = meddled(version, "BEGIN; INSERT INTO kept SELECT * FROM zzz; TRUNCATE zzz; COMMIT");
+        let found =
+            meddled(version, "BEGIN; INSERT INTO kept SELECT * FROM zzz; TRUNCATE zzz; COMMIT");
         assert_eq!((found["kept"].0, found["zzz"].0), (1000, 0));
         let found = meddled(version, "ALTER TABLE zzz ALTER id TYPE bigint");
         assert_eq!(found["zzz"].0, 1000);
-        let found = meddled(version, "BEGIN; INSERT INTO kept SELECT * FROM zzz; ALTER TABLE zzz DROP gone; COMMIT");
+        let found = meddled(
+            version,
+            "BEGIN; INSERT INTO kept SELECT * FROM zzz; ALTER TABLE zzz DROP gone; COMMIT",
+        );
         assert_eq!((found["kept"].0, found["zzz"].0), (1000, 1000));
-        assert!(found["zzz"].1.contains("COPY \"public\".\"zzz\" (\"id\") FROM stdin;"), "{}", &found["zzz"].1[..500]);
-        let found = meddled(version, "BEGIN; INSERT INTO kept SELECT * FROM zzz; DROP TABLE zzz; COMMIT");
+        assert!(
+            found["zzz"].1.contains("COPY \"public\".\"zzz\" (\"id\") FROM stdin;"),
+            "{}",
+            &found["zzz"].1[..500]
+        );
+        let found =
+            meddled(version, "BEGIN; INSERT INTO kept SELECT * FROM zzz; DROP TABLE zzz; COMMIT");
         assert_eq!((found["kept"].0, found.contains_key("zzz")), (1000, false));
     }
 }
@@ -172,7 +189,9 @@ fn a_table_that_is_locked_for_too_long_is_named() {
     let error = snapshot(&server, 0).err().expect("it can't be locked");
     let text = format!("{error} {}", error.hint.clone().unwrap_or_default());
     assert!(
-        text.contains("lock the tables of d") && text.contains("lock timeout") && text.contains("lock-wait"),
+        text.contains("lock the tables of d")
+            && text.contains("lock timeout")
+            && text.contains("lock-wait"),
         "{text}"
     );
 }
@@ -188,7 +207,11 @@ fn rows_that_a_policy_hides_are_an_error() {
     );
     let space = Space::new().job(&job(&server, "user \"plain\"; databases \"d\"", ""));
     let ran = space.run(&["run", "job.kdl"]).expect(1);
-    assert!(ran.stderr.contains("row-level security") || ran.stderr.contains("row security"), "{}", ran.stderr);
+    assert!(
+        ran.stderr.contains("row-level security") || ran.stderr.contains("row security"),
+        "{}",
+        ran.stderr
+    );
     assert!(space.list().is_empty());
 }
 
@@ -269,7 +292,10 @@ fn a_table_that_is_nine_tenths_is_read_by_all_connections() {
             .collect();
         assert_eq!(readers.len(), 4, "connections that read it");
         space.run(&["restore", "job.kdl", "--into", &server.url(), "--as", "again"]).expect(0);
-        assert_eq!(server.value("again", "SELECT count(DISTINCT id) FROM large").as_deref(), Some("120000"));
+        assert_eq!(
+            server.value("again", "SELECT count(DISTINCT id) FROM large").as_deref(),
+            Some("120000")
+        );
     }
 }
 
@@ -314,7 +340,9 @@ fn no_sum_is_wrong_while_writers_never_rest() {
             for number in 0..dumps {
                 let (space, _) = back_up(&server, "databases \"d\"", "");
                 let name = format!("copy_{number}");
-                space.run(&["restore", "job.kdl", "--into", &server.url(), "--as", &name]).expect(0);
+                space
+                    .run(&["restore", "job.kdl", "--into", &server.url(), "--as", &name])
+                    .expect(0);
                 let sum = "SELECT (SELECT sum(money) FROM left_bank) + (SELECT sum(money) FROM middle_bank) + (SELECT sum(money) FROM right_bank)";
                 assert_eq!(server.value(&name, sum).as_deref(), Some("6000000"), "dump {number}");
                 server.run("dropdb", &[&name]);

@@ -1,4 +1,5 @@
-//! The sample database of the quickstart: it is what its header says, in the shell and in the library.
+//! The sample database of the quickstart: it is what its header says, in the shell and in the
+//! library.
 
 use std::fs::File;
 use std::process::Command;
@@ -50,6 +51,7 @@ fn the_shell_builds_the_sample_library_too() {
     let output = shell.output().unwrap_or_else(|e| panic!("sqlite3: {e}: run tests/run.sh"));
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let db = Connection::open(&library).expect("a database");
-    let check: String = db.query_row("PRAGMA integrity_check", [], |row| row.get(0)).expect("it answers");
+    let check: String =
+        db.query_row("PRAGMA integrity_check", [], |row| row.get(0)).expect("it answers");
     assert_eq!((check.as_str(), count(&db, "loan")), ("ok", 90));
 }

@@ -1,4 +1,5 @@
-//! The records of the seed: `backup_log` and `upload_s3_log`, column by column, after runs of every end.
+//! The records of the seed: `backup_log` and `upload_s3_log`, column by column, after runs of every
+//! end.
 
 use mysql::prelude::Queryable;
 use rusqlite::{Connection, OpenFlags};
@@ -33,7 +34,11 @@ fn rows(space: &Space, view: &str, columns: &str) -> Vec<Value> {
     let catalog = Connection::open_with_flags(space.state("catalog.sqlite"), flags).unwrap();
     let mut statement = catalog.prepare(&format!("SELECT * FROM {view} ORDER BY id")).unwrap();
     let names: Vec<String> = statement.column_names().map(str::to_owned).collect();
-    assert_eq!(names, columns.split_whitespace().collect::<Vec<_>>(), "the documented columns, no other");
+    assert_eq!(
+        names,
+        columns.split_whitespace().collect::<Vec<_>>(),
+        "the documented columns, no other"
+    );
     let found = statement.query_map([], |row| {
         let cell = |i: usize| {
             Ok::<Value, rusqlite::Error>(match row.get_ref(i)? {
@@ -93,15 +98,28 @@ fn every_column_of_a_good_backup_and_its_upload_is_as_the_seed_says() {
     space.back_up();
     let listed = space.list();
     let (backups, uploads) = (backups(&space), uploads(&space));
-    assert_eq!((backups.len(), uploads.len()), (2, 2), "one row a backup, one an upload into a bucket");
+    assert_eq!(
+        (backups.len(), uploads.len()),
+        (2, 2),
+        "one row a backup, one an upload into a bucket"
+    );
     for (backup, upload) in backups.iter().zip(&uploads) {
         let name = word(backup, "nome_arquivo");
         assert!(name.len() == 26 && name.starts_with("backup_"), "{name}");
-        let line = listed.iter().find(|l| word(l, "key").ends_with(name) && word(l, "store") == "cloud").unwrap();
-        let sidecar =
-            std::fs::read_to_string(space.path("store").join(word(line, "key").to_owned() + ".manifest.json"));
+        let line = listed
+            .iter()
+            .find(|l| word(l, "key").ends_with(name) && word(l, "store") == "cloud")
+            .unwrap();
+        let sidecar = std::fs::read_to_string(
+            space.path("store").join(word(line, "key").to_owned() + ".manifest.json"),
+        );
         let manifest: Value = serde_json::from_str(&sidecar.unwrap()).unwrap();
-        let raw: u64 = manifest["entries"].as_array().unwrap().iter().map(|e| e["raw"].as_u64().unwrap()).sum();
+        let raw: u64 = manifest["entries"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|e| e["raw"].as_u64().unwrap())
+            .sum();
         let bytes = line["bytes"].as_u64().unwrap();
         assert_eq!(word(backup, "hostname"), rustix::system::uname().nodename().to_str().unwrap());
         assert_eq!(word(backup, "nome_database"), "crm,shop");
@@ -131,13 +149,21 @@ fn every_column_of_a_good_backup_and_its_upload_is_as_the_seed_says() {
     // The stores know less than was noted: nothing is forgotten, and no number changes.
     space.run(&["catalog", "rebuild", "job.kdl"]).expect(0);
     assert_eq!(self::backups(&space), backups);
-    let numbers = |rows: &[Value]| rows.iter().map(|r| (r["id"].clone(), r["bucket"].clone())).collect::<Vec<_>>();
+    let numbers = |rows: &[Value]| {
+        rows.iter().map(|r| (r["id"].clone(), r["bucket"].clone())).collect::<Vec<_>>()
+    };
     assert_eq!(numbers(&self::uploads(&space)), numbers(&uploads));
     std::fs::remove_file(space.state("catalog.sqlite")).unwrap();
     space.run(&["catalog", "rebuild", "job.kdl"]).expect(0);
     let again = self::backups(&space);
-    for field in ["hostname", "nome_database", "tamanho_arquivo", "versao_servidor", "data_inicio", "data_encerramento"]
-    {
+    for field in [
+        "hostname",
+        "nome_database",
+        "tamanho_arquivo",
+        "versao_servidor",
+        "data_inicio",
+        "data_encerramento",
+    ] {
         assert_eq!(again[1][field], backups[1][field], "{field}");
     }
     assert_eq!(word(&self::uploads(&space)[1], "bucket"), "vault");
@@ -152,7 +178,11 @@ fn a_dump_that_fails_has_its_row_and_no_upload() {
     let found = backups(&broken);
     assert_eq!(found.len(), 1);
     assert_eq!(found[0]["status_backup"], 3);
-    assert_eq!(word(&found[0], "nome_database"), "db", "which databases was never known; which source is");
+    assert_eq!(
+        word(&found[0], "nome_database"),
+        "db",
+        "which databases was never known; which source is"
+    );
     assert!(word(&found[0], "observacao").contains("there is no database nowhere"), "{found:?}");
     assert_eq!(word(&found[0], "hostname"), rustix::system::uname().nodename().to_str().unwrap());
     assert!(is_moment(&found[0], "data_inicio") <= is_moment(&found[0], "data_encerramento"));
@@ -164,7 +194,10 @@ fn a_dump_that_fails_has_its_row_and_no_upload() {
     broken.run(&["run", "job.kdl"]).expect(1);
     let both = backups(&broken);
     assert_eq!((both.len(), &both[0]), (2, &found[0]));
-    assert!(both[1]["status_backup"] == 3 && word(&both[1], "observacao").contains("127.0.0.1:1"), "{both:?}");
+    assert!(
+        both[1]["status_backup"] == 3 && word(&both[1], "observacao").contains("127.0.0.1:1"),
+        "{both:?}"
+    );
 }
 
 #[test]
@@ -175,7 +208,10 @@ fn a_dump_that_is_not_one_moment_is_an_alert_with_its_reason() {
     space.run(&["run", "job.kdl"]).expect(0);
     let (backups, uploads) = (backups(&space), uploads(&space));
     assert_eq!(backups[0]["status_backup"], 2);
-    assert_eq!(word(&backups[0], "observacao"), "crm.m is a MyISAM table, which no snapshot covers");
+    assert_eq!(
+        word(&backups[0], "observacao"),
+        "crm.m is a MyISAM table, which no snapshot covers"
+    );
     assert_eq!(uploads[0]["status_upload"], 1, "an alert is sent all the same");
 }
 

@@ -1,4 +1,5 @@
-//! What a run does when things go wrong, and how it ends: codes, events, log, catalog, lock, retention.
+//! What a run does when things go wrong, and how it ends: codes, events, log, catalog, lock,
+//! retention.
 
 use std::io::{BufRead, BufReader};
 use std::process::ChildStdout;
@@ -28,13 +29,21 @@ const PLAIN: &str = r#"job "j" { dump "app" { send "good"; verify "good" } }"#;
 fn ends(ran: &Ran) -> Vec<String> {
     let finished = ran.json().into_iter().filter(|e| e["event"] == "step-finished");
     finished
-        .map(|e| format!("{} {} {}", word(&e, "address"), word(&e, "end"), e["verdict"].as_str().unwrap_or("-")))
+        .map(|e| {
+            format!(
+                "{} {} {}",
+                word(&e, "address"),
+                word(&e, "end"),
+                e["verdict"].as_str().unwrap_or("-")
+            )
+        })
         .collect()
 }
 
 #[test]
 fn each_way_to_end_has_its_code() {
-    let lenient = r#"job "j" { dump "app" { send "good"; send "bad" optional=#true; verify "good" } }"#;
+    let lenient =
+        r#"job "j" { dump "app" { send "good"; send "bad" optional=#true; verify "good" } }"#;
     let strict = r#"job "j" { dump "app" { send "good"; send "bad" optional=#true; verify "good" }
                     dump "gone" enabled=#false { send "good" } }"#;
     let failing = r#"job "j" { dump "gone" { send "good"; verify "good" } }"#;
@@ -70,9 +79,15 @@ fn several_jobs_need_a_name_or_all() {
                   job "b" { exec "x" { command "true" } }"#;
     let space = space(jobs);
     let ran = space.run(&["run", "job.kdl"]).expect(64);
-    assert_eq!((ran.stdout.as_str(), ran.stderr.as_str()), ("", "job.kdl has the jobs a, b; name one, or say --all\n"));
+    assert_eq!(
+        (ran.stdout.as_str(), ran.stderr.as_str()),
+        ("", "job.kdl has the jobs a, b; name one, or say --all\n")
+    );
     space.run(&["run", "job.kdl", "--all"]).expect(0);
-    assert_eq!(space.catalog::<String>("SELECT group_concat(job) FROM (SELECT job FROM run ORDER BY job)"), "a,b");
+    assert_eq!(
+        space.catalog::<String>("SELECT group_concat(job) FROM (SELECT job FROM run ORDER BY job)"),
+        "a,b"
+    );
 }
 
 #[test]
@@ -96,11 +111,13 @@ fn an_impossible_copy_fails_alone_and_what_needs_it_is_skipped() {
         let mut expected = expected.to_vec();
         expected[1..].sort();
         assert_eq!(found, expected);
-        let listed = space.run(&["list", "job.kdl", "--from", "good", "--format", "json"]).expect(0).json();
+        let listed =
+            space.run(&["list", "job.kdl", "--from", "good", "--format", "json"]).expect(0).json();
         assert_eq!(listed.len(), 1);
         let restored = space.restore(&listed[0], "restored.db");
         assert_eq!(contents(&restored), contents(&space.path("app.db")));
-        let copies = "SELECT group_concat(store || ' ' || verdict) FROM (SELECT * FROM copy ORDER BY store)";
+        let copies =
+            "SELECT group_concat(store || ' ' || verdict) FROM (SELECT * FROM copy ORDER BY store)";
         let bad = if optional == "#true" { 2 } else { 3 };
         assert_eq!(space.catalog::<String>(copies), format!("bad {bad},good 1"));
     }
@@ -119,7 +136,9 @@ fn a_failed_dump_leaves_other_chains_alone_and_after_is_order_only() {
     let space = space(&swapped);
     let ran = space.run(&["run", "job.kdl", "--format", "json"]).expect(1);
     let mut found = ends(&ran);
-    let at = |end: &str| found.iter().position(|f| f == end).unwrap_or_else(|| panic!("no {end} in {found:#?}"));
+    let at = |end: &str| {
+        found.iter().position(|f| f == end).unwrap_or_else(|| panic!("no {end} in {found:#?}"))
+    };
     assert!(at("j/dump/gone failed error") < at("j/exec/early done success"), "{found:#?}");
     found.sort();
     let expected = [
@@ -141,8 +160,11 @@ fn events_are_json_lines_with_a_version_from_the_first_to_the_last() {
     let events = space.run(&["run", "job.kdl", "--format", "json"]).expect(0).json();
     let run = word(&events[0], "run").to_owned();
     assert!(events.iter().all(|e| e["version"] == 1 && e["run"] == run.as_str()), "{events:#?}");
-    let kinds: Vec<&str> =
-        events.iter().map(|e| word(e, "event")).filter(|k| !matches!(*k, "progress" | "said")).collect();
+    let kinds: Vec<&str> = events
+        .iter()
+        .map(|e| word(e, "event"))
+        .filter(|k| !matches!(*k, "progress" | "said"))
+        .collect();
     let expected = [
         "run-started",
         "step-started",
@@ -169,7 +191,8 @@ fn the_log_has_a_section_a_step_and_whole_moments() {
     assert_eq!(logs, [space.state(&format!("logs/j/{id}.log"))]);
     let text = space.logs();
     let sections: Vec<&str> = text.lines().filter(|l| l.starts_with("== ")).collect();
-    let expected = ["== run ==", "== j/dump/app ==", "== j/verify/app/good ==", "== j/keep/app/good =="];
+    let expected =
+        ["== run ==", "== j/dump/app ==", "== j/verify/app/good ==", "== j/keep/app/good =="];
     assert_eq!(sections, expected);
     for line in text.lines().filter(|l| !l.is_empty() && !l.starts_with("== ")) {
         let (moment, rest) = line.split_at(29);
@@ -238,7 +261,8 @@ fn start_until_ready(space: &Space) -> (Running, BufReader<ChildStdout>, Pid) {
 #[test]
 fn a_signal_stops_children_and_is_recorded() {
     for (sent, code) in [(Signal::INT, 130), (Signal::TERM, 143)] {
-        let job = r#"job "j" { exec "long" { command "sh" "-c" "echo ready $$; exec sleep 600" } }"#;
+        let job =
+            r#"job "j" { exec "long" { command "sh" "-c" "echo ready $$; exec sleep 600" } }"#;
         let space = space(job);
         let (child, _events, pid) = start_until_ready(&space);
         child.signal(sent);
@@ -251,8 +275,7 @@ fn a_signal_stops_children_and_is_recorded() {
 
 #[test]
 fn a_second_signal_ends_the_run_at_once() {
-    let stubborn =
-        r#"job "j" { exec "long" { command "sh" "-c" "trap '' TERM INT; echo ready $$; sleep 600; sleep 600" } }"#;
+    let stubborn = r#"job "j" { exec "long" { command "sh" "-c" "trap '' TERM INT; echo ready $$; sleep 600; sleep 600" } }"#;
     let space = space(stubborn);
     let (child, events, pid) = start_until_ready(&space);
     child.signal(Signal::TERM);
@@ -275,13 +298,19 @@ fn one_run_of_a_job_at_a_time() {
     let (child, _events, _) = start_until_ready(&space);
     let ran = space.run(&["run", "job.kdl"]).expect(75);
     assert_eq!(ran.stderr, "another run holds job j\n");
-    std::fs::write(space.path("other.kdl"), format!("{PLACES}job \"other\" {{ exec \"x\" {{ command \"true\" }} }}"))
-        .unwrap();
+    std::fs::write(
+        space.path("other.kdl"),
+        format!("{PLACES}job \"other\" {{ exec \"x\" {{ command \"true\" }} }}"),
+    )
+    .unwrap();
     space.run(&["run", "other.kdl"]).expect(0);
     drop(child);
     // The lock of a killed run is nobody's.
-    std::fs::write(space.path("job.kdl"), format!("{PLACES}job \"j\" {{ exec \"x\" {{ command \"true\" }} }}"))
-        .unwrap();
+    std::fs::write(
+        space.path("job.kdl"),
+        format!("{PLACES}job \"j\" {{ exec \"x\" {{ command \"true\" }} }}"),
+    )
+    .unwrap();
     space.run(&["run", "job.kdl"]).expect(0);
 }
 
@@ -295,8 +324,10 @@ fn a_child_gets_what_was_declared_and_no_more() {
     space.secret("secret", "CANARY-FILE\n");
     let ran = space.back_up();
     let env = std::fs::read_to_string(space.path("env.txt")).unwrap();
-    let mut env: Vec<&str> =
-        env.lines().filter(|l| !["PWD=", "SHLVL=", "_=", "PATH="].iter().any(|p| l.starts_with(p))).collect();
+    let mut env: Vec<&str> = env
+        .lines()
+        .filter(|l| !["PWD=", "SHLVL=", "_=", "PATH="].iter().any(|p| l.starts_with(p)))
+        .collect();
     env.sort_unstable();
     assert_eq!(env, ["OTHER=CANARY-ENV", "PLAIN=a b", "SECRET=CANARY-FILE"]);
     for text in [ran.stdout, ran.stderr, space.logs()] {
@@ -365,7 +396,10 @@ fn a_copy_that_is_not_proven_is_not_counted() {
     std::fs::write(space.path("job.kdl"), job("verify \"d\"")).unwrap();
     space.back_up();
     let left: Vec<String> = space.list().iter().map(|l| word(l, "id").to_owned()).collect();
-    assert!(left.contains(&proven[1]) && !left.contains(&proven[0]), "two proven ones stay: {proven:?} {left:?}");
+    assert!(
+        left.contains(&proven[1]) && !left.contains(&proven[0]),
+        "two proven ones stay: {proven:?} {left:?}"
+    );
     assert_eq!(left.len(), 4, "the two between are not counted");
 }
 
@@ -389,13 +423,21 @@ fn retention_does_not_run_after_a_verification_that_fails() {
     let ran = space.run(&["run", "job.kdl", "--format", "json"]).expect(1);
     assert_eq!(
         ends(&ran),
-        ["j/dump/app done success", "j/verify/app/cloud failed error", "j/keep/app/cloud skipped -"]
+        [
+            "j/dump/app done success",
+            "j/verify/app/cloud failed error",
+            "j/keep/app/cloud skipped -"
+        ]
     );
-    let found: Vec<(String, String)> =
-        space.list().iter().map(|l| (word(l, "verdict").to_owned(), word(l, "proof").to_owned())).collect();
+    let found: Vec<(String, String)> = space
+        .list()
+        .iter()
+        .map(|l| (word(l, "verdict").to_owned(), word(l, "proof").to_owned()))
+        .collect();
     let pair = |v: &str, p: &str| (v.to_owned(), p.to_owned());
     assert_eq!(found, [pair("Sucesso", "read"), pair("Erro", "damaged")]);
-    // The one that was found damaged neither counts nor is latest; the next good one takes the place of both.
+    // The one that was found damaged neither counts nor is latest; the next good one takes the
+    // place of both.
     space.run(&["restore", "job.kdl", "--into", "sqlite:latest.db"]).expect(0);
     space.back_up();
     assert_eq!(space.list().len(), 1);

@@ -37,8 +37,13 @@ job "j" {{ dump "app" chunk="64KiB" {{ archive compression="store"; send "disk" 
 
 /// The requests that changed something, in order.
 fn writes(requests: &[Recorded]) -> Vec<(Kind, String)> {
-    let changing = [Kind::Put, Kind::Initiate, Kind::Part, Kind::Complete, Kind::Abort, Kind::Delete];
-    requests.iter().filter(|r| changing.contains(&r.kind)).map(|r| (r.kind, r.path.clone())).collect()
+    let changing =
+        [Kind::Put, Kind::Initiate, Kind::Part, Kind::Complete, Kind::Abort, Kind::Delete];
+    requests
+        .iter()
+        .filter(|r| changing.contains(&r.kind))
+        .map(|r| (r.kind, r.path.clone()))
+        .collect()
 }
 
 #[test]
@@ -56,8 +61,11 @@ fn one_read_of_the_source_makes_two_equal_copies_and_the_manifest_is_written_las
     let key = format!("/vault/{}", word(&lines[0], "key"));
     let mut written = writes(&server.requests());
     written.retain(|(kind, path)| *kind != Kind::Part && !path.contains(".proof-"));
-    let expected =
-        [(Kind::Initiate, key.clone()), (Kind::Complete, key.clone()), (Kind::Put, format!("{key}.manifest.json"))];
+    let expected = [
+        (Kind::Initiate, key.clone()),
+        (Kind::Complete, key.clone()),
+        (Kind::Put, format!("{key}.manifest.json")),
+    ];
     assert_eq!(written, expected);
     server.assert_tidy("pre/j/app/");
 }
@@ -68,7 +76,16 @@ fn one_table_is_restored_by_its_own_ranges() {
     let space = space(&server);
     space.back_up();
     let before = server.requests().len();
-    let only = ["restore", "job.kdl", "--from", "cloud", "--only", "app.small", "--into", "sqlite:small.db"];
+    let only = [
+        "restore",
+        "job.kdl",
+        "--from",
+        "cloud",
+        "--only",
+        "app.small",
+        "--into",
+        "sqlite:small.db",
+    ];
     space.run(&only).expect(0);
     let db = Connection::open(space.path("small.db")).unwrap();
     assert_eq!(rows(&db, "SELECT v FROM small"), ["t\"x\" "]);
@@ -77,7 +94,8 @@ fn one_table_is_restored_by_its_own_ranges() {
         .iter()
         .filter(|r| r.kind == Kind::Get && r.path.ends_with(".zip"))
         .map(|r| {
-            let (from, to) = r.header("range").unwrap().strip_prefix("bytes=").unwrap().split_once('-').unwrap();
+            let (from, to) =
+                r.header("range").unwrap().strip_prefix("bytes=").unwrap().split_once('-').unwrap();
             to.parse::<u64>().unwrap() + 1 - from.parse::<u64>().unwrap()
         })
         .collect();
@@ -103,15 +121,35 @@ fn whatever_the_wire_does_there_is_one_good_backup_or_none() {
         ("a part that is reset", Fault::new(Kind::Part, What::CutRequest(1000)), true),
         ("a part whose answer is lost", Fault::new(Kind::Part, What::Lose), true),
         ("a part that is spoilt on the way", Fault::new(Kind::Part, What::SpoilRequest), true),
-        ("an error with status 200", Fault::new(Kind::Complete, What::Answer(200, "InternalError")), true),
+        (
+            "an error with status 200",
+            Fault::new(Kind::Complete, What::Answer(200, "InternalError")),
+            true,
+        ),
         ("a lost answer to the completion", Fault::new(Kind::Complete, What::Lose), true),
         ("slow at the manifest", Fault::new(Kind::Put, slow), true),
         ("a lost answer to the manifest", Fault::new(Kind::Put, What::Lose), true),
         ("a manifest that is reset", Fault::new(Kind::Put, What::CutRequest(10)), true),
-        ("no right to begin", Fault::new(Kind::Initiate, What::Answer(403, "AccessDenied")).times(99), false),
-        ("no right to send", Fault::new(Kind::Part, What::Answer(403, "AccessDenied")).times(99), false),
-        ("no right to complete", Fault::new(Kind::Complete, What::Answer(403, "AccessDenied")).times(99), false),
-        ("no right to the manifest", Fault::new(Kind::Put, What::Answer(403, "AccessDenied")).times(99), false),
+        (
+            "no right to begin",
+            Fault::new(Kind::Initiate, What::Answer(403, "AccessDenied")).times(99),
+            false,
+        ),
+        (
+            "no right to send",
+            Fault::new(Kind::Part, What::Answer(403, "AccessDenied")).times(99),
+            false,
+        ),
+        (
+            "no right to complete",
+            Fault::new(Kind::Complete, What::Answer(403, "AccessDenied")).times(99),
+            false,
+        ),
+        (
+            "no right to the manifest",
+            Fault::new(Kind::Put, What::Answer(403, "AccessDenied")).times(99),
+            false,
+        ),
     ];
     for (what, fault, overcome) in table {
         let server = S3Server::start();
@@ -126,8 +164,13 @@ fn whatever_the_wire_does_there_is_one_good_backup_or_none() {
             let restored = space.restore(line, &format!("{number}.db"));
             assert_eq!(contents(&restored), contents(&space.path("app.db")), "{what}");
         }
-        let expected: Vec<(&str, usize)> = if overcome { vec![("cloud", 1), ("disk", 1)] } else { vec![("disk", 1)] };
-        assert_eq!(stores.iter().map(|(s, n)| (s.as_str(), *n)).collect::<Vec<_>>(), expected, "{what}");
+        let expected: Vec<(&str, usize)> =
+            if overcome { vec![("cloud", 1), ("disk", 1)] } else { vec![("disk", 1)] };
+        assert_eq!(
+            stores.iter().map(|(s, n)| (s.as_str(), *n)).collect::<Vec<_>>(),
+            expected,
+            "{what}"
+        );
     }
 }
 

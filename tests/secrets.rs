@@ -1,4 +1,5 @@
-//! Canaries: no secret is in anything that vex prints, keeps, sends, or starts; and what it makes is its owner's.
+//! Canaries: no secret is in anything that vex prints, keeps, sends, or starts; and what it makes
+//! is its owner's.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -27,7 +28,10 @@ job "j" {{
 "#,
         server.bucket, server.endpoint
     );
-    let space = Space::new().job(&job).env("ZIP_PASSWORD", "CANARY-ZIP-ENV").env("SECRET_KEY", &server.secret_key);
+    let space = Space::new()
+        .job(&job)
+        .env("ZIP_PASSWORD", "CANARY-ZIP-ENV")
+        .env("SECRET_KEY", &server.secret_key);
     space.secret("access", &server.access_key);
     space.secret("zip", "CANARY-ZIP-FILE\n");
     space.secret("token", "CANARY-TOKEN\n");
@@ -45,7 +49,9 @@ const PASSWORDS: [(&str, &str); 3] = [
 #[track_caller]
 fn assert_silent(what: &str, bytes: &[u8]) {
     let at = bytes.windows(6).position(|w| w == b"CANARY");
-    let around = at.map(|at| bytes[at.saturating_sub(60)..bytes.len().min(at + 40)].escape_ascii().to_string());
+    let around = at.map(|at| {
+        bytes[at.saturating_sub(60)..bytes.len().min(at + 40)].escape_ascii().to_string()
+    });
     assert_eq!(around, None, "a secret in {what}");
 }
 
@@ -61,8 +67,12 @@ fn look_everywhere(space: &Space, server: &S3Server, ran: &[Ran]) {
         assert_silent(&path.display().to_string(), &std::fs::read(&path).unwrap());
     }
     for request in server.requests() {
-        let headers = request.headers.iter().map(|(n, v)| format!("{n}: {v}\n")).collect::<String>();
-        assert_silent("a request", format!("{} {}\n{headers}", request.path, request.query).as_bytes());
+        let headers =
+            request.headers.iter().map(|(n, v)| format!("{n}: {v}\n")).collect::<String>();
+        assert_silent(
+            "a request",
+            format!("{} {}\n{headers}", request.path, request.query).as_bytes(),
+        );
         assert_silent("a request's body", &request.body);
     }
     server.assert_tidy("j/app/");
@@ -91,7 +101,11 @@ fn no_command_lets_a_secret_out() {
         ];
         let ran = commands.map(|arguments| space.run(arguments).expect(0));
         look_everywhere(&space, &server, &ran);
-        assert_eq!(std::fs::read_to_string(space.path("token.txt")).unwrap(), "CANARY-TOKEN\n", "the child needs it");
+        assert_eq!(
+            std::fs::read_to_string(space.path("token.txt")).unwrap(),
+            "CANARY-TOKEN\n",
+            "the child needs it"
+        );
         assert!(space.path("looked.txt").exists());
     }
 }
@@ -105,9 +119,12 @@ fn no_failure_lets_a_secret_out() {
         ("a wrong password", &|| drop(space.secret("zip", "CANARY-ZIP-OTHER"))),
         ("an empty password", &|| drop(space.secret("zip", ""))),
         ("an open password", &|| {
-            std::fs::set_permissions(space.path("zip"), std::fs::Permissions::from_mode(0o644)).unwrap();
+            std::fs::set_permissions(space.path("zip"), std::fs::Permissions::from_mode(0o644))
+                .unwrap();
         }),
-        ("no right", &|| server.fault(Fault::new(Kind::List, What::Answer(403, "AccessDenied")).times(999))),
+        ("no right", &|| {
+            server.fault(Fault::new(Kind::List, What::Answer(403, "AccessDenied")).times(999))
+        }),
         ("wrong keys", &|| drop(space.secret("access", "CANARY-NOBODY"))),
     ];
     for (what, spoil) in ways {
@@ -138,7 +155,10 @@ fn a_secret_in_clear_is_refused_and_masked() {
         &["doctor", "job.kdl"],
     ] {
         let ran = space.run(arguments).expect(78);
-        assert_silent(&format!("{arguments:?}"), format!("{}{}", ran.stdout, ran.stderr).as_bytes());
+        assert_silent(
+            &format!("{arguments:?}"),
+            format!("{}{}", ran.stdout, ran.stderr).as_bytes(),
+        );
     }
 }
 
@@ -149,11 +169,18 @@ fn a_child_that_prints_its_secret_is_not_quoted() {
         env { TOKEN (env)"TOKEN"; PLAIN "plain" }
     } }"#;
     let space = Space::new().job(job).env("TOKEN", "CANARY-TOKEN");
-    let ran = [space.run(&["run", "job.kdl"]).expect(1), space.run(&["run", "job.kdl", "--format", "json"]).expect(1)];
+    let ran = [
+        space.run(&["run", "job.kdl"]).expect(1),
+        space.run(&["run", "job.kdl", "--format", "json"]).expect(1),
+    ];
     for ran in &ran {
         assert_silent("the output", format!("{}{}", ran.stdout, ran.stderr).as_bytes());
     }
-    assert!(space.logs().contains("I got ***, plain") && space.logs().contains("again: ***"), "{}", space.logs());
+    assert!(
+        space.logs().contains("I got ***, plain") && space.logs().contains("again: ***"),
+        "{}",
+        space.logs()
+    );
     assert_silent("the log", space.logs().as_bytes());
     assert_silent("the catalog", &std::fs::read(space.state("catalog.sqlite")).unwrap());
 }
@@ -167,7 +194,11 @@ fn open_to_others(folder: &Path) -> Vec<String> {
             let meta = entry.metadata().unwrap();
             let expected = if meta.is_dir() { 0o700 } else { 0o600 };
             if meta.permissions().mode() & 0o777 != expected {
-                open.push(format!("{:o} {}", meta.permissions().mode() & 0o777, entry.path().display()));
+                open.push(format!(
+                    "{:o} {}",
+                    meta.permissions().mode() & 0o777,
+                    entry.path().display()
+                ));
             }
             if meta.is_dir() {
                 folders.push(entry.path());
@@ -182,13 +213,18 @@ fn what_is_made_is_its_owners_whatever_the_umask() {
     let server = S3Server::start();
     let space = space(&server, PASSWORDS[0].0);
     std::fs::create_dir(space.path("made")).unwrap();
-    for arguments in
-        [&["run", "job.kdl"][..], &["restore", "job.kdl", "--from", "disk", "--into", "sqlite:made/new.db"]]
-    {
+    for arguments in [
+        &["run", "job.kdl"][..],
+        &["restore", "job.kdl", "--from", "disk", "--into", "sqlite:made/new.db"],
+    ] {
         let vex = space.vex(arguments);
         let mut open = Command::new("sh");
-        open.args(["-c", "umask 000; exec \"$@\"", "sh"]).arg(vex.get_program()).args(vex.get_args());
-        open.env_clear().envs(vex.get_envs().filter_map(|(n, v)| Some((n, v?)))).current_dir(space.path(""));
+        open.args(["-c", "umask 000; exec \"$@\"", "sh"])
+            .arg(vex.get_program())
+            .args(vex.get_args());
+        open.env_clear()
+            .envs(vex.get_envs().filter_map(|(n, v)| Some((n, v?))))
+            .current_dir(space.path(""));
         Ran::from(open.output().unwrap()).expect(0);
     }
     for made in ["state", "disk", "made"] {

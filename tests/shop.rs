@@ -1,4 +1,5 @@
-//! The sample databases `shop`, `crm` and `void` for MySQL and MariaDB, and a generator of many rows.
+//! The sample databases `shop`, `crm` and `void` for MySQL and MariaDB, and a generator of many
+//! rows.
 //!
 //! The fixture is a list of statements, each sent as it is, so that no delimiter can be mistaken.
 
@@ -25,7 +26,8 @@ pub fn open_shop(brand: Brand) -> Server {
 
 /// Sends every statement that is for this server, one by one.
 pub fn load(conn: &mut Conn, sql: &str) {
-    let version: String = conn.query_first("SELECT VERSION()").expect("it answers").expect("one row");
+    let version: String =
+        conn.query_first("SELECT VERSION()").expect("it answers").expect("one row");
     for statement in statements(sql, version.contains("MariaDB")) {
         conn.query_drop(statement).unwrap_or_else(|e| panic!("{version}: {e}: {statement}"));
     }
@@ -47,7 +49,8 @@ fn statements(sql: &str, mariadb: bool) -> impl Iterator<Item = &str> {
 
 /// Adds rows to `shop.reading`: always the same ones, of every kind that makes trouble.
 pub fn fill(conn: &mut Conn, rows: u64) {
-    let last: Option<Option<u64>> = conn.query_first("SELECT MAX(id) FROM shop.reading").expect("the shop is loaded");
+    let last: Option<Option<u64>> =
+        conn.query_first("SELECT MAX(id) FROM shop.reading").expect("the shop is loaded");
     let first = last.flatten().unwrap_or(0) + 1;
     conn.query_drop("SET NAMES utf8mb4").expect("it answers");
     for start in (first..first + rows).step_by(BATCH as usize) {
@@ -60,18 +63,32 @@ pub fn fill(conn: &mut Conn, rows: u64) {
 
 /// One row as SQL; it depends on its number only.
 fn reading(id: u64) -> String {
-    const NOTES: [&str; 8] =
-        ["'it''s'", "'\"'", "'\\\\N'", "'a\\nb\\r\\n\\t'", "'ção 表 🦀'", "''", "'NULL'", "'; -- /* */ `'"];
+    const NOTES: [&str; 8] = [
+        "'it''s'",
+        "'\"'",
+        "'\\\\N'",
+        "'a\\nb\\r\\n\\t'",
+        "'ção 表 🦀'",
+        "''",
+        "'NULL'",
+        "'; -- /* */ `'",
+    ];
     let mut random = Random(id);
-    let or_null = |null: u64, value: String| if null.is_multiple_of(7) { "NULL".to_owned() } else { value };
+    let or_null =
+        |null: u64, value: String| if null.is_multiple_of(7) { "NULL".to_owned() } else { value };
     let sensor = random.next() as i32;
     let (day, micro) = (random.next() % 28 + 1, random.next() % 1_000_000);
-    let level = or_null(random.next(), format!("{}.{:04}", random.next() as i32, random.next() % 10_000));
+    let level =
+        or_null(random.next(), format!("{}.{:04}", random.next() as i32, random.next() % 10_000));
     let ratio = or_null(random.next(), format!("{:e}", random.next() as i64 as f64 / 3e12));
     let note = or_null(random.next(), NOTES[(random.next() % 8) as usize].to_owned());
-    let bytes: String = (0..random.next() % 12).map(|_| format!("{:016x}", random.next())).collect();
+    let bytes: String =
+        (0..random.next() % 12).map(|_| format!("{:016x}", random.next())).collect();
     let raw = or_null(random.next(), format!("x'{bytes}'"));
-    format!("({id},{sensor},'2024-{:02}-{day:02} 12:34:56.{micro:06}',{level},{ratio},{note},{raw})", id % 12 + 1)
+    format!(
+        "({id},{sensor},'2024-{:02}-{day:02} 12:34:56.{micro:06}',{level},{ratio},{note},{raw})",
+        id % 12 + 1
+    )
 }
 
 /// SplitMix64, after Steele, Lea and Flood.
@@ -94,17 +111,45 @@ mod tests {
     /// Kinds of objects, how to count them, and how many there are on MariaDB and on MySQL.
     const KINDS: [(&str, &str, [u64; 2]); 12] = [
         ("databases", "SCHEMATA WHERE SCHEMA_NAME IN ('shop', 'crm', 'void')", [3, 3]),
-        ("tables", "TABLES WHERE TABLE_TYPE = 'BASE TABLE' AND TABLE_SCHEMA IN ('shop', 'crm', 'void')", [20, 20]),
-        ("versioned", "TABLES WHERE TABLE_TYPE = 'SYSTEM VERSIONED' AND TABLE_SCHEMA = 'shop'", [1, 0]),
+        (
+            "tables",
+            "TABLES WHERE TABLE_TYPE = 'BASE TABLE' AND TABLE_SCHEMA IN ('shop', 'crm', 'void')",
+            [20, 20],
+        ),
+        (
+            "versioned",
+            "TABLES WHERE TABLE_TYPE = 'SYSTEM VERSIONED' AND TABLE_SCHEMA = 'shop'",
+            [1, 0],
+        ),
         ("sequences", "TABLES WHERE TABLE_TYPE = 'SEQUENCE' AND TABLE_SCHEMA = 'shop'", [1, 0]),
         ("views", "VIEWS WHERE TABLE_SCHEMA IN ('shop', 'crm', 'void')", [6, 6]),
         ("triggers", "TRIGGERS WHERE TRIGGER_SCHEMA IN ('shop', 'crm', 'void')", [6, 6]),
-        ("functions", "ROUTINES WHERE ROUTINE_SCHEMA IN ('shop', 'crm') AND ROUTINE_TYPE = 'FUNCTION'", [2, 2]),
-        ("procedures", "ROUTINES WHERE ROUTINE_SCHEMA IN ('shop', 'crm') AND ROUTINE_TYPE = 'PROCEDURE'", [3, 3]),
-        ("packages", "ROUTINES WHERE ROUTINE_SCHEMA = 'shop' AND ROUTINE_TYPE LIKE 'PACKAGE%'", [2, 0]),
+        (
+            "functions",
+            "ROUTINES WHERE ROUTINE_SCHEMA IN ('shop', 'crm') AND ROUTINE_TYPE = 'FUNCTION'",
+            [2, 2],
+        ),
+        (
+            "procedures",
+            "ROUTINES WHERE ROUTINE_SCHEMA IN ('shop', 'crm') AND ROUTINE_TYPE = 'PROCEDURE'",
+            [3, 3],
+        ),
+        (
+            "packages",
+            "ROUTINES WHERE ROUTINE_SCHEMA = 'shop' AND ROUTINE_TYPE LIKE 'PACKAGE%'",
+            [2, 0],
+        ),
         ("events", "EVENTS WHERE EVENT_SCHEMA IN ('shop', 'crm', 'void')", [3, 3]),
-        ("foreign keys", "REFERENTIAL_CONSTRAINTS WHERE CONSTRAINT_SCHEMA IN ('shop', 'crm')", [12, 12]),
-        ("partitions", "PARTITIONS WHERE TABLE_SCHEMA = 'shop' AND PARTITION_NAME IS NOT NULL", [3, 3]),
+        (
+            "foreign keys",
+            "REFERENTIAL_CONSTRAINTS WHERE CONSTRAINT_SCHEMA IN ('shop', 'crm')",
+            [12, 12],
+        ),
+        (
+            "partitions",
+            "PARTITIONS WHERE TABLE_SCHEMA = 'shop' AND PARTITION_NAME IS NOT NULL",
+            [3, 3],
+        ),
     ];
 
     #[test]
@@ -113,15 +158,32 @@ mod tests {
             let server = open_shop(brand);
             let mut conn = server.conn();
             let count = |conn: &mut Conn, from: &str| -> u64 {
-                conn.query_first(format!("SELECT COUNT(*) FROM {from}")).expect("it counts").expect("one row")
+                conn.query_first(format!("SELECT COUNT(*) FROM {from}"))
+                    .expect("it counts")
+                    .expect("one row")
             };
             for (kind, from, expected) in KINDS {
                 let found = count(&mut conn, &format!("information_schema.{from}"));
-                assert_eq!(found, expected[usize::from(!brand.is_mariadb())], "{kind} on {brand:?}");
+                assert_eq!(
+                    found,
+                    expected[usize::from(!brand.is_mariadb())],
+                    "{kind} on {brand:?}"
+                );
             }
-            let rows = [("title", 120), ("staff", 40), ("copy", 160), ("loan", 160), ("hold", 0), ("sale", 100)];
+            let rows = [
+                ("title", 120),
+                ("staff", 40),
+                ("copy", 160),
+                ("loan", 160),
+                ("hold", 0),
+                ("sale", 100),
+            ];
             for (table, expected) in rows {
-                assert_eq!(count(&mut conn, &format!("shop.{table}")), expected, "rows of {table} on {brand:?}");
+                assert_eq!(
+                    count(&mut conn, &format!("shop.{table}")),
+                    expected,
+                    "rows of {table} on {brand:?}"
+                );
             }
             assert!(count(&mut conn, "shop.a_summary") > 0, "views can be read on {brand:?}");
         }
@@ -135,7 +197,10 @@ mod tests {
             fill(&mut b.conn(), 700);
             fill(&mut b.conn(), 500);
             let sum = |s: &Server| -> (String, u64) {
-                s.conn().query_first("CHECKSUM TABLE shop.reading EXTENDED").expect("it sums").expect("one row")
+                s.conn()
+                    .query_first("CHECKSUM TABLE shop.reading EXTENDED")
+                    .expect("it sums")
+                    .expect("one row")
             };
             assert_eq!(sum(&a), sum(&b), "on {brand:?}");
         }

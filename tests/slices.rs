@@ -1,4 +1,5 @@
-//! Tables of every kind of key, cut into slices on real servers: no row is lost or read twice, and all workers read.
+//! Tables of every kind of key, cut into slices on real servers: no row is lost or read twice, and
+//! all workers read.
 
 use std::path::Path;
 use std::process::Command;
@@ -7,7 +8,8 @@ use mysql::prelude::Queryable;
 
 use crate::servers::{Brand, Server};
 
-/// Tables by the columns of their key, and how each row's key is made of the number `n` (0 to 11 999); nasty on purpose.
+/// Tables by the columns of their key, and how each row's key is made of the number `n` (0 to 11
+/// 999); nasty on purpose.
 const TABLES: [(&str, &str, &str, &str); 18] = [
     ("ints", "id INT", "id", "n * 3 - 18000"),
     (
@@ -30,7 +32,12 @@ const TABLES: [(&str, &str, &str, &str); 18] = [
         "w, i",
         "CONCAT(CHAR(33 + n % 60), '\\t'), n",
     ),
-    ("latin", "w VARCHAR(30) CHARACTER SET latin1", "w", "CONCAT(CONVERT(UNHEX(HEX(192 + n % 60)) USING latin1), n)"),
+    (
+        "latin",
+        "w VARCHAR(30) CHARACTER SET latin1",
+        "w",
+        "CONCAT(CONVERT(UNHEX(HEX(192 + n % 60)) USING latin1), n)",
+    ),
     ("wide", "w VARCHAR(30) CHARACTER SET utf16", "w", "CONCAT('ü', n)"),
     ("shift", "w VARCHAR(30) CHARACTER SET sjis", "w", "CONCAT(_sjis x'835C', n)"),
     ("hash", "h BINARY(16)", "h", "UNHEX(MD5N(n))"),
@@ -53,7 +60,8 @@ const TABLES: [(&str, &str, &str, &str); 18] = [
 const SUM: &str = "SELECT COUNT(*), SUM(CRC32(CONCAT_WS('|', HEX(k), pad))) FROM";
 
 /// Statements that read rows, in the server's own log.
-const READS: &str = "SELECT COUNT(*) FROM mysql.general_log WHERE command_type='Execute' AND argument";
+const READS: &str =
+    "SELECT COUNT(*) FROM mysql.general_log WHERE command_type='Execute' AND argument";
 
 fn fill(server: &Server) {
     let mut connection = server.conn();
@@ -77,7 +85,9 @@ fn fill(server: &Server) {
         ));
         // Without MD5(), which MySQL 9 has no more: sixteen bytes in no order.
         let values = values.replace("MD5N(n)", "LEFT(SHA2(n, 256), 32)");
-        run(&format!("INSERT INTO {name} SELECT {values}, n, REPEAT(CHAR(65 + n % 26), 100) FROM numbers"));
+        run(&format!(
+            "INSERT INTO {name} SELECT {values}, n, REPEAT(CHAR(65 + n % 26), 100) FROM numbers"
+        ));
         run(&format!("ANALYZE TABLE {name}"));
     }
     // A table that grew, and whose statistics still say that it is empty.
@@ -128,14 +138,18 @@ fn tables_of_every_kind_of_key_are_cut_and_lose_no_row() {
             assert_eq!(sum(&mut from), sum(&mut into), "{brand:?} {name}");
             let rows = if name == "stale" { 48_000 } else { 12_000 };
             assert_eq!(sum(&mut from).map(|s| s.0), Some(rows), "{brand:?} {name}");
-            let statements: Option<u64> =
-                from.query_first(format!("{READS} LIKE 'SELECT%`pad`%`keyring`.`{name}`%'")).expect("it answers");
-            // ENUM does not compare as it sorts, and a table without a key has nothing to be cut at.
+            let statements: Option<u64> = from
+                .query_first(format!("{READS} LIKE 'SELECT%`pad`%`keyring`.`{name}`%'"))
+                .expect("it answers");
+            // ENUM does not compare as it sorts, and a table without a key has nothing to be cut
+            // at.
             let cut = !["state", "keyless"].contains(&name);
             assert_eq!(statements > Some(2), cut, "{brand:?} {name}: {statements:?}");
         }
         let workers: Option<u64> = from
-            .query_first(READS.replace("COUNT(*)", "COUNT(DISTINCT thread_id)") + " LIKE 'SELECT%`pad`%'")
+            .query_first(
+                READS.replace("COUNT(*)", "COUNT(DISTINCT thread_id)") + " LIKE 'SELECT%`pad`%'",
+            )
             .expect("it answers");
         assert_eq!(workers, Some(4), "{brand:?}");
     }

@@ -1,6 +1,8 @@
-//! A folder of its own for one test: job files, databases, the state of vex, and the real binary run in it.
+//! A folder of its own for one test: job files, databases, the state of vex, and the real binary
+//! run in it.
 //!
-//! Knows no test. The binary sees no variable of this process but `PATH`; its state lies in the folder too.
+//! Knows no test. The binary sees no variable of this process but `PATH`; its state lies in the
+//! folder too.
 
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
@@ -109,7 +111,9 @@ impl Space {
     pub fn vex(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_vex"));
         command.args(arguments).current_dir(self.folder.path()).env_clear();
-        command.env("PATH", std::env::var_os("PATH").unwrap()).env("XDG_STATE_HOME", self.path("state"));
+        command
+            .env("PATH", std::env::var_os("PATH").unwrap())
+            .env("XDG_STATE_HOME", self.path("state"));
         command.envs(self.variables.iter().map(|(n, v)| (n, v)));
         command.stdin(Stdio::null());
         command
@@ -143,7 +147,10 @@ impl Space {
         let path = self.path(into);
         let (source, store, id) = (word(line, "source"), word(line, "store"), word(line, "id"));
         let target = format!("sqlite:{}", path.display());
-        self.run(&["restore", "job.kdl", source, "--from", store, "--backup", id, "--into", &target]).expect(0);
+        self.run(&[
+            "restore", "job.kdl", source, "--from", store, "--backup", id, "--into", &target,
+        ])
+        .expect(0);
         path
     }
 
@@ -156,7 +163,9 @@ impl Space {
 
     /// The text of all logs.
     pub fn logs(&self) -> String {
-        let logs = files(&self.state("logs")).into_iter().filter(|p| p.extension().is_some_and(|e| e == "log"));
+        let logs = files(&self.state("logs"))
+            .into_iter()
+            .filter(|p| p.extension().is_some_and(|e| e == "log"));
         logs.map(|path| std::fs::read_to_string(path).unwrap()).collect()
     }
 }
@@ -228,7 +237,8 @@ pub fn names(folder: &Path) -> Vec<String> {
     files(folder).into_iter().map(name).collect()
 }
 
-/// Schema and every stored value of a SQLite database, bit for bit, as text; it must pass its integrity check.
+/// Schema and every stored value of a SQLite database, bit for bit, as text; it must pass its
+/// integrity check.
 #[track_caller]
 pub fn contents(path: &Path) -> String {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY;
@@ -239,11 +249,16 @@ pub fn contents(path: &Path) -> String {
     for pragma in ["encoding", "user_version", "application_id", "auto_vacuum"] {
         text += &format!("{pragma} {}\n", rows(&db, &format!("PRAGMA {pragma}"))[0]);
     }
-    for line in rows(&db, "SELECT type, name, tbl_name, sql FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY 1, 2") {
+    for line in rows(
+        &db,
+        "SELECT type, name, tbl_name, sql FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY 1, 2",
+    ) {
         text += &format!("{line}\n");
     }
-    let mut tables = db.prepare("SELECT name FROM pragma_table_list WHERE schema='main' ORDER BY name").unwrap();
-    let tables: Vec<String> = tables.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect();
+    let mut tables =
+        db.prepare("SELECT name FROM pragma_table_list WHERE schema='main' ORDER BY name").unwrap();
+    let tables: Vec<String> =
+        tables.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect();
     for table in tables.iter().filter(|t| *t != "sqlite_schema") {
         text += &format!("-- {table}\n");
         let mut lines = rows(&db, &format!("SELECT * FROM \"{}\"", table.replace('"', "\"\"")));
@@ -265,9 +280,15 @@ pub fn rows(db: &Connection, sql: &str) -> Vec<String> {
             match row.get_ref(column).unwrap() {
                 ValueRef::Null => line.push_str("null"),
                 ValueRef::Integer(number) => write!(line, "i{number}").unwrap(),
-                ValueRef::Real(number) => write!(line, "r{:016x}({number:?})", number.to_bits()).unwrap(),
-                ValueRef::Text(text) => write!(line, "t{:?}", text.escape_ascii().to_string()).unwrap(),
-                ValueRef::Blob(blob) => write!(line, "b{:?}", blob.escape_ascii().to_string()).unwrap(),
+                ValueRef::Real(number) => {
+                    write!(line, "r{:016x}({number:?})", number.to_bits()).unwrap()
+                }
+                ValueRef::Text(text) => {
+                    write!(line, "t{:?}", text.escape_ascii().to_string()).unwrap()
+                }
+                ValueRef::Blob(blob) => {
+                    write!(line, "b{:?}", blob.escape_ascii().to_string()).unwrap()
+                }
             }
             line.push(' ');
         }

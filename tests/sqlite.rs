@@ -44,13 +44,18 @@ fn transfer(path: &Path, seed: i64, closed: &AtomicBool) -> u64 {
     db.execute_batch("PRAGMA synchronous=OFF; PRAGMA wal_autocheckpoint=50;").unwrap();
     let (mut done, mut chance) = (0, seed);
     while !closed.load(Ordering::SeqCst) {
-        chance = chance.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        let [payer, payee, amount] = [chance >> 33, chance >> 41, chance >> 49].map(|n| n.rem_euclid(ACCOUNTS));
+        chance =
+            chance.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        let [payer, payee, amount] =
+            [chance >> 33, chance >> 41, chance >> 49].map(|n| n.rem_euclid(ACCOUNTS));
         let change = db.transaction_with_behavior(TransactionBehavior::Immediate).unwrap();
         change.execute("UPDATE account SET amount=amount-?1 WHERE id=?2", [amount, payer]).unwrap();
         change.execute("UPDATE account SET amount=amount+?1 WHERE id=?2", [amount, payee]).unwrap();
         change
-            .execute("INSERT INTO txlog SELECT coalesce(max(id),0)+1, ?1, ?2, ?3 FROM txlog", [payer, payee, amount])
+            .execute(
+                "INSERT INTO txlog SELECT coalesce(max(id),0)+1, ?1, ?2, ?3 FROM txlog",
+                [payer, payee, amount],
+            )
             .unwrap();
         change.commit().unwrap();
         done += 1;
@@ -64,8 +69,16 @@ fn audit(path: &Path) -> i64 {
     let db = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
     let one = |sql: &str| db.query_row(sql, [], |row| row.get::<_, Option<i64>>(0)).unwrap();
     assert_eq!(rows(&db, "PRAGMA integrity_check"), ["t\"ok\" "]);
-    assert_eq!(one("SELECT sum(amount) FROM account"), Some(ACCOUNTS * 1000), "the sum of all accounts");
-    assert_eq!(one("SELECT count(*) FROM txlog"), one("SELECT coalesce(max(id), 0) FROM txlog"), "a gap in the log");
+    assert_eq!(
+        one("SELECT sum(amount) FROM account"),
+        Some(ACCOUNTS * 1000),
+        "the sum of all accounts"
+    );
+    assert_eq!(
+        one("SELECT count(*) FROM txlog"),
+        one("SELECT coalesce(max(id), 0) FROM txlog"),
+        "a gap in the log"
+    );
     let wrong =
         "WITH moved AS (SELECT payer AS id, -amount AS amount FROM txlog UNION ALL SELECT payee, amount FROM txlog),
                  should AS (SELECT id, 1000 + sum(amount) AS amount FROM moved GROUP BY id)
@@ -91,7 +104,8 @@ fn every_backup_of_a_busy_bank_is_one_point_in_time(journal: &str) {
         for number in 0..BACKUPS {
             // A folder for each: two backups of one chain are a second apart.
             let (job, out) = (format!("{number}.kdl"), format!("out-{number}"));
-            std::fs::write(space.path(&job), JOB.replace("path=\"out\"", &format!("path={out:?}"))).unwrap();
+            std::fs::write(space.path(&job), JOB.replace("path=\"out\"", &format!("path={out:?}")))
+                .unwrap();
             let ran = space.run(&["run", &job]);
             if ran.code != 0 {
                 closed.store(true, Ordering::SeqCst);
@@ -204,7 +218,8 @@ fn fill(path: &Path) {
     }
     for text in texts {
         // Text that is no UTF-8 comes into a database by a cast only.
-        db.execute("INSERT INTO loose (v, w) VALUES (CAST(?1 AS TEXT), CAST(?1 AS TEXT))", [text]).unwrap();
+        db.execute("INSERT INTO loose (v, w) VALUES (CAST(?1 AS TEXT), CAST(?1 AS TEXT))", [text])
+            .unwrap();
         db.execute("INSERT INTO loose (v, w) VALUES (?1, NULL)", [text]).unwrap();
     }
     db.execute(insert, params![None::<i64>, ""]).unwrap();
@@ -240,7 +255,9 @@ fn every_value_and_object_comes_back_from_the_file_and_from_sql() {
 
 #[test]
 fn a_utf_16_database_with_auto_vacuum_comes_back() {
-    everything_comes_back("PRAGMA encoding='UTF-16le'; PRAGMA page_size=1024; PRAGMA auto_vacuum=FULL;");
+    everything_comes_back(
+        "PRAGMA encoding='UTF-16le'; PRAGMA page_size=1024; PRAGMA auto_vacuum=FULL;",
+    );
 }
 
 #[test]
@@ -251,7 +268,8 @@ fn each_table_alone_comes_back_bit_for_bit() {
     let live = Connection::open(&path).unwrap();
     let sql = "SELECT name FROM sqlite_schema WHERE type='table' AND name NOT LIKE 'sqlite_%' ORDER BY rowid";
     let mut tables = live.prepare(sql).unwrap();
-    let tables: Vec<String> = tables.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect();
+    let tables: Vec<String> =
+        tables.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect();
     assert_eq!(tables.len(), 12);
     for (number, table) in tables.iter().enumerate() {
         let (only, into) = (format!("app.{table}"), format!("sqlite:{number}.db"));
@@ -259,7 +277,8 @@ fn each_table_alone_comes_back_bit_for_bit() {
         let own = Connection::open(space.path(&format!("{number}.db"))).unwrap();
         let select = format!("SELECT * FROM \"{}\"", table.replace('"', "\"\""));
         assert_eq!(rows(&own, &select), rows(&live, &select), "{table}");
-        let others = "SELECT count(*) FROM sqlite_schema WHERE type='table' AND name NOT LIKE 'sqlite_%'";
+        let others =
+            "SELECT count(*) FROM sqlite_schema WHERE type='table' AND name NOT LIKE 'sqlite_%'";
         assert_eq!(rows(&own, others), ["i1 "], "{table} came alone");
     }
 }
@@ -278,7 +297,11 @@ fn a_restored_file_is_the_page_for_page_copy() {
     };
     let (live, restored) = (pages(&path), pages(&space.path("whole.db")));
     let differ: Vec<usize> = (0..live.len()).filter(|i| restored.get(*i) != live.get(*i)).collect();
-    assert_eq!((differ, restored.len()), (Vec::new(), live.len()), "the restored file differs from its source");
+    assert_eq!(
+        (differ, restored.len()),
+        (Vec::new(), live.len()),
+        "the restored file differs from its source"
+    );
 }
 
 #[test]
@@ -292,7 +315,8 @@ fn a_virtual_table_travels_in_the_file() {
     );
     space.back_up();
     let restored = space.run(&["restore", "job.kdl", "--into", "sqlite:whole.db"]).expect(0);
-    let told = "! not included: virtual table found: it is in the file only, not in the SQL entries";
+    let told =
+        "! not included: virtual table found: it is in the file only, not in the SQL entries";
     assert!(restored.stdout.contains(told), "{}", restored.stdout);
     assert_eq!(contents(&space.path("whole.db")), contents(&path));
     let db = Connection::open(space.path("whole.db")).unwrap();
@@ -349,7 +373,11 @@ fn a_damaged_database_is_not_backed_up() {
     bytes[page..page + 64].fill(0xee);
     std::fs::write(&path, bytes).unwrap();
     let ran = space.run(&["run", "job.kdl"]).expect(1);
-    assert!(ran.stderr.contains("the last good backup is kept") || ran.stderr.contains("malformed"), "{}", ran.stderr);
+    assert!(
+        ran.stderr.contains("the last good backup is kept") || ran.stderr.contains("malformed"),
+        "{}",
+        ran.stderr
+    );
     assert_eq!(space.list().len(), 0);
 }
 
@@ -360,7 +388,10 @@ fn what_a_crashed_application_left_half_done_is_rolled_back() {
     let path = sampler(&live, "");
     let expected = contents(&path);
     let db = Connection::open(&path).unwrap();
-    db.execute_batch("PRAGMA cache_size=5; PRAGMA cache_spill=5; BEGIN; UPDATE loose SET w=w || 'half done';").unwrap();
+    db.execute_batch(
+        "PRAGMA cache_size=5; PRAGMA cache_spill=5; BEGIN; UPDATE loose SET w=w || 'half done';",
+    )
+    .unwrap();
     for name in ["app.db", "app.db-journal"] {
         std::fs::copy(live.path(name), space.path(name)).unwrap();
     }
@@ -374,7 +405,8 @@ fn what_a_crashed_application_left_half_done_is_rolled_back() {
 fn databases_that_are_copied_at_once_do_not_disturb_each_other() {
     const MANY: usize = 12;
     let names: Vec<String> = (0..MANY).map(|n| format!("\"a{n}\"")).collect();
-    let sources: Vec<String> = (0..MANY).map(|n| format!("sqlite \"a{n}\" path=\"{n}.db\"")).collect();
+    let sources: Vec<String> =
+        (0..MANY).map(|n| format!("sqlite \"a{n}\" path=\"{n}.db\"")).collect();
     for round in 0..5 {
         let job = format!(
             "sources {{ {} }}\nstores {{ dir \"out\" path=\"out\" {{ keep last=9 }} }}\n\
@@ -404,7 +436,8 @@ fn nothing_is_left_in_staging_and_nothing_beside_the_live_file() {
         bank(&space, journal);
         space.back_up();
         assert_eq!(names(&space.state("staging")), [""; 0], "{journal}");
-        let beside: Vec<String> = names(&space.path("")).into_iter().filter(|n| n.starts_with("app.db")).collect();
+        let beside: Vec<String> =
+            names(&space.path("")).into_iter().filter(|n| n.starts_with("app.db")).collect();
         assert_eq!(beside, ["app.db"], "{journal}");
     }
 }
@@ -426,12 +459,16 @@ fn a_file_that_is_there_is_refused_or_replaced_whole() {
         std::fs::write(&beside, "").unwrap();
         let ran = space.run(&overwrite).expect(1);
         assert!(ran.stderr.contains(&format!("there.db{suffix} exists")), "{}", ran.stderr);
-        assert!(std::fs::read(&there).unwrap() == before, "{suffix}: a refused restore changed the file");
+        assert!(
+            std::fs::read(&there).unwrap() == before,
+            "{suffix}: a refused restore changed the file"
+        );
         std::fs::remove_file(beside).unwrap();
     }
     space.run(&overwrite).expect(0);
     assert_eq!(contents(&there), contents(&path));
-    let left: Vec<String> = names(&space.path("")).into_iter().filter(|n| n.contains(".vex-restore")).collect();
+    let left: Vec<String> =
+        names(&space.path("")).into_iter().filter(|n| n.contains(".vex-restore")).collect();
     assert_eq!(left, [""; 0]);
 }
 
@@ -449,5 +486,9 @@ fn one_table_replaces_its_namesake_and_nothing_else() {
     let overwrite: Vec<&str> = only.iter().copied().chain(["--overwrite"]).collect();
     space.run(&overwrite).expect(0);
     assert_eq!(rows(&live, "SELECT * FROM pair"), before);
-    assert_eq!(rows(&live, "SELECT count(*) FROM firm WHERE n=77"), ["i1 "], "another table was touched");
+    assert_eq!(
+        rows(&live, "SELECT count(*) FROM firm WHERE n=77"),
+        ["i1 "],
+        "another table was touched"
+    );
 }

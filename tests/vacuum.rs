@@ -1,4 +1,5 @@
-//! The `vacuum` step on real servers: what the control table says is done, shown before, and said afterwards.
+//! The `vacuum` step on real servers: what the control table says is done, shown before, and said
+//! afterwards.
 
 use serde_json::Value;
 
@@ -64,14 +65,27 @@ fn the_seeds_table_has_no_dead_row_after_vacuum_full_and_is_smaller() {
             let sql = "SELECT n_dead_tup FROM pg_stat_user_tables WHERE relname = 'exemplo_vacuo'";
             server.value("erp", sql).and_then(|n| n.parse::<u64>().ok()).unwrap()
         };
-        let bytes = || server.value("erp", "SELECT pg_table_size('exemplo_vacuo')").unwrap().parse::<u64>().unwrap();
+        let bytes = || {
+            server
+                .value("erp", "SELECT pg_table_size('exemplo_vacuo')")
+                .unwrap()
+                .parse::<u64>()
+                .unwrap()
+        };
         until("the counters say so", || (dead() > 400_000).then_some(()));
         let before = bytes();
         let space = space(&server, "postgres", "");
         let plan = space.run(&["plan", "job.kdl"]).expect(0).stdout;
-        assert!(plan.contains("VACUUM FULL ANALYZE erp.public.exemplo_vacuo: never vacuumed, 1"), "{plan}");
+        assert!(
+            plan.contains("VACUUM FULL ANALYZE erp.public.exemplo_vacuo: never vacuumed, 1"),
+            "{plan}"
+        );
         assert!(plan.contains("ACCESS EXCLUSIVE") && plan.contains("size again on disk"), "{plan}");
-        assert_eq!(server.value("erp", "SELECT to_regclass('controle_vacuum')"), None, "a plan changes nothing");
+        assert_eq!(
+            server.value("erp", "SELECT to_regclass('controle_vacuum')"),
+            None,
+            "a plan changes nothing"
+        );
         run(&space, 0);
         until("nothing is dead", || (dead() == 0).then_some(()));
         assert!(bytes() < before * 8 / 10, "{before} before, {} after", bytes());
@@ -89,7 +103,10 @@ fn the_seeds_table_has_no_dead_row_after_vacuum_full_and_is_smaller() {
         let line = "erp.public.exemplo_vacuo: Último VACUUM foi há 0 dias. Não é necessário executar novamente.";
         assert_eq!(said(&again), [("info".to_owned(), line.to_owned())]);
         assert!(space.logs().contains(line));
-        assert_eq!(server.value("erp", "SELECT count(*) FROM controle_vacuum").as_deref(), Some("1"));
+        assert_eq!(
+            server.value("erp", "SELECT count(*) FROM controle_vacuum").as_deref(),
+            Some("1")
+        );
     }
 }
 
@@ -119,8 +136,13 @@ fn the_control_table_decides_by_days_of_the_calendar() {
             age(&server, "t", days);
             let ran = run(space, 0);
             assert_eq!(newest(&server, "t"), expected, "{days} days");
-            let line = format!("Último VACUUM foi há {days} dias. Não é necessário executar novamente.");
-            assert_eq!(said(&ran).iter().any(|(_, text)| text.ends_with(&line)), expected == "VACUUM", "{days} days");
+            let line =
+                format!("Último VACUUM foi há {days} dias. Não é necessário executar novamente.");
+            assert_eq!(
+                said(&ran).iter().any(|(_, text)| text.ends_with(&line)),
+                expected == "VACUUM",
+                "{days} days"
+            );
         }
     }
 }
@@ -144,7 +166,8 @@ fn tables_of_any_name_kind_and_schema_are_vacuumed_and_what_is_left_out_is_not()
         server.port
     ));
     run(&space, 0);
-    let found = server.value("erp", "SELECT string_agg(tabela_nome, ', ' ORDER BY id) FROM controle_vacuum");
+    let found = server
+        .value("erp", "SELECT string_agg(tabela_nome, ', ' ORDER BY id) FROM controle_vacuum");
     assert_eq!(found.as_deref(), Some("Vendas 1.we\"ird; DROP, part1, quick"));
 }
 
@@ -159,13 +182,25 @@ fn a_locked_table_is_alerta_and_the_others_are_vacuumed() {
         // As an ALTER has it: nobody may even ask for its size.
         held.batch_execute("LOCK TABLE busy IN ACCESS EXCLUSIVE MODE").unwrap();
         let space = space(&server, "postgres", "lock-timeout=\"1s\"");
-        assert!(space.run(&["plan", "job.kdl"]).expect(0).stdout.contains("VACUUM FULL ANALYZE erp.public.busy"));
+        assert!(
+            space
+                .run(&["plan", "job.kdl"])
+                .expect(0)
+                .stdout
+                .contains("VACUUM FULL ANALYZE erp.public.busy")
+        );
         let ran = run(&space, 2);
         let alerts: Vec<_> = said(&ran).into_iter().filter(|(level, _)| level == "alert").collect();
         assert_eq!(alerts.len(), 1, "{alerts:?}");
         assert!(alerts[0].1.contains("VACUUM FULL ANALYZE on erp.public.busy"), "{alerts:?}");
-        assert!(alerts[0].1.contains("lock timeout") && alerts[0].1.contains("`lock-timeout`"), "{alerts:?}");
-        assert_eq!([newest(&server, "busy"), newest(&server, "free")], ["", "VACUUM FULL ANALYZE today"]);
+        assert!(
+            alerts[0].1.contains("lock timeout") && alerts[0].1.contains("`lock-timeout`"),
+            "{alerts:?}"
+        );
+        assert_eq!(
+            [newest(&server, "busy"), newest(&server, "free")],
+            ["", "VACUUM FULL ANALYZE today"]
+        );
         held.rollback().unwrap();
         run(&space, 0);
         assert_eq!(newest(&server, "busy"), "VACUUM FULL ANALYZE today");
@@ -181,7 +216,9 @@ fn a_vacuum_comes_before_the_dump_of_its_source_wherever_it_stands() {
     );
     let plan = space.run(&["plan", "job.kdl", "--offline"]).expect(0).stdout;
     let steps: Vec<&str> = plan.split("\n\n").collect();
-    let find = |address: &str| steps.iter().find(|s| s.lines().next().unwrap().ends_with(address)).unwrap();
+    let find = |address: &str| {
+        steps.iter().find(|s| s.lines().next().unwrap().ends_with(address)).unwrap()
+    };
     let number = find("j/vacuum/erp").split('.').next().unwrap().trim();
     assert!(find("j/dump/erp").contains(&format!("waits for the end of {number}\n")), "{plan}");
     assert!(!find("j/dump/app").contains("waits"), "{plan}");
@@ -193,7 +230,10 @@ fn a_locked_table_keeps_no_backup_away_and_the_vacuum_ends_before_the_dump_begin
     for version in Pg::ALL {
         let server = version.start(&[]);
         server.sql("postgres", "CREATE DATABASE erp");
-        server.sql("erp", "CREATE TABLE busy (a int); INSERT INTO busy VALUES (1); CREATE TABLE free (a int)");
+        server.sql(
+            "erp",
+            "CREATE TABLE busy (a int); INSERT INTO busy VALUES (1); CREATE TABLE free (a int)",
+        );
         let mut holder = server.client("erp");
         let mut held = holder.transaction().unwrap();
         held.batch_execute("LOCK TABLE busy IN ACCESS SHARE MODE").unwrap();
@@ -208,7 +248,10 @@ fn a_locked_table_keeps_no_backup_away_and_the_vacuum_ends_before_the_dump_begin
         ));
         let events = run(&space, 2).json();
         let at = |event: &str, address: &str| {
-            events.iter().position(|e| e["event"] == event && e["address"] == address).expect(address)
+            events
+                .iter()
+                .position(|e| e["event"] == event && e["address"] == address)
+                .expect(address)
         };
         assert!(at("step-finished", "j/vacuum/erp") < at("step-started", "j/dump/erp"));
         assert_eq!(events[at("step-finished", "j/vacuum/erp")]["verdict"], "alert");
@@ -231,17 +274,23 @@ fn a_user_who_may_not_vacuum_a_table_hears_what_to_grant() {
         let failed = ran.json().into_iter().find(|e| e["event"] == "step-finished").unwrap();
         assert!(word(&failed["failure"], "message").contains("controle_vacuum"), "{failed}");
         assert!(
-            word(&failed["failure"], "hint").contains("CREATE TABLE IF NOT EXISTS public.controle_vacuum"),
+            word(&failed["failure"], "hint")
+                .contains("CREATE TABLE IF NOT EXISTS public.controle_vacuum"),
             "{failed}"
         );
         server.sql("erp", "GRANT CREATE ON SCHEMA public TO keeper");
         let ran = run(&space, 2);
         let alert = said(&ran).into_iter().find(|(level, _)| level == "alert").unwrap().1;
         assert!(
-            alert.starts_with("erp.public.theirs: VACUUM FULL ANALYZE can't be run: it belongs to owner_of_it"),
+            alert.starts_with(
+                "erp.public.theirs: VACUUM FULL ANALYZE can't be run: it belongs to owner_of_it"
+            ),
             "{alert}"
         );
-        assert_eq!([newest(&server, "theirs"), newest(&server, "mine")], ["", "VACUUM FULL ANALYZE today"]);
+        assert_eq!(
+            [newest(&server, "theirs"), newest(&server, "mine")],
+            ["", "VACUUM FULL ANALYZE today"]
+        );
         let grant = match version {
             Pg::V15 => "GRANT owner_of_it TO keeper",
             Pg::V17 => "GRANT pg_maintain TO keeper",
@@ -265,7 +314,11 @@ fn a_standby_is_not_vacuumed_and_is_told_apart() {
         let standby = version.setup().on(&data).start();
         let space = space(&standby, "postgres", "");
         let ran = run(&space, 1);
-        assert!(ran.stdout.contains("is a standby") && ran.stdout.contains("Vacuum its primary"), "{}", ran.stdout);
+        assert!(
+            ran.stdout.contains("is a standby") && ran.stdout.contains("Vacuum its primary"),
+            "{}",
+            ran.stdout
+        );
     }
 }
 
@@ -283,6 +336,8 @@ fn a_run_that_is_stopped_cancels_the_statement() {
     until("it waits", || (server.value("postgres", waits).as_deref() == Some("1")).then_some(()));
     running.signal(rustix::process::Signal::INT);
     assert_eq!(running.ends_soon(), 130);
-    until("nothing waits", || (server.value("postgres", waits).as_deref() == Some("0")).then_some(()));
+    until("nothing waits", || {
+        (server.value("postgres", waits).as_deref() == Some("0")).then_some(())
+    });
     held.rollback().unwrap();
 }

@@ -105,27 +105,38 @@ fn the_chunks_of_the_file_make_the_file() {
     std::fs::write(&path, output.stdout).unwrap();
     assert_eq!(contents(&path), contents(&space.path("app.db")));
     space.run(&["restore", "job.kdl", "--into", "sqlite:restored.db"]).expect(0);
-    assert!(std::fs::read(path).unwrap() == std::fs::read(space.path("restored.db")).unwrap(), "not what vex restores");
+    assert!(
+        std::fs::read(path).unwrap() == std::fs::read(space.path("restored.db")).unwrap(),
+        "not what vex restores"
+    );
 }
 
 #[test]
 fn the_archive_is_sound_with_and_without_a_password() {
-    let test = |zip: &Path, password: &str| -> Output { seven(&["t", password], zip, "*").output().unwrap() };
+    let test = |zip: &Path, password: &str| -> Output {
+        seven(&["t", password], zip, "*").output().unwrap()
+    };
     for archive in ["compression=\"zstd\"", "compression=\"deflate\""] {
         let (_space, zip) = backed_up(archive);
         let output = test(&zip, "-p");
         assert!(
-            output.status.success() && String::from_utf8_lossy(&output.stdout).contains("Everything is Ok"),
+            output.status.success()
+                && String::from_utf8_lossy(&output.stdout).contains("Everything is Ok"),
             "{output:?}"
         );
         let sealed = format!("{archive} {{ password (env)\"ZIP_PASSWORD\" }}");
         let (space, zip) = backed_up(&sealed);
         let output = test(&zip, "-pCANARY-ZIP");
         assert!(
-            output.status.success() && String::from_utf8_lossy(&output.stdout).contains("Everything is Ok"),
+            output.status.success()
+                && String::from_utf8_lossy(&output.stdout).contains("Everything is Ok"),
             "{output:?}"
         );
-        assert!(!test(&zip, "-pwrong").status.success(), "a wrong password opened {}", zip.display());
+        assert!(
+            !test(&zip, "-pwrong").status.success(),
+            "a wrong password opened {}",
+            zip.display()
+        );
         let (to, path) = shell(&space, "new.db");
         pipe(seven(&["x", "-so", "-r", "-pCANARY-ZIP"], &zip, "*.sql"), to);
         assert_eq!(contents(&path), contents(&space.path("app.db")), "{sealed}");
@@ -138,7 +149,15 @@ fn a_lone_container_is_enough_for_vex() {
     let lone = Space::new().env("PASS", "CANARY-ZIP").env("WRONG", "CANARY-WRONG");
     std::fs::copy(zip, lone.path("found.zip")).unwrap();
     let restore = |password: &str| {
-        lone.run(&["restore", "--from", "found.zip", "--archive-password-env", password, "--into", "sqlite:new.db"])
+        lone.run(&[
+            "restore",
+            "--from",
+            "found.zip",
+            "--archive-password-env",
+            password,
+            "--into",
+            "sqlite:new.db",
+        ])
     };
     let wrong = restore("WRONG").expect(65);
     assert!(wrong.stderr.contains("the password does not open it"), "{}", wrong.stderr);

@@ -17,7 +17,9 @@ pub fn fill(server: &Server, gigabytes: u64) {
         "CREATE TABLE orders (id BIGINT PRIMARY KEY, customer INT NOT NULL, state ENUM('new','paid','sent','back') NOT NULL, \
          price DECIMAL(10,2) NOT NULL, weight FLOAT, made DATETIME(6) NOT NULL, note VARCHAR(200), KEY (customer))",
     );
-    run("CREATE TABLE events (id BIGINT UNSIGNED PRIMARY KEY, at TIMESTAMP NOT NULL, body JSON, text TEXT)");
+    run(
+        "CREATE TABLE events (id BIGINT UNSIGNED PRIMARY KEY, at TIMESTAMP NOT NULL, body JSON, text TEXT)",
+    );
     run("CREATE TABLE blobs (id INT PRIMARY KEY, body VARBINARY(1100) NOT NULL)");
     run("CREATE TABLE visits (who INT NOT NULL, url VARCHAR(120) NOT NULL, ms DOUBLE NOT NULL)");
     for part in 0..gigabytes * 2 {

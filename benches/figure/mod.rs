@@ -53,7 +53,8 @@ pub fn vex_of(home: &Path) -> Command {
     command
 }
 
-/// Runs a program to its end; its processor time is what the children of this process used meanwhile.
+/// Runs a program to its end; its processor time is what the children of this process used
+/// meanwhile.
 pub fn run(home: &Path, command: &mut Command) -> Took {
     let (before, begun) = (children(), std::time::Instant::now());
     let output = command.current_dir(home).output().expect("it starts");
@@ -62,7 +63,8 @@ pub fn run(home: &Path, command: &mut Command) -> Took {
     Took { wall, cpu: children() - before, bytes: 0 }
 }
 
-/// Seconds of processor of all children that ended, from `/proc/self/stat` (fields 16 and 17, in hundredths).
+/// Seconds of processor of all children that ended, from `/proc/self/stat` (fields 16 and 17, in
+/// hundredths).
 pub fn children() -> f64 {
     let text = std::fs::read_to_string("/proc/self/stat").expect("a proc file system");
     let fields: Vec<&str> = text.rsplit_once(')').map_or("", |t| t.1).split_whitespace().collect();

@@ -1,10 +1,12 @@
-//! The container: entries appended whole to one `.zip`, each pressed and sealed by itself on any thread.
+//! The container: entries appended whole to one `.zip`, each pressed and sealed by itself on any
+//! thread.
 //!
-//! Source of the format: PKWARE APPNOTE 6.3.10 (zip, zip64) and WinZip AES (AE-1 and AE-2, AES-256, PBKDF2-SHA1, 1000
-//! rounds). The `zip` crate opens an entry that is sealed, or not of Zstandard, as an archive of one; this file joins
-//! what `press.rs` made: local headers and data stay byte for byte, the central directory is written anew with zip64
-//! fields always. Nothing is finalised by a drop: a container is whole only after [`Directory::finish`] was called, so
-//! an aborted one can't look complete.
+//! Source of the format: PKWARE APPNOTE 6.3.10 (zip, zip64) and WinZip AES (AE-1 and AE-2, AES-256,
+//! PBKDF2-SHA1, 1000 rounds). The `zip` crate opens an entry that is sealed, or not of Zstandard,
+//! as an archive of one; this file joins what `press.rs` made: local headers and data stay byte for
+//! byte, the central directory is written anew with zip64 fields always. Nothing is finalised by a
+//! drop: a container is whole only after [`Directory::finish`] was called, so an aborted one can't
+//! look complete.
 
 use std::cell::RefCell;
 use std::io::{Cursor, Read};
@@ -66,7 +68,8 @@ pub(super) struct Record {
     pub(super) extra: Vec<u8>,
 }
 
-/// Reads the local header at the start of `bytes`: what it says, and the length of header and data together.
+/// Reads the local header at the start of `bytes`: what it says, and the length of header and data
+/// together.
 pub(super) fn read_local(bytes: &[u8]) -> Option<(Record, u64)> {
     let u16_at = |at: usize| Some(u16::from_le_bytes(bytes.get(at..at + 2)?.try_into().ok()?));
     let u32_at = |at: usize| Some(u32::from_le_bytes(bytes.get(at..at + 4)?.try_into().ok()?));
@@ -80,7 +83,10 @@ pub(super) fn read_local(bytes: &[u8]) -> Option<(Record, u64)> {
     let mut extra = Vec::new();
     let mut rest = all_extra;
     while rest.len() >= 4 {
-        let (id, len) = (u16::from_le_bytes([rest[0], rest[1]]), usize::from(u16::from_le_bytes([rest[2], rest[3]])));
+        let (id, len) = (
+            u16::from_le_bytes([rest[0], rest[1]]),
+            usize::from(u16::from_le_bytes([rest[2], rest[3]])),
+        );
         let body = rest.get(4..4 + len)?;
         if id == 1 {
             raw = u64::from_le_bytes(body.get(..8)?.try_into().ok()?);
@@ -198,10 +204,17 @@ impl Directory {
     }
 }
 
-/// Opens an entry: checks its header against `name` and `raw`, decrypts, decompresses, checks CRC or HMAC.
+/// Opens an entry: checks its header against `name` and `raw`, decrypts, decompresses, checks CRC
+/// or HMAC.
 ///
-/// `bytes` is local header and data, as fetched by range. At most `raw` bytes come out, whatever the data claims.
-pub fn open(bytes: Vec<u8>, name: &str, raw: u64, password: Option<&Secret>) -> Result<Vec<u8>, Damage> {
+/// `bytes` is local header and data, as fetched by range. At most `raw` bytes come out, whatever
+/// the data claims.
+pub fn open(
+    bytes: Vec<u8>,
+    name: &str,
+    raw: u64,
+    password: Option<&Secret>,
+) -> Result<Vec<u8>, Damage> {
     let damage = |found: String| Damage::entry(name, found);
     if raw > LARGEST_ENTRY {
         return Err(damage(format!("it claims {raw} bytes")));
@@ -223,7 +236,8 @@ pub fn open(bytes: Vec<u8>, name: &str, raw: u64, password: Option<&Secret>) -> 
     read_entry(&mut archive, 0, name, raw, password)
 }
 
-/// Opens Zstandard in one call, as it was made: the stream decoder of the `zip` crate copies through a window.
+/// Opens Zstandard in one call, as it was made: the stream decoder of the `zip` crate copies
+/// through a window.
 fn open_zstd(stored: &[u8], record: &Record, name: &str) -> Result<Vec<u8>, Damage> {
     let damage = |found: String| Damage::entry(name, found);
     let mut data = Vec::with_capacity(record.raw as usize);
@@ -245,7 +259,8 @@ fn open_zstd(stored: &[u8], record: &Record, name: &str) -> Result<Vec<u8>, Dama
 
 /// Opens the entry at the start of `bytes`, whatever follows it.
 pub fn open_first(bytes: &[u8], name: &str, password: Option<&Secret>) -> Result<Vec<u8>, Damage> {
-    let found = read_local(bytes).and_then(|(record, length)| Some((record.raw, bytes.get(..length as usize)?)));
+    let found = read_local(bytes)
+        .and_then(|(record, length)| Some((record.raw, bytes.get(..length as usize)?)));
     let (raw, own) = found.ok_or_else(|| Damage::entry(name, "no entry header"))?;
     open(own.to_vec(), name, raw, password)
 }
@@ -258,14 +273,21 @@ pub fn read_entry<R: Read + std::io::Seek>(
     raw: u64,
     password: Option<&Secret>,
 ) -> Result<Vec<u8>, Damage> {
-    let options = zip::read::ZipReadOptions::new().password(password.map(|p| p.reveal().as_bytes()));
+    let options =
+        zip::read::ZipReadOptions::new().password(password.map(|p| p.reveal().as_bytes()));
     let mut entry = archive.by_index_with_options(index, options).map_err(|e| match e {
         zip::result::ZipError::InvalidPassword => Damage::sealed(name, password.is_some()),
-        zip::result::ZipError::UnsupportedArchive(_) if password.is_none() => Damage::sealed(name, false),
+        zip::result::ZipError::UnsupportedArchive(_) if password.is_none() => {
+            Damage::sealed(name, false)
+        }
         other => Damage::entry(name, other.to_string()),
     })?;
     let mut data = Vec::with_capacity(raw.min(AT_ONCE) as usize);
-    entry.by_ref().take(raw + 1).read_to_end(&mut data).map_err(|e| Damage::entry(name, e.to_string()))?;
+    entry
+        .by_ref()
+        .take(raw + 1)
+        .read_to_end(&mut data)
+        .map_err(|e| Damage::entry(name, e.to_string()))?;
     if data.len() as u64 != raw {
         return Err(Damage::entry(name, format!("{} bytes instead of {raw}", data.len())));
     }
@@ -298,15 +320,25 @@ mod tests {
             for password in [None, Some(&password)] {
                 let entry = press("a/x.sql", &data, method, password, Vec::new()).expect("pressed");
                 let bytes = entry.bytes.clone();
-                assert_eq!(open(bytes.clone(), "a/x.sql", data.len() as u64, password).expect("opens"), data);
+                assert_eq!(
+                    open(bytes.clone(), "a/x.sql", data.len() as u64, password).expect("opens"),
+                    data
+                );
                 assert!(open(bytes.clone(), "a/y.sql", data.len() as u64, password).is_err());
-                assert!(open(bytes[..bytes.len() - 1].to_vec(), "a/x.sql", data.len() as u64, password).is_err());
+                assert!(
+                    open(bytes[..bytes.len() - 1].to_vec(), "a/x.sql", data.len() as u64, password)
+                        .is_err()
+                );
                 let empty = press("b", b"", method, password, Vec::new()).expect("pressed");
                 assert_eq!(open(empty.bytes, "b", 0, password).expect("opens"), b"");
                 let whole = container(&[("a/x.sql", &data), ("b", b"")], method, password);
                 let mut archive = ZipArchive::new(Cursor::new(whole)).expect("an archive");
                 assert_eq!(archive.len(), 2);
-                assert_eq!(read_entry(&mut archive, 0, "a/x.sql", data.len() as u64, password).expect("reads"), data);
+                assert_eq!(
+                    read_entry(&mut archive, 0, "a/x.sql", data.len() as u64, password)
+                        .expect("reads"),
+                    data
+                );
             }
         }
     }
@@ -314,8 +346,10 @@ mod tests {
     #[test]
     fn a_wrong_password_is_told_from_damage() {
         let right = Secret::new("right".into());
-        let entry = press("x", b"data", Method::Zstd(1), Some(&right), Vec::new()).expect("pressed");
-        let wrong = open(entry.bytes.clone(), "x", 4, Some(&Secret::new("wrong".into()))).expect_err("wrong password");
+        let entry =
+            press("x", b"data", Method::Zstd(1), Some(&right), Vec::new()).expect("pressed");
+        let wrong = open(entry.bytes.clone(), "x", 4, Some(&Secret::new("wrong".into())))
+            .expect_err("wrong password");
         assert!(wrong.to_string().contains("password"), "{wrong}");
         let none = open(entry.bytes, "x", 4, None).expect_err("no password");
         assert!(none.to_string().contains("password"), "{none}");

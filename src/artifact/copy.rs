@@ -1,8 +1,10 @@
-//! An entry of rows as PostgreSQL's `COPY … TO` writes them: settings, one `COPY … FROM stdin`, lines, `\.`.
+//! An entry of rows as PostgreSQL's `COPY … TO` writes them: settings, one `COPY … FROM stdin`,
+//! lines, `\.`.
 //!
-//! Format: *File Formats, Text Format* of COPY in the PostgreSQL manual. A line is a row; values are parted by a tab,
-//! NULL is `\N`, and a line end, a tab or a backslash in a value is written with a backslash before it. So no line holds
-//! a bare line end, and two rows are equal exactly if their lines are.
+//! Format: *File Formats, Text Format* of COPY in the PostgreSQL manual. A line is a row; values
+//! are parted by a tab, NULL is `\N`, and a line end, a tab or a backslash in a value is written
+//! with a backslash before it. So no line holds a bare line end, and two rows are equal exactly if
+//! their lines are.
 
 use crate::artifact::literal::SqlError;
 use crate::artifact::proof::{Proof, RowDigest};
@@ -43,10 +45,13 @@ impl<'a> CopyEntry<'a> {
             at += memchr::memchr(b'\n', line).ok_or_else(|| error(at, "a line is not ended"))? + 1;
         }
         let prologue = &entry[..at];
-        let end = at + statement(&entry[at..]).ok_or_else(|| error(at, "COPY without `FROM stdin;`"))?;
+        let end =
+            at + statement(&entry[at..]).ok_or_else(|| error(at, "COPY without `FROM stdin;`"))?;
         let from = end + 2;
         let data = entry.get(from..).unwrap_or_default();
-        let bytes = data.strip_suffix(END).ok_or_else(|| error(entry.len(), "the rows do not end with \\."))?;
+        let bytes = data
+            .strip_suffix(END)
+            .ok_or_else(|| error(entry.len(), "the rows do not end with \\."))?;
         if !(bytes.is_empty() || bytes.ends_with(b"\n")) {
             return Err(error(entry.len(), "the last row is cut"));
         }
@@ -57,11 +62,14 @@ impl<'a> CopyEntry<'a> {
 /// How a line of the bytes of a large object begins.
 const LARGE: &[u8] = b"SELECT pg_catalog.lo_put(";
 
-/// Rows and digest of an entry of rows: the lines of its COPY, or the stretches of large objects, one a line.
+/// Rows and digest of an entry of rows: the lines of its COPY, or the stretches of large objects,
+/// one a line.
 pub fn copy_proof(entry: &[u8]) -> Result<Proof, SqlError> {
     let mut at = 0;
     while entry[at..].starts_with(b"SET ") {
-        at += memchr::memchr(b'\n', &entry[at..]).ok_or(SqlError { at, what: "a line is not ended" })? + 1;
+        at += memchr::memchr(b'\n', &entry[at..])
+            .ok_or(SqlError { at, what: "a line is not ended" })?
+            + 1;
     }
     if !entry[at..].starts_with(LARGE) {
         return CopyEntry::parse(entry)?.rows.proof();
@@ -87,7 +95,8 @@ fn statement(bytes: &[u8]) -> Option<usize> {
         match byte {
             b'"' => quoted = !quoted,
             b';' if !quoted => {
-                let whole = bytes[..at].ends_with(b" FROM stdin") && bytes.get(at + 1) == Some(&b'\n');
+                let whole =
+                    bytes[..at].ends_with(b" FROM stdin") && bytes.get(at + 1) == Some(&b'\n');
                 return whole.then_some(at);
             }
             _ => {}
@@ -137,7 +146,8 @@ mod tests {
         assert_eq!(cut.statement, b"COPY \"s;\n\".\"t\" (\"a\"\"\") FROM stdin");
         assert_eq!(cut.rows.lines().collect::<Vec<_>>(), [&b"1\t\\N"[..], b"2\tx\\ny"]);
         assert_eq!(cut.rows.proof().expect("it counts").rows, 2);
-        let empty = CopyEntry::parse(b"COPY t () FROM stdin;\n\n\n\\.\n").expect("rows of a table without columns");
+        let empty = CopyEntry::parse(b"COPY t () FROM stdin;\n\n\n\\.\n")
+            .expect("rows of a table without columns");
         assert_eq!(empty.rows.proof().expect("it counts").rows, 2);
     }
 
@@ -152,7 +162,8 @@ mod tests {
         ] {
             assert!(CopyEntry::parse(bad.as_bytes()).is_err(), "{bad}");
         }
-        let early = CopyEntry::parse(b"COPY t (a) FROM stdin;\n1\n\\.\nDROP TABLE t;\n\\.\n").expect("it has an end");
+        let early = CopyEntry::parse(b"COPY t (a) FROM stdin;\n1\n\\.\nDROP TABLE t;\n\\.\n")
+            .expect("it has an end");
         assert!(early.rows.proof().is_err());
     }
 

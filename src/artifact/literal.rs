@@ -1,14 +1,15 @@
 //! How values and names are written in SQL entries.
 //!
-//! Knows two dialects of literals, no server. Invariant: what is written here is read back by `sql.rs` to the same tag
-//! and bytes, and by the client program of its dialect to the same value.
+//! Knows two dialects of literals, no server. Invariant: what is written here is read back by
+//! `sql.rs` to the same tag and bytes, and by the client program of its dialect to the same value.
 
 /// Whose literals an entry holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Dialect {
     /// MySQL and MariaDB: backslash escapes, `_charset x'…'`.
     Mysql,
-    /// PostgreSQL: rows as `COPY` writes them (`copy.rs`); literals elsewhere have doubled quotes only.
+    /// PostgreSQL: rows as `COPY` writes them (`copy.rs`); literals elsewhere have doubled quotes
+    /// only.
     Postgres,
     /// SQLite: doubled quotes only, `CAST(x'…' AS TEXT)`.
     Sqlite,
@@ -24,7 +25,8 @@ pub struct SqlError {
     pub what: &'static str,
 }
 
-/// Writes text as a literal of the dialect. Text that a plain literal can't hold must be given to [`write_bytes`].
+/// Writes text as a literal of the dialect. Text that a plain literal can't hold must be given to
+/// [`write_bytes`].
 pub fn write_text(dialect: Dialect, text: &[u8], out: &mut Vec<u8>) {
     out.push(b'\'');
     let special = match dialect {
@@ -57,9 +59,10 @@ pub fn write_text(dialect: Dialect, text: &[u8], out: &mut Vec<u8>) {
     out.push(b'\'');
 }
 
-/// Marks the high bit of the bytes of a word that a dialect may have to escape: a quote, a backslash, anything below a
-/// space. Most words of text have none. The lowest mark is exact, those above it may be false. Method: "Bit Twiddling
-/// Hacks" of S. E. Anderson, *determine if a word has a byte less than n*.
+/// Marks the high bit of the bytes of a word that a dialect may have to escape: a quote, a
+/// backslash, anything below a space. Most words of text have none. The lowest mark is exact, those
+/// above it may be false. Method: "Bit Twiddling Hacks" of S. E. Anderson, *determine if a word has
+/// a byte less than n*.
 fn suspects(word: u64) -> u64 {
     const EACH: u64 = u64::from_le_bytes([1; 8]);
     let below = |word: u64, n: u8| word.wrapping_sub(EACH * u64::from(n)) & !word;

@@ -1,8 +1,8 @@
 //! The manifest: what an artifact is, written last. Normative text: `schema/artifact.md`.
 //!
-//! Pure. Two copies: the last entry of the container (without size and hash of the whole) and the sidecar
-//! `<key>.manifest.json` (with them). Unknown fields are refused, a newer format is refused by number, every length is
-//! capped before anything is allocated for it.
+//! Pure. Two copies: the last entry of the container (without size and hash of the whole) and the
+//! sidecar `<key>.manifest.json` (with them). Unknown fields are refused, a newer format is refused
+//! by number, every length is capped before anything is allocated for it.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -123,7 +123,8 @@ pub struct ObjectLine {
     pub bytes: u64,
     /// Its SHA-256, hexadecimal.
     pub sha256: String,
-    /// SHA-256 of what follows the last entry (inner manifest and directory), so that ranges alone prove the whole.
+    /// SHA-256 of what follows the last entry (inner manifest and directory), so that ranges alone
+    /// prove the whole.
     pub tail: String,
 }
 
@@ -152,7 +153,10 @@ impl Manifest {
             return Err("its ID has another form".into());
         }
         if self.digest != proof::ALGORITHM {
-            return Err(format!("its digests are by {}, which this vex does not know", self.digest));
+            return Err(format!(
+                "its digests are by {}, which this vex does not know",
+                self.digest
+            ));
         }
         if self.members.len() > MOST || self.entries.len() > MOST {
             return Err("it has too many members or entries".into());
@@ -161,16 +165,24 @@ impl Manifest {
         let mut end = 0_u64;
         let mut numbers = vec![0_u32; self.members.len()];
         for entry in &self.entries {
-            let number = numbers.get_mut(entry.member).ok_or("an entry names a member that is not there")?;
-            let hash = entry.sha256.len() == 64 && entry.sha256.bytes().all(|b| b.is_ascii_hexdigit());
+            let number =
+                numbers.get_mut(entry.member).ok_or("an entry names a member that is not there")?;
+            let hash =
+                entry.sha256.len() == 64 && entry.sha256.bytes().all(|b| b.is_ascii_hexdigit());
             if !hash || entry.name.is_empty() || entry.name.len() > 1024 {
-                return Err(format!("entry {} has no proper name and hash", entry.name.escape_debug()));
+                return Err(format!(
+                    "entry {} has no proper name and hash",
+                    entry.name.escape_debug()
+                ));
             }
             if !names.insert(entry.name.as_str()) {
                 return Err(format!("two entries are called {}", entry.name.escape_debug()));
             }
             if entry.offset != end {
-                return Err(format!("entry {} does not follow the one before it", entry.name.escape_debug()));
+                return Err(format!(
+                    "entry {} does not follow the one before it",
+                    entry.name.escape_debug()
+                ));
             }
             end = entry.offset.checked_add(entry.stored).ok_or("an entry ends past all numbers")?;
             *number += 1;
@@ -358,6 +370,9 @@ mod tests {
             assert!(Manifest::parse(text.replace(from, to).as_bytes()).is_err(), "{to}");
         }
         let newer = text.replace("\"format\": 1", "\"format\": 9, \"more\": 1");
-        assert_eq!(Manifest::parse(newer.as_bytes()), Err(Damage::Newer { found: 9, known: NEWEST }));
+        assert_eq!(
+            Manifest::parse(newer.as_bytes()),
+            Err(Damage::Newer { found: 9, known: NEWEST })
+        );
     }
 }

@@ -1,4 +1,5 @@
-//! What an artifact holds, named one by one: a member is one thing of the source in one phase of a restore.
+//! What an artifact holds, named one by one: a member is one thing of the source in one phase of a
+//! restore.
 //!
 //! Does not know how a member is read or loaded. Names here are data: they never become file paths.
 
@@ -52,9 +53,11 @@ pub enum Kind {
     Account,
     /// What an account may do.
     Grants,
-    /// Anything else that has a definition (PostgreSQL): a type, an extension, a comment; its name begins with what it is.
+    /// Anything else that has a definition (PostgreSQL): a type, an extension, a comment; its name
+    /// begins with what it is.
     Object,
-    /// Statements of a dump program, in the order it wrote them; of one table, or of a whole database.
+    /// Statements of a dump program, in the order it wrote them; of one table, or of a whole
+    /// database.
     Script,
 }
 
@@ -99,8 +102,8 @@ pub struct Member {
     pub kind: Kind,
     /// When it is restored.
     pub phase: Phase,
-    /// The table it hangs on, for an index or a trigger; for a partition, the table it is one of, with its schema if that is
-    /// another.
+    /// The table it hangs on, for an index or a trigger; for a partition, the table it is one of,
+    /// with its schema if that is another.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub table: Option<String>,
 }
@@ -108,7 +111,14 @@ pub struct Member {
 impl Member {
     /// A member that hangs on no table.
     pub fn new(unit: &str, name: &str, kind: Kind, phase: Phase) -> Member {
-        Member { unit: unit.to_owned(), name: name.to_owned(), schema: None, kind, phase, table: None }
+        Member {
+            unit: unit.to_owned(),
+            name: name.to_owned(),
+            schema: None,
+            kind,
+            phase,
+            table: None,
+        }
     }
 
     /// The same, hanging on a table.
@@ -131,9 +141,12 @@ impl Member {
         }
     }
 
-    /// The titles that the table may have of which this one is a partition; none of one that is no partition.
+    /// The titles that the table may have of which this one is a partition; none of one that is no
+    /// partition.
     pub fn parents(&self) -> Vec<String> {
-        let Some(parent) = self.table.as_ref().filter(|_| self.kind == Kind::Table) else { return Vec::new() };
+        let Some(parent) = self.table.as_ref().filter(|_| self.kind == Kind::Table) else {
+            return Vec::new();
+        };
         let near = self.schema.iter().map(|schema| format!("{}.{schema}.{parent}", self.unit));
         near.chain([format!("{}.{parent}", self.unit)]).collect()
     }

@@ -1,6 +1,7 @@
 //! The format and its promises; pure. `schema/artifact.md` is normative.
 //!
-//! - An artifact exists if and only if its manifest does; the manifest is written last and removed first.
+//! - An artifact exists if and only if its manifest does; the manifest is written last and removed
+//!   first.
 //! - Every object is written once.
 //! - A newer format is refused by number, never misread.
 //! - The stores alone suffice to list, verify and restore.
@@ -24,9 +25,13 @@ pub use container::{Directory, LARGEST_ENTRY, Method, Pressed, open, open_first,
 pub use copy::{CopyEntry, CopyRows, copy_proof};
 pub use damage::Damage;
 pub use literal::{Dialect, SqlError, write_bytes, write_name, write_text};
-pub use manifest::{ENTRY, EntryLine, FORMAT, LARGEST, Level, Manifest, ObjectLine, ProofLine, format_of};
+pub use manifest::{
+    ENTRY, EntryLine, FORMAT, LARGEST, Level, Manifest, ObjectLine, ProofLine, format_of,
+};
 pub use member::{Kind, Member, Phase};
-pub use name::{EntryNames, MANIFEST, Naming, TEMPLATE, backup_name, is_backup_name, is_proof_of, proof_key};
+pub use name::{
+    EntryNames, MANIFEST, Naming, TEMPLATE, backup_name, is_backup_name, is_proof_of, proof_key,
+};
 pub use plain::{Plain, plain_rows, plain_statement};
 pub use position::Position;
 pub use press::press;

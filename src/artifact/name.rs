@@ -1,9 +1,10 @@
-//! The names of artifacts and where they rest: `{prefix}/{job}/{source}/backup_YYYYMMDD_HHMMSS.zip`, and with
-//! `{date}` a folder `YYYY-MM-DD_HH-MM` before the name.
+//! The names of artifacts and where they rest:
+//! `{prefix}/{job}/{source}/backup_YYYYMMDD_HHMMSS.zip`, and with `{date}` a folder
+//! `YYYY-MM-DD_HH-MM` before the name.
 //!
-//! Pure. Invariant: [`Naming::owns`] accepts exactly the keys that [`Naming::key`] can make, and their sidecars; only such
-//! keys are ever deleted. No name of a database or table gets into a key, and an entry's name is made of safe
-//! characters only, so that no name ever becomes a path.
+//! Pure. Invariant: [`Naming::owns`] accepts exactly the keys that [`Naming::key`] can make, and
+//! their sidecars; only such keys are ever deleted. No name of a database or table gets into a key,
+//! and an entry's name is made of safe characters only, so that no name ever becomes a path.
 
 use std::collections::{HashMap, HashSet};
 
@@ -39,13 +40,18 @@ impl Naming {
         let folder = folder.strip_suffix(DATE).unwrap_or(folder).replace("{prefix}", prefix);
         let folder = folder.replace("{job}", job).replace("{source}", source);
         let folder = folder.trim_matches('/');
-        Naming { folder: if folder.is_empty() { String::new() } else { format!("{folder}/") }, dated }
+        Naming {
+            folder: if folder.is_empty() { String::new() } else { format!("{folder}/") },
+            dated,
+        }
     }
 
     /// The naming that made `key`: its folder, and whether the last of it is a date.
     pub fn of_key(key: &str) -> Naming {
-        let (folder, name) = key.rsplit_once('/').map_or(("", key), |(folder, name)| (folder, name));
-        let parent = folder.strip_suffix(date(name).trim_end_matches('/')).filter(|_| is_backup_name(name));
+        let (folder, name) =
+            key.rsplit_once('/').map_or(("", key), |(folder, name)| (folder, name));
+        let parent =
+            folder.strip_suffix(date(name).trim_end_matches('/')).filter(|_| is_backup_name(name));
         match parent.filter(|parent| parent.is_empty() || parent.ends_with('/')) {
             Some(parent) => Naming { folder: parent.to_owned(), dated: true },
             None if folder.is_empty() => Naming { folder: String::new(), dated: false },
@@ -87,7 +93,9 @@ impl Naming {
 /// The folder of the date in a name: `YYYY-MM-DD_HH-MM/`; empty for a name of another form.
 fn date(name: &str) -> String {
     match name.get(..26).filter(|stem| is_backup_name(stem)) {
-        Some(s) => format!("{}-{}-{}_{}-{}/", &s[7..11], &s[11..13], &s[13..15], &s[16..18], &s[18..20]),
+        Some(s) => {
+            format!("{}-{}-{}_{}-{}/", &s[7..11], &s[11..13], &s[13..15], &s[16..18], &s[18..20])
+        }
         None => String::new(),
     }
 }
@@ -121,7 +129,9 @@ pub fn is_proof_of(key: &str, artifact: &str) -> bool {
 
 fn is_proof_suffix(rest: &str) -> bool {
     let middle = rest.strip_prefix(".proof-").and_then(|r| r.strip_suffix(".json"));
-    middle.is_some_and(|m| m.len() == 22 && m.bytes().all(|b| b.is_ascii_digit() || b == b'T' || b == b'Z'))
+    middle.is_some_and(|m| {
+        m.len() == 22 && m.bytes().all(|b| b.is_ascii_digit() || b == b'T' || b == b'Z')
+    })
 }
 
 /// The names of entries: no two are equal, so that an archive unpacked to a disk loses nothing.
@@ -136,9 +146,14 @@ impl EntryNames {
     pub fn new(members: &[Member]) -> EntryNames {
         let (mut units, mut used) = (HashMap::new(), HashSet::new());
         let name = |(index, member): (usize, &Member)| {
-            let unit = units.entry(member.unit.clone()).or_insert_with(|| entry_part(&member.unit, index)).clone();
+            let unit = units
+                .entry(member.unit.clone())
+                .or_insert_with(|| entry_part(&member.unit, index))
+                .clone();
             let part = match &member.schema {
-                Some(schema) => format!("{}.{}", entry_part(schema, index), entry_part(&member.name, index)),
+                Some(schema) => {
+                    format!("{}.{}", entry_part(schema, index), entry_part(&member.name, index))
+                }
                 None => entry_part(&member.name, index),
             };
             let (mut stem, suffix) = match member.kind {
@@ -151,8 +166,11 @@ impl EntryNames {
                 Kind::Script if member.name.starts_with('.') => (format!("{unit}/{part}"), ".sql"),
                 Kind::Script => (format!("{unit}/{}", part.replace("%2E", ".")), ".sql"),
                 Kind::Object => (format!("{unit}/{}", part.replace("%20", "-")), ".sql"),
-                Kind::Database | Kind::Settings => (format!("{unit}/{}", member.kind.word()), ".sql"),
-                // Not `.sql`: whoever feeds all SQL to a client brings back databases, not passwords.
+                Kind::Database | Kind::Settings => {
+                    (format!("{unit}/{}", member.kind.word()), ".sql")
+                }
+                // Not `.sql`: whoever feeds all SQL to a client brings back databases, not
+                // passwords.
                 Kind::Account => (format!("accounts/{part}"), ".account"),
                 Kind::Grants => (format!("accounts/{part}"), ".grants"),
                 kind => (format!("{unit}/{part}.{}", kind.word().replace(' ', "-")), ".sql"),
@@ -178,9 +196,11 @@ impl EntryNames {
     }
 }
 
-/// A name as part of an entry's name: letters, digits, `_`, `-`; the rest as `%XX`; long ones cut, told apart by number.
+/// A name as part of an entry's name: letters, digits, `_`, `-`; the rest as `%XX`; long ones cut,
+/// told apart by number.
 ///
-/// Upper case letters stay, so two names that differ in case only are told apart by `number` as well.
+/// Upper case letters stay, so two names that differ in case only are told apart by `number` as
+/// well.
 fn entry_part(name: &str, number: usize) -> String {
     let mut out = String::with_capacity(name.len());
     let mut exact = true;

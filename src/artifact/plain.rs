@@ -1,8 +1,9 @@
 //! A plain script of `pg_dump`, cut into statements and the rows that follow a `COPY … FROM stdin`.
 //!
-//! Knows the lexical rules of PostgreSQL as psql has them (`psqlscan.l`): doubled and escaped quotes, dollar quotes,
-//! nested comments, `;` between parentheses and in the body of `BEGIN ATOMIC`. Commands of psql are not run: `\restrict`
-//! and `\unrestrict`, which say nothing to a server, are passed over, and any other is an error.
+//! Knows the lexical rules of PostgreSQL as psql has them (`psqlscan.l`): doubled and escaped
+//! quotes, dollar quotes, nested comments, `;` between parentheses and in the body of `BEGIN
+//! ATOMIC`. Commands of psql are not run: `\restrict` and `\unrestrict`, which say nothing to a
+//! server, are passed over, and any other is an error.
 
 use crate::artifact::literal::SqlError;
 
@@ -50,7 +51,8 @@ pub fn plain_statement(bytes: &[u8]) -> Result<Plain<'_>, SqlError> {
     Ok(Plain::Open)
 }
 
-/// Bytes of the rows that begin here, up to the line `\.` and with it; `None` if that line is not there.
+/// Bytes of the rows that begin here, up to the line `\.` and with it; `None` if that line is not
+/// there.
 pub fn plain_rows(bytes: &[u8]) -> Option<usize> {
     if bytes.starts_with(b"\\.\n") {
         return Some(3);
@@ -74,7 +76,11 @@ fn blanks(bytes: &[u8]) -> Result<Option<usize>, SqlError> {
                 None => return Ok(None),
             },
             Some(b'\\') => match memchr::memchr(b'\n', rest) {
-                Some(end) if rest.starts_with(b"\\restrict ") || rest.starts_with(b"\\unrestrict ") => at += end + 1,
+                Some(end)
+                    if rest.starts_with(b"\\restrict ") || rest.starts_with(b"\\unrestrict ") =>
+                {
+                    at += end + 1
+                }
                 Some(_) => return Err(SqlError { at, what: "a command of psql" }),
                 None => return Ok(None),
             },
@@ -102,7 +108,8 @@ struct Scan<'a> {
     bytes: &'a [u8],
     at: usize,
     parentheses: usize,
-    /// First letters of its first words that tell a function from anything else; a dot for another word.
+    /// First letters of its first words that tell a function from anything else; a dot for another
+    /// word.
     words: Vec<u8>,
     /// `BEGIN` and `CASE` that wait for their `END`.
     depth: usize,
@@ -140,7 +147,9 @@ impl Scan<'_> {
                     }
                 }
             }
-            byte if byte.is_ascii_digit() => rest.iter().take_while(|b| is_letter(**b) || b.is_ascii_digit()).count(),
+            byte if byte.is_ascii_digit() => {
+                rest.iter().take_while(|b| is_letter(**b) || b.is_ascii_digit()).count()
+            }
             _ => 1,
         };
         self.at += length;
@@ -154,7 +163,8 @@ impl Scan<'_> {
             let known = ["create", "function", "procedure", "or", "replace"].iter().any(|w| is(w));
             self.words.push(if known { word[0].to_ascii_lowercase() } else { b'.' });
         }
-        let made = self.words.strip_prefix(b"cor").or(self.words.strip_prefix(b"c")).unwrap_or_default();
+        let made =
+            self.words.strip_prefix(b"cor").or(self.words.strip_prefix(b"c")).unwrap_or_default();
         if self.parentheses > 0 || !matches!(made.first(), Some(b'f' | b'p')) {
             return;
         }
@@ -174,7 +184,8 @@ fn word_length(rest: &[u8]) -> usize {
     rest.iter().take_while(|b| is_letter(**b) || b.is_ascii_digit() || **b == b'$').count()
 }
 
-/// Length of a stretch between quotes; a doubled one stands for itself. The byte after it must be there to be seen.
+/// Length of a stretch between quotes; a doubled one stands for itself. The byte after it must be
+/// there to be seen.
 fn quote(rest: &[u8], mark: u8) -> Option<usize> {
     let mut at = 1;
     loop {
@@ -247,15 +258,23 @@ mod tests {
             "CREATE VIEW begin AS SELECT 1",
             "CREATE TABLE \"f;\" (a text DEFAULT 'x;y'::text COLLATE é)",
         ] {
-            assert_eq!(split(&format!("-- a comment; 'x\n{statement};\nSELECT 2;\n")), [statement, "SELECT 2"]);
+            assert_eq!(
+                split(&format!("-- a comment; 'x\n{statement};\nSELECT 2;\n")),
+                [statement, "SELECT 2"]
+            );
         }
     }
 
     #[test]
     fn rows_are_apart_and_only_harmless_commands_of_psql_pass() {
         let script = "\\restrict abc\n\nSET a = 1;\nCOPY t (a) FROM stdin;\n1;'\t\\N\n\\\\.\n\\.\n\n\nCOPY \"u;\" (a) FROM stdin;\n\\.\n\\unrestrict abc\n\n";
-        let expected =
-            ["SET a = 1", "COPY t (a) FROM stdin", "1;'\t\\N\n\\\\.\n\\.\n", "COPY \"u;\" (a) FROM stdin", "\\.\n"];
+        let expected = [
+            "SET a = 1",
+            "COPY t (a) FROM stdin",
+            "1;'\t\\N\n\\\\.\n\\.\n",
+            "COPY \"u;\" (a) FROM stdin",
+            "\\.\n",
+        ];
         assert_eq!(split(script), expected);
         for command in ["\\! touch pwned\n", "SELECT 1;\n\\connect x\n"] {
             let first = plain_statement(command.as_bytes());

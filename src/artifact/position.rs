@@ -1,7 +1,8 @@
-//! Where in the source's own log a snapshot stands, so that later changes can be added to a restore.
+//! Where in the source's own log a snapshot stands, so that later changes can be added to a
+//! restore.
 //!
-//! Does not know how to read a log. Families are different variants: a MariaDB GTID and a MySQL GTID set are not the
-//! same thing and are never compared.
+//! Does not know how to read a log. Families are different variants: a MariaDB GTID and a MySQL
+//! GTID set are not the same thing and are never compared.
 
 use std::fmt;
 

@@ -1,8 +1,9 @@
 //! How an entry is made: compressed, sealed and given its local header, on any thread.
 //!
-//! Zstandard without a password, which is what nearly every entry is, is compressed in one call with a context that the
-//! thread keeps: the stream encoder of the `zip` crate does not know the length beforehand, copies through a window and
-//! takes a quarter longer (`benches/pipeline.rs`). All else is left to the `zip` crate.
+//! Zstandard without a password, which is what nearly every entry is, is compressed in one call
+//! with a context that the thread keeps: the stream encoder of the `zip` crate does not know the
+//! length beforehand, copies through a window and takes a quarter longer (`benches/pipeline.rs`).
+//! All else is left to the `zip` crate.
 
 use std::cell::RefCell;
 use std::io::{Cursor, Write};
@@ -29,7 +30,13 @@ thread_local! {
 }
 
 /// Presses `data` into an entry, into `reuse` as buffer.
-pub fn press(name: &str, data: &[u8], method: Method, password: Option<&Secret>, reuse: Vec<u8>) -> ZipResult<Pressed> {
+pub fn press(
+    name: &str,
+    data: &[u8],
+    method: Method,
+    password: Option<&Secret>,
+    reuse: Vec<u8>,
+) -> ZipResult<Pressed> {
     let (compression, level) = match (method, password) {
         (Method::Zstd(level), None) => return press_zstd(name, data, level, reuse),
         (Method::Zstd(level), _) => (CompressionMethod::Zstd, Some(i64::from(level))),
@@ -50,8 +57,8 @@ pub fn press(name: &str, data: &[u8], method: Method, password: Option<&Secret>,
     writer.start_file(name, options)?;
     writer.write_all(data)?;
     let mut bytes = writer.finish()?.into_inner();
-    let (record, length) =
-        read_local(&bytes).ok_or(ZipError::InvalidArchive("an entry of our own has no header".into()))?;
+    let (record, length) = read_local(&bytes)
+        .ok_or(ZipError::InvalidArchive("an entry of our own has no header".into()))?;
     bytes.truncate(length as usize);
     Ok(Pressed { bytes, record })
 }

@@ -1,8 +1,10 @@
-//! The content proof: how many rows, and the sum modulo 2¹²⁸ of the XXH3-128 of each row (design, section 7).
+//! The content proof: how many rows, and the sum modulo 2¹²⁸ of the XXH3-128 of each row (design,
+//! section 7).
 //!
-//! Does not know any database. A row is the concatenation of its values, each a tag, a length (u64, little endian) and
-//! its bytes; NULL is a tag alone. A sum does not care for order or chunking, and, unlike XOR, two equal rows do not
-//! cancel out. XXH3: <https://github.com/Cyan4973/xxHash/blob/dev/doc/xxhash_spec.md>.
+//! Does not know any database. A row is the concatenation of its values, each a tag, a length (u64,
+//! little endian) and its bytes; NULL is a tag alone. A sum does not care for order or chunking,
+//! and, unlike XOR, two equal rows do not cancel out. XXH3:
+//! <https://github.com/Cyan4973/xxHash/blob/dev/doc/xxhash_spec.md>.
 
 use std::fmt;
 use std::ops::AddAssign;
@@ -92,7 +94,8 @@ impl RowDigest {
         }
     }
 
-    /// Adds a row that is one line of `COPY`: it holds every value, and NULL, apart from each other as it is.
+    /// Adds a row that is one line of `COPY`: it holds every value, and NULL, apart from each other
+    /// as it is.
     pub fn line(&mut self, line: &[u8]) {
         self.proof += Proof { rows: 1, digest: RowSum(xxh3_128(line)) };
     }
@@ -127,7 +130,8 @@ mod tests {
 
     #[test]
     fn order_does_not_matter_and_every_value_does() {
-        let (a, b): (&[_], &[_]) = (&[(Tag::Number, "1"), (Tag::Text, "x")], &[(Tag::Number, "2"), (Tag::Null, "")]);
+        let (a, b): (&[_], &[_]) =
+            (&[(Tag::Number, "1"), (Tag::Text, "x")], &[(Tag::Number, "2"), (Tag::Null, "")]);
         assert_eq!(proof(&[a, b]), proof(&[b, a]));
         assert_ne!(proof(&[a, a]), proof(&[a]), "equal rows do not cancel out");
         assert_ne!(proof(&[&[(Tag::Null, "")]]), proof(&[&[(Tag::Text, "")]]), "NULL is not ''");

@@ -1,6 +1,7 @@
 //! Splits an entry into statements.
 //!
-//! Knows quotes, comments and `DELIMITER` of the two dialects, no values. What is left open at the end is an error.
+//! Knows quotes, comments and `DELIMITER` of the two dialects, no values. What is left open at the
+//! end is an error.
 
 use crate::artifact::literal::{Dialect, SqlError};
 
@@ -13,7 +14,8 @@ pub struct Statement<'a> {
     pub at: usize,
 }
 
-/// The bytes that may end a statement or begin a quote or comment; all others are passed over quickly.
+/// The bytes that may end a statement or begin a quote or comment; all others are passed over
+/// quickly.
 const MEANS: [bool; 256] = {
     let mut table = [false; 256];
     let (means, mut at) = (b";'\"`-#/*", 0);
@@ -24,9 +26,11 @@ const MEANS: [bool; 256] = {
     table
 };
 
-/// Splits an entry into statements: strings, names and comments are passed over, `DELIMITER` lines are obeyed.
+/// Splits an entry into statements: strings, names and comments are passed over, `DELIMITER` lines
+/// are obeyed.
 ///
-/// SQLite's compound statements (triggers) are not for it: SQLite's own parser takes such entries whole.
+/// SQLite's compound statements (triggers) are not for it: SQLite's own parser takes such entries
+/// whole.
 pub struct Splitter<'a> {
     bytes: &'a [u8],
     at: usize,
@@ -66,7 +70,9 @@ impl<'a> Splitter<'a> {
                 let mut at = 1;
                 loop {
                     let found = match (self.dialect, quote) {
-                        (Dialect::Mysql, b'\'' | b'"') => memchr::memchr2(quote, b'\\', &rest[at..])?,
+                        (Dialect::Mysql, b'\'' | b'"') => {
+                            memchr::memchr2(quote, b'\\', &rest[at..])?
+                        }
                         _ => memchr::memchr(quote, &rest[at..])?,
                     };
                     at += found;
@@ -83,12 +89,17 @@ impl<'a> Splitter<'a> {
             }
             b'-' if is_comment(rest) => Some(line_length(rest)),
             b'#' if self.dialect == Dialect::Mysql => Some(line_length(rest)),
-            // What such a comment holds is code for the server: its names and strings may hold the end of a comment.
-            b'/' if self.dialect == Dialect::Mysql && (rest.starts_with(b"/*!") || rest.starts_with(b"/*M!")) => {
+            // What such a comment holds is code for the server: its names and strings may hold the
+            // end of a comment.
+            b'/' if self.dialect == Dialect::Mysql
+                && (rest.starts_with(b"/*!") || rest.starts_with(b"/*M!")) =>
+            {
                 Some(3)
             }
             b'*' if self.dialect == Dialect::Mysql && rest.starts_with(b"*/") => Some(2),
-            b'/' if rest.starts_with(b"/*") => memchr::memmem::find(&rest[2..], b"*/").map(|n| n + 4),
+            b'/' if rest.starts_with(b"/*") => {
+                memchr::memmem::find(&rest[2..], b"*/").map(|n| n + 4)
+            }
             _ => Some(0),
         }
     }
@@ -97,14 +108,15 @@ impl<'a> Splitter<'a> {
 /// What [`whole_statements`] found.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Whole {
-    /// Bytes up to the end of the last whole statement and of its line; what follows may be the beginning of another.
+    /// Bytes up to the end of the last whole statement and of its line; what follows may be the
+    /// beginning of another.
     pub bytes: usize,
     /// Bytes of the longest of these statements.
     pub longest: usize,
 }
 
-/// How much of `bytes` are whole statements, for a reader that has not come to the end yet. Only an end under the plain
-/// delimiter counts, so that what follows can be read by itself.
+/// How much of `bytes` are whole statements, for a reader that has not come to the end yet. Only an
+/// end under the plain delimiter counts, so that what follows can be read by itself.
 pub fn whole_statements(dialect: Dialect, bytes: &[u8]) -> Whole {
     let mut splitter = Splitter::new(dialect, bytes);
     let mut whole = Whole::default();
@@ -137,11 +149,15 @@ impl<'a> Iterator for Splitter<'a> {
         }
         let from = self.at;
         if self.delimiter != b";" {
-            // A delimiter of its own occurs nowhere in the body: whoever wrote it made sure of that.
+            // A delimiter of its own occurs nowhere in the body: whoever wrote it made sure of
+            // that.
             return match memchr::memmem::find(&self.bytes[from..], self.delimiter) {
                 Some(length) => {
                     self.at = from + length + self.delimiter.len();
-                    Some(Ok(Statement { text: self.bytes[from..from + length].trim_ascii_end(), at: from }))
+                    Some(Ok(Statement {
+                        text: self.bytes[from..from + length].trim_ascii_end(),
+                        at: from,
+                    }))
                 }
                 None if from == self.bytes.len() => None,
                 None => {
@@ -211,7 +227,8 @@ mod tests {
     fn a_comment_for_the_server_is_code() {
         let entry = b"CREATE TABLE `/*!4 x */0` (a INT) /*!50100 PARTITION BY HASH (`/*!4 x */0; '`) */;\nSELECT /* it's; */ 1 \
                       /*M! '*/;' */*2;\n";
-        let found: Vec<_> = Splitter::new(Dialect::Mysql, entry).map(|s| s.expect("a statement").at).collect();
+        let found: Vec<_> =
+            Splitter::new(Dialect::Mysql, entry).map(|s| s.expect("a statement").at).collect();
         assert_eq!(found.len(), 2, "{found:?}");
     }
 
@@ -238,7 +255,10 @@ mod tests {
         let found: Vec<String> = Splitter::new(Dialect::Mysql, entry)
             .map(|s| String::from_utf8_lossy(s.expect("a statement").text).into_owned())
             .collect();
-        assert_eq!(found, ["USE `a`", "CREATE TRIGGER t BEGIN SELECT ';;', 'c:\\'; -- it's\n END", "SELECT 1"]);
+        assert_eq!(
+            found,
+            ["USE `a`", "CREATE TRIGGER t BEGIN SELECT ';;', 'c:\\'; -- it's\n END", "SELECT 1"]
+        );
         for open in ["SELECT 1", "SELECT 'a;", "/* x;"] {
             assert!(Splitter::new(Dialect::Mysql, open.as_bytes()).any(|s| s.is_err()), "{open}");
         }

@@ -36,9 +36,13 @@ impl Value<'_> {
 /// Takes the head of a statement and the values of a row.
 pub type TakeRow<'a, E> = dyn FnMut(&[u8], &[Value<'_>]) -> Result<(), E> + 'a;
 
-/// Reads every row of every `INSERT INTO` of an entry; the callback gets the head of the statement (from `INSERT` to
-/// before `VALUES`) and the values.
-pub fn read_rows<E: From<SqlError>>(dialect: Dialect, entry: &[u8], row: &mut TakeRow<'_, E>) -> Result<(), E> {
+/// Reads every row of every `INSERT INTO` of an entry; the callback gets the head of the statement
+/// (from `INSERT` to before `VALUES`) and the values.
+pub fn read_rows<E: From<SqlError>>(
+    dialect: Dialect,
+    entry: &[u8],
+    row: &mut TakeRow<'_, E>,
+) -> Result<(), E> {
     for statement in Splitter::new(dialect, entry) {
         let statement = statement?;
         if statement.text.starts_with(b"INSERT INTO ") {
@@ -228,12 +232,15 @@ impl<'a> Reader<'a> {
     /// `'…'` of a hexadecimal literal, after its `x`.
     fn hex(&mut self) -> Result<Vec<u8>, SqlError> {
         self.expect(b'\'', "x is followed by '")?;
-        let end = memchr::memchr(b'\'', &self.bytes[self.at..]).ok_or_else(|| self.error("bytes are not closed"))?;
+        let end = memchr::memchr(b'\'', &self.bytes[self.at..])
+            .ok_or_else(|| self.error("bytes are not closed"))?;
         let digits = &self.bytes[self.at..self.at + end];
         let digit = |b: u8| char::from(b).to_digit(16).map(|d| d as u8);
         let (pairs, odd) = digits.as_chunks::<2>();
-        let bytes: Option<Vec<u8>> = pairs.iter().map(|[a, b]| Some(digit(*a)? << 4 | digit(*b)?)).collect();
-        let bytes = bytes.filter(|_| odd.is_empty()).ok_or_else(|| self.error("not hexadecimal"))?;
+        let bytes: Option<Vec<u8>> =
+            pairs.iter().map(|[a, b]| Some(digit(*a)? << 4 | digit(*b)?)).collect();
+        let bytes =
+            bytes.filter(|_| odd.is_empty()).ok_or_else(|| self.error("not hexadecimal"))?;
         self.at += end + 1;
         Ok(bytes)
     }
@@ -297,10 +304,14 @@ mod tests {
         assert_eq!(all[0][2].1, b"it's");
         assert_eq!(all.len(), 2);
         let sqlite =
-            rows(Dialect::Sqlite, b"INSERT INTO \"t\" VALUES ('a\\',CAST(x'6100' AS TEXT),9e999);").expect("reads");
+            rows(Dialect::Sqlite, b"INSERT INTO \"t\" VALUES ('a\\',CAST(x'6100' AS TEXT),9e999);")
+                .expect("reads");
         assert_eq!(sqlite[0][0].1, b"a\\");
         assert_eq!(sqlite[0][1], (Tag::Text, b"a\0".to_vec()));
-        assert_eq!(rows(Dialect::Mysql, b"INSERT INTO `g` () VALUES (),();").expect("reads").len(), 2);
+        assert_eq!(
+            rows(Dialect::Mysql, b"INSERT INTO `g` () VALUES (),();").expect("reads").len(),
+            2
+        );
     }
 
     #[test]

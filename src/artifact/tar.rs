@@ -1,8 +1,9 @@
 //! Reads the tar files of `pg_basebackup` as they come: a header, its bytes, the next header.
 //!
-//! POSIX ustar: <https://pubs.opengroup.org/onlinepubs/9699919799/utilities/pax.html>, with the sizes past 8 GiB in base
-//! 256 that PostgreSQL writes. Pure: does not know what becomes of the files. Invariants: a name that leads out of the
-//! folder it is unpacked into is refused; a link is told as such and never followed; a file without its end is an error.
+//! POSIX ustar: <https://pubs.opengroup.org/onlinepubs/9699919799/utilities/pax.html>, with the
+//! sizes past 8 GiB in base 256 that PostgreSQL writes. Pure: does not know what becomes of the
+//! files. Invariants: a name that leads out of the folder it is unpacked into is refused; a link is
+//! told as such and never followed; a file without its end is an error.
 
 use std::path::{Component, Path, PathBuf};
 
@@ -122,7 +123,11 @@ impl TarReader {
 
     /// Whether the end was seen; nothing may be missing.
     pub fn finish(&self) -> Result<(), TarError> {
-        if self.ended && !self.open && self.block.is_empty() { Ok(()) } else { Err(TarError::Short(self.at)) }
+        if self.ended && !self.open && self.block.is_empty() {
+            Ok(())
+        } else {
+            Err(TarError::Short(self.at))
+        }
     }
 
     fn header<T: TakeTar>(&mut self, block: &[u8], take: &mut T) -> Result<(), T::Error> {
@@ -131,7 +136,9 @@ impl TarReader {
             return Ok(());
         }
         let broken = TarError::Header(self.at - BLOCK as u64);
-        let sum: u64 = (0..BLOCK).map(|i| if (148..156).contains(&i) { 32 } else { u64::from(block[i]) }).sum();
+        let sum: u64 = (0..BLOCK)
+            .map(|i| if (148..156).contains(&i) { 32 } else { u64::from(block[i]) })
+            .sum();
         if self.ended || number(&block[148..156]) != Some(sum) {
             return Err(broken.into());
         }
@@ -140,7 +147,8 @@ impl TarReader {
         };
         let ustar = block[257..262] == *b"ustar";
         let name = [if ustar { text(&block[345..500]) } else { "".into() }, text(&block[..100])];
-        let name = name.iter().filter(|part| !part.is_empty()).cloned().collect::<Vec<_>>().join("/");
+        let name =
+            name.iter().filter(|part| !part.is_empty()).cloned().collect::<Vec<_>>().join("/");
         let kind = match block[156] {
             b'0' | 0 => TarKind::File,
             b'5' => TarKind::Folder,
@@ -149,7 +157,12 @@ impl TarReader {
         };
         let bytes = if kind == TarKind::File { bytes } else { 0 };
         let path = inside(&name).ok_or(TarError::Path(name))?;
-        take.begin(&TarEntry { path, kind, mode: u32::try_from(mode & 0o7777).unwrap_or(0), bytes })?;
+        take.begin(&TarEntry {
+            path,
+            kind,
+            mode: u32::try_from(mode & 0o7777).unwrap_or(0),
+            bytes,
+        })?;
         self.left = bytes;
         self.padding = bytes.next_multiple_of(BLOCK as u64) - bytes;
         self.open = bytes > 0;
@@ -252,7 +265,8 @@ mod tests {
         all.extend(file("base/1/block", &[b'x'; BLOCK]));
         all.extend(vec![0; 2 * BLOCK]);
         let block = format!("File base/1/block 512:{}.", "x".repeat(BLOCK));
-        let expected = ["File backup_label 5:START.", "Folder base/1 0:.", "File base/1/empty 0:.", &block];
+        let expected =
+            ["File backup_label 5:START.", "Folder base/1 0:.", "File base/1/empty 0:.", &block];
         for step in [1, 7, 511, 512, 513, 100_000] {
             assert_eq!(read(&all, step).expect("a tar file"), expected, "{step}");
         }
@@ -266,7 +280,10 @@ mod tests {
         for name in ["../etc/passwd", "/etc/passwd", "base/../../x"] {
             assert_eq!(read(&file(name, b"x"), 512), Err(TarError::Path(name.to_owned())));
         }
-        assert_eq!(read(&header("dev", b'3', b"00000000000 "), 512), Err(TarError::Kind("dev".into())));
+        assert_eq!(
+            read(&header("dev", b'3', b"00000000000 "), 512),
+            Err(TarError::Kind("dev".into()))
+        );
         let mut link = header("pg_tblspc/16384", b'2', b"00000000000 ");
         link.extend([0; BLOCK]);
         assert_eq!(read(&link, 512).expect("a tar file"), ["Link pg_tblspc/16384 0:."]);

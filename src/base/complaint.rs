@@ -1,11 +1,14 @@
 //! One thing that is wrong with what the user wrote, with the places that show it.
 //!
-//! Does not know any grammar and prints nothing; it is a [`miette::Diagnostic`], so the edge chooses the form.
-//! Complaints are collected, never thrown: a file's complaints come all in one go.
+//! Does not know any grammar and prints nothing; it is a [`miette::Diagnostic`], so the edge
+//! chooses the form. Complaints are collected, never thrown: a file's complaints come all in one
+//! go.
 
 use std::fmt;
 
-use miette::{Diagnostic, LabeledSpan, MietteError, MietteSpanContents, SourceCode, SourceSpan, SpanContents};
+use miette::{
+    Diagnostic, LabeledSpan, MietteError, MietteSpanContents, SourceCode, SourceSpan, SpanContents,
+};
 
 use crate::base::span::{Span, Text};
 
@@ -79,7 +82,10 @@ impl Complaint {
     /// All places with their labels, those in other files too.
     pub fn places(&self) -> impl Iterator<Item = (&Span, &str)> {
         let own = self.labels.iter().map(|(span, label)| (span, label.as_str()));
-        let others = self.elsewhere.iter().flat_map(|c| c.labels.iter().map(|(span, _)| (span, c.message.as_str())));
+        let others = self
+            .elsewhere
+            .iter()
+            .flat_map(|c| c.labels.iter().map(|(span, _)| (span, c.message.as_str())));
         own.chain(others)
     }
 
@@ -124,7 +130,9 @@ impl Diagnostic for Complaint {
             return None;
         }
         Some(Box::new(
-            self.labels.iter().map(|(span, label)| LabeledSpan::new(Some(label.clone()), span.start, span.len)),
+            self.labels
+                .iter()
+                .map(|(span, label)| LabeledSpan::new(Some(label.clone()), span.start, span.len)),
         ))
     }
 
@@ -155,7 +163,8 @@ impl SourceCode for Text {
     }
 }
 
-/// The known word that `word` was most likely meant to be: fewer than three edits, or one with an underscore.
+/// The known word that `word` was most likely meant to be: fewer than three edits, or one with an
+/// underscore.
 pub fn suggest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let word = word.to_lowercase().replace('_', "-");
     known

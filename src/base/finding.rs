@@ -1,4 +1,5 @@
-//! What an examination found: one thing looked at, how it stands, what to do. Plain data; knows nothing of sources.
+//! What an examination found: one thing looked at, how it stands, what to do. Plain data; knows
+//! nothing of sources.
 
 /// How well a thing stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -42,17 +43,30 @@ impl Finding {
     }
 
     /// A thing somebody should look at.
-    pub fn alert(looked: impl Into<String>, found: impl Into<String>, advice: impl Into<String>) -> Finding {
+    pub fn alert(
+        looked: impl Into<String>,
+        found: impl Into<String>,
+        advice: impl Into<String>,
+    ) -> Finding {
         Finding { grade: Grade::Alert, advice: Some(advice.into()), ..Finding::ok(looked, found) }
     }
 
     /// A thing that keeps a backup or a restore from being made.
-    pub fn error(looked: impl Into<String>, found: impl Into<String>, advice: impl Into<String>) -> Finding {
+    pub fn error(
+        looked: impl Into<String>,
+        found: impl Into<String>,
+        advice: impl Into<String>,
+    ) -> Finding {
         Finding { grade: Grade::Error, advice: Some(advice.into()), ..Finding::ok(looked, found) }
     }
 
     /// A thing that is as it should be if `good`, else one that somebody should look at.
-    pub fn judged(good: bool, looked: impl Into<String>, found: impl Into<String>, advice: &str) -> Finding {
+    pub fn judged(
+        good: bool,
+        looked: impl Into<String>,
+        found: impl Into<String>,
+        advice: &str,
+    ) -> Finding {
         if good { Finding::ok(looked, found) } else { Finding::alert(looked, found, advice) }
     }
 }

@@ -1,7 +1,8 @@
-//! The glob of names: `*` any run of characters, `?` one character, `[abc]` and `[!a-z]` one of a set; `\` quotes.
+//! The glob of names: `*` any run of characters, `?` one character, `[abc]` and `[!a-z]` one of a
+//! set; `\` quotes.
 //!
-//! Does not know what it matches: databases, tables, files. Matching is linear in the name for every pattern
-//! (one restart point, never recursion), so no pattern can hang a run.
+//! Does not know what it matches: databases, tables, files. Matching is linear in the name for
+//! every pattern (one restart point, never recursion), so no pattern can hang a run.
 
 /// A parsed pattern.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -90,7 +91,9 @@ impl Part {
         match self {
             Part::Any | Part::One => true,
             Part::Char(own) => *own == c,
-            Part::Set { negated, ranges } => ranges.iter().any(|(a, b)| (*a..=*b).contains(&c)) != *negated,
+            Part::Set { negated, ranges } => {
+                ranges.iter().any(|(a, b)| (*a..=*b).contains(&c)) != *negated
+            }
         }
     }
 }
@@ -139,7 +142,9 @@ mod tests {
     fn plain(parts: &[Part], name: &[char]) -> bool {
         match (parts.split_first(), name.split_first()) {
             (None, None) => true,
-            (Some((Part::Any, rest)), _) => plain(rest, name) || (!name.is_empty() && plain(parts, &name[1..])),
+            (Some((Part::Any, rest)), _) => {
+                plain(rest, name) || (!name.is_empty() && plain(parts, &name[1..]))
+            }
             (Some((p, rest)), Some((c, tail))) => p.fits(*c) && plain(rest, tail),
             _ => false,
         }

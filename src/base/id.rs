@@ -1,6 +1,8 @@
-//! The identity of a run and of its artifacts: UTC time plus a random tail, such as `20261120T032200Z-9f3a61c2`.
+//! The identity of a run and of its artifacts: UTC time plus a random tail, such as
+//! `20261120T032200Z-9f3a61c2`.
 //!
-//! Does not read the clock: time and chance come in as arguments. Sorting IDs as text sorts them by second.
+//! Does not read the clock: time and chance come in as arguments. Sorting IDs as text sorts them by
+//! second.
 
 use std::fmt;
 
@@ -53,7 +55,13 @@ mod tests {
         let id = Id::new(Timestamp::UNIX_EPOCH, 0x1f);
         assert_eq!(id.as_str(), "19700101T000000Z-0000001f");
         assert_eq!(Id::parse(id.as_str()), Some(id));
-        for bad in ["", "latest", "19700101T000000Z-0000001F", "19700101T000000Z", "é9700101T000000Z-0000001f"] {
+        for bad in [
+            "",
+            "latest",
+            "19700101T000000Z-0000001F",
+            "19700101T000000Z",
+            "é9700101T000000Z-0000001f",
+        ] {
             assert_eq!(Id::parse(bad), None, "{bad}");
         }
     }

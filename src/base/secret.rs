@@ -1,7 +1,8 @@
 //! A secret, and the reference a job file holds instead of one.
 //!
-//! Does not know where secrets come from (`world/reveal.rs` does). A `Secret` can't be printed: it has no `Display`,
-//! its `Debug` is `***`, and its bytes are wiped when it is dropped. `reveal` is the one way to its text; grep for it.
+//! Does not know where secrets come from (`world/reveal.rs` does). A `Secret` can't be printed: it
+//! has no `Display`, its `Debug` is `***`, and its bytes are wiped when it is dropped. `reveal` is
+//! the one way to its text; grep for it.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -46,7 +47,9 @@ impl fmt::Display for SecretRef {
         match self {
             SecretRef::Env(name) => write!(f, "(env)\"{name}\""),
             SecretRef::File(path) => write!(f, "(file)\"{}\"", path.display()),
-            SecretRef::Command(words) => write!(f, "(command)\"{}\"", words.first().map_or("", String::as_str)),
+            SecretRef::Command(words) => {
+                write!(f, "(command)\"{}\"", words.first().map_or("", String::as_str))
+            }
         }
     }
 }

@@ -6,13 +6,15 @@ use std::fmt;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Size(pub u64);
 
-const UNITS: [(&str, u64); 5] = [("TiB", 1 << 40), ("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10), ("B", 1)];
+const UNITS: [(&str, u64); 5] =
+    [("TiB", 1 << 40), ("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10), ("B", 1)];
 
 impl Size {
     /// Reads `64MiB`, `1.5GiB` or `0B`; `None` without a unit, below zero, or past 2⁶³.
     pub fn parse(text: &str) -> Option<Size> {
-        let (number, factor) =
-            UNITS.iter().find_map(|(unit, factor)| text.strip_suffix(unit).map(|n| (n.trim_end(), *factor)))?;
+        let (number, factor) = UNITS
+            .iter()
+            .find_map(|(unit, factor)| text.strip_suffix(unit).map(|n| (n.trim_end(), *factor)))?;
         if number.is_empty() || !number.bytes().all(|b| b.is_ascii_digit() || b == b'.') {
             return None;
         }
@@ -28,7 +30,9 @@ impl fmt::Display for Size {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match UNITS.iter().find(|(_, factor)| self.0 >= *factor) {
             None | Some((_, 1)) => write!(f, "{} B", self.0),
-            Some((unit, factor)) if self.0.is_multiple_of(*factor) => write!(f, "{} {unit}", self.0 / factor),
+            Some((unit, factor)) if self.0.is_multiple_of(*factor) => {
+                write!(f, "{} {unit}", self.0 / factor)
+            }
             Some((unit, factor)) => write!(f, "{:.1} {unit}", self.0 as f64 / *factor as f64),
         }
     }
@@ -40,7 +44,8 @@ mod tests {
 
     #[test]
     fn sizes_are_read_and_shown_in_binary_units() {
-        for (text, bytes) in [("0B", 0), ("64MiB", 64 << 20), ("1.5 KiB", 1536), ("2TiB", 2 << 40)] {
+        for (text, bytes) in [("0B", 0), ("64MiB", 64 << 20), ("1.5 KiB", 1536), ("2TiB", 2 << 40)]
+        {
             assert_eq!(Size::parse(text), Some(Size(bytes)), "{text}");
         }
         for bad in ["", "64", "64MB", "-1MiB", "MiB", "1e3KiB", "99999999TiB"] {

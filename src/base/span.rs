@@ -1,7 +1,7 @@
 //! Where a thing stands in a file the user wrote.
 //!
-//! Does not know the grammar. Invariant: a span never reaches past its text, and what was masked in a text is
-//! never shown again, whichever complaint shows the line.
+//! Does not know the grammar. Invariant: a span never reaches past its text, and what was masked in
+//! a text is never shown again, whichever complaint shows the line.
 
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -12,7 +12,8 @@ use std::sync::{Arc, Mutex, OnceLock};
 pub struct Text {
     path: PathBuf,
     contents: String,
-    /// Guards the ranges that hold a secret; they are collected while decoding, before anything is shown.
+    /// Guards the ranges that hold a secret; they are collected while decoding, before anything is
+    /// shown.
     masks: Mutex<Vec<Range<usize>>>,
     shown: OnceLock<String>,
 }
@@ -61,7 +62,8 @@ impl Text {
                     }
                 }
             }
-            String::from_utf8(bytes).unwrap_or_else(|e| String::from_utf8_lossy(e.as_bytes()).into_owned())
+            String::from_utf8(bytes)
+                .unwrap_or_else(|e| String::from_utf8_lossy(e.as_bytes()).into_owned())
         })
     }
 

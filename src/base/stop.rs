@@ -1,8 +1,9 @@
 //! The wish to stop, handed down a tree: run → step → pipeline.
 //!
-//! Does not know who wished it. A child stops with its parent, never the reverse. The broadcast is the closing of a
-//! channel, so that a `select!` wakes on it. Cancellation is never told as `io::ErrorKind::Interrupted`: `write_all`
-//! and `read_exact` would retry it for ever; [`Stop::io_error`] is the kind to use.
+//! Does not know who wished it. A child stops with its parent, never the reverse. The broadcast is
+//! the closing of a channel, so that a `select!` wakes on it. Cancellation is never told as
+//! `io::ErrorKind::Interrupted`: `write_all` and `read_exact` would retry it for ever;
+//! [`Stop::io_error`] is the kind to use.
 
 use std::io;
 use std::sync::{Arc, Mutex};

@@ -23,7 +23,8 @@ impl Catalog {
         self.write(&sql, params![b.id, b.source, b.server, b.units, b.name, b.started])
     }
 
-    /// Notes a dump that was read to its end; makes its row where there is none, and keeps the number of one there is.
+    /// Notes a dump that was read to its end; makes its row where there is none, and keeps the
+    /// number of one there is.
     pub fn backup_read(&mut self, b: &BackupRow) -> Result<(), CatalogError> {
         let sql = "INSERT INTO backup (id, source, job, host, server, units, name, raw_bytes, bytes, started, finished, \
                    verdict, note) VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13) ON CONFLICT (id, source) DO UPDATE SET \
@@ -34,22 +35,32 @@ impl Catalog {
         self.write(
             sql,
             params![
-                b.id, b.source, b.job, b.host, b.server, b.units, b.name, raw, bytes, b.started, b.finished, b.verdict,
-                b.note
+                b.id, b.source, b.job, b.host, b.server, b.units, b.name, raw, bytes, b.started,
+                b.finished, b.verdict, b.note
             ],
         )
     }
 
-    /// Notes a dump that a store holds and that nobody noted; one that was noted is known better than a store knows it.
+    /// Notes a dump that a store holds and that nobody noted; one that was noted is known better
+    /// than a store knows it.
     pub fn backup_found(&mut self, b: &BackupRow) -> Result<(), CatalogError> {
         let sql = format!("SELECT count(*) FROM backup {OWN} AND verdict IS NOT NULL");
-        let known: i64 =
-            self.connection.query_row(&sql, params![b.id, b.source], |row| row.get(0)).map_err(self.fail("read"))?;
+        let known: i64 = self
+            .connection
+            .query_row(&sql, params![b.id, b.source], |row| row.get(0))
+            .map_err(self.fail("read"))?;
         if known > 0 { Ok(()) } else { self.backup_read(b) }
     }
 
-    /// Notes that a dump failed: nothing is left of it. One with a copy that exists is a backup all the same.
-    pub fn backup_failed(&mut self, id: &str, source: &str, at: &str, note: &str) -> Result<(), CatalogError> {
+    /// Notes that a dump failed: nothing is left of it. One with a copy that exists is a backup all
+    /// the same.
+    pub fn backup_failed(
+        &mut self,
+        id: &str,
+        source: &str,
+        at: &str,
+        note: &str,
+    ) -> Result<(), CatalogError> {
         let sql = format!(
             "UPDATE backup SET verdict=3, finished=coalesce(finished, ?3), note=?4 {OWN} AND NOT EXISTS (SELECT 1 FROM copy c \
              WHERE c.id=backup.id AND c.source=backup.source AND c.verdict=1)"

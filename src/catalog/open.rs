@@ -54,7 +54,9 @@ impl Catalog {
         let connection = Connection::open(path).map_err(fail)?;
         connection.busy_timeout(std::time::Duration::from_secs(10)).map_err(fail)?;
         connection
-            .execute_batch("PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA foreign_keys=ON;")
+            .execute_batch(
+                "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA foreign_keys=ON;",
+            )
             .map_err(fail)?;
         let mut catalog = Catalog { connection, path: path.to_owned() };
         catalog.migrate()?;
@@ -67,7 +69,10 @@ impl Catalog {
     }
 
     /// Wraps an error of SQLite.
-    pub(super) fn fail(&self, doing: &'static str) -> impl Fn(rusqlite::Error) -> CatalogError + use<> {
+    pub(super) fn fail(
+        &self,
+        doing: &'static str,
+    ) -> impl Fn(rusqlite::Error) -> CatalogError + use<> {
         let path = self.path.clone();
         move |source| CatalogError::Sql { doing, path: path.clone(), source }
     }

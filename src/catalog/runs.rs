@@ -13,7 +13,9 @@ impl Catalog {
         let fail = self.fail("write");
         let transaction = self.connection.transaction().map_err(&fail)?;
         let sql = "INSERT OR IGNORE INTO run (id, job, file, host, pid, started) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
-        transaction.execute(sql, params![run.id, run.job, run.file, run.host, run.pid, run.started]).map_err(&fail)?;
+        transaction
+            .execute(sql, params![run.id, run.job, run.file, run.host, run.pid, run.started])
+            .map_err(&fail)?;
         for (number, address) in steps.iter().enumerate() {
             let sql = "INSERT OR IGNORE INTO step (run, number, address, state) VALUES (?1, ?2, ?3, 'waiting')";
             transaction.execute(sql, params![run.id, number as i64, address]).map_err(&fail)?;
@@ -22,13 +24,24 @@ impl Catalog {
     }
 
     /// Notes that a run ended.
-    pub fn run_finished(&mut self, id: &str, finished: &str, verdict: u8, note: &str) -> Result<(), CatalogError> {
+    pub fn run_finished(
+        &mut self,
+        id: &str,
+        finished: &str,
+        verdict: u8,
+        note: &str,
+    ) -> Result<(), CatalogError> {
         let sql = "UPDATE run SET finished=?2, verdict=?3, note=?4 WHERE id=?1";
         self.write(sql, params![id, finished, verdict, note])
     }
 
     /// Notes that a step runs.
-    pub fn step_started(&mut self, run: &str, number: usize, started: &str) -> Result<(), CatalogError> {
+    pub fn step_started(
+        &mut self,
+        run: &str,
+        number: usize,
+        started: &str,
+    ) -> Result<(), CatalogError> {
         self.write(
             "UPDATE step SET started=?3, state='running' WHERE run=?1 AND number=?2",
             params![run, number as i64, started],
@@ -36,9 +49,17 @@ impl Catalog {
     }
 
     /// Notes that a step ended.
-    pub fn step_finished(&mut self, run: &str, step: &StepRow, finished: &str) -> Result<(), CatalogError> {
+    pub fn step_finished(
+        &mut self,
+        run: &str,
+        step: &StepRow,
+        finished: &str,
+    ) -> Result<(), CatalogError> {
         let sql = "UPDATE step SET finished=?3, state=?4, verdict=?5, message=?6 WHERE run=?1 AND number=?2";
-        self.write(sql, params![run, step.number as i64, finished, step.state, step.verdict, step.message])
+        self.write(
+            sql,
+            params![run, step.number as i64, finished, step.state, step.verdict, step.message],
+        )
     }
 
     /// Notes an artifact.
@@ -89,20 +110,31 @@ impl Catalog {
     }
 
     /// Notes that a copy was removed.
-    pub fn copy_removed(&mut self, id: &str, source: &str, store: &str, at: &str) -> Result<(), CatalogError> {
+    pub fn copy_removed(
+        &mut self,
+        id: &str,
+        source: &str,
+        store: &str,
+        at: &str,
+    ) -> Result<(), CatalogError> {
         let sql = "UPDATE copy SET removed=?4 WHERE id=?1 AND source=?2 AND store=?3";
         self.write(sql, params![id, source, store, at])
     }
 
     /// Notes a proof.
     pub fn proof(&mut self, p: &ProofRow) -> Result<(), CatalogError> {
-        let sql =
-            "INSERT OR REPLACE INTO proof (id, source, store, level, at, good, damage) VALUES (?1,?2,?3,?4,?5,?6,?7)";
+        let sql = "INSERT OR REPLACE INTO proof (id, source, store, level, at, good, damage) VALUES (?1,?2,?3,?4,?5,?6,?7)";
         self.write(sql, params![p.id, p.source, p.store, p.level, p.at, p.good, p.damage])
     }
 
-    /// Closes runs of a job on this machine that never ended: their process is gone, since we hold the job's lock.
-    pub fn close_orphans(&mut self, job: &str, host: &str, now: &str) -> Result<usize, CatalogError> {
+    /// Closes runs of a job on this machine that never ended: their process is gone, since we hold
+    /// the job's lock.
+    pub fn close_orphans(
+        &mut self,
+        job: &str,
+        host: &str,
+        now: &str,
+    ) -> Result<usize, CatalogError> {
         let fail = self.fail("write");
         let transaction = self.connection.transaction().map_err(&fail)?;
         let open = "SELECT id FROM run WHERE job=?1 AND host=?2 AND finished IS NULL";
@@ -124,9 +156,9 @@ impl Catalog {
 
     /// The verdict of the last run of a job that ended.
     pub fn last_verdict(&self, job: &str, except: &str) -> Result<Option<u8>, CatalogError> {
-        let sql =
-            "SELECT verdict FROM run WHERE job=?1 AND id<>?2 AND finished IS NOT NULL ORDER BY started DESC LIMIT 1";
-        let found = self.connection.query_row(sql, params![job, except], |row| row.get(0)).optional();
+        let sql = "SELECT verdict FROM run WHERE job=?1 AND id<>?2 AND finished IS NOT NULL ORDER BY started DESC LIMIT 1";
+        let found =
+            self.connection.query_row(sql, params![job, except], |row| row.get(0)).optional();
         found.map_err(self.fail("read"))
     }
 
@@ -150,14 +182,21 @@ impl Catalog {
         rows.and_then(Iterator::collect).map_err(&fail)
     }
 
-    /// Marks the copies of a job that are not among `present` (artifact, source, store) as removed; nothing is forgotten.
-    pub fn mark_absent(&mut self, job: &str, present: &[[&str; 3]], at: &str) -> Result<(), CatalogError> {
+    /// Marks the copies of a job that are not among `present` (artifact, source, store) as removed;
+    /// nothing is forgotten.
+    pub fn mark_absent(
+        &mut self,
+        job: &str,
+        present: &[[&str; 3]],
+        at: &str,
+    ) -> Result<(), CatalogError> {
         let sql = "SELECT c.id, c.source, c.store FROM copy c JOIN artifact a ON a.id=c.id AND a.source=c.source \
                    WHERE a.job=?1 AND c.removed IS NULL AND c.verdict=1";
         let fail = self.fail("read");
         let known: Vec<[String; 3]> = {
             let mut statement = self.connection.prepare(sql).map_err(&fail)?;
-            let rows = statement.query_map([job], |row| Ok([row.get(0)?, row.get(1)?, row.get(2)?]));
+            let rows =
+                statement.query_map([job], |row| Ok([row.get(0)?, row.get(1)?, row.get(2)?]));
             rows.and_then(Iterator::collect).map_err(&fail)?
         };
         for [id, source, store] in
@@ -172,13 +211,20 @@ impl Catalog {
     pub fn counts(&self) -> Result<[u64; 4], CatalogError> {
         let count = |table: &str| {
             let sql = format!("SELECT count(*) FROM {table}");
-            self.connection.query_row(&sql, [], |row| row.get::<_, i64>(0)).map(|n| n as u64).map_err(self.fail("read"))
+            self.connection
+                .query_row(&sql, [], |row| row.get::<_, i64>(0))
+                .map(|n| n as u64)
+                .map_err(self.fail("read"))
         };
         Ok([count("run")?, count("artifact")?, count("copy")?, count("proof")?])
     }
 
     /// Writes, and says what failed.
-    pub(super) fn write(&mut self, sql: &str, values: impl rusqlite::Params) -> Result<(), CatalogError> {
+    pub(super) fn write(
+        &mut self,
+        sql: &str,
+        values: impl rusqlite::Params,
+    ) -> Result<(), CatalogError> {
         let fail = self.fail("write");
         self.connection.execute(sql, values).map(|_| ()).map_err(fail)
     }
@@ -249,8 +295,14 @@ mod tests {
             catalog.run_started(&run, &["j/dump/a".into()]).expect("written");
         }
         let (job, host) = ("j".to_owned(), "h".to_owned());
-        let tried =
-            BackupRow { id: "r".into(), source: "a".into(), job, host, started: "t".into(), ..BackupRow::default() };
+        let tried = BackupRow {
+            id: "r".into(),
+            source: "a".into(),
+            job,
+            host,
+            started: "t".into(),
+            ..BackupRow::default()
+        };
         for _ in 0..2 {
             catalog.step_started("r", 0, "t").expect("written");
             catalog.backup_started(&tried).expect("written");
@@ -261,10 +313,18 @@ mod tests {
         assert_eq!(catalog.last_verdict("j", "x").expect("read"), Some(3));
         assert_eq!(catalog.counts().expect("read"), [1, 0, 0, 0]);
         let sql = "SELECT verdict || note FROM backup WHERE finished='now'";
-        let noted: String = catalog.connection.query_row(sql, [], |row| row.get(0)).expect("one row");
+        let noted: String =
+            catalog.connection.query_row(sql, [], |row| row.get(0)).expect("one row");
         assert_eq!(noted, "3the process ended without a word");
         // A second opening finds the tables.
         drop(catalog);
-        assert_eq!(Catalog::open(&folder.path().join("c.sqlite")).expect("opens").runs().expect("read").len(), 1);
+        assert_eq!(
+            Catalog::open(&folder.path().join("c.sqlite"))
+                .expect("opens")
+                .runs()
+                .expect("read")
+                .len(),
+            1
+        );
     }
 }

@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
-/// A build tool for backups: one linted file, an explained plan, and a backup that is green only once proven.
+/// A build tool for backups: one linted file, an explained plan, and a backup that is green only
+/// once proven.
 #[derive(Debug, Parser)]
 #[command(name = "vex", version, max_term_width = 100)]
 pub struct Args {
@@ -191,7 +192,8 @@ pub enum Definer {
 pub enum Gtid {
     /// Nothing.
     Skip,
-    /// The target takes it over once everything is proven; it must have none of its own, and needs --skip-binlog.
+    /// The target takes it over once everything is proven; it must have none of its own, and needs
+    /// --skip-binlog.
     Set,
 }
 
@@ -204,7 +206,8 @@ pub struct Restore {
     /// Only this database (DB) or table (DB.TABLE); may be repeated.
     #[arg(long, value_name = "DB[.TABLE]")]
     pub only: Vec<String>,
-    /// Where to: a source of the file, pgdata:DIR, or a URL without password: mysql://user@host:3306, sqlite:path
+    /// Where to: a source of the file, pgdata:DIR, or a URL without password:
+    /// mysql://user@host:3306, sqlite:path
     #[arg(long, value_name = "TARGET")]
     pub into: String,
     /// Another name for the one database.
@@ -216,7 +219,8 @@ pub struct Restore {
     /// Restore users, roles and grants too; those that exist are kept, unless --overwrite.
     #[arg(long)]
     pub accounts: bool,
-    /// Go on with a restore of the same that was interrupted; tables that are proven to be there stay.
+    /// Go on with a restore of the same that was interrupted; tables that are proven to be there
+    /// stay.
     #[arg(long, conflicts_with = "overwrite")]
     pub resume: bool,
     /// MySQL, MariaDB: who is the definer of views, routines, triggers and events.
@@ -237,7 +241,8 @@ pub struct Restore {
     /// File that holds the password of a target URL.
     #[arg(long, value_name = "FILE", conflicts_with = "password_env")]
     pub password_file: Option<PathBuf>,
-    /// Read the backup first, before anything is written; where it is damaged, take another copy, then the next older one.
+    /// Read the backup first, before anything is written; where it is damaged, take another copy,
+    /// then the next older one.
     #[arg(long, conflicts_with = "resume")]
     pub fallback: bool,
     /// With --fallback: end with 2 where it is not the newest backup.
@@ -267,7 +272,8 @@ pub struct Files {
     /// Another folder for a tablespace; may be repeated.
     #[arg(long, value_name = "OLD=NEW")]
     pub tablespace: Vec<String>,
-    /// A folder for the configuration files that were outside of the data directory [default: DIR.config-TIME]
+    /// A folder for the configuration files that were outside of the data directory [default:
+    /// DIR.config-TIME]
     #[arg(long, value_name = "DIR")]
     pub config: Option<PathBuf>,
     /// A setting for --start that is in no configuration file, such as port=5433; may be repeated.

@@ -58,15 +58,18 @@ fn check_file(path: &Path, args: &Check) -> Exit {
         Ok(loaded) => loaded,
         Err(error) => {
             complain(&error.to_string());
-            return if error.kind() == std::io::ErrorKind::NotFound { Exit::Usage } else { Exit::Invalid };
+            return if error.kind() == std::io::ErrorKind::NotFound {
+                Exit::Usage
+            } else {
+                Exit::Invalid
+            };
         }
     };
     for complaint in &loaded.complaints {
         tell(&match args.format {
             Format::Human => render(complaint, std::io::stdout().is_terminal()),
-            Format::Json => {
-                serde_json::to_string(&Line::of(path, complaint)).expect("BUG: a complaint that is not JSON")
-            }
+            Format::Json => serde_json::to_string(&Line::of(path, complaint))
+                .expect("BUG: a complaint that is not JSON"),
         });
     }
     let count = |severity| loaded.complaints.iter().filter(|c| c.severity == severity).count();
@@ -75,7 +78,12 @@ fn check_file(path: &Path, args: &Check) -> Exit {
         let many = |n: usize, what: &str| format!("{n} {what}{}", if n == 1 { "" } else { "s" });
         tell(&match (errors, warnings) {
             (0, 0) => format!("{}: ok, {}", path.display(), many(loaded.file.jobs.len(), "job")),
-            _ => format!("{}: {}, {}", path.display(), many(errors, "error"), many(warnings, "warning")),
+            _ => format!(
+                "{}: {}, {}",
+                path.display(),
+                many(errors, "error"),
+                many(warnings, "warning")
+            ),
         });
     }
     if errors > 0 || (args.strict && warnings > 0) { Exit::Invalid } else { Exit::Success }

@@ -1,7 +1,9 @@
-//! Where the configuration of a cluster comes back to, if it was outside of the data directory, and the logs it leads to.
+//! Where the configuration of a cluster comes back to, if it was outside of the data directory, and
+//! the logs it leads to.
 //!
-//! Invariant: a name in an artifact never becomes a path: only its plain parts count, below a folder that the user named
-//! or that lies beside the data directory. What is there is never written over.
+//! Invariant: a name in an artifact never becomes a path: only its plain parts count, below a
+//! folder that the user named or that lies beside the data directory. What is there is never
+//! written over.
 
 use std::path::{Component, Path, PathBuf};
 use std::time::SystemTime;
@@ -31,8 +33,14 @@ pub struct Config {
 
 impl Config {
     /// The folder that was named, or one beside the data directory.
-    pub fn decide(named: Option<&Path>, facts: &ClusterFacts, place: &Place, stamp: &str) -> Config {
-        let folder = named.map_or_else(|| place.beside(&format!(".config-{stamp}")), Path::to_path_buf);
+    pub fn decide(
+        named: Option<&Path>,
+        facts: &ClusterFacts,
+        place: &Place,
+        stamp: &str,
+    ) -> Config {
+        let folder =
+            named.map_or_else(|| place.beside(&format!(".config-{stamp}")), Path::to_path_buf);
         let same = Path::new(&facts.data) == place.data;
         let there = facts.config.iter().all(|c| Path::new(&c.path).is_file());
         Config { folder, on_site: named.is_none() && same && there, data: place.data.clone() }
@@ -48,13 +56,21 @@ impl Config {
             facts.config.len() - 1
         )];
         if self.on_site {
-            lines.push("the server keeps the configuration that is on this machine where it was".into());
+            lines.push(
+                "the server keeps the configuration that is on this machine where it was".into(),
+            );
         }
         lines
     }
 
     /// Writes the files.
-    pub fn write(&self, facts: &ClusterFacts, fetch: &Fetch<'_>, owner: Owner, stop: &Stop) -> Result<(), Fault> {
+    pub fn write(
+        &self,
+        facts: &ClusterFacts,
+        fetch: &Fetch<'_>,
+        owner: Owner,
+        stop: &Stop,
+    ) -> Result<(), Fault> {
         for line in &facts.config {
             let path = self.folder.join(below(&line.member));
             let bytes = small(fetch, &line.member, stop)?;
@@ -74,7 +90,11 @@ impl Config {
         let mut settings = Vec::new();
         for name in FILES {
             let Some(line) = facts.config.iter().find(|c| c.role == name) else { continue };
-            let path = if self.on_site { PathBuf::from(&line.path) } else { self.folder.join(below(&line.member)) };
+            let path = if self.on_site {
+                PathBuf::from(&line.path)
+            } else {
+                self.folder.join(below(&line.member))
+            };
             settings.push((name.to_owned(), path.display().to_string()));
         }
         if !settings.is_empty() {
@@ -97,7 +117,9 @@ pub fn logs(data: &Path, log: &Path, began: SystemTime) -> String {
     let names = data.join("current_logfiles");
     // Without a logging collector there is no such file.
     let named = if names.exists() { read(&names) } else { String::new() };
-    for path in named.lines().filter_map(|line| line.split_once(' ')).map(|(_, path)| data.join(path)) {
+    for path in
+        named.lines().filter_map(|line| line.split_once(' ')).map(|(_, path)| data.join(path))
+    {
         let fresh = std::fs::metadata(&path).and_then(|m| m.modified()).is_ok_and(|at| at >= began);
         if fresh {
             text += &read(&path);
@@ -108,7 +130,8 @@ pub fn logs(data: &Path, log: &Path, began: SystemTime) -> String {
 
 /// The end of a log; a log that can't be read says so where it is looked at.
 fn read(path: &Path) -> String {
-    let bytes = std::fs::read(path).unwrap_or_else(|e| format!("ERROR:  {}: {e}\n", path.display()).into_bytes());
+    let bytes = std::fs::read(path)
+        .unwrap_or_else(|e| format!("ERROR:  {}: {e}\n", path.display()).into_bytes());
     let from = bytes.len().saturating_sub(LOG as usize);
     String::from_utf8_lossy(&bytes[from..]).into_owned()
 }

@@ -1,7 +1,7 @@
 //! `vex doctor`: everything a run would need, asked beforehand, one line a finding.
 //!
-//! Unlike `check` it contacts what the file names. Changes nothing but what the probe of a store needs. What is down is
-//! a line of its own, and the rest is examined all the same.
+//! Unlike `check` it contacts what the file names. Changes nothing but what the probe of a store
+//! needs. What is down is a line of its own, and the rest is examined all the same.
 
 use std::collections::BTreeMap;
 
@@ -75,7 +75,11 @@ pub fn doctor(args: &Doctor, ground: &Ground) -> Exit {
     for (name, ward) in &round.stores {
         let own = ward.sources.iter().filter_map(|s| examined.get(s.as_str()));
         let coming = Coming {
-            probe: format!("{}vex-doctor-{}", ward.folder, Id::new(world.clock.now(), world.entropy.bits())),
+            probe: format!(
+                "{}vex-doctor-{}",
+                ward.folder,
+                Id::new(world.clock.now(), world.entropy.bits())
+            ),
             bytes: own.clone().map(|e| e.bytes).sum(),
             data: own.filter_map(|e| e.data.clone()).collect(),
         };
@@ -107,10 +111,13 @@ fn round<'a>(loaded: &'a Loaded, plans: &[&'a Plan]) -> Round<'a> {
                         patient.engines.push(backup.engine);
                     }
                     for copy in &backup.copies {
-                        let ward = round.store(&copy.store.name, &copy.store.spec, copy.naming.folder());
+                        let ward =
+                            round.store(&copy.store.name, &copy.store.spec, copy.naming.folder());
                         ward.sources.push(backup.source.name.clone());
                     }
-                    round.passwords.extend(backup.archive.password.iter().map(|p| (plan.job.as_str(), p)));
+                    round
+                        .passwords
+                        .extend(backup.archive.password.iter().map(|p| (plan.job.as_str(), p)));
                 }
                 StepKind::Vacuum(vacuum) => {
                     round.source(&vacuum.source.name, &vacuum.source.spec).purpose.care = true;
@@ -132,7 +139,8 @@ fn round<'a>(loaded: &'a Loaded, plans: &[&'a Plan]) -> Round<'a> {
             (purpose.readers, purpose.load) = if source.scratch { (0, true) } else { (1, false) };
         }
         for store in loaded.file.stores.iter().filter(|s| s.enabled) {
-            let folder = if store.prefix.is_empty() { String::new() } else { format!("{}/", store.prefix) };
+            let folder =
+                if store.prefix.is_empty() { String::new() } else { format!("{}/", store.prefix) };
             round.store(&store.name.value, &store.spec, &folder);
         }
     }
@@ -147,7 +155,11 @@ impl<'a> Round<'a> {
     }
 
     fn store(&mut self, name: &'a str, spec: &'a StoreSpec, folder: &str) -> &mut Ward<'a> {
-        self.stores.entry(name).or_insert_with(|| Ward { spec, folder: folder.to_owned(), sources: Vec::new() })
+        self.stores.entry(name).or_insert_with(|| Ward {
+            spec,
+            folder: folder.to_owned(),
+            sources: Vec::new(),
+        })
     }
 }
 
@@ -168,7 +180,8 @@ fn examine_source(name: &str, patient: &Patient, world: &World, stop: &Stop) -> 
         Ok(found)
     });
     asked.unwrap_or_else(|error| {
-        let finding = Finding { advice: error.hint.clone(), ..broken("connection", &error.to_string()) };
+        let finding =
+            Finding { advice: error.hint.clone(), ..broken("connection", &error.to_string()) };
         Examined { findings: vec![finding], ..Examined::default() }
     })
 }
@@ -182,8 +195,13 @@ fn secret(looked: &str, reference: &SecretRef, stop: &Stop) -> Finding {
     match reveal(reference, stop) {
         Ok(_) => Finding::ok(looked, format!("{reference} gives one")),
         Err(error) => {
-            let cause = std::error::Error::source(&error).map_or_else(String::new, |s| format!(": {s}"));
-            Finding::error(looked, format!("{error}{cause}"), "Set it where cron or systemd starts vex.")
+            let cause =
+                std::error::Error::source(&error).map_or_else(String::new, |s| format!(": {s}"));
+            Finding::error(
+                looked,
+                format!("{error}{cause}"),
+                "Set it where cron or systemd starts vex.",
+            )
         }
     }
 }
@@ -213,10 +231,16 @@ impl Printer {
                 let line = advice.map_or(line.clone(), |advice| format!("{line}. {advice}"));
                 line.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
             }
-            Format::Json => {
-                serde_json::to_string(&Line { version: 1, grade: grade.word(), kind, name, looked, found, advice })
-                    .expect("BUG: a finding that is not JSON")
-            }
+            Format::Json => serde_json::to_string(&Line {
+                version: 1,
+                grade: grade.word(),
+                kind,
+                name,
+                looked,
+                found,
+                advice,
+            })
+            .expect("BUG: a finding that is not JSON"),
         });
     }
 

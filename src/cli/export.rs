@@ -1,6 +1,7 @@
 //! `vex export`: the SQL of a backup as one plain file, for the client program of the database.
 //!
-//! The file appears whole or not at all, readable by its owner only; it is written under another name beside it.
+//! The file appears whole or not at all, readable by its owner only; it is written under another
+//! name beside it.
 
 use std::fs;
 use std::io::{self, BufWriter, Write};
@@ -58,7 +59,11 @@ fn try_export(args: &Export, ground: &Ground) -> Result<(), Exit> {
         }
     })?;
     if !to_stdout {
-        tell(&format!("{out}: {} of SQL from {}, every entry as the manifest says", Size(bytes), manifest.key));
+        tell(&format!(
+            "{out}: {} of SQL from {}, every entry as the manifest says",
+            Size(bytes),
+            manifest.key
+        ));
     }
     Ok(())
 }
@@ -68,7 +73,9 @@ fn free(path: &Path, overwrite: bool) -> Result<(), Exit> {
     let why = match fs::symlink_metadata(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         Err(error) => error.to_string(),
-        Ok(there) if !there.is_file() => "it is there and no plain file. Name another, or - for standard output".into(),
+        Ok(there) if !there.is_file() => {
+            "it is there and no plain file. Name another, or - for standard output".into()
+        }
         Ok(_) if overwrite => return Ok(()),
         Ok(_) => "it exists. Name another, or replace it with --overwrite".into(),
     };
@@ -87,18 +94,32 @@ fn warn(picked: &Picked) {
     }
     let accounts = manifest.members.iter().filter(|m| m.kind == Kind::Account).count();
     if accounts > 0 {
-        complain(&format!("! leaves out {accounts} accounts; `vex restore --accounts` restores them"));
+        complain(&format!(
+            "! leaves out {accounts} accounts; `vex restore --accounts` restores them"
+        ));
     }
 }
 
-fn write(picked: &Picked, chosen: &[bool], out: &mut dyn Write, stop: &Stop) -> Result<u64, ExportError> {
+fn write(
+    picked: &Picked,
+    chosen: &[bool],
+    out: &mut dyn Write,
+    stop: &Stop,
+) -> Result<u64, ExportError> {
     let (password, meter) = (picked.password.as_ref(), Meter::default());
-    let fetch = Fetch { store: picked.store.as_ref(), manifest: &picked.manifest, password, meter: &meter };
+    let fetch =
+        Fetch { store: picked.store.as_ref(), manifest: &picked.manifest, password, meter: &meter };
     pipeline::export(&fetch, chosen, out, stop)
 }
 
 /// Writes beside `path`, and gives it its name at the end.
-fn keep(picked: &Picked, chosen: &[bool], path: &Path, overwrite: bool, stop: &Stop) -> Result<u64, ExportError> {
+fn keep(
+    picked: &Picked,
+    chosen: &[bool],
+    path: &Path,
+    overwrite: bool,
+    stop: &Stop,
+) -> Result<u64, ExportError> {
     let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let named = tempfile::Builder::new().prefix(".vex-export-").tempfile_in(folder);
     let mut file: NamedTempFile = named.map_err(ExportError::Write)?;

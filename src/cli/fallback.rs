@@ -1,10 +1,13 @@
-//! When the backup itself is what a restore fails of: it is read before anything is written, and another is taken.
+//! When the backup itself is what a restore fails of: it is read before anything is written, and
+//! another is taken.
 //!
-//! The order is the promise: whatever may lead to another backup comes before the first write into the target. Once that
-//! was written to, damage ends the restore, and the other backup is only named. A target that refuses, a password that
-//! does not fit and a store that does not answer say nothing against a backup: they never lead to an older one.
+//! The order is the promise: whatever may lead to another backup comes before the first write into
+//! the target. Once that was written to, damage ends the restore, and the other backup is only
+//! named. A target that refuses, a password that does not fit and a store that does not answer say
+//! nothing against a backup: they never lead to an older one.
 //!
-//! Price: what is restored is read twice, except files of a cluster, which are unpacked beside the old ones anyway.
+//! Price: what is restored is read twice, except files of a cluster, which are unpacked beside the
+//! old ones anyway.
 
 use crate::artifact::{Damage, FORMAT, Level, Manifest, ProofLine};
 use crate::pipeline::{self, Fetch, Meter};
@@ -26,7 +29,8 @@ pub enum Setback {
     Unusable {
         /// What was found.
         fault: Box<Fault>,
-        /// Keys of what is damaged, of the backup and of what it adds to; empty where that is not known.
+        /// Keys of what is damaged, of the backup and of what it adds to; empty where that is not
+        /// known.
         bad: Vec<String>,
     },
     /// The backup, and the target was written to; it was said.
@@ -57,7 +61,10 @@ pub fn may_fall_back(args: &Restore, offers: &Offers) -> Result<(), Exit> {
     let why = if !args.fallback {
         return Ok(());
     } else if args.which.backup != LATEST {
-        format!("--backup {} means that one and no other: leave out one of the two", args.which.backup)
+        format!(
+            "--backup {} means that one and no other: leave out one of the two",
+            args.which.backup
+        )
     } else if offers.is_lone() {
         "one .zip has no other beside it: name its store with --from".to_owned()
     } else {
@@ -67,15 +74,23 @@ pub fn may_fall_back(args: &Restore, offers: &Offers) -> Result<(), Exit> {
     Err(Exit::Usage)
 }
 
-/// Holds sidecars against the manifests inside their containers, before anything is decided by them. What only other
-/// programs read is told, and condemns nothing.
-pub fn agree(args: &Restore, picked: &Picked, chain: &[Manifest], ground: &Ground) -> Result<(), Setback> {
+/// Holds sidecars against the manifests inside their containers, before anything is decided by
+/// them. What only other programs read is told, and condemns nothing.
+pub fn agree(
+    args: &Restore,
+    picked: &Picked,
+    chain: &[Manifest],
+    ground: &Ground,
+) -> Result<(), Setback> {
     if !args.fallback {
         return Ok(());
     }
     let one = |manifest: &Manifest| {
         let needless = |found: &str| {
-            complain(&format!("! {}: {found}. vex restores without it; other programs may not open it", manifest.key));
+            complain(&format!(
+                "! {}: {found}. vex restores without it; other programs may not open it",
+                manifest.key
+            ));
             Ok(Vec::new())
         };
         let meter = Meter::default();
@@ -83,14 +98,17 @@ pub fn agree(args: &Restore, picked: &Picked, chain: &[Manifest], ground: &Groun
             Ok(None) => Ok(Vec::new()),
             Ok(Some(Damage::Object(found))) => needless(&found),
             Ok(Some(other)) => Ok(vec![other]),
-            Err(pipeline::Error::Store(error)) if error.kind == ErrorKind::Damaged => needless(&error.to_string()),
+            Err(pipeline::Error::Store(error)) if error.kind == ErrorKind::Damaged => {
+                needless(&error.to_string())
+            }
             Err(error) => Err(error.into()),
         }
     };
     each(args, picked, chain, ground, &one)
 }
 
-/// Reads a backup back, and all of `chain` that it adds to: of the backup only the chosen members, if any are chosen.
+/// Reads a backup back, and all of `chain` that it adds to: of the backup only the chosen members,
+/// if any are chosen.
 pub fn prove(
     args: &Restore,
     picked: &Picked,
@@ -172,11 +190,16 @@ pub fn note(picked: &Picked, manifest: &Manifest, proof: &ProofLine, ground: &Gr
 pub fn tell_passed(picked: &Picked, fault: &Fault) {
     let found = match fault {
         Fault::Unproven { title, damage } => {
-            let mut lines: Vec<String> = damage.iter().take(SHOWN).map(ToString::to_string).collect();
+            let mut lines: Vec<String> =
+                damage.iter().take(SHOWN).map(ToString::to_string).collect();
             if damage.len() > SHOWN {
                 lines.push(format!("and {} more", damage.len() - SHOWN));
             }
-            let of = if *title == picked.manifest.key { String::new() } else { format!("{title}, which it adds to: ") };
+            let of = if *title == picked.manifest.key {
+                String::new()
+            } else {
+                format!("{title}, which it adds to: ")
+            };
             format!("{of}{}", lines.join("; "))
         }
         other => other.to_string(),
@@ -188,18 +211,25 @@ pub fn tell_passed(picked: &Picked, fault: &Fault) {
 /// Names the backup that may be restored instead, and the command that does it.
 pub fn offer(args: &Restore, offers: &mut Offers, picked: &Picked, written: bool) {
     let Some(other) = offers.other() else {
-        complain("there is no other backup of it that may be whole; look into another store with --from");
+        complain(
+            "there is no other backup of it that may be whole; look into another store with --from",
+        );
         return;
     };
-    let words: Vec<String> = std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned()).collect();
+    let words: Vec<String> =
+        std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned()).collect();
     let given = args.which.backup != LATEST || args.fallback;
     let what = if other.id == picked.manifest.id {
-        format!("another copy of it, in {}, may be whole", other.store.as_deref().unwrap_or("the same store"))
+        format!(
+            "another copy of it, in {}, may be whole",
+            other.store.as_deref().unwrap_or("the same store")
+        )
     } else {
         format!("the one before it, of {}, may be whole", other.finished)
     };
     let takes = if given { "" } else { " reads it first and restores it if it is" };
-    let exact = if given { String::new() } else { format!("; --backup {} takes it unread", other.id) };
+    let exact =
+        if given { String::new() } else { format!("; --backup {} takes it unread", other.id) };
     complain(&format!("{what}: `{}`{takes}{exact}", command(&words, &other, given)));
     if written {
         complain(
@@ -209,7 +239,8 @@ pub fn offer(args: &Restore, offers: &mut Offers, picked: &Picked, written: bool
     }
 }
 
-/// The command that was typed, for another backup: with its ID where one was given, else with `--fallback`.
+/// The command that was typed, for another backup: with its ID where one was given, else with
+/// `--fallback`.
 fn command(words: &[String], other: &Other, exact: bool) -> String {
     let mut line = vec!["vex".to_owned()];
     let mut rest = words.iter();
@@ -225,7 +256,9 @@ fn command(words: &[String], other: &Other, exact: bool) -> String {
         }
     }
     match (exact, &other.store) {
-        (true, Some(store)) => line.extend(["--from".into(), quoted(store), "--backup".into(), other.id.to_string()]),
+        (true, Some(store)) => {
+            line.extend(["--from".into(), quoted(store), "--backup".into(), other.id.to_string()])
+        }
         (true, None) => line.extend(["--backup".into(), other.id.to_string()]),
         (false, _) => line.push("--fallback".into()),
     }
@@ -255,7 +288,8 @@ mod tests {
             finished: Timestamp::UNIX_EPOCH,
             store: store.map(str::to_owned),
         };
-        let typed = |text: &[&str]| -> Vec<String> { text.iter().map(|w| (*w).to_owned()).collect() };
+        let typed =
+            |text: &[&str]| -> Vec<String> { text.iter().map(|w| (*w).to_owned()).collect() };
         let plain = ["restore", "job.kdl", "--into", "sqlite:a b.db", "--resume"];
         assert_eq!(
             command(&typed(&plain), &other(Some("nas")), false),

@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 
 use crate::base::{SecretRef, Stop};
-use crate::job::{HostRole, Inconsistent, JobFile, MysqlSpec, PostgresSpec, SourceSpec, SqliteSpec, Tls};
+use crate::job::{
+    HostRole, Inconsistent, JobFile, MysqlSpec, PostgresSpec, SourceSpec, SqliteSpec, Tls,
+};
 use crate::source::{self, contract::Source};
 use crate::world::World;
 
@@ -20,7 +22,13 @@ pub struct Into {
 }
 
 /// Opens what `--into` names.
-pub fn target(args: &Restore, file: Option<&JobFile>, unit: &str, world: &World, stop: &Stop) -> Result<Into, Exit> {
+pub fn target(
+    args: &Restore,
+    file: Option<&JobFile>,
+    unit: &str,
+    world: &World,
+    stop: &Stop,
+) -> Result<Into, Exit> {
     let password = match (&args.password_env, &args.password_file) {
         (Some(name), _) => Some(SecretRef::Env(name.clone())),
         (None, Some(path)) => Some(SecretRef::File(path.clone())),
@@ -30,8 +38,13 @@ pub fn target(args: &Restore, file: Option<&JobFile>, unit: &str, world: &World,
     let (mut spec, database) = match named {
         Some(source) => (source.spec.clone(), None),
         None => parse(&args.into, password).map_err(|why| {
-            let known: Vec<&str> = file.iter().flat_map(|f| &f.sources).map(|s| s.name.value.as_str()).collect();
-            complain(&format!("--into {}: {why}; sources of the file: {}", args.into, known.join(", ")));
+            let known: Vec<&str> =
+                file.iter().flat_map(|f| &f.sources).map(|s| s.name.value.as_str()).collect();
+            complain(&format!(
+                "--into {}: {why}; sources of the file: {}",
+                args.into,
+                known.join(", ")
+            ));
             Exit::Usage
         })?,
     };
@@ -42,7 +55,8 @@ pub fn target(args: &Restore, file: Option<&JobFile>, unit: &str, world: &World,
     Ok(Into { source, database })
 }
 
-/// Reads `sqlite:path`, `mysql://user@host:3306[?socket=…&ca=…]` or `postgres://user@host:5432[/database][?…]`.
+/// Reads `sqlite:path`, `mysql://user@host:3306[?socket=…&ca=…]` or
+/// `postgres://user@host:5432[/database][?…]`.
 fn parse(text: &str, password: Option<SecretRef>) -> Result<(SourceSpec, Option<String>), String> {
     if let Some(path) = text.strip_prefix("sqlite:") {
         let path = path.strip_prefix("//").unwrap_or(path);
@@ -62,13 +76,23 @@ fn parse(text: &str, password: Option<SecretRef>) -> Result<(SourceSpec, Option<
     };
     let url = url::Url::parse(text).map_err(|e| e.to_string())?;
     if url.password().is_some() {
-        return Err("a password does not belong into a URL; use --password-env or --password-file".into());
+        return Err(
+            "a password does not belong into a URL; use --password-env or --password-file".into()
+        );
     }
-    if scheme.starts_with("postgres") { postgres(&url, password) } else { Ok((mysql(&url, password)?, None)) }
+    if scheme.starts_with("postgres") {
+        postgres(&url, password)
+    } else {
+        Ok((mysql(&url, password)?, None))
+    }
 }
 
-fn postgres(url: &url::Url, password: Option<SecretRef>) -> Result<(SourceSpec, Option<String>), String> {
-    let host = url.host_str().filter(|h| !h.is_empty()).map(|h| h.trim_matches(['[', ']']).to_owned());
+fn postgres(
+    url: &url::Url,
+    password: Option<SecretRef>,
+) -> Result<(SourceSpec, Option<String>), String> {
+    let host =
+        url.host_str().filter(|h| !h.is_empty()).map(|h| h.trim_matches(['[', ']']).to_owned());
     let mut spec = PostgresSpec {
         hosts: host.into_iter().collect(),
         port: url.port(),
@@ -91,7 +115,9 @@ fn postgres(url: &url::Url, password: Option<SecretRef>) -> Result<(SourceSpec, 
             "socket" => spec.socket = Some(PathBuf::from(value.into_owned())),
             "ca" => spec.tls.ca = Some(PathBuf::from(value.into_owned())),
             "service" => spec.service = Some(value.into_owned()),
-            other => return Err(format!("{other} is not a part of such a URL: socket, ca, service")),
+            other => {
+                return Err(format!("{other} is not a part of such a URL: socket, ca, service"));
+            }
         }
     }
     let path = url.path().trim_matches('/');

@@ -1,4 +1,5 @@
-//! `vex list` and `vex catalog rebuild`: the stores tell what there is; the catalog is only their index.
+//! `vex list` and `vex catalog rebuild`: the stores tell what there is; the catalog is only their
+//! index.
 
 use std::path::Path;
 
@@ -123,7 +124,8 @@ fn shelves(loaded: &Loaded, only: Option<&str>, world: &World, stop: &Stop) -> V
                 let mut place = copy.store.name.clone();
                 let listing = store::open(&copy.store.spec, world, stop).and_then(|store| {
                     store.place().clone_into(&mut place);
-                    Shelf::new(store, copy.naming.clone(), &plan.job, &backup.source.name).list(stop)
+                    Shelf::new(store, copy.naming.clone(), &plan.job, &backup.source.name)
+                        .list(stop)
                 });
                 all.push(Found { store: copy.store.name.clone(), place, listing });
             }
@@ -142,11 +144,26 @@ fn print(lines: &[Line], format: Format) {
     let head = ["ID", "JOB", "SOURCE", "STORE", "SIZE", "FINISHED (UTC)", "VERDICT", "PROOF"];
     let mut rows: Vec<[String; 8]> = vec![head.map(str::to_owned)];
     rows.extend(lines.iter().map(|l| {
-        let finished = l.finished.split('.').next().unwrap_or_default().trim_end_matches('Z').replace('T', " ");
-        let text =
-            [&l.id, &l.job, &l.source, &l.store].map(|s| s.chars().filter(|c| !c.is_control()).collect::<String>());
+        let finished = l
+            .finished
+            .split('.')
+            .next()
+            .unwrap_or_default()
+            .trim_end_matches('Z')
+            .replace('T', " ");
+        let text = [&l.id, &l.job, &l.source, &l.store]
+            .map(|s| s.chars().filter(|c| !c.is_control()).collect::<String>());
         let [id, job, source, store] = text;
-        [id, job, source, store, Size(l.bytes).to_string(), finished, l.verdict.into(), l.proof.into()]
+        [
+            id,
+            job,
+            source,
+            store,
+            Size(l.bytes).to_string(),
+            finished,
+            l.verdict.into(),
+            l.proof.into(),
+        ]
     }));
     let width = |column: usize| rows.iter().map(|r| r[column].chars().count()).max().unwrap_or(0);
     let widths: Vec<usize> = (0..8).map(width).collect();
@@ -171,7 +188,9 @@ pub fn rebuild(file: &Path, site: Option<&Path>, ground: &Ground) -> Exit {
                     complain(&format!("! {key}: {damage}"));
                     exit = exit.worse(Exit::Damage);
                 }
-                found.extend(listing.artifacts.into_iter().map(|a| (store.clone(), place.clone(), a)));
+                found.extend(
+                    listing.artifacts.into_iter().map(|a| (store.clone(), place.clone(), a)),
+                );
             }
             Err(error) => exit = exit.worse(fail(&error.into())),
         }
@@ -189,16 +208,24 @@ pub fn rebuild(file: &Path, site: Option<&Path>, ground: &Ground) -> Exit {
         write(&mut catalog, &found, &bucket).map_err(|e| e.to_string())?;
         let present: Vec<[&str; 3]> = found
             .iter()
-            .map(|(store, _, a)| [a.manifest.id.as_str(), a.manifest.source.as_str(), store.as_str()])
+            .map(|(store, _, a)| {
+                [a.manifest.id.as_str(), a.manifest.source.as_str(), store.as_str()]
+            })
             .collect();
         for plan in &loaded.plans {
             catalog.mark_absent(&plan.job, &present, &now).map_err(|e| e.to_string())?;
         }
-        catalog.counts().map(|counts| (catalog.path().to_path_buf(), counts)).map_err(|e| e.to_string())
+        catalog
+            .counts()
+            .map(|counts| (catalog.path().to_path_buf(), counts))
+            .map_err(|e| e.to_string())
     });
     match written {
         Ok((path, [_, artifacts, copies, proofs])) => {
-            tell(&format!("{}: {artifacts} artifacts, {copies} copies, {proofs} proofs", path.display()));
+            tell(&format!(
+                "{}: {artifacts} artifacts, {copies} copies, {proofs} proofs",
+                path.display()
+            ));
             exit
         }
         Err(why) => {

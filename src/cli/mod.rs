@@ -1,4 +1,5 @@
-//! argv in, exit code out; the only room that exits or wires (and prints, with `report/console.rs`).
+//! argv in, exit code out; the only room that exits or wires (and prints, with
+//! `report/console.rs`).
 
 mod args;
 mod check;
@@ -51,7 +52,8 @@ pub fn main() -> ExitCode {
         }
     };
     let ground = Ground { world: World::real(), stop, interrupts };
-    let exit = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| dispatch(&args.command, &ground)));
+    let exit =
+        std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| dispatch(&args.command, &ground)));
     let exit = exit.unwrap_or(Exit::Bug);
     match ground.interrupts.code() {
         Some(code) => Exit::Interrupted(code).into(),
@@ -69,7 +71,9 @@ fn dispatch(command: &Command, ground: &Ground) -> Exit {
         Command::Verify(args) => restore::verify(args, ground),
         Command::Restore(args) => restore::restore(args, ground),
         Command::Export(args) => export::export(args, ground),
-        Command::Catalog(Catalog::Rebuild { file, site }) => list::rebuild(file, site.as_deref(), ground),
+        Command::Catalog(Catalog::Rebuild { file, site }) => {
+            list::rebuild(file, site.as_deref(), ground)
+        }
         Command::Schema => check::schema(),
     }
 }

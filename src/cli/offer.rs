@@ -1,7 +1,8 @@
-//! What the stores hold of one source, the newest first: what may be used is taken, what may not is passed over and said so.
+//! What the stores hold of one source, the newest first: what may be used is taken, what may not is
+//! passed over and said so.
 //!
-//! One backup may lie in several stores: its other copies come before anything older. A copy that was found damaged,
-//! now or before, takes along all that adds to it, in its own store only.
+//! One backup may lie in several stores: its other copies come before anything older. A copy that
+//! was found damaged, now or before, takes along all that adds to it, in its own store only.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, VecDeque};
@@ -157,20 +158,31 @@ impl Offers {
         let naming = held.naming.clone().unwrap_or_else(|| Naming::of_key(&manifest.key));
         let shelf = Shelf::new(held.store.clone(), naming, &manifest.job, &manifest.source);
         let password = password(which, held.password.as_ref(), manifest.sealed, stop)?;
-        Ok(Picked { store: held.store.clone(), manifest, password, shelf: Some(shelf), file: self.file.clone() })
+        Ok(Picked {
+            store: held.store.clone(),
+            manifest,
+            password,
+            shelf: Some(shelf),
+            file: self.file.clone(),
+        })
     }
 
     /// Whether the next one is a copy of the same backup.
     pub fn has_copy(&self, picked: &Picked) -> bool {
         let mut copies = self.order.iter().map(|(h, a)| (*h, &self.held[*h].artifacts[*a]));
-        copies.any(|(h, artifact)| artifact.manifest.id == picked.manifest.id && self.unfit(h, artifact).is_none())
+        copies.any(|(h, artifact)| {
+            artifact.manifest.id == picked.manifest.id && self.unfit(h, artifact).is_none()
+        })
     }
 
     /// Passes over what was picked, and in its store all that adds to one of the keys `bad`.
     pub fn pass_over(&mut self, picked: &Picked, bad: &[String]) {
         let place = picked.store.place().to_owned();
-        self.passed.push(Passed { id: picked.manifest.id.clone(), finished: picked.manifest.finished });
-        self.bad.extend(bad.iter().chain([&picked.manifest.key]).map(|key| (place.clone(), key.clone())));
+        self.passed
+            .push(Passed { id: picked.manifest.id.clone(), finished: picked.manifest.finished });
+        self.bad.extend(
+            bad.iter().chain([&picked.manifest.key]).map(|key| (place.clone(), key.clone())),
+        );
     }
 
     /// The next one that may be used, whatever was asked for.
@@ -178,7 +190,11 @@ impl Offers {
         LATEST.clone_into(&mut self.backup);
         let (h, a) = self.advance()?;
         let manifest = &self.held[h].artifacts[a].manifest;
-        Some(Other { id: manifest.id.clone(), finished: manifest.finished, store: self.held[h].name.clone() })
+        Some(Other {
+            id: manifest.id.clone(),
+            finished: manifest.finished,
+            store: self.held[h].name.clone(),
+        })
     }
 
     /// What somebody must know who gets another backup than the newest.
@@ -193,15 +209,25 @@ impl Offers {
             Some(newest) => {
                 let of_many = if count > 1 { "the newest of them " } else { "" };
                 let (id, at) = (&newest.id, newest.finished);
-                format!("{} is not the newest backup: {count} newer can't be used, {of_many}{id} of {at}", manifest.id)
+                format!(
+                    "{} is not the newest backup: {count} newer can't be used, {of_many}{id} of {at}",
+                    manifest.id
+                )
             }
             None if self.backup == LATEST && !maybe.is_empty() => {
-                format!("{} may not be the newest backup: nobody knows what is in {}", manifest.id, maybe.join(", "))
+                format!(
+                    "{} may not be the newest backup: nobody knows what is in {}",
+                    manifest.id,
+                    maybe.join(", ")
+                )
             }
             None => return None,
         };
         let age = Lang::En.duration(now.as_second() - manifest.started.as_second());
-        Some(format!("! {what}. Its data are up to {age} old: what changed since {} may be missing", manifest.started))
+        Some(format!(
+            "! {what}. Its data are up to {age} old: what changed since {} may be missing",
+            manifest.started
+        ))
     }
 
     /// Goes on to the next one that is meant and may be used, and says what it passes over.
@@ -216,7 +242,11 @@ impl Offers {
                 continue;
             }
             let Some(why) = self.unfit(h, artifact) else { return Some((h, a)) };
-            complain(&format!("{} in {} is passed over: {why}", manifest.key, self.held[h].store.place()));
+            complain(&format!(
+                "{} in {} is passed over: {why}",
+                manifest.key,
+                self.held[h].store.place()
+            ));
             self.passed.push(Passed { id: manifest.id.clone(), finished: manifest.finished });
         }
         None
@@ -225,8 +255,9 @@ impl Offers {
     /// Why a copy can't be used, as far as it is known without reading it.
     fn unfit(&self, h: usize, artifact: &Shelved) -> Option<String> {
         let place = self.held[h].store.place();
-        let is_bad =
-            |a: &Shelved| a.is_damaged() || self.bad.iter().any(|(p, key)| p == place && *key == a.manifest.key);
+        let is_bad = |a: &Shelved| {
+            a.is_damaged() || self.bad.iter().any(|(p, key)| p == place && *key == a.manifest.key)
+        };
         match lineage(&self.held[h].artifacts, artifact) {
             Ok(_) if is_bad(artifact) => Some("it was found damaged".to_owned()),
             Ok(chain) => {
@@ -249,8 +280,14 @@ impl Offers {
         let count = self.passed.iter().map(|p| &p.id).collect::<BTreeSet<_>>().len();
         match count {
             0 => complain(&format!("there is no backup {} {}", self.backup, self.of)),
-            1 => complain(&format!("there is no backup {}: the only one {} can't be used", self.backup, self.of)),
-            _ => complain(&format!("there is no backup {}: none of the {count} {} can be used", self.backup, self.of)),
+            1 => complain(&format!(
+                "there is no backup {}: the only one {} can't be used",
+                self.backup, self.of
+            )),
+            _ => complain(&format!(
+                "there is no backup {}: none of the {count} {} can be used",
+                self.backup, self.of
+            )),
         }
         if damaged { Exit::Damage } else { Exit::Error }
     }

@@ -1,4 +1,5 @@
-//! What a run needs beside sources and stores: programs, folders, whoever is told. For `vex doctor`.
+//! What a run needs beside sources and stores: programs, folders, whoever is told. For `vex
+//! doctor`.
 //!
 //! Sends no mail and calls no webhook: it only knocks.
 
@@ -79,7 +80,9 @@ pub fn outside(asked: &Outside, told: &mut dyn FnMut(&str, &str, &Finding)) {
     for notify in all {
         match &notify.kind {
             NotifyKind::Email { .. } => {}
-            NotifyKind::Webhook { url } => told("webhook", &url.to_string(), &address(url, asked.stop)),
+            NotifyKind::Webhook { url } => {
+                told("webhook", &url.to_string(), &address(url, asked.stop))
+            }
             NotifyKind::Ping { url } => told("ping", &url.to_string(), &address(url, asked.stop)),
         }
     }
@@ -88,7 +91,11 @@ pub fn outside(asked: &Outside, told: &mut dyn FnMut(&str, &str, &Finding)) {
 fn password_of_mail(password: &SecretRef, stop: &Stop) -> Finding {
     match reveal(password, stop) {
         Ok(_) => Finding::ok("password", format!("{password} gives one")),
-        Err(error) => Finding::error("password", error.to_string(), "Set it where cron or systemd starts vex."),
+        Err(error) => Finding::error(
+            "password",
+            error.to_string(),
+            "Set it where cron or systemd starts vex.",
+        ),
     }
 }
 
@@ -128,7 +135,11 @@ fn folder(path: &Path) -> Finding {
     let there = if there.as_os_str().is_empty() { Path::new(".") } else { there };
     let looked = "writing";
     if !there.is_dir() {
-        return Finding::error(looked, format!("{} is not a folder", there.display()), "Name another one.");
+        return Finding::error(
+            looked,
+            format!("{} is not a folder", there.display()),
+            "Name another one.",
+        );
     }
     if let Err(error) = access(there, Access::WRITE_OK | Access::EXEC_OK) {
         let advice = "Give the user that runs vex the right to write there.";
@@ -141,7 +152,11 @@ fn folder(path: &Path) -> Finding {
             let found = format!("{}{made}, {} free", path.display(), Size(free));
             Finding::judged(free >= LITTLE, looked, found, "Make room: history and logs go there.")
         }
-        Err(error) => Finding::alert(looked, format!("{}: {error}", there.display()), "Check the file system."),
+        Err(error) => Finding::alert(
+            looked,
+            format!("{}: {error}", there.display()),
+            "Check the file system.",
+        ),
     }
 }
 
@@ -180,9 +195,16 @@ fn knock(host: &str, port: u16) -> Finding {
 fn address(url: &SecretRef, stop: &Stop) -> Finding {
     let parsed = match reveal(url, stop) {
         Ok(text) => url::Url::parse(text.reveal()),
-        Err(error) => return Finding::error("address", error.to_string(), "Set it where cron or systemd starts vex."),
+        Err(error) => {
+            return Finding::error(
+                "address",
+                error.to_string(),
+                "Set it where cron or systemd starts vex.",
+            );
+        }
     };
-    let place = parsed.ok().and_then(|u| Some((u.host_str()?.to_owned(), u.port_or_known_default()?)));
+    let place =
+        parsed.ok().and_then(|u| Some((u.host_str()?.to_owned(), u.port_or_known_default()?)));
     match place {
         Some((host, port)) => {
             let found = knock(host.trim_matches(['[', ']']), port);
@@ -192,6 +214,10 @@ fn address(url: &SecretRef, stop: &Stop) -> Finding {
                 _ => Finding { found: "nobody answers there".into(), ..found },
             }
         }
-        None => Finding::error("address", "it is no address", "It begins with https:// and names a host."),
+        None => Finding::error(
+            "address",
+            "it is no address",
+            "It begins with https:// and names a host.",
+        ),
     }
 }

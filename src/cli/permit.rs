@@ -1,7 +1,8 @@
-//! The mark of a restore that has begun and not ended, in the state folder: what it wrote so far may be replaced.
+//! The mark of a restore that has begun and not ended, in the state folder: what it wrote so far
+//! may be replaced.
 //!
-//! Says nothing about how far it came: that is proven from the target. No mark, no `--resume`, since what the target
-//! holds may then be anybody's.
+//! Says nothing about how far it came: that is proven from the target. No mark, no `--resume`,
+//! since what the target holds may then be anybody's.
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
@@ -21,9 +22,16 @@ pub struct Permit {
 
 impl Permit {
     /// The mark of a restore of `id` into `place`.
-    pub fn new(world: &World, id: &Id, place: &str, only: &[String], rename: Option<&str>) -> Permit {
+    pub fn new(
+        world: &World,
+        id: &Id,
+        place: &str,
+        only: &[String],
+        rename: Option<&str>,
+    ) -> Permit {
         let text = format!("{id}\ninto {place:?}\nonly {only:?}\nas {rename:?}\n");
-        let name: String = Sha256::digest(&text).iter().take(8).map(|b| format!("{b:02x}")).collect();
+        let name: String =
+            Sha256::digest(&text).iter().take(8).map(|b| format!("{b:02x}")).collect();
         Permit { path: world.state.join("restores").join(name), text }
     }
 
@@ -37,7 +45,12 @@ impl Permit {
         if let Some(folder) = self.path.parent() {
             fs::create_dir_all(folder)?;
         }
-        let mut file = OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(&self.path)?;
+        let mut file = OpenOptions::new()
+            .create(true)
+            .truncate(true)
+            .write(true)
+            .mode(0o600)
+            .open(&self.path)?;
         file.write_all(self.text.as_bytes())?;
         file.sync_all()
     }

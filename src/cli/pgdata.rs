@@ -1,8 +1,9 @@
 //! `vex restore … --into pgdata:DIR`: the files of a PostgreSQL cluster, as one guided command.
 //!
-//! The order is the promise: everything is looked for first and the plan is shown; all is unpacked beside the old data
-//! directory and checked by PostgreSQL's own program; only then is the server stopped, the old directory moved aside and
-//! the new one put in its place. Until that moment nothing of the old cluster has changed; after it, nothing is lost.
+//! The order is the promise: everything is looked for first and the plan is shown; all is unpacked
+//! beside the old data directory and checked by PostgreSQL's own program; only then is the server
+//! stopped, the old directory moved aside and the new one put in its place. Until that moment
+//! nothing of the old cluster has changed; after it, nothing is lost.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -14,7 +15,8 @@ use crate::base::{Size, Stop};
 use crate::pipeline::{Fetch, Meter};
 use crate::shelf::lineage;
 use crate::source::{
-    ClusterFacts, Control, Owner, Place, Tablespace, contract::Error, detach, link, problems, replace_space, write_map,
+    ClusterFacts, Control, Owner, Place, Tablespace, contract::Error, detach, link, problems,
+    replace_space, write_map,
 };
 use crate::step::{Assembled, Assembly, Fault, facts};
 use crate::world::Child;
@@ -47,7 +49,8 @@ struct Decided {
     stamp: String,
 }
 
-/// Restores files into a data directory; `None` for a dump into anything else. Neither comes where the other belongs.
+/// Restores files into a data directory; `None` for a dump into anything else. Neither comes where
+/// the other belongs.
 pub fn route(args: &Restore, picked: &Picked, ground: &Ground) -> Option<Result<Exit, Setback>> {
     let (files, id) = (picked.manifest.kind == KIND, &picked.manifest.id);
     let of_dumps = [
@@ -77,10 +80,12 @@ pub fn route(args: &Restore, picked: &Picked, ground: &Ground) -> Option<Result<
     match (files, args.into.starts_with(SCHEME)) {
         (true, true) => return Some(restore(args, picked, ground)),
         (false, false) => return None,
-        (true, false) => {
-            complain(&format!("{id} holds the files of a cluster: name its data directory, --into {SCHEME}DIR"))
-        }
-        (false, true) => complain(&format!("{id} is a dump, which is restored into a source or a URL, not a folder")),
+        (true, false) => complain(&format!(
+            "{id} holds the files of a cluster: name its data directory, --into {SCHEME}DIR"
+        )),
+        (false, true) => complain(&format!(
+            "{id} is a dump, which is restored into a source or a URL, not a folder"
+        )),
     }
     Some(Err(Setback::Ended(Exit::Usage)))
 }
@@ -95,18 +100,26 @@ fn restore(args: &Restore, picked: &Picked, ground: &Ground) -> Result<Exit, Set
     let meter = Meter::default();
     let manifests = chain(picked, stop).map_err(Setback::of)?;
     agree(args, picked, &manifests[..manifests.len() - 1], ground)?;
-    let of =
-        |manifest| Fetch { store: picked.store.as_ref(), manifest, password: picked.password.as_ref(), meter: &meter };
+    let of = |manifest| Fetch {
+        store: picked.store.as_ref(),
+        manifest,
+        password: picked.password.as_ref(),
+        meter: &meter,
+    };
     let fetches: Vec<Fetch<'_>> = manifests.iter().map(of).collect();
     let last = fetches.last().expect("BUG: a chain without its end");
-    let facts = facts(last, stop).map_err(|fault| blame(args, picked, &manifests, fault, ground))?;
+    let facts =
+        facts(last, stop).map_err(|fault| blame(args, picked, &manifests, fault, ground))?;
     let decided = decide(args, picked, facts, ground).map_err(Setback::of)?;
     show(args, &decided, &manifests, picked);
     ready(args, &decided, &manifests, stop).map_err(Setback::of)?;
     if args.dry_run {
         if args.fallback {
             prove(args, picked, &manifests, None, ground)?;
-            tell(&format!("{} is whole: it would be unpacked and checked by pg_verifybackup", picked.manifest.id));
+            tell(&format!(
+                "{} is whole: it would be unpacked and checked by pg_verifybackup",
+                picked.manifest.id
+            ));
         }
         return Ok(Exit::Success);
     }
@@ -122,9 +135,15 @@ fn restore(args: &Restore, picked: &Picked, ground: &Ground) -> Result<Exit, Set
     put(args, &decided, &made, last, stop).map_err(|fault| Setback::late(&fault))
 }
 
-/// A fault before anything was changed. Where another backup is to be taken, it is looked up what of the chain is
-/// damaged, so that nothing else is taken that adds to it.
-fn blame(args: &Restore, picked: &Picked, manifests: &[Manifest], fault: Fault, ground: &Ground) -> Setback {
+/// A fault before anything was changed. Where another backup is to be taken, it is looked up what
+/// of the chain is damaged, so that nothing else is taken that adds to it.
+fn blame(
+    args: &Restore,
+    picked: &Picked,
+    manifests: &[Manifest],
+    fault: Fault,
+    ground: &Ground,
+) -> Setback {
     if args.fallback
         && fault.condemns()
         && let Err(found) = prove(args, picked, manifests, None, ground)
@@ -135,7 +154,13 @@ fn blame(args: &Restore, picked: &Picked, manifests: &[Manifest], fault: Fault, 
 }
 
 /// Puts what was made in the place of the old cluster.
-fn put(args: &Restore, decided: &Decided, made: &Assembled, last: &Fetch<'_>, stop: &Stop) -> Result<Exit, Fault> {
+fn put(
+    args: &Restore,
+    decided: &Decided,
+    made: &Assembled,
+    last: &Fetch<'_>,
+    stop: &Stop,
+) -> Result<Exit, Fault> {
     if let Some(pid) = decided.running {
         decided.control.stop(&decided.place.data, stop).inspect_err(|_| leave(decided))?;
         tell(&format!("stopped the server, process {pid}"));
@@ -152,14 +177,22 @@ fn put(args: &Restore, decided: &Decided, made: &Assembled, last: &Fetch<'_>, st
 /// The manifests of a backup and of all it adds to, the full one first.
 fn chain(picked: &Picked, stop: &Stop) -> Result<Vec<Manifest>, Fault> {
     let Some(parent) = &picked.manifest.parent else { return Ok(vec![picked.manifest.clone()]) };
-    let gone =
-        |id: &dyn std::fmt::Display| Fault::Damage(Damage::Manifest(format!("{id}, which it adds to, is not there")));
+    let gone = |id: &dyn std::fmt::Display| {
+        Fault::Damage(Damage::Manifest(format!("{id}, which it adds to, is not there")))
+    };
     let Some(shelf) = &picked.shelf else {
         let hint = "Name its store with --from, where the backups that it adds to are too.";
-        return Err(nothing("restore an increment from one file", format!("it adds to {parent}"), hint));
+        return Err(nothing(
+            "restore an increment from one file",
+            format!("it adds to {parent}"),
+            hint,
+        ));
     };
     let all = shelf.list(stop)?.artifacts;
-    let own = all.iter().find(|a| a.manifest.id == picked.manifest.id).ok_or_else(|| gone(&picked.manifest.id))?;
+    let own = all
+        .iter()
+        .find(|a| a.manifest.id == picked.manifest.id)
+        .ok_or_else(|| gone(&picked.manifest.id))?;
     let chain = lineage(&all, own).map_err(|id| gone(&id))?;
     if let Some(bad) = chain.iter().find(|a| a.is_damaged()) {
         return Err(gone(&format!("{}, which was found damaged", bad.manifest.id)));
@@ -167,7 +200,12 @@ fn chain(picked: &Picked, stop: &Stop) -> Result<Vec<Manifest>, Fault> {
     Ok(chain.into_iter().map(|a| a.manifest.clone()).collect())
 }
 
-fn decide(args: &Restore, picked: &Picked, facts: ClusterFacts, ground: &Ground) -> Result<Decided, Fault> {
+fn decide(
+    args: &Restore,
+    picked: &Picked,
+    facts: ClusterFacts,
+    ground: &Ground,
+) -> Result<Decided, Fault> {
     let path = args.into.strip_prefix(SCHEME).unwrap_or_default();
     let place = Place::new(Path::new(path.strip_prefix("//").unwrap_or(path)))?;
     let owner = owner(args.files.owner.as_deref(), &place, &ground.stop)?;
@@ -182,18 +220,31 @@ fn decide(args: &Restore, picked: &Picked, facts: ClusterFacts, ground: &Ground)
         match found.filter(|_| new.starts_with('/')) {
             Some((_, to)) => *to = PathBuf::from(new),
             None => {
-                let hint = format!("It is OLD=NEW, NEW with its whole path; the backup has {}.", known.join(", "));
-                return Err(nothing("map a tablespace", format!("--tablespace {word} fits none"), &hint));
+                let hint = format!(
+                    "It is OLD=NEW, NEW with its whole path; the backup has {}.",
+                    known.join(", ")
+                );
+                return Err(nothing(
+                    "map a tablespace",
+                    format!("--tablespace {word} fits none"),
+                    &hint,
+                ));
             }
         }
     }
-    let stamp = ground.world.clock.now().to_zoned(TimeZone::UTC).strftime("%Y%m%dT%H%M%SZ").to_string();
+    let stamp =
+        ground.world.clock.now().to_zoned(TimeZone::UTC).strftime("%Y%m%dT%H%M%SZ").to_string();
     let config = Config::decide(args.files.config.as_deref(), &facts, &place, &stamp);
     let mut set = Vec::new();
     for word in &args.files.set {
         let (name, value) = word.split_once('=').unwrap_or((word, ""));
-        if name.is_empty() || !name.bytes().all(|b| b.is_ascii_alphanumeric() || b"_.".contains(&b)) {
-            return Err(nothing("start the server", format!("--set {word} is no setting"), "It is NAME=VALUE."));
+        if name.is_empty() || !name.bytes().all(|b| b.is_ascii_alphanumeric() || b"_.".contains(&b))
+        {
+            return Err(nothing(
+                "start the server",
+                format!("--set {word} is no setting"),
+                "It is NAME=VALUE.",
+            ));
         }
         set.push((name.to_owned(), value.to_owned()));
     }
@@ -209,17 +260,26 @@ fn owner(name: Option<&str>, place: &Place, stop: &Stop) -> Result<Owner, Fault>
         let found = if us.user == 0 { place.owner() } else { Some(us) };
         return found.filter(|owner| owner.user != 0).ok_or_else(|| {
             let hint = "Name the user of the server with --owner, such as `--owner postgres`.";
-            nothing(doing, format!("{} would be root's, which PostgreSQL refuses", place.data.display()), hint)
+            nothing(
+                doing,
+                format!("{} would be root's, which PostgreSQL refuses", place.data.display()),
+                hint,
+            )
         });
     };
     let words = ["getent".to_owned(), "passwd".to_owned(), "--".to_owned(), name.to_owned()];
     let output = Child::new(&words).stall(Duration::from_secs(30)).output(64 << 10, stop);
     let text = output.map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
-    let line =
-        text.map_err(|e| nothing(doing, format!("there is no user {name}: {e}"), "Name another with --owner."))?;
+    let line = text.map_err(|e| {
+        nothing(doing, format!("there is no user {name}: {e}"), "Name another with --owner.")
+    })?;
     let mut fields = line.trim().split(':').skip(2).map(|field| field.parse::<u32>().ok());
     let (Some(Some(user)), Some(Some(group))) = (fields.next(), fields.next()) else {
-        return Err(nothing(doing, format!("the user {name} has no number"), "Name another with --owner."));
+        return Err(nothing(
+            doing,
+            format!("the user {name} has no number"),
+            "Name another with --owner.",
+        ));
     };
     if us.user != 0 && us.user != user {
         let hint = "Run vex as root, or as that user.";
@@ -239,7 +299,11 @@ fn show(args: &Restore, decided: &Decided, manifests: &[Manifest], picked: &Pick
     for link in manifests {
         let (stored, raw) = (Size(link.bytes()), Size(link.raw_bytes()));
         let what = if link.parent.is_some() { "increment" } else { "full" };
-        tell(&format!("reads {stored} ({raw} unpacked) of {} in {}: {what}", link.key, picked.store.place()));
+        tell(&format!(
+            "reads {stored} ({raw} unpacked) of {} in {}: {what}",
+            link.key,
+            picked.store.place()
+        ));
     }
     if let Some(position) = &manifest.position {
         tell(&format!("needs WAL {position}; it is in the backup"));
@@ -248,14 +312,21 @@ fn show(args: &Restore, decided: &Decided, manifests: &[Manifest], picked: &Pick
         tell(&format!("! not included: {missing}"));
     }
     let Owner { user, group } = decided.control.owner;
-    tell(&format!("unpacks beside {place}, for user {user} and group {group}, and runs pg_verifybackup"));
+    tell(&format!(
+        "unpacks beside {place}, for user {user} and group {group}, and runs pg_verifybackup"
+    ));
     match (decided.running, args.files.stop) {
-        (Some(pid), true) => tell(&format!("stops the server of {place}, process {pid}, with pg_ctl")),
+        (Some(pid), true) => {
+            tell(&format!("stops the server of {place}, process {pid}, with pg_ctl"))
+        }
         (Some(pid), false) => tell(&format!("! a server runs in {place}, process {pid}")),
         (None, _) => {}
     }
     if decided.place.exists() {
-        tell(&format!("moves {place} to {}", decided.place.beside(&format!(".old-{}", decided.stamp)).display()));
+        tell(&format!(
+            "moves {place} to {}",
+            decided.place.beside(&format!(".old-{}", decided.stamp)).display()
+        ));
     }
     tell(&format!("puts the backup in its place: {place}"));
     for (space, to) in &decided.spaces {
@@ -263,27 +334,46 @@ fn show(args: &Restore, decided: &Decided, manifests: &[Manifest], picked: &Pick
     }
     decided.config.lines(&decided.facts).iter().for_each(|line| tell(line));
     if decided.facts.archives {
-        tell("! archive_mode is on in this cluster: beside the old one it would archive over it; turn it off first");
+        tell(
+            "! archive_mode is on in this cluster: beside the old one it would archive over it; turn it off first",
+        );
     }
     if decided.facts.standby {
-        tell("the files are of a standby: what has it follow its primary is put aside, and it comes up on its own");
+        tell(
+            "the files are of a standby: what has it follow its primary is put aside, and it comes up on its own",
+        );
     }
     if args.files.start {
-        tell("starts the server with pg_ctl, waits until it lets connections in, and reads its log");
+        tell(
+            "starts the server with pg_ctl, waits until it lets connections in, and reads its log",
+        );
     }
 }
 
 /// Whether all is there that the work needs.
-fn ready(args: &Restore, decided: &Decided, manifests: &[Manifest], stop: &Stop) -> Result<(), Fault> {
+fn ready(
+    args: &Restore,
+    decided: &Decided,
+    manifests: &[Manifest],
+    stop: &Stop,
+) -> Result<(), Fault> {
     let doing = format!("restore into {}", decided.place.data.display());
     let mut programs = vec!["pg_verifybackup", "pg_waldump"];
     programs.extend((manifests.len() > 1).then_some("pg_combinebackup"));
     programs.extend((args.files.start || decided.running.is_some()).then_some("pg_ctl"));
     decided.control.look(&programs, stop)?;
-    if let Some(major) = decided.place.major().filter(|m| *m != decided.facts.major() && decided.running.is_some()) {
-        let found =
-            format!("a server of PostgreSQL {major} runs there, and the backup is of {}", decided.facts.major());
-        return Err(nothing(&doing, found, "Stop it by hand first: its own pg_ctl is needed for that."));
+    if let Some(major) =
+        decided.place.major().filter(|m| *m != decided.facts.major() && decided.running.is_some())
+    {
+        let found = format!(
+            "a server of PostgreSQL {major} runs there, and the backup is of {}",
+            decided.facts.major()
+        );
+        return Err(nothing(
+            &doing,
+            found,
+            "Stop it by hand first: its own pg_ctl is needed for that.",
+        ));
     }
     if let Some(pid) = decided.running.filter(|_| !args.files.stop && !args.dry_run) {
         let hint = format!(
@@ -296,8 +386,9 @@ fn ready(args: &Restore, decided: &Decided, manifests: &[Manifest], stop: &Stop)
     let parent = decided.place.parent();
     let raw: u64 = manifests.iter().map(Manifest::raw_bytes).sum();
     let needs = if manifests.len() > 1 { raw * 2 } else { raw };
-    let stat = rustix::fs::statvfs(parent)
-        .map_err(|e| nothing(&doing, format!("{}: {e}", parent.display()), "Make the folder first."))?;
+    let stat = rustix::fs::statvfs(parent).map_err(|e| {
+        nothing(&doing, format!("{}: {e}", parent.display()), "Make the folder first.")
+    })?;
     let free = stat.f_bavail.saturating_mul(stat.f_frsize);
     if free < needs {
         let found = format!("it needs {} beside it, and {} are free", Size(needs), Size(free));
@@ -316,7 +407,11 @@ fn space_folder(decided: &Decided, to: &Path) -> PathBuf {
 }
 
 fn assemble(decided: &Decided, fetches: &[Fetch<'_>], stop: &Stop) -> Result<Assembled, Fault> {
-    let spaces = decided.spaces.iter().map(|(space, to)| (space.clone(), space_folder(decided, to))).collect();
+    let spaces = decided
+        .spaces
+        .iter()
+        .map(|(space, to)| (space.clone(), space_folder(decided, to)))
+        .collect();
     let chain = fetches.iter().map(|f| Fetch { ..*f }).collect();
     Assembly { chain, folder: folder(decided), spaces, control: decided.control.clone() }.make(stop)
 }
@@ -349,7 +444,9 @@ fn switch(decided: &Decided, made: &Assembled) -> Result<(), Fault> {
     if let Some(old) = place.replace(&made.data, &decided.stamp)? {
         tell(&format!("moved the old data directory to {}", old.display()));
     }
-    for path in decided.spaces.iter().map(|(_, to)| space_folder(decided, to)).chain([folder(decided)]) {
+    for path in
+        decided.spaces.iter().map(|(_, to)| space_folder(decided, to)).chain([folder(decided)])
+    {
         if let Err(error) = std::fs::remove_dir_all(&path) {
             complain(&format!("{} stays and can be removed: {error}", path.display()));
         }
@@ -367,7 +464,8 @@ fn tell_start(decided: &Decided) {
     ));
     let settings = decided.config.settings(&decided.facts);
     if !settings.is_empty() {
-        let words: Vec<String> = settings.iter().map(|(name, value)| format!("-c {name}={value}")).collect();
+        let words: Vec<String> =
+            settings.iter().map(|(name, value)| format!("-c {name}={value}")).collect();
         tell(&format!(
             "its configuration is elsewhere: postgres -D {} {}",
             decided.place.data.display(),

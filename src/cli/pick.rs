@@ -1,4 +1,5 @@
-//! Which backup is meant: a store of the job file, a store URL, or one `.zip`; the latest, or an ID.
+//! Which backup is meant: a store of the job file, a store URL, or one `.zip`; the latest, or an
+//! ID.
 //!
 //! `latest` goes by the manifest's UTC time, never by name or age of a file.
 
@@ -36,16 +37,21 @@ pub fn look(which: &Which, world: &World, stop: &Stop) -> Result<Offers, Exit> {
         }
         (file, source, _) => (file.clone(), source.clone()),
     };
-    let loaded = file.as_deref().map(|f| Loaded::open(f, which.site.as_deref(), false)).transpose()?;
+    let loaded =
+        file.as_deref().map(|f| Loaded::open(f, which.site.as_deref(), false)).transpose()?;
     match (&which.from, loaded) {
         (Some(from), loaded) if from.ends_with(".zip") && Path::new(from).is_file() => {
             lone_zip(Path::new(from), which, loaded, world, stop).map(Offers::lone)
         }
-        (Some(from), loaded) if is_url(from) => from_url(from, which, source.as_deref(), loaded, world, stop),
-        (from, Some(loaded)) => from_file(from.as_deref(), which, source.as_deref(), loaded, world, stop),
-        (Some(from), None) => {
-            Err(usage(&format!("{from} is no store URL and no .zip file; a store's name needs the job file")))
+        (Some(from), loaded) if is_url(from) => {
+            from_url(from, which, source.as_deref(), loaded, world, stop)
         }
+        (from, Some(loaded)) => {
+            from_file(from.as_deref(), which, source.as_deref(), loaded, world, stop)
+        }
+        (Some(from), None) => Err(usage(&format!(
+            "{from} is no store URL and no .zip file; a store's name needs the job file"
+        ))),
         (None, None) => Err(usage("name a job file, or a store with --from")),
     }
 }
@@ -55,13 +61,19 @@ fn is_url(text: &str) -> bool {
 }
 
 /// The chains of a job file that may hold the backup: job, chain, and index of the copy.
-fn chains<'a>(loaded: &'a Loaded, source: Option<&str>, store: Option<&str>) -> Vec<(&'a str, &'a Backup, usize)> {
+fn chains<'a>(
+    loaded: &'a Loaded,
+    source: Option<&str>,
+    store: Option<&str>,
+) -> Vec<(&'a str, &'a Backup, usize)> {
     let mut found = Vec::new();
     for plan in &loaded.plans {
         for step in &plan.steps {
             let StepKind::Backup(backup) = &step.kind else { continue };
             for (index, copy) in backup.copies.iter().enumerate() {
-                if source.is_none_or(|s| backup.source.name == s) && store.is_none_or(|s| copy.store.name == s) {
+                if source.is_none_or(|s| backup.source.name == s)
+                    && store.is_none_or(|s| copy.store.name == s)
+                {
                     found.push((plan.job.as_str(), backup.as_ref(), index));
                 }
             }
@@ -91,14 +103,20 @@ fn from_file(
             return Err(usage(&format!("no job backs that up; the file has {}", known.join(", "))));
         }
         [_] => {}
-        several => return Err(usage(&format!("the file has the sources {}; name one", several.join(", ")))),
+        several => {
+            return Err(usage(&format!(
+                "the file has the sources {}; name one",
+                several.join(", ")
+            )));
+        }
     }
     let of = format!("of {}", sources.join(""));
     let mut offers = Offers::new(&which.backup, of, Some(loaded.file.clone()));
     for (job, backup, index) in all {
         let copy = &backup.copies[index];
         let listed = store::open(&copy.store.spec, world, stop).and_then(|store| {
-            let listing = Shelf::new(store.clone(), copy.naming.clone(), job, &backup.source.name).list(stop)?;
+            let listing = Shelf::new(store.clone(), copy.naming.clone(), job, &backup.source.name)
+                .list(stop)?;
             Ok((store, listing))
         });
         match listed {
@@ -134,12 +152,21 @@ fn from_url(
         return Err(usage(&format!("{from} holds the sources {}; name one", chains.join(", "))));
     }
     let mut offers = Offers::new(&which.backup, format!("in {from}"), loaded.map(|l| l.file));
-    offers.add(Held { name: None, store, naming: None, artifacts, password: None }, &listing.unreadable);
+    offers.add(
+        Held { name: None, store, naming: None, artifacts, password: None },
+        &listing.unreadable,
+    );
     Ok(offers)
 }
 
 /// One `.zip`: its sidecar if it lies beside it, else the manifest inside.
-fn lone_zip(path: &Path, which: &Which, loaded: Option<Loaded>, world: &World, stop: &Stop) -> Result<Picked, Exit> {
+fn lone_zip(
+    path: &Path,
+    which: &Which,
+    loaded: Option<Loaded>,
+    world: &World,
+    stop: &Stop,
+) -> Result<Picked, Exit> {
     let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
     let spec = StoreSpec::Dir(DirSpec { path: folder.to_path_buf() });
@@ -154,7 +181,8 @@ fn lone_zip(path: &Path, which: &Which, loaded: Option<Loaded>, world: &World, s
 fn inner_manifest(path: &Path, password: Option<&Secret>) -> Result<Manifest, Damage> {
     let damage = |e: &dyn std::fmt::Display| Damage::Object(format!("{}: {e}", path.display()));
     let file = std::fs::File::open(path).map_err(|e| damage(&e))?;
-    let mut archive = zip::ZipArchive::new(std::io::BufReader::new(file)).map_err(|e| damage(&e))?;
+    let mut archive =
+        zip::ZipArchive::new(std::io::BufReader::new(file)).map_err(|e| damage(&e))?;
     let index = archive.len().checked_sub(1).ok_or_else(|| damage(&"the archive is empty"))?;
     let raw = {
         let entry = archive.by_index_raw(index).map_err(|e| damage(&e))?;
@@ -177,7 +205,9 @@ pub fn parse_store_url(text: &str) -> Result<(StoreSpec, String), String> {
     }
     let url = url::Url::parse(text).map_err(|e| e.to_string())?;
     if url.password().is_some() || !url.username().is_empty() {
-        return Err("keys do not belong into a URL; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY".into());
+        return Err(
+            "keys do not belong into a URL; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY".into(),
+        );
     }
     let mut spec = S3Spec {
         bucket: url.host_str().unwrap_or_default().to_owned(),
@@ -204,7 +234,9 @@ pub fn parse_store_url(text: &str) -> Result<(StoreSpec, String), String> {
             "path-style" => spec.path_style = value == "true",
             "ca" => spec.ca = Some(PathBuf::from(value)),
             other => {
-                return Err(format!("{other} is not a part of a store URL: endpoint, region, profile, path-style, ca"));
+                return Err(format!(
+                    "{other} is not a part of a store URL: endpoint, region, profile, path-style, ca"
+                ));
             }
         }
     }

@@ -40,7 +40,11 @@ pub fn plan(args: &Args, ground: &Ground) -> Exit {
     };
     let mut exit = Exit::Success;
     for plan in plans {
-        let outlook = if args.offline { offline(plan) } else { ask(plan, &ground.world, &ground.stop, &mut exit) };
+        let outlook = if args.offline {
+            offline(plan)
+        } else {
+            ask(plan, &ground.world, &ground.stop, &mut exit)
+        };
         tell(&show(plan, &outlook));
     }
     exit
@@ -63,14 +67,15 @@ fn ask(plan: &Plan, world: &World, stop: &Stop, exit: &mut Exit) -> Outlook {
     for step in &plan.steps {
         match &step.kind {
             StepKind::Backup(backup) => {
-                let facts = source::open(&backup.source.spec, &backup.source.name, world, stop).and_then(|source| {
-                    let program = source.engine(backup.engine, stop)?;
-                    let facts = source.probe(stop)?;
-                    Ok(match program {
-                        Some(program) => of_program(facts, program),
-                        None => facts,
-                    })
-                });
+                let facts = source::open(&backup.source.spec, &backup.source.name, world, stop)
+                    .and_then(|source| {
+                        let program = source.engine(backup.engine, stop)?;
+                        let facts = source.probe(stop)?;
+                        Ok(match program {
+                            Some(program) => of_program(facts, program),
+                            None => facts,
+                        })
+                    });
                 let bytes = facts.as_ref().ok().map(Facts::bytes);
                 let lines = match &facts {
                     Ok(facts) => facts_lines(facts),
@@ -113,7 +118,12 @@ fn failure(error: &Error) -> String {
 }
 
 /// What every table is due for today, the most laborious first.
-fn vacuum_lines(plan: &Plan, vacuum: &Vacuum, world: &World, stop: &Stop) -> Result<Vec<String>, Error> {
+fn vacuum_lines(
+    plan: &Plan,
+    vacuum: &Vacuum,
+    world: &World,
+    stop: &Stop,
+) -> Result<Vec<String>, Error> {
     let source = source::open(&vacuum.source.spec, &vacuum.source.name, world, stop)?;
     let care = source.care().expect("BUG: a vacuum of a source that knows none");
     let today = world.clock.now().to_zoned(zone(world, plan)).date();
@@ -127,7 +137,12 @@ fn vacuum_lines(plan: &Plan, vacuum: &Vacuum, world: &World, stop: &Stop) -> Res
         if chores.len() > TABLES {
             lines.push(format!("and {} more", chores.len() - TABLES));
         }
-        full.extend(chores.iter().filter(|c| c.treatment == Treatment::Full && c.obstacle.is_none()).map(|c| c.bytes));
+        full.extend(
+            chores
+                .iter()
+                .filter(|c| c.treatment == Treatment::Full && c.obstacle.is_none())
+                .map(|c| c.bytes),
+        );
     }
     if let Some(most) = full.iter().max() {
         lines.push(format!(
@@ -141,18 +156,27 @@ fn vacuum_lines(plan: &Plan, vacuum: &Vacuum, world: &World, stop: &Stop) -> Res
 }
 
 fn chore_line(unit: &str, chore: &Chore) -> String {
-    let last = chore.days.map_or("never vacuumed".to_owned(), |days| format!("vacuumed {days} d ago"));
+    let last =
+        chore.days.map_or("never vacuumed".to_owned(), |days| format!("vacuumed {days} d ago"));
     let (word, title) = (chore.treatment.word(), chore.title());
     match &chore.obstacle {
-        Some(why) if chore.treatment != Treatment::Nothing => format!("! {word} {unit}.{title} can't be run: {why}"),
+        Some(why) if chore.treatment != Treatment::Nothing => {
+            format!("! {word} {unit}.{title} can't be run: {why}")
+        }
         Some(_) | None => format!("{word} {unit}.{title}: {last}, {}", Size(chore.bytes)),
     }
 }
 
 /// What a probe found, with the locks of the program that will read the source.
 fn of_program(facts: Facts, program: Program) -> Facts {
-    let warnings = facts.warnings.into_iter().filter(|_| !program.covers_all).chain(program.remarks).collect();
-    Facts { version: format!("{}, read by {}", facts.version, program.title), locks: program.locks, warnings, ..facts }
+    let warnings =
+        facts.warnings.into_iter().filter(|_| !program.covers_all).chain(program.remarks).collect();
+    Facts {
+        version: format!("{}, read by {}", facts.version, program.title),
+        locks: program.locks,
+        warnings,
+        ..facts
+    }
 }
 
 fn facts_lines(facts: &Facts) -> Vec<String> {
@@ -164,7 +188,12 @@ fn facts_lines(facts: &Facts) -> Vec<String> {
         } else {
             String::new()
         };
-        lines.push(format!("database {}: {} tables: {}{more}", unit.name, unit.tables.len(), names.join(", ")));
+        lines.push(format!(
+            "database {}: {} tables: {}{more}",
+            unit.name,
+            unit.tables.len(),
+            names.join(", ")
+        ));
     }
     lines.extend(facts.locks.iter().map(|l| format!("lock: {l}")));
     lines.extend(facts.warnings.iter().map(|w| format!("! {w}")));
@@ -198,7 +227,12 @@ fn retention_lines(
 ) -> Result<Vec<String>, String> {
     let shelf = Shelf::new(store, retire.naming.clone(), &plan.job, &retire.source);
     let listing = shelf.list(stop).map_err(|e| e.to_string())?;
-    let judged = judge(&retire.keep, &held(&listing.artifacts, retire.verified), world.clock.now(), &zone(world, plan));
+    let judged = judge(
+        &retire.keep,
+        &held(&listing.artifacts, retire.verified),
+        world.clock.now(),
+        &zone(world, plan),
+    );
     let lines = listing.artifacts.iter().zip(judged).map(|(artifact, judgement)| {
         let verb = if judgement.keep { "keeps" } else { "would remove" };
         format!("{verb} {}: {}", artifact.manifest.key, judgement.reason)

@@ -41,10 +41,15 @@ pub fn verify(args: &Verify, ground: &Ground) -> Exit {
     fallback::note(&picked, &picked.manifest, &proof, ground);
     let rows: u64 = picked.manifest.proofs().iter().map(|(_, p)| p.rows).sum();
     match args.format {
-        Format::Json => tell(&serde_json::to_string(&proof).expect("BUG: a proof that is not JSON")),
+        Format::Json => {
+            tell(&serde_json::to_string(&proof).expect("BUG: a proof that is not JSON"))
+        }
         Format::Human if proof.good => {
             let entries = picked.manifest.entries.len();
-            tell(&format!("{}: proven, {entries} entries and {rows} rows as the manifest says", picked.manifest.key));
+            tell(&format!(
+                "{}: proven, {entries} entries and {rows} rows as the manifest says",
+                picked.manifest.key
+            ));
         }
         Format::Human => {
             for line in &proof.damage {
@@ -57,7 +62,12 @@ pub fn verify(args: &Verify, ground: &Ground) -> Exit {
 }
 
 fn fetch<'a>(picked: &'a Picked, meter: &'a Meter) -> Fetch<'a> {
-    Fetch { store: picked.store.as_ref(), manifest: &picked.manifest, password: picked.password.as_ref(), meter }
+    Fetch {
+        store: picked.store.as_ref(),
+        manifest: &picked.manifest,
+        password: picked.password.as_ref(),
+        meter,
+    }
 }
 
 /// Brings a backup back.
@@ -74,8 +84,11 @@ fn try_restore(args: &Restore, ground: &Ground) -> Result<Exit, Exit> {
     may_fall_back(args, &offers)?;
     loop {
         let picked = offers.take(&args.which, &ground.stop)?;
-        let ended = agree(args, &picked, slice::from_ref(&picked.manifest), ground)
-            .and_then(|()| pgdata::route(args, &picked, ground).unwrap_or_else(|| one(args, &picked, terms, ground)));
+        let ended =
+            agree(args, &picked, slice::from_ref(&picked.manifest), ground).and_then(|()| {
+                pgdata::route(args, &picked, ground)
+                    .unwrap_or_else(|| one(args, &picked, terms, ground))
+            });
         match ended {
             Ok(exit) => return Ok(caveat(args, &offers, &picked, exit, ground)),
             Err(Setback::Unusable { fault, bad }) => {
@@ -110,19 +123,33 @@ fn caveat(args: &Restore, offers: &Offers, picked: &Picked, exit: Exit, ground: 
 
 /// Brings one backup back, unless it holds the files of a cluster.
 fn one(args: &Restore, picked: &Picked, terms: Terms, ground: &Ground) -> Result<Exit, Setback> {
-    let into = into::target(args, picked.file.as_ref(), &picked.manifest.source, &ground.world, &ground.stop);
+    let into = into::target(
+        args,
+        picked.file.as_ref(),
+        &picked.manifest.source,
+        &ground.world,
+        &ground.stop,
+    );
     let into = into.map_err(Setback::Ended)?;
     let (target, rename) = (into.source, args.rename.clone().or(into.database));
     let (meter, only) = (Meter::default(), &args.only);
-    let choice = choose_from(&fetch(picked, &meter), only, rename.as_deref(), args.overwrite, &ground.stop);
+    let choice =
+        choose_from(&fetch(picked, &meter), only, rename.as_deref(), args.overwrite, &ground.stop);
     let mut choice = choice.map_err(Setback::of)?;
     choice.loading.resume = args.resume;
     choice.loading.terms = terms;
     if args.accounts {
         with_accounts(&picked.manifest, &mut choice).map_err(Setback::of)?;
     }
-    let existing = show(args, picked, target.as_ref(), &choice, &ground.stop).map_err(Setback::of)?;
-    let permit = Permit::new(&ground.world, &picked.manifest.id, target.place(), &args.only, rename.as_deref());
+    let existing =
+        show(args, picked, target.as_ref(), &choice, &ground.stop).map_err(Setback::of)?;
+    let permit = Permit::new(
+        &ground.world,
+        &picked.manifest.id,
+        target.place(),
+        &args.only,
+        rename.as_deref(),
+    );
     if args.resume && !permit.is_open() {
         complain(&format!(
             "unable to resume: no restore of {} into {} with this choice was interrupted on this machine. Start it without \
@@ -148,20 +175,25 @@ fn one(args: &Restore, picked: &Picked, terms: Terms, ground: &Ground) -> Result
     }
     if source::resumes(&picked.manifest.kind) && (existing.is_empty() || args.overwrite) {
         permit.begin().map_err(|error| {
-            complain(&format!("unable to begin the restore: the state folder can't be written: {error}"));
+            complain(&format!(
+                "unable to begin the restore: the state folder can't be written: {error}"
+            ));
             Setback::Ended(Exit::Error)
         })?;
     }
     let meter = Meter::default();
     let fetch = fetch(picked, &meter);
     let threads = usize::from(args.threads);
-    let result = restore_into(&fetch, target.as_ref(), &choice, threads, &meter, None, &ground.stop);
+    let result =
+        restore_into(&fetch, target.as_ref(), &choice, threads, &meter, None, &ground.stop);
     let Restored { damage, remarks } = result.map_err(|fault| {
         let setback = Setback::late(&fault);
         let id = &picked.manifest.id;
         // What is wrong in the backup is there the next time too.
         let hint = match (permit.is_open() && !fault.condemns(), args.fallback) {
-            (true, true) => format!("; the same command with --resume --backup {id} instead of --fallback goes on"),
+            (true, true) => format!(
+                "; the same command with --resume --backup {id} instead of --fallback goes on"
+            ),
             (true, false) => "; the same command with --resume goes on".to_owned(),
             (false, _) => String::new(),
         };
@@ -169,7 +201,9 @@ fn one(args: &Restore, picked: &Picked, terms: Terms, ground: &Ground) -> Result
         setback
     })?;
     if let Err(error) = permit.end() {
-        complain(&format!("the mark of this restore could not be removed from the state folder: {error}"));
+        complain(&format!(
+            "the mark of this restore could not be removed from the state folder: {error}"
+        ));
     }
     for remark in &remarks {
         tell(remark);
@@ -208,7 +242,13 @@ fn show(
     ));
     let entries = manifest.entries.iter().filter(|e| choice.chosen[e.member]);
     let (stored, raw) = entries.fold((0, 0), |(s, r), e| (s + e.stored, r + e.raw));
-    tell(&format!("reads {} ({} unpacked) of {} in {}", Size(stored), Size(raw), manifest.key, picked.store.place()));
+    tell(&format!(
+        "reads {} ({} unpacked) of {} in {}",
+        Size(stored),
+        Size(raw),
+        manifest.key,
+        picked.store.place()
+    ));
     if !manifest.inconsistent.is_empty() {
         tell(&format!("! not one point in time: {}", manifest.inconsistent.join("; ")));
     }
@@ -228,12 +268,17 @@ fn show(
     match (accounts(&manifest.members), accounts(&choice.loading.members)) {
         (0, _) => {}
         (held, 0) => tell(&format!("! leaves out {held} accounts; --accounts restores them")),
-        (held, _) if args.overwrite => tell(&format!("replaces {held} accounts, but never the one that restores")),
+        (held, _) if args.overwrite => {
+            tell(&format!("replaces {held} accounts, but never the one that restores"))
+        }
         (held, _) => tell(&format!("makes {held} accounts; those that exist are kept as they are")),
     }
     tell_terms(args, choice);
     if args.resume {
-        tell(&format!("goes on: {} objects are there, and tables that are proven stay", existing.len()));
+        tell(&format!(
+            "goes on: {} objects are there, and tables that are proven stay",
+            existing.len()
+        ));
     } else if args.overwrite || args.dry_run {
         let word = if args.overwrite { "replaces" } else { "! exists:" };
         for object in &existing {
@@ -242,18 +287,26 @@ fn show(
     }
     let meter = Meter::default();
     let fetch = fetch(picked, &meter);
-    let restore =
-        pipeline::Restore { fetch: &fetch, target: opened.as_ref(), loading: &choice.loading, chosen: &choice.chosen };
+    let restore = pipeline::Restore {
+        fetch: &fetch,
+        target: opened.as_ref(),
+        loading: &choice.loading,
+        chosen: &choice.chosen,
+    };
     let objections = pipeline::preflight(&restore, stop)?;
     for objection in &objections {
         tell(&format!("! will not fit: {}: {}", objection.what, objection.why));
     }
-    let mut blocked: Vec<&str> = objections.iter().filter(|o| o.blocks).map(|o| o.what.as_str()).collect();
+    let mut blocked: Vec<&str> =
+        objections.iter().filter(|o| o.blocks).map(|o| o.what.as_str()).collect();
     blocked.dedup();
     if let Some(first) = blocked.first() {
         return Err(Fault::Nothing {
             doing: format!("restore into {}", target.place()),
-            found: format!("{first} and {} others would not fit; nothing was written", blocked.len() - 1),
+            found: format!(
+                "{first} and {} others would not fit; nothing was written",
+                blocked.len() - 1
+            ),
             hint: Some("Choose others with --only, or a server that has what is missing.".into()),
         });
     }
@@ -270,7 +323,11 @@ fn terms(args: &Restore) -> Result<Terms, Exit> {
         );
         return Err(Exit::Usage);
     }
-    Ok(Terms { current_definer: args.definer == Definer::Current, gtid, skip_binlog: args.skip_binlog })
+    Ok(Terms {
+        current_definer: args.definer == Definer::Current,
+        gtid,
+        skip_binlog: args.skip_binlog,
+    })
 }
 
 /// What is done beyond loading.
@@ -283,9 +340,14 @@ fn tell_terms(args: &Restore, choice: &Choice) {
         tell("writes nothing into the target's binary log: its replicas will not have it");
     }
     if let Some(position) = choice.loading.position.as_ref().filter(|_| terms.gtid) {
-        tell(&format!("takes over the GTID state {} at the end, if nothing differs", position.gtid()));
+        tell(&format!(
+            "takes over the GTID state {} at the end, if nothing differs",
+            position.gtid()
+        ));
         if !args.only.is_empty() {
-            tell("! that state is of the whole server: a replica would never get what --only leaves out");
+            tell(
+                "! that state is of the whole server: a replica would never get what --only leaves out",
+            );
         }
     }
 }

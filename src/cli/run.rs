@@ -1,4 +1,5 @@
-//! `vex run`: one job after the other, each under its lock, heard by console, log, catalog and summary.
+//! `vex run`: one job after the other, each under its lock, heard by console, log, catalog and
+//! summary.
 
 use std::io::IsTerminal;
 
@@ -30,7 +31,11 @@ pub fn run(args: &Run, ground: &Ground) -> Exit {
         ([], all) if args.all => all.iter().collect(),
         ([], several) => {
             let names: Vec<&str> = several.iter().map(|p| p.job.as_str()).collect();
-            complain(&format!("{} has the jobs {}; name one, or say --all", args.file.display(), names.join(", ")));
+            complain(&format!(
+                "{} has the jobs {}; name one, or say --all",
+                args.file.display(),
+                names.join(", ")
+            ));
             return Exit::Usage;
         }
         (names, _) => match loaded.choose(names) {
@@ -50,7 +55,10 @@ pub fn run(args: &Run, ground: &Ground) -> Exit {
 
 fn run_job(args: &Run, loaded: &Loaded, plan: &Plan, ground: &Ground) -> Exit {
     if plan.steps.is_empty() {
-        complain(&format!("job {} does nothing: every step, source or store of it is switched off", plan.job));
+        complain(&format!(
+            "job {} does nothing: every step, source or store of it is switched off",
+            plan.job
+        ));
         return Exit::Invalid;
     }
     let world = &ground.world;
@@ -61,7 +69,11 @@ fn run_job(args: &Run, loaded: &Loaded, plan: &Plan, ground: &Ground) -> Exit {
             return Exit::Busy;
         }
         Err(error) => {
-            complain(&format!("unable to lock job {} in {}: {error}", plan.job, world.state.display()));
+            complain(&format!(
+                "unable to lock job {} in {}: {error}",
+                plan.job,
+                world.state.display()
+            ));
             return Exit::Error;
         }
     };
@@ -74,11 +86,16 @@ fn run_job(args: &Run, loaded: &Loaded, plan: &Plan, ground: &Ground) -> Exit {
         catalog.close_orphans(&plan.job, &world.host(), &now).map_err(|e| e.to_string())?;
         Ok(catalog)
     });
-    let catalog = catalog.map_err(|why| early.push(format!("{why}; the run goes on without it"))).ok();
+    let catalog =
+        catalog.map_err(|why| early.push(format!("{why}; the run goes on without it"))).ok();
     let job = loaded.file.jobs.iter().find(|j| j.name.value == plan.job);
-    let folder = job.and_then(|j| j.logs.clone()).unwrap_or_else(|| world.state.join("logs").join(&plan.job));
+    let folder = job
+        .and_then(|j| j.logs.clone())
+        .unwrap_or_else(|| world.state.join("logs").join(&plan.job));
     let log = Log::create(&folder, id.as_str(), zone.clone());
-    let log = log.map_err(|e| early.push(format!("unable to make a log in {}: {e}", folder.display()))).ok();
+    let log = log
+        .map_err(|e| early.push(format!("unable to make a log in {}: {e}", folder.display())))
+        .ok();
     let facts = RunFacts {
         id: id.clone(),
         job: plan.job.clone(),
@@ -87,9 +104,16 @@ fn run_job(args: &Run, loaded: &Loaded, plan: &Plan, ground: &Ground) -> Exit {
         pid: std::process::id(),
         steps: plan.steps.iter().map(|s| s.address.clone()).collect(),
     };
-    let before = catalog.as_ref().and_then(|c| c.last_verdict(&plan.job, id.as_str()).ok().flatten());
+    let before =
+        catalog.as_ref().and_then(|c| c.last_verdict(&plan.job, id.as_str()).ok().flatten());
     let notifier = Notifier {
-        specs: loaded.file.notify.iter().chain(job.iter().flat_map(|j| &j.notify)).cloned().collect(),
+        specs: loaded
+            .file
+            .notify
+            .iter()
+            .chain(job.iter().flat_map(|j| &j.notify))
+            .cloned()
+            .collect(),
         mail: loaded.file.site.mail.clone(),
         language: loaded.file.site.language.clone(),
         zone: zone.clone(),
@@ -124,7 +148,9 @@ struct Pointed(Recorder);
 impl Listener for Pointed {
     fn hear(&mut self, event: &Stamped) -> Vec<(Level, String)> {
         let said = match &event.event {
-            Event::Progress { .. } | Event::Said { .. } | Event::Engine { .. } => return self.0.hear(event),
+            Event::Progress { .. } | Event::Said { .. } | Event::Engine { .. } => {
+                return self.0.hear(event);
+            }
             _ => {
                 point("record before");
                 self.0.hear(event)

@@ -1,4 +1,5 @@
-//! The one place where all floors meet: a job file becomes plans, complaints become text, the state folder opens.
+//! The one place where all floors meet: a job file becomes plans, complaints become text, the state
+//! folder opens.
 
 use std::fs::{File, OpenOptions};
 use std::io::IsTerminal;
@@ -65,7 +66,8 @@ impl Loaded {
             if error.kind() == std::io::ErrorKind::NotFound { Exit::Usage } else { Exit::Invalid }
         })?;
         let floor = if strict { Severity::Warning } else { Severity::Error };
-        let bad: Vec<&Complaint> = loaded.complaints.iter().filter(|c| c.severity >= floor).collect();
+        let bad: Vec<&Complaint> =
+            loaded.complaints.iter().filter(|c| c.severity >= floor).collect();
         for complaint in &bad {
             complain(&render(complaint, std::io::stderr().is_terminal()));
         }
@@ -117,7 +119,11 @@ pub fn complain(text: &str) {
 /// Prints a fault and says how the command ends.
 pub fn fail(fault: &Fault) -> Exit {
     let failure = Failure::of(fault);
-    complain(&format!("{}.{}", failure.line(), fault.hint().map_or(String::new(), |h| format!(" {h}"))));
+    complain(&format!(
+        "{}.{}",
+        failure.line(),
+        fault.hint().map_or(String::new(), |h| format!(" {h}"))
+    ));
     if fault.is_damage() { Exit::Damage } else { Exit::Error }
 }
 
@@ -139,7 +145,8 @@ pub fn lock_job(world: &World, job: &str) -> std::io::Result<Option<File>> {
     let folder = world.state.join("locks");
     std::fs::create_dir_all(&folder)?;
     let path = folder.join(format!("{job}.lock"));
-    let file = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(path)?;
+    let file =
+        OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(path)?;
     match file.try_lock() {
         Ok(()) => Ok(Some(file)),
         Err(std::fs::TryLockError::WouldBlock) => Ok(None),

@@ -1,4 +1,5 @@
-//! What the user declared: plain data with the spans it came from. Names here are words not yet resolved.
+//! What the user declared: plain data with the spans it came from. Names here are words not yet
+//! resolved.
 //!
 //! Does not know KDL (`syntax/` fills it) nor what will be done with it (`plan/` resolves it).
 
@@ -16,8 +17,11 @@ pub use policy::{ArchiveSpec, Compression, KeepSpec, NotifyKind, NotifyOn, Notif
 pub use schedule::Schedule;
 pub use site::{CatalogSpec, MailSpec, Site};
 pub use source::{
-    ClusterSpec, HostRole, Inconsistent, MysqlSpec, PostgresSpec, Source, SourceSpec, SqliteSpec, Tls, TlsMode,
+    ClusterSpec, HostRole, Inconsistent, MysqlSpec, PostgresSpec, Source, SourceSpec, SqliteSpec,
+    Tls, TlsMode,
 };
-pub use step::{Dump, DumpForm, Engine, EnvValue, Exec, Job, JobFile, Send, Step, StepDecl, Vacuum, Verify};
+pub use step::{
+    Dump, DumpForm, Engine, EnvValue, Exec, Job, JobFile, Send, Step, StepDecl, Vacuum, Verify,
+};
 pub use store::{DirSpec, S3Spec, Store, StoreSpec};
 pub use vacuum::{Treatment, VacuumRule};

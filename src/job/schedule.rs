@@ -1,7 +1,7 @@
 //! A schedule: five cron fields (or `@daily` and its like) in a zone, and its next moment.
 //!
-//! Does not read the clock. croner decides the days of a DST change: a lost moment runs at the first that exists, a
-//! doubled one runs once.
+//! Does not read the clock. croner decides the days of a DST change: a lost moment runs at the
+//! first that exists, a doubled one runs once.
 
 use croner::Cron;
 use jiff::{Timestamp, tz::TimeZone};
@@ -22,7 +22,10 @@ impl Schedule {
 
     /// The first moment after `now`, `None` when no calendar holds one.
     pub fn next(&self, now: Timestamp, zone: &TimeZone) -> Option<Timestamp> {
-        self.cron.find_next_occurrence(&now.to_zoned(zone.clone()), false).ok().map(|z| z.timestamp())
+        self.cron
+            .find_next_occurrence(&now.to_zoned(zone.clone()), false)
+            .ok()
+            .map(|z| z.timestamp())
     }
 
     /// As it was written.
@@ -42,7 +45,12 @@ mod tests {
         let nightly = Schedule::parse("30 2 * * *").expect("a schedule");
         let spring = nightly.next(at("2026-03-29T00:00:00Z"), &zone).expect("a moment");
         assert_eq!(spring, at("2026-03-29T01:00:00Z"));
-        assert!(Schedule::parse("0 0 30 2 *").expect("parses").next(at("2026-01-01T00:00:00Z"), &zone).is_none());
+        assert!(
+            Schedule::parse("0 0 30 2 *")
+                .expect("parses")
+                .next(at("2026-01-01T00:00:00Z"), &zone)
+                .is_none()
+        );
         assert!(Schedule::parse("61 * * * *").is_err());
     }
 }

@@ -1,4 +1,5 @@
-//! What belongs to the machine rather than to one job: the catalog, the mail server, language, zone.
+//! What belongs to the machine rather than to one job: the catalog, the mail server, language,
+//! zone.
 
 use std::path::PathBuf;
 

@@ -69,7 +69,8 @@ pub struct MysqlSpec {
     pub tls: Tls,
     /// How long one attempt at the global lock may wait.
     pub lock_wait: Duration,
-    /// How long a DDL waits for a table that is still to be read, before the dump lets go of all its locks.
+    /// How long a DDL waits for a table that is still to be read, before the dump lets go of all
+    /// its locks.
     pub ddl_wait: Duration,
     /// What to do when one point in time can't be had.
     pub inconsistent: Inconsistent,

@@ -92,7 +92,8 @@ pub enum Engine {
     Native,
     /// The program `mydumper`, into a staging folder.
     Mydumper,
-    /// `mysqldump` of MySQL or `mariadb-dump` of MariaDB, whichever fits the server, through a pipe.
+    /// `mysqldump` of MySQL or `mariadb-dump` of MariaDB, whichever fits the server, through a
+    /// pipe.
     Mysqldump,
     /// `pg_basebackup`: the files of a whole PostgreSQL cluster; only of a `physical`.
     Basebackup,
@@ -115,7 +116,9 @@ pub enum DumpForm {
 impl DumpForm {
     /// The form of a word of the language.
     pub fn of(word: &str) -> Option<DumpForm> {
-        [DumpForm::Custom, DumpForm::Directory, DumpForm::Plain].into_iter().find(|form| form.word() == word)
+        [DumpForm::Custom, DumpForm::Directory, DumpForm::Plain]
+            .into_iter()
+            .find(|form| form.word() == word)
     }
 
     /// The word for it.

@@ -47,7 +47,12 @@ impl VacuumRule {
 
 impl Default for VacuumRule {
     fn default() -> VacuumRule {
-        VacuumRule { full: true, skip_below: 5, full_above: 10, lock_timeout: Duration::from_secs(5) }
+        VacuumRule {
+            full: true,
+            skip_below: 5,
+            full_above: 10,
+            lock_timeout: Duration::from_secs(5),
+        }
     }
 }
 
@@ -55,7 +60,10 @@ impl fmt::Display for VacuumRule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let VacuumRule { skip_below, full_above, lock_timeout, .. } = self;
         let most = self.decide(None).word();
-        write!(f, "vacuumed less than {skip_below} d ago: left alone; up to {full_above} d ago: VACUUM; ")?;
+        write!(
+            f,
+            "vacuumed less than {skip_below} d ago: left alone; up to {full_above} d ago: VACUUM; "
+        )?;
         write!(f, "else {most}; a lock is waited for {} s", lock_timeout.as_secs())
     }
 }

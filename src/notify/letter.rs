@@ -1,7 +1,7 @@
 //! A summary as a letter: subject and body in the reader's language.
 //!
-//! Plain text only. Names that came from servers lose their control characters, so that none of them can become a
-//! header or another line.
+//! Plain text only. Names that came from servers lose their control characters, so that none of
+//! them can become a header or another line.
 
 use jiff::{Timestamp, tz::TimeZone};
 
@@ -27,11 +27,16 @@ impl Letter {
         let local = |t: Timestamp, form: &str| t.to_zoned(zone.clone()).strftime(form).to_string();
         let moment = |t: Timestamp| local(t, "%d/%m/%Y %H:%M:%S");
         let (date, time) = (local(finished, "%d/%m/%Y"), local(finished, "%H:%M:%S"));
-        let usual = || lang.say("letter-subject", &[("host", &summary.host), ("date", &date), ("time", &time)]);
+        let usual = || {
+            lang.say("letter-subject", &[("host", &summary.host), ("date", &date), ("time", &time)])
+        };
         let verdict = summary.verdict.unwrap_or(Verdict::Error);
         let seconds = finished.as_second() - started.as_second();
         let mut lines = vec![
-            lang.say("letter-verdict", &[("word", verdict.word()), ("code", &verdict.code().to_string())]),
+            lang.say(
+                "letter-verdict",
+                &[("word", verdict.word()), ("code", &verdict.code().to_string())],
+            ),
             lang.say("letter-job", &[("job", &summary.job)]),
             lang.say("letter-run", &[("run", &summary.id)]),
             lang.say("letter-host", &[("host", &summary.host)]),
@@ -48,22 +53,34 @@ impl Letter {
             ));
             let (raw, bytes) = (Size(artifact.raw).to_string(), Size(artifact.bytes).to_string());
             let rows = artifact.rows.to_string();
-            lines.push(lang.say("letter-size", &[("raw", &raw), ("bytes", &bytes), ("rows", &rows)]));
+            lines.push(
+                lang.say("letter-size", &[("raw", &raw), ("bytes", &bytes), ("rows", &rows)]),
+            );
             for copy in summary.copies.iter().filter(|c| c.source == artifact.source) {
                 let proof = lang.say(&format!("proof-{}", copy.proof), &[]);
                 lines.push(lang.say(
                     "letter-copy",
-                    &[("word", copy.verdict.word()), ("place", &copy.place), ("key", &copy.key), ("proof", &proof)],
+                    &[
+                        ("word", copy.verdict.word()),
+                        ("place", &copy.place),
+                        ("key", &copy.key),
+                        ("proof", &proof),
+                    ],
                 ));
             }
         }
         lines.push(String::new());
         lines.push(lang.say("letter-steps", &[]));
         lines.extend(
-            summary.steps.iter().map(|s| lang.say("letter-step", &[("address", &s.address), ("text", &s.text)])),
+            summary
+                .steps
+                .iter()
+                .map(|s| lang.say("letter-step", &[("address", &s.address), ("text", &s.text)])),
         );
         lines.extend(summary.alerts.iter().map(|text| lang.say("letter-alert", &[("text", text)])));
-        let clean = |line: &String| line.chars().map(|c| if c.is_control() { ' ' } else { c }).collect::<String>();
+        let clean = |line: &String| {
+            line.chars().map(|c| if c.is_control() { ' ' } else { c }).collect::<String>()
+        };
         let body = lines.iter().map(clean).collect::<Vec<_>>().join("\n") + "\n";
         Letter { subject: clean(&subject.map_or_else(usual, str::to_owned)), body }
     }

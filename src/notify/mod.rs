@@ -1,7 +1,7 @@
 //! Tells people how a run went, before it ends, and says whether it could.
 //!
-//! A listener: it folds its own summary. What could not be told is an Alerta of the run, never an Erro: the backup is
-//! what it is.
+//! A listener: it folds its own summary. What could not be told is an Alerta of the run, never an
+//! Erro: the backup is what it is.
 
 mod letter;
 mod mail;
@@ -45,7 +45,8 @@ impl Listener for Notifier {
     fn last_word(&mut self, now: jiff::Timestamp, verdict: Verdict) -> Vec<(Level, String)> {
         self.summary.finished = Some(now);
         self.summary.verdict = Some(verdict);
-        let due: Vec<&NotifySpec> = self.specs.iter().filter(|s| s.enabled && self.is_due(s.on, verdict)).collect();
+        let due: Vec<&NotifySpec> =
+            self.specs.iter().filter(|s| s.enabled && self.is_due(s.on, verdict)).collect();
         let told = due.into_iter().map(|spec| self.tell(spec, verdict));
         told.filter_map(|result| result.err().map(|why| (Level::Alert, why))).collect()
     }
@@ -66,7 +67,8 @@ impl Notifier {
     fn tell(&self, spec: &NotifySpec, verdict: Verdict) -> Result<(), String> {
         match &spec.kind {
             NotifyKind::Email { to, subject, lang } => {
-                let mail = self.mail.as_ref().ok_or("unable to send mail: no mail server is named")?;
+                let mail =
+                    self.mail.as_ref().ok_or("unable to send mail: no mail server is named")?;
                 let lang = Lang::named(lang.as_deref().or(self.language.as_deref()));
                 let letter = Letter::write(&self.summary, subject.as_deref(), lang, &self.zone);
                 let log = self.log.as_ref().and_then(|path| std::fs::read(path).ok());

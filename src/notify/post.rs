@@ -73,10 +73,12 @@ pub fn ping(url: &SecretRef, verdict: Verdict, stop: &Stop) -> Result<(), String
     let address = reveal(url, stop).map_err(|e| fail(e.to_string()))?;
     let agent = agent(Trust::Machine, 1, PATIENCE).map_err(|e| fail(e.to_string()))?;
     let suffix = if verdict == Verdict::Error { "/fail" } else { "" };
-    answer(agent.get(format!("{}{suffix}", address.reveal().trim_end_matches('/'))).call()).map_err(fail)
+    answer(agent.get(format!("{}{suffix}", address.reveal().trim_end_matches('/'))).call())
+        .map_err(fail)
 }
 
-/// Whether the other side took it; the crate's own errors may hold the address, so only their kind is told.
+/// Whether the other side took it; the crate's own errors may hold the address, so only their kind
+/// is told.
 fn answer(result: Result<ureq::http::Response<ureq::Body>, ureq::Error>) -> Result<(), String> {
     match result {
         Ok(response) if response.status().is_success() => Ok(()),

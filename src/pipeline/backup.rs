@@ -1,15 +1,19 @@
-//! `read → press → join → send`: one read of the source, any number of stores, bounded memory, no temporary file.
+//! `read → press → join → send`: one read of the source, any number of stores, bounded memory, no
+//! temporary file.
 //!
-//! Knows a snapshot and uploads, nothing of jobs. Invariants: the object is whole only if every piece was read to its
-//! end and the rows written are the rows read; nothing blocks inside the rayon pool (entries wait in an unbounded
-//! channel whose length the permits bound); uploads are handed back unfinished, so that only the shelf commits.
+//! Knows a snapshot and uploads, nothing of jobs. Invariants: the object is whole only if every
+//! piece was read to its end and the rows written are the rows read; nothing blocks inside the
+//! rayon pool (entries wait in an unbounded channel whose length the permits bound); uploads are
+//! handed back unfinished, so that only the shelf commits.
 
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use crossbeam_channel::{Receiver, Sender, unbounded};
 use sha2::{Digest, Sha256};
 
-use crate::artifact::{ENTRY, EntryLine, EntryNames, Kind, Method, ObjectLine, Phase, Proof, press};
+use crate::artifact::{
+    ENTRY, EntryLine, EntryNames, Kind, Method, ObjectLine, Phase, Proof, press,
+};
 use crate::base::{Secret, Stop};
 use crate::pipeline::join::{Entry, Join, Message, hex};
 use crate::pipeline::meter::Meter;
@@ -78,7 +82,8 @@ pub fn backup(backup: Backup<'_>, stop: &Stop) -> Result<Written, Error> {
         scope.spawn(|| {
             failure.run(|| {
                 let mut send = |part| outlets.send(part, &failure.stop);
-                let mut join = Join::new(shape.part, &parts, &reading.pressed, &mut send, &failure.stop);
+                let mut join =
+                    Join::new(shape.part, &parts, &reading.pressed, &mut send, &failure.stop);
                 join_all(&mut join, &joining, meter, &failure.stop)?;
                 let text = manifest(join.lines());
                 let entry = press(ENTRY, &text, method, password, Vec::new());
@@ -92,11 +97,22 @@ pub fn backup(backup: Backup<'_>, stop: &Stop) -> Result<Written, Error> {
     });
     let uploads = copies.finish();
     failure.result()?;
-    let joined = joined.ok_or_else(|| Error::Panic("a pipeline ended without object or failure".into()))?;
-    Ok(Written { entries: joined.entries, object: joined.object, uploads, peak_chunks: chunks.peak() })
+    let joined =
+        joined.ok_or_else(|| Error::Panic("a pipeline ended without object or failure".into()))?;
+    Ok(Written {
+        entries: joined.entries,
+        object: joined.object,
+        uploads,
+        peak_chunks: chunks.peak(),
+    })
 }
 
-fn join_all(join: &mut Join<'_>, joining: &Receiver<Message>, meter: &Meter, stop: &Stop) -> Result<(), Error> {
+fn join_all(
+    join: &mut Join<'_>,
+    joining: &Receiver<Message>,
+    meter: &Meter,
+    stop: &Stop,
+) -> Result<(), Error> {
     loop {
         let message = crossbeam_channel::select! {
             recv(joining) -> message => message.map_err(|_| Error::Stopped)?,
@@ -135,14 +151,18 @@ impl Reading<'_> {
         let members = self.snapshot.members();
         let pieces = self.snapshot.pieces();
         for phase in [Phase::Before, Phase::Data, Phase::After] {
-            let own: Vec<Piece> = pieces.iter().copied().filter(|p| members[p.member].phase == phase).collect();
+            let own: Vec<Piece> =
+                pieces.iter().copied().filter(|p| members[p.member].phase == phase).collect();
             // One piece may become many while it is read.
-            let workers = if phase == Phase::Data && !own.is_empty() { self.snapshot.workers() } else { 1 };
+            let workers =
+                if phase == Phase::Data && !own.is_empty() { self.snapshot.workers() } else { 1 };
             let count = AtomicU64::new(0);
             self.phase(&Queue::new(own), workers, &count, &to_join);
             self.failure.stop.check()?;
             // The join may have ended with a failure of its own, which is then the one that counts.
-            to_join.send(Message::End(phase, count.load(Ordering::SeqCst))).map_err(|_| Error::Stopped)?;
+            to_join
+                .send(Message::End(phase, count.load(Ordering::SeqCst)))
+                .map_err(|_| Error::Stopped)?;
         }
         self.snapshot.finish(&self.failure.stop)?;
         Ok(())
@@ -156,9 +176,22 @@ impl Reading<'_> {
                         self.failure.run(|| {
                             while let Some(piece) = queue.take(&self.failure.stop)? {
                                 let sum = Proof::default();
-                                let mut out =
-                                    PieceOut { reading: self, piece, queue, count, to_join, tasks, permit: None, sum };
-                                let read = self.snapshot.read(worker, &piece, &mut out, &self.failure.stop)?;
+                                let mut out = PieceOut {
+                                    reading: self,
+                                    piece,
+                                    queue,
+                                    count,
+                                    to_join,
+                                    tasks,
+                                    permit: None,
+                                    sum,
+                                };
+                                let read = self.snapshot.read(
+                                    worker,
+                                    &piece,
+                                    &mut out,
+                                    &self.failure.stop,
+                                )?;
                                 out.compare(read)?;
                                 queue.done();
                             }
@@ -218,7 +251,9 @@ struct PieceOut<'a, 'scope, 'env> {
 impl<'scope, 'env: 'scope> Out for PieceOut<'_, 'scope, 'env> {
     fn buffer(&mut self) -> SourceResult<Vec<u8>> {
         if self.permit.is_none() {
-            self.permit = Some(self.reading.pool.take(&self.reading.failure.stop).map_err(SourceError::from)?);
+            self.permit = Some(
+                self.reading.pool.take(&self.reading.failure.stop).map_err(SourceError::from)?,
+            );
         }
         Ok(self.reading.raw.take(self.reading.chunk + self.reading.chunk / 8))
     }
@@ -226,7 +261,9 @@ impl<'scope, 'env: 'scope> Out for PieceOut<'_, 'scope, 'env> {
     fn chunk(&mut self, bytes: Vec<u8>, proof: Proof) -> SourceResult<()> {
         let permit = match self.permit.take() {
             Some(permit) => permit,
-            None => self.reading.pool.take(&self.reading.failure.stop).map_err(SourceError::from)?,
+            None => {
+                self.reading.pool.take(&self.reading.failure.stop).map_err(SourceError::from)?
+            }
         };
         self.sum += proof;
         self.reading.meter.read(bytes.len() as u64, proof.rows);

@@ -1,7 +1,8 @@
-//! `fetch → open → write`: chosen entries one after another into one stream, in the order of the container.
+//! `fetch → open → write`: chosen entries one after another into one stream, in the order of the
+//! container.
 //!
-//! Does not know what the entries are. Each is written only after its hash was checked; one thread reads ahead while
-//! another writes, a few entries at most.
+//! Does not know what the entries are. Each is written only after its hash was checked; one thread
+//! reads ahead while another writes, a few entries at most.
 
 use std::io::{self, Write};
 
@@ -27,7 +28,12 @@ pub enum ExportError {
 }
 
 /// Writes the entries of the chosen members, given by their index; returns the bytes written.
-pub fn export(fetch: &Fetch<'_>, chosen: &[bool], out: &mut dyn Write, stop: &Stop) -> Result<u64, ExportError> {
+pub fn export(
+    fetch: &Fetch<'_>,
+    chosen: &[bool],
+    out: &mut dyn Write,
+    stop: &Stop,
+) -> Result<u64, ExportError> {
     let inner = stop.child();
     let (give, take) = bounded::<Vec<u8>>(AHEAD);
     let (read, written) = std::thread::scope(|scope| {
@@ -47,7 +53,8 @@ fn read(
     give: &crossbeam_channel::Sender<Vec<u8>>,
     stop: &Stop,
 ) -> Result<(), Error> {
-    let entries: Vec<&EntryLine> = fetch.manifest.entries.iter().filter(|e| chosen[e.member]).collect();
+    let entries: Vec<&EntryLine> =
+        fetch.manifest.entries.iter().filter(|e| chosen[e.member]).collect();
     for group in fetch.groups(&entries) {
         // A writer that failed takes nothing any more, and says why itself.
         fetch.group(&group, stop, &mut |_, bytes| give.send(bytes).map_err(|_| Error::Stopped))?;

@@ -1,7 +1,8 @@
-//! Entries of an artifact, fetched by range: neighbours in one request, nothing that was not asked for.
+//! Entries of an artifact, fetched by range: neighbours in one request, nothing that was not asked
+//! for.
 //!
-//! Knows a store and a manifest, not what becomes of the entries. Every entry is checked against its SHA-256 before it
-//! is opened, and its size before anything is allocated for it.
+//! Knows a store and a manifest, not what becomes of the entries. Every entry is checked against
+//! its SHA-256 before it is opened, and its size before anything is allocated for it.
 
 use sha2::{Digest, Sha256};
 
@@ -15,7 +16,8 @@ use crate::store::contract::Store;
 /// Bytes fetched in one request, at most, unless one entry is larger.
 const GROUP: u64 = 8 << 20;
 
-/// Bytes unpacked in one group, at most, unless one entry is larger: small enough that no worker is left with the rest.
+/// Bytes unpacked in one group, at most, unless one entry is larger: small enough that no worker is
+/// left with the rest.
 const GROUP_RAW: u64 = 24 << 20;
 
 /// Takes an opened entry.
@@ -59,9 +61,18 @@ impl Fetch<'_> {
     }
 
     /// Fetches a group and hands each opened entry on, in order.
-    pub fn group<'e>(&self, group: &[&'e EntryLine], stop: &Stop, take: &mut TakeEntry<'e, '_>) -> Result<(), Error> {
+    pub fn group<'e>(
+        &self,
+        group: &[&'e EntryLine],
+        stop: &Stop,
+        take: &mut TakeEntry<'e, '_>,
+    ) -> Result<(), Error> {
         let (Some(first), Some(last)) = (group.first(), group.last()) else { return Ok(()) };
-        let bytes = self.store.read(&self.manifest.key, Some(first.offset..last.offset + last.stored), stop)?;
+        let bytes = self.store.read(
+            &self.manifest.key,
+            Some(first.offset..last.offset + last.stored),
+            stop,
+        )?;
         self.meter.stored(bytes.len() as u64);
         for entry in group {
             stop.check()?;
@@ -78,17 +89,23 @@ impl Fetch<'_> {
 }
 
 impl Fetch<'_> {
-    /// Checks what follows the last entry: the directory that other programs read, and the inner manifest, which must
-    /// say what the sidecar says.
+    /// Checks what follows the last entry: the directory that other programs read, and the inner
+    /// manifest, which must say what the sidecar says.
     pub fn tail(&self, stop: &Stop) -> Result<Option<Damage>, Error> {
         let Some(object) = &self.manifest.object else { return Ok(None) };
-        let bytes = self.store.read(&self.manifest.key, Some(self.manifest.tail_offset()..object.bytes), stop)?;
+        let bytes = self.store.read(
+            &self.manifest.key,
+            Some(self.manifest.tail_offset()..object.bytes),
+            stop,
+        )?;
         let found = hex(&Sha256::digest(&bytes));
         if found != object.tail {
-            let found = format!("its directory has SHA-256 {found}, the manifest says {}", object.tail);
+            let found =
+                format!("its directory has SHA-256 {found}, the manifest says {}", object.tail);
             return Ok(Some(Damage::Object(found)));
         }
-        let inner = rayon::scope(|_| open_first(&bytes, ENTRY, self.password)).and_then(|text| Manifest::parse(&text));
+        let inner = rayon::scope(|_| open_first(&bytes, ENTRY, self.password))
+            .and_then(|text| Manifest::parse(&text));
         let inner = match inner {
             Ok(inner) => inner,
             Err(damage) => return Ok(Some(damage)),
@@ -101,7 +118,11 @@ impl Fetch<'_> {
 }
 
 /// Checks an entry's hash and opens it, inside the pool where CPU work belongs.
-fn open_checked(bytes: &[u8], entry: &EntryLine, password: Option<&Secret>) -> Result<Vec<u8>, Damage> {
+fn open_checked(
+    bytes: &[u8],
+    entry: &EntryLine,
+    password: Option<&Secret>,
+) -> Result<Vec<u8>, Damage> {
     rayon::scope(|_| {
         let found = hex(&Sha256::digest(bytes));
         if found != entry.sha256 {

@@ -1,8 +1,9 @@
-//! What follows the rows: rounds of keys and indexes, one round after the other, and the recount where there is room.
+//! What follows the rows: rounds of keys and indexes, one round after the other, and the recount
+//! where there is room.
 //!
-//! Knows a target, not which server it is. A round begins when all of the one before is made; a worker that would wait
-//! for that counts meanwhile. Then no more count than make: all wait for the last index of a round, and many that
-//! count would slow it.
+//! Knows a target, not which server it is. A round begins when all of the one before is made; a
+//! worker that would wait for that counts meanwhile. Then no more count than make: all wait for the
+//! last index of a round, and many that count would slow it.
 
 use std::sync::{Condvar, Mutex};
 use std::time::Duration;
@@ -16,7 +17,8 @@ use crate::source::contract::Target;
 /// Time between two looks at the wish to stop.
 const PATIENCE: Duration = Duration::from_millis(100);
 
-/// Makes `rounds` of so many pieces each, and counts, on all connections. What the target refuses goes to `left`.
+/// Makes `rounds` of so many pieces each, and counts, on all connections. What the target refuses
+/// goes to `left`.
 pub fn finish(
     target: &dyn Target,
     rounds: Vec<usize>,
@@ -37,7 +39,9 @@ pub fn finish(
                         match (turn, recount) {
                             (Turn::Make(round, number), _) => {
                                 let refused = target.make(worker, round, number, &failure.stop)?;
-                                let lines = refused.into_iter().map(|r| Damage::Left { what: r.what, why: r.why });
+                                let lines = refused
+                                    .into_iter()
+                                    .map(|r| Damage::Left { what: r.what, why: r.why });
                                 left.lock().expect("no panic while locked").extend(lines);
                                 turns.made();
                             }
@@ -91,13 +95,16 @@ impl Turns {
         Turns { rounds, counts, state: Mutex::default(), changed: Condvar::new() }
     }
 
-    /// The next piece of work; `None` when there is none left to begin. Every piece that was made is told to
-    /// [`Turns::made`], every part to [`Turns::counted`]; a worker that fails stops `stop`.
+    /// The next piece of work; `None` when there is none left to begin. Every piece that was made
+    /// is told to [`Turns::made`], every part to [`Turns::counted`]; a worker that fails stops
+    /// `stop`.
     fn take(&self, stop: &Stop) -> Result<Option<Turn>, Stopped> {
         let mut state = self.state.lock().expect("no panic while locked");
         loop {
             stop.check()?;
-            while state.running == 0 && self.rounds.get(state.round).is_some_and(|pieces| state.next >= *pieces) {
+            while state.running == 0
+                && self.rounds.get(state.round).is_some_and(|pieces| state.next >= *pieces)
+            {
                 (state.round, state.next) = (state.round + 1, 0);
             }
             let round = self.rounds.get(state.round).copied();

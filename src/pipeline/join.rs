@@ -1,7 +1,9 @@
 //! Entries become one object, cut into equal parts.
 //!
-//! One thread. Invariants: entries of *before* come first and in order, then *data*, in any order but the chunks of one
-//! member as they were read, so that a file's chunks concatenate to the file; then *after* in order; the manifest is the last entry; hash and offsets are of the bytes as they are sent. Knows no store.
+//! One thread. Invariants: entries of *before* come first and in order, then *data*, in any order
+//! but the chunks of one member as they were read, so that a file's chunks concatenate to the file;
+//! then *after* in order; the manifest is the last entry; hash and offsets are of the bytes as they
+//! are sent. Knows no store.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -81,8 +83,8 @@ pub struct Join<'a> {
     stop: &'a Stop,
     /// Entries that came before their turn.
     early: BTreeMap<(Phase, u64), Box<Entry>>,
-    /// Data that waits for the end of *before*, or for an earlier chunk of its member (which is being pressed: it had
-    /// its permit first, so nothing waits for room that it takes itself).
+    /// Data that waits for the end of *before*, or for an earlier chunk of its member (which is
+    /// being pressed: it had its permit first, so nothing waits for room that it takes itself).
     held: BTreeMap<(usize, u32), Box<Entry>>,
     /// The next chunk of each member.
     next: BTreeMap<usize, u32>,
@@ -99,7 +101,8 @@ pub struct Joined {
 }
 
 impl<'a> Join<'a> {
-    /// Begins an object whose parts go to `send`; the buffers of entries that are written go to `spare`.
+    /// Begins an object whose parts go to `send`; the buffers of entries that are written go to
+    /// `spare`.
     pub fn new(
         first_part: u64,
         pool: &'a Pool,
@@ -163,7 +166,9 @@ impl<'a> Join<'a> {
     fn release(&mut self) -> Result<(), Error> {
         let members: BTreeSet<usize> = self.held.keys().map(|(member, _)| *member).collect();
         for member in members {
-            while let Some(entry) = self.held.remove(&(member, *self.next.entry(member).or_default())) {
+            while let Some(entry) =
+                self.held.remove(&(member, *self.next.entry(member).or_default()))
+            {
                 self.next.insert(member, entry.number + 1);
                 self.append(*entry)?;
             }
@@ -200,7 +205,8 @@ impl<'a> Join<'a> {
         self.write(&manifest.bytes)?;
         let directory = std::mem::take(&mut self.directory).finish();
         self.write(&directory)?;
-        let tail = hex(&Sha256::new().chain_update(&manifest.bytes).chain_update(&directory).finalize());
+        let tail =
+            hex(&Sha256::new().chain_update(&manifest.bytes).chain_update(&directory).finalize());
         if let Some(part) = self.current.take() {
             (self.send)(part)?;
         }
@@ -244,7 +250,8 @@ mod tests {
 
     fn entry(phase: Phase, order: u64) -> Message {
         let name = format!("{phase:?}{order}");
-        let pressed = press(&name, name.as_bytes(), Method::Store, None, Vec::new()).expect("pressed");
+        let pressed =
+            press(&name, name.as_bytes(), Method::Store, None, Vec::new()).expect("pressed");
         Message::Entry(Box::new(Entry {
             member: 0,
             number: order as u32,

@@ -56,7 +56,8 @@ impl Meter {
         self.moves.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Says that from now on a server works and nothing is counted: standing still is no stall then.
+    /// Says that from now on a server works and nothing is counted: standing still is no stall
+    /// then.
     pub fn wait(&self) {
         self.waiting.store(true, Ordering::Relaxed);
     }

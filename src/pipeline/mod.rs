@@ -1,7 +1,8 @@
 //! Bytes in motion; memory is a number one can compute; knows no job.
 //!
-//! Order: *before* entries first and in order, *data* in any order, *after* last and in order, then the manifest.
-//! Memory: `(chunk + entry) × (D + P + 2·depth) + part × (S + depth + 1)`, plus D times the largest row.
+//! Order: *before* entries first and in order, *data* in any order, *after* last and in order, then
+//! the manifest. Memory: `(chunk + entry) × (D + P + 2·depth) + part × (S + depth + 1)`, plus D
+//! times the largest row.
 
 mod backup;
 mod export;

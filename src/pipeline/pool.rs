@@ -1,7 +1,8 @@
 //! Permits: memory is a number one can compute.
 //!
-//! A permit is the right to hold one buffer. The pool hands out exactly as many as it was made with; who wants another
-//! waits, and the wait ends with the pipeline. Knows nothing of what the buffers hold.
+//! A permit is the right to hold one buffer. The pool hands out exactly as many as it was made
+//! with; who wants another waits, and the wait ends with the pipeline. Knows nothing of what the
+//! buffers hold.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -66,8 +67,8 @@ impl Drop for Permit {
     }
 }
 
-/// Buffers to use again: memory that is asked of the system anew costs a fault for every page. There are never more than
-/// lived at once.
+/// Buffers to use again: memory that is asked of the system anew costs a fault for every page.
+/// There are never more than lived at once.
 #[derive(Clone)]
 pub struct Spare {
     give: Sender<Vec<u8>>,
@@ -76,7 +77,8 @@ pub struct Spare {
 }
 
 impl Spare {
-    /// Keeps up to `count` buffers of no more than `largest` bytes: a huge row may have blown one up.
+    /// Keeps up to `count` buffers of no more than `largest` bytes: a huge row may have blown one
+    /// up.
     pub fn new(count: usize, largest: usize) -> Spare {
         let (give, take) = bounded(count);
         Spare { give, take, largest }

@@ -1,7 +1,8 @@
-//! The pieces that are still to be read, and how many are being read: what is cut off a piece comes back here.
+//! The pieces that are still to be read, and how many are being read: what is cut off a piece comes
+//! back here.
 //!
-//! Knows no source. A worker without a piece waits as long as another may still hand one back, and leaves only when
-//! nothing is being read.
+//! Knows no source. A worker without a piece waits as long as another may still hand one back, and
+//! leaves only when nothing is being read.
 
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex};

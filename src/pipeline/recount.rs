@@ -1,7 +1,7 @@
 //! Rows and digests of what was restored, against the manifest.
 //!
-//! Knows a target, not which server it is. What is counted is what the target has now; a table counts as restored only
-//! if all its parts together are what the manifest says.
+//! Knows a target, not which server it is. What is counted is what the target has now; a table
+//! counts as restored only if all its parts together are what the manifest says.
 
 use std::sync::Mutex;
 

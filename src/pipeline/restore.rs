@@ -1,8 +1,9 @@
-//! `fetch → open → load`: *before* in order, *data* on all connections, what waited for the rows, then *after* in order
-//! and what waited for that.
+//! `fetch → open → load`: *before* in order, *data* on all connections, what waited for the rows,
+//! then *after* in order and what waited for that.
 //!
-//! Knows a target, not which server it is. Nothing counts as restored before the target recounted it. A view or routine
-//! that the target refuses does not keep the rest away: it is listed at the end, and the restore is incomplete.
+//! Knows a target, not which server it is. Nothing counts as restored before the target recounted
+//! it. A view or routine that the target refuses does not keep the rest away: it is listed at the
+//! end, and the restore is incomplete.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
@@ -36,8 +37,11 @@ pub fn restore(restore: &Restore<'_>, stop: &Stop) -> Result<Vec<Damage>, Error>
     let manifest = restore.fetch.manifest;
     let kept = if restore.loading.resume { kept(restore, stop)? } else { BTreeSet::new() };
     let is_kept = |member: &Member| kept.iter().any(|i| manifest.members[*i] == *member);
-    let chosen: Vec<&EntryLine> =
-        manifest.entries.iter().filter(|e| restore.chosen[e.member] && !kept.contains(&e.member)).collect();
+    let chosen: Vec<&EntryLine> = manifest
+        .entries
+        .iter()
+        .filter(|e| restore.chosen[e.member] && !kept.contains(&e.member))
+        .collect();
     restore.fetch.meter.expect(chosen.iter().map(|e| e.raw).sum());
     if restore.loading.resume {
         let mut rest = Loading { overwrite: true, ..restore.loading.clone() };
@@ -51,7 +55,13 @@ pub fn restore(restore: &Restore<'_>, stop: &Stop) -> Result<Vec<Damage>, Error>
     for phase in [Phase::Before, Phase::Data, Phase::After] {
         let own: Vec<&EntryLine> =
             chosen.iter().copied().filter(|e| manifest.members[e.member].phase == phase).collect();
-        load_phase(restore, &own, if phase == Phase::Data { restore.target.workers() } else { 1 }, &left, stop)?;
+        load_phase(
+            restore,
+            &own,
+            if phase == Phase::Data { restore.target.workers() } else { 1 },
+            &left,
+            stop,
+        )?;
         if phase == Phase::Before {
             continue;
         }
@@ -97,7 +107,8 @@ pub fn preflight(restore: &Restore<'_>, stop: &Stop) -> Result<Vec<Objection>, E
         return Ok(objections);
     }
     let defines = |e: &&EntryLine| {
-        restore.chosen[e.member] && !matches!(manifest.members[e.member].kind, Kind::Rows | Kind::File | Kind::Settings)
+        restore.chosen[e.member]
+            && !matches!(manifest.members[e.member].kind, Kind::Rows | Kind::File | Kind::Settings)
     };
     let definitions: Vec<&EntryLine> = manifest.entries.iter().filter(defines).collect();
     for group in restore.fetch.groups(&definitions) {
@@ -110,14 +121,20 @@ pub fn preflight(restore: &Restore<'_>, stop: &Stop) -> Result<Vec<Objection>, E
     Ok(objections)
 }
 
-/// The members, by index, of tables that an interrupted restore had finished: each is recounted now.
+/// The members, by index, of tables that an interrupted restore had finished: each is recounted
+/// now.
 fn kept(restore: &Restore<'_>, stop: &Stop) -> Result<BTreeSet<usize>, Error> {
     let manifest = restore.fetch.manifest;
     let proofs: BTreeMap<usize, Proof> = manifest.proofs().into_iter().collect();
-    let is_table = |e: &&EntryLine| restore.chosen[e.member] && manifest.members[e.member].kind == Kind::Table;
+    let is_table =
+        |e: &&EntryLine| restore.chosen[e.member] && manifest.members[e.member].kind == Kind::Table;
     let definitions: Vec<&EntryLine> = manifest.entries.iter().filter(is_table).collect();
-    let groups: Vec<Vec<&EntryLine>> =
-        restore.fetch.groups(&definitions).iter().flat_map(|g| g.chunks(1).map(<[_]>::to_vec)).collect();
+    let groups: Vec<Vec<&EntryLine>> = restore
+        .fetch
+        .groups(&definitions)
+        .iter()
+        .flat_map(|g| g.chunks(1).map(<[_]>::to_vec))
+        .collect();
     let kept = Mutex::new(BTreeSet::new());
     let failure = FirstFailure::new(stop);
     let next = AtomicUsize::new(0);
@@ -131,13 +148,16 @@ fn kept(restore: &Restore<'_>, stop: &Stop) -> Result<BTreeSet<usize>, Error> {
                             let member = &manifest.members[entry.member];
                             let is_rows = |m: &Member| {
                                 m.kind == Kind::Rows
-                                    && (&m.unit, &m.schema, &m.name) == (&member.unit, &member.schema, &member.name)
+                                    && (&m.unit, &m.schema, &m.name)
+                                        == (&member.unit, &member.schema, &member.name)
                             };
                             let rows = proofs.iter().find(|(i, _)| is_rows(&manifest.members[**i]));
                             let Some((rows, expected)) = rows else { return Ok(()) };
                             let load = Load { member, offset: 0, bytes: &bytes };
                             if restore.target.keeps(worker, load, *expected, &failure.stop)? {
-                                kept.lock().expect("no panic while locked").extend([entry.member, *rows]);
+                                kept.lock()
+                                    .expect("no panic while locked")
+                                    .extend([entry.member, *rows]);
                             }
                             Ok(())
                         })?;
@@ -151,9 +171,11 @@ fn kept(restore: &Restore<'_>, stop: &Stop) -> Result<BTreeSet<usize>, Error> {
     Ok(kept.into_inner().expect("no panic while locked"))
 }
 
-/// The tables that are recounted, and what they should have; those that were kept were counted when the restore began.
+/// The tables that are recounted, and what they should have; those that were kept were counted when
+/// the restore began.
 fn counted(restore: &Restore<'_>, kept: &BTreeSet<usize>) -> Vec<(usize, Proof)> {
-    // A restored file brings its tables along, so they are recounted whether or not their SQL was loaded.
+    // A restored file brings its tables along, so they are recounted whether or not their SQL was
+    // loaded.
     let whole_file = restore.loading.members.iter().any(|m| m.kind == Kind::File);
     let proofs = restore.fetch.manifest.proofs().into_iter();
     proofs.filter(|(i, _)| (whole_file || restore.chosen[*i]) && !kept.contains(i)).collect()
@@ -185,7 +207,8 @@ fn load_phase(
                 failure.run(|| {
                     while let Some(number) = stretches.take(worker) {
                         failure.stop.check()?;
-                        let mut hand_on = |entry, bytes| ready.send((entry, bytes)).map_err(|_| Error::Stopped);
+                        let mut hand_on =
+                            |entry, bytes| ready.send((entry, bytes)).map_err(|_| Error::Stopped);
                         restore.fetch.group(&groups[number], &failure.stop, &mut hand_on)?;
                     }
                     Ok(())
@@ -198,10 +221,17 @@ fn load_phase(
                         failure.stop.check()?;
                         let member = &restore.fetch.manifest.members[entry.member];
                         let offset = offsets.get(&entry.offset).copied().unwrap_or(0);
-                        match restore.target.load(worker, Load { member, offset, bytes: &bytes }, &failure.stop) {
+                        match restore.target.load(
+                            worker,
+                            Load { member, offset, bytes: &bytes },
+                            &failure.stop,
+                        ) {
                             Err(error)
                                 if member.phase == Phase::After
-                                    && matches!(error.kind, ErrorKind::Failed | ErrorKind::Denied) =>
+                                    && matches!(
+                                        error.kind,
+                                        ErrorKind::Failed | ErrorKind::Denied
+                                    ) =>
                             {
                                 let line = Damage::Left { what: what(member), why: error.found };
                                 left.lock().expect("no panic while locked").push(line);

@@ -1,7 +1,7 @@
 //! Parts go to every store at once, on the lanes of each.
 //!
-//! One copy that fails does not fail the others: its parts are dropped from then on and its upload is aborted. The
-//! pipeline ends early only when no copy is left. Knows no store but the contract.
+//! One copy that fails does not fail the others: its parts are dropped from then on and its upload
+//! is aborted. The pipeline ends early only when no copy is left. Knows no store but the contract.
 
 use std::sync::{Arc, Mutex};
 
@@ -45,12 +45,18 @@ impl Copies {
         for copy in copies {
             let (outlet, parts) = bounded(DEPTH);
             outlets.push(outlet);
-            sending.push(Sending { upload: copy.upload, lanes: copy.lanes.max(1), failed: Mutex::default(), parts });
+            sending.push(Sending {
+                upload: copy.upload,
+                lanes: copy.lanes.max(1),
+                failed: Mutex::default(),
+                parts,
+            });
         }
         (Copies { copies: sending }, Outlets(outlets))
     }
 
-    /// Starts every lane in `scope`; they end when the outlets are dropped, or with a failure of the pipeline.
+    /// Starts every lane in `scope`; they end when the outlets are dropped, or with a failure of
+    /// the pipeline.
     pub fn start<'scope, 'env>(
         &'env self,
         scope: &'scope std::thread::Scope<'scope, 'env>,
@@ -81,7 +87,9 @@ impl Copies {
             None => Ok(copy.upload),
             Some(error) => Err(match copy.upload.abort() {
                 Ok(()) => error,
-                Err(left) => store::Error { found: format!("{}; and then {left}", error.found), ..error },
+                Err(left) => {
+                    store::Error { found: format!("{}; and then {left}", error.found), ..error }
+                }
             }),
         };
         self.copies.into_iter().map(end).collect()

@@ -1,4 +1,5 @@
-//! The sizes of a pipeline: how many buffers, how large, how parts are cut. Pure, so that `vex plan` prints what runs.
+//! The sizes of a pipeline: how many buffers, how large, how parts are cut. Pure, so that `vex
+//! plan` prints what runs.
 
 use crate::base::Size;
 
@@ -42,19 +43,24 @@ impl Shape {
         self.lanes + DEPTH + 1
     }
 
-    /// The bound: `(chunk + entry) × (D + P + 2·depth) + part × (S + depth + 1)`; the largest row comes on top, D times.
+    /// The bound: `(chunk + entry) × (D + P + 2·depth) + part × (S + depth + 1)`; the largest row
+    /// comes on top, D times.
     pub fn bound(&self) -> Size {
-        Size(2 * self.chunk as u64 * self.chunk_permits() as u64 + self.part * self.part_permits() as u64)
+        Size(
+            2 * self.chunk as u64 * self.chunk_permits() as u64
+                + self.part * self.part_permits() as u64,
+        )
     }
 }
 
-/// The first part size for an estimate of uncompressed bytes: half of it in 5 000 parts, in whole MiB.
+/// The first part size for an estimate of uncompressed bytes: half of it in 5 000 parts, in whole
+/// MiB.
 fn first_part(estimate: u64) -> u64 {
     (estimate / 2 / CALM_PARTS).div_ceil(1 << 20).saturating_mul(1 << 20).max(PART)
 }
 
-/// The size of part `number` (from 1): equal, and doubled after every 1 000 parts beyond 5 000, so that no estimate is
-/// too low for the 10 000 parts of S3.
+/// The size of part `number` (from 1): equal, and doubled after every 1 000 parts beyond 5 000, so
+/// that no estimate is too low for the 10 000 parts of S3.
 pub fn part_size(first: u64, number: u32) -> u64 {
     let doublings = u64::from(number).saturating_sub(CALM_PARTS).div_ceil(1000);
     first << doublings.min(10)
@@ -74,7 +80,8 @@ mod tests {
             (2 * PART, 2 * PART, 4 * PART)
         );
         for estimate in [0, 1 << 30, 1 << 40, 50 << 40] {
-            let whole: u128 = (1..=10_000).map(|n| u128::from(part_size(first_part(estimate), n))).sum();
+            let whole: u128 =
+                (1..=10_000).map(|n| u128::from(part_size(first_part(estimate), n))).sum();
             assert!(whole > 2 * u128::from(estimate), "{estimate}");
         }
     }

@@ -1,6 +1,7 @@
 //! First failure wins: one slot, and the stop that makes all other stages fall silent.
 //!
-//! A panic in a stage is a failure like any other; it never takes the process with it nor leaves an upload open.
+//! A panic in a stage is a failure like any other; it never takes the process with it nor leaves an
+//! upload open.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::OnceLock;
@@ -96,8 +97,9 @@ impl FirstFailure {
         }
     }
 
-    /// Notes a failure and stops the pipeline. *Stopped* is an echo of a failure elsewhere and never takes the slot
-    /// from one that is on its way, since the failing stage sets the slot before it stops the others.
+    /// Notes a failure and stops the pipeline. *Stopped* is an echo of a failure elsewhere and
+    /// never takes the slot from one that is on its way, since the failing stage sets the slot
+    /// before it stops the others.
     pub fn fail(&self, error: Error) {
         // A slot that is taken holds the failure that came first.
         drop(self.slot.set(error));

@@ -1,7 +1,7 @@
 //! Who restores which part of a container: each worker begins with a stretch of its own.
 //!
-//! Neighbours in a container are rows of the same table, and connections that fill one table wait for each other's
-//! pages. Knows numbers only. Invariant: every number is taken once.
+//! Neighbours in a container are rows of the same table, and connections that fill one table wait
+//! for each other's pages. Knows numbers only. Invariant: every number is taken once.
 
 use std::ops::Range;
 use std::sync::Mutex;

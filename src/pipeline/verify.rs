@@ -1,24 +1,33 @@
 //! `fetch → open → digest`: reads an artifact back and recounts its rows; loads nothing.
 //!
-//! All damage is collected, so that one bad entry does not hide another; only a store that can't be read, or a stop,
-//! ends it early.
+//! All damage is collected, so that one bad entry does not hide another; only a store that can't be
+//! read, or a stop, ends it early.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use crate::artifact::{Damage, Dialect, EntryLine, Kind, Proof, RowDigest, SqlError, copy_proof, read_rows};
+use crate::artifact::{
+    Damage, Dialect, EntryLine, Kind, Proof, RowDigest, SqlError, copy_proof, read_rows,
+};
 use crate::base::Stop;
 use crate::pipeline::fetch::Fetch;
 use crate::pipeline::stage::{Error, FirstFailure};
 use crate::store::contract::ErrorKind;
 
 /// Verifies all of an artifact with so many threads; returns what is damaged.
-pub fn verify(fetch: &Fetch<'_>, dialect: Dialect, threads: usize, stop: &Stop) -> Result<Vec<Damage>, Error> {
+pub fn verify(
+    fetch: &Fetch<'_>,
+    dialect: Dialect,
+    threads: usize,
+    stop: &Stop,
+) -> Result<Vec<Damage>, Error> {
     let all = vec![true; fetch.manifest.members.len()];
     let mut damage = read_back(fetch, &all, dialect, threads, stop)?;
     match fetch.tail(stop) {
         Ok(found) => damage.extend(found),
-        Err(Error::Store(error)) if error.kind == ErrorKind::Damaged => damage.push(Damage::Object(error.to_string())),
+        Err(Error::Store(error)) if error.kind == ErrorKind::Damaged => {
+            damage.push(Damage::Object(error.to_string()))
+        }
         Err(other) => return Err(other),
     }
     Ok(damage)
@@ -33,7 +42,8 @@ pub fn read_back(
     stop: &Stop,
 ) -> Result<Vec<Damage>, Error> {
     let failure = FirstFailure::new(stop);
-    let entries: Vec<&EntryLine> = fetch.manifest.entries.iter().filter(|e| chosen[e.member]).collect();
+    let entries: Vec<&EntryLine> =
+        fetch.manifest.entries.iter().filter(|e| chosen[e.member]).collect();
     let groups = fetch.groups(&entries);
     fetch.meter.expect(entries.iter().map(|e| e.raw).sum());
     let (next, damage) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
@@ -82,13 +92,21 @@ fn verify_group(
     }
 }
 
-fn check_rows(fetch: &Fetch<'_>, entry: &EntryLine, raw: &[u8], dialect: Dialect) -> Result<(), Damage> {
+fn check_rows(
+    fetch: &Fetch<'_>,
+    entry: &EntryLine,
+    raw: &[u8],
+    dialect: Dialect,
+) -> Result<(), Damage> {
     let member = &fetch.manifest.members[entry.member];
     if member.kind != Kind::Rows {
         return Ok(());
     }
-    let expected = entry.rows.ok_or_else(|| Damage::entry(&entry.name, "the manifest does not count its rows"))?;
-    let found = rayon::scope(|_| digest(dialect, raw)).map_err(|e| Damage::entry(&entry.name, e.to_string()))?;
+    let expected = entry
+        .rows
+        .ok_or_else(|| Damage::entry(&entry.name, "the manifest does not count its rows"))?;
+    let found = rayon::scope(|_| digest(dialect, raw))
+        .map_err(|e| Damage::entry(&entry.name, e.to_string()))?;
     if found == expected {
         return Ok(());
     }

@@ -1,16 +1,20 @@
 //! From the job file to plans, or every complaint about what it means.
 //!
-//! Does not know KDL, servers or stores. Edges are derived: a verify needs its copy, retention needs its proof, steps
-//! on one scratch source wait for each other, a vacuum comes before its backup, and `after` orders the rest.
+//! Does not know KDL, servers or stores. Edges are derived: a verify needs its copy, retention
+//! needs its proof, steps on one scratch source wait for each other, a vacuum comes before its
+//! backup, and `after` orders the rest.
 
 use std::time::Duration;
 
 use crate::base::{Complaint, Spanned};
 use crate::job::{Dump, Engine, Job, JobFile, Source, SourceSpec, StepDecl, Store};
-use crate::plan::chain::{FILES, chain_name, chain_of, collisions, naming, resolve_archive, same_place, verb};
+use crate::plan::chain::{
+    FILES, chain_name, chain_of, collisions, naming, resolve_archive, same_place, verb,
+};
 use crate::plan::draft::Draft;
 use crate::plan::graph::{
-    Backup, CopyPlan, Edge, Exec, Needs, Plan, Retire, SourceRef, StepKind, StoreRef, Vacuum, Verify, Which,
+    Backup, CopyPlan, Edge, Exec, Needs, Plan, Retire, SourceRef, StepKind, StoreRef, Vacuum,
+    Verify, Which,
 };
 use crate::plan::problem;
 
@@ -20,7 +24,8 @@ const CHUNK: u64 = 4 << 20;
 /// Builds the plan of every enabled job; `unusable` names are declared but can't be used.
 pub fn build(file: &JobFile, unusable: &[String], complaints: &mut Vec<Complaint>) -> Vec<Plan> {
     let builder = Builder { file, unusable };
-    let plans: Vec<Plan> = file.jobs.iter().filter(|j| j.enabled).map(|job| builder.job(job, complaints)).collect();
+    let plans: Vec<Plan> =
+        file.jobs.iter().filter(|j| j.enabled).map(|job| builder.job(job, complaints)).collect();
     collisions(file, &plans, complaints);
     plans
 }
@@ -58,7 +63,15 @@ impl Builder<'_> {
                         stall: exec.stall.unwrap_or(Duration::from_secs(3600)),
                     });
                     let names = vec![exec.name.value.clone(), format!("exec/{}", exec.name.value)];
-                    draft.push(address, kind, step.optional, &exec.name.span, names, Vec::new(), complaints);
+                    draft.push(
+                        address,
+                        kind,
+                        step.optional,
+                        &exec.name.span,
+                        names,
+                        Vec::new(),
+                        complaints,
+                    );
                 }
             }
             if !step.enabled {
@@ -80,7 +93,10 @@ impl Builder<'_> {
         draft.hold_apart();
         if let Some(cycle) = draft.plan.cycle() {
             let named = cycle.iter().map(|i| {
-                let name = draft.names[*i].first().cloned().unwrap_or_else(|| draft.plan.steps[*i].address.clone());
+                let name = draft.names[*i]
+                    .first()
+                    .cloned()
+                    .unwrap_or_else(|| draft.plan.steps[*i].address.clone());
                 (name, Some(draft.spans[*i].clone()))
             });
             complaints.push(problem::cycle(&named.collect::<Vec<_>>()));
@@ -88,12 +104,17 @@ impl Builder<'_> {
         draft.plan
     }
 
-    /// Whether it is told already why nobody knows a name: it can't be used, or its whole block was not taken.
+    /// Whether it is told already why nobody knows a name: it can't be used, or its whole block was
+    /// not taken.
     fn excused(&self, word: &Spanned<String>, none: bool, complaints: &[Complaint]) -> bool {
         self.unusable.contains(&word.value) || (none && problem::has_gaps(complaints))
     }
 
-    fn source<'s>(&'s self, word: &Spanned<String>, complaints: &mut Vec<Complaint>) -> Option<&'s Source> {
+    fn source<'s>(
+        &'s self,
+        word: &Spanned<String>,
+        complaints: &mut Vec<Complaint>,
+    ) -> Option<&'s Source> {
         let found = self.file.sources.iter().find(|s| s.name.value == word.value);
         if found.is_none() && !self.excused(word, self.file.sources.is_empty(), complaints) {
             complaints.push(problem::undefined(
@@ -105,10 +126,18 @@ impl Builder<'_> {
         found
     }
 
-    fn store<'s>(&'s self, word: &Spanned<String>, complaints: &mut Vec<Complaint>) -> Option<&'s Store> {
+    fn store<'s>(
+        &'s self,
+        word: &Spanned<String>,
+        complaints: &mut Vec<Complaint>,
+    ) -> Option<&'s Store> {
         let found = self.file.stores.iter().find(|s| s.name.value == word.value);
         if found.is_none() && !self.excused(word, self.file.stores.is_empty(), complaints) {
-            complaints.push(problem::undefined("store", word, self.file.stores.iter().map(|s| s.name.value.as_str())));
+            complaints.push(problem::undefined(
+                "store",
+                word,
+                self.file.stores.iter().map(|s| s.name.value.as_str()),
+            ));
         }
         found
     }
@@ -142,7 +171,8 @@ impl Builder<'_> {
         for verify in &dump.verifies {
             for word in &verify.names {
                 // What is sent to was looked up above; where nothing is sent, that is told.
-                let declared = dump.sends.iter().flat_map(|s| &s.stores).any(|s| s.value == word.value);
+                let declared =
+                    dump.sends.iter().flat_map(|s| &s.stores).any(|s| s.value == word.value);
                 if !declared && self.store(word, complaints).is_some() && !dump.sends.is_empty() {
                     complaints.push(problem::verify_unsent(word));
                 }
@@ -156,7 +186,8 @@ impl Builder<'_> {
                 continue;
             }
             if stores.is_empty() && !dump.sends.is_empty() {
-                // All its stores are off, and so is the chain: a run must not be green that writes nothing.
+                // All its stores are off, and so is the chain: a run must not be green that writes
+                // nothing.
                 draft.plan.off.push(format!("{}/{}/{}", job.name.value, verb(dump), word.value));
                 continue;
             }
@@ -205,13 +236,18 @@ impl Builder<'_> {
         let own = format!("{}/{}", verb(dump), source.name.value);
         let address = format!("{job_name}/{own}");
         let (names, holds) = (vec![own, verb(dump).into()], vec![source.name.value.clone()]);
-        let Some(backup) = draft.push(address, kind, step.optional, &word.span, names, holds, complaints) else {
+        let Some(backup) =
+            draft.push(address, kind, step.optional, &word.span, names, holds, complaints)
+        else {
             return;
         };
         let mut verified: Vec<(String, usize)> = Vec::new();
         for verify in &dump.verifies {
-            for store in verify.names.iter().filter_map(|w| copies.iter().find(|c| c.store.name == w.value)) {
-                let into = self.into(verify, dump.engine.value == Engine::Basebackup, source, complaints);
+            for store in
+                verify.names.iter().filter_map(|w| copies.iter().find(|c| c.store.name == w.value))
+            {
+                let into =
+                    self.into(verify, dump.engine.value == Engine::Basebackup, source, complaints);
                 let mut holds = Vec::new();
                 holds.extend(into.as_ref().map(|i| i.name.clone()));
                 let kind = StepKind::Verify(Box::new(Verify {
@@ -225,10 +261,14 @@ impl Builder<'_> {
                     threads,
                 }));
                 let address = format!("{job_name}/verify/{name}/{}", store.store.name);
-                let names =
-                    vec![format!("verify/{name}/{}", store.store.name), format!("verify/{name}"), "verify".into()];
+                let names = vec![
+                    format!("verify/{name}/{}", store.store.name),
+                    format!("verify/{name}"),
+                    "verify".into(),
+                ];
                 let optional = verify.optional || step.optional || store.optional;
-                let added = draft.push(address, kind, optional, &verify.span, names, holds, complaints);
+                let added =
+                    draft.push(address, kind, optional, &verify.span, names, holds, complaints);
                 if let Some(index) = added {
                     draft.plan.edges.push(Edge {
                         from: backup,
@@ -251,10 +291,16 @@ impl Builder<'_> {
             }));
             let address = format!("{job_name}/keep/{name}/{}", copy.store.name);
             let names = vec![format!("keep/{name}/{}", copy.store.name)];
-            if let Some(index) = draft.push(address, kind, copy.optional, &word.span, names, Vec::new(), complaints) {
+            if let Some(index) =
+                draft.push(address, kind, copy.optional, &word.span, names, Vec::new(), complaints)
+            {
                 let edge = match proof {
                     Some(verify) => Edge { from: verify, to: index, needs: Needs::Success },
-                    None => Edge { from: backup, to: index, needs: Needs::Copy(copy.store.name.clone()) },
+                    None => Edge {
+                        from: backup,
+                        to: index,
+                        needs: Needs::Copy(copy.store.name.clone()),
+                    },
                 };
                 draft.plan.edges.push(edge);
             }
@@ -279,7 +325,8 @@ impl Builder<'_> {
             let mut holds = Vec::new();
             holds.extend(into.as_ref().map(|i| i.name.clone()));
             let maker = self.maker(job, name, &store.name.value);
-            let spec = maker.map_or_else(|| source.spec.clone(), |(_, dump)| chain_of(dump, source).1);
+            let spec =
+                maker.map_or_else(|| source.spec.clone(), |(_, dump)| chain_of(dump, source).1);
             let kind = StepKind::Verify(Box::new(Verify {
                 unpack: verify.unpack,
                 source: SourceRef { name: name.clone(), spec },
@@ -293,7 +340,11 @@ impl Builder<'_> {
                 threads: job.threads,
             }));
             let address = format!("{}/verify/{name}/{}", job.name.value, store.name.value);
-            let names = vec![format!("verify/{name}/{}", store.name.value), format!("verify/{name}"), "verify".into()];
+            let names = vec![
+                format!("verify/{name}/{}", store.name.value),
+                format!("verify/{name}"),
+                "verify".into(),
+            ];
             draft.push(address, kind, step.optional, &word.span, names, holds, complaints);
         }
     }
@@ -324,11 +375,20 @@ impl Builder<'_> {
             let reference = SourceRef { name: name.clone(), spec: source.spec.clone() };
             let kind = StepKind::Vacuum(Box::new(Vacuum { source: reference, rule: vacuum.rule }));
             let names = vec![format!("vacuum/{name}"), "vacuum".into()];
-            draft.push(address, kind, step.optional, &word.span, names, vec![name.clone()], complaints);
+            draft.push(
+                address,
+                kind,
+                step.optional,
+                &word.span,
+                names,
+                vec![name.clone()],
+                complaints,
+            );
         }
     }
 
-    /// The job and dump that send `source` to `store`: this job if it does, else the first of the file.
+    /// The job and dump that send `source` to `store`: this job if it does, else the first of the
+    /// file.
     fn maker<'s>(&'s self, own: &'s Job, source: &str, store: &str) -> Option<(&'s Job, &'s Dump)> {
         let others = self.file.jobs.iter().filter(|j| j.name.value != own.name.value);
         std::iter::once(own).chain(others).find_map(|job| {
@@ -345,7 +405,8 @@ impl Builder<'_> {
         })
     }
 
-    /// The source whose files a word means: `erp-physical` those of `erp`, unless a source is called so itself.
+    /// The source whose files a word means: `erp-physical` those of `erp`, unless a source is
+    /// called so itself.
     fn cluster<'s>(&'s self, word: &Spanned<String>) -> Option<&'s Source> {
         let is = |name: &str| self.file.sources.iter().find(|s| s.name.value == name);
         let base = word.value.strip_suffix(FILES).filter(|_| is(&word.value).is_none())?;
@@ -374,13 +435,20 @@ impl Builder<'_> {
         }
     }
 
-    fn scratch(&self, into: &Spanned<String>, source: &Source, complaints: &mut Vec<Complaint>) -> Option<SourceRef> {
+    fn scratch(
+        &self,
+        into: &Spanned<String>,
+        source: &Source,
+        complaints: &mut Vec<Complaint>,
+    ) -> Option<SourceRef> {
         let target = self.source(into, complaints)?;
         if !target.scratch {
             complaints.push(problem::not_scratch(into));
         } else if target.spec.kind() != source.spec.kind() {
             complaints.push(problem::other_kind(into, target.spec.kind(), source.spec.kind()));
-        } else if let Some(real) = self.file.sources.iter().find(|s| !s.scratch && same_place(&s.spec, &target.spec)) {
+        } else if let Some(real) =
+            self.file.sources.iter().find(|s| !s.scratch && same_place(&s.spec, &target.spec))
+        {
             complaints.push(problem::scratch_is_real(into, &real.name));
         }
         Some(SourceRef { name: target.name.value.clone(), spec: target.spec.clone() })

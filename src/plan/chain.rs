@@ -1,11 +1,14 @@
-//! A chain of a job: what it reads, what its artifacts are of, how they are made, and where they rest.
+//! A chain of a job: what it reads, what its artifacts are of, how they are made, and where they
+//! rest.
 //!
-//! Invariant: the files of a server and its dumps are two chains with two names, so that no listing, retention or
-//! verification ever takes one for the other.
+//! Invariant: the files of a server and its dumps are two chains with two names, so that no
+//! listing, retention or verification ever takes one for the other.
 
 use crate::artifact::{Method, Naming, TEMPLATE};
 use crate::base::Complaint;
-use crate::job::{ArchiveSpec, ClusterSpec, Compression, Dump, Engine, JobFile, Source, SourceSpec, Store};
+use crate::job::{
+    ArchiveSpec, ClusterSpec, Compression, Dump, Engine, JobFile, Source, SourceSpec, Store,
+};
 use crate::plan::graph::{Archive, CopyPlan, Plan, StepKind};
 use crate::plan::problem;
 
@@ -25,7 +28,13 @@ pub fn same_place(a: &SourceSpec, b: &SourceSpec) -> bool {
             (Some(_), Some(_)) => a.socket == b.socket && a.port == b.port,
             (None, Some(_)) | (Some(_), None) => false,
         },
-        (SourceSpec::Mysql(_) | SourceSpec::Postgres(_) | SourceSpec::Cluster(_) | SourceSpec::Sqlite(_), _) => false,
+        (
+            SourceSpec::Mysql(_)
+            | SourceSpec::Postgres(_)
+            | SourceSpec::Cluster(_)
+            | SourceSpec::Sqlite(_),
+            _,
+        ) => false,
     }
 }
 
@@ -34,17 +43,23 @@ pub fn verb(dump: &Dump) -> &'static str {
     if dump.engine.value == Engine::Basebackup { "physical" } else { "dump" }
 }
 
-/// What the artifacts of a chain are of: files are kept apart from dumps of the same source, everywhere.
+/// What the artifacts of a chain are of: files are kept apart from dumps of the same source,
+/// everywhere.
 pub fn chain_name(dump: &Dump, source: &str) -> String {
-    if dump.engine.value == Engine::Basebackup { format!("{source}{FILES}") } else { source.to_owned() }
+    if dump.engine.value == Engine::Basebackup {
+        format!("{source}{FILES}")
+    } else {
+        source.to_owned()
+    }
 }
 
 /// What a chain reads, and what its artifacts are of.
 pub fn chain_of(dump: &Dump, source: &Source) -> (String, SourceSpec) {
     let spec = match (&source.spec, dump.engine.value) {
-        (SourceSpec::Postgres(server), Engine::Basebackup) => {
-            SourceSpec::Cluster(ClusterSpec { server: server.clone(), physical: dump.physical.clone() })
-        }
+        (SourceSpec::Postgres(server), Engine::Basebackup) => SourceSpec::Cluster(ClusterSpec {
+            server: server.clone(),
+            physical: dump.physical.clone(),
+        }),
         (other, _) => other.clone(),
     };
     (chain_name(dump, &source.name.value), spec)
@@ -72,11 +87,16 @@ pub fn collisions(file: &JobFile, plans: &[Plan], complaints: &mut Vec<Complaint
     for plan in plans {
         for copy in plan.steps.iter().flat_map(|s| match &s.kind {
             StepKind::Backup(backup) => backup.copies.as_slice(),
-            StepKind::Vacuum(_) | StepKind::Verify(_) | StepKind::Retire(_) | StepKind::Exec(_) => &[],
+            StepKind::Vacuum(_) | StepKind::Verify(_) | StepKind::Retire(_) | StepKind::Exec(_) => {
+                &[]
+            }
         }) {
             let (place, folder) = (place(copy), copy.naming.folder().to_owned());
-            let span = |store: &str| file.stores.iter().find(|s| s.name.value == store).map(|s| s.name.span.clone());
-            let store_of = |address: &str| address.rsplit('/').next().unwrap_or_default().to_owned();
+            let span = |store: &str| {
+                file.stores.iter().find(|s| s.name.value == store).map(|s| s.name.span.clone())
+            };
+            let store_of =
+                |address: &str| address.rsplit('/').next().unwrap_or_default().to_owned();
             if let Some((.., first)) = seen.iter().find(|(p, f, _)| *p == place && *f == folder) {
                 if let (Some(a), Some(b)) = (span(&store_of(first)), span(&copy.store.name)) {
                     complaints.push(problem::collision(&folder, (first, &a), (&copy.address, &b)));
@@ -92,6 +112,8 @@ pub fn collisions(file: &JobFile, plans: &[Plan], complaints: &mut Vec<Complaint
 fn place(copy: &CopyPlan) -> String {
     match &copy.store.spec {
         crate::job::StoreSpec::Dir(dir) => format!("dir {}", dir.path.display()),
-        crate::job::StoreSpec::S3(s3) => format!("s3 {} {}", s3.endpoint.as_deref().unwrap_or("aws"), s3.bucket),
+        crate::job::StoreSpec::S3(s3) => {
+            format!("s3 {} {}", s3.endpoint.as_deref().unwrap_or("aws"), s3.bucket)
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! A plan while it is made: its steps, where each was written, and the order between them.
 //!
-//! Does not know the job file. `after` is order only; what is switched off is taken out again, with its edges.
+//! Does not know the job file. `after` is order only; what is switched off is taken out again, with
+//! its edges.
 
 use crate::base::{Complaint, Span, Spanned};
 use crate::plan::graph::{Edge, Needs, Plan, Step, StepKind};
@@ -57,7 +58,12 @@ impl Draft {
     }
 
     /// The steps `own` wait for those that `word` calls.
-    pub fn after(&mut self, own: &[usize], word: &Spanned<String>, complaints: &mut Vec<Complaint>) {
+    pub fn after(
+        &mut self,
+        own: &[usize],
+        word: &Spanned<String>,
+        complaints: &mut Vec<Complaint>,
+    ) {
         let calls = |names: &[String]| names.contains(&word.value);
         let earlier: Vec<usize> = (0..self.names.len())
             .filter(|i| calls(&self.names[*i]) || self.plan.steps[*i].address == word.value)
@@ -65,8 +71,9 @@ impl Draft {
         if earlier.is_empty() {
             let off = format!("{}/", self.plan.job);
             let is_off = |a: &String| {
-                a.strip_prefix(&off)
-                    .is_some_and(|rest| rest == word.value || rest.ends_with(&format!("/{}", word.value)))
+                a.strip_prefix(&off).is_some_and(|rest| {
+                    rest == word.value || rest.ends_with(&format!("/{}", word.value))
+                })
             };
             if self.plan.off.iter().any(is_off) {
                 return;

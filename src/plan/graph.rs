@@ -1,6 +1,7 @@
 //! The plan: steps with resolved specs, and the edges between them.
 //!
-//! Invariant: no name is left to look up, and no cycle is left; an index of a step is its place in `steps`.
+//! Invariant: no name is left to look up, and no cycle is left; an index of a step is its place in
+//! `steps`.
 
 use std::time::Duration;
 
@@ -215,7 +216,8 @@ impl Plan {
         state[at] = 1;
         path.push(at);
         // Against the arrows: a step is followed by what it waits for.
-        let found = self.edges.iter().filter(|e| e.to == at).find_map(|e| self.visit(e.from, state, path));
+        let found =
+            self.edges.iter().filter(|e| e.to == at).find_map(|e| self.visit(e.from, state, path));
         path.pop();
         state[at] = 2;
         found

@@ -17,7 +17,9 @@ pub fn lint(file: &JobFile, main: &std::path::Path, complaints: &mut Vec<Complai
     let gaps = problem::has_gaps(complaints);
     let sources = file.sources.iter().filter(|s| s.enabled).map(|s| ("source", &s.name));
     let stores = file.stores.iter().filter(|s| s.enabled).map(|s| ("store", &s.name));
-    for (what, name) in sources.chain(stores).filter(|(_, name)| own(name) && !used.contains(&name.value.as_str())) {
+    for (what, name) in
+        sources.chain(stores).filter(|(_, name)| own(name) && !used.contains(&name.value.as_str()))
+    {
         if !gaps && !problem::is_meant(complaints, &name.value) {
             complaints.push(problem::unused(what, name));
         }
@@ -31,13 +33,22 @@ pub fn lint(file: &JobFile, main: &std::path::Path, complaints: &mut Vec<Complai
     }
     for job in file.jobs.iter().filter(|j| j.enabled) {
         let dumps = job.steps.iter().any(|s| s.enabled && matches!(s.kind, StepDecl::Dump(_)));
-        let sent = job.steps.iter().any(|s| matches!(&s.kind, StepDecl::Dump(dump) if !dump.sends.is_empty()));
-        if dumps && sent && !verified(file, &job.name.value) && !problem::is_meant(complaints, "verify") {
+        let sent = job
+            .steps
+            .iter()
+            .any(|s| matches!(&s.kind, StepDecl::Dump(dump) if !dump.sends.is_empty()));
+        if dumps
+            && sent
+            && !verified(file, &job.name.value)
+            && !problem::is_meant(complaints, "verify")
+        {
             complaints.push(problem::no_verify(&job.name));
         }
         for dump in job.steps.iter().filter(|s| s.enabled).filter_map(|s| match &s.kind {
             StepDecl::Dump(dump) if dump.archive.or(&job.archive).password.is_none() => Some(dump),
-            StepDecl::Dump(_) | StepDecl::Vacuum(_) | StepDecl::Verify(_) | StepDecl::Exec(_) => None,
+            StepDecl::Dump(_) | StepDecl::Vacuum(_) | StepDecl::Verify(_) | StepDecl::Exec(_) => {
+                None
+            }
         }) {
             let open = dump.sources.iter().filter(|word| has_accounts(file, &word.value));
             complaints.extend(open.map(problem::open_accounts));
@@ -68,7 +79,9 @@ fn has_accounts(file: &JobFile, name: &str) -> bool {
 /// Whether a `keep` was written where it could not be taken.
 fn tells_of_keep(complaints: &[Complaint]) -> bool {
     problem::is_meant(complaints, "keep")
-        || complaints.iter().any(|c| c.code == "vex::field::unknown" && c.message.ends_with("`keep`"))
+        || complaints
+            .iter()
+            .any(|c| c.code == "vex::field::unknown" && c.message.ends_with("`keep`"))
 }
 
 fn is_text(text: &Text, main: &std::path::Path) -> bool {
@@ -85,36 +98,49 @@ fn words(file: &JobFile) -> Vec<&str> {
                 words.extend(dump.sends.iter().flat_map(|s| &s.stores));
                 words.extend(dump.verifies.iter().flat_map(|v| v.names.iter().chain(&v.into)));
             }
-            StepDecl::Verify(verify) => words.extend(verify.names.iter().chain(&verify.from).chain(&verify.into)),
+            StepDecl::Verify(verify) => {
+                words.extend(verify.names.iter().chain(&verify.from).chain(&verify.into))
+            }
             StepDecl::Vacuum(vacuum) => words.extend(&vacuum.sources),
             StepDecl::Exec(_) => {}
         }
     }
     // `erp-physical` are the files of `erp`.
-    words.into_iter().flat_map(|w| [Some(w.value.as_str()), w.value.strip_suffix("-physical")]).flatten().collect()
+    words
+        .into_iter()
+        .flat_map(|w| [Some(w.value.as_str()), w.value.strip_suffix("-physical")])
+        .flatten()
+        .collect()
 }
 
 /// Every send, and whether it has a `keep` of its own.
 fn sends(file: &JobFile) -> impl Iterator<Item = (&Spanned<String>, bool)> {
     file.jobs.iter().flat_map(|j| &j.steps).flat_map(|step| match &step.kind {
-        StepDecl::Dump(dump) => {
-            dump.sends.iter().flat_map(|s| s.stores.iter().map(|w| (w, s.keep.is_some()))).collect::<Vec<_>>()
-        }
+        StepDecl::Dump(dump) => dump
+            .sends
+            .iter()
+            .flat_map(|s| s.stores.iter().map(|w| (w, s.keep.is_some())))
+            .collect::<Vec<_>>(),
         StepDecl::Vacuum(_) | StepDecl::Verify(_) | StepDecl::Exec(_) => Vec::new(),
     })
 }
 
 /// Whether a job's dumps are verified in their chains, or any job verifies from a store.
 fn verified(file: &JobFile, job: &str) -> bool {
-    file.jobs.iter().flat_map(|j| j.steps.iter().map(move |s| (j, s))).any(|(owner, step)| match &step.kind {
-        StepDecl::Dump(dump) => owner.name.value == job && step.enabled && !dump.verifies.is_empty(),
-        StepDecl::Verify(_) => step.enabled,
-        StepDecl::Vacuum(_) | StepDecl::Exec(_) => false,
+    file.jobs.iter().flat_map(|j| j.steps.iter().map(move |s| (j, s))).any(|(owner, step)| {
+        match &step.kind {
+            StepDecl::Dump(dump) => {
+                owner.name.value == job && step.enabled && !dump.verifies.is_empty()
+            }
+            StepDecl::Verify(_) => step.enabled,
+            StepDecl::Vacuum(_) | StepDecl::Exec(_) => false,
+        }
     })
 }
 
 fn notify(file: &JobFile, complaints: &mut Vec<Complaint>) {
-    let all = file.notify.iter().chain(file.jobs.iter().flat_map(|j| &j.notify)).filter(|n| n.enabled);
+    let all =
+        file.notify.iter().chain(file.jobs.iter().flat_map(|j| &j.notify)).filter(|n| n.enabled);
     let can_be_late = file.jobs.iter().any(|j| j.within.is_some() && j.schedule.is_some());
     for notify in all {
         if matches!(notify.kind, NotifyKind::Email { .. }) && file.site.mail.is_none() {

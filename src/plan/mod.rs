@@ -12,8 +12,8 @@ mod show;
 
 pub use build::build;
 pub use graph::{
-    Archive, Backup, CopyPlan, Edge, Exec, Needs, Plan, Retire, SourceRef, Step, StepKind, StoreRef, Vacuum, Verify,
-    Which,
+    Archive, Backup, CopyPlan, Edge, Exec, Needs, Plan, Retire, SourceRef, Step, StepKind,
+    StoreRef, Vacuum, Verify, Which,
 };
 pub use lint::lint;
 pub use show::{Outlook, show};

@@ -9,13 +9,20 @@ pub fn is_meant(complaints: &[Complaint], word: &str) -> bool {
     complaints.iter().any(|c| c.help.as_deref() == Some(&told))
 }
 
-/// Whether something was written that could not be taken, so that what seems missing may stand there.
+/// Whether something was written that could not be taken, so that what seems missing may stand
+/// there.
 pub fn has_gaps(complaints: &[Complaint]) -> bool {
-    complaints.iter().any(|c| matches!(c.code, "vex::node::unknown" | "vex::node::later" | "vex::name::missing"))
+    complaints
+        .iter()
+        .any(|c| matches!(c.code, "vex::node::unknown" | "vex::node::later" | "vex::name::missing"))
 }
 
 /// A name nobody declared.
-pub fn undefined<'a>(what: &str, word: &Spanned<String>, known: impl Iterator<Item = &'a str>) -> Complaint {
+pub fn undefined<'a>(
+    what: &str,
+    word: &Spanned<String>,
+    known: impl Iterator<Item = &'a str>,
+) -> Complaint {
     let known: Vec<&str> = known.collect();
     let near = suggest(&word.value, known.iter().copied());
     let help = match (near, known.is_empty()) {
@@ -24,7 +31,11 @@ pub fn undefined<'a>(what: &str, word: &Spanned<String>, known: impl Iterator<It
         (None, false) => format!("Declared: {}.", known.join(", ")),
     };
     // An address in the place of a name may hold a password.
-    let called = if word.value.contains("://") { "by an address".into() } else { format!("called `{}`", word.value) };
+    let called = if word.value.contains("://") {
+        "by an address".into()
+    } else {
+        format!("called `{}`", word.value)
+    };
     Complaint::error("vex::name::undefined", format!("there is no {what} {called}"))
         .label(&word.span, format!("no such {what}"))
         .help(help)
@@ -32,17 +43,22 @@ pub fn undefined<'a>(what: &str, word: &Spanned<String>, known: impl Iterator<It
 
 /// Something declared and never used.
 pub fn unused(what: &str, name: &Spanned<String>) -> Complaint {
-    Complaint::warning("vex::name::unused", format!("{what} `{}` is not used by any job", name.value))
-        .label(&name.span, "never used")
-        .help("Use it, remove it, or declare it in a file that is included.")
+    Complaint::warning(
+        "vex::name::unused",
+        format!("{what} `{}` is not used by any job", name.value),
+    )
+    .label(&name.span, "never used")
+    .help("Use it, remove it, or declare it in a file that is included.")
 }
 
 /// Steps that wait for each other.
 pub fn cycle(steps: &[(String, Option<Span>)]) -> Complaint {
     let mut names: Vec<&str> = steps.iter().map(|(n, _)| n.as_str()).collect();
     names.extend(steps.first().map(|(n, _)| n.as_str()));
-    let mut complaint =
-        Complaint::error("vex::plan::cycle", format!("steps wait for each other: {}", names.join(" -> ")));
+    let mut complaint = Complaint::error(
+        "vex::plan::cycle",
+        format!("steps wait for each other: {}", names.join(" -> ")),
+    );
     for (index, (name, span)) in steps.iter().enumerate() {
         if let Some(span) = span {
             complaint = complaint.label(span, format!("{name} waits for {}", names[index + 1]));
@@ -82,17 +98,23 @@ pub fn not_scratch(word: &Spanned<String>) -> Complaint {
 
 /// A restore drill into what is backed up.
 pub fn scratch_is_real(word: &Spanned<String>, real: &Spanned<String>) -> Complaint {
-    Complaint::error("vex::plan::scratch", format!("`{}` and `{}` are one place", word.value, real.value))
-        .label(&word.span, "a drill would overwrite it")
-        .label(&real.span, "this is not scratch")
-        .help("A scratch source is a server or a file of its own.")
+    Complaint::error(
+        "vex::plan::scratch",
+        format!("`{}` and `{}` are one place", word.value, real.value),
+    )
+    .label(&word.span, "a drill would overwrite it")
+    .label(&real.span, "this is not scratch")
+    .help("A scratch source is a server or a file of its own.")
 }
 
 /// A restore drill into another kind of source.
 pub fn other_kind(word: &Spanned<String>, into: &str, source: &str) -> Complaint {
-    Complaint::error("vex::plan::scratch", format!("a {source} backup can't be restored into {into}"))
-        .label(&word.span, format!("this is {into}"))
-        .help(format!("Name a scratch source of kind {source}."))
+    Complaint::error(
+        "vex::plan::scratch",
+        format!("a {source} backup can't be restored into {into}"),
+    )
+    .label(&word.span, format!("this is {into}"))
+    .help(format!("Name a scratch source of kind {source}."))
 }
 
 /// Files of a cluster that would be restored into a source.
@@ -157,9 +179,12 @@ pub fn no_verify(job: &Spanned<String>) -> Complaint {
 
 /// A dump of accounts that nobody has sealed.
 pub fn open_accounts(word: &Spanned<String>) -> Complaint {
-    Complaint::warning("vex::archive::accounts", format!("the accounts of `{}` are stored unsealed", word.value))
-        .label(&word.span, "its users, roles and the hashes of their passwords")
-        .help("Add `archive { password … }` to the dump or the job, or leave `accounts` out.")
+    Complaint::warning(
+        "vex::archive::accounts",
+        format!("the accounts of `{}` are stored unsealed", word.value),
+    )
+    .label(&word.span, "its users, roles and the hashes of their passwords")
+    .help("Add `archive { password … }` to the dump or the job, or leave `accounts` out.")
 }
 
 /// A job without a step that takes part.
@@ -200,9 +225,12 @@ pub fn never_late(span: &Span) -> Complaint {
 
 /// A patience without a schedule.
 pub fn within_alone(job: &Spanned<String>) -> Complaint {
-    Complaint::warning("vex::job::within", format!("job `{}` has `within` but no `schedule`", job.value))
-        .label(&job.span, "is never due, so never late")
-        .help("Add its `schedule`, or remove `within`.")
+    Complaint::warning(
+        "vex::job::within",
+        format!("job `{}` has `within` but no `schedule`", job.value),
+    )
+    .label(&job.span, "is never due, so never late")
+    .help("Add its `schedule`, or remove `within`.")
 }
 
 /// A step that waits for itself.

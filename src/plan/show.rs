@@ -1,4 +1,5 @@
-//! A plan as text: chains, order, what matches, memory, locks, parts, and what retention would remove and why.
+//! A plan as text: chains, order, what matches, memory, locks, parts, and what retention would
+//! remove and why.
 //!
 //! Pure: what servers and stores said comes in as an [`Outlook`].
 
@@ -29,7 +30,12 @@ pub fn show(plan: &Plan, outlook: &Outlook) -> String {
     // Writing to a String can't fail.
     let mut line = |text: String| writeln!(out, "{text}").unwrap_or_default();
     let zone = plan.zone.as_deref().unwrap_or("the machine's zone");
-    line(format!("job {} ({} steps, {} at once, {zone})", plan.job, plan.steps.len(), plan.parallel));
+    line(format!(
+        "job {} ({} steps, {} at once, {zone})",
+        plan.job,
+        plan.steps.len(),
+        plan.parallel
+    ));
     for (index, step) in plan.steps.iter().enumerate() {
         let optional = if step.optional { " (optional)" } else { "" };
         line(format!("\n{}. {}{optional}", index + 1, step.address));
@@ -80,12 +86,19 @@ pub fn show(plan: &Plan, outlook: &Outlook) -> String {
                     line("   unpacks it in the state folder, and all it adds to, and runs pg_verifybackup".into());
                 }
                 if let Some(into) = &verify.into {
-                    line(format!("   restores it into {}, whose objects of the same names are replaced", into.name));
+                    line(format!(
+                        "   restores it into {}, whose objects of the same names are replaced",
+                        into.name
+                    ));
                 }
             }
             StepKind::Retire(retire) => {
                 let counts = if retire.verified { "verified" } else { "committed" };
-                line(format!("   keeps in {}: {}; only {counts} copies count", retire.store.name, rules(&retire.keep)));
+                line(format!(
+                    "   keeps in {}: {}; only {counts} copies count",
+                    retire.store.name,
+                    rules(&retire.keep)
+                ));
                 for text in outlook.retention.get(&step.address).into_iter().flatten() {
                     line(format!("   {text}"));
                 }
@@ -93,7 +106,10 @@ pub fn show(plan: &Plan, outlook: &Outlook) -> String {
             StepKind::Exec(exec) => {
                 let arguments = exec.command.len().saturating_sub(1);
                 let program = exec.command.first().map_or("", String::as_str);
-                line(format!("   runs {program} with {arguments} argument{}", if arguments == 1 { "" } else { "s" }));
+                line(format!(
+                    "   runs {program} with {arguments} argument{}",
+                    if arguments == 1 { "" } else { "s" }
+                ));
             }
         }
     }
@@ -109,7 +125,8 @@ fn backup_lines(backup: &Backup) -> Vec<String> {
         Method::Deflate(level) => format!("deflate level {level}"),
         Method::Store => "not compressed".into(),
     };
-    let sealed = if backup.archive.password.is_some() { "sealed with AES-256" } else { "not sealed" };
+    let sealed =
+        if backup.archive.password.is_some() { "sealed with AES-256" } else { "not sealed" };
     let mut lines = vec![format!(
         "{} {}: engine {}, {} connections, chunks of {}, {method}, {sealed}",
         backup.source.spec.kind(),
@@ -122,7 +139,9 @@ fn backup_lines(backup: &Backup) -> Vec<String> {
         && spec.physical.incremental
     {
         let hours = spec.physical.full_every.as_secs() / 3600;
-        lines.push(format!("adds to the newest backup that is whole in every store; a full one after {hours} h"));
+        lines.push(format!(
+            "adds to the newest backup that is whole in every store; a full one after {hours} h"
+        ));
     }
     for copy in &backup.copies {
         let optional = if copy.optional { " (optional)" } else { "" };

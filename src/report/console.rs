@@ -1,7 +1,7 @@
 //! A run on a terminal: one line of progress per running step; elsewhere plain timestamped lines.
 //!
-//! The only file outside `cli/` that prints. Standard error holds progress and remarks; standard output stays free for
-//! `--format json`.
+//! The only file outside `cli/` that prints. Standard error holds progress and remarks; standard
+//! output stays free for `--format json`.
 
 use std::collections::BTreeMap;
 use std::time::Instant;
@@ -30,7 +30,12 @@ struct Running {
 impl Console {
     /// With progress bars if `terminal`; `quiet` shows failures only.
     pub fn new(terminal: bool, quiet: bool, zone: TimeZone) -> Console {
-        Console { bars: (terminal && !quiet).then(MultiProgress::new), running: BTreeMap::new(), zone, quiet }
+        Console {
+            bars: (terminal && !quiet).then(MultiProgress::new),
+            running: BTreeMap::new(),
+            zone,
+            quiet,
+        }
     }
 
     fn line(&self, stamped: &Stamped, text: &str) {
@@ -52,7 +57,12 @@ impl Console {
             bar.set_prefix(address.to_owned());
             bar
         });
-        let running = Running { address: address.to_owned(), since: Instant::now(), bar, last: Progress::default() };
+        let running = Running {
+            address: address.to_owned(),
+            since: Instant::now(),
+            bar,
+            last: Progress::default(),
+        };
         self.running.insert(step, running);
     }
 
@@ -85,7 +95,10 @@ fn rate(progress: Progress, seconds: f64) -> String {
         text += &format!(", {} rows", progress.rows);
     }
     if per_second > 0.0 && progress.estimate > progress.raw {
-        text += &format!(", about {:.0} s left", (progress.estimate - progress.raw) as f64 / per_second);
+        text += &format!(
+            ", about {:.0} s left",
+            (progress.estimate - progress.raw) as f64 / per_second
+        );
     }
     text
 }
@@ -107,7 +120,9 @@ impl Listener for Console {
             Event::Progress { step, progress } => self.progress(*step, *progress),
             Event::Said { step, level, text } => {
                 if *level > Level::Info {
-                    let address = step.and_then(|s| self.running.get(&s)).map_or("run", |r| r.address.as_str());
+                    let address = step
+                        .and_then(|s| self.running.get(&s))
+                        .map_or("run", |r| r.address.as_str());
                     self.line(stamped, &format!("{address} {text}"));
                 }
             }
@@ -115,7 +130,9 @@ impl Listener for Console {
             Event::Copied { place, key, bytes, failure, .. } => match failure {
                 None if self.quiet => {}
                 None => self.line(stamped, &format!("  {} {key} in {place}", Size(*bytes))),
-                Some(failure) => self.line(stamped, &format!("  no copy in {place}: {}", failure.line())),
+                Some(failure) => {
+                    self.line(stamped, &format!("  no copy in {place}: {}", failure.line()))
+                }
             },
             Event::Proved { store, level, good, .. } => {
                 if *good && !self.quiet {
@@ -145,7 +162,8 @@ impl Listener for Console {
                         format!("{address} {} in {seconds:.1} s{counts}", verdict.word())
                     }
                     StepEnd::Failed { verdict, failure } => {
-                        let hint = failure.hint.as_ref().map_or(String::new(), |h| format!(". {h}"));
+                        let hint =
+                            failure.hint.as_ref().map_or(String::new(), |h| format!(". {h}"));
                         format!("{address} {}: {}{hint}", verdict.word(), failure.line())
                     }
                     StepEnd::Skipped { missing } => {

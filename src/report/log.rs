@@ -1,10 +1,11 @@
 //! One log file a run: ISO-8601 moments with offset, level, run, step; a section per step.
 //!
-//! While the run lasts, lines are appended as they come, so that a crash loses none. When it ends, the file is written
-//! anew with the lines of each step together, and replaced whole. A log that can't be written is an Alerta, no more.
+//! While the run lasts, lines are appended as they come, so that a crash loses none. When it ends,
+//! the file is written anew with the lines of each step together, and replaced whole. A log that
+//! can't be written is an Alerta, no more.
 //!
-//! What reads the sources has a log of its own beside it, `RUN.mydumper_log.log`, whichever engine it is: the name is the
-//! one that people know.
+//! What reads the sources has a log of its own beside it, `RUN.mydumper_log.log`, whichever engine
+//! it is: the name is the one that people know.
 
 use std::fs::{File, OpenOptions};
 use std::io::Write;
@@ -51,7 +52,13 @@ impl Log {
         &self.path
     }
 
-    fn write(&mut self, stamped: &Stamped, level: Level, step: Option<usize>, text: &str) -> std::io::Result<()> {
+    fn write(
+        &mut self,
+        stamped: &Stamped,
+        level: Level,
+        step: Option<usize>,
+        text: &str,
+    ) -> std::io::Result<()> {
         let level = match level {
             Level::Info => "INFO",
             Level::Alert => "ALERT",
@@ -62,8 +69,11 @@ impl Log {
         let name = self.sections.get(section).map_or("run", |s| s.0.as_str()).to_owned();
         // One event, one line: a text with line ends can't forge another.
         let text: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-        let line =
-            format!("{} {level:<5} {} {name} {text}\n", moment.strftime("%Y-%m-%dT%H:%M:%S%.3f%:z"), stamped.run);
+        let line = format!(
+            "{} {level:<5} {} {name} {text}\n",
+            moment.strftime("%Y-%m-%dT%H:%M:%S%.3f%:z"),
+            stamped.run
+        );
         if let Some((_, lines)) = self.sections.get_mut(section) {
             lines.push(line.clone());
         }
@@ -81,7 +91,8 @@ impl Log {
             Some(file) => file,
             none => none.insert(open()?),
         };
-        let moment = stamped.at.to_zoned(self.zone.clone()).strftime("%Y-%m-%dT%H:%M:%S%.3f%:z").to_string();
+        let moment =
+            stamped.at.to_zoned(self.zone.clone()).strftime("%Y-%m-%dT%H:%M:%S%.3f%:z").to_string();
         let name = self.sections.get(step + 1).map_or("run", |s| s.0.as_str());
         let text: String = line.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
         file.write_all(format!("{moment} {name} {text}\n").as_bytes())
@@ -92,7 +103,10 @@ impl Log {
         match written {
             Err(error) if !self.complained => {
                 self.complained = true;
-                vec![(Level::Alert, format!("unable to write the log {}: {error}", self.path.display()))]
+                vec![(
+                    Level::Alert,
+                    format!("unable to write the log {}: {error}", self.path.display()),
+                )]
             }
             Ok(()) | Err(_) => Vec::new(),
         }
@@ -128,7 +142,14 @@ impl Listener for Log {
         let (level, step, text) = match &stamped.event {
             Event::RunStarted { run } => {
                 self.sections.extend(run.steps.iter().map(|s| (s.clone(), Vec::new())));
-                (Level::Info, None, format!("job {} of {} on {} (process {})", run.job, run.file, run.host, run.pid))
+                (
+                    Level::Info,
+                    None,
+                    format!(
+                        "job {} of {} on {} (process {})",
+                        run.job, run.file, run.host, run.pid
+                    ),
+                )
             }
             Event::StepStarted { step, .. } => (Level::Info, Some(*step), "begins".into()),
             Event::Progress { .. } | Event::Engine { .. } => return Vec::new(),
@@ -150,25 +171,47 @@ impl Listener for Log {
                 (Level::Info, Some(*step), text)
             }
             Event::Copied { step, place, key, bytes, verdict, failure, .. } => match failure {
-                None => (Level::Info, Some(*step), format!("committed {key} ({bytes} bytes) in {place}")),
-                Some(failure) => (level_of(*verdict), Some(*step), format!("no copy in {place}: {}", failure.line())),
+                None => (
+                    Level::Info,
+                    Some(*step),
+                    format!("committed {key} ({bytes} bytes) in {place}"),
+                ),
+                Some(failure) => (
+                    level_of(*verdict),
+                    Some(*step),
+                    format!("no copy in {place}: {}", failure.line()),
+                ),
             },
             Event::Proved { step, store, level, good, damage, .. } => match good {
-                true => (Level::Info, Some(*step), format!("the copy in {store} is proven: {level}")),
-                false => (Level::Error, Some(*step), format!("the copy in {store} is damaged: {}", damage.join("; "))),
+                true => {
+                    (Level::Info, Some(*step), format!("the copy in {store} is proven: {level}"))
+                }
+                false => (
+                    Level::Error,
+                    Some(*step),
+                    format!("the copy in {store} is damaged: {}", damage.join("; ")),
+                ),
             },
             Event::Removed { step, store, key, .. } => {
                 (Level::Info, Some(*step), format!("{key} is gone from {store}"))
             }
             Event::StepFinished { step, end, .. } => match end {
-                StepEnd::Done { verdict } => (level_of(*verdict), Some(*step), verdict.word().into()),
+                StepEnd::Done { verdict } => {
+                    (level_of(*verdict), Some(*step), verdict.word().into())
+                }
                 StepEnd::Failed { verdict, failure } => {
                     let hint = failure.hint.as_ref().map_or(String::new(), |h| format!(" {h}"));
-                    (level_of(*verdict), Some(*step), format!("{}: {}.{hint}", verdict.word(), failure.line()))
+                    (
+                        level_of(*verdict),
+                        Some(*step),
+                        format!("{}: {}.{hint}", verdict.word(), failure.line()),
+                    )
                 }
-                StepEnd::Skipped { missing } => {
-                    (Level::Alert, Some(*step), format!("did not run: {missing} did not give what it needs"))
-                }
+                StepEnd::Skipped { missing } => (
+                    Level::Alert,
+                    Some(*step),
+                    format!("did not run: {missing} did not give what it needs"),
+                ),
                 StepEnd::Interrupted => (Level::Error, Some(*step), "interrupted".into()),
             },
             Event::RunFinished { verdict, .. } => (level_of(*verdict), None, verdict.word().into()),

@@ -1,14 +1,16 @@
 //! Events into the catalog; a run goes on when the catalog can't be written.
 //!
-//! Then every event is kept in `replay/<run>.ndjson` of the state folder and replayed at the next start. Writes can be
-//! repeated, so a replay that is killed is simply done again.
+//! Then every event is kept in `replay/<run>.ndjson` of the state folder and replayed at the next
+//! start. Writes can be repeated, so a replay that is killed is simply done again.
 
 use std::fs::OpenOptions;
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use crate::catalog::{ArtifactRow, BackupRow, Catalog, CatalogError, CopyRow, ProofRow, RunRow, StepRow};
+use crate::catalog::{
+    ArtifactRow, BackupRow, Catalog, CatalogError, CopyRow, ProofRow, RunRow, StepRow,
+};
 use crate::run::{ArtifactFacts, Event, Failure, Level, Listener, Stamped, StepEnd};
 
 /// Writes history.
@@ -22,7 +24,8 @@ pub struct Recorder {
     known: Known,
 }
 
-/// What must be remembered between events: job and machine, the source of each step, and which steps dump.
+/// What must be remembered between events: job and machine, the source of each step, and which
+/// steps dump.
 #[derive(Default)]
 struct Known {
     job: String,
@@ -47,9 +50,12 @@ impl Recorder {
             Err(error) => return Err(format!("unable to read {}: {error}", folder.display())),
         };
         let mut replayed = 0;
-        for entry in entries.flatten().filter(|e| e.path().extension().is_some_and(|x| x == "ndjson")) {
+        for entry in
+            entries.flatten().filter(|e| e.path().extension().is_some_and(|x| x == "ndjson"))
+        {
             let path = entry.path();
-            let fail = |e: &dyn std::fmt::Display| format!("unable to replay {}: {e}", path.display());
+            let fail =
+                |e: &dyn std::fmt::Display| format!("unable to replay {}: {e}", path.display());
             let text = std::fs::read_to_string(&path).map_err(|e| fail(&e))?;
             let mut known = Known::default();
             let mut unread = 0;
@@ -59,11 +65,14 @@ impl Recorder {
                     Err(_) => unread += 1,
                 }
             }
-            // A last line that is cut off is the event a crash interrupted; anything else is kept for a person.
+            // A last line that is cut off is the event a crash interrupted; anything else is kept
+            // for a person.
             let cut_off = unread == 1 && !text.ends_with('\n');
             match unread == 0 || cut_off {
                 true => std::fs::remove_file(&path).map_err(|e| fail(&e))?,
-                false => std::fs::rename(&path, path.with_extension("unread")).map_err(|e| fail(&e))?,
+                false => {
+                    std::fs::rename(&path, path.with_extension("unread")).map_err(|e| fail(&e))?
+                }
             }
             replayed += 1;
         }
@@ -74,7 +83,8 @@ impl Recorder {
         if let Some(folder) = self.spill.parent() {
             std::fs::create_dir_all(folder)?;
         }
-        let mut file = OpenOptions::new().create(true).append(true).mode(0o600).open(&self.spill)?;
+        let mut file =
+            OpenOptions::new().create(true).append(true).mode(0o600).open(&self.spill)?;
         let head = self.head.take().filter(|head| head != event);
         for event in head.iter().chain([event]) {
             let mut line = serde_json::to_vec(event)?;
@@ -87,7 +97,8 @@ impl Recorder {
 
 impl Listener for Recorder {
     fn hear(&mut self, event: &Stamped) -> Vec<(Level, String)> {
-        if matches!(event.event, Event::Progress { .. } | Event::Said { .. } | Event::Engine { .. }) {
+        if matches!(event.event, Event::Progress { .. } | Event::Said { .. } | Event::Engine { .. })
+        {
             return Vec::new();
         }
         if matches!(event.event, Event::RunStarted { .. }) {
@@ -101,7 +112,10 @@ impl Listener for Recorder {
                     self.catalog = None;
                     said.push((
                         Level::Alert,
-                        format!("{error}; the history of this run is kept in {}", self.spill.display()),
+                        format!(
+                            "{error}; the history of this run is kept in {}",
+                            self.spill.display()
+                        ),
                     ));
                     self.told = true;
                 }
@@ -110,7 +124,10 @@ impl Listener for Recorder {
         match self.keep(event) {
             Ok(()) => {}
             Err(error) if !self.told || !said.is_empty() => {
-                said.push((Level::Alert, format!("unable to keep history in {}: {error}", self.spill.display())));
+                said.push((
+                    Level::Alert,
+                    format!("unable to keep history in {}: {error}", self.spill.display()),
+                ));
                 self.told = true;
             }
             Err(_) => {}
@@ -122,7 +139,12 @@ impl Listener for Recorder {
 fn record(catalog: &mut Catalog, known: &mut Known, stamped: &Stamped) -> Result<(), CatalogError> {
     let (at, run) = (stamped.at.to_string(), stamped.run.to_string());
     let source_of = |known: &Known, step: usize| {
-        known.sources.iter().find(|(s, _)| *s == step).map(|(_, name)| name.clone()).unwrap_or_default()
+        known
+            .sources
+            .iter()
+            .find(|(s, _)| *s == step)
+            .map(|(_, name)| name.clone())
+            .unwrap_or_default()
     };
     match &stamped.event {
         Event::RunStarted { run } => {
@@ -165,37 +187,54 @@ fn record(catalog: &mut Catalog, known: &mut Known, stamped: &Stamped) -> Result
             catalog.artifact(&artifact_rows(artifact, &known.job))?;
             catalog.backup_read(&backup_row(artifact, known))
         }
-        Event::Copied { step, id, store, place, key, bytes, started, finished, bucket, verdict, failure } => catalog
-            .copy(&CopyRow {
-                id: id.to_string(),
-                source: source_of(known, *step),
-                store: store.clone(),
-                place: place.clone(),
-                bucket: bucket.clone().unwrap_or_default(),
-                key: key.clone(),
-                bytes: *bytes,
-                started: started.to_string(),
-                finished: finished.map_or(at, |f| f.to_string()),
-                verdict: verdict.code(),
-                message: failure.as_ref().map(Failure::line).unwrap_or_default(),
-            }),
-        Event::Proved { step, id, store, level, proven, good, damage } => catalog.proof(&ProofRow {
+        Event::Copied {
+            step,
+            id,
+            store,
+            place,
+            key,
+            bytes,
+            started,
+            finished,
+            bucket,
+            verdict,
+            failure,
+        } => catalog.copy(&CopyRow {
             id: id.to_string(),
             source: source_of(known, *step),
             store: store.clone(),
-            level: level.clone(),
-            at: proven.to_string(),
-            good: *good,
-            damage: damage.join("; "),
+            place: place.clone(),
+            bucket: bucket.clone().unwrap_or_default(),
+            key: key.clone(),
+            bytes: *bytes,
+            started: started.to_string(),
+            finished: finished.map_or(at, |f| f.to_string()),
+            verdict: verdict.code(),
+            message: failure.as_ref().map(Failure::line).unwrap_or_default(),
         }),
+        Event::Proved { step, id, store, level, proven, good, damage } => {
+            catalog.proof(&ProofRow {
+                id: id.to_string(),
+                source: source_of(known, *step),
+                store: store.clone(),
+                level: level.clone(),
+                at: proven.to_string(),
+                good: *good,
+                damage: damage.join("; "),
+            })
+        }
         Event::Removed { step, id, store, .. } => {
             catalog.copy_removed(id.as_str(), &source_of(known, *step), store, &at)
         }
         Event::StepFinished { step, address, end } => {
             let (state, verdict, message) = match end {
                 StepEnd::Done { verdict } => ("done", Some(verdict.code()), String::new()),
-                StepEnd::Failed { verdict, failure } => ("failed", Some(verdict.code()), failure.line()),
-                StepEnd::Skipped { missing } => ("skipped", None, format!("{missing} did not give what it needs")),
+                StepEnd::Failed { verdict, failure } => {
+                    ("failed", Some(verdict.code()), failure.line())
+                }
+                StepEnd::Skipped { missing } => {
+                    ("skipped", None, format!("{missing} did not give what it needs"))
+                }
                 StepEnd::Interrupted => ("interrupted", Some(3), String::new()),
             };
             if known.dumps.contains(step) {
@@ -212,12 +251,21 @@ fn record(catalog: &mut Catalog, known: &mut Known, stamped: &Stamped) -> Result
                     catalog.backup_failed(&run, &source, &at, &note)?;
                 }
             }
-            let row = StepRow { number: *step, address: address.clone(), state: state.into(), verdict, message };
+            let row = StepRow {
+                number: *step,
+                address: address.clone(),
+                state: state.into(),
+                verdict,
+                message,
+            };
             catalog.step_finished(&run, &row, &at)
         }
-        Event::RunFinished { verdict, interrupted } => {
-            catalog.run_finished(&run, &at, verdict.code(), if *interrupted { "interrupted" } else { "" })
-        }
+        Event::RunFinished { verdict, interrupted } => catalog.run_finished(
+            &run,
+            &at,
+            verdict.code(),
+            if *interrupted { "interrupted" } else { "" },
+        ),
     }
 }
 

@@ -72,7 +72,8 @@ impl Listener for Summary {
                 self.host.clone_from(&run.host);
                 self.started = Some(stamped.at);
                 // The third part of an address is the source it is about.
-                let source = |address: &String| address.split('/').nth(2).unwrap_or_default().to_owned();
+                let source =
+                    |address: &String| address.split('/').nth(2).unwrap_or_default().to_owned();
                 self.sources = run.steps.iter().map(source).enumerate().collect();
             }
             Event::StepStarted { .. }
@@ -86,15 +87,21 @@ impl Listener for Summary {
                 }
             }
             Event::Artifact { artifact, .. } => self.artifacts.push(artifact.clone()),
-            Event::Copied { step, store, place, key, bytes, verdict, .. } => self.copies.push(CopySummary {
-                source: self.sources.get(step).cloned().unwrap_or_default(),
-                store: store.clone(),
-                place: place.clone(),
-                key: key.clone(),
-                bytes: *bytes,
-                verdict: *verdict,
-                proof: if *verdict == Verdict::Success { "written".into() } else { "none".into() },
-            }),
+            Event::Copied { step, store, place, key, bytes, verdict, .. } => {
+                self.copies.push(CopySummary {
+                    source: self.sources.get(step).cloned().unwrap_or_default(),
+                    store: store.clone(),
+                    place: place.clone(),
+                    key: key.clone(),
+                    bytes: *bytes,
+                    verdict: *verdict,
+                    proof: if *verdict == Verdict::Success {
+                        "written".into()
+                    } else {
+                        "none".into()
+                    },
+                })
+            }
             Event::Proved { step, store, level, good, .. } => {
                 let source = self.sources.get(step);
                 let own = |c: &&mut CopySummary| c.store == *store && Some(&c.source) == source;
@@ -105,11 +112,19 @@ impl Listener for Summary {
             Event::StepFinished { address, end, .. } => {
                 let text = match end {
                     StepEnd::Done { verdict } => verdict.word().into(),
-                    StepEnd::Failed { verdict, failure } => format!("{}: {}", verdict.word(), failure.line()),
-                    StepEnd::Skipped { missing } => format!("did not run: {missing} did not give what it needs"),
+                    StepEnd::Failed { verdict, failure } => {
+                        format!("{}: {}", verdict.word(), failure.line())
+                    }
+                    StepEnd::Skipped { missing } => {
+                        format!("did not run: {missing} did not give what it needs")
+                    }
                     StepEnd::Interrupted => "interrupted".into(),
                 };
-                self.steps.push(StepSummary { address: address.clone(), text, verdict: end.verdict() });
+                self.steps.push(StepSummary {
+                    address: address.clone(),
+                    text,
+                    verdict: end.verdict(),
+                });
             }
             Event::RunFinished { verdict, .. } => {
                 self.finished = Some(stamped.at);

@@ -1,6 +1,7 @@
 //! All that a run says. Producer and listeners meet here only.
 //!
-//! Plain data: it is the console's lines, the log, `--format json`, and what the catalog replays after an outage.
+//! Plain data: it is the console's lines, the log, `--format json`, and what the catalog replays
+//! after an outage.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -118,7 +119,8 @@ pub enum StepEnd {
 }
 
 impl StepEnd {
-    /// What it adds to the verdict of the run. A skipped step adds nothing: what it missed already did.
+    /// What it adds to the verdict of the run. A skipped step adds nothing: what it missed already
+    /// did.
     pub fn verdict(&self) -> Verdict {
         match self {
             StepEnd::Done { verdict } | StepEnd::Failed { verdict, .. } => *verdict,

@@ -1,6 +1,7 @@
 //! The loop: start what may start, skip what can't run, else wait for a message.
 //!
-//! One thread owns all state; steps send messages; listeners hear every event in one order. Knows nothing of backups.
+//! One thread owns all state; steps send messages; listeners hear every event in one order. Knows
+//! nothing of backups.
 
 use crossbeam_channel::{Sender, select, unbounded};
 use jiff::Timestamp;
@@ -12,7 +13,8 @@ use crate::run::state::{State, States, Turn};
 use crate::run::worker::{Done, Message, Perform, work};
 use crate::world::Clock;
 
-/// Hears what a run says. A listener can't fail a run; what it could not do it says as a remark, for the others.
+/// Hears what a run says. A listener can't fail a run; what it could not do it says as a remark,
+/// for the others.
 pub trait Listener {
     /// Hears an event; returns remarks of its own.
     fn hear(&mut self, event: &Stamped) -> Vec<(Level, String)>;
@@ -57,8 +59,9 @@ pub fn execute(
     let mut stopping = false;
     speaker.say(Event::RunStarted { run: run.clone() });
     std::thread::scope(|scope| {
-        // First end what can't run and start what may. When nothing changed, wait: for a step to speak, or for the
-        // wish to stop. After that wish nothing starts any more, and what runs is waited for: it stops by itself.
+        // First end what can't run and start what may. When nothing changed, wait: for a step to
+        // speak, or for the wish to stop. After that wish nothing starts any more, and what runs is
+        // waited for: it stops by itself.
         while !states.all_ended() {
             if !stopping && stop.is_stopped() {
                 stopping = true;
@@ -66,7 +69,8 @@ pub fn execute(
                 speaker.say(Event::Said { step: None, level: Level::Alert, text });
             }
             if advance(plan, &mut states, &mut speaker, stopping, |index| {
-                let (to, step, stop): (Sender<Message>, _, _) = (to.clone(), &plan.steps[index], stop.child());
+                let (to, step, stop): (Sender<Message>, _, _) =
+                    (to.clone(), &plan.steps[index], stop.child());
                 scope.spawn(move || work(perform, index, step, to, &stop));
             }) {
                 continue;
@@ -81,7 +85,9 @@ pub fn execute(
             };
             match message {
                 Some(Message::Event(event)) => speaker.say(event),
-                Some(Message::Done(index, done)) => finish(plan, &mut states, &mut speaker, index, done),
+                Some(Message::Done(index, done)) => {
+                    finish(plan, &mut states, &mut speaker, index, done)
+                }
                 None => panic!("BUG: no step runs and none has ended"),
             }
         }
@@ -108,7 +114,9 @@ fn advance(
         let address = plan.steps[index].address.clone();
         let end = match states.turn(index) {
             _ if stopping => StepEnd::Interrupted,
-            Turn::Skip(missing) => StepEnd::Skipped { missing: plan.steps[missing].address.clone() },
+            Turn::Skip(missing) => {
+                StepEnd::Skipped { missing: plan.steps[missing].address.clone() }
+            }
             Turn::Start if states.running() < plan.parallel => {
                 states.set(index, State::Running);
                 speaker.say(Event::StepStarted { step: index, address });
@@ -125,9 +133,16 @@ fn advance(
     changed
 }
 
-fn finish(plan: &Plan, states: &mut States<'_>, speaker: &mut Speaker<'_>, index: usize, done: Done) {
+fn finish(
+    plan: &Plan,
+    states: &mut States<'_>,
+    speaker: &mut Speaker<'_>,
+    index: usize,
+    done: Done,
+) {
     let step = &plan.steps[index];
-    let soften = |verdict: Verdict| if step.optional { verdict.min(Verdict::Alert) } else { verdict };
+    let soften =
+        |verdict: Verdict| if step.optional { verdict.min(Verdict::Alert) } else { verdict };
     let end = match done.failure {
         _ if done.interrupted => StepEnd::Interrupted,
         Some(failure) => StepEnd::Failed { verdict: soften(done.verdict), failure },
@@ -204,7 +219,11 @@ mod tests {
                 panic!("on purpose");
             }
             if self.fail.contains(&step.address.as_str()) {
-                return Done::failed(Failure { message: "no".into(), causes: Vec::new(), hint: None });
+                return Done::failed(Failure {
+                    message: "no".into(),
+                    causes: Vec::new(),
+                    hint: None,
+                });
             }
             Done { made: vec!["s".into()], ..Done::well() }
         }
@@ -213,10 +232,18 @@ mod tests {
     fn plan(steps: &[(&str, bool)], edges: &[(usize, usize, Needs)]) -> Plan {
         let step = |(address, optional): &(&str, bool)| Step {
             address: (*address).to_owned(),
-            kind: StepKind::Exec(Exec { command: Vec::new(), env: Vec::new(), stall: Duration::from_secs(1) }),
+            kind: StepKind::Exec(Exec {
+                command: Vec::new(),
+                env: Vec::new(),
+                stall: Duration::from_secs(1),
+            }),
             optional: *optional,
         };
-        let edges = edges.iter().map(|(from, to, needs)| Edge { from: *from, to: *to, needs: needs.clone() });
+        let edges = edges.iter().map(|(from, to, needs)| Edge {
+            from: *from,
+            to: *to,
+            needs: needs.clone(),
+        });
         Plan {
             job: "j".into(),
             zone: None,
@@ -230,7 +257,14 @@ mod tests {
     fn run(plan: &Plan, script: &Script, stop: &Stop) -> (Outcome, Vec<Event>) {
         let clock = Clock::Fixed(jiff::Timestamp::UNIX_EPOCH);
         let id = Id::new(jiff::Timestamp::UNIX_EPOCH, 1);
-        let facts = RunFacts { id, job: "j".into(), file: "f".into(), host: "h".into(), pid: 1, steps: Vec::new() };
+        let facts = RunFacts {
+            id,
+            job: "j".into(),
+            file: "f".into(),
+            host: "h".into(),
+            pid: 1,
+            steps: Vec::new(),
+        };
         let mut heard = Heard(Vec::new());
         let outcome = execute(plan, &facts, script, &mut heard, &clock, stop);
         (outcome, heard.0)
@@ -246,14 +280,19 @@ mod tests {
         let (outcome, events) = run(&plan, &script, &Stop::new());
         assert_eq!(outcome, Outcome { verdict: Verdict::Error, interrupted: false });
         assert_eq!(*script.order.lock().expect("free"), ["a", "d"]);
-        let skipped = events.iter().filter(|e| matches!(e, Event::StepFinished { end: StepEnd::Skipped { .. }, .. }));
+        let skipped = events
+            .iter()
+            .filter(|e| matches!(e, Event::StepFinished { end: StepEnd::Skipped { .. }, .. }));
         assert_eq!(skipped.count(), 2);
     }
 
     #[test]
     fn an_optional_failure_is_an_alert_and_a_panic_is_a_failure() {
         let script = Script { fail: &["a"], hang: false, order: Mutex::default() };
-        assert_eq!(run(&plan(&[("a", true)], &[]), &script, &Stop::new()).0.verdict, Verdict::Alert);
+        assert_eq!(
+            run(&plan(&[("a", true)], &[]), &script, &Stop::new()).0.verdict,
+            Verdict::Alert
+        );
         let (outcome, events) = run(&plan(&[("panic", false)], &[]), &script, &Stop::new());
         assert_eq!(outcome.verdict, Verdict::Error);
         assert!(events.iter().any(|e| matches!(e, Event::StepFinished { end: StepEnd::Failed { failure, .. }, .. } if failure.message == "BUG: on purpose")));

@@ -31,7 +31,12 @@ impl Done {
 
     /// A failure.
     pub fn failed(failure: Failure) -> Done {
-        Done { verdict: Verdict::Error, made: Vec::new(), failure: Some(failure), interrupted: false }
+        Done {
+            verdict: Verdict::Error,
+            made: Vec::new(),
+            failure: Some(failure),
+            interrupted: false,
+        }
     }
 
     /// Stopped half way.
@@ -100,13 +105,25 @@ impl Say {
 }
 
 /// Performs a step and reports its end, whatever happens.
-pub(crate) fn work(perform: &dyn Perform, index: usize, step: &Step, to: Sender<Message>, stop: &Stop) {
+pub(crate) fn work(
+    perform: &dyn Perform,
+    index: usize,
+    step: &Step,
+    to: Sender<Message>,
+    stop: &Stop,
+) {
     let say = Say::new(index, to.clone());
-    let done = catch_unwind(AssertUnwindSafe(|| perform.perform(step, &say, stop))).unwrap_or_else(|panic| {
-        let text = panic.downcast_ref::<String>().cloned();
-        let text = text.or_else(|| panic.downcast_ref::<&str>().map(|s| (*s).to_owned()));
-        let message = format!("BUG: {}", text.unwrap_or_else(|| "a step panicked".into()));
-        Done::failed(Failure { message, causes: Vec::new(), hint: Some("Please report this.".into()) })
-    });
+    let done = catch_unwind(AssertUnwindSafe(|| perform.perform(step, &say, stop))).unwrap_or_else(
+        |panic| {
+            let text = panic.downcast_ref::<String>().cloned();
+            let text = text.or_else(|| panic.downcast_ref::<&str>().map(|s| (*s).to_owned()));
+            let message = format!("BUG: {}", text.unwrap_or_else(|| "a step panicked".into()));
+            Done::failed(Failure {
+                message,
+                causes: Vec::new(),
+                hint: Some("Please report this.".into()),
+            })
+        },
+    );
     drop(to.send(Message::Done(index, done)));
 }

@@ -1,8 +1,10 @@
-//! What every source owes: a probe, a snapshot that is one point in time, and a target that takes a snapshot back.
+//! What every source owes: a probe, a snapshot that is one point in time, and a target that takes a
+//! snapshot back.
 //!
 //! Does not know pipelines, jobs or stores. Promises asked of every implementation:
 //! - all of a `Snapshot` is one moment, or `inconsistent` says why not; it is never silent;
-//! - `read` returns only after the server said that the last row was sent; the rows it counted are all that it emitted;
+//! - `read` returns only after the server said that the last row was sent; the rows it counted are
+//!   all that it emitted;
 //! - a lost connection is an error, never a silent reconnect;
 //! - nothing is fed to a client program.
 
@@ -110,7 +112,8 @@ pub struct Program {
     pub remarks: Vec<String>,
 }
 
-/// A unit of reading: some rows of one member. Any worker may read it; `number` means something to the source only.
+/// A unit of reading: some rows of one member. Any worker may read it; `number` means something to
+/// the source only.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Piece {
     /// Index into [`Snapshot::members`].
@@ -127,7 +130,8 @@ pub trait Out {
     /// Hands over a chunk: a complete script, or bytes of a file, and the proof of the rows in it.
     fn chunk(&mut self, bytes: Vec<u8>, proof: Proof) -> Result<()>;
 
-    /// Hands back what was cut off the piece that is being read; it comes next, for whichever worker is free.
+    /// Hands back what was cut off the piece that is being read; it comes next, for whichever
+    /// worker is free.
     fn more(&mut self, piece: Piece);
 }
 
@@ -136,10 +140,12 @@ pub trait Source: Send + Sync {
     /// Asks what is there, without locks.
     fn probe(&self, stop: &Stop) -> Result<Facts>;
 
-    /// Looks at all that a backup or a restore needs; changes nothing. An error is a source that can't be asked at all.
+    /// Looks at all that a backup or a restore needs; changes nothing. An error is a source that
+    /// can't be asked at all.
     fn examine(&self, purpose: Purpose, stop: &Stop) -> Result<Examined>;
 
-    /// Looks for what an engine needs, before any work, and says which program it is; `None` for vex itself.
+    /// Looks for what an engine needs, before any work, and says which program it is; `None` for
+    /// vex itself.
     fn engine(&self, engine: Engine, stop: &Stop) -> Result<Option<Program>> {
         stop.check()?;
         match engine {
@@ -207,10 +213,11 @@ pub trait Care: Send + Sync {
     fn units(&self, stop: &Stop) -> Result<Vec<String>>;
 
     /// What every table of a unit is due for today; changes nothing.
-    fn chores(&self, unit: &str, rule: &VacuumRule, today: Date, stop: &Stop) -> Result<Vec<Chore>>;
+    fn chores(&self, unit: &str, rule: &VacuumRule, today: Date, stop: &Stop)
+    -> Result<Vec<Chore>>;
 
-    /// Does the chores of a unit, one after another, and notes each with the moment `now` says. An error is one of the
-    /// whole unit; what fails on one table is heard, and the next one follows.
+    /// Does the chores of a unit, one after another, and notes each with the moment `now` says. An
+    /// error is one of the whole unit; what fails on one table is heard, and the next one follows.
     fn tend(
         &self,
         unit: &str,
@@ -227,8 +234,8 @@ pub trait Snapshot: Send + Sync {
     /// All members, in restore order: before, data, after.
     fn members(&self) -> &[Member];
 
-    /// All pieces known before the reading, in the order in which they are best read: what is large first. Members
-    /// without a piece are empty and still exist.
+    /// All pieces known before the reading, in the order in which they are best read: what is large
+    /// first. Members without a piece are empty and still exist.
     fn pieces(&self) -> Vec<Piece>;
 
     /// How many workers may read at once.
@@ -348,7 +355,8 @@ pub struct Objection {
 
 /// Takes a snapshot back.
 pub trait Target: Send + Sync {
-    /// Takes over the terms, or says why they can't be kept. Called first, before anything is written.
+    /// Takes over the terms, or says why they can't be kept. Called first, before anything is
+    /// written.
     fn agree(&self, loading: &Loading, stop: &Stop) -> Result<()> {
         stop.check()?;
         if loading.terms == Terms::default() {
@@ -362,8 +370,14 @@ pub trait Target: Send + Sync {
     /// The objects of `loading` that exist already, as titles.
     fn existing(&self, loading: &Loading, stop: &Stop) -> Result<Vec<String>>;
 
-    /// What of a definition would not fit the target; asked before anything is written, after `existing`.
-    fn objections(&self, _loading: &Loading, _load: Load<'_>, _stop: &Stop) -> Result<Vec<Objection>> {
+    /// What of a definition would not fit the target; asked before anything is written, after
+    /// `existing`.
+    fn objections(
+        &self,
+        _loading: &Loading,
+        _load: Load<'_>,
+        _stop: &Stop,
+    ) -> Result<Vec<Objection>> {
         Ok(Vec::new())
     }
 
@@ -372,9 +386,16 @@ pub trait Target: Send + Sync {
         false
     }
 
-    /// Whether the table of `load`, a definition, is there as an interrupted restore would have made it, with all the
-    /// rows of `expected`; keys that it still lacks are made with the others. Called before `prepare`.
-    fn keeps(&self, _worker: usize, _load: Load<'_>, _expected: Proof, _stop: &Stop) -> Result<bool> {
+    /// Whether the table of `load`, a definition, is there as an interrupted restore would have
+    /// made it, with all the rows of `expected`; keys that it still lacks are made with the others.
+    /// Called before `prepare`.
+    fn keeps(
+        &self,
+        _worker: usize,
+        _load: Load<'_>,
+        _expected: Proof,
+        _stop: &Stop,
+    ) -> Result<bool> {
         Ok(false)
     }
 
@@ -384,15 +405,21 @@ pub trait Target: Send + Sync {
     /// Loads one entry as worker number `worker`.
     fn load(&self, worker: usize, load: Load<'_>, stop: &Stop) -> Result<()>;
 
-    /// How much of each round of work waits: indexes, then foreign keys. Asked after the last rows, and after the last
-    /// definition.
+    /// How much of each round of work waits: indexes, then foreign keys. Asked after the last rows,
+    /// and after the last definition.
     fn later(&self) -> Vec<usize> {
         Vec::new()
     }
 
-    /// Does work `number` of a round as worker number `worker`; rounds come one after another. Returns what the target
-    /// refused to make.
-    fn make(&self, _worker: usize, _round: usize, _number: usize, _stop: &Stop) -> Result<Vec<Refused>> {
+    /// Does work `number` of a round as worker number `worker`; rounds come one after another.
+    /// Returns what the target refused to make.
+    fn make(
+        &self,
+        _worker: usize,
+        _round: usize,
+        _number: usize,
+        _stop: &Stop,
+    ) -> Result<Vec<Refused>> {
         Ok(Vec::new())
     }
 
@@ -413,16 +440,22 @@ pub trait Target: Send + Sync {
     }
 
     /// Recounts one part of a member; the sum of all is what [`Target::prove`] would find.
-    fn prove_part(&self, worker: usize, member: &Member, _part: usize, stop: &Stop) -> Result<Proof> {
+    fn prove_part(
+        &self,
+        worker: usize,
+        member: &Member,
+        _part: usize,
+        stop: &Stop,
+    ) -> Result<Proof> {
         self.prove(worker, member, stop)
     }
 
-    /// Lets loose what must not run before everything is proven: events. Called once, after the last `prove`.
-    /// What the target refused is returned; the rest is let loose.
+    /// Lets loose what must not run before everything is proven: events. Called once, after the
+    /// last `prove`. What the target refused is returned; the rest is let loose.
     fn release(&self, stop: &Stop) -> Result<Vec<Refused>>;
 
-    /// Takes over where the backup stands in its server's log, if the terms say so. Called last, and only if nothing
-    /// differs from the manifest.
+    /// Takes over where the backup stands in its server's log, if the terms say so. Called last,
+    /// and only if nothing differs from the manifest.
     fn adopt(&self, _loading: &Loading, stop: &Stop) -> Result<()> {
         Ok(stop.check()?)
     }

@@ -1,5 +1,5 @@
-//! What goes wrong with a source: its kind alone decides whether to try again; a person reads what was being done, to
-//! what, what was found, and what to do.
+//! What goes wrong with a source: its kind alone decides whether to try again; a person reads what
+//! was being done, to what, what was found, and what to do.
 
 use std::fmt;
 

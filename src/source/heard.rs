@@ -56,13 +56,18 @@ impl Heard {
         match kept.1.as_slice() {
             [] => Ok(()),
             [first, rest @ ..] => {
-                let more = if rest.is_empty() { String::new() } else { format!(", and {} more", rest.len()) };
+                let more = if rest.is_empty() {
+                    String::new()
+                } else {
+                    format!(", and {} more", rest.len())
+                };
                 Err(Error::new(ErrorKind::Failed, doing, format!("it said: {first}{more}")))
             }
         }
     }
 
-    /// The error of a program's end, with the first error it said where its last lines do not hold it.
+    /// The error of a program's end, with the first error it said where its last lines do not hold
+    /// it.
     pub fn instead(&self, error: Error) -> Error {
         let kept = self.kept.lock().expect("no panic while locked");
         match kept.1.first() {
@@ -86,7 +91,13 @@ mod tests {
         let lines = Arc::new(Mutex::new(0));
         let count = lines.clone();
         let heard = Heard::new(Arc::new(move |_: &str| *count.lock().expect("free") += 1));
-        for line in ["", "** Message: x", "[WARNING] a", "[WARNING] a", "[WARNING] snapshot might not be consistent"] {
+        for line in [
+            "",
+            "** Message: x",
+            "[WARNING] a",
+            "[WARNING] a",
+            "[WARNING] snapshot might not be consistent",
+        ] {
             heard.hear(line);
         }
         assert_eq!(*lines.lock().expect("free"), 4);
@@ -96,6 +107,9 @@ mod tests {
         heard.hear("** (mydumper:1): CRITICAL **: gone");
         heard.hear("** (mydumper:1): CRITICAL **: all gone");
         let error = heard.judge("dump a").expect_err("an error");
-        assert_eq!(error.to_string(), "unable to dump a: it said: ** (mydumper:1): CRITICAL **: gone, and 1 more");
+        assert_eq!(
+            error.to_string(),
+            "unable to dump a: it said: ** (mydumper:1): CRITICAL **: gone, and 1 more"
+        );
     }
 }

@@ -1,7 +1,7 @@
 //! A private folder for one run of dump programs: the file with the password, and what it stages.
 //!
-//! Knows no program's output. Invariants: only the owner can enter; it is gone with the value; one that a killed vex left
-//! behind is swept by the next run, since nobody holds its lock any more.
+//! Knows no program's output. Invariants: only the owner can enter; it is gone with the value; one
+//! that a killed vex left behind is swept by the next run, since nobody holds its lock any more.
 
 use std::fs::{File, OpenOptions};
 use std::io::Write;
@@ -27,12 +27,20 @@ impl Private {
     /// A new folder in `staging`; sweeps what dead runs left there.
     pub fn create(staging: &Path) -> Result<Private> {
         let io = |e: std::io::Error| {
-            Error::new(ErrorKind::Failed, "make a private folder", format!("{}: {e}", staging.display()))
+            Error::new(
+                ErrorKind::Failed,
+                "make a private folder",
+                format!("{}: {e}", staging.display()),
+            )
         };
         std::fs::create_dir_all(staging).map_err(io)?;
         sweep(staging).map_err(io)?;
         loop {
-            let lock = tempfile::Builder::new().prefix(NAME.0).suffix(NAME.1).tempfile_in(staging).map_err(io)?;
+            let lock = tempfile::Builder::new()
+                .prefix(NAME.0)
+                .suffix(NAME.1)
+                .tempfile_in(staging)
+                .map_err(io)?;
             lock.as_file().lock().map_err(io)?;
             // A sweep may have caught it before the lock: then another is made.
             if lock.as_file().metadata().map_err(io)?.nlink() > 0 {
@@ -51,7 +59,8 @@ impl Private {
     /// Refuses to stage what will not fit, by what the server estimates.
     pub fn has_room(&self, bytes: u64, otherwise: &str) -> Result<()> {
         let doing = format!("stage {} in {}", Size(bytes), self.path.display());
-        let stat = rustix::fs::statvfs(&self.path).map_err(|e| Error::new(ErrorKind::Failed, &doing, e.to_string()))?;
+        let stat = rustix::fs::statvfs(&self.path)
+            .map_err(|e| Error::new(ErrorKind::Failed, &doing, e.to_string()))?;
         let free = stat.f_bavail.saturating_mul(stat.f_frsize);
         if free > bytes {
             return Ok(());
@@ -64,10 +73,13 @@ impl Private {
     pub fn write(&self, name: &str, text: &str) -> Result<PathBuf> {
         let path = self.path.join(name);
         let write = |path: &Path| {
-            let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+            let mut file =
+                OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
             file.write_all(text.as_bytes())
         };
-        write(&path).map_err(|e| Error::new(ErrorKind::Failed, format!("write {}", path.display()), e.to_string()))?;
+        write(&path).map_err(|e| {
+            Error::new(ErrorKind::Failed, format!("write {}", path.display()), e.to_string())
+        })?;
         Ok(path)
     }
 }
@@ -131,12 +143,14 @@ mod tests {
         let names = || std::fs::read_dir(staging.path()).expect("a list").count();
         let first = Private::create(staging.path()).expect("made");
         let file = first.write("secret.cnf", "x").expect("written");
-        let mode = |path: &Path| std::fs::metadata(path).expect("there").permissions().mode() & 0o777;
+        let mode =
+            |path: &Path| std::fs::metadata(path).expect("there").permissions().mode() & 0o777;
         assert_eq!((mode(first.path()), mode(&file)), (0o700, 0o600));
         // As a killed run leaves it: a folder and a lock that nobody holds.
         std::fs::write(staging.path().join(".vex-engine-dead.lock"), "").expect("written");
         std::fs::create_dir(staging.path().join(".vex-engine-dead.d")).expect("made");
-        std::fs::write(staging.path().join(".vex-engine-dead.d/defaults.cnf"), "x").expect("written");
+        std::fs::write(staging.path().join(".vex-engine-dead.d/defaults.cnf"), "x")
+            .expect("written");
         let second = Private::create(staging.path()).expect("made");
         second.has_room(1, "").expect("a byte");
         assert_eq!(second.has_room(u64::MAX, "").expect_err("too much").kind, ErrorKind::Refused);

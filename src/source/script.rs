@@ -22,7 +22,9 @@ impl Inserts {
     /// Makes room for a row: in the open statement, or in a new one that begins with `head`.
     pub fn row(&mut self, head: &[u8]) {
         match self.statement {
-            Some(from) if self.bytes.len() - from < self.longest => self.bytes.extend_from_slice(b",\n"),
+            Some(from) if self.bytes.len() - from < self.longest => {
+                self.bytes.extend_from_slice(b",\n")
+            }
             open => {
                 if open.is_some() {
                     self.bytes.extend_from_slice(b";\n");

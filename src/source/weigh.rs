@@ -1,8 +1,8 @@
 //! What a line of a dump program's log means: nothing, a warning, or an error.
 //!
-//! Pure. Knows how mydumper (old and new), mysqldump and pg_dump write; of a line in no known form, a level in capitals counts
-//! unless it is part of a quoted name. When in doubt the heavier reading wins: a backup that is looked at in vain
-//! costs less than one that nobody looked at.
+//! Pure. Knows how mydumper (old and new), mysqldump and pg_dump write; of a line in no known form,
+//! a level in capitals counts unless it is part of a quoted name. When in doubt the heavier reading
+//! wins: a backup that is looked at in vain costs less than one that nobody looked at.
 
 /// The weight of a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -15,7 +15,8 @@ pub enum Weight {
     Error,
 }
 
-/// What is an Alerta whichever level a version of mydumper gives it: the rows are there, their moment is in doubt.
+/// What is an Alerta whichever level a version of mydumper gives it: the rows are there, their
+/// moment is in doubt.
 const DOUBTS: [&str; 2] = ["Couldn't get master position", "snapshot might not be consistent"];
 
 /// How mysqldump begins to say that it gave up.
@@ -103,8 +104,14 @@ mod tests {
             ("", Weight::Plain),
             ("** Message: 02:13:27.654: Connected to a MySQL server", Weight::Plain),
             ("** Message: 02:13:27.683: Thread 2 dumping data for `shop`.`ERROR`", Weight::Plain),
-            ("** (mydumper:1228): CRITICAL **: 02:13:27.686: Error dumping table (a.b) data: gone", Weight::Error),
-            ("** (mydumper:1228): WARNING **: 02:13:27.686: Table a.b is empty of indexes", Weight::Warning),
+            (
+                "** (mydumper:1228): CRITICAL **: 02:13:27.686: Error dumping table (a.b) data: gone",
+                Weight::Error,
+            ),
+            (
+                "** (mydumper:1228): WARNING **: 02:13:27.686: Table a.b is empty of indexes",
+                Weight::Warning,
+            ),
             ("(process:1228): GLib-ERROR **: out of memory", Weight::Error),
             ("2026-11-21 01:00:00 [INFO] - Thread 1 dumping `a`.`WARNING`", Weight::Plain),
             ("2026-11-21 01:00:00 [WARNING] - Lock was not had", Weight::Warning),
@@ -112,10 +119,16 @@ mod tests {
             ("** (mydumper:9): CRITICAL **: Couldn't get master position", Weight::Warning),
             ("mysqldump: [Warning] Using a password can be insecure.", Weight::Warning),
             ("mysqldump: Got error: 1045: \"Access denied\" when trying to connect", Weight::Error),
-            ("/usr/bin/mariadb-dump: Couldn't execute 'SHOW TRIGGERS': denied (1142)", Weight::Error),
+            (
+                "/usr/bin/mariadb-dump: Couldn't execute 'SHOW TRIGGERS': denied (1142)",
+                Weight::Error,
+            ),
             ("mysqldump: Error 1412: Table definition has changed at row: 3", Weight::Error),
             ("pg_dump: warning: there are circular foreign-key constraints", Weight::Warning),
-            ("pg_dump: error: query failed: ERROR:  permission denied for table WARNING", Weight::Error),
+            (
+                "pg_dump: error: query failed: ERROR:  permission denied for table WARNING",
+                Weight::Error,
+            ),
             ("/usr/bin/pg_dumpall: hint: Try \"ERROR\" for more.", Weight::Plain),
             ("pg_dump: detail: Query was: LOCK TABLE \"ERROR\"", Weight::Plain),
             ("mysqldump: Deprecated program name.", Weight::Warning),
@@ -138,7 +151,10 @@ mod tests {
 ** Message: 21:02:10.104: Started dump at: 2025-01-10 21:02:10
 ** Message: 21:02:12.104: Finished dump at: 2025-01-10 21:02:12";
         assert_eq!(log.lines().map(weigh).max(), Some(Weight::Warning));
-        let bare = ["Executing in no-locks mode, snapshot might not be consistent", "Couldn't get master position"];
+        let bare = [
+            "Executing in no-locks mode, snapshot might not be consistent",
+            "Couldn't get master position",
+        ];
         assert_eq!(bare.map(weigh), [Weight::Warning; 2], "whatever stands before it");
     }
 }

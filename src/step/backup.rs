@@ -1,6 +1,7 @@
 //! The chain `dump ▷ archive ▷ send…` of one source: snapshot, pipeline, commit of every copy.
 //!
-//! Invariant: a copy is committed only when the producer ended well; the failure of one copy leaves the others whole.
+//! Invariant: a copy is committed only when the producer ended well; the failure of one copy leaves
+//! the others whole.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -38,7 +39,13 @@ impl Steps {
         let parent = self.parent(backup, &copies, password.as_ref(), say, stop)?;
         let voice = say.clone();
         let hear: Hear = Arc::new(move |line: &str| voice.engine(line));
-        let reading = Reading { threads: backup.threads, chunk: backup.chunk, engine: backup.engine, hear, parent };
+        let reading = Reading {
+            threads: backup.threads,
+            chunk: backup.chunk,
+            engine: backup.engine,
+            hear,
+            parent,
+        };
         let snapshot = source.snapshot(reading, stop)?;
         for remark in snapshot.remarks() {
             say.info(remark.clone());
@@ -59,13 +66,23 @@ impl Steps {
         let Some(begun) = begun else {
             return Ok(copies.report(self.run.clone(), 0, say));
         };
-        let (presses, lanes) = (rayon::current_num_threads(), begun.uploads.iter().map(|u| u.lanes).sum());
-        let shape = Shape::new(snapshot.workers(), presses, backup.chunk, lanes, snapshot.estimate());
+        let (presses, lanes) =
+            (rayon::current_num_threads(), begun.uploads.iter().map(|u| u.lanes).sum());
+        let shape =
+            Shape::new(snapshot.workers(), presses, backup.chunk, lanes, snapshot.estimate());
         // Both manifests of an artifact name one moment: that of the one inside.
         let finished = OnceLock::new();
         let draft = |entries: &[EntryLine], object: Option<ObjectLine>| {
             let span = (started, *finished.get_or_init(|| self.world.clock.now()));
-            self.manifest(backup, snapshot.as_ref(), span, password.is_some(), begun.key.clone(), entries, object)
+            self.manifest(
+                backup,
+                snapshot.as_ref(),
+                span,
+                password.is_some(),
+                begun.key.clone(),
+                entries,
+                object,
+            )
         };
         let meter = Meter::default();
         meter.expect(snapshot.estimate());
@@ -85,7 +102,8 @@ impl Steps {
         });
         let written = match piped {
             Ok(written) => written,
-            // It was the stores that failed: each has its line. A dump that failed was never sent anywhere.
+            // It was the stores that failed: each has its line. A dump that failed was never sent
+            // anywhere.
             Err(Fault::Pipeline(pipeline::Error::NoStore(why))) => {
                 copies.lose(&why);
                 return Ok(copies.report(self.run.clone(), 0, say));
@@ -95,7 +113,11 @@ impl Steps {
         for remark in snapshot.afterwards() {
             say.info(remark);
         }
-        say.info(format!("{} of {} chunk buffers were in use at most", written.peak_chunks, shape.chunk_permits()));
+        say.info(format!(
+            "{} of {} chunk buffers were in use at most",
+            written.peak_chunks,
+            shape.chunk_permits()
+        ));
         let manifest = draft(&written.entries, Some(written.object));
         let facts = artifact_facts(&manifest, &begun.name, snapshot.lost());
         say.event(Event::Artifact { step: say.step(), artifact: facts });
@@ -190,7 +212,13 @@ pub(super) fn watched<T>(
 }
 
 fn progress(counts: Counts) -> Progress {
-    Progress { raw: counts.raw, rows: counts.rows, stored: counts.stored, sent: counts.sent, estimate: counts.estimate }
+    Progress {
+        raw: counts.raw,
+        rows: counts.rows,
+        stored: counts.stored,
+        sent: counts.sent,
+        estimate: counts.estimate,
+    }
 }
 
 /// The databases of some members, in order.

@@ -1,7 +1,8 @@
-//! Chooses parts of what a dump program wrote as one archive: its own table of contents says what it holds.
+//! Chooses parts of what a dump program wrote as one archive: its own table of contents says what
+//! it holds.
 //!
-//! Reads the beginning of an archive and no more, and writes nothing: what an archive does not hold is found out before
-//! a target is touched.
+//! Reads the beginning of an archive and no more, and writes nothing: what an archive does not hold
+//! is found out before a target is touched.
 
 use std::collections::HashSet;
 
@@ -52,9 +53,13 @@ pub fn choose_from(
 fn opened<'a>(manifest: &'a Manifest, only: &[String]) -> Result<Vec<&'a str>, Fault> {
     let units = manifest.units();
     let archived = |unit: &str| manifest.members.iter().any(|m| m.unit == unit && is_archive(m));
-    let (whole, parts): (Vec<&String>, Vec<&String>) = only.iter().partition(|s| units.contains(&s.as_str()));
-    let within = |unit: &str| parts.iter().any(|s| s.strip_prefix(unit).is_some_and(|rest| rest.starts_with('.')));
-    let found: Vec<&str> = units.iter().copied().filter(|unit| archived(unit) && within(unit)).collect();
+    let (whole, parts): (Vec<&String>, Vec<&String>) =
+        only.iter().partition(|s| units.contains(&s.as_str()));
+    let within = |unit: &str| {
+        parts.iter().any(|s| s.strip_prefix(unit).is_some_and(|rest| rest.starts_with('.')))
+    };
+    let found: Vec<&str> =
+        units.iter().copied().filter(|unit| archived(unit) && within(unit)).collect();
     match (found.first(), whole.first()) {
         (Some(part), Some(whole)) => Err(nothing(
             format!("all of {whole}, and a part of {part}, which is one archive"),
@@ -88,6 +93,7 @@ fn read(fetch: &Fetch<'_>, unit: &str, stop: &Stop) -> Result<Contents, Fault> {
             break;
         }
     }
-    let hint = format!("Choose all of it with --only {unit}, and into another server or name if need be.");
+    let hint =
+        format!("Choose all of it with --only {unit}, and into another server or name if need be.");
     Err(nothing(format!("the archive of {unit} is not understood: {}", unread.why), Some(hint)))
 }

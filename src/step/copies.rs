@@ -1,6 +1,8 @@
-//! The copies of one backup: each from its store to a committed artifact, or to the reason why there is none.
+//! The copies of one backup: each from its store to a committed artifact, or to the reason why
+//! there is none.
 //!
-//! Knows no source. Invariant: a copy is in exactly one state, and one that failed keeps no other from being made.
+//! Knows no source. Invariant: a copy is in exactly one state, and one that failed keeps no other
+//! from being made.
 
 use std::time::Duration;
 
@@ -61,18 +63,27 @@ pub struct Begun {
 
 impl<'a> Copies<'a> {
     /// Opens every store and sweeps what killed runs left there.
-    pub fn open(steps: &Steps, backup: &'a Backup, say: &Say, stop: &Stop) -> Result<Copies<'a>, Fault> {
+    pub fn open(
+        steps: &Steps,
+        backup: &'a Backup,
+        say: &Say,
+        stop: &Stop,
+    ) -> Result<Copies<'a>, Fault> {
         let mut all = Vec::new();
         for plan in &backup.copies {
             let started = steps.world.clock.now();
-            let shelf = steps
-                .store(&plan.store, stop)
-                .map(|store| Shelf::new(store, plan.naming.clone(), &steps.job, &backup.source.name));
-            let place = shelf.as_ref().map_or_else(|_| plan.store.name.clone(), |s| s.store().place().to_owned());
+            let shelf = steps.store(&plan.store, stop).map(|store| {
+                Shelf::new(store, plan.naming.clone(), &steps.job, &backup.source.name)
+            });
+            let place = shelf
+                .as_ref()
+                .map_or_else(|_| plan.store.name.clone(), |s| s.store().place().to_owned());
             if let Ok(shelf) = &shelf {
                 match shelf.sweep(started, stop) {
                     Ok(0) => {}
-                    Ok(swept) => say.info(format!("swept {swept} leftovers of killed runs in {place}")),
+                    Ok(swept) => {
+                        say.info(format!("swept {swept} leftovers of killed runs in {place}"))
+                    }
                     Err(error) => say.info(format!("leftovers of killed runs stay: {error}")),
                 }
             }
@@ -92,8 +103,14 @@ impl<'a> Copies<'a> {
         })
     }
 
-    /// Begins all copies under one name; a name that is taken anywhere waits for the next second. `None`: no store took it.
-    pub fn begin(&mut self, clock: &Clock, zone: &TimeZone, stop: &Stop) -> Result<Option<Begun>, Fault> {
+    /// Begins all copies under one name; a name that is taken anywhere waits for the next second.
+    /// `None`: no store took it.
+    pub fn begin(
+        &mut self,
+        clock: &Clock,
+        zone: &TimeZone,
+        stop: &Stop,
+    ) -> Result<Option<Begun>, Fault> {
         for _ in 0..NAMES {
             let name = backup_name(&clock.now().to_zoned(zone.clone()));
             let mut attempts: Vec<Option<Result<Box<dyn Upload>, Error>>> = Vec::new();
@@ -113,7 +130,9 @@ impl<'a> Copies<'a> {
             }
             return Ok(self.take(name, attempts, clock.now()));
         }
-        let hint = Some("Another tool may write the same names; give this job a prefix of its own.".into());
+        let hint = Some(
+            "Another tool may write the same names; give this job a prefix of its own.".into(),
+        );
         let doing = format!("name the backup: {NAMES} names in a row");
         Err(Fault::Nothing { doing, found: "all are taken".into(), hint })
     }
@@ -136,9 +155,11 @@ impl<'a> Copies<'a> {
                     key.get_or_insert_with(|| shelf.key(&name));
                     OneCopy { state: State::Begun(shelf), started: now, ..copy }
                 }
-                (_, Some(Err(error))) => {
-                    OneCopy { state: State::Failed(error.into()), finished: Some(self.clock.now()), ..copy }
-                }
+                (_, Some(Err(error))) => OneCopy {
+                    state: State::Failed(error.into()),
+                    finished: Some(self.clock.now()),
+                    ..copy
+                },
                 (state, _) => OneCopy { state, ..copy },
             })
             .collect();

@@ -68,7 +68,9 @@ impl Fault {
     /// What to do, if anybody knows.
     pub fn hint(&self) -> Option<String> {
         match self {
-            Fault::Source(error) | Fault::Pipeline(pipeline::Error::Source(error)) => error.hint.clone(),
+            Fault::Source(error) | Fault::Pipeline(pipeline::Error::Source(error)) => {
+                error.hint.clone()
+            }
             Fault::Nothing { hint, .. } => hint.clone(),
             Fault::Store(_)
             | Fault::Shelf(_)
@@ -82,20 +84,26 @@ impl Fault {
         }
     }
 
-    /// Whether the backup itself can't be used: it is damaged, or gone, or the disk it lies on does not read it. Never the
-    /// target, a password, or a store that does not answer.
+    /// Whether the backup itself can't be used: it is damaged, or gone, or the disk it lies on does
+    /// not read it. Never the target, a password, or a store that does not answer.
     pub fn condemns(&self) -> bool {
         match self {
-            Fault::Damage(damage) | Fault::Pipeline(pipeline::Error::Damage(damage)) => is_own(damage),
+            Fault::Damage(damage) | Fault::Pipeline(pipeline::Error::Damage(damage)) => {
+                is_own(damage)
+            }
             Fault::Unproven { damage, .. } => damage.iter().all(is_own),
-            Fault::Store(error) | Fault::Pipeline(pipeline::Error::Store(error)) => match error.kind {
-                store::ErrorKind::Missing | store::ErrorKind::Damaged | store::ErrorKind::Failed => true,
-                store::ErrorKind::Exists
-                | store::ErrorKind::Denied
-                | store::ErrorKind::Unreachable
-                | store::ErrorKind::Full
-                | store::ErrorKind::Stopped => false,
-            },
+            Fault::Store(error) | Fault::Pipeline(pipeline::Error::Store(error)) => {
+                match error.kind {
+                    store::ErrorKind::Missing
+                    | store::ErrorKind::Damaged
+                    | store::ErrorKind::Failed => true,
+                    store::ErrorKind::Exists
+                    | store::ErrorKind::Denied
+                    | store::ErrorKind::Unreachable
+                    | store::ErrorKind::Full
+                    | store::ErrorKind::Stopped => false,
+                }
+            }
             Fault::Source(_)
             | Fault::Shelf(_)
             | Fault::Pipeline(_)
@@ -129,7 +137,9 @@ impl Fault {
     /// Whether it says that an artifact is damaged.
     pub fn is_damage(&self) -> bool {
         match self {
-            Fault::Damage(_) | Fault::Unproven { .. } | Fault::Pipeline(pipeline::Error::Damage(_)) => true,
+            Fault::Damage(_)
+            | Fault::Unproven { .. }
+            | Fault::Pipeline(pipeline::Error::Damage(_)) => true,
             Fault::Store(error) | Fault::Pipeline(pipeline::Error::Store(error)) => {
                 error.kind == store::ErrorKind::Damaged
             }
@@ -145,10 +155,13 @@ impl Fault {
     }
 }
 
-/// Whether damage is the backup's own: a password that does not fit and a target that refuses are not.
+/// Whether damage is the backup's own: a password that does not fit and a target that refuses are
+/// not.
 fn is_own(damage: &Damage) -> bool {
     match damage {
-        Damage::Entry { .. } | Damage::Manifest(_) | Damage::Rows { .. } | Damage::Object(_) => true,
+        Damage::Entry { .. } | Damage::Manifest(_) | Damage::Rows { .. } | Damage::Object(_) => {
+            true
+        }
         Damage::Sealed { .. } | Damage::Newer { .. } | Damage::Left { .. } => false,
     }
 }

@@ -1,9 +1,12 @@
-//! From the artifacts of a chain to the files of one cluster: unpacked, combined, and checked by PostgreSQL's own program.
+//! From the artifacts of a chain to the files of one cluster: unpacked, combined, and checked by
+//! PostgreSQL's own program.
 //!
-//! Knows no target: what is made here is a new folder, and what becomes of it is the caller's to say. Invariants: every
-//! entry is checked against its hash before it is unpacked; without `backup_label` there is no cluster.
+//! Knows no target: what is made here is a new folder, and what becomes of it is the caller's to
+//! say. Invariants: every entry is checked against its hash before it is unpacked; without
+//! `backup_label` there is no cluster.
 //!
-//! Price: a chain is unpacked in full before it is combined, so it needs the room of all its backups and of the result.
+//! Price: a chain is unpacked in full before it is combined, so it needs the room of all its
+//! backups and of the result.
 
 use std::path::{Path, PathBuf};
 
@@ -70,7 +73,13 @@ fn entries<'e>(fetch: &Fetch<'e>, name: &str) -> Vec<&'e EntryLine> {
 }
 
 /// Unpacks a tar file of a backup into a new folder.
-fn unpack(fetch: &Fetch<'_>, name: &str, into: &Path, owner: Owner, stop: &Stop) -> Result<(), Fault> {
+fn unpack(
+    fetch: &Fetch<'_>,
+    name: &str,
+    into: &Path,
+    owner: Owner,
+    stop: &Stop,
+) -> Result<(), Fault> {
     let entries = entries(fetch, name);
     let (mut tar, mut folder) = (TarReader::new(), Unpack::into(into, owner)?);
     for group in fetch.groups(&entries) {
@@ -99,18 +108,23 @@ impl Assembly<'_> {
         owner.give(&self.folder)?;
         self.spaces.iter().try_for_each(|(_, folder)| owner.give(folder))?;
         let last = self.chain.len() - 1;
-        let mut made = Assembled { data: parts[last].clone(), spaces: Vec::new(), damage: Vec::new() };
+        let mut made =
+            Assembled { data: parts[last].clone(), spaces: Vec::new(), damage: Vec::new() };
         let fresh = if last == 0 { "0" } else { "whole" };
-        made.spaces = self.spaces.iter().map(|(space, folder)| (space.clone(), folder.join(fresh))).collect();
+        made.spaces =
+            self.spaces.iter().map(|(space, folder)| (space.clone(), folder.join(fresh))).collect();
         if last > 0 {
             made.data = self.folder.join(fresh);
             let from = self.spaces.iter().map(|(_, folder)| folder.join(last.to_string()));
-            let map: Vec<(PathBuf, PathBuf)> = from.zip(made.spaces.iter().map(|(_, to)| to.clone())).collect();
+            let map: Vec<(PathBuf, PathBuf)> =
+                from.zip(made.spaces.iter().map(|(_, to)| to.clone())).collect();
             self.control.combine(&parts, &made.data, &map, stop)?;
             for part in &parts {
                 std::fs::remove_dir_all(part).map_err(|e| io(part, e))?;
             }
-            for (index, folder) in (0..=last).flat_map(|i| self.spaces.iter().map(move |(_, f)| (i, f))) {
+            for (index, folder) in
+                (0..=last).flat_map(|i| self.spaces.iter().map(move |(_, f)| (i, f)))
+            {
                 let part = folder.join(index.to_string());
                 if part.exists() {
                     std::fs::remove_dir_all(&part).map_err(|e| io(&part, e))?;
@@ -124,11 +138,16 @@ impl Assembly<'_> {
             Err(error) => return Err(io(&path, error)),
         };
         if !labelled {
-            let found = format!("it holds no {LABEL}: a server that is started on such files is damaged in silence");
+            let found = format!(
+                "it holds no {LABEL}: a server that is started on such files is damaged in silence"
+            );
             return Err(Damage::Manifest(found).into());
         }
         let found = self.control.verify(&made.data, stop)?;
-        made.damage = found.into_iter().map(|line| Damage::Object(format!("pg_verifybackup: {line}"))).collect();
+        made.damage = found
+            .into_iter()
+            .map(|line| Damage::Object(format!("pg_verifybackup: {line}")))
+            .collect();
         Ok(made)
     }
 
@@ -146,7 +165,10 @@ impl Assembly<'_> {
         for space in facts(fetch, stop)?.tablespaces {
             let known = self.spaces.iter().find(|(s, _)| s.oid == space.oid);
             // One that was dropped since has no place any more, and is needed by nobody.
-            let folder = known.map_or_else(|| self.folder.join(format!("dropped-{}", space.oid)), |(_, f)| f.clone());
+            let folder = known.map_or_else(
+                || self.folder.join(format!("dropped-{}", space.oid)),
+                |(_, f)| f.clone(),
+            );
             owner.folder(&folder)?;
             let into = folder.join(index.to_string());
             unpack(fetch, &format!("{}.tar", space.oid), &into, owner, stop)?;
@@ -158,5 +180,9 @@ impl Assembly<'_> {
 
 /// An error of the disk that files are unpacked on.
 fn io(path: &Path, error: std::io::Error) -> Fault {
-    Fault::Nothing { doing: format!("write {}", path.display()), found: error.to_string(), hint: None }
+    Fault::Nothing {
+        doing: format!("write {}", path.display()),
+        found: error.to_string(),
+        hint: None,
+    }
 }

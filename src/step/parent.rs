@@ -1,7 +1,8 @@
 //! Which backup an increment adds to: the newest that is whole, in every store this one goes to.
 //!
-//! Knows no server: whether the server can still tell what changed since then is the source's to say. An increment is
-//! worth what its chain is worth, so a chain with a damaged link, or one that a store lacks, is not added to.
+//! Knows no server: whether the server can still tell what changed since then is the source's to
+//! say. An increment is worth what its chain is worth, so a chain with a damaged link, or one that
+//! a store lacks, is not added to.
 
 use crate::artifact::{EntryLine, Manifest};
 use crate::base::{Secret, Stop};
@@ -36,13 +37,16 @@ impl Steps {
         let Some(((shelf, first), others)) = listings.split_first() else { return Ok(None) };
         let everywhere = |a: &&Shelved| {
             is_whole(first, a)
-                && others.iter().all(|(_, all)| all.iter().any(|o| o.manifest.id == a.manifest.id && is_whole(all, o)))
+                && others.iter().all(|(_, all)| {
+                    all.iter().any(|o| o.manifest.id == a.manifest.id && is_whole(all, o))
+                })
         };
         let Some(newest) = first.iter().rev().find(everywhere) else {
             say.info("a full backup: no earlier one is whole in every store");
             return Ok(None);
         };
-        let full = lineage(first, newest).ok().and_then(|chain| chain.first().copied()).unwrap_or(newest);
+        let full =
+            lineage(first, newest).ok().and_then(|chain| chain.first().copied()).unwrap_or(newest);
         let age = self.world.clock.now().duration_since(full.manifest.started);
         if age.as_secs() >= spec.physical.full_every.as_secs() as i64 {
             say.info(format!("a full backup: the last full one is {}", full.manifest.id));
@@ -50,7 +54,11 @@ impl Steps {
         }
         let manifest = &newest.manifest;
         match record(shelf, manifest, password, stop) {
-            Ok(record) => Ok(Some(Parent { id: manifest.id.clone(), position: manifest.position.clone(), record })),
+            Ok(record) => Ok(Some(Parent {
+                id: manifest.id.clone(),
+                position: manifest.position.clone(),
+                record,
+            })),
             Err(fault) if fault.is_damage() => {
                 say.info(format!("a full backup: {}: {fault}", manifest.key));
                 Ok(None)
@@ -66,11 +74,17 @@ fn is_whole(all: &[Shelved], artifact: &Shelved) -> bool {
 }
 
 /// What the engine wrote down of a backup.
-fn record(shelf: &Shelf, manifest: &Manifest, password: Option<&Secret>, stop: &Stop) -> Result<Vec<u8>, Fault> {
+fn record(
+    shelf: &Shelf,
+    manifest: &Manifest,
+    password: Option<&Secret>,
+    stop: &Stop,
+) -> Result<Vec<u8>, Fault> {
     let meter = Meter::default();
     let password = password.filter(|_| manifest.sealed);
     let fetch = Fetch { store: shelf.store().as_ref(), manifest, password, meter: &meter };
-    let own: Vec<&EntryLine> = manifest.entries.iter().filter(|e| manifest.members[e.member].name == RECORD).collect();
+    let own: Vec<&EntryLine> =
+        manifest.entries.iter().filter(|e| manifest.members[e.member].name == RECORD).collect();
     let mut bytes = Vec::new();
     for group in fetch.groups(&own) {
         fetch.group(&group, stop, &mut |_, raw| {

@@ -1,4 +1,5 @@
-//! One run of one job: the stores it opened, the copies it made, and which file performs which step.
+//! One run of one job: the stores it opened, the copies it made, and which file performs which
+//! step.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -33,7 +34,14 @@ pub struct Steps {
 impl Steps {
     /// Opens nothing yet.
     pub fn new(world: World, run: Id, job: &str, zone: TimeZone) -> Steps {
-        Steps { world, run, job: job.to_owned(), zone, stores: Mutex::default(), made: Mutex::default() }
+        Steps {
+            world,
+            run,
+            job: job.to_owned(),
+            zone,
+            stores: Mutex::default(),
+            made: Mutex::default(),
+        }
     }
 
     pub(super) fn store(&self, store: &StoreRef, stop: &Stop) -> Result<Arc<dyn Store>, Fault> {
@@ -46,20 +54,35 @@ impl Steps {
         Ok(open)
     }
 
-    pub(super) fn source(&self, reference: &SourceRef, stop: &Stop) -> Result<Box<dyn Source>, Fault> {
+    pub(super) fn source(
+        &self,
+        reference: &SourceRef,
+        stop: &Stop,
+    ) -> Result<Box<dyn Source>, Fault> {
         Ok(source::open(&reference.spec, &reference.name, &self.world, stop)?)
     }
 
-    pub(super) fn password(&self, reference: Option<&SecretRef>, stop: &Stop) -> Result<Option<Secret>, Fault> {
+    pub(super) fn password(
+        &self,
+        reference: Option<&SecretRef>,
+        stop: &Stop,
+    ) -> Result<Option<Secret>, Fault> {
         Ok(reference.map(|r| reveal(r, stop)).transpose()?)
     }
 
     pub(super) fn note_made(&self, source: &str, store: &str, manifest: Manifest) {
-        self.made.lock().expect("no panic while locked").insert((source.to_owned(), store.to_owned()), manifest);
+        self.made
+            .lock()
+            .expect("no panic while locked")
+            .insert((source.to_owned(), store.to_owned()), manifest);
     }
 
     pub(super) fn made(&self, source: &str, store: &str) -> Option<Manifest> {
-        self.made.lock().expect("no panic while locked").get(&(source.to_owned(), store.to_owned())).cloned()
+        self.made
+            .lock()
+            .expect("no panic while locked")
+            .get(&(source.to_owned(), store.to_owned()))
+            .cloned()
     }
 }
 

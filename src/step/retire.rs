@@ -9,16 +9,20 @@ use crate::shelf::{Shelf, Shelved, lineage};
 use crate::step::fault::Fault;
 use crate::step::perform::Steps;
 
-/// Artifacts as retention sees them: damaged ones never count, unverified ones only where nothing is verified, and an
-/// increment no more than all it adds to.
+/// Artifacts as retention sees them: damaged ones never count, unverified ones only where nothing
+/// is verified, and an increment no more than all it adds to.
 pub fn held(artifacts: &[Shelved], verified: bool) -> Vec<Held> {
     let proven = |a: &Shelved| !a.is_damaged() && (!verified || a.level() >= Level::Read);
-    let whole = |a: &Shelved| lineage(artifacts, a).is_ok_and(|chain| chain.into_iter().all(proven));
+    let whole =
+        |a: &Shelved| lineage(artifacts, a).is_ok_and(|chain| chain.into_iter().all(proven));
     let parent = |a: &Shelved| {
         let id = a.manifest.parent.as_ref()?;
         artifacts.iter().position(|other| other.manifest.id == *id)
     };
-    artifacts.iter().map(|a| Held { finished: a.manifest.finished, proven: whole(a), parent: parent(a) }).collect()
+    artifacts
+        .iter()
+        .map(|a| Held { finished: a.manifest.finished, proven: whole(a), parent: parent(a) })
+        .collect()
 }
 
 impl Steps {
@@ -30,8 +34,12 @@ impl Steps {
         for (key, damage) in &listing.unreadable {
             say.info(format!("{key} is left alone: {damage}"));
         }
-        let judged =
-            judge(&retire.keep, &held(&listing.artifacts, retire.verified), self.world.clock.now(), &self.zone);
+        let judged = judge(
+            &retire.keep,
+            &held(&listing.artifacts, retire.verified),
+            self.world.clock.now(),
+            &self.zone,
+        );
         // The newest first: stopped half way, no increment is left without what it adds to.
         for (artifact, judgement) in listing.artifacts.iter().zip(judged).rev() {
             stop.check()?;

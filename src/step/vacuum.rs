@@ -1,7 +1,7 @@
 //! Gives each table of a source the VACUUM it is due for, before the source is dumped.
 //!
-//! Does not know the rule. A table that could not have it is Alerta and the next one follows; a database that could not
-//! be asked is Erro, after all others were tended.
+//! Does not know the rule. A table that could not have it is Alerta and the next one follows; a
+//! database that could not be asked is Erro, after all others were tended.
 
 use std::time::Instant;
 
@@ -37,16 +37,28 @@ impl Steps {
         failed.map_or(Ok(Done { verdict, ..Done::well() }), |error| Err(error.into()))
     }
 
-    fn tend(&self, care: &dyn Care, unit: &str, vacuum: &Vacuum, say: &Say, stop: &Stop) -> Result<Verdict, Error> {
+    fn tend(
+        &self,
+        care: &dyn Care,
+        unit: &str,
+        vacuum: &Vacuum,
+        say: &Say,
+        stop: &Stop,
+    ) -> Result<Verdict, Error> {
         let now = || -> Zoned { self.world.clock.now().to_zoned(self.zone.clone()) };
         let mut verdict = Verdict::Success;
         let mut due = Vec::new();
         for chore in care.chores(unit, &vacuum.rule, now().date(), stop)? {
             let table = format!("{unit}.{}", chore.title());
             match (chore.treatment, &chore.obstacle) {
-                (Treatment::Nothing, _) => say.info(format!("{table}: {}", not_due(chore.days.unwrap_or(0)))),
+                (Treatment::Nothing, _) => {
+                    say.info(format!("{table}: {}", not_due(chore.days.unwrap_or(0))))
+                }
                 (Treatment::Plain | Treatment::Analyze | Treatment::Full, None) => due.push(chore),
-                (treatment @ (Treatment::Plain | Treatment::Analyze | Treatment::Full), Some(why)) => {
+                (
+                    treatment @ (Treatment::Plain | Treatment::Analyze | Treatment::Full),
+                    Some(why),
+                ) => {
                     verdict = Verdict::Alert;
                     say.alert(format!("{table}: {} can't be run: {why}", treatment.word()));
                 }
@@ -63,7 +75,9 @@ impl Steps {
                     let seconds = begun.elapsed().as_secs_f64();
                     say.info(format!("{table}: {} in {seconds:.1} s", chore.treatment.word()));
                 }
-                Cared::Gone => say.info(format!("{table}: nothing to vacuum, it was dropped meanwhile")),
+                Cared::Gone => {
+                    say.info(format!("{table}: nothing to vacuum, it was dropped meanwhile"))
+                }
                 Cared::Failed(error) => {
                     verdict = Verdict::Alert;
                     say.alert(sentence(&error));

@@ -1,6 +1,7 @@
 //! Proves one copy: reads it back, or restores it into a scratch source and recounts it there.
 //!
-//! The finding, good or bad, is written beside the artifact before the step ends; the store alone knows it then.
+//! The finding, good or bad, is written beside the artifact before the step ends; the store alone
+//! knows it then.
 
 use crate::artifact::{Damage, FORMAT, Level, Manifest, ProofLine};
 use crate::base::Stop;
@@ -27,7 +28,8 @@ impl Steps {
             }
             (Which::ThisRun, None) => panic!("BUG: a copy to verify that was not made"),
             (Which::Latest, _) => {
-                let shelf = Shelf::new(store, verify.naming.clone(), &self.job, &verify.source.name);
+                let shelf =
+                    Shelf::new(store, verify.naming.clone(), &self.job, &verify.source.name);
                 let latest = shelf.list(stop)?.artifacts.pop();
                 let nothing = || Fault::Nothing {
                     doing: format!("verify {} in {}", verify.source.name, verify.store.name),
@@ -40,12 +42,19 @@ impl Steps {
         };
         let password = self.password(verify.password.as_ref().filter(|_| manifest.sealed), stop)?;
         let meter = Meter::default();
-        let fetch =
-            Fetch { store: shelf.store().as_ref(), manifest: &manifest, password: password.as_ref(), meter: &meter };
+        let fetch = Fetch {
+            store: shelf.store().as_ref(),
+            manifest: &manifest,
+            password: password.as_ref(),
+            meter: &meter,
+        };
         let (level, damage) = match &verify.into {
             None => {
-                let dialect = source::dialect(&manifest.kind).ok_or_else(|| unknown_kind(&manifest))?;
-                let read = watched(&meter, say, stop, |stop| pipeline::verify(&fetch, dialect, verify.threads, stop))?;
+                let dialect =
+                    source::dialect(&manifest.kind).ok_or_else(|| unknown_kind(&manifest))?;
+                let read = watched(&meter, say, stop, |stop| {
+                    pipeline::verify(&fetch, dialect, verify.threads, stop)
+                })?;
                 match verify.unpack && read.is_empty() {
                     true => (Level::Restored, self.unpacked(verify, &shelf, &fetch, say, stop)?),
                     false => (Level::Read, read),
@@ -55,7 +64,15 @@ impl Steps {
                 let target = self.source(into, stop)?;
                 let mut choice = choose(&manifest, &[], None, true)?;
                 choice.loading.scratch = true;
-                let restored = restore_into(&fetch, target.as_ref(), &choice, verify.threads, &meter, Some(say), stop)?;
+                let restored = restore_into(
+                    &fetch,
+                    target.as_ref(),
+                    &choice,
+                    verify.threads,
+                    &meter,
+                    Some(say),
+                    stop,
+                )?;
                 for remark in restored.remarks {
                     say.info(remark);
                 }
@@ -66,7 +83,11 @@ impl Steps {
             &shelf,
             &manifest,
             level,
-            verify.into.as_ref().map(|i| i.name.clone()).or(verify.unpack.then(|| "pg_verifybackup".to_owned())),
+            verify
+                .into
+                .as_ref()
+                .map(|i| i.name.clone())
+                .or(verify.unpack.then(|| "pg_verifybackup".to_owned())),
             &damage,
             verify,
             say,
@@ -78,7 +99,8 @@ impl Steps {
         Err(Fault::Unproven { title: manifest.key.clone(), damage })
     }
 
-    /// Unpacks a physical backup in the state folder, and all that it adds to, and has PostgreSQL check its files.
+    /// Unpacks a physical backup in the state folder, and all that it adds to, and has PostgreSQL
+    /// check its files.
     fn unpacked(
         &self,
         verify: &Verify,
@@ -91,7 +113,8 @@ impl Steps {
         let all = shelf.list(stop)?.artifacts;
         let own = all.iter().find(|a| a.manifest.id == fetch.manifest.id);
         let chain = own.map_or_else(|| Err(fetch.manifest.id.clone()), |a| lineage(&all, a));
-        let chain = chain.map_err(|id| Damage::Manifest(format!("{id}, which it adds to, is gone")))?;
+        let chain =
+            chain.map_err(|id| Damage::Manifest(format!("{id}, which it adds to, is gone")))?;
         let meter = Meter::default();
         let of = |a: &Shelved| a.manifest.clone();
         let manifests: Vec<Manifest> = chain.into_iter().map(of).collect();
@@ -99,13 +122,24 @@ impl Steps {
         let chain: Vec<Fetch<'_>> = chain.collect();
         let bytes: u64 = chain.iter().map(|f| f.manifest.raw_bytes()).sum();
         let private = Private::create(&self.world.state.join("staging"))?;
-        private.has_room(if chain.len() > 1 { bytes * 2 } else { bytes }, "or verify without `unpack`")?;
+        private.has_room(
+            if chain.len() > 1 { bytes * 2 } else { bytes },
+            "or verify without `unpack`",
+        )?;
         let facts = facts(fetch, stop)?;
         let folder = private.path().join("files");
-        let spaces = facts.tablespaces.iter().map(|t| (t.clone(), private.path().join(format!("space-{}", t.oid))));
-        let control = Control { tools: spec.server.tools.clone(), major: facts.major(), owner: Owner::us() };
+        let spaces = facts
+            .tablespaces
+            .iter()
+            .map(|t| (t.clone(), private.path().join(format!("space-{}", t.oid))));
+        let control =
+            Control { tools: spec.server.tools.clone(), major: facts.major(), owner: Owner::us() };
         let assembly = Assembly { chain, folder, spaces: spaces.collect(), control };
-        say.info(format!("unpacks {} backups in {}", assembly.chain.len(), private.path().display()));
+        say.info(format!(
+            "unpacks {} backups in {}",
+            assembly.chain.len(),
+            private.path().display()
+        ));
         Ok(assembly.make(stop)?.damage)
     }
 

@@ -122,7 +122,8 @@ pub trait Store: Send + Sync {
     /// Removes an object.
     fn remove(&self, key: &str, stop: &Stop) -> Result<()>;
 
-    /// Removes what killed runs left under `under`: temporary files, uploads nobody will finish. Returns how many.
+    /// Removes what killed runs left under `under`: temporary files, uploads nobody will finish.
+    /// Returns how many.
     fn sweep(&self, under: &str, stop: &Stop) -> Result<usize>;
 
     /// Looks at all that backups need of it; changes nothing but the probe.
@@ -137,7 +138,8 @@ pub trait Store: Send + Sync {
 
 /// A large object on its way. Dropped before `finish`, it leaves nothing.
 pub trait Upload: Send + Sync {
-    /// Sends part `number` (from 1), whose bytes stand at `offset`. Any thread, any order; may be repeated.
+    /// Sends part `number` (from 1), whose bytes stand at `offset`. Any thread, any order; may be
+    /// repeated.
     fn part(&self, number: u32, offset: u64, bytes: &[u8]) -> Result<()>;
 
     /// Makes the object of `bytes` bytes visible; every part was sent.

@@ -26,7 +26,11 @@ impl Memory {
     fn insert(&self, key: &str, bytes: Vec<u8>) -> Result<()> {
         let mut objects = self.objects.lock().expect("no panic while locked");
         if objects.contains_key(key) {
-            return Err(Error::new(ErrorKind::Exists, format!("write {key} in memory"), "the key is taken"));
+            return Err(Error::new(
+                ErrorKind::Exists,
+                format!("write {key} in memory"),
+                "the key is taken",
+            ));
         }
         objects.insert(key.to_owned(), bytes);
         Ok(())
@@ -36,7 +40,11 @@ impl Memory {
 impl Store for Memory {
     fn create(&self, key: &str, stop: &Stop) -> Result<Box<dyn Upload>> {
         if self.size(key, stop)?.is_some() {
-            return Err(Error::new(ErrorKind::Exists, format!("write {key} in memory"), "the key is taken"));
+            return Err(Error::new(
+                ErrorKind::Exists,
+                format!("write {key} in memory"),
+                "the key is taken",
+            ));
         }
         Ok(Box::new(MemoryUpload {
             store: self.clone(),
@@ -55,12 +63,13 @@ impl Store for Memory {
         stop.check()?;
         let objects = self.objects.lock().expect("no panic while locked");
         let doing = || format!("read {key} in memory");
-        let object = objects.get(key).ok_or_else(|| Error::new(ErrorKind::Missing, doing(), "no such object"))?;
+        let object = objects
+            .get(key)
+            .ok_or_else(|| Error::new(ErrorKind::Missing, doing(), "no such object"))?;
         let range = range.unwrap_or(0..object.len() as u64);
-        object
-            .get(range.start as usize..range.end as usize)
-            .map(<[u8]>::to_vec)
-            .ok_or_else(|| Error::new(ErrorKind::Damaged, doing(), format!("the object ends at {}", object.len())))
+        object.get(range.start as usize..range.end as usize).map(<[u8]>::to_vec).ok_or_else(|| {
+            Error::new(ErrorKind::Damaged, doing(), format!("the object ends at {}", object.len()))
+        })
     }
 
     fn size(&self, key: &str, stop: &Stop) -> Result<Option<u64>> {
@@ -72,7 +81,9 @@ impl Store for Memory {
         stop.check()?;
         let objects = self.objects.lock().expect("no panic while locked");
         let found = objects.iter().filter(|(key, _)| key.starts_with(under));
-        Ok(found.map(|(key, bytes)| Object { key: key.clone(), bytes: bytes.len() as u64 }).collect())
+        Ok(found
+            .map(|(key, bytes)| Object { key: key.clone(), bytes: bytes.len() as u64 })
+            .collect())
     }
 
     fn remove(&self, key: &str, stop: &Stop) -> Result<()> {
@@ -126,7 +137,11 @@ impl Upload for MemoryUpload {
         }
         if whole.len() as u64 != bytes {
             let found = format!("{} of {bytes} bytes came", whole.len());
-            return Err(Error::new(ErrorKind::Damaged, format!("write {} in memory", self.key), found));
+            return Err(Error::new(
+                ErrorKind::Damaged,
+                format!("write {} in memory", self.key),
+                found,
+            ));
         }
         self.store.insert(&self.key, whole)
     }

@@ -31,8 +31,14 @@ pub fn lanes(spec: &StoreSpec) -> usize {
     }
 }
 
-/// Examines a store; an error is one that can't be opened. Less patient than a run: somebody waits for the answer.
-pub fn examine(spec: &StoreSpec, coming: &Coming, world: &World, stop: &Stop) -> Result<Vec<Finding>> {
+/// Examines a store; an error is one that can't be opened. Less patient than a run: somebody waits
+/// for the answer.
+pub fn examine(
+    spec: &StoreSpec,
+    coming: &Coming,
+    world: &World,
+    stop: &Stop,
+) -> Result<Vec<Finding>> {
     match spec {
         StoreSpec::Dir(spec) => Ok(Dir::open(spec, world)?.examine(coming, stop)),
         StoreSpec::S3(spec) => {

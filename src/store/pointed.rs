@@ -23,7 +23,9 @@ fn around<T>(name: &str, call: impl FnOnce() -> Result<T>) -> Result<T> {
 
 impl Store for Pointed {
     fn create(&self, key: &str, stop: &Stop) -> Result<Box<dyn Upload>> {
-        around("create", || Ok(Box::new(PointedUpload(self.0.create(key, stop)?)) as Box<dyn Upload>))
+        around("create", || {
+            Ok(Box::new(PointedUpload(self.0.create(key, stop)?)) as Box<dyn Upload>)
+        })
     }
 
     fn put(&self, key: &str, bytes: &[u8], stop: &Stop) -> Result<()> {

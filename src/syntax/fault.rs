@@ -1,4 +1,5 @@
-//! The wording of every complaint about a value, in one place; `problem.rs` has those about nodes, names and files.
+//! The wording of every complaint about a value, in one place; `problem.rs` has those about nodes,
+//! names and files.
 //!
 //! Does not decide anything. No function is given the text of a secret.
 
@@ -18,8 +19,12 @@ pub fn form(field: &str, wanted: &str, found: &str, span: &Span) -> Complaint {
 fn form_help(wanted: &str, found: &str) -> Option<String> {
     let help = match found {
         "`#null`" => "Leave the field out.",
-        "a number" if wanted.contains("duration") => "Write it between quotes and with its unit, such as `\"30s\"`.",
-        "a number" if wanted.contains("size") => "Write it between quotes and with its unit, such as `\"4MiB\"`.",
+        "a number" if wanted.contains("duration") => {
+            "Write it between quotes and with its unit, such as `\"30s\"`."
+        }
+        "a number" if wanted.contains("size") => {
+            "Write it between quotes and with its unit, such as `\"4MiB\"`."
+        }
         "a number" if wanted.contains("text") => "Write it between quotes.",
         "a text" if wanted.starts_with("number") => "Write the number without quotes.",
         _ => return None,
@@ -56,7 +61,8 @@ pub fn none(field: &str, form: Form, span: &Span) -> Complaint {
 
 /// A value too many.
 pub fn extra(field: &str, span: &Span) -> Complaint {
-    Complaint::error("vex::value::count", format!("`{field}` takes one value")).label(span, "one too many")
+    Complaint::error("vex::value::count", format!("`{field}` takes one value"))
+        .label(span, "one too many")
 }
 
 /// Something else than values after a field.
@@ -81,9 +87,12 @@ pub fn empty_reference(field: &str, span: &Span) -> Complaint {
 
 /// The value of a variable where its name is wanted; its bytes are masked.
 pub fn not_a_variable(field: &str, span: &Span) -> Complaint {
-    Complaint::error("vex::value::form", format!("`(env)` of `{field}` is not the name of a variable"))
-        .label(span, "a name has no `=`")
-        .help("Write the name only: `(env)\"NAME\"`.")
+    Complaint::error(
+        "vex::value::form",
+        format!("`(env)` of `{field}` is not the name of a variable"),
+    )
+    .label(span, "a name has no `=`")
+    .help("Write the name only: `(env)\"NAME\"`.")
 }
 
 /// Variables as a property.
@@ -93,12 +102,15 @@ pub fn list_as_property(field: &str, span: &Span) -> Complaint {
         .help(format!("Write it inside the braces: `{field} NAME=\"value\"`."))
 }
 
-/// A secret in clear text; its bytes are masked. `quoted` is a reference that slipped between the quotes.
+/// A secret in clear text; its bytes are masked. `quoted` is a reference that slipped between the
+/// quotes.
 pub fn secret_in_clear(field: &str, quoted: bool, span: &Span) -> Complaint {
-    let complaint = Complaint::error("vex::secret::clear", format!("`{field}` is written in clear text"))
-        .label(span, "a secret must not stand in a file");
+    let complaint =
+        Complaint::error("vex::secret::clear", format!("`{field}` is written in clear text"))
+            .label(span, "a secret must not stand in a file");
     if quoted {
-        return complaint.help(format!("The way stands before the quotes: `{field} (env)\"NAME\"`."));
+        return complaint
+            .help(format!("The way stands before the quotes: `{field} (env)\"NAME\"`."));
     }
     complaint.help(format!(
         "Write where it is found: `{field} (env)\"NAME\"`, `(file)\"path\"` or `(command)\"prog\" \"arg\"`. If this \
@@ -126,16 +138,26 @@ pub fn annotation(name: Option<&str>, field: &str, span: &Span) -> Complaint {
 /// An annotation on a value that is no secret.
 pub fn no_secret(field: &str, name: &str, span: &Span) -> Complaint {
     let name = name.escape_debug();
-    Complaint::error("vex::value::annotation", format!("`{field}` is no secret and can't be read by `({name})`"))
-        .label(span, "not taken here")
-        .help("Write the value itself. Only passwords, keys and addresses of notices are references.")
+    Complaint::error(
+        "vex::value::annotation",
+        format!("`{field}` is no secret and can't be read by `({name})`"),
+    )
+    .label(span, "not taken here")
+    .help("Write the value itself. Only passwords, keys and addresses of notices are references.")
 }
 
 /// An annotation on the name of a node.
 pub fn node_annotation(node: &str, secret: bool, span: &Span) -> Complaint {
-    let complaint = Complaint::error("vex::value::annotation", format!("`{node}` takes no annotation before its name"))
-        .label(span, "not taken here");
-    if secret { complaint.help(format!("It stands before the value: `{node} (env)\"NAME\"`.")) } else { complaint }
+    let complaint = Complaint::error(
+        "vex::value::annotation",
+        format!("`{node}` takes no annotation before its name"),
+    )
+    .label(span, "not taken here");
+    if secret {
+        complaint.help(format!("It stands before the value: `{node} (env)\"NAME\"`."))
+    } else {
+        complaint
+    }
 }
 
 /// A pattern that can't be read.

@@ -1,8 +1,9 @@
 //! From text to a KDL document, with kdl's own errors told so that a person finds the place.
 //!
-//! kdl's spans may cover whole prefixes of a file and one mistake may cascade into several errors: the usual mistakes
-//! are told by `slip.rs`, spans of the rest are clamped to their last line, and errors that only say "the rest did not
-//! parse" are dropped behind another. Secrets are masked before anything else happens to a text.
+//! kdl's spans may cover whole prefixes of a file and one mistake may cascade into several errors:
+//! the usual mistakes are told by `slip.rs`, spans of the rest are clamped to their last line, and
+//! errors that only say "the rest did not parse" are dropped behind another. Secrets are masked
+//! before anything else happens to a text.
 
 use std::sync::Arc;
 
@@ -28,7 +29,8 @@ pub fn parse(text: &Arc<Text>) -> Result<KdlDocument, Vec<Complaint>> {
     };
     let mut complaints = slips(text);
     let told = complaints.len();
-    let mut lines: Vec<usize> = complaints.iter().filter_map(|c| Some(line_of(source, c.span()?.start))).collect();
+    let mut lines: Vec<usize> =
+        complaints.iter().filter_map(|c| Some(line_of(source, c.span()?.start))).collect();
     for diagnostic in &error.diagnostics {
         let (start, len) = clamp(source, diagnostic.span.offset(), diagnostic.span.len());
         let line = line_of(source, start);
@@ -53,18 +55,26 @@ fn complaint(text: &Arc<Text>, diagnostic: &KdlDiagnostic, start: usize, len: us
     let (message, start, len, label) = match label {
         "not property value" => {
             // Only the last word of the span is the value that is none.
-            let word = text.contents()[start..start + len].rfind(char::is_whitespace).map_or(0, |n| n + 1);
-            ("this is not a value".into(), start + word, len - word, "neither a number nor a text between quotes")
+            let word =
+                text.contents()[start..start + len].rfind(char::is_whitespace).map_or(0, |n| n + 1);
+            (
+                "this is not a value".into(),
+                start + word,
+                len - word,
+                "neither a number nor a text between quotes",
+            )
         }
-        "not quoted string" | "not identifier string" => ("this is not a word".into(), start, len, "not KDL"),
+        "not quoted string" | "not identifier string" => {
+            ("this is not a word".into(), start, len, "not KDL")
+        }
         "not node name" => ("a line begins with a name".into(), start, len, "not a name"),
         "" | "here" => (lower(message), start, len, "from here on"),
         _ => (lower(message), start, len, label),
     };
     let message = if message.is_empty() { "the file is not KDL here".into() } else { message };
-    Complaint::error("vex::kdl::syntax", message)
-        .label(&Span::new(text, start, len), label)
-        .help("Texts stand between quotes, switches are `#true` and `#false`, and blanks part words.")
+    Complaint::error("vex::kdl::syntax", message).label(&Span::new(text, start, len), label).help(
+        "Texts stand between quotes, switches are `#true` and `#false`, and blanks part words.",
+    )
 }
 
 fn lower(message: &str) -> String {
@@ -76,7 +86,9 @@ fn lower(message: &str) -> String {
 /// Errors that only say that the rest did not parse.
 fn cascades(diagnostic: &KdlDiagnostic) -> bool {
     let said = diagnostic.message.as_deref().unwrap_or_default().to_lowercase();
-    ["end of document", "eof", "closing '}'", "expected end"].iter().any(|words| said.contains(words))
+    ["end of document", "eof", "closing '}'", "expected end"]
+        .iter()
+        .any(|words| said.contains(words))
 }
 
 /// Keeps the last line of a span that covers several, without the blanks around.

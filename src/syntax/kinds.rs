@@ -12,22 +12,37 @@ const fn required(name: &'static str, form: Form, doc: &'static str) -> Field {
     Field { name, form, default: "", doc, required: true }
 }
 
-const ENABLED: Field = field("enabled", Form::Switch, "#true", "Whether it takes part; what is off stays checked.");
-const OPTIONAL: Field = field("optional", Form::Switch, "#false", "A failure here is Alerta, not Erro.");
-const AFTER: Field =
-    field("after", Form::List, "", "Steps to wait for: a name (`freeze`) or address (`dump/shop`); order only.");
+const ENABLED: Field =
+    field("enabled", Form::Switch, "#true", "Whether it takes part; what is off stays checked.");
+const OPTIONAL: Field =
+    field("optional", Form::Switch, "#false", "A failure here is Alerta, not Erro.");
+const AFTER: Field = field(
+    "after",
+    Form::List,
+    "",
+    "Steps to wait for: a name (`freeze`) or address (`dump/shop`); order only.",
+);
 const TLS: Form = Form::Choice(&["verify-full", "verify-ca", "require", "off"]);
 const ENGINE: Form = Form::Choice(&["native", "mydumper", "mysqldump", "mariadb-dump", "pg_dump"]);
 const FORMAT: Form = Form::Choice(&["custom", "directory", "plain"]);
-const UNPACK: Field =
-    field("unpack", Form::Switch, "#false", "Of files: unpack them, and prove them by `pg_verifybackup`.");
+const UNPACK: Field = field(
+    "unpack",
+    Form::Switch,
+    "#false",
+    "Of files: unpack them, and prove them by `pg_verifybackup`.",
+);
 const KEY: Field = field(
     "key",
     Form::Text,
     "{prefix}/{job}/{source}/{name}",
     "Template of keys; `{date}/{name}` at its end: a folder `YYYY-MM-DD_HH-MM` each.",
 );
-const ON: Field = field("on", Form::Choice(&["always", "alert", "error", "change", "late"]), "always", "When to tell.");
+const ON: Field = field(
+    "on",
+    Form::Choice(&["always", "alert", "error", "change", "late"]),
+    "always",
+    "When to tell.",
+);
 
 const BLOCK: Argument = Argument::None;
 const STEPS: &[&str] = &["job"];
@@ -35,8 +50,22 @@ const CHAINS: &[&str] = &["dump", "physical", "rman"];
 
 /// The language.
 pub const KINDS: &[Kind] = &[
-    Kind { name: "sources", within: &[], argument: BLOCK, fields: &[], ready: true, doc: "Where backups come from." },
-    Kind { name: "stores", within: &[], argument: BLOCK, fields: &[], ready: true, doc: "Where backups rest." },
+    Kind {
+        name: "sources",
+        within: &[],
+        argument: BLOCK,
+        fields: &[],
+        ready: true,
+        doc: "Where backups come from.",
+    },
+    Kind {
+        name: "stores",
+        within: &[],
+        argument: BLOCK,
+        fields: &[],
+        ready: true,
+        doc: "Where backups rest.",
+    },
     Kind {
         name: "job",
         within: &[],
@@ -45,10 +74,20 @@ pub const KINDS: &[Kind] = &[
         doc: "What is done together: steps that run in parallel unless they touch.",
         fields: &[
             field("schedule", Form::Schedule, "", "When it is due."),
-            field("timezone", Form::Zone, "the machine's", "Zone of its schedule, of names and of retention."),
+            field(
+                "timezone",
+                Form::Zone,
+                "the machine's",
+                "Zone of its schedule, of names and of retention.",
+            ),
             field("threads", Form::Number(1, 64), "4", "Connections of one dump."),
             field("parallel", Form::Number(1, 64), "2", "Chains at once."),
-            field("within", Form::Duration, "", "It is late when a scheduled run is not proven in this time."),
+            field(
+                "within",
+                Form::Duration,
+                "",
+                "It is late when a scheduled run is not proven in this time.",
+            ),
             field("logs", Form::Path, "the state folder", "Folder of its logs."),
             ENABLED,
         ],
@@ -93,7 +132,14 @@ pub const KINDS: &[Kind] = &[
             field("ca", Form::Path, "the machine's", "Certificates to trust."),
         ],
     },
-    Kind { name: "web", within: &[], argument: BLOCK, fields: &[], ready: false, doc: "The dashboard." },
+    Kind {
+        name: "web",
+        within: &[],
+        argument: BLOCK,
+        fields: &[],
+        ready: false,
+        doc: "The dashboard.",
+    },
     Kind {
         name: "language",
         within: &[],
@@ -136,13 +182,28 @@ pub const KINDS: &[Kind] = &[
             field("user", Form::Text, "root", "User."),
             field("password", Form::Secret, "", "Password."),
             field("databases", Form::Globs, "all but the system's", "Databases to include."),
-            field("exclude", Form::Globs, "", "Databases, or tables as `DB.TABLE`, to leave out; wins."),
+            field(
+                "exclude",
+                Form::Globs,
+                "",
+                "Databases, or tables as `DB.TABLE`, to leave out; wins.",
+            ),
             field("tables", Form::Globs, "all", "Tables to include, as `DB.TABLE`."),
-            field("tls", TLS, "verify-full; off on a socket or loopback", "How the connection is protected."),
+            field(
+                "tls",
+                TLS,
+                "verify-full; off on a socket or loopback",
+                "How the connection is protected.",
+            ),
             field("ca", Form::Path, "the machine's", "Certificates to trust."),
             field("cert", Form::Path, "", "Own certificate."),
             field("key", Form::Path, "", "Key of the own certificate."),
-            field("lock-wait", Form::Duration, "1s", "How long one attempt at the global lock may wait."),
+            field(
+                "lock-wait",
+                Form::Duration,
+                "1s",
+                "How long one attempt at the global lock may wait.",
+            ),
             field(
                 "ddl-wait",
                 Form::Duration,
@@ -187,7 +248,12 @@ pub const KINDS: &[Kind] = &[
             field("host", Form::List, "localhost", "Host names or addresses, tried in turn."),
             field("port", Form::Number(1, 65535), "5432", "TCP port."),
             field("socket", Form::Path, "", "Folder of the Unix socket; wins over host."),
-            field("service", Form::Text, "", "A service of `pg_service.conf`; what is written here wins over it."),
+            field(
+                "service",
+                Form::Text,
+                "",
+                "A service of `pg_service.conf`; what is written here wins over it.",
+            ),
             field(
                 "session",
                 Form::Choice(&["any", "primary", "standby"]),
@@ -195,16 +261,41 @@ pub const KINDS: &[Kind] = &[
                 "Which of several hosts will do, as `target_session_attrs` of libpq.",
             ),
             field("user", Form::Text, "postgres", "User."),
-            field("password", Form::Secret, "the password file's", "Password; `.pgpass` is looked up without it."),
+            field(
+                "password",
+                Form::Secret,
+                "the password file's",
+                "Password; `.pgpass` is looked up without it.",
+            ),
             field("databases", Form::Globs, "all but the templates", "Databases to include."),
             field("schemas", Form::Globs, "all", "Schemas to include, as `DB.SCHEMA`."),
-            field("exclude", Form::Globs, "", "Databases, `DB.SCHEMA` or `DB.SCHEMA.TABLE`, to leave out; wins."),
-            field("tables", Form::Globs, "all", "Tables whose rows are included, as `DB.SCHEMA.TABLE`."),
-            field("tls", TLS, "verify-full; off on a socket or loopback", "How the connection is protected."),
+            field(
+                "exclude",
+                Form::Globs,
+                "",
+                "Databases, `DB.SCHEMA` or `DB.SCHEMA.TABLE`, to leave out; wins.",
+            ),
+            field(
+                "tables",
+                Form::Globs,
+                "all",
+                "Tables whose rows are included, as `DB.SCHEMA.TABLE`.",
+            ),
+            field(
+                "tls",
+                TLS,
+                "verify-full; off on a socket or loopback",
+                "How the connection is protected.",
+            ),
             field("ca", Form::Path, "the machine's", "Certificates to trust."),
             field("cert", Form::Path, "", "Own certificate."),
             field("key", Form::Path, "", "Key of the own certificate."),
-            field("lock-wait", Form::Duration, "5s", "How long a lock on a table may be waited for."),
+            field(
+                "lock-wait",
+                Form::Duration,
+                "5s",
+                "How long a lock on a table may be waited for.",
+            ),
             field(
                 "globals",
                 Form::Switch,
@@ -260,7 +351,12 @@ pub const KINDS: &[Kind] = &[
             field("profile", Form::Text, "", "Profile of the AWS credentials file."),
             field("ca", Form::Path, "the machine's", "Certificates to trust."),
             field("storage-class", Form::Text, "the bucket's", "Storage class."),
-            field("sse", Form::Choice(&["AES256", "aws:kms"]), "the bucket's", "Encryption at the server."),
+            field(
+                "sse",
+                Form::Choice(&["AES256", "aws:kms"]),
+                "the bucket's",
+                "Encryption at the server.",
+            ),
             ENABLED,
         ],
     },
@@ -326,7 +422,12 @@ pub const KINDS: &[Kind] = &[
                 "zstd",
                 "Method; `deflate` is read by every unzip.",
             ),
-            field("level", Form::Number(-7, 22), "1 for zstd, 6 for deflate", "Level of the method."),
+            field(
+                "level",
+                Form::Number(-7, 22),
+                "1 for zstd, 6 for deflate",
+                "Level of the method.",
+            ),
             field("password", Form::Secret, "", "Seals every entry with WinZip AES-256."),
         ],
     },
@@ -337,10 +438,25 @@ pub const KINDS: &[Kind] = &[
         ready: true,
         doc: "Dumps sources, one chain each: one read of the source however many stores; only SQLite, `mydumper` and directories of `pg_dump` are staged.",
         fields: &[
-            field("engine", ENGINE, "native", "What reads the source; the others are programs (README, *Engines*)."),
-            field("format", FORMAT, "custom", "What `pg_dump` writes: an archive, a file for each table, SQL."),
+            field(
+                "engine",
+                ENGINE,
+                "native",
+                "What reads the source; the others are programs (README, *Engines*).",
+            ),
+            field(
+                "format",
+                FORMAT,
+                "custom",
+                "What `pg_dump` writes: an archive, a file for each table, SQL.",
+            ),
             field("threads", Form::Number(1, 64), "the job's", "Connections."),
-            field("chunk", Form::Size, "4MiB", "Size of an entry before compression, 64KiB to 256MiB."),
+            field(
+                "chunk",
+                Form::Size,
+                "4MiB",
+                "Size of an entry before compression, 64KiB to 256MiB.",
+            ),
             AFTER,
             OPTIONAL,
             ENABLED,
@@ -361,7 +477,12 @@ pub const KINDS: &[Kind] = &[
         ready: true,
         doc: "Reads the archive back from stores: hashes, decompresses, parses the values, recomputes rows and digests.",
         fields: &[
-            field("into", Form::Text, "", "A scratch source to restore it into and to prove there."),
+            field(
+                "into",
+                Form::Text,
+                "",
+                "A scratch source to restore it into and to prove there.",
+            ),
             UNPACK,
             OPTIONAL,
             ENABLED,
@@ -375,7 +496,12 @@ pub const KINDS: &[Kind] = &[
         doc: "Reads the latest archives of sources back from a store.",
         fields: &[
             required("from", Form::Text, "The store."),
-            field("into", Form::Text, "", "A scratch source to restore them into and to prove there."),
+            field(
+                "into",
+                Form::Text,
+                "",
+                "A scratch source to restore them into and to prove there.",
+            ),
             UNPACK,
             AFTER,
             OPTIONAL,
@@ -389,9 +515,25 @@ pub const KINDS: &[Kind] = &[
         ready: true,
         doc: "Runs a program; words, never a shell.",
         fields: &[
-            Field { name: "command", form: Form::List, default: "", doc: "Program and arguments.", required: true },
-            field("env", Form::Variables, "", "Variables added to its environment; values may be secrets."),
-            field("stall", Form::Duration, "1h", "It is killed when it prints nothing for this long."),
+            Field {
+                name: "command",
+                form: Form::List,
+                default: "",
+                doc: "Program and arguments.",
+                required: true,
+            },
+            field(
+                "env",
+                Form::Variables,
+                "",
+                "Variables added to its environment; values may be secrets.",
+            ),
+            field(
+                "stall",
+                Form::Duration,
+                "1h",
+                "It is killed when it prints nothing for this long.",
+            ),
             AFTER,
             OPTIONAL,
             ENABLED,
@@ -410,7 +552,12 @@ pub const KINDS: &[Kind] = &[
                 "#true",
                 "Whether `VACUUM FULL ANALYZE` may be run, which locks a table and writes it anew; else `VACUUM ANALYZE`.",
             ),
-            field("skip-below", Form::Duration, "5d", "Younger vacuums are left alone; whole days of the calendar."),
+            field(
+                "skip-below",
+                Form::Duration,
+                "5d",
+                "Younger vacuums are left alone; whole days of the calendar.",
+            ),
             field(
                 "full-above",
                 Form::Duration,
@@ -435,11 +582,31 @@ pub const KINDS: &[Kind] = &[
         ready: true,
         doc: "Takes the files of whole PostgreSQL clusters with `pg_basebackup`, WAL and configuration included (README, *Physical*). Their artifacts are those of `SOURCE-physical`.",
         fields: &[
-            field("incremental", Form::Switch, "#false", "Only what changed since the newest backup; PostgreSQL 17."),
-            field("full-every", Form::Duration, "7d", "With `incremental`: a full one when the last is as old."),
-            field("checkpoint", Form::Choice(&["fast", "spread"]), "fast", "How the server writes its checkpoint."),
+            field(
+                "incremental",
+                Form::Switch,
+                "#false",
+                "Only what changed since the newest backup; PostgreSQL 17.",
+            ),
+            field(
+                "full-every",
+                Form::Duration,
+                "7d",
+                "With `incremental`: a full one when the last is as old.",
+            ),
+            field(
+                "checkpoint",
+                Form::Choice(&["fast", "spread"]),
+                "fast",
+                "How the server writes its checkpoint.",
+            ),
             field("rate", Form::Size, "no limit", "Bytes a second at most, 32KiB to 1GiB."),
-            field("chunk", Form::Size, "4MiB", "Size of an entry before compression, 64KiB to 256MiB."),
+            field(
+                "chunk",
+                Form::Size,
+                "4MiB",
+                "Size of an entry before compression, 64KiB to 256MiB.",
+            ),
             AFTER,
             OPTIONAL,
             ENABLED,

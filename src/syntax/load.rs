@@ -1,6 +1,7 @@
 //! A file as text: UTF-8, and no larger than what people write.
 //!
-//! Does not know KDL. What is no text is a complaint with its place; what can't be read at all is an error of the system.
+//! Does not know KDL. What is no text is a complaint with its place; what can't be read at all is
+//! an error of the system.
 
 use std::io::Read;
 use std::path::Path;

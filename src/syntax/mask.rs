@@ -1,7 +1,9 @@
-//! What of a text must not be shown: whatever stands where a secret would stand, in whatever state the text is.
+//! What of a text must not be shown: whatever stands where a secret would stand, in whatever state
+//! the text is.
 //!
-//! Goes by tokens, not by the grammar, so that files that do not parse, unknown blocks, comments and nodes behind `/-`
-//! are covered alike. Hides too much rather than too little; a reference such as `(env)"NAME"` stays to be read.
+//! Goes by tokens, not by the grammar, so that files that do not parse, unknown blocks, comments
+//! and nodes behind `/-` are covered alike. Hides too much rather than too little; a reference such
+//! as `(env)"NAME"` stays to be read.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -28,7 +30,8 @@ const WORDS: [&str; 12] = [
 /// Nodes whose address is a secret.
 const ADDRESSES: [&str; 2] = ["ping", "webhook"];
 
-/// Whether a name suggests a secret, so that its value must not be shown even when nobody knows the field.
+/// Whether a name suggests a secret, so that its value must not be shown even when nobody knows the
+/// field.
 pub fn sounds_secret(name: &str) -> bool {
     let name = name.to_lowercase().replace('_', "-");
     WORDS.iter().any(|word| name.contains(word))
@@ -43,7 +46,8 @@ pub fn is_secret(name: &str) -> bool {
         return false;
     }
     let whole = ["pass", "pwd", "token", "secret", "senha", "credential", "credentials", "apikey"];
-    let keyed = ["api-key", "access-key", "secret-key", "private-key"].iter().any(|k| name.ends_with(k));
+    let keyed =
+        ["api-key", "access-key", "secret-key", "private-key"].iter().any(|k| name.ends_with(k));
     let pwd = name == "pwd" || name == "oldpwd";
     let ends = ["password", "passwd", "passphrase"].iter().any(|w| name.ends_with(w));
     !pwd && (keyed || ends || parts.iter().any(|p| whole.contains(p)))
@@ -77,7 +81,13 @@ struct State {
 }
 
 impl State {
-    fn take(&mut self, source: &str, tokens: &[Token], index: usize, token: &Token) -> Option<Range<usize>> {
+    fn take(
+        &mut self,
+        source: &str,
+        tokens: &[Token],
+        index: usize,
+        token: &Token,
+    ) -> Option<Range<usize>> {
         if token.range.start < self.until {
             return None;
         }
@@ -101,11 +111,16 @@ impl State {
             Kind::Dash | Kind::Sign(_) => None,
             Kind::Word | Kind::Quoted | Kind::Open | Kind::RawV1 => {
                 let next = |n: usize| tokens.get(index + n).map(|t| t.kind);
-                if index > 0 && tokens[index - 1].kind == Kind::Sign('(') && next(1) == Some(Kind::Sign(')')) {
+                if index > 0
+                    && tokens[index - 1].kind == Kind::Sign('(')
+                    && next(1) == Some(Kind::Sign(')'))
+                {
                     return self.annotation(word, token);
                 }
                 if next(1) == Some(Kind::Sign('=')) {
-                    self.value = Some(sounds_secret(word) || (self.node && !["on", "enabled"].contains(&word)));
+                    self.value = Some(
+                        sounds_secret(word) || (self.node && !["on", "enabled"].contains(&word)),
+                    );
                     self.named = true;
                     return None;
                 }
@@ -167,7 +182,8 @@ fn comment(source: &str, token: &Token) -> Option<Range<usize>> {
             let after = word.as_ptr() as usize - text.as_ptr() as usize + word.len();
             let rest = text[after..].trim_start_matches(['"', ' ', '\t']);
             let said = rest.starts_with(['=', ':']) || text[after..].trim_start().starts_with('"');
-            let alone = !rest.is_empty() && !rest.trim_end_matches("*/").trim().contains(char::is_whitespace);
+            let alone = !rest.is_empty()
+                && !rest.trim_end_matches("*/").trim().contains(char::is_whitespace);
             if (said || alone) && !rest.trim_start_matches(['=', ':', ' ']).starts_with('(') {
                 return Some(start + text.len() - rest.len()..token.range.end);
             }

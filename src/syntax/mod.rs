@@ -1,7 +1,7 @@
 //! From text to a [`JobFile`], or every complaint about its form.
 //!
-//! Does not know what a plan is: names stay words. Reads files (the job file, its includes, its site file) and asks
-//! nobody else.
+//! Does not know what a plan is: names stay words. Reads files (the job file, its includes, its
+//! site file) and asks nobody else.
 
 mod fault;
 mod kdl;

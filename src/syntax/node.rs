@@ -1,7 +1,8 @@
-//! A cursor over one KDL node: its arguments, its fields in either form, its blocks; all mistakes are collected.
+//! A cursor over one KDL node: its arguments, its fields in either form, its blocks; all mistakes
+//! are collected.
 //!
-//! Knows the table, not the meaning of any node. Invariant: every entry and every child of a node is either taken or
-//! complained about; nothing the user wrote is passed over in silence.
+//! Knows the table, not the meaning of any node. Invariant: every entry and every child of a node
+//! is either taken or complained about; nothing the user wrote is passed over in silence.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -80,7 +81,12 @@ fn annotation_span(text: &Arc<Text>, name: &kdl::KdlIdentifier) -> Span {
 
 impl Node {
     /// Decodes `node` as `kind`. Required fields are asked for later, since defaults may hold them.
-    pub fn decode(text: &Arc<Text>, node: &KdlNode, kind: &'static Kind, complaints: &mut Vec<Complaint>) -> Node {
+    pub fn decode(
+        text: &Arc<Text>,
+        node: &KdlNode,
+        kind: &'static Kind,
+        complaints: &mut Vec<Complaint>,
+    ) -> Node {
         let mut decoded = Node {
             kind,
             name: None,
@@ -91,7 +97,11 @@ impl Node {
             fields: BTreeMap::new(),
         };
         if let Some(annotation) = node.ty() {
-            complaints.push(fault::node_annotation(kind.name, false, &annotation_span(text, annotation)));
+            complaints.push(fault::node_annotation(
+                kind.name,
+                false,
+                &annotation_span(text, annotation),
+            ));
         }
         for entry in node.entries() {
             match entry.name() {
@@ -128,7 +138,9 @@ impl Node {
             }
             Argument::One(_) if self.name.is_none() => self.name = Some(word),
             Argument::Names(_) => match self.names.iter().find(|n| n.value == word.value) {
-                Some(first) => complaints.push(problem::field_twice(&word.value, &first.span, &span)),
+                Some(first) => {
+                    complaints.push(problem::field_twice(&word.value, &first.span, &span))
+                }
                 None => self.names.push(word),
             },
             Argument::None | Argument::Name(_) | Argument::One(_) => {
@@ -152,10 +164,17 @@ impl Node {
         }
     }
 
-    fn property(&mut self, text: &Arc<Text>, name: &str, entry: &KdlEntry, complaints: &mut Vec<Complaint>) {
-        let span = entry
-            .name()
-            .map_or_else(|| value_span(text, entry), |n| Span::new(text, n.span().offset(), n.span().len()));
+    fn property(
+        &mut self,
+        text: &Arc<Text>,
+        name: &str,
+        entry: &KdlEntry,
+        complaints: &mut Vec<Complaint>,
+    ) {
+        let span = entry.name().map_or_else(
+            || value_span(text, entry),
+            |n| Span::new(text, n.span().offset(), n.span().len()),
+        );
         let Some(field) = self.kind.field(name) else {
             if self.kind.ready {
                 complaints.push(problem::unknown_field(name, &span, self.kind));
@@ -168,7 +187,11 @@ impl Node {
             return;
         }
         let value = value::read(text, name, field.form, &[entry], &span, complaints);
-        self.insert(field.name, Given { value, name: span, at: value_span(text, entry) }, complaints);
+        self.insert(
+            field.name,
+            Given { value, name: span, at: value_span(text, entry) },
+            complaints,
+        );
     }
 
     fn child(&mut self, text: &Arc<Text>, child: &KdlNode, complaints: &mut Vec<Complaint>) {
@@ -193,7 +216,13 @@ impl Node {
     }
 
     /// A field as a child: `host "x"`.
-    fn child_value(&self, text: &Arc<Text>, child: &KdlNode, form: Form, complaints: &mut Vec<Complaint>) -> Given {
+    fn child_value(
+        &self,
+        text: &Arc<Text>,
+        child: &KdlNode,
+        form: Form,
+        complaints: &mut Vec<Complaint>,
+    ) -> Given {
         let (name, span) = (child.name().value(), name_span(text, child));
         let (named, entries): (Vec<&KdlEntry>, Vec<&KdlEntry>) =
             child.entries().iter().partition(|e| e.name().is_some());
@@ -201,7 +230,11 @@ impl Node {
         let before = complaints.len();
         if let Some(annotation) = child.ty() {
             let secret = form == Form::Secret;
-            complaints.push(fault::node_annotation(name, secret, &annotation_span(text, annotation)));
+            complaints.push(fault::node_annotation(
+                name,
+                secret,
+                &annotation_span(text, annotation),
+            ));
         }
         for extra in named {
             let whole = Span::new(text, extra.span().offset(), extra.span().len());
@@ -221,12 +254,22 @@ impl Node {
     }
 
     /// `env NAME="value" OTHER=(file)"x"`, or the same as children.
-    fn read_variables(&mut self, text: &Arc<Text>, node: &KdlNode, complaints: &mut Vec<Complaint>) {
+    fn read_variables(
+        &mut self,
+        text: &Arc<Text>,
+        node: &KdlNode,
+        complaints: &mut Vec<Complaint>,
+    ) {
         for entry in node.entries() {
             match entry.name() {
                 Some(n) => {
                     let span = Span::new(text, n.span().offset(), n.span().len());
-                    self.variable(text, Spanned::new(n.value().to_owned(), span), &[entry], complaints);
+                    self.variable(
+                        text,
+                        Spanned::new(n.value().to_owned(), span),
+                        &[entry],
+                        complaints,
+                    );
                 }
                 None => complaints.push(fault::only_variables(&value_span(text, entry))),
             }
@@ -252,17 +295,19 @@ impl Node {
         let span = entries.first().map_or_else(|| name.span.clone(), |e| value_span(text, e));
         let variable = match entries {
             [first, ..] if first.ty().is_some() => {
-                value::secret(text, &name.value, entries, &name.span, complaints).map(Variable::Secret)
+                value::secret(text, &name.value, entries, &name.span, complaints)
+                    .map(Variable::Secret)
             }
             [_] if is_secret(&name.value) => {
                 text.mask(span.range());
                 complaints.push(fault::secret_in_clear(&name.value, false, &span));
                 None
             }
-            _ => value::read(text, &name.value, Form::Text, entries, &name.span, complaints).and_then(|v| match v {
-                Value::Text(word) => Some(Variable::Plain(word)),
-                _ => None,
-            }),
+            _ => value::read(text, &name.value, Form::Text, entries, &name.span, complaints)
+                .and_then(|v| match v {
+                    Value::Text(word) => Some(Variable::Plain(word)),
+                    _ => None,
+                }),
         };
         self.variables.extend(variable.map(|v| (name, v)));
     }
@@ -280,5 +325,7 @@ impl Node {
 /// A name that may become part of a key and of an address.
 pub fn is_name(word: &str) -> bool {
     let ok = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
-    (1..=64).contains(&word.len()) && word.bytes().all(ok) && word.as_bytes()[0].is_ascii_alphanumeric()
+    (1..=64).contains(&word.len())
+        && word.bytes().all(ok)
+        && word.as_bytes()[0].is_ascii_alphanumeric()
 }

@@ -18,11 +18,18 @@ pub fn read_archive(node: &Node, complaints: &mut Vec<Complaint>) -> ArchiveSpec
     if let (Some(level), Some(span)) = (level, node.place("level")) {
         let fault = match compression {
             Some(Compression::Store) => Some("`store` has no level"),
-            Some(Compression::Deflate) if !(0..=9).contains(&level) => Some("deflate has the levels 0 to 9"),
+            Some(Compression::Deflate) if !(0..=9).contains(&level) => {
+                Some("deflate has the levels 0 to 9")
+            }
             Some(Compression::Zstd | Compression::Deflate) | None => None,
         };
         if let Some(fault) = fault {
-            complaints.push(problem::conflict(fault, span, None, "Change `level`, or leave it out."));
+            complaints.push(problem::conflict(
+                fault,
+                span,
+                None,
+                "Change `level`, or leave it out.",
+            ));
         }
     }
     ArchiveSpec { compression, level, password: node.secret("password") }
@@ -33,7 +40,8 @@ pub fn read_keep(parent: &Node, complaints: &mut Vec<Complaint>) -> Option<KeepS
     let mut blocks = parent.blocks.iter().filter(|b| b.kind.name == "keep");
     let first = blocks.next()?;
     for second in blocks {
-        let (first, second) = (name_span(&first.text, &first.raw), name_span(&second.text, &second.raw));
+        let (first, second) =
+            (name_span(&first.text, &first.raw), name_span(&second.text, &second.raw));
         complaints.push(problem::field_twice("keep", &first, &second));
     }
     let node = Node::decode(&first.text, &first.raw, first.kind, complaints);
@@ -47,7 +55,10 @@ pub fn read_keep(parent: &Node, complaints: &mut Vec<Complaint>) -> Option<KeepS
         yearly: node.number("yearly"),
     };
     let said = node.kind.fields.iter().any(|f| node.place(f.name).is_some());
-    if keep == KeepSpec::default() && !said && first.raw.entries().is_empty() && first.raw.iter_children().count() == 0
+    if keep == KeepSpec::default()
+        && !said
+        && first.raw.entries().is_empty()
+        && first.raw.iter_children().count() == 0
     {
         complaints.push(problem::empty_keep(&node.span));
     }
@@ -93,9 +104,16 @@ pub fn read_notify(
     Some(NotifySpec { kind, on, enabled: node.enabled(), span: node.span.clone() })
 }
 
-/// An address: a reference, since such addresses are often secrets. A plain one is a secret in clear.
-fn url(text: &Arc<Text>, raw: &kdl::KdlNode, node: &Node, complaints: &mut Vec<Complaint>) -> Option<SecretRef> {
-    let entries: Vec<&kdl::KdlEntry> = raw.entries().iter().filter(|e| e.name().is_none()).collect();
+/// An address: a reference, since such addresses are often secrets. A plain one is a secret in
+/// clear.
+fn url(
+    text: &Arc<Text>,
+    raw: &kdl::KdlNode,
+    node: &Node,
+    complaints: &mut Vec<Complaint>,
+) -> Option<SecretRef> {
+    let entries: Vec<&kdl::KdlEntry> =
+        raw.entries().iter().filter(|e| e.name().is_none()).collect();
     // `url=` was complained about as a field; that it is missing besides would be noise.
     let named = raw.get("url").is_some() || raw.iter_children().any(|c| c.name().value() == "url");
     if entries.is_empty() && named {

@@ -1,6 +1,8 @@
-//! The wording of every complaint about nodes, names and files, in one place; `fault.rs` has those about values.
+//! The wording of every complaint about nodes, names and files, in one place; `fault.rs` has those
+//! about values.
 //!
-//! Does not decide anything: the decoder calls one function per mistake. No function is given the text of a secret.
+//! Does not decide anything: the decoder calls one function per mistake. No function is given the
+//! text of a secret.
 
 use std::path::{Path, PathBuf};
 
@@ -37,17 +39,25 @@ const ALIASES: [(&str, &str); 22] = [
 
 /// The known word that was most likely meant.
 fn meant<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
-    let alias = ALIASES.iter().find(|(other, own)| *other == name && known.contains(own)).map(|(_, own)| *own);
+    let alias = ALIASES
+        .iter()
+        .find(|(other, own)| *other == name && known.contains(own))
+        .map(|(_, own)| *own);
     let password = known.iter().copied().find(|k| *k == "password" && name.starts_with("pas"));
     alias.or(password).or_else(|| suggest(name, known.iter().copied()))
 }
 
 /// A node nobody knows here.
 pub fn unknown_node(name: &str, span: &Span, parent: &str) -> Complaint {
-    let place = if parent.is_empty() { "at the top level".into() } else { format!("in `{parent}`") };
-    let here: Vec<&str> = reference::within(parent).map(|k| k.name).chain(fields_of(parent)).collect();
-    let complaint = Complaint::error("vex::node::unknown", format!("there is no `{}` {place}", name.escape_debug()))
-        .label(span, "unknown");
+    let place =
+        if parent.is_empty() { "at the top level".into() } else { format!("in `{parent}`") };
+    let here: Vec<&str> =
+        reference::within(parent).map(|k| k.name).chain(fields_of(parent)).collect();
+    let complaint = Complaint::error(
+        "vex::node::unknown",
+        format!("there is no `{}` {place}", name.escape_debug()),
+    )
+    .label(span, "unknown");
     let elsewhere = KINDS.iter().find(|k| k.name == name).map(|k| k.within.join("` or `"));
     complaint.help(match (elsewhere, meant(name, &here)) {
         (Some(home), _) if !home.is_empty() => format!("`{name}` stands in `{home}`."),
@@ -78,7 +88,8 @@ pub fn unknown_field(name: &str, span: &Span, kind: &Kind) -> Complaint {
         return complaint.help(format!("`{name}` is a block: write `{name} …` inside the braces."));
     }
     if name == "url" && matches!(kind.argument, Argument::One(_)) {
-        return complaint.help(format!("Its address has no name: write `{} (env)\"NAME\"`.", kind.name));
+        return complaint
+            .help(format!("Its address has no name: write `{} (env)\"NAME\"`.", kind.name));
     }
     let all: Vec<&str> = known.iter().chain(&inner).copied().collect();
     complaint.help(match meant(name, &all) {
@@ -115,7 +126,10 @@ fn example(field: &Field) -> String {
 /// A name that can't be part of a key.
 pub fn bad_name(name: &str, span: &Span) -> Complaint {
     Complaint::error("vex::name::form", format!("`{}` is not a name", name.escape_debug()))
-        .label(span, "letters, digits, `-`, `_` and `.`; 1 to 64 characters, first a letter or digit")
+        .label(
+            span,
+            "letters, digits, `-`, `_` and `.`; 1 to 64 characters, first a letter or digit",
+        )
         .help("Names become parts of keys and addresses.")
 }
 
@@ -127,16 +141,25 @@ pub fn name_missing(kind: &Kind, span: &Span) -> Complaint {
 
 /// A node without the names it needs.
 pub fn names_missing(kind: &Kind, what: &str, span: &Span) -> Complaint {
-    Complaint::error("vex::name::missing", format!("`{}` names no {}", kind.name, what.to_lowercase()))
-        .label(span, format!("write `{} \"{}\"`", kind.name, what.to_lowercase()))
+    Complaint::error(
+        "vex::name::missing",
+        format!("`{}` names no {}", kind.name, what.to_lowercase()),
+    )
+    .label(span, format!("write `{} \"{}\"`", kind.name, what.to_lowercase()))
 }
 
 /// An argument too many.
 pub fn argument_extra(kind: &Kind, span: &Span) -> Complaint {
     let help = match kind.argument {
-        Argument::None if kind.fields.is_empty() => format!("`{}` has no name: begin its block at once.", kind.name),
-        Argument::None => format!("`{}` has no name; its values are fields: `field=\"value\"`.", kind.name),
-        Argument::Name(_) => "Only its name stands alone; all else is a field: `field=\"value\"`.".into(),
+        Argument::None if kind.fields.is_empty() => {
+            format!("`{}` has no name: begin its block at once.", kind.name)
+        }
+        Argument::None => {
+            format!("`{}` has no name; its values are fields: `field=\"value\"`.", kind.name)
+        }
+        Argument::Name(_) => {
+            "Only its name stands alone; all else is a field: `field=\"value\"`.".into()
+        }
         Argument::Names(what) => format!("Only names of a {} stand here.", what.to_lowercase()),
         Argument::One(_) => "One value is enough.".into(),
     };
@@ -155,16 +178,22 @@ pub fn name_twice(what: &str, first: &Spanned<String>, second: &Spanned<String>)
 
 /// A file that can't be spliced.
 pub fn include_failed(path: &Path, why: &str, span: &Span) -> Complaint {
-    Complaint::error("vex::include::unreadable", format!("unable to read {}: {why}", path.display()))
-        .label(span, "included here")
+    Complaint::error(
+        "vex::include::unreadable",
+        format!("unable to read {}: {why}", path.display()),
+    )
+    .label(span, "included here")
 }
 
 /// A file that includes itself; `path` leads from it back to it.
 pub fn include_cycle(path: &[PathBuf], span: &Span) -> Complaint {
     let names: Vec<String> = path.iter().map(|p| p.display().to_string()).collect();
-    Complaint::error("vex::include::cycle", format!("files include each other: {}", names.join(" -> ")))
-        .label(span, "included again here")
-        .help("Remove one of the `include`.")
+    Complaint::error(
+        "vex::include::cycle",
+        format!("files include each other: {}", names.join(" -> ")),
+    )
+    .label(span, "included again here")
+    .help("Remove one of the `include`.")
 }
 
 /// A file that declares nothing.
@@ -182,8 +211,11 @@ pub fn not_utf8(path: &Path, span: &Span) -> Complaint {
 
 /// A file that can't be a job file.
 pub fn too_large(path: &Path, most: u64) -> Complaint {
-    Complaint::error("vex::file::large", format!("{} is larger than {} MiB", path.display(), most >> 20))
-        .help("A job file is text written by people; is this the right file?")
+    Complaint::error(
+        "vex::file::large",
+        format!("{} is larger than {} MiB", path.display(), most >> 20),
+    )
+    .help("A job file is text written by people; is this the right file?")
 }
 
 /// Weak protection of a connection.

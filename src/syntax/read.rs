@@ -1,4 +1,5 @@
-//! The reader: the job file, its includes and its site file, top level first, defaults filled in last.
+//! The reader: the job file, its includes and its site file, top level first, defaults filled in
+//! last.
 //!
 //! Does not know the fields of any node. A file is spliced once, however often it is included.
 
@@ -21,7 +22,8 @@ pub struct Reading {
     pub file: JobFile,
     /// What is wrong.
     pub complaints: Vec<Complaint>,
-    /// Names of sources and stores that are declared but can't be used, so that nobody calls them unknown.
+    /// Names of sources and stores that are declared but can't be used, so that nobody calls them
+    /// unknown.
     pub unusable: Vec<String>,
     /// Whether any text did not parse: then what is missing may stand there.
     pub broken: bool,
@@ -43,7 +45,10 @@ pub fn read(path: &Path, site: Option<&Path>) -> std::io::Result<Reading> {
         reader.loaded(loaded);
     }
     let loaded = load(path).map_err(|e| fail(path, e))?;
-    if loaded.as_ref().is_ok_and(|text| kdl::parse(text).is_ok_and(|document| document.nodes().is_empty())) {
+    if loaded
+        .as_ref()
+        .is_ok_and(|text| kdl::parse(text).is_ok_and(|document| document.nodes().is_empty()))
+    {
         reader.reading.complaints.push(problem::empty_file(path));
     }
     reader.loaded(loaded);
@@ -130,7 +135,11 @@ impl Reader {
                 let job = step::read_job(text, &decoded, &mut self.reading.complaints);
                 let named = self.reading.file.jobs.iter().find(|j| j.name.value == job.name.value);
                 match named.filter(|_| decoded.name.is_some()) {
-                    Some(first) => self.reading.complaints.push(problem::name_twice("job", &first.name, &job.name)),
+                    Some(first) => self.reading.complaints.push(problem::name_twice(
+                        "job",
+                        &first.name,
+                        &job.name,
+                    )),
                     None => self.reading.file.jobs.push(job),
                 }
             }
@@ -144,7 +153,9 @@ impl Reader {
     /// Another file may say it better; the same file says it once.
     fn only_once(&mut self, name: &'static str, span: &Span) {
         match self.once.iter().find(|(n, s)| *n == name && Arc::ptr_eq(&s.text, &span.text)) {
-            Some((_, first)) => self.reading.complaints.push(problem::field_twice(name, first, span)),
+            Some((_, first)) => {
+                self.reading.complaints.push(problem::field_twice(name, first, span))
+            }
             None => self.once.push((name, span.clone())),
         }
     }
@@ -152,7 +163,9 @@ impl Reader {
     /// The nodes of a `sources` or `stores` block.
     fn block(&mut self, block: &Node, raw: &KdlNode) {
         // What an unknown kind declares can't be used, but it is not unknown.
-        let strange = raw.iter_children().filter(|c| reference::kind(block.kind.name, c.name().value()).is_none());
+        let strange = raw
+            .iter_children()
+            .filter(|c| reference::kind(block.kind.name, c.name().value()).is_none());
         self.reading.unusable.extend(strange.filter_map(first_word));
         for Block { kind, raw, text } in &block.blocks {
             if !kind.ready {
@@ -180,7 +193,8 @@ impl Reader {
         let path = text.folder().join(&word.value);
         let real = path.canonicalize().unwrap_or_else(|_| path.clone());
         if let Some(from) = self.open.iter().position(|(open, _)| *open == real) {
-            let mut cycle: Vec<PathBuf> = self.open[from..].iter().map(|(_, shown)| shown.clone()).collect();
+            let mut cycle: Vec<PathBuf> =
+                self.open[from..].iter().map(|(_, shown)| shown.clone()).collect();
             cycle.push(self.open[from].1.clone());
             self.reading.complaints.push(problem::include_cycle(&cycle, &word.span));
             return;
@@ -192,7 +206,11 @@ impl Reader {
             Ok(loaded) => self.loaded(loaded),
             Err(error) => {
                 self.reading.broken = true;
-                self.reading.complaints.push(problem::include_failed(&path, &error.to_string(), &word.span));
+                self.reading.complaints.push(problem::include_failed(
+                    &path,
+                    &error.to_string(),
+                    &word.span,
+                ));
             }
         }
     }
@@ -206,14 +224,23 @@ impl Reader {
             }
             let Some(name) = node.name.clone() else { continue };
             let what = if node.kind.within == ["sources"] { "source" } else { "store" };
-            if let Some((_, first)) = seen.iter().find(|(w, n)| *w == what && n.value == name.value) {
+            if let Some((_, first)) = seen.iter().find(|(w, n)| *w == what && n.value == name.value)
+            {
                 self.reading.complaints.push(problem::name_twice(what, first, &name));
                 continue;
             }
             seen.push((what, name));
             match what {
-                "source" => self.reading.file.sources.extend(source::read(&node, &mut self.reading.complaints)),
-                _ => self.reading.file.stores.extend(store::read(&node, &mut self.reading.complaints)),
+                "source" => self
+                    .reading
+                    .file
+                    .sources
+                    .extend(source::read(&node, &mut self.reading.complaints)),
+                _ => self
+                    .reading
+                    .file
+                    .stores
+                    .extend(store::read(&node, &mut self.reading.complaints)),
             }
         }
         self.reading
@@ -254,10 +281,15 @@ mod tests {
 
     #[test]
     fn defaults_of_a_kind_are_inherited_field_by_field() {
-        let text = Text::new("t.kdl", "sources {\n mysql { user \"vex\"; port 3307 }\n mysql \"a\" port=3308\n}\n");
+        let text = Text::new(
+            "t.kdl",
+            "sources {\n mysql { user \"vex\"; port 3307 }\n mysql \"a\" port=3308\n}\n",
+        );
         let reading = read_one(&text);
         assert!(reading.complaints.is_empty(), "{:?}", reading.complaints);
-        let crate::job::SourceSpec::Mysql(spec) = &reading.file.sources[0].spec else { panic!("a mysql source") };
+        let crate::job::SourceSpec::Mysql(spec) = &reading.file.sources[0].spec else {
+            panic!("a mysql source")
+        };
         assert_eq!((spec.user.as_str(), spec.port), ("vex", 3308));
     }
 
@@ -268,7 +300,10 @@ mod tests {
         let reading = read_one(&text);
         assert!(reading.complaints.iter().any(|c| c.code == "vex::secret::clear"));
         assert!(!text.shown().contains("CANARY"), "{}", text.shown());
-        assert!(!format!("{:?}", reading.complaints.iter().map(|c| &c.message).collect::<Vec<_>>()).contains("CANARY"));
+        assert!(
+            !format!("{:?}", reading.complaints.iter().map(|c| &c.message).collect::<Vec<_>>())
+                .contains("CANARY")
+        );
     }
 
     #[test]
@@ -281,11 +316,14 @@ mod tests {
     #[test]
     fn a_file_is_spliced_once_however_often_it_is_included() {
         let folder = tempfile::tempdir().expect("a folder");
-        let put = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).expect("written");
+        let put = |name: &str, text: &str| {
+            std::fs::write(folder.path().join(name), text).expect("written")
+        };
         put("app.kdl", "sources {\n sqlite \"app\" path=\"app.db\"\n}\n");
         put("a.kdl", "include \"app.kdl\"\n");
         put("b.kdl", "include \"app.kdl\"\ninclude \"a.kdl\"\n");
-        let reading = read(&folder.path().join("b.kdl"), Some(&folder.path().join("a.kdl"))).expect("readable");
+        let reading = read(&folder.path().join("b.kdl"), Some(&folder.path().join("a.kdl")))
+            .expect("readable");
         assert!(reading.complaints.is_empty(), "{:?}", reading.complaints);
         assert_eq!(reading.file.sources.len(), 1);
     }

@@ -7,7 +7,9 @@ use crate::syntax::table::{Argument, Kind};
 
 /// All nodes that may stand within `parent`; `""` is the top level.
 pub fn within(parent: &str) -> impl Iterator<Item = &'static Kind> {
-    KINDS.iter().filter(move |k| if k.within.is_empty() { parent.is_empty() } else { k.within.contains(&parent) })
+    KINDS.iter().filter(move |k| {
+        if k.within.is_empty() { parent.is_empty() } else { k.within.contains(&parent) }
+    })
 }
 
 /// The node called `name` within `parent`.
@@ -51,7 +53,12 @@ pub fn reference() -> String {
                 (false, text) if text.contains([' ', '\'', '`']) => text.to_owned(),
                 (false, text) => format!("`{text}`"),
             };
-            out += &format!("| `{}` | {} | {default} | {} |\n", field.name, field.form.show(), field.doc);
+            out += &format!(
+                "| `{}` | {} | {default} | {} |\n",
+                field.name,
+                field.form.show(),
+                field.doc
+            );
         }
     }
     out

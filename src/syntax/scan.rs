@@ -1,7 +1,8 @@
 //! A text cut into words, strings, comments and punctuation, whether or not it is KDL.
 //!
-//! Does not know the grammar and never fails: it is what is left to go by when a text does not parse, and it sees what
-//! the parser drops (comments, what `/-` switches off). Tokens do not overlap and stand in the order of the text.
+//! Does not know the grammar and never fails: it is what is left to go by when a text does not
+//! parse, and it sees what the parser drops (comments, what `/-` switches off). Tokens do not
+//! overlap and stand in the order of the text.
 
 use std::ops::Range;
 
@@ -78,7 +79,9 @@ fn token(rest: &str, first: char) -> (Kind, usize, usize) {
         if rest[1 + hashes..].starts_with('"') {
             let body = hashes + 2;
             let end = format!("\"{}", "#".repeat(hashes));
-            let len = rest[body..line.max(body)].find(&end).map_or(line.max(body), |n| body + n + end.len());
+            let len = rest[body..line.max(body)]
+                .find(&end)
+                .map_or(line.max(body), |n| body + n + end.len());
             return (Kind::RawV1, len, 0);
         }
     }
@@ -155,7 +158,10 @@ mod tests {
                 (Kind::Line, "\n"),
             ]
         );
-        assert_eq!(cut("p \"abc\n"), [(Kind::Word, "p"), (Kind::Open, "\"abc"), (Kind::Line, "\n")]);
+        assert_eq!(
+            cut("p \"abc\n"),
+            [(Kind::Word, "p"), (Kind::Open, "\"abc"), (Kind::Line, "\n")]
+        );
         assert_eq!(cut("\"a\\\"b\" r#\"c\"#")[1], (Kind::RawV1, "r#\"c\"#"));
     }
 

@@ -8,16 +8,24 @@ use crate::syntax::node::Node;
 use crate::syntax::value::near_zone;
 use crate::syntax::{fault, problem};
 
-/// Takes one node of the site into `site`; what is said later wins, so that a job file may say it better.
+/// Takes one node of the site into `site`; what is said later wins, so that a job file may say it
+/// better.
 pub fn read(node: &Node, site: &mut Site, complaints: &mut Vec<Complaint>) {
     node.require(complaints);
     match node.kind.name {
         "catalog" => site.catalog.path = node.path("path").or(site.catalog.path.take()),
         "mail" => site.mail = Some(mail(node, complaints)),
         "language" => match node.name.as_ref() {
-            Some(word) if ["pt-BR", "en"].contains(&word.value.as_str()) => site.language = Some(word.value.clone()),
+            Some(word) if ["pt-BR", "en"].contains(&word.value.as_str()) => {
+                site.language = Some(word.value.clone())
+            }
             Some(word) => {
-                complaints.push(fault::choice("language", &word.value, &["pt-BR", "en"], &word.span));
+                complaints.push(fault::choice(
+                    "language",
+                    &word.value,
+                    &["pt-BR", "en"],
+                    &word.span,
+                ));
             }
             None => {}
         },
@@ -25,10 +33,14 @@ pub fn read(node: &Node, site: &mut Site, complaints: &mut Vec<Complaint>) {
             Some(Spanned { value, .. }) if jiff::tz::TimeZone::get(value).is_ok() => {
                 site.timezone = Some(value.clone())
             }
-            Some(Spanned { value, span }) => complaints.push(fault::zone(value, near_zone(value).as_deref(), span)),
+            Some(Spanned { value, span }) => {
+                complaints.push(fault::zone(value, near_zone(value).as_deref(), span))
+            }
             None => {}
         },
-        "tools" => site.postgres_tools.extend(node.list("postgres").into_iter().map(|w| PathBuf::from(w.value))),
+        "tools" => site
+            .postgres_tools
+            .extend(node.list("postgres").into_iter().map(|w| PathBuf::from(w.value))),
         other => unreachable!("BUG: no decoder for site node {other}"),
     }
 }
@@ -46,7 +58,12 @@ fn mail(node: &Node, complaints: &mut Vec<Complaint>) -> MailSpec {
         ));
     }
     if let (Some(user), None) = (node.label("user"), node.place("password")) {
-        complaints.push(problem::conflict("`user` needs its `password`", user, None, "Add `password (env)\"…\"`."));
+        complaints.push(problem::conflict(
+            "`user` needs its `password`",
+            user,
+            None,
+            "Add `password (env)\"…\"`.",
+        ));
     }
     MailSpec {
         host,

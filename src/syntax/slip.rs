@@ -1,4 +1,5 @@
-//! The usual mistakes of a hand that writes KDL, found and worded where the parser would only say "expected …".
+//! The usual mistakes of a hand that writes KDL, found and worded where the parser would only say
+//! "expected …".
 //!
 //! Asked only about texts that do not parse; goes by tokens. Knows KDL, not the job language.
 
@@ -23,7 +24,9 @@ pub fn too_deep(text: &Arc<Text>) -> Option<Complaint> {
         if depth.max(dashes).max(token.depth) > DEEPEST {
             let span = Span::new(text, token.range.start, 1);
             let message = format!("braces or comments nest deeper than {DEEPEST}");
-            return Some(Complaint::error("vex::kdl::depth", message).label(&span, "too deep here"));
+            return Some(
+                Complaint::error("vex::kdl::depth", message).label(&span, "too deep here"),
+            );
         }
     }
     None
@@ -113,7 +116,8 @@ impl Place<'_> {
         }
         let sign = word.starts_with('#') && self.begins();
         sign.then(|| {
-            syntax("a comment does not begin with `#`", &self.span(), "not KDL").help("Comments begin with `//`.")
+            syntax("a comment does not begin with `#`", &self.span(), "not KDL")
+                .help("Comments begin with `//`.")
         })
     }
 
@@ -122,7 +126,8 @@ impl Place<'_> {
         if (self.kind(1), self.kind(2)) != (Some(Kind::Word), Some(Kind::Sign(')'))) {
             return None;
         }
-        let (from, to) = (self.tokens[self.index].range.start, self.tokens[self.index + 2].range.end);
+        let (from, to) =
+            (self.tokens[self.index].range.start, self.tokens[self.index + 2].range.end);
         let span = Span::new(self.text, from, to - from);
         if self.ends(3) {
             return Some(
@@ -130,8 +135,8 @@ impl Place<'_> {
                     .help("Write the name between quotes after it: `(env)\"NAME\"`."),
             );
         }
-        let before_name =
-            self.kind(4) == Some(Kind::Sign('=')) && matches!(self.kind(3), Some(Kind::Word | Kind::Quoted));
+        let before_name = self.kind(4) == Some(Kind::Sign('='))
+            && matches!(self.kind(3), Some(Kind::Word | Kind::Quoted));
         before_name.then(|| {
             syntax("an annotation stands before a name", &span, "belongs to the value")
                 .help("Write it after the `=`: `password=(env)\"NAME\"`.")
@@ -153,7 +158,8 @@ fn braces(text: &Arc<Text>, tokens: &[Token]) -> Option<Complaint> {
             Kind::Sign('{') => open.push(token),
             Kind::Sign('}') => match open.pop() {
                 Some(opener) => {
-                    let ((line, here), (_, there)) = (indent(token.range.start), indent(opener.range.start));
+                    let ((line, here), (_, there)) =
+                        (indent(token.range.start), indent(opener.range.start));
                     if suspect.is_none() && line + here == token.range.start && here < there {
                         suspect = Some(opener);
                     }

@@ -5,7 +5,9 @@
 use std::time::Duration;
 
 use crate::base::{Complaint, SecretRef};
-use crate::job::{HostRole, Inconsistent, MysqlSpec, PostgresSpec, Source, SourceSpec, SqliteSpec, Tls, TlsMode};
+use crate::job::{
+    HostRole, Inconsistent, MysqlSpec, PostgresSpec, Source, SourceSpec, SqliteSpec, Tls, TlsMode,
+};
 use crate::syntax::node::Node;
 use crate::syntax::problem;
 
@@ -38,7 +40,12 @@ fn conflicts(node: &Node, complaints: &mut Vec<Complaint>) {
         ));
     }
     if let (Some(cert), None) = (node.label("cert"), node.label("key")) {
-        complaints.push(problem::conflict("`cert` needs its `key`", cert, None, "Add `key=\"…\"`."));
+        complaints.push(problem::conflict(
+            "`cert` needs its `key`",
+            cert,
+            None,
+            "Add `key=\"…\"`.",
+        ));
     }
 }
 

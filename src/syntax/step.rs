@@ -8,8 +8,8 @@ use kdl::KdlNode;
 
 use crate::base::{Complaint, Span, Spanned, Text};
 use crate::job::{
-    ArchiveSpec, Dump, DumpForm, Engine, EnvValue, Exec, Job, NotifySpec, Physical, Send, Step, StepDecl, Vacuum,
-    VacuumRule, Verify,
+    ArchiveSpec, Dump, DumpForm, Engine, EnvValue, Exec, Job, NotifySpec, Physical, Send, Step,
+    StepDecl, Vacuum, VacuumRule, Verify,
 };
 use crate::syntax::mask::is_secret;
 use crate::syntax::node::{Block, Node, Variable, name_span};
@@ -80,14 +80,22 @@ pub fn read_notify_block(
     all
 }
 
-/// The address of a ping or webhook is read as a secret by `policy`; here its arguments are not names.
-fn decode_url(text: &Arc<Text>, kind: &'static Kind, raw: &KdlNode, complaints: &mut Vec<Complaint>) -> Node {
+/// The address of a ping or webhook is read as a secret by `policy`; here its arguments are not
+/// names.
+fn decode_url(
+    text: &Arc<Text>,
+    kind: &'static Kind,
+    raw: &KdlNode,
+    complaints: &mut Vec<Complaint>,
+) -> Node {
     if kind.name == "email" {
         return Node::decode(text, raw, kind, complaints);
     }
     let mut own = Vec::new();
     let node = Node::decode(text, raw, kind, &mut own);
-    complaints.extend(own.into_iter().filter(|c| !matches!(c.code, "vex::node::argument" | "vex::name::missing")));
+    complaints.extend(
+        own.into_iter().filter(|c| !matches!(c.code, "vex::node::argument" | "vex::name::missing")),
+    );
     node
 }
 
@@ -101,12 +109,17 @@ fn one_only(first: &mut Option<Span>, name: &str, span: Span, complaints: &mut V
 /// Whether a node says `enabled=#false`, whatever else it says.
 pub fn off(raw: &KdlNode) -> bool {
     raw.get("enabled").and_then(|v| v.as_bool()) == Some(false)
-        || raw
-            .iter_children()
-            .any(|c| c.name().value() == "enabled" && c.get(0).and_then(|v| v.as_bool()) == Some(false))
+        || raw.iter_children().any(|c| {
+            c.name().value() == "enabled" && c.get(0).and_then(|v| v.as_bool()) == Some(false)
+        })
 }
 
-fn archive_of(text: &Arc<Text>, kind: &'static Kind, raw: &KdlNode, complaints: &mut Vec<Complaint>) -> ArchiveSpec {
+fn archive_of(
+    text: &Arc<Text>,
+    kind: &'static Kind,
+    raw: &KdlNode,
+    complaints: &mut Vec<Complaint>,
+) -> ArchiveSpec {
     let node = Node::decode(text, raw, kind, complaints);
     for block in node.blocks.iter().filter(|b| !b.kind.ready && !off(&b.raw)) {
         complaints.push(problem::later(block.kind, &name_span(text, &block.raw)));
@@ -114,7 +127,12 @@ fn archive_of(text: &Arc<Text>, kind: &'static Kind, raw: &KdlNode, complaints: 
     policy::read_archive(&node, complaints)
 }
 
-fn read_step(text: &Arc<Text>, kind: &'static Kind, raw: &KdlNode, complaints: &mut Vec<Complaint>) -> Step {
+fn read_step(
+    text: &Arc<Text>,
+    kind: &'static Kind,
+    raw: &KdlNode,
+    complaints: &mut Vec<Complaint>,
+) -> Step {
     let node = Node::decode(text, raw, kind, complaints);
     node.require(complaints);
     let decl = match kind.name {
@@ -152,7 +170,9 @@ fn read_dump(text: &Arc<Text>, node: &Node, kind: &Kind, complaints: &mut Vec<Co
     );
     if let Some(word) = node.word("format") {
         match engine.value {
-            Engine::PgDump(_) => engine.value = Engine::PgDump(DumpForm::of(&word.value).unwrap_or_default()),
+            Engine::PgDump(_) => {
+                engine.value = Engine::PgDump(DumpForm::of(&word.value).unwrap_or_default())
+            }
             Engine::Native | Engine::Mydumper | Engine::Mysqldump | Engine::Basebackup => {
                 complaints.push(problem::conflict(
                     &format!("the engine {} has no `format`", engine.value.word()),
@@ -212,7 +232,10 @@ fn read_physical(node: &Node) -> Physical {
 }
 
 fn read_vacuum(node: &Node, complaints: &mut Vec<Complaint>) -> Vacuum {
-    let mut days = |name: &str, default: u64| match (node.duration(name).map(|d| d.as_secs()), node.place(name)) {
+    let mut days = |name: &str, default: u64| match (
+        node.duration(name).map(|d| d.as_secs()),
+        node.place(name),
+    ) {
         (Some(seconds), Some(span)) if !seconds.is_multiple_of(DAY) => {
             complaints.push(fault::form(name, "whole days such as `5d`", "a part of a day", span));
             default
@@ -256,7 +279,10 @@ fn read_exec(node: &Node, complaints: &mut Vec<Complaint>) -> Exec {
     for (index, word) in words.iter().enumerate() {
         let (flag, value) = word.value.split_once('=').unwrap_or((&word.value, ""));
         let next = words.get(index + 1).is_some_and(|w| !w.value.starts_with('-'));
-        if flag.starts_with('-') && is_secret(flag.trim_start_matches('-')) && (next || !value.is_empty()) {
+        if flag.starts_with('-')
+            && is_secret(flag.trim_start_matches('-'))
+            && (next || !value.is_empty())
+        {
             complaints.push(fault::secret_in_command(&word.span));
         }
     }

@@ -24,9 +24,16 @@ pub fn read(node: &Node, complaints: &mut Vec<Complaint>) -> Option<Store> {
         None => true,
     });
     let prefix = node.text("prefix").unwrap_or_default();
-    if prefix.split('/').any(|part| part == ".." || part == ".") || prefix.chars().any(char::is_control) {
+    if prefix.split('/').any(|part| part == ".." || part == ".")
+        || prefix.chars().any(char::is_control)
+    {
         let span = node.place("prefix").unwrap_or(&node.span);
-        complaints.push(fault::form("prefix", "parts joined by `/`, none of them `.` or `..`", "this text", span));
+        complaints.push(fault::form(
+            "prefix",
+            "parts joined by `/`, none of them `.` or `..`",
+            "this text",
+            span,
+        ));
     }
     Some(Store {
         name,
@@ -85,7 +92,9 @@ fn key_fault(key: &str) -> Option<&'static str> {
     let mut rest = key;
     while let Some(open) = rest.find(['{', '}']) {
         let part = &rest[open..];
-        let known = ["{prefix}", "{job}", "{source}", "{date}", "{name}"].iter().find(|k| part.starts_with(**k));
+        let known = ["{prefix}", "{job}", "{source}", "{date}", "{name}"]
+            .iter()
+            .find(|k| part.starts_with(**k));
         match known {
             Some(k) => rest = &part[k.len()..],
             None => return Some("has a part nobody knows"),
@@ -94,15 +103,22 @@ fn key_fault(key: &str) -> Option<&'static str> {
     if !key.ends_with("{name}") || key.matches("{name}").count() != 1 {
         return Some("does not end in `{name}`");
     }
-    if key.matches("{date}").count() > usize::from(key.ends_with("/{date}/{name}") || key == "{date}/{name}") {
+    if key.matches("{date}").count()
+        > usize::from(key.ends_with("/{date}/{name}") || key == "{date}/{name}")
+    {
         return Some("has `{date}` elsewhere than as `{date}/{name}` at its end");
     }
     let folder = key.trim_end_matches("{name}");
     if !folder.is_empty() && !folder.ends_with('/') {
         return Some("needs a `/` before `{name}`");
     }
-    let clean = key.split('/').enumerate().all(|(i, p)| (!p.is_empty() || i == 0) && p != "." && p != "..");
-    if clean && !key.chars().any(char::is_control) { None } else { Some("has an empty or dotted part") }
+    let clean =
+        key.split('/').enumerate().all(|(i, p)| (!p.is_empty() || i == 0) && p != "." && p != "..");
+    if clean && !key.chars().any(char::is_control) {
+        None
+    } else {
+        Some("has an empty or dotted part")
+    }
 }
 
 #[cfg(test)]

@@ -1,4 +1,5 @@
-//! The shape of the table that decodes the language and documents it: a node, its arguments, its fields, their forms.
+//! The shape of the table that decodes the language and documents it: a node, its arguments, its
+//! fields, their forms.
 //!
 //! Does not know the rows (`kinds.rs`) nor how a value is read (`value.rs`).
 
@@ -60,7 +61,9 @@ impl Form {
             Form::Secret => "secret (`(env)`, `(file)` or `(command)`)".into(),
             Form::List => "texts".into(),
             Form::Globs => "globs".into(),
-            Form::Choice(words) => words.iter().map(|w| format!("`\"{w}\"`")).collect::<Vec<_>>().join(" or "),
+            Form::Choice(words) => {
+                words.iter().map(|w| format!("`\"{w}\"`")).collect::<Vec<_>>().join(" or ")
+            }
             Form::Zone => "time zone (`America/Porto_Velho`)".into(),
             Form::Schedule => "cron fields (`0 1 * * *`)".into(),
             Form::Variables => "a block of variables".into(),

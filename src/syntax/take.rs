@@ -1,6 +1,7 @@
 //! What a decoded node holds, by name and type, with the defaults of its kind.
 //!
-//! Knows fields by the names that the table gives them; a field that was complained about reads as not given.
+//! Knows fields by the names that the table gives them; a field that was complained about reads as
+//! not given.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -23,7 +24,9 @@ impl Node {
 
     /// Complains about required fields that neither it nor its defaults hold.
     pub fn require(&self, complaints: &mut Vec<Complaint>) {
-        for field in self.kind.fields.iter().filter(|f| f.required && !self.fields.contains_key(f.name)) {
+        for field in
+            self.kind.fields.iter().filter(|f| f.required && !self.fields.contains_key(f.name))
+        {
             complaints.push(problem::field_missing(field, self.kind, &self.span));
         }
     }

@@ -1,6 +1,7 @@
 //! From KDL entries to the value of a field.
 //!
-//! Does not know nodes. A secret in clear text is masked here, the moment it is seen, before anything can show it.
+//! Does not know nodes. A secret in clear text is masked here, the moment it is seen, before
+//! anything can show it.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -129,26 +130,35 @@ fn one(name: &str, form: Form, value: &KdlValue, span: &Span) -> Result<Value, B
         (Form::Path, KdlValue::String(s)) => {
             Ok(Value::Text(span.text.folder().join(expand_home(s)).to_string_lossy().into_owned()))
         }
-        (Form::Number(low, high), KdlValue::Integer(n)) if (low..=high).contains(n) => Ok(Value::Number(*n)),
-        (Form::Number(low, high), KdlValue::Integer(n)) => Err(Box::new(fault::bounds(name, *n, low, high, span))),
+        (Form::Number(low, high), KdlValue::Integer(n)) if (low..=high).contains(n) => {
+            Ok(Value::Number(*n))
+        }
+        (Form::Number(low, high), KdlValue::Integer(n)) => {
+            Err(Box::new(fault::bounds(name, *n, low, high, span)))
+        }
         (Form::Switch, KdlValue::Bool(b)) => Ok(Value::Switch(*b)),
         (Form::Switch, KdlValue::String(_)) => Err(Box::new(fault::switch_word(name, span))),
         (Form::Size, KdlValue::String(s)) => {
-            let size = Size::parse(s).ok_or_else(|| unread("a size such as `64MiB` (B, KiB, MiB, GiB, TiB)"))?;
+            let size = Size::parse(s)
+                .ok_or_else(|| unread("a size such as `64MiB` (B, KiB, MiB, GiB, TiB)"))?;
             Ok(Value::Size(size.0))
         }
-        (Form::Duration, KdlValue::String(s)) => {
-            parse_duration(s).map(Value::Duration).ok_or_else(|| unread("a duration such as `90s`, `15m`, `6h`, `30d`"))
+        (Form::Duration, KdlValue::String(s)) => parse_duration(s)
+            .map(Value::Duration)
+            .ok_or_else(|| unread("a duration such as `90s`, `15m`, `6h`, `30d`")),
+        (Form::Choice(words), KdlValue::String(s)) if words.contains(&s.as_str()) => {
+            Ok(Value::Text(s.clone()))
         }
-        (Form::Choice(words), KdlValue::String(s)) if words.contains(&s.as_str()) => Ok(Value::Text(s.clone())),
-        (Form::Choice(words), KdlValue::String(s)) => Err(Box::new(fault::choice(name, s, words, span))),
+        (Form::Choice(words), KdlValue::String(s)) => {
+            Err(Box::new(fault::choice(name, s, words, span)))
+        }
         (Form::Zone, KdlValue::String(s)) => match jiff::tz::TimeZone::get(s) {
             Ok(_) => Ok(Value::Text(s.clone())),
             Err(_) => Err(Box::new(fault::zone(s, near_zone(s).as_deref(), span))),
         },
-        (Form::Schedule, KdlValue::String(s)) => {
-            read_schedule(s).map(|s| Value::Schedule(Box::new(s))).map_err(|why| Box::new(fault::schedule(&why, span)))
-        }
+        (Form::Schedule, KdlValue::String(s)) => read_schedule(s)
+            .map(|s| Value::Schedule(Box::new(s)))
+            .map_err(|why| Box::new(fault::schedule(&why, span))),
         (form, _) => Err(wrong(&form.show())),
     }
 }
@@ -166,7 +176,8 @@ fn read_schedule(text: &str) -> Result<Schedule, String> {
             others[at] = fields[at];
             Schedule::parse(&others.join(" ")).is_err()
         };
-        let wrong = (0..fields.len().min(FIELDS.len())).find(|at| fields.len() == FIELDS.len() && alone(*at));
+        let wrong = (0..fields.len().min(FIELDS.len()))
+            .find(|at| fields.len() == FIELDS.len() && alone(*at));
         wrong.map_or(why, |at| format!("`{}` is no {}", fields[at].escape_debug(), FIELDS[at]))
     })?;
     // Any moment will do: a day that never comes does not come after this one either.
@@ -197,7 +208,8 @@ pub fn secret(
         return None;
     };
     let span = value_span(text, first);
-    let hide = |entries: &[&KdlEntry]| entries.iter().for_each(|e| text.mask(value_span(text, e).range()));
+    let hide =
+        |entries: &[&KdlEntry]| entries.iter().for_each(|e| text.mask(value_span(text, e).range()));
     let Some(annotation) = first.ty() else {
         hide(entries);
         let word = first.value().as_string().unwrap_or_default();
@@ -217,7 +229,8 @@ pub fn secret(
         complaints.push(fault::annotation(near.then_some(way), name, &place));
         return None;
     }
-    let words: Option<Vec<String>> = entries.iter().map(|e| e.value().as_string().map(str::to_owned)).collect();
+    let words: Option<Vec<String>> =
+        entries.iter().map(|e| e.value().as_string().map(str::to_owned)).collect();
     let Some(words) = words.filter(|w| w.iter().all(|w| !w.is_empty() && !w.contains('\0'))) else {
         hide(entries);
         complaints.push(fault::empty_reference(name, &span));
@@ -247,7 +260,8 @@ fn expand_home(path: &str) -> PathBuf {
     }
 }
 
-/// Reads `90s`, `15m`, `6h`, `30d`, `2w`, or several together (`1h30m`); above zero, below a thousand years.
+/// Reads `90s`, `15m`, `6h`, `30d`, `2w`, or several together (`1h30m`); above zero, below a
+/// thousand years.
 pub fn parse_duration(text: &str) -> Option<Duration> {
     let mut rest = text;
     let mut seconds: u64 = 0;
@@ -274,7 +288,9 @@ mod tests {
 
     #[test]
     fn durations_are_units_in_a_row() {
-        for (text, seconds) in [("90s", 90), ("15m", 900), ("1h30m", 5400), ("30d", 2_592_000), ("2w", 1_209_600)] {
+        for (text, seconds) in
+            [("90s", 90), ("15m", 900), ("1h30m", 5400), ("30d", 2_592_000), ("2w", 1_209_600)]
+        {
             assert_eq!(parse_duration(text), Some(Duration::from_secs(seconds)), "{text}");
         }
         for bad in ["", "90", "s", "-1s", "1.5h", "0s", "1y", "99999999999w", "1é"] {

@@ -13,7 +13,9 @@ impl Entropy {
     /// 32 random bits.
     pub fn bits(&self) -> u32 {
         match self {
-            Entropy::Os => getrandom::u32().expect("BUG: the operating system has no random numbers"),
+            Entropy::Os => {
+                getrandom::u32().expect("BUG: the operating system has no random numbers")
+            }
             Entropy::Fixed(bits) => *bits,
         }
     }

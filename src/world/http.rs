@@ -1,7 +1,9 @@
-//! The one way to speak HTTP: a pooled agent over rustls with ring, with stall time-outs instead of total ones.
+//! The one way to speak HTTP: a pooled agent over rustls with ring, with stall time-outs instead of
+//! total ones.
 //!
-//! Does not know S3 or webhooks. Roots: a private CA where one is named, else the machine's and `SSL_CERT_FILE`, else
-//! Mozilla's list. Redirects are not followed: credentials never travel to another host.
+//! Does not know S3 or webhooks. Roots: a private CA where one is named, else the machine's and
+//! `SSL_CERT_FILE`, else Mozilla's list. Redirects are not followed: credentials never travel to
+//! another host.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
@@ -17,7 +19,8 @@ use ureq::tls::{Certificate, RootCerts, TlsConfig};
 #[error("unable to read certificates from {0}: {1}")]
 pub struct TlsError(PathBuf, String);
 
-/// Makes ring the provider of the process. Called once, first thing in `main`; a second call changes nothing.
+/// Makes ring the provider of the process. Called once, first thing in `main`; a second call
+/// changes nothing.
 pub fn install_provider() {
     // Already installed is what we want as well.
     drop(rustls::crypto::ring::default_provider().install_default());
@@ -26,7 +29,8 @@ pub fn install_provider() {
 /// Whom an agent trusts.
 #[derive(Debug, Clone, Copy)]
 pub enum Trust<'a> {
-    /// Mozilla's list, for what speaks in the clear: the machine's hundreds of files are not read for that.
+    /// Mozilla's list, for what speaks in the clear: the machine's hundreds of files are not read
+    /// for that.
     Listed,
     /// The machine's roots.
     Machine,
@@ -34,7 +38,8 @@ pub enum Trust<'a> {
     File(&'a Path),
 }
 
-/// An agent that keeps up to `pool` connections per host; `stall` bounds every single wait for bytes.
+/// An agent that keeps up to `pool` connections per host; `stall` bounds every single wait for
+/// bytes.
 pub fn agent(trust: Trust<'_>, pool: usize, stall: Duration) -> Result<Agent, TlsError> {
     let found = match trust {
         Trust::Listed => None,
@@ -42,7 +47,9 @@ pub fn agent(trust: Trust<'_>, pool: usize, stall: Duration) -> Result<Agent, Tl
         Trust::File(path) => Some(roots(Some(path))?),
     };
     let own = |der: &CertificateDer<'_>| Certificate::from_der(der.as_ref()).to_owned();
-    let roots = found.map_or(RootCerts::WebPki, |found| RootCerts::Specific(Arc::new(found.iter().map(own).collect())));
+    let roots = found.map_or(RootCerts::WebPki, |found| {
+        RootCerts::Specific(Arc::new(found.iter().map(own).collect()))
+    });
     let tls = TlsConfig::builder().root_certs(roots).build();
     let config = Agent::config_builder()
         .http_status_as_error(false)
@@ -78,7 +85,8 @@ pub fn roots(ca: Option<&Path>) -> Result<Vec<CertificateDer<'static>>, TlsError
         return Ok(MACHINE.get_or_init(|| rustls_native_certs::load_native_certs().certs).clone());
     };
     let error = |e: String| TlsError(path.to_owned(), e);
-    let found: Result<Vec<_>, _> = CertificateDer::pem_file_iter(path).map_err(|e| error(e.to_string()))?.collect();
+    let found: Result<Vec<_>, _> =
+        CertificateDer::pem_file_iter(path).map_err(|e| error(e.to_string()))?.collect();
     let found = found.map_err(|e| error(e.to_string()))?;
     if found.is_empty() { Err(error("no certificate in the file".into())) } else { Ok(found) }
 }

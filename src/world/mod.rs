@@ -1,4 +1,5 @@
-//! Every effect that a test replaces: time, chance, the network, children, signals, secrets, the state folder.
+//! Every effect that a test replaces: time, chance, the network, children, signals, secrets, the
+//! state folder.
 
 mod clock;
 mod entropy;
@@ -32,7 +33,8 @@ pub struct World {
 }
 
 impl World {
-    /// The real world: `$XDG_STATE_HOME/vex`, else `/var/lib/vex` for root, else `~/.local/state/vex`.
+    /// The real world: `$XDG_STATE_HOME/vex`, else `/var/lib/vex` for root, else
+    /// `~/.local/state/vex`.
     pub fn real() -> World {
         let home = |rest: &str| std::env::var_os("HOME").map(|h| PathBuf::from(h).join(rest));
         let state = match std::env::var_os("XDG_STATE_HOME").filter(|v| !v.is_empty()) {

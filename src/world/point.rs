@@ -1,7 +1,7 @@
 //! Numbered points of the commit path, where a test may kill the process as a crash would.
 //!
-//! In a release build this is nothing. In a debug build every call counts; `VEX_TEST_POINTS=FILE` notes the names,
-//! `VEX_TEST_KILL=N` ends the process with SIGKILL at point N, counted from 1.
+//! In a release build this is nothing. In a debug build every call counts; `VEX_TEST_POINTS=FILE`
+//! notes the names, `VEX_TEST_KILL=N` ends the process with SIGKILL at point N, counted from 1.
 
 /// A point called `name`.
 #[cfg(debug_assertions)]
@@ -15,7 +15,8 @@ pub fn point(name: &str) {
         let file = std::fs::OpenOptions::new().create(true).append(true).open(path);
         // One write: two threads may note a point at once.
         let line = format!("{number} {name}\n");
-        file.and_then(|mut f| f.write_all(line.as_bytes())).expect("a test's list of points can be written");
+        file.and_then(|mut f| f.write_all(line.as_bytes()))
+            .expect("a test's list of points can be written");
     }
     if std::env::var("VEX_TEST_KILL").ok().and_then(|n| n.parse().ok()) == Some(number) {
         rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL)

@@ -1,8 +1,9 @@
-//! A child process: words, never a shell; a group of its own; both pipes drained; killed on a stop or a stall.
+//! A child process: words, never a shell; a group of its own; both pipes drained; killed on a stop
+//! or a stall.
 //!
-//! Does not know what the program does. Invariants: a non-zero end is an error; no child outlives the call, and none
-//! outlives a vex that was killed; a child sees a short list of harmless variables and what was declared for it; the
-//! secrets among these are not heard from it.
+//! Does not know what the program does. Invariants: a non-zero end is an error; no child outlives
+//! the call, and none outlives a vex that was killed; a child sees a short list of harmless
+//! variables and what was declared for it; the secrets among these are not heard from it.
 
 use std::io::{BufRead, BufReader, Read};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
@@ -15,7 +16,8 @@ use rustix::process::{Pid, Signal, kill_process_group};
 use crate::base::{Secret, Stop};
 
 /// Variables a child inherits; all others stay with vex.
-const INHERITED: [&str; 9] = ["PATH", "HOME", "USER", "LOGNAME", "LANG", "LC_ALL", "TZ", "TMPDIR", "TERM"];
+const INHERITED: [&str; 9] =
+    ["PATH", "HOME", "USER", "LOGNAME", "LANG", "LC_ALL", "TZ", "TMPDIR", "TERM"];
 
 /// Time between SIGTERM and SIGKILL.
 const GRACE: Duration = Duration::from_secs(5);
@@ -139,8 +141,9 @@ impl<'a> Child<'a> {
         self
     }
 
-    /// Runs it, hands what it prints to `bytes` as it comes, and every line of its standard error to `line`. Where
-    /// `bytes` fails, the child is killed and that error is the outcome; `stop` of the call is for everything else.
+    /// Runs it, hands what it prints to `bytes` as it comes, and every line of its standard error
+    /// to `line`. Where `bytes` fails, the child is killed and that error is the outcome; `stop` of
+    /// the call is for everything else.
     pub fn stream<E: From<ChildError>>(
         self,
         stop: &Stop,
@@ -180,15 +183,23 @@ impl<'a> Child<'a> {
         }
         // Safety: prctl is async-signal-safe and touches only the child.
         unsafe {
-            command
-                .pre_exec(|| rustix::process::set_parent_process_death_signal(Some(Signal::KILL)).map_err(Into::into));
+            command.pre_exec(|| {
+                rustix::process::set_parent_process_death_signal(Some(Signal::KILL))
+                    .map_err(Into::into)
+            });
         }
         command
     }
 
-    fn drive(self, raw: bool, stop: &Stop, hear: &mut dyn FnMut(Said)) -> Result<Ended, ChildError> {
+    fn drive(
+        self,
+        raw: bool,
+        stop: &Stop,
+        hear: &mut dyn FnMut(Said),
+    ) -> Result<Ended, ChildError> {
         let program = self.program();
-        let mut child = self.command().spawn().map_err(|e| ChildError::Start(program.clone(), e))?;
+        let mut child =
+            self.command().spawn().map_err(|e| ChildError::Start(program.clone(), e))?;
         let group = Pid::from_raw(child.id() as i32).expect("BUG: a child without a PID");
         let (out, err) = (child.stdout.take().expect("piped"), child.stderr.take().expect("piped"));
         let (said, hearing) = bounded::<Said>(64);
@@ -197,11 +208,19 @@ impl<'a> Child<'a> {
         std::thread::scope(|scope| {
             let to_out = said.clone();
             let hidden = &self.hidden;
-            scope.spawn(move || if raw { pass_bytes(out, to_out) } else { pass_lines(out, hidden, to_out, Said::Out) });
+            scope.spawn(move || {
+                if raw {
+                    pass_bytes(out, to_out)
+                } else {
+                    pass_lines(out, hidden, to_out, Said::Out)
+                }
+            });
             scope.spawn(move || pass_lines(err, hidden, said, Said::Err));
             let mut since = Instant::now();
             loop {
-                let limit = self.stall.map_or(Duration::from_secs(3600), |s| s.saturating_sub(since.elapsed()));
+                let limit = self
+                    .stall
+                    .map_or(Duration::from_secs(3600), |s| s.saturating_sub(since.elapsed()));
                 let timer = after(limit);
                 select! {
                     recv(hearing) -> message => match message {
@@ -258,12 +277,19 @@ fn kill(group: Pid, hearing: &crossbeam_channel::Receiver<Said>) {
             Ok(_) => continue,
             Err(RecvTimeoutError::Disconnected) => break,
             // Killed or gone already: both are what is wanted.
-            Err(RecvTimeoutError::Timeout) => break kill_process_group(group, Signal::KILL).unwrap_or(()),
+            Err(RecvTimeoutError::Timeout) => {
+                break kill_process_group(group, Signal::KILL).unwrap_or(());
+            }
         }
     }
 }
 
-fn pass_lines(pipe: impl Read, hidden: &[Secret], to: crossbeam_channel::Sender<Said>, wrap: fn(String) -> Said) {
+fn pass_lines(
+    pipe: impl Read,
+    hidden: &[Secret],
+    to: crossbeam_channel::Sender<Said>,
+    wrap: fn(String) -> Said,
+) {
     let mut reader = BufReader::new(pipe);
     let mut line = Vec::new();
     loop {
@@ -272,7 +298,9 @@ fn pass_lines(pipe: impl Read, hidden: &[Secret], to: crossbeam_channel::Sender<
             Ok(0) | Err(_) => return,
             Ok(_) => {
                 let mut text = String::from_utf8_lossy(&line).trim_end().to_owned();
-                for part in hidden.iter().flat_map(|s| s.reveal().lines()).filter(|part| !part.is_empty()) {
+                for part in
+                    hidden.iter().flat_map(|s| s.reveal().lines()).filter(|part| !part.is_empty())
+                {
                     text = text.replace(part, "***");
                 }
                 if to.send(wrap(text)).is_err() {
@@ -327,7 +355,10 @@ mod tests {
             Ok::<(), ChildError>(())
         };
         let ended = child.stream(&Stop::new(), &mut take, &mut |l| lines.push(l.to_owned()));
-        assert!(matches!(ended, Err(ChildError::Failed { .. })), "a whole stream of a failed child is no success");
+        assert!(
+            matches!(ended, Err(ChildError::Failed { .. })),
+            "a whole stream of a failed child is no success"
+        );
         assert_eq!((all, lines), (b"a\0b".to_vec(), vec!["***".to_owned()]));
         let endless = self::words(&["yes"]);
         let full = |_: &[u8]| Err(ChildError::Long("yes".into(), 7));
@@ -341,7 +372,8 @@ mod tests {
         let error = Child::new(&failing).run(&Stop::new(), &mut |_| ()).expect_err("a failure");
         assert_eq!(error.to_string(), "unable to finish sh: it ended with code 3: why");
         let silent = words(&["sleep", "60"]);
-        let stalled = Child::new(&silent).stall(Duration::from_millis(50)).run(&Stop::new(), &mut |_| ());
+        let stalled =
+            Child::new(&silent).stall(Duration::from_millis(50)).run(&Stop::new(), &mut |_| ());
         assert!(matches!(stalled, Err(ChildError::Stalled(..))));
         let stop = Stop::new();
         stop.stop();

@@ -1,7 +1,8 @@
 //! How long to wait before trying again: exponential, with full jitter, capped.
 //!
-//! Does not decide whether to try again: the error's kind does. Full jitter as in "Exponential Backoff And Jitter"
-//! (AWS Architecture Blog, 2015): a uniform wait below the cap, so that clients do not march in step.
+//! Does not decide whether to try again: the error's kind does. Full jitter as in "Exponential
+//! Backoff And Jitter" (AWS Architecture Blog, 2015): a uniform wait below the cap, so that clients
+//! do not march in step.
 
 use std::time::Duration;
 

@@ -1,7 +1,7 @@
 //! From a reference to the secret, at the latest moment.
 //!
-//! Invariant: what goes wrong is told without a byte of the secret. A file that others can read is refused: a secret
-//! everybody can read is none.
+//! Invariant: what goes wrong is told without a byte of the secret. A file that others can read is
+//! refused: a secret everybody can read is none.
 
 use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
@@ -59,7 +59,9 @@ pub fn reveal(reference: &SecretRef, stop: &Stop) -> Result<Secret, RevealError>
     }
     let line = match reference {
         SecretRef::Env(_) => &bytes[..],
-        SecretRef::File(_) | SecretRef::Command(_) => bytes.split(|b| *b == b'\n').next().unwrap_or_default(),
+        SecretRef::File(_) | SecretRef::Command(_) => {
+            bytes.split(|b| *b == b'\n').next().unwrap_or_default()
+        }
     };
     let line = line.strip_suffix(b"\r").unwrap_or(line);
     if line.is_empty() {
@@ -87,6 +89,9 @@ mod tests {
         assert_eq!(reveal(&command, &Stop::new()).expect("a secret").reveal(), "CANARY-B");
         let failing = SecretRef::Command(vec!["false".into()]);
         assert!(matches!(reveal(&failing, &Stop::new()), Err(RevealError::Command(..))));
-        assert!(matches!(reveal(&SecretRef::Env("VEX_TEST_UNSET".into()), &Stop::new()), Err(RevealError::Env(_))));
+        assert!(matches!(
+            reveal(&SecretRef::Env("VEX_TEST_UNSET".into()), &Stop::new()),
+            Err(RevealError::Env(_))
+        ));
     }
 }

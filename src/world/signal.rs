@@ -1,6 +1,7 @@
 //! SIGINT and SIGTERM: the first stops the run cleanly, the second ends the process at once.
 //!
-//! Does not know what a run is: it stops a token. The handler only sets a flag; a thread of its own does the rest.
+//! Does not know what a run is: it stops a token. The handler only sets a flag; a thread of its own
+//! does the rest.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, Ordering};

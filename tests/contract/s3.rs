@@ -17,7 +17,8 @@ pub fn open(server: &S3Server) -> S3 {
 
 fn open_spec(spec: &S3Spec) -> S3 {
     install_provider();
-    let (stall, first, longest) = (Duration::from_millis(1500), Duration::from_millis(5), Duration::from_millis(20));
+    let (stall, first, longest) =
+        (Duration::from_millis(1500), Duration::from_millis(5), Duration::from_millis(20));
     let pace = Pace { lanes: 4, stall, tries: 4, first, longest };
     S3::open_with(spec, &World::real(), pace, &Stop::new()).unwrap()
 }
@@ -114,9 +115,21 @@ fn passing_faults_of_small_objects_are_overcome() {
 #[test]
 fn a_lasting_fault_is_told_with_code_and_message_and_leaves_nothing() {
     for (kind, what, expected) in [
-        (Kind::Part, What::Answer(503, "SlowDown"), (ErrorKind::Unreachable, "503 SlowDown: a fault of the test")),
-        (Kind::Part, What::Answer(400, "BadDigest"), (ErrorKind::Damaged, "400 BadDigest: a fault of the test")),
-        (Kind::Part, What::Answer(403, "AccessDenied"), (ErrorKind::Denied, "403 AccessDenied: a fault of the test")),
+        (
+            Kind::Part,
+            What::Answer(503, "SlowDown"),
+            (ErrorKind::Unreachable, "503 SlowDown: a fault of the test"),
+        ),
+        (
+            Kind::Part,
+            What::Answer(400, "BadDigest"),
+            (ErrorKind::Damaged, "400 BadDigest: a fault of the test"),
+        ),
+        (
+            Kind::Part,
+            What::Answer(403, "AccessDenied"),
+            (ErrorKind::Denied, "403 AccessDenied: a fault of the test"),
+        ),
         (
             Kind::Part,
             What::Answer(507, "XMinioStorageFull"),
@@ -127,7 +140,11 @@ fn a_lasting_fault_is_told_with_code_and_message_and_leaves_nothing() {
             What::Answer(200, "InternalError"),
             (ErrorKind::Unreachable, "500 InternalError: a fault of the test"),
         ),
-        (Kind::Complete, What::Answer(200, "InvalidPart"), (ErrorKind::Failed, "400 InvalidPart: a fault of the test")),
+        (
+            Kind::Complete,
+            What::Answer(200, "InvalidPart"),
+            (ErrorKind::Failed, "400 InvalidPart: a fault of the test"),
+        ),
         (Kind::Complete, What::CutRequest(0), (ErrorKind::Unreachable, "")),
     ] {
         let case = format!("{kind:?} {what:?}");
@@ -143,7 +160,11 @@ fn a_lasting_fault_is_told_with_code_and_message_and_leaves_nothing() {
         let tries = server.statuses(kind).len();
         assert_eq!(
             tries,
-            if error.kind == ErrorKind::Unreachable || error.kind == ErrorKind::Damaged { 4 } else { 1 },
+            if error.kind == ErrorKind::Unreachable || error.kind == ErrorKind::Damaged {
+                4
+            } else {
+                1
+            },
             "{case}"
         );
     }
@@ -166,7 +187,8 @@ fn a_lost_answer_is_resolved_by_looking_and_not_by_writing_again() {
 fn after_a_lost_request_the_object_of_another_is_not_taken_for_ours() {
     let server = S3Server::start();
     let (store, other) = (open(&server), open(&server));
-    // Same size, other bytes: the first put is lost before the service saw it, the other one's is there when we look.
+    // Same size, other bytes: the first put is lost before the service saw it, the other one's is
+    // there when we look.
     server.fault(Fault::new(Kind::Put, What::CutRequest(2)).at(2));
     other.put("p/m", b"theirs", &stop()).unwrap();
     let error = store.put("p/m", b"ours!!", &stop()).unwrap_err();
@@ -198,7 +220,11 @@ fn a_stalled_service_is_left_after_the_stall_time() {
 fn a_stop_ends_the_wait_between_tries_and_still_aborts() {
     let server = S3Server::start();
     install_provider();
-    let pace = Pace { first: Duration::from_secs(3600), longest: Duration::from_secs(3600), ..Pace::new(4) };
+    let pace = Pace {
+        first: Duration::from_secs(3600),
+        longest: Duration::from_secs(3600),
+        ..Pace::new(4)
+    };
     let store = S3::open_with(&server.spec(), &World::real(), pace, &stop()).unwrap();
     server.fault(Fault::new(Kind::Part, What::Answer(503, "SlowDown")).times(100));
     let live = stop();
@@ -233,12 +259,20 @@ fn a_broken_read_goes_on_where_it_broke_and_only_with_the_same_object() {
     let range = |text: &str| Some(text.to_owned());
     assert_eq!(
         ranges,
-        [(None, false), (range("bytes=4-9"), true), (range("bytes=2-8"), false), (range("bytes=4-8"), true)]
+        [
+            (None, false),
+            (range("bytes=4-9"), true),
+            (range("bytes=2-8"), false),
+            (range("bytes=4-8"), true)
+        ]
     );
     server.fault(Fault::new(Kind::Get, What::CutResponse(4)).at(5));
     server.fault(Fault::new(Kind::Get, What::Answer(412, "PreconditionFailed")).at(6));
     let error = store.read("p/m", None, &stop()).unwrap_err();
-    assert_eq!((error.kind, error.found.as_str()), (ErrorKind::Damaged, "the object changed while it was read"));
+    assert_eq!(
+        (error.kind, error.found.as_str()),
+        (ErrorKind::Damaged, "the object changed while it was read")
+    );
 }
 
 #[test]
@@ -264,10 +298,22 @@ fn parts_and_objects_carry_their_checksum_and_the_condition() {
     for request in server.requests() {
         let has = |name: &str| request.header(name).is_some();
         let made = matches!(request.kind, Kind::Put | Kind::Initiate);
-        assert_eq!(has("x-amz-checksum-crc32c"), matches!(request.kind, Kind::Put | Kind::Part), "{request:?}");
+        assert_eq!(
+            has("x-amz-checksum-crc32c"),
+            matches!(request.kind, Kind::Put | Kind::Part),
+            "{request:?}"
+        );
         assert_eq!(has("x-amz-checksum-algorithm"), request.kind == Kind::Initiate);
-        assert_eq!(has("if-none-match"), matches!(request.kind, Kind::Put | Kind::Complete), "{request:?}");
-        assert_eq!((has("x-amz-storage-class"), has("x-amz-server-side-encryption")), (made, made), "{request:?}");
+        assert_eq!(
+            has("if-none-match"),
+            matches!(request.kind, Kind::Put | Kind::Complete),
+            "{request:?}"
+        );
+        assert_eq!(
+            (has("x-amz-storage-class"), has("x-amz-server-side-encryption")),
+            (made, made),
+            "{request:?}"
+        );
         if request.kind == Kind::Complete {
             let body = String::from_utf8(request.body.clone()).unwrap();
             assert_eq!(body.matches("<ChecksumCRC32C>").count(), 1, "{body}");
@@ -280,8 +326,11 @@ fn parts_and_objects_carry_their_checksum_and_the_condition() {
 
 #[test]
 fn a_service_without_checksums_or_conditions_is_served_without_and_still_not_overwritten() {
-    for headers in [&["x-amz-checksum", "x-amz-checksum"][..], &["if-none-match"], &["x-amz-checksum", "if-none-match"]]
-    {
+    for headers in [
+        &["x-amz-checksum", "x-amz-checksum"][..],
+        &["if-none-match"],
+        &["x-amz-checksum", "if-none-match"],
+    ] {
         let server = S3Server::start();
         let store = open(&server);
         for header in headers {
@@ -326,7 +375,10 @@ fn wrong_keys_are_denied_without_a_second_try_and_without_a_secret_in_the_error(
     assert_eq!(error.kind, ErrorKind::Denied);
     assert!(error.found.starts_with("403 SignatureDoesNotMatch"), "{error}");
     let told = format!("{error} {error:?}");
-    assert!(![&server.access_key, &server.secret_key, "CANARY"].iter().any(|k| told.contains(*k)), "{told}");
+    assert!(
+        ![&server.access_key, &server.secret_key, "CANARY"].iter().any(|k| told.contains(*k)),
+        "{told}"
+    );
     assert_eq!(server.statuses(Kind::Put), [403]);
 }
 
@@ -349,7 +401,11 @@ fn over_tls_a_private_ca_is_trusted_bodies_are_not_signed_and_strangers_are_refu
     let stranger = S3Server::start_tls();
     let store = open_spec(&S3Spec { ca: server.ca_file.clone(), ..stranger.spec() });
     let error = store.list("", &stop()).unwrap_err();
-    assert_eq!(error.kind, ErrorKind::Failed, "a certificate does not become right by trying again: {error}");
+    assert_eq!(
+        error.kind,
+        ErrorKind::Failed,
+        "a certificate does not become right by trying again: {error}"
+    );
     assert!(error.found.contains("certificate"), "{error}");
 }
 
@@ -362,7 +418,10 @@ fn a_wrong_clock_and_a_wrong_region_are_told() {
     let store = S3::open(&server.spec(), &world, 4, &stop()).unwrap();
     let error = store.put("p/m", b"manifest", &stop()).unwrap_err();
     assert_eq!(error.kind, ErrorKind::Denied);
-    assert!(error.found.ends_with("the clocks of this machine and the service differ too much"), "{error}");
+    assert!(
+        error.found.ends_with("the clocks of this machine and the service differ too much"),
+        "{error}"
+    );
     let store = open(&server);
     server.fault(Fault::new(Kind::List, What::Redirect("eu-west-1")));
     let error = store.list("p/", &stop()).unwrap_err();
@@ -387,7 +446,8 @@ fn answers_that_make_no_sense_are_errors() {
         let server = S3Server::start();
         let store = open(&server);
         server.fault(Fault::new(kind, What::Body(body)).times(100));
-        let error = write(&store, "p/x").and_then(|()| store.list("p/", &stop()).map(drop)).unwrap_err();
+        let error =
+            write(&store, "p/x").and_then(|()| store.list("p/", &stop()).map(drop)).unwrap_err();
         assert!(error.found.starts_with(found), "{kind:?}: {error}");
         server.assert_tidy("p/");
     }
@@ -476,18 +536,31 @@ fn the_machines_own_keys_are_found_in_the_environment_and_in_a_profile() {
         server.requests().iter().for_each(|r| assert_ne!(r.status, Some(403)));
         open(&server).remove("p/m", &stop()).unwrap();
         let mut child = std::process::Command::new(std::env::current_exe().unwrap());
-        child.args(["--exact", "contract::s3::the_machines_own_keys_are_found_in_the_environment_and_in_a_profile"]);
-        child.env("VEX_TEST_ENDPOINT", &server.endpoint).env("AWS_SHARED_CREDENTIALS_FILE", &file).envs(set.to_vec());
+        child.args([
+            "--exact",
+            "contract::s3::the_machines_own_keys_are_found_in_the_environment_and_in_a_profile",
+        ]);
+        child
+            .env("VEX_TEST_ENDPOINT", &server.endpoint)
+            .env("AWS_SHARED_CREDENTIALS_FILE", &file)
+            .envs(set.to_vec());
         let output = child.output().unwrap();
         assert!(output.status.success(), "{set:?}: {}", String::from_utf8_lossy(&output.stdout));
         assert_eq!(open(&server).list("p/", &stop()).unwrap().len(), 1, "{set:?}");
     };
     child(&[("AWS_ACCESS_KEY_ID", access), ("AWS_SECRET_ACCESS_KEY", secret)]);
     // A declared profile is asked even where the environment has keys.
-    child(&[("VEX_TEST_PROFILE", "night"), ("AWS_ACCESS_KEY_ID", "CANARY-NOT"), ("AWS_SECRET_ACCESS_KEY", "x")]);
+    child(&[
+        ("VEX_TEST_PROFILE", "night"),
+        ("AWS_ACCESS_KEY_ID", "CANARY-NOT"),
+        ("AWS_SECRET_ACCESS_KEY", "x"),
+    ]);
     let half = S3Spec { secret_key: None, ..server.spec() };
     let error = S3::open(&half, &World::real(), 4, &stop()).err().unwrap();
-    assert_eq!((error.kind, error.found.as_str()), (ErrorKind::Denied, "an access key was given, but no secret key"));
+    assert_eq!(
+        (error.kind, error.found.as_str()),
+        (ErrorKind::Denied, "an access key was given, but no secret key")
+    );
 }
 
 #[test]
@@ -497,7 +570,10 @@ fn an_abort_that_fails_is_told() {
     server.fault(Fault::new(Kind::Abort, What::Answer(403, "AccessDenied")));
     let upload = store.create("p/x", &stop()).unwrap();
     let error = upload.abort().unwrap_err();
-    assert_eq!(error.to_string().split(" at ").next(), Some("unable to abort the upload of p/x to s3://vault"));
+    assert_eq!(
+        error.to_string().split(" at ").next(),
+        Some("unable to abort the upload of p/x to s3://vault")
+    );
     assert_eq!(server.pending(), ["p/x"]);
 }
 

@@ -26,7 +26,11 @@ fn memory() -> Stand {
 fn dir() -> Stand {
     let folder = tempfile::tempdir().unwrap();
     let spec = DirSpec { path: folder.path().join("made/by/need") };
-    Stand { store: Box::new(Dir::open(&spec, &World::real()).unwrap()), part: 8, _keep: Box::new(folder) }
+    Stand {
+        store: Box::new(Dir::open(&spec, &World::real()).unwrap()),
+        part: 8,
+        _keep: Box::new(folder),
+    }
 }
 
 /// Pages of 3, and parts of the smallest size S3 takes.
@@ -85,7 +89,11 @@ fn create_and_put_refuse_a_key_that_exists(stand: &Stand) {
     stand.store.put("a/x", b"first", &stop()).unwrap();
     assert_eq!(kind(stand.store.create("a/x", &stop())), ErrorKind::Exists);
     assert_eq!(kind(stand.store.put("a/x", b"other", &stop())), ErrorKind::Exists);
-    assert_eq!(kind(stand.store.put("a/x", b"first", &stop())), ErrorKind::Exists, "the same bytes are no excuse");
+    assert_eq!(
+        kind(stand.store.put("a/x", b"first", &stop())),
+        ErrorKind::Exists,
+        "the same bytes are no excuse"
+    );
     assert_eq!(stand.store.read("a/x", None, &stop()).unwrap(), b"first");
 }
 
@@ -124,7 +132,8 @@ fn parts_come_in_any_order_from_any_thread_and_repeated(stand: &Stand) {
     std::thread::scope(|scope| {
         for (i, part) in parts.iter().rev() {
             let upload = &upload;
-            scope.spawn(move || upload.part(*i as u32 + 1, (*i * stand.part) as u64, part).unwrap());
+            scope
+                .spawn(move || upload.part(*i as u32 + 1, (*i * stand.part) as u64, part).unwrap());
         }
     });
     upload.finish(bytes.len() as u64).unwrap();
@@ -172,7 +181,11 @@ fn ranges_are_read_and_a_range_past_the_end_is_damaged(stand: &Stand) {
         assert_eq!(stand.store.read("r", Some(range), &stop()).unwrap(), expected.as_bytes());
     }
     for range in [0..11, 9..11, 10..11, 20..30, 11..11] {
-        assert_eq!(kind(stand.store.read("r", Some(range.clone()), &stop())), ErrorKind::Damaged, "{range:?}");
+        assert_eq!(
+            kind(stand.store.read("r", Some(range.clone()), &stop())),
+            ErrorKind::Damaged,
+            "{range:?}"
+        );
     }
 }
 
@@ -189,8 +202,9 @@ fn what_is_not_there_is_missing(stand: &Stand) {
 
 fn a_list_is_sorted_and_complete(stand: &Stand) {
     // In an order that is neither by folder nor by length; '-' and '.' come before '/'.
-    let mut all =
-        ["b/2", "a", "a-b", "a.b/c", "b/10", "b/1", "b", "c/d/e", "ab", "Z"].map(|k| format!("in/{k}")).to_vec();
+    let mut all = ["b/2", "a", "a-b", "a.b/c", "b/10", "b/1", "b", "c/d/e", "ab", "Z"]
+        .map(|k| format!("in/{k}"))
+        .to_vec();
     all.retain(|k| k != "in/a" && k != "in/b");
     for key in &all {
         stand.store.put(key, key.as_bytes(), &stop()).unwrap();
@@ -224,8 +238,9 @@ fn removing_is_final_and_removing_nothing_is_fine(stand: &Stand) {
 }
 
 fn keys_may_hold_any_character(stand: &Stand) {
-    let mut all = ["a b", "ü", "+", "&amp", "k=v", "100%25", "~*'()!", "<x>\"", "q?x#y", "..x", "日本"]
-        .map(|k| format!("k/{k}/end"));
+    let mut all =
+        ["a b", "ü", "+", "&amp", "k=v", "100%25", "~*'()!", "<x>\"", "q?x#y", "..x", "日本"]
+            .map(|k| format!("k/{k}/end"));
     for key in &all {
         stand.store.put(key, key.as_bytes(), &stop()).unwrap();
         assert_eq!(stand.store.size(key, &stop()).unwrap(), Some(key.len() as u64), "{key}");
@@ -303,8 +318,10 @@ mod folder {
     }
 
     fn files(folder: &Path) -> Vec<String> {
-        let mut names: Vec<_> =
-            std::fs::read_dir(folder).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+        let mut names: Vec<_> = std::fs::read_dir(folder)
+            .unwrap()
+            .map(|e| e.unwrap().file_name().into_string().unwrap())
+            .collect();
         names.sort();
         names
     }
@@ -329,7 +346,8 @@ mod folder {
         let store = open(&folder.path().join("root"));
         store.put("a/b", b"", &stop()).unwrap();
         for (path, mode) in [("root", 0o700), ("root/a", 0o700), ("root/a/b", 0o600)] {
-            let found = std::fs::metadata(folder.path().join(path)).unwrap().permissions().mode() & 0o777;
+            let found =
+                std::fs::metadata(folder.path().join(path)).unwrap().permissions().mode() & 0o777;
             assert_eq!(found, mode, "{path}");
         }
     }
@@ -345,7 +363,11 @@ mod folder {
         std::fs::write(folder.path().join("db1/.vex-0000dead.part"), "half").unwrap();
         std::fs::write(folder.path().join("db10/.vex-0000dead.part"), "half").unwrap();
         assert_eq!(store.list("db1", &stop()).unwrap().len(), 2, "a temporary file is no object");
-        assert_eq!(store.sweep("db1/x", &stop()).unwrap(), 0, "nobody knows that it was a key in x");
+        assert_eq!(
+            store.sweep("db1/x", &stop()).unwrap(),
+            0,
+            "nobody knows that it was a key in x"
+        );
         assert_eq!(store.sweep("db1/", &stop()).unwrap(), 1);
         living.finish(1).unwrap();
         assert_eq!(files(&folder.path().join("db1")), ["done", "live"]);

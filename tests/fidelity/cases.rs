@@ -1,4 +1,5 @@
-//! What is carried: each case is a database `fid`, and questions that two servers must answer alike.
+//! What is carried: each case is a database `fid`, and questions that two servers must answer
+//! alike.
 
 use crate::servers::Brand;
 
@@ -63,7 +64,9 @@ pub const CASES: &[Case] = &[
             "INSERT INTO t VALUES (99999999999999999999999999999999999.999999999999999999999999999999, -9223372036854775808, \
              18446744073709551615, 42), (-0.000000000000000000000000000001, 9223372036854775807, 0, 0)",
         ],
-        &["SELECT HEX(CAST(a AS CHAR)), HEX(CAST(b AS CHAR)), HEX(CAST(c AS CHAR)), z + 0 FROM t ORDER BY b"],
+        &[
+            "SELECT HEX(CAST(a AS CHAR)), HEX(CAST(b AS CHAR)), HEX(CAST(c AS CHAR)), z + 0 FROM t ORDER BY b",
+        ],
     ),
     case(
         "zero dates",
@@ -73,7 +76,9 @@ pub const CASES: &[Case] = &[
             "INSERT INTO t VALUES ('0000-00-00', '0000-00-00 00:00:00', '0000-00-00 00:00:00'), ('2020-00-00', \
              '2020-05-00 01:02:03.000004', NULL)",
         ],
-        &["SELECT HEX(CAST(d AS CHAR)), HEX(CAST(t AS CHAR)), HEX(CAST(s AS CHAR)) FROM t ORDER BY 1"],
+        &[
+            "SELECT HEX(CAST(d AS CHAR)), HEX(CAST(t AS CHAR)), HEX(CAST(s AS CHAR)) FROM t ORDER BY 1",
+        ],
     ),
     case(
         "invalid dates (ALLOW_INVALID_DATES)",
@@ -99,19 +104,28 @@ pub const CASES: &[Case] = &[
     case(
         "BIT",
         ALL,
-        &["CREATE TABLE t (a BIT(64), b BIT(9))", "INSERT INTO t VALUES (x'8000000000000001', b'100000001'), (0, 0)"],
+        &[
+            "CREATE TABLE t (a BIT(64), b BIT(9))",
+            "INSERT INTO t VALUES (x'8000000000000001', b'100000001'), (0, 0)",
+        ],
         &["SELECT HEX(a), HEX(b) FROM t ORDER BY 1"],
     ),
     case(
         "ENUM: the error value beside a member ''",
         ALL,
-        &["CREATE TABLE t (e ENUM('', 'a'))", "INSERT IGNORE INTO t VALUES ('no member'), (''), ('a'), (NULL)"],
+        &[
+            "CREATE TABLE t (e ENUM('', 'a'))",
+            "INSERT IGNORE INTO t VALUES ('no member'), (''), ('a'), (NULL)",
+        ],
         &["SELECT e + 0, HEX(e) FROM t ORDER BY 1"],
     ),
     case(
         "SET",
         ALL,
-        &["CREATE TABLE t (s SET('a', 'it''s', '\\\\'))", "INSERT INTO t VALUES (0), (7), (5), (NULL)"],
+        &[
+            "CREATE TABLE t (s SET('a', 'it''s', '\\\\'))",
+            "INSERT INTO t VALUES (0), (7), (5), (NULL)",
+        ],
         &["SELECT s + 0, HEX(s) FROM t ORDER BY 1"],
     ),
     case(
@@ -146,7 +160,10 @@ pub const CASES: &[Case] = &[
     case(
         "VECTOR",
         &[Mysql9],
-        &["CREATE TABLE t (v VECTOR(3))", "INSERT INTO t VALUES (STRING_TO_VECTOR('[1,2.5,1e-9]'))"],
+        &[
+            "CREATE TABLE t (v VECTOR(3))",
+            "INSERT INTO t VALUES (STRING_TO_VECTOR('[1,2.5,1e-9]'))",
+        ],
         &["SELECT HEX(v) FROM t"],
     ),
     case(
@@ -249,7 +266,10 @@ pub const CASES: &[Case] = &[
     case(
         "a default of bytes",
         ALL,
-        &["CREATE TABLE t (a VARBINARY(9) DEFAULT x'ff005c27e9', b INT)", "INSERT INTO t (b) VALUES (1)"],
+        &[
+            "CREATE TABLE t (a VARBINARY(9) DEFAULT x'ff005c27e9', b INT)",
+            "INSERT INTO t (b) VALUES (1)",
+        ],
         &["SELECT HEX(DEFAULT(a)), HEX(a) FROM t"],
     ),
     case(
@@ -295,12 +315,19 @@ pub const CASES: &[Case] = &[
             "INSERT INTO t VALUES (0, 1), (7, 2), (100, 3)",
             "DELETE FROM t WHERE id = 100",
         ],
-        &["SELECT id, v FROM t ORDER BY id", "INSERT INTO t (v) VALUES (4)", "SELECT LAST_INSERT_ID()"],
+        &[
+            "SELECT id, v FROM t ORDER BY id",
+            "INSERT INTO t (v) VALUES (4)",
+            "SELECT LAST_INSERT_ID()",
+        ],
     ),
     case(
         "a row of 40 MiB",
         ALL,
-        &["CREATE TABLE t (id INT PRIMARY KEY, b LONGBLOB)", "INSERT INTO t VALUES (1, REPEAT(x'00ff', 20971520))"],
+        &[
+            "CREATE TABLE t (id INT PRIMARY KEY, b LONGBLOB)",
+            "INSERT INTO t VALUES (1, REPEAT(x'00ff', 20971520))",
+        ],
         &["SELECT LENGTH(b), CRC32(b) FROM t"],
     ),
     case(
@@ -344,7 +371,10 @@ pub const CASES: &[Case] = &[
             "CREATE TABLE z (a INT)",
             "INSERT INTO z VALUES (1)",
         ],
-        &["SELECT a FROM z", "SELECT COUNT(*) FROM information_schema.VIEWS WHERE TABLE_SCHEMA='fid'"],
+        &[
+            "SELECT a FROM z",
+            "SELECT COUNT(*) FROM information_schema.VIEWS WHERE TABLE_SCHEMA='fid'",
+        ],
     ),
     case(
         "events",

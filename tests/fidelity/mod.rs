@@ -1,9 +1,11 @@
-//! What comes back, measured: each kind of value and object, on each server, through each tool, against the committed table.
+//! What comes back, measured: each kind of value and object, on each server, through each tool,
+//! against the committed table.
 //!
-//! A cell is a real round trip: made on one server, dumped by the real program, loaded into a second server of the same
-//! brand, and the same questions asked of both. *exact*: the answers are equal. *refused*: the dump or the load said that it
-//! is not whole (a non-zero exit code; vex with `--strict`). *lost*: all said yes, and the answers differ. A table that is
-//! not the committed one is a failure that shows it; `VEX_UPDATE=1` writes it.
+//! A cell is a real round trip: made on one server, dumped by the real program, loaded into a
+//! second server of the same brand, and the same questions asked of both. *exact*: the answers are
+//! equal. *refused*: the dump or the load said that it is not whole (a non-zero exit code; vex with
+//! `--strict`). *lost*: all said yes, and the answers differ. A table that is not the committed one
+//! is a failure that shows it; `VEX_UPDATE=1` writes it.
 
 mod cases;
 
@@ -56,7 +58,11 @@ impl Tool {
                 fs::write(home.join("job.kdl"), job).expect("written");
                 let vex = |args: &[&str]| {
                     let mut command = Command::new(env!("CARGO_BIN_EXE_vex"));
-                    command.args(args).env_clear().env("XDG_STATE_HOME", home.join("state")).current_dir(home);
+                    command
+                        .args(args)
+                        .env_clear()
+                        .env("XDG_STATE_HOME", home.join("state"))
+                        .current_dir(home);
                     says_yes(&mut command)
                 };
                 let url = format!("mysql://root@127.0.0.1:{}", target.port);
@@ -65,7 +71,13 @@ impl Tool {
             Tool::Own => {
                 let script = home.join("dump.sql");
                 let mut dump = reaching(source.brand.dumper(), source);
-                dump.args(["--single-transaction", "--routines", "--triggers", "--events", "--hex-blob"]);
+                dump.args([
+                    "--single-transaction",
+                    "--routines",
+                    "--triggers",
+                    "--events",
+                    "--hex-blob",
+                ]);
                 // Accounts are in no dump, and no statistics either.
                 dump.args(match source.brand {
                     Brand::Mysql9 => &["--set-gtid-purged=OFF", "--column-statistics=0"][..],
@@ -81,11 +93,22 @@ impl Tool {
                 let reach = |program: &str, server: &Server| {
                     let mut command = Command::new(program);
                     command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
-                    command.args(["--host=127.0.0.1", "--user=root", &format!("--port={}", server.port)]);
+                    command.args([
+                        "--host=127.0.0.1",
+                        "--user=root",
+                        &format!("--port={}", server.port),
+                    ]);
                     command
                 };
                 let mut dump = reach("mydumper", source);
-                dump.args(["--database=fid", "--triggers", "--events", "--routines", "--outputdir"]).arg(&folder);
+                dump.args([
+                    "--database=fid",
+                    "--triggers",
+                    "--events",
+                    "--routines",
+                    "--outputdir",
+                ])
+                .arg(&folder);
                 let mut load = reach("myloader", target);
                 load.args(["--overwrite-tables", "--directory"]).arg(&folder);
                 says_yes(&mut dump) && says_yes(&mut load)
@@ -97,7 +120,12 @@ impl Tool {
 /// A program of the server that knows where it is.
 fn reaching(program: PathBuf, server: &Server) -> Command {
     let mut command = Command::new(program);
-    command.env_clear().args(["--no-defaults", "--protocol=tcp", "--host=127.0.0.1", "--user=root"]);
+    command.env_clear().args([
+        "--no-defaults",
+        "--protocol=tcp",
+        "--host=127.0.0.1",
+        "--user=root",
+    ]);
     command.args([&format!("--port={}", server.port), "--default-character-set=utf8mb4"]);
     command
 }
@@ -109,7 +137,8 @@ fn says_yes(command: &mut Command) -> bool {
     if std::env::var_os("VEX_TEST_VERBOSE").is_some() && !output.status.success() {
         use std::io::Write;
         let told = String::from_utf8_lossy(&output.stderr).into_owned();
-        writeln!(std::io::stderr(), "{command:?}: {}: {told:.700}", output.status).expect("it is heard");
+        writeln!(std::io::stderr(), "{command:?}: {}: {told:.700}", output.status)
+            .expect("it is heard");
     }
     output.status.success()
 }
@@ -120,7 +149,11 @@ fn asking(server: &Server) -> Conn {
     for statement in [
         "SET NAMES utf8mb4, time_zone='+00:00', sql_mode=''",
         "SET SESSION sql_select_limit=18446744073709551615",
-        if server.brand.is_mariadb() { "DO 1" } else { "SET SESSION information_schema_stats_expiry=0" },
+        if server.brand.is_mariadb() {
+            "DO 1"
+        } else {
+            "SET SESSION information_schema_stats_expiry=0"
+        },
     ] {
         conn.query_drop(statement).expect("it answers");
     }
@@ -153,19 +186,24 @@ fn measure(case: &Case, tool: Tool, source: &Server, target: &Server) -> &'stati
     clear(source);
     clear(target);
     let mut conn = asking(source);
-    for statement in ["CREATE DATABASE fid CHARACTER SET utf8mb4", "USE fid"].iter().chain(case.make) {
-        conn.query_drop(statement).unwrap_or_else(|e| panic!("{:?}: {e}: {statement}", source.brand));
+    for statement in
+        ["CREATE DATABASE fid CHARACTER SET utf8mb4", "USE fid"].iter().chain(case.make)
+    {
+        conn.query_drop(statement)
+            .unwrap_or_else(|e| panic!("{:?}: {e}: {statement}", source.brand));
     }
     let carried = tool.carry(source, target);
     for statement in case.after {
-        conn.query_drop(statement).unwrap_or_else(|e| panic!("{:?}: {e}: {statement}", source.brand));
+        conn.query_drop(statement)
+            .unwrap_or_else(|e| panic!("{:?}: {e}: {statement}", source.brand));
     }
     if !carried {
         return "refused";
     }
     // The target first: some questions leave something behind.
     let there = answers(target, case);
-    let here = answers(source, case).unwrap_or_else(|e| panic!("{:?}: {}: {e}", source.brand, case.what));
+    let here =
+        answers(source, case).unwrap_or_else(|e| panic!("{:?}: {}: {e}", source.brand, case.what));
     if std::env::var_os("VEX_TEST_VERBOSE").is_some() && there.as_ref() != Ok(&here) {
         use std::io::Write;
         let line = format!("{:?} {}: {here:?} and {there:?}", tool, case.what);
@@ -185,16 +223,22 @@ fn hold(brand: Brand, heading: &str) {
     }
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("schema/fidelity.md");
     // Each server's test writes its own part.
-    let lock = File::create(Path::new(env!("CARGO_TARGET_TMPDIR")).join("fidelity.lock")).expect("target/tmp");
+    let lock = File::create(Path::new(env!("CARGO_TARGET_TMPDIR")).join("fidelity.lock"))
+        .expect("target/tmp");
     lock.lock().expect("the file system has locks");
     let page = fs::read_to_string(&path).expect("schema/fidelity.md");
     let mark = format!("\n## {heading}\n\n");
-    let start = page.find(&mark).unwrap_or_else(|| panic!("schema/fidelity.md has no part {heading}")) + mark.len();
+    let start =
+        page.find(&mark).unwrap_or_else(|| panic!("schema/fidelity.md has no part {heading}"))
+            + mark.len();
     let end = page[start..].find("\n## ").map_or(page.len(), |length| start + length);
     if std::env::var_os("VEX_UPDATE").is_some() {
         fs::write(&path, format!("{}{table}{}", &page[..start], &page[end..])).expect("written");
     } else {
-        assert!(page[start..end] == table, "schema/fidelity.md is not what was measured on {heading}:\n{table}");
+        assert!(
+            page[start..end] == table,
+            "schema/fidelity.md is not what was measured on {heading}:\n{table}"
+        );
     }
 }
 

@@ -1,4 +1,5 @@
-//! Just enough of Rust's words to find paths and calls: comments and literals are dropped, test code can be.
+//! Just enough of Rust's words to find paths and calls: comments and literals are dropped, test
+//! code can be.
 
 /// A word or a mark of the source, and the line it stands on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,9 +87,13 @@ fn block_comment(rest: &str) -> usize {
     rest.len()
 }
 
-/// The length of `r"…"`, `br#"…"#` and the like, if the source starts with one; `b"…"` is `b` and a string.
+/// The length of `r"…"`, `br#"…"#` and the like, if the source starts with one; `b"…"` is `b` and a
+/// string.
 fn raw_string(rest: &str) -> Option<usize> {
-    let after = rest.strip_prefix("br").or_else(|| rest.strip_prefix("cr")).or_else(|| rest.strip_prefix('r'))?;
+    let after = rest
+        .strip_prefix("br")
+        .or_else(|| rest.strip_prefix("cr"))
+        .or_else(|| rest.strip_prefix('r'))?;
     let body = after.trim_start_matches('#');
     let hashes = &after[..after.len() - body.len()];
     let text = body.strip_prefix('"')?;
@@ -101,7 +106,8 @@ pub fn without_tests<'a>(tokens: &[Token<'a>]) -> Vec<Token<'a>> {
     const MARK: [&str; 7] = ["#", "[", "cfg", "(", "test", ")", "]"];
     let (mut kept, mut at) = (Vec::new(), 0);
     while at < tokens.len() {
-        let marked = tokens.len() - at >= MARK.len() && tokens[at..].iter().zip(MARK).all(|(t, m)| t.text == m);
+        let marked = tokens.len() - at >= MARK.len()
+            && tokens[at..].iter().zip(MARK).all(|(t, m)| t.text == m);
         if marked {
             at += MARK.len() + item(&tokens[at + MARK.len()..]);
         } else {

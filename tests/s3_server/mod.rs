@@ -1,7 +1,7 @@
 //! An S3 service in this process that checks signatures, behind a layer of faults.
 //!
-//! `storage` is what a good service does, `proxy` is what goes wrong on the way and what came by. Nothing leaves
-//! 127.0.0.1; the keys are obvious fakes.
+//! `storage` is what a good service does, `proxy` is what goes wrong on the way and what came by.
+//! Nothing leaves 127.0.0.1; the keys are obvious fakes.
 
 mod parts;
 mod proxy;
@@ -67,7 +67,8 @@ impl S3Server {
     fn open(page: usize, tls: bool) -> S3Server {
         let folder = tempfile::tempdir().unwrap();
         let (access_key, secret_key) = ("CANARY-ACCESS".to_owned(), "CANARY-SECRET".to_owned());
-        let (access_file, secret_file) = (folder.path().join("access"), folder.path().join("secret"));
+        let (access_file, secret_file) =
+            (folder.path().join("access"), folder.path().join("secret"));
         for (path, text) in [(&access_file, &access_key), (&secret_file, &secret_key)] {
             use std::os::unix::fs::PermissionsExt;
             std::fs::write(path, text).unwrap();
@@ -79,7 +80,11 @@ impl S3Server {
         let mut builder = S3ServiceBuilder::new(Storage::new(&root, page, uploads.clone()));
         builder.set_auth(SimpleAuth::from_single(access_key.clone(), secret_key.clone()));
         let service = builder.build();
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let behind = listener.local_addr().unwrap();
         listener.set_nonblocking(true).unwrap();
@@ -90,12 +95,20 @@ impl S3Server {
                 let service = service.clone();
                 tokio::spawn(async move {
                     // A connection that the proxy cut is no event.
-                    drop(Builder::new(TokioExecutor::new()).serve_connection(TokioIo::new(socket), service).await);
+                    drop(
+                        Builder::new(TokioExecutor::new())
+                            .serve_connection(TokioIo::new(socket), service)
+                            .await,
+                    );
                 });
             }
         });
         let ca_file = tls.then(|| folder.path().join("ca.pem"));
-        let proxy = Proxy::start(behind, ca_file.as_deref().map(certify), Arc::new(Mutex::new(Layer::default())));
+        let proxy = Proxy::start(
+            behind,
+            ca_file.as_deref().map(certify),
+            Arc::new(Mutex::new(Layer::default())),
+        );
         S3Server {
             endpoint: format!("{}://{}", if tls { "https" } else { "http" }, proxy.address),
             direct: format!("http://{behind}"),
@@ -156,7 +169,8 @@ impl S3Server {
         }
     }
 
-    /// Fails if an upload was left, something outside `prefix` was deleted, or a secret stands in a URL.
+    /// Fails if an upload was left, something outside `prefix` was deleted, or a secret stands in a
+    /// URL.
     #[track_caller]
     pub fn assert_tidy(&self, prefix: &str) {
         assert_eq!(self.pending(), Vec::<String>::new(), "uploads were left behind");
@@ -164,7 +178,10 @@ impl S3Server {
             let line = format!("{} {}?{}", request.method, request.path, request.query);
             let inside = request.path.starts_with(&format!("/{}/{prefix}", self.bucket));
             assert!(request.method != "DELETE" || inside, "deleted outside {prefix}: {line}");
-            assert!(!line.contains("CANARY") && !line.contains("Signature"), "a secret in a URL: {line}");
+            assert!(
+                !line.contains("CANARY") && !line.contains("Signature"),
+                "a secret in a URL: {line}"
+            );
         }
     }
 }

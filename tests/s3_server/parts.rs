@@ -1,9 +1,10 @@
 //! Parts of an upload, and the object that they become.
 //!
-//! `s3s-fs` writes a part in small pieces and reads, digests and writes every byte once more when the object is put
-//! together, which no service in use does: here a part is digested once and written where the object will have it,
-//! if all before it are known by then. As strict as S3: the parts that are named are the parts that came, in order,
-//! and all but the last have 5 MiB. A tag is no MD5, as it is none where S3 encrypts with a key of its own.
+//! `s3s-fs` writes a part in small pieces and reads, digests and writes every byte once more when
+//! the object is put together, which no service in use does: here a part is digested once and
+//! written where the object will have it, if all before it are known by then. As strict as S3: the
+//! parts that are named are the parts that came, in order, and all but the last have 5 MiB. A tag
+//! is no MD5, as it is none where S3 encrypts with a key of its own.
 
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions, create_dir_all, remove_file, rename, write as write_file};
@@ -41,7 +42,8 @@ impl Part {
 /// Lengths of parts as they were announced, by number.
 pub type Announced = BTreeMap<i32, u64>;
 
-/// Where a part stands in the whole, once all before it are announced; not if it was announced before.
+/// Where a part stands in the whole, once all before it are announced; not if it was announced
+/// before.
 pub fn announce(announced: &mut Announced, number: i32, bytes: u64) -> Option<u64> {
     let again = announced.insert(number, bytes).is_some();
     let before: Vec<u64> = announced.range(..number).map(|(_, bytes)| *bytes).collect();
@@ -53,7 +55,8 @@ fn file(root: &Path, upload: &str, name: &str) -> PathBuf {
     root.join(format!(".upload_id-{upload}.{name}"))
 }
 
-/// Takes a part; a body that ends early or has another hash than it was signed with is an error of the stream.
+/// Takes a part; a body that ends early or has another hash than it was signed with is an error of
+/// the stream.
 pub async fn write(
     root: &Path,
     upload: &str,
@@ -62,7 +65,10 @@ pub async fn write(
     mut body: StreamingBlob,
 ) -> S3Result<Part> {
     if !(1..=10_000).contains(&number) {
-        return Err(s3_error!(InvalidArgument, "Part number must be an integer between 1 and 10000, inclusive"));
+        return Err(s3_error!(
+            InvalidArgument,
+            "Part number must be an integer between 1 and 10000, inclusive"
+        ));
     }
     // Room for what is announced, up to the largest part that vex sends.
     let room = length.and_then(|n| usize::try_from(n).ok()).unwrap_or(0).min(64 << 20);
@@ -79,7 +85,12 @@ pub async fn write(
     let part = Part { digest: hash.digest128(), bytes: bytes.len() as u64, file, offset };
     let place = part.file.clone();
     on_disk(move || {
-        OpenOptions::new().create(true).truncate(false).write(true).open(place)?.write_all_at(&bytes, offset)
+        OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(place)?
+            .write_all_at(&bytes, offset)
     })
     .await?;
     Ok(part)
@@ -119,7 +130,8 @@ pub async fn complete(
     let told = serde_json::json!({ "e_tag": tag }).to_string();
     let object = root.join(bucket).join(key);
     let (whole, other) = (file(root, upload, "whole"), file(root, upload, "other"));
-    let unused: Vec<PathBuf> = sent.values().map(|p| p.file.clone()).filter(|f| *f != whole).collect();
+    let unused: Vec<PathBuf> =
+        sent.values().map(|p| p.file.clone()).filter(|f| *f != whole).collect();
     let info = root.join(format!(".upload-{upload}.json"));
     on_disk(move || {
         let made = gather(&parts, whole, other)?;
@@ -135,7 +147,10 @@ pub async fn complete(
 
 /// Reads what `bytes 5-9/20` names.
 pub async fn range(file: PathBuf, range: String) -> S3Result<StreamingBlob> {
-    let bounds = range.strip_prefix("bytes ").and_then(|r| r.split_once('/')).and_then(|(r, _)| r.split_once('-'));
+    let bounds = range
+        .strip_prefix("bytes ")
+        .and_then(|r| r.split_once('/'))
+        .and_then(|(r, _)| r.split_once('-'));
     let number = |text: &str| text.parse::<u64>().ok();
     let bounds = bounds.and_then(|(from, to)| number(from).zip(number(to)));
     let (from, to) = bounds.ok_or_else(|| s3_error!(InternalError, "a range without bounds"))?;
@@ -146,9 +161,11 @@ pub async fn range(file: PathBuf, range: String) -> S3Result<StreamingBlob> {
     Ok(StreamingBlob::from(s3s::Body::from(bytes.await?)))
 }
 
-/// Copies the parts that are not in place to where they belong; all of them to `other` if one that is, stands wrong.
+/// Copies the parts that are not in place to where they belong; all of them to `other` if one that
+/// is, stands wrong.
 fn gather(parts: &[Part], whole: PathBuf, other: PathBuf) -> std::io::Result<PathBuf> {
-    let offsets: Vec<u64> = parts.iter().scan(0, |end, p| Some(std::mem::replace(end, *end + p.bytes))).collect();
+    let offsets: Vec<u64> =
+        parts.iter().scan(0, |end, p| Some(std::mem::replace(end, *end + p.bytes))).collect();
     let placed = |part: &Part| part.file == whole;
     let sound = parts.iter().zip(&offsets).all(|(p, offset)| !placed(p) || p.offset == *offset);
     let into = if sound { &whole } else { &other };
@@ -164,7 +181,9 @@ fn gather(parts: &[Part], whole: PathBuf, other: PathBuf) -> std::io::Result<Pat
     Ok(into.clone())
 }
 
-async fn on_disk<T: Send + 'static>(work: impl FnOnce() -> std::io::Result<T> + Send + 'static) -> S3Result<T> {
+async fn on_disk<T: Send + 'static>(
+    work: impl FnOnce() -> std::io::Result<T> + Send + 'static,
+) -> S3Result<T> {
     let done = tokio::task::spawn_blocking(work).await.map_err(|e| s3_error!(e, InternalError))?;
     done.map_err(|e| s3_error!(e, InternalError))
 }

@@ -1,7 +1,8 @@
 //! What goes wrong on the way to the service, and a record of what came by.
 //!
-//! An HTTP proxy in plain threads: it reads a request whole, asks the service, and answers; a fault steps in at one
-//! occurrence of one kind of request. It also checks the CRC32C of parts, which the service behind does not.
+//! An HTTP proxy in plain threads: it reads a request whole, asks the service, and answers; a fault
+//! steps in at one occurrence of one kind of request. It also checks the CRC32C of parts, which the
+//! service behind does not.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -40,7 +41,8 @@ pub enum What {
     Busy(u64),
     /// As `Answer(301, "PermanentRedirect")`, with the region the bucket is in.
     Redirect(&'static str),
-    /// As `Answer(501, "NotImplemented")`, but only if the request has a header whose name begins so.
+    /// As `Answer(501, "NotImplemented")`, but only if the request has a header whose name begins
+    /// so.
     Unknown(&'static str),
     /// As `Answer(400, "InvalidRequest")`, but only if the body is not signed.
     Insist,
@@ -135,7 +137,11 @@ impl Message {
 
 impl Proxy {
     /// Starts it, over TLS if there is something to show.
-    pub fn start(behind: SocketAddr, tls: Option<Arc<ServerConfig>>, layer: Arc<Mutex<Layer>>) -> Proxy {
+    pub fn start(
+        behind: SocketAddr,
+        tls: Option<Arc<ServerConfig>>,
+        layer: Arc<Mutex<Layer>>,
+    ) -> Proxy {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let ended = Arc::new(AtomicBool::new(false));
@@ -148,7 +154,10 @@ impl Proxy {
                 let (layer, ended) = (to_layer.clone(), to_ended.clone());
                 socket.set_nodelay(true).unwrap();
                 let socket: Box<dyn Socket> = match &tls {
-                    Some(tls) => Box::new(StreamOwned::new(ServerConnection::new(tls.clone()).unwrap(), socket)),
+                    Some(tls) => Box::new(StreamOwned::new(
+                        ServerConnection::new(tls.clone()).unwrap(),
+                        socket,
+                    )),
                     None => Box::new(socket),
                 };
                 // A client that goes away is no event.
@@ -174,7 +183,12 @@ trait Socket: Read + Write + Send {}
 impl<T: Read + Write + Send> Socket for T {}
 
 /// Serves one connection until it ends or a fault ends it.
-fn serve(socket: Box<dyn Socket>, behind: SocketAddr, layer: &Mutex<Layer>, ended: &AtomicBool) -> std::io::Result<()> {
+fn serve(
+    socket: Box<dyn Socket>,
+    behind: SocketAddr,
+    layer: &Mutex<Layer>,
+    ended: &AtomicBool,
+) -> std::io::Result<()> {
     let mut reader = BufReader::new(socket);
     while let Some(mut request) = read_head(&mut reader)? {
         let (index, what) = record(&request, layer);
@@ -199,14 +213,22 @@ fn serve(socket: Box<dyn Socket>, behind: SocketAddr, layer: &Mutex<Layer>, ende
             Some(What::Body(text)) => {
                 Message { first: "200".into(), headers: Vec::new(), body: text.as_bytes().to_vec() }
             }
-            Some(What::Busy(seconds)) => say(503, "SlowDown", &[("retry-after", &seconds.to_string())]),
-            Some(What::Redirect(region)) => say(301, "PermanentRedirect", &[("x-amz-bucket-region", region)]),
-            Some(What::Unknown(header)) if request.headers.iter().any(|(n, _)| n.starts_with(header)) => {
+            Some(What::Busy(seconds)) => {
+                say(503, "SlowDown", &[("retry-after", &seconds.to_string())])
+            }
+            Some(What::Redirect(region)) => {
+                say(301, "PermanentRedirect", &[("x-amz-bucket-region", region)])
+            }
+            Some(What::Unknown(header))
+                if request.headers.iter().any(|(n, _)| n.starts_with(header)) =>
+            {
                 let mut answer = say(501, "NotImplemented", &[]);
                 answer.body = format!("<Error><Code>NotImplemented</Code><Message>A header you provided implies functionality that is not implemented</Message><Header>{header}</Header></Error>").into_bytes();
                 answer
             }
-            Some(What::Insist) if request.header("x-amz-content-sha256") == Some("UNSIGNED-PAYLOAD") => {
+            Some(What::Insist)
+                if request.header("x-amz-content-sha256") == Some("UNSIGNED-PAYLOAD") =>
+            {
                 let mut answer = say(400, "InvalidRequest", &[]);
                 answer.body =
                     b"<Error><Code>InvalidRequest</Code><Message>UNSIGNED-PAYLOAD is not allowed</Message></Error>"
@@ -264,7 +286,8 @@ fn record(request: &Message, layer: &Mutex<Layer>) -> (usize, Option<What>) {
 
 fn classify(method: &str, path: &str, query: &str) -> Kind {
     let has = |name: &str| query.split('&').any(|pair| pair.split('=').next() == Some(name));
-    let object = path.trim_start_matches('/').split_once('/').is_some_and(|(_, key)| !key.is_empty());
+    let object =
+        path.trim_start_matches('/').split_once('/').is_some_and(|(_, key)| !key.is_empty());
     match method {
         "HEAD" => Kind::Head,
         "GET" if has("uploads") => Kind::ListUploads,
@@ -284,7 +307,10 @@ fn classify(method: &str, path: &str, query: &str) -> Kind {
 /// What the service behind does not check itself.
 fn check(request: &Message) -> Result<(), &'static str> {
     match request.header("x-amz-checksum-crc32c") {
-        Some(told) if told != BASE64_STANDARD.encode(crc_fast::crc32_iscsi(&request.body).to_be_bytes()) => {
+        Some(told)
+            if told
+                != BASE64_STANDARD.encode(crc_fast::crc32_iscsi(&request.body).to_be_bytes()) =>
+        {
             Err("BadDigest")
         }
         _ => Ok(()),
@@ -298,8 +324,9 @@ fn flip(body: &mut [u8]) {
 }
 
 fn error(status: u16, code: &str, extra: &[(&str, &str)]) -> Message {
-    let body =
-        format!("<?xml version=\"1.0\"?>\n<Error><Code>{code}</Code><Message>a fault of the test</Message></Error>");
+    let body = format!(
+        "<?xml version=\"1.0\"?>\n<Error><Code>{code}</Code><Message>a fault of the test</Message></Error>"
+    );
     let headers = extra.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect();
     Message { first: status.to_string(), headers, body: body.into_bytes() }
 }
@@ -334,13 +361,16 @@ fn read_head(reader: &mut impl BufRead) -> std::io::Result<Option<Message>> {
     if reader.read_line(&mut line)? == 0 {
         return Ok(None);
     }
-    let mut message = Message { first: line.trim_end().to_owned(), headers: Vec::new(), body: Vec::new() };
+    let mut message =
+        Message { first: line.trim_end().to_owned(), headers: Vec::new(), body: Vec::new() };
     loop {
         line.clear();
         reader.read_line(&mut line)?;
         match line.trim_end().split_once(':') {
             None => return Ok(Some(message)),
-            Some((name, value)) => message.headers.push((name.to_lowercase(), value.trim().to_owned())),
+            Some((name, value)) => {
+                message.headers.push((name.to_lowercase(), value.trim().to_owned()))
+            }
         }
     }
 }
@@ -361,7 +391,12 @@ fn read_chunks(reader: &mut impl BufRead) -> std::io::Result<Vec<u8>> {
 }
 
 /// Answers, with at most `limit` bytes of body.
-fn write_response(socket: &mut dyn Socket, response: &Message, head: bool, limit: usize) -> std::io::Result<()> {
+fn write_response(
+    socket: &mut dyn Socket,
+    response: &Message,
+    head: bool,
+    limit: usize,
+) -> std::io::Result<()> {
     let mut text = format!("HTTP/1.1 {} Status\r\n", response.first);
     let own = ["transfer-encoding", "connection", "content-length"];
     for (name, value) in response.headers.iter().filter(|(n, _)| !own.contains(&n.as_str())) {

@@ -1,8 +1,9 @@
 //! What a good service does: `s3s-fs`, with what it lacks added.
 //!
-//! Added here: a folder is no object; pages as small as a test wants, keys in URL encoding, `NoSuchUpload`, a list of uploads, and writes
-//! under a condition one after the other (`s3s-fs` looks and writes in two steps). `s3s-fs` does not check the CRC32C
-//! of parts either: `proxy` does. Parts are written, and put together, by `parts`.
+//! Added here: a folder is no object; pages as small as a test wants, keys in URL encoding,
+//! `NoSuchUpload`, a list of uploads, and writes under a condition one after the other (`s3s-fs`
+//! looks and writes in two steps). `s3s-fs` does not check the CRC32C of parts either: `proxy`
+//! does. Parts are written, and put together, by `parts`.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -69,12 +70,18 @@ fn encoded(key: &str) -> String {
 
 #[async_trait::async_trait]
 impl S3 for Storage {
-    async fn head_object(&self, req: S3Request<HeadObjectInput>) -> S3Result<S3Response<HeadObjectOutput>> {
+    async fn head_object(
+        &self,
+        req: S3Request<HeadObjectInput>,
+    ) -> S3Result<S3Response<HeadObjectOutput>> {
         self.object(&req.input.bucket, &req.input.key)?;
         self.files.head_object(req).await
     }
 
-    async fn get_object(&self, req: S3Request<GetObjectInput>) -> S3Result<S3Response<GetObjectOutput>> {
+    async fn get_object(
+        &self,
+        req: S3Request<GetObjectInput>,
+    ) -> S3Result<S3Response<GetObjectOutput>> {
         self.object(&req.input.bucket, &req.input.key)?;
         let condition = req.input.if_match.clone();
         let place = self.root.join(&req.input.bucket).join(&req.input.key);
@@ -91,11 +98,17 @@ impl S3 for Storage {
         Ok(answer)
     }
 
-    async fn delete_object(&self, req: S3Request<DeleteObjectInput>) -> S3Result<S3Response<DeleteObjectOutput>> {
+    async fn delete_object(
+        &self,
+        req: S3Request<DeleteObjectInput>,
+    ) -> S3Result<S3Response<DeleteObjectOutput>> {
         self.files.delete_object(req).await
     }
 
-    async fn put_object(&self, req: S3Request<PutObjectInput>) -> S3Result<S3Response<PutObjectOutput>> {
+    async fn put_object(
+        &self,
+        req: S3Request<PutObjectInput>,
+    ) -> S3Result<S3Response<PutObjectOutput>> {
         let _turn = self.turn.lock().await;
         self.files.put_object(req).await
     }
@@ -121,23 +134,31 @@ impl S3 for Storage {
         let key = req.input.key.clone();
         let answer = self.files.create_multipart_upload(req).await?;
         let id = answer.output.upload_id.clone().unwrap();
-        self.uploads
-            .lock()
-            .unwrap()
-            .insert(id, Pending { key, began: SystemTime::now(), parts: BTreeMap::new(), announced: BTreeMap::new() });
+        self.uploads.lock().unwrap().insert(
+            id,
+            Pending {
+                key,
+                began: SystemTime::now(),
+                parts: BTreeMap::new(),
+                announced: BTreeMap::new(),
+            },
+        );
         Ok(answer)
     }
 
-    async fn upload_part(&self, req: S3Request<UploadPartInput>) -> S3Result<S3Response<UploadPartOutput>> {
+    async fn upload_part(
+        &self,
+        req: S3Request<UploadPartInput>,
+    ) -> S3Result<S3Response<UploadPartOutput>> {
         let UploadPartInput { body, upload_id, part_number, content_length, .. } = req.input;
         let body = body.ok_or_else(|| s3_error!(IncompleteBody))?;
         let at = match self.uploads.lock().unwrap().get_mut(&upload_id) {
-            Some(pending) => {
-                content_length.and_then(|n| parts::announce(&mut pending.announced, part_number, n as u64))
-            }
+            Some(pending) => content_length
+                .and_then(|n| parts::announce(&mut pending.announced, part_number, n as u64)),
             None => return Err(s3_error!(NoSuchUpload)),
         };
-        let part = parts::write(&self.root, &upload_id, part_number, (at, content_length), body).await?;
+        let part =
+            parts::write(&self.root, &upload_id, part_number, (at, content_length), body).await?;
         let e_tag = Some(ETag::Strong(part.e_tag()));
         match self.uploads.lock().unwrap().get_mut(&upload_id) {
             Some(pending) => pending.parts.insert(part_number, part),
@@ -146,7 +167,10 @@ impl S3 for Storage {
         Ok(S3Response::new(UploadPartOutput { e_tag, ..Default::default() }))
     }
 
-    async fn list_parts(&self, req: S3Request<ListPartsInput>) -> S3Result<S3Response<ListPartsOutput>> {
+    async fn list_parts(
+        &self,
+        req: S3Request<ListPartsInput>,
+    ) -> S3Result<S3Response<ListPartsOutput>> {
         self.known(&req.input.upload_id)?;
         self.files.list_parts(req).await
     }
@@ -161,11 +185,16 @@ impl S3 for Storage {
         let input = req.input;
         let taken = self.root.join(&input.bucket).join(&input.key).exists();
         if taken && input.if_none_match.as_ref().is_some_and(ETagCondition::is_any) {
-            return Err(s3_error!(PreconditionFailed, "At least one of the preconditions you specified did not hold."));
+            return Err(s3_error!(
+                PreconditionFailed,
+                "At least one of the preconditions you specified did not hold."
+            ));
         }
         let named = input.multipart_upload.and_then(|m| m.parts).unwrap_or_default();
-        let sent = self.uploads.lock().unwrap().get(&id).map(|u| u.parts.clone()).unwrap_or_default();
-        let e_tag = parts::complete(&self.root, (&input.bucket, &input.key), &id, &named, &sent).await?;
+        let sent =
+            self.uploads.lock().unwrap().get(&id).map(|u| u.parts.clone()).unwrap_or_default();
+        let e_tag =
+            parts::complete(&self.root, (&input.bucket, &input.key), &id, &named, &sent).await?;
         self.uploads.lock().unwrap().remove(&id);
         Ok(S3Response::new(CompleteMultipartUploadOutput {
             bucket: Some(input.bucket),
@@ -192,9 +221,13 @@ impl S3 for Storage {
     ) -> S3Result<S3Response<ListMultipartUploadsOutput>> {
         let input = req.input;
         let prefix = input.prefix.clone().unwrap_or_default();
-        let after = (input.key_marker.clone().unwrap_or_default(), input.upload_id_marker.clone().unwrap_or_default());
+        let after = (
+            input.key_marker.clone().unwrap_or_default(),
+            input.upload_id_marker.clone().unwrap_or_default(),
+        );
         let uploads = self.uploads.lock().unwrap();
-        let mut found: Vec<_> = uploads.iter().map(|(id, u)| ((u.key.clone(), id.clone()), u.began)).collect();
+        let mut found: Vec<_> =
+            uploads.iter().map(|(id, u)| ((u.key.clone(), id.clone()), u.began)).collect();
         found.sort();
         found.retain(|(place, _)| place.0.starts_with(&prefix) && *place > after);
         let truncated = found.len() > self.page;

@@ -1,10 +1,12 @@
-//! Private database servers for tests: real ones, on 127.0.0.1, in a folder of their own, gone with the test.
+//! Private database servers for tests: real ones, on 127.0.0.1, in a folder of their own, gone with
+//! the test.
 //!
-//! Knows nothing of vex. A data folder is initialised once per machine (under `target/tmp`, guarded by a file lock) and
-//! copied for each server, so that a start takes a second at most. A server never outlives its test: dropped, it is
-//! killed and its folder removed; when the test itself is killed, the kernel kills the server (the thread that started
-//! it is its parent) and a small shell that waits for our end removes the folder. Durability is off: a test's server
-//! never comes back. Nothing is skipped: a server that is not there is a panic that says what to run.
+//! Knows nothing of vex. A data folder is initialised once per machine (under `target/tmp`, guarded
+//! by a file lock) and copied for each server, so that a start takes a second at most. A server
+//! never outlives its test: dropped, it is killed and its folder removed; when the test itself is
+//! killed, the kernel kills the server (the thread that started it is its parent) and a small shell
+//! that waits for our end removes the folder. Durability is off: a test's server never comes back.
+//! Nothing is skipped: a server that is not there is a panic that says what to run.
 
 mod postgres;
 mod template;
@@ -55,21 +57,29 @@ impl Brand {
 
     /// The server's own dump program.
     pub fn dumper(self) -> PathBuf {
-        template::program(self, "usr/bin", if self.is_mariadb() { "mariadb-dump" } else { "mysqldump" })
+        template::program(
+            self,
+            "usr/bin",
+            if self.is_mariadb() { "mariadb-dump" } else { "mysqldump" },
+        )
     }
 
     /// Starts a server with more arguments; later ones override ours.
     pub fn start(self, arguments: &[&str]) -> Server {
-        // Another process may take the free port first: then the server ends at once, and another port is tried.
+        // Another process may take the free port first: then the server ends at once, and another
+        // port is tried.
         (0..3).find_map(|_| Server::try_start(self, arguments).ok()).unwrap_or_else(|| {
-            let Err(why) = Server::try_start(self, arguments) else { panic!("{self:?} starts only at times") };
+            let Err(why) = Server::try_start(self, arguments) else {
+                panic!("{self:?} starts only at times")
+            };
             panic!("{self:?} does not start: {why}")
         })
     }
 
     /// The server that all tests of this process share.
     pub fn shared(self) -> &'static Server {
-        static SHARED: [OnceLock<Server>; Brand::ALL.len()] = [const { OnceLock::new() }; Brand::ALL.len()];
+        static SHARED: [OnceLock<Server>; Brand::ALL.len()] =
+            [const { OnceLock::new() }; Brand::ALL.len()];
         SHARED[self as usize].get_or_init(|| {
             let (send, receive) = mpsc::channel();
             // A server ends with the thread that started it: this one stays as long as the process.
@@ -124,7 +134,10 @@ pub struct Server {
 
 impl Server {
     fn try_start(brand: Brand, arguments: &[&str]) -> Result<Server, String> {
-        let home = tempfile::Builder::new().prefix("vex-server-").tempdir().expect("a folder for the server");
+        let home = tempfile::Builder::new()
+            .prefix("vex-server-")
+            .tempdir()
+            .expect("a folder for the server");
         let sweeper = sweep_after_us(home.path());
         template::copy(brand, &home.path().join("data"));
         let port = free_port();
@@ -135,18 +148,30 @@ impl Server {
         command.arg(format!("--socket={}", socket.display()));
         command.arg(format!("--pid-file={}", home.path().join("pid").display()));
         command.arg(format!("--port={port}"));
-        command.args(["--bind-address=127.0.0.1", "--skip-name-resolve", "--log-bin=binlog", "--server-id=1"]);
-        command.args(["--innodb-flush-log-at-trx-commit=0", "--sync-binlog=0", "--innodb-doublewrite=OFF"]);
+        command.args([
+            "--bind-address=127.0.0.1",
+            "--skip-name-resolve",
+            "--log-bin=binlog",
+            "--server-id=1",
+        ]);
+        command.args([
+            "--innodb-flush-log-at-trx-commit=0",
+            "--sync-binlog=0",
+            "--innodb-doublewrite=OFF",
+        ]);
         command.arg("--innodb-buffer-pool-size=256M");
         command.args(arguments);
         let log = File::create(home.path().join("log")).expect("the folder can be written");
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
         // Safety: prctl is async-signal-safe and touches only the child.
         unsafe {
-            command
-                .pre_exec(|| rustix::process::set_parent_process_death_signal(Some(Signal::KILL)).map_err(Into::into));
+            command.pre_exec(|| {
+                rustix::process::set_parent_process_death_signal(Some(Signal::KILL))
+                    .map_err(Into::into)
+            });
         }
-        let process = command.spawn().unwrap_or_else(|e| panic!("{brand:?}: {e}: run tests/run.sh"));
+        let process =
+            command.spawn().unwrap_or_else(|e| panic!("{brand:?}: {e}: run tests/run.sh"));
         let mut server = Server { brand, port, socket, process, sweeper, home };
         server.wait_for_it()?;
         Ok(server)
@@ -165,12 +190,17 @@ impl Server {
     }
 
     fn options(&self) -> OptsBuilder {
-        OptsBuilder::new().ip_or_hostname(Some("127.0.0.1")).tcp_port(self.port).user(Some("root")).prefer_socket(false)
+        OptsBuilder::new()
+            .ip_or_hostname(Some("127.0.0.1"))
+            .tcp_port(self.port)
+            .user(Some("root"))
+            .prefer_socket(false)
     }
 
     /// A connection as `root`, over TCP.
     pub fn conn(&self) -> Conn {
-        Conn::new(self.options()).unwrap_or_else(|e| panic!("{:?}: {e}; its log:\n{}", self.brand, self.log()))
+        Conn::new(self.options())
+            .unwrap_or_else(|e| panic!("{:?}: {e}; its log:\n{}", self.brand, self.log()))
     }
 
     /// Runs one statement on a connection of its own.
@@ -197,14 +227,16 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // The sweeper first: the folder is ours to remove. Whoever has ended already needs no signal.
+        // The sweeper first: the folder is ours to remove. Whoever has ended already needs no
+        // signal.
         for child in [&mut self.sweeper, &mut self.process] {
             child.kill().and_then(|()| child.wait()).map(drop).unwrap_or_default();
         }
     }
 }
 
-/// A shell outside our process group that removes `folder` when our end of its pipe closes, however we end.
+/// A shell outside our process group that removes `folder` when our end of its pipe closes, however
+/// we end.
 fn sweep_after_us(folder: &Path) -> Child {
     let script = "cat > /dev/null; for i in 1 2 3 4 5; do rm -rf \"$1\" && exit; sleep 1; done";
     let mut command = Command::new("sh");
@@ -226,7 +258,11 @@ mod tests {
 
     /// The version, and whether the binary log is on.
     fn facts(server: &Server) -> (String, bool) {
-        server.conn().query_first("SELECT VERSION(), @@log_bin").expect("it answers").expect("one row")
+        server
+            .conn()
+            .query_first("SELECT VERSION(), @@log_bin")
+            .expect("it answers")
+            .expect("one row")
     }
 
     #[test]
@@ -252,7 +288,8 @@ mod tests {
     fn a_dropped_server_leaves_no_process_and_no_folder() {
         for brand in Brand::ALL {
             let server = brand.start(&["--max-connections=17"]);
-            let limit: Option<u32> = server.conn().query_first("SELECT @@max_connections").expect("it answers");
+            let limit: Option<u32> =
+                server.conn().query_first("SELECT @@max_connections").expect("it answers");
             assert_eq!(limit, Some(17));
             let (pid, home) = (server.pid(), server.home().to_owned());
             drop(server);
@@ -265,11 +302,17 @@ mod tests {
     fn two_servers_of_one_brand_are_two() {
         for (a, b) in Brand::ALL.map(|brand| (brand.start(&[]), brand.start(&[]))) {
             a.exec("CREATE DATABASE only_a");
-            let found: Option<String> = b.conn().query_first("SHOW DATABASES LIKE 'only_a'").expect("it answers");
+            let found: Option<String> =
+                b.conn().query_first("SHOW DATABASES LIKE 'only_a'").expect("it answers");
             assert_eq!(found, None);
             assert!(a.socket.exists() && a.socket != b.socket);
-            let identity = |s: &Server| s.conn().query_first::<String, _>("SELECT @@server_uuid").ok().flatten();
-            assert!(a.brand.is_mariadb() || identity(&a) != identity(&b), "GTIDs of two servers must differ");
+            let identity = |s: &Server| {
+                s.conn().query_first::<String, _>("SELECT @@server_uuid").ok().flatten()
+            };
+            assert!(
+                a.brand.is_mariadb() || identity(&a) != identity(&b),
+                "GTIDs of two servers must differ"
+            );
         }
     }
 
@@ -286,21 +329,31 @@ mod tests {
         const HOLD: &str = "VEX_TEST_HOLD";
         if std::env::var_os(HOLD).is_some() {
             let server = Mariadb::start(&[]);
-            writeln!(std::io::stderr(), "holding {} {}", server.pid(), server.home().display()).expect("it is heard");
+            writeln!(std::io::stderr(), "holding {} {}", server.pid(), server.home().display())
+                .expect("it is heard");
             thread::park();
         }
         let name = "servers::tests::a_killed_test_leaves_no_process_and_no_folder";
         let mut itself = Command::new(std::env::current_exe().expect("we have a name"));
-        itself.args([name, "--exact", "--nocapture"]).env(HOLD, "1").stdout(Stdio::null()).stderr(Stdio::piped());
+        itself
+            .args([name, "--exact", "--nocapture"])
+            .env(HOLD, "1")
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped());
         let mut child = itself.spawn().expect("the test starts itself");
-        let lines = BufReader::new(child.stderr.take().expect("piped")).lines().map_while(Result::ok);
-        let held = lines.filter_map(|l| Some(l.strip_prefix("holding ")?.to_owned())).next().expect("a server");
+        let lines =
+            BufReader::new(child.stderr.take().expect("piped")).lines().map_while(Result::ok);
+        let held = lines
+            .filter_map(|l| Some(l.strip_prefix("holding ")?.to_owned()))
+            .next()
+            .expect("a server");
         let (pid, home) = held.split_once(' ').expect("two words");
         assert!(Path::new(home).exists());
         child.kill().and_then(|()| child.wait()).expect("the child is ours");
         let end = Instant::now() + PATIENCE;
         // Whoever has ended and is not yet buried has no command line any more.
-        let lives = || std::fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|line| !line.is_empty());
+        let lives =
+            || std::fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|line| !line.is_empty());
         while Path::new(home).exists() || lives() {
             assert!(Instant::now() < end, "left: {held}");
             thread::yield_now();

@@ -1,7 +1,8 @@
 //! Private PostgreSQL servers for tests, with the same promises as the other brands.
 //!
-//! PostgreSQL refuses to run as root: then it runs as `nobody`, who may pass any folder, so that the folders stay where
-//! they are. It ends by SIGQUIT, the parent's death included: killed, it would leave its shared memory behind.
+//! PostgreSQL refuses to run as root: then it runs as `nobody`, who may pass any folder, so that
+//! the folders stay where they are. It ends by SIGQUIT, the parent's death included: killed, it
+//! would leave its shared memory behind.
 
 use std::env;
 use std::fs::{self, File, Permissions};
@@ -49,12 +50,21 @@ impl Pg {
 
     /// A server that is still to be described.
     pub fn setup(self) -> Setup {
-        Setup { version: self, settings: Vec::new(), hba: Vec::new(), tls: None, password: None, data: None, at: None }
+        Setup {
+            version: self,
+            settings: Vec::new(),
+            hba: Vec::new(),
+            tls: None,
+            password: None,
+            data: None,
+            at: None,
+        }
     }
 
     /// The server that all tests of this process share.
     pub fn shared(self) -> &'static PgServer {
-        static SHARED: [OnceLock<PgServer>; Pg::ALL.len()] = [const { OnceLock::new() }; Pg::ALL.len()];
+        static SHARED: [OnceLock<PgServer>; Pg::ALL.len()] =
+            [const { OnceLock::new() }; Pg::ALL.len()];
         SHARED[self as usize].get_or_init(|| {
             let (send, receive) = mpsc::channel();
             // A server ends with the thread that started it: this one stays as long as the process.
@@ -124,7 +134,8 @@ impl Setup {
         self
     }
 
-    /// Over TCP a password is needed, SCRAM-SHA-256; it is `postgres`'s. The socket stays open to all.
+    /// Over TCP a password is needed, SCRAM-SHA-256; it is `postgres`'s. The socket stays open to
+    /// all.
     pub fn scram(mut self, password: &str) -> Setup {
         self.password = Some(password.to_owned());
         self
@@ -144,16 +155,23 @@ impl Setup {
 
     /// Starts it.
     pub fn start(self) -> PgServer {
-        // Another process may take the free port first: then the server ends at once, and another port is tried.
+        // Another process may take the free port first: then the server ends at once, and another
+        // port is tried.
         (0..3).find_map(|_| self.try_start().ok()).unwrap_or_else(|| {
-            let Err(why) = self.try_start() else { panic!("{:?} starts only at times", self.version) };
+            let Err(why) = self.try_start() else {
+                panic!("{:?} starts only at times", self.version)
+            };
             panic!("{:?} does not start: {why}", self.version)
         })
     }
 
     fn try_start(&self) -> Result<PgServer, String> {
-        let home = tempfile::Builder::new().prefix("vex-server-").tempdir().expect("a folder for the server");
-        fs::set_permissions(home.path(), Permissions::from_mode(0o755)).expect("the folder is ours");
+        let home = tempfile::Builder::new()
+            .prefix("vex-server-")
+            .tempdir()
+            .expect("a folder for the server");
+        fs::set_permissions(home.path(), Permissions::from_mode(0o755))
+            .expect("the folder is ours");
         let sweeper = sweep_after_us(home.path());
         let data = self.data.clone().unwrap_or_else(|| home.path().join("data"));
         match self.data {
@@ -178,7 +196,8 @@ impl Setup {
             {
                 let path = home.path().join(file);
                 fs::write(&path, text).expect("the folder can be written");
-                fs::set_permissions(&path, Permissions::from_mode(0o600)).expect("the file is ours");
+                fs::set_permissions(&path, Permissions::from_mode(0o600))
+                    .expect("the file is ours");
                 setting(format!("{name}={}", path.display()));
             }
         }
@@ -190,13 +209,16 @@ impl Setup {
             // Safety: prctl is async-signal-safe and touches only the child.
             unsafe {
                 command.pre_exec(|| {
-                    rustix::process::set_parent_process_death_signal(Some(Signal::QUIT)).map_err(Into::into)
+                    rustix::process::set_parent_process_death_signal(Some(Signal::QUIT))
+                        .map_err(Into::into)
                 });
             }
         }
-        let process = command.spawn().unwrap_or_else(|e| panic!("{:?}: {e}: run tests/run.sh", self.version));
+        let process =
+            command.spawn().unwrap_or_else(|e| panic!("{:?}: {e}: run tests/run.sh", self.version));
         let socket = home.path().to_owned();
-        let mut server = PgServer { version: self.version, port, socket, data, process, sweeper, home };
+        let mut server =
+            PgServer { version: self.version, port, socket, data, process, sweeper, home };
         server.wait_for_it()?;
         if let Some(password) = &self.password {
             server.sql("postgres", &format!("ALTER ROLE postgres PASSWORD '{password}'"));
@@ -284,7 +306,10 @@ impl PgServer {
     /// A client program of its version, that reaches this server as `postgres`.
     pub fn command(&self, name: &str) -> Command {
         let mut command = Command::new(self.bin(name));
-        command.env("PGHOST", &self.socket).env("PGPORT", self.port.to_string()).env("PGUSER", "postgres");
+        command
+            .env("PGHOST", &self.socket)
+            .env("PGPORT", self.port.to_string())
+            .env("PGUSER", "postgres");
         command.stdin(Stdio::null());
         command
     }
@@ -292,7 +317,11 @@ impl PgServer {
     /// What a client program says when it comes to a good end.
     pub fn run(&self, name: &str, arguments: &[&str]) -> String {
         let output = self.command(name).args(arguments).output().expect("the program starts");
-        assert!(output.status.success(), "{name} {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        assert!(
+            output.status.success(),
+            "{name} {arguments:?}: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
         String::from_utf8_lossy(&output.stdout).into_owned()
     }
 
@@ -330,9 +359,12 @@ impl PgServer {
     fn end(&mut self, signal: Signal) {
         let pid = Pid::from_child(&self.process);
         // Whoever has ended already needs no signal.
-        if self.process.try_wait().is_ok_and(|ended| ended.is_none()) && kill_process(pid, signal).is_ok() {
+        if self.process.try_wait().is_ok_and(|ended| ended.is_none())
+            && kill_process(pid, signal).is_ok()
+        {
             let end = Instant::now() + Duration::from_secs(20);
-            while Instant::now() < end && self.process.try_wait().is_ok_and(|ended| ended.is_none()) {
+            while Instant::now() < end && self.process.try_wait().is_ok_and(|ended| ended.is_none())
+            {
                 thread::sleep(Duration::from_millis(5));
             }
         }
@@ -348,23 +380,35 @@ impl Drop for PgServer {
     }
 }
 
-/// The data folder that servers start from, initialised once: named after the program that made it, made under another
-/// name and renamed when whole, under a file lock.
+/// The data folder that servers start from, initialised once: named after the program that made it,
+/// made under another name and renamed when whole, under a file lock.
 fn template(version: Pg) -> PathBuf {
     let seen = fs::metadata(version.bin("postgres")).expect("the program is there");
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("servers");
     fs::create_dir_all(&folder).expect("target/tmp can be written");
     let made = folder.join(format!("postgres-{version:?}-{:x}-{:x}", seen.size(), seen.mtime()));
-    let lock = File::create(folder.join(format!("postgres-{version:?}.lock"))).expect("target/tmp can be written");
+    let lock = File::create(folder.join(format!("postgres-{version:?}.lock")))
+        .expect("target/tmp can be written");
     lock.lock().expect("the file system has locks");
     if !made.exists() {
         let half = made.with_extension("half");
         fs::remove_dir_all(&half).unwrap_or_default();
         let mut command = version.unprivileged("initdb");
-        command.args(["--username=postgres", "--auth=trust", "--no-sync", "--encoding=UTF8", "--locale=C.UTF-8"]);
-        let output = command.arg("-D").arg(&half).stdin(Stdio::null()).output().expect("initdb starts");
+        command.args([
+            "--username=postgres",
+            "--auth=trust",
+            "--no-sync",
+            "--encoding=UTF8",
+            "--locale=C.UTF-8",
+        ]);
+        let output =
+            command.arg("-D").arg(&half).stdin(Stdio::null()).output().expect("initdb starts");
         let said = [output.stdout, output.stderr].concat();
-        assert!(output.status.success(), "{version:?} can't be initialised:\n{}", String::from_utf8_lossy(&said));
+        assert!(
+            output.status.success(),
+            "{version:?} can't be initialised:\n{}",
+            String::from_utf8_lossy(&said)
+        );
         fs::rename(&half, &made).expect("the template can be renamed");
     }
     made
@@ -383,14 +427,20 @@ fn own(version: Pg, data: &Path) {
     let owner = fs::metadata(template(version)).expect("the template is there");
     let owner = format!("{}:{}", owner.uid(), owner.gid());
     let done = Command::new("chown").args(["-R", &owner]).arg(data).status();
-    assert!(done.expect("chown starts").success(), "unable to give {} to the server", data.display());
+    assert!(
+        done.expect("chown starts").success(),
+        "unable to give {} to the server",
+        data.display()
+    );
 }
 
 /// Where `tests/run.sh` puts PostgreSQL 17.
 fn prefix() -> PathBuf {
     let path = |name| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     path("VEX_POSTGRES17_PREFIX").unwrap_or_else(|| {
-        let cache = path("XDG_CACHE_HOME").or_else(|| Some(path("HOME")?.join(".cache"))).unwrap_or_default();
+        let cache = path("XDG_CACHE_HOME")
+            .or_else(|| Some(path("HOME")?.join(".cache")))
+            .unwrap_or_default();
         path("VEX_TEST_CACHE").unwrap_or_else(|| cache.join("vex-tests")).join("postgres17")
     })
 }
@@ -402,9 +452,13 @@ mod tests {
     #[test]
     fn each_postgres_is_the_one_it_says() {
         for (version, number) in [(Pg::V15, "15."), (Pg::V17, "17.")] {
-            let found = version.shared().value("postgres", "SHOW server_version").expect("it answers");
+            let found =
+                version.shared().value("postgres", "SHOW server_version").expect("it answers");
             assert!(found.starts_with(number), "{found}");
-            assert_eq!(version.shared().run("psql", &["-XAtc", "SHOW server_version"]).trim(), found);
+            assert_eq!(
+                version.shared().run("psql", &["-XAtc", "SHOW server_version"]).trim(),
+                found
+            );
         }
     }
 
@@ -414,9 +468,14 @@ mod tests {
             let server = version.start(&["max_connections=17"]);
             assert_eq!(server.value("postgres", "SHOW max_connections").as_deref(), Some("17"));
             let (pid, home) = (server.pid(), server.home().to_owned());
-            let lines = fs::read_to_string(server.data().join("postmaster.pid")).expect("it is running");
-            let memory =
-                lines.lines().nth(6).and_then(|l| l.split_whitespace().nth(1)).expect("a key and an id").to_owned();
+            let lines =
+                fs::read_to_string(server.data().join("postmaster.pid")).expect("it is running");
+            let memory = lines
+                .lines()
+                .nth(6)
+                .and_then(|l| l.split_whitespace().nth(1))
+                .expect("a key and an id")
+                .to_owned();
             let held = || {
                 let all = fs::read_to_string("/proc/sysvipc/shm").expect("the kernel lists them");
                 all.lines().any(|l| l.split_whitespace().nth(1) == Some(&memory))
@@ -437,8 +496,13 @@ mod tests {
             password.map(|text| config.password(text));
             config.connect(NoTls).is_ok()
         };
-        assert_eq!([tcp(None), tcp(Some("CANARY-other")), tcp(Some("CANARY-scram"))], [false, false, true]);
-        assert!(Pg::V15.shared().run("psql", &["-h127.0.0.1", "-XAtc", "SELECT 1"]).starts_with('1'));
+        assert_eq!(
+            [tcp(None), tcp(Some("CANARY-other")), tcp(Some("CANARY-scram"))],
+            [false, false, true]
+        );
+        assert!(
+            Pg::V15.shared().run("psql", &["-h127.0.0.1", "-XAtc", "SELECT 1"]).starts_with('1')
+        );
     }
 
     #[test]

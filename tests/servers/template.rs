@@ -1,7 +1,7 @@
 //! The data folders that servers start from: initialised once, copied often.
 //!
-//! A template is named after the program that made it, made under another name and renamed when whole, under a file
-//! lock, since each test is a process.
+//! A template is named after the program that made it, made under another name and renamed when
+//! whole, under a file lock, since each test is a process.
 
 use std::env;
 use std::fs::{self, File};
@@ -29,14 +29,17 @@ pub fn server(brand: Brand) -> Command {
     }
     match brand {
         Brand::Mariadb | Brand::Mariadb11 => command.arg("--innodb-log-file-size=16M"),
-        Brand::Mysql9 => command.args(["--mysqlx=OFF", "--secure-file-priv=", "--innodb-redo-log-capacity=32M"]),
+        Brand::Mysql9 => {
+            command.args(["--mysqlx=OFF", "--secure-file-priv=", "--innodb-redo-log-capacity=32M"])
+        }
     };
     command
 }
 
 /// Copies the template to `data`, which must not exist.
 pub fn copy(brand: Brand, data: &Path) {
-    let done = Command::new("cp").args(["-a", "--reflink=auto"]).arg(template(brand)).arg(data).status();
+    let done =
+        Command::new("cp").args(["-a", "--reflink=auto"]).arg(template(brand)).arg(data).status();
     assert!(done.expect("cp starts").success(), "unable to copy the template of {brand:?}");
 }
 
@@ -45,7 +48,8 @@ fn template(brand: Brand) -> PathBuf {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("servers");
     fs::create_dir_all(&folder).expect("target/tmp can be written");
     let made = folder.join(format!("{brand:?}-{:x}-{:x}", seen.size(), seen.mtime()));
-    let lock = File::create(folder.join(format!("{brand:?}.lock"))).expect("target/tmp can be written");
+    let lock =
+        File::create(folder.join(format!("{brand:?}.lock"))).expect("target/tmp can be written");
     lock.lock().expect("the file system has locks");
     if !made.exists() {
         let half = made.with_extension("half");
@@ -85,7 +89,11 @@ fn initialise(brand: Brand, data: &Path) {
     let output = command.arg(format!("--datadir={}", data.display())).stdin(Stdio::null()).output();
     let output = output.unwrap_or_else(|e| panic!("{brand:?}: {e}: run tests/run.sh"));
     let said = [output.stdout, output.stderr].concat();
-    assert!(output.status.success(), "{brand:?} can't be initialised:\n{}", String::from_utf8_lossy(&said));
+    assert!(
+        output.status.success(),
+        "{brand:?} can't be initialised:\n{}",
+        String::from_utf8_lossy(&said)
+    );
     // Each copy finds an identity of its own.
     if brand == Brand::Mysql9 {
         fs::remove_file(data.join("auto.cnf")).expect("MySQL wrote its identity");
@@ -113,7 +121,9 @@ fn prefix(brand: Brand) -> Option<PathBuf> {
     };
     let path = |name| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     Some(path(variable).unwrap_or_else(|| {
-        let cache = path("XDG_CACHE_HOME").or_else(|| Some(path("HOME")?.join(".cache"))).unwrap_or_default();
+        let cache = path("XDG_CACHE_HOME")
+            .or_else(|| Some(path("HOME")?.join(".cache")))
+            .unwrap_or_default();
         path("VEX_TEST_CACHE").unwrap_or_else(|| cache.join("vex-tests")).join(folder)
     }))
 }

@@ -107,7 +107,8 @@ const TIMES: &[&str] = &[
 ];
 const YEARS: &[&str] = &["0", "1901", "2155", "1970", "2024", "'0'"];
 const INET4: &[&str] = &["'0.0.0.0'", "'255.255.255.255'", "'10.0.0.1'", "'127.0.0.1'"];
-const INET6: &[&str] = &["'::'", "'::1'", "'::ffff:192.0.2.1'", "'2001:db8::ff00:42:8329'", "'fe80::1'"];
+const INET6: &[&str] =
+    &["'::'", "'::1'", "'::ffff:192.0.2.1'", "'2001:db8::ff00:42:8329'", "'fe80::1'"];
 const JSON: &[&str] = &[
     "'null'",
     "'{}'",
@@ -195,11 +196,23 @@ impl Kind {
             0 | 1 => Kind::integer(dice),
             2 => Kind::decimal(dice),
             3 => {
-                let sql = dice.word(&["FLOAT", "FLOAT UNSIGNED", "FLOAT(7,3)", "FLOAT ZEROFILL", "FLOAT(20)"]);
+                let sql = dice.word(&[
+                    "FLOAT",
+                    "FLOAT UNSIGNED",
+                    "FLOAT(7,3)",
+                    "FLOAT ZEROFILL",
+                    "FLOAT(20)",
+                ]);
                 Kind::new(&sql, Key::Whole, true, Values::Float)
             }
             4 => {
-                let sql = dice.word(&["DOUBLE", "DOUBLE UNSIGNED", "DOUBLE(12,4)", "FLOAT(53)", "DOUBLE ZEROFILL"]);
+                let sql = dice.word(&[
+                    "DOUBLE",
+                    "DOUBLE UNSIGNED",
+                    "DOUBLE(12,4)",
+                    "FLOAT(53)",
+                    "DOUBLE ZEROFILL",
+                ]);
                 Kind::new(&sql, Key::Whole, true, Values::Double)
             }
             5 => {
@@ -251,7 +264,12 @@ impl Kind {
         let sign = if unsigned && form.is_empty() { " UNSIGNED" } else { "" };
         Kind {
             integer: true,
-            ..Kind::new(&format!("{name}{form}{sign}"), Key::Whole, true, Values::Integer { bits, unsigned })
+            ..Kind::new(
+                &format!("{name}{form}{sign}"),
+                Key::Whole,
+                true,
+                Values::Integer { bits, unsigned },
+            )
         }
     }
 
@@ -259,11 +277,15 @@ impl Kind {
     pub fn plain_integer(bits: u32, unsigned: bool) -> Kind {
         let name = if bits == 64 { "BIGINT" } else { "INT" };
         let sql = format!("{name}{}", if unsigned { " UNSIGNED" } else { "" });
-        Kind { integer: true, ..Kind::new(&sql, Key::Whole, true, Values::Integer { bits, unsigned }) }
+        Kind {
+            integer: true,
+            ..Kind::new(&sql, Key::Whole, true, Values::Integer { bits, unsigned })
+        }
     }
 
     fn decimal(dice: &mut Dice) -> Kind {
-        let (digits, fraction) = *dice.pick(&[(1, 0), (10, 2), (38, 10), (65, 30), (65, 0), (30, 30)]);
+        let (digits, fraction) =
+            *dice.pick(&[(1, 0), (10, 2), (38, 10), (65, 30), (65, 0), (30, 30)]);
         let unsigned = dice.one_in(4);
         let sign = if unsigned { " UNSIGNED" } else { "" };
         let values = Values::Decimal { whole: digits - fraction, fraction, unsigned };
@@ -271,7 +293,8 @@ impl Kind {
     }
 
     fn fraction(dice: &mut Dice, name: &str, values: &'static [&'static str]) -> Kind {
-        let sql = if dice.one_in(3) { name.to_owned() } else { format!("{name}({})", dice.below(7)) };
+        let sql =
+            if dice.one_in(3) { name.to_owned() } else { format!("{name}({})", dice.below(7)) };
         Kind::new(&sql, Key::Whole, true, Values::Listed(values))
     }
 
@@ -284,12 +307,20 @@ impl Kind {
             n => format!("{}{n}", dice.pick(&["a", "it's", "b\\", "x\"y", "(", "`"])),
         };
         let members: Vec<String> = (0..count).map(|n| literal(&word(n, dice))).collect();
-        let sql = format!("{}({}) CHARACTER SET {charset}", if set { "SET" } else { "ENUM" }, members.join(","));
+        let sql = format!(
+            "{}({}) CHARACTER SET {charset}",
+            if set { "SET" } else { "ENUM" },
+            members.join(",")
+        );
         Kind::new(&sql, Key::Whole, true, Values::Members { count, set })
     }
 
     fn geometry(dice: &mut Dice, brand: Brand) -> Kind {
-        let (sql, shapes) = *dice.pick(&[("GEOMETRY", SHAPES), ("POINT", &SHAPES[..2]), ("LINESTRING", &SHAPES[2..3])]);
+        let (sql, shapes) = *dice.pick(&[
+            ("GEOMETRY", SHAPES),
+            ("POINT", &SHAPES[..2]),
+            ("LINESTRING", &SHAPES[2..3]),
+        ]);
         let srid = *dice.pick(&[0, 0, 4326, 3857]);
         // MySQL pins a column to one system; there the values are drawn with the column's.
         let pinned = !brand.is_mariadb() && dice.one_in(2);
@@ -319,11 +350,17 @@ impl Kind {
             ("TEXT", Key::Prefix, 500),
             ("MEDIUMTEXT", Key::Prefix, 4000),
         ]);
-        let collation =
-            if charset != "binary" && dice.one_in(3) { format!(" COLLATE {charset}_bin") } else { String::new() };
+        let collation = if charset != "binary" && dice.one_in(3) {
+            format!(" COLLATE {charset}_bin")
+        } else {
+            String::new()
+        };
         let sql = format!("{name} CHARACTER SET {charset}{collation}");
         let default = !name.contains("TEXT");
-        Kind { words: charset != "binary", ..Kind::new(&sql, key, default, Values::Text { charset, longest }) }
+        Kind {
+            words: charset != "binary",
+            ..Kind::new(&sql, key, default, Values::Text { charset, longest })
+        }
     }
 
     /// A value as SQL.
@@ -333,14 +370,20 @@ impl Kind {
             Values::Decimal { whole, fraction, unsigned } => {
                 let digits = |n: u64, dice: &mut Dice| -> String {
                     let same = *dice.pick(&[Some(9), Some(0), None]);
-                    (0..n).map(|_| char::from(b'0' + same.unwrap_or_else(|| dice.below(10)) as u8)).collect()
+                    (0..n)
+                        .map(|_| char::from(b'0' + same.unwrap_or_else(|| dice.below(10)) as u8))
+                        .collect()
                 };
                 let sign = if !unsigned && dice.one_in(2) { "-" } else { "" };
                 format!("{sign}0{}.{}0", digits(*whole, dice), digits(*fraction, dice))
             }
             Values::Float => {
                 let bits = f32::from_bits(dice.bits() as u32);
-                let any = if bits.is_finite() { format!("{:e}", f64::from(bits)) } else { "0e0".to_owned() };
+                let any = if bits.is_finite() {
+                    format!("{:e}", f64::from(bits))
+                } else {
+                    "0e0".to_owned()
+                };
                 let rare = dice.word(&[
                     "3.4028234663852886e38",
                     "1.17549435e-38",
@@ -355,8 +398,14 @@ impl Kind {
             Values::Double => {
                 let bits = f64::from_bits(dice.bits());
                 let any = if bits.is_finite() { format!("{bits:e}") } else { "0e0".to_owned() };
-                let rare =
-                    dice.word(&["1.7976931348623157e308", "5e-324", "-0e0", "0.1", "2.2250738585072014e-308", "1e22"]);
+                let rare = dice.word(&[
+                    "1.7976931348623157e308",
+                    "5e-324",
+                    "-0e0",
+                    "0.1",
+                    "2.2250738585072014e-308",
+                    "1e22",
+                ]);
                 if dice.one_in(2) { any } else { rare }
             }
             Values::Bit(width) => {
@@ -376,9 +425,14 @@ impl Kind {
             Values::Binary { longest } => {
                 let length = dice.below(longest + 1);
                 let fill = dice.word(&["00", "20", "27", "5c", "ff"]);
-                format!("x'{}'", if dice.one_in(3) { fill.repeat(length as usize) } else { dice.hex(length) })
+                format!(
+                    "x'{}'",
+                    if dice.one_in(3) { fill.repeat(length as usize) } else { dice.hex(length) }
+                )
             }
-            Values::Geometry(shapes, srid) => format!("ST_GeomFromText('{}', {srid})", dice.pick(shapes)),
+            Values::Geometry(shapes, srid) => {
+                format!("ST_GeomFromText('{}', {srid})", dice.pick(shapes))
+            }
             Values::Vector { function, length, exact } => {
                 let length = if *exact { *length } else { dice.between(1, *length) };
                 let number = |dice: &mut Dice| format!("{}e{}", dice.bits() as i16, dice.below(20));
@@ -421,7 +475,14 @@ fn text(dice: &mut Dice, charset: &str, longest: u64) -> String {
         }
         2 if longest > 100 => {
             let times = dice.between(1, longest / 8);
-            literal(&dice.pick(&TEXTS).repeat(times as usize).chars().take(longest as usize / 2).collect::<String>())
+            literal(
+                &dice
+                    .pick(&TEXTS)
+                    .repeat(times as usize)
+                    .chars()
+                    .take(longest as usize / 2)
+                    .collect::<String>(),
+            )
         }
         _ => literal(&format!("{}{}", dice.pick(&TEXTS), dice.pick(&TEXTS))),
     }

@@ -1,8 +1,10 @@
-//! Random databases, dumped and restored into another server of the same brand: not one fact may differ.
+//! Random databases, dumped and restored into another server of the same brand: not one fact may
+//! differ.
 //!
-//! All chance comes from `VEX_TEST_SEED` (each database has the seed after the last one's); `VEX_TEST_SCHEMAS` is how many
-//! databases the three servers share. What the server refuses is drawn again and counted: too much of it is a failure,
-//! since then the zoo proves little. A batch that fails is tried again one database at a time, to name the seeds.
+//! All chance comes from `VEX_TEST_SEED` (each database has the seed after the last one's);
+//! `VEX_TEST_SCHEMAS` is how many databases the three servers share. What the server refuses is
+//! drawn again and counted: too much of it is a failure, since then the zoo proves little. A batch
+//! that fails is tried again one database at a time, to name the seeds.
 
 mod dice;
 mod kind;
@@ -63,7 +65,10 @@ impl Maker<'_> {
             }
             Err(mysql::Error::MySqlError(error)) => {
                 if std::env::var_os("VEX_TEST_VERBOSE").is_some() {
-                    say(&format!("refused: {error}: {}", sql.chars().take(1500).collect::<String>()));
+                    say(&format!(
+                        "refused: {error}: {}",
+                        sql.chars().take(1500).collect::<String>()
+                    ));
                 }
                 false
             }
@@ -74,8 +79,16 @@ impl Maker<'_> {
     fn make(&mut self, seed: u64) -> Made {
         let mut dice = Dice::new(seed);
         let name = dice.name(seed as usize);
-        let with = *dice.pick(&["", " CHARACTER SET latin1", " CHARACTER SET utf8mb3", " COLLATE utf8mb4_bin"]);
-        assert!(self.run(&format!("CREATE DATABASE {}{with}", quote(&name))), "seed {seed}: no database");
+        let with = *dice.pick(&[
+            "",
+            " CHARACTER SET latin1",
+            " CHARACTER SET utf8mb3",
+            " COLLATE utf8mb4_bin",
+        ]);
+        assert!(
+            self.run(&format!("CREATE DATABASE {}{with}", quote(&name))),
+            "seed {seed}: no database"
+        );
         for statement in [
             &format!("USE {}", quote(&name)),
             "SET NAMES utf8mb4, time_zone='+00:00', foreign_key_checks=0",
@@ -121,9 +134,14 @@ impl Maker<'_> {
 
     fn sequence(&mut self, dice: &mut Dice) {
         let name = quote(&format!("seq {}", dice.name(0)));
-        let (start, step, cycle) =
-            (dice.between(1, 500), dice.between(1, 9), dice.word(&["CYCLE CACHE 3", "NOCYCLE NOCACHE", ""]));
-        if self.run(&format!("CREATE SEQUENCE {name} START WITH {start} INCREMENT BY {step} MAXVALUE 600 {cycle}")) {
+        let (start, step, cycle) = (
+            dice.between(1, 500),
+            dice.between(1, 9),
+            dice.word(&["CYCLE CACHE 3", "NOCYCLE NOCACHE", ""]),
+        );
+        if self.run(&format!(
+            "CREATE SEQUENCE {name} START WITH {start} INCREMENT BY {step} MAXVALUE 600 {cycle}"
+        )) {
             for _ in 0..dice.below(9) {
                 self.run(&format!("DO NEXTVAL({name})"));
             }
@@ -146,8 +164,12 @@ impl Zoo {
 
     /// Takes these databases there; the error says what is not the same.
     fn carry(&mut self, seeds: impl Iterator<Item = u64>) -> Result<(), (String, Vec<Made>)> {
-        let mut maker =
-            Maker { conn: self.source.conn(), brand: self.brand, script: Vec::new(), tally: &mut self.tally };
+        let mut maker = Maker {
+            conn: self.source.conn(),
+            brand: self.brand,
+            script: Vec::new(),
+            tally: &mut self.tally,
+        };
         let made: Vec<Made> = seeds.map(|seed| maker.make(seed)).collect();
         let names: Vec<&str> = made.iter().map(|m| m.name.as_str()).collect();
         let result = self.compare(&names);
@@ -155,7 +177,8 @@ impl Zoo {
             let mut conn = server.conn();
             conn.query_drop("SET foreign_key_checks=0").expect("it answers");
             for name in &names {
-                conn.query_drop(format!("DROP DATABASE IF EXISTS {}", quote(name))).expect("it can be dropped");
+                conn.query_drop(format!("DROP DATABASE IF EXISTS {}", quote(name)))
+                    .expect("it can be dropped");
             }
         }
         result.map_err(|why| (why, made))
@@ -184,17 +207,30 @@ impl Zoo {
     }
 }
 
-/// The columns of a database that hold other values there, with the first of them; for whoever reads the failure.
+/// The columns of a database that hold other values there, with the first of them; for whoever
+/// reads the failure.
 fn columns_that_differ(ours: &mut Conn, theirs: &mut Conn, database: &str) -> Vec<String> {
     let sql = "SELECT TABLE_NAME, COLUMN_NAME, COLUMN_TYPE FROM information_schema.COLUMNS WHERE TABLE_SCHEMA=?";
-    let columns: Vec<(String, String, String)> = ours.exec(sql, (database,)).expect("columns can be listed");
+    let columns: Vec<(String, String, String)> =
+        ours.exec(sql, (database,)).expect("columns can be listed");
     let mut found = Vec::new();
     for (table, column, form) in columns {
-        let sql = format!("SELECT HEX({}) FROM {}.{} ORDER BY 1", quote(&column), quote(database), quote(&table));
-        let values = |conn: &mut Conn| -> Vec<Option<String>> { conn.query(&sql).unwrap_or_default() };
+        let sql = format!(
+            "SELECT HEX({}) FROM {}.{} ORDER BY 1",
+            quote(&column),
+            quote(database),
+            quote(&table)
+        );
+        let values =
+            |conn: &mut Conn| -> Vec<Option<String>> { conn.query(&sql).unwrap_or_default() };
         let (a, b) = (values(ours), values(theirs));
         if let Some(pair) = a.iter().zip(&b).find(|(a, b)| a != b) {
-            found.push(format!("{} {} {form}: {:.300}", quote(&table), quote(&column), format!("{pair:?}")));
+            found.push(format!(
+                "{} {} {form}: {:.300}",
+                quote(&table),
+                quote(&column),
+                format!("{pair:?}")
+            ));
         }
     }
     found
@@ -208,7 +244,13 @@ fn vex(home: &Path, args: &[&str]) -> Result<(), String> {
     if output.status.success() {
         return Ok(());
     }
-    Err(format!("vex {}: {}\n{}{}", args.join(" "), output.status, show(&output.stdout), show(&output.stderr)))
+    Err(format!(
+        "vex {}: {}\n{}{}",
+        args.join(" "),
+        output.status,
+        show(&output.stdout),
+        show(&output.stderr)
+    ))
 }
 
 fn say(line: &str) {
@@ -217,7 +259,11 @@ fn say(line: &str) {
 
 fn number(variable: &str, otherwise: u64) -> u64 {
     let text = std::env::var(variable).unwrap_or_default();
-    if text.is_empty() { otherwise } else { text.parse().unwrap_or_else(|e| panic!("{variable}: {e}: {text}")) }
+    if text.is_empty() {
+        otherwise
+    } else {
+        text.parse().unwrap_or_else(|e| panic!("{variable}: {e}: {text}"))
+    }
 }
 
 /// Carries this brand's share of the databases.
@@ -232,12 +278,19 @@ fn visit(brand: Brand, test: &str) {
         let alone: Vec<String> = (start..end)
             .filter_map(|seed| {
                 let (why, made) = zoo.carry(seed..seed + 1).err()?;
-                let script: Vec<String> =
-                    made.iter().flat_map(|m| &m.script).map(|s| s.chars().take(3000).collect()).collect();
+                let script: Vec<String> = made
+                    .iter()
+                    .flat_map(|m| &m.script)
+                    .map(|s| s.chars().take(3000).collect())
+                    .collect();
                 let seed = made.iter().map(|m| m.seed).next().unwrap_or(seed);
                 Some(format!(
                     "VEX_TEST_SEED={seed} VEX_TEST_SCHEMAS=1 tests/run.sh {test}\n{}\n{why}",
-                    script.iter().filter(|s| !s.starts_with("INSERT")).map(|s| format!("{s};\n")).collect::<String>()
+                    script
+                        .iter()
+                        .filter(|s| !s.starts_with("INSERT"))
+                        .map(|s| format!("{s};\n"))
+                        .collect::<String>()
                 ))
             })
             .collect();
@@ -250,13 +303,24 @@ fn visit(brand: Brand, test: &str) {
         }
     }
     let tally = &zoo.tally;
-    say(&format!("{brand:?}: {count} databases from seed {first}: {tally:?}, {} failures", failures.len()));
-    assert!(failures.is_empty(), "{} databases of {brand:?} differ:\n\n{}", failures.len(), failures.join("\n\n"));
+    say(&format!(
+        "{brand:?}: {count} databases from seed {first}: {tally:?}, {} failures",
+        failures.len()
+    ));
+    assert!(
+        failures.is_empty(),
+        "{} databases of {brand:?} differ:\n\n{}",
+        failures.len(),
+        failures.join("\n\n")
+    );
     // Of one database alone, any share may be refused.
     if count < 10 {
         return;
     }
-    assert!(tally.refused_tables * 2 < tally.tables, "the server refuses too many tables: {tally:?}");
+    assert!(
+        tally.refused_tables * 2 < tally.tables,
+        "the server refuses too many tables: {tally:?}"
+    );
     assert!(tally.refused_rows * 4 < tally.rows, "the server refuses too many rows: {tally:?}");
 }
 
@@ -265,7 +329,8 @@ fn random_databases_come_back_equal_on_mariadb() {
     visit(Brand::Mariadb, "random_databases_come_back_equal_on_mariadb");
 }
 
-/// Databases of 2 001 in which MariaDB 10.11 refused to take by LOAD DATA what it takes by INSERT: a counter at its end.
+/// Databases of 2 001 in which MariaDB 10.11 refused to take by LOAD DATA what it takes by INSERT:
+/// a counter at its end.
 #[test]
 fn a_counter_at_its_end_comes_back() {
     let mut zoo = Zoo::open(Brand::Mariadb);

@@ -48,26 +48,46 @@ impl Table {
     /// Draws a table; `earlier` may be referred to.
     pub fn draw(dice: &mut Dice, brand: Brand, number: usize, earlier: &[Parent]) -> Table {
         let name = dice.name(number);
-        let mut draft =
-            Draft { dice, brand, columns: Vec::new(), clauses: Vec::new(), partition: None, plain_key: None };
+        let mut draft = Draft {
+            dice,
+            brand,
+            columns: Vec::new(),
+            clauses: Vec::new(),
+            partition: None,
+            plain_key: None,
+        };
         let versioned = brand.is_mariadb() && draft.dice.one_in(12);
         let wide = draft.dice.one_in(15);
-        let keyless = if draft.dice.one_in(25) { draft.only_generated() } else { draft.body(wide, versioned) };
+        let keyless = if draft.dice.one_in(25) {
+            draft.only_generated()
+        } else {
+            draft.body(wide, versioned)
+        };
         if !versioned && draft.partition.is_none() {
             draft.references(&name, earlier);
         }
         let parent = draft.plain_key.filter(|_| draft.partition.is_none() && !versioned).map(|i| {
             let column = &draft.columns[i];
-            Parent { table: name.clone(), column: column.name.clone(), sql: column.kind.sql.clone() }
+            Parent {
+                table: name.clone(),
+                column: column.name.clone(),
+                sql: column.kind.sql.clone(),
+            }
         });
         let options = draft.options(versioned);
-        let lines: Vec<String> = draft.columns.iter().map(|c| c.sql.clone()).chain(draft.clauses.clone()).collect();
+        let lines: Vec<String> =
+            draft.columns.iter().map(|c| c.sql.clone()).chain(draft.clauses.clone()).collect();
         let partition = draft.partition.clone().unwrap_or_default();
-        let create = format!("CREATE TABLE {} (\n  {}\n){options}{partition}", quote(&name), lines.join(",\n  "));
+        let create = format!(
+            "CREATE TABLE {} (\n  {}\n){options}{partition}",
+            quote(&name),
+            lines.join(",\n  ")
+        );
         let mut statements = Vec::new();
         if brand == Brand::Mysql9 {
             let generated = keyless && draft.dice.one_in(2);
-            statements.push(format!("SET sql_generate_invisible_primary_key={}", u8::from(generated)));
+            statements
+                .push(format!("SET sql_generate_invisible_primary_key={}", u8::from(generated)));
         }
         statements.push(create);
         Table { name, create: statements, parent, versioned, wide, columns: draft.columns }
@@ -77,7 +97,8 @@ impl Table {
     pub fn insert(&self, dice: &mut Dice, rows: u64) -> Vec<String> {
         let taking: Vec<&Column> = self.columns.iter().filter(|c| !c.generated).collect();
         let names: Vec<String> = taking.iter().map(|c| quote(&c.name)).collect();
-        let head = format!("INSERT IGNORE INTO {} ({}) VALUES ", quote(&self.name), names.join(","));
+        let head =
+            format!("INSERT IGNORE INTO {} ({}) VALUES ", quote(&self.name), names.join(","));
         let row = |dice: &mut Dice| {
             let values: Vec<String> = taking.iter().map(|c| c.value(dice)).collect();
             format!("{head}({})", values.join(","))
@@ -90,7 +111,11 @@ impl Table {
         let name = quote(&self.name);
         let mut all = Vec::new();
         if let Some(column) = self.columns.iter().find(|c| !c.generated && dice.one_in(2)) {
-            all.push(format!("UPDATE IGNORE {name} SET {}={} LIMIT 3", quote(&column.name), column.value(dice)));
+            all.push(format!(
+                "UPDATE IGNORE {name} SET {}={} LIMIT 3",
+                quote(&column.name),
+                column.value(dice)
+            ));
         }
         if dice.one_in(2) {
             all.push(format!("DELETE FROM {name} LIMIT {}", dice.between(1, 3)));
@@ -199,7 +224,8 @@ impl Draft<'_> {
         let nullable = !self.dice.one_in(3);
         let mut sql = format!("{} {}", kind.sql, if nullable { "NULL" } else { "NOT NULL" });
         if kind.default && self.dice.one_in(6) {
-            // MySQL shows the default -0 of an unsigned column so that it does not take it back itself.
+            // MySQL shows the default -0 of an unsigned column so that it does not take it back
+            // itself.
             let value = kind.value(self.dice);
             sql += &format!(" DEFAULT {}", if value == "-0e0" { "0" } else { &value });
         } else if (kind.sql == "TIMESTAMP" || kind.sql == "DATETIME") && self.dice.one_in(2) {
@@ -218,7 +244,8 @@ impl Draft<'_> {
             let name = quote(&self.columns[index].name);
             let own = quote(&format!("check {}{}", self.columns.len(), self.dice.below(1_000_000)));
             let rule = *self.dice.pick(&["IS NULL OR 1 = 1", "IS NOT NULL"]);
-            let lax = if self.brand.is_mariadb() || self.dice.one_in(2) { "" } else { " NOT ENFORCED" };
+            let lax =
+                if self.brand.is_mariadb() || self.dice.one_in(2) { "" } else { " NOT ENFORCED" };
             self.clauses.push(format!("CONSTRAINT {own} CHECK ({name} {rule}){lax}"));
         }
     }
@@ -233,7 +260,8 @@ impl Draft<'_> {
             _ => ("TEXT", format!("CONCAT('it''s \\\\ ', COALESCE({name}, 'ç'))")),
         };
         let kept = *self.dice.pick(&["VIRTUAL", "STORED"]);
-        let mut kind = if form == "INT" { Kind::plain_integer(32, false) } else { Kind::binary(self.dice) };
+        let mut kind =
+            if form == "INT" { Kind::plain_integer(32, false) } else { Kind::binary(self.dice) };
         kind.key = if form == "TEXT" { Key::Prefix } else { Key::Whole };
         self.push(kind, &format!("{form} AS ({expression}) {kept}"), true, true);
     }
@@ -260,9 +288,12 @@ impl Draft<'_> {
             Key::Spatial if self.columns[at].nullable => return,
             Key::Spatial => format!("SPATIAL KEY {name} ({column})"),
             _ if words && self.dice.one_in(4) => format!("FULLTEXT KEY {name} ({column})"),
-            _ if self.brand == Brand::Mysql9 && self.dice.one_in(6) => format!("KEY {name} ((LENGTH({column})))"),
+            _ if self.brand == Brand::Mysql9 && self.dice.one_in(6) => {
+                format!("KEY {name} ((LENGTH({column})))")
+            }
             _ => {
-                let unique = if self.columns[at].nullable && self.dice.one_in(3) { "UNIQUE " } else { "" };
+                let unique =
+                    if self.columns[at].nullable && self.dice.one_in(3) { "UNIQUE " } else { "" };
                 let order = *self.dice.pick(&["", "", " DESC"]);
                 let hidden = match (self.dice.one_in(5), self.brand.is_mariadb()) {
                     (false, _) => "",
@@ -282,7 +313,9 @@ impl Draft<'_> {
             return;
         }
         let key = quote(&self.columns[key].name);
-        let part = |n: usize, rule: &str| format!("PARTITION {} VALUES {rule}", quote(&format!("p {n}'`")));
+        let part = |n: usize, rule: &str| {
+            format!("PARTITION {} VALUES {rule}", quote(&format!("p {n}'`")))
+        };
         self.partition = Some(match self.dice.below(4) {
             0 => format!(" PARTITION BY HASH({key}) PARTITIONS 3"),
             1 => format!(" PARTITION BY KEY({key}) PARTITIONS 2"),
@@ -312,7 +345,10 @@ impl Draft<'_> {
             return;
         }
         let to = self.dice.pick(&candidates).clone();
-        let kind = Kind::plain_integer(if to.sql.starts_with("BIG") { 64 } else { 32 }, to.sql.ends_with("UNSIGNED"));
+        let kind = Kind::plain_integer(
+            if to.sql.starts_with("BIG") { 64 } else { 32 },
+            to.sql.ends_with("UNSIGNED"),
+        );
         let at = self.push(kind, &format!("{} NULL", to.sql), false, true);
         let act = *self.dice.pick(&[
             "",
@@ -320,7 +356,8 @@ impl Draft<'_> {
             " ON UPDATE CASCADE ON DELETE SET NULL",
             " ON DELETE NO ACTION",
         ]);
-        let name = format!("fk {} {}", self.dice.pick(&["`", "'", "表", "x"]), self.dice.below(1_000_000));
+        let name =
+            format!("fk {} {}", self.dice.pick(&["`", "'", "表", "x"]), self.dice.below(1_000_000));
         self.clauses.push(format!(
             "CONSTRAINT {} FOREIGN KEY ({}) REFERENCES {} ({}){act}",
             quote(&name),
@@ -333,10 +370,19 @@ impl Draft<'_> {
     fn options(&mut self, versioned: bool) -> String {
         let mut all = " ENGINE=InnoDB".to_owned();
         if self.dice.one_in(3) {
-            all += *self.dice.pick(&[" ROW_FORMAT=COMPACT", " ROW_FORMAT=REDUNDANT", " ROW_FORMAT=DYNAMIC"]);
+            all += *self.dice.pick(&[
+                " ROW_FORMAT=COMPACT",
+                " ROW_FORMAT=REDUNDANT",
+                " ROW_FORMAT=DYNAMIC",
+            ]);
         }
         if self.dice.one_in(3) {
-            all += *self.dice.pick(&[" CHARSET=latin1", " CHARSET=utf8mb3", " CHARSET=sjis", " COLLATE=utf8mb4_bin"]);
+            all += *self.dice.pick(&[
+                " CHARSET=latin1",
+                " CHARSET=utf8mb3",
+                " CHARSET=sjis",
+                " COLLATE=utf8mb4_bin",
+            ]);
         }
         if self.columns.iter().any(|c| c.sql.contains("AUTO_INCREMENT")) && self.dice.one_in(3) {
             all += &format!(" AUTO_INCREMENT={}", self.dice.between(1, 100_000));

@@ -1,7 +1,9 @@
-//! Users and roles as scripts in the server's own words: who they are first, what they may do when all else is there.
+//! Users and roles as scripts in the server's own words: who they are first, what they may do when
+//! all else is there.
 //!
-//! Does not know databases. Hashes of passwords are secrets: they are in the scripts only, never in a message. Accounts
-//! of the server itself are left out. What one server says of an account means nothing to the other family.
+//! Does not know databases. Hashes of passwords are secrets: they are in the scripts only, never in
+//! a message. Accounts of the server itself are left out. What one server says of an account means
+//! nothing to the other family.
 
 use mysql::prelude::Queryable;
 use mysql::{Conn, Row};
@@ -84,9 +86,11 @@ pub fn list(connection: &mut Conn, flavor: &Flavor) -> Result<Vec<Account>> {
         }
         Family::Mysql => "SELECT user, host, 0 FROM mysql.user",
     };
-    let rows: Vec<(String, String, bool)> = connection.query(sql).map_err(|e| denied(wrap(doing, e)))?;
+    let rows: Vec<(String, String, bool)> =
+        connection.query(sql).map_err(|e| denied(wrap(doing, e)))?;
     let own = rows.into_iter().filter(|(user, ..)| !SYSTEM.contains(&user.as_str()));
-    let mut accounts: Vec<Account> = own.map(|(user, host, role)| Account { user, host, role }).collect();
+    let mut accounts: Vec<Account> =
+        own.map(|(user, host, role)| Account { user, host, role }).collect();
     accounts.sort_by(|a, b| (!a.role, &a.user, &a.host).cmp(&(!b.role, &b.user, &b.host)));
     Ok(accounts)
 }
@@ -113,14 +117,20 @@ pub struct Accounts {
 /// Reads all accounts.
 pub fn read(connection: &mut Conn, flavor: &Flavor, stop: &Stop) -> Result<Accounts> {
     if flavor.family == Family::Mysql && flavor.number >= (8, 0) {
-        run(connection, "SET SESSION print_identified_with_as_hex=1", "ask for hashes in hexadecimal")?;
+        run(
+            connection,
+            "SET SESSION print_identified_with_as_hex=1",
+            "ask for hashes in hexadecimal",
+        )?;
     }
     let (mut found, mut grants) = (Accounts::default(), Vec::new());
     for account in list(connection, flavor)? {
         stop.check()?;
         let Some((maker, default)) = creation(connection, flavor, &account)? else {
-            let text =
-                format!("account {}: the server lists it and does not know it (skip_name_resolve)", account.title());
+            let text = format!(
+                "account {}: the server lists it and does not know it (skip_name_resolve)",
+                account.title()
+            );
             found.not_included.push(text);
             continue;
         };
@@ -128,7 +138,11 @@ pub fn read(connection: &mut Conn, flavor: &Flavor, stop: &Stop) -> Result<Accou
         statements.extend(default);
         let script = |kind, lines: &[String]| Script {
             member: Member::new("", &account.title(), kind, Phase::After),
-            text: format!("{PROLOGUE}{}", lines.iter().map(|l| format!("{l};\n")).collect::<String>()).into_bytes(),
+            text: format!(
+                "{PROLOGUE}{}",
+                lines.iter().map(|l| format!("{l};\n")).collect::<String>()
+            )
+            .into_bytes(),
         };
         found.scripts.extend(maker.map(|maker| script(Kind::Account, &[maker])));
         grants.push(script(Kind::Grants, &statements));
@@ -137,7 +151,8 @@ pub fn read(connection: &mut Conn, flavor: &Flavor, stop: &Stop) -> Result<Accou
     Ok(found)
 }
 
-/// What makes an account, and what sets its default roles, which must exist before they can be named.
+/// What makes an account, and what sets its default roles, which must exist before they can be
+/// named.
 type Creation = (Option<String>, Option<String>);
 
 /// The creation of an account; `None` where the server does not know what it lists.
@@ -149,12 +164,13 @@ fn creation(connection: &mut Conn, flavor: &Flavor, account: &Account) -> Result
         return Ok(Some((Some(format!("CREATE ROLE IF NOT EXISTS {}", account.title())), None)));
     }
     let doing = format!("read user {}", account.title());
-    let shown: Option<String> = match connection.query_first(format!("SHOW CREATE USER {}", account.title())) {
-        Ok(shown) => shown,
-        // MariaDB without name resolution keeps accounts of host names, and knows none of them.
-        Err(mysql::Error::MySqlError(e)) if e.code == 1133 => return Ok(None),
-        Err(error) => return Err(denied(wrap(&doing, error))),
-    };
+    let shown: Option<String> =
+        match connection.query_first(format!("SHOW CREATE USER {}", account.title())) {
+            Ok(shown) => shown,
+            // MariaDB without name resolution keeps accounts of host names, and knows none of them.
+            Err(mysql::Error::MySqlError(e)) if e.code == 1133 => return Ok(None),
+            Err(error) => return Err(denied(wrap(&doing, error))),
+        };
     let text = shown
         .as_deref()
         .and_then(|t| t.strip_prefix("CREATE USER "))
@@ -191,11 +207,14 @@ fn without_default_role(text: &str) -> (String, Option<String>) {
 /// The grants of an account, in the server's words; those of its roles are theirs.
 fn granted(connection: &mut Conn, account: &Account) -> Result<Vec<String>> {
     let doing = format!("read the grants of {}", account.title());
-    let rows: Vec<Row> =
-        connection.query(format!("SHOW GRANTS FOR {}", account.in_statement())).map_err(|e| denied(wrap(&doing, e)))?;
+    let rows: Vec<Row> = connection
+        .query(format!("SHOW GRANTS FOR {}", account.in_statement()))
+        .map_err(|e| denied(wrap(&doing, e)))?;
     let lines: Vec<String> = rows.iter().filter_map(|row| row.get_opt(0)?.ok()).collect();
     let own = |line: &String| {
-        [" TO ", " FROM ", " FOR "].iter().any(|word| line.contains(&format!("{word}{}", account.shown())))
+        [" TO ", " FROM ", " FOR "]
+            .iter()
+            .any(|word| line.contains(&format!("{word}{}", account.shown())))
     };
     Ok(lines.into_iter().filter(own).collect())
 }
@@ -208,7 +227,11 @@ mod tests {
     fn a_default_role_is_cut_out_wherever_words_of_the_same_kind_stand() {
         for (text, rest, roles) in [
             ("`a`@`%` REQUIRE NONE", "`a`@`%` REQUIRE NONE", None),
-            ("`a`@`%` DEFAULT ROLE `r`@`%`,`s`@`%` REQUIRE NONE", "`a`@`%` REQUIRE NONE", Some("`r`@`%`,`s`@`%`")),
+            (
+                "`a`@`%` DEFAULT ROLE `r`@`%`,`s`@`%` REQUIRE NONE",
+                "`a`@`%` REQUIRE NONE",
+                Some("`r`@`%`,`s`@`%`"),
+            ),
             (
                 "`x DEFAULT ROLE y`@`%` IDENTIFIED WITH 'p' AS 'it\\' REQUIRE ' DEFAULT ROLE ` REQUIRE `@`%` REQUIRE SSL",
                 "`x DEFAULT ROLE y`@`%` IDENTIFIED WITH 'p' AS 'it\\' REQUIRE ' REQUIRE SSL",

@@ -1,7 +1,8 @@
-//! Accounts on their way into a server: those that are there are kept unless they may be replaced, and the one that
-//! restores is kept always.
+//! Accounts on their way into a server: those that are there are kept unless they may be replaced,
+//! and the one that restores is kept always.
 //!
-//! Does not know where scripts come from. MariaDB makes the one that restores an administrator of every role it makes. A grant on a table that is not there is made all the same: it was there.
+//! Does not know where scripts come from. MariaDB makes the one that restores an administrator of
+//! every role it makes. A grant on a table that is not there is made all the same: it was there.
 
 use std::collections::BTreeSet;
 use std::sync::Mutex;
@@ -31,7 +32,9 @@ pub struct Admission {
 impl Admission {
     /// Refuses accounts of the other family.
     pub fn judge(&self, loading: &Loading, flavor: &Flavor, place: &str) -> Result<()> {
-        if !loading.members.iter().any(is_about_account) || Family::named(&loading.server) == flavor.family {
+        if !loading.members.iter().any(is_about_account)
+            || Family::named(&loading.server) == flavor.family
+        {
             return Ok(());
         }
         let found = format!(
@@ -48,16 +51,20 @@ impl Admission {
             return Ok(());
         }
         let doing = "ask the server who restores";
-        let own: Option<String> = connection.query_first("SELECT CURRENT_USER()").map_err(|e| wrap(doing, e))?;
+        let own: Option<String> =
+            connection.query_first("SELECT CURRENT_USER()").map_err(|e| wrap(doing, e))?;
         // Without an answer the account that restores could be taken for one to replace.
-        let own = own.ok_or_else(|| Error::new(ErrorKind::Failed, doing, "the server answered with nothing"))?;
+        let own = own.ok_or_else(|| {
+            Error::new(ErrorKind::Failed, doing, "the server answered with nothing")
+        })?;
         let mut kept = self.kept.lock().expect("no panic while locked");
         for account in list(connection, flavor)? {
             let title = account.title();
             if !loading.members.iter().any(|m| is_about_account(m) && m.name == title) {
                 continue;
             }
-            // What everybody may do can't be dropped: it is added to, where everything else may be replaced.
+            // What everybody may do can't be dropped: it is added to, where everything else may be
+            // replaced.
             if account.is_everybody() && loading.overwrite {
                 continue;
             }
@@ -79,7 +86,8 @@ impl Admission {
         let doing = format!("restore {} {}", member.kind.word(), member.title());
         let mut left = Vec::new();
         for statement in Splitter::new(Dialect::Mysql, bytes) {
-            let statement = statement.map_err(|e| Error::new(ErrorKind::Damaged, &doing, e.to_string()))?;
+            let statement =
+                statement.map_err(|e| Error::new(ErrorKind::Damaged, &doing, e.to_string()))?;
             let text = std::str::from_utf8(statement.text);
             let text = text.map_err(|e| Error::new(ErrorKind::Damaged, &doing, e.to_string()))?;
             match execute(connection, text) {
@@ -89,12 +97,20 @@ impl Admission {
             }
         }
         // Every other grant was made; these are named together.
-        if left.is_empty() { Ok(()) } else { Err(Error::new(ErrorKind::Failed, doing, left.join("; "))) }
+        if left.is_empty() {
+            Ok(())
+        } else {
+            Err(Error::new(ErrorKind::Failed, doing, left.join("; ")))
+        }
     }
 
     /// The titles of the accounts that are there.
     pub fn present(&self, connection: &mut Conn, flavor: &Flavor) -> Result<Vec<String>> {
-        Ok(list(connection, flavor)?.iter().map(Account::title).chain([literal(EVERYBODY)]).collect())
+        Ok(list(connection, flavor)?
+            .iter()
+            .map(Account::title)
+            .chain([literal(EVERYBODY)])
+            .collect())
     }
 }
 
@@ -126,8 +142,10 @@ fn around_missing(text: &str) -> Option<[String; 2]> {
         return None;
     }
     let grant = format!("GRANT {names}, CREATE ON {rest}");
-    let revoke =
-        format!("REVOKE CREATE ON {}", rest.replacen("` TO ", "` FROM ", 1).trim_end_matches(" WITH GRANT OPTION"));
+    let revoke = format!(
+        "REVOKE CREATE ON {}",
+        rest.replacen("` TO ", "` FROM ", 1).trim_end_matches(" WITH GRANT OPTION")
+    );
     Some([grant, revoke])
 }
 
@@ -137,12 +155,20 @@ mod tests {
 
     #[test]
     fn a_grant_on_a_missing_table_goes_around() {
-        let pair = around_missing("GRANT SELECT, INSERT ON `d`.`gone` TO `a@b`@`%` WITH GRANT OPTION").expect("a way");
-        assert_eq!(pair[0], "GRANT SELECT, INSERT, CREATE ON `d`.`gone` TO `a@b`@`%` WITH GRANT OPTION");
+        let pair =
+            around_missing("GRANT SELECT, INSERT ON `d`.`gone` TO `a@b`@`%` WITH GRANT OPTION")
+                .expect("a way");
+        assert_eq!(
+            pair[0],
+            "GRANT SELECT, INSERT, CREATE ON `d`.`gone` TO `a@b`@`%` WITH GRANT OPTION"
+        );
         assert_eq!(pair[1], "REVOKE CREATE ON `d`.`gone` FROM `a@b`@`%`");
-        for none in
-            ["GRANT CREATE ON `d`.`t` TO `a`", "GRANT SELECT (`a`) ON `d`.`t` TO `a`", "SET x=1", "GRANT `r` TO `a`"]
-        {
+        for none in [
+            "GRANT CREATE ON `d`.`t` TO `a`",
+            "GRANT SELECT (`a`) ON `d`.`t` TO `a`",
+            "SET x=1",
+            "GRANT `r` TO `a`",
+        ] {
             assert_eq!(around_missing(none), None);
         }
     }

@@ -1,7 +1,8 @@
-//! Columns: how each type is asked for, and how its value is written, so that it comes back bit for bit.
+//! Columns: how each type is asked for, and how its value is written, so that it comes back bit for
+//! bit.
 //!
-//! A type nobody knows is refused, never guessed. Text is read as the bytes of its own character set, and written as a
-//! plain literal only where that can't change a byte.
+//! A type nobody knows is refused, never guessed. Text is read as the bytes of its own character
+//! set, and written as a plain literal only where that can't change a byte.
 
 use crate::artifact::{Dialect, Tag, write_bytes, write_name, write_text};
 
@@ -39,7 +40,8 @@ pub struct Column {
     declared: String,
     /// Whether it is an integer, for chunking.
     pub integer: bool,
-    /// Whether the server compares it in the order in which it sorts it, with a literal as with a column.
+    /// Whether the server compares it in the order in which it sorts it, with a literal as with a
+    /// column.
     pub comparable: bool,
     /// Digits of the fraction of a second.
     pub fraction: u8,
@@ -51,31 +53,43 @@ pub struct Column {
 
 impl Column {
     /// Decides the form of a column by its type; the error is the type nobody knows.
-    pub fn new(name: String, data_type: &str, column_type: &str, charset: Option<String>) -> Result<Column, String> {
+    pub fn new(
+        name: String,
+        data_type: &str,
+        column_type: &str,
+        charset: Option<String>,
+    ) -> Result<Column, String> {
         let column_type = column_type.to_lowercase();
         let data_type = data_type.to_lowercase();
-        let integer = matches!(data_type.as_str(), "tinyint" | "smallint" | "mediumint" | "int" | "bigint");
+        let integer =
+            matches!(data_type.as_str(), "tinyint" | "smallint" | "mediumint" | "int" | "bigint");
         let charset = charset.unwrap_or_default();
         let form = match data_type.as_str() {
-            "tinyint" | "smallint" | "mediumint" | "int" | "bigint" | "float" | "double" | "decimal" | "year" => {
-                Form::Number
-            }
-            "bit" | "binary" | "varbinary" | "tinyblob" | "blob" | "mediumblob" | "longblob" | "vector" => Form::Bytes,
-            "geometry" | "point" | "linestring" | "polygon" | "multipoint" | "multilinestring" | "multipolygon"
-            | "geometrycollection" | "geomcollection" => Form::Bytes,
+            "tinyint" | "smallint" | "mediumint" | "int" | "bigint" | "float" | "double"
+            | "decimal" | "year" => Form::Number,
+            "bit" | "binary" | "varbinary" | "tinyblob" | "blob" | "mediumblob" | "longblob"
+            | "vector" => Form::Bytes,
+            "geometry" | "point" | "linestring" | "polygon" | "multipoint" | "multilinestring"
+            | "multipolygon" | "geometrycollection" | "geomcollection" => Form::Bytes,
             "date" | "datetime" | "timestamp" | "time" | "inet4" | "inet6" | "uuid" => Form::Word,
             "json" => Form::Utf8,
             // With a member '' its text does not tell it from the error value.
             "enum" if has_empty_member(&column_type) => Form::EnumNumber,
             "enum" => Form::Enum,
-            "char" | "varchar" | "tinytext" | "text" | "mediumtext" | "longtext" | "set" => text_form(&charset),
+            "char" | "varchar" | "tinytext" | "text" | "mediumtext" | "longtext" | "set" => {
+                text_form(&charset)
+            }
             _ => return Err(column_type),
         };
         let declared = charset.clone();
         let charset = if form == Form::Utf8 { "utf8mb4".into() } else { charset };
-        // ENUM, SET and BIT sort by another order than they compare, FLOAT does not compare with its own text (M28, M29).
-        let comparable = !matches!(data_type.as_str(), "enum" | "set" | "bit" | "float" | "double" | "json" | "vector")
-            && !matches!(form, Form::Bytes) | matches!(data_type.as_str(), "binary" | "varbinary");
+        // ENUM, SET and BIT sort by another order than they compare, FLOAT does not compare with
+        // its own text (M28, M29).
+        let comparable = !matches!(
+            data_type.as_str(),
+            "enum" | "set" | "bit" | "float" | "double" | "json" | "vector"
+        ) && !matches!(form, Form::Bytes)
+            | matches!(data_type.as_str(), "binary" | "varbinary");
         let fraction = match data_type.as_str() {
             "datetime" | "timestamp" | "time" => precision(&column_type),
             _ => 0,
@@ -92,8 +106,9 @@ impl Column {
         }
     }
 
-    /// A value as what the column is compared with: text in the column's own character set, so that nothing is converted
-    /// and the column's collation decides. `None` for what compares with nothing.
+    /// A value as what the column is compared with: text in the column's own character set, so that
+    /// nothing is converted and the column's collation decides. `None` for what compares with
+    /// nothing.
     pub fn key_literal(&self, tag: Tag, bytes: &[u8]) -> Option<String> {
         let mut out = Vec::new();
         match tag {
@@ -118,7 +133,9 @@ impl Column {
             Tag::Number => out.extend_from_slice(bytes),
             Tag::Bytes => write_bytes(bytes, out),
             Tag::Text if self.is_plain(bytes) => write_text(Dialect::Mysql, bytes, out),
-            Tag::Text if self.form == Form::Utf8 => return Err("text that is not UTF-8 in a UTF-8 column"),
+            Tag::Text if self.form == Form::Utf8 => {
+                return Err("text that is not UTF-8 in a UTF-8 column");
+            }
             Tag::Text => {
                 out.push(b'_');
                 out.extend_from_slice(self.charset.as_bytes());
@@ -133,7 +150,9 @@ impl Column {
     fn is_plain(&self, bytes: &[u8]) -> bool {
         match self.form {
             Form::Utf8 => std::str::from_utf8(bytes).is_ok(),
-            Form::Enum if text_form(&self.charset) == Form::Utf8 => std::str::from_utf8(bytes).is_ok(),
+            Form::Enum if text_form(&self.charset) == Form::Utf8 => {
+                std::str::from_utf8(bytes).is_ok()
+            }
             Form::Enum if text_form(&self.charset) == Form::WideText => false,
             Form::WideText => false,
             Form::Text | Form::Word | Form::Enum => bytes.is_ascii(),
@@ -182,7 +201,12 @@ fn text_form(charset: &str) -> Form {
 mod tests {
     use super::*;
 
-    fn written(data_type: &str, charset: &str, tag: Tag, value: &[u8]) -> Result<String, &'static str> {
+    fn written(
+        data_type: &str,
+        charset: &str,
+        tag: Tag,
+        value: &[u8],
+    ) -> Result<String, &'static str> {
         let charset = (!charset.is_empty()).then(|| charset.to_owned());
         let column = Column::new("c".into(), data_type, data_type, charset).expect("a known type");
         let mut out = Vec::new();
@@ -203,7 +227,11 @@ mod tests {
             ("enum", "utf8mb4", Tag::Number, b"0", "0"),
             ("datetime", "", Tag::Text, b"0000-00-00 00:00:00", "'0000-00-00 00:00:00'"),
         ] {
-            assert_eq!(written(data_type, charset, tag, value).as_deref(), Ok(expected), "{data_type} {charset}");
+            assert_eq!(
+                written(data_type, charset, tag, value).as_deref(),
+                Ok(expected),
+                "{data_type} {charset}"
+            );
         }
         assert!(written("varchar", "utf8mb4", Tag::Text, b"\xff").is_err());
         assert!(Column::new("c".into(), "money", "money", None).is_err());

@@ -1,8 +1,9 @@
 //! Connections: how they are protected, and the session every one of them has.
 //!
-//! Every setting that could change what is read or written is pinned, never left to a global or a role, and what
-//! matters is read back: `SET x=DEFAULT` would take the global. A connection that is lost is an error; nothing here
-//! reconnects, since a new session would have lost its snapshot in silence.
+//! Every setting that could change what is read or written is pinned, never left to a global or a
+//! role, and what matters is read back: `SET x=DEFAULT` would take the global. A connection that is
+//! lost is an error; nothing here reconnects, since a new session would have lost its snapshot in
+//! silence.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -21,8 +22,12 @@ use crate::world::reveal;
 const SILENCE: Duration = Duration::from_secs(3600);
 
 /// Where servers put their socket, for `localhost`.
-const SOCKETS: [&str; 4] =
-    ["/run/mysqld/mysqld.sock", "/var/run/mysqld/mysqld.sock", "/var/lib/mysql/mysql.sock", "/tmp/mysql.sock"];
+const SOCKETS: [&str; 4] = [
+    "/run/mysqld/mysqld.sock",
+    "/var/run/mysqld/mysqld.sock",
+    "/var/lib/mysql/mysql.sock",
+    "/tmp/mysql.sock",
+];
 
 /// Where machines keep their certificates.
 const ROOTS: [&str; 3] =
@@ -48,7 +53,8 @@ impl Connector {
             None => format!("mysql {}@{}:{}", spec.user, spec.host, spec.port),
         };
         let fail = |e: crate::world::RevealError| {
-            let text = std::error::Error::source(&e).map_or_else(|| e.to_string(), |s| format!("{e}: {s}"));
+            let text = std::error::Error::source(&e)
+                .map_or_else(|| e.to_string(), |s| format!("{e}: {s}"));
             Error::new(ErrorKind::Denied, format!("connect to {place}"), text)
         };
         let password = spec.password.as_ref().map(|p| reveal(p, stop)).transpose().map_err(fail)?;
@@ -73,7 +79,10 @@ impl Connector {
             .write_timeout(Some(SILENCE));
         let builder = match &self.spec.socket {
             Some(socket) => builder.socket(Some(socket.to_string_lossy())),
-            None => builder.ip_or_hostname(Some(&self.spec.host)).tcp_port(self.spec.port).ssl_opts(self.tls(&doing)?),
+            None => builder
+                .ip_or_hostname(Some(&self.spec.host))
+                .tcp_port(self.spec.port)
+                .ssl_opts(self.tls(&doing)?),
         };
         Conn::new(builder).map_err(|e| wrap(&doing, e))
     }
@@ -92,7 +101,11 @@ impl Connector {
     pub fn protection(&self) -> (TlsMode, Tls) {
         let tls = &self.spec.tls;
         let loopback = ["localhost", "127.0.0.1", "::1"].contains(&self.spec.host.as_str());
-        let mode = tls.mode.unwrap_or(if loopback && tls.ca.is_none() { TlsMode::Off } else { TlsMode::VerifyFull });
+        let mode = tls.mode.unwrap_or(if loopback && tls.ca.is_none() {
+            TlsMode::Off
+        } else {
+            TlsMode::VerifyFull
+        });
         let mode = if self.spec.socket.is_some() { TlsMode::Off } else { mode };
         let roots = tls.ca.clone().or_else(|| std::env::var_os("SSL_CERT_FILE").map(PathBuf::from));
         let ca = roots.or_else(|| ROOTS.iter().map(PathBuf::from).find(|p| p.exists()));
@@ -105,17 +118,26 @@ impl Connector {
         match mode {
             TlsMode::Off => return Ok(None),
             TlsMode::Require => {
-                options = options.with_danger_accept_invalid_certs(true).with_danger_skip_domain_validation(true);
+                options = options
+                    .with_danger_accept_invalid_certs(true)
+                    .with_danger_skip_domain_validation(true);
             }
             TlsMode::VerifyCa => options = options.with_danger_skip_domain_validation(true),
             TlsMode::VerifyFull => {}
         }
-        if let Some(missing) = tls.ca.iter().chain(&tls.cert).chain(&tls.key).find(|p| !Path::new(p).is_file()) {
-            return Err(Error::new(ErrorKind::Refused, doing, format!("there is no file {}", missing.display())));
+        if let Some(missing) =
+            tls.ca.iter().chain(&tls.cert).chain(&tls.key).find(|p| !Path::new(p).is_file())
+        {
+            return Err(Error::new(
+                ErrorKind::Refused,
+                doing,
+                format!("there is no file {}", missing.display()),
+            ));
         }
         options = options.with_root_cert_path(tls.ca.clone());
         if let (Some(cert), Some(key)) = (&tls.cert, &tls.key) {
-            options = options.with_client_identity(Some(ClientIdentity::new(cert.clone(), key.clone())));
+            options =
+                options.with_client_identity(Some(ClientIdentity::new(cert.clone(), key.clone())));
         }
         Ok(Some(options))
     }
@@ -123,7 +145,11 @@ impl Connector {
     /// A connection that reads: bytes of text columns come unconverted.
     pub fn reader(&self, flavor: &Flavor) -> Result<Conn> {
         let mut connection = self.session(flavor, "read from")?;
-        run(&mut connection, "SET character_set_results=NULL, lock_wait_timeout=30", "prepare the session")?;
+        run(
+            &mut connection,
+            "SET character_set_results=NULL, lock_wait_timeout=30",
+            "prepare the session",
+        )?;
         Ok(connection)
     }
 
@@ -133,7 +159,8 @@ impl Connector {
         for statement in reading_session(flavor) {
             run_if_known(&mut connection, statement)?;
         }
-        let pinned = "SELECT @@sql_mode, @@sql_select_limit, @@time_zone, @@character_set_connection";
+        let pinned =
+            "SELECT @@sql_mode, @@sql_select_limit, @@time_zone, @@character_set_connection";
         let doing = format!("prepare the session on {}", self.place);
         let found: Option<(String, u64, String, String)> =
             connection.query_first(pinned).map_err(|e| wrap(&doing, e))?;
@@ -178,7 +205,8 @@ fn reading_session(flavor: &Flavor) -> Vec<&'static str> {
         Family::Mariadb => &[
             "SET SESSION max_statement_time=0",
             "(!)SET SESSION idle_transaction_timeout=0, idle_readonly_transaction_timeout=0",
-            // Where MariaDB might log for a session, ROLLBACK TO SAVEPOINT keeps its metadata locks (see `hold.rs`).
+            // Where MariaDB might log for a session, ROLLBACK TO SAVEPOINT keeps its metadata locks
+            // (see `hold.rs`).
             "(!)SET SESSION sql_log_bin=0",
         ][..],
     });
@@ -211,9 +239,11 @@ fn loading_session(flavor: &Flavor) -> Vec<&'static str> {
     all
 }
 
-/// Runs a setting; one marked `(!)` may be unknown to the server (1193), or not ours to change (1227).
+/// Runs a setting; one marked `(!)` may be unknown to the server (1193), or not ours to change
+/// (1227).
 fn run_if_known(connection: &mut Conn, statement: &str) -> Result<()> {
-    let (statement, may_miss) = statement.strip_prefix("(!)").map_or((statement, false), |s| (s, true));
+    let (statement, may_miss) =
+        statement.strip_prefix("(!)").map_or((statement, false), |s| (s, true));
     match connection.query_drop(statement) {
         Err(mysql::Error::MySqlError(e)) if may_miss && matches!(e.code, 1193 | 1227) => Ok(()),
         other => other.map_err(|e| wrap(&format!("prepare the session ({statement})"), e)),

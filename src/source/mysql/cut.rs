@@ -1,7 +1,8 @@
 //! What a dump program writes, cut into entries where a statement ends.
 //!
-//! Knows no program and no server. Invariants: the entries hold every byte, in order, after what stands before the first
-//! or each of them; the last one ends with a whole statement or comment; memory is a chunk and the longest statement.
+//! Knows no program and no server. Invariants: the entries hold every byte, in order, after what
+//! stands before the first or each of them; the last one ends with a whole statement or comment;
+//! memory is a chunk and the longest statement.
 
 use crate::artifact::{Dialect, Proof, Splitter, whole_statements};
 use crate::source::contract::{Error, ErrorKind, Out, Result};
@@ -36,8 +37,24 @@ pub struct Cutter<'a> {
 
 impl<'a> Cutter<'a> {
     /// A cutter whose entries begin with `head`.
-    pub fn new(head: &'a [u8], before: Before, chunk: usize, packet: usize, title: String) -> Cutter<'a> {
-        Cutter { head, before, chunk, packet, title, buffer: Vec::new(), from: 0, look: chunk, entries: 0 }
+    pub fn new(
+        head: &'a [u8],
+        before: Before,
+        chunk: usize,
+        packet: usize,
+        title: String,
+    ) -> Cutter<'a> {
+        Cutter {
+            head,
+            before,
+            chunk,
+            packet,
+            title,
+            buffer: Vec::new(),
+            from: 0,
+            look: chunk,
+            entries: 0,
+        }
     }
 
     /// Takes some bytes.
@@ -49,13 +66,16 @@ impl<'a> Cutter<'a> {
         while self.buffer.len() - self.from >= self.look {
             let whole = whole_statements(Dialect::Mysql, &self.buffer[self.from..]);
             if whole.bytes == 0 {
-                // A long statement is looked at again when it has doubled, not with every piece of it.
+                // A long statement is looked at again when it has doubled, not with every piece of
+                // it.
                 self.look *= 2;
                 break;
             }
             if whole.longest * 2 >= self.packet {
                 let whole = &self.buffer[self.from..self.from + whole.bytes];
-                Splitter::new(Dialect::Mysql, whole).flatten().try_for_each(|s| self.fits(s.text))?;
+                Splitter::new(Dialect::Mysql, whole)
+                    .flatten()
+                    .try_for_each(|s| self.fits(s.text))?;
             }
             let rest = self.buffer.split_off(self.from + whole.bytes);
             out.chunk(std::mem::take(&mut self.buffer), Proof::default())?;
@@ -69,8 +89,9 @@ impl<'a> Cutter<'a> {
     /// Ends the stream: what is left must be whole.
     pub fn finish(mut self, out: &mut dyn Out) -> Result<()> {
         for statement in Splitter::new(Dialect::Mysql, &self.buffer[self.from..]) {
-            let statement =
-                statement.map_err(|e| Error::new(ErrorKind::Damaged, format!("read {}", self.title), e.to_string()))?;
+            let statement = statement.map_err(|e| {
+                Error::new(ErrorKind::Damaged, format!("read {}", self.title), e.to_string())
+            })?;
             self.fits(statement.text)?;
         }
         if self.buffer.len() > self.from || (self.entries == 0 && self.from > 0) {
@@ -97,8 +118,10 @@ impl<'a> Cutter<'a> {
         if longest < self.packet {
             return Ok(());
         }
-        let found =
-            format!("a statement takes {longest} bytes, and the server takes statements of {} at most", self.packet);
+        let found = format!(
+            "a statement takes {longest} bytes, and the server takes statements of {} at most",
+            self.packet
+        );
         let error = Error::new(ErrorKind::Refused, format!("read {}", self.title), found);
         Err(error.hint(
             "It could not be restored. Raise `max_allowed_packet` of the server, here and where it will be restored.",
@@ -147,7 +170,8 @@ mod tests {
             assert_eq!(first.concat(), format!("U;\n{text}"), "{step}");
             assert!(first.len() >= 2 || step > 60, "{step} {first:?}");
             let each = cut(text, step, Before::Each, 1000).expect("cut");
-            let bare: String = each.iter().map(|e| e.strip_prefix("U;\n").expect("a head")).collect();
+            let bare: String =
+                each.iter().map(|e| e.strip_prefix("U;\n").expect("a head")).collect();
             assert_eq!(bare, text);
         }
     }
@@ -155,7 +179,9 @@ mod tests {
     #[test]
     fn what_is_sent_in_hexadecimal_must_fit_as_such() {
         let mut kept = Kept::default();
-        for (bytes, fits) in [(&b"DO '\xFF\xFF\xFF';\n"[..], true), (b"DO '\xFF\xFF\xFF\xFF\xFF\xFF\xFF';\n", false)] {
+        for (bytes, fits) in
+            [(&b"DO '\xFF\xFF\xFF';\n"[..], true), (b"DO '\xFF\xFF\xFF\xFF\xFF\xFF\xFF';\n", false)]
+        {
             let mut cutter = Cutter::new(b"", Before::Each, 4, 20, "x".into());
             let pushed = cutter.push(bytes, &mut kept).and_then(|()| cutter.finish(&mut kept));
             assert_eq!(pushed.is_ok(), fits, "{bytes:?}");
@@ -168,7 +194,8 @@ mod tests {
             cut("DO 1;\nINSERT INTO t VALUES ('a", 7, Before::First, 99).expect_err("cut").kind,
             ErrorKind::Damaged
         );
-        let long = cut("DO 1;\nINSERT INTO t VALUES ('aaaaaaaaa');\n", 7, Before::First, 20).expect_err("too long");
+        let long = cut("DO 1;\nINSERT INTO t VALUES ('aaaaaaaaa');\n", 7, Before::First, 20)
+            .expect_err("too long");
         assert!(long.hint.is_some_and(|h| h.contains("max_allowed_packet")));
         assert_eq!(cut("-- nothing\n", 4, Before::First, 99).expect("cut"), ["U;\n-- nothing\n"]);
     }

@@ -1,7 +1,8 @@
-//! The DEFINER clause of a view, routine, trigger or event, at its one place in the server's own CREATE text.
+//! The DEFINER clause of a view, routine, trigger or event, at its one place in the server's own
+//! CREATE text.
 //!
-//! Knows no server. Looks at nothing behind the place where the clause may stand, so that the same words in a body, a
-//! name or a comment are never taken for it.
+//! Knows no server. Looks at nothing behind the place where the clause may stand, so that the same
+//! words in a body, a name or a comment are never taken for it.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -31,7 +32,8 @@ pub fn definer(statement: &str) -> Option<Definer> {
         rest = replaced;
     }
     if let Some(value) = word(rest, "ALGORITHM").and_then(|rest| rest.strip_prefix('=')) {
-        rest = value.trim_start().trim_start_matches(|c: char| c.is_ascii_alphabetic()).trim_start();
+        rest =
+            value.trim_start().trim_start_matches(|c: char| c.is_ascii_alphabetic()).trim_start();
     }
     let start = statement.len() - rest.len();
     let (user, behind) = account_part(word(rest, "DEFINER")?.strip_prefix('=')?.trim_start())?;
@@ -58,7 +60,8 @@ fn word<'t>(text: &'t str, word: &str) -> Option<&'t str> {
     (head.eq_ignore_ascii_case(word) && ends).then(|| rest.trim_start())
 }
 
-/// A name and what follows it. Quotes are those of the session that made the object: a body of `ANSI_QUOTES` has `"`.
+/// A name and what follows it. Quotes are those of the session that made the object: a body of
+/// `ANSI_QUOTES` has `"`.
 fn account_part(text: &str) -> Option<(String, &str)> {
     let quote = text.chars().next()?;
     if !matches!(quote, '`' | '"' | '\'') {
@@ -100,13 +103,23 @@ mod tests {
                 Some("localhost"),
                 "CREATE ALGORITHM=UNDEFINED SQL SECURITY DEFINER VIEW `v` AS select 1 AS `1`",
             ),
-            ("CREATE OR REPLACE DEFINER=`a`@`b` TRIGGER `t`", "a", Some("b"), "CREATE OR REPLACE TRIGGER `t`"),
+            (
+                "CREATE OR REPLACE DEFINER=`a`@`b` TRIGGER `t`",
+                "a",
+                Some("b"),
+                "CREATE OR REPLACE TRIGGER `t`",
+            ),
             ("create definer = a@localhost event `e`", "a", Some("localhost"), "create event `e`"),
             ("CREATE DEFINER=`a``b@c d`@`h` EVENT `e`", "a`b@c d", Some("h"), "CREATE EVENT `e`"),
             ("CREATE DEFINER=`DEFINER=`@`x` VIEW `v`", "DEFINER=", Some("x"), "CREATE VIEW `v`"),
             ("CREATE DEFINER=``@`%` FUNCTION `f`()", "", Some("%"), "CREATE FUNCTION `f`()"),
             ("CREATE DEFINER=`role` PROCEDURE `p`()", "role", None, "CREATE PROCEDURE `p`()"),
-            ("CREATE DEFINER=\"a\"\"b\"@\"h\" PACKAGE \"k\"", "a\"b", Some("h"), "CREATE PACKAGE \"k\""),
+            (
+                "CREATE DEFINER=\"a\"\"b\"@\"h\" PACKAGE \"k\"",
+                "a\"b",
+                Some("h"),
+                "CREATE PACKAGE \"k\"",
+            ),
             (
                 "CREATE DEFINER=`a`@`h` PROCEDURE `p`() SELECT 'DEFINER=`a`@`h` x'",
                 "a",

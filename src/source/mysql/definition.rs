@@ -1,9 +1,10 @@
-//! A table's definition, cut: what is made before the rows, and the keys that are cheaper to make after them.
+//! A table's definition, cut: what is made before the rows, and the keys that are cheaper to make
+//! after them.
 //!
-//! Reads only the text of SHOW CREATE TABLE, in a session without ANSI_QUOTES and NO_BACKSLASH_ESCAPES; knows no server.
-//! Invariants: what is cut and what is kept make the very text again; what is not understood is not cut. The server sorts
-//! the keys of a table by kind and then by age, so only keys behind the last one that is kept are cut, and their order
-//! comes back.
+//! Reads only the text of SHOW CREATE TABLE, in a session without ANSI_QUOTES and
+//! NO_BACKSLASH_ESCAPES; knows no server. Invariants: what is cut and what is kept make the very
+//! text again; what is not understood is not cut. The server sorts the keys of a table by kind and
+//! then by age, so only keys behind the last one that is kept are cut, and their order comes back.
 
 /// A definition in two parts.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,7 +32,10 @@ enum Element {
 pub fn cut(text: &str) -> Option<Cut> {
     let open = text.find("(\n")?;
     // The name of the table may hold anything, this too.
-    if plain(&text[..open]).contains('(') || !text.starts_with("CREATE TABLE `") || !is_closed(&text[..open]) {
+    if plain(&text[..open]).contains('(')
+        || !text.starts_with("CREATE TABLE `")
+        || !is_closed(&text[..open])
+    {
         return None;
     }
     let (elements, tail) = elements(&text[open + 2..])?;
@@ -40,7 +44,9 @@ pub fn cut(text: &str) -> Option<Cut> {
         return None;
     }
     let kinds: Vec<Element> = elements.iter().map(|e| kind(e)).collect::<Option<_>>()?;
-    let of = |wanted: Element| elements.iter().zip(&kinds).filter(move |(_, k)| **k == wanted).map(|(e, _)| *e);
+    let of = |wanted: Element| {
+        elements.iter().zip(&kinds).filter(move |(_, k)| **k == wanted).map(|(e, _)| *e)
+    };
     let primary = of(Element::Primary).next();
     // Without a primary key, rows are kept in the order of a unique one.
     if primary.is_none() && of(Element::Unique).next().is_some() {
@@ -57,7 +63,8 @@ pub fn cut(text: &str) -> Option<Cut> {
         let chosen = elements.iter().zip(&kinds).filter(|(_, k)| wanted.contains(k));
         chosen.map(|(e, _)| e.trim_start().to_owned()).collect()
     };
-    let kept: Vec<&str> = elements.iter().zip(&kinds).filter(|(_, k)| !later(k)).map(|(e, _)| *e).collect();
+    let kept: Vec<&str> =
+        elements.iter().zip(&kinds).filter(|(_, k)| !later(k)).map(|(e, _)| *e).collect();
     let cut = Cut {
         create: format!("{}(\n{}\n{tail}", &text[..open], kept.join(",\n")),
         keys: take(&[Element::Unique, Element::Key]),
@@ -66,9 +73,11 @@ pub fn cut(text: &str) -> Option<Cut> {
     (!cut.keys.is_empty() || !cut.references.is_empty()).then_some(cut)
 }
 
-/// What a table that is there lacks of its definition, if it is that table up to keys that [`cut`] takes away.
+/// What a table that is there lacks of its definition, if it is that table up to keys that [`cut`]
+/// takes away.
 pub fn lacks(there: &str, wanted: &str) -> Option<Cut> {
-    let nothing = |create: &str| Cut { create: create.to_owned(), keys: Vec::new(), references: Vec::new() };
+    let nothing =
+        |create: &str| Cut { create: create.to_owned(), keys: Vec::new(), references: Vec::new() };
     if settled(there) == settled(wanted) {
         return Some(nothing(wanted));
     }
@@ -86,13 +95,15 @@ pub fn lacks(there: &str, wanted: &str) -> Option<Cut> {
     Some(missing)
 }
 
-/// The text as it is for comparison: without the next AUTO_INCREMENT value, which moves, and without the character set
-/// before a collation, which MySQL shows or not for what is the same.
+/// The text as it is for comparison: without the next AUTO_INCREMENT value, which moves, and
+/// without the character set before a collation, which MySQL shows or not for what is the same.
 fn settled(text: &str) -> String {
     const COUNTER: &str = " AUTO_INCREMENT=";
     const CHARSET: &str = " CHARACTER SET ";
     let mut out = text.to_owned();
-    if let Some(at) = text.rfind("\n) ENGINE=").and_then(|from| Some(from + text[from..].find(COUNTER)?)) {
+    if let Some(at) =
+        text.rfind("\n) ENGINE=").and_then(|from| Some(from + text[from..].find(COUNTER)?))
+    {
         let digits = text[at + COUNTER.len()..].trim_start_matches(|c: char| c.is_ascii_digit());
         out = format!("{}{digits}", &text[..at]);
     }
@@ -255,7 +266,8 @@ mod tests {
         let id = "  `id` int(11) NOT NULL AUTO_INCREMENT COMMENT 'it''s, \\' (\\n  KEY'";
         let unique = "  UNIQUE KEY `u,``(` (`a`(10),`b` DESC)";
         let key = "  KEY `k` ((lower(`a`))) COMMENT ','";
-        let reference = "  CONSTRAINT `f` FOREIGN KEY (`a`) REFERENCES `p` (`id`) ON DELETE CASCADE";
+        let reference =
+            "  CONSTRAINT `f` FOREIGN KEY (`a`) REFERENCES `p` (`id`) ON DELETE CASCADE";
         let options = " AUTO_INCREMENT=7 DEFAULT CHARSET=utf8mb4 COMMENT=')'\n/*!50100 PARTITION BY KEY (id) */";
         let text = table(&[id, PRIMARY, unique, key, reference, check], options);
         let found = cut(&text).expect("it is understood");
@@ -298,13 +310,21 @@ mod tests {
 
     #[test]
     fn a_table_without_its_keys_is_told_what_it_lacks() {
-        let (id, key, other) = ("  `id` int COLLATE a_b NOT NULL", "  KEY `k` (`a`)", "  KEY `l` (`a`)");
+        let (id, key, other) =
+            ("  `id` int COLLATE a_b NOT NULL", "  KEY `k` (`a`)", "  KEY `l` (`a`)");
         let reference = "  CONSTRAINT `f` FOREIGN KEY (`a`) REFERENCES `p` (`id`)";
         let whole = table(&[id, PRIMARY, key, other, reference], " AUTO_INCREMENT=7 COMMENT='x'");
         for (there, keys, references) in [
             (table(&[id, PRIMARY, key, other, reference], " COMMENT='x'"), 0, 0),
             (table(&[id, PRIMARY], " AUTO_INCREMENT=9 COMMENT='x'"), 2, 1),
-            (table(&["  `id` int CHARACTER SET a COLLATE a_b NOT NULL", PRIMARY], " COMMENT='x'"), 2, 1),
+            (
+                table(
+                    &["  `id` int CHARACTER SET a COLLATE a_b NOT NULL", PRIMARY],
+                    " COMMENT='x'",
+                ),
+                2,
+                1,
+            ),
             (table(&[id, PRIMARY, key], " COMMENT='x'"), 1, 1),
             (table(&[id, PRIMARY, key, other], " COMMENT='x'"), 0, 1),
         ] {

@@ -1,7 +1,8 @@
-//! The examination of a server: what a dump or a restore would stumble on, asked beforehand. Changes nothing.
+//! The examination of a server: what a dump or a restore would stumble on, asked beforehand.
+//! Changes nothing.
 //!
-//! Does not know jobs or stores. Each question is a function of its own; one that the user may not ask, or that this
-//! version does not know, is answered with `unknown`, never left out.
+//! Does not know jobs or stores. Each question is a function of its own; one that the user may not
+//! ask, or that this version does not know, is answered with `unknown`, never left out.
 
 use std::net::ToSocketAddrs;
 use std::path::{Path, PathBuf};
@@ -97,8 +98,9 @@ fn version(flavor: &Flavor) -> Finding {
     };
     let found = format!("{family} {}", flavor.version);
     let range = format!("{}.{} and later, before {}.0", known.start.0, known.start.1, known.end.0);
-    let advice =
-        format!("This vex knows {family} {range}: restore a backup of it into a scratch server before you trust one.");
+    let advice = format!(
+        "This vex knows {family} {range}: restore a backup of it into a scratch server before you trust one."
+    );
     Finding::judged(known.contains(&flavor.number), "version", found, &advice)
 }
 
@@ -125,13 +127,18 @@ fn text(connection: &mut Conn, name: &str) -> Option<String> {
 
 fn tls(connection: &mut Conn, spec: &MysqlSpec) -> Finding {
     let status = |connection: &mut Conn, name: &str| {
-        let value: Option<String> = column(connection, &format!("SHOW SESSION STATUS LIKE '{name}'"), 1);
+        let value: Option<String> =
+            column(connection, &format!("SHOW SESSION STATUS LIKE '{name}'"), 1);
         value.filter(|v| !v.is_empty())
     };
     let (version, cipher) = (status(connection, "Ssl_version"), status(connection, "Ssl_cipher"));
     match (version, cipher) {
-        (Some(version), cipher) => Finding::ok("TLS", format!("{version} {}", cipher.unwrap_or_default()).trim_end()),
-        (None, _) if is_near(spec) => Finding::ok("TLS", "not in use, and the bytes stay on this machine"),
+        (Some(version), cipher) => {
+            Finding::ok("TLS", format!("{version} {}", cipher.unwrap_or_default()).trim_end())
+        }
+        (None, _) if is_near(spec) => {
+            Finding::ok("TLS", "not in use, and the bytes stay on this machine")
+        }
         (None, _) => Finding::alert(
             "TLS",
             "not in use: password and rows travel in the clear",
@@ -143,7 +150,9 @@ fn tls(connection: &mut Conn, spec: &MysqlSpec) -> Finding {
 /// Whether the server is on this machine.
 fn is_near(spec: &MysqlSpec) -> bool {
     let loopback = |host: &str| {
-        (host, spec.port).to_socket_addrs().is_ok_and(|mut all| all.any(|address| address.ip().is_loopback()))
+        (host, spec.port)
+            .to_socket_addrs()
+            .is_ok_and(|mut all| all.any(|address| address.ip().is_loopback()))
     };
     spec.socket.is_some() || loopback(&spec.host)
 }
@@ -152,7 +161,9 @@ fn skew(connection: &mut Conn, clock: &Clock) -> Finding {
     let before = clock.now();
     let there: Option<f64> = ask(connection, "SELECT CAST(UNIX_TIMESTAMP(NOW(6)) AS DOUBLE)");
     let middle = (seconds(before) + seconds(clock.now())) / 2.0;
-    let Some(there) = there else { return Finding::ok("clock", "unknown: the server does not say what time it has") };
+    let Some(there) = there else {
+        return Finding::ok("clock", "unknown: the server does not say what time it has");
+    };
     let found = format!("{:.1} s off this machine's", (there - middle).abs());
     Finding::judged((there - middle).abs() <= SKEW, "clock", found, "Let NTP keep both clocks.")
 }
@@ -172,7 +183,12 @@ fn binary_log(connection: &mut Conn, flavor: &Flavor) -> Vec<Finding> {
     let mut found = Vec::new();
     let format = text(connection, "binlog_format").unwrap_or_else(|| "ROW".into());
     let advice = "Set binlog_format=ROW: statements may do something else when they are replayed.";
-    found.push(Finding::judged(format == "ROW", "binary log", format!("on, format {format}"), advice));
+    found.push(Finding::judged(
+        format == "ROW",
+        "binary log",
+        format!("on, format {format}"),
+        advice,
+    ));
     if let Some(image) = text(connection, "binlog_row_image") {
         let advice = "Set binlog_row_image=FULL, so that the log alone tells what a row was.";
         found.push(Finding::judged(image == "FULL", "binlog_row_image", image, advice));
@@ -192,11 +208,16 @@ fn binary_log(connection: &mut Conn, flavor: &Flavor) -> Vec<Finding> {
         ),
     });
     found.push(match flavor.family {
-        Family::Mysql => Finding::ok("GTID", text(connection, "gtid_mode").unwrap_or_else(|| "unknown".into())),
+        Family::Mysql => {
+            Finding::ok("GTID", text(connection, "gtid_mode").unwrap_or_else(|| "unknown".into()))
+        }
         Family::Mariadb => {
             let strict = number(connection, "gtid_strict_mode") == Some(1);
             let domain = number(connection, "gtid_domain_id").unwrap_or(0);
-            Finding::ok("GTID", format!("domain {domain}, strict mode {}", if strict { "on" } else { "off" }))
+            Finding::ok(
+                "GTID",
+                format!("domain {domain}, strict mode {}", if strict { "on" } else { "off" }),
+            )
         }
     });
     found
@@ -207,17 +228,25 @@ fn contents(units: &[Unit], bytes: u64, spec: &MysqlSpec) -> Vec<Finding> {
     let tables: usize = units.iter().map(|u| u.tables.len()).sum();
     let names: Vec<&str> = units.iter().map(|u| u.name.as_str()).collect();
     let about = Size(bytes);
-    let mut found = vec![Finding::ok("databases", format!("{} ({tables} tables, about {about})", names.join(", ")))];
+    let mut found = vec![Finding::ok(
+        "databases",
+        format!("{} ({tables} tables, about {about})", names.join(", ")),
+    )];
     for unit in units {
         for table in &unit.tables {
             let full = format!("{}.{}", unit.name, table.name);
             if !table.has_rows() {
-                let what = format!("{full} ({}): its rows live elsewhere and are not in the backup", table.engine);
+                let what = format!(
+                    "{full} ({}): its rows live elsewhere and are not in the backup",
+                    table.engine
+                );
                 found.push(Finding::alert("tables", what, "Back up the place where they live."));
             } else if !table.is_transactional() {
                 let what = format!("{full} ({}): no snapshot covers it", table.engine);
-                let full = format!("{}.{}", schema::quoted(&unit.name), schema::quoted(&table.name));
-                let convert = format!("Convert it (ALTER TABLE {full} ENGINE=InnoDB;) or `exclude` it");
+                let full =
+                    format!("{}.{}", schema::quoted(&unit.name), schema::quoted(&table.name));
+                let convert =
+                    format!("Convert it (ALTER TABLE {full} ENGINE=InnoDB;) or `exclude` it");
                 found.push(match spec.inconsistent {
                     Inconsistent::Refuse => Finding::error(
                         "tables",
@@ -235,23 +264,32 @@ fn contents(units: &[Unit], bytes: u64, spec: &MysqlSpec) -> Vec<Finding> {
 /// Globals that cut what a client reads; vex sets its own, other programs may not.
 fn limits(connection: &mut Conn) -> Vec<Finding> {
     let mut cutting = Vec::new();
-    if let Some(limit) = number(connection, "sql_select_limit").filter(|v| *v < u64::from(u32::MAX)) {
+    if let Some(limit) = number(connection, "sql_select_limit").filter(|v| *v < u64::from(u32::MAX))
+    {
         cutting.push(format!("sql_select_limit={limit}"));
     }
     if let Some(size) = number(connection, "max_join_size").filter(|v| *v < u64::from(u32::MAX)) {
         cutting.push(format!("max_join_size={size}"));
     }
-    for name in
-        ["max_execution_time", "max_statement_time", "idle_transaction_timeout", "idle_readonly_transaction_timeout"]
-    {
-        let value: Option<f64> = ask(connection, &format!("SELECT CAST(@@GLOBAL.{name} AS DOUBLE)"));
+    for name in [
+        "max_execution_time",
+        "max_statement_time",
+        "idle_transaction_timeout",
+        "idle_readonly_transaction_timeout",
+    ] {
+        let value: Option<f64> =
+            ask(connection, &format!("SELECT CAST(@@GLOBAL.{name} AS DOUBLE)"));
         cutting.extend(value.filter(|v| *v > 0.0).map(|v| format!("{name}={v}")));
     }
     if cutting.is_empty() {
         return vec![Finding::ok("limits", "no global setting cuts what a client reads")];
     }
-    let advice = "vex sets its own for its sessions; other dump programs read less than all, so unset it.";
-    cutting.into_iter().map(|found| Finding::alert("limits", format!("global {found}"), advice)).collect()
+    let advice =
+        "vex sets its own for its sessions; other dump programs read less than all, so unset it.";
+    cutting
+        .into_iter()
+        .map(|found| Finding::alert("limits", format!("global {found}"), advice))
+        .collect()
 }
 
 /// Whether the connections of a dump fit.
@@ -260,7 +298,8 @@ fn connections(connection: &mut Conn, purpose: Purpose) -> Finding {
     let (Some(most), Some(used)) = (number(connection, "max_connections"), used) else {
         return Finding::ok("connections", "unknown");
     };
-    // Two of those that are connected now are this examination's; a dump has three besides its readers.
+    // Two of those that are connected now are this examination's; a dump has three besides its
+    // readers.
     let (used, wanted) = (used.saturating_sub(2), purpose.readers as u64 + 3);
     let own = number(connection, "max_user_connections").filter(|own| *own > 0);
     let fits = used + wanted <= most && own.is_none_or(|own| wanted <= own);
@@ -286,18 +325,28 @@ fn transactions(connection: &mut Conn) -> Vec<Finding> {
         Err(mysql::Error::MySqlError(e)) if e.code == 1227 => {
             return vec![Finding::ok("transactions", "unknown: the user may not look (PROCESS)")];
         }
-        Err(error) => return vec![failed("transactions", &wrap("list the open transactions", error))],
+        Err(error) => {
+            return vec![failed("transactions", &wrap("list the open transactions", error))];
+        }
     };
     if old.is_empty() {
         return vec![Finding::ok("transactions", format!("none is open for {OLD} s or longer"))];
     }
     let advice = "End it, or dump later: an ALTER waits for it, and everything else on the table for the ALTER.";
     let line = |(thread, seconds): &(u64, i64)| {
-        Finding::alert("transactions", format!("connection {thread} holds one open for {seconds} s"), advice)
+        Finding::alert(
+            "transactions",
+            format!("connection {thread} holds one open for {seconds} s"),
+            advice,
+        )
     };
     let mut found: Vec<Finding> = old.iter().take(NAMED).map(line).collect();
     if old.len() > NAMED {
-        found.push(Finding::alert("transactions", format!("{} more are as old", old.len() - NAMED), advice));
+        found.push(Finding::alert(
+            "transactions",
+            format!("{} more are as old", old.len() - NAMED),
+            advice,
+        ));
     }
     found
 }
@@ -320,7 +369,8 @@ fn packet(connection: &mut Conn) -> Finding {
     let Some(bytes) = number(connection, "max_allowed_packet") else {
         return Finding::ok("max_allowed_packet", "unknown");
     };
-    let advice = "Set max_allowed_packet=64M or more: a row that does not fit can't be restored here.";
+    let advice =
+        "Set max_allowed_packet=64M or more: a row that does not fit can't be restored here.";
     Finding::judged(bytes >= PACKET, "max_allowed_packet", Size(bytes).to_string(), advice)
 }
 
@@ -338,7 +388,10 @@ fn local_infile(connection: &mut Conn) -> Finding {
 fn names(connection: &mut Conn) -> Finding {
     let value = number(connection, "lower_case_table_names");
     let found = match value {
-        Some(0) => "0: names that differ in case are two tables; restore into a server that has 0 too".to_owned(),
+        Some(0) => {
+            "0: names that differ in case are two tables; restore into a server that has 0 too"
+                .to_owned()
+        }
         Some(n) => format!("{n}: names are one whatever their case"),
         None => "unknown".to_owned(),
     };
@@ -352,9 +405,14 @@ fn replica(connection: &mut Conn) -> Finding {
             Ok(row) => row,
             Err(mysql::Error::MySqlError(e)) if e.code == 1064 => continue,
             Err(mysql::Error::MySqlError(e)) if e.code == 1227 => {
-                return Finding::ok("replication", "unknown: the user may not ask whether this is a replica");
+                return Finding::ok(
+                    "replication",
+                    "unknown: the user may not ask whether this is a replica",
+                );
             }
-            Err(error) => return failed("replication", &wrap("ask for the state of the replica", error)),
+            Err(error) => {
+                return failed("replication", &wrap("ask for the state of the replica", error));
+            }
         };
         return match row {
             None => Finding::ok("replication", "not a replica"),
@@ -378,7 +436,9 @@ fn lag(row: &Row) -> Finding {
     let source = value(["Source_Host", "Master_Host"]).unwrap_or_default();
     let trouble = [value(["Last_IO_Error"; 2]), value(["Last_SQL_Error"; 2])];
     let trouble: Vec<String> = trouble.into_iter().flatten().filter(|t| !t.is_empty()).collect();
-    match value(["Seconds_Behind_Source", "Seconds_Behind_Master"]).and_then(|s| s.parse::<u64>().ok()) {
+    match value(["Seconds_Behind_Source", "Seconds_Behind_Master"])
+        .and_then(|s| s.parse::<u64>().ok())
+    {
         Some(behind) => Finding::judged(
             behind <= LAG,
             "replication",
@@ -387,7 +447,8 @@ fn lag(row: &Row) -> Finding {
         ),
         None => Finding::alert(
             "replication",
-            format!("a replica of {source} that does not replicate {}", trouble.join("; ")).trim_end(),
+            format!("a replica of {source} that does not replicate {}", trouble.join("; "))
+                .trim_end(),
             "Repair it first: the backup shows the moment when it stopped.",
         ),
     }

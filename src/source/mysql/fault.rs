@@ -25,7 +25,9 @@ pub fn failed(doing: &str, error: ChildError) -> Error {
         ChildError::Start(program, cause) => {
             Error::new(ErrorKind::Failed, doing, format!("{program} does not start: {cause}"))
         }
-        ChildError::Stalled(..) | ChildError::Long(..) => Error::new(ErrorKind::Failed, doing, error.to_string()),
+        ChildError::Stalled(..) | ChildError::Long(..) => {
+            Error::new(ErrorKind::Failed, doing, error.to_string())
+        }
     }
 }
 
@@ -40,9 +42,9 @@ pub fn wrap(doing: &str, error: mysql::Error) -> Error {
             1040 | 1053 | 1927 | 2006 | 2013 | 3024 | 3169 => ErrorKind::Unreachable,
             _ => ErrorKind::Failed,
         },
-        mysql::Error::DriverError(mysql::DriverError::CouldNotConnect(_) | mysql::DriverError::ConnectTimeout) => {
-            ErrorKind::Unreachable
-        }
+        mysql::Error::DriverError(
+            mysql::DriverError::CouldNotConnect(_) | mysql::DriverError::ConnectTimeout,
+        ) => ErrorKind::Unreachable,
         mysql::Error::DriverError(_)
         | mysql::Error::UrlError(_)
         | mysql::Error::FromValueError(_)
@@ -56,9 +58,8 @@ pub fn wrap(doing: &str, error: mysql::Error) -> Error {
     };
     let error = Error::new(kind, doing, found);
     match kind {
-        ErrorKind::Denied => {
-            error.hint("`vex plan` shows what is asked of the server; check user, password and grants.")
-        }
+        ErrorKind::Denied => error
+            .hint("`vex plan` shows what is asked of the server; check user, password and grants."),
         _ => error,
     }
 }

@@ -1,8 +1,10 @@
-//! Rows of INSERT statements as the text that LOAD DATA LOCAL reads: the server parses it in half the time.
+//! Rows of INSERT statements as the text that LOAD DATA LOCAL reads: the server parses it in half
+//! the time.
 //!
-//! Bytes are handed over as binary, so nothing converts them; types that would take such bytes for something else are
-//! named as text. A table with a type that is not known to come back the same way is not fed, nor is a statement with a
-//! value that LOAD DATA could take for another: both stay INSERTs.
+//! Bytes are handed over as binary, so nothing converts them; types that would take such bytes for
+//! something else are named as text. A table with a type that is not known to come back the same
+//! way is not fed, nor is a statement with a value that LOAD DATA could take for another: both stay
+//! INSERTs.
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -47,7 +49,8 @@ pub fn ways(connection: &mut Conn, unit: &str) -> Result<Ways> {
     let mut unknown = Vec::new();
     for (table, column, data_type, full_type, next) in rows {
         let data_type = data_type.to_lowercase();
-        // MariaDB 10.11 leaves out what LOAD DATA brings after the greatest number, and takes it by INSERT.
+        // MariaDB 10.11 leaves out what LOAD DATA brings after the greatest number, and takes it by
+        // INSERT.
         if next.is_some_and(|next| next >= greatest(&data_type, full_type.contains("unsigned"))) {
             unknown.push(table);
             continue;
@@ -75,9 +78,10 @@ fn greatest(data_type: &str, unsigned: bool) -> u64 {
 
 fn way(data_type: &str) -> Option<Way> {
     match data_type {
-        "tinyint" | "smallint" | "mediumint" | "int" | "bigint" | "decimal" | "float" | "double" | "year" | "bit"
-        | "date" | "datetime" | "timestamp" | "time" | "char" | "varchar" | "tinytext" | "text" | "mediumtext"
-        | "longtext" | "binary" | "varbinary" | "tinyblob" | "blob" | "mediumblob" | "longblob" => Some(Way::Bytes),
+        "tinyint" | "smallint" | "mediumint" | "int" | "bigint" | "decimal" | "float"
+        | "double" | "year" | "bit" | "date" | "datetime" | "timestamp" | "time" | "char"
+        | "varchar" | "tinytext" | "text" | "mediumtext" | "longtext" | "binary" | "varbinary"
+        | "tinyblob" | "blob" | "mediumblob" | "longblob" => Some(Way::Bytes),
         "enum" | "set" => Some(Way::Enum),
         "json" | "uuid" | "inet4" | "inet6" => Some(Way::Text),
         _ => None,
@@ -168,26 +172,37 @@ impl<'a> Feed<'a> {
     }
 
     /// Sends what waits; false if the server takes no such text, and the statements it stands for.
-    pub fn send(&mut self, connection: &mut Conn, doing: &str) -> Result<std::result::Result<(), Vec<&'a [u8]>>> {
+    pub fn send(
+        &mut self,
+        connection: &mut Conn,
+        doing: &str,
+    ) -> Result<std::result::Result<(), Vec<&'a [u8]>>> {
         if self.rows == 0 {
             return Ok(Ok(()));
         }
         let (text, rows) = (std::mem::take(&mut self.text), std::mem::take(&mut self.rows));
         let statements = std::mem::take(&mut self.statements);
         // Whatever file the server asks for, it gets these rows.
-        connection.set_local_infile_handler(Some(LocalInfileHandler::new(move |_, out| out.write_all(&text))));
+        connection.set_local_infile_handler(Some(LocalInfileHandler::new(move |_, out| {
+            out.write_all(&text)
+        })));
         let answer = connection.query_drop(&self.load);
         connection.set_local_infile_handler(None);
         match answer {
-            Err(mysql::Error::MySqlError(e)) if matches!(e.code, 1148 | 3948 | 4166) => return Ok(Err(statements)),
+            Err(mysql::Error::MySqlError(e)) if matches!(e.code, 1148 | 3948 | 4166) => {
+                return Ok(Err(statements));
+            }
             other => other.map_err(|e| wrap(doing, e))?,
         }
-        // LOCAL turns errors into warnings and goes on; a row that was left out is one nevertheless.
+        // LOCAL turns errors into warnings and goes on; a row that was left out is one
+        // nevertheless.
         if connection.affected_rows() != rows {
             let found = format!("the server took {} of {rows} rows", connection.affected_rows());
             let warning: Option<(String, u64, String)> =
                 connection.query_first("SHOW WARNINGS LIMIT 1").map_err(|e| wrap(doing, e))?;
-            let found = warning.map_or(found.clone(), |(_, code, text)| format!("{found}: {text} (warning {code})"));
+            let found = warning.map_or(found.clone(), |(_, code, text)| {
+                format!("{found}: {text} (warning {code})")
+            });
             return Err(Error::new(ErrorKind::Failed, doing, found));
         }
         Ok(Ok(()))
@@ -261,8 +276,15 @@ mod tests {
         let ways = ways();
         let mut feed = Feed::open(own, &ways).expect("it can be fed");
         assert!(feed.take(&Statement { text, at: 0 }).expect("it reads"));
-        assert_eq!(String::from_utf8_lossy(&feed.text), "\\N\tx'\\t\\n\\\\\t{}\n\\n\0\\\\\\t\tNULL\t\\N\n-0e0\t\t\n");
-        assert!(feed.load.ends_with(" (`a`,`e```,@vex2) SET `j`=CONVERT(@vex2 USING utf8mb4)"), "{}", feed.load);
+        assert_eq!(
+            String::from_utf8_lossy(&feed.text),
+            "\\N\tx'\\t\\n\\\\\t{}\n\\n\0\\\\\\t\tNULL\t\\N\n-0e0\t\t\n"
+        );
+        assert!(
+            feed.load.ends_with(" (`a`,`e```,@vex2) SET `j`=CONVERT(@vex2 USING utf8mb4)"),
+            "{}",
+            feed.load
+        );
         assert_eq!(feed.rows, 3);
     }
 
@@ -273,8 +295,11 @@ mod tests {
         let mut feed = Feed::open(head(text).expect("a head"), &ways).expect("it can be fed");
         assert!(!feed.take(&Statement { text, at: 0 }).expect("it reads"));
         assert_eq!((feed.text.len(), feed.rows), (0, 0));
-        for text in ["INSERT INTO `t` (`b`) VALUES (1)", "INSERT INTO `g` () VALUES ()", "INSERT INTO `t` () VALUES ()"]
-        {
+        for text in [
+            "INSERT INTO `t` (`b`) VALUES (1)",
+            "INSERT INTO `g` () VALUES ()",
+            "INSERT INTO `t` () VALUES ()",
+        ] {
             assert!(Feed::open(head(text.as_bytes()).expect("a head"), &ways).is_none(), "{text}");
         }
         assert_eq!(way("point"), None);

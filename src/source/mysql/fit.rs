@@ -1,7 +1,8 @@
 //! What of a backup would not fit a server, found before anything is written.
 //!
-//! Asks the server itself whether it knows a name, so that aliases count; reads definitions, never changes one. It says
-//! only what it is sure of: that nothing is found here does not mean that all will be taken.
+//! Asks the server itself whether it knows a name, so that aliases count; reads definitions, never
+//! changes one. It says only what it is sure of: that nothing is found here does not mean that all
+//! will be taken.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,7 +20,8 @@ use crate::source::mysql::flavor::{Family, Flavor};
 pub struct Fit {
     flavor: Flavor,
     engines: BTreeSet<String>,
-    /// Accounts as `user@host`, roles as `role@`; nothing if they may not be seen, or if no definer is kept.
+    /// Accounts as `user@host`, roles as `role@`; nothing if they may not be seen, or if no definer
+    /// is kept.
     accounts: Option<BTreeSet<String>>,
     /// Tables whose names the server would take for another's.
     collisions: BTreeSet<(String, String)>,
@@ -37,12 +39,15 @@ impl Fit {
             matches!(support.as_str(), "YES" | "DEFAULT").then(|| engine.to_lowercase())
         });
         // Who may not read the accounts gets no word on them.
-        let asked = (!loading.terms.current_definer).then_some("SELECT CONCAT(User, '@', Host) FROM mysql.user");
+        let asked = (!loading.terms.current_definer)
+            .then_some("SELECT CONCAT(User, '@', Host) FROM mysql.user");
         let accounts = asked.and_then(|sql| connection.query::<String, _>(sql).ok());
-        let folds: Option<u8> = connection.query_first("SELECT @@lower_case_table_names").map_err(fail)?;
+        let folds: Option<u8> =
+            connection.query_first("SELECT @@lower_case_table_names").map_err(fail)?;
         let mut seen: BTreeMap<(String, String), &str> = BTreeMap::new();
         let mut collisions = BTreeSet::new();
-        let named = |m: &&Member| matches!(m.kind, Kind::Table | Kind::Sequence) || m.kind == Kind::View;
+        let named =
+            |m: &&Member| matches!(m.kind, Kind::Table | Kind::Sequence) || m.kind == Kind::View;
         for member in loading.members.iter().filter(named).filter(|_| folds != Some(0)) {
             let key = (member.unit.to_lowercase(), member.name.to_lowercase());
             if *seen.entry(key).or_insert(&member.name) != member.name {
@@ -59,7 +64,12 @@ impl Fit {
     }
 
     /// What is against a definition.
-    pub fn objections(&mut self, connection: &mut Conn, member: &Member, script: &[u8]) -> Result<Vec<Objection>> {
+    pub fn objections(
+        &mut self,
+        connection: &mut Conn,
+        member: &Member,
+        script: &[u8],
+    ) -> Result<Vec<Objection>> {
         let mut why = Vec::new();
         if self.collisions.contains(&(member.unit.clone(), member.name.clone())) {
             why.push("the server takes its name for another's (lower_case_table_names)".to_owned());
@@ -67,7 +77,9 @@ impl Fit {
         let mysql = self.flavor.family == Family::Mysql;
         match member.kind {
             Kind::Sequence if mysql => why.push("MySQL has no sequences".to_owned()),
-            Kind::Package | Kind::PackageBody if mysql => why.push("MySQL has no packages".to_owned()),
+            Kind::Package | Kind::PackageBody if mysql => {
+                why.push("MySQL has no packages".to_owned())
+            }
             Kind::Database | Kind::Table | Kind::Sequence => {
                 for statement in Splitter::new(Dialect::Mysql, script).flatten() {
                     let text = String::from_utf8_lossy(statement.text);
@@ -76,7 +88,9 @@ impl Fit {
                     }
                 }
             }
-            _ if member.phase == Phase::After => self.code(connection, &String::from_utf8_lossy(script), &mut why)?,
+            _ if member.phase == Phase::After => {
+                self.code(connection, &String::from_utf8_lossy(script), &mut why)?
+            }
             _ => {}
         }
         let blocks = matches!(member.kind, Kind::Database | Kind::Table | Kind::Sequence);
@@ -85,7 +99,12 @@ impl Fit {
     }
 
     /// A database or a table.
-    fn definition(&mut self, connection: &mut Conn, text: &str, why: &mut Vec<String>) -> Result<()> {
+    fn definition(
+        &mut self,
+        connection: &mut Conn,
+        text: &str,
+        why: &mut Vec<String>,
+    ) -> Result<()> {
         let words = plain(text);
         self.names(connection, &words, why)?;
         for engine in after(&words, &["ENGINE="]) {
@@ -108,7 +127,8 @@ impl Fit {
             why.push("MySQL keeps no history of a table (SYSTEM VERSIONING)".to_owned());
         }
         let over_expression = |l: &str| {
-            (l.starts_with("  KEY n (") || l.starts_with("  UNIQUE KEY n (")) && (l.contains("((") || l.contains(",("))
+            (l.starts_with("  KEY n (") || l.starts_with("  UNIQUE KEY n ("))
+                && (l.contains("((") || l.contains(",("))
         };
         if !mysql && words.lines().any(over_expression) {
             why.push("MariaDB has no keys over expressions".to_owned());
@@ -123,7 +143,11 @@ impl Fit {
         let Some(known) = &self.accounts else { return Ok(()) };
         for statement in Splitter::new(Dialect::Mysql, text.as_bytes()).flatten() {
             if let Some(definer) = definer(&String::from_utf8_lossy(statement.text))
-                && !known.contains(&format!("{}@{}", definer.user, definer.host.as_deref().unwrap_or_default()))
+                && !known.contains(&format!(
+                    "{}@{}",
+                    definer.user,
+                    definer.host.as_deref().unwrap_or_default()
+                ))
             {
                 why.push(format!("its definer {} does not exist there", definer.title()));
             }
@@ -135,15 +159,20 @@ impl Fit {
     fn names(&mut self, connection: &mut Conn, words: &str, why: &mut Vec<String>) -> Result<()> {
         let collations = after(words, &["COLLATE ", "COLLATE=", "collation_connection="]);
         let charsets = after(words, &["CHARSET=", "CHARACTER SET ", "character_set_client="]);
-        let collations = collations.into_iter().map(|n| ("collation", format!("SELECT '' COLLATE {n}"), n));
-        let charsets = charsets.into_iter().map(|n| ("character set", format!("SELECT CONVERT('' USING {n})"), n));
+        let collations =
+            collations.into_iter().map(|n| ("collation", format!("SELECT '' COLLATE {n}"), n));
+        let charsets = charsets
+            .into_iter()
+            .map(|n| ("character set", format!("SELECT CONVERT('' USING {n})"), n));
         for (word, query, name) in collations.chain(charsets) {
             let known = match self.answers.get(&query) {
                 Some(known) => *known,
                 None => {
                     let known = match connection.query_drop(&query) {
                         Err(mysql::Error::MySqlError(e)) => !matches!(e.code, 1115 | 1273),
-                        other => other.map(|()| true).map_err(|e| wrap("ask the server what it has", e))?,
+                        other => other
+                            .map(|()| true)
+                            .map_err(|e| wrap("ask the server what it has", e))?,
                     };
                     self.answers.insert(query, known);
                     known
@@ -163,7 +192,8 @@ fn after<'t>(text: &'t str, words: &[&str]) -> BTreeSet<&'t str> {
     for word in words {
         for (at, _) in text.match_indices(word) {
             let rest = &text[at + word.len()..];
-            let end = rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(rest.len());
+            let end =
+                rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(rest.len());
             names.insert(&rest[..end]);
         }
     }
@@ -178,8 +208,14 @@ mod tests {
     #[test]
     fn names_are_found_after_their_words() {
         let words = ") ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_0900_ai_ci, CHARACTER SET latin1 COLLATE latin1_bin";
-        assert_eq!(Vec::from_iter(after(words, &["COLLATE ", "COLLATE="])), ["latin1_bin", "utf8mb4_0900_ai_ci"]);
-        assert_eq!(Vec::from_iter(after(words, &["CHARSET=", "CHARACTER SET "])), ["latin1", "utf8mb4"]);
+        assert_eq!(
+            Vec::from_iter(after(words, &["COLLATE ", "COLLATE="])),
+            ["latin1_bin", "utf8mb4_0900_ai_ci"]
+        );
+        assert_eq!(
+            Vec::from_iter(after(words, &["CHARSET=", "CHARACTER SET "])),
+            ["latin1", "utf8mb4"]
+        );
         assert_eq!(Vec::from_iter(after("ENGINE=", &["ENGINE="])), [""; 0]);
     }
 }

@@ -1,7 +1,7 @@
 //! MySQL or MariaDB, and all that differs between them for a dump.
 //!
-//! Statements are chosen by family here, and by trying where versions differ (`SHOW BINARY LOG STATUS` and its elder):
-//! version strings lie.
+//! Statements are chosen by family here, and by trying where versions differ (`SHOW BINARY LOG
+//! STATUS` and its elder): version strings lie.
 
 use mysql::Conn;
 use mysql::prelude::Queryable;
@@ -40,8 +40,10 @@ impl Flavor {
     /// Asks the server.
     pub fn of(connection: &mut Conn) -> Result<Flavor> {
         let fail = |e| wrap("ask the server for its version", e);
-        let version: String = connection.query_first("SELECT VERSION()").map_err(fail)?.unwrap_or_default();
-        let comment: String = connection.query_first("SELECT @@version_comment").map_err(fail)?.unwrap_or_default();
+        let version: String =
+            connection.query_first("SELECT VERSION()").map_err(fail)?.unwrap_or_default();
+        let comment: String =
+            connection.query_first("SELECT @@version_comment").map_err(fail)?.unwrap_or_default();
         let family = Family::named(&format!("{version} {comment}"));
         // Replication once needed MariaDB to call itself 5.5.5-10.x.
         let numbers = version.strip_prefix("5.5.5-").unwrap_or(&version);

@@ -1,14 +1,18 @@
-//! One point in time on many connections, without stopping writers for longer than it takes to say so.
+//! One point in time on many connections, without stopping writers for longer than it takes to say
+//! so.
 //!
 //! The protocol, each step proven by experiment (traps, section 2.0):
-//! 1. the guard takes a metadata lock on every table, with short waits, and the list is read again until it stands;
+//! 1. the guard takes a metadata lock on every table, with short waits, and the list is read again
+//!    until it stands;
 //! 2. definitions are read while the guard holds: no ALTER can come between them and the rows;
-//! 3. the control connection holds back commits (MariaDB: BACKUP STAGE BLOCK_COMMIT; else FLUSH TABLES WITH READ LOCK),
-//!    each try with a short wait, since a long one would deadlock with ordinary writers;
+//! 3. the control connection holds back commits (MariaDB: BACKUP STAGE BLOCK_COMMIT; else FLUSH
+//!    TABLES WITH READ LOCK), each try with a short wait, since a long one would deadlock with
+//!    ordinary writers;
 //! 4. every worker starts its snapshot and answers; the position is read; commits go on;
 //! 5. every worker takes the metadata locks too; what was read is let go by all (`hold.rs`).
 //!
-//! Without the right to step 3 there is one worker, and one snapshot needs no lock. Never N snapshots without it.
+//! Without the right to step 3 there is one worker, and one snapshot needs no lock. Never N
+//! snapshots without it.
 
 use std::time::{Duration, Instant};
 
@@ -31,7 +35,8 @@ const TRIES: u32 = 40;
 /// Statements that end the hold on commits, for `VEX_TEST_UNLOCKED` too.
 const RELEASE: [&str; 2] = ["BACKUP STAGE END", "UNLOCK TABLES"];
 
-/// Takes the metadata locks; returns the units as they stand under the guard, and the order of their locks.
+/// Takes the metadata locks; returns the units as they stand under the guard, and the order of
+/// their locks.
 pub fn guard(connection: &mut Conn, spec: &MysqlSpec, stop: &Stop) -> Result<(Vec<Unit>, Hold)> {
     let seconds = spec.lock_wait.as_secs().max(1);
     run(connection, &format!("SET SESSION lock_wait_timeout={seconds}"), "prepare the guard")?;
@@ -49,7 +54,9 @@ pub fn guard(connection: &mut Conn, spec: &MysqlSpec, stop: &Stop) -> Result<(Ve
         run(connection, "ROLLBACK", "release the guard")?;
         stop.sleep(pause())?;
     }
-    Err(last.unwrap_or_else(|| Error::new(ErrorKind::Busy, "guard the tables", "tables came and went all the time")))
+    Err(last.unwrap_or_else(|| {
+        Error::new(ErrorKind::Busy, "guard the tables", "tables came and went all the time")
+    }))
 }
 
 /// The units, as soon as nobody alters one of their tables.
@@ -86,8 +93,9 @@ fn lock_listed(connection: &mut Conn, spec: &MysqlSpec) -> Result<Option<(Vec<Un
 fn same_tables(a: &[Unit], b: &[Unit]) -> bool {
     type Key = (String, String, String, bool, bool);
     let names = |units: &[Unit]| -> Vec<Key> {
-        let key =
-            |u: &Unit, t: &schema::Table| (u.name.clone(), t.name.clone(), t.engine.clone(), t.sequence, t.versioned);
+        let key = |u: &Unit, t: &schema::Table| {
+            (u.name.clone(), t.name.clone(), t.engine.clone(), t.sequence, t.versioned)
+        };
         units.iter().flat_map(|u| u.tables.iter().map(move |t| key(u, t))).collect()
     };
     names(a) == names(b)
@@ -115,7 +123,11 @@ pub fn synchronise(
     stop: &Stop,
 ) -> Result<Synced> {
     let seconds = spec.lock_wait.as_secs().max(1);
-    run(control, &format!("SET SESSION lock_wait_timeout={seconds}"), "prepare the control connection")?;
+    run(
+        control,
+        &format!("SET SESSION lock_wait_timeout={seconds}"),
+        "prepare the control connection",
+    )?;
     if unlocked_by_test() {
         for worker in workers.iter_mut() {
             start(worker)?;
@@ -133,10 +145,16 @@ pub fn synchronise(
                 let started = workers.iter_mut().try_for_each(start);
                 let position = started.and_then(|()| position(control, flavor));
                 release(control, flavor)?;
-                return Ok(Synced { position: position?, held: begun.elapsed(), tries, locked: true });
+                return Ok(Synced {
+                    position: position?,
+                    held: begun.elapsed(),
+                    tries,
+                    locked: true,
+                });
             }
             Err(error) if error.kind == ErrorKind::Denied => {
-                // One snapshot is one moment by itself; its position is bracketed instead of frozen.
+                // One snapshot is one moment by itself; its position is bracketed instead of
+                // frozen.
                 let Some(worker) = workers.first_mut() else { return Err(error) };
                 let position = alone(control, worker, flavor)?;
                 return Ok(Synced { position, held: Duration::ZERO, tries: 0, locked: false });
@@ -182,7 +200,8 @@ fn release(control: &mut Conn, flavor: &Flavor) -> Result<()> {
 fn start(worker: &mut Conn) -> Result<()> {
     let doing = "start a snapshot";
     run(worker, "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ", doing)?;
-    // A statement without a table keeps the list of the one before: of a setting, say, that the user may not make.
+    // A statement without a table keeps the list of the one before: of a setting, say, that the
+    // user may not make.
     let before = warnings(worker)?;
     run(worker, "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY", doing)?;
     let after = warnings(worker)?;
@@ -228,10 +247,15 @@ fn position(control: &mut Conn, flavor: &Flavor) -> Result<Option<Position>> {
             Err(error) => return Err(wrap(doing, error)),
         }
     }
-    let log: Option<String> = control.query_first("SELECT @@log_bin").map_err(|e| wrap(doing, e))?;
+    let log: Option<String> =
+        control.query_first("SELECT @@log_bin").map_err(|e| wrap(doing, e))?;
     let Some((file, offset)) = found else {
         if log.as_deref() == Some("1") {
-            return Err(Error::new(ErrorKind::Failed, doing, "the binary log is on, and the server names no position"));
+            return Err(Error::new(
+                ErrorKind::Failed,
+                doing,
+                "the binary log is on, and the server names no position",
+            ));
         }
         return Ok(None);
     };
@@ -239,13 +263,15 @@ fn position(control: &mut Conn, flavor: &Flavor) -> Result<Option<Position>> {
         Family::Mysql => {
             let gtid: Option<String> =
                 control.query_first("SELECT @@GLOBAL.gtid_executed").map_err(|e| wrap(doing, e))?;
-            let mut sets: Vec<String> = gtid.unwrap_or_default().split(',').map(|s| s.trim().to_owned()).collect();
+            let mut sets: Vec<String> =
+                gtid.unwrap_or_default().split(',').map(|s| s.trim().to_owned()).collect();
             sets.sort();
             Ok(Some(Position::Mysql { file, offset, gtid: sets.join(",") }))
         }
         Family::Mariadb => {
             let sql = format!("SELECT BINLOG_GTID_POS({}, {offset})", schema::literal(&file));
-            let gtid: Option<Option<String>> = control.query_first(sql).map_err(|e| wrap(doing, e))?;
+            let gtid: Option<Option<String>> =
+                control.query_first(sql).map_err(|e| wrap(doing, e))?;
             Ok(Some(Position::Mariadb { file, offset, gtid: gtid.flatten().unwrap_or_default() }))
         }
     }

@@ -1,13 +1,15 @@
-//! Metadata locks that are let go one after the other: a table that was read is free for DDL while others are read.
+//! Metadata locks that are let go one after the other: a table that was read is free for DDL while
+//! others are read.
 //!
-//! A session can't let go of one lock, but ROLLBACK TO SAVEPOINT releases all that were taken since the savepoint, and
-//! keeps the snapshot (what mysqldump does after each table). So every session takes its locks in one order, the largest
-//! table first, with savepoints between, and lets them go in the opposite one: small tables, which are read soon, are
-//! free soon, and the largest last. Who waits for a table that is still to be read waits for `ddl-wait` at most: then
-//! all is let go, and the definitions of what was not read are compared at the end. Knows no rows.
+//! A session can't let go of one lock, but ROLLBACK TO SAVEPOINT releases all that were taken since
+//! the savepoint, and keeps the snapshot (what mysqldump does after each table). So every session
+//! takes its locks in one order, the largest table first, with savepoints between, and lets them go
+//! in the opposite one: small tables, which are read soon, are free soon, and the largest last. Who
+//! waits for a table that is still to be read waits for `ddl-wait` at most: then all is let go, and
+//! the definitions of what was not read are compared at the end. Knows no rows.
 //!
-//! MariaDB with a binary log releases nothing so unless the session may set `sql_log_bin=0` (BINLOG ADMIN): without that
-//! right a DDL waits until the dump ends ([`releases`]).
+//! MariaDB with a binary log releases nothing so unless the session may set `sql_log_bin=0` (BINLOG
+//! ADMIN): without that right a DDL waits until the dump ends ([`releases`]).
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -29,8 +31,9 @@ const TOGETHER: usize = 128;
 /// Whether ROLLBACK TO SAVEPOINT lets go of metadata locks in this session.
 pub fn releases(connection: &mut Conn, flavor: &Flavor) -> Result<bool> {
     let doing = "ask whether the session logs";
-    let logs: Option<bool> =
-        connection.query_first("SELECT @@GLOBAL.log_bin AND @@SESSION.sql_log_bin").map_err(|e| wrap(doing, e))?;
+    let logs: Option<bool> = connection
+        .query_first("SELECT @@GLOBAL.log_bin AND @@SESSION.sql_log_bin")
+        .map_err(|e| wrap(doing, e))?;
     Ok(flavor.family == Family::Mysql || logs == Some(false))
 }
 
@@ -68,21 +71,30 @@ impl Hold {
         tables.sort();
         let names: Vec<Name> = tables.into_iter().map(|t| t.1).collect();
         let (small, large) = names.split_at(names.len().saturating_sub(ALONE));
-        let groups: Vec<Vec<Name>> = small.chunks(TOGETHER).chain(large.chunks(1)).map(<[Name]>::to_vec).collect();
-        let place = groups.iter().enumerate().flat_map(|(i, g)| g.iter().map(move |n| (n.clone(), i))).collect();
+        let groups: Vec<Vec<Name>> =
+            small.chunks(TOGETHER).chain(large.chunks(1)).map(<[Name]>::to_vec).collect();
+        let place = groups
+            .iter()
+            .enumerate()
+            .flat_map(|(i, g)| g.iter().map(move |n| (n.clone(), i)))
+            .collect();
         let unread = groups.iter().map(Vec::len).collect();
         let state = State { unread, done: 0, yielded: None, read: Default::default() };
         Hold { groups, place, state: Mutex::new(state) }
     }
 
-    /// Takes the locks in the open transaction, so that a DDL that comes later waits for this session and this session
-    /// never for it.
+    /// Takes the locks in the open transaction, so that a DDL that comes later waits for this
+    /// session and this session never for it.
     pub fn take(&self, connection: &mut Conn) -> Result<()> {
         for (number, group) in self.groups.iter().enumerate().rev() {
             run(connection, &format!("SAVEPOINT {}", savepoint(number)), "guard the tables")?;
             for (unit, table) in group {
                 let full = qualified(unit, table);
-                run(connection, &format!("SELECT 1 FROM {full} LIMIT 0"), &format!("guard {unit}.{table}"))?;
+                run(
+                    connection,
+                    &format!("SELECT 1 FROM {full} LIMIT 0"),
+                    &format!("guard {unit}.{table}"),
+                )?;
             }
         }
         Ok(())
@@ -91,9 +103,11 @@ impl Hold {
     /// Lets go of the groups before `upto`, of which those before `from` are gone already.
     pub fn release(&self, connection: &mut Conn, from: usize, upto: usize) -> Result<()> {
         match upto.checked_sub(1) {
-            Some(last) if upto > from => {
-                run(connection, &format!("ROLLBACK TO SAVEPOINT {}", savepoint(last)), "let go of what was read")
-            }
+            Some(last) if upto > from => run(
+                connection,
+                &format!("ROLLBACK TO SAVEPOINT {}", savepoint(last)),
+                "let go of what was read",
+            ),
             _ => Ok(()),
         }
     }
@@ -150,14 +164,16 @@ pub struct Worker {
 pub struct Sessions {
     /// The order of the locks.
     pub hold: Hold,
-    /// Guards the connection that reads nothing, and compares definitions at the end; and what it has let go.
+    /// Guards the connection that reads nothing, and compares definitions at the end; and what it
+    /// has let go.
     pub guard: Mutex<Worker>,
     /// Guards each connection that reads.
     pub workers: Vec<Mutex<Worker>>,
 }
 
 impl Sessions {
-    /// Lets go of all that may be let go, in every session that is not at work; those let go before their next piece.
+    /// Lets go of all that may be let go, in every session that is not at work; those let go before
+    /// their next piece.
     pub fn let_go(&self) -> Result<()> {
         for session in std::iter::once(&self.guard).chain(&self.workers) {
             // Who is at work holds its own lock; the guard never is for long.

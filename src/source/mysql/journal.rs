@@ -1,7 +1,9 @@
-//! The target's own binary log: whether a restore goes into it, and the GTID state of a backup that becomes the target's.
+//! The target's own binary log: whether a restore goes into it, and the GTID state of a backup that
+//! becomes the target's.
 //!
-//! Takes a GTID state over only where there is none: adding to one, or replacing it, breaks the replication of a server
-//! that is in use. What can be refused is refused before anything is written.
+//! Takes a GTID state over only where there is none: adding to one, or replacing it, breaks the
+//! replication of a server that is in use. What can be refused is refused before anything is
+//! written.
 
 use mysql::Conn;
 use mysql::prelude::Queryable;
@@ -15,7 +17,9 @@ use crate::source::mysql::schema::literal;
 
 /// Makes the GTID state of the backup the server's, and reads it back.
 pub fn adopt(connection: &mut Conn, loading: &Loading, place: &str) -> Result<()> {
-    let Some(position) = loading.position.as_ref().filter(|_| loading.terms.gtid) else { return Ok(()) };
+    let Some(position) = loading.position.as_ref().filter(|_| loading.terms.gtid) else {
+        return Ok(());
+    };
     let doing = format!("take over the GTID state in {place}");
     let gtid = literal(&plain(position.gtid()));
     let (set, check) = match position {
@@ -31,14 +35,19 @@ pub fn adopt(connection: &mut Conn, loading: &Loading, place: &str) -> Result<()
     };
     let everything = "All rows are restored and proven; set it by hand, or not at all.";
     run(connection, &set, &doing).map_err(|e| e.hint(everything))?;
-    let found: Option<(bool, String)> = connection.query_first(check).map_err(|e| wrap(&doing, e))?;
+    let found: Option<(bool, String)> =
+        connection.query_first(check).map_err(|e| wrap(&doing, e))?;
     let (there, found) = found.unwrap_or_default();
     let whole = match position {
         Position::Mysql { .. } | Position::Postgres { .. } => there,
         Position::Mariadb { gtid, .. } => there && sorted(gtid) == sorted(&found),
     };
     if !whole {
-        let found = format!("the server has {} where the backup has {}", plain(&found), plain(position.gtid()));
+        let found = format!(
+            "the server has {} where the backup has {}",
+            plain(&found),
+            plain(position.gtid())
+        );
         return Err(Error::new(ErrorKind::Failed, doing, found).hint(everything));
     }
     Ok(())
@@ -53,20 +62,29 @@ pub fn leave_log(connection: &mut Conn, flavor: &Flavor, place: &str) -> Result<
         Family::Mysql | Family::Mariadb => "SUPER",
     };
     run(connection, "SET SESSION sql_log_bin=0", &doing).map_err(|e| match e.kind {
-        ErrorKind::Denied => {
-            e.hint(format!("Grant {privilege} on *.* to the account, or restore without --skip-binlog."))
-        }
+        ErrorKind::Denied => e.hint(format!(
+            "Grant {privilege} on *.* to the account, or restore without --skip-binlog."
+        )),
         _ => e,
     })
 }
 
 /// Refuses a GTID state that the server could not take over.
-pub fn can_adopt(connection: &mut Conn, loading: &Loading, flavor: &Flavor, place: &str) -> Result<()> {
+pub fn can_adopt(
+    connection: &mut Conn,
+    loading: &Loading,
+    flavor: &Flavor,
+    place: &str,
+) -> Result<()> {
     let doing = format!("take over the GTID state in {place}");
-    let refuse = |found: String, hint: &str| Err(Error::new(ErrorKind::Refused, &doing, found).hint(hint));
+    let refuse =
+        |found: String, hint: &str| Err(Error::new(ErrorKind::Refused, &doing, found).hint(hint));
     let without = "Restore without --gtid set.";
     let Some(position) = loading.position.as_ref().filter(|p| !p.gtid().is_empty()) else {
-        return refuse("the backup has none: its server wrote no GTIDs, or no binary log".into(), without);
+        return refuse(
+            "the backup has none: its server wrote no GTIDs, or no binary log".into(),
+            without,
+        );
     };
     let of = match position {
         Position::Mysql { .. } => Family::Mysql,
@@ -75,11 +93,17 @@ pub fn can_adopt(connection: &mut Conn, loading: &Loading, flavor: &Flavor, plac
     };
     if of != flavor.family {
         let name = |family| if family == Family::Mysql { "MySQL" } else { "MariaDB" };
-        let found = format!("GTIDs of {} mean nothing to {} ({})", name(of), name(flavor.family), flavor.version);
+        let found = format!(
+            "GTIDs of {} mean nothing to {} ({})",
+            name(of),
+            name(flavor.family),
+            flavor.version
+        );
         return refuse(found, without);
     }
     let ask = |connection: &mut Conn, sql: &str| -> Result<String> {
-        let found: Option<Option<String>> = connection.query_first(sql).map_err(|e| wrap(&doing, e))?;
+        let found: Option<Option<String>> =
+            connection.query_first(sql).map_err(|e| wrap(&doing, e))?;
         Ok(plain(&found.flatten().unwrap_or_default()))
     };
     let (any, variables, empty): (&[&str], &[&str], &str) = match of {
@@ -90,13 +114,18 @@ pub fn can_adopt(connection: &mut Conn, loading: &Loading, flavor: &Flavor, plac
             }
             let empty = "Only a server without GTIDs of its own can take them over: RESET BINARY LOGS AND GTIDS (before \
                          MySQL 8.2: RESET MASTER) makes it one, and deletes its binary logs. Or restore without --gtid set.";
-            let any: &[&str] = if flavor.number >= (8, 0) { &["SYSTEM_VARIABLES_ADMIN", "SUPER"] } else { &["SUPER"] };
+            let any: &[&str] = if flavor.number >= (8, 0) {
+                &["SYSTEM_VARIABLES_ADMIN", "SUPER"]
+            } else {
+                &["SUPER"]
+            };
             (any, &["gtid_executed"], empty)
         }
         Family::Mariadb => {
             let empty = "Only a server without GTIDs of its own can take them over: RESET MASTER and SET GLOBAL \
                          gtid_slave_pos='' make it one, and delete its binary logs. Or restore without --gtid set.";
-            let any: &[&str] = if flavor.number >= (10, 5) { &["REPLICATION SLAVE ADMIN"] } else { &["SUPER"] };
+            let any: &[&str] =
+                if flavor.number >= (10, 5) { &["REPLICATION SLAVE ADMIN"] } else { &["SUPER"] };
             (any, &["gtid_binlog_pos", "gtid_slave_pos"], empty)
         }
     };
@@ -109,7 +138,8 @@ pub fn can_adopt(connection: &mut Conn, loading: &Loading, flavor: &Flavor, plac
     let held = Privileges::of(connection, flavor)?;
     if !held.has(any, &Scope::Global) {
         let found = format!("{} may not set it", held.account());
-        let hint = format!("{} Or restore without --gtid set.", held.statement(any[0], &Scope::Global));
+        let hint =
+            format!("{} Or restore without --gtid set.", held.statement(any[0], &Scope::Global));
         return Err(Error::new(ErrorKind::Denied, &doing, found).hint(hint));
     }
     Ok(())

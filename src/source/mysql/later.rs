@@ -1,6 +1,8 @@
-//! Keys that wait for the rows of their table: all secondary keys of a table in one statement, then foreign keys.
+//! Keys that wait for the rows of their table: all secondary keys of a table in one statement, then
+//! foreign keys.
 //!
-//! Only tables that this restore made itself come here. A key that can't be added is told by name, and the others are.
+//! Only tables that this restore made itself come here. A key that can't be added is told by name,
+//! and the others are.
 
 use std::sync::Mutex;
 
@@ -36,8 +38,8 @@ impl Later {
         self.tables.lock().expect("no panic while locked").push(waiting);
     }
 
-    /// A piece of work for each table with keys, then one for all foreign keys: two at once could wait for each other's
-    /// tables.
+    /// A piece of work for each table with keys, then one for all foreign keys: two at once could
+    /// wait for each other's tables.
     pub fn rounds(&self) -> Vec<usize> {
         let mut tables = self.tables.lock().expect("no panic while locked");
         tables.sort_by_key(|t| t.keys.is_empty());
@@ -47,7 +49,13 @@ impl Later {
     }
 
     /// Does a piece of work.
-    pub fn make(&self, connection: &mut Conn, round: usize, number: usize, stop: &Stop) -> Result<Vec<Refused>> {
+    pub fn make(
+        &self,
+        connection: &mut Conn,
+        round: usize,
+        number: usize,
+        stop: &Stop,
+    ) -> Result<Vec<Refused>> {
         if round == 0 {
             let (table, keys) = {
                 let mut tables = self.tables.lock().expect("no panic while locked");
@@ -75,7 +83,11 @@ struct Table {
 
 impl Table {
     fn of(waiting: &Waiting) -> Table {
-        Table { title: waiting.title.clone(), unit: waiting.unit.clone(), name: waiting.name.clone() }
+        Table {
+            title: waiting.title.clone(),
+            unit: waiting.unit.clone(),
+            name: waiting.name.clone(),
+        }
     }
 
     /// Adds keys in one statement; if the server refuses it, one by one.
@@ -96,11 +108,18 @@ impl Table {
             Err(error) if !is_refusal(error.kind) => return Err(error),
             Err(_) => {
                 for clause in clauses {
-                    match connection.query_drop(alter(std::slice::from_ref(clause))).map_err(|e| wrap(&doing, e)) {
+                    match connection
+                        .query_drop(alter(std::slice::from_ref(clause)))
+                        .map_err(|e| wrap(&doing, e))
+                    {
                         Ok(()) => {}
                         Err(error) if !is_refusal(error.kind) => return Err(error),
                         Err(error) => {
-                            let what = format!("{word} {} of {}", name(clause).unwrap_or(clause), self.title);
+                            let what = format!(
+                                "{word} {} of {}",
+                                name(clause).unwrap_or(clause),
+                                self.title
+                            );
                             refused.push(Refused { what, why: error.found });
                         }
                     }

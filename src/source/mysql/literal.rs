@@ -1,7 +1,9 @@
-//! Literals of a definition that are no text: MariaDB before 11 shows the default of a binary column as its bytes, and
-//! MySQL a literal with an introducer (`_sjis'…'`) as the bytes of that character set.
+//! Literals of a definition that are no text: MariaDB before 11 shows the default of a binary
+//! column as its bytes, and MySQL a literal with an introducer (`_sjis'…'`) as the bytes of that
+//! character set.
 //!
-//! Knows nothing of tables. Invariant: what is UTF-8 already is returned as it is; else only literals change, to `x'…'`.
+//! Knows nothing of tables. Invariant: what is UTF-8 already is returned as it is; else only
+//! literals change, to `x'…'`.
 
 use crate::artifact::write_bytes;
 
@@ -31,7 +33,8 @@ pub fn as_utf8(text: Vec<u8>) -> Vec<u8> {
     out
 }
 
-/// Bytes up to the closing quote; a doubled quote does not close, nor one after a backslash in a literal.
+/// Bytes up to the closing quote; a doubled quote does not close, nor one after a backslash in a
+/// literal.
 fn inside(text: &[u8], quote: u8) -> usize {
     let mut at = 0;
     while at < text.len() {
@@ -84,7 +87,11 @@ mod tests {
             (b"concat(_sjis'it\\'s \x81_',_sjis'c')", b"concat(_sjis x'6974277320815F',_sjis'c')"),
         ] {
             let shown = String::from_utf8_lossy(text);
-            assert_eq!(String::from_utf8_lossy(&as_utf8(text.to_vec())), String::from_utf8_lossy(expected), "{shown}");
+            assert_eq!(
+                String::from_utf8_lossy(&as_utf8(text.to_vec())),
+                String::from_utf8_lossy(expected),
+                "{shown}"
+            );
         }
     }
 }

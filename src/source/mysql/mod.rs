@@ -1,7 +1,8 @@
-//! MySQL and MariaDB: D connections on one consistent snapshot, read over the wire, restored over the wire.
+//! MySQL and MariaDB: D connections on one consistent snapshot, read over the wire, restored over
+//! the wire.
 //!
-//! Which of the two servers it is, is asked, not configured. A client program is run only where the job names it as the
-//! engine of a dump, and never for a restore.
+//! Which of the two servers it is, is asked, not configured. A client program is run only where the
+//! job names it as the engine of a dump, and never for a restore.
 
 mod account;
 mod admit;
@@ -63,7 +64,8 @@ pub struct Mysql {
 }
 
 impl Mysql {
-    /// The server of `spec`; its password is revealed now, and it is not asked yet. Dump programs stage in the state folder.
+    /// The server of `spec`; its password is revealed now, and it is not asked yet. Dump programs
+    /// stage in the state folder.
     pub fn open(spec: &MysqlSpec, world: &World, stop: &Stop) -> Result<Mysql> {
         let (clock, staging) = (world.clock.clone(), world.state.join("staging"));
         Ok(Mysql { spec: spec.clone(), connector: Connector::new(spec, stop)?, clock, staging })
@@ -79,11 +81,19 @@ impl Source for Mysql {
         let mut warnings = Vec::new();
         for unit in &units {
             for table in unit.tables.iter().filter(|t| !t.is_transactional()) {
-                warnings.push(format!("{}.{} ({}) is not part of the one moment", unit.name, table.name, table.engine));
+                warnings.push(format!(
+                    "{}.{} ({}) is not part of the one moment",
+                    unit.name, table.name, table.engine
+                ));
             }
         }
-        let tables = |unit: &schema::Unit| unit.tables.iter().map(|t| (t.name.clone(), t.rows, t.bytes)).collect();
-        let facts = units.iter().map(|unit| UnitFacts { name: unit.name.clone(), tables: tables(unit) }).collect();
+        let tables = |unit: &schema::Unit| {
+            unit.tables.iter().map(|t| (t.name.clone(), t.rows, t.bytes)).collect()
+        };
+        let facts = units
+            .iter()
+            .map(|unit| UnitFacts { name: unit.name.clone(), tables: tables(unit) })
+            .collect();
         Ok(Facts { version: flavor.version.clone(), units: facts, locks: flavor.locks(), warnings })
     }
 
@@ -102,9 +112,17 @@ impl Source for Mysql {
 
     fn snapshot(&self, reading: Reading, stop: &Stop) -> Result<Box<dyn Snapshot>> {
         Ok(match reading.engine {
-            Engine::Native => Box::new(MysqlSnapshot::take(&self.spec, &self.connector, &reading, stop)?),
+            Engine::Native => {
+                Box::new(MysqlSnapshot::take(&self.spec, &self.connector, &reading, stop)?)
+            }
             Engine::Mydumper | Engine::Mysqldump | Engine::PgDump(_) | Engine::Basebackup => {
-                Box::new(ToolSnapshot::take(&self.spec, &self.connector, &self.staging, reading, stop)?)
+                Box::new(ToolSnapshot::take(
+                    &self.spec,
+                    &self.connector,
+                    &self.staging,
+                    reading,
+                    stop,
+                )?)
             }
         })
     }

@@ -1,7 +1,8 @@
-//! The privileges that the native engine uses, each with its reason. Pure: what is held is asked elsewhere.
+//! The privileges that the native engine uses, each with its reason. Pure: what is held is asked
+//! elsewhere.
 //!
-//! Follows `guard.rs`, `object.rs`, `schema.rs`, `snapshot.rs` and `target.rs`; a test dumps with exactly these, and with
-//! one less.
+//! Follows `guard.rs`, `object.rs`, `schema.rs`, `snapshot.rs` and `target.rs`; a test dumps with
+//! exactly these, and with one less.
 
 use crate::base::{Finding, Grade};
 use crate::job::MysqlSpec;
@@ -102,7 +103,12 @@ fn of_load(flavor: &Flavor, settings: Settings) -> Vec<Need> {
     };
     // What SUPER covers needs no line of its own where SUPER has one.
     for any in definers.iter().filter(|any| !(creators && any.contains(&"SUPER"))) {
-        needs.push(need(any, true, Grade::Alert, "views and routines with another definer can't be made"));
+        needs.push(need(
+            any,
+            true,
+            Grade::Alert,
+            "views and routines with another definer can't be made",
+        ));
     }
     needs
 }
@@ -113,7 +119,8 @@ fn named(spec: &MysqlSpec) -> Option<Vec<String>> {
     names.filter(|names| !names.is_empty())
 }
 
-/// Every privilege that is missing, with the statement that grants it; one line of praise if none is.
+/// Every privilege that is missing, with the statement that grants it; one line of praise if none
+/// is.
 pub fn examine(
     spec: &MysqlSpec,
     flavor: &Flavor,
@@ -130,7 +137,12 @@ pub fn examine(
         };
         for need in of_dump(flavor, purpose, settings) {
             let global = [Scope::Global];
-            found.extend(missing(held, &need, if need.everywhere { &global } else { &scopes }, visible));
+            found.extend(missing(
+                held,
+                &need,
+                if need.everywhere { &global } else { &scopes },
+                visible,
+            ));
         }
         found.extend(routines(flavor, held, &scopes));
         found.extend(accounts(spec, held, &scopes));
@@ -152,8 +164,14 @@ pub fn examine(
     found
 }
 
-/// A missing privilege. One that is held in every database that is seen is enough where the job takes what it finds.
-fn missing(held: &Privileges, need: &Need, scopes: &[Scope], visible: &[String]) -> Option<Finding> {
+/// A missing privilege. One that is held in every database that is seen is enough where the job
+/// takes what it finds.
+fn missing(
+    held: &Privileges,
+    need: &Need,
+    scopes: &[Scope],
+    visible: &[String],
+) -> Option<Finding> {
     let lacking: Vec<&Scope> = scopes.iter().filter(|scope| !held.has(&need.any, scope)).collect();
     if lacking.is_empty() {
         return None;
@@ -167,7 +185,11 @@ fn missing(held: &Privileges, need: &Need, scopes: &[Scope], visible: &[String])
     let name = need.any[0];
     let found = format!("{} lacks {name}: {}", held.account(), need.without);
     let statements: Vec<String> = lacking.iter().map(|scope| held.statement(name, scope)).collect();
-    Some(Finding { grade: need.grade, advice: Some(statements.join(" ")), ..Finding::ok("privileges", found) })
+    Some(Finding {
+        grade: need.grade,
+        advice: Some(statements.join(" ")),
+        ..Finding::ok("privileges", found)
+    })
 }
 
 /// Users and roles are read from the server's own database.
@@ -183,16 +205,24 @@ fn accounts(spec: &MysqlSpec, held: &Privileges, scopes: &[Scope]) -> Option<Fin
     Some(Finding::error("privileges", found, held.statement("SELECT", &own)))
 }
 
-/// A user sees only the databases it may read: where the job takes what it finds, the others are missing in silence.
+/// A user sees only the databases it may read: where the job takes what it finds, the others are
+/// missing in silence.
 fn unseen(held: &Privileges, scopes: &[Scope], visible: &[String]) -> Option<Finding> {
-    if scopes != [Scope::Global] || visible.is_empty() || held.has(&["SELECT", "SHOW DATABASES"], &Scope::Global) {
+    if scopes != [Scope::Global]
+        || visible.is_empty()
+        || held.has(&["SELECT", "SHOW DATABASES"], &Scope::Global)
+    {
         return None;
     }
-    let found = format!("{} sees only databases it may read: others that match are not dumped", held.account());
+    let found = format!(
+        "{} sees only databases it may read: others that match are not dumped",
+        held.account()
+    );
     Some(Finding::alert("privileges", found, held.statement("SELECT", &Scope::Global)))
 }
 
-/// Whether routines of a database are listed at all. Where a listed one does not show its text, the dump fails and says so.
+/// Whether routines of a database are listed at all. Where a listed one does not show its text, the
+/// dump fails and says so.
 pub fn sees_routines(held: &Privileges, unit: &str) -> bool {
     let proc = Scope::Table("mysql".into(), "proc".into());
     let here = ["EXECUTE", "ALTER ROUTINE", "CREATE ROUTINE", "SHOW CREATE ROUTINE"];
@@ -203,7 +233,8 @@ pub fn sees_routines(held: &Privileges, unit: &str) -> bool {
 
 /// The right to see routines has another name in every version.
 fn routines(flavor: &Flavor, held: &Privileges, scopes: &[Scope]) -> Option<Finding> {
-    // With SELECT everywhere every server shows them; and where that is what is asked for, asking once is enough.
+    // With SELECT everywhere every server shows them; and where that is what is asked for, asking
+    // once is enough.
     if held.has(&["SELECT"], &Scope::Global) || scopes == [Scope::Global] {
         return None;
     }
@@ -212,10 +243,12 @@ fn routines(flavor: &Flavor, held: &Privileges, scopes: &[Scope]) -> Option<Find
         Family::Mysql if flavor.number >= (8, 0) => ("SHOW_ROUTINE", Scope::Global),
         Family::Mysql | Family::Mariadb => ("SELECT", proc),
     };
-    let newer = flavor.family == Family::Mariadb && scopes.iter().all(|s| held.has(&["SHOW CREATE ROUTINE"], s));
+    let newer = flavor.family == Family::Mariadb
+        && scopes.iter().all(|s| held.has(&["SHOW CREATE ROUTINE"], s));
     if newer || held.has(&[name], &scope) {
         return None;
     }
-    let found = format!("{} lacks {name} to see routines: they are missing from the dump", held.account());
+    let found =
+        format!("{} lacks {name} to see routines: they are missing from the dump", held.account());
     Some(Finding::error("privileges", found, held.statement(name, &scope)))
 }

@@ -1,4 +1,5 @@
-//! Everything that is not rows, as complete scripts: the server's own definitions, each with the session it needs.
+//! Everything that is not rows, as complete scripts: the server's own definitions, each with the
+//! session it needs.
 //!
 //! Never rebuilds a definition: the server's own text is kept, as UTF-8 (see `literal.rs`).
 //! A definition the server will not show is an error, never an object less.
@@ -85,8 +86,9 @@ pub fn tables_of(connection: &mut Conn, unit: &Unit) -> Result<Vec<Script>> {
     Ok(reader.found.scripts)
 }
 
-/// The scripts that come before the rows, and those that come after them. Accounts may be definers of what follows; their
-/// grants may be on it. Triggers and events come after everything else of every database.
+/// The scripts that come before the rows, and those that come after them. Accounts may be definers
+/// of what follows; their grants may be on it. Triggers and events come after everything else of
+/// every database.
 pub fn in_restore_order(scripts: &[Script]) -> (Vec<&Script>, Vec<&Script>) {
     let (before, mut after): (Vec<&Script>, Vec<&Script>) =
         scripts.iter().partition(|s| s.member.phase == Phase::Before);
@@ -100,8 +102,9 @@ pub fn in_restore_order(scripts: &[Script]) -> (Vec<&Script>, Vec<&Script>) {
     (before, after)
 }
 
-/// Proves that no definition changed since `scripts` were read, but those that a lock holds (tables) and those that move
-/// all the time (sequences). `now` are those that were read again already.
+/// Proves that no definition changed since `scripts` were read, but those that a lock holds
+/// (tables) and those that move all the time (sequences). `now` are those that were read again
+/// already.
 pub fn unchanged(
     connection: &mut Conn,
     spec: &MysqlSpec,
@@ -116,13 +119,18 @@ pub fn unchanged(
     let guarded = |s: &&Script| matches!(s.member.kind, Kind::Sequence | Kind::Table);
     let then: Vec<&Script> = scripts.iter().filter(|s| !guarded(s)).collect();
     let now: Vec<&Script> = now.iter().collect();
-    let different = then.iter().find(|s| !now.contains(s)).or_else(|| now.iter().find(|s| !then.contains(s)));
+    let different =
+        then.iter().find(|s| !now.contains(s)).or_else(|| now.iter().find(|s| !then.contains(s)));
     different.map_or(Ok(()), |script| Err(changed(script)))
 }
 
 /// The error of a definition that changed under a dump.
 pub fn changed(script: &Script) -> Error {
-    let found = format!("the {} {} changed while it was dumped", script.member.kind.word(), script.member.title());
+    let found = format!(
+        "the {} {} changed while it was dumped",
+        script.member.kind.word(),
+        script.member.title()
+    );
     Error::new(ErrorKind::Busy, "prove the snapshot", found).hint("Run the job again.")
 }
 
@@ -155,18 +163,25 @@ impl Reader<'_> {
         Ok(())
     }
 
-    /// The catalogue shows a user only what it may see: what it can't see would be missing in silence.
+    /// The catalogue shows a user only what it may see: what it can't see would be missing in
+    /// silence.
     fn privileges(&mut self) -> Result<()> {
         let unit = self.unit.name.clone();
         let sql = format!("SHOW EVENTS FROM {}", quoted(&unit));
-        self.connection.query_drop(sql).map_err(|e| wrap(&format!("list the events of {unit}"), e))?;
+        self.connection
+            .query_drop(sql)
+            .map_err(|e| wrap(&format!("list the events of {unit}"), e))?;
         let flavor = Flavor::of(self.connection)?;
         let held = Privileges::of(self.connection, &flavor)?;
         if !held.has(&["TRIGGER", "SUPER"], &On::Database(unit.clone())) {
-            self.found.lost.push(format!("triggers of {unit} may be missing: no TRIGGER privilege was found"));
+            self.found
+                .lost
+                .push(format!("triggers of {unit} may be missing: no TRIGGER privilege was found"));
         }
         if !sees_routines(&held, &unit) {
-            self.found.lost.push(format!("routines of {unit} may be missing: no privilege on routines was found"));
+            self.found.lost.push(format!(
+                "routines of {unit} may be missing: no privilege on routines was found"
+            ));
         }
         Ok(())
     }
@@ -178,7 +193,10 @@ impl Reader<'_> {
         for table in tables {
             if table.sequence {
                 let script = sequence(self.connection, &self.unit.name, &table.name)?;
-                self.push(Member::new(&self.unit.name, &table.name, Kind::Sequence, Phase::Before), script);
+                self.push(
+                    Member::new(&self.unit.name, &table.name, Kind::Sequence, Phase::Before),
+                    script,
+                );
                 continue;
             }
             let full = qualified(&self.unit.name, &table.name);
@@ -187,17 +205,24 @@ impl Reader<'_> {
             let text = self.whole(&statement)?;
             script.extend_from_slice(&as_utf8(text));
             script.extend_from_slice(b";\n");
-            self.push(Member::new(&self.unit.name, &table.name, Kind::Table, Phase::Before), script);
+            self.push(
+                Member::new(&self.unit.name, &table.name, Kind::Table, Phase::Before),
+                script,
+            );
             if !table.has_rows() {
-                let text = format!("rows of {}.{} ({}): they live elsewhere", self.unit.name, table.name, table.engine);
+                let text = format!(
+                    "rows of {}.{} ({}): they live elsewhere",
+                    self.unit.name, table.name, table.engine
+                );
                 self.found.not_included.push(text);
             }
         }
         Ok(())
     }
 
-    /// A definition without loss. MySQL keeps a literal of a generated column or a check in the character set that it was
-    /// compared in, and shows its bytes: those that are no text come as `?`, unless nothing is converted at all.
+    /// A definition without loss. MySQL keeps a literal of a generated column or a check in the
+    /// character set that it was compared in, and shows its bytes: those that are no text come as
+    /// `?`, unless nothing is converted at all.
     fn whole(&mut self, statement: &str) -> Result<Vec<u8>> {
         let text = bytes_of(&self.show(statement)?, 1)?;
         if !text.contains(&b'?') {
@@ -210,7 +235,8 @@ impl Reader<'_> {
         bytes_of(&raw, 1)
     }
 
-    /// Placeholders go before, so that views may name each other in any order; returns the views themselves.
+    /// Placeholders go before, so that views may name each other in any order; returns the views
+    /// themselves.
     fn views(&mut self) -> Result<Vec<Script>> {
         let mut views = Vec::new();
         for name in self.unit.views.clone() {
@@ -219,13 +245,19 @@ impl Reader<'_> {
             let (client, collation) = (text_of(&row, 2)?, text_of(&row, 3)?);
             match self.connection.query_drop(format!("SELECT 1 FROM {full} LIMIT 0")) {
                 Ok(()) => {}
-                // It names what is not there, or its definer is gone; no server takes such a definition back.
+                // It names what is not there, or its definer is gone; no server takes such a
+                // definition back.
                 Err(mysql::Error::MySqlError(e)) if matches!(e.code, 1356 | 1449) => {
                     let text = String::from_utf8_lossy(&bytes_of(&row, 1)?).into_owned();
-                    self.found.lost.push(format!("view {}.{name} is invalid ({}): {text}", self.unit.name, e.message));
+                    self.found.lost.push(format!(
+                        "view {}.{name} is invalid ({}): {text}",
+                        self.unit.name, e.message
+                    ));
                     continue;
                 }
-                Err(error) => return Err(wrap(&format!("read view {}.{name}", self.unit.name), error)),
+                Err(error) => {
+                    return Err(wrap(&format!("read view {}.{name}", self.unit.name), error));
+                }
             }
             let text = bytes_of(&row, 1)?;
             let client = self.client_of(&text, client, &format!("view {}.{name}", self.unit.name));
@@ -238,16 +270,26 @@ impl Reader<'_> {
                     literal(&name)
                 ))
                 .map_err(|e| wrap(&format!("read the columns of {}.{name}", self.unit.name), e))?;
-            let list = columns.iter().map(|c| format!("1 AS {}", quoted(c))).collect::<Vec<_>>().join(", ");
+            let list = columns
+                .iter()
+                .map(|c| format!("1 AS {}", quoted(c)))
+                .collect::<Vec<_>>()
+                .join(", ");
             let mut placeholder = prologue(&self.unit.name);
-            placeholder.extend_from_slice(format!("CREATE VIEW {} AS SELECT {list};\n", quoted(&name)).as_bytes());
+            placeholder.extend_from_slice(
+                format!("CREATE VIEW {} AS SELECT {list};\n", quoted(&name)).as_bytes(),
+            );
             self.push(Member::new(&self.unit.name, &name, Kind::View, Phase::Before), placeholder);
             let mut script = prologue(&self.unit.name);
-            script.extend_from_slice(format!("DROP VIEW IF EXISTS {};\n", quoted(&name)).as_bytes());
+            script
+                .extend_from_slice(format!("DROP VIEW IF EXISTS {};\n", quoted(&name)).as_bytes());
             script.extend_from_slice(charset_lines(&client, &collation).as_bytes());
             script.extend_from_slice(&text);
             script.extend_from_slice(b";\n");
-            views.push(Script { member: Member::new(&self.unit.name, &name, Kind::View, Phase::After), text: script });
+            views.push(Script {
+                member: Member::new(&self.unit.name, &name, Kind::View, Phase::After),
+                text: script,
+            });
         }
         Ok(views)
     }
@@ -291,8 +333,11 @@ impl Reader<'_> {
         );
         let doing = format!("list the triggers of {}", self.unit.name);
         let all: Vec<(String, String)> = self.connection.query(sql).map_err(|e| wrap(&doing, e))?;
-        for (name, table) in all.into_iter().filter(|(_, t)| self.unit.tables.iter().any(|own| own.name == *t)) {
-            let member = Member::new(&self.unit.name, &name, Kind::Trigger, Phase::After).of_table(&table);
+        for (name, table) in
+            all.into_iter().filter(|(_, t)| self.unit.tables.iter().any(|own| own.name == *t))
+        {
+            let member =
+                Member::new(&self.unit.name, &name, Kind::Trigger, Phase::After).of_table(&table);
             let show = format!("SHOW CREATE TRIGGER {}", qualified(&self.unit.name, &name));
             self.compound(member, &show, Compound { mode: 1, text: 2, client: 3, zone: None })?;
         }
@@ -322,11 +367,18 @@ impl Reader<'_> {
         let zone = at.zone.map(|z| text_of(&row, z)).transpose()?;
         if row.as_ref(at.text) == Some(&Value::NULL) {
             let found = "the server shows no definition: the user lacks the right to see it";
-            let error = Error::new(ErrorKind::Denied, format!("read {} {}", member.kind.word(), member.title()), found);
-            return Err(error.hint("Grant SHOW_ROUTINE (MySQL 8.0.20+) or SELECT on mysql.proc (MariaDB)."));
+            let error = Error::new(
+                ErrorKind::Denied,
+                format!("read {} {}", member.kind.word(), member.title()),
+                found,
+            );
+            return Err(
+                error.hint("Grant SHOW_ROUTINE (MySQL 8.0.20+) or SELECT on mysql.proc (MariaDB).")
+            );
         }
         let text = bytes_of(&row, at.text)?;
-        let client = self.client_of(&text, client, &format!("{} {}", member.kind.word(), member.title()));
+        let client =
+            self.client_of(&text, client, &format!("{} {}", member.kind.word(), member.title()));
         let mut script = prologue(&self.unit.name);
         script.extend_from_slice(charset_lines(&client, &collation).as_bytes());
         script.extend_from_slice(format!("SET sql_mode={};\n", literal(&mode)).as_bytes());
@@ -341,13 +393,15 @@ impl Reader<'_> {
         Ok(())
     }
 
-    /// The client's character set to restore an object with. Entries are UTF-8: text that is not ASCII and was written
-    /// by another client is kept, and that it was another client's is not.
+    /// The client's character set to restore an object with. Entries are UTF-8: text that is not
+    /// ASCII and was written by another client is kept, and that it was another client's is not.
     fn client_of(&mut self, text: &[u8], client: String, title: &str) -> String {
         if text.is_ascii() || client.starts_with("utf8") {
             return client;
         }
-        self.found.not_included.push(format!("the client character set {client} of {title}: it is kept as utf8mb4"));
+        self.found
+            .not_included
+            .push(format!("the client character set {client} of {title}: it is kept as utf8mb4"));
         "utf8mb4".into()
     }
 }
@@ -358,17 +412,22 @@ fn show(connection: &mut Conn, unit: &str, statement: &str) -> Result<Row> {
     row.ok_or_else(|| Error::new(ErrorKind::Failed, doing, "the server answered with nothing"))
 }
 
-/// A sequence and its state now. A state of later than the snapshot is always safe, an earlier one repeats keys.
+/// A sequence and its state now. A state of later than the snapshot is always safe, an earlier one
+/// repeats keys.
 pub fn sequence(connection: &mut Conn, unit: &str, name: &str) -> Result<Vec<u8>> {
     let full = qualified(unit, name);
     let mut script = prologue(unit);
-    script.extend_from_slice(&bytes_of(&show(connection, unit, &format!("SHOW CREATE SEQUENCE {full}"))?, 1)?);
+    script.extend_from_slice(&bytes_of(
+        &show(connection, unit, &format!("SHOW CREATE SEQUENCE {full}"))?,
+        1,
+    )?);
     script.extend_from_slice(b";\n");
     script.extend_from_slice(&state(connection, unit, name)?);
     Ok(script)
 }
 
-/// The state of a sequence now, as a script of its own: for rows that were read after the sequence was.
+/// The state of a sequence now, as a script of its own: for rows that were read after the sequence
+/// was.
 pub fn later_state(connection: &mut Conn, unit: &str, name: &str) -> Result<Vec<u8>> {
     Ok([prologue(unit), state(connection, unit, name)?].concat())
 }
@@ -413,8 +472,10 @@ fn bytes_of(row: &Row, column: usize) -> Result<Vec<u8>> {
     match row.as_ref(column) {
         Some(Value::Bytes(bytes)) => Ok(bytes.clone()),
         other => {
-            let found =
-                format!("column {column} of the answer holds {}", if other.is_some() { "no text" } else { "nothing" });
+            let found = format!(
+                "column {column} of the answer holds {}",
+                if other.is_some() { "no text" } else { "nothing" }
+            );
             Err(Error::new(ErrorKind::Failed, "read a definition", found))
         }
     }

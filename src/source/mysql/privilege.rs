@@ -1,7 +1,8 @@
-//! What the connected account may do, as the server itself lists it, and the statement that would allow more.
+//! What the connected account may do, as the server itself lists it, and the statement that would
+//! allow more.
 //!
-//! Knows no purpose: `doctor.rs` says what is needed. Reads SHOW GRANTS, roles included; the text of a grant may hold a
-//! hash of a password, so no line of it is ever repeated.
+//! Knows no purpose: `doctor.rs` says what is needed. Reads SHOW GRANTS, roles included; the text
+//! of a grant may hold a hash of a password, so no line of it is ever repeated.
 
 use mysql::Conn;
 use mysql::prelude::Queryable;
@@ -44,16 +45,20 @@ impl Privileges {
     /// Asks the server for those of the connected account, with the roles that are active.
     pub fn of(connection: &mut Conn, flavor: &Flavor) -> Result<Privileges> {
         let fail = |e| wrap("ask the server what the user may do", e);
-        let account: String = connection.query_first("SELECT CURRENT_USER()").map_err(fail)?.unwrap_or_default();
+        let account: String =
+            connection.query_first("SELECT CURRENT_USER()").map_err(fail)?.unwrap_or_default();
         let (user, host) = account.rsplit_once('@').unwrap_or((&account, "%"));
         let (mut sql, mut exact) = ("SHOW GRANTS".to_owned(), false);
         if flavor.family == Family::Mysql && flavor.number >= (8, 0) {
-            let roles: Option<String> = connection.query_first("SELECT CURRENT_ROLE()").map_err(fail)?;
+            let roles: Option<String> =
+                connection.query_first("SELECT CURRENT_ROLE()").map_err(fail)?;
             if let Some(roles) = roles.filter(|r| r != "NONE") {
                 sql = format!("SHOW GRANTS FOR CURRENT_USER() USING {roles}");
             }
             // Unknown before 8.0.16.
-            exact = connection.query_first("SELECT @@partial_revokes").ok().flatten().unwrap_or(0_u8) == 1;
+            exact =
+                connection.query_first("SELECT @@partial_revokes").ok().flatten().unwrap_or(0_u8)
+                    == 1;
         }
         let lines: Vec<String> = connection.query(sql).map_err(fail)?;
         let grants = lines.iter().filter_map(|line| parse(line)).collect();
@@ -67,18 +72,24 @@ impl Privileges {
 
     /// Whether any of these privileges is held in all of `scope`.
     pub fn has(&self, any: &[&str], scope: &Scope) -> bool {
-        let names = |g: &&Grant| g.names.iter().any(|n| n == "ALL PRIVILEGES" || any.contains(&n.as_str()));
+        let names =
+            |g: &&Grant| g.names.iter().any(|n| n == "ALL PRIVILEGES" || any.contains(&n.as_str()));
         let holds = |g: &Grant| match (&g.scope, scope) {
             (Scope::Global, _) => true,
-            (Scope::Database(pattern), Scope::Database(name) | Scope::Table(name, _)) => self.matches(pattern, name),
+            (Scope::Database(pattern), Scope::Database(name) | Scope::Table(name, _)) => {
+                self.matches(pattern, name)
+            }
             (Scope::Table(..), Scope::Table(..)) => g.scope == *scope,
             _ => false,
         };
         let revoked = |g: &Grant| match (&g.scope, scope) {
-            (Scope::Database(revoked), Scope::Database(name) | Scope::Table(name, _)) => revoked == name,
+            (Scope::Database(revoked), Scope::Database(name) | Scope::Table(name, _)) => {
+                revoked == name
+            }
             _ => false,
         };
-        let own = |taken: bool| self.grants.iter().filter(move |g| g.revoked == taken).filter(names);
+        let own =
+            |taken: bool| self.grants.iter().filter(move |g| g.revoked == taken).filter(names);
         own(false).any(|g| holds(g) && (g.scope != Scope::Global || !own(true).any(revoked)))
     }
 
@@ -104,14 +115,17 @@ impl Privileges {
 fn like(pattern: &[u8], name: &[u8]) -> bool {
     match pattern {
         [] => name.is_empty(),
-        [b'\\', c @ (b'_' | b'%' | b'\\'), rest @ ..] => name.first() == Some(c) && like(rest, &name[1..]),
+        [b'\\', c @ (b'_' | b'%' | b'\\'), rest @ ..] => {
+            name.first() == Some(c) && like(rest, &name[1..])
+        }
         [b'%', rest @ ..] => (0..=name.len()).any(|n| like(rest, &name[n..])),
         [b'_', rest @ ..] => !name.is_empty() && like(rest, &name[1..]),
         [c, rest @ ..] => name.first() == Some(c) && like(rest, &name[1..]),
     }
 }
 
-/// Reads `GRANT a, b ON scope TO …`; `None` for a role, a proxy, a routine, and what names columns only.
+/// Reads `GRANT a, b ON scope TO …`; `None` for a role, a proxy, a routine, and what names columns
+/// only.
 fn parse(line: &str) -> Option<Grant> {
     let (revoked, rest) = match line.strip_prefix("REVOKE ") {
         Some(rest) => (true, rest),
@@ -139,7 +153,8 @@ fn parse(line: &str) -> Option<Grant> {
     }
     names.push(name);
     // A privilege on columns is none on the table.
-    let names: Vec<String> = names.iter().map(|n| n.trim().to_owned()).filter(|n| !n.contains('(')).collect();
+    let names: Vec<String> =
+        names.iter().map(|n| n.trim().to_owned()).filter(|n| !n.contains('(')).collect();
     let scope = scope?;
     if scope.starts_with("*.*") {
         return Some(Grant { revoked, names, scope: Scope::Global });
@@ -192,16 +207,40 @@ mod tests {
             (&["GRANT SELECT ON `sh\\_op`.* TO `v`@`%`"], "SELECT", on("sh_op"), true),
             (&["GRANT SELECT ON `sh\\_op`.* TO `v`@`%`"], "SELECT", on("shxop"), false),
             (&["GRANT SELECT ON `sh%`.* TO `v`@`%`"], "SELECT", on("shop"), true),
-            (&["GRANT SELECT (`a ON b`), INSERT ON `shop`.`t` TO `v`@`%`"], "SELECT", on("shop"), false),
-            (&["GRANT ALL PRIVILEGES ON *.* TO `v`@`%` IDENTIFIED BY PASSWORD 'x'"], "EVENT", on("shop"), true),
-            (&["GRANT SELECT ON *.* TO `v`@`%`", "REVOKE SELECT ON `hr`.* FROM `v`@`%`"], "SELECT", on("hr"), false),
-            (&["GRANT SELECT ON *.* TO `v`@`%`", "REVOKE SELECT ON `hr`.* FROM `v`@`%`"], "SELECT", on("shop"), true),
+            (
+                &["GRANT SELECT (`a ON b`), INSERT ON `shop`.`t` TO `v`@`%`"],
+                "SELECT",
+                on("shop"),
+                false,
+            ),
+            (
+                &["GRANT ALL PRIVILEGES ON *.* TO `v`@`%` IDENTIFIED BY PASSWORD 'x'"],
+                "EVENT",
+                on("shop"),
+                true,
+            ),
+            (
+                &["GRANT SELECT ON *.* TO `v`@`%`", "REVOKE SELECT ON `hr`.* FROM `v`@`%`"],
+                "SELECT",
+                on("hr"),
+                false,
+            ),
+            (
+                &["GRANT SELECT ON *.* TO `v`@`%`", "REVOKE SELECT ON `hr`.* FROM `v`@`%`"],
+                "SELECT",
+                on("shop"),
+                true,
+            ),
             (&["GRANT `SELECT`@`%` TO `v`@`%`"], "SELECT", Scope::Global, false),
             (&["GRANT SELECT ON `mysql`.`proc` TO `v`@`%`"], "SELECT", of("proc"), true),
             (&["GRANT EXECUTE ON PROCEDURE `mysql`.`p` TO `v`@`%`"], "EXECUTE", on("mysql"), false),
         ];
         for (lines, name, scope, expected) in table {
-            assert_eq!(held(lines, false).has(&[name], &scope), expected, "{lines:?} {name} {scope:?}");
+            assert_eq!(
+                held(lines, false).has(&[name], &scope),
+                expected,
+                "{lines:?} {name} {scope:?}"
+            );
         }
         assert!(!held(&["GRANT SELECT ON `sh%`.* TO `v`@`%`"], true).has(&["SELECT"], &on("shop")));
     }

@@ -1,7 +1,9 @@
-//! The programs that may dump a server in vex's place: which one fits, where it is, and how it is called.
+//! The programs that may dump a server in vex's place: which one fits, where it is, and how it is
+//! called.
 //!
-//! Never a shell, never an option file of the machine: `--defaults-file` names the only one, so that nothing of
-//! `/etc/my.cnf` or a home folder can leave rows out; the password is in it and nowhere else.
+//! Never a shell, never an option file of the machine: `--defaults-file` names the only one, so
+//! that nothing of `/etc/my.cnf` or a home folder can leave rows out; the password is in it and
+//! nowhere else.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -44,7 +46,9 @@ fn names(engine: Engine, family: Option<Family>) -> &'static [&'static str] {
 fn candidates(names: &[&str]) -> Vec<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let folders: Vec<PathBuf> = std::env::split_paths(&path).collect();
-    let runs = |p: &PathBuf| std::fs::metadata(p).is_ok_and(|m| m.is_file() && m.permissions().mode() & 0o111 != 0);
+    let runs = |p: &PathBuf| {
+        std::fs::metadata(p).is_ok_and(|m| m.is_file() && m.permissions().mode() & 0o111 != 0)
+    };
     names.iter().flat_map(|name| folders.iter().map(move |f| f.join(name))).filter(runs).collect()
 }
 
@@ -85,10 +89,15 @@ pub fn find(engine: Engine, flavor: &Flavor, stop: &Stop) -> Result<Tool> {
         Family::Mysql => "MySQL",
         Family::Mariadb => "MariaDB",
     };
-    let others = if others.is_empty() { "there is none in PATH".to_owned() } else { others.join("; ") };
+    let others =
+        if others.is_empty() { "there is none in PATH".to_owned() } else { others.join("; ") };
     Err(missing(
         engine,
-        format!("the server is {server} {} and needs its own {}: {others}", flavor.version, engine.word()),
+        format!(
+            "the server is {server} {} and needs its own {}: {others}",
+            flavor.version,
+            engine.word()
+        ),
     ))
 }
 
@@ -97,7 +106,11 @@ fn version(path: &Path, stop: &Stop) -> Result<String> {
     let output = Child::new(&words).stall(Duration::from_secs(30)).output(4096, stop);
     let output = output.map_err(|e| {
         let cause = std::error::Error::source(&e).map_or_else(String::new, |s| format!(": {s}"));
-        Error::new(ErrorKind::Refused, format!("ask {} for its version", path.display()), format!("{e}{cause}"))
+        Error::new(
+            ErrorKind::Refused,
+            format!("ask {} for its version", path.display()),
+            format!("{e}{cause}"),
+        )
     })?;
     let text = String::from_utf8_lossy(&output);
     let first = text.lines().next().unwrap_or_default().trim();
@@ -110,7 +123,8 @@ fn version(path: &Path, stop: &Stop) -> Result<String> {
 /// `… Distrib 10.11.19-MariaDB, …`, `… from 11.8.2-MariaDB, …`, `Ver 9.7.4-2 for Linux …`.
 fn number(version: &str) -> (u32, u32) {
     let after = |word: &str| version.split_once(word).map(|(_, rest)| rest.trim());
-    let rest = after("Distrib ").or_else(|| after("from ")).or_else(|| after("Ver ")).unwrap_or_default();
+    let rest =
+        after("Distrib ").or_else(|| after("from ")).or_else(|| after("Ver ")).unwrap_or_default();
     let mut parts = rest.split(['.', '-', ' ']).map(|p| p.parse().unwrap_or(0));
     (parts.next().unwrap_or(0), parts.next().unwrap_or(0))
 }
@@ -134,8 +148,10 @@ impl Tool {
         };
         let guard = "a metadata lock on every table until the dump ends: reads and writes go on, ALTER, DROP and \
                      TRUNCATE wait";
-        let uncounted = format!("{} counts no rows: a verify proves every byte and no value", self.title());
-        let staged = "mydumper stages all rows in the state folder, uncompressed, before anything is sent";
+        let uncounted =
+            format!("{} counts no rows: a verify proves every byte and no value", self.title());
+        let staged =
+            "mydumper stages all rows in the state folder, uncompressed, before anything is sent";
         let remarks = (self.engine == Engine::Mydumper).then(|| staged.to_owned());
         Program {
             title: self.title(),
@@ -150,7 +166,9 @@ impl Tool {
         let spec = connector.spec();
         let mut text = match self.engine {
             Engine::Mydumper => "[mydumper]\n".to_owned(),
-            Engine::Native | Engine::Mysqldump | Engine::PgDump(_) | Engine::Basebackup => "[client]\n".to_owned(),
+            Engine::Native | Engine::Mysqldump | Engine::PgDump(_) | Engine::Basebackup => {
+                "[client]\n".to_owned()
+            }
         };
         text += &option("user", &spec.user);
         if let Some(password) = connector.password() {
@@ -170,8 +188,8 @@ impl Tool {
         text + &more.concat()
     }
 
-    /// How the connection is protected: never weaker than vex's own. MariaDB's programs know no middle between a full
-    /// check and none, so `verify-ca` is a full check there.
+    /// How the connection is protected: never weaker than vex's own. MariaDB's programs know no
+    /// middle between a full check and none, so `verify-ca` is a full check there.
     fn protection(&self, connector: &Connector) -> String {
         let (mode, files) = connector.protection();
         let mut text = String::new();
@@ -195,8 +213,12 @@ impl Tool {
         }
         if mode != TlsMode::Off {
             let names = [("ssl-ca", &files.ca), ("ssl-cert", &files.cert), ("ssl-key", &files.key)];
-            let own = names.iter().filter_map(|(n, path)| Some(option(n, &path.as_ref()?.to_string_lossy())));
-            text.extend(own.filter(|line| mode != TlsMode::Require || !line.starts_with("ssl-ca=")));
+            let own = names
+                .iter()
+                .filter_map(|(n, path)| Some(option(n, &path.as_ref()?.to_string_lossy())));
+            text.extend(
+                own.filter(|line| mode != TlsMode::Require || !line.starts_with("ssl-ca=")),
+            );
         }
         text
     }
@@ -209,8 +231,14 @@ mod tests {
     #[test]
     fn numbers_are_read_from_every_form_of_version() {
         for (version, expected) in [
-            ("mysqldump Ver 10.19 Distrib 10.11.19-MariaDB, for debian-linux-gnu (x86_64)", (10, 11)),
-            ("mariadb-dump from 11.8.2-MariaDB, client 10.19 for debian-linux-gnu (x86_64)", (11, 8)),
+            (
+                "mysqldump Ver 10.19 Distrib 10.11.19-MariaDB, for debian-linux-gnu (x86_64)",
+                (10, 11),
+            ),
+            (
+                "mariadb-dump from 11.8.2-MariaDB, client 10.19 for debian-linux-gnu (x86_64)",
+                (11, 8),
+            ),
             ("mysqldump  Ver 9.7.4-2 for Linux on x86_64 ((Debian))", (9, 7)),
             ("mydumper 0.10.0, built against MySQL 10.11.14", (0, 0)),
         ] {

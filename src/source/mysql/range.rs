@@ -1,11 +1,13 @@
-//! Ranges of a key: after one key, up to and with another, with open outer ends, so that every row is in exactly one.
+//! Ranges of a key: after one key, up to and with another, with open outer ends, so that every row
+//! is in exactly one.
 //!
-//! Knows no rows and no connection. Where to cut comes from the server's estimates or from keys it named, and only
-//! decides how even the ranges are: each cut stands in two conditions that are each other's opposite, so no row is lost
-//! or read twice as long as the server compares keys in one way. Columns for which it does not (ENUM, FLOAT) never get
-//! here; see `column.rs`.
+//! Knows no rows and no connection. Where to cut comes from the server's estimates or from keys it
+//! named, and only decides how even the ranges are: each cut stands in two conditions that are each
+//! other's opposite, so no row is lost or read twice as long as the server compares keys in one
+//! way. Columns for which it does not (ENUM, FLOAT) never get here; see `column.rs`.
 
-/// A key, by the literals of its columns; it may name fewer columns than the key has, from the left.
+/// A key, by the literals of its columns; it may name fewer columns than the key has, from the
+/// left.
 pub type Key = Vec<String>;
 
 /// A range of a key: `after < key <= upto`; an open end has no bound.
@@ -25,19 +27,24 @@ impl Range {
         after.into_iter().chain(upto).collect::<Vec<_>>().join(" AND ")
     }
 
-    /// Cuts it at a key in it, which names at least the columns that its ends name: itself up to there, and the rest.
+    /// Cuts it at a key in it, which names at least the columns that its ends name: itself up to
+    /// there, and the rest.
     pub fn cut(self, key: Key) -> (Range, Range) {
         let rest = Range { after: Some(key.clone()), upto: self.upto };
         (Range { after: self.after, upto: Some(key) }, rest)
     }
 }
 
-/// `(a, b) > (x, y)` written out as `a>x OR (a=x AND b>y)`: of the short form the servers make a scan, not a range.
+/// `(a, b) > (x, y)` written out as `a>x OR (a=x AND b>y)`: of the short form the servers make a
+/// scan, not a range.
 fn compare(columns: &[String], key: &[String], strict: &str, last: &str) -> String {
     match (columns, key) {
         ([column, ..], [value]) => format!("{column}{last}{value}"),
         ([column, columns @ ..], [value, key @ ..]) => {
-            format!("({column}{strict}{value} OR ({column}={value} AND {}))", compare(columns, key, strict, last))
+            format!(
+                "({column}{strict}{value} OR ({column}={value} AND {}))",
+                compare(columns, key, strict, last)
+            )
         }
         _ => "TRUE".into(),
     }
@@ -46,8 +53,9 @@ fn compare(columns: &[String], key: &[String], strict: &str, last: &str) -> Stri
 /// Most estimates asked of the server for one table.
 const QUESTIONS: usize = 4096;
 
-/// Cuts the integer keys `low..=high` into ranges of about `target` rows; `estimate` tells how many rows a half-open
-/// range of keys may have. Returns each range with its estimate: one of a single key can't be made smaller.
+/// Cuts the integer keys `low..=high` into ranges of about `target` rows; `estimate` tells how many
+/// rows a half-open range of keys may have. Returns each range with its estimate: one of a single
+/// key can't be made smaller.
 ///
 /// A sparse or two-humped key costs a few estimates more, never an empty range each.
 pub fn bisect<E>(
@@ -126,8 +134,9 @@ mod tests {
             }
         }
 
-        /// The conditions themselves, answered by an SQL engine: composite keys of numbers and of text that compares
-        /// without case, cut first by their first columns and then by more of them.
+        /// The conditions themselves, answered by an SQL engine: composite keys of numbers and of
+        /// text that compares without case, cut first by their first columns and then by more of
+        /// them.
         #[test]
         fn every_row_answers_to_exactly_one_condition(
             rows in prop::collection::btree_set((-3_i64..3, "[aAbB' ]{0,2}", -3_i64..3), 1..60),
@@ -188,7 +197,8 @@ mod tests {
         .expect("no error");
         assert!(ranges.len() >= 20 && ranges.len() <= 45, "{} ranges", ranges.len());
         assert!(questions < 400, "{questions} questions");
-        let largest = ranges.iter().map(|(r, _)| keys.iter().filter(|k| holds(r, **k)).count()).max();
+        let largest =
+            ranges.iter().map(|(r, _)| keys.iter().filter(|k| holds(r, **k)).count()).max();
         assert!(largest <= Some(100), "{largest:?}");
     }
 

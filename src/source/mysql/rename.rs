@@ -1,6 +1,7 @@
 //! The statements of one database, for another name of it.
 //!
-//! Only the two statements that vex itself writes with a database's name are changed; what else names it is told.
+//! Only the two statements that vex itself writes with a database's name are changed; what else
+//! names it is told.
 
 use std::borrow::Cow;
 
@@ -15,8 +16,10 @@ pub fn names_unit(statement: &[u8], unit: &str) -> bool {
 
 /// A statement for another database.
 pub fn rename<'a>(statement: &'a [u8], old: &str, new: &str) -> Cow<'a, [u8]> {
-    let heads =
-        [(format!("USE {}", quoted(old)), format!("USE {}", quoted(new))), (database_head(old), database_head(new))];
+    let heads = [
+        (format!("USE {}", quoted(old)), format!("USE {}", quoted(new))),
+        (database_head(old), database_head(new)),
+    ];
     for (from, to) in heads {
         if let Some(rest) = statement.strip_prefix(from.as_bytes()) {
             return [to.as_bytes(), rest].concat().into();
@@ -33,8 +36,14 @@ mod tests {
     fn only_the_statements_vex_writes_itself_are_renamed() {
         for (statement, expected) in [
             ("USE `a`", "USE `b`"),
-            ("CREATE DATABASE IF NOT EXISTS `a` /*!40100 x */", "CREATE DATABASE IF NOT EXISTS `b` /*!40100 x */"),
-            ("INSERT INTO `a` (`a`) VALUES ('USE `a`')", "INSERT INTO `a` (`a`) VALUES ('USE `a`')"),
+            (
+                "CREATE DATABASE IF NOT EXISTS `a` /*!40100 x */",
+                "CREATE DATABASE IF NOT EXISTS `b` /*!40100 x */",
+            ),
+            (
+                "INSERT INTO `a` (`a`) VALUES ('USE `a`')",
+                "INSERT INTO `a` (`a`) VALUES ('USE `a`')",
+            ),
         ] {
             assert_eq!(rename(statement.as_bytes(), "a", "b").as_ref(), expected.as_bytes());
         }

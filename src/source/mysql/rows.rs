@@ -1,7 +1,7 @@
 //! Rows of a table: from the wire to INSERT statements and digests; the one place that knows both.
 //!
-//! Invariant: the digest of a row is made of the very tags and bytes that are written, so that reading the entry back
-//! recomputes it, and reading a restored table does too.
+//! Invariant: the digest of a row is made of the very tags and bytes that are written, so that
+//! reading the entry back recomputes it, and reading a restored table does too.
 
 use mysql::prelude::Queryable;
 use mysql::{Conn, Row};
@@ -95,7 +95,12 @@ impl TableRows<'_> {
     }
 
     /// The key of row `number`, from 1, of a range; `None` where it has fewer.
-    pub fn nth_key(&self, connection: &mut Conn, range: &Range, number: u64) -> Result<Option<Key>> {
+    pub fn nth_key(
+        &self,
+        connection: &mut Conn,
+        range: &Range,
+        number: u64,
+    ) -> Result<Option<Key>> {
         let columns = self.key_columns().join(",");
         let full = qualified(self.unit, self.name);
         let sql = format!(
@@ -105,24 +110,28 @@ impl TableRows<'_> {
         );
         let doing = format!("cut {}", self.title());
         let statement = connection.prep(sql).map_err(|e| wrap(&doing, e))?;
-        let row: Option<Row> = connection.exec_first(&statement, ()).map_err(|e| wrap(&doing, e))?;
+        let row: Option<Row> =
+            connection.exec_first(&statement, ()).map_err(|e| wrap(&doing, e))?;
         connection.close(statement).map_err(|e| wrap(&doing, e))?;
         let columns = self.layout.key.iter().enumerate();
-        row.map(|row| columns.map(|(i, column)| self.key_literal(column, &row, i)).collect()).transpose()
+        row.map(|row| columns.map(|(i, column)| self.key_literal(column, &row, i)).collect())
+            .transpose()
     }
 
     fn key_literal(&self, column: &Column, row: &Row, index: usize) -> Result<String> {
         let mut scratch = Vec::new();
         let found = row.as_ref(index).and_then(|value| literal(column, value, &mut scratch));
         found.and_then(|(tag, bytes)| column.key_literal(tag, bytes)).ok_or_else(|| {
-            let found = format!("the key column {} holds a value that can't be compared", column.name);
+            let found =
+                format!("the key column {} holds a value that can't be compared", column.name);
             Error::new(ErrorKind::Damaged, format!("cut {}", self.title()), found)
         })
     }
 
     /// The key of a row of the table.
     fn key_of(&self, row: &Row) -> Result<Key> {
-        let place = |column: &Column| self.layout.columns.iter().position(|c| c.name == column.name);
+        let place =
+            |column: &Column| self.layout.columns.iter().position(|c| c.name == column.name);
         let keys = self.layout.key.iter().map(|column| match place(column) {
             Some(index) => self.key_literal(column, row, index),
             None => Err(Error::new(
@@ -139,7 +148,8 @@ impl TableRows<'_> {
         let doing = format!("count {}", self.title());
         let sql = format!("SELECT COUNT(*) FROM {}", qualified(self.unit, self.name));
         let count: Option<u64> = connection.query_first(sql).map_err(|e| wrap(&doing, e))?;
-        count.ok_or_else(|| Error::new(ErrorKind::Failed, doing, "the server answered with nothing"))
+        count
+            .ok_or_else(|| Error::new(ErrorKind::Failed, doing, "the server answered with nothing"))
     }
 
     /// `INSERT INTO `t` (`a`,`b`) VALUES`.
@@ -157,7 +167,8 @@ impl TableRows<'_> {
         head
     }
 
-    /// Reads a range as entries, `sizes.rows` rows of it at most; returns the last key if there may be more.
+    /// Reads a range as entries, `sizes.rows` rows of it at most; returns the last key if there may
+    /// be more.
     pub fn read(
         &self,
         connection: &mut Conn,
@@ -240,8 +251,8 @@ impl TableRows<'_> {
         };
         let result = read();
         if result.is_err() {
-            // Dropping the result would read all that is left of it, hours of it; the dump is over, and the connection
-            // closes with it.
+            // Dropping the result would read all that is left of it, hours of it; the dump is over,
+            // and the connection closes with it.
             std::mem::forget(rows);
             return result;
         }
@@ -251,7 +262,9 @@ impl TableRows<'_> {
     }
 
     fn too_long(&self, bytes: usize, packet: usize) -> Error {
-        let found = format!("a row takes {bytes} bytes as SQL, and the server takes statements of {packet} at most");
+        let found = format!(
+            "a row takes {bytes} bytes as SQL, and the server takes statements of {packet} at most"
+        );
         let error = Error::new(ErrorKind::Refused, format!("read {}", self.title()), found);
         error.hint(
             "It could not be restored. Raise `max_allowed_packet` of the server, here and where it will be restored.",
@@ -264,9 +277,13 @@ impl TableRows<'_> {
             out.push(b'(');
         }
         for (index, column) in self.layout.columns.iter().enumerate() {
-            let value = row.as_ref(index).and_then(|value| literal(column, value, &mut scratch.value));
+            let value =
+                row.as_ref(index).and_then(|value| literal(column, value, &mut scratch.value));
             let (tag, bytes) = value.ok_or_else(|| {
-                let found = format!("column {} came as another kind of value than its type has", column.name);
+                let found = format!(
+                    "column {} came as another kind of value than its type has",
+                    column.name
+                );
                 Error::new(ErrorKind::Damaged, format!("read {}", self.title()), found)
             })?;
             scratch.digest.value(tag, bytes);

@@ -63,7 +63,8 @@ impl Table {
 
     /// Whether its rows are its own: not another table's, not another server's.
     pub fn has_rows(&self) -> bool {
-        let elsewhere = ["mrg_myisam", "federated", "connect", "spider", "blackhole", "oqgraph", "sphinx"];
+        let elsewhere =
+            ["mrg_myisam", "federated", "connect", "spider", "blackhole", "oqgraph", "sphinx"];
         !elsewhere.contains(&self.engine.to_lowercase().as_str())
     }
 }
@@ -101,8 +102,8 @@ fn takes_table(spec: &MysqlSpec, unit: &str, name: &str) -> bool {
         && !spec.exclude.iter().any(|g| g.matches(&full))
 }
 
-/// The databases that take part, with their tables and views, by name. A table that somebody alters right now makes it
-/// busy.
+/// The databases that take part, with their tables and views, by name. A table that somebody alters
+/// right now makes it busy.
 pub fn units(connection: &mut Conn, spec: &MysqlSpec) -> Result<Vec<Unit>> {
     list(connection, spec, false)
 }
@@ -119,14 +120,18 @@ fn list(connection: &mut Conn, spec: &MysqlSpec, only_names: bool) -> Result<Vec
         .map_err(|e| wrap(doing, e))?;
     for glob in &spec.databases {
         if let Some(name) = glob.literal().filter(|n| !names.contains(n)) {
-            let error =
-                Error::new(ErrorKind::Refused, doing, format!("there is no database {name}, or no right to see it"));
+            let error = Error::new(
+                ErrorKind::Refused,
+                doing,
+                format!("there is no database {name}, or no right to see it"),
+            );
             return Err(error.hint("Check `databases`, and the grants of the user."));
         }
     }
     let chosen: Vec<String> = names.into_iter().filter(|n| takes_database(spec, n)).collect();
     if chosen.is_empty() {
-        let error = Error::new(ErrorKind::Refused, doing, "no database matches `databases` and `exclude`");
+        let error =
+            Error::new(ErrorKind::Refused, doing, "no database matches `databases` and `exclude`");
         return Err(error.hint("A backup of nothing would be called a success; say what to dump."));
     }
     let list = chosen.iter().map(|n| literal(n)).collect::<Vec<_>>().join(",");
@@ -136,8 +141,10 @@ fn list(connection: &mut Conn, spec: &MysqlSpec, only_names: bool) -> Result<Vec
     );
     type Row = (String, String, String, Option<String>, u64, u64, String, String);
     let rows: Vec<Row> = connection.query(sql).map_err(|e| wrap("list the tables", e))?;
-    let mut units: Vec<Unit> =
-        chosen.into_iter().map(|name| Unit { name, tables: Vec::new(), views: Vec::new() }).collect();
+    let mut units: Vec<Unit> = chosen
+        .into_iter()
+        .map(|name| Unit { name, tables: Vec::new(), views: Vec::new() })
+        .collect();
     for (schema, name, form, engine, rows, bytes, comment, options) in rows {
         let Some(unit) = units.iter_mut().find(|u| u.name == schema) else { continue };
         if !takes_table(spec, &schema, &name) {
@@ -151,8 +158,11 @@ fn list(connection: &mut Conn, spec: &MysqlSpec, only_names: bool) -> Result<Vec
         let altered = engine.is_none() && comment.contains("concurrent DDL");
         let Some(engine) = engine.or_else(|| (altered && only_names).then(String::new)) else {
             let kind = if altered { ErrorKind::Busy } else { ErrorKind::Damaged };
-            let error =
-                Error::new(kind, format!("read {schema}.{name}"), format!("the server can't open it: {comment}"));
+            let error = Error::new(
+                kind,
+                format!("read {schema}.{name}"),
+                format!("the server can't open it: {comment}"),
+            );
             return Err(if altered { error.hint("Run the job again.") } else { error });
         };
         let (sequence, versioned) = (form == "SEQUENCE", form == "SYSTEM VERSIONED");
@@ -178,10 +188,11 @@ pub fn made(connection: &mut Conn, unit: &Unit) -> Result<BTreeMap<String, Strin
 pub struct Layout {
     /// The columns that are written, in order.
     pub columns: Vec<Column>,
-    /// The columns of the primary key by which the table may be cut: those before the first that does not compare as it
-    /// sorts.
+    /// The columns of the primary key by which the table may be cut: those before the first that
+    /// does not compare as it sorts.
     pub key: Vec<Column>,
-    /// Whether these are all of its columns and name one row, so that the table may be cut at any row.
+    /// Whether these are all of its columns and name one row, so that the table may be cut at any
+    /// row.
     pub splits: bool,
     /// Whether the table's history is read along.
     pub versioned: bool,
@@ -213,13 +224,14 @@ pub fn layouts(connection: &mut Conn, unit: &Unit) -> Result<BTreeMap<String, La
         if generated && !(period && versioned(&table)) {
             continue;
         }
-        let column = Column::new(name.clone(), &data_type, &column_type, charset).map_err(|found| {
-            Error::new(
-                ErrorKind::Refused,
-                format!("read {}.{table}", unit.name),
-                format!("column {name} has the type {found}, which this vex does not know"),
-            )
-        })?;
+        let column =
+            Column::new(name.clone(), &data_type, &column_type, charset).map_err(|found| {
+                Error::new(
+                    ErrorKind::Refused,
+                    format!("read {}.{table}", unit.name),
+                    format!("column {name} has the type {found}, which this vex does not know"),
+                )
+            })?;
         layout.columns.push(column);
     }
     for table in unit.tables.iter().filter(|t| t.versioned) {
@@ -243,7 +255,8 @@ pub fn layouts(connection: &mut Conn, unit: &Unit) -> Result<BTreeMap<String, La
     }
     for (table, name, plain) in keys {
         let Some(layout) = layouts.get_mut(&table) else { continue };
-        let column = layout.columns.iter().find(|c| Some(&c.name) == name.as_ref() && c.comparable && plain);
+        let column =
+            layout.columns.iter().find(|c| Some(&c.name) == name.as_ref() && c.comparable && plain);
         match (column.cloned(), layout.splits || layout.versioned && layout.key.is_empty()) {
             (Some(column), true) => layout.key.push(column),
             _ => layout.splits = false,

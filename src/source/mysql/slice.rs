@@ -1,9 +1,10 @@
 //! The slices of a table: how it is cut before it is read, and while it is.
 //!
-//! Before: an integer key is bisected by the server's estimates, which costs no reading. While: a slice that proves
-//! larger than it was thought, and one of a key that can't be bisected, is cut at a key that the server names, and the
-//! rest goes back to the queue, so that no thread ends alone with a huge table, whatever the statistics say. Knows no
-//! rows. Invariant: the slices of a table together are the table, each row in one.
+//! Before: an integer key is bisected by the server's estimates, which costs no reading. While: a
+//! slice that proves larger than it was thought, and one of a key that can't be bisected, is cut at
+//! a key that the server names, and the rest goes back to the queue, so that no thread ends alone
+//! with a huge table, whatever the statistics say. Knows no rows. Invariant: the slices of a table
+//! together are the table, each row in one.
 
 use std::sync::Mutex;
 
@@ -40,11 +41,13 @@ pub struct Slice {
 /// The slices of one table.
 #[derive(Debug)]
 pub struct Slices {
-    /// Guards the slices so far, and how many of them are not read yet, and the rows of those that are.
+    /// Guards the slices so far, and how many of them are not read yet, and the rows of those that
+    /// are.
     state: Mutex<State>,
     /// Rows that a slice should have.
     pub rows: u64,
-    /// Whether slices are read in the order of the key, so that one that proves too long can be cut.
+    /// Whether slices are read in the order of the key, so that one that proves too long can be
+    /// cut.
     pub ordered: bool,
 }
 
@@ -62,7 +65,8 @@ struct State {
 pub enum Progress {
     /// Others are to be read.
     Open,
-    /// It was the last; the table has so many rows. To be counted, because where it was cut came from the server's order.
+    /// It was the last; the table has so many rows. To be counted, because where it was cut came
+    /// from the server's order.
     Count(u64),
     /// It was the last.
     Done,
@@ -90,15 +94,23 @@ impl Slices {
         };
         let large = table.bytes >= size * 2;
         let splits = layout.splits;
-        // Partitions are merged to be read in order: too dear for all rows, not for a key now and then.
+        // Partitions are merged to be read in order: too dear for all rows, not for a key now and
+        // then.
         let ordered = splits && !table.partitioned;
-        let whole = |long| Slices::new(vec![Slice { range: Range::default(), long }], target, ordered);
+        let whole =
+            |long| Slices::new(vec![Slice { range: Range::default(), long }], target, ordered);
         let Some(first) = layout.key.first().filter(|_| large) else { return Ok(whole(false)) };
         if !first.integer {
             return Ok(whole(splits));
         }
-        let ranges = by_estimate(control, flavor, &qualified(unit, &table.name), &quoted(&first.name), target)
-            .map_err(|e| wrap(&format!("cut {unit}.{}", table.name), e))?;
+        let ranges = by_estimate(
+            control,
+            flavor,
+            &qualified(unit, &table.name),
+            &quoted(&first.name),
+            target,
+        )
+        .map_err(|e| wrap(&format!("cut {unit}.{}", table.name), e))?;
         // MySQL 9 takes a range of a partitioned table for one row.
         let plausible = ranges.iter().map(|r| r.1).sum::<u64>() >= table.rows / 8;
         if splits && !plausible {
@@ -129,7 +141,8 @@ impl Slices {
 
     /// A slice is shorter than it was: what was cut off it is another.
     pub fn shorten(&self, number: usize, range: Range) {
-        self.state.lock().expect("no panic while locked").slices[number] = Slice { range, long: false };
+        self.state.lock().expect("no panic while locked").slices[number] =
+            Slice { range, long: false };
     }
 
     /// A slice was read to its end.
@@ -157,15 +170,18 @@ fn by_estimate(
     key: &str,
     target: u64,
 ) -> mysql::Result<Vec<(Range, u64)>> {
-    let ends: Option<(Option<String>, Option<String>)> =
-        control.query_first(format!("SELECT CAST(MIN({key}) AS CHAR), CAST(MAX({key}) AS CHAR) FROM {full}"))?;
+    let ends: Option<(Option<String>, Option<String>)> = control.query_first(format!(
+        "SELECT CAST(MIN({key}) AS CHAR), CAST(MAX({key}) AS CHAR) FROM {full}"
+    ))?;
     let bound = |text: Option<String>| text.and_then(|t| t.parse::<i128>().ok());
     let Some((Some(low), Some(high))) = ends.map(|(a, b)| (bound(a), bound(b))) else {
         return Ok(vec![(Range::default(), 0)]);
     };
     bisect(low, high, target, &mut |from, to| {
         let explain = flavor.explain();
-        let sql = format!("{explain}SELECT 1 FROM {full} FORCE INDEX (PRIMARY) WHERE {key}>={from} AND {key}<{to}");
+        let sql = format!(
+            "{explain}SELECT 1 FROM {full} FORCE INDEX (PRIMARY) WHERE {key}>={from} AND {key}<{to}"
+        );
         let row: Option<mysql::Row> = control.query_first(sql)?;
         let rows = row.and_then(|row| row.get_opt::<Option<u64>, _>("rows")?.ok().flatten());
         Ok(rows.unwrap_or(0))

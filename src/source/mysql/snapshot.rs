@@ -1,7 +1,8 @@
 //! One consistent view of a server: members, pieces, and the connections that read them.
 //!
-//! Invariants: workers outnumber no lock (see `guard.rs`); a lost connection ends the dump; at the end every worker
-//! proves that its session is still the one that took the snapshot, and the definitions are those that were dumped.
+//! Invariants: workers outnumber no lock (see `guard.rs`); a lost connection ends the dump; at the
+//! end every worker proves that its session is still the one that took the snapshot, and the
+//! definitions are those that were dumped.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -22,7 +23,8 @@ use crate::source::mysql::flavor::Flavor;
 use crate::source::mysql::guard::{guard, pause, synchronise};
 use crate::source::mysql::hold::{Name, Sessions, Worker, releases};
 use crate::source::mysql::object::{
-    Scope, Script, changed, definitions, history_prologue, in_restore_order, prologue, sequence, tables_of, unchanged,
+    Scope, Script, changed, definitions, history_prologue, in_restore_order, prologue, sequence,
+    tables_of, unchanged,
 };
 use crate::source::mysql::range::Range;
 use crate::source::mysql::rows::{Sizes, TableRows};
@@ -79,19 +81,32 @@ pub struct MysqlSnapshot {
 
 impl MysqlSnapshot {
     /// Takes the view.
-    pub fn take(spec: &MysqlSpec, connector: &Connector, reading: &Reading, stop: &Stop) -> Result<MysqlSnapshot> {
+    pub fn take(
+        spec: &MysqlSpec,
+        connector: &Connector,
+        reading: &Reading,
+        stop: &Stop,
+    ) -> Result<MysqlSnapshot> {
         let mut attempt = 1;
         loop {
             match MysqlSnapshot::attempt(spec, connector, reading, stop) {
-                // Somebody's DDL waits for the guard, and our own workers behind it: all is let go, and begun again.
-                Err(error) if error.kind == ErrorKind::Busy && attempt < ATTEMPTS => stop.sleep(pause())?,
+                // Somebody's DDL waits for the guard, and our own workers behind it: all is let go,
+                // and begun again.
+                Err(error) if error.kind == ErrorKind::Busy && attempt < ATTEMPTS => {
+                    stop.sleep(pause())?
+                }
                 other => return other,
             }
             attempt += 1;
         }
     }
 
-    fn attempt(spec: &MysqlSpec, connector: &Connector, reading: &Reading, stop: &Stop) -> Result<MysqlSnapshot> {
+    fn attempt(
+        spec: &MysqlSpec,
+        connector: &Connector,
+        reading: &Reading,
+        stop: &Stop,
+    ) -> Result<MysqlSnapshot> {
         let flavor = Flavor::of(&mut connector.connect("ask")?)?;
         let mut guarding = connector.session(&flavor, "guard the tables of")?;
         let mut control = connector.session(&flavor, "control")?;
@@ -100,7 +115,8 @@ impl MysqlSnapshot {
         let mut layouts = Vec::new();
         let (mut scripts, mut not_included) = (Vec::new(), Vec::new());
         match spec.accounts {
-            // Not by the guard: its transaction would hold the server's own tables, and every GRANT would wait for it.
+            // Not by the guard: its transaction would hold the server's own tables, and every GRANT
+            // would wait for it.
             true => {
                 let accounts = account::read(&mut control, &flavor, stop)?;
                 scripts.extend(accounts.scripts);
@@ -111,7 +127,11 @@ impl MysqlSnapshot {
         let (mut lost, mut made) = (Vec::new(), BTreeMap::new());
         for unit in &units {
             stop.check()?;
-            made.extend(schema::made(&mut guarding, unit)?.into_iter().map(|(n, at)| ((unit.name.clone(), n), at)));
+            made.extend(
+                schema::made(&mut guarding, unit)?
+                    .into_iter()
+                    .map(|(n, at)| ((unit.name.clone(), n), at)),
+            );
             layouts.push(schema::layouts(&mut guarding, unit)?);
             let found = definitions(&mut guarding, unit, Scope::All)?;
             scripts.extend(found.scripts);
@@ -122,7 +142,11 @@ impl MysqlSnapshot {
         let seconds = spec.lock_wait.as_secs().max(1);
         for _ in 0..reading.threads.max(1) {
             let mut worker = connector.reader(&flavor)?;
-            run(&mut worker, &format!("SET SESSION lock_wait_timeout={seconds}"), "prepare a worker")?;
+            run(
+                &mut worker,
+                &format!("SET SESSION lock_wait_timeout={seconds}"),
+                "prepare a worker",
+            )?;
             workers.push(worker);
         }
         let synced = synchronise(&mut control, &mut workers, spec, &flavor, stop)?;
@@ -140,13 +164,18 @@ impl MysqlSnapshot {
         let mut remarks = Vec::new();
         if synced.locked {
             let held = synced.held.as_secs_f64() * 1000.0;
-            remarks.push(format!("commits were held back for {held:.1} ms at try {}", synced.tries));
+            remarks
+                .push(format!("commits were held back for {held:.1} ms at try {}", synced.tries));
         } else {
-            remarks.push("the user may not hold back commits (RELOAD): one connection reads everything".into());
+            remarks.push(
+                "the user may not hold back commits (RELOAD): one connection reads everything"
+                    .into(),
+            );
         }
         match &synced.position {
             Some(position) => remarks.push(format!("the snapshot stands at {position}")),
-            None => not_included.push("a binary log position: no point-in-time recovery from this backup".into()),
+            None => not_included
+                .push("a binary log position: no point-in-time recovery from this backup".into()),
         }
         let mut sessions = Vec::new();
         for mut worker in workers {
@@ -154,9 +183,16 @@ impl MysqlSnapshot {
             sessions.push(Mutex::new(Worker { connection: worker, session, released: 0 }));
         }
         if !releases(&mut guarding, &flavor)? {
-            remarks.push("the user may not set sql_log_bin (BINLOG ADMIN): DDL waits until the dump ends".into());
+            remarks.push(
+                "the user may not set sql_log_bin (BINLOG ADMIN): DDL waits until the dump ends"
+                    .into(),
+            );
         }
-        let guard = Mutex::new(Worker { session: session_id(&mut guarding)?, connection: guarding, released: 0 });
+        let guard = Mutex::new(Worker {
+            session: session_id(&mut guarding)?,
+            connection: guarding,
+            released: 0,
+        });
         let sessions = Arc::new(Sessions { hold, guard, workers: sessions });
         let look_out = connector.session(&flavor, "look out on")?;
         let watch = Watch::begin(look_out, Arc::clone(&sessions), spec.ddl_wait);
@@ -189,22 +225,40 @@ impl MysqlSnapshot {
     fn collect(&mut self, stop: &Stop) -> Result<()> {
         let mut rows = Vec::new();
         for (unit_index, unit) in self.units.iter().enumerate() {
-            for (table_index, table) in unit.tables.iter().enumerate().filter(|(_, t)| !t.sequence && t.has_rows()) {
+            for (table_index, table) in
+                unit.tables.iter().enumerate().filter(|(_, t)| !t.sequence && t.has_rows())
+            {
                 stop.check()?;
                 let layout = &self.layouts[unit_index][&table.name];
-                // A worker holds the locks that it needs for this; another session might have to wait behind a DDL.
+                // A worker holds the locks that it needs for this; another session might have to
+                // wait behind a DDL.
                 let mut worker = self.sessions.workers[0].lock().expect("no panic while locked");
-                let slices = Slices::of(&mut worker.connection, &self.flavor, &unit.name, table, layout, self.chunk)?;
+                let slices = Slices::of(
+                    &mut worker.connection,
+                    &self.flavor,
+                    &unit.name,
+                    table,
+                    layout,
+                    self.chunk,
+                )?;
                 let member = Member::new(&unit.name, &table.name, Kind::Rows, Phase::Data);
                 rows.push((
                     member,
-                    Content::Rows { unit: unit_index, table: table_index, slices, weight: table.bytes },
+                    Content::Rows {
+                        unit: unit_index,
+                        table: table_index,
+                        slices,
+                        weight: table.bytes,
+                    },
                 ));
             }
         }
         let (before, after) = in_restore_order(&self.scripts);
         let of = |scripts: Vec<&Script>| {
-            scripts.into_iter().map(|s| (s.member.clone(), Content::Script(s.text.clone()))).collect::<Vec<_>>()
+            scripts
+                .into_iter()
+                .map(|s| (s.member.clone(), Content::Script(s.text.clone())))
+                .collect::<Vec<_>>()
         };
         for (member, content) in of(before).into_iter().chain(rows).chain(of(after)) {
             self.members.push(member);
@@ -225,13 +279,15 @@ impl MysqlSnapshot {
         let mut guard = self.sessions.workers[worker].lock().expect("no panic while locked");
         let name: Name = (rows.unit.to_owned(), rows.name.to_owned());
         let before = self.sessions.hold.before(&name);
-        // What can't be cut may take hours in one: meanwhile this session holds nothing that others read.
+        // What can't be cut may take hours in one: meanwhile this session holds nothing that others
+        // read.
         let free = if slices.ordered { 0 } else { before };
         self.sessions.settle(&mut guard, free.max(self.sessions.hold.free()))?;
         let Worker { connection, released, .. } = &mut *guard;
         let mut slice = slices.get(piece.number);
-        let hand_back =
-            |out: &mut dyn Out, rest: Range| out.more(Piece { member: piece.member, number: slices.add(rest) });
+        let hand_back = |out: &mut dyn Out, rest: Range| {
+            out.more(Piece { member: piece.member, number: slices.add(rest) })
+        };
         let read = (|| {
             if slice.long
                 && let Some(key) = rows.nth_key(connection, &slice.range, slices.rows)?
@@ -246,8 +302,12 @@ impl MysqlSnapshot {
             rows.read(connection, &slice.range, &prologue, sizes, out, stop)
         })();
         let (proof, last) = match read {
-            // DDL waits for this table, and this session behind it: another may still hold its lock, or DDL gets its turn.
-            Err(error) if waited(&error) && self.handed_back.fetch_add(1, Ordering::SeqCst) < HANDED_BACK => {
+            // DDL waits for this table, and this session behind it: another may still hold its
+            // lock, or DDL gets its turn.
+            Err(error)
+                if waited(&error)
+                    && self.handed_back.fetch_add(1, Ordering::SeqCst) < HANDED_BACK =>
+            {
                 out.more(*piece);
                 drop(guard);
                 stop.sleep(Duration::from_millis(200))?;
@@ -267,7 +327,11 @@ impl MysqlSnapshot {
             let counted = rows.count(connection)?;
             if counted != read {
                 let found = format!("{read} rows were read, and the server counts {counted}");
-                return Err(Error::new(ErrorKind::Damaged, format!("read {}", rows.title()), found));
+                return Err(Error::new(
+                    ErrorKind::Damaged,
+                    format!("read {}", rows.title()),
+                    found,
+                ));
             }
         }
         if progress != Progress::Open {
@@ -278,16 +342,22 @@ impl MysqlSnapshot {
         Ok(proof)
     }
 
-    /// After the locks were let go for somebody else: that what was read without them is what was defined.
+    /// After the locks were let go for somebody else: that what was read without them is what was
+    /// defined.
     fn compare_unguarded(&self, guard: &mut Conn, unread: &[Name], stop: &Stop) -> Result<()> {
         for unit in &self.units {
             stop.check()?;
-            let own = |t: &&schema::Table| unread.iter().any(|(u, name)| *u == unit.name && *name == t.name);
+            let own = |t: &&schema::Table| {
+                unread.iter().any(|(u, name)| *u == unit.name && *name == t.name)
+            };
             let tables: Vec<schema::Table> = unit.tables.iter().filter(own).cloned().collect();
             let unit = Unit { name: unit.name.clone(), tables, views: Vec::new() };
             let made = schema::made(guard, &unit)?;
             for script in tables_of(guard, &unit)? {
-                let same = self.scripts.iter().any(|s| s.member == script.member && shape(s) == shape(&script));
+                let same = self
+                    .scripts
+                    .iter()
+                    .any(|s| s.member == script.member && shape(s) == shape(&script));
                 let place = (unit.name.clone(), script.member.name.clone());
                 if !same || made.get(&place.1) != self.made.get(&place) {
                     return Err(changed(&script));
@@ -302,7 +372,9 @@ impl MysqlSnapshot {
 fn shape(script: &Script) -> String {
     let text = String::from_utf8_lossy(&script.text);
     match text.rsplit_once(" AUTO_INCREMENT=") {
-        Some((head, tail)) => format!("{head}{}", tail.trim_start_matches(|c: char| c.is_ascii_digit())),
+        Some((head, tail)) => {
+            format!("{head}{}", tail.trim_start_matches(|c: char| c.is_ascii_digit()))
+        }
         None => text.into_owned(),
     }
 }
@@ -317,13 +389,21 @@ pub fn untransactional(units: &[Unit], spec: &MysqlSpec) -> Result<Vec<String>> 
     let mut found = Vec::new();
     for unit in units {
         for table in unit.tables.iter().filter(|t| !t.is_transactional()) {
-            found.push(format!("{}.{} is a {} table, which no snapshot covers", unit.name, table.name, table.engine));
+            found.push(format!(
+                "{}.{} is a {} table, which no snapshot covers",
+                unit.name, table.name, table.engine
+            ));
         }
     }
     match (spec.inconsistent, found.first()) {
         (Inconsistent::Refuse, Some(first)) => {
-            let more = if found.len() > 1 { format!(", and {} more", found.len() - 1) } else { String::new() };
-            let error = Error::new(ErrorKind::Refused, "take one point in time", format!("{first}{more}"));
+            let more = if found.len() > 1 {
+                format!(", and {} more", found.len() - 1)
+            } else {
+                String::new()
+            };
+            let error =
+                Error::new(ErrorKind::Refused, "take one point in time", format!("{first}{more}"));
             Err(error.hint("Convert it to InnoDB, `exclude` it, or accept an Alerta with inconsistent=\"alert\"."))
         }
         (Inconsistent::Refuse | Inconsistent::Alert, _) => Ok(found),
@@ -340,9 +420,16 @@ pub fn max_packet(connection: &mut Conn) -> Result<usize> {
 
 /// The session's own number, which a reconnect would change.
 fn session_id(connection: &mut Conn) -> Result<u64> {
-    let id: Option<u64> =
-        connection.query_first("SELECT CONNECTION_ID()").map_err(|e| wrap("ask a worker for its session", e))?;
-    id.ok_or_else(|| Error::new(ErrorKind::Failed, "ask a worker for its session", "the server answered with nothing"))
+    let id: Option<u64> = connection
+        .query_first("SELECT CONNECTION_ID()")
+        .map_err(|e| wrap("ask a worker for its session", e))?;
+    id.ok_or_else(|| {
+        Error::new(
+            ErrorKind::Failed,
+            "ask a worker for its session",
+            "the server answered with nothing",
+        )
+    })
 }
 
 impl Snapshot for MysqlSnapshot {
@@ -352,18 +439,22 @@ impl Snapshot for MysqlSnapshot {
 
     fn pieces(&self) -> Vec<Piece> {
         let mut order: Vec<usize> = (0..self.contents.len()).collect();
-        // What can't be cut goes first, the largest of it before all, or one thread would end alone with it. Then small
-        // tables, whose locks are soon free; the large ones last, which all threads read to the end.
+        // What can't be cut goes first, the largest of it before all, or one thread would end alone
+        // with it. Then small tables, whose locks are soon free; the large ones last, which all
+        // threads read to the end.
         order.sort_by_key(|member| match &self.contents[*member] {
             Content::Script(_) => (0, 0),
-            Content::Rows { slices, weight, .. } if !slices.ordered && slices.len() == 1 => (0, u64::MAX - weight),
+            Content::Rows { slices, weight, .. } if !slices.ordered && slices.len() == 1 => {
+                (0, u64::MAX - weight)
+            }
             Content::Rows { weight, .. } => (1, *weight),
         });
         let numbers = |content: &Content| match content {
             Content::Script(_) => 0..1,
             Content::Rows { slices, .. } => 0..slices.len(),
         };
-        let pieces = |member| numbers(&self.contents[member]).map(move |number| Piece { member, number });
+        let pieces =
+            |member| numbers(&self.contents[member]).map(move |number| Piece { member, number });
         order.into_iter().flat_map(pieces).collect()
     }
 
@@ -382,8 +473,13 @@ impl Snapshot for MysqlSnapshot {
             Content::Rows { unit, table, slices, .. } => {
                 let table = &self.units[*unit].tables[*table];
                 let unit_name = &self.units[*unit].name;
-                let rows = TableRows { unit: unit_name, name: &table.name, layout: &self.layouts[*unit][&table.name] };
-                let prologue = if table.versioned { history_prologue(unit_name) } else { prologue(unit_name) };
+                let rows = TableRows {
+                    unit: unit_name,
+                    name: &table.name,
+                    layout: &self.layouts[*unit][&table.name],
+                };
+                let prologue =
+                    if table.versioned { history_prologue(unit_name) } else { prologue(unit_name) };
                 self.read_slice(worker, piece, OpenTable { slices, rows, prologue }, out, stop)
             }
         }

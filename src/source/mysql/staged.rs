@@ -1,7 +1,7 @@
 //! What mydumper left in its folder: which file is of which table, and where the binary log stood.
 //!
-//! Knows the names that mydumper gives, and refuses tables whose names it can't tell apart or can't write. Does not know
-//! how files become entries.
+//! Knows the names that mydumper gives, and refuses tables whose names it can't tell apart or can't
+//! write. Does not know how files become entries.
 
 use std::path::{Path, PathBuf};
 
@@ -20,10 +20,12 @@ pub struct Staged {
     pub bytes: u64,
 }
 
-/// Why mydumper can't dump one of these tables, if it can't: it puts names into SQL and paths as they are, and makes one
-/// file name of two.
+/// Why mydumper can't dump one of these tables, if it can't: it puts names into SQL and paths as
+/// they are, and makes one file name of two.
 pub fn refused(unit: &str, tables: &[&str]) -> Option<String> {
-    let strange = |name: &str| name.chars().any(|c| matches!(c, '`' | '\'' | '"' | '\\' | '/') || c.is_control());
+    let strange = |name: &str| {
+        name.chars().any(|c| matches!(c, '`' | '\'' | '"' | '\\' | '/') || c.is_control())
+    };
     if strange(unit) {
         return Some(format!("the name of the database {unit} has a quote, slash or backslash"));
     }
@@ -33,7 +35,8 @@ pub fn refused(unit: &str, tables: &[&str]) -> Option<String> {
         }
         let same = tables.iter().find(|other| {
             let rest = other.strip_prefix(table).unwrap_or_default();
-            let numbered = rest.strip_prefix('.').is_some_and(|n| n.bytes().all(|b| b.is_ascii_digit()));
+            let numbered =
+                rest.strip_prefix('.').is_some_and(|n| n.bytes().all(|b| b.is_ascii_digit()));
             numbered || rest.starts_with("-schema")
         });
         if let Some(other) = same {
@@ -51,7 +54,10 @@ pub fn files(folder: &Path, unit: &str, tables: &[&str]) -> Result<Vec<Staged>> 
     let mut names: Vec<String> = Vec::new();
     for entry in std::fs::read_dir(folder).map_err(io)? {
         let name = entry.map_err(io)?.file_name();
-        names.push(name.into_string().map_err(|n| damaged(format!("a file is called {}", n.to_string_lossy())))?);
+        names.push(
+            name.into_string()
+                .map_err(|n| damaged(format!("a file is called {}", n.to_string_lossy())))?,
+        );
     }
     names.sort();
     if !names.iter().any(|n| n == "metadata") {
@@ -78,12 +84,15 @@ pub fn files(folder: &Path, unit: &str, tables: &[&str]) -> Result<Vec<Staged>> 
         let head = format!("{unit}.{table}.");
         let is_rows = |name: &&String| {
             let rest = name.strip_prefix(&head).unwrap_or_default();
-            rest == "sql" || rest.strip_suffix(".sql").is_some_and(|n| n.bytes().all(|b| b.is_ascii_digit()))
+            rest == "sql"
+                || rest.strip_suffix(".sql").is_some_and(|n| n.bytes().all(|b| b.is_ascii_digit()))
         };
         let rows: Vec<&String> = names.iter().filter(is_rows).collect();
         if rows.is_empty() {
             // It makes an empty file of an empty table.
-            return Err(damaged(format!("it wrote no rows of {unit}.{table}, not even that there are none")));
+            return Err(damaged(format!(
+                "it wrote no rows of {unit}.{table}, not even that there are none"
+            )));
         }
         for name in rows {
             own(table, name, Phase::Data)?;
@@ -105,7 +114,8 @@ pub fn files(folder: &Path, unit: &str, tables: &[&str]) -> Result<Vec<Staged>> 
 /// Where the binary log stood, as its `metadata` says.
 pub fn position(metadata: &str, family: Family) -> Option<Position> {
     let own = metadata.split("SHOW SLAVE STATUS").next()?.split("SHOW MASTER STATUS:").nth(1)?;
-    let field = |name: &str| own.lines().find_map(|l| Some(l.trim().strip_prefix(name)?.trim().to_owned()));
+    let field =
+        |name: &str| own.lines().find_map(|l| Some(l.trim().strip_prefix(name)?.trim().to_owned()));
     let (file, offset) = (field("Log:")?, field("Pos:")?.parse().ok()?);
     let gtid = field("GTID:").unwrap_or_default();
     Some(match family {
@@ -121,9 +131,14 @@ mod tests {
     #[test]
     fn names_that_mydumper_can_not_write_are_refused() {
         assert_eq!(refused("shop", &["a", "b-c d", "ação", "a.b", "schema"]), None);
-        for tables in
-            [&["a`b"][..], &["it's"], &["a/b"], &["m", "m.00001"], &["m", "m-schema"], &["m", "m-schema-view"]]
-        {
+        for tables in [
+            &["a`b"][..],
+            &["it's"],
+            &["a/b"],
+            &["m", "m.00001"],
+            &["m", "m-schema"],
+            &["m", "m-schema-view"],
+        ] {
             assert!(refused("shop", tables).is_some(), "{tables:?}");
         }
         assert!(refused("it's", &[]).is_some());
@@ -132,7 +147,9 @@ mod tests {
     #[test]
     fn every_table_must_have_its_files_and_no_other_file_may_be_there() {
         let folder = tempfile::tempdir().expect("a folder");
-        let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).expect("written");
+        let write = |name: &str, text: &str| {
+            std::fs::write(folder.path().join(name), text).expect("written")
+        };
         let found = |tables: &[&str]| files(folder.path(), "s", tables).map_err(|e| e.found);
         assert!(found(&[]).is_err_and(|e| e.contains("no metadata")));
         write("metadata", "Started dump at: x\nFinished dump at: y\n");
@@ -144,17 +161,32 @@ mod tests {
         write("s.b.00001.sql", "INSERT 1;");
         write("s.b.00002.sql", "INSERT 2;");
         assert!(found(&["a"]).is_err_and(|e| e.contains("s.b")));
-        let members: Vec<(String, Option<String>)> =
-            found(&["a", "b"]).expect("all").into_iter().map(|s| (s.member.name, s.member.table)).collect();
+        let members: Vec<(String, Option<String>)> = found(&["a", "b"])
+            .expect("all")
+            .into_iter()
+            .map(|s| (s.member.name, s.member.table))
+            .collect();
         let line = |name: &str, table: &str| (name.to_owned(), Some(table.to_owned()));
-        assert_eq!(members, [line("a-schema", "a"), line("b-schema", "b"), line("b.00001", "b"), line("b.00002", "b")]);
+        assert_eq!(
+            members,
+            [
+                line("a-schema", "a"),
+                line("b-schema", "b"),
+                line("b.00001", "b"),
+                line("b.00002", "b")
+            ]
+        );
         assert!(found(&["a", "b", "c"]).is_err_and(|e| e.contains("no definition of s.c")));
     }
 
     #[test]
     fn the_position_is_read_from_metadata() {
         let text = "Started dump at: x\nSHOW MASTER STATUS:\n\tLog: binlog.000001\n\tPos: 38845\n\tGTID:0-1-90\n\nSHOW SLAVE STATUS:\n\tLog: relay.7\nFinished dump at: y\n";
-        let expected = Position::Mariadb { file: "binlog.000001".into(), offset: 38845, gtid: "0-1-90".into() };
+        let expected = Position::Mariadb {
+            file: "binlog.000001".into(),
+            offset: 38845,
+            gtid: "0-1-90".into(),
+        };
         assert_eq!(position(text, Family::Mariadb), Some(expected));
         assert_eq!(position("Started dump at: x\nFinished dump at: y\n", Family::Mysql), None);
     }

@@ -26,21 +26,28 @@ pub struct Survey {
     pub lost: Vec<String>,
 }
 
-/// Refuses settings of the server that would have a program leave rows out, or write what can't be read back: a program
-/// takes them as its own.
+/// Refuses settings of the server that would have a program leave rows out, or write what can't be
+/// read back: a program takes them as its own.
 pub fn pinned(connection: &mut Conn, tool: &Tool) -> Result<()> {
     let doing = format!("use the engine {}", tool.engine.word());
-    let asked: Option<(u64, String)> =
-        connection.query_first("SELECT @@sql_select_limit, @@sql_mode").map_err(|e| wrap(&doing, e))?;
+    let asked: Option<(u64, String)> = connection
+        .query_first("SELECT @@sql_select_limit, @@sql_mode")
+        .map_err(|e| wrap(&doing, e))?;
     let (limit, mode) = asked.unwrap_or((0, String::new()));
     let refused = |found: String| Error::new(ErrorKind::Refused, &doing, found);
-    let hint = "Set it back for the user's sessions, or use `engine \"native\"`, which sets its own.";
+    let hint =
+        "Set it back for the user's sessions, or use `engine \"native\"`, which sets its own.";
     if limit != u64::MAX {
-        return Err(refused(format!("the server's sql_select_limit is {limit}: rows would be left out")).hint(hint));
+        return Err(refused(format!(
+            "the server's sql_select_limit is {limit}: rows would be left out"
+        ))
+        .hint(hint));
     }
     // mysqldump sets a mode of its own.
     let strange = ["ANSI_QUOTES", "NO_BACKSLASH_ESCAPES", "PAD_CHAR_TO_FULL_LENGTH"];
-    if let Some(word) = strange.iter().find(|w| tool.engine == Engine::Mydumper && mode.contains(**w)) {
+    if let Some(word) =
+        strange.iter().find(|w| tool.engine == Engine::Mydumper && mode.contains(**w))
+    {
         return Err(refused(format!(
             "the server's sql_mode has {word}, under which mydumper's files mean other values"
         ))
@@ -55,14 +62,17 @@ impl Survey {
         let (name, doing) = (&unit.name, format!("read the columns of {}", unit.name));
         let own = |table: &str| unit.tables.iter().any(|t| t.name == table && !t.sequence);
         let schema = literal(name);
-        let sql = format!("SELECT TABLE_NAME FROM information_schema.TABLES WHERE TABLE_SCHEMA={schema}");
+        let sql =
+            format!("SELECT TABLE_NAME FROM information_schema.TABLES WHERE TABLE_SCHEMA={schema}");
         let all: Vec<String> = connection.query(sql).map_err(|e| wrap(&doing, e))?;
-        let mut survey = Survey { skipped: all.into_iter().filter(|t| !own(t)).collect(), ..Survey::default() };
+        let mut survey =
+            Survey { skipped: all.into_iter().filter(|t| !own(t)).collect(), ..Survey::default() };
         let sql = format!(
             "SELECT TABLE_NAME, COLUMN_NAME, DATA_TYPE, EXTRA FROM information_schema.COLUMNS WHERE \
              TABLE_SCHEMA={schema} ORDER BY TABLE_NAME, ORDINAL_POSITION"
         );
-        let columns: Vec<(String, String, String, String)> = connection.query(sql).map_err(|e| wrap(&doing, e))?;
+        let columns: Vec<(String, String, String, String)> =
+            connection.query(sql).map_err(|e| wrap(&doing, e))?;
         let columns: Vec<_> = columns.into_iter().filter(|(table, ..)| own(table)).collect();
         let (mut floats, mut hidden) = (Vec::new(), Vec::new());
         for (table, column, form, extra) in &columns {
@@ -75,21 +85,35 @@ impl Survey {
             }
         }
         if !floats.is_empty() {
-            let text = format!("the last digits of FLOAT columns, which {} rounds: {}", tool.title(), list(&floats));
+            let text = format!(
+                "the last digits of FLOAT columns, which {} rounds: {}",
+                tool.title(),
+                list(&floats)
+            );
             survey.not_included.push(text);
         }
-        let versioned: Vec<String> =
-            unit.tables.iter().filter(|t| t.versioned).map(|t| format!("{name}.{}", t.name)).collect();
+        let versioned: Vec<String> = unit
+            .tables
+            .iter()
+            .filter(|t| t.versioned)
+            .map(|t| format!("{name}.{}", t.name))
+            .collect();
         if !versioned.is_empty() && !tool.keeps_history(flavor) {
             survey.not_included.push(format!("the past of versioned tables: {}", list(&versioned)));
         }
         let mydumper = tool.engine == Engine::Mydumper;
         if mydumper && !hidden.is_empty() {
-            survey.lost.push(format!("invisible columns, which mydumper does not read: {}", list(&hidden)));
+            survey.lost.push(format!(
+                "invisible columns, which mydumper does not read: {}",
+                list(&hidden)
+            ));
         }
-        // Without a column to name, mydumper crashes, and MySQL's mysqldump writes rows that no server reads.
+        // Without a column to name, mydumper crashes, and MySQL's mysqldump writes rows that no
+        // server reads.
         let read = |table: &str| {
-            let passed = |extra: &str| is_generated(extra) || (mydumper && extra.to_uppercase().contains("INVISIBLE"));
+            let passed = |extra: &str| {
+                is_generated(extra) || (mydumper && extra.to_uppercase().contains("INVISIBLE"))
+            };
             columns.iter().any(|(t, _, _, extra)| t == table && !passed(extra))
         };
         let empty = unit.tables.iter().find(|t| !t.sequence && !read(&t.name));
@@ -99,7 +123,11 @@ impl Survey {
                 table.name,
                 tool.title()
             );
-            let error = Error::new(ErrorKind::Refused, format!("dump {name} with {}", tool.engine.word()), found);
+            let error = Error::new(
+                ErrorKind::Refused,
+                format!("dump {name} with {}", tool.engine.word()),
+                found,
+            );
             return Err(error.hint("Use `engine \"native\"`, or `exclude` the table."));
         }
         Ok(survey)
@@ -113,7 +141,11 @@ fn is_generated(extra: &str) -> bool {
 }
 
 fn list(names: &[String]) -> String {
-    let more = if names.len() > NAMED { format!(" and {} more", names.len() - NAMED) } else { String::new() };
+    let more = if names.len() > NAMED {
+        format!(" and {} more", names.len() - NAMED)
+    } else {
+        String::new()
+    };
     names.iter().take(NAMED).cloned().collect::<Vec<_>>().join(", ") + &more
 }
 
@@ -128,10 +160,11 @@ impl Tool {
 
     /// What mysqldump and mariadb-dump are told, one run for each database.
     pub fn arguments(&self, unit: &Unit, flavor: &Flavor) -> Vec<String> {
-        // One snapshot; no lock, no flush. Binary values as hexadecimal, text as utf8mb4: all of it is UTF-8. Columns by
-        // name: an invisible or generated one can't shift the others. Moments in UTC. The comments hold the end mark.
-        // Tablespaces need PROCESS and belong to the server. No LOCK TABLES in the dump: it would shut a sequence out that
-        // a column draws from. Triggers and the rest are vex's own scripts.
+        // One snapshot; no lock, no flush. Binary values as hexadecimal, text as utf8mb4: all of it
+        // is UTF-8. Columns by name: an invisible or generated one can't shift the others. Moments
+        // in UTC. The comments hold the end mark. Tablespaces need PROCESS and belong to the
+        // server. No LOCK TABLES in the dump: it would shut a sequence out that a column draws
+        // from. Triggers and the rest are vex's own scripts.
         let mut words = vec![
             "--single-transaction",
             "--quick",
@@ -150,7 +183,9 @@ impl Tool {
         match self.family {
             // GTIDs are the server's, and a restore must not set them.
             Family::Mysql => words.push("--set-gtid-purged=OFF"),
-            Family::Mariadb if self.keeps_history(flavor) && unit.tables.iter().any(|t| t.versioned) => {
+            Family::Mariadb
+                if self.keeps_history(flavor) && unit.tables.iter().any(|t| t.versioned) =>
+            {
                 words.push("--dump-history");
             }
             Family::Mariadb => {}

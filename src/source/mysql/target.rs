@@ -1,7 +1,9 @@
-//! A server as a target: entries become statements on the wire, many at once; nothing runs through a client program.
-//! Tables are made without the keys that are cheaper to add when the rows are there.
+//! A server as a target: entries become statements on the wire, many at once; nothing runs through
+//! a client program. Tables are made without the keys that are cheaper to add when the rows are
+//! there.
 //!
-//! Events are made last of all, after everything was recounted: a live scheduler would run them into the proof.
+//! Events are made last of all, after everything was recounted: a live scheduler would run them
+//! into the proof.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,7 +14,9 @@ use mysql::prelude::Queryable;
 
 use crate::artifact::{Dialect, Kind, Member, Phase, Proof, Splitter, SqlError};
 use crate::base::Stop;
-use crate::source::contract::{Error, ErrorKind, Load, Loading, Objection, Refused, Result, Target, Terms};
+use crate::source::contract::{
+    Error, ErrorKind, Load, Loading, Objection, Refused, Result, Target, Terms,
+};
 use crate::source::mysql::admit::{Admission, is_about_account};
 use crate::source::mysql::connect::Connector;
 use crate::source::mysql::definer::without_definer;
@@ -63,9 +67,9 @@ impl MysqlTarget {
         stop.check()?;
         let mut first = connector.connect("ask")?;
         let flavor = Flavor::of(&mut first)?;
-        let feeds: Option<bool> = first
-            .query_first("SELECT @@local_infile")
-            .map_err(|e| wrap(&format!("ask {} whether it takes local rows", connector.place()), e))?;
+        let feeds: Option<bool> = first.query_first("SELECT @@local_infile").map_err(|e| {
+            wrap(&format!("ask {} whether it takes local rows", connector.place()), e)
+        })?;
         let mut loaders = Vec::new();
         for _ in 0..threads.max(1) {
             loaders.push(Mutex::new(connector.loader(&flavor)?));
@@ -90,7 +94,11 @@ impl MysqlTarget {
 
     /// The name of a unit in the target.
     fn unit_name(&self, unit: &str) -> String {
-        self.rename.lock().expect("no panic while locked").clone().unwrap_or_else(|| unit.to_owned())
+        self.rename
+            .lock()
+            .expect("no panic while locked")
+            .clone()
+            .unwrap_or_else(|| unit.to_owned())
     }
 
     fn execute(&self, connection: &mut Conn, member: &Member, bytes: &[u8]) -> Result<()> {
@@ -98,8 +106,12 @@ impl MysqlTarget {
         let current = self.terms.lock().expect("no panic while locked").current_definer;
         let doing = format!("restore {} {}", member.kind.word(), member.title());
         for statement in Splitter::new(Dialect::Mysql, bytes) {
-            let statement = statement.map_err(|e| Error::new(ErrorKind::Damaged, &doing, e.to_string()))?;
-            if renamed.is_some() && member.kind == Kind::Trigger && names_unit(statement.text, &member.unit) {
+            let statement =
+                statement.map_err(|e| Error::new(ErrorKind::Damaged, &doing, e.to_string()))?;
+            if renamed.is_some()
+                && member.kind == Kind::Trigger
+                && names_unit(statement.text, &member.unit)
+            {
                 // Run as it is, it would hang on the table of the database it came from.
                 let found = format!("its text names the database {}; make it by hand", member.unit);
                 return Err(Error::new(ErrorKind::Failed, doing, found));
@@ -112,12 +124,18 @@ impl MysqlTarget {
                 Kind::Script => as_text(&text, &doing)?,
                 _ => text_of(&text, &doing)?.into(),
             };
-            let text = if current && member.phase == Phase::After { without_definer(&text) } else { text };
+            let text =
+                if current && member.phase == Phase::After { without_definer(&text) } else { text };
             if member.kind == Kind::Table
                 && let Some(cut) = cut(&text)
             {
                 connection.query_drop(&cut.create).map_err(|e| wrap(&doing, e))?;
-                self.later.put(member.title(), self.unit_name(&member.unit), member.name.clone(), cut);
+                self.later.put(
+                    member.title(),
+                    self.unit_name(&member.unit),
+                    member.name.clone(),
+                    cut,
+                );
                 continue;
             }
             connection.query_drop(self.known_modes(&text).as_ref()).map_err(|e| wrap(&doing, e))?;
@@ -125,14 +143,18 @@ impl MysqlTarget {
         Ok(())
     }
 
-    /// A setting of the SQL mode without the mode that MySQL 8 removed; it only ever concerned GRANT.
+    /// A setting of the SQL mode without the mode that MySQL 8 removed; it only ever concerned
+    /// GRANT.
     fn known_modes<'t>(&self, text: &'t str) -> std::borrow::Cow<'t, str> {
         const REMOVED: &str = "NO_AUTO_CREATE_USER";
         let is_removed = self.flavor.family == Family::Mysql && self.flavor.number >= (8, 0);
         if !is_removed || !text.starts_with("SET sql_mode=") || !text.contains(REMOVED) {
             return text.into();
         }
-        text.replace(&format!("{REMOVED},"), "").replace(&format!(",{REMOVED}"), "").replace(REMOVED, "").into()
+        text.replace(&format!("{REMOVED},"), "")
+            .replace(&format!(",{REMOVED}"), "")
+            .replace(REMOVED, "")
+            .into()
     }
 
     /// Rows: their INSERT statements are fed to LOAD DATA where it takes them, and run where not.
@@ -144,7 +166,11 @@ impl MysqlTarget {
         let mut feed: Option<Feed<'_>> = None;
         for statement in Splitter::new(Dialect::Mysql, bytes) {
             let statement = statement.map_err(damaged)?;
-            let head = if statement.text.starts_with(b"INSERT INTO ") { head(statement.text) } else { None };
+            let head = if statement.text.starts_with(b"INSERT INTO ") {
+                head(statement.text)
+            } else {
+                None
+            };
             if let Some(head) = head.filter(|_| self.feeds.load(Ordering::Relaxed)) {
                 if !feed.as_ref().is_some_and(|f| f.is_of(head)) {
                     self.send(feed.take(), connection, &doing)?;
@@ -161,7 +187,8 @@ impl MysqlTarget {
             }
             self.send(feed.as_mut(), connection, &doing)?;
             if statement.text == b"BEGIN" && self.flavor.family == Family::Mariadb {
-                // Else the first rows of an empty table lock all of it, and go through a sort that doubles the work.
+                // Else the first rows of an empty table lock all of it, and go through a sort that
+                // doubles the work.
                 run(connection, "SET unique_checks=1", &doing)?;
             }
             let text = match &renamed {
@@ -214,7 +241,12 @@ impl MysqlTarget {
         for unit in units {
             let schema = literal(&self.unit_name(unit));
             let queries = [
-                (Kind::Database, format!("SELECT '' FROM information_schema.SCHEMATA WHERE SCHEMA_NAME={schema}")),
+                (
+                    Kind::Database,
+                    format!(
+                        "SELECT '' FROM information_schema.SCHEMATA WHERE SCHEMA_NAME={schema}"
+                    ),
+                ),
                 (
                     Kind::Table,
                     format!(
@@ -235,17 +267,25 @@ impl MysqlTarget {
                 ),
                 (
                     Kind::Trigger,
-                    format!("SELECT TRIGGER_NAME FROM information_schema.TRIGGERS WHERE TRIGGER_SCHEMA={schema}"),
+                    format!(
+                        "SELECT TRIGGER_NAME FROM information_schema.TRIGGERS WHERE TRIGGER_SCHEMA={schema}"
+                    ),
                 ),
-                (Kind::Event, format!("SELECT EVENT_NAME FROM information_schema.EVENTS WHERE EVENT_SCHEMA={schema}")),
+                (
+                    Kind::Event,
+                    format!(
+                        "SELECT EVENT_NAME FROM information_schema.EVENTS WHERE EVENT_SCHEMA={schema}"
+                    ),
+                ),
                 (Kind::Function, routine(&schema, "FUNCTION")),
                 (Kind::Procedure, routine(&schema, "PROCEDURE")),
                 (Kind::Package, routine(&schema, "PACKAGE")),
                 (Kind::PackageBody, routine(&schema, "PACKAGE BODY")),
             ];
             for (kind, sql) in queries {
-                let names: Vec<String> =
-                    connection.query(sql).map_err(|e| wrap(&format!("ask {} what it holds", self.place), e))?;
+                let names: Vec<String> = connection
+                    .query(sql)
+                    .map_err(|e| wrap(&format!("ask {} what it holds", self.place), e))?;
                 there.extend(names.into_iter().map(|name| (kind, unit.to_owned(), name)));
             }
         }
@@ -280,7 +320,11 @@ impl Target for MysqlTarget {
         let loaders = self.loaders.iter().filter(|_| loading.terms.skip_binlog);
         for loader in loaders {
             stop.check()?;
-            journal::leave_log(&mut loader.lock().expect("no panic while locked"), &self.flavor, &self.place)?;
+            journal::leave_log(
+                &mut loader.lock().expect("no panic while locked"),
+                &self.flavor,
+                &self.place,
+            )?;
         }
         if loading.terms.gtid {
             let mut connection = self.loaders[0].lock().expect("no panic while locked");
@@ -291,7 +335,11 @@ impl Target for MysqlTarget {
 
     fn adopt(&self, loading: &Loading, stop: &Stop) -> Result<()> {
         stop.check()?;
-        journal::adopt(&mut self.loaders[0].lock().expect("no panic while locked"), loading, &self.place)
+        journal::adopt(
+            &mut self.loaders[0].lock().expect("no panic while locked"),
+            loading,
+            &self.place,
+        )
     }
 
     fn existing(&self, loading: &Loading, stop: &Stop) -> Result<Vec<String>> {
@@ -335,23 +383,28 @@ impl Target for MysqlTarget {
     fn keeps(&self, worker: usize, load: Load<'_>, expected: Proof, stop: &Stop) -> Result<bool> {
         stop.check()?;
         let member = load.member;
-        let (unit, doing) = (self.unit_name(&member.unit), format!("look at table {}", member.title()));
+        let (unit, doing) =
+            (self.unit_name(&member.unit), format!("look at table {}", member.title()));
         let statements = Splitter::new(Dialect::Mysql, load.bytes).flatten();
         let wanted = statements.map(|s| s.text).find(|t| t.starts_with(b"CREATE TABLE "));
-        let Some(wanted) = wanted.map(|t| text_of(t, &doing)).transpose()? else { return Ok(false) };
+        let Some(wanted) = wanted.map(|t| text_of(t, &doing)).transpose()? else {
+            return Ok(false);
+        };
         let there: Option<(String, String)> = {
             let mut connection = self.loaders[worker].lock().expect("no panic while locked");
             // MySQL names the database of a foreign key unless it is the one in use.
-            let shown = connection
-                .query_drop(format!("USE {}", quoted(&unit)))
-                .and_then(|()| connection.query_first(format!("SHOW CREATE TABLE {}", quoted(&member.name))));
+            let shown = connection.query_drop(format!("USE {}", quoted(&unit))).and_then(|()| {
+                connection.query_first(format!("SHOW CREATE TABLE {}", quoted(&member.name)))
+            });
             match shown {
                 // No such database, or no such table.
                 Err(mysql::Error::MySqlError(e)) if matches!(e.code, 1049 | 1146) => None,
                 other => other.map_err(|e| wrap(&doing, e))?,
             }
         };
-        let Some(missing) = there.and_then(|(_, there)| lacks(&there, wanted)) else { return Ok(false) };
+        let Some(missing) = there.and_then(|(_, there)| lacks(&there, wanted)) else {
+            return Ok(false);
+        };
         if self.prove(worker, member, stop)? != expected {
             return Ok(false);
         }
@@ -361,7 +414,11 @@ impl Target for MysqlTarget {
 
     fn prepare(&self, loading: &Loading, stop: &Stop) -> Result<()> {
         (*self.rename.lock().expect("no panic while locked")).clone_from(&loading.rename);
-        self.admission.prepare(&mut self.loaders[0].lock().expect("no panic while locked"), loading, &self.flavor)?;
+        self.admission.prepare(
+            &mut self.loaders[0].lock().expect("no panic while locked"),
+            loading,
+            &self.flavor,
+        )?;
         self.layouts.lock().expect("no panic while locked").clear();
         if !loading.overwrite {
             return Ok(());
@@ -369,8 +426,10 @@ impl Target for MysqlTarget {
         let there = self.present(&loading.members)?;
         let mut connection = self.loaders[0].lock().expect("no panic while locked");
         // What hangs on others goes first.
-        for member in
-            there.iter().rev().filter(|m| !matches!(m.kind, Kind::Database | Kind::Rows) && !is_about_account(m))
+        for member in there
+            .iter()
+            .rev()
+            .filter(|m| !matches!(m.kind, Kind::Database | Kind::Rows) && !is_about_account(m))
         {
             stop.check()?;
             let full = qualified(&self.unit_name(&member.unit), &member.name);
@@ -381,7 +440,11 @@ impl Target for MysqlTarget {
             }
             run(&mut connection, &format!("DROP {} IF EXISTS {full}", member.kind.word()), &doing)?;
             if packaged {
-                run(&mut connection, "SET sql_mode='NO_AUTO_VALUE_ON_ZERO,ALLOW_INVALID_DATES'", &doing)?;
+                run(
+                    &mut connection,
+                    "SET sql_mode='NO_AUTO_VALUE_ON_ZERO,ALLOW_INVALID_DATES'",
+                    &doing,
+                )?;
             }
         }
         Ok(())
@@ -410,7 +473,13 @@ impl Target for MysqlTarget {
         self.later.rounds()
     }
 
-    fn make(&self, worker: usize, round: usize, number: usize, stop: &Stop) -> Result<Vec<Refused>> {
+    fn make(
+        &self,
+        worker: usize,
+        round: usize,
+        number: usize,
+        stop: &Stop,
+    ) -> Result<Vec<Refused>> {
         let mut connection = self.loaders[worker].lock().expect("no panic while locked");
         self.later.make(&mut connection, round, number, stop)
     }
@@ -440,7 +509,9 @@ impl Target for MysqlTarget {
     fn release(&self, stop: &Stop) -> Result<Vec<Refused>> {
         let mut refused = Vec::new();
         let mut connection = self.loaders[0].lock().expect("no panic while locked");
-        for (member, bytes) in std::mem::take(&mut *self.events.lock().expect("no panic while locked")) {
+        for (member, bytes) in
+            std::mem::take(&mut *self.events.lock().expect("no panic while locked"))
+        {
             stop.check()?;
             match self.execute(&mut connection, &member, &bytes) {
                 Err(error) if matches!(error.kind, ErrorKind::Failed | ErrorKind::Denied) => {
@@ -457,7 +528,11 @@ impl Target for MysqlTarget {
         stop.check()?;
         let there = self.present(members)?;
         // A script is no object; what it makes is listed beside it.
-        Ok(members.iter().filter(|m| m.kind != Kind::Script && !there.contains(m)).cloned().collect())
+        Ok(members
+            .iter()
+            .filter(|m| m.kind != Kind::Script && !there.contains(m))
+            .cloned()
+            .collect())
     }
 
     fn workers(&self) -> usize {
@@ -467,8 +542,10 @@ impl Target for MysqlTarget {
 
 /// The layouts of all tables of one database of the target.
 fn layouts_of(connection: &mut Conn, unit: &str) -> Result<BTreeMap<String, Layout>> {
-    let sql =
-        format!("SELECT TABLE_NAME, TABLE_TYPE FROM information_schema.TABLES WHERE TABLE_SCHEMA={}", literal(unit));
+    let sql = format!(
+        "SELECT TABLE_NAME, TABLE_TYPE FROM information_schema.TABLES WHERE TABLE_SCHEMA={}",
+        literal(unit)
+    );
     let rows: Vec<(String, String)> =
         connection.query(sql).map_err(|e| wrap(&format!("list the tables of {unit}"), e))?;
     let tables = rows.into_iter().filter(|(_, form)| form != "VIEW" && form != "SEQUENCE");
@@ -481,6 +558,7 @@ fn layouts_of(connection: &mut Conn, unit: &str) -> Result<BTreeMap<String, Layo
         rows: 0,
         bytes: 0,
     };
-    let unit = Unit { name: unit.to_owned(), tables: tables.map(table).collect(), views: Vec::new() };
+    let unit =
+        Unit { name: unit.to_owned(), tables: tables.map(table).collect(), views: Vec::new() };
     schema::layouts(connection, &unit)
 }

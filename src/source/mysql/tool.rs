@@ -1,16 +1,17 @@
 //! A dump program in vex's place: it reads tables and rows, vex everything else.
 //!
-//! mysqldump and mariadb-dump write into a pipe, one run for each database while the pipeline reads: bounded memory, no
-//! file. mydumper can't: it stages its files in a private folder before the pipeline begins, the named exception to *no
-//! temporary file*.
+//! mysqldump and mariadb-dump write into a pipe, one run for each database while the pipeline
+//! reads: bounded memory, no file. mydumper can't: it stages its files in a private folder before
+//! the pipeline begins, the named exception to *no temporary file*.
 //!
-//! Views, routines, triggers, events, sequences and the databases themselves are vex's own scripts, whichever the engine:
-//! mydumper would lose their modes, time zones and packages, and mysqldump would make a view before the database that it
-//! names, and an event before the rows it works on are there.
+//! Views, routines, triggers, events, sequences and the databases themselves are vex's own scripts,
+//! whichever the engine: mydumper would lose their modes, time zones and packages, and mysqldump
+//! would make a view before the database that it names, and an event before the rows it works on
+//! are there.
 //!
-//! Invariants: a program that ends with another code than 0, that says ERROR or CRITICAL, or whose output has no end,
-//! is never a success; no table changes its definition meanwhile (a metadata lock of vex's own); nothing is counted, and
-//! the manifest says so.
+//! Invariants: a program that ends with another code than 0, that says ERROR or CRITICAL, or whose
+//! output has no end, is never a success; no table changes its definition meanwhile (a metadata
+//! lock of vex's own); nothing is counted, and the manifest says so.
 
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
@@ -28,7 +29,9 @@ use crate::source::mysql::cut::{Before, Cutter};
 use crate::source::mysql::fault::failed;
 use crate::source::mysql::flavor::Flavor;
 use crate::source::mysql::guard::guard;
-use crate::source::mysql::object::{Scope, Script, definitions, in_restore_order, later_state, prologue, unchanged};
+use crate::source::mysql::object::{
+    Scope, Script, definitions, in_restore_order, later_state, prologue, unchanged,
+};
 use crate::source::mysql::program::{Tool, find};
 use crate::source::mysql::schema::Unit;
 use crate::source::mysql::snapshot::{max_packet, untransactional};
@@ -72,7 +75,8 @@ pub struct ToolSnapshot {
     members: Vec<Member>,
     contents: Vec<Content>,
     scripts: Vec<Script>,
-    /// Guards the connection that holds the metadata locks until the end, and compares definitions then.
+    /// Guards the connection that holds the metadata locks until the end, and compares definitions
+    /// then.
     guard: Mutex<Conn>,
     heard: Heard,
     position: Option<Position>,
@@ -97,10 +101,15 @@ impl ToolSnapshot {
         let tool = find(reading.engine, &flavor, stop)?;
         pinned(&mut connector.connect("ask")?, &tool)?;
         let mut guarding = connector.session(&flavor, "guard the tables of")?;
-        // What the guard holds it holds to the end: nobody but the program knows which tables it has read.
+        // What the guard holds it holds to the end: nobody but the program knows which tables it
+        // has read.
         let (units, _) = guard(&mut guarding, spec, stop)?;
         // mydumper reads what no snapshot covers under its global lock.
-        let inconsistent = if tool.engine == Engine::Mydumper { Vec::new() } else { untransactional(&units, spec)? };
+        let inconsistent = if tool.engine == Engine::Mydumper {
+            Vec::new()
+        } else {
+            untransactional(&units, spec)?
+        };
         let (mut scripts, mut lost) = (Vec::new(), Vec::new());
         let accounts = "users, roles and grants".to_owned();
         if spec.accounts {
@@ -108,7 +117,10 @@ impl ToolSnapshot {
         }
         let mut not_included = vec![
             accounts,
-            format!("a content proof: {} counts no rows, so every byte is verified and no value", tool.title()),
+            format!(
+                "a content proof: {} counts no rows, so every byte is verified and no value",
+                tool.title()
+            ),
         ];
         if units.len() > 1 {
             not_included.push("one moment for all databases: each of them has its own".into());
@@ -155,7 +167,9 @@ impl ToolSnapshot {
         };
         snapshot.collect(files);
         if snapshot.position.is_none() {
-            snapshot.not_included.push("a binary log position: no point-in-time recovery from this backup".into());
+            snapshot
+                .not_included
+                .push("a binary log position: no point-in-time recovery from this backup".into());
         }
         Ok(snapshot)
     }
@@ -163,9 +177,12 @@ impl ToolSnapshot {
     /// Writes the option files of mysqldump, one for each database.
     fn configure(&self, skipped: &[Vec<String>]) -> Result<Vec<Staged>> {
         for (index, unit) in self.units.iter().enumerate() {
-            let lines: Vec<String> =
-                skipped[index].iter().map(|t| option("ignore-table", &format!("{}.{t}", unit.name))).collect();
-            self.private.write(&format!("{index}.cnf"), &self.tool.defaults(&self.connector, &lines))?;
+            let lines: Vec<String> = skipped[index]
+                .iter()
+                .map(|t| option("ignore-table", &format!("{}.{t}", unit.name)))
+                .collect();
+            self.private
+                .write(&format!("{index}.cnf"), &self.tool.defaults(&self.connector, &lines))?;
         }
         Ok(Vec::new())
     }
@@ -174,28 +191,49 @@ impl ToolSnapshot {
     fn stage(&mut self, skipped: &[Vec<String>], stop: &Stop) -> Result<Vec<Staged>> {
         let bytes = self.units.iter().flat_map(|u| &u.tables).map(|t| t.bytes).sum();
         self.private.has_room(bytes, "or use `engine \"native\"`, which stages nothing")?;
-        let defaults = self.private.write("defaults.cnf", &self.tool.defaults(&self.connector, &[]))?;
+        let defaults =
+            self.private.write("defaults.cnf", &self.tool.defaults(&self.connector, &[]))?;
         let mut all = Vec::new();
         for (index, unit) in self.units.iter().enumerate() {
             let doing = format!("dump {} with {}", unit.name, self.tool.title());
-            let tables: Vec<&str> = unit.tables.iter().filter(|t| !t.sequence).map(|t| t.name.as_str()).collect();
+            let tables: Vec<&str> =
+                unit.tables.iter().filter(|t| !t.sequence).map(|t| t.name.as_str()).collect();
             if let Some(found) = staged::refused(&unit.name, &tables) {
-                let error = Error::new(ErrorKind::Refused, doing, format!("{found}, which mydumper does not survive"));
+                let error = Error::new(
+                    ErrorKind::Refused,
+                    doing,
+                    format!("{found}, which mydumper does not survive"),
+                );
                 return Err(error.hint("Use `engine \"native\"`, or `exclude` the table."));
             }
-            let omitted: String = skipped[index].iter().map(|t| format!("{}.{t}\n", unit.name)).collect();
+            let omitted: String =
+                skipped[index].iter().map(|t| format!("{}.{t}\n", unit.name)).collect();
             let omit = self.private.write(&format!("omit-{index}"), &omitted)?;
             let folder = self.private.path().join(index.to_string());
             let megabytes = (self.reading.chunk >> 20).max(1);
             let mut words = vec![self.tool.path.display().to_string()];
             words.push(format!("--defaults-file={}", defaults.display()));
-            words.extend(["--outputdir".into(), folder.display().to_string(), "--database".into(), unit.name.clone()]);
+            words.extend([
+                "--outputdir".into(),
+                folder.display().to_string(),
+                "--database".into(),
+                unit.name.clone(),
+            ]);
             words.extend(["--omit-from-file".into(), omit.display().to_string()]);
             words.extend(["--threads".into(), self.reading.threads.max(1).to_string()]);
-            words.extend(["--chunk-filesize".into(), megabytes.to_string(), "--verbose".into(), "3".into()]);
-            words.extend(["--complete-insert", "--build-empty-files", "--no-views"].map(str::to_owned));
+            words.extend([
+                "--chunk-filesize".into(),
+                megabytes.to_string(),
+                "--verbose".into(),
+                "3".into(),
+            ]);
+            words.extend(
+                ["--complete-insert", "--build-empty-files", "--no-views"].map(str::to_owned),
+            );
             let child = self.child(&words).stall(SILENCE);
-            child.run(stop, &mut |line| self.heard.hear(line)).map_err(|e| self.heard.instead(failed(&doing, e)))?;
+            child
+                .run(stop, &mut |line| self.heard.hear(line))
+                .map_err(|e| self.heard.instead(failed(&doing, e)))?;
             self.heard.judge(&doing)?;
             let files = staged::files(&folder, &unit.name, &tables)?;
             let metadata = std::fs::read_to_string(folder.join("metadata")).unwrap_or_default();
@@ -231,13 +269,20 @@ impl ToolSnapshot {
         if self.tool.engine == Engine::Mysqldump {
             let name = self.tool.path.file_name().unwrap_or_default().to_string_lossy();
             let streams = self.units.iter().enumerate().map(|(index, unit)| {
-                (Member::new(&unit.name, &name, Kind::Script, Phase::Before), Content::Stream { unit: index })
+                (
+                    Member::new(&unit.name, &name, Kind::Script, Phase::Before),
+                    Content::Stream { unit: index },
+                )
             });
             all.extend(streams);
         }
-        all.extend(files.into_iter().map(|f| (f.member, Content::File { path: f.path, bytes: f.bytes })));
+        all.extend(
+            files.into_iter().map(|f| (f.member, Content::File { path: f.path, bytes: f.bytes })),
+        );
         let sequences = self.scripts.iter().filter(|s| s.member.kind == Kind::Sequence);
-        all.extend(sequences.map(|s| (Member { phase: Phase::After, ..s.member.clone() }, Content::State)));
+        all.extend(
+            sequences.map(|s| (Member { phase: Phase::After, ..s.member.clone() }, Content::State)),
+        );
         all.extend(after.into_iter().map(of));
         // Files of several databases: definitions of all before rows of any.
         all.sort_by_key(|(member, _)| member.phase);
@@ -254,8 +299,13 @@ impl ToolSnapshot {
         words.extend(self.tool.arguments(unit, &self.flavor));
         words.extend(["--".to_owned(), unit.name.clone()]);
         let head = prologue(&unit.name);
-        let mut cutter =
-            Cutter::new(&head, Before::First, self.reading.chunk, self.packet, format!("{} from its dump", unit.name));
+        let mut cutter = Cutter::new(
+            &head,
+            Before::First,
+            self.reading.chunk,
+            self.packet,
+            format!("{} from its dump", unit.name),
+        );
         let (mut first, mut last) = (Some(Vec::new()), Vec::new());
         let mut take = |bytes: &[u8]| -> Result<()> {
             last.extend_from_slice(bytes);
@@ -268,16 +318,21 @@ impl ToolSnapshot {
             }
             Ok(())
         };
-        let ended = self.child(&words).stream(stop, &mut |bytes| take(bytes).map_err(Ended::Cut), &mut |line| {
-            self.heard.hear(line);
-        });
+        let ended = self.child(&words).stream(
+            stop,
+            &mut |bytes| take(bytes).map_err(Ended::Cut),
+            &mut |line| {
+                self.heard.hear(line);
+            },
+        );
         match ended {
             Ok(_) => {}
             Err(Ended::Cut(error)) => return Err(error),
             Err(Ended::Child(error)) => return Err(self.heard.instead(failed(&doing, error))),
         }
         if memchr::memmem::find(&last, END).is_none() {
-            let found = "it ended well, and what it wrote has no end: `-- Dump completed` is missing";
+            let found =
+                "it ended well, and what it wrote has no end: `-- Dump completed` is missing";
             return Err(Error::new(ErrorKind::Damaged, doing, found));
         }
         cutter.finish(out)
@@ -303,7 +358,8 @@ impl From<crate::world::ChildError> for Ended {
     }
 }
 
-/// The beginning of a dump without the line that only MariaDB's newest clients understand; it says nothing to a server.
+/// The beginning of a dump without the line that only MariaDB's newest clients understand; it says
+/// nothing to a server.
 fn without_marker(begun: &[u8]) -> &[u8] {
     let marked = begun.starts_with(b"/*M!999999\\-") || begun.starts_with(b"/*!999999\\-");
     let line = memchr::memchr(b'\n', begun).map_or(begun.len(), |n| n + 1);
@@ -343,7 +399,9 @@ impl Snapshot for ToolSnapshot {
                 whole(&later_state(&mut guard, unit, name)?, out)?;
             }
             Content::Stream { unit } => self.stream(*unit, out, stop)?,
-            Content::File { path, .. } => self.file(&self.members[piece.member], path, out, stop)?,
+            Content::File { path, .. } => {
+                self.file(&self.members[piece.member], path, out, stop)?
+            }
         }
         Ok(Proof::default())
     }
@@ -399,13 +457,17 @@ impl ToolSnapshot {
         }
     }
 
-    /// A file of mydumper: entries that may be run in any order, and so begin with their session each.
+    /// A file of mydumper: entries that may be run in any order, and so begin with their session
+    /// each.
     fn file(&self, member: &Member, path: &Path, out: &mut dyn Out, stop: &Stop) -> Result<()> {
         use std::io::Read;
         let doing = format!("read {}", path.file_name().unwrap_or_default().to_string_lossy());
         let io = |e: std::io::Error| Error::new(ErrorKind::Failed, &doing, e.to_string());
-        let head = [&b"SET NAMES binary;\n"[..], &prologue(&member.unit)["SET NAMES utf8mb4;\n".len()..]].concat();
-        let mut cutter = Cutter::new(&head, Before::Each, self.reading.chunk, self.packet, member.title());
+        let head =
+            [&b"SET NAMES binary;\n"[..], &prologue(&member.unit)["SET NAMES utf8mb4;\n".len()..]]
+                .concat();
+        let mut cutter =
+            Cutter::new(&head, Before::Each, self.reading.chunk, self.packet, member.title());
         let mut file = std::fs::File::open(path).map_err(io)?;
         let mut bytes = vec![0; 256 << 10];
         loop {

@@ -1,6 +1,8 @@
-//! A statement with bytes that are no text, as text: such literals are written in hexadecimal instead.
+//! A statement with bytes that are no text, as text: such literals are written in hexadecimal
+//! instead.
 //!
-//! mydumper writes bytes as they are, between quotes and under `SET NAMES binary`, where `"…"` and `x'…'` are the same.
+//! mydumper writes bytes as they are, between quotes and under `SET NAMES binary`, where `"…"` and
+//! `x'…'` are the same.
 
 use std::borrow::Cow;
 
@@ -17,12 +19,16 @@ pub fn as_text<'a>(statement: &'a [u8], doing: &str) -> Result<Cow<'a, str>> {
     while let Some(byte) = statement.get(at) {
         match byte {
             b'\'' | b'"' | b'`' => {
-                let end = close(&statement[at..]).ok_or_else(|| damaged("a quote is not closed"))?;
+                let end =
+                    close(&statement[at..]).ok_or_else(|| damaged("a quote is not closed"))?;
                 let literal = &statement[at..at + end];
                 match std::str::from_utf8(literal) {
                     Err(_) if *byte != b'`' => {
                         out.extend_from_slice(b"x'");
-                        out.extend(unescaped(&literal[1..end - 1], *byte).flat_map(|b| [digit(b >> 4), digit(b & 15)]));
+                        out.extend(
+                            unescaped(&literal[1..end - 1], *byte)
+                                .flat_map(|b| [digit(b >> 4), digit(b & 15)]),
+                        );
                         out.push(b'\'');
                     }
                     Ok(_) | Err(_) => out.extend_from_slice(literal),
@@ -35,7 +41,9 @@ pub fn as_text<'a>(statement: &'a [u8], doing: &str) -> Result<Cow<'a, str>> {
             }
         }
     }
-    String::from_utf8(out).map(Cow::Owned).map_err(|_| damaged("it is not UTF-8 outside of its literals"))
+    String::from_utf8(out)
+        .map(Cow::Owned)
+        .map_err(|_| damaged("it is not UTF-8 outside of its literals"))
 }
 
 fn digit(value: u8) -> u8 {

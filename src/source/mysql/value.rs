@@ -1,17 +1,22 @@
 //! A value of the binary protocol as the literal that is written and digested.
 //!
-//! Rows come through prepared statements: numbers and times then cross the wire as they are stored, the server spends
-//! nothing on text, and a FLOAT arrives as its own four bytes where its text would have six digits (trap M35). Knows no
-//! connection. Invariant: two values of a column are equal if and only if their tag and bytes are.
+//! Rows come through prepared statements: numbers and times then cross the wire as they are stored,
+//! the server spends nothing on text, and a FLOAT arrives as its own four bytes where its text
+//! would have six digits (trap M35). Knows no connection. Invariant: two values of a column are
+//! equal if and only if their tag and bytes are.
 
 use mysql::Value;
 
 use crate::artifact::Tag;
 use crate::source::mysql::column::{Column, Form};
 
-/// The tag of a value, and its bytes, which may be made in `scratch`; `None` where the server sent another kind of value
-/// than its type has.
-pub fn literal<'v>(column: &Column, value: &'v Value, scratch: &'v mut Vec<u8>) -> Option<(Tag, &'v [u8])> {
+/// The tag of a value, and its bytes, which may be made in `scratch`; `None` where the server sent
+/// another kind of value than its type has.
+pub fn literal<'v>(
+    column: &Column,
+    value: &'v Value,
+    scratch: &'v mut Vec<u8>,
+) -> Option<(Tag, &'v [u8])> {
     scratch.clear();
     let tag = match value {
         Value::NULL => return Some((Tag::Null, b"")),
@@ -46,7 +51,10 @@ pub fn literal<'v>(column: &Column, value: &'v Value, scratch: &'v mut Vec<u8>) 
             if *negative {
                 scratch.push(b'-');
             }
-            write_clock([days * 24 + u32::from(*hours), u32::from(*minutes), u32::from(*seconds)], scratch);
+            write_clock(
+                [days * 24 + u32::from(*hours), u32::from(*minutes), u32::from(*seconds)],
+                scratch,
+            );
             write_fraction(*micros, column.fraction, scratch);
             Tag::Text
         }
@@ -64,8 +72,9 @@ fn of_bytes(form: Form, bytes: &[u8]) -> (Tag, &[u8]) {
     }
 }
 
-/// The shortest digits that the server turns into the same FLOAT. It reads them as a DOUBLE first and refuses what is
-/// above FLT_MAX (trap M36), so the shortest digits of the FLOAT itself do not always serve.
+/// The shortest digits that the server turns into the same FLOAT. It reads them as a DOUBLE first
+/// and refuses what is above FLT_MAX (trap M36), so the shortest digits of the FLOAT itself do not
+/// always serve.
 fn write_float(x: f32, out: &mut Vec<u8>) -> Option<()> {
     let mut buffer = zmij::Buffer::new();
     let short = buffer.format(x);
@@ -143,7 +152,8 @@ mod tests {
     fn shown(column_type: &str, value: Value) -> String {
         let data_type = column_type.split(['(', ' ']).next().unwrap_or_default();
         let charset = matches!(data_type, "varchar" | "enum").then(|| "utf8mb4".to_owned());
-        let column = Column::new("c".into(), data_type, column_type, charset).expect("a known type");
+        let column =
+            Column::new("c".into(), data_type, column_type, charset).expect("a known type");
         let mut scratch = b"left over".to_vec();
         let (tag, bytes) = literal(&column, &value, &mut scratch).expect("a value");
         format!("{tag:?} {}", String::from_utf8_lossy(bytes))
@@ -170,7 +180,11 @@ mod tests {
             ("date", Value::Date(0, 0, 0, 0, 0, 0, 0), "Text 0000-00-00"),
             ("datetime", Value::Date(0, 0, 0, 0, 0, 0, 0), "Text 0000-00-00 00:00:00"),
             ("datetime(6)", Value::Date(2026, 1, 2, 3, 4, 5, 6), "Text 2026-01-02 03:04:05.000006"),
-            ("timestamp(2)", Value::Date(2026, 1, 2, 3, 4, 5, 670_000), "Text 2026-01-02 03:04:05.67"),
+            (
+                "timestamp(2)",
+                Value::Date(2026, 1, 2, 3, 4, 5, 670_000),
+                "Text 2026-01-02 03:04:05.67",
+            ),
             ("time", Value::Time(true, 34, 22, 59, 59, 0), "Text -838:59:59"),
             ("time(3)", Value::Time(false, 0, 1, 2, 3, 45_000), "Text 01:02:03.045"),
             ("varchar(9)", Value::Bytes(b"x".to_vec()), "Text x"),

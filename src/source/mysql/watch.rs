@@ -1,9 +1,9 @@
 //! Looks out for a DDL that waits for the guard, and gives way to it.
 //!
-//! A DDL that waits for a metadata lock makes every later statement on that table wait behind it: a dump of hours must
-//! not do that to an application. So once a second the process list is read, and when somebody has waited for
-//! `ddl-wait`, the guard lets go of everything (`hold.rs`). Needs PROCESS to see others; without it nobody is seen, and
-//! a DDL waits until its table was read.
+//! A DDL that waits for a metadata lock makes every later statement on that table wait behind it: a
+//! dump of hours must not do that to an application. So once a second the process list is read, and
+//! when somebody has waited for `ddl-wait`, the guard lets go of everything (`hold.rs`). Needs
+//! PROCESS to see others; without it nobody is seen, and a DDL waits until its table was read.
 
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -19,8 +19,7 @@ use crate::source::mysql::hold::Sessions;
 const PERIOD: Duration = Duration::from_secs(1);
 
 /// The longest wait for a metadata lock, in seconds.
-const WAITS: &str =
-    "SELECT MAX(TIME) FROM information_schema.PROCESSLIST WHERE STATE='Waiting for table metadata lock'";
+const WAITS: &str = "SELECT MAX(TIME) FROM information_schema.PROCESSLIST WHERE STATE='Waiting for table metadata lock'";
 
 /// The one that looks out, until it is dropped.
 pub struct Watch {

@@ -1,8 +1,9 @@
-//! Roles and tablespaces on their way into a server: those that are there are kept unless they may be replaced, and the
-//! role that restores is kept always.
+//! Roles and tablespaces on their way into a server: those that are there are kept unless they may
+//! be replaced, and the role that restores is kept always.
 //!
-//! A role is never dropped: it may own what is not of the backup. Replaced, it gets attributes, password and settings of
-//! the backup; memberships are added to. No message holds a statement, for it may hold a hash.
+//! A role is never dropped: it may own what is not of the backup. Replaced, it gets attributes,
+//! password and settings of the backup; memberships are added to. No message holds a statement, for
+//! it may hold a hash.
 
 use std::collections::BTreeSet;
 use std::sync::Mutex;
@@ -75,14 +76,22 @@ impl Admission {
                 error => {
                     // A complaint about syntax would repeat a part of the statement.
                     let syntax = error.found.ends_with("(SQLSTATE 42601)");
-                    let why =
-                        if syntax { "the server does not understand it (SQLSTATE 42601)".into() } else { error.found };
-                    refused.push(Refused { what: format!("{} {}", member.kind.word(), member.title()), why });
+                    let why = if syntax {
+                        "the server does not understand it (SQLSTATE 42601)".into()
+                    } else {
+                        error.found
+                    };
+                    refused.push(Refused {
+                        what: format!("{} {}", member.kind.word(), member.title()),
+                        why,
+                    });
                     Ok(())
                 }
             },
         };
-        if let (true, Kind::Grants, Some(role)) = (replaced, member.kind, member.name.strip_prefix("role ")) {
+        if let (true, Kind::Grants, Some(role)) =
+            (replaced, member.kind, member.name.strip_prefix("role "))
+        {
             run(client, &format!("ALTER ROLE {} RESET ALL", quoted(role)))?;
         }
         let mut rest = entry;
@@ -94,9 +103,12 @@ impl Admission {
             };
             rest = &rest[bytes..];
             let statement = std::str::from_utf8(text).map_err(|e| damaged(e.to_string()))?;
-            let made = ["CREATE ROLE ", "CREATE TABLESPACE "].iter().any(|head| statement.starts_with(head));
-            let kept = grantee(statement)
-                .is_some_and(|role| member.kind == Kind::Grants && there.kept.contains(&format!("role {role}")));
+            let made = ["CREATE ROLE ", "CREATE TABLESPACE "]
+                .iter()
+                .any(|head| statement.starts_with(head));
+            let kept = grantee(statement).is_some_and(|role| {
+                member.kind == Kind::Grants && there.kept.contains(&format!("role {role}"))
+            });
             if kept || (made && replaced) {
                 continue;
             }
@@ -110,13 +122,18 @@ impl Admission {
             return Ok(Vec::new());
         }
         let all = present(client)?;
-        Ok(members.iter().filter(|m| m.kind == Kind::Account && !all.contains(&m.name)).cloned().collect())
+        Ok(members
+            .iter()
+            .filter(|m| m.kind == Kind::Account && !all.contains(&m.name))
+            .cloned()
+            .collect())
     }
 }
 
 /// The databases of some members, each once.
 pub fn units(members: &[Member]) -> Vec<&str> {
-    let mut units: Vec<&str> = members.iter().filter(|m| !is_global(m)).map(|m| m.unit.as_str()).collect();
+    let mut units: Vec<&str> =
+        members.iter().filter(|m| !is_global(m)).map(|m| m.unit.as_str()).collect();
     units.sort_unstable();
     units.dedup();
     units

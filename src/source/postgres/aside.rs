@@ -1,4 +1,5 @@
-//! Room for a restore: a whole database is put aside under another name, single objects are dropped, all or none.
+//! Room for a restore: a whole database is put aside under another name, single objects are
+//! dropped, all or none.
 
 use postgres::Client;
 
@@ -13,8 +14,9 @@ pub fn put_aside(client: &mut Client, name: &str, home: &str) -> Result<String> 
     let doing = format!("put the database {name} aside");
     if name == home {
         let found = "it is where vex itself is connected to while it asks and creates databases";
-        let hint =
-            format!("Restore it under another name with --as, or replace parts of it with --only {name}.SCHEMA.");
+        let hint = format!(
+            "Restore it under another name with --as, or replace parts of it with --only {name}.SCHEMA."
+        );
         return Err(Error::new(ErrorKind::Refused, doing, found).hint(hint));
     }
     let sql = "SELECT pg_catalog.to_char(pg_catalog.clock_timestamp(), 'YYYYMMDD_HH24MISS')";
@@ -33,16 +35,28 @@ pub fn put_aside(client: &mut Client, name: &str, home: &str) -> Result<String> 
             _ => error,
         }
     })?;
-    Ok(format!("the database {name} that was there is now {new}; drop it when the restore is right"))
+    Ok(format!(
+        "the database {name} that was there is now {new}; drop it when the restore is right"
+    ))
 }
 
 /// Drops a database that is there for drills.
 pub fn drop_database(client: &mut Client, name: &str) -> Result<()> {
-    run(client, &format!("DROP DATABASE {}", quoted(name)), &format!("drop the database {name} of an earlier drill"))
+    run(
+        client,
+        &format!("DROP DATABASE {}", quoted(name)),
+        &format!("drop the database {name} of an earlier drill"),
+    )
 }
 
-/// Drops objects in the reverse of their order, all or none: what something else hangs on stays, and is an error.
-pub fn drop_objects(client: &mut Client, unit: &str, members: &[&Member], there: &Present) -> Result<()> {
+/// Drops objects in the reverse of their order, all or none: what something else hangs on stays,
+/// and is an error.
+pub fn drop_objects(
+    client: &mut Client,
+    unit: &str,
+    members: &[&Member],
+    there: &Present,
+) -> Result<()> {
     let doing = format!("drop what is replaced in {unit}");
     let mut script = "BEGIN;\n".to_owned();
     for member in members.iter().rev() {
@@ -60,7 +74,12 @@ pub fn drop_objects(client: &mut Client, unit: &str, members: &[&Member], there:
     }
     script += "COMMIT;";
     run(client, &script, &doing).map_err(|error| {
-        let hint = "Choose what hangs on it as well with --only, or restore under another name with --as.";
-        if error.found.contains("2BP01") { Error { hint: Some(hint.into()), ..error } } else { error }
+        let hint =
+            "Choose what hangs on it as well with --only, or restore under another name with --as.";
+        if error.found.contains("2BP01") {
+            Error { hint: Some(hint.into()), ..error }
+        } else {
+            error
+        }
     })
 }

@@ -1,9 +1,11 @@
 //! Rows in the binary format of `COPY`, as the lines that its text format would have.
 //!
-//! The server spends less on dates, times and bytes that it need not turn into text. Knows no connection. Invariant: a line is,
-//! byte for byte, what the server itself would write under the settings of `connect`; only types of which that is proven
-//! (tests/postgres_binary.rs) have a form, and one column without a form leaves its table to the text format. The formats:
-//! chapter *COPY*, section *Binary Format*, of the PostgreSQL manual, and the `…send` function of each type.
+//! The server spends less on dates, times and bytes that it need not turn into text. Knows no
+//! connection. Invariant: a line is, byte for byte, what the server itself would write under the
+//! settings of `connect`; only types of which that is proven (tests/postgres_binary.rs) have a
+//! form, and one column without a form leaves its table to the text format. The formats: chapter
+//! *COPY*, section *Binary Format*, of the PostgreSQL manual, and the `…send` function of each
+//! type.
 
 use crate::source::postgres::decimal;
 use crate::source::postgres::moment;
@@ -47,8 +49,8 @@ pub enum Form {
 }
 
 impl Form {
-    /// The form of a type that is written by these two functions of the server; a domain, an enum or a type of an
-    /// extension has the functions of the type that it is made of.
+    /// The form of a type that is written by these two functions of the server; a domain, an enum
+    /// or a type of an extension has the functions of the type that it is made of.
     pub fn of(output: &str, send: &str) -> Option<Form> {
         Some(match (output, send) {
             ("boolout", "boolsend") => Form::Bool,
@@ -57,8 +59,12 @@ impl Form {
             ("int8out", "int8send") => Form::Int8,
             ("oidout", "oidsend") => Form::Oid,
             ("float8out", "float8send") => Form::Float8,
-            ("textout", "textsend") | ("varcharout", "varcharsend") | ("bpcharout", "bpcharsend") => Form::Text,
-            ("nameout", "namesend") | ("enum_out", "enum_send") | ("json_out", "json_send") => Form::Text,
+            ("textout", "textsend")
+            | ("varcharout", "varcharsend")
+            | ("bpcharout", "bpcharsend") => Form::Text,
+            ("nameout", "namesend") | ("enum_out", "enum_send") | ("json_out", "json_send") => {
+                Form::Text
+            }
             ("jsonb_out", "jsonb_send") => Form::Jsonb,
             ("byteaout", "byteasend") => Form::Bytea,
             ("date_out", "date_send") => Form::Date,
@@ -71,12 +77,15 @@ impl Form {
         })
     }
 
-    /// Whether rows of these forms cost less in the binary format. The server takes 70 ns for the text of a timestamp, 36
-    /// for that of a date, and writes two digits for a byte; for all else it takes as long either way, and vex would
-    /// write the text on top (measured: benches/RESULTS.md).
+    /// Whether rows of these forms cost less in the binary format. The server takes 70 ns for the
+    /// text of a timestamp, 36 for that of a date, and writes two digits for a byte; for all else
+    /// it takes as long either way, and vex would write the text on top (measured:
+    /// benches/RESULTS.md).
     pub fn pay(forms: &[Form]) -> bool {
-        let moments =
-            forms.iter().filter(|f| matches!(f, Form::Date | Form::Time | Form::Timestamp | Form::Timestamptz)).count();
+        let moments = forms
+            .iter()
+            .filter(|f| matches!(f, Form::Date | Form::Time | Form::Timestamp | Form::Timestamptz))
+            .count();
         forms.contains(&Form::Bytea) || (moments > 0 && 3 * moments >= forms.len())
     }
 }
@@ -121,8 +130,13 @@ impl<'a> Lines<'a> {
         Lines { forms, begun: false, ended: false, rest: Vec::new() }
     }
 
-    /// Takes some bytes, and writes the line of every row that they complete. The inner error is that of the sink.
-    pub fn feed<S: Sink>(&mut self, bytes: &[u8], sink: &mut S) -> Result<Result<(), S::Error>, Wrong> {
+    /// Takes some bytes, and writes the line of every row that they complete. The inner error is
+    /// that of the sink.
+    pub fn feed<S: Sink>(
+        &mut self,
+        bytes: &[u8],
+        sink: &mut S,
+    ) -> Result<Result<(), S::Error>, Wrong> {
         if self.rest.is_empty() {
             let used = self.rows(bytes, sink)?;
             return Ok(used.map(|used| self.rest.extend_from_slice(&bytes[used..])));
@@ -139,7 +153,11 @@ impl<'a> Lines<'a> {
         self.ended && self.rest.is_empty()
     }
 
-    fn rows<S: Sink>(&mut self, bytes: &[u8], sink: &mut S) -> Result<Result<usize, S::Error>, Wrong> {
+    fn rows<S: Sink>(
+        &mut self,
+        bytes: &[u8],
+        sink: &mut S,
+    ) -> Result<Result<usize, S::Error>, Wrong> {
         let mut from = 0;
         if !self.begun {
             let Some(head) = bytes.get(..SIGNATURE.len() + 8) else { return Ok(Ok(0)) };
@@ -158,7 +176,12 @@ impl<'a> Lines<'a> {
                     return Ok(Ok(from + 2));
                 }
                 count if usize::try_from(count) == Ok(self.forms.len()) => {}
-                count => return Err(format!("a row of {count} values came, where a row has {}", self.forms.len())),
+                count => {
+                    return Err(format!(
+                        "a row of {count} values came, where a row has {}",
+                        self.forms.len()
+                    ));
+                }
             }
             let line = match sink.open() {
                 Ok(line) => line,
@@ -180,7 +203,11 @@ impl<'a> Lines<'a> {
 }
 
 /// Writes one row, and returns what follows it; nothing if the bytes end before it does.
-fn row<'a>(mut rest: &'a [u8], forms: &[Form], line: &mut Vec<u8>) -> Result<Option<&'a [u8]>, Wrong> {
+fn row<'a>(
+    mut rest: &'a [u8],
+    forms: &[Form],
+    line: &mut Vec<u8>,
+) -> Result<Option<&'a [u8]>, Wrong> {
     for (index, form) in forms.iter().enumerate() {
         if index > 0 {
             line.push(b'\t');
@@ -192,7 +219,9 @@ fn row<'a>(mut rest: &'a [u8], forms: &[Form], line: &mut Vec<u8>) -> Result<Opt
                 line.extend_from_slice(b"\\N");
                 continue;
             }
-            length => usize::try_from(length).map_err(|_| format!("a value of {length} bytes came"))?,
+            length => {
+                usize::try_from(length).map_err(|_| format!("a value of {length} bytes came"))?
+            }
         };
         let Some((value, after)) = rest.split_at_checked(length) else { return Ok(None) };
         rest = after;
@@ -270,8 +299,9 @@ fn escape(mut text: &[u8], line: &mut Vec<u8>) {
     line.extend_from_slice(text);
 }
 
-/// Where the first byte is that does not stay. Eight are looked at together: a byte below 32, or equal to a backslash,
-/// borrows from its own highest bit (Mycroft's test); what it takes for one is looked at again.
+/// Where the first byte is that does not stay. Eight are looked at together: a byte below 32, or
+/// equal to a backslash, borrows from its own highest bit (Mycroft's test); what it takes for one
+/// is looked at again.
 fn special(text: &[u8]) -> Option<usize> {
     const ONES: u64 = 0x0101_0101_0101_0101;
     const HIGH: u64 = ONES << 7;

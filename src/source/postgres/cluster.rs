@@ -1,7 +1,8 @@
-//! The files of a PostgreSQL server as a source: what is asked before `pg_basebackup` runs, and what it adds to.
+//! The files of a PostgreSQL server as a source: what is asked before `pg_basebackup` runs, and
+//! what it adds to.
 //!
-//! Knows no tar file. A backup that was to add to another and can't is a full one, and says why; only a server that
-//! could never do it is refused.
+//! Knows no tar file. A backup that was to add to another and can't is a full one, and says why;
+//! only a server that could never do it is refused.
 
 use std::path::PathBuf;
 
@@ -11,7 +12,8 @@ use crate::artifact::Position;
 use crate::base::{Finding, Stop};
 use crate::job::{ClusterSpec, Engine};
 use crate::source::contract::{
-    Error, ErrorKind, Examined, Facts, Parent, Program, Purpose, Reading, Result, Snapshot, Source, Target, UnitFacts,
+    Error, ErrorKind, Examined, Facts, Parent, Program, Purpose, Reading, Result, Snapshot, Source,
+    Target, UnitFacts,
 };
 use crate::source::postgres::config;
 use crate::source::postgres::connect::Connector;
@@ -56,15 +58,17 @@ impl Cluster {
         }
         if self.spec.physical.incremental && server.number < INCREMENTAL {
             let found = format!("{} can't tell what changed since a backup", server.version());
-            return Err(
-                Error::new(ErrorKind::Refused, doing, found).hint("Leave `incremental` out, or move to PostgreSQL 17.")
-            );
+            return Err(Error::new(ErrorKind::Refused, doing, found)
+                .hint("Leave `incremental` out, or move to PostgreSQL 17."));
         }
         let timeout: u64 = server.setting("checkpoint_timeout").parse().unwrap_or(0);
         if !self.spec.physical.fast && timeout > SPREAD {
-            let found =
-                format!("a checkpoint that is spread takes up to {timeout} s here, in which nothing would move");
-            return Err(Error::new(ErrorKind::Refused, doing, found).hint("Write `checkpoint \"fast\"`."));
+            let found = format!(
+                "a checkpoint that is spread takes up to {timeout} s here, in which nothing would move"
+            );
+            return Err(
+                Error::new(ErrorKind::Refused, doing, found).hint("Write `checkpoint \"fast\"`.")
+            );
         }
         Ok(())
     }
@@ -92,7 +96,10 @@ fn adds_to(client: &mut Client, server: &Server, parent: &Parent) -> std::result
         return Err(Full::Warning(format!("{} does not say where it stands", parent.id)));
     };
     if *system != server.system {
-        return Err(Full::Remark(format!("{} is of another cluster ({system}, this is {})", parent.id, server.system)));
+        return Err(Full::Remark(format!(
+            "{} is of another cluster ({system}, this is {})",
+            parent.id, server.system
+        )));
     }
     if *timeline != server.timeline {
         return Err(Full::Remark(format!(
@@ -101,12 +108,16 @@ fn adds_to(client: &mut Client, server: &Server, parent: &Parent) -> std::result
         )));
     }
     if server.setting("summarize_wal") != "on" {
-        return Err(Full::Warning("summarize_wal is off (ALTER SYSTEM SET summarize_wal = on, and reload)".into()));
+        return Err(Full::Warning(
+            "summarize_wal is off (ALTER SYSTEM SET summarize_wal = on, and reload)".into(),
+        ));
     }
     let sql = "SELECT coalesce(min(start_lsn) <= $1::text::pg_lsn, false) FROM pg_available_wal_summaries() WHERE tli = $2::int8";
     match client.query_one(sql, &[start, &i64::from(*timeline)]) {
         Ok(row) if row.get(0) => Ok(()),
-        Ok(_) => Err(Full::Warning(format!("the server has no WAL summaries back to {start} (wal_summary_keep_time)"))),
+        Ok(_) => Err(Full::Warning(format!(
+            "the server has no WAL summaries back to {start} (wal_summary_keep_time)"
+        ))),
         // A role may not see them; then the program will tell.
         Err(error) if error.as_db_error().is_some() => Ok(()),
         Err(error) => Err(Full::Warning(wrap("ask for WAL summaries", error).to_string())),
@@ -118,13 +129,19 @@ impl Source for Cluster {
         let (mut client, server) = self.ask()?;
         stop.check()?;
         self.admit(&server)?;
-        let tables = server.databases.iter().map(|(name, bytes)| (name.clone(), 0, *bytes)).collect();
+        let tables =
+            server.databases.iter().map(|(name, bytes)| (name.clone(), 0, *bytes)).collect();
         let mut facts = Facts { version: server.version(), ..Facts::default() };
         facts.units.push(UnitFacts { name: format!("{UNIT} {}", server.system), tables });
         let config = config::read(&mut client, &self.connector, &server)?;
-        facts.warnings.extend(config.lost.iter().chain(&config.left).map(|l| format!("not included: {l}")));
+        facts
+            .warnings
+            .extend(config.lost.iter().chain(&config.left).map(|l| format!("not included: {l}")));
         for tablespace in &server.tablespaces {
-            let line = format!("tablespace {} in {}: all files are staged first", tablespace.name, tablespace.location);
+            let line = format!(
+                "tablespace {} in {}: all files are staged first",
+                tablespace.name, tablespace.location
+            );
             facts.warnings.push(line);
         }
         Ok(facts)
@@ -135,18 +152,23 @@ impl Source for Cluster {
         let mut findings = vec![Finding::ok("version", server.version())];
         match server.objection() {
             Some((_, found, hint)) => findings.push(Finding::error("files", found, hint)),
-            None => findings.push(Finding::ok("files", format!("the role {} may copy them", server.role))),
+            None => findings
+                .push(Finding::ok("files", format!("the role {} may copy them", server.role))),
         }
         if self.spec.physical.incremental {
             let found = format!("summarize_wal is {}", server.setting("summarize_wal"));
             let advice = "ALTER SYSTEM SET summarize_wal = on, and reload; until then every backup is a full one.";
-            findings.push(Finding::judged(server.setting("summarize_wal") == "on", "increments", found, advice));
+            findings.push(Finding::judged(
+                server.setting("summarize_wal") == "on",
+                "increments",
+                found,
+                advice,
+            ));
         }
         stop.check()?;
         let config = config::read(&mut client, &self.connector, &server)?;
         for line in &config.lost {
-            let advice =
-                "Every run would be Alerta; grant what is missing, or run vex on the server as a user who can read it.";
+            let advice = "Every run would be Alerta; grant what is missing, or run vex on the server as a user who can read it.";
             findings.push(Finding::alert("configuration", line.clone(), advice));
         }
         Ok(Examined { findings, bytes: server.bytes(), data: None })
@@ -155,7 +177,8 @@ impl Source for Cluster {
     fn engine(&self, _engine: Engine, stop: &Stop) -> Result<Option<Program>> {
         let (_, server) = self.ask()?;
         let program = self.program(&server, stop)?;
-        let pace = if self.spec.physical.fast { "at once" } else { "spread over checkpoint_timeout" };
+        let pace =
+            if self.spec.physical.fast { "at once" } else { "spread over checkpoint_timeout" };
         let locks = vec![
             format!("no lock: reads and writes go on; a checkpoint is written {pace}"),
             "a temporary replication slot keeps WAL until the files are copied".to_owned(),
@@ -168,7 +191,8 @@ impl Source for Cluster {
         self.admit(&server)?;
         let program = self.program(&server, stop)?;
         let config = config::read(&mut client, &self.connector, &server)?;
-        let (mut warnings, mut remarks) = (Vec::new(), vec![format!("the files are read by {}", program.title)]);
+        let (mut warnings, mut remarks) =
+            (Vec::new(), vec![format!("the files are read by {}", program.title)]);
         if server.standby {
             remarks.push(
                 "the files are of a standby, as of what it had replayed; a restore makes a server of its own".into(),
@@ -188,11 +212,23 @@ impl Source for Cluster {
                     remarks.push(format!("adds to {}", asked.id));
                 }
                 Err(Full::Remark(why)) => remarks.push(format!("a full backup: {why}")),
-                Err(Full::Warning(why)) => warnings.push(format!("a full backup instead of an increment: {why}")),
+                Err(Full::Warning(why)) => {
+                    warnings.push(format!("a full backup instead of an increment: {why}"))
+                }
             }
         }
         let (physical, connector) = (self.spec.physical.clone(), self.connector.clone());
-        let parts = Parts { server, config, program, physical, connector, private, parent, warnings, remarks };
+        let parts = Parts {
+            server,
+            config,
+            program,
+            physical,
+            connector,
+            private,
+            parent,
+            warnings,
+            remarks,
+        };
         Ok(Box::new(PhysicalSnapshot::take(parts, client, reading, stop)?))
     }
 

@@ -1,8 +1,8 @@
-//! The configuration of a cluster: the files that lie outside of its data directory, which no base backup holds, and what
-//! a restore must know of the cluster.
+//! The configuration of a cluster: the files that lie outside of its data directory, which no base
+//! backup holds, and what a restore must know of the cluster.
 //!
-//! Files are read through the server, or from this machine's disk where the server is on it. What can't be read is told,
-//! never left out in silence. Keys of TLS are not copied.
+//! Files are read through the server, or from this machine's disk where the server is on it. What
+//! can't be read is told, never left out in silence. Keys of TLS are not copied.
 
 use std::path::Path;
 
@@ -73,8 +73,10 @@ pub fn read(client: &mut Client, connector: &Connector, server: &Server) -> Resu
     let mut all: Vec<(String, String)> = Vec::new();
     for role in FILES {
         match server.setting(role) {
-            "" => lost
-                .push(format!("{role}: the role {} may not see where it is (GRANT pg_read_all_settings)", server.role)),
+            "" => lost.push(format!(
+                "{role}: the role {} may not see where it is (GRANT pg_read_all_settings)",
+                server.role
+            )),
             path => all.push((role.to_owned(), path.to_owned())),
         }
     }
@@ -83,7 +85,10 @@ pub fn read(client: &mut Client, connector: &Connector, server: &Server) -> Resu
             all.push(("include".into(), path));
         }
     }
-    let home = Path::new(server.setting("config_file")).parent().map(Path::to_path_buf).unwrap_or_default();
+    let home = Path::new(server.setting("config_file"))
+        .parent()
+        .map(Path::to_path_buf)
+        .unwrap_or_default();
     let (mut config, mut files): (Vec<ConfigLine>, Vec<Vec<u8>>) = (Vec::new(), Vec::new());
     for (role, path) in all {
         if !data.is_empty() && Path::new(&path).starts_with(&data) {
@@ -91,8 +96,10 @@ pub fn read(client: &mut Client, connector: &Connector, server: &Server) -> Resu
         }
         match content(client, connector, &path) {
             Ok(bytes) => {
-                let below =
-                    Path::new(&path).strip_prefix(&home).ok().or_else(|| Path::new(&path).file_name().map(Path::new));
+                let below = Path::new(&path)
+                    .strip_prefix(&home)
+                    .ok()
+                    .or_else(|| Path::new(&path).file_name().map(Path::new));
                 let mut member = format!("config.{}", below.unwrap_or(Path::new("file")).display());
                 if config.iter().any(|c| c.member == member) {
                     member += &format!(".{}", config.len());
@@ -131,7 +138,8 @@ fn included(client: &mut Client, connector: &Connector) -> Result<Vec<String>> {
     let mut found: Vec<String> = Vec::new();
     let sql = "SELECT DISTINCT sourcefile FROM pg_settings WHERE sourcefile IS NOT NULL ORDER BY 1";
     found.extend(client.query(sql, &[]).map_err(fail)?.iter().map(|r| r.get::<_, String>(0)));
-    // Views of files, each with a function that a role may be allowed to call; older servers have fewer columns.
+    // Views of files, each with a function that a role may be allowed to call; older servers have
+    // fewer columns.
     for (view, function, column) in [
         ("pg_file_settings", "pg_show_all_file_settings()", "sourcefile"),
         ("pg_hba_file_rules", "pg_hba_file_rules()", "file_name"),
@@ -140,8 +148,12 @@ fn included(client: &mut Client, connector: &Connector) -> Result<Vec<String>> {
         let sql = "SELECT EXISTS (SELECT FROM pg_attribute WHERE attrelid = to_regclass($1::text) AND attname = $2::text) \
                    AND coalesce(has_function_privilege(to_regprocedure($3::text), 'EXECUTE'), false)";
         if client.query_one(sql, &[&view, &column, &function]).map_err(fail)?.get(0) {
-            let sql = format!("SELECT DISTINCT {column} FROM {view} WHERE {column} IS NOT NULL ORDER BY 1");
-            found.extend(client.query(&sql, &[]).map_err(fail)?.iter().map(|r| r.get::<_, String>(0)));
+            let sql = format!(
+                "SELECT DISTINCT {column} FROM {view} WHERE {column} IS NOT NULL ORDER BY 1"
+            );
+            found.extend(
+                client.query(&sql, &[]).map_err(fail)?.iter().map(|r| r.get::<_, String>(0)),
+            );
         }
     }
     found.sort();
@@ -150,7 +162,11 @@ fn included(client: &mut Client, connector: &Connector) -> Result<Vec<String>> {
 }
 
 /// The bytes of a file on the server, or why they can't be had.
-fn content(client: &mut Client, connector: &Connector, path: &str) -> std::result::Result<Vec<u8>, String> {
+fn content(
+    client: &mut Client,
+    connector: &Connector,
+    path: &str,
+) -> std::result::Result<Vec<u8>, String> {
     let through = match client.query_one("SELECT pg_read_binary_file($1::text)", &[&path]) {
         Ok(row) => return Ok(row.get(0)),
         Err(error) => wrap("read it", error).found,
@@ -171,7 +187,9 @@ impl Facts {
 
     /// Reads them.
     pub fn parse(bytes: &[u8]) -> Result<Facts> {
-        let damaged = |e: serde_json::Error| Error::new(ErrorKind::Damaged, format!("read {FACTS}"), e.to_string());
+        let damaged = |e: serde_json::Error| {
+            Error::new(ErrorKind::Damaged, format!("read {FACTS}"), e.to_string())
+        };
         serde_json::from_slice(bytes).map_err(damaged)
     }
 

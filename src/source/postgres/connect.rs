@@ -1,7 +1,8 @@
 //! Connections: where the server is, how they are protected, and the session every one of them has.
 //!
-//! Every setting that could change what is read or written is pinned, never left to a role or a database, and what
-//! matters is read back. A connection that is lost is an error; nothing here reconnects.
+//! Every setting that could change what is read or written is pinned, never left to a role or a
+//! database, and what matters is read back. A connection that is lost is an error; nothing here
+//! reconnects.
 
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
@@ -55,11 +56,19 @@ impl Connector {
     /// Resolves the service and reveals the password; connects nothing.
     pub fn new(spec: &PostgresSpec, stop: &Stop) -> Result<Connector> {
         let refuse = |found: String| Error::new(ErrorKind::Refused, "connect to postgres", found);
-        let service = spec.service.as_deref().map(outside::service).transpose().map_err(refuse)?.unwrap_or_default();
+        let service = spec
+            .service
+            .as_deref()
+            .map(outside::service)
+            .transpose()
+            .map_err(refuse)?
+            .unwrap_or_default();
         let said = |key: &str| service.get(key).filter(|v| !v.is_empty()).cloned();
         let port = match (spec.port, said("port")) {
             (Some(port), _) => port,
-            (None, Some(text)) => text.parse().map_err(|_| refuse(format!("the service names the port {text}")))?,
+            (None, Some(text)) => {
+                text.parse().map_err(|_| refuse(format!("the service names the port {text}")))?
+            }
             (None, None) => 5432,
         };
         let list = |text: String| text.split(',').map(|h| h.trim().to_owned()).collect::<Vec<_>>();
@@ -70,9 +79,14 @@ impl Connector {
             hosts = said("host").map_or_else(|| vec!["localhost".to_owned()], list);
         }
         if hosts == ["localhost"]
-            && !matches!(spec.tls.mode, Some(TlsMode::VerifyFull | TlsMode::VerifyCa | TlsMode::Require))
+            && !matches!(
+                spec.tls.mode,
+                Some(TlsMode::VerifyFull | TlsMode::VerifyCa | TlsMode::Require)
+            )
         {
-            let here = SOCKETS.iter().find(|folder| Path::new(folder).join(format!(".s.PGSQL.{port}")).exists());
+            let here = SOCKETS
+                .iter()
+                .find(|folder| Path::new(folder).join(format!(".s.PGSQL.{port}")).exists());
             hosts = here.map_or(hosts, |folder| vec![(*folder).to_owned()]);
         }
         let user = spec.user.clone().or_else(|| said("user")).unwrap_or_else(|| "postgres".into());
@@ -97,7 +111,8 @@ impl Connector {
         };
         connector.password = match &spec.password {
             Some(reference) => Some(reveal(reference, stop).map_err(|e| {
-                let text = std::error::Error::source(&e).map_or_else(|| e.to_string(), |s| format!("{e}: {s}"));
+                let text = std::error::Error::source(&e)
+                    .map_or_else(|| e.to_string(), |s| format!("{e}: {s}"));
                 Error::new(ErrorKind::Denied, format!("connect to {}", connector.place), text)
             })?),
             None => said("password").map(Secret::new),
@@ -132,8 +147,9 @@ impl Connector {
         }
         for host in &self.hosts {
             let whom = Whom { host, port: self.port, database, user: &self.user };
-            let found = outside::password(whom)
-                .map_err(|e| Error::new(ErrorKind::Denied, format!("connect to {}", self.place), e))?;
+            let found = outside::password(whom).map_err(|e| {
+                Error::new(ErrorKind::Denied, format!("connect to {}", self.place), e)
+            })?;
             if found.is_some() {
                 return Ok(found);
             }
@@ -153,7 +169,11 @@ impl Connector {
                 Ok(client) => {
                     // Two threads may both be the first; the later one goes where the earlier went.
                     let chosen = self.chosen.get_or_init(|| host.clone());
-                    return if chosen == host { Ok(client) } else { self.connect_to(chosen, database, &doing) };
+                    return if chosen == host {
+                        Ok(client)
+                    } else {
+                        self.connect_to(chosen, database, &doing)
+                    };
                 }
                 Err(error) => {
                     last.get_or_insert(error);
@@ -175,10 +195,14 @@ impl Connector {
         };
         let tls = match self.mode {
             TlsMode::Off => None,
-            mode => Some(secure::config(mode, &self.tls).map_err(|e| Error::new(ErrorKind::Refused, &doing, e))?),
+            mode => Some(
+                secure::config(mode, &self.tls)
+                    .map_err(|e| Error::new(ErrorKind::Refused, &doing, e))?,
+            ),
         };
         let password = self.password(database)?;
-        let address = Address { host: &host, port: self.port, user: &self.user, database, password, tls };
+        let address =
+            Address { host: &host, port: self.port, user: &self.user, database, password, tls };
         let mut wire = Wire::connect(address, &doing, stop)?;
         wire.run(SETTINGS, &doing, stop)?;
         Ok(wire)
@@ -205,11 +229,13 @@ impl Connector {
             return config.ssl_mode(SslMode::Disable).connect(NoTls).map_err(|e| wrap(doing, e));
         }
         config.ssl_mode(SslMode::Require);
-        let tls = secure::config(self.mode, &self.tls).map_err(|e| Error::new(ErrorKind::Refused, doing, e))?;
+        let tls = secure::config(self.mode, &self.tls)
+            .map_err(|e| Error::new(ErrorKind::Refused, doing, e))?;
         config.connect(MakeRustlsConnect::new(tls)).map_err(|e| unencrypted(doing, e))
     }
 
-    /// A client program on its way to a database: where and as whom stands in its environment, nothing in its words.
+    /// A client program on its way to a database: where and as whom stands in its environment,
+    /// nothing in its words.
     pub fn child<'a>(&self, words: &'a [String], database: &str) -> Result<Child<'a>> {
         let mut child = Child::new(words)
             .env("PGHOST", &self.hosts.join(","))
@@ -255,7 +281,10 @@ impl Connector {
         let doing = format!("prepare the session on {database} in {}", self.place);
         run(&mut client, SETTINGS, &doing)?;
         let row = client
-            .query_one("SELECT current_setting('search_path'), current_setting('extra_float_digits')", &[])
+            .query_one(
+                "SELECT current_setting('search_path'), current_setting('extra_float_digits')",
+                &[],
+            )
             .map_err(|e| wrap(&doing, e))?;
         let found: (String, String) = (row.get(0), row.get(1));
         if found != ("pg_catalog".to_owned(), "3".to_owned()) {
@@ -297,11 +326,17 @@ const SETTINGS: &str = "SET statement_timeout=0; SET lock_timeout=0; SET idle_in
                    WHERE name IN ('idle_session_timeout', 'transaction_timeout');";
 
 fn is_near(host: &str) -> bool {
-    host.starts_with('/') || host == "localhost" || host.parse().is_ok_and(|address: IpAddr| address.is_loopback())
+    host.starts_with('/')
+        || host == "localhost"
+        || host.parse().is_ok_and(|address: IpAddr| address.is_loopback())
 }
 
 /// How connections are protected, and with which files.
-fn protection(hosts: &[String], spec: &PostgresSpec, said: &dyn Fn(&str) -> Option<String>) -> (TlsMode, Tls) {
+fn protection(
+    hosts: &[String],
+    spec: &PostgresSpec,
+    said: &dyn Fn(&str) -> Option<String>,
+) -> (TlsMode, Tls) {
     let mut tls = spec.tls.clone();
     tls.ca = tls.ca.or_else(|| said("sslrootcert").filter(|f| f != "system").map(PathBuf::from));
     if tls.cert.is_none() {
@@ -319,7 +354,8 @@ fn protection(hosts: &[String], spec: &PostgresSpec, said: &dyn Fn(&str) -> Opti
         Some(_) | None => None,
     };
     let own = tls.mode.or(service);
-    let mode = own.unwrap_or(if near && tls.ca.is_none() { TlsMode::Off } else { TlsMode::VerifyFull });
+    let mode =
+        own.unwrap_or(if near && tls.ca.is_none() { TlsMode::Off } else { TlsMode::VerifyFull });
     let socket = hosts.iter().all(|h| h.starts_with('/'));
     (if socket { TlsMode::Off } else { mode }, tls)
 }

@@ -1,7 +1,8 @@
-//! What an archive of `pg_dump` holds, as the native engine would name it: so one table comes out of either by the same
-//! words, and with the same things hanging on it.
+//! What an archive of `pg_dump` holds, as the native engine would name it: so one table comes out
+//! of either by the same words, and with the same things hanging on it.
 //!
-//! Knows no server. Large objects and settings of the database are not among it: they belong to no part.
+//! Knows no server. Large objects and settings of the database are not among it: they belong to no
+//! part.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fs::File;
@@ -76,7 +77,8 @@ impl Contents {
         let mut file = File::open(&path).map_err(|e| e.to_string())?;
         loop {
             let part = (size - bytes.len()) as u64;
-            let read = file.by_ref().take(part).read_to_end(&mut bytes).map_err(|e| e.to_string())?;
+            let read =
+                file.by_ref().take(part).read_to_end(&mut bytes).map_err(|e| e.to_string())?;
             match Contents::parse(unit, &bytes) {
                 Err(Unread { more: true, .. }) if read > 0 && size < Contents::LONGEST => size *= 2,
                 other => return other.map_err(|unread| unread.why),
@@ -87,18 +89,29 @@ impl Contents {
     fn of(unit: &str, archive: Archive) -> Contents {
         let by_number: BTreeMap<i64, &Item> = archive.items.iter().map(|i| (i.id, i)).collect();
         let needed = |item: &Item, what: &str| -> Vec<&Item> {
-            item.needs.iter().filter_map(|n| by_number.get(n).copied()).filter(|i| i.what == what).collect()
+            item.needs
+                .iter()
+                .filter_map(|n| by_number.get(n).copied())
+                .filter(|i| i.what == what)
+                .collect()
         };
         let mut rows = Vec::new();
-        let (mut sequences, mut owned, mut filled) = (BTreeMap::new(), BTreeMap::new(), BTreeSet::new());
+        let (mut sequences, mut owned, mut filled) =
+            (BTreeMap::new(), BTreeMap::new(), BTreeSet::new());
         let mut apart: BTreeSet<i64> = BTreeSet::new();
         for item in &archive.items {
             match item.what.as_str() {
                 "TABLE DATA" => {
-                    rows.push(Rows { number: item.id, table: title(item), file: item.file.clone() });
+                    rows.push(Rows {
+                        number: item.id,
+                        table: title(item),
+                        file: item.file.clone(),
+                    });
                 }
                 "SEQUENCE SET" => {
-                    let state = needed(item, "SEQUENCE").into_iter().map(|s| (s.object.1, item.definition.clone()));
+                    let state = needed(item, "SEQUENCE")
+                        .into_iter()
+                        .map(|s| (s.object.1, item.definition.clone()));
                     sequences.extend(state);
                 }
                 "MATERIALIZED VIEW DATA" => {
@@ -106,7 +119,8 @@ impl Contents {
                 }
                 "BLOB" | "BLOBS" | "BLOB METADATA" | "STATISTICS DATA" => {}
                 "SEQUENCE" => {
-                    owned.extend(needed(item, "TABLE").first().map(|t| (item.object.1, t.object.1)));
+                    owned
+                        .extend(needed(item, "TABLE").first().map(|t| (item.object.1, t.object.1)));
                     continue;
                 }
                 // What is said of a large object goes with it.
@@ -153,7 +167,8 @@ impl Contents {
         file == NAME || file.ends_with(ARCHIVE)
     }
 
-    /// Whether a file of the archive is needed for some members: a table of contents is, and rows of theirs.
+    /// Whether a file of the archive is needed for some members: a table of contents is, and rows
+    /// of theirs.
     pub fn needs(&self, file: &str, members: &[Member]) -> bool {
         let is_rows = |rows: &&Rows| rows.file.as_deref() == Some(file);
         Contents::is_in(file) || self.rows(members).iter().any(is_rows)

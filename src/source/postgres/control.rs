@@ -1,6 +1,8 @@
-//! The programs that work on the files of a cluster: checked, combined, stopped and started, always as their owner.
+//! The programs that work on the files of a cluster: checked, combined, stopped and started, always
+//! as their owner.
 //!
-//! Only programs of the cluster's own version: files and WAL are theirs to read. Changes nothing but what it is told to.
+//! Only programs of the cluster's own version: files and WAL are theirs to read. Changes nothing
+//! but what it is told to.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -40,7 +42,11 @@ impl Control {
     }
 
     /// Runs a program; all it says is returned with its end.
-    fn run(&self, words: &[String], stop: &Stop) -> (Vec<String>, std::result::Result<(), ChildError>) {
+    fn run(
+        &self,
+        words: &[String],
+        stop: &Stop,
+    ) -> (Vec<String>, std::result::Result<(), ChildError>) {
         let mut lines = Vec::new();
         let mut child = Child::new(words).stall(SILENCE);
         if !self.owner.is_us() {
@@ -50,10 +56,12 @@ impl Control {
         (lines, ended.map(drop))
     }
 
-    /// What `pg_verifybackup` finds wrong with the files of a backup: each against the backup's own manifest, and its WAL.
+    /// What `pg_verifybackup` finds wrong with the files of a backup: each against the backup's own
+    /// manifest, and its WAL.
     pub fn verify(&self, folder: &Path, stop: &Stop) -> Result<Vec<String>> {
         let doing = format!("check {}", folder.display());
-        let words = [self.path("pg_verifybackup", stop)?, "--quiet".into(), folder.display().to_string()];
+        let words =
+            [self.path("pg_verifybackup", stop)?, "--quiet".into(), folder.display().to_string()];
         let (mut lines, ended) = self.run(&words, stop);
         match ended {
             Ok(()) => Ok(Vec::new()),
@@ -65,11 +73,21 @@ impl Control {
         }
     }
 
-    /// Makes one cluster of a full backup and what adds to it, in order; `spaces` are folders of tablespaces of the last
-    /// and where they go.
-    pub fn combine(&self, chain: &[PathBuf], into: &Path, spaces: &[(PathBuf, PathBuf)], stop: &Stop) -> Result<()> {
+    /// Makes one cluster of a full backup and what adds to it, in order; `spaces` are folders of
+    /// tablespaces of the last and where they go.
+    pub fn combine(
+        &self,
+        chain: &[PathBuf],
+        into: &Path,
+        spaces: &[(PathBuf, PathBuf)],
+        stop: &Stop,
+    ) -> Result<()> {
         let doing = format!("combine {} backups into {}", chain.len(), into.display());
-        let mut words = vec![self.path("pg_combinebackup", stop)?, "--output".into(), into.display().to_string()];
+        let mut words = vec![
+            self.path("pg_combinebackup", stop)?,
+            "--output".into(),
+            into.display().to_string(),
+        ];
         words.push("--manifest-checksums=SHA256".into());
         for (from, to) in spaces {
             let plain = |p: &Path| p.display().to_string().replace('=', "\\=");
@@ -83,19 +101,38 @@ impl Control {
     /// Stops the server of a data directory: open transactions are rolled back, and all is written.
     pub fn stop(&self, data: &Path, stop: &Stop) -> Result<()> {
         let doing = format!("stop the server of {}", data.display());
-        let mut words = vec![self.path("pg_ctl", stop)?, "stop".into(), "--mode=fast".into(), "--wait".into()];
+        let mut words =
+            vec![self.path("pg_ctl", stop)?, "stop".into(), "--mode=fast".into(), "--wait".into()];
         words.extend(["--timeout=3600".into(), "--pgdata".into(), data.display().to_string()]);
         let (_, ended) = self.run(&words, stop);
         ended.map_err(|e| failed(&doing, e))
     }
 
-    /// Starts a server with more settings, and waits until it lets connections in; it writes into `log`.
-    pub fn start(&self, data: &Path, settings: &[(String, String)], log: &Path, stop: &Stop) -> Result<()> {
+    /// Starts a server with more settings, and waits until it lets connections in; it writes into
+    /// `log`.
+    pub fn start(
+        &self,
+        data: &Path,
+        settings: &[(String, String)],
+        log: &Path,
+        stop: &Stop,
+    ) -> Result<()> {
         let doing = format!("start the server of {}", data.display());
-        let mut words = vec![self.path("pg_ctl", stop)?, "start".into(), "--wait".into(), "--timeout=86400".into()];
-        words.extend(["--pgdata".into(), data.display().to_string(), "--log".into(), log.display().to_string()]);
+        let mut words = vec![
+            self.path("pg_ctl", stop)?,
+            "start".into(),
+            "--wait".into(),
+            "--timeout=86400".into(),
+        ];
+        words.extend([
+            "--pgdata".into(),
+            data.display().to_string(),
+            "--log".into(),
+            log.display().to_string(),
+        ]);
         if !settings.is_empty() {
-            let options = options(settings).map_err(|found| Error::new(ErrorKind::Refused, &doing, found))?;
+            let options =
+                options(settings).map_err(|found| Error::new(ErrorKind::Refused, &doing, found))?;
             words.extend(["--options".into(), options]);
         }
         let (_, ended) = self.run(&words, stop);
@@ -115,11 +152,21 @@ pub fn options(settings: &[(String, String)]) -> std::result::Result<String, Str
     Ok(words.join(" "))
 }
 
-/// Lines of a server's log that somebody must see, without those that say no more than that it is starting.
+/// Lines of a server's log that somebody must see, without those that say no more than that it is
+/// starting.
 pub fn problems(log: &str) -> Vec<String> {
-    let serious = |line: &&str| ["PANIC:", "FATAL:", "ERROR:", "WARNING:"].iter().any(|level| line.contains(level));
-    let harmless = ["the database system is starting up", "the database system is not yet accepting connections"];
-    log.lines().filter(serious).filter(|line| !harmless.iter().any(|h| line.contains(h))).map(str::to_owned).collect()
+    let serious = |line: &&str| {
+        ["PANIC:", "FATAL:", "ERROR:", "WARNING:"].iter().any(|level| line.contains(level))
+    };
+    let harmless = [
+        "the database system is starting up",
+        "the database system is not yet accepting connections",
+    ];
+    log.lines()
+        .filter(serious)
+        .filter(|line| !harmless.iter().any(|h| line.contains(h)))
+        .map(str::to_owned)
+        .collect()
 }
 
 #[cfg(test)]
@@ -128,7 +175,9 @@ mod tests {
 
     #[test]
     fn settings_are_quoted_for_the_shell_of_pg_ctl() {
-        let set = |value: &str| options(&[("data_directory".into(), value.into()), ("port".into(), "1".into())]);
+        let set = |value: &str| {
+            options(&[("data_directory".into(), value.into()), ("port".into(), "1".into())])
+        };
         assert_eq!(set("/a b/$x"), Ok("-c 'data_directory=/a b/$x' -c 'port=1'".to_owned()));
         assert!(set("/it's").is_err() && set("/a\nb").is_err());
     }
@@ -140,7 +189,10 @@ mod tests {
         let found = problems(log);
         assert_eq!(
             found,
-            ["2026 WARNING:  page verification failed", "2026 PANIC:  could not locate a valid checkpoint record"]
+            [
+                "2026 WARNING:  page verification failed",
+                "2026 PANIC:  could not locate a valid checkpoint record"
+            ]
         );
     }
 }

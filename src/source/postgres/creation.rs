@@ -1,4 +1,5 @@
-//! How a database is made: statements that can't be run inside of it, so an entry holds them as comments.
+//! How a database is made: statements that can't be run inside of it, so an entry holds them as
+//! comments.
 //!
 //! Invariant: what is written is read back exactly, whatever a name or a comment holds.
 
@@ -36,8 +37,14 @@ pub fn read(entry: &str) -> Vec<String> {
     statements
 }
 
-/// Makes the database of an entry, `names` being its own and the new one; returns what of its settings was refused.
-pub fn create(client: &mut Client, entry: &str, names: (&str, &str), without_owner: bool) -> Result<Vec<Refused>> {
+/// Makes the database of an entry, `names` being its own and the new one; returns what of its
+/// settings was refused.
+pub fn create(
+    client: &mut Client,
+    entry: &str,
+    names: (&str, &str),
+    without_owner: bool,
+) -> Result<Vec<Refused>> {
     let mut refused = Vec::new();
     for (index, statement) in read(entry).iter().enumerate() {
         let is_owner = statement.starts_with("ALTER DATABASE ") && statement.contains(" OWNER TO ");
@@ -49,7 +56,10 @@ pub fn create(client: &mut Client, entry: &str, names: (&str, &str), without_own
         match made.map_err(|e| wrap(&format!("create the database {}", names.1), e)) {
             // Without the database there is nothing; without its settings it is still worth having.
             Err(error) if index > 0 && is_refusal(&error) => {
-                refused.push(Refused { what: format!("settings of database {}", names.1), why: error.found });
+                refused.push(Refused {
+                    what: format!("settings of database {}", names.1),
+                    why: error.found,
+                });
             }
             other => other?,
         }
@@ -57,15 +67,27 @@ pub fn create(client: &mut Client, entry: &str, names: (&str, &str), without_own
     Ok(refused)
 }
 
-/// A statement for a database of another name: lines that begin with what names one are changed, once each.
+/// A statement for a database of another name: lines that begin with what names one are changed,
+/// once each.
 pub fn rename(statement: &str, old: &str, new: &str) -> String {
-    const HEADS: [&str; 6] =
-        ["CREATE DATABASE ", "ALTER DATABASE ", "COMMENT ON DATABASE ", "REVOKE ", "GRANT ", "ALTER ROLE "];
+    const HEADS: [&str; 6] = [
+        "CREATE DATABASE ",
+        "ALTER DATABASE ",
+        "COMMENT ON DATABASE ",
+        "REVOKE ",
+        "GRANT ",
+        "ALTER ROLE ",
+    ];
     let names = [format!("DATABASE {} ", quoted(old)), format!("DATABASE {old} ")];
     let line = |line: &str| {
-        let name =
-            names.iter().find(|n| line.contains(n.as_str())).filter(|_| HEADS.iter().any(|h| line.starts_with(h)));
-        name.map_or_else(|| line.to_owned(), |name| line.replacen(name, &format!("DATABASE {} ", quoted(new)), 1))
+        let name = names
+            .iter()
+            .find(|n| line.contains(n.as_str()))
+            .filter(|_| HEADS.iter().any(|h| line.starts_with(h)));
+        name.map_or_else(
+            || line.to_owned(),
+            |name| line.replacen(name, &format!("DATABASE {} ", quoted(new)), 1),
+        )
     };
     statement.split_inclusive('\n').map(line).collect()
 }
@@ -76,8 +98,10 @@ mod tests {
 
     #[test]
     fn statements_come_back_and_no_line_of_them_is_run() {
-        let all =
-            ["CREATE DATABASE \"a\nDROP\" WITH x;\n".to_owned(), "COMMENT ON DATABASE a IS '-- x\n\ny';\n".to_owned()];
+        let all = [
+            "CREATE DATABASE \"a\nDROP\" WITH x;\n".to_owned(),
+            "COMMENT ON DATABASE a IS '-- x\n\ny';\n".to_owned(),
+        ];
         let text = write(&all);
         assert!(text.lines().all(|l| l.starts_with("--")), "{text}");
         assert_eq!(read(&text), all);
@@ -86,9 +110,18 @@ mod tests {
     #[test]
     fn only_the_name_changes() {
         for (from, to) in [
-            ("CREATE DATABASE t1 WITH TEMPLATE = template0;\n", "CREATE DATABASE \"n\" WITH TEMPLATE = template0;\n"),
-            ("ALTER ROLE t1 IN DATABASE \"t1\" SET a TO 't1';\n", "ALTER ROLE t1 IN DATABASE \"n\" SET a TO 't1';\n"),
-            ("COMMENT ON DATABASE t1 IS 'DATABASE t1 x';\n", "COMMENT ON DATABASE \"n\" IS 'DATABASE t1 x';\n"),
+            (
+                "CREATE DATABASE t1 WITH TEMPLATE = template0;\n",
+                "CREATE DATABASE \"n\" WITH TEMPLATE = template0;\n",
+            ),
+            (
+                "ALTER ROLE t1 IN DATABASE \"t1\" SET a TO 't1';\n",
+                "ALTER ROLE t1 IN DATABASE \"n\" SET a TO 't1';\n",
+            ),
+            (
+                "COMMENT ON DATABASE t1 IS 'DATABASE t1 x';\n",
+                "COMMENT ON DATABASE \"n\" IS 'DATABASE t1 x';\n",
+            ),
             ("ALTER DATABASE t10 SET a TO b;\n", "ALTER DATABASE t10 SET a TO b;\n"),
         ] {
             assert_eq!(rename(from, "t1", "n"), to);

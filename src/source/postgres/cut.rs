@@ -1,8 +1,8 @@
 //! What `pg_dump` writes as plain SQL, cut into entries where a statement or a row ends.
 //!
-//! Invariants: each entry is a script of whole statements; one that is cut inside of rows ends them with `\.`, and the
-//! next begins with the same `COPY`; so all entries, one after another, are a script again. Memory is a chunk and the
-//! longest statement.
+//! Invariants: each entry is a script of whole statements; one that is cut inside of rows ends them
+//! with `\.`, and the next begins with the same `COPY`; so all entries, one after another, are a
+//! script again. Memory is a chunk and the longest statement.
 
 use crate::artifact::{Plain, Proof, SqlError, plain_rows, plain_statement};
 use crate::source::contract::{Error, ErrorKind, Out, Result};
@@ -67,7 +67,8 @@ impl Cutter {
     /// Ends the stream: what is left must be whole.
     pub fn finish(mut self, out: &mut dyn Out) -> Result<()> {
         self.advance()?;
-        let blank = plain_statement(&self.buffer[self.whole..]).map_err(|e| self.damaged(e))? == Plain::Blank;
+        let blank = plain_statement(&self.buffer[self.whole..]).map_err(|e| self.damaged(e))?
+            == Plain::Blank;
         if self.copy.is_some() || !blank {
             return Err(Error::new(
                 ErrorKind::Damaged,
@@ -175,7 +176,9 @@ mod tests {
 
     #[test]
     fn what_ends_in_the_middle_is_an_error() {
-        for text in ["SELECT 1;\nCOPY t (a) FROM stdin;\n1\n", "SELECT 'a", "SELECT 1", "\\! touch pwned\n"] {
+        for text in
+            ["SELECT 1;\nCOPY t (a) FROM stdin;\n1\n", "SELECT 'a", "SELECT 1", "\\! touch pwned\n"]
+        {
             assert_eq!(cut(text, 7).expect_err("cut").kind, ErrorKind::Damaged, "{text}");
         }
         assert_eq!(cut("-- nothing\n", 4).expect("cut"), ["-- nothing\n"]);

@@ -1,8 +1,8 @@
 //! `numeric` and `double precision` as PostgreSQL writes them, `extra_float_digits` above 0.
 //!
-//! Pure. A double has the fewest digits that are nearer to it than to any other: a decimal that lies just between two
-//! doubles is not taken, other than in most programs, so that its reader need not know how ties are broken
-//! (`src/common/d2s.c` of PostgreSQL, after Ulf Adams, *Ryū*).
+//! Pure. A double has the fewest digits that are nearer to it than to any other: a decimal that
+//! lies just between two doubles is not taken, other than in most programs, so that its reader need
+//! not know how ties are broken (`src/common/d2s.c` of PostgreSQL, after Ulf Adams, *Ryū*).
 
 /// From here on a decimal of 17 digits can lie just between two doubles.
 const TIES: f64 = 1e15;
@@ -74,7 +74,10 @@ impl Digits {
             at += 1;
         }
         found.power += significant as i32 - 1;
-        let exponent = text.get(at + 1..).and_then(|e| std::str::from_utf8(e).ok()).and_then(|e| e.parse::<i32>().ok());
+        let exponent = text
+            .get(at + 1..)
+            .and_then(|e| std::str::from_utf8(e).ok())
+            .and_then(|e| e.parse::<i32>().ok());
         found.power += exponent.unwrap_or(0);
         while found.count > 1 && found.digits[found.count - 1] == b'0' {
             found.count -= 1;
@@ -86,9 +89,11 @@ impl Digits {
     fn is_tie(&self, x: f64) -> bool {
         let mantissa = u128::from(x.to_bits() & ((1 << 52) - 1) | 1 << 52);
         let exponent = (x.to_bits() >> 52) as i32 - 1075;
-        let digits = self.digits[..self.count].iter().fold(0_u128, |n, d| n * 10 + u128::from(d - b'0'));
+        let digits =
+            self.digits[..self.count].iter().fold(0_u128, |n, d| n * 10 + u128::from(d - b'0'));
         let tens = self.power + 1 - self.count as i32;
-        // digits · 10^tens and mantissa · 2^exponent, as odd numbers and powers of two; five goes to where it is whole.
+        // digits · 10^tens and mantissa · 2^exponent, as odd numbers and powers of two; five goes
+        // to where it is whole.
         let fives = 5_u128.checked_pow(tens.unsigned_abs());
         let sides = |half: u128, scale: i32| {
             let (own, other) = match tens >= 0 {
@@ -97,8 +102,11 @@ impl Digits {
             };
             own.zip(other).is_some_and(|(own, other)| odd(own, tens) == odd(other, scale))
         };
-        let below =
-            if mantissa == 1 << 52 { (4 * mantissa - 1, exponent - 2) } else { (2 * mantissa - 1, exponent - 1) };
+        let below = if mantissa == 1 << 52 {
+            (4 * mantissa - 1, exponent - 2)
+        } else {
+            (2 * mantissa - 1, exponent - 1)
+        };
         sides(2 * mantissa + 1, exponent - 1) || sides(below.0, below.1)
     }
 
@@ -142,12 +150,13 @@ fn odd(n: u128, twos: i32) -> (u128, i32) {
     (n >> n.trailing_zeros(), twos + n.trailing_zeros() as i32)
 }
 
-/// A `numeric`, as it is sent: how many digits to the base of 10 000, the weight of the first, sign, digits after the
-/// point, and the digits; `None` if it is none.
+/// A `numeric`, as it is sent: how many digits to the base of 10 000, the weight of the first,
+/// sign, digits after the point, and the digits; `None` if it is none.
 pub fn numeric(value: &[u8], out: &mut Vec<u8>) -> Option<()> {
     let (head, body) = value.split_first_chunk::<8>()?;
     let field = |at: usize| u16::from_be_bytes([head[at], head[at + 1]]);
-    let (count, weight, sign, scale) = (field(0), field(2).cast_signed(), field(4), usize::from(field(6)));
+    let (count, weight, sign, scale) =
+        (field(0), field(2).cast_signed(), field(4), usize::from(field(6)));
     if body.len() != usize::from(count) * 2 {
         return None;
     }
@@ -175,7 +184,9 @@ pub fn numeric(value: &[u8], out: &mut Vec<u8>) -> Option<()> {
     let weight = i32::from(weight);
     match weight < 0 {
         true => out.push(b'0'),
-        false => out.extend_from_slice(itoa::Buffer::new().format(group(0).unwrap_or(0)).as_bytes()),
+        false => {
+            out.extend_from_slice(itoa::Buffer::new().format(group(0).unwrap_or(0)).as_bytes())
+        }
     }
     for at in 1..=weight {
         out.extend_from_slice(&four(group(at).unwrap_or(0)));

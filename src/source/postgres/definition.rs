@@ -1,8 +1,9 @@
-//! Definitions of a database: items of pg_dump's table of contents become members, each with a script of its own.
+//! Definitions of a database: items of pg_dump's table of contents become members, each with a
+//! script of its own.
 //!
-//! Pure. Invariants: the order is pg_dump's; what is left out takes with it all that needs it, and is told; rights come
-//! after everything that is made, materialized views are filled after the rights, event triggers come last of all, as
-//! pg_restore has them.
+//! Pure. Invariants: the order is pg_dump's; what is left out takes with it all that needs it, and
+//! is told; rights come after everything that is made, materialized views are filled after the
+//! rights, event triggers come last of all, as pg_restore has them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,7 +15,8 @@ pub const PROLOGUE: &str = "SET statement_timeout=0;\nSET lock_timeout=0;\nSET i
     SET client_encoding='UTF8';\nSET standard_conforming_strings=on;\nSET search_path='';\n\
     SET check_function_bodies=false;\nSET xmloption=content;\nSET client_min_messages=warning;\nSET row_security=off;\n";
 
-/// Parts a definition from the statement that gives it to its owner; the last such line of a script counts.
+/// Parts a definition from the statement that gives it to its owner; the last such line of a script
+/// counts.
 pub const OWNER: &str = "\n-- owner\n";
 
 /// A member and its script.
@@ -134,7 +136,10 @@ pub fn definitions(unit: &str, archive: &Archive, choice: &Choice<'_>) -> Defini
         }
         match item.what.as_str() {
             "ACL" | "ACL LANGUAGE" | "DEFAULT ACL"
-                if matches!(places.get(item.needs.first().unwrap_or(&0)), Some(Place::Database)) =>
+                if matches!(
+                    places.get(item.needs.first().unwrap_or(&0)),
+                    Some(Place::Database)
+                ) =>
             {
                 found.database.push(item.definition.clone());
             }
@@ -154,13 +159,20 @@ pub fn definitions(unit: &str, archive: &Archive, choice: &Choice<'_>) -> Defini
         }
     }
     found.after.append(&mut rights);
-    let filled =
-        |i: &&Item| i.what == "MATERIALIZED VIEW" && choice.filled.contains(&i.object.1) && !gone.contains(&i.id);
+    let filled = |i: &&Item| {
+        i.what == "MATERIALIZED VIEW"
+            && choice.filled.contains(&i.object.1)
+            && !gone.contains(&i.id)
+    };
     for view in archive.items.iter().filter(filled) {
         let schema = view.schema.as_deref().unwrap_or_default();
-        let member = Member::new(unit, &format!("rows of {}", view.tag), Kind::Object, Phase::After);
+        let member =
+            Member::new(unit, &format!("rows of {}", view.tag), Kind::Object, Phase::After);
         let member = member.in_schema(schema).of_table(&view.tag);
-        let text = format!("{PROLOGUE}REFRESH MATERIALIZED VIEW {};\n{OWNER}", qualified(schema, &view.tag));
+        let text = format!(
+            "{PROLOGUE}REFRESH MATERIALIZED VIEW {};\n{OWNER}",
+            qualified(schema, &view.tag)
+        );
         found.after.push(Script { member, text });
     }
     found.after.append(&mut last);
@@ -181,37 +193,50 @@ const PG_CLASS: u32 = 1259;
 
 /// The table or view each item hangs on, by the item's number.
 fn tables<'a>(items: &'a [Item], owned: &BTreeMap<u32, u32>) -> BTreeMap<i64, &'a Item> {
-    let is_table =
-        |item: &&Item| matches!(item.what.as_str(), "TABLE" | "FOREIGN TABLE" | "VIEW" | "MATERIALIZED VIEW");
+    let is_table = |item: &&Item| {
+        matches!(item.what.as_str(), "TABLE" | "FOREIGN TABLE" | "VIEW" | "MATERIALIZED VIEW")
+    };
     let by_number: BTreeMap<i64, &Item> = items.iter().map(|i| (i.id, i)).collect();
     let by_id: BTreeMap<i64, &Item> = items.iter().filter(is_table).map(|i| (i.id, i)).collect();
-    let by_oid: BTreeMap<u32, &Item> = items.iter().filter(is_table).map(|i| (i.object.1, i)).collect();
+    let by_oid: BTreeMap<u32, &Item> =
+        items.iter().filter(is_table).map(|i| (i.object.1, i)).collect();
     let mut found: BTreeMap<i64, &Item> = BTreeMap::new();
     for item in items {
         let named = |table: &&&Item| {
             let tag = item.tag.strip_prefix(table.tag.as_str());
-            table.schema == item.schema && tag.is_some_and(|rest| rest.is_empty() || rest.starts_with([' ', '.']))
+            table.schema == item.schema
+                && tag.is_some_and(|rest| rest.is_empty() || rest.starts_with([' ', '.']))
         };
         let needed = || item.needs.iter().filter_map(|n| by_id.get(n));
         let table = match item.what.as_str() {
             "TABLE" | "FOREIGN TABLE" | "VIEW" | "MATERIALIZED VIEW" => None,
             "SEQUENCE" => owned.get(&item.object.1).and_then(|t| by_oid.get(t)),
-            "CONSTRAINT" | "CHECK CONSTRAINT" | "FK CONSTRAINT" | "TRIGGER" | "RULE" | "POLICY" | "ROW SECURITY"
-            | "DEFAULT" => needed().find(named),
+            "CONSTRAINT" | "CHECK CONSTRAINT" | "FK CONSTRAINT" | "TRIGGER" | "RULE" | "POLICY"
+            | "ROW SECURITY" | "DEFAULT" => needed().find(named),
             "INDEX" | "STATISTICS" | "TABLE ATTACH" => needed().next(),
             // It needs both tables and both indexes: it goes where the index goes that it attaches.
             "INDEX ATTACH" => {
                 let own = |other: &&&Item| {
                     let tag = other.tag.strip_suffix(item.tag.as_str());
-                    other.schema == item.schema && tag.is_some_and(|rest| rest.is_empty() || rest.ends_with(' '))
+                    other.schema == item.schema
+                        && tag.is_some_and(|rest| rest.is_empty() || rest.ends_with(' '))
                 };
-                item.needs.iter().filter_map(|n| by_number.get(n)).find(own).and_then(|index| found.get(&index.id))
+                item.needs
+                    .iter()
+                    .filter_map(|n| by_number.get(n))
+                    .find(own)
+                    .and_then(|index| found.get(&index.id))
             }
             _ => None,
         };
         // A comment or a right of a table, or of what hangs on one.
-        let through = || item.needs.iter().find_map(|n| found.get(n).copied().or_else(|| by_id.get(n).copied()));
-        let about = matches!(item.what.as_str(), "COMMENT" | "ACL" | "SECURITY LABEL" | "SEQUENCE OWNED BY");
+        let through = || {
+            item.needs.iter().find_map(|n| found.get(n).copied().or_else(|| by_id.get(n).copied()))
+        };
+        let about = matches!(
+            item.what.as_str(),
+            "COMMENT" | "ACL" | "SECURITY LABEL" | "SEQUENCE OWNED BY"
+        );
         if let Some(table) = table.copied().or_else(|| if about { through() } else { None }) {
             found.insert(item.id, table);
         }
@@ -221,8 +246,11 @@ fn tables<'a>(items: &'a [Item], owned: &BTreeMap<u32, u32>) -> BTreeMap<i64, &'
 
 /// The table of which each is a partition, by the number of the partition.
 fn parents(items: &[Item]) -> BTreeMap<i64, &Item> {
-    let tables: BTreeMap<i64, &Item> =
-        items.iter().filter(|i| matches!(i.what.as_str(), "TABLE" | "FOREIGN TABLE")).map(|i| (i.id, i)).collect();
+    let tables: BTreeMap<i64, &Item> = items
+        .iter()
+        .filter(|i| matches!(i.what.as_str(), "TABLE" | "FOREIGN TABLE"))
+        .map(|i| (i.id, i))
+        .collect();
     let mut found = BTreeMap::new();
     for item in items.iter().filter(|i| i.what == "TABLE ATTACH") {
         let needed = item.needs.iter().filter_map(|n| tables.get(n).copied());
@@ -233,8 +261,15 @@ fn parents(items: &[Item]) -> BTreeMap<i64, &Item> {
     found
 }
 
-fn script(unit: &str, item: &Item, table: Option<&Item>, section: Section, choice: &Choice<'_>) -> Script {
-    let rights = matches!(item.what.as_str(), "ACL" | "ACL LANGUAGE" | "DEFAULT ACL" | "EVENT TRIGGER");
+fn script(
+    unit: &str,
+    item: &Item,
+    table: Option<&Item>,
+    section: Section,
+    choice: &Choice<'_>,
+) -> Script {
+    let rights =
+        matches!(item.what.as_str(), "ACL" | "ACL LANGUAGE" | "DEFAULT ACL" | "EVENT TRIGGER");
     let phase = if rights || section == Section::After { Phase::After } else { Phase::Before };
     let own = table
         .and_then(|t| item.tag.strip_prefix(t.tag.as_str()))
@@ -267,7 +302,11 @@ fn script(unit: &str, item: &Item, table: Option<&Item>, section: Section, choic
     text += item.definition.trim_end();
     text.push('\n');
     if let (Some(method), Some(schema), true) = (&item.method, &item.schema, partitioned) {
-        text += &format!("ALTER TABLE {} SET ACCESS METHOD {};\n", qualified(schema, &item.tag), quoted(method));
+        text += &format!(
+            "ALTER TABLE {} SET ACCESS METHOD {};\n",
+            qualified(schema, &item.tag),
+            quoted(method)
+        );
     }
     if let Some(state) = choice.sequences.get(&item.object.1).filter(|_| item.what == "SEQUENCE") {
         text += state;
@@ -283,7 +322,8 @@ fn owner(item: &Item) -> String {
         return String::new();
     }
     let name = match item.what.as_str() {
-        "AGGREGATE" | "FUNCTION" | "OPERATOR" | "OPERATOR CLASS" | "OPERATOR FAMILY" | "PROCEDURE" => {
+        "AGGREGATE" | "FUNCTION" | "OPERATOR" | "OPERATOR CLASS" | "OPERATOR FAMILY"
+        | "PROCEDURE" => {
             // What tells one from its namesakes stands in the statement that would remove it.
             let drop = item.drop.trim_end().trim_end_matches(';');
             drop.strip_prefix("DROP ").map(str::to_owned)
@@ -308,7 +348,10 @@ fn owner(item: &Item) -> String {
         | "SERVER"
         | "PUBLICATION"
         | "SUBSCRIPTION" => {
-            let name = item.schema.as_deref().map_or_else(|| quoted(&item.tag), |s| qualified(s, &item.tag));
+            let name = item
+                .schema
+                .as_deref()
+                .map_or_else(|| quoted(&item.tag), |s| qualified(s, &item.tag));
             Some(format!("{} {name}", item.what))
         }
         _ => None,
@@ -361,15 +404,25 @@ mod tests {
             };
             definitions("d", &archive, &choice)
         };
-        let names = |scripts: &[Script]| scripts.iter().map(|s| s.member.name.clone()).collect::<Vec<_>>();
+        let names =
+            |scripts: &[Script]| scripts.iter().map(|s| s.member.name.clone()).collect::<Vec<_>>();
         let all = choice(&BTreeSet::new());
         assert_eq!(names(&all.before), ["a", "b", "v", "m"]);
-        assert_eq!(names(&all.after), ["fk constraint a_fk", "a_x", "acl TABLE a", "rows of m", "event trigger e"]);
-        assert!(
-            all.before[0].text.contains("-- COMMENT TABLE a;\n-- owner\nALTER TABLE \"public\".\"a\" OWNER TO \"me\";")
+        assert_eq!(
+            names(&all.after),
+            ["fk constraint a_fk", "a_x", "acl TABLE a", "rows of m", "event trigger e"]
         );
-        assert_eq!([&all.after[2], &all.after[3]].map(|s| s.member.table()), [Some("a"), Some("m")]);
+        assert!(all.before[0].text.contains(
+            "-- COMMENT TABLE a;\n-- owner\nALTER TABLE \"public\".\"a\" OWNER TO \"me\";"
+        ));
+        assert_eq!(
+            [&all.after[2], &all.after[3]].map(|s| s.member.table()),
+            [Some("a"), Some("m")]
+        );
         let some = choice(&BTreeSet::from([1004]));
-        assert_eq!((names(&some.before), some.left_out.len()), (vec!["a".to_owned(), "m".to_owned()], 2));
+        assert_eq!(
+            (names(&some.before), some.left_out.len()),
+            (vec!["a".to_owned(), "m".to_owned()], 2)
+        );
     }
 }

@@ -1,7 +1,9 @@
-//! The examination of a server: what a dump, a vacuum or a restore would stumble on, asked beforehand. Changes nothing.
+//! The examination of a server: what a dump, a vacuum or a restore would stumble on, asked
+//! beforehand. Changes nothing.
 //!
-//! Does not know jobs or stores; what the user lacks is told by `needs.rs`. Each question is a function of its own; one
-//! that the user may not ask, or that this version does not know, is answered with `unknown`, never left out.
+//! Does not know jobs or stores; what the user lacks is told by `needs.rs`. Each question is a
+//! function of its own; one that the user may not ask, or that this version does not know, is
+//! answered with `unknown`, never left out.
 
 use std::path::PathBuf;
 
@@ -78,7 +80,11 @@ pub fn examine(
     found.extend(prepared(&mut client));
     found.push(write_ahead(&mut client, number));
     found.push(role(&mut client, standby, purpose));
-    let data = connector.is_local().then(|| text(&mut client, "data_directory")).flatten().map(PathBuf::from);
+    let data = connector
+        .is_local()
+        .then(|| text(&mut client, "data_directory"))
+        .flatten()
+        .map(PathBuf::from);
     Ok(Examined { findings: found, bytes, data: data.filter(|folder| folder.is_dir()) })
 }
 
@@ -110,12 +116,19 @@ fn unit(
         let (defined, rows) = survey::takes_table(spec, name, &r);
         defined.then_some((r, rows))
     };
-    Ok((Unit { name: name.to_owned(), tables: all.into_iter().filter_map(takes).collect(), locked }, found))
+    Ok((
+        Unit { name: name.to_owned(), tables: all.into_iter().filter_map(takes).collect(), locked },
+        found,
+    ))
 }
 
 /// An error of a question as a finding.
 fn failed(looked: &str, error: &Error) -> Finding {
-    Finding { grade: Grade::Error, advice: error.hint.clone(), ..Finding::ok(looked, error.found.clone()) }
+    Finding {
+        grade: Grade::Error,
+        advice: error.hint.clone(),
+        ..Finding::ok(looked, error.found.clone())
+    }
 }
 
 /// A single value, `None` if there is none or it may not be asked.
@@ -142,11 +155,12 @@ fn version(number: u32) -> Finding {
 }
 
 fn tls(client: &mut Client, connector: &Connector) -> Finding {
-    let sql =
-        "SELECT version || ' ' || cipher FROM pg_catalog.pg_stat_ssl WHERE pid = pg_catalog.pg_backend_pid() AND ssl";
+    let sql = "SELECT version || ' ' || cipher FROM pg_catalog.pg_stat_ssl WHERE pid = pg_catalog.pg_backend_pid() AND ssl";
     match ask::<String>(client, sql) {
         Some(found) => Finding::ok("TLS", found),
-        None if connector.is_local() => Finding::ok("TLS", "not in use, and the bytes stay on this machine"),
+        None if connector.is_local() => {
+            Finding::ok("TLS", "not in use, and the bytes stay on this machine")
+        }
         None => Finding::alert(
             "TLS",
             "not in use: password and rows travel in the clear",
@@ -158,9 +172,12 @@ fn tls(client: &mut Client, connector: &Connector) -> Finding {
 fn skew(client: &mut Client, clock: &Clock) -> Finding {
     let seconds = |moment: Timestamp| moment.as_microsecond() as f64 / 1e6;
     let before = clock.now();
-    let there: Option<f64> = ask(client, "SELECT extract(epoch FROM pg_catalog.clock_timestamp())::float8");
+    let there: Option<f64> =
+        ask(client, "SELECT extract(epoch FROM pg_catalog.clock_timestamp())::float8");
     let middle = (seconds(before) + seconds(clock.now())) / 2.0;
-    let Some(there) = there else { return Finding::ok("clock", "unknown: the server does not say what time it has") };
+    let Some(there) = there else {
+        return Finding::ok("clock", "unknown: the server does not say what time it has");
+    };
     let found = format!("{:.1} s off this machine's", (there - middle).abs());
     Finding::judged((there - middle).abs() <= SKEW, "clock", found, "Let NTP keep both clocks.")
 }
@@ -168,7 +185,10 @@ fn skew(client: &mut Client, clock: &Clock) -> Finding {
 fn contents(units: &[Unit], bytes: u64) -> Finding {
     let tables: usize = units.iter().map(|u| u.tables.iter().filter(|t| t.1).count()).sum();
     let names: Vec<&str> = units.iter().map(|u| u.name.as_str()).collect();
-    Finding::ok("databases", format!("{} ({tables} tables, about {})", names.join(", "), Size(bytes)))
+    Finding::ok(
+        "databases",
+        format!("{} ({tables} tables, about {})", names.join(", "), Size(bytes)),
+    )
 }
 
 /// Tables whose rows are elsewhere, or not for ever.
@@ -176,20 +196,30 @@ fn apart(unit: &Unit, standby: bool) -> Option<Finding> {
     let unlogged: Vec<String> =
         unit.tables.iter().filter(|t| t.0.persistence == 'u' && t.1).map(|t| t.0.title()).collect();
     let first = unlogged.first()?;
-    let more = if unlogged.len() > 1 { format!(" and {} more", unlogged.len() - 1) } else { String::new() };
+    let more = if unlogged.len() > 1 {
+        format!(" and {} more", unlogged.len() - 1)
+    } else {
+        String::new()
+    };
     let what = format!("{}.{first}{more}: unlogged", unit.name);
     Some(match standby {
-        true => {
-            Finding::alert("tables", format!("{what}; a standby can't read it"), "Dump the primary, or `exclude` them.")
+        true => Finding::alert(
+            "tables",
+            format!("{what}; a standby can't read it"),
+            "Dump the primary, or `exclude` them.",
+        ),
+        false => {
+            Finding::ok("tables", format!("{what}; a crash or a physical restore leaves it empty"))
         }
-        false => Finding::ok("tables", format!("{what}; a crash or a physical restore leaves it empty")),
     })
 }
 
 fn pg_dump(spec: &PostgresSpec, number: u32, stop: &Stop) -> Result<Finding> {
     let looked = "pg_dump";
     match program::find(&spec.tools, "pg_dump", number, stop) {
-        Ok(program) => Ok(Finding::ok(looked, format!("{} ({})", program.title, program.path.display()))),
+        Ok(program) => {
+            Ok(Finding::ok(looked, format!("{} ({})", program.title, program.path.display())))
+        }
         Err(error) => {
             stop.check()?;
             Ok(failed(looked, &error))
@@ -198,7 +228,8 @@ fn pg_dump(spec: &PostgresSpec, number: u32, stop: &Stop) -> Result<Finding> {
 }
 
 fn connections(client: &mut Client, purpose: Purpose, units: usize) -> Finding {
-    let used = "SELECT count(*) FROM pg_catalog.pg_stat_activity WHERE backend_type = 'client backend'";
+    let used =
+        "SELECT count(*) FROM pg_catalog.pg_stat_activity WHERE backend_type = 'client backend'";
     let limits = "SELECT CASE WHEN rolconnlimit < 0 THEN NULL ELSE rolconnlimit END::int8 FROM pg_catalog.pg_roles \
                   WHERE rolname = current_user";
     let (most, used) = (number(client, "max_connections"), ask::<i64>(client, used));
@@ -207,19 +238,23 @@ fn connections(client: &mut Client, purpose: Purpose, units: usize) -> Finding {
     };
     let kept = ["superuser_reserved_connections", "reserved_connections"];
     let kept: u64 = kept.iter().filter_map(|name| number(client, name)).sum();
-    // This examination's own connection ends before. A dump has two for each database, its readers, and pg_dump.
+    // This examination's own connection ends before. A dump has two for each database, its readers,
+    // and pg_dump.
     let (used, wanted) = (used.saturating_sub(1), (2 * units + purpose.readers + 1) as u64);
     let own = ask::<i64>(client, limits).and_then(|n| u64::try_from(n).ok());
     let fits = used + wanted + kept <= most && own.is_none_or(|own| wanted <= own);
     let limit = own.map_or(String::new(), |own| format!(", {own} per user"));
-    let found = format!("{used} of {most} are in use, {kept} are kept for superusers{limit}; the dump takes {wanted}");
+    let found = format!(
+        "{used} of {most} are in use, {kept} are kept for superusers{limit}; the dump takes {wanted}"
+    );
     Finding::judged(fits, "connections", found, "Raise max_connections, or lower `threads`.")
 }
 
 /// Room in the table of locks: a dump holds one on every table, pg_dump one more.
 fn locks(client: &mut Client, units: &[Unit]) -> Finding {
     let settings = ["max_locks_per_transaction", "max_connections", "max_prepared_transactions"];
-    let [Some(each), Some(connections), Some(prepared)] = settings.map(|name| number(client, name)) else {
+    let [Some(each), Some(connections), Some(prepared)] = settings.map(|name| number(client, name))
+    else {
         return Finding::ok("locks", "unknown");
     };
     let room = each * (connections + prepared);
@@ -241,11 +276,17 @@ fn held(client: &mut Client, unit: &str) -> Result<Vec<Finding>> {
                WHERE l.mode = 'AccessExclusiveLock' AND l.granted AND l.pid <> pg_catalog.pg_backend_pid() \
                ORDER BY 2 LIMIT 5";
     let rows = client.query(sql, &[]).map_err(|e| wrap(&format!("list the locks of {unit}"), e))?;
-    let advice = "End it, or dump later: a dump waits for it as long as `lock-wait`, and then fails.";
+    let advice =
+        "End it, or dump later: a dump waits for it as long as `lock-wait`, and then fails.";
     let line = |row: &Row| {
         let (pid, table): (Option<i32>, String) = (row.get(0), row.get(1));
-        let who = pid.map_or("a prepared transaction".to_owned(), |pid| format!("connection {pid}"));
-        Finding::alert("locks held", format!("{who} keeps everybody off {unit}.{table} (ACCESS EXCLUSIVE)"), advice)
+        let who =
+            pid.map_or("a prepared transaction".to_owned(), |pid| format!("connection {pid}"));
+        Finding::alert(
+            "locks held",
+            format!("{who} keeps everybody off {unit}.{table} (ACCESS EXCLUSIVE)"),
+            advice,
+        )
     };
     Ok(rows.iter().map(line).collect())
 }
@@ -253,12 +294,14 @@ fn held(client: &mut Client, unit: &str) -> Result<Vec<Finding>> {
 /// Transactions that have been open for long.
 fn transactions(client: &mut Client) -> Finding {
     let looked = "transactions";
-    let may: Option<bool> = ask(client, "SELECT pg_catalog.pg_has_role('pg_read_all_stats', 'USAGE')");
+    let may: Option<bool> =
+        ask(client, "SELECT pg_catalog.pg_has_role('pg_read_all_stats', 'USAGE')");
     let sql = "SELECT pid, extract(epoch FROM pg_catalog.clock_timestamp() - xact_start)::float8 \
                FROM pg_catalog.pg_stat_activity WHERE pid <> pg_catalog.pg_backend_pid() \
                AND backend_type = 'client backend' AND xact_start IS NOT NULL ORDER BY 2 DESC";
     let Ok(rows) = client.query(sql, &[]) else { return Finding::ok(looked, "unknown") };
-    let old: Vec<(i32, f64)> = rows.iter().map(|r| (r.get(0), r.get(1))).filter(|r: &(i32, f64)| r.1 >= OLD).collect();
+    let old: Vec<(i32, f64)> =
+        rows.iter().map(|r| (r.get(0), r.get(1))).filter(|r: &(i32, f64)| r.1 >= OLD).collect();
     if old.is_empty() && may != Some(true) {
         return Finding::ok(looked, "unknown: the user may not look (GRANT pg_read_all_stats)");
     }
@@ -270,7 +313,11 @@ fn transactions(client: &mut Client) -> Finding {
         .take(NAMED)
         .map(|(pid, seconds)| format!("connection {pid} holds one open for {seconds:.0} s"))
         .collect();
-    let more = if old.len() > NAMED { format!(", {} more are as old", old.len() - NAMED) } else { String::new() };
+    let more = if old.len() > NAMED {
+        format!(", {} more are as old", old.len() - NAMED)
+    } else {
+        String::new()
+    };
     let advice = "End it, or dump later: VACUUM can't remove what it may still see, and an ALTER that waits for it keeps \
                   the dump waiting.";
     Finding::alert(looked, named.join(", ") + &more, advice)
@@ -281,19 +328,25 @@ fn prepared(client: &mut Client) -> Option<Finding> {
     let sql = "SELECT count(*) FROM pg_catalog.pg_prepared_xacts WHERE prepared < pg_catalog.now() - interval '1 hour'";
     let count: i64 = ask(client, sql).filter(|n| *n > 0)?;
     let advice = "Look at pg_prepared_xacts and COMMIT PREPARED or ROLLBACK PREPARED each.";
-    Some(Finding::alert("prepared transactions", format!("{count} have waited for an hour or longer"), advice))
+    Some(Finding::alert(
+        "prepared transactions",
+        format!("{count} have waited for an hour or longer"),
+        advice,
+    ))
 }
 
 /// What a physical backup, or a restore to a moment, would need.
 fn write_ahead(client: &mut Client, number: u32) -> Finding {
     let mut value = |name: &str| text(client, name).unwrap_or_else(|| "unknown".into());
-    let (level, archive, pages) = (value("wal_level"), value("archive_mode"), value("full_page_writes"));
+    let (level, archive, pages) =
+        (value("wal_level"), value("archive_mode"), value("full_page_writes"));
     let mut found = format!("wal_level {level}, archive_mode {archive}, full_page_writes {pages}");
     if number >= 170_000 {
         found += &format!(", summarize_wal {}", value("summarize_wal"));
     }
     let good = level != "minimal" && pages != "off";
-    let advice = "Set wal_level=replica and full_page_writes=on: no physical backup can be taken without.";
+    let advice =
+        "Set wal_level=replica and full_page_writes=on: no physical backup can be taken without.";
     Finding::judged(good, "WAL", found, advice)
 }
 
@@ -309,8 +362,8 @@ fn role(client: &mut Client, standby: bool, purpose: Purpose) -> Finding {
     }
     let feedback = text(client, "hot_standby_feedback").unwrap_or_else(|| "unknown".into());
     let delay = text(client, "max_standby_streaming_delay").unwrap_or_else(|| "unknown".into());
-    let found = format!("a standby, hot_standby_feedback {feedback}, max_standby_streaming_delay {delay}");
-    let advice =
-        "Set max_standby_streaming_delay=-1, or hot_standby_feedback=on: a dump that takes longer is cancelled.";
+    let found =
+        format!("a standby, hot_standby_feedback {feedback}, max_standby_streaming_delay {delay}");
+    let advice = "Set max_standby_streaming_delay=-1, or hot_standby_feedback=on: a dump that takes longer is cancelled.";
     Finding::judged(delay == "-1" || feedback == "on", looked, found, advice)
 }

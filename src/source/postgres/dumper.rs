@@ -1,12 +1,14 @@
-//! `pg_dump` in vex's place: it reads definitions and rows, in a snapshot that vex has taken and proven.
+//! `pg_dump` in vex's place: it reads definitions and rows, in a snapshot that vex has taken and
+//! proven.
 //!
-//! An archive of the custom format and plain SQL come through a pipe while the pipeline reads: bounded memory, no file. A
-//! directory can't: it is staged in a private folder before the pipeline begins, a file for each table, read on many
-//! connections.
+//! An archive of the custom format and plain SQL come through a pipe while the pipeline reads:
+//! bounded memory, no file. A directory can't: it is staged in a private folder before the pipeline
+//! begins, a file for each table, read on many connections.
 //!
-//! Invariants: no table is emptied, rewritten or altered between snapshot and end (vex holds the locks, and has looked);
-//! a program that ends with another code than 0 or says `error:` is never a success; names go to it between quotes, one
-//! word each; nothing is counted, and the manifest says so.
+//! Invariants: no table is emptied, rewritten or altered between snapshot and end (vex holds the
+//! locks, and has looked); a program that ends with another code than 0 or says `error:` is never a
+//! success; names go to it between quotes, one word each; nothing is counted, and the manifest says
+//! so.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
@@ -85,7 +87,8 @@ impl DumperSnapshot {
         stop: &Stop,
     ) -> Result<DumperSnapshot> {
         let units = databases(spec, connector)?;
-        let number = server_version(&mut connector.connect(&units[0], "ask")?, "ask for the version")?;
+        let number =
+            server_version(&mut connector.connect(&units[0], "ask")?, "ask for the version")?;
         let program = program::find(&spec.tools, "pg_dump", number, stop)?;
         let mut snapshot = DumperSnapshot {
             connector: connector.clone(),
@@ -111,7 +114,9 @@ impl DumperSnapshot {
             snapshot.not_included.push("roles and tablespaces".into());
         }
         if units.len() > 1 {
-            snapshot.not_included.push("one moment for all databases: each of them has its own".into());
+            snapshot
+                .not_included
+                .push("one moment for all databases: each of them has its own".into());
         }
         let globals = globals::read(spec, connector, number, stop)?;
         globals.scripts.into_iter().for_each(|s| snapshot.add(s.member, Content::Script(s.text)));
@@ -130,7 +135,8 @@ impl DumperSnapshot {
         Ok(snapshot)
     }
 
-    /// What is known of a database before it is dumped: how it is made, its tables, what the program is told.
+    /// What is known of a database before it is dumped: how it is made, its tables, what the
+    /// program is told.
     fn define(&mut self, spec: &PostgresSpec, view: &mut View, stop: &Stop) -> Result<()> {
         let words = vec![
             self.program.path.display().to_string(),
@@ -149,15 +155,17 @@ impl DumperSnapshot {
         let left = patterns(spec, view)?;
         if !left.is_empty() {
             let unit = &view.unit;
-            self.not_included
-                .push(format!("{unit}: what the job leaves out; what needs it can't be made by a restore"));
+            self.not_included.push(format!(
+                "{unit}: what the job leaves out; what needs it can't be made by a restore"
+            ));
         }
         for relation in view.relations.iter().filter(|r| r.has_rows()) {
             let title = format!("{}.{}", view.unit, relation.title());
             if !takes_table(spec, &view.unit, relation).1 {
                 self.not_included.push(format!("rows of {title}: the job leaves them out"));
             } else if relation.persistence == 'u' && view.standby {
-                self.not_included.push(format!("rows of {title}: an unlogged table can't be read on a standby"));
+                self.not_included
+                    .push(format!("rows of {title}: an unlogged table can't be read on a standby"));
             }
         }
         self.words.push([words, left].concat());
@@ -167,9 +175,11 @@ impl DumperSnapshot {
     /// The statements that make a database, without what is in it.
     fn database(&self, unit: &str, words: &[String], stop: &Stop) -> Result<Vec<String>> {
         let doing = format!("read how {unit} is made with {}", self.program.title);
-        let own = ["--format=custom", "--compress=0", "--schema-only", "--create", "--exclude-schema=*"];
+        let own =
+            ["--format=custom", "--compress=0", "--schema-only", "--create", "--exclude-schema=*"];
         let words = [words, &own.map(str::to_owned)].concat();
-        let bytes = self.child(&words, unit)?.output(CONTENTS, stop).map_err(|e| failed(&doing, e))?;
+        let bytes =
+            self.child(&words, unit)?.output(CONTENTS, stop).map_err(|e| failed(&doing, e))?;
         let archive = toc::parse(&bytes).map_err(|found| {
             let error = Error::new(ErrorKind::Refused, &doing, format!("its archive is not understood: {found}"));
             error.hint("Name the folder of another version in the site file: `tools { postgres \"DIR\" }`.")
@@ -237,7 +247,11 @@ impl DumperSnapshot {
                 let entry = entry.map_err(io)?;
                 let name = entry.file_name().to_string_lossy().into_owned();
                 if !is_file(&name) {
-                    return Err(Error::new(ErrorKind::Refused, doing, format!("it wrote {name}, which is not known")));
+                    return Err(Error::new(
+                        ErrorKind::Refused,
+                        doing,
+                        format!("it wrote {name}, which is not known"),
+                    ));
                 }
                 let bytes = entry.metadata().map_err(io)?.len();
                 self.add(
@@ -254,7 +268,8 @@ impl DumperSnapshot {
     /// Puts the members into restore order; those of a phase keep theirs.
     fn sort(&mut self) {
         let members = std::mem::take(&mut self.members);
-        let mut all: Vec<(Member, Content)> = members.into_iter().zip(std::mem::take(&mut self.contents)).collect();
+        let mut all: Vec<(Member, Content)> =
+            members.into_iter().zip(std::mem::take(&mut self.contents)).collect();
         all.sort_by_key(|(member, _)| member.phase);
         (self.members, self.contents) = all.into_iter().unzip();
     }
@@ -295,7 +310,11 @@ impl DumperSnapshot {
         loop {
             stop.check()?;
             let mut buffer = out.buffer()?;
-            let read = file.by_ref().take(self.reading.chunk as u64).read_to_end(&mut buffer).map_err(io)?;
+            let read = file
+                .by_ref()
+                .take(self.reading.chunk as u64)
+                .read_to_end(&mut buffer)
+                .map_err(io)?;
             // An empty file is a file as well.
             if read > 0 || !sent {
                 out.chunk(buffer, Proof::default())?;

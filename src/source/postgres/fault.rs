@@ -1,4 +1,5 @@
-//! What the server, the wire and a client program say when they refuse, and what kind of refusal it is.
+//! What the server, the wire and a client program say when they refuse, and what kind of refusal it
+//! is.
 
 use postgres::Client;
 
@@ -13,7 +14,11 @@ pub fn run(client: &mut Client, statements: &str, doing: &str) -> Result<()> {
 /// Wraps an error of the server or of the wire.
 pub fn wrap(doing: &str, error: postgres::Error) -> Error {
     let Some(db) = error.as_db_error() else {
-        let kind = if error.is_closed() || is_io(&error) { ErrorKind::Unreachable } else { ErrorKind::Failed };
+        let kind = if error.is_closed() || is_io(&error) {
+            ErrorKind::Unreachable
+        } else {
+            ErrorKind::Failed
+        };
         let cause = std::error::Error::source(&error).map_or(String::new(), |c| format!(": {c}"));
         return Error { source: None, ..Error::new(kind, doing, format!("{error}{cause}")) };
     };
@@ -41,17 +46,22 @@ pub fn said(doing: &str, said: Said<'_>) -> Error {
         "42501" | "28000" | "28P01" | "0P000" => ErrorKind::Denied,
         "55P03" | "40001" | "40P01" | "55006" => ErrorKind::Busy,
         "42P04" | "42P06" | "42P07" | "42710" | "42723" => ErrorKind::Exists,
-        "57P01" | "57P02" | "57P03" | "57P05" | "53300" | "25P03" | "25P04" => ErrorKind::Unreachable,
+        "57P01" | "57P02" | "57P03" | "57P05" | "53300" | "25P03" | "25P04" => {
+            ErrorKind::Unreachable
+        }
         other if other.starts_with("08") => ErrorKind::Unreachable,
         _ => ErrorKind::Failed,
     };
     let detail = said.detail.map_or(String::new(), |d| format!("; {d}"));
-    let error = Error::new(kind, doing, format!("{}{detail} (SQLSTATE {})", said.message, said.code));
+    let error =
+        Error::new(kind, doing, format!("{}{detail} (SQLSTATE {})", said.message, said.code));
     match (kind, said.hint) {
         (ErrorKind::Denied, None) if said.code == "28P01" => {
             error.hint("Check user and password, and the server's pg_hba.conf.")
         }
-        (ErrorKind::Denied, None) => error.hint("`vex doctor` names the privilege and the GRANT that is missing."),
+        (ErrorKind::Denied, None) => {
+            error.hint("`vex doctor` names the privilege and the GRANT that is missing.")
+        }
         (_, Some(hint)) => error.hint(hint),
         (_, None) => error,
     }
@@ -59,7 +69,10 @@ pub fn said(doing: &str, said: Said<'_>) -> Error {
 
 /// Whether the server said no, and is there to be asked for the next.
 pub fn is_refusal(error: &Error) -> bool {
-    matches!(error.kind, ErrorKind::Failed | ErrorKind::Denied | ErrorKind::Exists | ErrorKind::Busy)
+    matches!(
+        error.kind,
+        ErrorKind::Failed | ErrorKind::Denied | ErrorKind::Exists | ErrorKind::Busy
+    )
 }
 
 /// Wraps an error that came as one of reading or writing rows.
@@ -77,8 +90,12 @@ pub fn unencrypted(doing: &str, error: postgres::Error) -> Error {
         return wrap(doing, error);
     }
     let hint = match untrusted {
-        true => "`ca` names the certificates that are trusted; verify-full also wants the host's name in the server's.",
-        false => "Give the server a certificate, or write `tls \"off\"` if nobody can listen on the way.",
+        true => {
+            "`ca` names the certificates that are trusted; verify-full also wants the host's name in the server's."
+        }
+        false => {
+            "Give the server a certificate, or write `tls \"off\"` if nobody can listen on the way."
+        }
     };
     Error { kind: ErrorKind::Refused, ..wrap(doing, error) }.hint(hint)
 }
@@ -103,13 +120,17 @@ pub fn failed(doing: &str, error: ChildError) -> Error {
     match &error {
         ChildError::Stopped(_) => Error::new(ErrorKind::Stopped, doing, "stopped"),
         ChildError::Failed { ended, tail, .. } => {
-            let lines: Vec<&str> = tail.iter().map(String::as_str).filter(|l| !l.is_empty()).collect();
-            let said = if lines.is_empty() { String::new() } else { format!(": {}", lines.join(" / ")) };
+            let lines: Vec<&str> =
+                tail.iter().map(String::as_str).filter(|l| !l.is_empty()).collect();
+            let said =
+                if lines.is_empty() { String::new() } else { format!(": {}", lines.join(" / ")) };
             Error::new(ErrorKind::Failed, doing, format!("it {ended}{said}"))
         }
         ChildError::Start(program, cause) => {
             Error::new(ErrorKind::Failed, doing, format!("{program} does not start: {cause}"))
         }
-        ChildError::Stalled(..) | ChildError::Long(..) => Error::new(ErrorKind::Failed, doing, error.to_string()),
+        ChildError::Stalled(..) | ChildError::Long(..) => {
+            Error::new(ErrorKind::Failed, doing, error.to_string())
+        }
     }
 }

@@ -49,7 +49,8 @@ impl Fit {
                 found.push(Objection { what, why: why.to_owned(), blocks });
             }
         };
-        if let Some(name) = member.name.strip_prefix("extension ").filter(|_| member.kind == Kind::Object)
+        if let Some(name) =
+            member.name.strip_prefix("extension ").filter(|_| member.kind == Kind::Object)
             && !self.extensions.contains(name)
         {
             object(
@@ -59,14 +60,23 @@ impl Fit {
                 false,
             );
         }
-        let space = text.lines().find_map(|l| l.strip_prefix("SET default_tablespace='")?.strip_suffix("';"));
+        let space = text
+            .lines()
+            .find_map(|l| l.strip_prefix("SET default_tablespace='")?.strip_suffix("';"));
         if let Some(space) = space.filter(|s| !s.is_empty() && !self.tablespaces.contains(*s)) {
             let why = "there is none of this name: make it first, with CREATE TABLESPACE";
             object(&mut self.told, format!("tablespace {space}"), why, member.kind == Kind::Table);
         }
-        let owner = text.rsplit_once(OWNER).map_or("", |(_, owner)| owner).lines().last().unwrap_or_default();
-        let role =
-            owner.rsplit_once(" OWNER TO \"").and_then(|(_, r)| r.strip_suffix("\";")).map(|r| r.replace("\"\"", "\""));
+        let owner = text
+            .rsplit_once(OWNER)
+            .map_or("", |(_, owner)| owner)
+            .lines()
+            .last()
+            .unwrap_or_default();
+        let role = owner
+            .rsplit_once(" OWNER TO \"")
+            .and_then(|(_, r)| r.strip_suffix("\";"))
+            .map(|r| r.replace("\"\"", "\""));
         if let Some(role) = role.filter(|r| !without_owner && !self.roles.contains(r)) {
             let why = "there is no such role to own what it owned; make it first, or restore with --definer current";
             object(&mut self.told, format!("role {role}"), why, false);

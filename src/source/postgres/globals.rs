@@ -1,7 +1,8 @@
-//! What belongs to a server and to none of its databases: roles, what they are members of, tablespaces, settings of roles.
+//! What belongs to a server and to none of its databases: roles, what they are members of,
+//! tablespaces, settings of roles.
 //!
-//! `pg_dumpall` alone knows all of it; its statements are put in the order in which they can be made. Hashes of passwords
-//! are secrets: they are in the scripts only, never in a message.
+//! `pg_dumpall` alone knows all of it; its statements are put in the order in which they can be
+//! made. Hashes of passwords are secrets: they are in the scripts only, never in a message.
 
 use crate::artifact::{Kind, Member, Phase, Plain, plain_statement};
 use crate::base::Stop;
@@ -34,14 +35,20 @@ pub struct Globals {
 }
 
 /// Reads the globals, if the job wants them.
-pub fn read(spec: &PostgresSpec, connector: &Connector, number: u32, stop: &Stop) -> Result<Globals> {
+pub fn read(
+    spec: &PostgresSpec,
+    connector: &Connector,
+    number: u32,
+    stop: &Stop,
+) -> Result<Globals> {
     let mut globals = Globals::default();
     if !spec.globals {
         return Ok(globals);
     }
     let program = program::find(&spec.tools, "pg_dumpall", number, stop)?;
     let doing = format!("read roles and tablespaces with {}", program.title);
-    let sql = "SELECT pg_catalog.has_column_privilege('pg_catalog.pg_authid', 'rolpassword', 'SELECT')";
+    let sql =
+        "SELECT pg_catalog.has_column_privilege('pg_catalog.pg_authid', 'rolpassword', 'SELECT')";
     let mut client = connector.session(connector.home(), "ask")?;
     let hashes: bool = client.query_one(sql, &[]).map_err(|e| wrap(&doing, e))?.get(0);
     let mut words = vec![
@@ -53,19 +60,24 @@ pub fn read(spec: &PostgresSpec, connector: &Connector, number: u32, stop: &Stop
     if !hashes {
         words.push("--no-role-passwords".into());
         let who = &connector.user;
-        globals
-            .lost
-            .push(format!("passwords of roles: only a superuser, or who may read pg_authid, sees them, not {who}"));
+        globals.lost.push(format!(
+            "passwords of roles: only a superuser, or who may read pg_authid, sees them, not {who}"
+        ));
     }
     let bytes = connector.child(&words, connector.home())?.env("LC_ALL", "C").output(MOST, stop);
     let text = String::from_utf8(bytes.map_err(|e| failed(&doing, e))?)
         .map_err(|_| Error::new(ErrorKind::Refused, &doing, "a name or a setting is not UTF-8"))?;
-    globals.scripts = scripts(&text).map_err(|found| Error::new(ErrorKind::Refused, &doing, found))?;
-    globals.remarks.push(format!("roles and tablespaces are read by {}, at a moment of their own", program.title));
+    globals.scripts =
+        scripts(&text).map_err(|found| Error::new(ErrorKind::Refused, &doing, found))?;
+    globals.remarks.push(format!(
+        "roles and tablespaces are read by {}, at a moment of their own",
+        program.title
+    ));
     Ok(globals)
 }
 
-/// The name of a role or tablespace as a statement has it, with its quotes, as it is; and what follows.
+/// The name of a role or tablespace as a statement has it, with its quotes, as it is; and what
+/// follows.
 fn name(text: &str) -> Option<(String, &str)> {
     let Some(quoted) = text.strip_prefix('"') else {
         let end = text.find([' ', ';', ',']).unwrap_or(text.len());
@@ -111,7 +123,11 @@ enum Place {
 fn place(statement: &str) -> Option<Place> {
     let after = |head: &str| statement.strip_prefix(head).and_then(name);
     if let Some((role, rest)) = after("ALTER ROLE ") {
-        return Some(if rest.starts_with(" WITH ") { Place::Role(role) } else { Place::Setting(role) });
+        return Some(if rest.starts_with(" WITH ") {
+            Place::Role(role)
+        } else {
+            Place::Setting(role)
+        });
     }
     for head in ["CREATE ROLE ", "COMMENT ON ROLE "] {
         if let Some((role, _)) = after(head) {
@@ -124,8 +140,12 @@ fn place(statement: &str) -> Option<Place> {
         }
     }
     if statement.starts_with("SECURITY LABEL ") {
-        let about = |word: &str| statement.split_once(word).and_then(|(_, rest)| name(rest)).map(|(name, _)| name);
-        return about(" ON ROLE ").map(Place::Role).or_else(|| about(" ON TABLESPACE ").map(Place::Tablespace));
+        let about = |word: &str| {
+            statement.split_once(word).and_then(|(_, rest)| name(rest)).map(|(name, _)| name)
+        };
+        return about(" ON ROLE ")
+            .map(Place::Role)
+            .or_else(|| about(" ON TABLESPACE ").map(Place::Tablespace));
     }
     let right = statement.strip_prefix("GRANT ").or(statement.strip_prefix("REVOKE "))?;
     match right.split_once(" ON TABLESPACE ").filter(|(head, _)| !head.contains('"')) {
@@ -134,7 +154,8 @@ fn place(statement: &str) -> Option<Place> {
     }
 }
 
-/// Cuts what `pg_dumpall` wrote into scripts: roles, memberships, tablespaces, settings. No error holds a statement.
+/// Cuts what `pg_dumpall` wrote into scripts: roles, memberships, tablespaces, settings. No error
+/// holds a statement.
 fn scripts(text: &str) -> std::result::Result<Vec<Script>, String> {
     let mut found: [Vec<Script>; 4] = Default::default();
     let mut rest = text.as_bytes();
@@ -146,7 +167,8 @@ fn scripts(text: &str) -> std::result::Result<Vec<Script>, String> {
         if statement.starts_with("SET ") || statement.starts_with("SELECT pg_catalog.set_config(") {
             continue;
         }
-        let place = place(statement).ok_or_else(|| format!("its statement {number} is of no known kind"))?;
+        let place = place(statement)
+            .ok_or_else(|| format!("its statement {number} is of no known kind"))?;
         let (group, name, kind) = match place {
             Place::Role(role) => (0, format!("role {role}"), Kind::Account),
             Place::Grants => (1, GRANTS.to_owned(), Kind::Grants),
@@ -178,7 +200,8 @@ mod tests {
             GRANT SET,ALTER SYSTEM ON PARAMETER work_mem TO a;\nCREATE TABLESPACE s OWNER a LOCATION '/x';\n\
             GRANT ALL ON TABLESPACE s TO a;\n\\unrestrict x\n";
         let found = scripts(text).expect("all are known");
-        let names: Vec<(&str, Kind)> = found.iter().map(|s| (s.member.name.as_str(), s.member.kind)).collect();
+        let names: Vec<(&str, Kind)> =
+            found.iter().map(|s| (s.member.name.as_str(), s.member.kind)).collect();
         assert_eq!(
             names,
             [

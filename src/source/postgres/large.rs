@@ -1,7 +1,7 @@
 //! Large objects: what they are, and their bytes as statements.
 //!
-//! Each statement puts one page-aligned stretch, and is a row of the content proof; stretches of zeros are
-//! left out, as holes are.
+//! Each statement puts one page-aligned stretch, and is a row of the content proof; stretches of
+//! zeros are left out, as holes are.
 
 use postgres::Client;
 
@@ -18,8 +18,7 @@ pub const NAME: &str = "large objects";
 const STRETCH: i64 = 128 * 2048;
 
 /// What an entry of bytes begins with.
-const BYTES_PROLOGUE: &str =
-    "SET statement_timeout=0;\nSET standard_conforming_strings=on;\nSET client_min_messages=warning;\n";
+const BYTES_PROLOGUE: &str = "SET statement_timeout=0;\nSET standard_conforming_strings=on;\nSET client_min_messages=warning;\n";
 
 /// What a database holds.
 #[derive(Debug, Default)]
@@ -73,12 +72,17 @@ fn rights(client: &mut Client) -> Result<String> {
     for row in &rows {
         let oid: u32 = row.get(0);
         if last != Some(oid) {
-            script += &format!("REVOKE ALL ON LARGE OBJECT {oid} FROM {};\n", quoted(&row.get::<_, String>(4)));
+            script += &format!(
+                "REVOKE ALL ON LARGE OBJECT {oid} FROM {};\n",
+                quoted(&row.get::<_, String>(4))
+            );
             last = Some(oid);
         }
         let Some(privilege) = row.get::<_, Option<String>>(2) else { continue };
-        let to = row.get::<_, Option<String>>(1).map_or_else(|| "PUBLIC".to_owned(), |g| quoted(&g));
-        let with = if row.get::<_, Option<bool>>(3) == Some(true) { " WITH GRANT OPTION" } else { "" };
+        let to =
+            row.get::<_, Option<String>>(1).map_or_else(|| "PUBLIC".to_owned(), |g| quoted(&g));
+        let with =
+            if row.get::<_, Option<bool>>(3) == Some(true) { " WITH GRANT OPTION" } else { "" };
         script += &format!("GRANT {privilege} ON LARGE OBJECT {oid} TO {to}{with};\n");
     }
     script += OWNER;
@@ -86,7 +90,13 @@ fn rights(client: &mut Client) -> Result<String> {
 }
 
 /// Reads the bytes of these objects as entries.
-pub fn read(client: &mut Client, ids: &[u32], chunk: usize, out: &mut dyn Out, stop: &Stop) -> Result<Proof> {
+pub fn read(
+    client: &mut Client,
+    ids: &[u32],
+    chunk: usize,
+    out: &mut dyn Out,
+    stop: &Stop,
+) -> Result<Proof> {
     let (mut digest, mut total) = (RowDigest::new(), Proof::default());
     let mut entry: Option<Vec<u8>> = None;
     lines(client, ids, stop, &mut |line| {
@@ -129,8 +139,14 @@ pub fn prove(client: &mut Client, stop: &Stop) -> Result<Proof> {
     Ok(digest.take())
 }
 
-/// One line for each stretch, but for those of zeros alone, which need not be put; the last one tells where it ends.
-fn lines(client: &mut Client, ids: &[u32], stop: &Stop, line: &mut dyn FnMut(&str) -> Result<()>) -> Result<()> {
+/// One line for each stretch, but for those of zeros alone, which need not be put; the last one
+/// tells where it ends.
+fn lines(
+    client: &mut Client,
+    ids: &[u32],
+    stop: &Stop,
+    line: &mut dyn FnMut(&str) -> Result<()>,
+) -> Result<()> {
     let doing = "read the large objects";
     let fail = |e| wrap(doing, e);
     // Size by the end of the object, opened for reading (262144) in the transaction that is open.
@@ -139,14 +155,17 @@ fn lines(client: &mut Client, ids: &[u32], stop: &Stop, line: &mut dyn FnMut(&st
             "SELECT pg_catalog.lo_lseek64(fd, 0, 2), pg_catalog.lo_close(fd) FROM pg_catalog.lo_open($1, 262144) fd",
         )
         .map_err(fail)?;
-    let get = client.prepare("SELECT pg_catalog.encode(pg_catalog.lo_get($1, $2, $3), 'hex')").map_err(fail)?;
+    let get = client
+        .prepare("SELECT pg_catalog.encode(pg_catalog.lo_get($1, $2, $3), 'hex')")
+        .map_err(fail)?;
     let length = i32::try_from(STRETCH).expect("BUG: a stretch of more than 2 GiB");
     for oid in ids {
         let end: i64 = client.query_one(&size, &[oid]).map_err(fail)?.get(0);
         let mut offset = 0;
         while offset < end {
             stop.check()?;
-            let bytes: String = client.query_one(&get, &[oid, &offset, &length]).map_err(fail)?.get(0);
+            let bytes: String =
+                client.query_one(&get, &[oid, &offset, &length]).map_err(fail)?.get(0);
             if offset + STRETCH >= end || bytes.bytes().any(|b| b != b'0') {
                 line(&format!("SELECT pg_catalog.lo_put({oid}, {offset}, '\\x{bytes}');"))?;
             }

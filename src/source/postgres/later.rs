@@ -1,8 +1,8 @@
-//! Definitions that wait for the rows: keys and indexes, many at once; what ties them together; foreign keys, many at
-//! once; then all the rest in its order.
+//! Definitions that wait for the rows: keys and indexes, many at once; what ties them together;
+//! foreign keys, many at once; then all the rest in its order.
 //!
-//! Pure but for the lock around the list. Two foreign keys may wait for each other's tables; the server ends one of
-//! them, and it is tried again.
+//! Pure but for the lock around the list. Two foreign keys may wait for each other's tables; the
+//! server ends one of them, and it is tried again.
 
 use std::collections::HashSet;
 use std::sync::Mutex;
@@ -44,10 +44,11 @@ fn round(member: &Member) -> (usize, bool) {
 }
 
 impl Later {
-    /// Hears what is restored. A partition that comes back alone is attached after its own keys: the table that is there
-    /// would make them a second time.
+    /// Hears what is restored. A partition that comes back alone is attached after its own keys:
+    /// the table that is there would make them a second time.
     pub fn expect(&self, members: &[Member]) {
-        let tables: HashSet<String> = members.iter().filter(|m| m.kind == Kind::Table).map(Member::title).collect();
+        let tables: HashSet<String> =
+            members.iter().filter(|m| m.kind == Kind::Table).map(Member::title).collect();
         let lone = |m: &&Member| {
             let parents = m.parents();
             !parents.is_empty() && !parents.iter().any(|parent| tables.contains(parent))
@@ -69,16 +70,20 @@ impl Later {
         if self.is_lone(member, "index attach ") {
             return;
         }
-        self.came.lock().expect("no panic while locked").push(Waiting { member: member.clone(), text });
+        self.came
+            .lock()
+            .expect("no panic while locked")
+            .push(Waiting { member: member.clone(), text });
     }
 
-    /// Says that the rows are in, or that all definitions have come after them; returns whether it is the former.
+    /// Says that the rows are in, or that all definitions have come after them; returns whether it
+    /// is the former.
     pub fn go_on(&self) -> bool {
         !self.filled.swap(true, Ordering::SeqCst)
     }
 
-    /// Puts what came into rounds; returns the pieces of work of each. A partition that comes back alone is attached
-    /// with the last ones only.
+    /// Puts what came into rounds; returns the pieces of work of each. A partition that comes back
+    /// alone is attached with the last ones only.
     pub fn rounds(&self, is_last: bool) -> Vec<usize> {
         let mut waiting = self.came.lock().expect("no panic while locked");
         let all = std::mem::take(&mut *waiting);
@@ -86,8 +91,10 @@ impl Later {
             all.into_iter().partition(|w| !is_last && w.member.name.starts_with("table attach "));
         *waiting = stay;
         let mut rounds: Vec<Vec<Vec<Waiting>>> = vec![Vec::new(); 4];
-        // A key takes its table for itself, an index shares it: keys come first, so that no worker waits behind one.
-        let (keys, others): (Vec<_>, Vec<_>) = came.into_iter().partition(|w| w.member.kind != Kind::Index);
+        // A key takes its table for itself, an index shares it: keys come first, so that no worker
+        // waits behind one.
+        let (keys, others): (Vec<_>, Vec<_>) =
+            came.into_iter().partition(|w| w.member.kind != Kind::Index);
         for waiting in keys.into_iter().chain(others) {
             let (number, alone) = round(&waiting.member);
             match rounds[number].last_mut().filter(|_| !alone) {
@@ -131,7 +138,8 @@ mod tests {
             later.put(&Member::new("d", name, kind, Phase::After), String::new());
         }
         assert_eq!(later.rounds(true), [2, 1, 2, 1]);
-        let names = |work: Vec<Waiting>| work.into_iter().map(|w| w.member.name).collect::<Vec<_>>();
+        let names =
+            |work: Vec<Waiting>| work.into_iter().map(|w| w.member.name).collect::<Vec<_>>();
         assert_eq!(names(later.take(0, 0)), ["constraint pk"]);
         assert_eq!(names(later.take(3, 0)), ["t", "acl TABLE a"]);
         assert_eq!(later.rounds(true), [0, 0, 0, 0]);

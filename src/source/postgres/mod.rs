@@ -1,6 +1,8 @@
-//! PostgreSQL: D connections on one exported snapshot of each database, read and restored over the wire.
+//! PostgreSQL: D connections on one exported snapshot of each database, read and restored over the
+//! wire.
 //!
-//! Definitions come from `pg_dump`, which alone knows all of them; rows never pass through a program.
+//! Definitions come from `pg_dump`, which alone knows all of them; rows never pass through a
+//! program.
 
 mod admit;
 mod aside;
@@ -91,7 +93,9 @@ impl Source for Postgres {
             let number = server_version(&mut client, "ask for the version")?;
             facts.version = format!("PostgreSQL {}.{}", number / 10_000, number % 10_000);
             let relations = survey::glance(&mut client, &name)?;
-            let own = relations.iter().filter(|r| r.has_rows() && survey::takes_table(&self.spec, &name, r).1);
+            let own = relations
+                .iter()
+                .filter(|r| r.has_rows() && survey::takes_table(&self.spec, &name, r).1);
             let tables = own.map(|r| (r.title(), r.rows, r.bytes)).collect();
             facts.units.push(UnitFacts { name, tables });
         }
@@ -108,22 +112,35 @@ impl Source for Postgres {
     fn engine(&self, engine: Engine, stop: &Stop) -> Result<Option<Program>> {
         let Engine::PgDump(form) = engine else { return Ok(None) };
         let units = survey::databases(&self.spec, &self.connector)?;
-        let number = server_version(&mut self.connector.connect(&units[0], "ask")?, "ask for the version")?;
+        let number =
+            server_version(&mut self.connector.connect(&units[0], "ask")?, "ask for the version")?;
         let title = program::find(&self.spec.tools, "pg_dump", number, stop)?.title;
         if self.spec.globals {
             program::find(&self.spec.tools, "pg_dumpall", number, stop)?;
         }
-        let locks = vec!["ACCESS SHARE on every table until the end, by vex and by pg_dump".to_owned()];
-        let staged = "it stages all rows, uncompressed, in the state folder before the first byte is sent";
+        let locks =
+            vec!["ACCESS SHARE on every table until the end, by vex and by pg_dump".to_owned()];
+        let staged =
+            "it stages all rows, uncompressed, in the state folder before the first byte is sent";
         let remarks = (form == DumpForm::Directory).then(|| staged.to_owned());
-        Ok(Some(Program { title, locks, covers_all: false, remarks: remarks.into_iter().collect() }))
+        Ok(Some(Program {
+            title,
+            locks,
+            covers_all: false,
+            remarks: remarks.into_iter().collect(),
+        }))
     }
 
     fn snapshot(&self, reading: Reading, stop: &Stop) -> Result<Box<dyn Snapshot>> {
         Ok(match reading.engine {
-            Engine::PgDump(form) => {
-                Box::new(DumperSnapshot::take(&self.spec, &self.connector, &self.staging, form, reading, stop)?)
-            }
+            Engine::PgDump(form) => Box::new(DumperSnapshot::take(
+                &self.spec,
+                &self.connector,
+                &self.staging,
+                form,
+                reading,
+                stop,
+            )?),
             Engine::Native | Engine::Mydumper | Engine::Mysqldump | Engine::Basebackup => {
                 Box::new(PostgresSnapshot::take(&self.spec, &self.connector, &reading, stop)?)
             }

@@ -1,6 +1,7 @@
 //! Dates and times as PostgreSQL writes them: `DateStyle` ISO, time zone UTC.
 //!
-//! Pure. The proleptic Gregorian calendar, from 4713 BC to 294276; there is no year 0, 1 BC comes before 1.
+//! Pure. The proleptic Gregorian calendar, from 4713 BC to 294276; there is no year 0, 1 BC comes
+//! before 1.
 
 /// Microseconds of a day.
 const DAY: i64 = 86_400_000_000;
@@ -43,8 +44,8 @@ pub fn timestamp(micros: i64, zone: &[u8], out: &mut Vec<u8>) {
     }
 }
 
-/// Writes year, month and day; says whether the year is one before Christ. Algorithm: Howard Hinnant, *chrono-Compatible
-/// Low-Level Date Algorithms* (`civil_from_days`).
+/// Writes year, month and day; says whether the year is one before Christ. Algorithm: Howard
+/// Hinnant, *chrono-Compatible Low-Level Date Algorithms* (`civil_from_days`).
 fn day(days: i64, out: &mut Vec<u8>) -> bool {
     let shifted = days + EPOCH;
     let (era, day) = (shifted.div_euclid(ERA), shifted.rem_euclid(ERA) as u32);
@@ -76,10 +77,12 @@ fn era(is_before: bool, out: &mut Vec<u8>) {
 /// Microseconds of a day.
 fn clock(micros: i64, out: &mut Vec<u8>) {
     let (seconds, fraction) = ((micros / 1_000_000) as u32, (micros % 1_000_000) as u32);
-    let ([a, b], [c, d], [e, f]) = (pair(seconds / 3600), pair(seconds / 60 % 60), pair(seconds % 60));
+    let ([a, b], [c, d], [e, f]) =
+        (pair(seconds / 3600), pair(seconds / 60 % 60), pair(seconds % 60));
     out.extend_from_slice(&[a, b, b':', c, d, b':', e, f]);
     if fraction > 0 {
-        let ([a, b], [c, d], [e, f]) = (pair(fraction / 10_000), pair(fraction / 100 % 100), pair(fraction % 100));
+        let ([a, b], [c, d], [e, f]) =
+            (pair(fraction / 10_000), pair(fraction / 100 % 100), pair(fraction % 100));
         out.extend_from_slice(&[b'.', a, b, c, d, e, f]);
         while out.last() == Some(&b'0') {
             out.pop();

@@ -1,6 +1,7 @@
 //! What the user must be allowed to do, and the statement that allows it, each with its reason.
 //!
-//! Follows `view.rs`, `rows.rs`, `large.rs`, `vacuum.rs` and `target.rs`; a test dumps with exactly these.
+//! Follows `view.rs`, `rows.rs`, `large.rs`, `vacuum.rs` and `target.rs`; a test dumps with exactly
+//! these.
 
 use std::collections::BTreeMap;
 
@@ -27,7 +28,12 @@ impl Needs {
         let sql = "SELECT current_user::text, rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user";
         let row = client.query_one(sql, &[]).map_err(|e| wrap("ask who we are", e))?;
         let (user, superuser): (String, bool) = (row.get(0), row.get(1));
-        Ok(Needs { user: quoted(&user), superuser, maintain: server >= 170_000, lacking: BTreeMap::new() })
+        Ok(Needs {
+            user: quoted(&user),
+            superuser,
+            maintain: server >= 170_000,
+            lacking: BTreeMap::new(),
+        })
     }
 
     fn lack(&mut self, grade: Grade, statement: String, without: String) {
@@ -42,68 +48,112 @@ impl Needs {
             return Ok(());
         }
         let doing = format!("ask for privileges in {unit}");
-        let query = |client: &mut Client, sql: &str| client.query_one(sql, &[]).map_err(|e| wrap(&doing, e));
+        let query = |client: &mut Client, sql: &str| {
+            client.query_one(sql, &[]).map_err(|e| wrap(&doing, e))
+        };
         let count = |client: &mut Client, sql: &str| -> Result<(i64, Option<String>)> {
             query(client, sql).map(|row| (row.get(0), row.get(1)))
         };
         let user = self.user.clone();
         if purpose.readers > 0 {
             if let (number @ 1.., Some(first)) = count(client, UNREADABLE)? {
-                let without = format!("{number} tables and sequences of {unit} can't be read, {first} among them");
+                let without = format!(
+                    "{number} tables and sequences of {unit} can't be read, {first} among them"
+                );
                 self.lack(Grade::Error, format!("GRANT pg_read_all_data TO {user};"), without);
             }
             if let (number @ 1.., Some(first)) = count(client, GUARDED)? {
-                let without = format!("row security hides rows of {number} tables of {unit}, {first} among them");
+                let without = format!(
+                    "row security hides rows of {number} tables of {unit}, {first} among them"
+                );
                 self.lack(Grade::Error, format!("ALTER ROLE {user} BYPASSRLS;"), without);
             }
             if let (number @ 1.., Some(first)) = count(client, LARGE)? {
-                let without = format!("{number} large objects of {unit} can't be read; {first} is the first");
-                self.lack(Grade::Error, format!("GRANT SELECT ON LARGE OBJECT {first} TO {user};"), without);
+                let without =
+                    format!("{number} large objects of {unit} can't be read; {first} is the first");
+                self.lack(
+                    Grade::Error,
+                    format!("GRANT SELECT ON LARGE OBJECT {first} TO {user};"),
+                    without,
+                );
             }
         }
         if purpose.care {
-            let also = if self.maintain { " OR pg_catalog.has_table_privilege(c.oid, 'MAINTAIN')" } else { "" };
+            let also = if self.maintain {
+                " OR pg_catalog.has_table_privilege(c.oid, 'MAINTAIN')"
+            } else {
+                ""
+            };
             let row = query(client, &FOREIGN.replace("{also}", also))?;
-            if let (number @ 1.., Some(first), Some(owners)) =
-                (row.get::<_, i64>(0), row.get::<_, Option<String>>(1), row.get::<_, Option<String>>(2))
-            {
-                let without = format!("{number} tables of {unit} can't be vacuumed, {first} among them");
+            if let (number @ 1.., Some(first), Some(owners)) = (
+                row.get::<_, i64>(0),
+                row.get::<_, Option<String>>(1),
+                row.get::<_, Option<String>>(2),
+            ) {
+                let without =
+                    format!("{number} tables of {unit} can't be vacuumed, {first} among them");
                 let role = if self.maintain { "pg_maintain" } else { &owners };
                 self.lack(Grade::Alert, format!("GRANT {role} TO {user};"), without);
             }
             if let (1.., Some(schemas)) = count(client, CLOSED)? {
                 let without = format!("tables of schema {schemas} of {unit} can't be vacuumed");
-                self.lack(Grade::Alert, format!("GRANT USAGE ON SCHEMA {schemas} TO {user};"), without);
+                self.lack(
+                    Grade::Alert,
+                    format!("GRANT USAGE ON SCHEMA {schemas} TO {user};"),
+                    without,
+                );
             }
             if let (1.., Some(_)) = count(client, CONTROL)? {
                 let without = format!("controle_vacuum can't be made in {unit}");
-                self.lack(Grade::Error, format!("GRANT CREATE ON SCHEMA public TO {user};"), without);
+                self.lack(
+                    Grade::Error,
+                    format!("GRANT CREATE ON SCHEMA public TO {user};"),
+                    without,
+                );
             }
         }
         Ok(())
     }
 
     /// All that is lacking, one finding a statement.
-    pub fn findings(mut self, client: &mut Client, spec: &PostgresSpec, purpose: Purpose) -> Vec<Finding> {
+    pub fn findings(
+        mut self,
+        client: &mut Client,
+        spec: &PostgresSpec,
+        purpose: Purpose,
+    ) -> Vec<Finding> {
         let looked = "privileges";
         if self.superuser {
             return vec![Finding::ok(looked, format!("{} is a superuser", self.user))];
         }
         let user = self.user.clone();
         let may = |client: &mut Client, sql: &str| {
-            client.query_opt(sql, &[]).ok().flatten().is_some_and(|row| row.get::<_, Option<bool>>(0) == Some(true))
+            client
+                .query_opt(sql, &[])
+                .ok()
+                .flatten()
+                .is_some_and(|row| row.get::<_, Option<bool>>(0) == Some(true))
         };
         let authid = "SELECT pg_catalog.has_table_privilege('pg_catalog.pg_authid', 'SELECT')";
         if purpose.readers > 0 && spec.globals && !may(client, authid) {
             let without = "hashes of passwords can't be read, which `globals` wants".to_owned();
-            self.lack(Grade::Error, format!("GRANT SELECT ON pg_catalog.pg_authid TO {user};"), without);
+            self.lack(
+                Grade::Error,
+                format!("GRANT SELECT ON pg_catalog.pg_authid TO {user};"),
+                without,
+            );
         }
         let createdb = "SELECT rolcreatedb FROM pg_catalog.pg_roles WHERE rolname = current_user";
         if purpose.load {
             if !may(client, createdb) {
-                self.lack(Grade::Alert, format!("ALTER ROLE {user} CREATEDB;"), "databases can't be made".into());
+                self.lack(
+                    Grade::Alert,
+                    format!("ALTER ROLE {user} CREATEDB;"),
+                    "databases can't be made".into(),
+                );
             }
-            let without = "owners, extensions and event triggers of others can't be restored".to_owned();
+            let without =
+                "owners, extensions and event triggers of others can't be restored".to_owned();
             self.lack(Grade::Alert, format!("ALTER ROLE {user} SUPERUSER;"), without);
         }
         if self.lacking.is_empty() {

@@ -1,7 +1,8 @@
 //! What libpq keeps outside of a job file: the password file and the service file.
 //!
-//! Formats: chapters 34.16 (*The Password File*) and 34.17 (*The Connection Service File*) of the PostgreSQL manual.
-//! Pure but for the reading. A password file that others can read is refused, where libpq only passes over it.
+//! Formats: chapters 34.16 (*The Password File*) and 34.17 (*The Connection Service File*) of the
+//! PostgreSQL manual. Pure but for the reading. A password file that others can read is refused,
+//! where libpq only passes over it.
 
 use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt;
@@ -29,7 +30,10 @@ pub fn password(whom: Whom<'_>) -> Result<Option<Secret>, String> {
     let shown = path.display();
     let mode = std::fs::metadata(&path).map_err(|e| format!("{shown}: {e}"))?.permissions().mode();
     if mode & 0o077 != 0 {
-        return Err(format!("{shown} can be read by others (mode {:o}); it must be 0600", mode & 0o777));
+        return Err(format!(
+            "{shown} can be read by others (mode {:o}); it must be 0600",
+            mode & 0o777
+        ));
     }
     let text = std::fs::read_to_string(&path).map_err(|e| format!("{shown}: {e}"))?;
     Ok(text.lines().find_map(|line| fits(line, whom)).map(Secret::new))
@@ -68,10 +72,12 @@ fn split(line: &str) -> Vec<String> {
 
 /// The values of a service, from `PGSERVICEFILE` or `~/.pg_service.conf`, else from `PGSYSCONFDIR`.
 pub fn service(name: &str) -> Result<BTreeMap<String, String>, String> {
-    let own = std::env::var_os("PGSERVICEFILE").map(PathBuf::from).or_else(|| home(".pg_service.conf"));
-    let system =
-        std::env::var_os("PGSYSCONFDIR").map_or_else(|| PathBuf::from("/etc/postgresql-common"), PathBuf::from);
-    let files: Vec<PathBuf> = own.into_iter().chain([system.join("pg_service.conf")]).filter(|p| p.is_file()).collect();
+    let own =
+        std::env::var_os("PGSERVICEFILE").map(PathBuf::from).or_else(|| home(".pg_service.conf"));
+    let system = std::env::var_os("PGSYSCONFDIR")
+        .map_or_else(|| PathBuf::from("/etc/postgresql-common"), PathBuf::from);
+    let files: Vec<PathBuf> =
+        own.into_iter().chain([system.join("pg_service.conf")]).filter(|p| p.is_file()).collect();
     for path in &files {
         let text = std::fs::read_to_string(path).map_err(|e| format!("{}: {e}", path.display()))?;
         if let Some(found) = section(&text, name) {
@@ -79,7 +85,8 @@ pub fn service(name: &str) -> Result<BTreeMap<String, String>, String> {
         }
     }
     let looked: Vec<String> = files.iter().map(|p| p.display().to_string()).collect();
-    let looked = if looked.is_empty() { "there is no service file".to_owned() } else { looked.join(", ") };
+    let looked =
+        if looked.is_empty() { "there is no service file".to_owned() } else { looked.join(", ") };
     Err(format!("the service {name} is not defined ({looked})"))
 }
 
@@ -88,7 +95,11 @@ fn section(text: &str, name: &str) -> Option<BTreeMap<String, String>> {
     let mut lines = text.lines().map(str::trim).filter(|l| !l.is_empty() && !l.starts_with('#'));
     lines.find(|l| l.strip_prefix('[').and_then(|l| l.strip_suffix(']')) == Some(name))?;
     let own = lines.take_while(|l| !l.starts_with('['));
-    Some(own.filter_map(|l| l.split_once('=')).map(|(k, v)| (k.trim().to_owned(), v.trim().to_owned())).collect())
+    Some(
+        own.filter_map(|l| l.split_once('='))
+            .map(|(k, v)| (k.trim().to_owned(), v.trim().to_owned()))
+            .collect(),
+    )
 }
 
 /// What a service may say here; anything else would be left out in silence.
@@ -108,9 +119,11 @@ fn check(found: BTreeMap<String, String>, path: &Path) -> Result<BTreeMap<String
     ];
     match found.keys().find(|k| !KNOWN.contains(&k.as_str())) {
         None => Ok(found),
-        Some(other) => {
-            Err(format!("{}: vex does not know the option {other} of a service: {}", path.display(), KNOWN.join(", ")))
-        }
+        Some(other) => Err(format!(
+            "{}: vex does not know the option {other} of a service: {}",
+            path.display(),
+            KNOWN.join(", ")
+        )),
     }
 }
 
@@ -143,7 +156,10 @@ mod tests {
     fn a_section_ends_where_the_next_begins() {
         let text = "# x\n[a]\nhost = h1\n\n[b]\nhost=h2\nport=5\n[c]\nport=6\n";
         let found = section(text, "b").expect("there is one");
-        assert_eq!(found.iter().map(|(k, v)| format!("{k}={v}")).collect::<Vec<_>>(), ["host=h2", "port=5"]);
+        assert_eq!(
+            found.iter().map(|(k, v)| format!("{k}={v}")).collect::<Vec<_>>(),
+            ["host=h2", "port=5"]
+        );
         assert!(section(text, "d").is_none());
     }
 }

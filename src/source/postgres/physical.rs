@@ -1,12 +1,14 @@
-//! The files of a cluster as a snapshot: `pg_basebackup` writes tar files, vex cuts them into entries.
+//! The files of a cluster as a snapshot: `pg_basebackup` writes tar files, vex cuts them into
+//! entries.
 //!
-//! Of a cluster without further tablespaces nothing is staged: one tar file comes through a pipe, WAL and manifest in it.
-//! With tablespaces the program insists on files: they are staged in a private folder, uncompressed, the price of a
-//! second read and of the room.
+//! Of a cluster without further tablespaces nothing is staged: one tar file comes through a pipe,
+//! WAL and manifest in it. With tablespaces the program insists on files: they are staged in a
+//! private folder, uncompressed, the price of a second read and of the room.
 //!
-//! Invariants: a program that ends with another code than 0 is never a success; the tar file is vex's to read, never to
-//! change: what is stored is what the server sent; without `backup_label` and manifest there is no backup; a slot of
-//! vex's own session keeps the WAL until it is copied, and goes with the session.
+//! Invariants: a program that ends with another code than 0 is never a success; the tar file is
+//! vex's to read, never to change: what is stored is what the server sent; without `backup_label`
+//! and manifest there is no backup; a slot of vex's own session keeps the WAL until it is copied,
+//! and goes with the session.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
@@ -17,7 +19,9 @@ use std::time::Duration;
 
 use postgres::Client;
 
-use crate::artifact::{Kind, Member, Phase, Position, Proof, TakeTar, TarEntry, TarError, TarReader};
+use crate::artifact::{
+    Kind, Member, Phase, Position, Proof, TakeTar, TarEntry, TarError, TarReader,
+};
 use crate::base::{Id, Stop};
 use crate::job::Physical;
 use crate::source::contract::{Error, ErrorKind, Out, Piece, Reading, Result, Snapshot};
@@ -36,7 +40,8 @@ pub const UNIT: &str = "cluster";
 /// The file without which no copy may be started.
 pub const LABEL: &str = "backup_label";
 
-/// A program that says nothing for this long while it stages is taken for dead: a large tablespace takes a while.
+/// A program that says nothing for this long while it stages is taken for dead: a large tablespace
+/// takes a while.
 const SILENCE: Duration = Duration::from_secs(6 * 3600);
 
 /// What a member is read from.
@@ -88,13 +93,19 @@ pub struct PhysicalSnapshot {
 
 impl PhysicalSnapshot {
     /// Stages what must be staged; a stream begins when it is read.
-    pub fn take(parts: Parts, client: Client, reading: Reading, stop: &Stop) -> Result<PhysicalSnapshot> {
+    pub fn take(
+        parts: Parts,
+        client: Client,
+        reading: Reading,
+        stop: &Stop,
+    ) -> Result<PhysicalSnapshot> {
         let (facts, files) = (&parts.config.facts, &parts.config.files);
         let mut all = vec![(file(FACTS, Phase::Before), Content::Bytes(facts.to_bytes()))];
         for (line, bytes) in facts.config.iter().zip(files) {
             all.push((file(&line.member, Phase::Before), Content::Bytes(bytes.clone())));
         }
-        let mut not_included: Vec<String> = parts.config.lost.iter().chain(&parts.config.left).cloned().collect();
+        let mut not_included: Vec<String> =
+            parts.config.lost.iter().chain(&parts.config.left).cloned().collect();
         if !facts.checksums {
             not_included.push("a check of its pages: the cluster has data_checksums off".into());
         }
@@ -120,15 +131,23 @@ impl PhysicalSnapshot {
     }
 
     fn doing(&self) -> String {
-        format!("copy the files of {} with {}", self.parts.connector.place(), self.parts.program.title)
+        format!(
+            "copy the files of {} with {}",
+            self.parts.connector.place(),
+            self.parts.program.title
+        )
     }
 
     /// Runs the program into the private folder, and finds a tar file for each tablespace.
     fn stage(&mut self, stop: &Stop) -> Result<Vec<(Member, Content)>> {
         let doing = self.doing();
-        self.parts.private.has_room(self.parts.server.bytes(), "or move the tablespaces into the data directory")?;
+        self.parts.private.has_room(
+            self.parts.server.bytes(),
+            "or move the tablespaces into the data directory",
+        )?;
         let folder = self.parts.private.path().join("files");
-        let words = words(&self.parts.program, &self.parts.physical, Some(&folder), self.parent_file());
+        let words =
+            words(&self.parts.program, &self.parts.physical, Some(&folder), self.parent_file());
         let password = self.parts.connector.password("replication")?;
         let hear = self.reading.hear.clone();
         let run = child(&words, &self.parts.connector, password).stall(SILENCE);
@@ -145,11 +164,18 @@ impl PhysicalSnapshot {
         found.remove(MANIFEST);
         if expected.iter().collect::<BTreeSet<_>>() != found.keys().collect() {
             let wrote: Vec<&str> = found.keys().map(String::as_str).collect();
-            let text = format!("it wrote {} where {} were expected", wrote.join(", "), expected.join(", "));
+            let text = format!(
+                "it wrote {} where {} were expected",
+                wrote.join(", "),
+                expected.join(", ")
+            );
             return Err(Error::new(ErrorKind::Busy, doing, text)
                 .hint("A tablespace was made or dropped meanwhile; run it again."));
         }
-        Ok(expected.iter().map(|name| (file(name, Phase::Data), Content::File(found[name].clone()))).collect())
+        Ok(expected
+            .iter()
+            .map(|name| (file(name, Phase::Data), Content::File(found[name].clone())))
+            .collect())
     }
 
     fn parent_file(&self) -> Option<&std::path::Path> {
@@ -160,7 +186,11 @@ impl PhysicalSnapshot {
     fn note(&self, record: Vec<u8>) -> Result<()> {
         let position = position(&record, &self.parts.server.system)?;
         let fresh = self.position.set(position).is_ok() && self.record.set(record).is_ok();
-        if fresh { Ok(()) } else { Err(Error::new(ErrorKind::Damaged, self.doing(), "it wrote two manifests")) }
+        if fresh {
+            Ok(())
+        } else {
+            Err(Error::new(ErrorKind::Damaged, self.doing(), "it wrote two manifests"))
+        }
     }
 
     /// What to do where the program could not even begin.
@@ -181,8 +211,13 @@ impl PhysicalSnapshot {
         let words = words(&self.parts.program, &self.parts.physical, None, self.parent_file());
         let password = self.parts.connector.password("replication")?;
         let hear = self.reading.hear.clone();
-        let mut cut =
-            Cut { notes: Notes::default(), tar: TarReader::new(), buffer: None, chunk: self.reading.chunk, out };
+        let mut cut = Cut {
+            notes: Notes::default(),
+            tar: TarReader::new(),
+            buffer: None,
+            chunk: self.reading.chunk,
+            out,
+        };
         let ended = child(&words, &self.parts.connector, password).stream(
             stop,
             &mut |bytes| cut.push(bytes).map_err(Ended::Cut),
@@ -197,18 +232,30 @@ impl PhysicalSnapshot {
             }
         }
         let notes = cut.finish().map_err(|error| Error { doing: doing.clone(), ..error })?;
-        let record =
-            notes.record.ok_or_else(|| Error::new(ErrorKind::Damaged, doing, "what it wrote holds no manifest"))?;
+        let record = notes.record.ok_or_else(|| {
+            Error::new(ErrorKind::Damaged, doing, "what it wrote holds no manifest")
+        })?;
         self.note(record)?;
         Ok(Proof::default())
     }
 
     /// A staged tar file, read once and then removed.
-    fn staged(&self, path: &std::path::Path, base: bool, out: &mut dyn Out, stop: &Stop) -> Result<Proof> {
+    fn staged(
+        &self,
+        path: &std::path::Path,
+        base: bool,
+        out: &mut dyn Out,
+        stop: &Stop,
+    ) -> Result<Proof> {
         let doing = format!("read {}", path.file_name().unwrap_or_default().to_string_lossy());
         let io = |e: std::io::Error| Error::new(ErrorKind::Failed, &doing, e.to_string());
-        let mut cut =
-            Cut { notes: Notes::default(), tar: TarReader::new(), buffer: None, chunk: self.reading.chunk, out };
+        let mut cut = Cut {
+            notes: Notes::default(),
+            tar: TarReader::new(),
+            buffer: None,
+            chunk: self.reading.chunk,
+            out,
+        };
         cut.notes.label = !base;
         let mut file = File::open(path).map_err(io)?;
         let mut bytes = vec![0; 256 << 10];
@@ -323,7 +370,11 @@ impl Cut<'_> {
         if self.notes.label {
             return Ok(self.notes);
         }
-        Err(Error::new(ErrorKind::Damaged, "read a tar file", format!("it holds no {LABEL}: it is no base backup")))
+        Err(Error::new(
+            ErrorKind::Damaged,
+            "read a tar file",
+            format!("it holds no {LABEL}: it is no base backup"),
+        ))
     }
 }
 
@@ -343,7 +394,9 @@ impl Snapshot for PhysicalSnapshot {
     fn read(&self, _worker: usize, piece: &Piece, out: &mut dyn Out, stop: &Stop) -> Result<Proof> {
         let bytes = match &self.contents[piece.member] {
             Content::Stream => return self.stream(out, stop),
-            Content::File(path) => return self.staged(path, self.members[piece.member].name == "base.tar", out, stop),
+            Content::File(path) => {
+                return self.staged(path, self.members[piece.member].name == "base.tar", out, stop);
+            }
             Content::Bytes(bytes) => bytes,
             Content::Record => self.record.get().expect("BUG: a manifest read before its backup"),
         };

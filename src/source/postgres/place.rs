@@ -1,6 +1,8 @@
-//! A data directory on this machine: whose it is, whether a server runs in it, and how another takes its place.
+//! A data directory on this machine: whose it is, whether a server runs in it, and how another
+//! takes its place.
 //!
-//! Knows no artifact. Invariant: what was there is moved aside, never removed, and only while no server runs there.
+//! Knows no artifact. Invariant: what was there is moved aside, never removed, and only while no
+//! server runs there.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -41,7 +43,8 @@ impl Place {
 
     /// A path beside it: its name, and more.
     pub fn beside(&self, more: &str) -> PathBuf {
-        let mut name = self.data.file_name().expect("BUG: a data directory without a name").to_owned();
+        let mut name =
+            self.data.file_name().expect("BUG: a data directory without a name").to_owned();
         name.push(more);
         self.parent().join(name)
     }
@@ -63,21 +66,32 @@ impl Place {
         let path = self.data.join("postmaster.pid");
         let text = match fs::read_to_string(&path) {
             Ok(text) => text,
-            Err(error) if matches!(error.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory) => {
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory
+                ) =>
+            {
                 return Ok(None);
             }
             Err(error) => return Err(failed("read", &path, &error)),
         };
         // A server that runs alone writes its number with a minus.
-        let pid: Option<u32> = text.lines().next().and_then(|l| l.trim().trim_start_matches('-').parse().ok());
+        let pid: Option<u32> =
+            text.lines().next().and_then(|l| l.trim().trim_start_matches('-').parse().ok());
         let Some(pid) = pid else {
-            return Err(Error::new(ErrorKind::Busy, format!("read {}", path.display()), "it names no process"));
+            return Err(Error::new(
+                ErrorKind::Busy,
+                format!("read {}", path.display()),
+                "it names no process",
+            ));
         };
         let process = PathBuf::from(format!("/proc/{pid}"));
         if !process.exists() {
             return Ok(None);
         }
-        // A server stands in its data directory; who stands elsewhere took the number of one that is gone.
+        // A server stands in its data directory; who stands elsewhere took the number of one that
+        // is gone.
         let elsewhere = match (fs::read_link(process.join("cwd")), fs::canonicalize(&self.data)) {
             (Ok(stands), Ok(data)) => stands != data,
             (Err(_), _) | (_, Err(_)) => false,
@@ -89,7 +103,11 @@ impl Place {
     pub fn replace(&self, fresh: &Path, stamp: &str) -> Result<Option<PathBuf>> {
         if let Some(pid) = self.running()? {
             let found = format!("a server runs there, process {pid}");
-            return Err(Error::new(ErrorKind::Busy, format!("replace {}", self.data.display()), found));
+            return Err(Error::new(
+                ErrorKind::Busy,
+                format!("replace {}", self.data.display()),
+                found,
+            ));
         }
         let mut old = None;
         if self.exists() {
@@ -110,8 +128,14 @@ impl Place {
     }
 }
 
-/// Puts the files of a tablespace in their place: `fresh` holds the folder of its version; returns where the old one is.
-pub fn replace_space(location: &Path, fresh: &Path, stamp: &str, owner: Owner) -> Result<Option<PathBuf>> {
+/// Puts the files of a tablespace in their place: `fresh` holds the folder of its version; returns
+/// where the old one is.
+pub fn replace_space(
+    location: &Path,
+    fresh: &Path,
+    stamp: &str,
+    owner: Owner,
+) -> Result<Option<PathBuf>> {
     let mut old = None;
     for entry in fs::read_dir(fresh).map_err(|e| failed("read", fresh, &e))? {
         let entry = entry.map_err(|e| failed("read", fresh, &e))?;
@@ -137,7 +161,8 @@ pub fn link(data: &Path, oid: u32, to: &Path) -> Result<()> {
     std::os::unix::fs::symlink(to, &link).map_err(|e| failed("make", &link, &e))
 }
 
-/// Puts aside the files that would have a server follow another, or wait for more WAL; returns their names.
+/// Puts aside the files that would have a server follow another, or wait for more WAL; returns
+/// their names.
 pub fn detach(data: &Path) -> Result<Vec<&'static str>> {
     let mut found = Vec::new();
     for name in ["standby.signal", "recovery.signal"] {
@@ -150,14 +175,16 @@ pub fn detach(data: &Path) -> Result<Vec<&'static str>> {
     Ok(found)
 }
 
-/// Writes where tablespaces are, for the server's first start: it makes the links anew by this file.
+/// Writes where tablespaces are, for the server's first start: it makes the links anew by this
+/// file.
 pub fn write_map(data: &Path, spaces: &[(Tablespace, PathBuf)], owner: Owner) -> Result<()> {
     let path = data.join("tablespace_map");
     if fs::symlink_metadata(&path).is_err() {
         return Ok(());
     }
     let escape = |p: &Path| p.display().to_string().replace('\\', "\\\\").replace('\n', "\\\n");
-    let text: String = spaces.iter().map(|(space, to)| format!("{} {}\n", space.oid, escape(to))).collect();
+    let text: String =
+        spaces.iter().map(|(space, to)| format!("{} {}\n", space.oid, escape(to))).collect();
     fs::remove_file(&path).map_err(|e| failed("replace", &path, &e))?;
     owner.write(&path, text.as_bytes())
 }
@@ -193,7 +220,11 @@ mod tests {
         // Our own process stands elsewhere: a number that was used again.
         make("data", "postmaster.pid", &format!("{}\n/x\n", std::process::id()));
         assert_eq!(place.running().expect("known"), None);
-        let mut child = std::process::Command::new("sleep").arg("60").current_dir(&data).spawn().expect("a process");
+        let mut child = std::process::Command::new("sleep")
+            .arg("60")
+            .current_dir(&data)
+            .spawn()
+            .expect("a process");
         make("data", "postmaster.pid", &format!("{}\n/x\n", child.id()));
         let fresh = make("fresh", "PG_VERSION", "16\n");
         assert_eq!(place.running().expect("known"), Some(child.id()));

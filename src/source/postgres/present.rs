@@ -35,7 +35,8 @@ impl Present {
     /// Whether a server has a database.
     pub fn has_database(client: &mut Client, name: &str) -> Result<bool> {
         let sql = "SELECT count(*) FROM pg_catalog.pg_database WHERE datname = $1";
-        let count: i64 = client.query_one(sql, &[&name]).map_err(|e| wrap("list the databases", e))?.get(0);
+        let count: i64 =
+            client.query_one(sql, &[&name]).map_err(|e| wrap("list the databases", e))?.get(0);
         Ok(count > 0)
     }
 
@@ -50,7 +51,12 @@ impl Present {
         member.schema.is_some()
             && matches!(
                 member.kind,
-                Kind::Table | Kind::View | Kind::Sequence | Kind::Index | Kind::Rows | Kind::Trigger
+                Kind::Table
+                    | Kind::View
+                    | Kind::Sequence
+                    | Kind::Index
+                    | Kind::Rows
+                    | Kind::Trigger
             )
     }
 
@@ -63,9 +69,10 @@ impl Present {
             Kind::View => is("vm"),
             Kind::Sequence => is("S"),
             Kind::Index => is("iI"),
-            Kind::Trigger => {
-                member.schema.as_ref().is_some_and(|s| self.triggers.contains(&(s.clone(), member.name.clone())))
-            }
+            Kind::Trigger => member
+                .schema
+                .as_ref()
+                .is_some_and(|s| self.triggers.contains(&(s.clone(), member.name.clone()))),
             Kind::Database
             | Kind::File
             | Kind::Function

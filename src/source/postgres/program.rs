@@ -1,8 +1,9 @@
 //! The programs of PostgreSQL that vex runs: which one fits a server, and where it is.
 //!
-//! Asks each candidate for its version and nothing else; no server is asked, no shell is used. A program may be newer
-//! than the server, never older; the oldest that fits is taken, for it knows the server best. Debian's `pg_wrapper` is
-//! passed over: which version it starts depends on the machine's own clusters.
+//! Asks each candidate for its version and nothing else; no server is asked, no shell is used. A
+//! program may be newer than the server, never older; the oldest that fits is taken, for it knows
+//! the server best. Debian's `pg_wrapper` is passed over: which version it starts depends on the
+//! machine's own clusters.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -13,7 +14,8 @@ use crate::source::contract::{Error, ErrorKind, Result};
 use crate::world::Child;
 
 /// Where packages put the programs of each version: what stands before the number, and after it.
-const KNOWN: [(&str, &str, &str); 2] = [("/usr/lib/postgresql", "", "bin"), ("/usr", "pgsql-", "bin")];
+const KNOWN: [(&str, &str, &str); 2] =
+    [("/usr/lib/postgresql", "", "bin"), ("/usr", "pgsql-", "bin")];
 
 /// How long a program may take to tell its version.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -39,11 +41,17 @@ enum Fit {
 }
 
 /// The oldest program called `name` that is not older than a server of this `server_version_num`.
-pub fn find(tools: &[PathBuf], name: &str, server_version_num: u32, stop: &Stop) -> Result<Program> {
+pub fn find(
+    tools: &[PathBuf],
+    name: &str,
+    server_version_num: u32,
+    stop: &Stop,
+) -> Result<Program> {
     choose(tools, name, server_version_num / 10_000, Fit::NotOlder, stop)
 }
 
-/// The program called `name` of exactly this major version: what works on the server's own files must be of its kind.
+/// The program called `name` of exactly this major version: what works on the server's own files
+/// must be of its kind.
 pub fn find_same(tools: &[PathBuf], name: &str, major: u32, stop: &Stop) -> Result<Program> {
     choose(tools, name, major, Fit::Same, stop)
 }
@@ -69,8 +77,12 @@ fn choose(tools: &[PathBuf], name: &str, major: u32, fit: Fit, stop: &Stop) -> R
         }
     }
     let found = match (others.is_empty(), fit) {
-        (true, _) => "there is none in `tools`, PATH or the folders of PostgreSQL's packages".to_owned(),
-        (false, Fit::NotOlder) => format!("the server is PostgreSQL {major}, and {}", others.join("; ")),
+        (true, _) => {
+            "there is none in `tools`, PATH or the folders of PostgreSQL's packages".to_owned()
+        }
+        (false, Fit::NotOlder) => {
+            format!("the server is PostgreSQL {major}, and {}", others.join("; "))
+        }
         (false, Fit::Same) => format!("it takes PostgreSQL {major}, and {}", others.join("; ")),
     };
     let hint = format!(
@@ -79,16 +91,20 @@ fn choose(tools: &[PathBuf], name: &str, major: u32, fit: Fit, stop: &Stop) -> R
     Err(Error::new(ErrorKind::Refused, format!("find the program {name}"), found).hint(hint))
 }
 
-/// Folders that may hold programs: those of PATH, then those of the packages, in the order of their names.
+/// Folders that may hold programs: those of PATH, then those of the packages, in the order of their
+/// names.
 fn folders() -> Vec<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let mut all: Vec<PathBuf> = std::env::split_paths(&path).filter(|p| p.is_absolute()).collect();
     for (parent, prefix, bin) in KNOWN {
         // A folder that is not there, or may not be seen, holds no program for us.
         let Ok(entries) = std::fs::read_dir(parent) else { continue };
-        let names = entries.filter_map(|entry| Some(entry.ok()?.file_name().to_string_lossy().into_owned()));
-        let mut own: Vec<PathBuf> =
-            names.filter(|n| is_version(n, prefix)).map(|n| Path::new(parent).join(n).join(bin)).collect();
+        let names = entries
+            .filter_map(|entry| Some(entry.ok()?.file_name().to_string_lossy().into_owned()));
+        let mut own: Vec<PathBuf> = names
+            .filter(|n| is_version(n, prefix))
+            .map(|n| Path::new(parent).join(n).join(bin))
+            .collect();
         own.sort();
         all.append(&mut own);
     }
@@ -98,7 +114,8 @@ fn folders() -> Vec<PathBuf> {
 /// Whether a folder is called `17`, or `pgsql-17`, or `9.6`.
 fn is_version(name: &str, prefix: &str) -> bool {
     let number = name.strip_prefix(prefix).unwrap_or_default();
-    number.starts_with(|c: char| c.is_ascii_digit()) && number.bytes().all(|b| b.is_ascii_digit() || b == b'.')
+    number.starts_with(|c: char| c.is_ascii_digit())
+        && number.bytes().all(|b| b.is_ascii_digit() || b == b'.')
 }
 
 /// Every file of this name that may be run, each once.
@@ -106,7 +123,8 @@ fn candidates(folders: &[PathBuf], name: &str) -> Vec<PathBuf> {
     let mut seen = Vec::new();
     let mut all = Vec::new();
     for path in folders.iter().map(|f| f.join(name)) {
-        let runs = std::fs::metadata(&path).is_ok_and(|m| m.is_file() && m.permissions().mode() & 0o111 != 0);
+        let runs = std::fs::metadata(&path)
+            .is_ok_and(|m| m.is_file() && m.permissions().mode() & 0o111 != 0);
         let real = std::fs::canonicalize(&path).unwrap_or_else(|_| path.clone());
         let wrapper = real.file_name().is_some_and(|n| n == "pg_wrapper");
         if runs && !wrapper && !seen.contains(&real) {
@@ -126,7 +144,11 @@ fn ask(path: PathBuf, name: &str, stop: &Stop) -> Result<Option<Program>> {
             .hint("Repair or remove it, or name the folder of another in the site file: `tools { postgres \"DIR\" }`.")
     })?;
     let text = String::from_utf8_lossy(&output);
-    Ok(version(&text).map(|(version, major)| Program { path, title: format!("{name} {version}"), major }))
+    Ok(version(&text).map(|(version, major)| Program {
+        path,
+        title: format!("{name} {version}"),
+        major,
+    }))
 }
 
 /// Version and major version of `pg_dump (PostgreSQL) 17.5 (Debian 17.5-1)`.
@@ -146,7 +168,8 @@ mod tests {
         std::fs::create_dir_all(folder).expect("made");
         let path = folder.join(name);
         std::fs::write(&path, format!("#!/bin/sh\necho '{says}'\n")).expect("written");
-        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o700)).expect("may be run");
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o700))
+            .expect("may be run");
     }
 
     #[test]
@@ -161,13 +184,18 @@ mod tests {
             assert_eq!(version(text), expected.map(|(v, n)| (v.to_owned(), n)), "{text}");
         }
         assert!(is_version("17", "") && is_version("pgsql-17", "pgsql-") && is_version("9.6", ""));
-        assert!(!is_version("pgsql-", "pgsql-") && !is_version("local", "") && !is_version("17", "pgsql-"));
+        assert!(
+            !is_version("pgsql-", "pgsql-")
+                && !is_version("local", "")
+                && !is_version("17", "pgsql-")
+        );
     }
 
     #[test]
     fn the_oldest_program_that_is_not_older_than_the_server_is_taken() {
         let place = tempfile::tempdir().expect("a folder");
-        let tools: Vec<PathBuf> = ["18", "a", "16", "other"].iter().map(|n| place.path().join(n)).collect();
+        let tools: Vec<PathBuf> =
+            ["18", "a", "16", "other"].iter().map(|n| place.path().join(n)).collect();
         for (folder, says) in tools.iter().zip([
             "pg_vex (PostgreSQL) 18.1",
             "pg_vex (PostgreSQL) 14.2",
@@ -183,9 +211,14 @@ mod tests {
         assert_eq!(found(170_005).expect("one fits"), "pg_vex 18.1");
         let error = found(190_000).expect_err("all are older");
         assert_eq!(error.kind, ErrorKind::Refused);
-        assert!(error.found.contains("the server is PostgreSQL 19") && error.found.contains("14.2"), "{error}");
+        assert!(
+            error.found.contains("the server is PostgreSQL 19") && error.found.contains("14.2"),
+            "{error}"
+        );
         assert_eq!(find_same(&tools, "pg_vex", 14, &stop).expect("one is").major, 14);
         assert!(find_same(&tools, "pg_vex", 15, &stop).is_err());
-        assert!(find(&[], "pg_vex", 150_000, &stop).expect_err("none").found.contains("there is none"));
+        assert!(
+            find(&[], "pg_vex", 150_000, &stop).expect_err("none").found.contains("there is none")
+        );
     }
 }

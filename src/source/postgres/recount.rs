@@ -1,4 +1,5 @@
-//! The recount of a database that was restored: large tables by ranges of pages, so that no connection ends alone.
+//! The recount of a database that was restored: large tables by ranges of pages, so that no
+//! connection ends alone.
 //!
 //! Knows what was restored by name only: what is counted is what the server has now.
 
@@ -43,7 +44,12 @@ impl Recount {
     /// Of a server of this version, on so many connections.
     pub fn new(connector: &Connector, version: u32, workers: usize) -> Recount {
         let readers = (0..workers).map(|_| Mutex::default()).collect();
-        Recount { connector: connector.clone(), ranges: version >= 140_000, readers, layouts: Mutex::default() }
+        Recount {
+            connector: connector.clone(),
+            ranges: version >= 140_000,
+            readers,
+            layouts: Mutex::default(),
+        }
     }
 
     /// In how many parts a member is counted; `name` is that of its database on the server.
@@ -73,7 +79,11 @@ impl Recount {
         if own.as_ref().is_none_or(|(at, _)| at != name) {
             let mut wire = self.connector.wire(name, "recount", stop)?;
             if let Some(encoding) = encoding {
-                wire.run(&format!("SET client_encoding={}", literal(encoding)), "prepare the recount", stop)?;
+                wire.run(
+                    &format!("SET client_encoding={}", literal(encoding)),
+                    "prepare the recount",
+                    stop,
+                )?;
             }
             *own = Some((name.to_owned(), wire));
         }
@@ -94,7 +104,9 @@ impl Recount {
             }
         };
         let place = (member.schema.clone().unwrap_or_default(), member.name.clone());
-        let missing = || Error::new(ErrorKind::Failed, format!("recount {}", member.title()), "it is not there");
+        let missing = || {
+            Error::new(ErrorKind::Failed, format!("recount {}", member.title()), "it is not there")
+        };
         layouts.get(&place).cloned().ok_or_else(missing)
     }
 
@@ -104,7 +116,8 @@ impl Recount {
         measure(&mut client, &mut relations)?;
         let sql = "SELECT attrelid, attname::text, atttypid FROM pg_catalog.pg_attribute \
                    WHERE attnum > 0 AND NOT attisdropped AND attgenerated::text = '' ORDER BY attrelid, attnum";
-        let rows = client.query(sql, &[]).map_err(|e| wrap(&format!("read the columns of {name}"), e))?;
+        let rows =
+            client.query(sql, &[]).map_err(|e| wrap(&format!("read the columns of {name}"), e))?;
         let forms = forms(&mut client)?;
         let mut columns: BTreeMap<u32, Vec<Column>> = BTreeMap::new();
         for row in &rows {
@@ -119,10 +132,16 @@ impl Recount {
                 true => Pages::cut(pages, (PART / per_page.max(1)).max(1)),
                 false => vec![Pages::ALL],
             };
-            let condition = relation.extension.and_then(|(_, c)| c).filter(|c| !c.trim().is_empty());
+            let condition =
+                relation.extension.and_then(|(_, c)| c).filter(|c| !c.trim().is_empty());
             // A table may have no column.
             let columns = columns.remove(&relation.oid).unwrap_or_default();
-            let rows = TableRows { schema: relation.schema.clone(), name: relation.name.clone(), columns, condition };
+            let rows = TableRows {
+                schema: relation.schema.clone(),
+                name: relation.name.clone(),
+                columns,
+                condition,
+            };
             layouts.insert((relation.schema, relation.name), (rows, parts));
         }
         Ok(layouts)

@@ -1,8 +1,9 @@
 //! Rows of a table: from `COPY … TO STDOUT` to entries and digests.
 //!
-//! They come in the binary format where every column has a form in it and that pays, and become the same lines.
-//! Invariant: the digest is made of the very lines that are written, so that reading the entry back recomputes it, and
-//! reading a restored table does too. Only an end that the server itself tells ends a reading.
+//! They come in the binary format where every column has a form in it and that pays, and become the
+//! same lines. Invariant: the digest is made of the very lines that are written, so that reading
+//! the entry back recomputes it, and reading a restored table does too. Only an end that the server
+//! itself tells ends a reading.
 
 use crate::artifact::{Proof, RowDigest};
 use crate::base::Stop;
@@ -57,7 +58,9 @@ impl Pages {
     /// Cuts a table of so many pages into pieces of so many.
     pub fn cut(pages: u64, each: u64) -> Vec<Pages> {
         let count = (pages / each.max(1)).max(1);
-        (0..count).map(|i| Pages { from: i * each, to: (i + 1 < count).then_some((i + 1) * each) }).collect()
+        (0..count)
+            .map(|i| Pages { from: i * each, to: (i + 1 < count).then_some((i + 1) * each) })
+            .collect()
     }
 }
 
@@ -72,13 +75,18 @@ impl TableRows {
 
     /// `"schema"."table" ("column",…)`; without columns, without parentheses.
     fn place(&self) -> String {
-        let columns = if self.columns.is_empty() { String::new() } else { format!(" ({})", self.columns()) };
+        let columns =
+            if self.columns.is_empty() { String::new() } else { format!(" ({})", self.columns()) };
         format!("{}{columns}", qualified(&self.schema, &self.name))
     }
 
     /// The forms of all columns, if the binary format serves.
     fn forms(&self) -> Option<Vec<Form>> {
-        self.columns.iter().map(|c| c.form).collect::<Option<Vec<Form>>>().filter(|forms| Form::pay(forms))
+        self.columns
+            .iter()
+            .map(|c| c.form)
+            .collect::<Option<Vec<Form>>>()
+            .filter(|forms| Form::pay(forms))
     }
 
     /// The statement that reads some pages.
@@ -93,7 +101,8 @@ impl TableRows {
         }
         if let Some(own) = &self.condition {
             let own = own.trim();
-            let bare = own.get(..5).filter(|w| w.eq_ignore_ascii_case("where")).map_or(own, |_| &own[5..]);
+            let bare =
+                own.get(..5).filter(|w| w.eq_ignore_ascii_case("where")).map_or(own, |_| &own[5..]);
             conditions.push(format!("({bare})"));
         }
         if conditions.is_empty() {
@@ -101,7 +110,10 @@ impl TableRows {
         }
         let table = qualified(&self.schema, &self.name);
         let conditions = conditions.join(" AND ");
-        format!("COPY (SELECT {} FROM ONLY {table} WHERE {conditions}) TO STDOUT{format}", self.columns())
+        format!(
+            "COPY (SELECT {} FROM ONLY {table} WHERE {conditions}) TO STDOUT{format}",
+            self.columns()
+        )
     }
 
     /// Reads pages as entries.
@@ -114,7 +126,10 @@ impl TableRows {
         out: &mut dyn Out,
         stop: &Stop,
     ) -> Result<Proof> {
-        let head = format!("SET client_encoding='{encoding}';\n{PROLOGUE}COPY {} FROM stdin;\n", self.place());
+        let head = format!(
+            "SET client_encoding='{encoding}';\n{PROLOGUE}COPY {} FROM stdin;\n",
+            self.place()
+        );
         let (digest, total) = (RowDigest::new(), Proof::default());
         let mut entries = Entries { head, chunk, out, digest, total, entry: None };
         self.lines(wire, pages, stop, &mut entries)?;
@@ -130,7 +145,13 @@ impl TableRows {
     }
 
     /// Writes every line with its end.
-    fn lines<S: Sink<Error = Error>>(&self, wire: &mut Wire, pages: Pages, stop: &Stop, sink: &mut S) -> Result<()> {
+    fn lines<S: Sink<Error = Error>>(
+        &self,
+        wire: &mut Wire,
+        pages: Pages,
+        stop: &Stop,
+        sink: &mut S,
+    ) -> Result<()> {
         let doing = format!("read {}", self.title());
         let damaged = |found: String| Error::new(ErrorKind::Damaged, &doing, found);
         let statement = self.select(pages);
@@ -145,8 +166,9 @@ impl TableRows {
             }
             None => {
                 let mut cut: Vec<u8> = Vec::new();
-                let told =
-                    wire.copy_out(&statement, &doing, stop, &mut |message| split(message, &mut cut, &mut sink))?;
+                let told = wire.copy_out(&statement, &doing, stop, &mut |message| {
+                    split(message, &mut cut, &mut sink)
+                })?;
                 (told, cut.is_empty())
             }
         };
@@ -309,7 +331,11 @@ mod tests {
         );
         let mut known = table(&["a"], None);
         known.columns[0].form = Some(Form::Int8);
-        assert_eq!(known.select(Pages::ALL), "COPY \"s\".\"t\" (\"a\") TO STDOUT", "it brings nothing");
+        assert_eq!(
+            known.select(Pages::ALL),
+            "COPY \"s\".\"t\" (\"a\") TO STDOUT",
+            "it brings nothing"
+        );
         known.columns[0].form = Some(Form::Date);
         assert_eq!(known.select(Pages::ALL), "COPY \"s\".\"t\" (\"a\") TO STDOUT (FORMAT binary)");
     }

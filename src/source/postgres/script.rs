@@ -1,6 +1,8 @@
-//! A plain script of `pg_dump`, run over the wire: one statement after another, and what the server would not take.
+//! A plain script of `pg_dump`, run over the wire: one statement after another, and what the server
+//! would not take.
 //!
-//! Never through psql. The session is that of the script: its settings hold for the entries that follow.
+//! Never through psql. The session is that of the script: its settings hold for the entries that
+//! follow.
 
 use std::io::Write;
 
@@ -16,10 +18,11 @@ const MESSAGE: usize = 256 << 10;
 /// Longest beginning of a statement that is shown.
 const SHOWN: usize = 80;
 
-/// Whether a database is the same without a statement: a setting that older servers do not know, and the comments of
-/// extensions, which only their owner may change.
+/// Whether a database is the same without a statement: a setting that older servers do not know,
+/// and the comments of extensions, which only their owner may change.
 pub fn is_harmless(statement: &str) -> bool {
-    statement.starts_with("SET transaction_timeout") || statement.starts_with("COMMENT ON EXTENSION ")
+    statement.starts_with("SET transaction_timeout")
+        || statement.starts_with("COMMENT ON EXTENSION ")
 }
 
 /// A statement that the server would not take.
@@ -34,7 +37,12 @@ pub struct Left {
 }
 
 /// Runs an entry of a script; returns what was left.
-pub fn run_script(client: &mut Client, entry: &[u8], without_owner: bool, doing: &str) -> Result<Vec<Left>> {
+pub fn run_script(
+    client: &mut Client,
+    entry: &[u8],
+    without_owner: bool,
+    doing: &str,
+) -> Result<Vec<Left>> {
     let damaged = |found: String| Error::new(ErrorKind::Damaged, doing, found);
     let (mut rest, mut left) = (entry, Vec::new());
     loop {
@@ -50,17 +58,29 @@ pub fn run_script(client: &mut Client, entry: &[u8], without_owner: bool, doing:
             let rows = &rest[..length];
             rest = &rest[length..];
             copy(client, statement, &rows[..rows.len() - END], doing)
-        } else if without_owner && statement.starts_with("ALTER ") && statement.contains(" OWNER TO ") {
+        } else if without_owner
+            && statement.starts_with("ALTER ")
+            && statement.contains(" OWNER TO ")
+        {
             Ok(())
         } else {
             client.batch_execute(statement).map_err(|e| wrap(doing, e))
         };
         match done {
             Ok(()) => {}
-            Err(error) if matches!(error.kind, ErrorKind::Unreachable | ErrorKind::Stopped | ErrorKind::Damaged) => {
+            Err(error)
+                if matches!(
+                    error.kind,
+                    ErrorKind::Unreachable | ErrorKind::Stopped | ErrorKind::Damaged
+                ) =>
+            {
                 return Err(error);
             }
-            Err(error) => left.push(Left { what: beginning(statement), error, harmless: is_harmless(statement) }),
+            Err(error) => left.push(Left {
+                what: beginning(statement),
+                error,
+                harmless: is_harmless(statement),
+            }),
         }
     }
 }
@@ -78,7 +98,11 @@ fn copy(client: &mut Client, statement: &str, rows: &[u8], doing: &str) -> Resul
     if taken == sent {
         return Ok(());
     }
-    Err(Error::new(ErrorKind::Damaged, doing, format!("{sent} rows were sent, and the server took {taken}")))
+    Err(Error::new(
+        ErrorKind::Damaged,
+        doing,
+        format!("{sent} rows were sent, and the server took {taken}"),
+    ))
 }
 
 fn beginning(statement: &str) -> String {

@@ -1,6 +1,7 @@
 //! How a connection is encrypted: a rustls configuration for each level of `tls`.
 //!
-//! The driver's own `require` trusts anybody, as libpq's does; verify-ca and verify-full are made here.
+//! The driver's own `require` trusts anybody, as libpq's does; verify-ca and verify-full are made
+//! here.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -10,7 +11,9 @@ use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, Server
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
-use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use rustls::{
+    CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme,
+};
 
 use crate::job::{Tls, TlsMode};
 use crate::world::roots;
@@ -32,8 +35,9 @@ struct Lenient {
 
 /// The configuration of a level, or why there is none: what was done, and what was found.
 pub fn config(mode: TlsMode, tls: &Tls) -> Result<ClientConfig, String> {
-    let provider =
-        CryptoProvider::get_default().cloned().unwrap_or_else(|| Arc::new(rustls::crypto::ring::default_provider()));
+    let provider = CryptoProvider::get_default()
+        .cloned()
+        .unwrap_or_else(|| Arc::new(rustls::crypto::ring::default_provider()));
     let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
         .map_err(|e| e.to_string())?;
@@ -46,23 +50,29 @@ pub fn config(mode: TlsMode, tls: &Tls) -> Result<ClientConfig, String> {
         Ok(Arc::new(store))
     };
     let signed = |store| {
-        WebPkiServerVerifier::builder_with_provider(store, Arc::clone(&provider)).build().map_err(|e| e.to_string())
+        WebPkiServerVerifier::builder_with_provider(store, Arc::clone(&provider))
+            .build()
+            .map_err(|e| e.to_string())
     };
     let builder = match mode {
         TlsMode::VerifyFull => builder.with_root_certificates(store()?),
         TlsMode::VerifyCa => {
             let trust = Trust::Signed(signed(store()?)?);
-            builder.dangerous().with_custom_certificate_verifier(Arc::new(Lenient { trust, provider }))
+            builder
+                .dangerous()
+                .with_custom_certificate_verifier(Arc::new(Lenient { trust, provider }))
         }
         TlsMode::Require | TlsMode::Off => {
             let trust = Trust::Anybody;
-            builder.dangerous().with_custom_certificate_verifier(Arc::new(Lenient { trust, provider }))
+            builder
+                .dangerous()
+                .with_custom_certificate_verifier(Arc::new(Lenient { trust, provider }))
         }
     };
     match (&tls.cert, &tls.key) {
-        (Some(cert), Some(key)) => {
-            builder.with_client_auth_cert(certificates(cert)?, private(key)?).map_err(|e| e.to_string())
-        }
+        (Some(cert), Some(key)) => builder
+            .with_client_auth_cert(certificates(cert)?, private(key)?)
+            .map_err(|e| e.to_string()),
         (None, _) | (_, None) => Ok(builder.with_no_client_auth()),
     }
 }
@@ -85,9 +95,12 @@ impl ServerCertVerifier for Lenient {
         ocsp: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
-        let Trust::Signed(verifier) = &self.trust else { return Ok(ServerCertVerified::assertion()) };
+        let Trust::Signed(verifier) = &self.trust else {
+            return Ok(ServerCertVerified::assertion());
+        };
         match verifier.verify_server_cert(end, between, name, ocsp, now) {
-            // The signature was checked before the name; libpq's verify-ca does not look at the name.
+            // The signature was checked before the name; libpq's verify-ca does not look at the
+            // name.
             Err(rustls::Error::InvalidCertificate(
                 CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
             )) => Ok(ServerCertVerified::assertion()),

@@ -1,6 +1,8 @@
-//! What a server says of itself before its files are copied: version, identity, tablespaces, and what would spoil a copy.
+//! What a server says of itself before its files are copied: version, identity, tablespaces, and
+//! what would spoil a copy.
 //!
-//! Changes nothing. Reads of settings that a role may not see are told as such, never taken for empty.
+//! Changes nothing. Reads of settings that a role may not see are told as such, never taken for
+//! empty.
 
 use std::collections::BTreeMap;
 
@@ -47,9 +49,12 @@ pub struct Server {
 /// A session on the database that every server has.
 pub fn session(connector: &Connector, doing: &str) -> Result<Client> {
     if connector.hosts.len() > 1 {
-        let found = format!("{} hosts are named, and files are those of one", connector.hosts.len());
+        let found =
+            format!("{} hosts are named, and files are those of one", connector.hosts.len());
         let error = Error::new(ErrorKind::Refused, format!("{doing} {}", connector.place()), found);
-        return Err(error.hint("Name the one host whose files are to be copied, in a source of its own."));
+        return Err(
+            error.hint("Name the one host whose files are to be copied, in a source of its own.")
+        );
     }
     connector.session(connector.home(), doing)
 }
@@ -83,12 +88,18 @@ impl Server {
             role: row.get(2),
             standby: row.get(4),
             replication: row.get::<_, Option<bool>>(3) == Some(true),
-            settings: settings.iter().map(|r| (r.get(0), r.get::<_, Option<String>>(1).unwrap_or_default())).collect(),
+            settings: settings
+                .iter()
+                .map(|r| (r.get(0), r.get::<_, Option<String>>(1).unwrap_or_default()))
+                .collect(),
             tablespaces: tablespaces
                 .iter()
                 .map(|r| Tablespace { oid: r.get(0), name: r.get(1), location: r.get(2) })
                 .collect(),
-            databases: databases.iter().map(|r| (r.get(0), u64::try_from(r.get::<_, i64>(1)).unwrap_or(0))).collect(),
+            databases: databases
+                .iter()
+                .map(|r| (r.get(0), u64::try_from(r.get::<_, i64>(1)).unwrap_or(0)))
+                .collect(),
         };
         Ok(server)
     }
@@ -125,7 +136,11 @@ impl Server {
         }
         if self.setting("wal_level") == "minimal" {
             let hint = "Set wal_level=replica and restart the server.";
-            return Some((ErrorKind::Refused, "wal_level is minimal, too little for a copy".into(), hint.into()));
+            return Some((
+                ErrorKind::Refused,
+                "wal_level is minimal, too little for a copy".into(),
+                hint.into(),
+            ));
         }
         None
     }

@@ -1,7 +1,9 @@
-//! One consistent view of a server: a snapshot of each database, its members and pieces, the connections that read them.
+//! One consistent view of a server: a snapshot of each database, its members and pieces, the
+//! connections that read them.
 //!
-//! Invariants: every worker reads in the exported snapshot; a worker that can't have a lock because an ALTER waits for
-//! it hands its piece to the connection that holds the lock already; a lost connection ends the dump.
+//! Invariants: every worker reads in the exported snapshot; a worker that can't have a lock because
+//! an ALTER waits for it hands its piece to the connection that holds the lock already; a lost
+//! connection ends the dump.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
@@ -14,7 +16,9 @@ use crate::job::PostgresSpec;
 use crate::source::contract::{Error, ErrorKind, Out, Piece, Reading, Result, Snapshot};
 use crate::source::postgres::connect::{Connector, server_version};
 use crate::source::postgres::creation;
-use crate::source::postgres::definition::{Choice, Definitions, Script, definitions, literal, qualified};
+use crate::source::postgres::definition::{
+    Choice, Definitions, Script, definitions, literal, qualified,
+};
 use crate::source::postgres::fault::{failed, run, wrap};
 use crate::source::postgres::globals;
 use crate::source::postgres::large::{self, LargeObjects};
@@ -140,7 +144,11 @@ impl PostgresSnapshot {
             format!("--snapshot={}", view.snapshot),
             format!("--lock-wait-timeout={}", spec.lock_wait.as_millis().max(1)),
         ];
-        let bytes = self.connector.child(&words, &view.unit)?.output(CONTENTS, stop).map_err(|e| failed(&doing, e))?;
+        let bytes = self
+            .connector
+            .child(&words, &view.unit)?
+            .output(CONTENTS, stop)
+            .map_err(|e| failed(&doing, e))?;
         let archive = toc::parse(&bytes).map_err(|found| {
             let error = Error::new(ErrorKind::Refused, &doing, format!("its archive is not understood: {found}"));
             error.hint("Name the folder of another version in the site file: `tools { postgres \"DIR\" }`.")
@@ -148,8 +156,13 @@ impl PostgresSnapshot {
         let sequences = sequences(&mut view.client)?;
         let (filled, owned) = (filled(&mut view.client)?, owned(&mut view.client)?);
         let schema = |name: &str| takes_schema(spec, &view.unit, name);
-        let choice =
-            Choice { schema: &schema, without: &view.without, sequences: &sequences, filled: &filled, owned: &owned };
+        let choice = Choice {
+            schema: &schema,
+            without: &view.without,
+            sequences: &sequences,
+            filled: &filled,
+            owned: &owned,
+        };
         let found = definitions(&view.unit, &archive, &choice);
         self.not_included.extend(found.left_out.iter().cloned());
         Ok(found)
@@ -176,22 +189,36 @@ impl PostgresSnapshot {
                 continue;
             }
             if relation.persistence == 'u' && view.standby {
-                self.not_included.push(format!("rows of {title}: an unlogged table can't be read on a standby"));
+                self.not_included
+                    .push(format!("rows of {title}: an unlogged table can't be read on a standby"));
                 continue;
             }
             let rows = TableRows {
                 schema: relation.schema.clone(),
                 name: relation.name.clone(),
-                columns: view.columns.get(&relation.oid).cloned().expect("a view knows the columns of what it locked"),
+                columns: view
+                    .columns
+                    .get(&relation.oid)
+                    .cloned()
+                    .expect("a view knows the columns of what it locked"),
                 condition,
             };
             let pages = relation.heap / PAGE;
-            // Ranges of ctid are read by range from PostgreSQL 14 on, and only where the table is a heap.
+            // Ranges of ctid are read by range from PostgreSQL 14 on, and only where the table is a
+            // heap.
             let cuts = version >= 140_000 && relation.method == "heap" && pages > 0;
             let per_page = relation.bytes.checked_div(pages).unwrap_or(PAGE);
-            let pieces = if cuts { Pages::cut(pages, (each / per_page.max(1)).max(1)) } else { vec![Pages::ALL] };
-            let member = Member::new(&view.unit, &relation.name, Kind::Rows, Phase::Data).in_schema(&relation.schema);
-            found.push((member, Content::Rows { view: index, rows, pieces, weight: relation.bytes }));
+            let pieces = if cuts {
+                Pages::cut(pages, (each / per_page.max(1)).max(1))
+            } else {
+                vec![Pages::ALL]
+            };
+            let member = Member::new(&view.unit, &relation.name, Kind::Rows, Phase::Data)
+                .in_schema(&relation.schema);
+            found.push((
+                member,
+                Content::Rows { view: index, rows, pieces, weight: relation.bytes },
+            ));
         }
         Ok(found)
     }
@@ -233,7 +260,11 @@ impl PostgresSnapshot {
             };
             let mut wire = view::join(&self.connector, &unit, &snapshot, GIVE_WAY, stop)?;
             if encoding != "UTF8" {
-                wire.run(&format!("SET client_encoding={}", literal(&encoding)), "prepare the reading", stop)?;
+                wire.run(
+                    &format!("SET client_encoding={}", literal(&encoding)),
+                    "prepare the reading",
+                    stop,
+                )?;
             }
             *own = Some((view, wire));
         }
@@ -247,7 +278,13 @@ impl PostgresSnapshot {
     }
 
     /// Reads the large objects of a database on a connection of their own.
-    fn read_large(&self, view: usize, ids: &[u32], out: &mut dyn Out, stop: &Stop) -> Result<Proof> {
+    fn read_large(
+        &self,
+        view: usize,
+        ids: &[u32],
+        out: &mut dyn Out,
+        stop: &Stop,
+    ) -> Result<Proof> {
         let (unit, snapshot) = {
             let view = self.views[view].lock().expect("no panic while locked");
             (view.unit.clone(), view.snapshot.clone())
@@ -264,7 +301,10 @@ impl PostgresSnapshot {
 
 /// How the database itself is made: comments, for a client that is in it already.
 fn database(unit: &str, found: &Definitions) -> (Member, Content) {
-    (Member::new(unit, "", Kind::Database, Phase::Before), Content::Script(creation::write(&found.database)))
+    (
+        Member::new(unit, "", Kind::Database, Phase::Before),
+        Content::Script(creation::write(&found.database)),
+    )
 }
 
 fn script(script: Script) -> (Member, Content) {
@@ -283,8 +323,8 @@ fn wanted(relation: &Relation) -> Option<Option<String>> {
     }
 }
 
-/// The statement that sets each sequence to where it stands. Sequences are not bound by the snapshot: read after it was
-/// made, none stands before a row of it.
+/// The statement that sets each sequence to where it stands. Sequences are not bound by the
+/// snapshot: read after it was made, none stands before a row of it.
 fn sequences(client: &mut Client) -> Result<BTreeMap<u32, String>> {
     let doing = "read the sequences";
     let list = "SELECT c.oid, n.nspname, c.relname FROM pg_catalog.pg_class c \
@@ -296,12 +336,18 @@ fn sequences(client: &mut Client) -> Result<BTreeMap<u32, String>> {
         let selects: Vec<String> = batch
             .iter()
             .map(|row| {
-                let (oid, schema, name): (u32, String, String) = (row.get(0), row.get(1), row.get(2));
-                format!("SELECT {oid}::oid, last_value, is_called FROM {}", qualified(&schema, &name))
+                let (oid, schema, name): (u32, String, String) =
+                    (row.get(0), row.get(1), row.get(2));
+                format!(
+                    "SELECT {oid}::oid, last_value, is_called FROM {}",
+                    qualified(&schema, &name)
+                )
             })
             .collect();
-        let states = client.query(selects.join(" UNION ALL ").as_str(), &[]).map_err(|e| wrap(doing, e))?;
-        let states: BTreeMap<u32, (i64, bool)> = states.iter().map(|r| (r.get(0), (r.get(1), r.get(2)))).collect();
+        let states =
+            client.query(selects.join(" UNION ALL ").as_str(), &[]).map_err(|e| wrap(doing, e))?;
+        let states: BTreeMap<u32, (i64, bool)> =
+            states.iter().map(|r| (r.get(0), (r.get(1), r.get(2)))).collect();
         for row in batch {
             let (oid, schema, name): (u32, String, String) = (row.get(0), row.get(1), row.get(2));
             let Some((last, called)) = states.get(&oid) else { continue };
@@ -340,7 +386,9 @@ impl Snapshot for PostgresSnapshot {
             // By database, so that a worker keeps its connection, and large tables first.
             match content {
                 Content::Script(_) => all.push(((0, 0), Piece { member, number: 0 })),
-                Content::Large { view, .. } => all.push(((*view + 1, 0), Piece { member, number: 0 })),
+                Content::Large { view, .. } => {
+                    all.push(((*view + 1, 0), Piece { member, number: 0 }))
+                }
                 Content::Rows { view, pieces, weight, .. } => {
                     let order = (*view + 1, u64::MAX - weight);
                     all.extend((0..pieces.len()).map(|number| (order, Piece { member, number })));
@@ -366,10 +414,13 @@ impl Snapshot for PostgresSnapshot {
             Content::Large { view, ids } => self.read_large(*view, ids, out, stop),
             Content::Rows { view, rows, pieces, .. } => {
                 let pages = pieces[piece.number];
-                let encoding = self.views[*view].lock().expect("no panic while locked").encoding.clone();
-                let mut read = |wire: &mut Wire| rows.read(wire, pages, &encoding, self.chunk, out, stop);
+                let encoding =
+                    self.views[*view].lock().expect("no panic while locked").encoding.clone();
+                let mut read =
+                    |wire: &mut Wire| rows.read(wire, pages, &encoding, self.chunk, out, stop);
                 match self.on_worker(worker, *view, &mut read, stop) {
-                    // An ALTER waits for the lock that is held here, and the worker behind it: nothing was read yet.
+                    // An ALTER waits for the lock that is held here, and the worker behind it:
+                    // nothing was read yet.
                     Err(error) if error.found.ends_with("(SQLSTATE 55P03)") => {
                         let mut holder = self.views[*view].lock().expect("no panic while locked");
                         read(&mut holder.reader)

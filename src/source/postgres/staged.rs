@@ -1,7 +1,9 @@
-//! Archives of `pg_dump` on their way back: staged as files, and given to `pg_restore`, which talks to the server itself.
+//! Archives of `pg_dump` on their way back: staged as files, and given to `pg_restore`, which talks
+//! to the server itself.
 //!
-//! Knows the names of the files of a directory, and takes no other: a name of a backup never becomes a path elsewhere. What
-//! `pg_restore` says is judged line by line; an error that is not known to be harmless is a difference from the backup.
+//! Knows the names of the files of a directory, and takes no other: a name of a backup never
+//! becomes a path elsewhere. What `pg_restore` says is judged line by line; an error that is not
+//! known to be harmless is a difference from the backup.
 
 use std::collections::BTreeMap;
 use std::fs::OpenOptions;
@@ -75,7 +77,8 @@ impl Archives {
     pub fn agree(&self, loading: &Loading, stop: &Stop) -> Result<()> {
         if loading.members.iter().any(|m| m.kind == Kind::File) {
             self.make_room(loading.staged)?;
-            let digits: String = loading.server.chars().skip_while(|c| !c.is_ascii_digit()).collect();
+            let digits: String =
+                loading.server.chars().skip_while(|c| !c.is_ascii_digit()).collect();
             let major: u32 = digits.split('.').next().and_then(|n| n.parse().ok()).unwrap_or(0);
             program::find(&self.tools, "pg_restore", major * 10_000, stop)?;
         }
@@ -108,14 +111,22 @@ impl Archives {
             let (private, archives) = &mut *open;
             let base = private.as_ref().expect("it was just made").path();
             let number = archives.len();
-            let archive = archives.entry(member.unit.clone()).or_insert_with(|| base.join(number.to_string())).clone();
+            let archive = archives
+                .entry(member.unit.clone())
+                .or_insert_with(|| base.join(number.to_string()))
+                .clone();
             if single { archive } else { archive.join(&member.name) }
         };
         let write = || {
             if let Some(folder) = path.parent() {
                 std::fs::create_dir_all(folder)?;
             }
-            let file = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(&path)?;
+            let file = OpenOptions::new()
+                .create(true)
+                .truncate(false)
+                .write(true)
+                .mode(0o600)
+                .open(&path)?;
             file.write_all_at(bytes, offset)
         };
         write().map_err(|e: std::io::Error| {
@@ -138,7 +149,12 @@ impl Archives {
     }
 
     /// Restores one; returns what was refused, and what was passed over.
-    pub fn restore(&self, path: &Path, how: How<'_>, stop: &Stop) -> Result<(Vec<Refused>, Vec<String>)> {
+    pub fn restore(
+        &self,
+        path: &Path,
+        how: How<'_>,
+        stop: &Stop,
+    ) -> Result<(Vec<Refused>, Vec<String>)> {
         let doing = format!("restore {} with pg_restore", how.database);
         let major = maker(path).map_err(|found| Error::new(ErrorKind::Damaged, &doing, found))?;
         let program = program::find(&self.tools, "pg_restore", major * 10_000, stop)?;
@@ -154,7 +170,8 @@ impl Archives {
         if let Some(rows) = how.rows {
             let list = path.with_extension("list");
             let lines: String = rows.iter().map(|number| format!("{number};\n")).collect();
-            let written = OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(&list);
+            let written =
+                OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(&list);
             written.and_then(|mut file| file.write_all(lines.as_bytes())).map_err(|e| {
                 Error::new(
                     ErrorKind::Failed,
@@ -176,7 +193,9 @@ impl Archives {
             Err(error) => return Err(failed(&doing, error)),
         }
         if path.is_dir() { std::fs::remove_dir_all(path) } else { std::fs::remove_file(path) }
-            .map_err(|e| Error::new(ErrorKind::Failed, doing, format!("{}: {e}", path.display())))?;
+            .map_err(|e| {
+                Error::new(ErrorKind::Failed, doing, format!("{}: {e}", path.display()))
+            })?;
         Ok((judged.refused, judged.passed))
     }
 }
@@ -245,7 +264,9 @@ mod tests {
         for good in ["toc.dat", "3345.dat", "blobs.toc", "blobs_12.toc", "blob_4242.dat"] {
             assert!(is_file(good), "{good}");
         }
-        for bad in ["../toc.dat", "/etc/passwd", ".dat", "blob_.dat", "toc.dat.gz", "3345.dat/x", ""] {
+        for bad in
+            ["../toc.dat", "/etc/passwd", ".dat", "blob_.dat", "toc.dat.gz", "3345.dat/x", ""]
+        {
             assert!(!is_file(bad), "{bad}");
         }
     }
@@ -279,7 +300,10 @@ mod tests {
         let judged = judge(&lines);
         assert_eq!(
             judged.refused,
-            [Refused { what: "TABLE orders shop".into(), why: "role \"shop\" does not exist".into() }]
+            [Refused {
+                what: "TABLE orders shop".into(),
+                why: "role \"shop\" does not exist".into()
+            }]
         );
         assert_eq!(judged.passed.len(), 1);
         assert!(judged.whole);

@@ -64,9 +64,11 @@ pub fn databases(spec: &PostgresSpec, connector: &Connector) -> Result<Vec<Strin
         (client, _) => client?,
     };
     let sql = "SELECT datname FROM pg_catalog.pg_database WHERE NOT datistemplate AND datallowconn ORDER BY datname";
-    let all: Vec<String> = client.query(sql, &[]).map_err(|e| wrap(&doing, e))?.iter().map(|row| row.get(0)).collect();
+    let all: Vec<String> =
+        client.query(sql, &[]).map_err(|e| wrap(&doing, e))?.iter().map(|row| row.get(0)).collect();
     if let Some(missing) = named.iter().find(|n| !all.iter().any(|d| d == *n)) {
-        let error = Error::new(ErrorKind::Refused, doing, format!("there is no database {missing}"));
+        let error =
+            Error::new(ErrorKind::Refused, doing, format!("there is no database {missing}"));
         return Err(error.hint(format!("It has {}.", all.join(", "))));
     }
     let wanted = |name: &String| {
@@ -91,26 +93,33 @@ pub fn takes_schema(spec: &PostgresSpec, unit: &str, schema: &str) -> bool {
 /// Whether a job takes a table: its definition, and whether its rows too.
 pub fn takes_table(spec: &PostgresSpec, unit: &str, relation: &Relation) -> (bool, bool) {
     let title = format!("{unit}.{}", relation.title());
-    let defined = takes_schema(spec, unit, &relation.schema) && !spec.exclude.iter().any(|g| g.matches(&title));
+    let defined = takes_schema(spec, unit, &relation.schema)
+        && !spec.exclude.iter().any(|g| g.matches(&title));
     (defined, defined && (spec.tables.is_empty() || spec.tables.iter().any(|g| g.matches(&title))))
 }
 
 /// The types whose values vex reads in the binary format.
 pub fn forms(client: &mut Client) -> Result<BTreeMap<u32, Form>> {
-    // A function of another schema than the server's own is shown with its schema, and is none that is known.
+    // A function of another schema than the server's own is shown with its schema, and is none that
+    // is known.
     let sql = "SELECT oid, typoutput::regproc::text, typsend::regproc::text FROM pg_catalog.pg_type \
                WHERE typsend <> 0 AND pg_catalog.current_setting('server_version_num')::int4 >= 100000";
     let rows = client.query(sql, &[]).map_err(|e| wrap("list the types", e))?;
-    Ok(rows.iter().filter_map(|row| Some((row.get(0), Form::of(row.get(1), row.get(2))?))).collect())
+    Ok(rows
+        .iter()
+        .filter_map(|row| Some((row.get(0), Form::of(row.get(1), row.get(2))?)))
+        .collect())
 }
 
-/// Measures relations whose locks are held: asking for the size of one that is locked would wait for it.
+/// Measures relations whose locks are held: asking for the size of one that is locked would wait
+/// for it.
 pub fn measure(client: &mut Client, relations: &mut [Relation]) -> Result<()> {
     let oids: Vec<u32> = relations.iter().filter(|r| r.has_rows()).map(|r| r.oid).collect();
     let sql = "SELECT o, pg_catalog.pg_relation_size(o), pg_catalog.pg_table_size(o) FROM unnest($1::oid[]) o";
     let rows = client.query(sql, &[&oids]).map_err(|e| wrap("measure the tables", e))?;
     let size = |value: Option<i64>| u64::try_from(value.unwrap_or(0)).unwrap_or(0);
-    let sizes: BTreeMap<u32, (u64, u64)> = rows.iter().map(|r| (r.get(0), (size(r.get(1)), size(r.get(2))))).collect();
+    let sizes: BTreeMap<u32, (u64, u64)> =
+        rows.iter().map(|r| (r.get(0), (size(r.get(1)), size(r.get(2))))).collect();
     for relation in relations {
         if let Some((heap, bytes)) = sizes.get(&relation.oid) {
             (relation.heap, relation.bytes) = (*heap, *bytes);
@@ -119,8 +128,8 @@ pub fn measure(client: &mut Client, relations: &mut [Relation]) -> Result<()> {
     Ok(())
 }
 
-/// All relations of a database that may have rows, the system's left out; no lock is needed, so their sizes are what the
-/// server last knew.
+/// All relations of a database that may have rows, the system's left out; no lock is needed, so
+/// their sizes are what the server last knew.
 pub fn relations(client: &mut Client, unit: &str) -> Result<Vec<Relation>> {
     list(client, unit, "true")
 }
@@ -172,7 +181,9 @@ fn list(client: &mut Client, unit: &str, kept: &str) -> Result<Vec<Relation>> {
             bytes: size(row.get(7)),
             method: row.get(8),
             guarded: row.get(9),
-            extension: row.get::<_, bool>(10).then(|| (row.get::<_, Option<bool>>(11) == Some(true), row.get(12))),
+            extension: row
+                .get::<_, bool>(10)
+                .then(|| (row.get::<_, Option<bool>>(11) == Some(true), row.get(12))),
         })
         .collect())
 }

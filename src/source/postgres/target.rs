@@ -1,7 +1,8 @@
-//! A server as a target: definitions and rows go over the wire, many tables at once; nothing runs through psql.
+//! A server as a target: definitions and rows go over the wire, many tables at once; nothing runs
+//! through psql.
 //!
-//! Rights, owners and definitions that the server refuses keep nothing else away: they are told. A database that is
-//! replaced is not dropped; it is put aside under another name.
+//! Rights, owners and definitions that the server refuses keep nothing else away: they are told. A
+//! database that is replaced is not dropped; it is put aside under another name.
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -12,7 +13,9 @@ use postgres::Client;
 
 use crate::artifact::{CopyEntry, Kind, Member, Phase, Proof};
 use crate::base::Stop;
-use crate::source::contract::{Error, ErrorKind, Load, Loading, Objection, Refused, Result, Target};
+use crate::source::contract::{
+    Error, ErrorKind, Load, Loading, Objection, Refused, Result, Target,
+};
 use crate::source::postgres::admit::{Admission, is_global, units};
 use crate::source::postgres::aside;
 use crate::source::postgres::connect::{Connector, server_version};
@@ -65,7 +68,12 @@ pub struct PostgresTarget {
 
 impl PostgresTarget {
     /// Connects.
-    pub fn open(connector: &Connector, archives: Archives, threads: usize, stop: &Stop) -> Result<PostgresTarget> {
+    pub fn open(
+        connector: &Connector,
+        archives: Archives,
+        threads: usize,
+        stop: &Stop,
+    ) -> Result<PostgresTarget> {
         stop.check()?;
         let mut first = connector.connect(connector.home(), "ask")?;
         let number = server_version(&mut first, "ask for the version")?;
@@ -90,7 +98,11 @@ impl PostgresTarget {
 
     /// The name of a unit in the target.
     fn unit_name(&self, unit: &str) -> String {
-        self.rename.lock().expect("no panic while locked").clone().unwrap_or_else(|| unit.to_owned())
+        self.rename
+            .lock()
+            .expect("no panic while locked")
+            .clone()
+            .unwrap_or_else(|| unit.to_owned())
     }
 
     fn maintenance(&self, doing: &str) -> Result<Client> {
@@ -105,18 +117,33 @@ impl PostgresTarget {
     }
 
     fn refuse(&self, what: String, error: Error) {
-        self.refused.lock().expect("no panic while locked").push(Refused { what, why: error.found });
+        self.refused
+            .lock()
+            .expect("no panic while locked")
+            .push(Refused { what, why: error.found });
     }
 
-    fn recounted(&self, worker: usize, member: &Member, part: Option<usize>, stop: &Stop) -> Result<Proof> {
+    fn recounted(
+        &self,
+        worker: usize,
+        member: &Member,
+        part: Option<usize>,
+        stop: &Stop,
+    ) -> Result<Proof> {
         stop.check()?;
-        let encoding = self.encodings.lock().expect("no panic while locked").get(&member.unit).cloned();
+        let encoding =
+            self.encodings.lock().expect("no panic while locked").get(&member.unit).cloned();
         let place = (self.unit_name(&member.unit), member);
         self.recount.prove(worker, (&place.0, place.1), part, encoding.as_deref(), stop)
     }
 
     /// Does `work` on a worker's connection to a database of the target.
-    fn on<T>(&self, slot: &Slot, unit: &str, work: &mut dyn FnMut(&mut Client) -> Result<T>) -> Result<T> {
+    fn on<T>(
+        &self,
+        slot: &Slot,
+        unit: &str,
+        work: &mut dyn FnMut(&mut Client) -> Result<T>,
+    ) -> Result<T> {
         let name = self.unit_name(unit);
         let mut own = slot.lock().expect("no panic while locked");
         if own.as_ref().is_none_or(|(at, _)| *at != name) {
@@ -164,7 +191,8 @@ impl PostgresTarget {
         }
     }
 
-    /// A definition before the rows: what exists already and holds no rows is kept, and that is told.
+    /// A definition before the rows: what exists already and holds no rows is kept, and that is
+    /// told.
     fn before(&self, client: &mut Client, member: &Member, text: &str) -> Result<()> {
         let part = self.terms.lock().expect("no panic while locked").1;
         let title = format!("{} {}", member.kind.word(), member.title());
@@ -178,7 +206,9 @@ impl PostgresTarget {
                 Ok(())
             }
             // Only what rows go into ends the restore.
-            Err(error) if is_refusal(&error) && !matches!(member.kind, Kind::Table | Kind::Sequence) => {
+            Err(error)
+                if is_refusal(&error) && !matches!(member.kind, Kind::Table | Kind::Sequence) =>
+            {
                 if part && member.table.is_none() && member.kind == Kind::Object {
                     self.remark(format!("left out: {title}: {}", error.found));
                 } else {
@@ -196,7 +226,9 @@ impl PostgresTarget {
             self.later.put(member, text);
             return Ok(());
         }
-        self.on(&self.loaders[worker], &member.unit, &mut |client| self.before(client, member, &text))
+        self.on(&self.loaders[worker], &member.unit, &mut |client| {
+            self.before(client, member, &text)
+        })
     }
 
     /// Rows: the lines of an entry, as they are.
@@ -210,7 +242,9 @@ impl PostgresTarget {
         let cut = CopyEntry::parse(entry).map_err(|e| damaged(e.to_string()))?;
         let prologue = text(cut.prologue)?;
         let own = prologue.lines().next().unwrap_or_default();
-        if let Some(encoding) = own.strip_prefix("SET client_encoding='").and_then(|r| r.strip_suffix("';")) {
+        if let Some(encoding) =
+            own.strip_prefix("SET client_encoding='").and_then(|r| r.strip_suffix("';"))
+        {
             let mut known = self.encodings.lock().expect("no panic while locked");
             known.entry(member.unit.clone()).or_insert_with(|| encoding.to_owned());
             if encoding != "UTF8" {
@@ -223,7 +257,11 @@ impl PostgresTarget {
         }
         let taken = writer.finish().map_err(|e| wrap(&doing, e))?;
         let sent = cut.rows.lines().count() as u64;
-        if taken == sent { Ok(()) } else { Err(damaged(format!("{sent} rows were sent, and the server took {taken}"))) }
+        if taken == sent {
+            Ok(())
+        } else {
+            Err(damaged(format!("{sent} rows were sent, and the server took {taken}")))
+        }
     }
 
     /// Statements of a dump program: what the server would not take keeps nothing else away.
@@ -242,8 +280,13 @@ impl PostgresTarget {
     fn archive(&self, worker: usize, unit: &str, path: &Path, stop: &Stop) -> Result<Vec<Refused>> {
         let name = self.unit_name(unit);
         let without_owner = self.terms.lock().expect("no panic while locked").0;
-        let mut how =
-            How { connector: &self.connector, database: &name, jobs: self.loaders.len(), without_owner, rows: None };
+        let mut how = How {
+            connector: &self.connector,
+            database: &name,
+            jobs: self.loaders.len(),
+            without_owner,
+            rows: None,
+        };
         let part = self.part.lock().expect("no panic while locked").clone();
         let rows: Vec<i64>;
         if let Some(loading) = &part {
@@ -255,11 +298,20 @@ impl PostgresTarget {
         Ok(refused)
     }
 
-    /// Makes what is chosen of an archive, now that it is there as a whole; returns the rows that are still to come.
-    fn portion(&self, worker: usize, unit: &str, path: &Path, loading: &Loading, stop: &Stop) -> Result<Vec<i64>> {
+    /// Makes what is chosen of an archive, now that it is there as a whole; returns the rows that
+    /// are still to come.
+    fn portion(
+        &self,
+        worker: usize,
+        unit: &str,
+        path: &Path,
+        loading: &Loading,
+        stop: &Stop,
+    ) -> Result<Vec<i64>> {
         let found = Contents::open(unit, path);
-        let contents =
-            found.map_err(|found| Error::new(ErrorKind::Damaged, format!("read what {unit} holds"), found))?;
+        let contents = found.map_err(|found| {
+            Error::new(ErrorKind::Damaged, format!("read what {unit} holds"), found)
+        })?;
         self.make_room(unit, loading)?;
         let own: Vec<Member> = loading.members.iter().filter(|m| m.unit == unit).cloned().collect();
         let portion = contents.portion(&own);
@@ -280,7 +332,8 @@ impl PostgresTarget {
         }
         let mut inside = self.connector.loader(&name)?;
         let there = Present::of(&mut inside)?;
-        let own: Vec<&Member> = loading.members.iter().filter(|m| m.unit == unit && there.has(m)).collect();
+        let own: Vec<&Member> =
+            loading.members.iter().filter(|m| m.unit == unit && there.has(m)).collect();
         match (own.is_empty(), loading.part, loading.scratch) {
             (true, ..) => {}
             (false, true, _) => aside::drop_objects(&mut inside, &name, &own, &there)?,
@@ -288,14 +341,21 @@ impl PostgresTarget {
                 drop(inside);
                 match scratch {
                     true => aside::drop_database(&mut client, &name)?,
-                    false => self.remark(aside::put_aside(&mut client, &name, self.connector.home())?),
+                    false => {
+                        self.remark(aside::put_aside(&mut client, &name, self.connector.home())?)
+                    }
                 }
             }
         }
         Ok(())
     }
 
-    fn work(&self, client: &mut Client, waiting: &Waiting, refused: &mut Vec<Refused>) -> Result<()> {
+    fn work(
+        &self,
+        client: &mut Client,
+        waiting: &Waiting,
+        refused: &mut Vec<Refused>,
+    ) -> Result<()> {
         match self.define(client, &waiting.member, &waiting.text) {
             Err(error) if is_refusal(&error) => {
                 let what = format!("{} {}", waiting.member.kind.word(), waiting.member.title());
@@ -311,7 +371,12 @@ impl Target for PostgresTarget {
     fn agree(&self, loading: &Loading, stop: &Stop) -> Result<()> {
         stop.check()?;
         let refuse = |found: &str, hint: &str| {
-            Err(Error::new(ErrorKind::Refused, format!("restore into {}", self.connector.place()), found).hint(hint))
+            Err(Error::new(
+                ErrorKind::Refused,
+                format!("restore into {}", self.connector.place()),
+                found,
+            )
+            .hint(hint))
         };
         if loading.terms.gtid || loading.terms.skip_binlog {
             return refuse(
@@ -326,7 +391,8 @@ impl Target for PostgresTarget {
             );
         }
         self.archives.agree(loading, stop)?;
-        *self.terms.lock().expect("no panic while locked") = (loading.terms.current_definer, loading.part);
+        *self.terms.lock().expect("no panic while locked") =
+            (loading.terms.current_definer, loading.part);
         Ok(())
     }
 
@@ -338,13 +404,20 @@ impl Target for PostgresTarget {
             let name = self.unit_name(unit);
             if ["template0", "template1"].contains(&name.as_str()) {
                 let found = format!("{name} belongs to the server");
-                return Err(Error::new(ErrorKind::Refused, format!("restore into {}", self.connector.place()), found));
+                return Err(Error::new(
+                    ErrorKind::Refused,
+                    format!("restore into {}", self.connector.place()),
+                    found,
+                ));
             }
             if !Present::has_database(&mut self.maintenance("ask")?, &name)? {
                 continue;
             }
             let there = Present::of(&mut self.connector.session(&name, "ask")?)?;
-            let own = loading.members.iter().filter(|m| m.unit == unit && m.kind != Kind::Rows && there.has(m));
+            let own = loading
+                .members
+                .iter()
+                .filter(|m| m.unit == unit && m.kind != Kind::Rows && there.has(m));
             titles.extend(own.map(|m| {
                 let schema = m.schema.as_ref().map_or(String::new(), |s| format!("{s}."));
                 format!("{} {name}.{schema}{}", m.kind.word(), m.name)
@@ -389,11 +462,14 @@ impl Target for PostgresTarget {
         let member = load.member;
         let doing = format!("restore {} {}", member.kind.word(), member.title());
         if member.kind == Kind::Rows {
-            return self.on(&self.loaders[worker], &member.unit, &mut |client| self.rows(client, member, load.bytes));
+            return self.on(&self.loaders[worker], &member.unit, &mut |client| {
+                self.rows(client, member, load.bytes)
+            });
         }
         if is_global(member) {
             let home = self.connector.home().to_owned();
-            let refused = self.admission.load(&mut self.connector.loader(&home)?, member, load.bytes)?;
+            let refused =
+                self.admission.load(&mut self.connector.loader(&home)?, member, load.bytes)?;
             self.refused.lock().expect("no panic while locked").extend(refused);
             return Ok(());
         }
@@ -401,9 +477,12 @@ impl Target for PostgresTarget {
             return self.archives.put(member, load.offset, load.bytes);
         }
         if member.kind == Kind::Script {
-            return self.on(&self.loaders[worker], &member.unit, &mut |client| self.script(client, load.bytes, &doing));
+            return self.on(&self.loaders[worker], &member.unit, &mut |client| {
+                self.script(client, load.bytes, &doing)
+            });
         }
-        let text = std::str::from_utf8(load.bytes).map_err(|e| Error::new(ErrorKind::Damaged, doing, e.to_string()))?;
+        let text = std::str::from_utf8(load.bytes)
+            .map_err(|e| Error::new(ErrorKind::Damaged, doing, e.to_string()))?;
         if member.kind == Kind::Database {
             return self.create(&member.unit, text);
         }
@@ -418,12 +497,19 @@ impl Target for PostgresTarget {
         }
     }
 
-    fn make(&self, worker: usize, round: usize, number: usize, stop: &Stop) -> Result<Vec<Refused>> {
+    fn make(
+        &self,
+        worker: usize,
+        round: usize,
+        number: usize,
+        stop: &Stop,
+    ) -> Result<Vec<Refused>> {
         if let Some((unit, path)) = self.archives.take(number) {
             return self.archive(worker, &unit, &path, stop);
         }
         let mut refused = Vec::new();
-        // Where every connection has an index to build, the server's own helpers cost more than they bring.
+        // Where every connection has an index to build, the server's own helpers cost more than
+        // they bring.
         let helpers = match self.later.left(round, number) + 1 >= self.loaders.len() {
             true => "SET max_parallel_maintenance_workers=0",
             false => "RESET max_parallel_maintenance_workers",
@@ -444,8 +530,7 @@ impl Target for PostgresTarget {
         // Commits were not waited for; one that is makes all before it durable.
         for slot in &self.loaders {
             if let Some((_, client)) = &mut *slot.lock().expect("no panic while locked") {
-                let flush =
-                    "SET synchronous_commit=on; CREATE TEMPORARY TABLE vex_settled (); DROP TABLE pg_temp.vex_settled";
+                let flush = "SET synchronous_commit=on; CREATE TEMPORARY TABLE vex_settled (); DROP TABLE pg_temp.vex_settled";
                 run(client, flush, "make the restore durable")?;
             }
         }
@@ -465,7 +550,13 @@ impl Target for PostgresTarget {
         self.recount.parts(&self.unit_name(&member.unit), member)
     }
 
-    fn prove_part(&self, worker: usize, member: &Member, part: usize, stop: &Stop) -> Result<Proof> {
+    fn prove_part(
+        &self,
+        worker: usize,
+        member: &Member,
+        part: usize,
+        stop: &Stop,
+    ) -> Result<Proof> {
         self.recounted(worker, member, Some(part), stop)
     }
 
@@ -479,7 +570,12 @@ impl Target for PostgresTarget {
         for unit in units(members) {
             stop.check()?;
             let there = Present::of(&mut self.connector.session(&self.unit_name(unit), "ask")?)?;
-            missing.extend(members.iter().filter(|m| m.unit == unit && there.knows(m) && !there.has(m)).cloned());
+            missing.extend(
+                members
+                    .iter()
+                    .filter(|m| m.unit == unit && there.knows(m) && !there.has(m))
+                    .cloned(),
+            );
         }
         Ok(missing)
     }

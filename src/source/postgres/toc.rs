@@ -1,7 +1,9 @@
-//! The table of contents of an archive of `pg_dump`, custom or directory: every definition, with what it is and needs.
+//! The table of contents of an archive of `pg_dump`, custom or directory: every definition, with
+//! what it is and needs.
 //!
-//! Pure. Versions 1.14 (PostgreSQL 12 to 15), 1.15 (16) and 1.16 (17 and 18); what is newer is refused by its number.
-//! Source of the format: `WriteHead` and `WriteToc` of src/bin/pg_dump/pg_backup_archiver.c in PostgreSQL.
+//! Pure. Versions 1.14 (PostgreSQL 12 to 15), 1.15 (16) and 1.16 (17 and 18); what is newer is
+//! refused by its number. Source of the format: `WriteHead` and `WriteToc` of
+//! src/bin/pg_dump/pg_backup_archiver.c in PostgreSQL.
 
 /// One definition.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -73,7 +75,8 @@ pub fn parse(bytes: &[u8]) -> Result<Archive, String> {
     Ok(Archive { server, program, items })
 }
 
-/// The major version of the `pg_dump` that made an archive, or the table of contents of a directory.
+/// The major version of the `pg_dump` that made an archive, or the table of contents of a
+/// directory.
 pub fn maker(bytes: &[u8]) -> Result<u32, String> {
     let (_, _, program) = Reader::new(bytes).head(&[CUSTOM, DIRECTORY])?;
     let digits: String = program.chars().take_while(char::is_ascii_digit).collect();
@@ -96,7 +99,8 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    /// Reads what stands before the items: the minor version of the format, those of the server and of pg_dump.
+    /// Reads what stands before the items: the minor version of the format, those of the server and
+    /// of pg_dump.
     fn head(&mut self, formats: &[u8]) -> Result<(u8, String, String), String> {
         if self.take(5)? != b"PGDMP" {
             return Err("it does not begin with PGDMP".into());
@@ -104,7 +108,10 @@ impl Reader<'_> {
         let version = (self.byte()?, self.byte()?);
         self.byte()?;
         if version.0 != 1 || !(14..=16).contains(&version.1) {
-            return Err(format!("archive format {}.{}, and this vex knows 1.14 to 1.16", version.0, version.1));
+            return Err(format!(
+                "archive format {}.{}, and this vex knows 1.14 to 1.16",
+                version.0, version.1
+            ));
         }
         self.int = usize::from(self.byte()?);
         self.offset = usize::from(self.byte()?);
@@ -134,7 +141,8 @@ impl<'a> Reader<'a> {
 
     fn take(&mut self, count: usize) -> Result<&'a [u8], String> {
         let end = self.at.checked_add(count).filter(|end| *end <= self.bytes.len());
-        let end = end.ok_or_else(|| format!("it ends at byte {}, inside of an item", self.bytes.len()))?;
+        let end =
+            end.ok_or_else(|| format!("it ends at byte {}, inside of an item", self.bytes.len()))?;
         let taken = &self.bytes[self.at..end];
         self.at = end;
         Ok(taken)
@@ -155,7 +163,8 @@ impl<'a> Reader<'a> {
     fn text(&mut self) -> Result<Option<String>, String> {
         let Ok(length) = usize::try_from(self.int()?) else { return Ok(None) };
         let bytes = self.take(length)?;
-        let text = std::str::from_utf8(bytes).map_err(|e| format!("a text at byte {} is not UTF-8: {e}", self.at))?;
+        let text = std::str::from_utf8(bytes)
+            .map_err(|e| format!("a text at byte {} is not UTF-8: {e}", self.at))?;
         Ok(Some(text.to_owned()))
     }
 
@@ -184,8 +193,11 @@ impl<'a> Reader<'a> {
         let schema = filled(self.text()?);
         let tablespace = self.text()?;
         let method = filled(self.text()?);
-        let relkind =
-            if minor >= 16 { u8::try_from(self.int()?).ok().filter(|k| *k > 0).map(char::from) } else { None };
+        let relkind = if minor >= 16 {
+            u8::try_from(self.int()?).ok().filter(|k| *k > 0).map(char::from)
+        } else {
+            None
+        };
         let owner = self.text()?.unwrap_or_default();
         self.text()?; // Whether it has OIDs.
         let mut needs = Vec::new();
@@ -222,9 +234,13 @@ mod tests {
 
     #[test]
     fn what_is_cut_or_of_another_format_is_an_error() {
-        for bad in
-            [&b""[..], b"PGDMP", b"PGDMP\x01\x11\x00\x04\x08\x01", b"PGDMP\x01\x0e\x00\x04\x08\x05", b"-- a script"]
-        {
+        for bad in [
+            &b""[..],
+            b"PGDMP",
+            b"PGDMP\x01\x11\x00\x04\x08\x01",
+            b"PGDMP\x01\x0e\x00\x04\x08\x05",
+            b"-- a script",
+        ] {
             assert!(parse(bad).is_err(), "{bad:?}");
         }
         assert!(parse(b"PGDMP\x01\x11\x00\x04\x08\x01").unwrap_err().contains("1.17"));

@@ -1,9 +1,10 @@
 //! Unpacks a tar file of a cluster into a new folder.
 //!
-//! Invariants: nothing is followed and nothing is replaced: the folder is made here and held open, only its owner can
-//! enter it until all is there, every file is new, and a link in the tar file is refused; files and folders are private,
-//! or readable by their group where they were. The user who gets the files may own the folder above, and must not be
-//! able to lead root elsewhere by it: so files are made by way of the folder that is held, never by its name.
+//! Invariants: nothing is followed and nothing is replaced: the folder is made here and held open,
+//! only its owner can enter it until all is there, every file is new, and a link in the tar file is
+//! refused; files and folders are private, or readable by their group where they were. The user who
+//! gets the files may own the folder above, and must not be able to lead root elsewhere by it: so
+//! files are made by way of the folder that is held, never by its name.
 
 use std::fs::{File, Permissions};
 use std::io::Write;
@@ -28,13 +29,17 @@ pub struct Owner {
 impl Owner {
     /// Who we are.
     pub fn us() -> Owner {
-        Owner { user: rustix::process::geteuid().as_raw(), group: rustix::process::getegid().as_raw() }
+        Owner {
+            user: rustix::process::geteuid().as_raw(),
+            group: rustix::process::getegid().as_raw(),
+        }
     }
 
     /// Gives a file or folder to the owner, where we may give; a link is refused.
     pub fn give(&self, path: &Path) -> Result<()> {
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-        let file = openat(CWD, path, flags, Mode::empty()).map_err(|e| failed("give", path, e.into()))?;
+        let file =
+            openat(CWD, path, flags, Mode::empty()).map_err(|e| failed("give", path, e.into()))?;
         self.give_file(&File::from(file), path)
     }
 
@@ -46,14 +51,17 @@ impl Owner {
         if let Some(parent) = path.parent() {
             self.folder(parent)?;
         }
-        mkdirat(CWD, path, Mode::from_raw_mode(0o700)).map_err(|e| failed("make", path, e.into()))?;
+        mkdirat(CWD, path, Mode::from_raw_mode(0o700))
+            .map_err(|e| failed("make", path, e.into()))?;
         self.give(path)
     }
 
     /// Writes a new file of the owner's; what is there is never written over.
     pub fn write(&self, path: &Path, bytes: &[u8]) -> Result<()> {
         let mut file = create(CWD, path, 0o600).map_err(|e| failed("make", path, e))?;
-        file.write_all(bytes).and_then(|()| file.sync_all()).map_err(|e| failed("write", path, e))?;
+        file.write_all(bytes)
+            .and_then(|()| file.sync_all())
+            .map_err(|e| failed("write", path, e))?;
         self.give_file(&file, path)
     }
 
@@ -95,7 +103,8 @@ pub struct Unpack {
 impl Unpack {
     /// A new folder at `path`, which must not exist; its parent must.
     pub fn into(path: &Path, owner: Owner) -> Result<Unpack> {
-        mkdirat(CWD, path, Mode::from_raw_mode(0o700)).map_err(|e| failed("make", path, e.into()))?;
+        mkdirat(CWD, path, Mode::from_raw_mode(0o700))
+            .map_err(|e| failed("make", path, e.into()))?;
         let root = open_folder(CWD, path).map_err(|e| failed("open", path, e))?;
         Ok(Unpack { root, path: path.to_owned(), owner, open: None, folders: Vec::new() })
     }
@@ -180,13 +189,25 @@ mod tests {
             unpack.bytes(b"page").expect("written");
             unpack.end().expect("whole");
         }
-        assert!(unpack.begin(&entry("base/1", TarKind::File, 0o600)).is_err(), "nothing is replaced");
+        assert!(
+            unpack.begin(&entry("base/1", TarKind::File, 0o600)).is_err(),
+            "nothing is replaced"
+        );
         std::os::unix::fs::symlink("/etc/passwd", root.join("base/3")).expect("made");
-        assert!(unpack.begin(&entry("base/3", TarKind::File, 0o600)).is_err(), "nothing is followed");
-        let refused = unpack.begin(&entry("pg_tblspc/1", TarKind::Link, 0o777)).expect_err("a link");
+        assert!(
+            unpack.begin(&entry("base/3", TarKind::File, 0o600)).is_err(),
+            "nothing is followed"
+        );
+        let refused =
+            unpack.begin(&entry("pg_tblspc/1", TarKind::Link, 0o777)).expect_err("a link");
         assert_eq!(refused.kind, ErrorKind::Damaged);
         unpack.finish().expect("written");
-        let mode = |name: &str| std::fs::metadata(root.join(name)).expect("there").permissions().mode() & 0o777;
-        assert_eq!([mode(""), mode("base"), mode("base/1"), mode("base/2")], [0o700, 0o750, 0o640, 0o600]);
+        let mode = |name: &str| {
+            std::fs::metadata(root.join(name)).expect("there").permissions().mode() & 0o777
+        };
+        assert_eq!(
+            [mode(""), mode("base"), mode("base/1"), mode("base/2")],
+            [0o700, 0o750, 0o640, 0o600]
+        );
     }
 }

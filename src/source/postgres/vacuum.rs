@@ -1,9 +1,10 @@
-//! VACUUM of what is due, and the control table that remembers it: `controle_vacuum`, in schema `public` of each
-//! database.
+//! VACUUM of what is due, and the control table that remembers it: `controle_vacuum`, in schema
+//! `public` of each database.
 //!
-//! Does not decide (`job/vacuum.rs` does) and reads no clock. Each VACUUM is a statement of its own, outside of any
-//! transaction. Invariant: a row is written only after its VACUUM ended well, and before anything is vacuumed it is
-//! known that rows can be written. The search path is the database's own: expressions of indexes may need it.
+//! Does not decide (`job/vacuum.rs` does) and reads no clock. Each VACUUM is a statement of its
+//! own, outside of any transaction. Invariant: a row is written only after its VACUUM ended well,
+//! and before anything is vacuumed it is known that rows can be written. The search path is the
+//! database's own: expressions of indexes may need it.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -46,15 +47,29 @@ impl Care for Vacuums {
         survey::databases(&self.spec, &self.connector)
     }
 
-    fn chores(&self, unit: &str, rule: &VacuumRule, today: Date, stop: &Stop) -> Result<Vec<Chore>> {
+    fn chores(
+        &self,
+        unit: &str,
+        rule: &VacuumRule,
+        today: Date,
+        stop: &Stop,
+    ) -> Result<Vec<Chore>> {
         stop.check()?;
         let mut client = self.connector.session(unit, "ask")?;
         let doing = format!("find out which tables of {unit} are to be vacuumed");
-        let standby: bool =
-            client.query_one("SELECT pg_catalog.pg_is_in_recovery()", &[]).map_err(|e| wrap(&doing, e))?.get(0);
+        let standby: bool = client
+            .query_one("SELECT pg_catalog.pg_is_in_recovery()", &[])
+            .map_err(|e| wrap(&doing, e))?
+            .get(0);
         if standby {
-            let error = Error::new(ErrorKind::Refused, doing, format!("{} is a standby", self.connector.place()));
-            return Err(error.hint("Vacuum its primary: name it in the source, or write `session \"primary\"`."));
+            let error = Error::new(
+                ErrorKind::Refused,
+                doing,
+                format!("{} is a standby", self.connector.place()),
+            );
+            return Err(error.hint(
+                "Vacuum its primary: name it in the source, or write `session \"primary\"`.",
+            ));
         }
         let last = last(&mut client, unit)?;
         let mut chores = Vec::new();
@@ -69,7 +84,14 @@ impl Care for Vacuums {
             let known = last.get(&called(&relation.schema, &relation.name));
             let days = known.map(|date| days(unit, date, today)).transpose()?;
             let treatment = rule.decide(days);
-            chores.push(Chore { schema: relation.schema, name: relation.name, days, treatment, bytes, obstacle });
+            chores.push(Chore {
+                schema: relation.schema,
+                name: relation.name,
+                days,
+                treatment,
+                bytes,
+                obstacle,
+            });
         }
         Ok(chores)
     }
@@ -124,11 +146,14 @@ fn one(
             _ => Ok(Some(Cared::Failed(error))),
         };
     }
-    let doing = format!("note in {unit}.public.controle_vacuum that {} was vacuumed", chore.title());
+    let doing =
+        format!("note in {unit}.public.controle_vacuum that {} was vacuumed", chore.title());
     let insert = "INSERT INTO public.controle_vacuum (tabela_nome, ultima_execucao, tipo_vacuum) \
                   VALUES ($1, $2::text::timestamp, $3)";
     let name = called(&chore.schema, &chore.name);
-    client.execute(insert, &[&name, &now().to_string(), &statement]).map_err(|e| wrap(&doing, e))?;
+    client
+        .execute(insert, &[&name, &now().to_string(), &statement])
+        .map_err(|e| wrap(&doing, e))?;
     Ok(Some(Cared::Done))
 }
 
@@ -146,7 +171,8 @@ fn prepare(client: &mut Client, unit: &str, rule: &VacuumRule) -> Result<()> {
     run(client, &settings, &doing)?;
     let made = format!("make {unit}.public.controle_vacuum");
     if !exists(client, &made)? {
-        let hint = "Give the user CREATE on schema public, or make the table as the database's owner.";
+        let hint =
+            "Give the user CREATE on schema public, or make the table as the database's owner.";
         run(client, CREATE, &made).map_err(|e| e.hint(format!("{hint} It is: {CREATE};")))?;
     }
     let sql = "SELECT pg_catalog.has_table_privilege('public.controle_vacuum', 'INSERT') \
@@ -158,7 +184,11 @@ fn prepare(client: &mut Client, unit: &str, rule: &VacuumRule) -> Result<()> {
         return Ok(());
     }
     let user: String = row.get(1);
-    let error = Error::new(ErrorKind::Denied, doing, format!("{user} may not write to public.controle_vacuum"));
+    let error = Error::new(
+        ErrorKind::Denied,
+        doing,
+        format!("{user} may not write to public.controle_vacuum"),
+    );
     Err(error.hint(format!(
         "Run: GRANT SELECT, INSERT ON public.controle_vacuum TO {user}; \
          GRANT USAGE ON SEQUENCE public.controle_vacuum_id_seq TO {user};"
@@ -183,7 +213,11 @@ fn last(client: &mut Client, unit: &str) -> Result<HashMap<String, String>> {
 }
 
 /// Of each table: its bytes, and why the user may not vacuum it.
-fn facts(client: &mut Client, oids: Vec<u32>, doing: &str) -> Result<BTreeMap<u32, (u64, Option<String>)>> {
+fn facts(
+    client: &mut Client,
+    oids: Vec<u32>,
+    doing: &str,
+) -> Result<BTreeMap<u32, (u64, Option<String>)>> {
     // The server would pass over such a table with a warning, and call that success.
     let maintain = match server_version(client, doing)? {
         version if version >= 170_000 => " OR pg_catalog.has_table_privilege(c.oid, 'MAINTAIN')",
@@ -203,15 +237,22 @@ fn facts(client: &mut Client, oids: Vec<u32>, doing: &str) -> Result<BTreeMap<u3
     let fact = |row: &Row| {
         let bytes = row.get::<_, Option<i64>>(1).and_then(|b| u64::try_from(b).ok()).unwrap_or(0);
         let (owner, user): (String, String) = (row.get(3), row.get(4));
-        let obstacle = match (row.get::<_, Option<bool>>(2) == Some(true), row.get::<_, bool>(6), maintain) {
-            (true, true, _) => None,
-            (true, false, _) => {
-                let schema: String = row.get(5);
-                Some(format!("its schema is closed; run: GRANT USAGE ON SCHEMA {schema} TO {user};"))
-            }
-            (false, _, "") => Some(format!("it belongs to {owner}; run: GRANT {owner} TO {user};")),
-            (false, ..) => Some(format!("it belongs to {owner}; run: GRANT pg_maintain TO {user};")),
-        };
+        let obstacle =
+            match (row.get::<_, Option<bool>>(2) == Some(true), row.get::<_, bool>(6), maintain) {
+                (true, true, _) => None,
+                (true, false, _) => {
+                    let schema: String = row.get(5);
+                    Some(format!(
+                        "its schema is closed; run: GRANT USAGE ON SCHEMA {schema} TO {user};"
+                    ))
+                }
+                (false, _, "") => {
+                    Some(format!("it belongs to {owner}; run: GRANT {owner} TO {user};"))
+                }
+                (false, ..) => {
+                    Some(format!("it belongs to {owner}; run: GRANT pg_maintain TO {user};"))
+                }
+            };
         (row.get(0), (bytes, obstacle))
     };
     Ok(rows.iter().map(fact).collect())
@@ -225,8 +266,11 @@ fn called(schema: &str, name: &str) -> String {
 /// Days of the calendar from `date`, as PostgreSQL writes it, to `today`.
 fn days(unit: &str, date: &str, today: Date) -> Result<i64> {
     let date: Date = date.parse().map_err(|_| {
-        let error =
-            Error::new(ErrorKind::Refused, format!("read {unit}.public.controle_vacuum"), format!("the date {date}"));
+        let error = Error::new(
+            ErrorKind::Refused,
+            format!("read {unit}.public.controle_vacuum"),
+            format!("the date {date}"),
+        );
         error.hint("Correct `ultima_execucao` in that row, or delete it.")
     })?;
     Ok(i64::from((today - date).get_days()))
@@ -246,7 +290,11 @@ mod tests {
             ("2024-02-28T12:00:00", "2025-04-03T12:00:00", 400),
             ("2026-03-03T00:00:00", "2026-03-02T12:00:00", -1),
         ] {
-            assert_eq!(days("erp", &day(last).to_string(), day(now)).expect("a date"), expected, "{last} {now}");
+            assert_eq!(
+                days("erp", &day(last).to_string(), day(now)).expect("a date"),
+                expected,
+                "{last} {now}"
+            );
         }
         assert!(days("erp", "infinity", day("2026-03-02T12:00:00")).is_err());
     }

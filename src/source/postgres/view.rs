@@ -1,8 +1,10 @@
-//! One database at one moment: the transaction that exports the snapshot, its locks, and the proof that they came in time.
+//! One database at one moment: the transaction that exports the snapshot, its locks, and the proof
+//! that they came in time.
 //!
-//! TRUNCATE and rewriting ALTERs are not bound by snapshots: one that commits between snapshot and lock would leave
-//! empty tables in a dump without any error, pg_dump's own included. So after the locks are had, what the snapshot knows
-//! of every table is held against what is true now; where they differ, all is begun again.
+//! TRUNCATE and rewriting ALTERs are not bound by snapshots: one that commits between snapshot and
+//! lock would leave empty tables in a dump without any error, pg_dump's own included. So after the
+//! locks are had, what the snapshot knows of every table is held against what is true now; where
+//! they differ, all is begun again.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -89,7 +91,9 @@ fn try_take(spec: &PostgresSpec, connector: &Connector, unit: &str, stop: &Stop)
     for batch in locked.chunks(BATCH) {
         let names: Vec<String> = batch.iter().map(|r| qualified(&r.schema, &r.name)).collect();
         let sql = format!("LOCK TABLE ONLY {} IN ACCESS SHARE MODE", names.join(", ONLY "));
-        client.batch_execute(&sql).map_err(|e| gone(wrap(&format!("lock the tables of {unit}"), e)))?;
+        client
+            .batch_execute(&sql)
+            .map_err(|e| gone(wrap(&format!("lock the tables of {unit}"), e)))?;
         reader.run(&sql, &format!("lock the tables of {unit}"), stop).map_err(gone)?;
     }
     if encoding != "UTF8" {
@@ -106,11 +110,27 @@ fn try_take(spec: &PostgresSpec, connector: &Connector, unit: &str, stop: &Stop)
         }
     }
     let without = left.iter().map(|r| r.oid).collect();
-    Ok(View { unit: unit.to_owned(), snapshot, client, reader, relations, without, columns: own, encoding, standby })
+    Ok(View {
+        unit: unit.to_owned(),
+        snapshot,
+        client,
+        reader,
+        relations,
+        without,
+        columns: own,
+        encoding,
+        standby,
+    })
 }
 
 /// A connection that reads in a snapshot, and waits for a lock no longer than this.
-pub fn join(connector: &Connector, unit: &str, snapshot: &str, milliseconds: u128, stop: &Stop) -> Result<Wire> {
+pub fn join(
+    connector: &Connector,
+    unit: &str,
+    snapshot: &str,
+    milliseconds: u128,
+    stop: &Stop,
+) -> Result<Wire> {
     let mut wire = connector.wire(unit, "read", stop)?;
     let begin = format!(
         "SET lock_timeout={milliseconds}; BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY; SET TRANSACTION SNAPSHOT {}",
@@ -128,7 +148,8 @@ fn gone(error: Error) -> Error {
     if missing { Error { kind: ErrorKind::Busy, ..error } } else { error }
 }
 
-/// Lets no view or foreign table run code while it is read (CVE-2024-7348), where the server knows how.
+/// Lets no view or foreign table run code while it is read (CVE-2024-7348), where the server knows
+/// how.
 fn restrict(client: &mut Client, doing: &str) -> Result<()> {
     let sql = "SELECT pg_catalog.set_config(name, 'view, foreign-table', false) FROM pg_catalog.pg_settings \
                WHERE name = 'restrict_nonsystem_relation_kind'";
@@ -136,10 +157,16 @@ fn restrict(client: &mut Client, doing: &str) -> Result<()> {
 }
 
 /// Holds the snapshot against the present, now that nobody can change tables; returns the columns.
-fn unchanged(client: &mut Client, connector: &Connector, unit: &str, oids: &[u32]) -> Result<Vec<Known>> {
+fn unchanged(
+    client: &mut Client,
+    connector: &Connector,
+    unit: &str,
+    oids: &[u32],
+) -> Result<Vec<Known>> {
     let doing = format!("compare the tables of {unit} with the snapshot");
-    let changed =
-        |found: String| Error::new(ErrorKind::Busy, &doing, format!("{found} between the snapshot and its lock"));
+    let changed = |found: String| {
+        Error::new(ErrorKind::Busy, &doing, format!("{found} between the snapshot and its lock"))
+    };
     let oids = oids.to_vec();
     // The function answers for now, the row for the snapshot.
     let files = "SELECT c.oid::pg_catalog.regclass::text FROM pg_catalog.pg_class c WHERE c.oid = ANY($1) \
@@ -152,14 +179,18 @@ fn unchanged(client: &mut Client, connector: &Connector, unit: &str, oids: &[u32
                FROM pg_catalog.pg_attribute WHERE attrelid = ANY($1) AND attnum > 0 ORDER BY attrelid, attnum";
     let columns = |client: &mut Client| -> Result<Vec<Known>> {
         let rows = client.query(sql, &[&oids]).map_err(|e| wrap(&doing, e))?;
-        let column = |r: &postgres::Row| (r.get(0), r.get(1), r.get(2), r.get(3), r.get(4), r.get(5), r.get(6));
+        let column = |r: &postgres::Row| {
+            (r.get(0), r.get(1), r.get(2), r.get(3), r.get(4), r.get(5), r.get(6))
+        };
         Ok(rows.iter().map(column).collect())
     };
     let then = columns(client)?;
     let mut present = connector.session(unit, "compare")?;
     let now = columns(&mut present)?;
     let differs = then.iter().zip(&now).find(|(a, b)| a != b).map(|(a, _)| a.0);
-    let differs = differs.or_else(|| (then.len() != now.len()).then(|| then.last().or(now.last()).map_or(0, |c| c.0)));
+    let differs = differs.or_else(|| {
+        (then.len() != now.len()).then(|| then.last().or(now.last()).map_or(0, |c| c.0))
+    });
     match differs {
         None => Ok(then),
         Some(oid) => {

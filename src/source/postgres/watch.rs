@@ -15,7 +15,12 @@ use crate::source::postgres::secure;
 const AGAIN: Duration = Duration::from_millis(200);
 
 /// Does `work` on the connection of `token`; when the run is to stop, its statement is cancelled.
-pub fn stopping<T>(token: &CancelToken, connector: &Connector, stop: &Stop, work: impl FnOnce() -> T) -> T {
+pub fn stopping<T>(
+    token: &CancelToken,
+    connector: &Connector,
+    stop: &Stop,
+    work: impl FnOnce() -> T,
+) -> T {
     let (over, ended) = bounded::<()>(0);
     std::thread::scope(|scope| {
         scope.spawn(move || {
@@ -45,7 +50,10 @@ fn cancel(token: &CancelToken, connector: &Connector) {
     match mode {
         TlsMode::Off => drop(token.cancel_query(NoTls)),
         TlsMode::VerifyFull | TlsMode::VerifyCa | TlsMode::Require => {
-            drop(secure::config(mode, tls).map(|tls| token.cancel_query(MakeRustlsConnect::new(tls))));
+            drop(
+                secure::config(mode, tls)
+                    .map(|tls| token.cancel_query(MakeRustlsConnect::new(tls))),
+            );
         }
     }
 }

@@ -1,8 +1,9 @@
 //! A connection that reads rows: simple queries and `COPY … TO STDOUT`, straight from the socket.
 //!
-//! The driver wakes its runtime for every row, which costs more than the row; here many rows come with one read, and
-//! each is handed on where it lies. Messages: chapter 55 (*Frontend/Backend Protocol*) of the PostgreSQL manual. A lost
-//! connection is an error; a stop is heard while the server is silent.
+//! The driver wakes its runtime for every row, which costs more than the row; here many rows come
+//! with one read, and each is handed on where it lies. Messages: chapter 55 (*Frontend/Backend
+//! Protocol*) of the PostgreSQL manual. A lost connection is an error; a stop is heard while the
+//! server is silent.
 
 use std::io::{ErrorKind as IoKind, Read, Write};
 use std::net::{TcpStream, ToSocketAddrs};
@@ -82,7 +83,8 @@ impl Wire {
             }
             false => tcp(&address, doing).and_then(|tcp| sealed(tcp, &address, doing))?,
         };
-        let mut wire = Wire { stream, buffer: vec![0; READ], from: 0, to: 0, place: doing.to_owned() };
+        let mut wire =
+            Wire { stream, buffer: vec![0; READ], from: 0, to: 0, place: doing.to_owned() };
         let mut out = BytesMut::new();
         let words = [
             ("user", address.user),
@@ -102,32 +104,48 @@ impl Wire {
         let denied = |found: String| Error::new(ErrorKind::Denied, &doing, found);
         let io = |e: std::io::Error| Error::new(ErrorKind::Denied, &doing, e.to_string());
         let password = || {
-            address.password.as_ref().ok_or_else(|| denied("the server asks for a password, and there is none".into()))
+            address
+                .password
+                .as_ref()
+                .ok_or_else(|| denied("the server asks for a password, and there is none".into()))
         };
         let mut scram: Option<ScramSha256> = None;
         loop {
             let message = self.message(stop)?;
             if message.kind != b'R' {
-                return Err(denied(format!("the server sent {:?} instead of a wish", char::from(message.kind))));
+                return Err(denied(format!(
+                    "the server sent {:?} instead of a wish",
+                    char::from(message.kind)
+                )));
             }
             let body = &self.buffer[message.from..message.to];
-            let (wish, rest) = body.split_first_chunk::<4>().ok_or_else(|| denied("a wish was cut".into()))?;
+            let (wish, rest) =
+                body.split_first_chunk::<4>().ok_or_else(|| denied("a wish was cut".into()))?;
             let mut out = BytesMut::new();
             match u32::from_be_bytes(*wish) {
                 0 => return Ok(()),
-                3 => frontend::password_message(password()?.reveal().as_bytes(), &mut out).map_err(io)?,
+                3 => frontend::password_message(password()?.reveal().as_bytes(), &mut out)
+                    .map_err(io)?,
                 5 => {
-                    let salt = *rest.first_chunk::<4>().ok_or_else(|| denied("a salt was cut".into()))?;
-                    let hash = md5_hash(address.user.as_bytes(), password()?.reveal().as_bytes(), salt);
+                    let salt =
+                        *rest.first_chunk::<4>().ok_or_else(|| denied("a salt was cut".into()))?;
+                    let hash =
+                        md5_hash(address.user.as_bytes(), password()?.reveal().as_bytes(), salt);
                     frontend::password_message(hash.as_bytes(), &mut out).map_err(io)?;
                 }
                 10 if rest.split(|b| *b == 0).any(|m| m == SCRAM_SHA_256.as_bytes()) => {
-                    let own = ScramSha256::new(password()?.reveal().as_bytes(), ChannelBinding::unsupported());
-                    frontend::sasl_initial_response(SCRAM_SHA_256, own.message(), &mut out).map_err(io)?;
+                    let own = ScramSha256::new(
+                        password()?.reveal().as_bytes(),
+                        ChannelBinding::unsupported(),
+                    );
+                    frontend::sasl_initial_response(SCRAM_SHA_256, own.message(), &mut out)
+                        .map_err(io)?;
                     scram = Some(own);
                 }
                 11 => {
-                    let own = scram.as_mut().ok_or_else(|| denied("SCRAM went on before it began".into()))?;
+                    let own = scram
+                        .as_mut()
+                        .ok_or_else(|| denied("SCRAM went on before it began".into()))?;
                     own.update(rest).map_err(io)?;
                     frontend::sasl_response(own.message(), &mut out).map_err(io)?;
                 }
@@ -139,7 +157,11 @@ impl Wire {
                         .map_err(io)?;
                     continue;
                 }
-                other => return Err(denied(format!("the server asks for a way in that vex does not know ({other})"))),
+                other => {
+                    return Err(denied(format!(
+                        "the server asks for a way in that vex does not know ({other})"
+                    )));
+                }
             }
             self.send(&out)?;
         }
@@ -151,8 +173,8 @@ impl Wire {
         self.answer(doing, stop, &mut |_| Ok(())).map(drop)
     }
 
-    /// Runs a `COPY … TO STDOUT` and hands on every message of it; returns the rows as the server counts them. After an
-    /// error of `take` the connection can't be used again.
+    /// Runs a `COPY … TO STDOUT` and hands on every message of it; returns the rows as the server
+    /// counts them. After an error of `take` the connection can't be used again.
     pub fn copy_out(
         &mut self,
         statement: &str,
@@ -162,14 +184,18 @@ impl Wire {
     ) -> Result<u64> {
         self.ask(statement, doing)?;
         let tag = self.answer(doing, stop, take)?;
-        let count = tag.as_deref().and_then(|t| t.strip_prefix("COPY ")).and_then(|n| n.parse().ok());
-        count.ok_or_else(|| Error::new(ErrorKind::Damaged, doing, format!("the server ended the rows with {tag:?}")))
+        let count =
+            tag.as_deref().and_then(|t| t.strip_prefix("COPY ")).and_then(|n| n.parse().ok());
+        count.ok_or_else(|| {
+            Error::new(ErrorKind::Damaged, doing, format!("the server ended the rows with {tag:?}"))
+        })
     }
 
     fn ask(&mut self, statements: &str, doing: &str) -> Result<()> {
         self.place = doing.to_owned();
         let mut out = BytesMut::new();
-        frontend::query(statements, &mut out).map_err(|e| Error::new(ErrorKind::Failed, doing, e.to_string()))?;
+        frontend::query(statements, &mut out)
+            .map_err(|e| Error::new(ErrorKind::Failed, doing, e.to_string()))?;
         self.send(&out)
     }
 
@@ -193,19 +219,27 @@ impl Wire {
             let body = &self.buffer[message.from..message.to];
             match message.kind {
                 b'd' => take(body)?,
-                b'C' => tag = std::str::from_utf8(body).ok().map(|t| t.trim_end_matches('\0').to_owned()),
+                b'C' => {
+                    tag =
+                        std::str::from_utf8(body).ok().map(|t| t.trim_end_matches('\0').to_owned())
+                }
                 b'Z' => return failure.map_or(Ok(tag), Err),
-                // CopyOutResponse, CopyDone, rows of settings and their description, an empty statement.
+                // CopyOutResponse, CopyDone, rows of settings and their description, an empty
+                // statement.
                 b'H' | b'c' | b'D' | b'T' | b'I' => {}
                 other => {
-                    let found = format!("the server sent {:?}, which does not belong there", char::from(other));
+                    let found = format!(
+                        "the server sent {:?}, which does not belong there",
+                        char::from(other)
+                    );
                     return Err(Error::new(ErrorKind::Damaged, doing, found));
                 }
             }
         }
     }
 
-    /// The next message; notices and parameters are passed over, an error of the server is one with a `source`.
+    /// The next message; notices and parameters are passed over, an error of the server is one with
+    /// a `source`.
     fn message(&mut self, stop: &Stop) -> Result<Message> {
         loop {
             self.need(5, stop)?;
@@ -214,7 +248,11 @@ impl Wire {
             let kind = head[0];
             // The server's own limit is 1 GiB.
             if !(4..=(1 << 30) + 16).contains(&length) {
-                return Err(Error::new(ErrorKind::Damaged, &self.place, format!("a message of {length} bytes came")));
+                return Err(Error::new(
+                    ErrorKind::Damaged,
+                    &self.place,
+                    format!("a message of {length} bytes came"),
+                ));
             }
             self.need(1 + length, stop)?;
             let (from, to) = (self.from + 5, self.from + 1 + length);
@@ -246,13 +284,22 @@ impl Wire {
             };
             match read {
                 Ok(0) => {
-                    return Err(Error::new(ErrorKind::Unreachable, &self.place, "the server closed the connection"));
+                    return Err(Error::new(
+                        ErrorKind::Unreachable,
+                        &self.place,
+                        "the server closed the connection",
+                    ));
                 }
                 Ok(read) => {
                     self.to += read;
                     since = None;
                 }
-                Err(e) if matches!(e.kind(), IoKind::WouldBlock | IoKind::TimedOut | IoKind::Interrupted) => {
+                Err(e)
+                    if matches!(
+                        e.kind(),
+                        IoKind::WouldBlock | IoKind::TimedOut | IoKind::Interrupted
+                    ) =>
+                {
                     stop.check()?;
                     if since.get_or_insert_with(Instant::now).elapsed() > SILENCE {
                         return Err(Error::new(
@@ -262,7 +309,9 @@ impl Wire {
                         ));
                     }
                 }
-                Err(e) => return Err(Error::new(ErrorKind::Unreachable, &self.place, e.to_string())),
+                Err(e) => {
+                    return Err(Error::new(ErrorKind::Unreachable, &self.place, e.to_string()));
+                }
             }
         }
         Ok(())
@@ -286,13 +335,15 @@ fn tcp(address: &Address<'_>, doing: &str) -> Result<TcpStream> {
             Ok(stream) => {
                 stream.set_nodelay(true).map_err(io)?;
                 stream.set_read_timeout(Some(LOOK)).map_err(io)?;
-                rustix::net::sockopt::set_socket_keepalive(&stream, true).map_err(|e| io(e.into()))?;
+                rustix::net::sockopt::set_socket_keepalive(&stream, true)
+                    .map_err(|e| io(e.into()))?;
                 return Ok(stream);
             }
             Err(error) => last = Some(error),
         }
     }
-    Err(last.map_or_else(|| Error::new(ErrorKind::Unreachable, doing, "the host has no address"), io))
+    Err(last
+        .map_or_else(|| Error::new(ErrorKind::Unreachable, doing, "the host has no address"), io))
 }
 
 /// Asks for TLS, if it is wanted; a server that has none is refused.
@@ -309,7 +360,8 @@ fn sealed(mut tcp: TcpStream, address: &Address<'_>, doing: &str) -> Result<Stre
         return Err(fail("the server does not speak TLS".into()));
     }
     let name = ServerName::try_from(address.host.to_owned()).map_err(|e| fail(e.to_string()))?;
-    let session = ClientConnection::new(config.clone().into(), name).map_err(|e| fail(e.to_string()))?;
+    let session =
+        ClientConnection::new(config.clone().into(), name).map_err(|e| fail(e.to_string()))?;
     let mut stream = StreamOwned::new(session, tcp);
     // The handshake, while its time is bounded.
     stream.conn.complete_io(&mut stream.sock).map_err(|e| fail(e.to_string()))?;
@@ -325,6 +377,9 @@ fn error(doing: &str, body: &[u8]) -> Error {
     };
     let (code, message) = (field(b'C').unwrap_or_default(), field(b'M').unwrap_or_default());
     let (detail, hint) = (field(b'D'), field(b'H'));
-    let error = said(doing, Said { code: &code, message: &message, detail: detail.as_deref(), hint: hint.as_deref() });
+    let error = said(
+        doing,
+        Said { code: &code, message: &message, detail: detail.as_deref(), hint: hint.as_deref() },
+    );
     Error { source: Some(message.into()), ..error }
 }

@@ -15,7 +15,13 @@ use crate::source::sqlite::snapshot::database_bytes;
 const QUICK: u64 = 256 << 20;
 
 /// Examines the file at `path`, which is staged in `staging`.
-pub fn examine(path: &Path, staging: &Path, place: &str, purpose: Purpose, stop: &Stop) -> Result<Examined> {
+pub fn examine(
+    path: &Path,
+    staging: &Path,
+    place: &str,
+    purpose: Purpose,
+    stop: &Stop,
+) -> Result<Examined> {
     stop.check()?;
     let (mut found, mut bytes) = (Vec::new(), 0);
     if purpose.readers > 0 {
@@ -28,7 +34,9 @@ pub fn examine(path: &Path, staging: &Path, place: &str, purpose: Purpose, stop:
         let mode = mode.map_err(|e| failed(&doing, e))?;
         found.push(match mode.as_str() {
             "wal" => Finding::ok("journal mode", "wal: writers go on while it is copied"),
-            other => Finding::ok("journal mode", format!("{other}: writers wait while it is copied")),
+            other => {
+                Finding::ok("journal mode", format!("{other}: writers wait while it is copied"))
+            }
         });
         found.push(integrity(&connection, bytes));
         found.push(room(staging, bytes));
@@ -61,16 +69,23 @@ fn room(staging: &Path, bytes: u64) -> Finding {
             let found = format!("{} free for a copy of {}", Size(free), Size(bytes));
             match free > bytes {
                 true => Finding::ok("staging", found),
-                false => Finding::error("staging", found, format!("Make room in {}.", there.display())),
+                false => {
+                    Finding::error("staging", found, format!("Make room in {}.", there.display()))
+                }
             }
         }
-        Err(error) => Finding::alert("staging", format!("{}: {error}", there.display()), "Check the state folder."),
+        Err(error) => Finding::alert(
+            "staging",
+            format!("{}: {error}", there.display()),
+            "Check the state folder.",
+        ),
     }
 }
 
 /// Whether a restore may make or replace the file.
 fn loadable(path: &Path) -> Finding {
-    let folder: PathBuf = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new(".")).to_owned();
+    let folder: PathBuf =
+        path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new(".")).to_owned();
     let access = rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK;
     match rustix::fs::access(&folder, access) {
         Ok(()) => Finding::ok("writing", format!("{} takes files", folder.display())),

@@ -1,8 +1,10 @@
-//! A SQLite file as a source: one consistent copy by the backup API, then the exact file and its SQL from the copy.
+//! A SQLite file as a source: one consistent copy by the backup API, then the exact file and its
+//! SQL from the copy.
 //!
-//! Does not touch the live file but through SQLite: plain opens would drop SQLite's locks, plain copies tear. The
-//! staging copy lies in the state folder, readable by the owner only, and is removed with the snapshot; copies that a
-//! killed run left are swept at the next start (their owner held a lock on them).
+//! Does not touch the live file but through SQLite: plain opens would drop SQLite's locks, plain
+//! copies tear. The staging copy lies in the state folder, readable by the owner only, and is
+//! removed with the snapshot; copies that a killed run left are swept at the next start (their
+//! owner held a lock on them).
 
 mod doctor;
 mod open;
@@ -14,7 +16,9 @@ use std::path::{Path, PathBuf};
 
 use crate::base::Stop;
 use crate::job::SqliteSpec;
-use crate::source::contract::{Examined, Facts, Purpose, Reading, Result, Snapshot, Source, Target, UnitFacts};
+use crate::source::contract::{
+    Examined, Facts, Purpose, Reading, Result, Snapshot, Source, Target, UnitFacts,
+};
 use crate::source::sqlite::open::{failed, open_live};
 use crate::source::sqlite::snapshot::SqliteSnapshot;
 use crate::source::sqlite::target::SqliteTarget;
@@ -73,7 +77,14 @@ impl Source for Sqlite {
     }
 
     fn snapshot(&self, reading: Reading, stop: &Stop) -> Result<Box<dyn Snapshot>> {
-        let snapshot = SqliteSnapshot::take(&self.path, &self.unit, &self.staging, &self.place, reading, stop)?;
+        let snapshot = SqliteSnapshot::take(
+            &self.path,
+            &self.unit,
+            &self.staging,
+            &self.place,
+            reading,
+            stop,
+        )?;
         Ok(Box::new(snapshot))
     }
 

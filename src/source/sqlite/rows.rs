@@ -1,14 +1,16 @@
-//! Rows of a SQLite table as SQL and as digests; the one place that knows how a SQLite value is written.
+//! Rows of a SQLite table as SQL and as digests; the one place that knows how a SQLite value is
+//! written.
 //!
-//! Invariant: the digest of a value is the digest of its literal, so reading the database and reading the entry agree.
+//! Invariant: the digest of a value is the digest of its literal, so reading the database and
+//! reading the entry agree.
 
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, Row};
 
 use crate::artifact::{Dialect, Proof, RowDigest, Tag, write_bytes, write_name, write_text};
 
-/// The columns of a table that are stored (generated ones are not), and before them its rowid, where no column is it:
-/// full-text indexes and applications may point at it.
+/// The columns of a table that are stored (generated ones are not), and before them its rowid,
+/// where no column is it: full-text indexes and applications may point at it.
 pub fn columns(connection: &Connection, table: &str) -> rusqlite::Result<Vec<String>> {
     let sql = "SELECT name, pk, upper(type)='INTEGER' FROM pragma_table_xinfo(?1) WHERE hidden=0 ORDER BY cid";
     let mut statement = connection.prepare(sql)?;
@@ -16,10 +18,12 @@ pub fn columns(connection: &Connection, table: &str) -> rusqlite::Result<Vec<Str
     let found: Vec<(String, i64, bool)> = rows.collect::<rusqlite::Result<_>>()?;
     let sql = "SELECT wr FROM pragma_table_list WHERE schema='main' AND name=?1";
     let without_rowid: bool = connection.query_row(sql, [table], |row| row.get(0))?;
-    let key: Vec<bool> = found.iter().filter(|(_, pk, _)| *pk > 0).map(|(_, _, integer)| *integer).collect();
+    let key: Vec<bool> =
+        found.iter().filter(|(_, pk, _)| *pk > 0).map(|(_, _, integer)| *integer).collect();
     let taken = |name: &&str| found.iter().any(|(column, ..)| column.eq_ignore_ascii_case(name));
     let rowid = ["rowid", "_rowid_", "oid"].into_iter().find(|name| !taken(name));
-    // One INTEGER key is the rowid; declared DESC it is not, and then the rowid is the one thing SQL does not keep.
+    // One INTEGER key is the rowid; declared DESC it is not, and then the rowid is the one thing
+    // SQL does not keep.
     let hidden = rowid.filter(|_| !without_rowid && key != [true]).map(str::to_owned);
     Ok(hidden.into_iter().chain(found.into_iter().map(|(name, ..)| name)).collect())
 }
@@ -52,7 +56,8 @@ fn write_list(columns: &[String], out: &mut Vec<u8>) {
     }
 }
 
-/// Writes one row as `(…)` and adds it to the digest; `out` is `None` where only the digest is wanted.
+/// Writes one row as `(…)` and adds it to the digest; `out` is `None` where only the digest is
+/// wanted.
 pub fn take_row(
     row: &Row<'_>,
     count: usize,
@@ -136,10 +141,16 @@ mod tests {
 
     #[test]
     fn reals_stay_reals_and_come_back() {
-        for number in [0.0, -0.0, 1.0, 0.1, 1e300, -1e-300, f64::MAX, f64::MIN_POSITIVE, 123_456_789.125] {
+        for number in
+            [0.0, -0.0, 1.0, 0.1, 1e300, -1e-300, f64::MAX, f64::MIN_POSITIVE, 123_456_789.125]
+        {
             let text = show_real(number);
             assert!(text.contains(['.', 'e']), "{text}");
-            assert_eq!(text.parse::<f64>().expect("a number").to_bits(), number.to_bits(), "{text}");
+            assert_eq!(
+                text.parse::<f64>().expect("a number").to_bits(),
+                number.to_bits(),
+                "{text}"
+            );
         }
         assert_eq!(show_real(f64::NEG_INFINITY), "-9e999");
     }

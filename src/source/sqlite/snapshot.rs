@@ -1,8 +1,8 @@
 //! One consistent copy of a live SQLite file, and the members read from it.
 //!
-//! The copy is made by the backup API in one step inside one read transaction: small steps restart whenever another
-//! process writes, and never end under load. Invariants: the copy passes `quick_check` before a byte of it is read;
-//! the live file is the same file before and after.
+//! The copy is made by the backup API in one step inside one read transaction: small steps restart
+//! whenever another process writes, and never end under load. Invariants: the copy passes
+//! `quick_check` before a byte of it is read; the live file is the same file before and after.
 
 use std::io::Read;
 use std::os::unix::ffi::OsStrExt;
@@ -60,8 +60,9 @@ impl SqliteSnapshot {
         stop: &Stop,
     ) -> Result<SqliteSnapshot> {
         let doing = format!("take a snapshot of {place}");
-        let io =
-            |e: std::io::Error| Error::new(ErrorKind::Failed, &doing, format!("staging in {}: {e}", staging.display()));
+        let io = |e: std::io::Error| {
+            Error::new(ErrorKind::Failed, &doing, format!("staging in {}: {e}", staging.display()))
+        };
         std::fs::create_dir_all(staging).map_err(io)?;
         sweep(staging).map_err(io)?;
         let copy = stage(staging).map_err(io)?;
@@ -70,11 +71,16 @@ impl SqliteSnapshot {
         let before = identity(path).ok();
         copy_live(path, copy.path(), &doing, stop)?;
         if identity(path).ok() != before {
-            return Err(Error::new(ErrorKind::Busy, doing, "the file was replaced by another while it was copied"));
+            return Err(Error::new(
+                ErrorKind::Busy,
+                doing,
+                "the file was replaced by another while it was copied",
+            ));
         }
         let connection = open_copy(copy.path(), &doing)?;
-        let check: String =
-            connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0)).map_err(|e| failed(&doing, e))?;
+        let check: String = connection
+            .query_row("PRAGMA quick_check(1)", [], |row| row.get(0))
+            .map_err(|e| failed(&doing, e))?;
         if check != "ok" {
             return Err(Error::new(ErrorKind::Damaged, doing, format!("quick_check says {check}"))
                 .hint("The source itself is damaged; the last good backup is kept."));
@@ -106,8 +112,10 @@ impl SqliteSnapshot {
         let (mut data, mut not_included) = (Vec::new(), Vec::new());
         for table in tables(&connection)? {
             if table.form != "table" {
-                let text =
-                    format!("{} table {}: it is in the file only, not in the SQL entries", table.form, table.name);
+                let text = format!(
+                    "{} table {}: it is in the file only, not in the SQL entries",
+                    table.form, table.name
+                );
                 not_included.push(text);
                 continue;
             }
@@ -119,7 +127,9 @@ impl SqliteSnapshot {
         let file = Member::new(unit, "", Kind::File, Phase::Data);
         found.push((file, None, database_bytes(&connection)?));
         found.extend(data);
-        for (kind, form) in [(Kind::Index, "index"), (Kind::View, "view"), (Kind::Trigger, "trigger")] {
+        for (kind, form) in
+            [(Kind::Index, "index"), (Kind::View, "view"), (Kind::Trigger, "trigger")]
+        {
             for (name, table, sql) in schema_objects(&connection, form)? {
                 let member = Member::new(unit, &name, kind, Phase::After);
                 let member = if kind == Kind::View { member } else { member.of_table(&table) };
@@ -127,7 +137,11 @@ impl SqliteSnapshot {
             }
         }
         if let Some(sql) = sequence_sql(&connection)? {
-            found.push((Member::new(unit, "sqlite_sequence", Kind::Settings, Phase::After), Some(sql), 0));
+            found.push((
+                Member::new(unit, "sqlite_sequence", Kind::Settings, Phase::After),
+                Some(sql),
+                0,
+            ));
         }
         drop(connection);
         for (member, text, weight) in found {
@@ -146,7 +160,8 @@ impl SqliteSnapshot {
         loop {
             stop.check()?;
             let mut buffer = out.buffer()?;
-            let read = file.by_ref().take(self.chunk as u64).read_to_end(&mut buffer).map_err(fail)?;
+            let read =
+                file.by_ref().take(self.chunk as u64).read_to_end(&mut buffer).map_err(fail)?;
             if read == 0 {
                 return Ok(Proof::default());
             }
@@ -154,7 +169,13 @@ impl SqliteSnapshot {
         }
     }
 
-    fn read_rows(&self, connection: &Connection, table: &str, out: &mut dyn Out, stop: &Stop) -> Result<Proof> {
+    fn read_rows(
+        &self,
+        connection: &Connection,
+        table: &str,
+        out: &mut dyn Out,
+        stop: &Stop,
+    ) -> Result<Proof> {
         let doing = format!("read {table} of {}", self.place);
         let fail = |e| failed(&doing, e);
         let columns = rows::columns(connection, table).map_err(fail)?;
@@ -174,7 +195,10 @@ impl SqliteSnapshot {
                 stop.check()?;
                 let proof = digest.take();
                 total += proof;
-                out.chunk(script.take().expect("BUG: a full script that is not open").end(), proof)?;
+                out.chunk(
+                    script.take().expect("BUG: a full script that is not open").end(),
+                    proof,
+                )?;
             }
         }
         if let Some(script) = script {
@@ -193,7 +217,9 @@ impl Snapshot for SqliteSnapshot {
 
     fn pieces(&self) -> Vec<Piece> {
         let mut members: Vec<usize> = (0..self.members.len()).collect();
-        let weight = |member: usize| if self.members[member].phase == Phase::Data { self.weights[member] } else { 0 };
+        let weight = |member: usize| {
+            if self.members[member].phase == Phase::Data { self.weights[member] } else { 0 }
+        };
         members.sort_by_key(|member| std::cmp::Reverse(weight(*member)));
         members.into_iter().map(|member| Piece { member, number: 0 }).collect()
     }
@@ -250,7 +276,8 @@ impl Snapshot for SqliteSnapshot {
 fn copy_live(path: &Path, copy: &Path, doing: &str, stop: &Stop) -> Result<()> {
     let live = open_live(path, doing)?;
     // The read transaction pins one state of a WAL database for the whole copy.
-    live.execute_batch("BEGIN; SELECT 1 FROM sqlite_schema LIMIT 1;").map_err(|e| failed(doing, e))?;
+    live.execute_batch("BEGIN; SELECT 1 FROM sqlite_schema LIMIT 1;")
+        .map_err(|e| failed(doing, e))?;
     let mut target = Connection::open(copy).map_err(|e| failed(doing, e))?;
     let backup = Backup::new(&live, &mut target).map_err(|e| failed(doing, e))?;
     for _ in 0..20 {
@@ -267,25 +294,35 @@ fn copy_live(path: &Path, copy: &Path, doing: &str, stop: &Stop) -> Result<()> {
         .hint("Try again when it writes less, or switch the database to WAL mode."))
 }
 
-/// Opens the copy. It never changes, so SQLite needs no locks on it and no files beside it, not even in WAL mode.
+/// Opens the copy. It never changes, so SQLite needs no locks on it and no files beside it, not
+/// even in WAL mode.
 fn open_copy(path: &Path, doing: &str) -> Result<Connection> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_URI;
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY
+        | OpenFlags::SQLITE_OPEN_NO_MUTEX
+        | OpenFlags::SQLITE_OPEN_URI;
     let mut uri = String::from("file:");
     for byte in path.as_os_str().as_bytes() {
         match byte {
-            b'/' | b'.' | b'-' | b'_' | b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' => uri.push(char::from(*byte)),
+            b'/' | b'.' | b'-' | b'_' | b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' => {
+                uri.push(char::from(*byte))
+            }
             _ => uri += &format!("%{byte:02X}"),
         }
     }
-    let connection = Connection::open_with_flags(uri + "?immutable=1", flags).map_err(|e| failed(doing, e))?;
-    connection.execute_batch("PRAGMA trusted_schema=OFF; PRAGMA cell_size_check=ON;").map_err(|e| failed(doing, e))?;
+    let connection =
+        Connection::open_with_flags(uri + "?immutable=1", flags).map_err(|e| failed(doing, e))?;
+    connection
+        .execute_batch("PRAGMA trusted_schema=OFF; PRAGMA cell_size_check=ON;")
+        .map_err(|e| failed(doing, e))?;
     Ok(connection)
 }
 
-/// A new file for a copy, locked as long as it lives. A sweep may have caught it before the lock: then another is made.
+/// A new file for a copy, locked as long as it lives. A sweep may have caught it before the lock:
+/// then another is made.
 fn stage(staging: &Path) -> std::io::Result<NamedTempFile> {
     loop {
-        let copy = tempfile::Builder::new().prefix(".vex-").suffix(".sqlite").tempfile_in(staging)?;
+        let copy =
+            tempfile::Builder::new().prefix(".vex-").suffix(".sqlite").tempfile_in(staging)?;
         copy.as_file().lock()?;
         if copy.as_file().metadata()?.nlink() > 0 {
             return Ok(copy);
@@ -293,7 +330,8 @@ fn stage(staging: &Path) -> std::io::Result<NamedTempFile> {
     }
 }
 
-/// Removes copies whose owner is gone: nobody holds their lock. What SQLite put beside a copy goes once the copy has.
+/// Removes copies whose owner is gone: nobody holds their lock. What SQLite put beside a copy goes
+/// once the copy has.
 fn sweep(staging: &Path) -> std::io::Result<()> {
     for entry in std::fs::read_dir(staging)? {
         let path = entry?.path();
@@ -324,7 +362,8 @@ pub fn tables(connection: &Connection) -> rusqlite::Result<Vec<Table>> {
     let sql = "SELECT l.name, l.type FROM pragma_table_list l JOIN sqlite_schema s ON s.name=l.name AND s.type='table' \
                WHERE l.schema='main' AND l.name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY s.rowid";
     let mut statement = connection.prepare(sql)?;
-    let tables = statement.query_map([], |row| Ok(Table { name: row.get(0)?, form: row.get(1)? }))?;
+    let tables =
+        statement.query_map([], |row| Ok(Table { name: row.get(0)?, form: row.get(1)? }))?;
     tables.collect()
 }
 
@@ -335,23 +374,29 @@ fn schema_sql(connection: &Connection, form: &str, name: &str) -> rusqlite::Resu
 }
 
 /// Name, table and SQL of every object of a form that has SQL of its own.
-fn schema_objects(connection: &Connection, form: &str) -> rusqlite::Result<Vec<(String, String, String)>> {
+fn schema_objects(
+    connection: &Connection,
+    form: &str,
+) -> rusqlite::Result<Vec<(String, String, String)>> {
     let sql = "SELECT name, tbl_name, sql FROM sqlite_schema WHERE type=?1 AND sql IS NOT NULL ORDER BY rowid";
     let mut statement = connection.prepare(sql)?;
-    let objects =
-        statement.query_map([form], |row| Ok((row.get(0)?, row.get(1)?, terminated(&row.get::<_, String>(2)?))))?;
+    let objects = statement.query_map([form], |row| {
+        Ok((row.get(0)?, row.get(1)?, terminated(&row.get::<_, String>(2)?)))
+    })?;
     objects.collect()
 }
 
-/// SQL of the schema as a statement. What stands before the `;` becomes part of the schema again, so no line end is
-/// added but after a comment, which would swallow it.
+/// SQL of the schema as a statement. What stands before the `;` becomes part of the schema again,
+/// so no line end is added but after a comment, which would swallow it.
 fn terminated(sql: &str) -> String {
     let comment = sql.lines().next_back().is_some_and(|line| line.contains("--"));
     format!("{sql}{};\n", if comment { "\n" } else { "" })
 }
 
 fn settings_sql(connection: &Connection) -> rusqlite::Result<String> {
-    let number = |name: &str| connection.query_row(&format!("PRAGMA {name}"), [], |row| row.get::<_, i64>(0));
+    let number = |name: &str| {
+        connection.query_row(&format!("PRAGMA {name}"), [], |row| row.get::<_, i64>(0))
+    };
     let encoding: String = connection.query_row("PRAGMA encoding", [], |row| row.get(0))?;
     let mut sql = format!("PRAGMA encoding='{encoding}';\n");
     for name in ["page_size", "auto_vacuum", "user_version", "application_id"] {
@@ -362,9 +407,11 @@ fn settings_sql(connection: &Connection) -> rusqlite::Result<String> {
 
 /// The state of AUTOINCREMENT, which no CREATE carries.
 fn sequence_sql(connection: &Connection) -> rusqlite::Result<Option<String>> {
-    let there: bool =
-        connection
-            .query_row("SELECT count(*) > 0 FROM sqlite_schema WHERE name='sqlite_sequence'", [], |row| row.get(0))?;
+    let there: bool = connection.query_row(
+        "SELECT count(*) > 0 FROM sqlite_schema WHERE name='sqlite_sequence'",
+        [],
+        |row| row.get(0),
+    )?;
     if !there {
         return Ok(None);
     }
@@ -373,14 +420,19 @@ fn sequence_sql(connection: &Connection) -> rusqlite::Result<Option<String>> {
     let mut found = statement.query([])?;
     while let Some(row) = found.next()? {
         let (name, seq): (String, i64) = (row.get(0)?, row.get(1)?);
-        sql += &format!("INSERT INTO sqlite_sequence VALUES ('{}',{seq});\n", name.replace('\'', "''"));
+        sql += &format!(
+            "INSERT INTO sqlite_sequence VALUES ('{}',{seq});\n",
+            name.replace('\'', "''")
+        );
     }
     Ok(Some(sql))
 }
 
 /// Bytes of the whole database.
 pub fn database_bytes(connection: &Connection) -> rusqlite::Result<u64> {
-    let number = |name: &str| connection.query_row(&format!("PRAGMA {name}"), [], |row| row.get::<_, i64>(0));
+    let number = |name: &str| {
+        connection.query_row(&format!("PRAGMA {name}"), [], |row| row.get::<_, i64>(0))
+    };
     Ok((number("page_count")? * number("page_size")?).max(0) as u64)
 }
 
@@ -388,7 +440,8 @@ pub fn database_bytes(connection: &Connection) -> rusqlite::Result<u64> {
 pub fn bytes_of(connection: &Connection, table: &str) -> u64 {
     let mut sql = b"SELECT max(rowid) FROM ".to_vec();
     crate::artifact::write_name(crate::artifact::Dialect::Sqlite, table, &mut sql);
-    let rows = connection.query_row(&String::from_utf8_lossy(&sql), [], |row| row.get::<_, Option<i64>>(0));
+    let rows = connection
+        .query_row(&String::from_utf8_lossy(&sql), [], |row| row.get::<_, Option<i64>>(0));
     // A table without rowid has no cheap estimate; correctness never depends on one.
     rows.ok().flatten().unwrap_or(0).clamp(0, 1 << 40) as u64 * 64
 }

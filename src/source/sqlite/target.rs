@@ -1,8 +1,8 @@
 //! A SQLite file as a target: the exact file as a whole, or single tables from their SQL.
 //!
-//! The whole file is written under another name, checked, synced and renamed; nobody ever sees half of it. Values of
-//! single tables are bound, not parsed by SQLite, so a REAL comes back bit for bit. Nothing of an entry reaches a
-//! shell; dot-commands are no SQL.
+//! The whole file is written under another name, checked, synced and renamed; nobody ever sees half
+//! of it. Values of single tables are bound, not parsed by SQLite, so a REAL comes back bit for
+//! bit. Nothing of an entry reaches a shell; dot-commands are no SQL.
 
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
@@ -36,7 +36,12 @@ struct Whole {
 impl SqliteTarget {
     /// The file at `path`, which need not exist.
     pub fn new(path: &Path, threads: usize) -> SqliteTarget {
-        SqliteTarget { path: path.to_owned(), threads, whole: OnceLock::new(), connection: Mutex::new(None) }
+        SqliteTarget {
+            path: path.to_owned(),
+            threads,
+            whole: OnceLock::new(),
+            connection: Mutex::new(None),
+        }
     }
 
     fn doing(&self, what: &str) -> String {
@@ -59,8 +64,10 @@ impl SqliteTarget {
             let mut beside = self.path.clone().into_os_string();
             beside.push(suffix);
             if Path::new(&beside).exists() {
-                let found =
-                    format!("{} exists: an application may have the database open", Path::new(&beside).display());
+                let found = format!(
+                    "{} exists: an application may have the database open",
+                    Path::new(&beside).display()
+                );
                 return Err(Error::new(ErrorKind::Exists, doing, found)
                     .hint("Stop the application and let it close the database, or restore into another file."));
             }
@@ -68,12 +75,18 @@ impl SqliteTarget {
         let io = |e: std::io::Error| Error::new(ErrorKind::Failed, &doing, e.to_string());
         let folder = folder_of(&self.path);
         std::fs::create_dir_all(folder).map_err(io)?;
-        let name =
-            tempfile::Builder::new().prefix(".vex-restore-").suffix(".sqlite").tempfile_in(folder).map_err(io)?;
+        let name = tempfile::Builder::new()
+            .prefix(".vex-restore-")
+            .suffix(".sqlite")
+            .tempfile_in(folder)
+            .map_err(io)?;
         let temporary = name.into_temp_path().keep().map_err(|e| io(e.error))?;
-        let file = OpenOptions::new().read(true).write(true).mode(0o600).open(&temporary).map_err(io)?;
+        let file =
+            OpenOptions::new().read(true).write(true).mode(0o600).open(&temporary).map_err(io)?;
         let whole = Whole { file, temporary, overwrite };
-        self.whole.set(whole).map_err(|_| Error::new(ErrorKind::Failed, doing, "BUG: prepared twice"))
+        self.whole
+            .set(whole)
+            .map_err(|_| Error::new(ErrorKind::Failed, doing, "BUG: prepared twice"))
     }
 
     fn load_rows(&self, connection: &mut Connection, bytes: &[u8]) -> Result<()> {
@@ -84,7 +97,9 @@ impl SqliteTarget {
             LoadError::Sql(e) => Error::new(ErrorKind::Damaged, &doing, e.to_string()),
             LoadError::Sqlite(e) => failed(&doing, e),
         };
-        read_rows(Dialect::Sqlite, bytes, &mut |head, values| -> std::result::Result<(), LoadError> {
+        read_rows(Dialect::Sqlite, bytes, &mut |head,
+                                                values|
+         -> std::result::Result<(), LoadError> {
             if prepared.as_ref().is_none_or(|(h, _)| h != head) {
                 let marks = vec!["?"; values.len()].join(",");
                 let sql = format!("{} VALUES ({marks})", String::from_utf8_lossy(head));
@@ -130,7 +145,11 @@ impl ToSql for Bound<'_, '_> {
             Value::Bytes(bytes) => ToSqlOutput::Borrowed(ValueRef::Blob(bytes)),
             Value::Number(literal) => {
                 let text = String::from_utf8_lossy(literal);
-                let broken = |_| rusqlite::Error::ToSqlConversionFailure(format!("{text} is not a number").into());
+                let broken = |_| {
+                    rusqlite::Error::ToSqlConversionFailure(
+                        format!("{text} is not a number").into(),
+                    )
+                };
                 ToSqlOutput::Owned(if literal.iter().any(|b| matches!(b, b'.' | b'e' | b'E')) {
                     SqlValue::Real(text.parse().map_err(|_| broken(()))?)
                 } else {
@@ -159,7 +178,8 @@ impl Target for SqliteTarget {
             return Ok(vec![format!("file {}", self.path.display())]);
         }
         let connection = self.open()?;
-        let there = present(&connection, &loading.members).map_err(|e| failed(&self.doing("ask"), e))?;
+        let there =
+            present(&connection, &loading.members).map_err(|e| failed(&self.doing("ask"), e))?;
         let objects = there.into_iter().filter(|m| !matches!(m.kind, Kind::Rows | Kind::Settings));
         Ok(objects.map(|m| format!("{} {}", m.kind.word(), m.name)).collect())
     }
@@ -173,12 +193,14 @@ impl Target for SqliteTarget {
         let doing = self.doing("make room in");
         if loading.overwrite {
             let there = present(&connection, &loading.members).map_err(|e| failed(&doing, e))?;
-            for member in
-                there.iter().filter(|m| matches!(m.kind, Kind::Table | Kind::View | Kind::Index | Kind::Trigger))
-            {
+            for member in there.iter().filter(|m| {
+                matches!(m.kind, Kind::Table | Kind::View | Kind::Index | Kind::Trigger)
+            }) {
                 let mut sql = format!("DROP {} IF EXISTS ", member.kind.word()).into_bytes();
                 write_name(Dialect::Sqlite, &member.name, &mut sql);
-                connection.execute_batch(&String::from_utf8_lossy(&sql)).map_err(|e| failed(&doing, e))?;
+                connection
+                    .execute_batch(&String::from_utf8_lossy(&sql))
+                    .map_err(|e| failed(&doing, e))?;
             }
         }
         *self.connection.lock().expect("no panic while locked") = Some(connection);
@@ -189,7 +211,9 @@ impl Target for SqliteTarget {
         stop.check()?;
         if load.member.kind == Kind::File {
             let whole = self.whole.get().expect("BUG: loaded before prepared");
-            let fail = |e: std::io::Error| Error::new(ErrorKind::Failed, self.doing("write"), e.to_string());
+            let fail = |e: std::io::Error| {
+                Error::new(ErrorKind::Failed, self.doing("write"), e.to_string())
+            };
             return whole.file.write_all_at(load.bytes, load.offset).map_err(fail);
         }
         let mut guard = self.connection.lock().expect("no panic while locked");
@@ -197,8 +221,9 @@ impl Target for SqliteTarget {
         if load.member.kind == Kind::Rows {
             return self.load_rows(connection, load.bytes);
         }
-        let text = std::str::from_utf8(load.bytes)
-            .map_err(|e| Error::new(ErrorKind::Damaged, format!("load {}", load.member.title()), e.to_string()))?;
+        let text = std::str::from_utf8(load.bytes).map_err(|e| {
+            Error::new(ErrorKind::Damaged, format!("load {}", load.member.title()), e.to_string())
+        })?;
         // The state of AUTOINCREMENT means something only where its table is.
         let doing = format!("load {} {}", load.member.kind.word(), load.member.title());
         connection.execute_batch(text).map_err(|e| failed(&doing, e))
@@ -221,7 +246,9 @@ impl Target for SqliteTarget {
             std::fs::rename(&whole.temporary, &self.path).map_err(fail)?;
         } else {
             std::fs::hard_link(&whole.temporary, &self.path).map_err(|e| match e.kind() {
-                std::io::ErrorKind::AlreadyExists => Error::new(ErrorKind::Exists, &doing, "it appeared meanwhile"),
+                std::io::ErrorKind::AlreadyExists => {
+                    Error::new(ErrorKind::Exists, &doing, "it appeared meanwhile")
+                }
                 _ => fail(e),
             })?;
             std::fs::remove_file(&whole.temporary).map_err(fail)?;
@@ -231,7 +258,8 @@ impl Target for SqliteTarget {
 
     fn prove(&self, _: usize, member: &Member, stop: &Stop) -> Result<Proof> {
         stop.check()?;
-        rows::prove(&self.open()?, &member.name).map_err(|e| failed(&format!("recount {}", member.title()), e))
+        rows::prove(&self.open()?, &member.name)
+            .map_err(|e| failed(&format!("recount {}", member.title()), e))
     }
 
     fn release(&self, stop: &Stop) -> Result<Vec<Refused>> {
@@ -267,7 +295,8 @@ fn folder_of(path: &Path) -> &Path {
 
 /// Which of the members are there.
 fn present(connection: &Connection, members: &[Member]) -> rusqlite::Result<Vec<Member>> {
-    let mut statement = connection.prepare("SELECT count(*) FROM sqlite_schema WHERE type=?1 AND name=?2")?;
+    let mut statement =
+        connection.prepare("SELECT count(*) FROM sqlite_schema WHERE type=?1 AND name=?2")?;
     let mut there = Vec::new();
     for member in members {
         let form = match member.kind {

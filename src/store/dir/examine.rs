@@ -1,6 +1,8 @@
-//! The examination of a folder: there or makeable, writable, roomy, and not on the disk of what it protects.
+//! The examination of a folder: there or makeable, writable, roomy, and not on the disk of what it
+//! protects.
 //!
-//! Makes no folder: a probe on the mount point of a disk that is not there would hide that it is not there.
+//! Makes no folder: a probe on the mount point of a disk that is not there would hide that it is
+//! not there.
 
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
@@ -24,19 +26,29 @@ pub fn examine(root: &Path, store: &dyn Store, coming: &Coming, stop: &Stop) -> 
     let Some(there) = nearest(root) else { return found };
     match statvfs(there) {
         Ok(stat) => found.push(room(stat.f_bavail.saturating_mul(stat.f_frsize), coming.bytes)),
-        Err(error) => found.push(Finding::alert("free space", error.to_string(), "Check the file system.")),
+        Err(error) => {
+            found.push(Finding::alert("free space", error.to_string(), "Check the file system."))
+        }
     }
     let device = |path: &Path| std::fs::metadata(path).ok().map(|m| m.dev());
-    if let Some(near) = coming.data.iter().find(|data| device(data).is_some() && device(data) == device(there)) {
+    if let Some(near) =
+        coming.data.iter().find(|data| device(data).is_some() && device(data) == device(there))
+    {
         let text = format!("the same as that of {}", near.display());
-        found.push(Finding::alert("file system", text, "One broken disk takes both: send to another store as well."));
+        found.push(Finding::alert(
+            "file system",
+            text,
+            "One broken disk takes both: send to another store as well.",
+        ));
     }
     found
 }
 
 /// The folder, or the nearest above it that is there.
 fn nearest(root: &Path) -> Option<&Path> {
-    root.ancestors().map(|p| if p.as_os_str().is_empty() { Path::new(".") } else { p }).find(|p| p.is_dir())
+    root.ancestors()
+        .map(|p| if p.as_os_str().is_empty() { Path::new(".") } else { p })
+        .find(|p| p.is_dir())
 }
 
 fn missing(root: &Path) -> Finding {
@@ -58,7 +70,8 @@ fn missing(root: &Path) -> Finding {
 
 fn room(free: u64, bytes: u64) -> Finding {
     let text = format!("{} free; a backup is about {} before compression", Size(free), Size(bytes));
-    // The rows compress, and their text is longer than they are on disk: ten to one is out of reach.
+    // The rows compress, and their text is longer than they are on disk: ten to one is out of
+    // reach.
     match (free >= bytes, free >= bytes / 10) {
         (true, _) => Finding::ok("free space", text),
         (false, true) => Finding::alert("free space", text, "Make room, or shorten `keep`."),
@@ -73,9 +86,12 @@ mod tests {
 
     #[test]
     fn room_is_judged_against_what_comes() {
-        for (free, bytes, grade) in
-            [(10, 10, Grade::Ok), (9, 10, Grade::Alert), (1, 10, Grade::Alert), (0, 10, Grade::Error)]
-        {
+        for (free, bytes, grade) in [
+            (10, 10, Grade::Ok),
+            (9, 10, Grade::Alert),
+            (1, 10, Grade::Alert),
+            (0, 10, Grade::Error),
+        ] {
             assert_eq!(room(free, bytes).grade, grade, "{free} {bytes}");
         }
     }

@@ -1,7 +1,8 @@
 //! The store on a folder: local disk, mounted NAS, USB disk.
 //!
-//! Does not make its folder before something is written: reading from a disk that is not mounted must not leave an
-//! empty folder on the mount point. Symbolic links below the root are not followed. Folders that become empty stay.
+//! Does not make its folder before something is written: reading from a disk that is not mounted
+//! must not leave an empty folder on the mount point. Symbolic links below the root are not
+//! followed. Folders that become empty stay.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
@@ -38,7 +39,9 @@ impl Dir {
         let place = format!("dir {}", spec.path.display());
         let doing = format!("open {place}");
         match std::fs::metadata(&spec.path) {
-            Ok(found) if !found.is_dir() => return Err(Error::new(ErrorKind::Failed, doing, "it is not a folder")),
+            Ok(found) if !found.is_dir() => {
+                return Err(Error::new(ErrorKind::Failed, doing, "it is not a folder"));
+            }
             Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(path::error(e, &doing)),
             Ok(_) | Err(_) => {}
         }
@@ -51,7 +54,8 @@ impl Dir {
         DirUpload::open(&self.root, target, doing, &self.entropy, stop)
     }
 
-    /// Calls `visit` with every file in the folder of `under` and below: its path, its key, whether it is temporary.
+    /// Calls `visit` with every file in the folder of `under` and below: its path, its key, whether
+    /// it is temporary.
     fn walk(
         &self,
         under: &str,
@@ -71,7 +75,8 @@ impl Dir {
                 let entry = entry.map_err(|e| path::error(e, doing))?;
                 let Some(kind) = present(entry.file_type(), doing)? else { continue };
                 let found = entry.path();
-                let key = found.strip_prefix(&self.root).ok().and_then(Path::to_str).map(str::to_owned);
+                let key =
+                    found.strip_prefix(&self.root).ok().and_then(Path::to_str).map(str::to_owned);
                 match key {
                     _ if kind.is_dir() => folders.push(found),
                     Some(key) if kind.is_file() => visit(&found, key)?,
@@ -106,14 +111,20 @@ impl Store for Dir {
         }
         let range = range.unwrap_or(0..metadata.len());
         if range.start > range.end || range.end > metadata.len() {
-            return Err(Error::new(ErrorKind::Damaged, doing, format!("the object ends at {}", metadata.len())));
+            return Err(Error::new(
+                ErrorKind::Damaged,
+                doing,
+                format!("the object ends at {}", metadata.len()),
+            ));
         }
         let mut bytes = vec![0; (range.end - range.start) as usize];
         let mut at = range.start;
         for slice in bytes.chunks_mut(SLICE) {
             stop.check()?;
             file.read_exact_at(slice, at).map_err(|e| match e.kind() {
-                io::ErrorKind::UnexpectedEof => Error::new(ErrorKind::Damaged, &doing, "the object became shorter"),
+                io::ErrorKind::UnexpectedEof => {
+                    Error::new(ErrorKind::Damaged, &doing, "the object became shorter")
+                }
                 _ => path::error(e, &doing),
             })?;
             at += slice.len() as u64;
@@ -148,7 +159,8 @@ impl Store for Dir {
         let target = path::locate(&self.root, key, &doing)?;
         if present(std::fs::remove_file(&target), &doing)?.is_some() {
             point("unlink after");
-            path::sync(target.parent().unwrap_or(&self.root)).map_err(|e| path::error(e, &doing))?;
+            path::sync(target.parent().unwrap_or(&self.root))
+                .map_err(|e| path::error(e, &doing))?;
         }
         Ok(())
     }
@@ -159,7 +171,8 @@ impl Store for Dir {
         self.walk(under, &doing, stop, &mut |found, key| {
             let name = key.rsplit('/').next().unwrap_or_default();
             let folder = &key[..key.len() - name.len()];
-            // A temporary name says nothing about the key: it belongs to `under` if its whole folder does.
+            // A temporary name says nothing about the key: it belongs to `under` if its whole
+            // folder does.
             let orphan = match path::is_temporary(name) && folder.starts_with(under) {
                 true => lock_orphan(found, &doing)?,
                 false => None,
@@ -185,8 +198,8 @@ impl Store for Dir {
     }
 }
 
-/// The file, locked, if no living process writes it. The lock is held until it is removed: whoever made it a moment
-/// ago and had no lock yet then finds it removed, and makes another.
+/// The file, locked, if no living process writes it. The lock is held until it is removed: whoever
+/// made it a moment ago and had no lock yet then finds it removed, and makes another.
 fn lock_orphan(path: &Path, doing: &str) -> Result<Option<File>> {
     let Some(file) = present(open_file(path), doing)? else { return Ok(None) };
     match file.try_lock() {
@@ -204,7 +217,9 @@ fn open_file(path: &Path) -> io::Result<File> {
 fn present<T>(found: io::Result<T>, doing: &str) -> Result<Option<T>> {
     match found {
         Ok(found) => Ok(Some(found)),
-        Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(None),
+        Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+            Ok(None)
+        }
         Err(e) => Err(path::error(e, doing)),
     }
 }

@@ -1,7 +1,7 @@
 //! From keys to paths, and from I/O errors to errors of the contract.
 //!
-//! Does not know uploads. Invariant: a path made here stands below the root: no key may climb out of it, and none may
-//! look like a temporary file.
+//! Does not know uploads. Invariant: a path made here stands below the root: no key may climb out
+//! of it, and none may look like a temporary file.
 
 use std::fs::{DirBuilder, File};
 use std::io;
@@ -18,9 +18,12 @@ const TEMPORARY_TAIL: &str = ".part";
 
 /// The path of `key` below `root`; `doing` is what an error says was being done.
 pub fn locate(root: &Path, key: &str, doing: &str) -> Result<PathBuf> {
-    let bad = |part: &str| matches!(part, "" | "." | "..") || is_temporary(part) || part.contains('\0');
+    let bad =
+        |part: &str| matches!(part, "" | "." | "..") || is_temporary(part) || part.contains('\0');
     match key.split('/').any(bad) {
-        true => Err(Error::new(ErrorKind::Failed, doing, format!("{key:?} is no key for a folder"))),
+        true => {
+            Err(Error::new(ErrorKind::Failed, doing, format!("{key:?} is no key for a folder")))
+        }
         false => Ok(root.join(key)),
     }
 }
@@ -41,16 +44,19 @@ pub fn error(e: io::Error, doing: &str) -> Error {
         io::ErrorKind::NotFound => ErrorKind::Missing,
         io::ErrorKind::AlreadyExists => ErrorKind::Exists,
         io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => ErrorKind::Denied,
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => ErrorKind::Full,
-        io::ErrorKind::TimedOut | io::ErrorKind::StaleNetworkFileHandle | io::ErrorKind::HostUnreachable => {
-            ErrorKind::Unreachable
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
+            ErrorKind::Full
         }
+        io::ErrorKind::TimedOut
+        | io::ErrorKind::StaleNetworkFileHandle
+        | io::ErrorKind::HostUnreachable => ErrorKind::Unreachable,
         _ => ErrorKind::Failed,
     };
     Error { found: e.to_string(), source: Some(Box::new(e)), ..Error::new(kind, doing, "") }
 }
 
-/// Makes `folder` and what it lacks above it, for the owner only; returns what was made, deepest last.
+/// Makes `folder` and what it lacks above it, for the owner only; returns what was made, deepest
+/// last.
 pub fn make(folder: &Path) -> io::Result<Vec<PathBuf>> {
     let mut missing = Vec::new();
     let mut made = Vec::new();
@@ -70,7 +76,8 @@ pub fn make(folder: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(made)
 }
 
-/// Makes the entries of `folder` durable; a file system that has no such call (`EINVAL`) does it by itself.
+/// Makes the entries of `folder` durable; a file system that has no such call (`EINVAL`) does it by
+/// itself.
 pub fn sync(folder: &Path) -> io::Result<()> {
     let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
     match File::open(folder)?.sync_all() {
@@ -100,11 +107,30 @@ mod tests {
 
     #[test]
     fn no_key_leaves_the_folder_or_looks_temporary() {
-        for bad in ["", "/a", "a/", "a//b", "../a", "a/../b", "./a", "a/.", "a\0b", ".vex-1.part", "a/.vex-x.part"] {
-            assert_eq!(locate(Path::new("r"), bad, "write").expect_err(bad).kind, ErrorKind::Failed, "{bad:?}");
+        for bad in [
+            "",
+            "/a",
+            "a/",
+            "a//b",
+            "../a",
+            "a/../b",
+            "./a",
+            "a/.",
+            "a\0b",
+            ".vex-1.part",
+            "a/.vex-x.part",
+        ] {
+            assert_eq!(
+                locate(Path::new("r"), bad, "write").expect_err(bad).kind,
+                ErrorKind::Failed,
+                "{bad:?}"
+            );
         }
         for good in ["a", "a/b c/ü+&=%.zip", "..a", "a\\b", ".vex-1"] {
-            assert_eq!(locate(Path::new("r"), good, "write").expect(good), Path::new("r").join(good));
+            assert_eq!(
+                locate(Path::new("r"), good, "write").expect(good),
+                Path::new("r").join(good)
+            );
         }
     }
 }

@@ -1,8 +1,9 @@
 //! A file on its way into a folder: written under a temporary name, made visible in one step.
 //!
-//! Does not know what the bytes mean. Invariants: the final name appears only when every byte is on the disk, and
-//! never replaces a file; as long as a process writes, it holds a lock on the temporary file, so that `sweep` can
-//! tell the files of the living from those of the dead. A file system without locks has nothing swept.
+//! Does not know what the bytes mean. Invariants: the final name appears only when every byte is on
+//! the disk, and never replaces a file; as long as a process writes, it holds a lock on the
+//! temporary file, so that `sweep` can tell the files of the living from those of the dead. A file
+//! system without locks has nothing swept.
 
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions, TryLockError};
@@ -38,7 +39,13 @@ pub struct DirUpload {
 
 impl DirUpload {
     /// Opens a temporary file beside `target`, which stands below `root`.
-    pub fn open(root: &Path, target: PathBuf, doing: String, entropy: &Entropy, stop: &Stop) -> Result<DirUpload> {
+    pub fn open(
+        root: &Path,
+        target: PathBuf,
+        doing: String,
+        entropy: &Entropy,
+        stop: &Stop,
+    ) -> Result<DirUpload> {
         stop.check()?;
         let io = |e| path::error(e, &doing);
         if target.symlink_metadata().is_ok() {
@@ -48,8 +55,12 @@ impl DirUpload {
         let made = path::make(&folder).map_err(io)?;
         let mut folders: Vec<PathBuf> =
             folder.ancestors().take_while(|f| f.starts_with(root)).map(Path::to_owned).collect();
-        folders
-            .extend(made.iter().rev().filter(|f| root.starts_with(f)).filter_map(|f| f.parent().map(Path::to_owned)));
+        folders.extend(
+            made.iter()
+                .rev()
+                .filter(|f| root.starts_with(f))
+                .filter_map(|f| f.parent().map(Path::to_owned)),
+        );
         let (file, temporary) = open_temporary(&folder, entropy).map_err(io)?;
         point("temporary made");
         Ok(DirUpload {
@@ -96,7 +107,10 @@ impl DirUpload {
         })?;
         self.published = true;
         point("move after");
-        self.folders.iter().try_for_each(|folder| path::sync(folder)).map_err(|e| path::error(e, &self.doing))
+        self.folders
+            .iter()
+            .try_for_each(|folder| path::sync(folder))
+            .map_err(|e| path::error(e, &self.doing))
     }
 
     /// Removes the temporary file.
@@ -111,7 +125,9 @@ impl DirUpload {
     /// How many bytes came without a gap.
     fn came(&self) -> u64 {
         let parts = self.parts.lock().expect("no panic while locked");
-        parts.iter().fold(0, |end, (offset, length)| if *offset == end { end + length } else { end })
+        parts
+            .iter()
+            .fold(0, |end, (offset, length)| if *offset == end { end + length } else { end })
     }
 }
 
@@ -141,13 +157,18 @@ fn taken(doing: &str) -> Error {
     Error::new(ErrorKind::Exists, doing, "the key is taken")
 }
 
-/// A new, locked file with a random name. A sweep may have caught it before the lock: then another name is tried.
+/// A new, locked file with a random name. A sweep may have caught it before the lock: then another
+/// name is tried.
 fn open_temporary(folder: &Path, entropy: &Entropy) -> io::Result<(File, PathBuf)> {
     let bits = entropy.bits();
     for attempt in 0..1000 {
         let path = folder.join(path::temporary(bits.wrapping_add(attempt)));
         let mut options = OpenOptions::new();
-        options.write(true).create_new(true).mode(0o600).custom_flags(OFlags::NOFOLLOW.bits() as i32);
+        options
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .custom_flags(OFlags::NOFOLLOW.bits() as i32);
         let file = match options.open(&path) {
             Ok(file) => file,
             Err(e) if e.kind() == io::ErrorKind::AlreadyExists => continue,
@@ -169,8 +190,11 @@ fn open_temporary(folder: &Path, entropy: &Entropy) -> io::Result<(File, PathBuf
 fn move_into_place(temporary: &Path, target: &Path) -> io::Result<()> {
     match renameat_with(CWD, temporary, CWD, target, RenameFlags::NOREPLACE) {
         Ok(()) => Ok(()),
-        // A file system that cannot rename that way may know hard links, which never replace either.
-        Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP | Errno::PERM) => link_into_place(temporary, target),
+        // A file system that cannot rename that way may know hard links, which never replace
+        // either.
+        Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP | Errno::PERM) => {
+            link_into_place(temporary, target)
+        }
         Err(e) => Err(e.into()),
     }
 }

@@ -1,7 +1,7 @@
 //! The addresses of a bucket and its objects.
 //!
-//! Does not know the wire. Invariant: the address that is signed is the address that is asked: both are made here,
-//! encoded once, the way the signer encodes.
+//! Does not know the wire. Invariant: the address that is signed is the address that is asked: both
+//! are made here, encoded once, the way the signer encodes.
 
 use s3::signing::uri_encode;
 use url::Url;
@@ -28,7 +28,9 @@ impl Address {
         }
         let endpoint = match &spec.endpoint {
             Some(endpoint) => endpoint.clone(),
-            None if spec.region.starts_with("cn-") => format!("https://s3.{}.amazonaws.com.cn", spec.region),
+            None if spec.region.starts_with("cn-") => {
+                format!("https://s3.{}.amazonaws.com.cn", spec.region)
+            }
             None => format!("https://s3.{}.amazonaws.com", spec.region),
         };
         // Not repeated in the error: it may hold a password.
@@ -36,17 +38,27 @@ impl Address {
         let scheme = match url.scheme() {
             "https" => "https",
             "http" => "http",
-            other => return Err(format!("an endpoint begins with https:// or http://, not {other}://")),
+            other => {
+                return Err(format!("an endpoint begins with https:// or http://, not {other}://"));
+            }
         };
-        if !url.username().is_empty() || url.password().is_some() || url.query().is_some() || url.fragment().is_some() {
+        if !url.username().is_empty()
+            || url.password().is_some()
+            || url.query().is_some()
+            || url.fragment().is_some()
+        {
             return Err("the endpoint holds more than scheme, host, port and path".into());
         }
         let host = url.host_str().ok_or("the endpoint has no host")?;
         let host = url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"));
         let base = url.path().trim_end_matches('/');
         Ok(match spec.path_style {
-            true => Address { scheme, host, path: format!("{base}/{}", uri_encode(&spec.bucket, true)) },
-            false => Address { scheme, host: format!("{}.{host}", spec.bucket), path: base.to_owned() },
+            true => {
+                Address { scheme, host, path: format!("{base}/{}", uri_encode(&spec.bucket, true)) }
+            }
+            false => {
+                Address { scheme, host: format!("{}.{host}", spec.bucket), path: base.to_owned() }
+            }
         })
     }
 
@@ -104,7 +116,11 @@ mod tests {
         let table = [
             (None, false, "https://vault.s3.eu-west-1.amazonaws.com/a%20b/%C3%BC%2B%26%3D%25~.zip"),
             (None, true, "https://s3.eu-west-1.amazonaws.com/vault/a%20b/%C3%BC%2B%26%3D%25~.zip"),
-            (Some("http://nas:9000/s3/"), true, "http://nas:9000/s3/vault/a%20b/%C3%BC%2B%26%3D%25~.zip"),
+            (
+                Some("http://nas:9000/s3/"),
+                true,
+                "http://nas:9000/s3/vault/a%20b/%C3%BC%2B%26%3D%25~.zip",
+            ),
             (Some("https://minio:443"), false, "https://vault.minio/a%20b/%C3%BC%2B%26%3D%25~.zip"),
         ];
         for (endpoint, path_style, url) in table {
@@ -115,12 +131,16 @@ mod tests {
             assert_eq!(s3::signing::canonical_uri_string(&parsed), parsed.path());
         }
         let address = Address::new(&spec(None, false)).expect("an address");
-        assert_eq!(address.url(None, &query), "https://vault.s3.eu-west-1.amazonaws.com/?prefix=a%20b%2F");
+        assert_eq!(
+            address.url(None, &query),
+            "https://vault.s3.eu-west-1.amazonaws.com/?prefix=a%20b%2F"
+        );
     }
 
     #[test]
     fn an_endpoint_with_a_password_is_refused_and_not_repeated() {
-        for bad in ["ftp://h", "https://u:CANARY-9@h", "nonsense CANARY-9", "https://h/?x=CANARY-9"] {
+        for bad in ["ftp://h", "https://u:CANARY-9@h", "nonsense CANARY-9", "https://h/?x=CANARY-9"]
+        {
             let found = Address::new(&spec(Some(bad), true)).expect_err("refused");
             assert!(!found.contains("CANARY"), "{found}");
         }

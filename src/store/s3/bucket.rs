@@ -1,6 +1,7 @@
 //! The store on a bucket.
 //!
-//! Does not know what keys mean. Invariant: nothing outside the key, or the prefix, that was asked for is touched.
+//! Does not know what keys mean. Invariant: nothing outside the key, or the prefix, that was asked
+//! for is touched.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -56,7 +57,11 @@ impl S3 {
         let mut token: Option<String> = None;
         loop {
             let mut call = Call::new(Method::GET, None);
-            call.query = vec![("encoding-type", "url".into()), ("list-type", "2".into()), ("prefix", under.to_owned())];
+            call.query = vec![
+                ("encoding-type", "url".into()),
+                ("list-type", "2".into()),
+                ("prefix", under.to_owned()),
+            ];
             call.query.extend(token.iter().map(|t| ("continuation-token", t.clone())));
             let answer = self.wire.ask(&call, stop)?;
             let page: ObjectPage = xml::parse(&answer.body).map_err(unreadable)?;
@@ -67,8 +72,12 @@ impl S3 {
                 }
             }
             match page.next_continuation_token {
-                Some(next) if page.is_truncated && token.as_ref() != Some(&next) => token = Some(next),
-                _ if page.is_truncated => return Err(unreadable("a page without the way to the next".into())),
+                Some(next) if page.is_truncated && token.as_ref() != Some(&next) => {
+                    token = Some(next)
+                }
+                _ if page.is_truncated => {
+                    return Err(unreadable("a page without the way to the next".into()));
+                }
                 _ => return Ok(objects),
             }
         }
@@ -85,8 +94,11 @@ impl S3 {
         let mut markers: Option<(String, String)> = None;
         loop {
             let mut call = Call::new(Method::GET, None);
-            call.query =
-                vec![("encoding-type", "url".into()), ("prefix", under.to_owned()), ("uploads", String::new())];
+            call.query = vec![
+                ("encoding-type", "url".into()),
+                ("prefix", under.to_owned()),
+                ("uploads", String::new()),
+            ];
             if let Some((key, id)) = &markers {
                 call.query.extend([("key-marker", key.clone()), ("upload-id-marker", id.clone())]);
             }
@@ -101,10 +113,17 @@ impl S3 {
                     found.push((key, pending.upload_id));
                 }
             }
-            let next = page.next_key_marker.map(|k| xml::decode(&k, encoding)).zip(page.next_upload_id_marker);
+            let next = page
+                .next_key_marker
+                .map(|k| xml::decode(&k, encoding))
+                .zip(page.next_upload_id_marker);
             match next {
-                Some(next) if page.is_truncated && markers.as_ref() != Some(&next) => markers = Some(next),
-                _ if page.is_truncated => return Err(unreadable("a page without the way to the next".into())),
+                Some(next) if page.is_truncated && markers.as_ref() != Some(&next) => {
+                    markers = Some(next)
+                }
+                _ if page.is_truncated => {
+                    return Err(unreadable("a page without the way to the next".into()));
+                }
                 _ => return Ok(found),
             }
         }
@@ -131,7 +150,9 @@ impl Store for S3 {
         let look = || match size(&self.wire, key, stop)? {
             None => Ok(Look::Absent),
             Some(found) if found != bytes.len() as u64 => Ok(Look::Foreign),
-            Some(_) => Ok(if self.read(key, None, stop)? == bytes { Look::Ours } else { Look::Foreign }),
+            Some(_) => {
+                Ok(if self.read(key, None, stop)? == bytes { Look::Ours } else { Look::Foreign })
+            }
         };
         commit(&self.wire, &doing, &send, &look, stop)
     }
@@ -139,11 +160,14 @@ impl Store for S3 {
     fn read(&self, key: &str, range: Option<Range<u64>>, stop: &Stop) -> Result<Vec<u8>> {
         let doing = self.doing("read", key)?;
         match range {
-            // There is no way to ask for an empty range; whether it lies within the object is to be said all the same.
+            // There is no way to ask for an empty range; whether it lies within the object is to be
+            // said all the same.
             Some(range) if range.start >= range.end => match size(&self.wire, key, stop)? {
                 None => Err(Error::new(ErrorKind::Missing, doing, "no such object")),
                 Some(end) if range.start == range.end && range.end <= end => Ok(Vec::new()),
-                Some(end) => Err(Error::new(ErrorKind::Damaged, doing, format!("the object ends at {end}"))),
+                Some(end) => {
+                    Err(Error::new(ErrorKind::Damaged, doing, format!("the object ends at {end}")))
+                }
             },
             range => read::read(&self.wire, key, range, stop).map_err(|e| e.error(&doing)),
         }

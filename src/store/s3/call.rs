@@ -24,7 +24,8 @@ pub struct Pace {
 impl Pace {
     /// Eight tries over about a minute, two minutes of silence at most.
     pub fn new(lanes: usize) -> Pace {
-        let (stall, first, longest) = (Duration::from_secs(120), Duration::from_millis(500), Duration::from_secs(30));
+        let (stall, first, longest) =
+            (Duration::from_secs(120), Duration::from_millis(500), Duration::from_secs(30));
         Pace { lanes, stall, tries: 8, first, longest }
     }
 }
@@ -50,7 +51,15 @@ pub struct Call<'a> {
 impl<'a> Call<'a> {
     /// A request without query, headers and body.
     pub fn new(method: Method, key: Option<&'a str>) -> Call<'a> {
-        Call { method, key, query: Vec::new(), headers: Vec::new(), checksum: None, fresh: false, body: &[] }
+        Call {
+            method,
+            key,
+            query: Vec::new(),
+            headers: Vec::new(),
+            checksum: None,
+            fresh: false,
+            body: &[],
+        }
     }
 }
 

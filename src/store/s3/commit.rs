@@ -1,8 +1,9 @@
 //! Writes that must happen once, over a wire that may lose the answer.
 //!
-//! Does not know what is written. Invariant: after an unknown outcome the next thing is a look, never a guess: what is
-//! there may be ours, somebody else's, or nothing. Where the service knows no conditions, a look comes before the first
-//! try too; between that look and the write is a gap that only the service could close.
+//! Does not know what is written. Invariant: after an unknown outcome the next thing is a look,
+//! never a guess: what is there may be ours, somebody else's, or nothing. Where the service knows
+//! no conditions, a look comes before the first try too; between that look and the write is a gap
+//! that only the service could close.
 
 use crate::base::Stop;
 use crate::store::contract::{Error, ErrorKind, Result};

@@ -1,9 +1,9 @@
 //! Whose requests they are: the keys that were declared, or the machine's own.
 //!
-//! Does not sign. The machine's own are looked for in this order: the environment, the profile, a container's, an
-//! instance's; a declared profile is the only place that is asked. Keys that expire are looked for again five minutes
-//! before. Web identity (`AWS_WEB_IDENTITY_TOKEN_FILE`) is not covered: it needs a call over TLS that the crate, built
-//! without TLS, can't make.
+//! Does not sign. The machine's own are looked for in this order: the environment, the profile, a
+//! container's, an instance's; a declared profile is the only place that is asked. Keys that expire
+//! are looked for again five minutes before. Web identity (`AWS_WEB_IDENTITY_TOKEN_FILE`) is not
+//! covered: it needs a call over TLS that the crate, built without TLS, can't make.
 
 use std::sync::{Arc, Mutex};
 
@@ -71,10 +71,13 @@ impl Credentials {
 fn look(profile: Option<&str>) -> Result<Keys, String> {
     use s3::creds::Credentials as Found;
     let found = match profile {
-        Some(name) => Found::from_profile(profile).map_err(|e| format!("profile {name:?} has no credentials: {e}"))?,
+        Some(name) => Found::from_profile(profile)
+            .map_err(|e| format!("profile {name:?} has no credentials: {e}"))?,
         None => Found::default().map_err(|_| nowhere())?,
     };
-    let (Some(access), Some(secret)) = (found.access_key, found.secret_key) else { return Err(nowhere()) };
+    let (Some(access), Some(secret)) = (found.access_key, found.secret_key) else {
+        return Err(nowhere());
+    };
     let expires = found.expiration.and_then(|e| Timestamp::from_second(e.0.unix_timestamp()).ok());
     let token = found.session_token.or(found.security_token).map(Secret::new);
     Ok(Keys { access, secret: Secret::new(secret), token, expires })

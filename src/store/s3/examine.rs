@@ -1,6 +1,8 @@
-//! The examination of a bucket: keys, bucket, clock, what the service checks, whether it keeps what is removed.
+//! The examination of a bucket: keys, bucket, clock, what the service checks, whether it keeps what
+//! is removed.
 //!
-//! Does not know what is kept there. Changes nothing but the probe; where versions are kept, the probe leaves one.
+//! Does not know what is kept there. Changes nothing but the probe; where versions are kept, the
+//! probe leaves one.
 
 use http::Method;
 use jiff::Timestamp;
@@ -20,14 +22,18 @@ const SKEW: i64 = 60;
 
 /// Examines the bucket of `store`.
 pub fn examine(wire: &Wire, store: &dyn Store, coming: &Coming, stop: &Stop) -> Vec<Finding> {
-    let folder = coming.probe.rsplit_once('/').map_or(String::new(), |(folder, _)| format!("{folder}/"));
+    let folder =
+        coming.probe.rsplit_once('/').map_or(String::new(), |(folder, _)| format!("{folder}/"));
     let mut found = Vec::new();
     let mut call = Call::new(Method::GET, None);
     call.query = vec![("list-type", "2".into()), ("max-keys", "1".into()), ("prefix", folder)];
     let before = wire.now();
     match wire.ask(&call, stop) {
         Ok(answer) => {
-            found.push(Finding::ok("bucket", format!("{} is there, and the keys are good", wire.place)));
+            found.push(Finding::ok(
+                "bucket",
+                format!("{} is there, and the keys are good", wire.place),
+            ));
             found.extend(header(&answer.headers, "date").and_then(|date| skew(&date, before)));
         }
         Err(refusal) => return vec![refused(&refusal)],
@@ -52,9 +58,13 @@ pub fn examine(wire: &Wire, store: &dyn Store, coming: &Coming, stop: &Stop) -> 
 fn refused(refusal: &Refusal) -> Finding {
     let advice = match (refusal.kind, refusal.code.as_str()) {
         (_, "NoSuchBucket") => "Make the bucket, or correct `bucket`.",
-        (_, "InvalidAccessKeyId" | "SignatureDoesNotMatch") => "Check `access-key` and `secret-key`.",
+        (_, "InvalidAccessKeyId" | "SignatureDoesNotMatch") => {
+            "Check `access-key` and `secret-key`."
+        }
         (_, "RequestTimeTooSkewed") => "Set this machine's clock.",
-        (ErrorKind::Denied, _) => "Give these keys s3:ListBucket, s3:GetObject, s3:PutObject and s3:DeleteObject.",
+        (ErrorKind::Denied, _) => {
+            "Give these keys s3:ListBucket, s3:GetObject, s3:PutObject and s3:DeleteObject."
+        }
         (ErrorKind::Unreachable, _) => "Check `endpoint`, the network and the proxy.",
         _ => "Check `endpoint`, `region` and `bucket`.",
     };
@@ -65,7 +75,12 @@ fn skew(date: &str, now: Timestamp) -> Option<Finding> {
     let there = rfc2822::parse(date).ok()?.timestamp();
     let seconds = there.as_second() - now.as_second();
     let advice = "Let NTP keep this machine's clock: S3 refuses requests that are 15 minutes off.";
-    Some(Finding::judged(seconds.abs() <= SKEW, "clock", format!("{seconds:+} s against this machine"), advice))
+    Some(Finding::judged(
+        seconds.abs() <= SKEW,
+        "clock",
+        format!("{seconds:+} s against this machine"),
+        advice,
+    ))
 }
 
 /// Sends bytes with the checksum of others: a service that takes them checks nothing.
@@ -84,7 +99,11 @@ fn checksums(wire: &Wire, store: &dyn Store, key: &str, stop: &Stop) -> Finding 
         }
         Err(refusal) => Finding::alert("checksums", format!("unknown: {}", refusal.found), advice),
         Ok(_) => match store.remove(key, stop) {
-            Ok(()) => Finding::alert("checksums", "the service takes bytes that do not fit their CRC32C", advice),
+            Ok(()) => Finding::alert(
+                "checksums",
+                "the service takes bytes that do not fit their CRC32C",
+                advice,
+            ),
             Err(error) => Finding::error("removing", error.found, format!("Remove {key} by hand.")),
         },
     }
@@ -99,9 +118,13 @@ fn setting(wire: &Wire, name: &'static str, stop: &Stop) -> std::result::Result<
 
 fn versions(wire: &Wire, stop: &Stop) -> Finding {
     let answer = setting(wire, "versioning", stop);
-    let state = answer.map(|body| xml::parse::<xml::Versioning>(&body).map(|v| v.status).unwrap_or_default());
+    let state = answer
+        .map(|body| xml::parse::<xml::Versioning>(&body).map(|v| v.status).unwrap_or_default());
     let found = match state.as_deref() {
-        Ok("Enabled") => "on: what retention removes stays as a version until the bucket's lifecycle removes it".into(),
+        Ok("Enabled") => {
+            "on: what retention removes stays as a version until the bucket's lifecycle removes it"
+                .into()
+        }
         Ok("Suspended") => "suspended: older versions may be there".into(),
         Ok(_) => "off: what is removed is gone".into(),
         Err(refusal) => format!("unknown: {}", refusal.found),
@@ -115,7 +138,9 @@ fn lock(wire: &Wire, stop: &Stop) -> Finding {
             Some(text) => format!("on, {text}"),
             None => "off: whoever has the keys can remove every backup".into(),
         },
-        Err(refusal) if refusal.status == 404 => "off: whoever has the keys can remove every backup".into(),
+        Err(refusal) if refusal.status == 404 => {
+            "off: whoever has the keys can remove every backup".into()
+        }
         Err(refusal) => format!("unknown: {}", refusal.found),
     };
     Finding::ok("object lock", found)

@@ -1,4 +1,5 @@
-//! Two questions and answers that bucket and upload share: how large an object is, and that an upload is gone.
+//! Two questions and answers that bucket and upload share: how large an object is, and that an
+//! upload is gone.
 
 use http::Method;
 
@@ -13,10 +14,12 @@ use crate::store::s3::wire::Wire;
 pub fn size(wire: &Wire, key: &str, stop: &Stop) -> Result<Option<u64>> {
     let doing = || format!("look for {key} in {}", wire.place);
     match wire.ask(&Call::new(Method::HEAD, Some(key)), stop) {
-        Ok(answer) => match header(&answer.headers, "content-length").and_then(|v| v.parse().ok()) {
-            Some(bytes) => Ok(Some(bytes)),
-            None => Err(Error::new(ErrorKind::Damaged, doing(), "the answer has no length")),
-        },
+        Ok(answer) => {
+            match header(&answer.headers, "content-length").and_then(|v| v.parse().ok()) {
+                Some(bytes) => Ok(Some(bytes)),
+                None => Err(Error::new(ErrorKind::Damaged, doing(), "the answer has no length")),
+            }
+        }
         Err(refusal) if refusal.kind == ErrorKind::Missing => Ok(None),
         Err(refusal) => Err(refusal.error(&doing())),
     }

@@ -1,7 +1,9 @@
-//! Reading an object over a wire that breaks: go on where it broke, as long as it is the same object.
+//! Reading an object over a wire that breaks: go on where it broke, as long as it is the same
+//! object.
 //!
-//! Does not know keys of ours. Invariants: the bytes are all of one version (`If-Match`), exactly as many as were asked
-//! for, and of a whole object agree with the CRC32C the service keeps, if it keeps one of the whole.
+//! Does not know keys of ours. Invariants: the bytes are all of one version (`If-Match`), exactly
+//! as many as were asked for, and of a whole object agree with the CRC32C the service keeps, if it
+//! keeps one of the whole.
 
 use std::ops::Range;
 
@@ -26,7 +28,12 @@ struct Found {
 }
 
 /// Reads a range, or all, of an object.
-pub fn read(wire: &Wire, key: &str, range: Option<Range<u64>>, stop: &Stop) -> Result<Vec<u8>, Refusal> {
+pub fn read(
+    wire: &Wire,
+    key: &str,
+    range: Option<Range<u64>>,
+    stop: &Stop,
+) -> Result<Vec<u8>, Refusal> {
     let whole = range.is_none();
     let mut bytes = Vec::new();
     let mut found: Option<Found> = None;
@@ -46,7 +53,10 @@ pub fn read(wire: &Wire, key: &str, range: Option<Range<u64>>, stop: &Stop) -> R
     if let Some(told) = found.and_then(|f| f.checksum).filter(|_| whole) {
         let own = crc32c(&bytes);
         if own != told {
-            return Err(Refusal::new(ErrorKind::Damaged, format!("its CRC32C is {own}, the store says {told}")));
+            return Err(Refusal::new(
+                ErrorKind::Damaged,
+                format!("its CRC32C is {own}, the store says {told}"),
+            ));
         }
     }
     Ok(bytes)
@@ -67,7 +77,9 @@ fn once(
     let mut call = Call::new(Method::GET, Some(key));
     let partial = range.is_some() || !bytes.is_empty();
     match end {
-        Some(end) if partial => call.headers.push(("range", format!("bytes={start}-{}", end.saturating_sub(1)))),
+        Some(end) if partial => {
+            call.headers.push(("range", format!("bytes={start}-{}", end.saturating_sub(1))))
+        }
         Some(_) | None => call.headers.push(("x-amz-checksum-mode", "ENABLED".into())),
     }
     if let Some(etag) = found.as_ref().and_then(|f| f.etag.clone()) {
@@ -75,19 +87,26 @@ fn once(
     }
     let response = wire.send(&call, stop)?;
     if partial != (response.status() == StatusCode::PARTIAL_CONTENT) {
-        return Err(damaged(format!("the store answers a range with status {}", response.status().as_u16())));
+        return Err(damaged(format!(
+            "the store answers a range with status {}",
+            response.status().as_u16()
+        )));
     }
     let (parts, body) = response.into_parts();
     let text = |name: &str| header(&parts.headers, name);
-    let length: u64 = text("content-length").and_then(|v| v.parse().ok()).ok_or_else(|| damaged("no length".into()))?;
+    let length: u64 = text("content-length")
+        .and_then(|v| v.parse().ok())
+        .ok_or_else(|| damaged("no length".into()))?;
     let end = end.unwrap_or(length);
     if start + length != end {
         return Err(damaged(format!("the object ends at {}, not at {end}", start + length)));
     }
-    if partial && !text("content-range").is_some_and(|v| v.starts_with(&format!("bytes {start}-"))) {
+    if partial && !text("content-range").is_some_and(|v| v.starts_with(&format!("bytes {start}-")))
+    {
         return Err(damaged("the store sent another range".into()));
     }
-    // Of an object put together from parts the service keeps the checksum of the parts' checksums: not of the bytes.
+    // Of an object put together from parts the service keeps the checksum of the parts' checksums:
+    // not of the bytes.
     let composite = text("x-amz-checksum-type").is_some_and(|t| t == "COMPOSITE");
     let checksum = text("x-amz-checksum-crc32c").filter(|c| !composite && !c.contains('-'));
     found.get_or_insert(Found { end, etag: text("etag"), checksum });

@@ -1,7 +1,8 @@
 //! Why a request did not succeed, and what follows from it: try again, look, or give up.
 //!
-//! Does not know what was being done; whoever asked adds that. Invariant: what is told is the status, the code and the
-//! message of the service, cut short; never a header of ours, never a line with a signature.
+//! Does not know what was being done; whoever asked adds that. Invariant: what is told is the
+//! status, the code and the message of the service, cut short; never a header of ours, never a line
+//! with a signature.
 
 use std::time::Duration;
 
@@ -85,15 +86,24 @@ impl Refusal {
     /// No answer, or half of one.
     pub fn broken(error: ureq::Error) -> Refusal {
         let (kind, lasting) = match &error {
-            ureq::Error::Io(e) if e.get_ref().is_some_and(|e| e.is::<Stopped>()) => return Stopped.into(),
-            ureq::Error::Io(e) if e.get_ref().is_some_and(|e| e.is::<rustls::Error>()) => (ErrorKind::Failed, true),
+            ureq::Error::Io(e) if e.get_ref().is_some_and(|e| e.is::<Stopped>()) => {
+                return Stopped.into();
+            }
+            ureq::Error::Io(e) if e.get_ref().is_some_and(|e| e.is::<rustls::Error>()) => {
+                (ErrorKind::Failed, true)
+            }
             ureq::Error::Rustls(_) | ureq::Error::Tls(_) => (ErrorKind::Failed, true),
             ureq::Error::BadUri(_) | ureq::Error::Http(_) => (ErrorKind::Failed, true),
             // The type is open to new variants; all are ways not to get an answer.
             _ => (ErrorKind::Unreachable, false),
         };
         let found = error.to_string();
-        Refusal { again: !lasting, unsure: !lasting, source: Some(Box::new(error)), ..Refusal::new(kind, found) }
+        Refusal {
+            again: !lasting,
+            unsure: !lasting,
+            source: Some(Box::new(error)),
+            ..Refusal::new(kind, found)
+        }
     }
 
     /// An answer that says no.
@@ -104,7 +114,8 @@ impl Refusal {
             found.push_str(": ");
             found.extend(body.message.chars().take(LONGEST_MESSAGE).filter(|c| !c.is_control()));
         }
-        let header = |name: &str| headers.get(name).and_then(|v| v.to_str().ok()).map(str::to_owned);
+        let header =
+            |name: &str| headers.get(name).and_then(|v| v.to_str().ok()).map(str::to_owned);
         if let Some(region) = body.region.clone().or_else(|| header("x-amz-bucket-region"))
             && (status / 100 == 3 || body.code == "AuthorizationHeaderMalformed")
         {
@@ -115,8 +126,9 @@ impl Refusal {
         if body.code == "RequestTimeTooSkewed" {
             found.push_str("; the clocks of this machine and the service differ too much");
         }
-        let wait =
-            header("retry-after").and_then(|v| v.trim().parse().ok()).map_or(Duration::ZERO, Duration::from_secs);
+        let wait = header("retry-after")
+            .and_then(|v| v.trim().parse().ok())
+            .map_or(Duration::ZERO, Duration::from_secs);
         Refusal {
             status,
             code: body.code.clone(),
@@ -127,8 +139,8 @@ impl Refusal {
         }
     }
 
-    /// What the service does not know of the extras that were sent, if that is why it refused. A vague answer costs
-    /// the checksum first: the condition protects what is stored.
+    /// What the service does not know of the extras that were sent, if that is why it refused. A
+    /// vague answer costs the checksum first: the condition protects what is stored.
     pub fn unknown(&self, body: &str, sent: Extras) -> Option<Extra> {
         let codes = ["NotImplemented", "InvalidArgument", "InvalidRequest", "Unsupported"];
         if self.status != 501 && !(self.status == 400 && codes.contains(&self.code.as_str())) {
@@ -137,9 +149,17 @@ impl Refusal {
         let text = body.to_lowercase();
         let named = |words: &[&str]| words.iter().any(|word| text.contains(word));
         let about = [
-            (Extra::UnsignedBody, sent.unsigned_body, named(&["unsigned-payload", "x-amz-content-sha256"])),
+            (
+                Extra::UnsignedBody,
+                sent.unsigned_body,
+                named(&["unsigned-payload", "x-amz-content-sha256"]),
+            ),
             (Extra::Checksum, sent.checksum, named(&["checksum", "crc32c"])),
-            (Extra::Condition, sent.condition, named(&["if-none-match", "conditional", "precondition"])),
+            (
+                Extra::Condition,
+                sent.condition,
+                named(&["if-none-match", "conditional", "precondition"]),
+            ),
         ];
         if let Some((extra, ..)) = about.iter().find(|(_, sent, named)| *sent && *named) {
             return Some(*extra);
@@ -167,11 +187,19 @@ impl From<Stopped> for Refusal {
 /// What an answer means, and whether it may be another one later.
 fn judge(status: u16, code: &str) -> (ErrorKind, bool) {
     match (status, code) {
-        (_, "BadDigest" | "XAmzContentChecksumMismatch" | "XAmzContentSHA256Mismatch" | "IncompleteBody") => {
-            (ErrorKind::Damaged, true)
+        (
+            _,
+            "BadDigest"
+            | "XAmzContentChecksumMismatch"
+            | "XAmzContentSHA256Mismatch"
+            | "IncompleteBody",
+        ) => (ErrorKind::Damaged, true),
+        (_, "RequestTimeout") | (408 | 429 | 500 | 502 | 503 | 504, _) => {
+            (ErrorKind::Unreachable, true)
         }
-        (_, "RequestTimeout") | (408 | 429 | 500 | 502 | 503 | 504, _) => (ErrorKind::Unreachable, true),
-        (_, "QuotaExceeded" | "EntityTooLarge" | "XMinioStorageFull") | (507, _) => (ErrorKind::Full, false),
+        (_, "QuotaExceeded" | "EntityTooLarge" | "XMinioStorageFull") | (507, _) => {
+            (ErrorKind::Full, false)
+        }
         (409, "ConditionalRequestConflict" | "OperationAborted") => (ErrorKind::Exists, true),
         (409 | 412, _) => (ErrorKind::Exists, false),
         (_, "NoSuchBucket" | "NoSuchUpload") => (ErrorKind::Failed, false),
@@ -209,9 +237,21 @@ mod tests {
             (501, "NotImplemented", vague, bare, Some(Extra::Condition)),
             (501, "NotImplemented", vague, Extras { condition: false, ..bare }, None),
             (501, "NotImplemented", "<Header>If-None-Match</Header>", all, Some(Extra::Condition)),
-            (400, "InvalidArgument", "unsupported header x-amz-checksum-crc32c", all, Some(Extra::Checksum)),
+            (
+                400,
+                "InvalidArgument",
+                "unsupported header x-amz-checksum-crc32c",
+                all,
+                Some(Extra::Checksum),
+            ),
             (400, "InvalidArgument", "unsupported header x-amz-checksum-crc32c", bare, None),
-            (400, "InvalidRequest", "UNSIGNED-PAYLOAD is not allowed", all, Some(Extra::UnsignedBody)),
+            (
+                400,
+                "InvalidRequest",
+                "UNSIGNED-PAYLOAD is not allowed",
+                all,
+                Some(Extra::UnsignedBody),
+            ),
             (400, "InvalidArgument", "your part number is wrong", all, None),
             (400, "BadDigest", "the checksum you sent is wrong", all, None),
             (412, "PreconditionFailed", "precondition If-None-Match", all, None),

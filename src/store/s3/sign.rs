@@ -1,7 +1,8 @@
 //! Signature Version 4: rust-s3 makes the texts, the last HMAC is ours.
 //!
-//! Does not send. The key of a day is kept, so that a request costs one HMAC instead of five. Over TLS a body is
-//! declared `UNSIGNED-PAYLOAD` (TLS and the CRC protect it); over plain HTTP its SHA-256 is signed.
+//! Does not send. The key of a day is kept, so that a request costs one HMAC instead of five. Over
+//! TLS a body is declared `UNSIGNED-PAYLOAD` (TLS and the CRC protect it); over plain HTTP its
+//! SHA-256 is signed.
 
 use std::sync::Mutex;
 
@@ -38,8 +39,8 @@ impl Signer {
         Signer { region, key: Mutex::new(None) }
     }
 
-    /// Adds what makes the request `keys`' own. Every header in `headers` is signed; `payload` is what
-    /// [`payload`] said.
+    /// Adds what makes the request `keys`' own. Every header in `headers` is signed; `payload` is
+    /// what [`payload`] said.
     pub fn sign(
         &self,
         keys: &Keys,
@@ -48,8 +49,12 @@ impl Signer {
         payload: &str,
         now: Timestamp,
     ) -> Result<(), S3Error> {
-        let moment = OffsetDateTime::from_unix_timestamp(now.as_second()).expect("BUG: a moment past the year 9999");
-        headers.insert("x-amz-date", HeaderValue::try_from(now.strftime("%Y%m%dT%H%M%SZ").to_string())?);
+        let moment = OffsetDateTime::from_unix_timestamp(now.as_second())
+            .expect("BUG: a moment past the year 9999");
+        headers.insert(
+            "x-amz-date",
+            HeaderValue::try_from(now.strftime("%Y%m%dT%H%M%SZ").to_string())?,
+        );
         headers.insert("x-amz-content-sha256", HeaderValue::try_from(payload)?);
         if let Some(token) = &keys.token {
             let mut token = HeaderValue::try_from(token.reveal())?;
@@ -60,14 +65,26 @@ impl Signer {
         let text = signing::string_to_sign(&moment, &self.region, &request)?;
         let signature = hex(&self.hmac(keys, &moment, now, text.as_bytes())?);
         let signed = signing::signed_header_string(headers);
-        let value = signing::authorization_header(&keys.access, &moment, &self.region, &signed, &signature)?;
+        let value = signing::authorization_header(
+            &keys.access,
+            &moment,
+            &self.region,
+            &signed,
+            &signature,
+        )?;
         let mut value = HeaderValue::try_from(value)?;
         value.set_sensitive(true);
         headers.insert("authorization", value);
         Ok(())
     }
 
-    fn hmac(&self, keys: &Keys, moment: &OffsetDateTime, now: Timestamp, text: &[u8]) -> Result<Vec<u8>, S3Error> {
+    fn hmac(
+        &self,
+        keys: &Keys,
+        moment: &OffsetDateTime,
+        now: Timestamp,
+        text: &[u8],
+    ) -> Result<Vec<u8>, S3Error> {
         let day = now.as_second().div_euclid(86_400);
         let mut kept = self.key.lock().expect("no panic while locked");
         let fits = |k: &DayKey| k.day == day && k.access == keys.access;
@@ -75,7 +92,11 @@ impl Signer {
             Some(key) => kept.insert(key),
             None => {
                 let bytes = signing::signing_key(moment, keys.secret.reveal(), &self.region, "s3")?;
-                kept.insert(DayKey { day, access: keys.access.clone(), bytes: Zeroizing::new(bytes) })
+                kept.insert(DayKey {
+                    day,
+                    access: keys.access.clone(),
+                    bytes: Zeroizing::new(bytes),
+                })
             }
         };
         let mut hmac = signing::HmacSha256::new_from_slice(&key.bytes)?;
@@ -101,7 +122,8 @@ mod tests {
     use super::*;
     use crate::base::Secret;
 
-    /// The first example of "Signature Calculations for the Authorization Header" in the S3 API reference.
+    /// The first example of "Signature Calculations for the Authorization Header" in the S3 API
+    /// reference.
     #[test]
     fn the_published_example_has_the_published_signature() {
         let keys = Keys {
@@ -110,18 +132,24 @@ mod tests {
             token: None,
             expires: None,
         };
-        let url = Url::parse("https://examplebucket.s3.amazonaws.com/test.txt").expect("an address");
+        let url =
+            Url::parse("https://examplebucket.s3.amazonaws.com/test.txt").expect("an address");
         let now: Timestamp = "2013-05-24T00:00:00Z".parse().expect("a moment");
         let signer = Signer::new("us-east-1");
         for _ in 0..2 {
             let mut headers = HeaderMap::new();
             headers.insert("host", HeaderValue::from_static("examplebucket.s3.amazonaws.com"));
             headers.insert("range", HeaderValue::from_static("bytes=0-9"));
-            signer.sign(&keys, ("GET", &url), &mut headers, &payload(true, b""), now).expect("signed");
+            signer
+                .sign(&keys, ("GET", &url), &mut headers, &payload(true, b""), now)
+                .expect("signed");
             let value = headers["authorization"].to_str().expect("text");
             let expected = "f0e8bdb87c964420e857bd35b5d6ed310bd44f0170aba48dd91039c6036bdb41";
             assert!(value.ends_with(expected), "{value}");
-            assert!(!format!("{headers:?}").contains(expected), "a signature is not shown by debug");
+            assert!(
+                !format!("{headers:?}").contains(expected),
+                "a signature is not shown by debug"
+            );
         }
     }
 }

@@ -1,8 +1,9 @@
 //! A large object on its way: parts from any thread, put together once.
 //!
-//! Does not choose part sizes. Invariants: it is put together only of parts that were all answered with a tag and that
-//! cover the object without gap; what is dropped is aborted; the size of what was made is looked up. A lost answer is
-//! resolved by size and by our own upload having gone: nobody else can end it.
+//! Does not choose part sizes. Invariants: it is put together only of parts that were all answered
+//! with a tag and that cover the object without gap; what is dropped is aborted; the size of what
+//! was made is looked up. A lost answer is resolved by size and by our own upload having gone:
+//! nobody else can end it.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -47,8 +48,9 @@ impl S3Upload {
         call.headers.clone_from(&wire.labels);
         call.checksum = Some(("x-amz-checksum-algorithm", "CRC32C".into()));
         let answer = wire.ask(&call, stop).map_err(|e| e.error(&doing))?;
-        let told: Initiated = xml::parse(&answer.body)
-            .map_err(|e| Error::new(ErrorKind::Failed, &doing, format!("an upload without a name: {e}")))?;
+        let told: Initiated = xml::parse(&answer.body).map_err(|e| {
+            Error::new(ErrorKind::Failed, &doing, format!("an upload without a name: {e}"))
+        })?;
         Ok(S3Upload {
             wire: wire.clone(),
             key: key.to_owned(),
@@ -72,12 +74,15 @@ impl S3Upload {
         call.checksum = Some(("x-amz-checksum-crc32c", checksum.clone()));
         call.body = bytes;
         let answer = self.wire.ask(&call, &self.stop).map_err(|e| e.error(&doing()))?;
-        if let Some(told) = header(&answer.headers, "x-amz-checksum-crc32c").filter(|told| *told != checksum) {
+        if let Some(told) =
+            header(&answer.headers, "x-amz-checksum-crc32c").filter(|told| *told != checksum)
+        {
             let found = format!("its CRC32C is {checksum}, the store says {told}");
             return Err(Error::new(ErrorKind::Damaged, doing(), found));
         }
         let etag = header(&answer.headers, "etag").filter(|e| !e.is_empty());
-        let etag = etag.ok_or_else(|| Error::new(ErrorKind::Failed, doing(), "an answer without a tag"))?;
+        let etag =
+            etag.ok_or_else(|| Error::new(ErrorKind::Failed, doing(), "an answer without a tag"))?;
         let sent = Sent { offset, bytes: bytes.len() as u64, etag, checksum };
         self.parts.lock().expect("no panic while locked").insert(number, sent);
         Ok(())
@@ -97,7 +102,11 @@ impl S3Upload {
             covered.push(Part { number: *number, etag: sent.etag.clone(), checksum });
         }
         if end != bytes || covered.len() != parts.len() {
-            let found = format!("{end} of {bytes} bytes came, in {} of {} parts", covered.len(), parts.len());
+            let found = format!(
+                "{end} of {bytes} bytes came, in {} of {} parts",
+                covered.len(),
+                parts.len()
+            );
             return Err(Error::new(ErrorKind::Damaged, &self.doing, found));
         }
         Ok(covered)
@@ -116,7 +125,9 @@ impl S3Upload {
             Ok(Completed::CompleteMultipartUploadResult { etag: None }) => {
                 Err(Refusal::garbled("the answer names no tag"))
             }
-            Ok(Completed::Error(told)) => Err(Refusal::answered(status_of(&told.code), &answer.headers, &told)),
+            Ok(Completed::Error(told)) => {
+                Err(Refusal::answered(status_of(&told.code), &answer.headers, &told))
+            }
             Err(e) => Err(Refusal::garbled(format!("the answer makes no sense: {e}"))),
         }
     }
@@ -129,7 +140,8 @@ impl S3Upload {
         }
     }
 
-    /// Whether our upload still waits to be put together; a service that can't tell is believed to be done.
+    /// Whether our upload still waits to be put together; a service that can't tell is believed to
+    /// be done.
     fn is_pending(&self) -> Result<bool> {
         let mut call = Call::new(Method::GET, Some(&self.key));
         call.query.push(("uploadId", self.id.clone()));
@@ -161,14 +173,22 @@ impl Upload for S3Upload {
             self.send_part(1, 0, &[])?;
         }
         let parts = self.cover(bytes)?;
-        commit(&self.wire, &self.doing, &|| self.complete(&parts), &|| self.look(bytes), &self.stop)?;
+        commit(
+            &self.wire,
+            &self.doing,
+            &|| self.complete(&parts),
+            &|| self.look(bytes),
+            &self.stop,
+        )?;
         match size(&self.wire, &self.key, &self.stop)? {
             Some(found) if found == bytes => {
                 self.ended = true;
                 Ok(())
             }
             found => {
-                let found = found.map_or("nothing is there".into(), |found| format!("it has {found} of {bytes} bytes"));
+                let found = found.map_or("nothing is there".into(), |found| {
+                    format!("it has {found} of {bytes} bytes")
+                });
                 Err(Error::new(ErrorKind::Damaged, &self.doing, found))
             }
         }

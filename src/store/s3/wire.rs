@@ -1,7 +1,8 @@
 //! One request and its answer, and the loop that asks again.
 //!
-//! Does not know what a request is for. Invariants: every request is signed anew on every try; no redirect is followed;
-//! a stop ends every wait, and an upload between two slices of its body. There is no total time-out, only a stall one.
+//! Does not know what a request is for. Invariants: every request is signed anew on every try; no
+//! redirect is followed; a stop ends every wait, and an upload between two slices of its body.
+//! There is no total time-out, only a stall one.
 
 use std::io::Read;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -52,7 +53,8 @@ impl Wire {
         };
         let failed = |kind, found: String| Error::new(kind, format!("open {place}"), found);
         let address = Address::new(spec).map_err(|e| failed(ErrorKind::Failed, e))?;
-        let credentials = Credentials::open(spec, stop).map_err(|e| failed(ErrorKind::Denied, e))?;
+        let credentials =
+            Credentials::open(spec, stop).map_err(|e| failed(ErrorKind::Denied, e))?;
         let trust = match &spec.ca {
             Some(path) => Trust::File(path),
             None if address.is_plain() => Trust::Listed,
@@ -125,7 +127,8 @@ impl Wire {
         let (parts, body) = response.into_parts();
         let mut bytes = Vec::new();
         // A half body of an error is an error still: its status says enough.
-        if call.method != Method::HEAD && read_body(body, LONGEST_ANSWER, &mut bytes, stop).is_err() {
+        if call.method != Method::HEAD && read_body(body, LONGEST_ANSWER, &mut bytes, stop).is_err()
+        {
             bytes.clear();
         }
         let told: ErrorBody = xml::parse(&bytes).unwrap_or_default();
@@ -139,8 +142,14 @@ impl Wire {
         Backoff::new(self.pace.tries, self.pace.first, self.pace.longest)
     }
 
-    /// Waits before the next try, at least as long as the server asked; `false` when there is none left.
-    pub fn wait(&self, backoff: &mut Backoff, refusal: &Refusal, stop: &Stop) -> Result<bool, Refusal> {
+    /// Waits before the next try, at least as long as the server asked; `false` when there is none
+    /// left.
+    pub fn wait(
+        &self,
+        backoff: &mut Backoff,
+        refusal: &Refusal,
+        stop: &Stop,
+    ) -> Result<bool, Refusal> {
         if !backoff.wait(&self.entropy, stop)? {
             return Ok(false);
         }
@@ -164,7 +173,9 @@ impl Wire {
     }
 
     fn request(&self, call: &Call<'_>) -> Result<Request<()>, Refusal> {
-        let bad = |e: &dyn std::fmt::Display| Refusal::new(ErrorKind::Failed, format!("the request has no form: {e}"));
+        let bad = |e: &dyn std::fmt::Display| {
+            Refusal::new(ErrorKind::Failed, format!("the request has no form: {e}"))
+        };
         let now = self.clock.now();
         let url = self.address.url(call.key, &call.query);
         let mut headers = HeaderMap::new();
@@ -189,14 +200,20 @@ impl Wire {
         let keys = self.credentials.current(now).map_err(|e| Refusal::new(ErrorKind::Denied, e))?;
         let payload = sign::payload(self.signs_body(&call.method), call.body);
         let parsed = Url::parse(&url).map_err(|e| bad(&e))?;
-        let signed = self.signer.sign(&keys, (call.method.as_str(), &parsed), &mut headers, &payload, now);
+        let signed =
+            self.signer.sign(&keys, (call.method.as_str(), &parsed), &mut headers, &payload, now);
         signed.map_err(|e| bad(&e))?;
-        let mut request = Request::builder().method(call.method.clone()).uri(&url).body(()).map_err(|e| bad(&e))?;
+        let mut request = Request::builder()
+            .method(call.method.clone())
+            .uri(&url)
+            .body(())
+            .map_err(|e| bad(&e))?;
         *request.headers_mut() = headers;
         Ok(request)
     }
 
-    /// Whether the body is hashed and signed: where TLS does not protect it, the service insists, or there is none.
+    /// Whether the body is hashed and signed: where TLS does not protect it, the service insists,
+    /// or there is none.
     fn signs_body(&self, method: &Method) -> bool {
         self.address.is_plain() || self.no_unsigned.load(Ordering::Relaxed) || !has_body(method)
     }

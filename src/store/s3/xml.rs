@@ -1,6 +1,7 @@
 //! What S3 says, in XML, and the one thing we say.
 //!
-//! Does not know the wire. Keys in listings are asked for in URL encoding, because XML cannot hold every character.
+//! Does not know the wire. Keys in listings are asked for in URL encoding, because XML cannot hold
+//! every character.
 
 use serde::Deserialize;
 
@@ -55,8 +56,13 @@ impl ObjectLock {
         let Some(LockRule { default_retention: rule }) = &self.rule else {
             return Some("without a rule: objects are locked only one by one".into());
         };
-        let time = rule.days.map(|d| format!("{d} days")).or(rule.years.map(|y| format!("{y} years")));
-        Some(format!("{} for {}: retention can't remove anything younger", rule.mode, time.unwrap_or_default()))
+        let time =
+            rule.days.map(|d| format!("{d} days")).or(rule.years.map(|y| format!("{y} years")));
+        Some(format!(
+            "{} for {}: retention can't remove anything younger",
+            rule.mode,
+            time.unwrap_or_default()
+        ))
     }
 }
 
@@ -158,13 +164,16 @@ pub fn decode(text: &str, encoding: Option<&str>) -> String {
     }
     // Form encoding: a space may be a plus, a plus never is one.
     let pair = format!("={}", text.replace('&', "%26").replace('=', "%3D"));
-    let found = url::form_urlencoded::parse(pair.as_bytes()).next().map(|(_, value)| value.into_owned());
+    let found =
+        url::form_urlencoded::parse(pair.as_bytes()).next().map(|(_, value)| value.into_owned());
     found.unwrap_or_default()
 }
 
 /// The body of CompleteMultipartUpload.
 pub fn complete(parts: &[Part]) -> String {
-    let mut text = String::from(r#"<CompleteMultipartUpload xmlns="http://s3.amazonaws.com/doc/2006-03-01/">"#);
+    let mut text = String::from(
+        r#"<CompleteMultipartUpload xmlns="http://s3.amazonaws.com/doc/2006-03-01/">"#,
+    );
     for Part { number, etag, checksum } in parts {
         let etag = quick_xml::escape::escape(etag.as_str());
         text.push_str(&format!("<Part><PartNumber>{number}</PartNumber><ETag>{etag}</ETag>"));
@@ -185,10 +194,13 @@ mod tests {
         let head = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n\n  ";
         let read = |text: &str| parse::<Completed>(format!("{head}{text}").as_bytes());
         let good = r#"<CompleteMultipartUploadResult xmlns="x"><ETag>"a-1"</ETag></CompleteMultipartUploadResult>"#;
-        assert!(matches!(read(good), Ok(Completed::CompleteMultipartUploadResult { etag: Some(e) }) if e == "\"a-1\""));
+        assert!(
+            matches!(read(good), Ok(Completed::CompleteMultipartUploadResult { etag: Some(e) }) if e == "\"a-1\"")
+        );
         let bare = "<CompleteMultipartUploadResult><Key>k</Key></CompleteMultipartUploadResult>";
         assert!(matches!(read(bare), Ok(Completed::CompleteMultipartUploadResult { etag: None })));
-        let bad = "<Error><Code>InternalError</Code><Message>again</Message><HostId>x</HostId></Error>";
+        let bad =
+            "<Error><Code>InternalError</Code><Message>again</Message><HostId>x</HostId></Error>";
         assert!(matches!(read(bad), Ok(Completed::Error(e)) if e.code == "InternalError"));
         assert!(read("<html><body>hello</body></html>").is_err());
         assert!(read("").is_err());
@@ -204,7 +216,8 @@ mod tests {
     #[test]
     fn a_page_without_objects_is_empty() {
         let page: ObjectPage =
-            parse(b"<ListBucketResult><IsTruncated>false</IsTruncated></ListBucketResult>").expect("a page");
+            parse(b"<ListBucketResult><IsTruncated>false</IsTruncated></ListBucketResult>")
+                .expect("a page");
         assert!(page.contents.is_empty() && !page.is_truncated);
     }
 }
