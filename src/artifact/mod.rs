@@ -13,6 +13,7 @@ mod literal;
 mod manifest;
 mod member;
 mod name;
+mod origin;
 mod plain;
 mod position;
 mod press;
@@ -32,6 +33,7 @@ pub use member::{Kind, Member, Phase};
 pub use name::{
     EntryNames, MANIFEST, Naming, TEMPLATE, backup_name, is_backup_name, is_proof_of, proof_key,
 };
+pub use origin::Origin;
 pub use plain::{Plain, plain_rows, plain_statement};
 pub use position::Position;
 pub use press::press;
