@@ -11,6 +11,8 @@ use std::fmt;
 use std::ops::Range;
 use std::path::PathBuf;
 
+use jiff::Timestamp;
+
 use crate::base::{Finding, Stop, Stopped};
 
 /// What went wrong in a store, and whether trying again can help.
@@ -89,6 +91,9 @@ pub struct Object {
     pub key: String,
     /// Its size in bytes.
     pub bytes: u64,
+    /// When it was written, by the store's clock, as far as the store says so in a form that can
+    /// be read.
+    pub modified: Option<Timestamp>,
 }
 
 /// What a store is examined for.

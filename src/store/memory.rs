@@ -1,26 +1,47 @@
 //! A store in memory: the reference of the contract, and the store of benches and tests.
 //!
-//! Keeps every promise of the contract but durability.
+//! Keeps every promise of the contract but durability. Its clock is an argument: handles on the same
+//! objects may have different ones.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::{Arc, Mutex};
 
+use jiff::Timestamp;
+
 use crate::base::{Finding, Stop};
 use crate::store::contract::{Coming, Error, ErrorKind, Object, Result, Store, Upload};
 use crate::store::probe::probe;
+use crate::world::Clock;
 
 /// Objects by key; clones share them.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub struct Memory {
     /// Guards all objects.
-    objects: Arc<Mutex<BTreeMap<String, Vec<u8>>>>,
+    objects: Arc<Mutex<BTreeMap<String, Held>>>,
+    clock: Clock,
+}
+
+struct Held {
+    bytes: Vec<u8>,
+    modified: Timestamp,
+}
+
+impl Held {
+    fn size(&self) -> u64 {
+        self.bytes.len() as u64
+    }
 }
 
 impl Memory {
-    /// An empty store.
+    /// An empty store with the machine's clock.
     pub fn new() -> Memory {
-        Memory::default()
+        Memory { objects: Arc::default(), clock: Clock::System }
+    }
+
+    /// The same objects under another clock.
+    pub fn at(&self, clock: Clock) -> Memory {
+        Memory { objects: self.objects.clone(), clock }
     }
 
     fn insert(&self, key: &str, bytes: Vec<u8>) -> Result<()> {
@@ -32,8 +53,14 @@ impl Memory {
                 "the key is taken",
             ));
         }
-        objects.insert(key.to_owned(), bytes);
+        objects.insert(key.to_owned(), Held { bytes, modified: self.clock.now() });
         Ok(())
+    }
+}
+
+impl Default for Memory {
+    fn default() -> Memory {
+        Memory::new()
     }
 }
 
@@ -66,6 +93,7 @@ impl Store for Memory {
         let object = objects
             .get(key)
             .ok_or_else(|| Error::new(ErrorKind::Missing, doing(), "no such object"))?;
+        let object = &object.bytes;
         let range = range.unwrap_or(0..object.len() as u64);
         object.get(range.start as usize..range.end as usize).map(<[u8]>::to_vec).ok_or_else(|| {
             Error::new(ErrorKind::Damaged, doing(), format!("the object ends at {}", object.len()))
@@ -74,7 +102,7 @@ impl Store for Memory {
 
     fn size(&self, key: &str, stop: &Stop) -> Result<Option<u64>> {
         stop.check()?;
-        Ok(self.objects.lock().expect("no panic while locked").get(key).map(|o| o.len() as u64))
+        Ok(self.objects.lock().expect("no panic while locked").get(key).map(Held::size))
     }
 
     fn list(&self, under: &str, stop: &Stop) -> Result<Vec<Object>> {
@@ -82,7 +110,11 @@ impl Store for Memory {
         let objects = self.objects.lock().expect("no panic while locked");
         let found = objects.iter().filter(|(key, _)| key.starts_with(under));
         Ok(found
-            .map(|(key, bytes)| Object { key: key.clone(), bytes: bytes.len() as u64 })
+            .map(|(key, held)| Object {
+                key: key.clone(),
+                bytes: held.size(),
+                modified: Some(held.modified),
+            })
             .collect())
     }
 

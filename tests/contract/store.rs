@@ -3,11 +3,12 @@
 use std::any::Any;
 use std::sync::Barrier;
 
+use jiff::Timestamp;
 use vex::base::Stop;
 use vex::job::DirSpec;
 use vex::store::contract::{ErrorKind, Store};
 use vex::store::{Dir, Memory};
-use vex::world::World;
+use vex::world::{Clock, World};
 
 use crate::contract::s3::open;
 use crate::s3_server::S3Server;
@@ -61,6 +62,7 @@ for_all! { memory dir bucket: {
     ranges_are_read_and_a_range_past_the_end_is_damaged
     what_is_not_there_is_missing
     a_list_is_sorted_and_complete
+    a_list_says_when_each_object_was_written
     a_prefix_is_text_and_not_a_folder
     removing_is_final_and_removing_nothing_is_fine
     keys_may_hold_any_character
@@ -217,6 +219,18 @@ fn a_list_is_sorted_and_complete(stand: &Stand) {
     assert_eq!(keys(stand, "in/b/1"), ["in/b/1", "in/b/10"]);
 }
 
+fn a_list_says_when_each_object_was_written(stand: &Stand) {
+    // A listing may tell whole seconds only; every clock here is this machine's.
+    let about_now = |written: Timestamp| (Timestamp::now() - written).get_seconds().abs() <= 30;
+    stand.store.put("m/put", b"x", &stop()).unwrap();
+    let upload = stand.store.create("m/upload", &stop()).unwrap();
+    upload.part(1, 0, b"x").unwrap();
+    upload.finish(1).unwrap();
+    for object in stand.store.list("m/", &stop()).unwrap() {
+        assert!(object.modified.is_some_and(about_now), "{object:?}");
+    }
+}
+
 fn a_prefix_is_text_and_not_a_folder(stand: &Stand) {
     for key in ["db1/x", "db10/x", "db1.x"] {
         stand.store.put(key, b"", &stop()).unwrap();
@@ -305,6 +319,18 @@ fn a_stop_ends_every_call(stand: &Stand) {
     ];
     assert_eq!(kinds, [ErrorKind::Stopped; 6]);
     assert_eq!(keys(stand, ""), ["a"]);
+}
+
+#[test]
+fn a_store_in_memory_goes_by_the_clock_of_each_handle() {
+    let clock = |text: &str| Clock::Fixed(text.parse().unwrap());
+    let (early, late) = ("2026-03-04T05:06:07Z", "2026-03-04T05:36:08Z");
+    let store = Memory::new().at(clock(early));
+    store.put("a", b"", &stop()).unwrap();
+    store.at(clock(late)).put("b", b"", &stop()).unwrap();
+    let found = store.list("", &stop()).unwrap();
+    let expected = [early, late].map(|text| Some(text.parse().unwrap()));
+    assert_eq!(found.iter().map(|o| o.modified).collect::<Vec<_>>(), expected);
 }
 
 mod folder {

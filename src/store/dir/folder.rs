@@ -10,6 +10,7 @@ use std::ops::Range;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+use jiff::Timestamp;
 use rustix::fs::OFlags;
 
 use crate::base::{Finding, Stop};
@@ -145,7 +146,8 @@ impl Store for Dir {
         self.walk(under, &doing, stop, &mut |found, key| {
             let ours = key.starts_with(under) && path::locate(&self.root, &key, &doing).is_ok();
             if ours && let Some(metadata) = present(found.symlink_metadata(), &doing)? {
-                objects.push(Object { key, bytes: metadata.len() });
+                let modified = metadata.modified().ok().and_then(|t| Timestamp::try_from(t).ok());
+                objects.push(Object { key, bytes: metadata.len(), modified });
             }
             Ok(())
         })?;

@@ -68,7 +68,8 @@ impl S3 {
             for entry in page.contents {
                 let key = xml::decode(&entry.key, page.encoding_type.as_deref());
                 if key.starts_with(under) {
-                    objects.push(Object { key, bytes: entry.size });
+                    let modified = entry.last_modified.as_deref().and_then(xml::moment);
+                    objects.push(Object { key, bytes: entry.size, modified });
                 }
             }
             match page.next_continuation_token {
@@ -108,7 +109,7 @@ impl S3 {
             for pending in page.upload {
                 let key = xml::decode(&pending.key, encoding);
                 // An age that can't be read is no age: such an upload stays.
-                let old = pending.initiated.parse::<Timestamp>().is_ok_and(|began| began < limit);
+                let old = xml::moment(&pending.initiated).is_some_and(|began| began < limit);
                 if old && key.starts_with(under) {
                     found.push((key, pending.upload_id));
                 }

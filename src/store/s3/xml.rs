@@ -3,6 +3,8 @@
 //! Does not know the wire. Keys in listings are asked for in URL encoding, because XML cannot hold
 //! every character.
 
+use jiff::Timestamp;
+use jiff::fmt::rfc2822;
 use serde::Deserialize;
 
 /// An `<Error>`.
@@ -109,6 +111,8 @@ pub struct Entry {
     pub key: String,
     /// Its size in bytes.
     pub size: u64,
+    /// When it was written.
+    pub last_modified: Option<String>,
 }
 
 /// A page of ListMultipartUploads.
@@ -155,6 +159,12 @@ pub struct Part {
 pub fn parse<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, String> {
     let text = std::str::from_utf8(body).map_err(|e| e.to_string())?;
     quick_xml::de::from_str(text).map_err(|e| e.to_string())
+}
+
+/// A moment as services write it: RFC 3339, or as in a header of HTTP; one without a zone is none.
+pub fn moment(text: &str) -> Option<Timestamp> {
+    let text = text.trim();
+    text.parse().ok().or_else(|| rfc2822::parse(text).ok().map(|zoned| zoned.timestamp()))
 }
 
 /// A key as a page has it.
@@ -211,6 +221,24 @@ mod tests {
         assert_eq!(decode("a+b%2Bc%C3%BC=&d", Some("url")), "a b+cü=&d");
         assert_eq!(decode("a+b%2B", None), "a+b%2B");
         assert_eq!(decode("", Some("url")), "");
+    }
+
+    #[test]
+    fn moments_are_read_as_services_write_them() {
+        let expected: Timestamp = "2026-03-04T05:06:07Z".parse().expect("a moment");
+        for text in [
+            "2026-03-04T05:06:07.000Z",
+            "2026-03-04T05:06:07Z",
+            "2026-03-04T05:06:07.000000Z",
+            "2026-03-04T02:06:07-03:00",
+            "Wed, 04 Mar 2026 05:06:07 GMT",
+            "\n 2026-03-04T05:06:07.000Z ",
+        ] {
+            assert_eq!(moment(text), Some(expected), "{text}");
+        }
+        for text in ["", "2026-03-04T05:06:07", "2026-03-04", "1772600767", "yesterday"] {
+            assert_eq!(moment(text), None, "{text}");
+        }
     }
 
     #[test]
