@@ -56,6 +56,7 @@ fn open_server(brand: Brand) -> Server {
 
 fn snapshot(server: &Server, ddl_wait: u64) -> Result<Box<dyn Snapshot>> {
     let spec = MysqlSpec {
+        identity: None,
         host: "127.0.0.1".into(),
         port: server.port,
         socket: None,

@@ -42,6 +42,7 @@ impl Out for Sink {
 
 fn snapshot(server: &PgServer, lock_wait: u64) -> Result<Box<dyn Snapshot>> {
     let spec = PostgresSpec {
+        identity: None,
         hosts: vec!["127.0.0.1".into()],
         port: Some(server.port),
         socket: None,

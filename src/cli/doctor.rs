@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use crate::artifact::Origin;
 use crate::base::{Finding, Grade, Id, SecretRef, Stop};
 use crate::job::{Engine, SourceSpec, StoreSpec};
 use crate::plan::{Plan, StepKind};
@@ -166,6 +167,10 @@ impl<'a> Round<'a> {
 fn examine_source(name: &str, patient: &Patient, world: &World, stop: &Stop) -> Examined {
     let asked = source::open(patient.spec, name, world, stop).and_then(|source| {
         let mut found = source.examine(patient.purpose, stop)?;
+        found.findings.push(match source.origin(stop) {
+            Ok(origin) => judge_origin(patient.spec, &origin),
+            Err(error) => broken("origin", &error.to_string()),
+        });
         for engine in &patient.engines {
             let looked = format!("engine {}", engine.word());
             match source.engine(*engine, stop) {
@@ -184,6 +189,30 @@ fn examine_source(name: &str, patient: &Patient, world: &World, stop: &Stop) -> 
             Finding { advice: error.hint.clone(), ..broken("connection", &error.to_string()) };
         Examined { findings: vec![finding], ..Examined::default() }
     })
+}
+
+/// Which database a source is, and what of it can't be told.
+fn judge_origin(spec: &SourceSpec, origin: &Origin) -> Finding {
+    let lacks = match spec {
+        SourceSpec::Postgres(_) | SourceSpec::Cluster(_) => origin.server.is_none().then_some((
+            "the user may not read the identifier of the system, and nothing else tells the server from others",
+            "As a superuser, in the database that is asked: `GRANT EXECUTE ON FUNCTION pg_control_system() TO …`.",
+        )),
+        SourceSpec::Mysql(_) => origin.server.is_none().then_some((
+            "the server does not say what tells it from others",
+            "It has no `server_uuid`, or no `hostname` and `datadir`: no restore drill will take it for scratch.",
+        )),
+        // A file that is not there yet has nothing to be told by.
+        SourceSpec::Sqlite(_) => None,
+    };
+    let nowhere = (origin.sign.is_none() && !origin.anywhere).then_some((
+        "the machine can't be told, and retention keeps what may be another's",
+        "Give the machine an /etc/machine-id, or write `identity=\"…\"` in the source.",
+    ));
+    match lacks.or(nowhere) {
+        Some((found, advice)) => Finding::alert("origin", format!("{origin}: {found}"), advice),
+        None => Finding::ok("origin", origin.to_string()),
+    }
 }
 
 fn broken(looked: &str, found: &str) -> Finding {

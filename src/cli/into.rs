@@ -63,7 +63,7 @@ fn parse(text: &str, password: Option<SecretRef>) -> Result<(SourceSpec, Option<
         return if path.is_empty() {
             Err("there is no path after sqlite:".into())
         } else {
-            Ok((SourceSpec::Sqlite(SqliteSpec { path: PathBuf::from(path) }), None))
+            Ok((SourceSpec::Sqlite(SqliteSpec { identity: None, path: PathBuf::from(path) }), None))
         };
     }
     let known = ["mysql", "mariadb", "postgres", "postgresql"];
@@ -94,6 +94,7 @@ fn postgres(
     let host =
         url.host_str().filter(|h| !h.is_empty()).map(|h| h.trim_matches(['[', ']']).to_owned());
     let mut spec = PostgresSpec {
+        identity: None,
         hosts: host.into_iter().collect(),
         port: url.port(),
         socket: None,
@@ -148,6 +149,7 @@ fn percent_decode(text: &str) -> Option<String> {
 
 fn mysql(url: &url::Url, password: Option<SecretRef>) -> Result<SourceSpec, String> {
     let mut spec = MysqlSpec {
+        identity: None,
         host: url.host_str().unwrap_or("localhost").trim_matches(['[', ']']).to_owned(),
         port: url.port().unwrap_or(3306),
         socket: None,

@@ -49,6 +49,8 @@ impl SourceSpec {
 /// A MySQL or MariaDB server.
 #[derive(Debug, Clone)]
 pub struct MysqlSpec {
+    /// Which database it is, whatever server answers; found out when `None`.
+    pub identity: Option<String>,
     /// Host name or address.
     pub host: String,
     /// TCP port.
@@ -81,6 +83,8 @@ pub struct MysqlSpec {
 /// A PostgreSQL server.
 #[derive(Debug, Clone)]
 pub struct PostgresSpec {
+    /// Which database it is, whatever server answers; found out when `None`.
+    pub identity: Option<String>,
     /// Host names or addresses, tried in turn; the service's, then this machine, when empty.
     pub hosts: Vec<String>,
     /// TCP port; the service's, then 5432, when `None`.
@@ -172,6 +176,8 @@ pub enum Inconsistent {
 /// A SQLite file.
 #[derive(Debug, Clone)]
 pub struct SqliteSpec {
+    /// Which database it is, wherever it lies; its path when `None`.
+    pub identity: Option<String>,
     /// The database file.
     pub path: PathBuf,
 }

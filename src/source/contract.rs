@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use jiff::civil::{Date, DateTime};
 
-use crate::artifact::{Member, Position, Proof};
+use crate::artifact::{Member, Origin, Position, Proof};
 use crate::base::{Finding, Id, Stop};
 use crate::job::{Engine, Treatment, VacuumRule};
 
@@ -139,6 +139,9 @@ pub trait Out {
 pub trait Source: Send + Sync {
     /// Asks what is there, without locks.
     fn probe(&self, stop: &Stop) -> Result<Facts>;
+
+    /// Which database this is and where it runs; asks the server once, changes nothing.
+    fn origin(&self, stop: &Stop) -> Result<Origin>;
 
     /// Looks at all that a backup or a restore needs; changes nothing. An error is a source that
     /// can't be asked at all.

@@ -34,7 +34,7 @@ pub use private::Private;
 pub fn open(spec: &SourceSpec, name: &str, world: &World, stop: &Stop) -> Result<Box<dyn Source>> {
     stop.check()?;
     match spec {
-        SourceSpec::Sqlite(spec) => Ok(Box::new(Sqlite::new(spec, name, &world.state))),
+        SourceSpec::Sqlite(spec) => Ok(Box::new(Sqlite::new(spec, name, world))),
         SourceSpec::Postgres(spec) => Ok(Box::new(Postgres::open(spec, world, stop)?)),
         SourceSpec::Cluster(spec) => Ok(Box::new(Cluster::open(spec, world, stop)?)),
         SourceSpec::Mysql(spec) => Ok(Box::new(Mysql::open(spec, world, stop)?)),

@@ -22,6 +22,10 @@ const AFTER: Field = field(
     "",
     "Steps to wait for: a name (`freeze`) or address (`dump/shop`); order only.",
 );
+const fn identity(default: &'static str) -> Field {
+    let doc = "Names the database: its backups are one chain, whichever machine it runs on.";
+    field("identity", Form::Text, default, doc)
+}
 const TLS: Form = Form::Choice(&["verify-full", "verify-ca", "require", "off"]);
 const ENGINE: Form = Form::Choice(&["native", "mydumper", "mysqldump", "mariadb-dump", "pg_dump"]);
 const FORMAT: Form = Form::Choice(&["custom", "directory", "plain"]);
@@ -176,6 +180,7 @@ pub const KINDS: &[Kind] = &[
         ready: true,
         doc: "A MySQL or MariaDB server; which one is found out. Without a name: defaults for this kind.",
         fields: &[
+            identity("`server_uuid`; of MariaDB, the address as written"),
             field("host", Form::Text, "localhost", "Host name or address."),
             field("port", Form::Number(1, 65535), "3306", "TCP port."),
             field("socket", Form::Path, "", "Unix socket; wins over host and port."),
@@ -234,6 +239,7 @@ pub const KINDS: &[Kind] = &[
         doc: "A SQLite database file.",
         fields: &[
             required("path", Form::Path, "The file."),
+            identity("its absolute path"),
             field("scratch", Form::Switch, "#false", "Restore drills may overwrite it."),
             ENABLED,
         ],
@@ -245,6 +251,7 @@ pub const KINDS: &[Kind] = &[
         ready: true,
         doc: "A PostgreSQL server; each database is a folder of the archive with a snapshot of its own.",
         fields: &[
+            identity("`system_identifier`"),
             field("host", Form::List, "localhost", "Host names or addresses, tried in turn."),
             field("port", Form::Number(1, 65535), "5432", "TCP port."),
             field("socket", Form::Path, "", "Folder of the Unix socket; wins over host."),

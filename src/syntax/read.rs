@@ -181,6 +181,7 @@ impl Reader {
                 continue;
             }
             self.only_once(kind.name, &node.span);
+            source::check_defaults(&node, &mut self.reading.complaints);
             if let Some(earlier) = self.defaults.get(kind.name) {
                 node.inherit(earlier);
             }

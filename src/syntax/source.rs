@@ -9,7 +9,10 @@ use crate::job::{
     HostRole, Inconsistent, MysqlSpec, PostgresSpec, Source, SourceSpec, SqliteSpec, Tls, TlsMode,
 };
 use crate::syntax::node::Node;
-use crate::syntax::problem;
+use crate::syntax::{fault, problem};
+
+/// The longest `identity`, in characters.
+const LONGEST: usize = 255;
 
 /// Reads one named source whose defaults are filled in.
 pub fn read(node: &Node, complaints: &mut Vec<Complaint>) -> Option<Source> {
@@ -18,7 +21,10 @@ pub fn read(node: &Node, complaints: &mut Vec<Complaint>) -> Option<Source> {
     let spec = match node.kind.name {
         "mysql" => SourceSpec::Mysql(mysql(node, complaints)),
         "postgres" => SourceSpec::Postgres(postgres(node, complaints)),
-        "sqlite" => SourceSpec::Sqlite(SqliteSpec { path: node.path("path").unwrap_or_default() }),
+        "sqlite" => SourceSpec::Sqlite(SqliteSpec {
+            identity: identity(node, complaints),
+            path: node.path("path").unwrap_or_default(),
+        }),
         other => unreachable!("BUG: no decoder for source kind {other}"),
     };
     Some(Source {
@@ -28,6 +34,34 @@ pub fn read(node: &Node, complaints: &mut Vec<Complaint>) -> Option<Source> {
         scratch: node.switch("scratch").unwrap_or(false),
         span: node.span.clone(),
     })
+}
+
+/// Complains about what the defaults of a kind may not hold: one identity would make one database
+/// of all its sources.
+pub fn check_defaults(node: &Node, complaints: &mut Vec<Complaint>) {
+    if let Some(label) = node.label("identity") {
+        complaints.push(problem::conflict(
+            "`identity` says which database one source is, and no default can",
+            label,
+            None,
+            "Write it in the source that it is of.",
+        ));
+    }
+}
+
+fn identity(node: &Node, complaints: &mut Vec<Complaint>) -> Option<String> {
+    let word = node.word("identity")?;
+    let text = &word.value;
+    let good = (1..=LONGEST).contains(&text.chars().count())
+        && text.trim() == text
+        && !text.chars().any(char::is_control);
+    if good {
+        return Some(word.value);
+    }
+    let wanted = format!("1 to {LONGEST} characters, no control character, no space at either end");
+    let found = if text.is_empty() { "an empty text" } else { "this text" };
+    complaints.push(fault::form("identity", &wanted, found, &word.span));
+    None
 }
 
 fn conflicts(node: &Node, complaints: &mut Vec<Complaint>) {
@@ -54,6 +88,7 @@ fn postgres(node: &Node, complaints: &mut Vec<Complaint>) -> PostgresSpec {
     let hosts: Vec<String> = node.list("host").into_iter().map(|w| w.value).collect();
     let near = node.place("socket").is_some() || hosts.iter().all(|h| is_near(h));
     PostgresSpec {
+        identity: identity(node, complaints),
         port: node.number("port"),
         socket: node.path("socket"),
         service: node.text("service"),
@@ -85,6 +120,7 @@ fn mysql(node: &Node, complaints: &mut Vec<Complaint>) -> MysqlSpec {
     let near = node.place("socket").is_some() || node.text("host").is_none_or(|h| is_near(&h));
     let password: Option<SecretRef> = node.secret("password");
     MysqlSpec {
+        identity: identity(node, complaints),
         host: node.text("host").unwrap_or_else(|| "localhost".into()),
         port: node.number("port").unwrap_or(3306),
         socket: node.path("socket"),

@@ -4,6 +4,7 @@
 mod clock;
 mod entropy;
 mod http;
+mod machine;
 mod point;
 mod process;
 mod retry;
@@ -15,6 +16,7 @@ use std::path::PathBuf;
 pub use clock::Clock;
 pub use entropy::Entropy;
 pub use http::{TlsError, Trust, agent, client_tls, install_provider, roots};
+pub use machine::absolute;
 pub use point::point;
 pub use process::{Child, ChildError, Ended, harden};
 pub use retry::Backoff;
@@ -48,5 +50,11 @@ impl World {
     /// Name of this machine.
     pub fn host(&self) -> String {
         rustix::system::uname().nodename().to_string_lossy().into_owned()
+    }
+
+    /// Identity and name of this machine, as `ID NAME`; `None` where the identity can't be read.
+    /// Both, since machines made from one image may share the identity.
+    pub fn machine(&self) -> Option<String> {
+        Some(format!("{} {}", machine::id()?, self.host()))
     }
 }

@@ -208,6 +208,15 @@ impl Server {
         self.conn().query_drop(sql).unwrap_or_else(|e| panic!("{:?}: {e}: {sql}", self.brand));
     }
 
+    /// Another MySQL that calls itself the same, as a clone of its files would.
+    pub fn clone_identity(&self) -> Server {
+        let data = self.home().join("clone");
+        template::copy(self.brand, &data);
+        std::fs::copy(self.home().join("data/auto.cnf"), data.join("auto.cnf"))
+            .expect("MySQL wrote its identity");
+        self.brand.start(&[&format!("--datadir={}", data.display())])
+    }
+
     /// Its process.
     pub fn pid(&self) -> u32 {
         self.process.id()

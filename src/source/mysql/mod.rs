@@ -23,6 +23,7 @@ mod later;
 mod literal;
 mod needs;
 mod object;
+mod origin;
 mod privilege;
 mod program;
 mod range;
@@ -41,6 +42,7 @@ mod watch;
 
 use std::path::PathBuf;
 
+use crate::artifact::Origin;
 use crate::base::Stop;
 use crate::job::{Engine, MysqlSpec};
 use crate::source::contract::{
@@ -95,6 +97,11 @@ impl Source for Mysql {
             .map(|unit| UnitFacts { name: unit.name.clone(), tables: tables(unit) })
             .collect();
         Ok(Facts { version: flavor.version.clone(), units: facts, locks: flavor.locks(), warnings })
+    }
+
+    fn origin(&self, stop: &Stop) -> Result<Origin> {
+        stop.check()?;
+        origin::origin(&self.spec, &self.connector)
     }
 
     fn examine(&self, purpose: Purpose, stop: &Stop) -> Result<Examined> {

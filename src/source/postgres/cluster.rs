@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use postgres::Client;
 
-use crate::artifact::Position;
+use crate::artifact::{Origin, Position};
 use crate::base::{Finding, Stop};
 use crate::job::{ClusterSpec, Engine};
 use crate::source::contract::{
@@ -18,6 +18,7 @@ use crate::source::contract::{
 use crate::source::postgres::config;
 use crate::source::postgres::connect::Connector;
 use crate::source::postgres::fault::wrap;
+use crate::source::postgres::origin::origin;
 use crate::source::postgres::physical::{Parts, PhysicalSnapshot, UNIT};
 use crate::source::postgres::program::{self, find};
 use crate::source::postgres::server::{Server, session};
@@ -34,6 +35,8 @@ const SPREAD: u64 = 600;
 pub struct Cluster {
     spec: ClusterSpec,
     connector: Connector,
+    /// What this machine is, if it is known.
+    machine: Option<String>,
     staging: PathBuf,
 }
 
@@ -41,7 +44,8 @@ impl Cluster {
     /// The server of `spec`; its password is revealed now, and it is not asked yet.
     pub fn open(spec: &ClusterSpec, world: &World, stop: &Stop) -> Result<Cluster> {
         let connector = Connector::new(&spec.server, stop)?;
-        Ok(Cluster { spec: spec.clone(), connector, staging: world.state.join("staging") })
+        let (machine, staging) = (world.machine(), world.state.join("staging"));
+        Ok(Cluster { spec: spec.clone(), connector, machine, staging })
     }
 
     fn ask(&self) -> Result<(Client, Server)> {
@@ -145,6 +149,10 @@ impl Source for Cluster {
             facts.warnings.push(line);
         }
         Ok(facts)
+    }
+
+    fn origin(&self, stop: &Stop) -> Result<Origin> {
+        origin(&self.spec.server, &self.connector, self.machine.as_deref(), stop)
     }
 
     fn examine(&self, _purpose: Purpose, stop: &Stop) -> Result<Examined> {

@@ -19,7 +19,7 @@ use crate::source::contract::{Error, ErrorKind, Result};
 use crate::source::postgres::fault::{run, unencrypted, wrap};
 use crate::source::postgres::outside::{self, Whom};
 use crate::source::postgres::secure;
-use crate::source::postgres::wire::{Address, Wire};
+use crate::source::postgres::wire::{Address, Speech, Wire};
 use crate::world::{Child, reveal};
 
 /// Folders where servers put their socket.
@@ -41,6 +41,8 @@ pub struct Connector {
     pub port: u16,
     /// User.
     pub user: String,
+    /// Hosts and port, or the socket, as they were written.
+    pub written: String,
     /// The database a service names.
     pub database: Option<String>,
     /// The first of the hosts that answered: all connections go to one server.
@@ -78,6 +80,7 @@ impl Connector {
         } else if hosts.is_empty() {
             hosts = said("host").map_or_else(|| vec!["localhost".to_owned()], list);
         }
+        let written = written(&hosts, port);
         if hosts == ["localhost"]
             && !matches!(
                 spec.tls.mode,
@@ -101,6 +104,7 @@ impl Connector {
             hosts,
             port,
             user,
+            written,
             database: said("dbname"),
             role,
             password: None,
@@ -133,6 +137,11 @@ impl Connector {
     /// How connections are protected.
     pub fn protection(&self) -> (TlsMode, &Tls) {
         (self.mode, &self.tls)
+    }
+
+    /// The host that connections go to, as far as it is known.
+    pub fn host(&self) -> &str {
+        self.chosen.get().or_else(|| self.hosts.first()).map_or("", String::as_str)
     }
 
     /// Whether the server is on this machine.
@@ -185,6 +194,14 @@ impl Connector {
 
     /// A connection that reads rows.
     pub fn wire(&self, database: &str, doing: &str, stop: &Stop) -> Result<Wire> {
+        let mut wire = self.bare(database, doing, Speech::Sql, stop)?;
+        let doing = format!("{doing} {} in {}", database, self.place);
+        wire.run(SETTINGS, &doing, stop)?;
+        Ok(wire)
+    }
+
+    /// A connection straight from the socket: session settings as the server gives them.
+    pub fn bare(&self, database: &str, doing: &str, speech: Speech, stop: &Stop) -> Result<Wire> {
         let doing = format!("{doing} {} in {}", database, self.place);
         let host = match self.chosen.get() {
             Some(host) => host.clone(),
@@ -201,11 +218,9 @@ impl Connector {
             ),
         };
         let password = self.password(database)?;
-        let address =
-            Address { host: &host, port: self.port, user: &self.user, database, password, tls };
-        let mut wire = Wire::connect(address, &doing, stop)?;
-        wire.run(SETTINGS, &doing, stop)?;
-        Ok(wire)
+        let (port, user) = (self.port, &self.user);
+        let address = Address { host: &host, port, user, database, password, tls, speech };
+        Wire::connect(address, &doing, stop)
     }
 
     fn connect_to(&self, host: &str, database: &str, doing: &str) -> Result<Client> {
@@ -324,6 +339,15 @@ const SETTINGS: &str = "SET statement_timeout=0; SET lock_timeout=0; SET idle_in
                    SET default_transaction_read_only=on; SET standard_conforming_strings=on; SET escape_string_warning=off; \
                    SELECT pg_catalog.set_config(name, '0', false) FROM pg_catalog.pg_settings \
                    WHERE name IN ('idle_session_timeout', 'transaction_timeout');";
+
+/// Where a server is, in one text.
+fn written(hosts: &[String], port: u16) -> String {
+    let host = |host: &String| match host.contains(':') {
+        true => format!("[{host}]"),
+        false => host.clone(),
+    };
+    format!("{}:{port}", hosts.iter().map(host).collect::<Vec<_>>().join(","))
+}
 
 fn is_near(host: &str) -> bool {
     host.starts_with('/')

@@ -26,6 +26,7 @@ mod large;
 mod later;
 mod moment;
 mod needs;
+mod origin;
 mod outside;
 mod pattern;
 pub mod physical;
@@ -50,6 +51,7 @@ mod wire;
 
 use std::path::PathBuf;
 
+use crate::artifact::Origin;
 use crate::base::Stop;
 use crate::job::{DumpForm, Engine, PostgresSpec};
 use crate::source::contract::{
@@ -69,6 +71,8 @@ pub struct Postgres {
     connector: Connector,
     vacuums: Vacuums,
     clock: Clock,
+    /// What this machine is, if it is known.
+    machine: Option<String>,
     /// Where dump programs have their private folder.
     staging: PathBuf,
 }
@@ -80,7 +84,8 @@ impl Postgres {
         let connector = Connector::new(spec, stop)?;
         let vacuums = Vacuums::new(spec, &connector);
         let (clock, staging) = (world.clock.clone(), world.state.join("staging"));
-        Ok(Postgres { spec: spec.clone(), connector, vacuums, clock, staging })
+        let machine = world.machine();
+        Ok(Postgres { spec: spec.clone(), connector, vacuums, clock, machine, staging })
     }
 }
 
@@ -103,6 +108,10 @@ impl Source for Postgres {
             .locks
             .push("ACCESS SHARE on every table until the end: writers go on, ALTER, DROP and TRUNCATE wait".into());
         Ok(facts)
+    }
+
+    fn origin(&self, stop: &Stop) -> Result<Origin> {
+        origin::origin(&self.spec, &self.connector, self.machine.as_deref(), stop)
     }
 
     fn examine(&self, purpose: Purpose, stop: &Stop) -> Result<Examined> {

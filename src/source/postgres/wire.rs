@@ -6,7 +6,7 @@
 //! server is silent.
 
 use std::io::{ErrorKind as IoKind, Read, Write};
-use std::net::{TcpStream, ToSocketAddrs};
+use std::net::{IpAddr, TcpStream, ToSocketAddrs};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -31,6 +31,15 @@ const LOOK: Duration = Duration::from_millis(500);
 /// A server that says nothing for this long is taken for dead.
 const SILENCE: Duration = Duration::from_secs(3600);
 
+/// What is spoken on a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Speech {
+    /// SQL.
+    Sql,
+    /// SQL, and the commands of replication.
+    Replication,
+}
+
 /// Where a connection goes, and as whom.
 pub struct Address<'a> {
     /// Host, or the folder of a socket.
@@ -45,6 +54,8 @@ pub struct Address<'a> {
     pub password: Option<Secret>,
     /// How it is encrypted; in the clear when `None`.
     pub tls: Option<ClientConfig>,
+    /// What is spoken.
+    pub speech: Speech,
 }
 
 enum Stream {
@@ -86,12 +97,15 @@ impl Wire {
         let mut wire =
             Wire { stream, buffer: vec![0; READ], from: 0, to: 0, place: doing.to_owned() };
         let mut out = BytesMut::new();
-        let words = [
+        let mut words = vec![
             ("user", address.user),
             ("database", address.database),
             ("application_name", "vex"),
             ("client_encoding", "UTF8"),
         ];
+        if address.speech == Speech::Replication {
+            words.push(("replication", "database"));
+        }
         frontend::startup_message(words, &mut out).map_err(io)?;
         wire.send(&out)?;
         wire.authenticate(&address, stop)?;
@@ -170,7 +184,36 @@ impl Wire {
     /// Runs statements that return nothing of interest.
     pub fn run(&mut self, statements: &str, doing: &str, stop: &Stop) -> Result<()> {
         self.ask(statements, doing)?;
-        self.answer(doing, stop, &mut |_| Ok(())).map(drop)
+        self.answer(doing, stop, &mut |_, _| Ok(())).map(drop)
+    }
+
+    /// The rows of a statement, each value as text.
+    pub fn rows(
+        &mut self,
+        statement: &str,
+        doing: &str,
+        stop: &Stop,
+    ) -> Result<Vec<Vec<Option<String>>>> {
+        self.ask(statement, doing)?;
+        let mut found = Vec::new();
+        self.answer(doing, stop, &mut |kind, body| {
+            if kind == b'D' {
+                let cut = || Error::new(ErrorKind::Damaged, doing, "a row was cut");
+                found.push(values(body).ok_or_else(cut)?);
+            }
+            Ok(())
+        })?;
+        Ok(found)
+    }
+
+    /// The address at the other end; `None` for a socket of this machine.
+    pub fn peer(&self) -> Option<IpAddr> {
+        let tcp = match &self.stream {
+            Stream::Socket(_) => return None,
+            Stream::Plain(tcp) => tcp,
+            Stream::Sealed(sealed) => &sealed.sock,
+        };
+        tcp.peer_addr().ok().map(|address| address.ip())
     }
 
     /// Runs a `COPY … TO STDOUT` and hands on every message of it; returns the rows as the server
@@ -183,7 +226,10 @@ impl Wire {
         take: &mut dyn FnMut(&[u8]) -> Result<()>,
     ) -> Result<u64> {
         self.ask(statement, doing)?;
-        let tag = self.answer(doing, stop, take)?;
+        let tag = self.answer(doing, stop, &mut |kind, body| match kind {
+            b'd' => take(body),
+            _ => Ok(()),
+        })?;
         let count =
             tag.as_deref().and_then(|t| t.strip_prefix("COPY ")).and_then(|n| n.parse().ok());
         count.ok_or_else(|| {
@@ -199,12 +245,13 @@ impl Wire {
         self.send(&out)
     }
 
-    /// Reads up to the end of an answer; returns the last tag of a command.
+    /// Reads up to the end of an answer, and hands on kind and body of its rows; returns the last
+    /// tag of a command.
     fn answer(
         &mut self,
         doing: &str,
         stop: &Stop,
-        take: &mut dyn FnMut(&[u8]) -> Result<()>,
+        take: &mut dyn FnMut(u8, &[u8]) -> Result<()>,
     ) -> Result<Option<String>> {
         let (mut tag, mut failure) = (None, None);
         loop {
@@ -218,15 +265,14 @@ impl Wire {
             };
             let body = &self.buffer[message.from..message.to];
             match message.kind {
-                b'd' => take(body)?,
+                b'd' | b'D' => take(message.kind, body)?,
                 b'C' => {
                     tag =
                         std::str::from_utf8(body).ok().map(|t| t.trim_end_matches('\0').to_owned())
                 }
                 b'Z' => return failure.map_or(Ok(tag), Err),
-                // CopyOutResponse, CopyDone, rows of settings and their description, an empty
-                // statement.
-                b'H' | b'c' | b'D' | b'T' | b'I' => {}
+                // CopyOutResponse, CopyDone, the description of rows, an empty statement.
+                b'H' | b'c' | b'T' | b'I' => {}
                 other => {
                     let found = format!(
                         "the server sent {:?}, which does not belong there",
@@ -325,6 +371,25 @@ impl Wire {
         };
         written.map_err(|e| Error::new(ErrorKind::Unreachable, &self.place, e.to_string()))
     }
+}
+
+/// The values of a row; `None` if it is cut.
+fn values(body: &[u8]) -> Option<Vec<Option<String>>> {
+    let (count, mut rest) = body.split_first_chunk::<2>()?;
+    let mut found = Vec::new();
+    for _ in 0..u16::from_be_bytes(*count) {
+        let (length, after) = rest.split_first_chunk::<4>()?;
+        // A negative length is NULL.
+        let Ok(length) = usize::try_from(i32::from_be_bytes(*length)) else {
+            found.push(None);
+            rest = after;
+            continue;
+        };
+        let (value, after) = after.split_at_checked(length)?;
+        found.push(Some(String::from_utf8_lossy(value).into_owned()));
+        rest = after;
+    }
+    Some(found)
 }
 
 fn tcp(address: &Address<'_>, doing: &str) -> Result<TcpStream> {

@@ -8,12 +8,14 @@
 
 mod doctor;
 mod open;
+mod origin;
 mod rows;
 mod snapshot;
 mod target;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
+use crate::artifact::Origin;
 use crate::base::Stop;
 use crate::job::SqliteSpec;
 use crate::source::contract::{
@@ -22,22 +24,26 @@ use crate::source::contract::{
 use crate::source::sqlite::open::{failed, open_live};
 use crate::source::sqlite::snapshot::SqliteSnapshot;
 use crate::source::sqlite::target::SqliteTarget;
+use crate::world::World;
 
 /// A SQLite file.
 pub struct Sqlite {
-    path: PathBuf,
+    spec: SqliteSpec,
     unit: String,
+    /// What this machine is, if it is known.
+    machine: Option<String>,
     staging: PathBuf,
     place: String,
 }
 
 impl Sqlite {
-    /// The file of `spec`; its one unit is called `unit`; copies are staged in `state`.
-    pub fn new(spec: &SqliteSpec, unit: &str, state: &Path) -> Sqlite {
+    /// The file of `spec`; its one unit is called `unit`; copies are staged in the state folder.
+    pub fn new(spec: &SqliteSpec, unit: &str, world: &World) -> Sqlite {
         Sqlite {
-            path: spec.path.clone(),
+            spec: spec.clone(),
             unit: unit.to_owned(),
-            staging: state.join("staging"),
+            machine: world.machine(),
+            staging: world.state.join("staging"),
             place: format!("sqlite {}", spec.path.display()),
         }
     }
@@ -47,7 +53,7 @@ impl Source for Sqlite {
     fn probe(&self, stop: &Stop) -> Result<Facts> {
         stop.check()?;
         let doing = format!("ask {}", self.place);
-        let connection = open_live(&self.path, &doing)?;
+        let connection = open_live(&self.spec.path, &doing)?;
         let mut tables = Vec::new();
         for table in snapshot::tables(&connection).map_err(|e| failed(&doing, e))? {
             let bytes = snapshot::bytes_of(&connection, &table.name);
@@ -66,19 +72,24 @@ impl Source for Sqlite {
             units: vec![unit],
             locks: vec![format!(
                 "a read lock while {} is copied to staging; in WAL mode writers go on",
-                self.path.display()
+                self.spec.path.display()
             )],
             warnings: Vec::new(),
         })
     }
 
+    fn origin(&self, stop: &Stop) -> Result<Origin> {
+        stop.check()?;
+        origin::origin(&self.spec, self.machine.as_deref())
+    }
+
     fn examine(&self, purpose: Purpose, stop: &Stop) -> Result<Examined> {
-        doctor::examine(&self.path, &self.staging, &self.place, purpose, stop)
+        doctor::examine(&self.spec.path, &self.staging, &self.place, purpose, stop)
     }
 
     fn snapshot(&self, reading: Reading, stop: &Stop) -> Result<Box<dyn Snapshot>> {
         let snapshot = SqliteSnapshot::take(
-            &self.path,
+            &self.spec.path,
             &self.unit,
             &self.staging,
             &self.place,
@@ -90,7 +101,7 @@ impl Source for Sqlite {
 
     fn target(&self, threads: usize, stop: &Stop) -> Result<Box<dyn Target>> {
         stop.check()?;
-        Ok(Box::new(SqliteTarget::new(&self.path, threads)))
+        Ok(Box::new(SqliteTarget::new(&self.spec.path, threads)))
     }
 
     fn place(&self) -> &str {
