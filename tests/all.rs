@@ -23,6 +23,7 @@ mod mysql;
 mod mysql_restore;
 mod mysql_state;
 mod notify;
+mod output;
 mod pg_connect;
 mod pg_doctor;
 mod physical;
