@@ -24,6 +24,7 @@ mod mysql_restore;
 mod mysql_state;
 mod notify;
 mod origin;
+mod output;
 mod pg_connect;
 mod pg_doctor;
 mod physical;

@@ -42,15 +42,20 @@ fn mail_sink() -> (u16, JoinHandle<String>) {
 
 /// A web server that takes so many requests; returns first line and body of each.
 fn web_sink(requests: usize) -> (u16, JoinHandle<Vec<(String, String)>>) {
+    answering(vec!["204 No Content\r\n"; requests])
+}
+
+/// A web server that gives these answers, status and headers, one after the other.
+fn answering(answers: Vec<&'static str>) -> (u16, JoinHandle<Vec<(String, String)>>) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let port = listener.local_addr().expect("an address").port();
     let sink = std::thread::spawn(move || {
-        (0..requests).map(|_| take(listener.accept().expect("a caller").0)).collect()
+        answers.iter().map(|a| take(listener.accept().expect("a caller").0, a)).collect()
     });
     (port, sink)
 }
 
-fn take(mut stream: TcpStream) -> (String, String) {
+fn take(mut stream: TcpStream, answer: &str) -> (String, String) {
     let mut reader = BufReader::new(stream.try_clone().expect("a second handle"));
     let (mut first, mut length) = (String::new(), 0);
     reader.read_line(&mut first).expect("a request");
@@ -66,7 +71,8 @@ fn take(mut stream: TcpStream) -> (String, String) {
     }
     let mut body = vec![0; length];
     reader.read_exact(&mut body).expect("a body");
-    stream.write_all(b"HTTP/1.1 204 No Content\r\nconnection: close\r\n\r\n").expect("said");
+    let answer = format!("HTTP/1.1 {answer}connection: close\r\n\r\n");
+    stream.write_all(answer.as_bytes()).expect("said");
     (first.trim().to_owned(), String::from_utf8(body).expect("UTF-8"))
 }
 
@@ -144,4 +150,37 @@ fn pings_and_webhooks_say_how_it_went_and_never_show_their_address() {
     let told = String::from_utf8_lossy(&gone.stderr).into_owned();
     assert_eq!(gone.status.code(), Some(2), "{told}");
     assert!(told.contains("unable to ping (env)\"PING\"") && !told.contains("CANARY"), "{told}");
+}
+
+/// A push monitor reads its state in the query: a failure must not be booked as UP.
+#[test]
+fn a_failure_is_pinged_behind_the_path_and_never_as_up() {
+    const PUSH: &str = "/CANARY?status=up&msg=OK&ping=";
+    const DOWN: &str = "/CANARY?status=down&msg=OK&ping=";
+    const FAIL: &str = "/CANARY/fail?status=down&msg=OK&ping=";
+    const TAKEN: &str = "204 No Content\r\n";
+    const GONE: &str = "404 Not Found\r\n";
+    const PAGE: &str = "200 OK\r\ncontent-type: text/html; charset=utf-8\r\n";
+    type Row = (&'static str, &'static str, &'static [(&'static str, &'static str)]);
+    let table: [Row; 6] = [
+        ("false", "/CANARY?a=b#c", &[("/CANARY/fail?a=b", TAKEN)]),
+        ("true", "/CANARY/?a=b", &[("/CANARY/?a=b", TAKEN)]),
+        ("true", PUSH, &[(PUSH, TAKEN)]),
+        ("false", PUSH, &[(FAIL, TAKEN)]),
+        ("false", PUSH, &[(FAIL, GONE), (DOWN, TAKEN)]),
+        ("false", PUSH, &[(FAIL, PAGE), (DOWN, TAKEN)]),
+    ];
+    for (command, address, calls) in table {
+        let home = tempfile::tempdir().expect("a folder");
+        let (port, sink) = answering(calls.iter().map(|(_, answer)| *answer).collect());
+        let env = [("PING", format!("http://127.0.0.1:{port}{address}"))];
+        let ran = run(home.path(), command, "notify { ping (env)\"PING\" }", &[], &env);
+        let told = String::from_utf8_lossy(&ran.stderr).into_owned();
+        assert!(!told.contains("CANARY") && !told.contains("unable to ping"), "{told}");
+        let heard: Vec<String> =
+            sink.join().expect("a sink").into_iter().map(|(line, _)| line).collect();
+        let expected: Vec<String> =
+            calls.iter().map(|(path, _)| format!("GET {path} HTTP/1.1")).collect();
+        assert_eq!(heard, expected, "{command} {address}");
+    }
 }

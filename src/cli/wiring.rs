@@ -2,7 +2,7 @@
 //! folder opens.
 
 use std::fs::{File, OpenOptions};
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
@@ -110,10 +110,10 @@ pub fn render(complaint: &Complaint, color: bool) -> String {
     out
 }
 
-/// A line on standard error.
-#[expect(clippy::print_stderr, reason = "the command line may print")]
+/// A line on standard error. One that can't be written (a full disk, a reader that went away) is
+/// lost and ends nothing: where messages go is no part of a backup.
 pub fn complain(text: &str) {
-    eprintln!("{}", text.trim_end());
+    drop(std::io::stderr().lock().write_all(format!("{}\n", text.trim_end()).as_bytes()));
 }
 
 /// Prints a fault and says how the command ends.
@@ -129,7 +129,6 @@ pub fn fail(fault: &Fault) -> Exit {
 
 /// A line on standard output; a reader that went away is no error.
 pub fn tell(text: &str) {
-    use std::io::Write;
     let mut out = std::io::stdout().lock();
     drop(out.write_all(text.as_bytes()).and_then(|()| out.write_all(b"\n")));
 }

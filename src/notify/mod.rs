@@ -5,6 +5,7 @@
 
 mod letter;
 mod mail;
+mod ping;
 mod post;
 
 use std::path::PathBuf;

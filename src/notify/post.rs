@@ -3,8 +3,11 @@
 use std::time::Duration;
 
 use serde::Serialize;
+use ureq::Body;
+use ureq::http::Response;
 
 use crate::base::{SecretRef, Stop};
+use crate::notify::ping::{Calls, calls};
 use crate::report::Summary;
 use crate::run::Verdict;
 use crate::world::{Trust, agent, reveal};
@@ -14,7 +17,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 /// What a webhook is sent, version 1.
 #[derive(Serialize)]
-struct Body<'a> {
+struct Post<'a> {
     version: u32,
     run: &'a str,
     job: &'a str,
@@ -47,7 +50,7 @@ pub fn webhook(url: &SecretRef, summary: &Summary, stop: &Stop) -> Result<(), St
         verdict: c.verdict,
         proof: &c.proof,
     });
-    let body = Body {
+    let body = Post {
         version: 1,
         run: &summary.id,
         job: &summary.job,
@@ -67,19 +70,33 @@ pub fn webhook(url: &SecretRef, summary: &Summary, stop: &Stop) -> Result<(), St
     answer(request.send(&json)).map_err(fail)
 }
 
-/// Pings: the address after Sucesso or Alerta, the address and `/fail` after Erro.
+/// Pings: the address after Sucesso or Alerta, its path and `/fail` after Erro.
 pub fn ping(url: &SecretRef, verdict: Verdict, stop: &Stop) -> Result<(), String> {
     let fail = |why: String| format!("unable to ping {url}: {why}");
     let address = reveal(url, stop).map_err(|e| fail(e.to_string()))?;
+    let Calls { first, second } =
+        calls(address.reveal(), verdict).map_err(|why| fail(why.to_owned()))?;
     let agent = agent(Trust::Machine, 1, PATIENCE).map_err(|e| fail(e.to_string()))?;
-    let suffix = if verdict == Verdict::Error { "/fail" } else { "" };
-    answer(agent.get(format!("{}{suffix}", address.reveal().trim_end_matches('/'))).call())
-        .map_err(fail)
+    let call = |url: &url::Url| agent.get(url.as_str()).call();
+    let answered = call(&first);
+    match second {
+        // Nobody there knows `/fail`: a monitor with a page for every path, or none for this one.
+        Some(own) if answered.as_ref().is_ok_and(|a| !a.status().is_success() || is_page(a)) => {
+            answer(call(&own)).map_err(fail)
+        }
+        Some(_) | None => answer(answered).map_err(fail),
+    }
+}
+
+/// Whether an answer is a page for people.
+fn is_page(response: &Response<Body>) -> bool {
+    let kind = response.headers().get("content-type").and_then(|v| v.to_str().ok());
+    kind.is_some_and(|kind| kind.trim().to_ascii_lowercase().starts_with("text/html"))
 }
 
 /// Whether the other side took it; the crate's own errors may hold the address, so only their kind
 /// is told.
-fn answer(result: Result<ureq::http::Response<ureq::Body>, ureq::Error>) -> Result<(), String> {
+fn answer(result: Result<Response<Body>, ureq::Error>) -> Result<(), String> {
     match result {
         Ok(response) if response.status().is_success() => Ok(()),
         Ok(response) => Err(format!("it answered {}", response.status())),

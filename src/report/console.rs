@@ -4,6 +4,7 @@
 //! output stays free for `--format json`.
 
 use std::collections::BTreeMap;
+use std::io::Write;
 use std::time::Instant;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
@@ -44,7 +45,8 @@ impl Console {
         let moment = stamped.at.to_zoned(self.zone.clone());
         let line = format!("{} {text}", moment.strftime("%Y-%m-%dT%H:%M:%S%:z"));
         match &self.bars {
-            Some(bars) => bars.suspend(|| print_line(&line)),
+            // Not `suspend`, which panics where the terminal has gone.
+            Some(bars) => drop(bars.println(&line)),
             None => print_line(&line),
         }
     }
@@ -76,9 +78,9 @@ impl Console {
     }
 }
 
-#[expect(clippy::print_stderr, reason = "this file is the console")]
+/// Prints a line; one that can't be written (a full disk, a reader that went away) ends no backup.
 fn print_line(line: &str) {
-    eprintln!("{line}");
+    drop(std::io::stderr().lock().write_all(format!("{line}\n").as_bytes()));
 }
 
 /// `412 MiB of about 1.0 GiB, 96 MiB/s, 1 203 344 rows, about 6 s left`.

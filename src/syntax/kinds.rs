@@ -662,7 +662,9 @@ pub const KINDS: &[Kind] = &[
         within: &["notify"],
         argument: Argument::One("URL"),
         ready: true,
-        doc: "A GET for a dead man's switch: `URL` after Sucesso or Alerta, `URL/fail` after Erro.",
+        doc: "A GET for a dead man's switch: `URL` after Sucesso or Alerta; after Erro its path and `/fail`, with the query \
+              behind it. A query that says it went well (`status=up` of Uptime Kuma, `status=ok`, `state=complete`) says \
+              the contrary then (`down`, `error`, `fail`), and where `/fail` is not taken the address itself is called with it.",
         fields: &[ON, ENABLED],
     },
 ];

@@ -1,12 +1,14 @@
 //! SIGINT and SIGTERM: the first stops the run cleanly, the second ends the process at once.
 //!
 //! Does not know what a run is: it stops a token. The handler only sets a flag; a thread of its own
-//! does the rest.
+//! does the rest. SIGPIPE and SIGXFSZ end nothing: a write into a pipe without a reader, or beyond
+//! the largest size of a file, is an error of that write. Children have the defaults of the system.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGPIPE, SIGTERM, SIGXFSZ};
+use signal_hook::flag;
 use signal_hook::iterator::Signals;
 
 use crate::base::Stop;
@@ -27,6 +29,10 @@ impl Interrupts {
 
 /// Watches for signals until the process ends: the first stops `stop`, the second exits.
 pub fn watch(stop: &Stop) -> std::io::Result<Interrupts> {
+    for signal in [SIGPIPE, SIGXFSZ] {
+        // Nobody reads the flag. A handler, unlike `ignore`, is not handed on to children.
+        flag::register(signal, Arc::new(AtomicBool::new(false)))?;
+    }
     let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP])?;
     let interrupts = Interrupts::default();
     let (seen, stop) = (interrupts.clone(), stop.clone());
