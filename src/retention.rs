@@ -19,6 +19,10 @@ pub struct Held {
     pub finished: Timestamp,
     /// Whether it counts.
     pub proven: bool,
+    /// Whether the run made it that asks.
+    pub made: bool,
+    /// Whether an artifact of another chain adds to it.
+    pub needed: bool,
     /// Which copy of the same list it adds to, and can't be restored without.
     pub parent: Option<usize>,
 }
@@ -33,12 +37,21 @@ pub struct Judgement {
 }
 
 /// How far ahead of `now` a copy may be before a clock is wrong.
-const SKEW_SECONDS: i64 = 3600;
+const SKEW_SECONDS: i64 = 300;
 
 /// Judges every copy, in the order given. What a copy that stays adds to stays as well, however old
 /// it is.
 pub fn judge(keep: &KeepSpec, held: &[Held], now: Timestamp, zone: &TimeZone) -> Vec<Judgement> {
     let mut judged = alone(keep, held, now, zone);
+    for (copy, judgement) in held.iter().zip(&mut judged).filter(|(_, j)| !j.keep) {
+        // Whatever the clocks say: what a run has just made is not what it removes.
+        let reason = match (copy.made, copy.needed) {
+            (true, _) => "this run made it",
+            (false, true) => "an increment of another job adds to it",
+            (false, false) => continue,
+        };
+        *judgement = Judgement { keep: true, reason: reason.to_owned() };
+    }
     for index in 0..held.len() {
         let mut at = index;
         // No walk is longer than the list: whatever a manifest claims, this ends.
@@ -149,7 +162,16 @@ mod tests {
     }
 
     fn copies(moments: &[&str]) -> Vec<Held> {
-        moments.iter().map(|m| Held { finished: at(m), proven: true, parent: None }).collect()
+        moments
+            .iter()
+            .map(|m| Held {
+                finished: at(m),
+                proven: true,
+                made: false,
+                needed: false,
+                parent: None,
+            })
+            .collect()
     }
 
     fn kept(keep: &KeepSpec, held: &[Held], now: &str) -> Vec<bool> {
@@ -211,6 +233,21 @@ mod tests {
     }
 
     #[test]
+    fn what_the_run_made_and_what_others_add_to_is_never_removed() {
+        let mut held =
+            copies(&["2026-03-08T01:00:00Z", "2026-03-09T01:00:00Z", "2026-03-10T01:00:00Z"]);
+        let last = KeepSpec { last: Some(1), ..KeepSpec::default() };
+        held[0].made = true;
+        held[1].needed = true;
+        let judged = judge(&last, &held, at("2026-03-11T00:00:00Z"), &TimeZone::UTC);
+        let reasons: Vec<&str> = judged.iter().map(|j| j.reason.as_str()).collect();
+        assert_eq!(
+            reasons,
+            ["this run made it", "an increment of another job adds to it", "last 1"]
+        );
+    }
+
+    #[test]
     fn an_increment_keeps_what_it_adds_to() {
         // A full one, two increments, a full one, an increment.
         let mut held = copies(&[
@@ -247,6 +284,8 @@ mod tests {
                 .map(|(day, proven, parent)| Held {
                     finished: Timestamp::from_second(day * 40_000).expect("in range"),
                     proven: *proven,
+                    made: false,
+                    needed: false,
                     parent: *parent,
                 })
                 .collect();
@@ -266,7 +305,7 @@ mod tests {
         ) {
             let held: Vec<Held> = days
                 .iter()
-                .map(|(d, proven)| Held { finished: Timestamp::from_second(d * 40_000).expect("in range"), proven: *proven, parent: None })
+                .map(|(d, proven)| Held { finished: Timestamp::from_second(d * 40_000).expect("in range"), proven: *proven, made: false, needed: false, parent: None })
                 .collect();
             let keep = KeepSpec { last, daily, yearly, ..KeepSpec::default() };
             let now = Timestamp::from_second(2001 * 40_000).expect("in range");

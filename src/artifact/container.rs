@@ -9,7 +9,7 @@
 //! look complete.
 
 use std::cell::RefCell;
-use std::io::{Cursor, Read};
+use std::io::{Cursor, Read, Write};
 
 use zip::ZipArchive;
 
@@ -158,50 +158,87 @@ impl Record {
     }
 }
 
-/// The central directory of a container that is being written.
-#[derive(Debug, Default)]
+/// Bytes of the central directory that are handed on at once.
+const SLICE: usize = 1 << 20;
+
+/// The central directory of a container that is being written. It grows with the number of entries,
+/// so it is kept compressed: about 25 bytes an entry.
 pub struct Directory {
-    records: Vec<u8>,
+    records: zstd::stream::write::Encoder<'static, Vec<u8>>,
+    /// Used again for every record.
+    record: Vec<u8>,
+    size: u64,
     count: u64,
     offset: u64,
 }
 
 impl Directory {
-    /// Notes an entry that is appended now; returns where it stands.
-    pub fn add(&mut self, entry: &Pressed) -> u64 {
-        let offset = self.offset;
-        entry.record.write(offset, &mut self.records);
-        self.count += 1;
-        self.offset += entry.bytes.len() as u64;
-        offset
+    /// Of a container without entries.
+    pub fn new() -> std::io::Result<Directory> {
+        let records = zstd::stream::write::Encoder::new(Vec::new(), 1)?;
+        Ok(Directory { records, record: Vec::new(), size: 0, count: 0, offset: 0 })
     }
 
-    /// The bytes that end the container: directory, zip64 end, end.
-    pub fn finish(self) -> Vec<u8> {
-        let mut out = self.records;
-        let size = out.len() as u64;
-        let end = self.offset + size;
-        out.extend_from_slice(b"PK\x06\x06");
-        out.extend_from_slice(&44_u64.to_le_bytes());
-        out.extend_from_slice(&((3_u16 << 8) | 63).to_le_bytes());
-        out.extend_from_slice(&45_u16.to_le_bytes());
-        out.extend_from_slice(&[0; 8]);
-        for field in [self.count, self.count, size, self.offset] {
-            out.extend_from_slice(&field.to_le_bytes());
-        }
-        out.extend_from_slice(b"PK\x06\x07");
-        out.extend_from_slice(&0_u32.to_le_bytes());
-        out.extend_from_slice(&end.to_le_bytes());
-        out.extend_from_slice(&1_u32.to_le_bytes());
-        out.extend_from_slice(b"PK\x05\x06");
-        out.extend_from_slice(&[0; 4]);
-        out.extend_from_slice(&(self.count.min(0xffff) as u16).to_le_bytes());
-        out.extend_from_slice(&(self.count.min(0xffff) as u16).to_le_bytes());
-        out.extend_from_slice(&(size.min(0xffff_ffff) as u32).to_le_bytes());
-        out.extend_from_slice(&(self.offset.min(0xffff_ffff) as u32).to_le_bytes());
-        out.extend_from_slice(&[0; 2]);
-        out
+    /// Notes an entry that is appended now; returns where it stands.
+    pub fn add(&mut self, entry: &Pressed) -> std::io::Result<u64> {
+        let offset = self.offset;
+        self.record.clear();
+        entry.record.write(offset, &mut self.record);
+        self.records.write_all(&self.record)?;
+        self.size += self.record.len() as u64;
+        self.count += 1;
+        self.offset += entry.bytes.len() as u64;
+        Ok(offset)
     }
+
+    /// Hands on the bytes that end the container: directory, zip64 end, end.
+    pub fn finish<E: From<std::io::Error>>(
+        self,
+        take: &mut dyn FnMut(&[u8]) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let (size, count, offset) = (self.size, self.count, self.offset);
+        let pressed = self.records.finish()?;
+        let mut records = zstd::stream::read::Decoder::new(pressed.as_slice())?;
+        let mut slice = vec![0; SLICE];
+        loop {
+            match records.read(&mut slice)? {
+                0 => break,
+                length => take(&slice[..length])?,
+            }
+        }
+        take(&ends(offset, size, count))
+    }
+}
+
+/// What ends a container whose directory of `size` bytes and `count` records begins at `offset`.
+fn ends(offset: u64, size: u64, count: u64) -> Vec<u8> {
+    let mut out = Vec::new();
+    let end = offset + size;
+    out.extend_from_slice(b"PK\x06\x06");
+    out.extend_from_slice(&44_u64.to_le_bytes());
+    out.extend_from_slice(&((3_u16 << 8) | 63).to_le_bytes());
+    out.extend_from_slice(&45_u16.to_le_bytes());
+    out.extend_from_slice(&[0; 8]);
+    for field in [count, count, size, offset] {
+        out.extend_from_slice(&field.to_le_bytes());
+    }
+    out.extend_from_slice(b"PK\x06\x07");
+    out.extend_from_slice(&0_u32.to_le_bytes());
+    out.extend_from_slice(&end.to_le_bytes());
+    out.extend_from_slice(&1_u32.to_le_bytes());
+    out.extend_from_slice(b"PK\x05\x06");
+    out.extend_from_slice(&[0; 4]);
+    out.extend_from_slice(&(count.min(0xffff) as u16).to_le_bytes());
+    out.extend_from_slice(&(count.min(0xffff) as u16).to_le_bytes());
+    out.extend_from_slice(&(size.min(0xffff_ffff) as u32).to_le_bytes());
+    out.extend_from_slice(&(offset.min(0xffff_ffff) as u32).to_le_bytes());
+    out.extend_from_slice(&[0; 2]);
+    out
+}
+
+/// Name, length before compression, and length as stored of the entry that `bytes` begin with.
+pub fn entry_at(bytes: &[u8]) -> Option<(Vec<u8>, u64, u64)> {
+    read_local(bytes).map(|(record, length)| (record.name, record.raw, length))
 }
 
 /// Opens an entry: checks its header against `name` and `raw`, decrypts, decompresses, checks CRC
@@ -227,11 +264,11 @@ pub fn open(
     if record.method == ZSTD && record.flags & ENCRYPTED == 0 && raw <= AT_ONCE {
         return open_zstd(&bytes[length as usize - record.stored as usize..], &record, name);
     }
-    let pressed = Pressed { bytes, record };
-    let mut directory = Directory::default();
-    directory.add(&pressed);
-    let mut whole = pressed.bytes;
-    whole.extend_from_slice(&directory.finish());
+    let mut whole = bytes;
+    let mut line = Vec::new();
+    record.write(0, &mut line);
+    whole.extend_from_slice(&line);
+    whole.extend_from_slice(&ends(length, line.len() as u64, 1));
     let mut archive = ZipArchive::new(Cursor::new(whole)).map_err(|e| damage(e.to_string()))?;
     read_entry(&mut archive, 0, name, raw, password)
 }
@@ -302,13 +339,17 @@ mod tests {
     use crate::artifact::press::press;
 
     fn container(entries: &[(&str, &[u8])], method: Method, password: Option<&Secret>) -> Vec<u8> {
-        let (mut whole, mut directory) = (Vec::new(), Directory::default());
+        let (mut whole, mut directory) = (Vec::new(), Directory::new().expect("made"));
         for (name, data) in entries {
             let entry = press(name, data, method, password, Vec::new()).expect("pressed");
-            assert_eq!(directory.add(&entry), whole.len() as u64);
+            assert_eq!(directory.add(&entry).expect("added"), whole.len() as u64);
             whole.extend_from_slice(&entry.bytes);
         }
-        whole.extend_from_slice(&directory.finish());
+        let mut take = |bytes: &[u8]| -> std::io::Result<()> {
+            whole.extend_from_slice(bytes);
+            Ok(())
+        };
+        directory.finish(&mut take).expect("finished");
         whole
     }
 

@@ -22,6 +22,9 @@ pub enum Damage {
     /// The manifest can't be read.
     #[error("the manifest is damaged: {0}")]
     Manifest(String),
+    /// It could not be read at all.
+    #[error("it can't be read: {0}")]
+    Unread(String),
     /// The manifest is of a newer format.
     #[error("the artifact has format {found}, this vex reads up to {known}; use a newer vex")]
     Newer {

@@ -87,9 +87,12 @@ impl Kind {
     }
 }
 
+/// Classes of objects that a reader of formats 1 to 3 has to know.
+const CLASSES: [&str; 6] =
+    ["constraint", "extension", "fk constraint", "index attach", "schema", "table attach"];
+
 /// One thing of the source in one phase.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Member {
     /// The database it belongs to; a folder of the archive. Empty for an account.
     pub unit: String,
@@ -102,6 +105,9 @@ pub struct Member {
     pub kind: Kind,
     /// When it is restored.
     pub phase: Phase,
+    /// Of an object: what it is in the words of its server, such as `fk constraint`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub class: Option<String>,
     /// The table it hangs on, for an index or a trigger; for a partition, the table it is one of,
     /// with its schema if that is another.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -117,8 +123,24 @@ impl Member {
             schema: None,
             kind,
             phase,
+            class: None,
             table: None,
         }
+    }
+
+    /// Gives an object of formats 1 to 3 its class, which stood in its name only.
+    pub fn name_class(&mut self) {
+        if self.kind == Kind::Object {
+            let own = CLASSES.iter().find(|class| {
+                self.name.strip_prefix(**class).is_some_and(|rest| rest.starts_with(' '))
+            });
+            self.class = own.map(|class| (*class).to_owned());
+        }
+    }
+
+    /// The name of an object without its class.
+    pub fn own_name(&self) -> Option<&str> {
+        self.name.strip_prefix(self.class.as_deref()?)?.strip_prefix(' ')
     }
 
     /// The same, hanging on a table.

@@ -9,8 +9,13 @@
 mod container;
 mod copy;
 mod damage;
+mod definition;
+mod head;
+mod index;
+mod legacy;
 mod literal;
 mod manifest;
+mod marker;
 mod member;
 mod name;
 mod origin;
@@ -18,26 +23,44 @@ mod plain;
 mod position;
 mod press;
 mod proof;
+mod readme;
+mod seal;
 mod split;
 mod sql;
 mod tar;
+mod totals;
+mod verification;
 
-pub use container::{Directory, LARGEST_ENTRY, Method, Pressed, open, open_first, read_entry};
+pub use container::{
+    Directory, LARGEST_ENTRY, Method, Pressed, entry_at, open, open_first, read_entry,
+};
 pub use copy::{CopyEntry, CopyRows, copy_proof};
 pub use damage::Damage;
-pub use literal::{Dialect, SqlError, write_bytes, write_name, write_text};
-pub use manifest::{
-    ENTRY, EntryLine, FORMAT, LARGEST, Level, Manifest, ObjectLine, ProofLine, format_of,
+pub use definition::definition;
+pub use head::{ENTRY, FORMAT, Head, LARGEST_HEAD, ObjectLine, Seal, format_of};
+pub use index::{
+    ContentsLine, Details, EntryLine, FrameLine, INDEX, IndexLine, IndexWriter, Keys,
+    LARGEST_FRAME, MEMBERS, MemberSum, hex, open_frame, read_entries, read_frames, read_members,
+    sums,
 };
+pub use legacy::{LARGEST_LEGACY, parse as parse_legacy};
+pub use literal::{Dialect, SqlError, write_bytes, write_name, write_text};
+pub use manifest::{Manifest, follows};
+pub use marker::{ABANDONED, LARGEST_MARKER, Marker, REFRESHED};
 pub use member::{Kind, Member, Phase};
 pub use name::{
-    EntryNames, MANIFEST, Naming, TEMPLATE, backup_name, is_backup_name, is_proof_of, proof_key,
+    EntryNames, MANIFEST, Naming, Part, TEMPLATE, backup_name, begun_key, is_backup_name,
+    is_proof_of, proof_key,
 };
 pub use origin::Origin;
 pub use plain::{Plain, plain_rows, plain_statement};
 pub use position::Position;
 pub use press::press;
 pub use proof::{ALGORITHM, Proof, RowDigest, RowSum, Tag};
+pub use readme::readme;
+pub use seal::fingerprint;
 pub use split::{Splitter, Statement, Whole, whole_statements};
 pub use sql::{TakeRow, Value, read_insert, read_rows};
 pub use tar::{TakeTar, TarEntry, TarError, TarKind, TarReader};
+pub use totals::{Totals, UnitSum};
+pub use verification::{LARGEST_PROOF, Level, PROOF_FORMAT, ProofLine};

@@ -10,10 +10,29 @@ use std::collections::{HashMap, HashSet};
 
 use jiff::Zoned;
 
+use crate::artifact::index::INDEX;
 use crate::artifact::member::{Kind, Member};
 
 /// Suffix of the manifest beside an artifact.
 pub const MANIFEST: &str = ".manifest.json";
+
+/// What is added to the key of a container that was begun.
+const BEGUN: &str = ".begun";
+
+/// What an object of an artifact is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    /// The content.
+    Container,
+    /// What it is: without it there is no artifact.
+    Head,
+    /// What it holds.
+    Index,
+    /// What a verification found.
+    Proof,
+    /// A run began it.
+    Begun,
+}
 
 /// The template where none is given.
 pub const TEMPLATE: &str = "{prefix}/{job}/{source}/{name}";
@@ -69,24 +88,33 @@ impl Naming {
         format!("{}{}{name}", self.folder, if self.dated { date(name) } else { String::new() })
     }
 
-    /// The container that `key`, which this naming owns, is or belongs to, and its name.
-    pub fn container<'k>(&self, key: &'k str) -> (&'k str, &'k str) {
-        let from = self.folder.len() + if self.dated { DATE_BYTES } else { 0 };
-        (&key[..from + 26], &key[from..from + 26])
-    }
-
-    /// Whether `key` is an artifact of this naming, or a manifest or proof beside one.
-    pub fn owns(&self, key: &str) -> bool {
-        let Some(mut name) = key.strip_prefix(&self.folder) else { return false };
+    /// The container that `key` is or belongs to, and what it is of it; `None` for what this naming
+    /// does not own.
+    pub fn part<'k>(&self, key: &'k str) -> Option<(&'k str, Part)> {
+        let mut name = key.strip_prefix(&self.folder)?;
         if self.dated {
-            let Some((folder, rest)) = name.split_at_checked(DATE_BYTES) else { return false };
+            let (folder, rest) = name.split_at_checked(DATE_BYTES)?;
             if !rest.is_char_boundary(26.min(rest.len())) || folder != date(rest) {
-                return false;
+                return None;
             }
             name = rest;
         }
-        let Some((stem, rest)) = name.split_at_checked(26) else { return false };
-        is_backup_name(stem) && (rest.is_empty() || rest == MANIFEST || is_proof_suffix(rest))
+        let (stem, rest) = name.split_at_checked(26)?;
+        let part = match rest {
+            _ if !is_backup_name(stem) => return None,
+            "" => Part::Container,
+            MANIFEST => Part::Head,
+            INDEX => Part::Index,
+            _ if is_proof_suffix(rest) => Part::Proof,
+            _ if is_begun_suffix(rest) => Part::Begun,
+            _ => return None,
+        };
+        Some((&key[..key.len() - rest.len()], part))
+    }
+
+    /// Whether `key` is an artifact of this naming, or something that vex writes beside one.
+    pub fn owns(&self, key: &str) -> bool {
+        self.part(key).is_some()
     }
 }
 
@@ -128,10 +156,24 @@ pub fn is_proof_of(key: &str, artifact: &str) -> bool {
 }
 
 fn is_proof_suffix(rest: &str) -> bool {
-    let middle = rest.strip_prefix(".proof-").and_then(|r| r.strip_suffix(".json"));
-    middle.is_some_and(|m| {
-        m.len() == 22 && m.bytes().all(|b| b.is_ascii_digit() || b == b'T' || b == b'Z')
-    })
+    rest.strip_prefix(".proof-").and_then(|r| r.strip_suffix(".json")).is_some_and(is_moment)
+}
+
+/// The key of the marker of a container that was begun; `since` of one that was written anew.
+pub fn begun_key(key: &str, since: Option<jiff::Timestamp>) -> String {
+    match since {
+        None => format!("{key}{BEGUN}"),
+        Some(at) => format!("{key}{BEGUN}-{}", at.strftime("%Y%m%dT%H%M%S%6fZ")),
+    }
+}
+
+fn is_begun_suffix(rest: &str) -> bool {
+    rest == BEGUN || rest.strip_prefix(".begun-").is_some_and(is_moment)
+}
+
+/// Whether a text is a moment in a key: UTC to the microsecond.
+fn is_moment(text: &str) -> bool {
+    text.len() == 22 && text.bytes().all(|b| b.is_ascii_digit() || b == b'T' || b == b'Z')
 }
 
 /// The names of entries: no two are equal, so that an archive unpacked to a disk loses nothing.
@@ -233,6 +275,13 @@ mod tests {
         let proof = proof_key(&key, jiff::Timestamp::UNIX_EPOCH);
         assert!(is_proof_of(&proof, &key) && naming.owns(&proof));
         assert!(naming.owns(&key) && naming.owns(&format!("{key}{MANIFEST}")));
+        for (own, part) in [
+            (format!("{key}{INDEX}"), Part::Index),
+            (begun_key(&key, None), Part::Begun),
+            (begun_key(&key, Some(jiff::Timestamp::UNIX_EPOCH)), Part::Begun),
+        ] {
+            assert_eq!(naming.part(&own), Some((key.as_str(), part)));
+        }
         for foreign in [
             "prod/nightly/db10/backup_20261120_010000.zip",
             "prod/nightly/db1/backup_20261120_010000.zip.bak",
@@ -255,7 +304,7 @@ mod tests {
         assert_eq!(naming.folder(), "fisicos/erp/");
         let sidecar = format!("{key}{MANIFEST}");
         assert!(naming.owns(&key) && naming.owns(&sidecar));
-        assert_eq!(naming.container(&sidecar), (key.as_str(), "backup_20261122_030159.zip"));
+        assert_eq!(naming.part(&sidecar), Some((key.as_str(), Part::Head)));
         assert_eq!(Naming::of_key(&key), naming);
         let plain = Naming::new(TEMPLATE, "prod", "weekly", "erp");
         assert_eq!(Naming::of_key(&plain.key("backup_20261122_030159.zip")), plain);

@@ -17,7 +17,6 @@ pub const ALGORITHM: &str = "xxh3-128-sum";
 
 /// Rows and digest of a table, a chunk, or any other set of rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Proof {
     /// Number of rows.
     pub rows: u64,

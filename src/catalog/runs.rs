@@ -127,38 +127,42 @@ impl Catalog {
         self.write(sql, params![p.id, p.source, p.store, p.level, p.at, p.good, p.damage])
     }
 
-    /// Closes runs of a job on this machine that never ended: their process is gone, since we hold
+    /// Closes runs of a file's job on this machine that never ended: their process is gone, since we hold
     /// the job's lock.
     pub fn close_orphans(
         &mut self,
-        job: &str,
+        (file, job): (&str, &str),
         host: &str,
         now: &str,
     ) -> Result<usize, CatalogError> {
         let fail = self.fail("write");
         let transaction = self.connection.transaction().map_err(&fail)?;
-        let open = "SELECT id FROM run WHERE job=?1 AND host=?2 AND finished IS NULL";
+        let open = "SELECT id FROM run WHERE job=?1 AND host=?2 AND file=?4 AND finished IS NULL";
         let sql = format!(
-            "UPDATE backup SET verdict=3, finished=?3, note='the process ended without a word' WHERE id IN ({open}) AND EXISTS \
+            "UPDATE backup SET verdict=3, finished=?3, note='the process was killed or the machine stopped' WHERE id IN ({open}) AND EXISTS \
              (SELECT 1 FROM step s WHERE s.run=backup.id AND s.state='running' AND s.address=backup.job || '/dump/' || backup.source)"
         );
-        transaction.execute(&sql, params![job, host, now]).map_err(&fail)?;
+        transaction.execute(&sql, params![job, host, now, file]).map_err(&fail)?;
         let sql = format!(
             "UPDATE step SET state='interrupted', verdict=3, finished=?3 WHERE run IN ({open}) AND state IN ('waiting', 'running')"
         );
-        transaction.execute(&sql, params![job, host, now]).map_err(&fail)?;
-        let sql = "UPDATE run SET finished=?3, verdict=3, note='the process ended without a word' \
-                   WHERE job=?1 AND host=?2 AND finished IS NULL";
-        let closed = transaction.execute(sql, params![job, host, now]).map_err(&fail)?;
+        transaction.execute(&sql, params![job, host, now, file]).map_err(&fail)?;
+        let sql = "UPDATE run SET finished=?3, verdict=3, note='the process was killed or the machine stopped' \
+                   WHERE job=?1 AND host=?2 AND file=?4 AND finished IS NULL";
+        let closed = transaction.execute(sql, params![job, host, now, file]).map_err(&fail)?;
         transaction.commit().map_err(&fail)?;
         Ok(closed)
     }
 
-    /// The verdict of the last run of a job that ended.
-    pub fn last_verdict(&self, job: &str, except: &str) -> Result<Option<u8>, CatalogError> {
-        let sql = "SELECT verdict FROM run WHERE job=?1 AND id<>?2 AND finished IS NOT NULL ORDER BY started DESC LIMIT 1";
+    /// The verdict of the last run of a file's job that ended.
+    pub fn last_verdict(
+        &self,
+        (file, job): (&str, &str),
+        except: &str,
+    ) -> Result<Option<u8>, CatalogError> {
+        let sql = "SELECT verdict FROM run WHERE job=?1 AND file=?3 AND id<>?2 AND finished IS NOT NULL ORDER BY started DESC LIMIT 1";
         let found =
-            self.connection.query_row(sql, params![job, except], |row| row.get(0)).optional();
+            self.connection.query_row(sql, params![job, except, file], |row| row.get(0)).optional();
         found.map_err(self.fail("read"))
     }
 
@@ -307,15 +311,16 @@ mod tests {
             catalog.step_started("r", 0, "t").expect("written");
             catalog.backup_started(&tried).expect("written");
         }
-        assert_eq!(catalog.close_orphans("other", "h", "now").expect("written"), 0);
-        assert_eq!(catalog.close_orphans("j", "elsewhere", "now").expect("written"), 0);
-        assert_eq!(catalog.close_orphans("j", "h", "now").expect("written"), 1);
-        assert_eq!(catalog.last_verdict("j", "x").expect("read"), Some(3));
+        assert_eq!(catalog.close_orphans(("f", "other"), "h", "now").expect("written"), 0);
+        assert_eq!(catalog.close_orphans(("f", "j"), "elsewhere", "now").expect("written"), 0);
+        assert_eq!(catalog.close_orphans(("g", "j"), "h", "now").expect("written"), 0);
+        assert_eq!(catalog.close_orphans(("f", "j"), "h", "now").expect("written"), 1);
+        assert_eq!(catalog.last_verdict(("f", "j"), "x").expect("read"), Some(3));
         assert_eq!(catalog.counts().expect("read"), [1, 0, 0, 0]);
         let sql = "SELECT verdict || note FROM backup WHERE finished='now'";
         let noted: String =
             catalog.connection.query_row(sql, [], |row| row.get(0)).expect("one row");
-        assert_eq!(noted, "3the process ended without a word");
+        assert_eq!(noted, "3the process was killed or the machine stopped");
         // A second opening finds the tables.
         drop(catalog);
         assert_eq!(

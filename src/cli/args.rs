@@ -156,6 +156,9 @@ pub struct Which {
     /// `latest`, or the ID that `vex list` shows.
     #[arg(long, default_value = "latest")]
     pub backup: String,
+    /// Whose backup, where several databases have some: the beginning of an ORIGIN of `vex list`.
+    #[arg(long, value_name = "ORIGIN")]
+    pub origin: Option<String>,
     /// The site file [default: vex.kdl beside the job file, then /etc/vex/vex.kdl]
     #[arg(long)]
     pub site: Option<PathBuf>,

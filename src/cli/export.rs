@@ -37,10 +37,11 @@ fn try_export(args: &Export, ground: &Ground) -> Result<(), Exit> {
     if !to_stdout {
         free(&args.sql, args.overwrite)?;
     }
-    let picked = pick(&args.which, &ground.world, &ground.stop)?;
+    let mut picked = pick(&args.which, &ground.world, &ground.stop)?;
+    picked.load(&args.only, &ground.stop).map_err(|fault| fail(&fault))?;
     let manifest = &picked.manifest;
-    let dialect = source::dialect(&manifest.kind).ok_or_else(|| {
-        complain(&format!("this vex does not know backups of kind {}", manifest.kind));
+    let dialect = source::dialect(&manifest.head.kind).ok_or_else(|| {
+        complain(&format!("this vex does not know backups of kind {}", manifest.head.kind));
         Exit::Error
     })?;
     let chosen = scripts(manifest, dialect, &args.only).map_err(|fault| fail(&fault))?;
@@ -62,7 +63,7 @@ fn try_export(args: &Export, ground: &Ground) -> Result<(), Exit> {
         tell(&format!(
             "{out}: {} of SQL from {}, every entry as the manifest says",
             Size(bytes),
-            manifest.key
+            manifest.head.key
         ));
     }
     Ok(())
@@ -86,10 +87,10 @@ fn free(path: &Path, overwrite: bool) -> Result<(), Exit> {
 /// What the file will not hold.
 fn warn(picked: &Picked) {
     let manifest = &picked.manifest;
-    if !manifest.inconsistent.is_empty() {
-        complain(&format!("! not one point in time: {}", manifest.inconsistent.join("; ")));
+    if !manifest.head.inconsistent.is_empty() {
+        complain(&format!("! not one point in time: {}", manifest.head.inconsistent.join("; ")));
     }
-    for missing in &manifest.not_included {
+    for missing in &manifest.head.not_included {
         complain(&format!("! not included: {missing}"));
     }
     let accounts = manifest.members.iter().filter(|m| m.kind == Kind::Account).count();

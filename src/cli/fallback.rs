@@ -9,7 +9,7 @@
 //! Price: what is restored is read twice, except files of a cluster, which are unpacked beside the
 //! old ones anyway.
 
-use crate::artifact::{Damage, FORMAT, Level, Manifest, ProofLine};
+use crate::artifact::{Damage, Level, Manifest, PROOF_FORMAT, ProofLine};
 use crate::pipeline::{self, Fetch, Meter};
 use crate::source;
 use crate::step::Fault;
@@ -89,7 +89,7 @@ pub fn agree(
         let needless = |found: &str| {
             complain(&format!(
                 "! {}: {found}. vex restores without it; other programs may not open it",
-                manifest.key
+                manifest.head.key
             ));
             Ok(Vec::new())
         };
@@ -117,10 +117,10 @@ pub fn prove(
     ground: &Ground,
 ) -> Result<(), Setback> {
     let one = |manifest: &Manifest| {
-        tell(&format!("reads {} back, before anything is written", manifest.key));
-        let dialect = source::dialect(&manifest.kind).ok_or_else(|| Fault::Nothing {
-            doing: format!("read {}", manifest.key),
-            found: format!("this vex does not know backups of kind {}", manifest.kind),
+        tell(&format!("reads {} back, before anything is written", manifest.head.key));
+        let dialect = source::dialect(&manifest.head.kind).ok_or_else(|| Fault::Nothing {
+            doing: format!("read {}", manifest.head.key),
+            found: format!("this vex does not know backups of kind {}", manifest.head.kind),
             hint: Some("Use a newer vex.".into()),
         })?;
         let whole = vec![true; manifest.members.len()];
@@ -150,14 +150,14 @@ fn each(
             continue;
         }
         let line = proof(manifest, Level::Read, &damage, ground);
-        let fault = Fault::Unproven { title: manifest.key.clone(), damage };
+        let fault = Fault::Unproven { title: manifest.head.key.clone(), damage };
         if !fault.condemns() {
             return Err(Setback::Ended(fail(&fault)));
         }
         if !args.dry_run {
             note(picked, manifest, &line, ground);
         }
-        bad.push(manifest.key.clone());
+        bad.push(manifest.head.key.clone());
         first.get_or_insert(fault);
     }
     first.map_or(Ok(()), |fault| Err(Setback::Unusable { fault: Box::new(fault), bad }))
@@ -166,8 +166,8 @@ fn each(
 /// What was found, as it is kept beside the artifact.
 pub fn proof(manifest: &Manifest, level: Level, damage: &[Damage], ground: &Ground) -> ProofLine {
     ProofLine {
-        format: FORMAT,
-        id: manifest.id.clone(),
+        format: PROOF_FORMAT,
+        id: manifest.head.id.clone(),
         level,
         at: ground.world.clock.now(),
         good: damage.is_empty(),
@@ -180,7 +180,7 @@ pub fn proof(manifest: &Manifest, level: Level, damage: &[Damage], ground: &Grou
 /// Keeps a proof beside its artifact.
 pub fn note(picked: &Picked, manifest: &Manifest, proof: &ProofLine, ground: &Ground) {
     if let Some(shelf) = &picked.shelf
-        && let Err(error) = shelf.prove(manifest, proof, &ground.stop)
+        && let Err(error) = shelf.prove(&manifest.head, proof, &ground.stop)
     {
         complain(&format!("the proof could not be kept: {error}"));
     }
@@ -195,7 +195,7 @@ pub fn tell_passed(picked: &Picked, fault: &Fault) {
             if damage.len() > SHOWN {
                 lines.push(format!("and {} more", damage.len() - SHOWN));
             }
-            let of = if *title == picked.manifest.key {
+            let of = if *title == picked.manifest.head.key {
                 String::new()
             } else {
                 format!("{title}, which it adds to: ")
@@ -204,7 +204,7 @@ pub fn tell_passed(picked: &Picked, fault: &Fault) {
         }
         other => other.to_string(),
     };
-    let (id, key) = (&picked.manifest.id, &picked.manifest.key);
+    let (id, key) = (&picked.manifest.head.id, &picked.manifest.head.key);
     complain(&format!("{id}, {key} in {}, is passed over: {found}", picked.store.place()));
 }
 
@@ -219,7 +219,7 @@ pub fn offer(args: &Restore, offers: &mut Offers, picked: &Picked, written: bool
     let words: Vec<String> =
         std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned()).collect();
     let given = args.which.backup != LATEST || args.fallback;
-    let what = if other.id == picked.manifest.id {
+    let what = if other.id == picked.manifest.head.id {
         format!(
             "another copy of it, in {}, may be whole",
             other.store.as_deref().unwrap_or("the same store")

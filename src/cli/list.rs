@@ -5,10 +5,12 @@ use std::path::Path;
 
 use serde::Serialize;
 
+use crate::artifact::Damage;
 use crate::base::{Size, Stop};
 use crate::catalog::{ArtifactRow, BackupRow, Catalog, CatalogError, CopyRow, ProofRow};
 use crate::plan::StepKind;
-use crate::shelf::{Listing, Shelf, Shelved, looks_ours, survey};
+use crate::run::Verdict;
+use crate::shelf::{Listing, Shelf, Shelved, part_anywhere, survey};
 use crate::store::{self, contract::Result as StoreResult};
 use crate::world::World;
 
@@ -18,7 +20,7 @@ use crate::cli::pick::parse_store_url;
 use crate::cli::wiring::Ground;
 use crate::cli::wiring::{Loaded, complain, fail, open_catalog, tell};
 
-/// One backup in one store, version 1 of the listing.
+/// One backup in one store, version 2 of the listing.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "kebab-case")]
 struct Line {
@@ -26,37 +28,46 @@ struct Line {
     id: String,
     job: String,
     source: String,
+    origin: Option<String>,
     store: String,
     key: String,
     bytes: u64,
     started: String,
     finished: String,
-    verdict: &'static str,
+    verdict: Verdict,
     proof: &'static str,
     proven_at: Option<String>,
 }
 
 impl Line {
     fn of(store: &str, shelved: &Shelved) -> Line {
-        let manifest = &shelved.manifest;
+        let head = &shelved.head;
         Line {
-            version: 1,
-            id: manifest.id.to_string(),
-            job: manifest.job.clone(),
-            source: manifest.source.clone(),
+            version: 2,
+            id: head.id.to_string(),
+            job: head.job.clone(),
+            source: head.source.clone(),
+            origin: head.origin.as_ref().map(ToString::to_string),
             store: store.to_owned(),
-            key: manifest.key.clone(),
-            bytes: manifest.bytes(),
-            started: manifest.started.to_string(),
-            finished: manifest.finished.to_string(),
-            verdict: match (shelved.is_damaged(), manifest.inconsistent.is_empty()) {
-                (true, _) => "Erro",
-                (false, false) => "Alerta",
-                (false, true) => "Sucesso",
+            key: head.key.clone(),
+            bytes: head.bytes(),
+            started: head.started.to_string(),
+            finished: head.finished.to_string(),
+            verdict: match (shelved.is_damaged(), head.inconsistent.is_empty()) {
+                (true, _) => Verdict::Error,
+                (false, false) => Verdict::Alert,
+                (false, true) => Verdict::Success,
             },
             proof: if shelved.is_damaged() { "damaged" } else { shelved.level().word() },
             proven_at: shelved.proven_at().map(|t| t.to_string()),
         }
+    }
+}
+
+impl Line {
+    /// The database it is of; of formats 1 to 3 nobody knows.
+    fn origin(&self) -> &str {
+        self.origin.as_deref().unwrap_or("-")
     }
 }
 
@@ -70,11 +81,12 @@ pub fn list(args: &List, ground: &Ground) -> Exit {
 fn try_list(args: &List, ground: &Ground) -> Result<Exit, Exit> {
     let mut exit = Exit::Success;
     let mut lines: Vec<Line> = Vec::new();
-    let mut unreadable = Vec::new();
+    let (mut unreadable, mut headless) = (Vec::new(), Vec::new());
     let mut take = |store: &str, listing: StoreResult<Listing>, exit: &mut Exit| match listing {
         Ok(listing) => {
             lines.extend(listing.artifacts.iter().map(|a| Line::of(store, a)));
             unreadable.extend(listing.unreadable);
+            headless.extend(listing.headless);
         }
         Err(error) => *exit = exit.worse(fail(&error.into())),
     };
@@ -85,7 +97,7 @@ fn try_list(args: &List, ground: &Ground) -> Result<Exit, Exit> {
                 Exit::Usage
             })?;
             let listing = store::open(&spec, &ground.world, &ground.stop)
-                .and_then(|store| survey(store.as_ref(), &under, &looks_ours, &ground.stop));
+                .and_then(|store| survey(store.as_ref(), &under, &part_anywhere, &ground.stop));
             take(url, listing, &mut exit);
         }
         from => {
@@ -102,9 +114,31 @@ fn try_list(args: &List, ground: &Ground) -> Result<Exit, Exit> {
     print(&lines, args.format);
     for (key, damage) in unreadable {
         complain(&format!("! {key}: {damage}"));
-        exit = exit.worse(Exit::Damage);
+        exit = exit.worse(exit_of(&damage));
+    }
+    headless.sort_by(|a, b| a.0.key.cmp(&b.0.key));
+    headless.dedup();
+    for (object, begun) in headless {
+        let why = match begun {
+            true => "a run has begun it, and it has no head yet",
+            false => "it has no head: vex did not make it, or its head was lost",
+        };
+        complain(&format!("! {} ({}) is no backup: {why}", object.key, Size(object.bytes)));
     }
     Ok(exit)
+}
+
+/// How a listing ends that passed something over.
+fn exit_of(damage: &Damage) -> Exit {
+    match damage {
+        Damage::Unread(_) | Damage::Newer { .. } => Exit::Error,
+        Damage::Entry { .. }
+        | Damage::Sealed { .. }
+        | Damage::Manifest(_)
+        | Damage::Rows { .. }
+        | Damage::Left { .. }
+        | Damage::Object(_) => Exit::Damage,
+    }
 }
 
 /// What one store holds of one chain.
@@ -141,32 +175,26 @@ fn print(lines: &[Line], format: Format) {
         }
         return;
     }
-    let head = ["ID", "JOB", "SOURCE", "STORE", "SIZE", "FINISHED (UTC)", "VERDICT", "PROOF"];
-    let mut rows: Vec<[String; 8]> = vec![head.map(str::to_owned)];
+    let mut origins: Vec<&str> = lines.iter().map(Line::origin).collect();
+    origins.sort_unstable();
+    origins.dedup();
+    let several = origins.len() > 1;
+    let head =
+        ["ID", "JOB", "SOURCE", "ORIGIN", "STORE", "SIZE", "FINISHED (UTC)", "VERDICT", "PROOF"];
+    let mut rows: Vec<Vec<String>> = vec![head.map(str::to_owned).to_vec()];
     rows.extend(lines.iter().map(|l| {
-        let finished = l
-            .finished
-            .split('.')
-            .next()
-            .unwrap_or_default()
-            .trim_end_matches('Z')
-            .replace('T', " ");
-        let text = [&l.id, &l.job, &l.source, &l.store]
-            .map(|s| s.chars().filter(|c| !c.is_control()).collect::<String>());
-        let [id, job, source, store] = text;
-        [
-            id,
-            job,
-            source,
-            store,
-            Size(l.bytes).to_string(),
-            finished,
-            l.verdict.into(),
-            l.proof.into(),
-        ]
+        let finished = l.finished.split('.').next().unwrap_or_default();
+        let finished = finished.trim_end_matches('Z').replace('T', " ");
+        let words = [&l.id, &l.job, &l.source, l.origin(), &l.store];
+        let words = words.map(|w| w.chars().filter(|c| !c.is_control()).collect::<String>());
+        let rest = [Size(l.bytes).to_string(), finished, l.verdict.word().into(), l.proof.into()];
+        words.into_iter().chain(rest).collect()
     }));
+    if !several {
+        rows.iter_mut().for_each(|row| drop(row.remove(3)));
+    }
     let width = |column: usize| rows.iter().map(|r| r[column].chars().count()).max().unwrap_or(0);
-    let widths: Vec<usize> = (0..8).map(width).collect();
+    let widths: Vec<usize> = (0..rows[0].len()).map(width).collect();
     for row in &rows {
         let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}"));
         tell(cells.collect::<Vec<_>>().join("  ").trim_end());
@@ -186,7 +214,7 @@ pub fn rebuild(file: &Path, site: Option<&Path>, ground: &Ground) -> Exit {
             Ok(listing) => {
                 for (key, damage) in &listing.unreadable {
                     complain(&format!("! {key}: {damage}"));
-                    exit = exit.worse(Exit::Damage);
+                    exit = exit.worse(exit_of(damage));
                 }
                 found.extend(
                     listing.artifacts.into_iter().map(|a| (store.clone(), place.clone(), a)),
@@ -208,9 +236,7 @@ pub fn rebuild(file: &Path, site: Option<&Path>, ground: &Ground) -> Exit {
         write(&mut catalog, &found, &bucket).map_err(|e| e.to_string())?;
         let present: Vec<[&str; 3]> = found
             .iter()
-            .map(|(store, _, a)| {
-                [a.manifest.id.as_str(), a.manifest.source.as_str(), store.as_str()]
-            })
+            .map(|(store, _, a)| [a.head.id.as_str(), a.head.source.as_str(), store.as_str()])
             .collect();
         for plan in &loaded.plans {
             catalog.mark_absent(&plan.job, &present, &now).map_err(|e| e.to_string())?;
@@ -241,7 +267,7 @@ fn write(
     bucket: &dyn Fn(&str) -> Option<String>,
 ) -> Result<(), CatalogError> {
     for (store, place, shelved) in found {
-        let m = &shelved.manifest;
+        let m = &shelved.head;
         let id = m.id.to_string();
         catalog.artifact(&ArtifactRow {
             id: id.clone(),
@@ -249,11 +275,11 @@ fn write(
             job: m.job.clone(),
             kind: m.kind.clone(),
             server: m.server.clone(),
-            units: m.units().join(","),
+            units: m.unit_names().join(","),
             name: m.key.rsplit('/').next().unwrap_or_default().to_owned(),
-            raw_bytes: m.raw_bytes(),
+            raw_bytes: m.totals.raw,
             bytes: m.bytes(),
-            rows: m.proofs().iter().map(|(_, p)| p.rows).sum(),
+            rows: m.totals.rows,
             started: m.started.to_string(),
             finished: m.finished.to_string(),
             position: m.position.as_ref().map(ToString::to_string),
@@ -265,9 +291,9 @@ fn write(
             job: m.job.clone(),
             host: m.host.clone(),
             server: m.server.clone(),
-            units: m.units().join(","),
+            units: m.unit_names().join(","),
             name: m.key.rsplit('/').next().unwrap_or_default().to_owned(),
-            raw_bytes: m.raw_bytes(),
+            raw_bytes: m.totals.raw,
             bytes: m.bytes(),
             started: m.started.to_string(),
             finished: m.finished.to_string(),

@@ -6,16 +6,17 @@
 
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, VecDeque};
+use std::io::IsTerminal;
 use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use crate::artifact::{Damage, Manifest, Naming};
+use crate::artifact::{Damage, Head, Manifest, Naming};
 use crate::base::{Id, Secret, SecretRef, Stop};
 use crate::job::JobFile;
 use crate::lang::Lang;
-use crate::shelf::{Shelf, Shelved, lineage};
-use crate::step::Fault;
+use crate::shelf::{Contents, Group, Notes, Shelf, Shelved, groups, lineage};
+use crate::step::{Fault, needed};
 use crate::store::contract::Store;
 use crate::world::reveal;
 
@@ -30,14 +31,64 @@ pub const LATEST: &str = "latest";
 pub struct Picked {
     /// The store that holds it.
     pub store: Arc<dyn Store>,
-    /// Its manifest.
+    /// Its manifest: with its head only, until [`Picked::open`] and [`Picked::load`] were called.
     pub manifest: Manifest,
+    /// Its contents, once they were read.
+    contents: Option<Contents>,
     /// What opens its entries.
     pub password: Option<Secret>,
     /// Where its proofs go; a lone `.zip` has no such place.
     pub shelf: Option<Shelf>,
     /// The job file, if one was given.
     pub file: Option<JobFile>,
+}
+
+impl Picked {
+    /// A backup of which only the head is known.
+    fn of(
+        head: Head,
+        store: Arc<dyn Store>,
+        shelf: Option<Shelf>,
+        file: Option<JobFile>,
+    ) -> Picked {
+        let manifest = Manifest::of(head);
+        Picked { store, manifest, contents: None, password: None, shelf, file }
+    }
+
+    /// A lone `.zip`, whose contents stand in it.
+    pub fn lone(
+        manifest: Manifest,
+        store: Arc<dyn Store>,
+        password: Option<Secret>,
+        file: Option<JobFile>,
+    ) -> Picked {
+        let contents = Some(Contents::of(manifest.clone()));
+        Picked { store, manifest, contents, password, shelf: None, file }
+    }
+
+    /// Reads its members.
+    pub fn open(&mut self, stop: &Stop) -> Result<&Contents, Fault> {
+        if self.contents.is_none() {
+            let contents = Contents::open(self.store.as_ref(), &self.manifest.head, stop)?;
+            self.manifest = contents.bare();
+            self.contents = Some(contents);
+        }
+        Ok(self.contents.as_ref().expect("BUG: contents that were just read"))
+    }
+
+    /// Its contents, once they were read.
+    pub fn contents(&self) -> &Contents {
+        self.contents.as_ref().expect("BUG: contents that were not read")
+    }
+
+    /// Reads its members, and the entries that `only` may need; all for none.
+    pub fn load(&mut self, only: &[String], stop: &Stop) -> Result<(), Fault> {
+        let store = self.store.clone();
+        let contents = self.open(stop)?;
+        let chosen = needed(&contents.bare(), only);
+        self.manifest = contents.load(store.as_ref(), &chosen, stop)?;
+        Ok(())
+    }
 }
 
 /// What one store holds of it.
@@ -50,6 +101,8 @@ pub struct Held {
     pub naming: Option<Naming>,
     /// The artifacts, oldest first.
     pub artifacts: Vec<Shelved>,
+    /// What was written down about their chains.
+    pub notes: Notes,
     /// What opens them.
     pub password: Option<SecretRef>,
 }
@@ -113,7 +166,7 @@ impl Offers {
 
     /// One `.zip`.
     pub fn lone(picked: Picked) -> Offers {
-        let mut offers = Offers::new(LATEST, picked.manifest.key.clone(), None);
+        let mut offers = Offers::new(LATEST, picked.manifest.head.key.clone(), None);
         offers.lone = Some(picked);
         offers
     }
@@ -130,14 +183,52 @@ impl Offers {
             self.unreadable.push(key.clone());
         }
         self.held.push(held);
+        self.sort();
+    }
+
+    fn sort(&mut self) {
         let all = self.held.iter().enumerate();
         let mut order: Vec<(usize, usize)> =
             all.flat_map(|(h, held)| (0..held.artifacts.len()).map(move |a| (h, a))).collect();
         order.sort_by_key(|(h, a)| {
-            let manifest = &self.held[*h].artifacts[*a].manifest;
-            (Reverse(manifest.finished), Reverse(manifest.id.clone()), *h)
+            let artifact = &self.held[*h].artifacts[*a];
+            (Reverse(artifact.moment()), Reverse(artifact.head.id.clone()), *h)
         });
         self.order = order.into();
+    }
+
+    /// Leaves what is of one database: never is it chosen silently between two. Which is meant says
+    /// `origin`, a prefix of what `vex list` shows, or a person at a terminal.
+    pub fn one_origin(
+        &mut self,
+        origin: Option<&str>,
+        host: &str,
+        file: Option<&str>,
+        now: Timestamp,
+    ) -> Result<(), Exit> {
+        let all: Vec<(usize, usize)> = self.order.iter().copied().collect();
+        let artifacts: Vec<&Shelved> =
+            all.iter().map(|(h, a)| &self.held[*h].artifacts[*a]).collect();
+        let mut notes = Notes::default();
+        for held in &self.held {
+            notes.adopts.extend(held.notes.adopts.iter().cloned());
+            notes.machines.extend(held.notes.machines.iter().cloned());
+        }
+        let found = groups(&artifacts, &notes, host, file, now);
+        let chosen = match (origin, found.as_slice()) {
+            (None, [] | [_]) => return Ok(()),
+            // An ID says more than an origin.
+            (None, _) if self.backup != LATEST => return Ok(()),
+            (None, several) => ask(several, &artifacts, &self.of)?,
+            (Some(prefix), all) => named(prefix, all, &artifacts, &self.of)?,
+        };
+        let keep: BTreeSet<(usize, usize)> = chosen.artifacts.iter().map(|i| all[*i]).collect();
+        for (h, held) in self.held.iter_mut().enumerate() {
+            let mut index = 0..;
+            held.artifacts.retain(|_| index.next().is_some_and(|a| keep.contains(&(h, a))));
+        }
+        self.sort();
+        Ok(())
     }
 
     /// Notes a store that can't be looked into, and says so.
@@ -154,34 +245,31 @@ impl Offers {
         }
         let Some((h, a)) = self.advance() else { return Err(self.none()) };
         let held = &self.held[h];
-        let manifest = held.artifacts[a].manifest.clone();
-        let naming = held.naming.clone().unwrap_or_else(|| Naming::of_key(&manifest.key));
-        let shelf = Shelf::new(held.store.clone(), naming, &manifest.job, &manifest.source);
-        let password = password(which, held.password.as_ref(), manifest.sealed, stop)?;
-        Ok(Picked {
-            store: held.store.clone(),
-            manifest,
-            password,
-            shelf: Some(shelf),
-            file: self.file.clone(),
-        })
+        let head = held.artifacts[a].head.clone();
+        let naming = held.naming.clone().unwrap_or_else(|| Naming::of_key(&head.key));
+        let shelf = Shelf::new(held.store.clone(), naming, &head.job, &head.source);
+        let password = password(which, held.password.as_ref(), head.sealed(), stop)?;
+        let (store, file) = (held.store.clone(), self.file.clone());
+        Ok(Picked { password, ..Picked::of(head, store, Some(shelf), file) })
     }
 
     /// Whether the next one is a copy of the same backup.
     pub fn has_copy(&self, picked: &Picked) -> bool {
         let mut copies = self.order.iter().map(|(h, a)| (*h, &self.held[*h].artifacts[*a]));
         copies.any(|(h, artifact)| {
-            artifact.manifest.id == picked.manifest.id && self.unfit(h, artifact).is_none()
+            artifact.head.id == picked.manifest.head.id && self.unfit(h, artifact).is_none()
         })
     }
 
     /// Passes over what was picked, and in its store all that adds to one of the keys `bad`.
     pub fn pass_over(&mut self, picked: &Picked, bad: &[String]) {
         let place = picked.store.place().to_owned();
-        self.passed
-            .push(Passed { id: picked.manifest.id.clone(), finished: picked.manifest.finished });
+        self.passed.push(Passed {
+            id: picked.manifest.head.id.clone(),
+            finished: picked.manifest.head.finished,
+        });
         self.bad.extend(
-            bad.iter().chain([&picked.manifest.key]).map(|key| (place.clone(), key.clone())),
+            bad.iter().chain([&picked.manifest.head.key]).map(|key| (place.clone(), key.clone())),
         );
     }
 
@@ -189,10 +277,10 @@ impl Offers {
     pub fn other(&mut self) -> Option<Other> {
         LATEST.clone_into(&mut self.backup);
         let (h, a) = self.advance()?;
-        let manifest = &self.held[h].artifacts[a].manifest;
+        let head = &self.held[h].artifacts[a].head;
         Some(Other {
-            id: manifest.id.clone(),
-            finished: manifest.finished,
+            id: head.id.clone(),
+            finished: head.finished,
             store: self.held[h].name.clone(),
         })
     }
@@ -200,9 +288,9 @@ impl Offers {
     /// What somebody must know who gets another backup than the newest.
     pub fn caveat(&self, picked: &Picked, now: Timestamp) -> Option<String> {
         let manifest = &picked.manifest;
-        let newer: Vec<&Passed> = self.passed.iter().filter(|p| p.id != manifest.id).collect();
+        let newer: Vec<&Passed> = self.passed.iter().filter(|p| p.id != manifest.head.id).collect();
         let count = newer.iter().map(|p| &p.id).collect::<BTreeSet<_>>().len();
-        let own = name(&manifest.key);
+        let own = name(&manifest.head.key);
         let maybe = self.unreadable.iter().filter(|key| name(key) > own).map(String::as_str);
         let maybe: Vec<&str> = maybe.chain(self.silent.iter().map(String::as_str)).collect();
         let what = match newer.first() {
@@ -211,22 +299,22 @@ impl Offers {
                 let (id, at) = (&newest.id, newest.finished);
                 format!(
                     "{} is not the newest backup: {count} newer can't be used, {of_many}{id} of {at}",
-                    manifest.id
+                    manifest.head.id
                 )
             }
             None if self.backup == LATEST && !maybe.is_empty() => {
                 format!(
                     "{} may not be the newest backup: nobody knows what is in {}",
-                    manifest.id,
+                    manifest.head.id,
                     maybe.join(", ")
                 )
             }
             None => return None,
         };
-        let age = Lang::En.duration(now.as_second() - manifest.started.as_second());
+        let age = Lang::En.duration(now.as_second() - manifest.head.started.as_second());
         Some(format!(
             "! {what}. Its data are up to {age} old: what changed since {} may be missing",
-            manifest.started
+            manifest.head.started
         ))
     }
 
@@ -234,9 +322,9 @@ impl Offers {
     fn advance(&mut self) -> Option<(usize, usize)> {
         while let Some((h, a)) = self.order.pop_front() {
             let artifact = &self.held[h].artifacts[a];
-            let manifest = &artifact.manifest;
+            let head = &artifact.head;
             if self.backup != LATEST {
-                if manifest.id.as_str() == self.backup {
+                if head.id.as_str() == self.backup {
                     return Some((h, a));
                 }
                 continue;
@@ -244,10 +332,10 @@ impl Offers {
             let Some(why) = self.unfit(h, artifact) else { return Some((h, a)) };
             complain(&format!(
                 "{} in {} is passed over: {why}",
-                manifest.key,
+                head.key,
                 self.held[h].store.place()
             ));
-            self.passed.push(Passed { id: manifest.id.clone(), finished: manifest.finished });
+            self.passed.push(Passed { id: head.id.clone(), finished: head.finished });
         }
         None
     }
@@ -256,13 +344,13 @@ impl Offers {
     fn unfit(&self, h: usize, artifact: &Shelved) -> Option<String> {
         let place = self.held[h].store.place();
         let is_bad = |a: &Shelved| {
-            a.is_damaged() || self.bad.iter().any(|(p, key)| p == place && *key == a.manifest.key)
+            a.is_damaged() || self.bad.iter().any(|(p, key)| p == place && *key == a.head.key)
         };
         match lineage(&self.held[h].artifacts, artifact) {
             Ok(_) if is_bad(artifact) => Some("it was found damaged".to_owned()),
             Ok(chain) => {
                 let bad = chain.iter().find(|a| is_bad(a));
-                bad.map(|bad| format!("it adds to {}, which was found damaged", bad.manifest.id))
+                bad.map(|bad| format!("it adds to {}, which was found damaged", bad.head.id))
             }
             Err(missing) => Some(format!("it adds to {missing}, which is gone")),
         }
@@ -290,6 +378,67 @@ impl Offers {
             )),
         }
         if damaged { Exit::Damage } else { Exit::Error }
+    }
+}
+
+/// The lines that tell databases apart.
+fn lines(groups: &[Group], artifacts: &[&Shelved]) -> Vec<String> {
+    let line = |group: &Group| {
+        let newest = group.artifacts.iter().map(|i| artifacts[*i]).max_by_key(|a| a.moment());
+        let made = newest.map_or_else(String::new, |a| {
+            format!("the newest {} of {} on {}", a.head.id, a.head.finished, a.head.host)
+        });
+        let count = group.artifacts.len();
+        let file = group.file.as_ref().map_or(String::new(), |f| format!(", by {f}"));
+        format!("{}{file}: {count} backups, {made}", group.label)
+    };
+    groups.iter().map(line).collect()
+}
+
+/// Has a person choose, or says what there is to choose between.
+fn ask<'g>(groups: &'g [Group], artifacts: &[&Shelved], of: &str) -> Result<&'g Group, Exit> {
+    let lines = lines(groups, artifacts);
+    complain(&format!("there are backups {of} of {} databases:", groups.len()));
+    for (number, line) in lines.iter().enumerate() {
+        complain(&format!("{:>3}  {line}", number + 1));
+    }
+    if std::io::stdin().is_terminal() && std::io::stderr().is_terminal() {
+        complain("which one? its number:");
+        let mut answer = String::new();
+        if std::io::stdin().read_line(&mut answer).is_ok() {
+            let number = answer.trim().parse::<usize>().ok().and_then(|n| n.checked_sub(1));
+            if let Some(group) = number.and_then(|n| groups.get(n)) {
+                return Ok(group);
+            }
+        }
+    }
+    complain("Say which with --origin, as much of it as tells it apart.");
+    Err(Exit::Usage)
+}
+
+/// The one database that a prefix names.
+fn named<'g>(
+    prefix: &str,
+    groups: &'g [Group],
+    artifacts: &[&Shelved],
+    of: &str,
+) -> Result<&'g Group, Exit> {
+    let exact = groups.iter().filter(|g| g.label == prefix);
+    let begins = groups.iter().filter(|g| g.label.starts_with(prefix));
+    let fits: Vec<&Group> = match exact.clone().count() {
+        0 => begins.collect(),
+        _ => exact.collect(),
+    };
+    match fits.as_slice() {
+        [only] => Ok(only),
+        _ => {
+            let how = if fits.is_empty() { "none" } else { "several" };
+            complain(&format!("--origin {prefix} names {how} of the databases {of}:"));
+            for line in lines(groups, artifacts) {
+                complain(&format!("  {line}"));
+            }
+            Err(Exit::Usage)
+        }
     }
 }
 

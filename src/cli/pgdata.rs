@@ -18,7 +18,7 @@ use crate::source::{
     ClusterFacts, Control, Owner, Place, Tablespace, contract::Error, detach, link, problems,
     replace_space, write_map,
 };
-use crate::step::{Assembled, Assembly, Fault, facts};
+use crate::step::{Assembled, Assembly, Fault, facts, load_all};
 use crate::world::Child;
 
 use crate::cli::args::Restore;
@@ -52,7 +52,7 @@ struct Decided {
 /// Restores files into a data directory; `None` for a dump into anything else. Neither comes where
 /// the other belongs.
 pub fn route(args: &Restore, picked: &Picked, ground: &Ground) -> Option<Result<Exit, Setback>> {
-    let (files, id) = (picked.manifest.kind == KIND, &picked.manifest.id);
+    let (files, id) = (picked.manifest.head.kind == KIND, &picked.manifest.head.id);
     let of_dumps = [
         ("--only", !args.only.is_empty()),
         ("--as", args.rename.is_some()),
@@ -118,14 +118,16 @@ fn restore(args: &Restore, picked: &Picked, ground: &Ground) -> Result<Exit, Set
             prove(args, picked, &manifests, None, ground)?;
             tell(&format!(
                 "{} is whole: it would be unpacked and checked by pg_verifybackup",
-                picked.manifest.id
+                picked.manifest.head.id
             ));
         }
         return Ok(Exit::Success);
     }
     let made = assemble(&decided, &fetches, stop).and_then(|made| match made.damage.is_empty() {
         true => Ok(made),
-        false => Err(Fault::Unproven { title: picked.manifest.key.clone(), damage: made.damage }),
+        false => {
+            Err(Fault::Unproven { title: picked.manifest.head.key.clone(), damage: made.damage })
+        }
     });
     let made = made.map_err(|fault| {
         leave(&decided);
@@ -176,7 +178,9 @@ fn put(
 
 /// The manifests of a backup and of all it adds to, the full one first.
 fn chain(picked: &Picked, stop: &Stop) -> Result<Vec<Manifest>, Fault> {
-    let Some(parent) = &picked.manifest.parent else { return Ok(vec![picked.manifest.clone()]) };
+    let Some(parent) = &picked.manifest.head.parent else {
+        return Ok(vec![picked.manifest.clone()]);
+    };
     let gone = |id: &dyn std::fmt::Display| {
         Fault::Damage(Damage::Manifest(format!("{id}, which it adds to, is not there")))
     };
@@ -191,13 +195,13 @@ fn chain(picked: &Picked, stop: &Stop) -> Result<Vec<Manifest>, Fault> {
     let all = shelf.list(stop)?.artifacts;
     let own = all
         .iter()
-        .find(|a| a.manifest.id == picked.manifest.id)
-        .ok_or_else(|| gone(&picked.manifest.id))?;
+        .find(|a| a.head.id == picked.manifest.head.id)
+        .ok_or_else(|| gone(&picked.manifest.head.id))?;
     let chain = lineage(&all, own).map_err(|id| gone(&id))?;
     if let Some(bad) = chain.iter().find(|a| a.is_damaged()) {
-        return Err(gone(&format!("{}, which was found damaged", bad.manifest.id)));
+        return Err(gone(&format!("{}, which was found damaged", bad.head.id)));
     }
-    Ok(chain.into_iter().map(|a| a.manifest.clone()).collect())
+    chain.into_iter().map(|a| load_all(picked.store.as_ref(), &a.head, stop)).collect()
 }
 
 fn decide(
@@ -294,21 +298,25 @@ fn show(args: &Restore, decided: &Decided, manifests: &[Manifest], picked: &Pick
     let manifest = &picked.manifest;
     tell(&format!(
         "backup {} of {} ({}), taken {} on {}",
-        manifest.id, manifest.source, manifest.server, manifest.finished, manifest.host
+        manifest.head.id,
+        manifest.head.source,
+        manifest.head.server,
+        manifest.head.finished,
+        manifest.head.host
     ));
     for link in manifests {
-        let (stored, raw) = (Size(link.bytes()), Size(link.raw_bytes()));
-        let what = if link.parent.is_some() { "increment" } else { "full" };
+        let (stored, raw) = (Size(link.head.bytes()), Size(link.head.totals.raw));
+        let what = if link.head.parent.is_some() { "increment" } else { "full" };
         tell(&format!(
             "reads {stored} ({raw} unpacked) of {} in {}: {what}",
-            link.key,
+            link.head.key,
             picked.store.place()
         ));
     }
-    if let Some(position) = &manifest.position {
+    if let Some(position) = &manifest.head.position {
         tell(&format!("needs WAL {position}; it is in the backup"));
     }
-    for missing in &manifest.not_included {
+    for missing in &manifest.head.not_included {
         tell(&format!("! not included: {missing}"));
     }
     let Owner { user, group } = decided.control.owner;
@@ -384,7 +392,7 @@ fn ready(
         return Err(nothing(&doing, format!("a server runs there, process {pid}"), &hint));
     }
     let parent = decided.place.parent();
-    let raw: u64 = manifests.iter().map(Manifest::raw_bytes).sum();
+    let raw: u64 = manifests.iter().map(|m| m.head.totals.raw).sum();
     let needs = if manifests.len() > 1 { raw * 2 } else { raw };
     let stat = rustix::fs::statvfs(parent).map_err(|e| {
         nothing(&doing, format!("{}: {e}", parent.display()), "Make the folder first.")

@@ -5,11 +5,14 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::artifact::{Damage, ENTRY, LARGEST, Manifest, read_entry};
+use crate::artifact::{
+    Damage, ENTRY, FORMAT, Head, LARGEST_LEGACY, MEMBERS, Manifest, format_of, parse_legacy,
+    read_entries, read_entry, read_members,
+};
 use crate::base::{Secret, Stop};
 use crate::job::{DirSpec, S3Spec, StoreSpec};
 use crate::plan::{Backup, StepKind};
-use crate::shelf::{Shelf, Shelved, looks_ours, survey};
+use crate::shelf::{Shelf, Shelved, part_anywhere, survey};
 use crate::store;
 use crate::world::World;
 
@@ -111,6 +114,7 @@ fn from_file(
         }
     }
     let of = format!("of {}", sources.join(""));
+    let path = loaded.path.clone();
     let mut offers = Offers::new(&which.backup, of, Some(loaded.file.clone()));
     for (job, backup, index) in all {
         let copy = &backup.copies[index];
@@ -123,12 +127,15 @@ fn from_file(
             Ok((store, listing)) => {
                 let (name, naming) = (Some(copy.store.name.clone()), Some(copy.naming.clone()));
                 let password = backup.archive.password.clone();
-                let held = Held { name, store, naming, artifacts: listing.artifacts, password };
+                let (artifacts, notes) = (listing.artifacts, listing.notes);
+                let held = Held { name, store, naming, artifacts, notes, password };
                 offers.add(held, &listing.unreadable);
             }
             Err(error) => offers.silent(&copy.store.name, error.into()),
         }
     }
+    let (origin, now) = (which.origin.as_deref(), world.clock.now());
+    offers.one_origin(origin, &world.host(), Some(&path), now)?;
     Ok(offers)
 }
 
@@ -142,20 +149,23 @@ fn from_url(
 ) -> Result<Offers, Exit> {
     let (spec, under) = parse_store_url(from).map_err(|why| usage(&format!("{from}: {why}")))?;
     let store = store::open(&spec, world, stop).map_err(|e| fail(&e.into()))?;
-    let listing = survey(store.as_ref(), &under, &looks_ours, stop).map_err(|e| fail(&e.into()))?;
-    let own = |a: &Shelved| source.is_none_or(|s| a.manifest.source == s);
+    let listing =
+        survey(store.as_ref(), &under, &part_anywhere, stop).map_err(|e| fail(&e.into()))?;
+    let own = |a: &Shelved| source.is_none_or(|s| a.head.source == s);
     let artifacts: Vec<Shelved> = listing.artifacts.into_iter().filter(own).collect();
-    let mut chains: Vec<String> = artifacts.iter().map(|a| a.manifest.source.clone()).collect();
+    let mut chains: Vec<String> = artifacts.iter().map(|a| a.head.source.clone()).collect();
     chains.sort_unstable();
     chains.dedup();
     if chains.len() > 1 && which.backup == LATEST {
         return Err(usage(&format!("{from} holds the sources {}; name one", chains.join(", "))));
     }
+    let path = loaded.as_ref().map(|l| l.path.clone());
     let mut offers = Offers::new(&which.backup, format!("in {from}"), loaded.map(|l| l.file));
-    offers.add(
-        Held { name: None, store, naming: None, artifacts, password: None },
-        &listing.unreadable,
-    );
+    let notes = listing.notes;
+    let held = Held { name: None, store, naming: None, artifacts, notes, password: None };
+    offers.add(held, &listing.unreadable);
+    let (origin, now) = (which.origin.as_deref(), world.clock.now());
+    offers.one_origin(origin, &world.host(), path.as_deref(), now)?;
     Ok(offers)
 }
 
@@ -172,26 +182,70 @@ fn lone_zip(
     let spec = StoreSpec::Dir(DirSpec { path: folder.to_path_buf() });
     let store = store::open(&spec, world, stop).map_err(|e| fail(&e.into()))?;
     let given = password(which, None, true, stop)?;
-    let manifest = inner_manifest(path, given.as_ref()).map_err(|damage| fail(&damage.into()))?;
-    let manifest = Manifest { key: name, ..manifest };
-    let password = given.filter(|_| manifest.sealed);
-    Ok(Picked { store, manifest, password, shelf: None, file: loaded.map(|l| l.file) })
+    let mut manifest = inner_manifest(path, given.as_ref()).map_err(|d| fail(&d.into()))?;
+    manifest.head.key = name;
+    let password = given.filter(|_| manifest.head.sealed());
+    Ok(Picked::lone(manifest, store, password, loaded.map(|l| l.file)))
 }
 
+/// Largest text of a container that is read whole, in bytes.
+const LARGEST_TEXT: u64 = 1 << 30;
+
+/// The manifest that a container holds: of formats 1 to 3 one entry, of format 4 head, members and
+/// lines.
 fn inner_manifest(path: &Path, password: Option<&Secret>) -> Result<Manifest, Damage> {
     let damage = |e: &dyn std::fmt::Display| Damage::Object(format!("{}: {e}", path.display()));
     let file = std::fs::File::open(path).map_err(|e| damage(&e))?;
     let mut archive =
         zip::ZipArchive::new(std::io::BufReader::new(file)).map_err(|e| damage(&e))?;
-    let index = archive.len().checked_sub(1).ok_or_else(|| damage(&"the archive is empty"))?;
-    let raw = {
-        let entry = archive.by_index_raw(index).map_err(|e| damage(&e))?;
-        if entry.name().ok().as_deref() != Some(ENTRY) {
+    let last = archive.len().checked_sub(1).ok_or_else(|| damage(&"the archive is empty"))?;
+    let mut text = |index: usize, name: Option<&str>| -> Result<Vec<u8>, Damage> {
+        let (own, raw) = {
+            let entry = archive.by_index_raw(index).map_err(|e| damage(&e))?;
+            let own = entry.name().map_err(|e| damage(&e))?.into_owned();
+            (own, entry.size().min(LARGEST_TEXT))
+        };
+        if name.is_some_and(|name| name != own) {
             return Err(damage(&"its last entry is no manifest: not an archive of vex"));
         }
-        entry.size().min(LARGEST)
+        read_entry(&mut archive, index, &own, raw, password)
     };
-    Manifest::parse(&read_entry(&mut archive, index, ENTRY, raw, password)?)
+    let head = text(last, Some(ENTRY))?;
+    if format_of(&head)? < FORMAT {
+        return match head.len() as u64 > LARGEST_LEGACY {
+            true => Err(Damage::Manifest("it is larger than 256 MiB".into())),
+            false => parse_legacy(&head),
+        };
+    }
+    let mut manifest = Manifest::of(Head::parse(&head)?);
+    let names: Vec<(usize, String)> = {
+        let names = archive.file_names().enumerate();
+        names
+            .map(|(i, n)| Ok((i, n.map_err(|e| damage(&e))?.into_owned())))
+            .collect::<Result<_, Damage>>()?
+    };
+    let mut text = |index: usize| -> Result<Vec<u8>, Damage> {
+        let (own, raw) = {
+            let entry = archive.by_index_raw(index).map_err(|e| damage(&e))?;
+            let own = entry.name().map_err(|e| damage(&e))?.into_owned();
+            (own, entry.size().min(LARGEST_TEXT))
+        };
+        read_entry(&mut archive, index, &own, raw, password)
+    };
+    for (index, name) in &names {
+        if name == MEMBERS {
+            let (_, members, sums) = read_members(&text(*index)?)?;
+            (manifest.members, manifest.sums) = (members, sums);
+        } else if name.starts_with("index.") && name.ends_with(".ndjson") {
+            let (entries, contents) = read_entries(&text(*index)?)?;
+            manifest.entries.extend(entries);
+            manifest.contents.extend(contents);
+        }
+    }
+    manifest.entries.sort_by_key(|e| e.offset);
+    let count = manifest.members.len();
+    manifest.entries.iter().try_for_each(|e| e.check(count)).map_err(Damage::Manifest)?;
+    Ok(manifest)
 }
 
 /// Reads `file:/path` or `s3://bucket/prefix?endpoint=…&region=…&profile=…&path-style=…`.

@@ -1,14 +1,15 @@
 //! `vex plan`: what a run would do, with what servers and stores say of it now.
 
 use std::cmp::Reverse;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::base::{Size, Stop};
 use crate::job::Treatment;
 use crate::pipeline::Shape;
-use crate::plan::{Backup, Outlook, Plan, Retire, StepKind, Vacuum, show};
+use crate::plan::{Backup, Outlook, Plan, Retire, Step, StepKind, Vacuum, show};
 use crate::retention::judge;
-use crate::shelf::Shelf;
+use crate::shelf::{Belongs, Own, Shelf, divide};
 use crate::source::{
     self,
     contract::{Chore, Error, Facts, Program},
@@ -43,7 +44,7 @@ pub fn plan(args: &Args, ground: &Ground) -> Exit {
         let outlook = if args.offline {
             offline(plan)
         } else {
-            ask(plan, &ground.world, &ground.stop, &mut exit)
+            ask((plan, &loaded.path), &ground.world, &ground.stop, &mut exit)
         };
         tell(&show(plan, &outlook));
     }
@@ -62,7 +63,7 @@ fn offline(plan: &Plan) -> Outlook {
     outlook
 }
 
-fn ask(plan: &Plan, world: &World, stop: &Stop, exit: &mut Exit) -> Outlook {
+fn ask((plan, file): (&Plan, &str), world: &World, stop: &Stop, exit: &mut Exit) -> Outlook {
     let mut outlook = Outlook::default();
     for step in &plan.steps {
         match &step.kind {
@@ -89,7 +90,7 @@ fn ask(plan: &Plan, world: &World, stop: &Stop, exit: &mut Exit) -> Outlook {
             }
             StepKind::Retire(retire) => {
                 let lines = match store::open(&retire.store.spec, world, stop) {
-                    Ok(store) => retention_lines(plan, retire, store, world, stop),
+                    Ok(store) => retention_lines((plan, file), retire, store, world, stop),
                     Err(error) => Err(error.to_string()),
                 };
                 let lines = lines.unwrap_or_else(|why| {
@@ -219,7 +220,7 @@ fn size_lines(backup: &Backup, estimate: Option<u64>) -> Vec<String> {
 }
 
 fn retention_lines(
-    plan: &Plan,
+    (plan, file): (&Plan, &str),
     retire: &Retire,
     store: Arc<dyn Store>,
     world: &World,
@@ -227,15 +228,39 @@ fn retention_lines(
 ) -> Result<Vec<String>, String> {
     let shelf = Shelf::new(store, retire.naming.clone(), &plan.job, &retire.source);
     let listing = shelf.list(stop).map_err(|e| e.to_string())?;
-    let judged = judge(
-        &retire.keep,
-        &held(&listing.artifacts, retire.verified),
-        world.clock.now(),
-        &zone(world, plan),
-    );
-    let lines = listing.artifacts.iter().zip(judged).map(|(artifact, judgement)| {
+    let now = shelf.store().now(stop).map_err(|e| e.to_string())?;
+    let is_own =
+        |s: &&Step| matches!(&s.kind, StepKind::Backup(b) if b.source.name == retire.source);
+    let Some(StepKind::Backup(backup)) = plan.steps.iter().find(is_own).map(|s| &s.kind) else {
+        return Ok(Vec::new());
+    };
+    let source = source::open(&backup.source.spec, &backup.source.name, world, stop);
+    let origin = source.and_then(|s| s.origin(stop)).map_err(|e| e.to_string())?;
+    let own = Own {
+        file: file.to_owned(),
+        job: plan.job.clone(),
+        source: retire.source.clone(),
+        kind: backup.source.spec.kind().to_owned(),
+        origin,
+        host: world.host(),
+        gap: None,
+    };
+    let division = divide(&own, &listing.artifacts, &listing.notes, now);
+    let (mut lines, mut all) = (Vec::new(), Vec::new());
+    for (artifact, belongs) in listing.artifacts.into_iter().zip(division.belongs) {
+        match belongs {
+            Belongs::Own => all.push(artifact),
+            Belongs::Waits(_) | Belongs::Machine(_) | Belongs::Foreign(_) => lines.push(format!(
+                "leaves {} alone: it is of another host, file or database",
+                artifact.head.key
+            )),
+        }
+    }
+    let held = held(&all, retire.verified, None, &BTreeSet::new());
+    let judged = judge(&retire.keep, &held, now, &zone(world, plan));
+    lines.extend(all.iter().zip(judged).map(|(artifact, judgement)| {
         let verb = if judgement.keep { "keeps" } else { "would remove" };
-        format!("{verb} {}: {}", artifact.manifest.key, judgement.reason)
-    });
-    Ok(lines.collect())
+        format!("{verb} {}: {}", artifact.head.key, judgement.reason)
+    }));
+    Ok(lines)
 }

@@ -9,7 +9,9 @@ use crate::source::{
     self,
     contract::{Source, Terms},
 };
-use crate::step::{Choice, Fault, Restored, choose_from, may_write, restore_into, with_accounts};
+use crate::step::{
+    Choice, Fault, Opened, Restored, choose_from, may_write, restore_into, with_accounts,
+};
 
 use crate::cli::args::{Definer, Format, Gtid, Restore, Verify};
 use crate::cli::exit::Exit;
@@ -23,17 +25,22 @@ use crate::cli::wiring::{Ground, complain, fail, tell};
 
 /// Reads a backup back.
 pub fn verify(args: &Verify, ground: &Ground) -> Exit {
-    let picked = match pick(&args.which, &ground.world, &ground.stop) {
+    let mut picked = match pick(&args.which, &ground.world, &ground.stop) {
         Ok(picked) => picked,
         Err(exit) => return exit,
     };
-    let Some(dialect) = source::dialect(&picked.manifest.kind) else {
-        complain(&format!("this vex does not know backups of kind {}", picked.manifest.kind));
+    let store = picked.store.clone();
+    if let Err(fault) = picked.open(&ground.stop) {
+        return fail(&fault);
+    }
+    let opened = Opened::new(store.as_ref(), picked.contents());
+    let Some(dialect) = source::dialect(&picked.manifest.head.kind) else {
+        complain(&format!("this vex does not know backups of kind {}", picked.manifest.head.kind));
         return Exit::Error;
     };
     let meter = Meter::default();
     let fetch = fetch(&picked, &meter);
-    let damage = match pipeline::verify(&fetch, dialect, 4, &ground.stop) {
+    let damage = match pipeline::verify(&fetch, &opened, dialect, 4, &ground.stop) {
         Ok(damage) => damage,
         Err(error) => return fail(&error.into()),
     };
@@ -45,17 +52,21 @@ pub fn verify(args: &Verify, ground: &Ground) -> Exit {
             tell(&serde_json::to_string(&proof).expect("BUG: a proof that is not JSON"))
         }
         Format::Human if proof.good => {
-            let entries = picked.manifest.entries.len();
+            let entries = picked.manifest.head.totals.entries;
             tell(&format!(
                 "{}: proven, {entries} entries and {rows} rows as the manifest says",
-                picked.manifest.key
+                picked.manifest.head.key
             ));
         }
         Format::Human => {
             for line in &proof.damage {
                 tell(line);
             }
-            tell(&format!("{}: damaged in {} places", picked.manifest.key, proof.damage.len()));
+            tell(&format!(
+                "{}: damaged in {} places",
+                picked.manifest.head.key,
+                proof.damage.len()
+            ));
         }
     }
     if proof.good { Exit::Success } else { Exit::Damage }
@@ -83,12 +94,13 @@ fn try_restore(args: &Restore, ground: &Ground) -> Result<Exit, Exit> {
     let mut offers = look(&args.which, &ground.world, &ground.stop)?;
     may_fall_back(args, &offers)?;
     loop {
-        let picked = offers.take(&args.which, &ground.stop)?;
-        let ended =
-            agree(args, &picked, slice::from_ref(&picked.manifest), ground).and_then(|()| {
-                pgdata::route(args, &picked, ground)
-                    .unwrap_or_else(|| one(args, &picked, terms, ground))
-            });
+        let mut picked = offers.take(&args.which, &ground.stop)?;
+        let loaded = picked.load(&args.only, &ground.stop).map_err(Setback::of);
+        let own = slice::from_ref(&picked.manifest);
+        let ended = loaded.and_then(|()| agree(args, &picked, own, ground)).and_then(|()| {
+            pgdata::route(args, &picked, ground)
+                .unwrap_or_else(|| one(args, &picked, terms, ground))
+        });
         match ended {
             Ok(exit) => return Ok(caveat(args, &offers, &picked, exit, ground)),
             Err(Setback::Unusable { fault, bad }) => {
@@ -126,7 +138,7 @@ fn one(args: &Restore, picked: &Picked, terms: Terms, ground: &Ground) -> Result
     let into = into::target(
         args,
         picked.file.as_ref(),
-        &picked.manifest.source,
+        &picked.manifest.head.source,
         &ground.world,
         &ground.stop,
     );
@@ -145,7 +157,7 @@ fn one(args: &Restore, picked: &Picked, terms: Terms, ground: &Ground) -> Result
         show(args, picked, target.as_ref(), &choice, &ground.stop).map_err(Setback::of)?;
     let permit = Permit::new(
         &ground.world,
-        &picked.manifest.id,
+        &picked.manifest.head.id,
         target.place(),
         &args.only,
         rename.as_deref(),
@@ -154,7 +166,7 @@ fn one(args: &Restore, picked: &Picked, terms: Terms, ground: &Ground) -> Result
         complain(&format!(
             "unable to resume: no restore of {} into {} with this choice was interrupted on this machine. Start it without \
              --resume.",
-            picked.manifest.id,
+            picked.manifest.head.id,
             target.place()
         ));
         return Err(Setback::Ended(Exit::Error));
@@ -169,11 +181,11 @@ fn one(args: &Restore, picked: &Picked, terms: Terms, ground: &Ground) -> Result
     }
     if args.dry_run {
         if args.fallback {
-            tell(&format!("{} is whole: it would be restored", picked.manifest.id));
+            tell(&format!("{} is whole: it would be restored", picked.manifest.head.id));
         }
         return Ok(Exit::Success);
     }
-    if source::resumes(&picked.manifest.kind) && (existing.is_empty() || args.overwrite) {
+    if source::resumes(&picked.manifest.head.kind) && (existing.is_empty() || args.overwrite) {
         permit.begin().map_err(|error| {
             complain(&format!(
                 "unable to begin the restore: the state folder can't be written: {error}"
@@ -188,7 +200,7 @@ fn one(args: &Restore, picked: &Picked, terms: Terms, ground: &Ground) -> Result
         restore_into(&fetch, target.as_ref(), &choice, threads, &meter, None, &ground.stop);
     let Restored { damage, remarks } = result.map_err(|fault| {
         let setback = Setback::late(&fault);
-        let id = &picked.manifest.id;
+        let id = &picked.manifest.head.id;
         // What is wrong in the backup is there the next time too.
         let hint = match (permit.is_open() && !fault.condemns(), args.fallback) {
             (true, true) => format!(
@@ -218,7 +230,7 @@ fn one(args: &Restore, picked: &Picked, terms: Terms, ground: &Ground) -> Result
             true => "every row count and digest is as the manifest says",
             false => "it holds no row count or digest that could be compared",
         };
-        tell(&format!("restored {} into {}: {proof}", picked.manifest.id, target.place()));
+        tell(&format!("restored {} into {}: {proof}", picked.manifest.head.id, target.place()));
         Ok(Exit::Success)
     } else {
         let gtid = if terms.gtid { "; the GTID state was not taken over" } else { "" };
@@ -238,7 +250,11 @@ fn show(
     let manifest = &picked.manifest;
     tell(&format!(
         "backup {} of {} ({}), taken {} on {}",
-        manifest.id, manifest.source, manifest.server, manifest.finished, manifest.host
+        manifest.head.id,
+        manifest.head.source,
+        manifest.head.server,
+        manifest.head.finished,
+        manifest.head.host
     ));
     let entries = manifest.entries.iter().filter(|e| choice.chosen[e.member]);
     let (stored, raw) = entries.fold((0, 0), |(s, r), e| (s + e.stored, r + e.raw));
@@ -246,13 +262,13 @@ fn show(
         "reads {} ({} unpacked) of {} in {}",
         Size(stored),
         Size(raw),
-        manifest.key,
+        manifest.head.key,
         picked.store.place()
     ));
-    if !manifest.inconsistent.is_empty() {
-        tell(&format!("! not one point in time: {}", manifest.inconsistent.join("; ")));
+    if !manifest.head.inconsistent.is_empty() {
+        tell(&format!("! not one point in time: {}", manifest.head.inconsistent.join("; ")));
     }
-    for missing in &manifest.not_included {
+    for missing in &manifest.head.not_included {
         tell(&format!("! not included: {missing}"));
     }
     let opened = target.target(1, stop)?;

@@ -2,6 +2,7 @@
 //! summary.
 
 use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
 
 use crate::base::Id;
 use crate::notify::Notifier;
@@ -14,7 +15,7 @@ use crate::world::point;
 use crate::cli::args::{Format, Run};
 use crate::cli::exit::Exit;
 use crate::cli::wiring::Ground;
-use crate::cli::wiring::{Loaded, complain, lock_job, open_catalog, zone};
+use crate::cli::wiring::{Loaded, by_file, complain, lock_job, open_catalog, zone};
 
 /// Runs jobs.
 pub fn run(args: &Run, ground: &Ground) -> Exit {
@@ -62,7 +63,7 @@ fn run_job(args: &Run, loaded: &Loaded, plan: &Plan, ground: &Ground) -> Exit {
         return Exit::Invalid;
     }
     let world = &ground.world;
-    let lock = match lock_job(world, &plan.job) {
+    let lock = match lock_job(world, &loaded.path, &plan.job) {
         Ok(Some(lock)) => lock,
         Ok(None) => {
             complain(&format!("another run holds job {}", plan.job));
@@ -83,7 +84,9 @@ fn run_job(args: &Run, loaded: &Loaded, plan: &Plan, ground: &Ground) -> Exit {
     let mut early = Vec::new();
     let catalog = open_catalog(world, &loaded.file).and_then(|mut catalog| {
         let now = world.clock.now().to_string();
-        catalog.close_orphans(&plan.job, &world.host(), &now).map_err(|e| e.to_string())?;
+        catalog
+            .close_orphans((&loaded.path, &plan.job), &world.host(), &now)
+            .map_err(|e| e.to_string())?;
         Ok(catalog)
     });
     let catalog =
@@ -91,7 +94,7 @@ fn run_job(args: &Run, loaded: &Loaded, plan: &Plan, ground: &Ground) -> Exit {
     let job = loaded.file.jobs.iter().find(|j| j.name.value == plan.job);
     let folder = job
         .and_then(|j| j.logs.clone())
-        .unwrap_or_else(|| world.state.join("logs").join(&plan.job));
+        .unwrap_or_else(|| log_folder(&world.state, &loaded.path, &plan.job));
     let log = Log::create(&folder, id.as_str(), zone.clone());
     let log = log
         .map_err(|e| early.push(format!("unable to make a log in {}: {e}", folder.display())))
@@ -99,13 +102,16 @@ fn run_job(args: &Run, loaded: &Loaded, plan: &Plan, ground: &Ground) -> Exit {
     let facts = RunFacts {
         id: id.clone(),
         job: plan.job.clone(),
-        file: args.file.display().to_string(),
+        file: loaded.path.clone(),
         host: world.host(),
         pid: std::process::id(),
         steps: plan.steps.iter().map(|s| s.address.clone()).collect(),
     };
-    let before =
-        catalog.as_ref().and_then(|c| c.last_verdict(&plan.job, id.as_str()).ok().flatten());
+    let before = catalog
+        .as_ref()
+        .and_then(|c| c.last_verdict((&loaded.path, &plan.job), id.as_str()).ok().flatten());
+    let schedule = job.and_then(|j| j.schedule.as_ref());
+    let gap = schedule.and_then(|s| s.longest_gap(world.clock.now(), &zone));
     let notifier = Notifier {
         specs: loaded
             .file
@@ -134,12 +140,30 @@ fn run_job(args: &Run, loaded: &Loaded, plan: &Plan, ground: &Ground) -> Exit {
         });
         fan.0.push(Box::new(notifier));
         let mut listener = Early { inner: fan, early };
-        let steps = Steps::new(world.clone(), id, &plan.job, zone);
+        let steps = Steps::new(world.clone(), id, (&plan.job, &loaded.path), zone, gap);
         execute(plan, &facts, &steps, &mut listener, &world.clock, &ground.stop)
     };
     point("unlock before");
     drop(lock);
     judge(outcome, args.strict)
+}
+
+/// The folder of a job's logs: two files may have a job of one name, and each has a folder.
+fn log_folder(state: &Path, file: &str, job: &str) -> PathBuf {
+    let plain = state.join("logs").join(job);
+    let owner = state.join("logs").join(format!("{job}.file"));
+    match std::fs::read_to_string(&owner) {
+        Ok(text) if text != file => state.join("logs").join(by_file(job, file)),
+        Ok(_) => plain,
+        Err(_) => {
+            // Where it can't be written, the log itself says so.
+            drop(
+                std::fs::create_dir_all(state.join("logs"))
+                    .and_then(|()| std::fs::write(&owner, file)),
+            );
+            plain
+        }
+    }
 }
 
 /// A recorder with a numbered point before and after every event it writes.

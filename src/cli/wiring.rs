@@ -8,7 +8,9 @@ use std::path::Path;
 
 use jiff::tz::TimeZone;
 use miette::{GraphicalReportHandler, GraphicalTheme};
+use sha2::{Digest, Sha256};
 
+use crate::artifact::hex;
 use crate::base::{Complaint, Severity, Stop};
 use crate::catalog::Catalog;
 use crate::job::{JobFile, Site, SourceSpec};
@@ -17,7 +19,7 @@ use crate::report::Recorder;
 use crate::run::Failure;
 use crate::step::Fault;
 use crate::syntax;
-use crate::world::{Interrupts, World};
+use crate::world::{Interrupts, World, absolute};
 
 use crate::cli::exit::Exit;
 
@@ -33,6 +35,8 @@ pub struct Ground {
 
 /// A job file, resolved.
 pub struct Loaded {
+    /// The job file's absolute path, by its text: part of the identity of its chains.
+    pub path: String,
     /// What it declares.
     pub file: JobFile,
     /// What its jobs do.
@@ -56,7 +60,7 @@ impl Loaded {
             plans
         };
         complaints.sort_by_key(|c| c.span().map(|s| (s.text.path().to_path_buf(), s.start)));
-        Ok(Loaded { file, plans, complaints })
+        Ok(Loaded { path: absolute_text(path), file, plans, complaints })
     }
 
     /// Reads a job file to use it: errors are printed and end the command.
@@ -133,17 +137,27 @@ pub fn tell(text: &str) {
     drop(out.write_all(text.as_bytes()).and_then(|()| out.write_all(b"\n")));
 }
 
+/// A path made absolute by its text; where there is no working directory, as it was written.
+fn absolute_text(path: &Path) -> String {
+    absolute(path).unwrap_or_else(|_| path.to_path_buf()).display().to_string()
+}
+
 /// The zone of a plan.
 pub fn zone(world: &World, plan: &Plan) -> TimeZone {
     // `check` refused names that are not zones; a machine without zone data falls back to its own.
     world.clock.zone(plan.zone.as_deref()).unwrap_or_else(|_| TimeZone::system())
 }
 
-/// The lock of a job on this machine: held until dropped, free when its process is gone.
-pub fn lock_job(world: &World, job: &str) -> std::io::Result<Option<File>> {
+/// The name of something of a job of one file: two files may have a job of one name.
+pub fn by_file(job: &str, file: &str) -> String {
+    format!("{job}-{}", hex(&Sha256::digest(file)[..4]))
+}
+
+/// The lock of a job of a file on this machine: held until dropped, free when its process is gone.
+pub fn lock_job(world: &World, file: &str, job: &str) -> std::io::Result<Option<File>> {
     let folder = world.state.join("locks");
     std::fs::create_dir_all(&folder)?;
-    let path = folder.join(format!("{job}.lock"));
+    let path = folder.join(format!("{}.lock", by_file(job, file)));
     let file =
         OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(path)?;
     match file.try_lock() {

@@ -4,7 +4,10 @@
 //! first that exists, a doubled one runs once.
 
 use croner::Cron;
-use jiff::{Timestamp, tz::TimeZone};
+use jiff::{SignedDuration, Timestamp, tz::TimeZone};
+
+/// Moments that a gap is looked for among: a year of days.
+const MOMENTS: usize = 366;
 
 /// A parsed schedule.
 #[derive(Debug, Clone)]
@@ -26,6 +29,17 @@ impl Schedule {
             .find_next_occurrence(&now.to_zoned(zone.clone()), false)
             .ok()
             .map(|z| z.timestamp())
+    }
+
+    /// The longest gap between two of the next moments, as far as a year tells.
+    pub fn longest_gap(&self, now: Timestamp, zone: &TimeZone) -> Option<SignedDuration> {
+        let (mut at, mut longest) = (self.next(now, zone)?, None);
+        for _ in 0..MOMENTS {
+            let Some(next) = self.next(at, zone) else { break };
+            longest = longest.max(Some(next.duration_since(at)));
+            at = next;
+        }
+        longest
     }
 
     /// As it was written.

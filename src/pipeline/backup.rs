@@ -12,18 +12,19 @@ use crossbeam_channel::{Receiver, Sender, unbounded};
 use sha2::{Digest, Sha256};
 
 use crate::artifact::{
-    ENTRY, EntryLine, EntryNames, Kind, Method, ObjectLine, Phase, Proof, press,
+    EntryNames, Head, IndexLine, IndexWriter, Keys, Kind, Method, ObjectLine, Phase, Proof, Totals,
+    UnitSum, definition, hex, press,
 };
 use crate::base::{Secret, Stop};
-use crate::pipeline::join::{Entry, Join, Message, hex};
+use crate::pipeline::join::{Entry, Finish, Join, Message};
 use crate::pipeline::meter::Meter;
 use crate::pipeline::pool::{Permit, Pool, Spare};
 use crate::pipeline::queue::Queue;
-use crate::pipeline::send::{Copies, Copy};
+use crate::pipeline::send::{Copies, Copy, Made};
 use crate::pipeline::shape::Shape;
 use crate::pipeline::stage::{Error, FirstFailure};
 use crate::source::contract::{Error as SourceError, Out, Piece, Result as SourceResult, Snapshot};
-use crate::store::contract::{self as store, Upload};
+use crate::store::contract as store;
 
 /// What is to be written.
 pub struct Backup<'a> {
@@ -37,20 +38,22 @@ pub struct Backup<'a> {
     pub shape: Shape,
     /// Where to.
     pub copies: Vec<Copy>,
-    /// Makes the inner manifest of the entries.
-    pub manifest: &'a (dyn Fn(&[EntryLine]) -> Vec<u8> + Sync),
+    /// Makes the head that stands inside the container.
+    pub head: &'a (dyn Fn(Totals, Vec<UnitSum>) -> Head + Sync),
     /// Counts.
     pub meter: &'a Meter,
 }
 
 /// What was written.
 pub struct Written {
-    /// The entries, in the order of the container.
-    pub entries: Vec<EntryLine>,
+    /// The head as it stands inside the container.
+    pub head: Head,
     /// Size and hash of the container.
     pub object: ObjectLine,
-    /// The uploads, whole but unfinished, or why a copy failed; in the order of `Backup::copies`.
-    pub uploads: Vec<Result<Box<dyn Upload>, store::Error>>,
+    /// What the head beside the container says of the index.
+    pub index: IndexLine,
+    /// The copies, whole but unfinished, or why one failed; in the order of `Backup::copies`.
+    pub copies: Vec<Result<Made, store::Error>>,
     /// Most chunks that existed at once.
     pub peak_chunks: usize,
 }
@@ -60,7 +63,7 @@ pub fn backup(backup: Backup<'_>, stop: &Stop) -> Result<Written, Error> {
     let failure = FirstFailure::new(stop);
     let chunks = Pool::new(backup.shape.chunk_permits());
     let parts = Pool::new(backup.shape.part_permits());
-    let (copies, outlets) = Copies::new(backup.copies);
+    let (copies, outlets, index_out) = Copies::new(backup.copies);
     let (to_join, joining) = unbounded();
     let reading = Reading {
         snapshot: backup.snapshot,
@@ -75,19 +78,29 @@ pub fn backup(backup: Backup<'_>, stop: &Stop) -> Result<Written, Error> {
         raw: Spare::new(chunks.size(), 2 * backup.shape.chunk),
         pressed: Spare::new(chunks.size(), 2 * backup.shape.chunk),
     };
-    let mut joined = None;
-    let Backup { shape, manifest, meter, method, password, .. } = backup;
+    let (mut joined, members) = (None, backup.snapshot.members());
+    let Backup { shape, head, meter, method, password, .. } = backup;
     std::thread::scope(|scope| {
         copies.start(scope, meter, &failure);
         scope.spawn(|| {
             failure.run(|| {
                 let mut send = |part| outlets.send(part, &failure.stop);
-                let mut join =
-                    Join::new(shape.part, &parts, &reading.pressed, &mut send, &failure.stop);
+                let seal = |name: &str, text: &[u8]| {
+                    press(name, text, method, password, Vec::new())
+                        .map_err(|e| Error::Press(name.to_owned(), e))
+                };
+                let index = IndexWriter::new(members, password.is_some());
+                let mut join = Join::new(
+                    shape.part,
+                    &parts,
+                    &reading.pressed,
+                    &mut send,
+                    &seal,
+                    (index, index_out),
+                    &failure.stop,
+                )?;
                 join_all(&mut join, &joining, meter, &failure.stop)?;
-                let text = manifest(join.lines());
-                let entry = press(ENTRY, &text, method, password, Vec::new());
-                joined = Some(join.finish(&entry.map_err(|e| Error::Press(ENTRY.into(), e))?)?);
+                joined = Some(join.finish(&Finish { head, method })?);
                 Ok(())
             });
             // The lanes end when the last part is theirs.
@@ -95,15 +108,25 @@ pub fn backup(backup: Backup<'_>, stop: &Stop) -> Result<Written, Error> {
         });
         failure.run(|| reading.all(to_join));
     });
-    let uploads = copies.finish();
-    failure.result()?;
-    let joined =
-        joined.ok_or_else(|| Error::Panic("a pipeline ended without object or failure".into()))?;
+    let joined = match failure.result() {
+        Ok(()) => joined
+            .ok_or_else(|| Error::Panic("a pipeline ended without object or failure".into()))?,
+        Err(Error::NoStore(_)) => {
+            return Err(Error::NoStore(copies.abort().into_iter().flatten().collect()));
+        }
+        Err(error) => {
+            // The failure is what counts; what an upload left is swept by its marker.
+            drop(copies.abort());
+            return Err(error);
+        }
+    };
+    let peak_chunks = chunks.peak();
     Ok(Written {
-        entries: joined.entries,
+        head: joined.head,
         object: joined.object,
-        uploads,
-        peak_chunks: chunks.peak(),
+        index: joined.index,
+        copies: copies.finish(joined.indexes),
+        peak_chunks,
     })
 }
 
@@ -219,6 +242,8 @@ impl Reading<'_> {
             raw: chunk.bytes.len() as u64,
             sha256,
             rows: (member.kind == Kind::Rows).then_some(chunk.proof),
+            keys: chunk.keys,
+            definition: definition(member.kind, &chunk.bytes),
             pressed,
             _permit: Some(chunk.permit),
         };
@@ -233,6 +258,7 @@ struct Chunk {
     order: u64,
     bytes: Vec<u8>,
     proof: Proof,
+    keys: Option<Keys>,
     permit: Permit,
 }
 
@@ -259,6 +285,21 @@ impl<'scope, 'env: 'scope> Out for PieceOut<'_, 'scope, 'env> {
     }
 
     fn chunk(&mut self, bytes: Vec<u8>, proof: Proof) -> SourceResult<()> {
+        self.take(bytes, proof, None)
+    }
+
+    fn chunk_of(&mut self, bytes: Vec<u8>, proof: Proof, keys: Keys) -> SourceResult<()> {
+        self.take(bytes, proof, Some(keys))
+    }
+
+    fn more(&mut self, piece: Piece) {
+        self.queue.push(piece);
+    }
+}
+
+impl<'scope, 'env: 'scope> PieceOut<'_, 'scope, 'env> {
+    /// Hands a chunk to the pool that presses.
+    fn take(&mut self, bytes: Vec<u8>, proof: Proof, keys: Option<Keys>) -> SourceResult<()> {
         let permit = match self.permit.take() {
             Some(permit) => permit,
             None => {
@@ -269,18 +310,12 @@ impl<'scope, 'env: 'scope> Out for PieceOut<'_, 'scope, 'env> {
         self.reading.meter.read(bytes.len() as u64, proof.rows);
         let number = self.reading.numbers[self.piece.member].fetch_add(1, Ordering::SeqCst);
         let order = self.count.fetch_add(1, Ordering::SeqCst);
-        let chunk = Chunk { member: self.piece.member, number, order, bytes, proof, permit };
+        let chunk = Chunk { member: self.piece.member, number, order, bytes, proof, keys, permit };
         let (reading, to_join) = (self.reading, self.to_join);
         self.tasks.spawn(move |_| reading.failure.run(|| reading.press(chunk, to_join)));
         Ok(())
     }
 
-    fn more(&mut self, piece: Piece) {
-        self.queue.push(piece);
-    }
-}
-
-impl PieceOut<'_, '_, '_> {
     /// Rows written equal rows read, or the object must not be.
     fn compare(&self, read: Proof) -> Result<(), Error> {
         if self.sum == read {

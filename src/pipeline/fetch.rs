@@ -6,9 +6,11 @@
 
 use sha2::{Digest, Sha256};
 
-use crate::artifact::{Damage, ENTRY, EntryLine, Manifest, open, open_first};
+use crate::artifact::{
+    ContentsLine, Damage, ENTRY, EntryLine, FORMAT, Head, MEMBERS, Manifest, entry_at, hex, open,
+    open_first, parse_legacy, read_entries, read_members,
+};
 use crate::base::{Secret, Stop};
-use crate::pipeline::join::hex;
 use crate::pipeline::meter::Meter;
 use crate::pipeline::stage::Error;
 use crate::store::contract::Store;
@@ -24,6 +26,7 @@ const GROUP_RAW: u64 = 24 << 20;
 pub type TakeEntry<'e, 'a> = dyn FnMut(&'e EntryLine, Vec<u8>) -> Result<(), Error> + 'a;
 
 /// Where entries come from.
+#[derive(Clone, Copy)]
 pub struct Fetch<'a> {
     /// The store.
     pub store: &'a dyn Store,
@@ -69,7 +72,7 @@ impl Fetch<'_> {
     ) -> Result<(), Error> {
         let (Some(first), Some(last)) = (group.first(), group.last()) else { return Ok(()) };
         let bytes = self.store.read(
-            &self.manifest.key,
+            &self.manifest.head.key,
             Some(first.offset..last.offset + last.stored),
             stop,
         )?;
@@ -79,7 +82,12 @@ impl Fetch<'_> {
             let from = (entry.offset - first.offset) as usize;
             let own = bytes.get(from..from + entry.stored as usize);
             let own = own.ok_or_else(|| Damage::entry(&entry.name, "the object ends before it"))?;
-            let raw = open_checked(own, entry, self.password)?;
+            let raw = match open_checked(own, entry, self.password) {
+                Err(damage @ (Damage::Entry { .. } | Damage::Object(_))) => {
+                    self.again(entry, damage, stop)?
+                }
+                other => other?,
+            };
             let rows = entry.rows.map_or(0, |r| r.rows);
             self.meter.read(raw.len() as u64, rows);
             take(entry, raw)?;
@@ -89,31 +97,129 @@ impl Fetch<'_> {
 }
 
 impl Fetch<'_> {
-    /// Checks what follows the last entry: the directory that other programs read, and the inner
-    /// manifest, which must say what the sidecar says.
+    /// Reads an entry by itself once more: what the way broke is no damage of the backup.
+    fn again(&self, entry: &EntryLine, damage: Damage, stop: &Stop) -> Result<Vec<u8>, Error> {
+        stop.check()?;
+        let range = entry.offset..entry.offset.saturating_add(entry.stored);
+        let bytes = self.store.read(&self.manifest.head.key, Some(range), stop)?;
+        self.meter.stored(bytes.len() as u64);
+        // Twice the same: it is so in the store.
+        open_checked(&bytes, entry, self.password).map_err(|_| damage.into())
+    }
+
+    /// Fetches an entry that holds lines of the index, and reads them.
+    pub fn contents(&self, line: &ContentsLine, stop: &Stop) -> Result<Vec<EntryLine>, Error> {
+        let range = line.offset..line.offset.saturating_add(line.stored);
+        let bytes = self.store.read(&self.manifest.head.key, Some(range), stop)?;
+        self.meter.stored(bytes.len() as u64);
+        let entry = EntryLine {
+            name: line.contents.clone(),
+            member: 0,
+            number: 0,
+            offset: line.offset,
+            stored: line.stored,
+            raw: line.raw,
+            sha256: line.sha256.clone(),
+            rows: None,
+            keys: None,
+        };
+        let text = match open_checked(&bytes, &entry, self.password) {
+            Err(damage @ Damage::Entry { .. }) => self.again(&entry, damage, stop)?,
+            other => other?,
+        };
+        Ok(read_entries(&text)?.0)
+    }
+}
+
+/// Bytes of the tail that are read at once.
+const SLICE: u64 = 8 << 20;
+
+impl Fetch<'_> {
+    /// Checks what follows the last entry: the directory that other programs read, and the head
+    /// and members inside, which must say what those beside the container say.
     pub fn tail(&self, stop: &Stop) -> Result<Option<Damage>, Error> {
-        let Some(object) = &self.manifest.object else { return Ok(None) };
-        let bytes = self.store.read(
-            &self.manifest.key,
-            Some(self.manifest.tail_offset()..object.bytes),
-            stop,
-        )?;
-        let found = hex(&Sha256::digest(&bytes));
+        let Some(object) = self.manifest.head.objects.first() else { return Ok(None) };
+        let is_old = self.manifest.head.format < FORMAT;
+        let texts_end = if is_old { object.bytes } else { object.directory };
+        let mut hash = Sha256::new();
+        let (mut at, mut texts) = (object.tail_from, Vec::new());
+        while at < object.bytes {
+            stop.check()?;
+            // The texts are needed whole; the directory is only counted in.
+            let end = match at < texts_end {
+                true => texts_end.min(object.bytes),
+                false => object.bytes.min(at + SLICE),
+            };
+            let bytes = self.store.read(&self.manifest.head.key, Some(at..end), stop)?;
+            hash.update(&bytes);
+            if at < texts_end {
+                texts = bytes;
+            }
+            at = end;
+        }
+        let found = hex(&hash.finalize());
         if found != object.tail {
             let found =
                 format!("its directory has SHA-256 {found}, the manifest says {}", object.tail);
             return Ok(Some(Damage::Object(found)));
         }
-        let inner = rayon::scope(|_| open_first(&bytes, ENTRY, self.password))
-            .and_then(|text| Manifest::parse(&text));
-        let inner = match inner {
-            Ok(inner) => inner,
-            Err(damage) => return Ok(Some(damage)),
+        let inner = match is_old {
+            true => self.old_inner(&texts),
+            false => self.inner(&texts),
         };
+        match inner {
+            Ok(true) => Ok(None),
+            Ok(false) => {
+                Ok(Some(Damage::Manifest("it is not the one inside the container".into())))
+            }
+            Err(damage) => Ok(Some(damage)),
+        }
+    }
+
+    /// Whether the manifest inside a container of formats 1 to 3 says the same.
+    fn old_inner(&self, texts: &[u8]) -> Result<bool, Damage> {
+        let text = rayon::scope(|_| open_first(texts, ENTRY, self.password))?;
+        let inner = parse_legacy(&text)?.head;
         // Each copy has a key of its own; size and hash can't stand inside what they are of.
-        let own = Manifest { key: inner.key.clone(), object: None, ..self.manifest.clone() };
-        let differs = || Damage::Manifest("it is not the one inside the container".into());
-        Ok((inner != own).then(differs))
+        let own = &self.manifest.head;
+        let same = Head { key: inner.key.clone(), objects: Vec::new(), ..own.clone() };
+        Ok(inner == same)
+    }
+
+    /// Whether head and members inside the container say the same.
+    fn inner(&self, mut texts: &[u8]) -> Result<bool, Damage> {
+        let (mut is_head, mut are_members) = (false, false);
+        while let Some((name, raw, length)) = entry_at(texts) {
+            let name = String::from_utf8_lossy(&name).into_owned();
+            let own = texts.get(..length as usize);
+            let own = own.ok_or_else(|| Damage::entry(&name, "the texts end within it"))?;
+            texts = &texts[length as usize..];
+            let text = rayon::scope(|_| open(own.to_vec(), &name, raw, self.password))?;
+            if name == ENTRY {
+                is_head = self.is_head(&Head::parse(&text)?);
+            } else if name == MEMBERS {
+                let (_, members, sums) = read_members(&text)?;
+                are_members = members == self.manifest.members && sums == self.manifest.sums;
+            }
+        }
+        Ok(is_head && are_members)
+    }
+
+    /// Whether a head says the same, but for what only the one beside the container can know, and
+    /// what either may have cut.
+    fn is_head(&self, inner: &Head) -> bool {
+        let plain = |head: &Head| Head {
+            key: String::new(),
+            objects: Vec::new(),
+            index: None,
+            cut: false,
+            units: Vec::new(),
+            inconsistent: Vec::new(),
+            not_included: Vec::new(),
+            position: None,
+            ..head.clone()
+        };
+        plain(inner) == plain(&self.manifest.head)
     }
 }
 

@@ -2,18 +2,24 @@
 //!
 //! One thread. Invariants: entries of *before* come first and in order, then *data*, in any order
 //! but the chunks of one member as they were read, so that a file's chunks concatenate to the file;
-//! then *after* in order; the manifest is the last entry; hash and offsets are of the bytes as they
-//! are sent. Knows no store.
+//! then *after* in order; the index is written as it grows, inside the container and beside it;
+//! members, the texts for people and the head are the last entries; hash and offsets are of the
+//! bytes as they are sent. Knows no store.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use sha2::{Digest, Sha256};
 
-use crate::artifact::{Directory, EntryLine, ObjectLine, Phase, Pressed, Proof};
+use crate::artifact::{
+    ContentsLine, Details, Directory, ENTRY, EntryLine, Head, IndexLine, IndexWriter, Keys, Method,
+    ObjectLine, Phase, Pressed, Proof, Totals, UnitSum, hex, readme,
+};
 use crate::base::Stop;
+use crate::pipeline::index::{IndexMade, IndexOut};
 use crate::pipeline::pool::{Permit, Pool, Spare};
 use crate::pipeline::shape::part_size;
 use crate::pipeline::stage::Error;
+use crate::store::contract as store;
 
 /// A pressed chunk on its way into the object.
 pub struct Entry {
@@ -33,6 +39,10 @@ pub struct Entry {
     pub sha256: String,
     /// Rows in it.
     pub rows: Option<Proof>,
+    /// Keys of its first and last row.
+    pub keys: Option<Keys>,
+    /// The hash of the definition in it.
+    pub definition: Option<String>,
     /// Its bytes.
     pub pressed: Pressed,
     /// The right to exist; given back once the entry is in its part.
@@ -70,8 +80,11 @@ impl Drop for Part {
 /// Appends entries and cuts parts.
 pub struct Join<'a> {
     directory: Directory,
-    lines: Vec<EntryLine>,
+    index: IndexWriter,
+    index_out: IndexOut,
     hash: Sha256,
+    /// Of the bytes that follow all entries that the index lists.
+    tail: Option<Sha256>,
     length: u64,
     first_part: u64,
     current: Option<Part>,
@@ -80,6 +93,7 @@ pub struct Join<'a> {
     /// Buffers of parts, and of entries.
     spares: (Spare, &'a Spare),
     send: &'a mut dyn FnMut(Part) -> Result<(), Error>,
+    seal: &'a Seal<'a>,
     stop: &'a Stop,
     /// Entries that came before their turn.
     early: BTreeMap<(Phase, u64), Box<Entry>>,
@@ -92,12 +106,27 @@ pub struct Join<'a> {
     expected: [Option<u64>; 3],
 }
 
+/// Presses a text into an entry: name, then text.
+pub type Seal<'a> = dyn Fn(&str, &[u8]) -> Result<Pressed, Error> + 'a;
+
+/// What the end of an object needs.
+pub struct Finish<'a> {
+    /// Makes the head from the sums.
+    pub head: &'a dyn Fn(Totals, Vec<UnitSum>) -> Head,
+    /// How entries are pressed, for the texts.
+    pub method: Method,
+}
+
 /// The object as it was written.
 pub struct Joined {
-    /// Its entries.
-    pub entries: Vec<EntryLine>,
+    /// Its head, as it stands in it.
+    pub head: Head,
     /// Its size and hash.
     pub object: ObjectLine,
+    /// What is to be said of its index.
+    pub index: IndexLine,
+    /// The index of each copy.
+    pub indexes: Vec<Result<IndexMade, store::Error>>,
 }
 
 impl<'a> Join<'a> {
@@ -108,12 +137,16 @@ impl<'a> Join<'a> {
         pool: &'a Pool,
         spare: &'a Spare,
         send: &'a mut dyn FnMut(Part) -> Result<(), Error>,
+        seal: &'a Seal<'a>,
+        (index, index_out): (IndexWriter, IndexOut),
         stop: &'a Stop,
-    ) -> Join<'a> {
-        Join {
-            directory: Directory::default(),
-            lines: Vec::new(),
+    ) -> Result<Join<'a>, Error> {
+        Ok(Join {
+            directory: Directory::new()?,
+            index,
+            index_out,
             hash: Sha256::new(),
+            tail: None,
             length: 0,
             first_part,
             current: None,
@@ -121,13 +154,14 @@ impl<'a> Join<'a> {
             pool,
             spares: (Spare::new(pool.size(), 2 * first_part as usize), spare),
             send,
+            seal,
             stop,
             early: BTreeMap::new(),
             held: BTreeMap::new(),
             next: BTreeMap::new(),
             written: [0; 3],
             expected: [None; 3],
-        }
+        })
     }
 
     /// Takes a message; says whether all phases are complete.
@@ -178,8 +212,8 @@ impl<'a> Join<'a> {
 
     fn append(&mut self, entry: Entry) -> Result<(), Error> {
         self.written[entry.phase as usize] += 1;
-        let offset = self.directory.add(&entry.pressed);
-        self.lines.push(EntryLine {
+        let offset = self.directory.add(&entry.pressed)?;
+        let line = EntryLine {
             name: entry.name,
             member: entry.member,
             number: entry.number,
@@ -188,34 +222,85 @@ impl<'a> Join<'a> {
             raw: entry.raw,
             sha256: entry.sha256,
             rows: entry.rows,
-        });
+            keys: entry.keys,
+        };
+        self.index.add(line, entry.definition);
         self.write(&entry.pressed.bytes)?;
         self.spares.1.give(entry.pressed.bytes);
+        if self.index.is_full() { self.close_frame() } else { Ok(()) }
+    }
+
+    /// Ends a frame of the index: its lines go into the container, then beside it.
+    fn close_frame(&mut self) -> Result<(), Error> {
+        let (name, text) = self.index.contents();
+        let raw = text.len() as u64;
+        let pressed = (self.seal)(&name, &text)?;
+        let offset = self.directory.add(&pressed)?;
+        self.write(&pressed.bytes)?;
+        let frame = self.index.close(&ContentsLine {
+            contents: name,
+            offset,
+            stored: pressed.bytes.len() as u64,
+            raw,
+            sha256: hex(&Sha256::digest(&pressed.bytes)),
+        })?;
+        self.index_out.write(&frame);
         Ok(())
     }
 
-    /// The entries so far.
-    pub fn lines(&self) -> &[EntryLine] {
-        &self.lines
+    fn add_text(&mut self, name: &str, text: &[u8]) -> Result<(), Error> {
+        let pressed = (self.seal)(name, text)?;
+        self.directory.add(&pressed)?;
+        self.write(&pressed.bytes)
     }
 
-    /// Appends the manifest and the directory, and sends the last part.
-    pub fn finish(mut self, manifest: &Pressed) -> Result<Joined, Error> {
-        self.directory.add(manifest);
-        self.write(&manifest.bytes)?;
-        let directory = std::mem::take(&mut self.directory).finish();
-        self.write(&directory)?;
-        let tail =
-            hex(&Sha256::new().chain_update(&manifest.bytes).chain_update(&directory).finalize());
+    /// Appends members, texts, head and directory, and sends the last part.
+    pub fn finish(mut self, end: &Finish<'_>) -> Result<Joined, Error> {
+        if !self.index.is_empty() {
+            self.close_frame()?;
+        }
+        self.tail = Some(Sha256::new());
+        let tail_from = self.length;
+        let (totals, units) = self.index.sums();
+        let head = (end.head)(totals, units);
+        let (name, members) = self.index.members(&Details {
+            units: head.units.clone(),
+            inconsistent: head.inconsistent.clone(),
+            not_included: head.not_included.clone(),
+            position: head.position.clone(),
+        });
+        self.add_text(name, &members)?;
+        let file = head.key.rsplit_once('/').map_or(head.key.as_str(), |(_, name)| name);
+        for (name, text) in readme(file, &head.kind, end.method, head.sealed()) {
+            self.add_text(name, text.as_bytes())?;
+        }
+        self.add_text(ENTRY, &head.to_bytes())?;
+        let directory = self.length;
+        let records = std::mem::replace(&mut self.directory, Directory::new()?);
+        records.finish(&mut |bytes| self.write(bytes))?;
         if let Some(part) = self.current.take() {
             (self.send)(part)?;
         }
+        let (last, index) = self.index.finish(&members)?;
+        self.index_out.write(&last);
         let sha256 = hex(&self.hash.finalize());
-        Ok(Joined { entries: self.lines, object: ObjectLine { bytes: self.length, sha256, tail } })
+        let tail = hex(&self.tail.unwrap_or_default().finalize());
+        let object = ObjectLine {
+            key: head.key.clone(),
+            bytes: self.length,
+            sha256,
+            tail,
+            tail_from,
+            directory,
+        };
+        Ok(Joined { head, object, index, indexes: self.index_out.finish() })
     }
 
     fn write(&mut self, mut bytes: &[u8]) -> Result<(), Error> {
         self.hash.update(bytes);
+        if let Some(tail) = &mut self.tail {
+            tail.update(bytes);
+        }
         while !bytes.is_empty() {
             let mut part = match self.current.take() {
                 Some(part) => part,
@@ -238,15 +323,10 @@ impl<'a> Join<'a> {
     }
 }
 
-/// Bytes as lower-case hexadecimal.
-pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|b| format!("{b:02x}")).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::artifact::{Method, press};
+    use crate::artifact::{Kind, Member, Method, press};
 
     fn entry(phase: Phase, order: u64) -> Message {
         let name = format!("{phase:?}{order}");
@@ -261,6 +341,8 @@ mod tests {
             name,
             sha256: String::new(),
             rows: None,
+            keys: None,
+            definition: None,
             pressed,
             _permit: None,
         }))
@@ -275,7 +357,13 @@ mod tests {
             sent.extend_from_slice(&part.bytes);
             Ok(())
         };
-        let mut join = Join::new(64, &pool, &spare, &mut send, &stop);
+        let members = [Member::new("u", "", Kind::Settings, Phase::Before)];
+        let seal = |name: &str, text: &[u8]| {
+            press(name, text, Method::Store, None, Vec::new())
+                .map_err(|e| Error::Press(name.to_owned(), e))
+        };
+        let index = (IndexWriter::new(&members, false), IndexOut::new(Vec::new()));
+        let mut join = Join::new(64, &pool, &spare, &mut send, &seal, index, &stop).expect("made");
         let feed = [
             entry(Phase::After, 0),
             entry(Phase::Data, 1),
@@ -289,12 +377,31 @@ mod tests {
             assert!(!join.take(message).expect("joined"));
         }
         assert!(join.take(entry(Phase::Before, 0)).expect("joined"));
-        let names: Vec<String> = join.lines().iter().map(|l| l.name.clone()).collect();
-        assert_eq!(names, ["Before0", "Before1", "Data0", "Data1", "After0"]);
-        let manifest = press("m", b"{}", Method::Store, None, Vec::new()).expect("pressed");
-        let joined = join.finish(&manifest).expect("finished");
+        let head = |totals: Totals, units: Vec<UnitSum>| {
+            assert_eq!((totals.entries, units.len()), (5, 1));
+            let text = include_str!("../../tests/fixtures/head.json");
+            let head = Head::parse(text.as_bytes()).expect("a head");
+            Head { totals, units, objects: Vec::new(), index: None, ..head }
+        };
+        let finish = Finish { head: &head, method: Method::Store };
+        let joined = join.finish(&finish).expect("finished");
         assert_eq!(joined.object.bytes as usize, sent.len());
         assert_eq!(joined.object.sha256, hex(&Sha256::digest(&sent)));
-        assert_eq!(zip::ZipArchive::new(std::io::Cursor::new(sent)).expect("an archive").len(), 6);
+        let archive = zip::ZipArchive::new(std::io::Cursor::new(sent)).expect("an archive");
+        let names: Vec<String> =
+            archive.file_names().map(|n| n.expect("UTF-8").into_owned()).collect();
+        let expected = [
+            "Before0",
+            "Before1",
+            "Data0",
+            "Data1",
+            "After0",
+            "index.00000.ndjson",
+            "members.ndjson",
+            "README.txt",
+            "LEIA-ME.txt",
+            "manifest.json",
+        ];
+        assert_eq!(names, expected);
     }
 }

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex};
 use crossbeam_channel::{Receiver, Sender, bounded, select};
 
 use crate::base::Stop;
+use crate::pipeline::index::{BeginIndex, IndexMade, IndexOut, also};
 use crate::pipeline::join::Part;
 use crate::pipeline::meter::Meter;
 use crate::pipeline::shape::DEPTH;
@@ -20,6 +21,16 @@ pub struct Copy {
     pub upload: Box<dyn Upload>,
     /// Parts to send at once.
     pub lanes: usize,
+    /// Begins its index, where that is too large to be written in one call.
+    pub index: BeginIndex,
+}
+
+/// A copy of which every byte was sent.
+pub struct Made {
+    /// The container.
+    pub container: Box<dyn Upload>,
+    /// The index beside it.
+    pub index: IndexMade,
 }
 
 /// The copies of one object while their parts are sent.
@@ -39,12 +50,13 @@ struct Sending {
 pub struct Outlets(Vec<Sender<Arc<Part>>>);
 
 impl Copies {
-    /// Prepares the lanes of all copies.
-    pub fn new(copies: Vec<Copy>) -> (Copies, Outlets) {
-        let (mut sending, mut outlets) = (Vec::new(), Vec::new());
+    /// Prepares the lanes of all copies, and their indexes.
+    pub fn new(copies: Vec<Copy>) -> (Copies, Outlets, IndexOut) {
+        let (mut sending, mut outlets, mut begins) = (Vec::new(), Vec::new(), Vec::new());
         for copy in copies {
             let (outlet, parts) = bounded(DEPTH);
             outlets.push(outlet);
+            begins.push(copy.index);
             sending.push(Sending {
                 upload: copy.upload,
                 lanes: copy.lanes.max(1),
@@ -52,7 +64,7 @@ impl Copies {
                 parts,
             });
         }
-        (Copies { copies: sending }, Outlets(outlets))
+        (Copies { copies: sending }, Outlets(outlets), IndexOut::new(begins))
     }
 
     /// Starts every lane in `scope`; they end when the outlets are dropped, or with a failure of
@@ -72,27 +84,45 @@ impl Copies {
         }
     }
 
-    /// The error of the pipeline once no copy is left.
-    fn none_left(&self) -> Option<Error> {
-        let mut last = None;
-        for copy in &self.copies {
-            last = Some(copy.failed.lock().expect("no panic while locked").as_ref()?.to_string());
-        }
-        last.map(Error::NoStore)
+    /// Whether no copy is left.
+    fn none_left(&self) -> bool {
+        let failed = |c: &Sending| c.failed.lock().expect("no panic while locked").is_some();
+        self.copies.iter().all(failed)
     }
 
-    /// The uploads, each whole or failed.
-    pub fn finish(self) -> Vec<Result<Box<dyn Upload>, store::Error>> {
-        let end = |copy: Sending| match copy.failed.into_inner().expect("no panic while locked") {
-            None => Ok(copy.upload),
-            Some(error) => Err(match copy.upload.abort() {
-                Ok(()) => error,
-                Err(left) => {
-                    store::Error { found: format!("{}; and then {left}", error.found), ..error }
-                }
-            }),
+    /// Takes back every upload; the error of each copy that had one, in their order.
+    pub fn abort(self) -> Vec<Option<store::Error>> {
+        let end = |copy: Sending| {
+            let failed = copy.failed.into_inner().expect("no panic while locked");
+            match (failed, copy.upload.abort()) {
+                (Some(error), left) => Some(also(error, left)),
+                (None, Ok(())) => None,
+                (None, Err(left)) => Some(left),
+            }
         };
         self.copies.into_iter().map(end).collect()
+    }
+
+    /// The copies, each whole or failed, with their `indexes`.
+    pub fn finish(
+        self,
+        indexes: Vec<Result<IndexMade, store::Error>>,
+    ) -> Vec<Result<Made, store::Error>> {
+        let end = |(copy, index): (Sending, Result<IndexMade, store::Error>)| {
+            let failed = copy.failed.into_inner().expect("no panic while locked");
+            match (failed, index) {
+                (None, Ok(index)) => Ok(Made { container: copy.upload, index }),
+                (None, Err(error)) => Err(also(error, copy.upload.abort())),
+                (Some(error), index) => {
+                    let error = also(error, copy.upload.abort());
+                    Err(match index {
+                        Ok(IndexMade::Sent(upload, _)) => also(error, upload.abort()),
+                        Ok(IndexMade::Small(_)) | Err(_) => error,
+                    })
+                }
+            }
+        };
+        self.copies.into_iter().zip(indexes).map(end).collect()
     }
 }
 
@@ -114,8 +144,8 @@ impl Sending {
                 Err(error) => {
                     self.failed.lock().expect("no panic while locked").get_or_insert(error);
                     // Nothing is read for nobody.
-                    if let Some(error) = all.none_left() {
-                        return Err(error);
+                    if all.none_left() {
+                        return Err(Error::NoStore(Vec::new()));
                     }
                 }
             }

@@ -25,12 +25,22 @@ pub struct Shape {
     pub lanes: usize,
     /// Bytes of the first parts.
     pub part: u64,
+    /// Entries that are expected.
+    pub entries: u64,
 }
+
+/// Bytes that the index takes while it is written: a frame as text and compressed, in both forms,
+/// and a part of its object.
+const INDEX: u64 = 16 << 20;
+
+/// Bytes of an entry in the central directory, which is kept compressed until the end.
+const RECORD: u64 = 40;
 
 impl Shape {
     /// Sizes for a source of about `estimate` bytes.
     pub fn new(readers: usize, presses: usize, chunk: usize, lanes: usize, estimate: u64) -> Shape {
-        Shape { readers, presses, chunk, lanes, part: first_part(estimate) }
+        let entries = estimate / chunk.max(1) as u64;
+        Shape { readers, presses, chunk, lanes, part: first_part(estimate), entries }
     }
 
     /// Chunks and entries that may exist at once.
@@ -43,12 +53,14 @@ impl Shape {
         self.lanes + DEPTH + 1
     }
 
-    /// The bound: `(chunk + entry) × (D + P + 2·depth) + part × (S + depth + 1)`; the largest row
-    /// comes on top, D times.
+    /// The bound: `(chunk + entry) × (D + P + 2·depth) + part × (S + depth + 1)` and the index; the
+    /// largest row comes on top, D times.
     pub fn bound(&self) -> Size {
         Size(
             2 * self.chunk as u64 * self.chunk_permits() as u64
-                + self.part * self.part_permits() as u64,
+                + self.part * self.part_permits() as u64
+                + INDEX
+                + RECORD * self.entries,
         )
     }
 }
@@ -89,6 +101,6 @@ mod tests {
     #[test]
     fn the_bound_is_the_formula_of_the_design() {
         let shape = Shape::new(4, 2, 4 << 20, 6, 0);
-        assert_eq!(shape.bound(), Size(2 * (4 << 20) * 10 + PART * 9));
+        assert_eq!(shape.bound(), Size(2 * (4 << 20) * 10 + PART * 9 + INDEX));
     }
 }

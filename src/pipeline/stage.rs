@@ -36,9 +36,9 @@ pub enum Error {
         /// Rows in the entries.
         written: u64,
     },
-    /// No store is left.
-    #[error("unable to send, every store failed: {0}")]
-    NoStore(String),
+    /// No store is left: what was wrong with each, in the order of the copies.
+    #[error("unable to send: every store failed")]
+    NoStore(Vec<store::Error>),
     /// A bug.
     #[error("BUG: {0}")]
     Panic(String),
@@ -62,6 +62,12 @@ impl From<source::Error> for Error {
 impl From<store::Error> for Error {
     fn from(error: store::Error) -> Error {
         if error.kind == store::ErrorKind::Stopped { Error::Stopped } else { Error::Store(error) }
+    }
+}
+
+impl From<std::io::Error> for Error {
+    fn from(error: std::io::Error) -> Error {
+        Error::Press("of the central directory".into(), error.into())
     }
 }
 

@@ -7,28 +7,99 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::artifact::{
-    Damage, Dialect, EntryLine, Kind, Proof, RowDigest, SqlError, copy_proof, read_rows,
+    Damage, Dialect, EntryLine, Kind, Manifest, Proof, RowDigest, SqlError, copy_proof, follows,
+    read_rows,
 };
 use crate::base::Stop;
 use crate::pipeline::fetch::Fetch;
 use crate::pipeline::stage::{Error, FirstFailure};
 use crate::store::contract::ErrorKind;
 
-/// Verifies all of an artifact with so many threads; returns what is damaged.
+/// The entries of an artifact, stretch after stretch, so that memory does not grow with it.
+pub trait Windows: Sync {
+    /// The manifest without entries.
+    fn bare(&self) -> &Manifest;
+
+    /// How many stretches there are.
+    fn count(&self) -> usize;
+
+    /// The manifest with the entries of stretch `number`, which follow each other without gaps.
+    fn window(&self, number: usize, stop: &Stop) -> Result<Manifest, Error>;
+}
+
+/// Verifies all of an artifact with so many threads; `fetch` is of its manifest without entries.
+/// Returns what is damaged.
 pub fn verify(
     fetch: &Fetch<'_>,
+    windows: &dyn Windows,
     dialect: Dialect,
     threads: usize,
     stop: &Stop,
 ) -> Result<Vec<Damage>, Error> {
     let all = vec![true; fetch.manifest.members.len()];
-    let mut damage = read_back(fetch, &all, dialect, threads, stop)?;
+    let mut sums = vec![Proof::default(); all.len()];
+    let (mut damage, mut end) = (Vec::new(), 0);
+    let is_listed = !fetch.manifest.head.objects.is_empty();
+    fetch.meter.expect(fetch.manifest.head.totals.raw);
+    for number in 0..windows.count() {
+        let manifest = windows.window(number, stop)?;
+        let own = Fetch { manifest: &manifest, ..*fetch };
+        // A lone container tells where its entries are by its directory, which has no gaps to hide.
+        if is_listed {
+            match follows(&manifest.entries, &manifest.contents, end) {
+                Ok(after) => end = after,
+                Err(found) => return Ok(vec![Damage::Manifest(found)]),
+            }
+        }
+        for entry in &manifest.entries {
+            sums[entry.member] += entry.rows.unwrap_or_default();
+        }
+        damage.extend(read_back(&own, &all, dialect, threads, stop)?);
+        damage.extend(contents(&own, stop)?);
+    }
+    for (index, proof) in fetch.manifest.proofs() {
+        if proof != sums[index] {
+            let title = fetch.manifest.members[index].title();
+            let (expected, found) = (show(proof), format!("entries with {}", show(sums[index])));
+            damage.push(Damage::Rows { title, expected, found });
+        }
+    }
+    if fetch.manifest.head.objects.first().is_some_and(|o| o.tail_from != end) {
+        damage.push(Damage::Manifest("its tail does not follow the last entry".into()));
+    }
     match fetch.tail(stop) {
         Ok(found) => damage.extend(found),
         Err(Error::Store(error)) if error.kind == ErrorKind::Damaged => {
             damage.push(Damage::Object(error.to_string()))
         }
         Err(other) => return Err(other),
+    }
+    Ok(damage)
+}
+
+/// Checks the entries that hold lines of the index: they say what the index beside them says.
+fn contents(fetch: &Fetch<'_>, stop: &Stop) -> Result<Vec<Damage>, Error> {
+    let mut damage = Vec::new();
+    let mut entries = fetch.manifest.entries.as_slice();
+    for line in &fetch.manifest.contents {
+        stop.check()?;
+        let before = entries.partition_point(|e| e.offset < line.offset);
+        let (own, later) = entries.split_at(before);
+        entries = later;
+        match fetch.contents(line, stop) {
+            Ok(told) => {
+                let plain = |e: &EntryLine| EntryLine { keys: None, ..e.clone() };
+                if !told.iter().map(plain).eq(own.iter().map(plain)) {
+                    let found = "it is not what the index says";
+                    damage.push(Damage::entry(&line.contents, found));
+                }
+            }
+            Err(Error::Damage(found)) => damage.push(found),
+            Err(Error::Store(error)) if error.kind == ErrorKind::Damaged => {
+                damage.push(Damage::Object(error.to_string()))
+            }
+            Err(other) => return Err(other),
+        }
     }
     Ok(damage)
 }
@@ -45,7 +116,6 @@ pub fn read_back(
     let entries: Vec<&EntryLine> =
         fetch.manifest.entries.iter().filter(|e| chosen[e.member]).collect();
     let groups = fetch.groups(&entries);
-    fetch.meter.expect(entries.iter().map(|e| e.raw).sum());
     let (next, damage) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
     std::thread::scope(|scope| {
         for _ in 0..threads.clamp(1, groups.len().max(1)) {
@@ -110,12 +180,15 @@ fn check_rows(
     if found == expected {
         return Ok(());
     }
-    let show = |p: Proof| format!("{} rows with digest {}", p.rows, p.digest);
     Err(Damage::Rows {
         title: format!("{} ({})", member.title(), entry.name),
         expected: show(expected),
         found: show(found),
     })
+}
+
+fn show(proof: Proof) -> String {
+    format!("{} rows with digest {}", proof.rows, proof.digest)
 }
 
 /// Rows and digest of the `INSERT`s or the `COPY` of an entry.

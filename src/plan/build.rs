@@ -13,7 +13,7 @@ use crate::plan::chain::{
 };
 use crate::plan::draft::Draft;
 use crate::plan::graph::{
-    Backup, CopyPlan, Edge, Exec, Needs, Plan, Retire, SourceRef, StepKind, StoreRef, Vacuum,
+    Backup, CopyPlan, Edge, Exec, Kin, Needs, Plan, Retire, SourceRef, StepKind, StoreRef, Vacuum,
     Verify, Which,
 };
 use crate::plan::problem;
@@ -221,6 +221,8 @@ impl Builder<'_> {
                 store: StoreRef { name: store.name.value.clone(), spec: store.spec.clone() },
                 naming: naming(store, job_name, name),
                 optional: send.optional,
+                kept: send.keep.is_some() || store.keep.is_some(),
+                kin: self.kin(name, store),
                 address: format!("{job_name}/send/{name}/{}", store.name.value),
             })
             .collect();
@@ -258,6 +260,7 @@ impl Builder<'_> {
                     password: archive.password.clone(),
                     into,
                     which: Which::ThisRun,
+                    kin: Vec::new(),
                     threads,
                 }));
                 let address = format!("{job_name}/verify/{name}/{}", store.store.name);
@@ -287,6 +290,7 @@ impl Builder<'_> {
                 store: copy.store.clone(),
                 naming: copy.naming.clone(),
                 keep,
+                kin: copy.kin.clone(),
                 verified: proof.is_some(),
             }));
             let address = format!("{job_name}/keep/{name}/{}", copy.store.name);
@@ -337,6 +341,7 @@ impl Builder<'_> {
                     .or_else(|| job.archive.password.clone()),
                 into,
                 which: Which::Latest,
+                kin: self.kin(name, store),
                 threads: job.threads,
             }));
             let address = format!("{}/verify/{name}/{}", job.name.value, store.name.value);
@@ -385,6 +390,27 @@ impl Builder<'_> {
                 complaints,
             );
         }
+    }
+
+    /// All jobs of the file that send `source` to `store`.
+    fn kin(&self, source: &str, store: &Store) -> Vec<Kin> {
+        let sends = |job: &&Job| {
+            job.steps.iter().any(|step| match &step.kind {
+                StepDecl::Dump(d) => {
+                    d.sources.iter().any(|s| chain_name(d, &s.value) == source)
+                        && d.sends
+                            .iter()
+                            .flat_map(|s| &s.stores)
+                            .any(|s| s.value == store.name.value)
+                }
+                StepDecl::Verify(_) | StepDecl::Vacuum(_) | StepDecl::Exec(_) => false,
+            })
+        };
+        let kin = |job: &Job| Kin {
+            job: job.name.value.clone(),
+            naming: naming(store, &job.name.value, source),
+        };
+        self.file.jobs.iter().filter(sends).map(kin).collect()
     }
 
     /// The job and dump that send `source` to `store`: this job if it does, else the first of the

@@ -136,6 +136,10 @@ pub struct CopyPlan {
     pub naming: Naming,
     /// Whether its failure is only Alerta.
     pub optional: bool,
+    /// Whether retention looks at it after the run.
+    pub kept: bool,
+    /// All jobs of the file that send this source to this store.
+    pub kin: Vec<Kin>,
     /// Its derived address: `nightly/send/shop/cloud`.
     pub address: String,
 }
@@ -157,6 +161,8 @@ pub struct Verify {
     pub unpack: bool,
     /// Which copy.
     pub which: Which,
+    /// All jobs of the file that send this source to this store.
+    pub kin: Vec<Kin>,
     /// Threads that read.
     pub threads: usize,
 }
@@ -183,6 +189,17 @@ pub struct Retire {
     pub keep: KeepSpec,
     /// Whether a copy counts only once it was verified.
     pub verified: bool,
+    /// All jobs of the file that send this source to this store.
+    pub kin: Vec<Kin>,
+}
+
+/// A job that sends a source to a store, and its names there.
+#[derive(Debug, Clone)]
+pub struct Kin {
+    /// The job.
+    pub job: String,
+    /// Its names.
+    pub naming: Naming,
 }
 
 /// A program.

@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use jiff::civil::{Date, DateTime};
 
-use crate::artifact::{Member, Origin, Position, Proof};
+use crate::artifact::{Keys, Member, Origin, Position, Proof};
 use crate::base::{Finding, Id, Stop};
 use crate::job::{Engine, Treatment, VacuumRule};
 
@@ -129,6 +129,13 @@ pub trait Out {
 
     /// Hands over a chunk: a complete script, or bytes of a file, and the proof of the rows in it.
     fn chunk(&mut self, bytes: Vec<u8>, proof: Proof) -> Result<()>;
+
+    /// The same for rows that are in the order of the table's key, with the keys of the first and
+    /// the last of them.
+    fn chunk_of(&mut self, bytes: Vec<u8>, proof: Proof, keys: Keys) -> Result<()> {
+        drop(keys);
+        self.chunk(bytes, proof)
+    }
 
     /// Hands back what was cut off the piece that is being read; it comes next, for whichever
     /// worker is free.

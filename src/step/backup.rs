@@ -3,14 +3,16 @@
 //! Invariant: a copy is committed only when the producer ended well; the failure of one copy leaves
 //! the others whole.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
-use crate::artifact::{ALGORITHM, EntryLine, Manifest, Member, ObjectLine, format_of};
-use crate::base::Stop;
+use crate::artifact::{
+    ALGORITHM, FORMAT, Head, Member, Origin, Seal, Totals, UnitSum, fingerprint,
+};
+use crate::base::{Secret, Stop};
 use crate::pipeline::{self, Counts, Meter, Shape};
 use crate::plan::Backup;
 use crate::run::{ArtifactFacts, Done, DumpFacts, Event, Progress, Say, Verdict};
@@ -36,7 +38,8 @@ impl Steps {
             say.info(format!("the engine is {}", program.title));
         }
         let mut copies = Copies::open(self, backup, say, stop)?;
-        let parent = self.parent(backup, &copies, password.as_ref(), say, stop)?;
+        let origin = source.origin(stop)?;
+        let parent = self.parent(backup, &copies, password.as_ref(), &origin, say, stop)?;
         let voice = say.clone();
         let hear: Hear = Arc::new(move |line: &str| voice.engine(line));
         let reading = Reading {
@@ -51,7 +54,7 @@ impl Steps {
             say.info(remark.clone());
             say.engine(remark.clone());
         }
-        let begun = copies.begin(&self.world.clock, &self.zone, stop)?;
+        let begun = copies.begin(&self.marker(), &self.zone, stop)?;
         say.event(Event::Dumping {
             step: say.step(),
             dump: DumpFacts {
@@ -70,23 +73,15 @@ impl Steps {
             (rayon::current_num_threads(), begun.uploads.iter().map(|u| u.lanes).sum());
         let shape =
             Shape::new(snapshot.workers(), presses, backup.chunk, lanes, snapshot.estimate());
-        // Both manifests of an artifact name one moment: that of the one inside.
-        let finished = OnceLock::new();
-        let draft = |entries: &[EntryLine], object: Option<ObjectLine>| {
-            let span = (started, *finished.get_or_init(|| self.world.clock.now()));
-            self.manifest(
-                backup,
-                snapshot.as_ref(),
-                span,
-                password.is_some(),
-                begun.key.clone(),
-                entries,
-                object,
-            )
+        let seal = password.as_ref().map(|password| self.seal(&backup.source.name, password));
+        let draft = |totals: Totals, units: Vec<UnitSum>| {
+            let made = Made { started, origin: &origin, seal: seal.as_ref(), key: &begun.key };
+            self.head(backup, snapshot.as_ref(), &made, totals, units)
         };
         let meter = Meter::default();
         meter.expect(snapshot.estimate());
-        let piped = watched(&meter, say, stop, |stop| {
+        let refresh = || copies.refresh(&self.marker(), stop);
+        let piped = watched(&meter, say, stop, &refresh, |stop| {
             pipeline::backup(
                 pipeline::Backup {
                     snapshot: snapshot.as_ref(),
@@ -94,7 +89,7 @@ impl Steps {
                     password: password.as_ref(),
                     shape,
                     copies: begun.uploads,
-                    manifest: &|entries| draft(entries, None).to_bytes(),
+                    head: &draft,
                     meter: &meter,
                 },
                 stop,
@@ -102,13 +97,16 @@ impl Steps {
         });
         let written = match piped {
             Ok(written) => written,
-            // It was the stores that failed: each has its line. A dump that failed was never sent
-            // anywhere.
-            Err(Fault::Pipeline(pipeline::Error::NoStore(why))) => {
-                copies.lose(&why);
+            // It was the stores that failed: each has its line.
+            Err(Fault::Pipeline(pipeline::Error::NoStore(errors))) => {
+                copies.give_up();
+                copies.lose(errors);
                 return Ok(copies.report(self.run.clone(), 0, say));
             }
-            Err(fault) => return Err(fault),
+            Err(fault) => {
+                copies.give_up();
+                return Err(fault);
+            }
         };
         for remark in snapshot.afterwards() {
             say.info(remark);
@@ -118,13 +116,14 @@ impl Steps {
             written.peak_chunks,
             shape.chunk_permits()
         ));
-        let manifest = draft(&written.entries, Some(written.object));
-        let facts = artifact_facts(&manifest, &begun.name, snapshot.lost());
+        let head =
+            Head { objects: vec![written.object], index: Some(written.index), ..written.head };
+        let facts = artifact_facts(&head, &begun.name, snapshot.lost());
         say.event(Event::Artifact { step: say.step(), artifact: facts });
-        for (store, manifest) in copies.commit(written.uploads, &manifest, &begun.name, stop) {
-            self.note_made(&backup.source.name, &store, manifest);
+        for (store, head) in copies.commit(written.copies, &head, &begun.name, stop) {
+            self.note_made(&backup.source.name, &store, head);
         }
-        let mut done = copies.report(self.run.clone(), manifest.bytes(), say);
+        let mut done = copies.report(self.run.clone(), head.bytes(), say);
         for reason in snapshot.inconsistent() {
             done.verdict = done.verdict.max(Verdict::Alert);
             say.alert(format!("not one point in time: {reason}"));
@@ -140,40 +139,59 @@ impl Steps {
         Ok(done)
     }
 
-    #[expect(clippy::too_many_arguments, reason = "the parts of a manifest")]
-    fn manifest(
+    fn head(
         &self,
         backup: &Backup,
         snapshot: &dyn Snapshot,
-        (started, finished): (Timestamp, Timestamp),
-        sealed: bool,
-        key: String,
-        entries: &[EntryLine],
-        object: Option<ObjectLine>,
-    ) -> Manifest {
-        Manifest {
-            format: format_of(snapshot.members()),
+        made: &Made<'_>,
+        totals: Totals,
+        units: Vec<UnitSum>,
+    ) -> Head {
+        Head {
+            format: FORMAT,
+            needs: Vec::new(),
             id: self.run.clone(),
             job: self.job.clone(),
+            file: Some(self.file.clone()),
             source: backup.source.name.clone(),
             kind: backup.source.spec.kind().to_owned(),
-            key,
+            origin: Some(made.origin.clone()),
+            key: made.key.to_owned(),
             host: self.world.host(),
             vex: env!("CARGO_PKG_VERSION").to_owned(),
             server: snapshot.version().to_owned(),
-            started,
-            finished,
-            sealed,
+            started: made.started,
+            finished: self.world.clock.now(),
+            seal: made.seal.cloned(),
+            totals,
+            units,
             inconsistent: snapshot.inconsistent().to_vec(),
             not_included: snapshot.not_included().to_vec(),
+            cut: false,
             position: snapshot.position().cloned(),
             parent: snapshot.parent().cloned(),
             digest: ALGORITHM.to_owned(),
-            members: snapshot.members().to_vec(),
-            entries: entries.to_vec(),
-            object,
+            objects: Vec::new(),
+            index: None,
         }
     }
+
+    /// How entries are sealed: equal passwords of one chain have equal fingerprints.
+    fn seal(&self, source: &str, password: &Secret) -> Seal {
+        let salt = format!("vex seal\n{}\n{source}", self.job);
+        Seal {
+            method: "winzip-aes-256".to_owned(),
+            fingerprint: Some(fingerprint(password.reveal().as_bytes(), salt.as_bytes())),
+        }
+    }
+}
+
+/// What is known of an artifact before it is read.
+struct Made<'a> {
+    started: Timestamp,
+    origin: &'a Origin,
+    seal: Option<&'a Seal>,
+    key: &'a str,
 }
 
 /// Runs work while its counters are shown, and stops it when they stand still.
@@ -181,6 +199,7 @@ pub(super) fn watched<T>(
     meter: &Meter,
     say: &Say,
     stop: &Stop,
+    each_tick: &(dyn Fn() + Sync),
     work: impl FnOnce(&Stop) -> Result<T, pipeline::Error>,
 ) -> Result<T, Fault> {
     let (inner, over) = (stop.child(), Stop::new());
@@ -189,6 +208,7 @@ pub(super) fn watched<T>(
         scope.spawn(|| {
             let (mut last, mut since) = (Counts::default(), Instant::now());
             while over.sleep(TICK).is_ok() {
+                each_tick();
                 let counts = meter.counts();
                 if counts != last {
                     (last, since) = (counts, Instant::now());
@@ -232,21 +252,21 @@ fn units_of(members: &[Member]) -> Vec<String> {
     units
 }
 
-fn artifact_facts(manifest: &Manifest, name: &str, lost: &[String]) -> ArtifactFacts {
+fn artifact_facts(head: &Head, name: &str, lost: &[String]) -> ArtifactFacts {
     ArtifactFacts {
-        id: manifest.id.clone(),
-        source: manifest.source.clone(),
-        kind: manifest.kind.clone(),
-        server: manifest.server.clone(),
-        units: manifest.units().iter().map(|u| (*u).to_owned()).collect(),
+        id: head.id.clone(),
+        source: head.source.clone(),
+        kind: head.kind.clone(),
+        server: head.server.clone(),
+        units: head.unit_names(),
         name: name.to_owned(),
-        raw: manifest.raw_bytes(),
-        bytes: manifest.bytes(),
-        rows: manifest.proofs().iter().map(|(_, p)| p.rows).sum(),
-        started: manifest.started,
-        finished: manifest.finished,
-        position: manifest.position.as_ref().map(ToString::to_string),
-        inconsistent: manifest.inconsistent.clone(),
+        raw: head.totals.raw,
+        bytes: head.bytes(),
+        rows: head.totals.rows,
+        started: head.started,
+        finished: head.finished,
+        position: head.position.as_ref().map(ToString::to_string),
+        inconsistent: head.inconsistent.clone(),
         lost: lost.to_vec(),
     }
 }

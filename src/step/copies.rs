@@ -4,23 +4,27 @@
 //! Knows no source. Invariant: a copy is in exactly one state, and one that failed keeps no other
 //! from being made.
 
+use std::sync::Mutex;
 use std::time::Duration;
 
 use jiff::{Timestamp, tz::TimeZone};
 
-use crate::artifact::{Manifest, backup_name};
+use crate::artifact::{Head, INDEX, Marker, ObjectLine, REFRESHED, backup_name, begun_key};
 use crate::base::{Id, Stop};
-use crate::pipeline::{self, Copy};
+use crate::pipeline::{Copy, IndexMade, Made};
 use crate::plan::{Backup, CopyPlan};
 use crate::run::{Done, Event, Failure, Say, Verdict};
-use crate::shelf::Shelf;
+use crate::shelf::{IndexBytes, Shelf, Swept};
 use crate::step::fault::Fault;
 use crate::step::perform::Steps;
 use crate::store::contract::{Error, ErrorKind, Upload};
-use crate::world::Clock;
+use crate::world::{Clock, is_gone};
 
 /// How often a taken name is tried again, a second later each.
 const NAMES: usize = 90;
+
+/// How long markers are removed after a run was stopped.
+const PATIENCE: Duration = Duration::from_secs(3);
 
 /// The copies of one backup.
 pub struct Copies<'a> {
@@ -43,12 +47,18 @@ struct OneCopy<'a> {
 enum State {
     /// Its store is open.
     Open(Shelf),
-    /// Its upload is under way; the pipeline holds it.
-    Begun(Shelf),
+    /// Its upload is under way; the pipeline holds it. Guards the key of its marker.
+    Begun(Shelf, Mutex<Mark>),
     /// It exists under this key.
     Made(String),
     /// There is none, and why.
     Failed(Fault),
+}
+
+/// The marker of a copy.
+struct Mark {
+    key: String,
+    at: Timestamp,
 }
 
 /// Uploads that were begun under one name.
@@ -79,11 +89,8 @@ impl<'a> Copies<'a> {
                 .as_ref()
                 .map_or_else(|_| plan.store.name.clone(), |s| s.store().place().to_owned());
             if let Ok(shelf) = &shelf {
-                match shelf.sweep(started, stop) {
-                    Ok(0) => {}
-                    Ok(swept) => {
-                        say.info(format!("swept {swept} leftovers of killed runs in {place}"))
-                    }
+                match shelf.sweep(&is_gone, stop) {
+                    Ok(swept) => tell_swept(&swept, &place, say),
                     Err(error) => say.info(format!("leftovers of killed runs stay: {error}")),
                 }
             }
@@ -96,10 +103,10 @@ impl<'a> Copies<'a> {
     }
 
     /// The shelves that could be opened.
-    pub fn shelves(&self) -> impl Iterator<Item = &Shelf> {
+    pub fn shelves(&self) -> impl Iterator<Item = (&Shelf, &CopyPlan)> {
         self.all.iter().filter_map(|copy| match &copy.state {
-            State::Open(shelf) => Some(shelf),
-            State::Begun(_) | State::Made(_) | State::Failed(_) => None,
+            State::Open(shelf) => Some((shelf, copy.plan)),
+            State::Begun(..) | State::Made(_) | State::Failed(_) => None,
         })
     }
 
@@ -107,28 +114,33 @@ impl<'a> Copies<'a> {
     /// `None`: no store took it.
     pub fn begin(
         &mut self,
-        clock: &Clock,
+        marker: &Marker,
         zone: &TimeZone,
         stop: &Stop,
     ) -> Result<Option<Begun>, Fault> {
+        let clock = self.clock.clone();
         for _ in 0..NAMES {
             let name = backup_name(&clock.now().to_zoned(zone.clone()));
             let mut attempts: Vec<Option<Result<Box<dyn Upload>, Error>>> = Vec::new();
             for copy in &self.all {
                 attempts.push(match &copy.state {
-                    State::Open(shelf) => Some(shelf.begin(&name, stop)),
-                    State::Begun(_) | State::Made(_) | State::Failed(_) => None,
+                    State::Open(shelf) => Some(shelf.begin(&name, marker, stop)),
+                    State::Begun(..) | State::Made(_) | State::Failed(_) => None,
                 });
             }
             let taken = |a: &Option<Result<_, Error>>| matches!(a, Some(Err(e)) if e.kind == ErrorKind::Exists);
             if attempts.iter().any(taken) {
-                for upload in attempts.into_iter().flatten().flatten() {
+                for (copy, attempt) in self.all.iter().zip(attempts) {
+                    let (State::Open(shelf), Some(Ok(upload))) = (&copy.state, attempt) else {
+                        continue;
+                    };
                     upload.abort()?;
+                    shelf.unmark(&begun_key(&shelf.key(&name), None), stop);
                 }
                 stop.sleep(Duration::from_millis(1010))?;
                 continue;
             }
-            return Ok(self.take(name, attempts, clock.now()));
+            return Ok(self.take(name, attempts, clock.now(), stop));
         }
         let hint = Some(
             "Another tool may write the same names; give this job a prefix of its own.".into(),
@@ -142,6 +154,7 @@ impl<'a> Copies<'a> {
         name: String,
         attempts: Vec<Option<Result<Box<dyn Upload>, Error>>>,
         now: Timestamp,
+        stop: &Stop,
     ) -> Option<Begun> {
         self.name = Some(name.clone());
         let (mut uploads, mut key) = (Vec::new(), None);
@@ -151,9 +164,14 @@ impl<'a> Copies<'a> {
             .zip(attempts)
             .map(|(copy, attempt)| match (copy.state, attempt) {
                 (State::Open(shelf), Some(Ok(upload))) => {
-                    uploads.push(Copy { upload, lanes: shelf.store().lanes() });
-                    key.get_or_insert_with(|| shelf.key(&name));
-                    OneCopy { state: State::Begun(shelf), started: now, ..copy }
+                    let own = shelf.key(&name);
+                    let (store, index, stop) =
+                        (shelf.store().clone(), format!("{own}{INDEX}"), stop.clone());
+                    let begin = Box::new(move || store.create(&index, &stop));
+                    uploads.push(Copy { upload, lanes: shelf.store().lanes(), index: begin });
+                    let mark = Mutex::new(Mark { key: begun_key(&own, None), at: now });
+                    key.get_or_insert(own);
+                    OneCopy { state: State::Begun(shelf, mark), started: now, ..copy }
                 }
                 (_, Some(Err(error))) => OneCopy {
                     state: State::Failed(error.into()),
@@ -171,38 +189,88 @@ impl<'a> Copies<'a> {
         self.name.as_deref()
     }
 
-    /// Commits the uploads that are whole; returns store and manifest of each copy that exists now.
-    pub fn commit(
-        &mut self,
-        uploads: Vec<Result<Box<dyn Upload>, Error>>,
-        manifest: &Manifest,
-        name: &str,
-        stop: &Stop,
-    ) -> Vec<(String, Manifest)> {
-        let mut made = Vec::new();
-        let begun = self.all.iter_mut().filter(|c| matches!(c.state, State::Begun(_)));
-        for (copy, upload) in begun.zip(uploads) {
-            let State::Begun(shelf) = &copy.state else { continue };
-            let own = Manifest { key: shelf.key(name), ..manifest.clone() };
-            copy.state = match upload.and_then(|upload| shelf.commit(upload, &own, stop)) {
-                Ok(()) => State::Made(own.key.clone()),
-                Err(error) => State::Failed(error.into()),
-            };
-            copy.finished = Some(self.clock.now());
-            if matches!(copy.state, State::Made(_)) {
-                made.push((copy.plan.store.name.clone(), own));
+    /// Writes the markers of a long run anew, so that nobody takes it for dead.
+    pub fn refresh(&self, marker: &Marker, stop: &Stop) {
+        let Some(name) = &self.name else { return };
+        for copy in &self.all {
+            let State::Begun(shelf, mark) = &copy.state else { continue };
+            let mut mark = mark.lock().expect("no panic while locked");
+            if marker.at.duration_since(mark.at) < REFRESHED {
+                continue;
+            }
+            mark.at = marker.at;
+            // One that can't be written now is tried again tomorrow; it has a week.
+            if let Ok(key) = shelf.mark_anew(name, &mark.key, marker, stop) {
+                mark.key = key;
             }
         }
-        made
     }
 
-    /// Notes that no upload that was begun could be sent to its end; the pipeline has aborted them.
-    pub fn lose(&mut self, why: &str) {
+    /// Commits the copies that are whole, each under its own key; returns store and head of each
+    /// copy that exists now.
+    pub fn commit(
+        &mut self,
+        made: Vec<Result<Made, Error>>,
+        head: &Head,
+        name: &str,
+        stop: &Stop,
+    ) -> Vec<(String, Head)> {
+        let mut committed = Vec::new();
+        let begun = self.all.iter_mut().filter(|c| matches!(c.state, State::Begun(..)));
+        for (copy, made) in begun.zip(made) {
+            let State::Begun(shelf, mark) = &copy.state else { continue };
+            let key = shelf.key(name);
+            let objects = head.objects.iter().map(|o| ObjectLine { key: key.clone(), ..o.clone() });
+            let own = Head { key: key.clone(), objects: objects.collect(), ..head.clone() };
+            let result = made.and_then(|made| {
+                let index = match made.index {
+                    IndexMade::Small(bytes) => IndexBytes::Whole(bytes),
+                    IndexMade::Sent(upload, bytes) => IndexBytes::Sent(upload, bytes),
+                };
+                shelf.commit(made.container, index, &own, stop)
+            });
+            copy.finished = Some(self.clock.now());
+            let mark = mark.lock().expect("no panic while locked").key.clone();
+            copy.state = match result {
+                Ok(()) => {
+                    shelf.unmark(&mark, stop);
+                    committed.push((copy.plan.store.name.clone(), own));
+                    State::Made(key)
+                }
+                Err(error) => State::Failed(error.into()),
+            };
+        }
+        committed
+    }
+
+    /// Notes that no upload that was begun could be sent to its end, and why; the pipeline has
+    /// aborted them.
+    pub fn lose(&mut self, errors: Vec<Error>) {
         let now = self.clock.now();
-        for copy in self.all.iter_mut().filter(|c| matches!(c.state, State::Begun(_))) {
-            copy.state = State::Failed(Fault::Pipeline(pipeline::Error::NoStore(why.to_owned())));
+        let begun = self.all.iter_mut().filter(|c| matches!(c.state, State::Begun(..)));
+        for (copy, error) in begun.zip(errors) {
+            copy.state = State::Failed(error.into());
             copy.finished = Some(now);
         }
+    }
+
+    /// Removes the markers of copies that are given up: nothing of them is left. Also after a stop,
+    /// but not for longer than somebody who stopped it waits; what stays is swept.
+    pub fn give_up(&self) {
+        let (brief, done) = (Stop::new(), Stop::new());
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                if done.sleep(PATIENCE).is_ok() {
+                    brief.stop();
+                }
+            });
+            for copy in &self.all {
+                if let State::Begun(shelf, mark) = &copy.state {
+                    shelf.unmark(&mark.lock().expect("no panic while locked").key, &brief);
+                }
+            }
+            done.stop();
+        });
     }
 
     /// Says what became of every copy, and how well the chain did.
@@ -215,7 +283,7 @@ impl<'a> Copies<'a> {
                     let name = self.name.as_deref().unwrap_or("backup");
                     (copy.plan.naming.key(name), Some(Failure::of(fault)))
                 }
-                State::Open(_) | State::Begun(_) => panic!("BUG: a copy without end"),
+                State::Open(_) | State::Begun(..) => panic!("BUG: a copy without end"),
             };
             let verdict = match (&failure, copy.plan.optional) {
                 (None, _) => Verdict::Success,
@@ -249,5 +317,15 @@ impl<'a> Copies<'a> {
             done.failure = done.failure.or(first);
         }
         done
+    }
+}
+
+/// Says what a sweep did, if there is anything to say.
+fn tell_swept(swept: &Swept, place: &str, say: &Say) {
+    if swept.objects > 0 {
+        say.info(format!("swept {} objects of killed runs in {place}", swept.objects));
+    }
+    for (key, why) in &swept.unreadable {
+        say.info(format!("{key} in {place} is left alone: {why}"));
     }
 }

@@ -19,7 +19,7 @@ pub enum Fault {
     Store(#[from] store::Error),
     /// The shelf.
     #[error("{0}")]
-    Shelf(#[from] ShelfError),
+    Shelf(ShelfError),
     /// The pipeline.
     #[error("{0}")]
     Pipeline(#[from] pipeline::Error),
@@ -56,6 +56,16 @@ pub enum Fault {
     /// Stopped from outside.
     #[error("stopped")]
     Stopped,
+}
+
+impl From<ShelfError> for Fault {
+    fn from(error: ShelfError) -> Fault {
+        match error {
+            ShelfError::Store(error) => Fault::Store(error),
+            ShelfError::Damage(damage) => Fault::Damage(damage),
+            other @ ShelfError::Foreign(_) => Fault::Shelf(other),
+        }
+    }
 }
 
 impl From<Stopped> for Fault {
@@ -163,7 +173,9 @@ fn is_own(damage: &Damage) -> bool {
         Damage::Entry { .. } | Damage::Manifest(_) | Damage::Rows { .. } | Damage::Object(_) => {
             true
         }
-        Damage::Sealed { .. } | Damage::Newer { .. } | Damage::Left { .. } => false,
+        Damage::Sealed { .. } | Damage::Newer { .. } | Damage::Left { .. } | Damage::Unread(_) => {
+            false
+        }
     }
 }
 

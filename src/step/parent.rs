@@ -4,13 +4,13 @@
 //! say. An increment is worth what its chain is worth, so a chain with a damaged link, or one that
 //! a store lacks, is not added to.
 
-use crate::artifact::{EntryLine, Manifest};
+use crate::artifact::{EntryLine, Head, Origin};
 use crate::base::{Secret, Stop};
 use crate::job::SourceSpec;
 use crate::pipeline::{Fetch, Meter};
 use crate::plan::Backup;
 use crate::run::Say;
-use crate::shelf::{Shelf, Shelved, lineage};
+use crate::shelf::{Contents, Shelf, Shelved, lineage};
 use crate::source::{RECORD, contract::Parent};
 use crate::step::copies::Copies;
 use crate::step::fault::Fault;
@@ -23,6 +23,7 @@ impl Steps {
         backup: &Backup,
         copies: &Copies<'_>,
         password: Option<&Secret>,
+        origin: &Origin,
         say: &Say,
         stop: &Stop,
     ) -> Result<Option<Parent>, Fault> {
@@ -31,15 +32,26 @@ impl Steps {
             return Ok(None);
         }
         let mut listings = Vec::new();
-        for shelf in copies.shelves() {
-            listings.push((shelf, shelf.list(stop)?.artifacts));
+        for (shelf, plan) in copies.shelves() {
+            let mut artifacts = shelf.list(stop)?.artifacts;
+            for kin in plan.kin.iter().filter(|k| k.job != self.job) {
+                artifacts.extend(shelf.sibling(&kin.naming, &kin.job).list(stop)?.artifacts);
+            }
+            let host = self.world.host();
+            // A clone has pages of its own: only what this machine made may be added to.
+            artifacts.retain(|a| match &a.head.origin {
+                Some(other) => origin.is_same(other),
+                None => a.head.host == host,
+            });
+            artifacts.sort_by_key(Shelved::moment);
+            listings.push((shelf, artifacts));
         }
         let Some(((shelf, first), others)) = listings.split_first() else { return Ok(None) };
         let everywhere = |a: &&Shelved| {
             is_whole(first, a)
-                && others.iter().all(|(_, all)| {
-                    all.iter().any(|o| o.manifest.id == a.manifest.id && is_whole(all, o))
-                })
+                && others
+                    .iter()
+                    .all(|(_, all)| all.iter().any(|o| o.head.id == a.head.id && is_whole(all, o)))
         };
         let Some(newest) = first.iter().rev().find(everywhere) else {
             say.info("a full backup: no earlier one is whole in every store");
@@ -47,20 +59,18 @@ impl Steps {
         };
         let full =
             lineage(first, newest).ok().and_then(|chain| chain.first().copied()).unwrap_or(newest);
-        let age = self.world.clock.now().duration_since(full.manifest.started);
+        let age = self.world.clock.now().duration_since(full.head.started);
         if age.as_secs() >= spec.physical.full_every.as_secs() as i64 {
-            say.info(format!("a full backup: the last full one is {}", full.manifest.id));
+            say.info(format!("a full backup: the last full one is {}", full.head.id));
             return Ok(None);
         }
-        let manifest = &newest.manifest;
-        match record(shelf, manifest, password, stop) {
-            Ok(record) => Ok(Some(Parent {
-                id: manifest.id.clone(),
-                position: manifest.position.clone(),
-                record,
-            })),
+        let head = &newest.head;
+        match record(shelf, head, password, stop) {
+            Ok(record) => {
+                Ok(Some(Parent { id: head.id.clone(), position: head.position.clone(), record }))
+            }
             Err(fault) if fault.is_damage() => {
-                say.info(format!("a full backup: {}: {fault}", manifest.key));
+                say.info(format!("a full backup: {}: {fault}", head.key));
                 Ok(None)
             }
             Err(fault) => Err(fault),
@@ -76,15 +86,18 @@ fn is_whole(all: &[Shelved], artifact: &Shelved) -> bool {
 /// What the engine wrote down of a backup.
 fn record(
     shelf: &Shelf,
-    manifest: &Manifest,
+    head: &Head,
     password: Option<&Secret>,
     stop: &Stop,
 ) -> Result<Vec<u8>, Fault> {
     let meter = Meter::default();
-    let password = password.filter(|_| manifest.sealed);
-    let fetch = Fetch { store: shelf.store().as_ref(), manifest, password, meter: &meter };
-    let own: Vec<&EntryLine> =
-        manifest.entries.iter().filter(|e| manifest.members[e.member].name == RECORD).collect();
+    let password = password.filter(|_| head.sealed());
+    let store = shelf.store().as_ref();
+    let contents = Contents::open(store, head, stop)?;
+    let chosen: Vec<bool> = contents.members.iter().map(|m| m.name == RECORD).collect();
+    let manifest = contents.load(store, &chosen, stop)?;
+    let fetch = Fetch { store, manifest: &manifest, password, meter: &meter };
+    let own: Vec<&EntryLine> = manifest.entries.iter().collect();
     let mut bytes = Vec::new();
     for group in fetch.groups(&own) {
         fetch.group(&group, stop, &mut |_, raw| {

@@ -4,16 +4,16 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
-use jiff::tz::TimeZone;
+use jiff::{SignedDuration, tz::TimeZone};
 
-use crate::artifact::Manifest;
+use crate::artifact::{Head, Marker, PROOF_FORMAT};
 use crate::base::{Id, Secret, SecretRef, Stop};
 use crate::plan::{SourceRef, Step, StepKind, StoreRef};
 use crate::run::{Done, Failure, Perform, Say};
 use crate::source::{self, contract::Source};
 use crate::step::fault::Fault;
 use crate::store::{self, contract::Store};
-use crate::world::{World, reveal};
+use crate::world::{World, process_id, reveal};
 
 /// Performs the steps of one run of one job.
 pub struct Steps {
@@ -23,22 +23,34 @@ pub struct Steps {
     pub run: Id,
     /// The job.
     pub job: String,
+    /// The job file, absolute.
+    pub file: String,
     /// Zone of names and retention.
     pub zone: TimeZone,
+    /// The longest gap between two moments of the job's schedule.
+    pub gap: Option<SignedDuration>,
     /// Guards the stores opened so far, by name.
     stores: Mutex<BTreeMap<String, Arc<dyn Store>>>,
-    /// Guards what this run made: manifests by source and store.
-    made: Mutex<BTreeMap<(String, String), Manifest>>,
+    /// Guards what this run made: heads by source and store.
+    made: Mutex<BTreeMap<(String, String), Head>>,
 }
 
 impl Steps {
     /// Opens nothing yet.
-    pub fn new(world: World, run: Id, job: &str, zone: TimeZone) -> Steps {
+    pub fn new(
+        world: World,
+        run: Id,
+        (job, file): (&str, &str),
+        zone: TimeZone,
+        gap: Option<SignedDuration>,
+    ) -> Steps {
         Steps {
             world,
             run,
             job: job.to_owned(),
+            file: file.to_owned(),
             zone,
+            gap,
             stores: Mutex::default(),
             made: Mutex::default(),
         }
@@ -70,14 +82,25 @@ impl Steps {
         Ok(reference.map(|r| reveal(r, stop)).transpose()?)
     }
 
-    pub(super) fn note_made(&self, source: &str, store: &str, manifest: Manifest) {
+    /// The marker of what this run begins now.
+    pub(super) fn marker(&self) -> Marker {
+        Marker {
+            format: PROOF_FORMAT,
+            run: self.run.clone(),
+            host: self.world.host(),
+            process: process_id(),
+            at: self.world.clock.now(),
+        }
+    }
+
+    pub(super) fn note_made(&self, source: &str, store: &str, head: Head) {
         self.made
             .lock()
             .expect("no panic while locked")
-            .insert((source.to_owned(), store.to_owned()), manifest);
+            .insert((source.to_owned(), store.to_owned()), head);
     }
 
-    pub(super) fn made(&self, source: &str, store: &str) -> Option<Manifest> {
+    pub(super) fn made(&self, source: &str, store: &str) -> Option<Head> {
         self.made
             .lock()
             .expect("no panic while locked")

@@ -149,8 +149,8 @@ pub fn choose(
         }
     }
     let staged = staged(manifest, &chosen);
-    let server = manifest.server.clone();
-    let (position, terms) = (manifest.position.clone(), Terms::default());
+    let server = manifest.head.server.clone();
+    let (position, terms) = (manifest.head.position.clone(), Terms::default());
     let rename = rename.map(str::to_owned);
     let part = !only.iter().all(|selector| manifest.units().contains(&selector.as_str()));
     let (scratch, resume) = (false, false);
@@ -189,7 +189,7 @@ pub(super) fn is_archive(member: &Member) -> bool {
 }
 
 /// Whether a member is a user or a role, or what one may do.
-fn is_about_account(member: &Member) -> bool {
+pub(super) fn is_about_account(member: &Member) -> bool {
     matches!(member.kind, Kind::Account | Kind::Grants)
 }
 
@@ -293,7 +293,7 @@ pub fn restore_into(
         chosen: &choice.chosen,
     };
     let damage = match say {
-        Some(say) => watched(meter, say, stop, |stop| pipeline::restore(&restore, stop))?,
+        Some(say) => watched(meter, say, stop, &|| {}, |stop| pipeline::restore(&restore, stop))?,
         None => pipeline::restore(&restore, stop)?,
     };
     Ok(Restored { damage, remarks: target.remarks() })

@@ -3,57 +3,57 @@
 //! The finding, good or bad, is written beside the artifact before the step ends; the store alone
 //! knows it then.
 
-use crate::artifact::{Damage, FORMAT, Level, Manifest, ProofLine};
+use std::sync::Arc;
+
+use crate::artifact::{Damage, Head, Level, Manifest, PROOF_FORMAT, ProofLine};
 use crate::base::Stop;
 use crate::job::SourceSpec;
 use crate::pipeline::{self, Fetch, Meter};
-use crate::plan::{Verify, Which};
+use crate::plan::{Kin, Verify, Which};
 use crate::run::{Done, Event, Say};
-use crate::shelf::{Shelf, Shelved, lineage};
+use crate::shelf::{Contents, Notes, Shelf, Shelved, groups, lineage};
 use crate::source::{self, Control, Owner, Private};
 use crate::step::backup::watched;
 use crate::step::fault::Fault;
 use crate::step::files::{Assembly, facts};
+use crate::step::opened::{Opened, load_all};
 use crate::step::perform::Steps;
 use crate::step::restore::{choose, restore_into};
+use crate::store::contract::Store;
 
 impl Steps {
     /// Performs a verification.
     pub(super) fn verify(&self, verify: &Verify, say: &Say, stop: &Stop) -> Result<Done, Fault> {
         let store = self.store(&verify.store, stop)?;
         let maker = self.made(&verify.source.name, &verify.store.name);
-        let (shelf, manifest) = match (verify.which, maker) {
-            (Which::ThisRun, Some(manifest)) => {
-                (Shelf::new(store, verify.naming.clone(), &self.job, &verify.source.name), manifest)
+        let (shelf, head) = match (verify.which, maker) {
+            (Which::ThisRun, Some(head)) => {
+                (Shelf::new(store, verify.naming.clone(), &self.job, &verify.source.name), head)
             }
             (Which::ThisRun, None) => panic!("BUG: a copy to verify that was not made"),
-            (Which::Latest, _) => {
-                let shelf =
-                    Shelf::new(store, verify.naming.clone(), &self.job, &verify.source.name);
-                let latest = shelf.list(stop)?.artifacts.pop();
-                let nothing = || Fault::Nothing {
-                    doing: format!("verify {} in {}", verify.source.name, verify.store.name),
-                    found: "there is no backup".into(),
-                    hint: Some("Run the job that makes it first.".into()),
-                };
-                let manifest = latest.ok_or_else(nothing)?.manifest;
-                (shelf, manifest)
-            }
+            (Which::Latest, _) => self.latest(verify, store, stop)?,
         };
-        let password = self.password(verify.password.as_ref().filter(|_| manifest.sealed), stop)?;
+        let password = self.password(verify.password.as_ref().filter(|_| head.sealed()), stop)?;
         let meter = Meter::default();
+        let own = shelf.store().clone();
+        let contents = Contents::open(own.as_ref(), &head, stop)?;
+        // What is only read is read stretch by stretch; what is restored is loaded.
+        let manifest = match verify.into.is_some() || verify.unpack {
+            true => contents.load(own.as_ref(), &vec![true; contents.members.len()], stop)?,
+            false => contents.bare(),
+        };
+        let opened = Opened::new(own.as_ref(), &contents);
         let fetch = Fetch {
-            store: shelf.store().as_ref(),
+            store: own.as_ref(),
             manifest: &manifest,
             password: password.as_ref(),
             meter: &meter,
         };
         let (level, damage) = match &verify.into {
             None => {
-                let dialect =
-                    source::dialect(&manifest.kind).ok_or_else(|| unknown_kind(&manifest))?;
-                let read = watched(&meter, say, stop, |stop| {
-                    pipeline::verify(&fetch, dialect, verify.threads, stop)
+                let dialect = source::dialect(&head.kind).ok_or_else(|| unknown_kind(&head))?;
+                let read = watched(&meter, say, stop, &|| {}, |stop| {
+                    pipeline::verify(&fetch, &opened, dialect, verify.threads, stop)
                 })?;
                 match verify.unpack && read.is_empty() {
                     true => (Level::Restored, self.unpacked(verify, &shelf, &fetch, say, stop)?),
@@ -81,7 +81,7 @@ impl Steps {
         };
         self.note_proof(
             &shelf,
-            &manifest,
+            &head,
             level,
             verify
                 .into
@@ -96,7 +96,60 @@ impl Steps {
         if damage.is_empty() {
             return Ok(Done::well());
         }
-        Err(Fault::Unproven { title: manifest.key.clone(), damage })
+        Err(Fault::Unproven { title: head.key.clone(), damage })
+    }
+
+    /// The newest backup of the source in the store, whichever job of the file made it.
+    fn latest(
+        &self,
+        verify: &Verify,
+        store: Arc<dyn Store>,
+        stop: &Stop,
+    ) -> Result<(Shelf, Head), Fault> {
+        let doing = || format!("verify {} in {}", verify.source.name, verify.store.name);
+        let mut found: Vec<(usize, Shelved)> = Vec::new();
+        let mut notes = Notes::default();
+        let shelf_of = |kin: &Kin| {
+            Shelf::new(store.clone(), kin.naming.clone(), &kin.job, &verify.source.name)
+        };
+        for (index, kin) in verify.kin.iter().enumerate() {
+            let listing = shelf_of(kin).list(stop)?;
+            notes.adopts.extend(listing.notes.adopts);
+            notes.machines.extend(listing.notes.machines);
+            found.extend(listing.artifacts.into_iter().map(|a| (index, a)));
+        }
+        found.retain(|(_, a)| !a.is_damaged());
+        let all: Vec<&Shelved> = found.iter().map(|(_, a)| a).collect();
+        let (host, now) = (self.world.host(), store.now(stop)?);
+        let mut groups = groups(&all, &notes, &host, Some(&self.file), now);
+        if groups.len() > 1 {
+            // Only the source itself can say which of them is its own.
+            let origin = self.source(&verify.source, stop)?.origin(stop)?;
+            groups.retain(|g| {
+                g.artifacts.iter().any(|i| {
+                    all[*i].head.origin.as_ref().is_some_and(|other| origin.is_same(other))
+                })
+            });
+        }
+        let newest = match groups.as_slice() {
+            [] => None,
+            [only] => only.artifacts.iter().max_by_key(|i| (all[**i].moment(), &all[**i].head.id)),
+            several => {
+                let labels: Vec<&str> = several.iter().map(|g| g.label.as_str()).collect();
+                return Err(Fault::Nothing {
+                    doing: doing(),
+                    found: format!("several databases have backups there: {}", labels.join(", ")),
+                    hint: Some("Say which is continued with `vex adopt`.".into()),
+                });
+            }
+        };
+        let newest = newest.ok_or_else(|| Fault::Nothing {
+            doing: doing(),
+            found: "there is no backup".into(),
+            hint: Some("Run the job that makes it first.".into()),
+        })?;
+        let (kin, artifact) = &found[*newest];
+        Ok((shelf_of(&verify.kin[*kin]), artifact.head.clone()))
     }
 
     /// Unpacks a physical backup in the state folder, and all that it adds to, and has PostgreSQL
@@ -111,16 +164,17 @@ impl Steps {
     ) -> Result<Vec<Damage>, Fault> {
         let SourceSpec::Cluster(spec) = &verify.source.spec else { return Ok(Vec::new()) };
         let all = shelf.list(stop)?.artifacts;
-        let own = all.iter().find(|a| a.manifest.id == fetch.manifest.id);
-        let chain = own.map_or_else(|| Err(fetch.manifest.id.clone()), |a| lineage(&all, a));
+        let own = all.iter().find(|a| a.head.id == fetch.manifest.head.id);
+        let chain = own.map_or_else(|| Err(fetch.manifest.head.id.clone()), |a| lineage(&all, a));
         let chain =
             chain.map_err(|id| Damage::Manifest(format!("{id}, which it adds to, is gone")))?;
         let meter = Meter::default();
-        let of = |a: &Shelved| a.manifest.clone();
-        let manifests: Vec<Manifest> = chain.into_iter().map(of).collect();
+        let store = shelf.store().as_ref();
+        let of = |a: &Shelved| load_all(store, &a.head, stop);
+        let manifests: Vec<Manifest> = chain.into_iter().map(of).collect::<Result<_, _>>()?;
         let chain = manifests.iter().map(|manifest| Fetch { manifest, meter: &meter, ..*fetch });
         let chain: Vec<Fetch<'_>> = chain.collect();
-        let bytes: u64 = chain.iter().map(|f| f.manifest.raw_bytes()).sum();
+        let bytes: u64 = chain.iter().map(|f| f.manifest.head.totals.raw).sum();
         let private = Private::create(&self.world.state.join("staging"))?;
         private.has_room(
             if chain.len() > 1 { bytes * 2 } else { bytes },
@@ -147,7 +201,7 @@ impl Steps {
     fn note_proof(
         &self,
         shelf: &Shelf,
-        manifest: &Manifest,
+        head: &Head,
         level: Level,
         into: Option<String>,
         damage: &[Damage],
@@ -157,8 +211,8 @@ impl Steps {
     ) -> Result<(), Fault> {
         let damage: Vec<String> = damage.iter().map(ToString::to_string).collect();
         let proof = ProofLine {
-            format: FORMAT,
-            id: manifest.id.clone(),
+            format: PROOF_FORMAT,
+            id: head.id.clone(),
             level,
             at: self.world.clock.now(),
             good: damage.is_empty(),
@@ -166,10 +220,10 @@ impl Steps {
             host: self.world.host(),
             into,
         };
-        shelf.prove(manifest, &proof, stop)?;
+        shelf.prove(head, &proof, stop)?;
         say.event(Event::Proved {
             step: say.step(),
-            id: manifest.id.clone(),
+            id: head.id.clone(),
             store: verify.store.name.clone(),
             level: level.word().to_owned(),
             proven: proof.at,
@@ -180,9 +234,9 @@ impl Steps {
     }
 }
 
-fn unknown_kind(manifest: &Manifest) -> Fault {
+fn unknown_kind(head: &Head) -> Fault {
     Fault::Damage(Damage::Manifest(format!(
         "it is of kind {}, which this vex does not know",
-        manifest.kind.escape_debug()
+        head.kind.escape_debug()
     )))
 }

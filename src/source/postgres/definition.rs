@@ -286,6 +286,7 @@ fn script(
         other => (Kind::Object, format!("{} {own}", other.to_lowercase())),
     };
     let mut member = Member::new(unit, &name, kind, phase);
+    member.class = (kind == Kind::Object).then(|| item.what.to_lowercase());
     member.schema.clone_from(&item.schema);
     if let Some(table) = table {
         member = member.of_table(&table.tag);

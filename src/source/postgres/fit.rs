@@ -50,7 +50,7 @@ impl Fit {
             }
         };
         if let Some(name) =
-            member.name.strip_prefix("extension ").filter(|_| member.kind == Kind::Object)
+            member.own_name().filter(|_| member.class.as_deref() == Some("extension"))
             && !self.extensions.contains(name)
         {
             object(

@@ -36,9 +36,12 @@ pub struct Later {
 fn round(member: &Member) -> (usize, bool) {
     match member.kind {
         Kind::Index => (0, true),
-        Kind::Object if member.name.starts_with("constraint ") => (0, true),
-        Kind::Object if member.name.starts_with("index attach ") => (1, false),
-        Kind::Object if member.name.starts_with("fk constraint ") => (2, true),
+        Kind::Object => match member.class.as_deref() {
+            Some("constraint") => (0, true),
+            Some("index attach") => (1, false),
+            Some("fk constraint") => (2, true),
+            Some(_) | None => (3, false),
+        },
         _ => (3, false),
     }
 }
@@ -61,13 +64,13 @@ impl Later {
     pub fn is_lone(&self, member: &Member, what: &str) -> bool {
         let lone = self.lone.lock().expect("no panic while locked");
         let own = || member.table.clone().map(|table| (member.schema.clone(), table));
-        member.name.starts_with(what) && own().is_some_and(|own| lone.contains(&own))
+        member.class.as_deref() == Some(what) && own().is_some_and(|own| lone.contains(&own))
     }
 
     /// Remembers a definition.
     pub fn put(&self, member: &Member, text: String) {
         // The server attaches the indexes with the table.
-        if self.is_lone(member, "index attach ") {
+        if self.is_lone(member, "index attach") {
             return;
         }
         self.came
@@ -87,8 +90,9 @@ impl Later {
     pub fn rounds(&self, is_last: bool) -> Vec<usize> {
         let mut waiting = self.came.lock().expect("no panic while locked");
         let all = std::mem::take(&mut *waiting);
-        let (stay, came): (Vec<_>, Vec<_>) =
-            all.into_iter().partition(|w| !is_last && w.member.name.starts_with("table attach "));
+        let (stay, came): (Vec<_>, Vec<_>) = all
+            .into_iter()
+            .partition(|w| !is_last && w.member.class.as_deref() == Some("table attach"));
         *waiting = stay;
         let mut rounds: Vec<Vec<Vec<Waiting>>> = vec![Vec::new(); 4];
         // A key takes its table for itself, an index shares it: keys come first, so that no worker
@@ -135,7 +139,9 @@ mod tests {
             (Kind::Object, "fk constraint b"),
             (Kind::Object, "acl TABLE a"),
         ] {
-            later.put(&Member::new("d", name, kind, Phase::After), String::new());
+            let mut member = Member::new("d", name, kind, Phase::After);
+            member.name_class();
+            later.put(&member, String::new());
         }
         assert_eq!(later.rounds(true), [2, 1, 2, 1]);
         let names =

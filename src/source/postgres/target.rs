@@ -199,7 +199,7 @@ impl PostgresTarget {
         match self.define(client, member, text) {
             Err(error)
                 if error.kind == ErrorKind::Exists
-                    && (part || member.name.starts_with("schema "))
+                    && (part || member.class.as_deref() == Some("schema"))
                     && member.kind != Kind::Table =>
             {
                 self.remark(format!("kept: {title}: {}", error.found));
@@ -222,7 +222,7 @@ impl PostgresTarget {
 
     /// A definition: now, or with those that wait for the rows.
     fn definition(&self, worker: usize, member: &Member, text: String) -> Result<()> {
-        if member.phase == Phase::After || self.later.is_lone(member, "table attach ") {
+        if member.phase == Phase::After || self.later.is_lone(member, "table attach") {
             self.later.put(member, text);
             return Ok(());
         }

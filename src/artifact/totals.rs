@@ -1,0 +1,36 @@
+//! Sums over an artifact and its databases, as its head shows them.
+
+use serde::{Deserialize, Serialize};
+
+use crate::artifact::proof::Proof;
+
+/// Sums over a whole artifact.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Totals {
+    /// Databases.
+    pub units: u64,
+    /// Tables.
+    pub tables: u64,
+    /// Members.
+    pub members: u64,
+    /// Entries.
+    pub entries: u64,
+    /// Rows.
+    pub rows: u64,
+    /// Bytes before compression.
+    pub raw: u64,
+}
+
+/// Sums of one database.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UnitSum {
+    /// Its name.
+    pub name: String,
+    /// Its tables.
+    pub tables: u64,
+    /// Bytes before compression.
+    pub raw: u64,
+    /// Rows, and the sum of their digests.
+    #[serde(flatten)]
+    pub proof: Proof,
+}

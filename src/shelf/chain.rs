@@ -1,0 +1,263 @@
+//! Which artifacts of a folder are of one backup chain, and which were made by another host, job
+//! file, database or machine (design, section 6).
+//!
+//! Pure: heads, notes and moments in, an answer for each artifact out. A chain is (job, source,
+//! origin, kind) of one job file. What is not of the chain is left alone by whoever asks; a false
+//! difference costs an alert, a false sameness a backup. So:
+//! - another origin or another file is never taken over by time, only by `vex adopt`;
+//! - another machine sign under one origin may be a move or a clone. What the older sign made waits
+//!   for seven days, or twice its longest gap; if the older sign makes a backup after the newer one
+//!   began, they are two machines, for good;
+//! - formats 1 to 3 name no origin: they are of the chain if this host made them and no other
+//!   origin is about.
+
+use std::collections::BTreeMap;
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::artifact::{Head, Origin};
+use crate::shelf::note::{Adopt, ChainName, Notes};
+use crate::shelf::shelved::Shelved;
+
+/// How long a new machine sign leaves alone what an older one made, at least.
+const WAIT: SignedDuration = SignedDuration::from_hours(7 * 24);
+
+/// Who asks.
+#[derive(Debug, Clone)]
+pub struct Own {
+    /// The job file, absolute.
+    pub file: String,
+    /// The job.
+    pub job: String,
+    /// The source.
+    pub source: String,
+    /// Kind of the source.
+    pub kind: String,
+    /// Which database it is.
+    pub origin: Origin,
+    /// This machine, which formats 1 to 3 name.
+    pub host: String,
+    /// The longest gap between two moments of the job's schedule.
+    pub gap: Option<SignedDuration>,
+}
+
+impl Own {
+    /// The chain, of any machine.
+    pub fn name(&self) -> ChainName {
+        ChainName {
+            file: Some(self.file.clone()),
+            job: self.job.clone(),
+            source: self.source.clone(),
+            kind: self.kind.clone(),
+            origin: Some(self.origin.id.clone()),
+            sign: None,
+            host: None,
+        }
+    }
+}
+
+/// Whose an artifact is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Belongs {
+    /// The chain's own.
+    Own,
+    /// Made under an older machine sign, which may yet come back: left alone until then.
+    Waits(Timestamp),
+    /// Made on another machine of the same origin, or on one whose sign can't be read.
+    Machine(Option<String>),
+    /// Made by another file, database or host.
+    Foreign(ChainName),
+}
+
+/// What was found about a folder.
+#[derive(Debug, Clone, Default)]
+pub struct Division {
+    /// Whose each artifact is, in the order given.
+    pub belongs: Vec<Belongs>,
+    /// A finding that is to be written down.
+    pub finding: Option<Vec<String>>,
+}
+
+impl Division {
+    /// The chains that are left alone and somebody must decide about, each once with how many
+    /// artifacts it has.
+    pub fn foreign(&self) -> Vec<(ChainName, usize)> {
+        let mut found: Vec<(ChainName, usize)> = Vec::new();
+        for belongs in &self.belongs {
+            let Belongs::Foreign(chain) = belongs else { continue };
+            match found.iter_mut().find(|(known, _)| known == chain) {
+                Some((_, count)) => *count += 1,
+                None => found.push((chain.clone(), 1)),
+            }
+        }
+        found
+    }
+
+    /// The signs of other machines that share the origin.
+    pub fn machines(&self) -> Vec<String> {
+        let signs = self.belongs.iter().filter_map(|b| match b {
+            Belongs::Machine(Some(sign)) => Some(sign.clone()),
+            Belongs::Machine(None) | Belongs::Own | Belongs::Waits(_) | Belongs::Foreign(_) => None,
+        });
+        let mut signs: Vec<String> = signs.collect();
+        signs.sort_unstable();
+        signs.dedup();
+        signs
+    }
+}
+
+/// Says of each artifact of a folder whose it is; `now` is by the clock of the store.
+pub fn divide(own: &Own, all: &[Shelved], notes: &Notes, now: Timestamp) -> Division {
+    let chain = adopted(own.name(), &notes.adopts);
+    let named = |a: &&Shelved| (&a.head.job, &a.head.source) == (&own.job, &own.source);
+    let others = all.iter().filter(named).filter_map(|a| a.head.origin.as_ref());
+    let alone = others.into_iter().all(|o| o.id == own.origin.id);
+    let is_own = |head: &Head| match &head.origin {
+        None if head.kind == own.kind && head.host == own.host && alone => true,
+        None | Some(_) => chain.iter().any(|c| c.covers(&ChainName::of(head))),
+    };
+    let mut division = Division::default();
+    let signs =
+        Signs::of(all.iter().filter(|a| is_own(&a.head)), (&own.origin.id, own.gap), notes, now);
+    let mut two = Vec::new();
+    for artifact in all {
+        division.belongs.push(match &artifact.head.origin {
+            _ if !is_own(&artifact.head) => Belongs::Foreign(ChainName::of(&artifact.head)),
+            None => Belongs::Own,
+            Some(origin) if origin.has_sign_of(&own.origin) => Belongs::Own,
+            // One that can't be read equals no other.
+            Some(origin) => match (&own.origin.sign, &origin.sign) {
+                (Some(own_sign), Some(sign)) => match signs.judge(own_sign, sign) {
+                    Judged::Moved => Belongs::Own,
+                    Judged::Waits(until) => Belongs::Waits(until),
+                    Judged::Two { known } => {
+                        if !known {
+                            two = vec![own_sign.clone(), sign.clone()];
+                        }
+                        Belongs::Machine(Some(sign.clone()))
+                    }
+                },
+                _ => Belongs::Machine(None),
+            },
+        });
+    }
+    division.finding = Some(two).filter(|two| !two.is_empty());
+    division
+}
+
+/// All chains that are one with `own`, by what was adopted.
+pub(super) fn adopted(own: ChainName, adopts: &[Adopt]) -> Vec<ChainName> {
+    let mut chain = vec![own];
+    loop {
+        let before = chain.len();
+        for adopt in adopts {
+            let joins = |name: &ChainName, all: &[ChainName]| {
+                all.iter().any(|c| c.covers(name) || name.covers(c))
+            };
+            for (one, other) in [(&adopt.from, &adopt.to), (&adopt.to, &adopt.from)] {
+                // The sign of a note says which machines are one, not which chains are.
+                let (one, other) = (unsigned(one), unsigned(other));
+                if joins(&one, &chain) && !joins(&other, &chain) {
+                    chain.push(other);
+                }
+            }
+        }
+        if chain.len() == before {
+            return chain;
+        }
+    }
+}
+
+fn unsigned(name: &ChainName) -> ChainName {
+    ChainName { sign: None, ..name.clone() }
+}
+
+/// When each sign made its artifacts, of one chain.
+pub(super) struct Signs<'a> {
+    /// Moments by sign, oldest first.
+    moments: BTreeMap<&'a str, Vec<Timestamp>>,
+    origin: &'a str,
+    gap: Option<SignedDuration>,
+    notes: &'a Notes,
+    now: Timestamp,
+}
+
+/// What another sign means.
+pub(super) enum Judged {
+    /// The same database moved.
+    Moved,
+    /// It may have moved.
+    Waits(Timestamp),
+    /// Two machines; whether that is written down already.
+    Two { known: bool },
+}
+
+impl<'a> Signs<'a> {
+    /// Of these artifacts, which are of one origin.
+    pub(super) fn of(
+        all: impl Iterator<Item = &'a Shelved>,
+        (origin, gap): (&'a str, Option<SignedDuration>),
+        notes: &'a Notes,
+        now: Timestamp,
+    ) -> Signs<'a> {
+        let mut moments: BTreeMap<&str, Vec<Timestamp>> = BTreeMap::new();
+        for artifact in all {
+            let sign = artifact.head.origin.as_ref().filter(|o| !o.anywhere);
+            if let Some(sign) = sign.and_then(|o| o.sign.as_deref()) {
+                moments.entry(sign).or_default().push(artifact.since());
+            }
+        }
+        moments.values_mut().for_each(|m| m.sort_unstable());
+        Signs { moments, origin, gap, notes, now }
+    }
+
+    /// What it means that `other` made artifacts besides `own`.
+    pub(super) fn judge(&self, own: &str, other: &str) -> Judged {
+        let both =
+            |signs: &[String]| signs.iter().any(|s| s == own) && signs.iter().any(|s| s == other);
+        let found = self.notes.machines.iter().filter(|m| m.origin == self.origin);
+        let found = found.filter(|m| both(&m.signs)).map(|m| m.at).max();
+        let joined = self.notes.adopts.iter().filter(|a| {
+            let signs: Vec<String> =
+                [&a.from.sign, &a.to.sign].into_iter().flatten().cloned().collect();
+            both(&signs)
+        });
+        let joined = joined.map(|a| a.at).max();
+        if joined.is_some() && joined >= found {
+            return Judged::Moved;
+        }
+        if found.is_some() {
+            return Judged::Two { known: true };
+        }
+        let none = Vec::new();
+        let (ours, theirs) =
+            (self.moments.get(own).unwrap_or(&none), self.moments.get(other).unwrap_or(&none));
+        let (Some(our_first), Some(their_first), Some(their_last)) =
+            (ours.first(), theirs.first(), theirs.last())
+        else {
+            // Nothing was made here yet: what others made waits for the first backup of this one.
+            return Judged::Waits(self.now.checked_add(WAIT).unwrap_or(Timestamp::MAX));
+        };
+        let our_last = ours.last().unwrap_or(our_first);
+        let two = match our_first < their_first {
+            true => our_last > their_first,
+            false => their_last > our_first,
+        };
+        if two {
+            return Judged::Two { known: false };
+        }
+        // Counted from the first backup of whichever sign came next.
+        let next = self.moments.iter().filter(|(sign, _)| **sign != other);
+        let next = next.flat_map(|(_, m)| m).filter(|m| *m >= their_last).min();
+        let until = next.unwrap_or(our_first).checked_add(self.wait(theirs));
+        let until = until.unwrap_or(Timestamp::MAX);
+        if self.now >= until { Judged::Moved } else { Judged::Waits(until) }
+    }
+
+    /// How long an older sign may still come back.
+    fn wait(&self, theirs: &[Timestamp]) -> SignedDuration {
+        let gaps = theirs.windows(2).map(|pair| pair[1].duration_since(pair[0]));
+        let gaps = gaps.chain(self.gap).max().unwrap_or_default();
+        WAIT.max(gaps.checked_mul(2).unwrap_or(SignedDuration::MAX))
+    }
+}
