@@ -18,6 +18,7 @@ mod engines;
 mod export;
 mod fallback;
 mod fidelity;
+mod frozen;
 mod map;
 mod mysql;
 mod mysql_restore;

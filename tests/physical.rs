@@ -31,7 +31,7 @@ pub fn job(server: &PgServer, source: &str, steps: &str) -> Space {
     space
 }
 
-fn site(space: &Space, programs: &Path) {
+pub fn site(space: &Space, programs: &Path) {
     fs::write(space.path("vex.kdl"), format!("tools {{ postgres \"{}\" }}\n", programs.display()))
         .expect("written");
 }
@@ -46,8 +46,8 @@ pub const STEPS: &str = r#"physical "erp" { send "nas"; verify "nas" }"#;
 pub struct Restored {
     version: Pg,
     pub data: PathBuf,
-    port: u16,
-    socket: PathBuf,
+    pub port: u16,
+    pub socket: PathBuf,
 }
 
 impl Restored {
@@ -99,6 +99,12 @@ impl Drop for Restored {
 /// Restores into `data` and starts the server there; `more` are further words.
 #[track_caller]
 pub fn bring_back(space: &Space, server: &PgServer, data: &Path, more: &[&str]) -> (Restored, Ran) {
+    bring_to(space, server.version, data, more)
+}
+
+/// The same, where the server that was copied is not here.
+#[track_caller]
+pub fn bring_to(space: &Space, version: Pg, data: &Path, more: &[&str]) -> (Restored, Ran) {
     let port = crate::servers::free_port();
     let socket = data.parent().expect("a folder").join(format!("s{port}"));
     fs::create_dir_all(&socket).expect("made");
@@ -111,7 +117,7 @@ pub fn bring_back(space: &Space, server: &PgServer, data: &Path, more: &[&str]) 
     words.extend(owner().iter().copied());
     words.extend(more);
     let ran = space.run(&words);
-    let restored = Restored { version: server.version, data: data.to_owned(), port, socket };
+    let restored = Restored { version, data: data.to_owned(), port, socket };
     (restored, ran.expect(0))
 }
 

@@ -1,0 +1,1 @@
+CREATE TABLE t (v); INSERT INTO t VALUES (1), ('ção'), (NULL);
