@@ -15,8 +15,8 @@ pub fn readme(name: &str, kind: &str, method: Method, sealed: bool) -> [(&'stati
         "postgres" => all("psql -d NEW"),
         "sqlite" => {
             format!(
-                "    7z x {password}-so -r {name} '*.sqlite' > new.sqlite\n{}",
-                all("sqlite3 new.sqlite")
+                "    7z x {password}-so -r {name} '*.sqlite' > new.sqlite    # the exact file\n{}",
+                all("sqlite3 other.sqlite    # or its SQL")
             )
         }
         "postgres-physical" => format!(

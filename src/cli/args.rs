@@ -33,6 +33,8 @@ pub enum Command {
     Restore(Box<Restore>),
     /// Write the SQL of a backup into one plain file, for the client program of the database.
     Export(Export),
+    /// Continue the backups that another host, job file, database or machine made.
+    Adopt(Adopt),
     /// Look after the catalog.
     #[command(subcommand)]
     Catalog(Catalog),
@@ -299,6 +301,25 @@ pub struct Export {
     /// Replace the file if it exists.
     #[arg(long)]
     pub overwrite: bool,
+}
+
+/// `vex adopt`.
+#[derive(Debug, clap::Args)]
+pub struct Adopt {
+    /// The job file.
+    pub file: PathBuf,
+    /// The source that goes on with them.
+    pub source: String,
+    /// Any backup of the chain to continue, by its ID or the beginning of it; needed when there are
+    /// several.
+    #[arg(long, value_name = "ID")]
+    pub from: Option<String>,
+    /// The host that made them, where they are of format 1 to 3 and name no origin.
+    #[arg(long, value_name = "NAME", conflicts_with = "from")]
+    pub host: Option<String>,
+    /// The site file [default: vex.kdl beside the job file, then /etc/vex/vex.kdl]
+    #[arg(long)]
+    pub site: Option<PathBuf>,
 }
 
 /// `vex catalog`.

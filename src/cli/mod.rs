@@ -1,6 +1,7 @@
 //! argv in, exit code out; the only room that exits or wires (and prints, with
 //! `report/console.rs`).
 
+mod adopt;
 mod args;
 mod check;
 mod config;
@@ -71,6 +72,7 @@ fn dispatch(command: &Command, ground: &Ground) -> Exit {
         Command::Verify(args) => restore::verify(args, ground),
         Command::Restore(args) => restore::restore(args, ground),
         Command::Export(args) => export::export(args, ground),
+        Command::Adopt(args) => adopt::adopt(args, ground),
         Command::Catalog(Catalog::Rebuild { file, site }) => {
             list::rebuild(file, site.as_deref(), ground)
         }

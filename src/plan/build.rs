@@ -258,6 +258,7 @@ impl Builder<'_> {
                     store: store.store.clone(),
                     naming: store.naming.clone(),
                     password: archive.password.clone(),
+                    guarded: self.guarded(into.as_ref()),
                     into,
                     which: Which::ThisRun,
                     kin: Vec::new(),
@@ -339,6 +340,7 @@ impl Builder<'_> {
                 password: maker
                     .and_then(|(j, d)| d.archive.or(&j.archive).password)
                     .or_else(|| job.archive.password.clone()),
+                guarded: self.guarded(into.as_ref()),
                 into,
                 which: Which::Latest,
                 kin: self.kin(name, store),
@@ -390,6 +392,14 @@ impl Builder<'_> {
                 complaints,
             );
         }
+    }
+
+    /// The sources that a restore into a scratch source must not reach under another name.
+    fn guarded(&self, into: Option<&SourceRef>) -> Vec<SourceRef> {
+        let Some(into) = into else { return Vec::new() };
+        let real = |s: &&Source| !s.scratch && s.spec.kind() == into.spec.kind();
+        let all = self.file.sources.iter().filter(real);
+        all.map(|s| SourceRef { name: s.name.value.clone(), spec: s.spec.clone() }).collect()
     }
 
     /// All jobs of the file that send `source` to `store`.

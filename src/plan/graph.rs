@@ -157,6 +157,8 @@ pub struct Verify {
     pub password: Option<SecretRef>,
     /// The scratch source it is restored into.
     pub into: Option<SourceRef>,
+    /// The sources of that kind that are no scratch: none of them may be what `into` leads to.
+    pub guarded: Vec<SourceRef>,
     /// Whether a physical backup is unpacked and checked by its own programs.
     pub unpack: bool,
     /// Which copy.

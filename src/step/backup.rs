@@ -123,7 +123,9 @@ impl Steps {
         for (store, head) in copies.commit(written.copies, &head, &begun.name, stop) {
             self.note_made(&backup.source.name, &store, head);
         }
+        let others = self.tell_unkept(backup, say, stop)?;
         let mut done = copies.report(self.run.clone(), head.bytes(), say);
+        done.verdict = done.verdict.max(others);
         for reason in snapshot.inconsistent() {
             done.verdict = done.verdict.max(Verdict::Alert);
             say.alert(format!("not one point in time: {reason}"));

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 
 use crate::artifact::{Head, Level};
 use crate::base::{Id, Stop};
-use crate::plan::{Kin, Retire};
+use crate::plan::{Backup, Kin, Retire};
 use crate::retention::{Held, judge};
 use crate::run::{Done, Event, Say, Verdict};
 use crate::shelf::{
@@ -171,6 +171,26 @@ impl Steps {
             ));
         }
         verdict
+    }
+
+    /// Says whose else backups stand where no retention will look.
+    pub(super) fn tell_unkept(
+        &self,
+        backup: &Backup,
+        say: &Say,
+        stop: &Stop,
+    ) -> Result<Verdict, Fault> {
+        let mut verdict = Verdict::Success;
+        for copy in backup.copies.iter().filter(|c| !c.kept) {
+            let Some(made) = self.made(&backup.source.name, &copy.store.name) else { continue };
+            let store = self.store(&copy.store, stop)?;
+            let name = &backup.source.name;
+            let shelf = Shelf::new(store.clone(), copy.naming.clone(), &self.job, name);
+            let (listing, now) = (shelf.list(stop)?, store.now(stop)?);
+            let (_, own) = self.own_part(&shelf, &listing, &made, now, say, stop)?;
+            verdict = verdict.max(own);
+        }
+        Ok(verdict)
     }
 
     /// What artifacts of other jobs of this source, in this store, add to.

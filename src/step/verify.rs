@@ -9,9 +9,10 @@ use crate::artifact::{Damage, Head, Level, Manifest, PROOF_FORMAT, ProofLine};
 use crate::base::Stop;
 use crate::job::SourceSpec;
 use crate::pipeline::{self, Fetch, Meter};
-use crate::plan::{Kin, Verify, Which};
+use crate::plan::{Kin, SourceRef, Verify, Which};
 use crate::run::{Done, Event, Say};
 use crate::shelf::{Contents, Notes, Shelf, Shelved, groups, lineage};
+use crate::source::contract::{ErrorKind as SourceErrorKind, Source};
 use crate::source::{self, Control, Owner, Private};
 use crate::step::backup::watched;
 use crate::step::fault::Fault;
@@ -62,6 +63,7 @@ impl Steps {
             }
             Some(into) => {
                 let target = self.source(into, stop)?;
+                self.must_be_scratch(verify, into, target.as_ref(), &head, stop)?;
                 let mut choice = choose(&manifest, &[], None, true)?;
                 choice.loading.scratch = true;
                 let restored = restore_into(
@@ -97,6 +99,53 @@ impl Steps {
             return Ok(Done::well());
         }
         Err(Fault::Unproven { title: head.key.clone(), damage })
+    }
+
+    /// Refuses a scratch source that is in truth the server of the backup, or of a source that is
+    /// none: by what the servers say, never by the address that was written.
+    fn must_be_scratch(
+        &self,
+        verify: &Verify,
+        into: &SourceRef,
+        target: &dyn Source,
+        head: &Head,
+        stop: &Stop,
+    ) -> Result<(), Fault> {
+        let refuse = |found: String, hint: &str| Fault::Nothing {
+            doing: format!("restore into {}", target.place()),
+            found: format!("{found}; nothing was written"),
+            hint: Some(hint.to_owned()),
+        };
+        let again = "Name another server as scratch: what is there would be overwritten.";
+        let known = "Let vex read which server it is; `vex doctor` says what that needs.";
+        if let SourceSpec::Sqlite(file) = &into.spec
+            && !file.path.exists()
+        {
+            return Ok(()); // What is not there is nobody's.
+        }
+        let own = target.origin(stop)?.server;
+        let Some(own) = own else {
+            return Err(refuse("which server it is can't be read".into(), known));
+        };
+        if head.origin.as_ref().and_then(|o| o.server.as_ref()) == Some(&own) {
+            return Err(refuse("it is the server that the backup is of".into(), again));
+        }
+        for real in &verify.guarded {
+            let theirs = self.source(real, stop).and_then(|source| Ok(source.origin(stop)?));
+            match theirs.map(|origin| origin.server) {
+                Ok(Some(server)) if server == own => {
+                    return Err(refuse(format!("it is the source {}", real.name), again));
+                }
+                Ok(Some(_)) => {}
+                // A server that is down is not the one that has just answered.
+                Err(Fault::Source(error)) if error.kind == SourceErrorKind::Unreachable => {}
+                Ok(None) | Err(_) => {
+                    let found = format!("whether it is the source {} can't be read", real.name);
+                    return Err(refuse(found, known));
+                }
+            }
+        }
+        Ok(())
     }
 
     /// The newest backup of the source in the store, whichever job of the file made it.
