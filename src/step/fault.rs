@@ -96,6 +96,7 @@ impl Fault {
                 match error.kind {
                     store::ErrorKind::Missing
                     | store::ErrorKind::Damaged
+                    | store::ErrorKind::TooLarge
                     | store::ErrorKind::Failed => true,
                     store::ErrorKind::Exists
                     | store::ErrorKind::Denied

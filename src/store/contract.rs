@@ -13,7 +13,7 @@ use std::path::PathBuf;
 
 use jiff::Timestamp;
 
-use crate::base::{Finding, Stop, Stopped};
+use crate::base::{Finding, Size, Stop, Stopped};
 
 /// What went wrong in a store, and whether trying again can help.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,6 +30,8 @@ pub enum ErrorKind {
     Full,
     /// What came back is not what was sent.
     Damaged,
+    /// The object is larger than was to be read.
+    TooLarge,
     /// The run was stopped.
     Stopped,
     /// Anything else.
@@ -81,6 +83,11 @@ impl From<Stopped> for Error {
     }
 }
 
+/// What `Kind::TooLarge` found: an object of `bytes` bytes, of which at most `most` are read.
+pub fn too_large(bytes: u64, most: u64) -> String {
+    format!("it has {}, and at most {} are read", Size(bytes), Size(most))
+}
+
 /// The result of a store.
 pub type Result<T> = std::result::Result<T, Error>;
 
@@ -117,6 +124,10 @@ pub trait Store: Send + Sync {
 
     /// Reads a range, or all, of an object; a range past its end is `Kind::Damaged`.
     fn read(&self, key: &str, range: Option<Range<u64>>, stop: &Stop) -> Result<Vec<u8>>;
+
+    /// Reads all of a small object; one of more than `most` bytes is `Kind::TooLarge`, and is neither
+    /// read nor given memory.
+    fn read_small(&self, key: &str, most: u64, stop: &Stop) -> Result<Vec<u8>>;
 
     /// The size of an object, `None` if there is none.
     fn size(&self, key: &str, stop: &Stop) -> Result<Option<u64>>;

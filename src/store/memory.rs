@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex};
 use jiff::Timestamp;
 
 use crate::base::{Finding, Stop};
-use crate::store::contract::{Coming, Error, ErrorKind, Object, Result, Store, Upload};
+use crate::store::contract::{Coming, Error, ErrorKind, Object, Result, Store, Upload, too_large};
 use crate::store::probe::probe;
 use crate::world::Clock;
 
@@ -98,6 +98,16 @@ impl Store for Memory {
         object.get(range.start as usize..range.end as usize).map(<[u8]>::to_vec).ok_or_else(|| {
             Error::new(ErrorKind::Damaged, doing(), format!("the object ends at {}", object.len()))
         })
+    }
+
+    fn read_small(&self, key: &str, most: u64, stop: &Stop) -> Result<Vec<u8>> {
+        match self.size(key, stop)? {
+            Some(bytes) if bytes > most => {
+                let doing = format!("read {key} in memory");
+                Err(Error::new(ErrorKind::TooLarge, doing, too_large(bytes, most)))
+            }
+            Some(_) | None => self.read(key, None, stop),
+        }
     }
 
     fn size(&self, key: &str, stop: &Stop) -> Result<Option<u64>> {

@@ -36,6 +36,10 @@ impl Store for Pointed {
         self.0.read(key, range, stop)
     }
 
+    fn read_small(&self, key: &str, most: u64, stop: &Stop) -> Result<Vec<u8>> {
+        self.0.read_small(key, most, stop)
+    }
+
     fn size(&self, key: &str, stop: &Stop) -> Result<Option<u64>> {
         self.0.size(key, stop)
     }

@@ -60,6 +60,7 @@ for_all! { memory dir bucket: {
     an_empty_upload_is_an_empty_object
     finish_refuses_a_key_that_was_taken_meanwhile
     ranges_are_read_and_a_range_past_the_end_is_damaged
+    a_small_object_is_read_whole_and_a_larger_one_not_at_all
     what_is_not_there_is_missing
     a_list_is_sorted_and_complete
     a_list_says_when_each_object_was_written
@@ -191,10 +192,27 @@ fn ranges_are_read_and_a_range_past_the_end_is_damaged(stand: &Stand) {
     }
 }
 
+fn a_small_object_is_read_whole_and_a_larger_one_not_at_all(stand: &Stand) {
+    stand.store.put("s", b"0123456789", &stop()).unwrap();
+    stand.store.put("none", b"", &stop()).unwrap();
+    for most in [10, 11, u64::MAX] {
+        assert_eq!(stand.store.read_small("s", most, &stop()).unwrap(), b"0123456789");
+    }
+    assert_eq!(stand.store.read_small("none", 0, &stop()).unwrap(), b"");
+    for most in [0, 9] {
+        let error = stand.store.read_small("s", most, &stop()).unwrap_err();
+        let found = format!("it has 10 B, and at most {most} B are read");
+        assert_eq!((error.kind, error.found), (ErrorKind::TooLarge, found));
+        assert!(error.doing.starts_with("read s in "), "{}", error.doing);
+        assert!(!error.kind.again());
+    }
+}
+
 fn what_is_not_there_is_missing(stand: &Stand) {
     stand.store.put("a/b", b"", &stop()).unwrap();
     for key in ["a", "a/c", "b", "a/b/c"] {
         assert_eq!(kind(stand.store.read(key, None, &stop())), ErrorKind::Missing, "{key}");
+        assert_eq!(kind(stand.store.read_small(key, 9, &stop())), ErrorKind::Missing, "{key}");
         assert_eq!(kind(stand.store.read(key, Some(0..1), &stop())), ErrorKind::Missing, "{key}");
         assert_eq!(kind(stand.store.read(key, Some(0..0), &stop())), ErrorKind::Missing, "{key}");
         assert_eq!(stand.store.size(key, &stop()).unwrap(), None, "{key}");
@@ -313,11 +331,12 @@ fn a_stop_ends_every_call(stand: &Stand) {
         kind(store.create("c", &live)),
         kind(store.put("c", b"x", &live)),
         kind(store.read("a", None, &live)),
+        kind(store.read_small("a", 9, &live)),
         kind(store.size("a", &live)),
         kind(store.list("", &live)),
         kind(store.remove("a", &live)),
     ];
-    assert_eq!(kinds, [ErrorKind::Stopped; 6]);
+    assert_eq!(kinds, [ErrorKind::Stopped; 7]);
     assert_eq!(keys(stand, ""), ["a"]);
 }
 
@@ -364,6 +383,25 @@ mod folder {
         std::fs::write(&path, "a file").unwrap();
         let again = Dir::open(&DirSpec { path }, &World::real());
         assert!(again.err().unwrap().to_string().ends_with("it is not a folder"));
+    }
+
+    #[test]
+    fn a_huge_file_takes_no_memory_and_what_is_read_of_it_only_its_own() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = open(folder.path());
+        // All of it is a hole, as large as this file system allows.
+        let file = std::fs::File::create(folder.path().join("x")).unwrap();
+        let sizes = (30..=46).rev().map(|n| 1_u64 << n);
+        let length = sizes.into_iter().find(|bytes| file.set_len(*bytes).is_ok()).unwrap();
+        assert_eq!(kind(store.read_small("x", 64 << 10, &stop())), ErrorKind::TooLarge);
+        assert_eq!(store.read("x", Some(length - 3..length), &stop()).unwrap(), [0; 3]);
+        // Somebody who asks for all of it can be stopped.
+        let live = stop();
+        std::thread::scope(|scope| {
+            let all = scope.spawn(|| store.read("x", None, &live));
+            live.stop();
+            assert_eq!(kind(all.join().unwrap()), ErrorKind::Stopped);
+        });
     }
 
     #[test]

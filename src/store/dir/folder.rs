@@ -15,7 +15,7 @@ use rustix::fs::OFlags;
 
 use crate::base::{Finding, Stop};
 use crate::job::DirSpec;
-use crate::store::contract::{Coming, Error, ErrorKind, Object, Result, Store, Upload};
+use crate::store::contract::{Coming, Error, ErrorKind, Object, Result, Store, Upload, too_large};
 use crate::store::dir::examine::examine;
 use crate::store::dir::path;
 use crate::store::dir::upload::DirUpload;
@@ -25,7 +25,10 @@ use crate::world::{Entropy, World, point};
 pub const LANES: usize = 2;
 
 /// How much is read between two looks at the stop token, in bytes.
-const SLICE: usize = 4 << 20;
+const SLICE: u64 = 4 << 20;
+
+/// Most memory taken before bytes came, in bytes.
+const TRUSTED: u64 = 16 << 20;
 
 /// A folder; keys are paths below it.
 pub struct Dir {
@@ -53,6 +56,15 @@ impl Dir {
         let doing = format!("write {key} in {}", self.place);
         let target = path::locate(&self.root, key, &doing)?;
         DirUpload::open(&self.root, target, doing, &self.entropy, stop)
+    }
+
+    /// The file of an object and its length.
+    fn open_object(&self, key: &str, doing: &str) -> Result<(File, u64)> {
+        let target = path::locate(&self.root, key, doing)?;
+        let missing = || Error::new(ErrorKind::Missing, doing, "no such object");
+        let file = present(open_file(&target), doing)?.ok_or_else(missing)?;
+        let metadata = file.metadata().map_err(|e| path::error(e, doing))?;
+        if metadata.is_file() { Ok((file, metadata.len())) } else { Err(missing()) }
     }
 
     /// Calls `visit` with every file in the folder of `under` and below: its path, its key, whether
@@ -103,34 +115,22 @@ impl Store for Dir {
 
     fn read(&self, key: &str, range: Option<Range<u64>>, stop: &Stop) -> Result<Vec<u8>> {
         let doing = format!("read {key} in {}", self.place);
-        let target = path::locate(&self.root, key, &doing)?;
-        let missing = || Error::new(ErrorKind::Missing, &doing, "no such object");
-        let file = present(open_file(&target), &doing)?.ok_or_else(missing)?;
-        let metadata = file.metadata().map_err(|e| path::error(e, &doing))?;
-        if !metadata.is_file() {
-            return Err(missing());
+        let (file, length) = self.open_object(key, &doing)?;
+        let range = range.unwrap_or(0..length);
+        if range.start > range.end || range.end > length {
+            let found = format!("the object ends at {length}");
+            return Err(Error::new(ErrorKind::Damaged, doing, found));
         }
-        let range = range.unwrap_or(0..metadata.len());
-        if range.start > range.end || range.end > metadata.len() {
-            return Err(Error::new(
-                ErrorKind::Damaged,
-                doing,
-                format!("the object ends at {}", metadata.len()),
-            ));
+        read_range(&file, range, &doing, stop)
+    }
+
+    fn read_small(&self, key: &str, most: u64, stop: &Stop) -> Result<Vec<u8>> {
+        let doing = format!("read {key} in {}", self.place);
+        let (file, length) = self.open_object(key, &doing)?;
+        if length > most {
+            return Err(Error::new(ErrorKind::TooLarge, doing, too_large(length, most)));
         }
-        let mut bytes = vec![0; (range.end - range.start) as usize];
-        let mut at = range.start;
-        for slice in bytes.chunks_mut(SLICE) {
-            stop.check()?;
-            file.read_exact_at(slice, at).map_err(|e| match e.kind() {
-                io::ErrorKind::UnexpectedEof => {
-                    Error::new(ErrorKind::Damaged, &doing, "the object became shorter")
-                }
-                _ => path::error(e, &doing),
-            })?;
-            at += slice.len() as u64;
-        }
-        Ok(bytes)
+        read_range(&file, 0..length, &doing, stop)
     }
 
     fn size(&self, key: &str, stop: &Stop) -> Result<Option<u64>> {
@@ -198,6 +198,27 @@ impl Store for Dir {
     fn place(&self) -> &str {
         &self.place
     }
+}
+
+/// Reads a range. Memory is taken as bytes come: the length of a file with holes, or with a damaged
+/// inode, is only a word.
+fn read_range(file: &File, range: Range<u64>, doing: &str, stop: &Stop) -> Result<Vec<u8>> {
+    stop.check()?;
+    let mut bytes = Vec::with_capacity((range.end - range.start).min(TRUSTED) as usize);
+    let mut at = range.start;
+    while at < range.end {
+        let (had, next) = (bytes.len(), (range.end - at).min(SLICE));
+        bytes.resize(had + next as usize, 0);
+        file.read_exact_at(&mut bytes[had..], at).map_err(|e| match e.kind() {
+            io::ErrorKind::UnexpectedEof => {
+                Error::new(ErrorKind::Damaged, doing, "the object became shorter")
+            }
+            _ => path::error(e, doing),
+        })?;
+        at += next;
+        stop.check()?;
+    }
+    Ok(bytes)
 }
 
 /// The file, locked, if no living process writes it. The lock is held until it is removed: whoever

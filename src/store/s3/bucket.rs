@@ -174,6 +174,11 @@ impl Store for S3 {
         }
     }
 
+    fn read_small(&self, key: &str, most: u64, stop: &Stop) -> Result<Vec<u8>> {
+        let doing = self.doing("read", key)?;
+        read::read_small(&self.wire, key, most, stop).map_err(|e| e.error(&doing))
+    }
+
     fn size(&self, key: &str, stop: &Stop) -> Result<Option<u64>> {
         self.doing("look for", key)?;
         size(&self.wire, key, stop)

@@ -12,7 +12,7 @@ use base64::prelude::BASE64_STANDARD;
 use http::{HeaderMap, Method, StatusCode};
 
 use crate::base::Stop;
-use crate::store::contract::ErrorKind;
+use crate::store::contract::{ErrorKind, too_large};
 use crate::store::s3::call::Call;
 use crate::store::s3::refusal::Refusal;
 use crate::store::s3::wire::{Wire, read_body};
@@ -34,12 +34,27 @@ pub fn read(
     range: Option<Range<u64>>,
     stop: &Stop,
 ) -> Result<Vec<u8>, Refusal> {
+    read_most(wire, key, range, u64::MAX, stop)
+}
+
+/// Reads all of an object of at most `most` bytes.
+pub fn read_small(wire: &Wire, key: &str, most: u64, stop: &Stop) -> Result<Vec<u8>, Refusal> {
+    read_most(wire, key, None, most, stop)
+}
+
+fn read_most(
+    wire: &Wire,
+    key: &str,
+    range: Option<Range<u64>>,
+    most: u64,
+    stop: &Stop,
+) -> Result<Vec<u8>, Refusal> {
     let whole = range.is_none();
     let mut bytes = Vec::new();
     let mut found: Option<Found> = None;
     let mut backoff = wire.backoff();
     loop {
-        let refusal = match once(wire, key, range.as_ref(), &mut found, &mut bytes, stop) {
+        let refusal = match once(wire, key, range.as_ref(), most, &mut found, &mut bytes, stop) {
             Ok(()) => break,
             Err(refusal) => refusal,
         };
@@ -67,6 +82,7 @@ fn once(
     wire: &Wire,
     key: &str,
     range: Option<&Range<u64>>,
+    most: u64,
     found: &mut Option<Found>,
     bytes: &mut Vec<u8>,
     stop: &Stop,
@@ -98,6 +114,9 @@ fn once(
         .and_then(|v| v.parse().ok())
         .ok_or_else(|| damaged("no length".into()))?;
     let end = end.unwrap_or(length);
+    if range.is_none() && end > most {
+        return Err(Refusal::new(ErrorKind::TooLarge, too_large(end, most)));
+    }
     if start + length != end {
         return Err(damaged(format!("the object ends at {}, not at {end}", start + length)));
     }
