@@ -98,8 +98,8 @@ pub struct Object {
     pub key: String,
     /// Its size in bytes.
     pub bytes: u64,
-    /// When it was written, by the store's clock, as far as the store says so in a form that can
-    /// be read.
+    /// When it was written, by the clock of [`Store::now`], as far as the store says so in a form
+    /// that can be read.
     pub modified: Option<Timestamp>,
 }
 
@@ -141,6 +141,10 @@ pub trait Store: Send + Sync {
     /// Removes what killed runs left under `under`: temporary files, uploads nobody will finish.
     /// Returns how many.
     fn sweep(&self, under: &str, stop: &Stop) -> Result<usize>;
+
+    /// Now, to the second, by the clock that dates its objects: whoever shares the store sees the
+    /// same one.
+    fn now(&self, stop: &Stop) -> Result<Timestamp>;
 
     /// Looks at all that backups need of it; changes nothing but the probe.
     fn examine(&self, coming: &Coming, stop: &Stop) -> Vec<Finding>;

@@ -139,6 +139,11 @@ impl Store for Memory {
         Ok(0)
     }
 
+    fn now(&self, stop: &Stop) -> Result<Timestamp> {
+        stop.check()?;
+        Ok(self.clock.now())
+    }
+
     fn examine(&self, coming: &Coming, stop: &Stop) -> Vec<Finding> {
         probe(self, &coming.probe, stop)
     }

@@ -5,6 +5,8 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+use jiff::Timestamp;
+
 use crate::base::{Finding, Stop};
 use crate::store::contract::{Coming, Object, Result, Store, Upload};
 use crate::world::point;
@@ -54,6 +56,10 @@ impl Store for Pointed {
 
     fn sweep(&self, under: &str, stop: &Stop) -> Result<usize> {
         around("sweep", || self.0.sweep(under, stop))
+    }
+
+    fn now(&self, stop: &Stop) -> Result<Timestamp> {
+        self.0.now(stop)
     }
 
     fn examine(&self, coming: &Coming, stop: &Stop) -> Vec<Finding> {

@@ -430,6 +430,27 @@ fn a_wrong_clock_and_a_wrong_region_are_told() {
 }
 
 #[test]
+fn the_time_of_a_service_is_the_date_of_a_fresh_answer() {
+    let server = S3Server::start();
+    let store = open(&server);
+    let date = "Wed, 04 Mar 2026 05:06:07 GMT";
+    server.fault(Fault::new(Kind::Head, What::Answer(503, "SlowDown")));
+    server.fault(Fault::new(Kind::Head, What::Without("date")).at(2));
+    server.fault(Fault::new(Kind::Head, What::Header("date", "yesterday")).at(3));
+    server.fault(Fault::new(Kind::Head, What::Header("date", date)).at(4));
+    assert_eq!(store.now(&stop()).unwrap().to_string(), "2026-03-04T05:06:07Z");
+    server.fault(Fault::new(Kind::Head, What::Header("age", "77")).at(5).times(4));
+    let error = store.now(&stop()).unwrap_err();
+    let place = "s3://vault at 127.0.0.1";
+    let told =
+        format!("unable to ask for the time of {place}: the answer is an old one, out of a cache");
+    assert_eq!(error.to_string(), told);
+    assert_eq!(server.statuses(Kind::Head).len(), 8);
+    let asked = server.requests().iter().all(|r| r.path == "/vault/" && r.kind == Kind::Head);
+    assert!(asked, "nothing but the bucket is asked");
+}
+
+#[test]
 fn answers_that_make_no_sense_are_errors() {
     let page = "<ListBucketResult><IsTruncated>true</IsTruncated><Contents><Key>p/a</Key><Size>1</Size></Contents></ListBucketResult>";
     let bare = "<CompleteMultipartUploadResult><Key>p/x</Key></CompleteMultipartUploadResult>";

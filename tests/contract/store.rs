@@ -64,6 +64,7 @@ for_all! { memory dir bucket: {
     what_is_not_there_is_missing
     a_list_is_sorted_and_complete
     a_list_says_when_each_object_was_written
+    its_clock_is_the_one_that_dates_its_objects
     a_prefix_is_text_and_not_a_folder
     removing_is_final_and_removing_nothing_is_fine
     keys_may_hold_any_character
@@ -249,6 +250,22 @@ fn a_list_says_when_each_object_was_written(stand: &Stand) {
     }
 }
 
+fn its_clock_is_the_one_that_dates_its_objects(stand: &Stand) {
+    // Before anything is there, too.
+    for _ in 0..2 {
+        let before = stand.store.now(&stop()).unwrap();
+        stand.store.put("c/x", b"", &stop()).unwrap();
+        let written = stand.store.list("c/", &stop()).unwrap()[0].modified.unwrap();
+        let after = stand.store.now(&stop()).unwrap();
+        // A listing, and a clock, may tell whole seconds.
+        let whole = |moment: Timestamp| moment.as_second();
+        assert!(whole(before) <= whole(written) && whole(written) <= whole(after));
+        assert!(after.as_second() - before.as_second() < 60);
+        assert_eq!(keys(stand, ""), ["c/x"], "a look at the clock leaves nothing");
+        stand.store.remove("c/x", &stop()).unwrap();
+    }
+}
+
 fn a_prefix_is_text_and_not_a_folder(stand: &Stand) {
     for key in ["db1/x", "db10/x", "db1.x"] {
         stand.store.put(key, b"", &stop()).unwrap();
@@ -333,10 +350,11 @@ fn a_stop_ends_every_call(stand: &Stand) {
         kind(store.read("a", None, &live)),
         kind(store.read_small("a", 9, &live)),
         kind(store.size("a", &live)),
+        kind(store.now(&live)),
         kind(store.list("", &live)),
         kind(store.remove("a", &live)),
     ];
-    assert_eq!(kinds, [ErrorKind::Stopped; 7]);
+    assert_eq!(kinds, [ErrorKind::Stopped; 8]);
     assert_eq!(keys(stand, ""), ["a"]);
 }
 
@@ -350,6 +368,7 @@ fn a_store_in_memory_goes_by_the_clock_of_each_handle() {
     let found = store.list("", &stop()).unwrap();
     let expected = [early, late].map(|text| Some(text.parse().unwrap()));
     assert_eq!(found.iter().map(|o| o.modified).collect::<Vec<_>>(), expected);
+    assert_eq!(Some(store.now(&stop()).unwrap()), expected[0]);
 }
 
 mod folder {
@@ -402,6 +421,27 @@ mod folder {
             live.stop();
             assert_eq!(kind(all.join().unwrap()), ErrorKind::Stopped);
         });
+    }
+
+    #[test]
+    fn a_folder_that_takes_no_file_has_the_clock_of_this_machine() {
+        let folder = tempfile::tempdir().unwrap();
+        let clock = Clock::Fixed("2026-03-04T05:06:07Z".parse().unwrap());
+        let world = World { clock: clock.clone(), ..World::real() };
+        let open =
+            |name: &str| Dir::open(&DirSpec { path: folder.path().join(name) }, &world).unwrap();
+        assert_eq!(open("unmounted").now(&stop()).unwrap(), clock.now());
+        assert!(!folder.path().join("unmounted").exists());
+        // What can be written to has a clock of its own, and keeps nothing of the question.
+        let store = open("there");
+        std::fs::create_dir(folder.path().join("there")).unwrap();
+        assert!(store.now(&stop()).unwrap() > clock.now());
+        assert_eq!(files(&folder.path().join("there")), [""; 0]);
+        // Nobody but root may write to a folder without that right.
+        let mode = std::fs::Permissions::from_mode(0o500);
+        std::fs::set_permissions(folder.path().join("there"), mode).unwrap();
+        let told = store.now(&stop()).unwrap();
+        assert_eq!(told == clock.now(), !rustix::process::geteuid().is_root());
     }
 
     #[test]

@@ -54,6 +54,10 @@ pub enum What {
     Lose,
     /// Nothing is answered for so long; then the connection ends.
     Stall(Duration),
+    /// The service is asked; its answer has this header instead of its own.
+    Header(&'static str, &'static str),
+    /// The service is asked; its answer lacks this header.
+    Without(&'static str),
     /// A bit of the request's body flips on the way.
     SpoilRequest,
     /// A bit of the answer's body flips on the way.
@@ -255,6 +259,11 @@ fn serve(
                 return Ok(());
             }
             Some(What::SpoilResponse) => flip(&mut response.body),
+            Some(What::Header(name, value)) => {
+                response.headers.retain(|(n, _)| n != name);
+                response.headers.push((name.into(), value.into()));
+            }
+            Some(What::Without(name)) => response.headers.retain(|(n, _)| n != name),
             _ => {}
         }
         layer.lock().unwrap().requests[index].status = response.first.parse().ok();

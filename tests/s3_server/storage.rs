@@ -70,6 +70,13 @@ fn encoded(key: &str) -> String {
 
 #[async_trait::async_trait]
 impl S3 for Storage {
+    async fn head_bucket(
+        &self,
+        req: S3Request<HeadBucketInput>,
+    ) -> S3Result<S3Response<HeadBucketOutput>> {
+        self.files.head_bucket(req).await
+    }
+
     async fn head_object(
         &self,
         req: S3Request<HeadObjectInput>,

@@ -17,9 +17,9 @@ use crate::base::{Finding, Stop};
 use crate::job::DirSpec;
 use crate::store::contract::{Coming, Error, ErrorKind, Object, Result, Store, Upload, too_large};
 use crate::store::dir::examine::examine;
-use crate::store::dir::path;
 use crate::store::dir::upload::DirUpload;
-use crate::world::{Entropy, World, point};
+use crate::store::dir::{clock, path};
+use crate::world::{Clock, Entropy, World, point};
 
 /// Parts that are best written at once: one disk, and something to do while it syncs.
 pub const LANES: usize = 2;
@@ -35,6 +35,7 @@ pub struct Dir {
     root: PathBuf,
     place: String,
     entropy: Entropy,
+    clock: Clock,
 }
 
 impl Dir {
@@ -49,7 +50,8 @@ impl Dir {
             Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(path::error(e, &doing)),
             Ok(_) | Err(_) => {}
         }
-        Ok(Dir { root: spec.path.clone(), place, entropy: world.entropy.clone() })
+        let (entropy, clock) = (world.entropy.clone(), world.clock.clone());
+        Ok(Dir { root: spec.path.clone(), place, entropy, clock })
     }
 
     fn upload(&self, key: &str, stop: &Stop) -> Result<DirUpload> {
@@ -185,6 +187,12 @@ impl Store for Dir {
             Ok(())
         })?;
         Ok(swept)
+    }
+
+    fn now(&self, stop: &Stop) -> Result<Timestamp> {
+        stop.check()?;
+        let doing = format!("ask for the time of {}", self.place);
+        clock::now(&self.root, &self.clock, &self.entropy).map_err(|e| path::error(e, &doing))
     }
 
     fn examine(&self, coming: &Coming, stop: &Stop) -> Vec<Finding> {

@@ -1,5 +1,6 @@
 //! A store that is a folder: keys are paths below it.
 
+mod clock;
 mod examine;
 mod folder;
 mod path;

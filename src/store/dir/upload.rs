@@ -159,7 +159,7 @@ fn taken(doing: &str) -> Error {
 
 /// A new, locked file with a random name. A sweep may have caught it before the lock: then another
 /// name is tried.
-fn open_temporary(folder: &Path, entropy: &Entropy) -> io::Result<(File, PathBuf)> {
+pub fn open_temporary(folder: &Path, entropy: &Entropy) -> io::Result<(File, PathBuf)> {
     let bits = entropy.bits();
     for attempt in 0..1000 {
         let path = folder.join(path::temporary(bits.wrapping_add(attempt)));

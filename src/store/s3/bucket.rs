@@ -16,7 +16,7 @@ use crate::store::s3::address::is_key;
 use crate::store::s3::call::{Call, Pace};
 use crate::store::s3::commit::{Look, commit};
 use crate::store::s3::examine::examine;
-use crate::store::s3::object::{abort, size};
+use crate::store::s3::object::{abort, now, size};
 use crate::store::s3::read;
 use crate::store::s3::refusal::Refusal;
 use crate::store::s3::upload::S3Upload;
@@ -212,6 +212,10 @@ impl Store for S3 {
             abort(&self.wire, key, id, stop).map_err(|e| e.error(&doing))?;
         }
         Ok(found.len())
+    }
+
+    fn now(&self, stop: &Stop) -> Result<Timestamp> {
+        now(&self.wire, stop).map_err(|e| e.error(&format!("ask for the time of {}", self.place())))
     }
 
     fn examine(&self, coming: &Coming, stop: &Stop) -> Vec<Finding> {

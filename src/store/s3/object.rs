@@ -1,14 +1,16 @@
-//! Two questions and answers that bucket and upload share: how large an object is, and that an
-//! upload is gone.
+//! Small questions and their answers: how large an object is, that an upload is gone, what time it
+//! is.
 
 use http::Method;
+use jiff::Timestamp;
 
 use crate::base::Stop;
 use crate::store::contract::{Error, ErrorKind, Result};
-use crate::store::s3::call::Call;
+use crate::store::s3::call::{Answer, Call};
 use crate::store::s3::read::header;
 use crate::store::s3::refusal::Refusal;
 use crate::store::s3::wire::Wire;
+use crate::store::s3::xml;
 
 /// The size of an object, `None` if there is none.
 pub fn size(wire: &Wire, key: &str, stop: &Stop) -> Result<Option<u64>> {
@@ -23,6 +25,20 @@ pub fn size(wire: &Wire, key: &str, stop: &Stop) -> Result<Option<u64>> {
         Err(refusal) if refusal.kind == ErrorKind::Missing => Ok(None),
         Err(refusal) => Err(refusal.error(&doing())),
     }
+}
+
+/// Now, by the service's clock. Asked every time: a moment that is remembered, and corrected by a
+/// clock of this machine, is wrong after the machine slept.
+pub fn now(wire: &Wire, stop: &Stop) -> std::result::Result<Timestamp, Refusal> {
+    let told = |answer: Answer| {
+        let text = |name: &str| header(&answer.headers, name);
+        if text("age").is_some_and(|age| age.trim() != "0") {
+            return Err(Refusal::garbled("the answer is an old one, out of a cache"));
+        }
+        let date = text("date").as_deref().and_then(xml::moment);
+        date.ok_or_else(|| Refusal::garbled("the answer has no date"))
+    };
+    wire.ask_for(&Call::new(Method::HEAD, None), &told, stop)
 }
 
 /// Ends an upload; one that is gone already is fine.

@@ -83,10 +83,20 @@ impl Wire {
 
     /// Asks until there is an answer, or no hope.
     pub fn ask(&self, call: &Call<'_>, stop: &Stop) -> Result<Answer, Refusal> {
+        self.ask_for(call, &Ok, stop)
+    }
+
+    /// Asks until there is an answer that `take` can read, or no hope.
+    pub fn ask_for<T>(
+        &self,
+        call: &Call<'_>,
+        take: &dyn Fn(Answer) -> Result<T, Refusal>,
+        stop: &Stop,
+    ) -> Result<T, Refusal> {
         let mut backoff = self.backoff();
         loop {
-            let refusal = match self.once(call, stop) {
-                Ok(answer) => return Ok(answer),
+            let refusal = match self.once(call, stop).and_then(take) {
+                Ok(taken) => return Ok(taken),
                 Err(refusal) if refusal.adapted => continue,
                 Err(refusal) => refusal,
             };
