@@ -464,6 +464,58 @@ fn answers_that_make_no_sense_are_errors() {
     }
 }
 
+/// Two pages, each with the way to the other, at so many requests of a kind.
+fn in_a_ring(server: &S3Server, kind: Kind, pages: [&'static str; 2], times: usize) {
+    for number in 1..=times {
+        server.fault(Fault::new(kind, What::Body(pages[number % 2])).at(number));
+    }
+}
+
+#[test]
+fn a_listing_goes_on_as_long_as_it_brings_something_new() {
+    let objects = [
+        "<ListBucketResult><IsTruncated>true</IsTruncated><NextContinuationToken>a</NextContinuationToken></ListBucketResult>",
+        "<ListBucketResult><IsTruncated>true</IsTruncated><NextContinuationToken>b</NextContinuationToken><Contents><Key>p/x</Key><Size>4</Size></Contents></ListBucketResult>",
+    ];
+    let uploads = [
+        "<ListMultipartUploadsResult><IsTruncated>true</IsTruncated><NextKeyMarker>a</NextKeyMarker><NextUploadIdMarker>1</NextUploadIdMarker></ListMultipartUploadsResult>",
+        "<ListMultipartUploadsResult><IsTruncated>true</IsTruncated><NextKeyMarker>b</NextKeyMarker><NextUploadIdMarker>1</NextUploadIdMarker><Upload><Key>p/x</Key><UploadId>1</UploadId></Upload></ListMultipartUploadsResult>",
+    ];
+    let server = S3Server::start();
+    let store = open(&server);
+    for key in ["p/x", "p/y"] {
+        store.put(key, b"", &stop()).unwrap();
+    }
+    // Pages that are empty, or come twice, are passed; an object is listed once.
+    in_a_ring(&server, Kind::List, objects, 30);
+    in_a_ring(&server, Kind::ListUploads, uploads, 30);
+    let keys = store.list("p/", &stop()).unwrap().into_iter().map(|o| o.key);
+    assert_eq!(keys.collect::<Vec<_>>(), ["p/x", "p/y"]);
+    assert_eq!(store.sweep("p/", &stop()).unwrap(), 0);
+    // Without an end they are an error.
+    let server = S3Server::start();
+    let store = open(&server);
+    in_a_ring(&server, Kind::List, objects, 200);
+    in_a_ring(&server, Kind::ListUploads, uploads, 200);
+    let errors = [store.list("p/", &stop()).unwrap_err(), store.sweep("p/", &stop()).unwrap_err()];
+    for error in errors {
+        assert_eq!(error.kind, ErrorKind::Unreachable);
+        assert_eq!(error.found, "the listing makes no sense: it has no end");
+    }
+    assert_eq!(server.statuses(Kind::List).len(), 102);
+}
+
+#[test]
+fn a_listing_of_many_pages_is_whole() {
+    let server = S3Server::start_with(1);
+    let store = open(&server);
+    let keys: Vec<String> = (0..130).map(|i| format!("p/{i:03} +&ü")).collect();
+    keys.iter().rev().for_each(|key| store.put(key, b"x", &stop()).unwrap());
+    let found: Vec<String> =
+        store.list("p/", &stop()).unwrap().into_iter().map(|o| o.key).collect();
+    assert_eq!(found, keys);
+}
+
 #[test]
 fn the_wait_a_service_asks_for_is_kept() {
     let server = S3Server::start();

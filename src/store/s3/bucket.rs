@@ -3,7 +3,7 @@
 //! Does not know what keys mean. Invariant: nothing outside the key, or the prefix, that was asked
 //! for is touched.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -27,6 +27,9 @@ use crate::world::World;
 
 /// How old an upload is that nobody will finish.
 const ABANDONED: SignedDuration = SignedDuration::from_hours(7 * 24);
+
+/// How many pages in a row may bring nothing new: services skip what was removed, but not for ever.
+const IDLE_PAGES: usize = 100;
 
 /// A bucket of S3 or of a service that speaks its protocol.
 pub struct S3 {
@@ -57,6 +60,7 @@ impl S3 {
     fn pages(&self, under: &str, stop: &Stop) -> std::result::Result<Vec<Object>, Refusal> {
         let mut found = BTreeMap::new();
         let mut token: Option<String> = None;
+        let mut idle = 0;
         loop {
             let mut call = Call::new(Method::GET, None);
             call.query = vec![
@@ -66,6 +70,7 @@ impl S3 {
             ];
             call.query.extend(token.iter().map(|t| ("continuation-token", t.clone())));
             let page: ObjectPage = self.wire.ask_for(&call, &listed, stop)?;
+            let before = found.len();
             for entry in page.contents {
                 let key = xml::decode(&entry.key, page.encoding_type.as_deref());
                 if key.starts_with(under) {
@@ -73,7 +78,11 @@ impl S3 {
                     found.insert(key.clone(), Object { key, bytes: entry.size, modified });
                 }
             }
+            idle = if found.len() > before { 0 } else { idle + 1 };
             match page.next_continuation_token {
+                _ if page.is_truncated && idle > IDLE_PAGES => {
+                    return Err(unreadable("it has no end"));
+                }
                 Some(next) if page.is_truncated && token.as_ref() != Some(&next) => {
                     token = Some(next)
                 }
@@ -92,7 +101,8 @@ impl S3 {
         limit: Timestamp,
         stop: &Stop,
     ) -> std::result::Result<Vec<(String, String)>, Refusal> {
-        let mut found = Vec::new();
+        let (mut found, mut seen) = (Vec::new(), BTreeSet::new());
+        let mut idle = 0;
         let mut markers: Option<(String, String)> = None;
         loop {
             let mut call = Call::new(Method::GET, None);
@@ -106,8 +116,10 @@ impl S3 {
             }
             let page: UploadPage = self.wire.ask_for(&call, &listed, stop)?;
             let encoding = page.encoding_type.as_deref();
+            let before = seen.len();
             for pending in page.upload {
                 let key = xml::decode(&pending.key, encoding);
+                seen.insert((key.clone(), pending.upload_id.clone()));
                 // An age that can't be read is no age: such an upload stays.
                 let old = xml::moment(&pending.initiated).is_some_and(|began| began < limit);
                 if old && key.starts_with(under) {
@@ -118,7 +130,11 @@ impl S3 {
                 .next_key_marker
                 .map(|k| xml::decode(&k, encoding))
                 .zip(page.next_upload_id_marker);
+            idle = if seen.len() > before { 0 } else { idle + 1 };
             match next {
+                _ if page.is_truncated && idle > IDLE_PAGES => {
+                    return Err(unreadable("it has no end"));
+                }
                 Some(next) if page.is_truncated && markers.as_ref() != Some(&next) => {
                     markers = Some(next)
                 }
