@@ -517,6 +517,26 @@ fn a_listing_of_many_pages_is_whole() {
 }
 
 #[test]
+fn what_each_call_costs_in_requests() {
+    let server = S3Server::start();
+    let store = open(&server);
+    let cost = |call: &dyn Fn()| {
+        let before = server.requests().len();
+        call();
+        server.requests()[before..].iter().map(|r| r.kind).collect::<Vec<_>>()
+    };
+    let upload = [Kind::Head, Kind::Initiate, Kind::Part, Kind::Complete, Kind::Head];
+    assert_eq!(cost(&|| write(&store, "p/x").unwrap()), upload);
+    assert_eq!(cost(&|| store.put("p/m", b"m", &stop()).unwrap()), [Kind::Put]);
+    assert_eq!(cost(&|| drop(store.read("p/m", None, &stop()).unwrap())), [Kind::Get]);
+    assert_eq!(cost(&|| drop(store.read_small("p/m", 9, &stop()).unwrap())), [Kind::Get]);
+    assert_eq!(cost(&|| drop(store.read("p/x", Some(3..9), &stop()).unwrap())), [Kind::Get]);
+    assert_eq!(cost(&|| drop(store.list("p/", &stop()).unwrap())), [Kind::List]);
+    assert_eq!(cost(&|| assert!(store.now(&stop()).is_ok())), [Kind::Head]);
+    assert_eq!(cost(&|| store.remove("p/m", &stop()).unwrap()), [Kind::Delete]);
+}
+
+#[test]
 fn the_wait_a_service_asks_for_is_kept() {
     let server = S3Server::start();
     server.fault(Fault::new(Kind::Put, What::Busy(1)));
