@@ -44,6 +44,7 @@ mod records;
 mod run_job;
 mod s3_run;
 mod s3_server;
+mod s3_way;
 mod secrets;
 mod servers;
 mod shop;

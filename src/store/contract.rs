@@ -24,7 +24,8 @@ pub enum ErrorKind {
     Exists,
     /// Credentials or rights.
     Denied,
-    /// No connection, time-out, 408, 429 or 5xx.
+    /// No connection, time-out, 408, 429 or 5xx, or an answer that something on the way made or
+    /// changed.
     Unreachable,
     /// No space left, or over a limit.
     Full,

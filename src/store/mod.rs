@@ -49,11 +49,21 @@ pub fn examine(
     }
 }
 
+/// How patient a run is. A test of what lasts does not wait a minute for it to pass; a release
+/// build knows no such haste.
+fn patience() -> Pace {
+    let pace = Pace::new(LANES);
+    match cfg!(debug_assertions) && std::env::var_os("VEX_TEST_HASTE").is_some() {
+        true => Pace { first: Duration::from_millis(1), ..pace },
+        false => pace,
+    }
+}
+
 /// Opens a store as it was declared.
 pub fn open(spec: &StoreSpec, world: &World, stop: &Stop) -> Result<Arc<dyn Store>> {
     let store: Arc<dyn Store> = match spec {
         StoreSpec::Dir(spec) => Arc::new(Dir::open(spec, world)?),
-        StoreSpec::S3(spec) => Arc::new(S3::open(spec, world, LANES, stop)?),
+        StoreSpec::S3(spec) => Arc::new(S3::open_with(spec, world, patience(), stop)?),
     };
     // Points are for tests of a crash; a release build has none.
     Ok(if cfg!(debug_assertions) { Arc::new(Pointed(store)) } else { store })

@@ -1,4 +1,5 @@
-//! What every store owes, and what a bucket owes beside.
+//! What every store owes, what a bucket owes beside, and what the way there may do.
 
-mod s3;
+pub mod s3;
 mod store;
+mod way;

@@ -8,7 +8,7 @@ use vex::store::contract::{ErrorKind, Store};
 use vex::store::{Pace, S3};
 use vex::world::{World, install_provider};
 
-use crate::s3_server::{Fault, Kind, S3Server, What};
+use crate::s3_server::{Alter, Fault, Kind, S3Server, What};
 
 /// A store on it that does not wait long.
 pub fn open(server: &S3Server) -> S3 {
@@ -276,17 +276,6 @@ fn a_broken_read_goes_on_where_it_broke_and_only_with_the_same_object() {
 }
 
 #[test]
-fn a_flipped_bit_in_a_whole_read_is_damage() {
-    let server = S3Server::start();
-    let store = open(&server);
-    store.put("p/m", b"0123456789", &stop()).unwrap();
-    server.fault(Fault::new(Kind::Get, What::SpoilResponse));
-    let error = store.read("p/m", None, &stop()).unwrap_err();
-    assert_eq!(error.kind, ErrorKind::Damaged);
-    assert!(error.found.starts_with("its CRC32C is "), "{error}");
-}
-
-#[test]
 fn parts_and_objects_carry_their_checksum_and_the_condition() {
     let server = S3Server::start();
     let mut spec = server.spec();
@@ -435,12 +424,13 @@ fn the_time_of_a_service_is_the_date_of_a_fresh_answer() {
     let store = open(&server);
     let date = "Wed, 04 Mar 2026 05:06:07 GMT";
     server.fault(Fault::new(Kind::Head, What::Answer(503, "SlowDown")));
-    server.fault(Fault::new(Kind::Head, What::Without("date")).at(2));
-    server.fault(Fault::new(Kind::Head, What::Header("date", "yesterday")).at(3));
-    server.fault(Fault::new(Kind::Head, What::Header("date", date)).at(4));
+    server.fault(Fault::alter(Kind::Head, Alter::Without("date")).at(2));
+    server.fault(Fault::alter(Kind::Head, Alter::Header("date", "yesterday")).at(3));
+    server.fault(Fault::alter(Kind::Head, Alter::Header("date", date)).at(4));
     assert_eq!(store.now(&stop()).unwrap().to_string(), "2026-03-04T05:06:07Z");
-    server.fault(Fault::new(Kind::Head, What::Header("age", "77")).at(5).times(4));
+    server.fault(Fault::alter(Kind::Head, Alter::Header("age", "77")).at(5).times(4));
     let error = store.now(&stop()).unwrap_err();
+    assert_eq!(error.kind, ErrorKind::Unreachable);
     let place = "s3://vault at 127.0.0.1";
     let told =
         format!("unable to ask for the time of {place}: the answer is an old one, out of a cache");
@@ -472,6 +462,78 @@ fn answers_that_make_no_sense_are_errors() {
         assert!(error.found.starts_with(found), "{kind:?}: {error}");
         server.assert_tidy("p/");
     }
+}
+
+/// Two pages, each with the way to the other, at so many requests of a kind.
+fn in_a_ring(server: &S3Server, kind: Kind, pages: [&'static str; 2], times: usize) {
+    for number in 1..=times {
+        server.fault(Fault::new(kind, What::Body(pages[number % 2])).at(number));
+    }
+}
+
+#[test]
+fn a_listing_goes_on_as_long_as_it_brings_something_new() {
+    let objects = [
+        "<ListBucketResult><IsTruncated>true</IsTruncated><NextContinuationToken>a</NextContinuationToken></ListBucketResult>",
+        "<ListBucketResult><IsTruncated>true</IsTruncated><NextContinuationToken>b</NextContinuationToken><Contents><Key>p/x</Key><Size>4</Size></Contents></ListBucketResult>",
+    ];
+    let uploads = [
+        "<ListMultipartUploadsResult><IsTruncated>true</IsTruncated><NextKeyMarker>a</NextKeyMarker><NextUploadIdMarker>1</NextUploadIdMarker></ListMultipartUploadsResult>",
+        "<ListMultipartUploadsResult><IsTruncated>true</IsTruncated><NextKeyMarker>b</NextKeyMarker><NextUploadIdMarker>1</NextUploadIdMarker><Upload><Key>p/x</Key><UploadId>1</UploadId></Upload></ListMultipartUploadsResult>",
+    ];
+    let server = S3Server::start();
+    let store = open(&server);
+    for key in ["p/x", "p/y"] {
+        store.put(key, b"", &stop()).unwrap();
+    }
+    // Pages that are empty, or come twice, are passed; an object is listed once.
+    in_a_ring(&server, Kind::List, objects, 30);
+    in_a_ring(&server, Kind::ListUploads, uploads, 30);
+    let keys = store.list("p/", &stop()).unwrap().into_iter().map(|o| o.key);
+    assert_eq!(keys.collect::<Vec<_>>(), ["p/x", "p/y"]);
+    assert_eq!(store.sweep("p/", &stop()).unwrap(), 0);
+    // Without an end they are an error.
+    let server = S3Server::start();
+    let store = open(&server);
+    in_a_ring(&server, Kind::List, objects, 200);
+    in_a_ring(&server, Kind::ListUploads, uploads, 200);
+    let errors = [store.list("p/", &stop()).unwrap_err(), store.sweep("p/", &stop()).unwrap_err()];
+    for error in errors {
+        assert_eq!(error.kind, ErrorKind::Unreachable);
+        assert_eq!(error.found, "the listing makes no sense: it has no end");
+    }
+    assert_eq!(server.statuses(Kind::List).len(), 102);
+}
+
+#[test]
+fn a_listing_of_many_pages_is_whole() {
+    let server = S3Server::start_with(1);
+    let store = open(&server);
+    let keys: Vec<String> = (0..130).map(|i| format!("p/{i:03} +&ü")).collect();
+    keys.iter().rev().for_each(|key| store.put(key, b"x", &stop()).unwrap());
+    let found: Vec<String> =
+        store.list("p/", &stop()).unwrap().into_iter().map(|o| o.key).collect();
+    assert_eq!(found, keys);
+}
+
+#[test]
+fn what_each_call_costs_in_requests() {
+    let server = S3Server::start();
+    let store = open(&server);
+    let cost = |call: &dyn Fn()| {
+        let before = server.requests().len();
+        call();
+        server.requests()[before..].iter().map(|r| r.kind).collect::<Vec<_>>()
+    };
+    let upload = [Kind::Head, Kind::Initiate, Kind::Part, Kind::Complete, Kind::Head];
+    assert_eq!(cost(&|| write(&store, "p/x").unwrap()), upload);
+    assert_eq!(cost(&|| store.put("p/m", b"m", &stop()).unwrap()), [Kind::Put]);
+    assert_eq!(cost(&|| drop(store.read("p/m", None, &stop()).unwrap())), [Kind::Get]);
+    assert_eq!(cost(&|| drop(store.read_small("p/m", 9, &stop()).unwrap())), [Kind::Get]);
+    assert_eq!(cost(&|| drop(store.read("p/x", Some(3..9), &stop()).unwrap())), [Kind::Get]);
+    assert_eq!(cost(&|| drop(store.list("p/", &stop()).unwrap())), [Kind::List]);
+    assert_eq!(cost(&|| assert!(store.now(&stop()).is_ok())), [Kind::Head]);
+    assert_eq!(cost(&|| store.remove("p/m", &stop()).unwrap()), [Kind::Delete]);
 }
 
 #[test]

@@ -1,8 +1,10 @@
 //! An S3 service in this process that checks signatures, behind a layer of faults.
 //!
-//! `storage` is what a good service does, `proxy` is what goes wrong on the way and what came by.
+//! `storage` is what a good service does, `proxy` is what goes wrong on the way and what came by,
+//! `gateway` what is done to an answer there.
 //! Nothing leaves 127.0.0.1; the keys are obvious fakes.
 
+mod gateway;
 mod parts;
 mod proxy;
 mod storage;
@@ -20,6 +22,7 @@ use s3s::service::S3ServiceBuilder;
 use vex::base::SecretRef;
 use vex::job::S3Spec;
 
+pub use gateway::Alter;
 pub use proxy::{Fault, Kind, Recorded, What};
 use proxy::{Layer, Proxy};
 use storage::{Storage, Uploads};
@@ -106,6 +109,7 @@ impl S3Server {
         let ca_file = tls.then(|| folder.path().join("ca.pem"));
         let proxy = Proxy::start(
             behind,
+            root.clone(),
             ca_file.as_deref().map(certify),
             Arc::new(Mutex::new(Layer::default())),
         );
@@ -145,6 +149,11 @@ impl S3Server {
     /// Adds a fault to come.
     pub fn fault(&self, fault: Fault) {
         self.proxy.layer.lock().unwrap().faults.push(fault);
+    }
+
+    /// Takes all faults back.
+    pub fn heal(&self) {
+        self.proxy.layer.lock().unwrap().faults.clear();
     }
 
     /// What came by so far.

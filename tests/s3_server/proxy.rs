@@ -1,11 +1,12 @@
 //! What goes wrong on the way to the service, and a record of what came by.
 //!
 //! An HTTP proxy in plain threads: it reads a request whole, asks the service, and answers; a fault
-//! steps in at one occurrence of one kind of request. It also checks the CRC32C of parts, which the
+//! steps in at some occurrences of one kind of request. It also checks the CRC32C of parts, which the
 //! service behind does not.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -13,6 +14,8 @@ use std::time::{Duration, Instant};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
+
+use super::gateway::{Alter, Framing};
 
 /// What a request is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,20 +57,21 @@ pub enum What {
     Lose,
     /// Nothing is answered for so long; then the connection ends.
     Stall(Duration),
-    /// The service is asked; its answer has this header instead of its own.
-    Header(&'static str, &'static str),
-    /// The service is asked; its answer lacks this header.
-    Without(&'static str),
+    /// The service is asked; something on the way changes its answer.
+    Alter(Alter),
     /// A bit of the request's body flips on the way.
     SpoilRequest,
     /// A bit of the answer's body flips on the way.
     SpoilResponse,
 }
 
-/// A fault at some occurrences of a kind of request, counted from 1.
+/// A fault at some occurrences of a kind of request, counted from 1. Of several at one request the
+/// first counts, but changes of its answer and a cut come together.
 #[derive(Debug, Clone)]
 pub struct Fault {
     pub kind: Kind,
+    /// What the path ends with; only such requests are counted.
+    pub on: &'static str,
     pub first: usize,
     pub times: usize,
     pub what: What,
@@ -76,7 +80,22 @@ pub struct Fault {
 impl Fault {
     /// A fault at the first occurrence.
     pub fn new(kind: Kind, what: What) -> Fault {
-        Fault { kind, first: 1, times: 1, what }
+        Fault { kind, on: "", first: 1, times: 1, what }
+    }
+
+    /// A change of the answer at the first occurrence.
+    pub fn alter(kind: Kind, alter: Alter) -> Fault {
+        Fault::new(kind, What::Alter(alter))
+    }
+
+    /// The same for paths with this end only.
+    pub fn on(self, on: &'static str) -> Fault {
+        Fault { on, ..self }
+    }
+
+    /// The same at every occurrence.
+    pub fn always(self) -> Fault {
+        Fault { first: 1, times: usize::MAX - 1, ..self }
     }
 
     /// The same at another occurrence.
@@ -127,22 +146,32 @@ pub struct Proxy {
     thread: Option<std::thread::JoinHandle<()>>,
 }
 
-struct Message {
-    first: String,
-    headers: Vec<(String, String)>,
-    body: Vec<u8>,
+/// A request, or an answer, whose first line is its status then.
+#[derive(Default)]
+pub struct Message {
+    pub first: String,
+    pub headers: Vec<(String, String)>,
+    pub body: Vec<u8>,
+    pub framing: Framing,
 }
 
 impl Message {
-    fn header(&self, name: &str) -> Option<&str> {
+    pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(n, _)| n == name).map(|(_, v)| v.as_str())
+    }
+
+    pub fn set(&mut self, name: &str, value: &str) {
+        self.headers.retain(|(n, _)| n != name);
+        self.headers.push((name.to_owned(), value.to_owned()));
     }
 }
 
 impl Proxy {
-    /// Starts it, over TLS if there is something to show.
+    /// Starts it, over TLS if there is something to show. The objects of the service are files
+    /// below `root`.
     pub fn start(
         behind: SocketAddr,
+        root: PathBuf,
         tls: Option<Arc<ServerConfig>>,
         layer: Arc<Mutex<Layer>>,
     ) -> Proxy {
@@ -165,7 +194,10 @@ impl Proxy {
                     None => Box::new(socket),
                 };
                 // A client that goes away is no event.
-                std::thread::spawn(move || serve(socket, behind, &layer, &ended).unwrap_or(()));
+                let root = root.clone();
+                std::thread::spawn(move || {
+                    serve(socket, (behind, &root), &layer, &ended).unwrap_or(())
+                });
             }
         });
         Proxy { address, layer, ended, thread: Some(thread) }
@@ -189,16 +221,19 @@ impl<T: Read + Write + Send> Socket for T {}
 /// Serves one connection until it ends or a fault ends it.
 fn serve(
     socket: Box<dyn Socket>,
-    behind: SocketAddr,
+    (behind, root): (SocketAddr, &Path),
     layer: &Mutex<Layer>,
     ended: &AtomicBool,
 ) -> std::io::Result<()> {
     let mut reader = BufReader::new(socket);
     while let Some(mut request) = read_head(&mut reader)? {
-        let (index, what) = record(&request, layer);
+        let (index, faults) = record(&request, layer);
+        let what = faults.iter().find(|w| !matches!(w, What::Alter(_) | What::CutResponse(_)));
+        let cut =
+            faults.iter().find_map(|w| if let What::CutResponse(k) = w { Some(*k) } else { None });
         let length: usize = request.header("content-length").map_or(0, |v| v.parse().unwrap());
         if let Some(What::CutRequest(k)) = what {
-            reader.by_ref().take(k.min(length) as u64).read_to_end(&mut request.body)?;
+            reader.by_ref().take((*k).min(length) as u64).read_to_end(&mut request.body)?;
             return Ok(());
         }
         reader.by_ref().take(length as u64).read_to_end(&mut request.body)?;
@@ -208,15 +243,17 @@ fn serve(
         if request.first.starts_with("POST") {
             layer.lock().unwrap().requests[index].body.clone_from(&request.body);
         }
-        if what == Some(What::SpoilRequest) {
+        if what == Some(&What::SpoilRequest) {
             flip(&mut request.body);
         }
         let say = |status: u16, code: &str, extra: &[(&str, &str)]| error(status, code, extra);
-        let mut response = match &what {
+        let mut response = match what {
             Some(What::Answer(status, code)) => say(*status, code, &[]),
-            Some(What::Body(text)) => {
-                Message { first: "200".into(), headers: Vec::new(), body: text.as_bytes().to_vec() }
-            }
+            Some(What::Body(text)) => Message {
+                first: "200".into(),
+                body: text.as_bytes().to_vec(),
+                ..Message::default()
+            },
             Some(What::Busy(seconds)) => {
                 say(503, "SlowDown", &[("retry-after", &seconds.to_string())])
             }
@@ -254,26 +291,29 @@ fn serve(
         let head = request.first.starts_with("HEAD");
         match what {
             Some(What::Lose) => return Ok(()),
-            Some(What::CutResponse(k)) => {
-                write_response(reader.get_mut(), &response, head, k)?;
-                return Ok(());
-            }
             Some(What::SpoilResponse) => flip(&mut response.body),
-            Some(What::Header(name, value)) => {
-                response.headers.retain(|(n, _)| n != name);
-                response.headers.push((name.into(), value.into()));
-            }
-            Some(What::Without(name)) => response.headers.retain(|(n, _)| n != name),
             _ => {}
+        }
+        let path = layer.lock().unwrap().requests[index].path.clone();
+        for what in &faults {
+            if let What::Alter(alter) = what {
+                alter.apply(&mut response, &root.join(path.trim_start_matches('/')));
+            }
+        }
+        if let Some(k) = cut {
+            return write_response(reader.get_mut(), &response, head, k);
         }
         layer.lock().unwrap().requests[index].status = response.first.parse().ok();
         write_response(reader.get_mut(), &response, head, usize::MAX)?;
+        if !matches!(response.framing, Framing::Own | Framing::Chunked) {
+            return Ok(());
+        }
     }
     Ok(())
 }
 
 /// Records a request; says its number and what goes wrong with it.
-fn record(request: &Message, layer: &Mutex<Layer>) -> (usize, Option<What>) {
+fn record(request: &Message, layer: &Mutex<Layer>) -> (usize, Vec<What>) {
     let mut words = request.first.split(' ');
     let (method, target) = (words.next().unwrap(), words.next().unwrap());
     let (path, query) = target.split_once('?').unwrap_or((target, ""));
@@ -288,9 +328,14 @@ fn record(request: &Message, layer: &Mutex<Layer>) -> (usize, Option<What>) {
         body: Vec::new(),
         status: None,
     });
-    let occurrence = layer.requests.iter().filter(|r| r.kind == kind).count();
-    let hits = |f: &&Fault| f.kind == kind && (f.first..f.first + f.times).contains(&occurrence);
-    (layer.requests.len() - 1, layer.faults.iter().find(hits).map(|f| f.what.clone()))
+    let hits = |f: &&Fault| {
+        let of = |r: &&Recorded| r.kind == kind && r.path.ends_with(f.on);
+        let occurrence = layer.requests.iter().filter(of).count();
+        let ours = f.kind == kind && path.ends_with(f.on);
+        ours && (f.first..f.first + f.times).contains(&occurrence)
+    };
+    let faults = layer.faults.iter().filter(hits).map(|f| f.what.clone()).collect();
+    (layer.requests.len() - 1, faults)
 }
 
 fn classify(method: &str, path: &str, query: &str) -> Kind {
@@ -337,7 +382,7 @@ fn error(status: u16, code: &str, extra: &[(&str, &str)]) -> Message {
         "<?xml version=\"1.0\"?>\n<Error><Code>{code}</Code><Message>a fault of the test</Message></Error>"
     );
     let headers = extra.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect();
-    Message { first: status.to_string(), headers, body: body.into_bytes() }
+    Message { first: status.to_string(), headers, body: body.into_bytes(), ..Message::default() }
 }
 
 /// Asks the service, one connection per request.
@@ -370,8 +415,7 @@ fn read_head(reader: &mut impl BufRead) -> std::io::Result<Option<Message>> {
     if reader.read_line(&mut line)? == 0 {
         return Ok(None);
     }
-    let mut message =
-        Message { first: line.trim_end().to_owned(), headers: Vec::new(), body: Vec::new() };
+    let mut message = Message { first: line.trim_end().to_owned(), ..Message::default() };
     loop {
         line.clear();
         reader.read_line(&mut line)?;
@@ -411,18 +455,33 @@ fn write_response(
     for (name, value) in response.headers.iter().filter(|(n, _)| !own.contains(&n.as_str())) {
         text.push_str(&format!("{name}: {value}\r\n"));
     }
-    if response.first != "204" {
-        let length = if head {
-            response.header("content-length").unwrap_or("0").to_owned()
-        } else {
-            response.body.len().to_string()
-        };
-        text.push_str(&format!("content-length: {length}\r\n"));
+    let length = match response.framing {
+        _ if response.first == "204" => None,
+        Framing::Own if head => Some(response.header("content-length").unwrap_or("0").to_owned()),
+        Framing::Own => Some(response.body.len().to_string()),
+        Framing::Length(bytes) => Some(bytes.to_string()),
+        Framing::Chunked | Framing::Closed => None,
+    };
+    text.extend(length.map(|length| format!("content-length: {length}\r\n")));
+    match response.framing {
+        Framing::Chunked => text.push_str("transfer-encoding: chunked\r\n"),
+        Framing::Closed => text.push_str("connection: close\r\n"),
+        Framing::Own | Framing::Length(_) => {}
     }
     text.push_str("\r\n");
     socket.write_all(text.as_bytes())?;
-    if !head {
-        socket.write_all(&response.body[..response.body.len().min(limit)])?;
+    let body = &response.body[..response.body.len().min(if head { 0 } else { limit })];
+    if response.framing != Framing::Chunked || head {
+        socket.write_all(body)?;
+        return socket.flush();
+    }
+    for chunk in body.chunks(16 << 10) {
+        write!(socket, "{:x}\r\n", chunk.len())?;
+        socket.write_all(chunk)?;
+        socket.write_all(b"\r\n")?;
+    }
+    if body.len() == response.body.len() {
+        socket.write_all(b"0\r\n\r\n")?;
     }
     socket.flush()
 }

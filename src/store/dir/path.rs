@@ -8,6 +8,8 @@ use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
+use rustix::io::Errno;
+
 use crate::store::contract::{Error, ErrorKind, Result};
 
 /// What temporary files begin with.
@@ -47,9 +49,17 @@ pub fn error(e: io::Error, doing: &str) -> Error {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
             ErrorKind::Full
         }
+        // What a share says whose server, or whose way, is not there.
         io::ErrorKind::TimedOut
         | io::ErrorKind::StaleNetworkFileHandle
+        | io::ErrorKind::NotConnected
+        | io::ErrorKind::ConnectionAborted
+        | io::ErrorKind::ConnectionRefused
+        | io::ErrorKind::ConnectionReset
+        | io::ErrorKind::NetworkDown
+        | io::ErrorKind::NetworkUnreachable
         | io::ErrorKind::HostUnreachable => ErrorKind::Unreachable,
+        _ if e.raw_os_error() == Some(Errno::HOSTDOWN.raw_os_error()) => ErrorKind::Unreachable,
         _ => ErrorKind::Failed,
     };
     Error { found: e.to_string(), source: Some(Box::new(e)), ..Error::new(kind, doing, "") }
@@ -91,14 +101,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_full_disk_and_a_used_up_quota_are_full() {
-        use rustix::io::Errno;
+    fn a_full_disk_is_full_a_share_that_is_away_unreachable_and_a_bad_sector_neither() {
         for (errno, kind) in [
             (Errno::NOSPC, ErrorKind::Full),
             (Errno::DQUOT, ErrorKind::Full),
             (Errno::FBIG, ErrorKind::Full),
             (Errno::ROFS, ErrorKind::Denied),
             (Errno::STALE, ErrorKind::Unreachable),
+            (Errno::TIMEDOUT, ErrorKind::Unreachable),
+            (Errno::NOTCONN, ErrorKind::Unreachable),
+            (Errno::CONNRESET, ErrorKind::Unreachable),
+            (Errno::CONNABORTED, ErrorKind::Unreachable),
+            (Errno::NETUNREACH, ErrorKind::Unreachable),
+            (Errno::HOSTUNREACH, ErrorKind::Unreachable),
+            (Errno::HOSTDOWN, ErrorKind::Unreachable),
             (Errno::IO, ErrorKind::Failed),
         ] {
             assert_eq!(error(errno.into(), "write").kind, kind, "{errno}");

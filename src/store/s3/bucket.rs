@@ -3,6 +3,7 @@
 //! Does not know what keys mean. Invariant: nothing outside the key, or the prefix, that was asked
 //! for is touched.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -13,19 +14,22 @@ use crate::base::{Finding, Stop};
 use crate::job::S3Spec;
 use crate::store::contract::{Coming, Error, ErrorKind, Object, Result, Store, Upload};
 use crate::store::s3::address::is_key;
-use crate::store::s3::call::{Call, Pace};
+use crate::store::s3::call::{Answer, Call, Pace};
 use crate::store::s3::commit::{Look, commit};
 use crate::store::s3::examine::examine;
-use crate::store::s3::object::{abort, now, size};
+use crate::store::s3::object::{abort, now, size, tag};
 use crate::store::s3::read;
 use crate::store::s3::refusal::Refusal;
 use crate::store::s3::upload::S3Upload;
-use crate::store::s3::wire::Wire;
-use crate::store::s3::xml::{self, ObjectPage, UploadPage};
+use crate::store::s3::wire::{Wire, document};
+use crate::store::s3::xml::{self, Document, ObjectPage, UploadPage};
 use crate::world::World;
 
 /// How old an upload is that nobody will finish.
 const ABANDONED: SignedDuration = SignedDuration::from_hours(7 * 24);
+
+/// How many pages in a row may bring nothing new: services skip what was removed, but not for ever.
+const IDLE_PAGES: usize = 100;
 
 /// A bucket of S3 or of a service that speaks its protocol.
 pub struct S3 {
@@ -52,9 +56,11 @@ impl S3 {
         }
     }
 
+    /// All objects under a prefix, sorted, each once.
     fn pages(&self, under: &str, stop: &Stop) -> std::result::Result<Vec<Object>, Refusal> {
-        let mut objects = Vec::new();
+        let mut found = BTreeMap::new();
         let mut token: Option<String> = None;
+        let mut idle = 0;
         loop {
             let mut call = Call::new(Method::GET, None);
             call.query = vec![
@@ -63,23 +69,27 @@ impl S3 {
                 ("prefix", under.to_owned()),
             ];
             call.query.extend(token.iter().map(|t| ("continuation-token", t.clone())));
-            let answer = self.wire.ask(&call, stop)?;
-            let page: ObjectPage = xml::parse(&answer.body).map_err(unreadable)?;
+            let page: ObjectPage = self.wire.ask_for(&call, &listed, stop)?;
+            let before = found.len();
             for entry in page.contents {
                 let key = xml::decode(&entry.key, page.encoding_type.as_deref());
                 if key.starts_with(under) {
                     let modified = entry.last_modified.as_deref().and_then(xml::moment);
-                    objects.push(Object { key, bytes: entry.size, modified });
+                    found.insert(key.clone(), Object { key, bytes: entry.size, modified });
                 }
             }
+            idle = if found.len() > before { 0 } else { idle + 1 };
             match page.next_continuation_token {
+                _ if page.is_truncated && idle > IDLE_PAGES => {
+                    return Err(unreadable("it has no end"));
+                }
                 Some(next) if page.is_truncated && token.as_ref() != Some(&next) => {
                     token = Some(next)
                 }
                 _ if page.is_truncated => {
-                    return Err(unreadable("a page without the way to the next".into()));
+                    return Err(unreadable("a page without the way to the next"));
                 }
-                _ => return Ok(objects),
+                _ => return Ok(found.into_values().collect()),
             }
         }
     }
@@ -91,7 +101,8 @@ impl S3 {
         limit: Timestamp,
         stop: &Stop,
     ) -> std::result::Result<Vec<(String, String)>, Refusal> {
-        let mut found = Vec::new();
+        let (mut found, mut seen) = (Vec::new(), BTreeSet::new());
+        let mut idle = 0;
         let mut markers: Option<(String, String)> = None;
         loop {
             let mut call = Call::new(Method::GET, None);
@@ -103,11 +114,12 @@ impl S3 {
             if let Some((key, id)) = &markers {
                 call.query.extend([("key-marker", key.clone()), ("upload-id-marker", id.clone())]);
             }
-            let answer = self.wire.ask(&call, stop)?;
-            let page: UploadPage = xml::parse(&answer.body).map_err(unreadable)?;
+            let page: UploadPage = self.wire.ask_for(&call, &listed, stop)?;
             let encoding = page.encoding_type.as_deref();
+            let before = seen.len();
             for pending in page.upload {
                 let key = xml::decode(&pending.key, encoding);
+                seen.insert((key.clone(), pending.upload_id.clone()));
                 // An age that can't be read is no age: such an upload stays.
                 let old = xml::moment(&pending.initiated).is_some_and(|began| began < limit);
                 if old && key.starts_with(under) {
@@ -118,12 +130,16 @@ impl S3 {
                 .next_key_marker
                 .map(|k| xml::decode(&k, encoding))
                 .zip(page.next_upload_id_marker);
+            idle = if seen.len() > before { 0 } else { idle + 1 };
             match next {
+                _ if page.is_truncated && idle > IDLE_PAGES => {
+                    return Err(unreadable("it has no end"));
+                }
                 Some(next) if page.is_truncated && markers.as_ref() != Some(&next) => {
                     markers = Some(next)
                 }
                 _ if page.is_truncated => {
-                    return Err(unreadable("a page without the way to the next".into()));
+                    return Err(unreadable("a page without the way to the next"));
                 }
                 _ => return Ok(found),
             }
@@ -147,7 +163,7 @@ impl Store for S3 {
         call.checksum = Some(("x-amz-checksum-crc32c", read::crc32c(bytes)));
         call.fresh = true;
         call.body = bytes;
-        let send = || self.wire.once(&call, stop).map(drop);
+        let send = || self.wire.once(&call, stop).and_then(|answer| tag(&answer).map(drop));
         let look = || match size(&self.wire, key, stop)? {
             None => Ok(Look::Absent),
             Some(found) if found != bytes.len() as u64 => Ok(Look::Foreign),
@@ -186,9 +202,7 @@ impl Store for S3 {
 
     fn list(&self, under: &str, stop: &Stop) -> Result<Vec<Object>> {
         let doing = format!("list {under}* in {}", self.wire.place);
-        let mut objects = self.pages(under, stop).map_err(|e| e.error(&doing))?;
-        objects.sort_by(|a, b| a.key.cmp(&b.key));
-        Ok(objects)
+        self.pages(under, stop).map_err(|e| e.error(&doing))
     }
 
     fn remove(&self, key: &str, stop: &Stop) -> Result<()> {
@@ -231,6 +245,10 @@ impl Store for S3 {
     }
 }
 
-fn unreadable(found: String) -> Refusal {
-    Refusal::new(ErrorKind::Failed, format!("the listing makes no sense: {found}"))
+fn listed<T: Document>(answer: Answer) -> std::result::Result<T, Refusal> {
+    document(&answer, "the listing makes no sense")
+}
+
+fn unreadable(found: &str) -> Refusal {
+    Refusal::garbled(format!("the listing makes no sense: {found}"))
 }

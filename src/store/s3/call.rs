@@ -63,6 +63,11 @@ impl<'a> Call<'a> {
     }
 }
 
+/// A header as text.
+pub fn header(headers: &HeaderMap, name: &str) -> Option<String> {
+    headers.get(name)?.to_str().ok().map(str::to_owned)
+}
+
 /// An answer that says yes.
 #[derive(Debug)]
 pub struct Answer {

@@ -14,6 +14,7 @@ mod object;
 mod read;
 mod refusal;
 mod sign;
+mod span;
 mod upload;
 mod wire;
 mod xml;

@@ -78,9 +78,30 @@ impl Refusal {
         }
     }
 
-    /// An answer that makes no sense, although the request may have been carried out.
+    /// An answer that makes no sense: something on the way made or changed it. The request may have
+    /// been carried out.
     pub fn garbled(found: impl Into<String>) -> Refusal {
-        Refusal { again: true, unsure: true, ..Refusal::new(ErrorKind::Damaged, found) }
+        Refusal { again: true, unsure: true, ..Refusal::new(ErrorKind::Unreachable, found) }
+    }
+
+    /// What was sent came as something else, as the service says.
+    pub fn spoilt(found: impl Into<String>) -> Refusal {
+        Refusal { again: true, ..Refusal::new(ErrorKind::Damaged, found) }
+    }
+
+    /// Whether the service itself gave this status, with a code of its own.
+    pub fn says(&self, status: u16) -> bool {
+        self.status == status && !self.code.is_empty()
+    }
+
+    /// The same, for a method whose answers have a body: without a word of the service in it,
+    /// something on the way answered, and neither denies nor knows the object.
+    pub fn wordless(self) -> Refusal {
+        if !self.code.is_empty() || !matches!(self.status, 404 | 409 | 412 | 416) {
+            return self;
+        }
+        let found = format!("something on the way answered with status {}", self.status);
+        Refusal { status: self.status, ..Refusal::garbled(found) }
     }
 
     /// No answer, or half of one.
@@ -194,9 +215,10 @@ fn judge(status: u16, code: &str) -> (ErrorKind, bool) {
             | "XAmzContentSHA256Mismatch"
             | "IncompleteBody",
         ) => (ErrorKind::Damaged, true),
-        (_, "RequestTimeout") | (408 | 429 | 500 | 502 | 503 | 504, _) => {
-            (ErrorKind::Unreachable, true)
-        }
+        (_, "RequestTimeout") | (408 | 429, _) => (ErrorKind::Unreachable, true),
+        // A redirect without a code is of a gateway, or the service stands elsewhere; a proxy that
+        // wants a password is no service at all.
+        (300..=399, "") | (407, _) => (ErrorKind::Unreachable, false),
         (_, "QuotaExceeded" | "EntityTooLarge" | "XMinioStorageFull") | (507, _) => {
             (ErrorKind::Full, false)
         }
@@ -206,6 +228,8 @@ fn judge(status: u16, code: &str) -> (ErrorKind, bool) {
         (404, _) => (ErrorKind::Missing, false),
         (401 | 403, _) | (_, "ExpiredToken" | "InvalidToken") => (ErrorKind::Denied, false),
         (416, _) => (ErrorKind::Damaged, false),
+        // 501 and 505 are what the service will never do; gateways have numbers of their own.
+        (500..=599, _) if status != 501 && status != 505 => (ErrorKind::Unreachable, true),
         _ => (ErrorKind::Failed, false),
     }
 }

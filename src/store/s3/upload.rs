@@ -12,12 +12,12 @@ use http::Method;
 
 use crate::base::Stop;
 use crate::store::contract::{Error, ErrorKind, Result, Upload};
-use crate::store::s3::call::Call;
+use crate::store::s3::call::{Answer, Call, header};
 use crate::store::s3::commit::{Look, commit};
-use crate::store::s3::object::{abort, size};
-use crate::store::s3::read::{crc32c, header};
+use crate::store::s3::object::{abort, size, tag};
+use crate::store::s3::read::crc32c;
 use crate::store::s3::refusal::{Refusal, status_of};
-use crate::store::s3::wire::Wire;
+use crate::store::s3::wire::{Wire, document};
 use crate::store::s3::xml::{self, Completed, Initiated, Part};
 
 /// An upload of parts.
@@ -47,10 +47,8 @@ impl S3Upload {
         call.query.push(("uploads", String::new()));
         call.headers.clone_from(&wire.labels);
         call.checksum = Some(("x-amz-checksum-algorithm", "CRC32C".into()));
-        let answer = wire.ask(&call, stop).map_err(|e| e.error(&doing))?;
-        let told: Initiated = xml::parse(&answer.body).map_err(|e| {
-            Error::new(ErrorKind::Failed, &doing, format!("an upload without a name: {e}"))
-        })?;
+        let named = |answer: Answer| document::<Initiated>(&answer, "an upload without a name");
+        let told = wire.ask_for(&call, &named, stop).map_err(|e| e.error(&doing))?;
         Ok(S3Upload {
             wire: wire.clone(),
             key: key.to_owned(),
@@ -73,16 +71,17 @@ impl S3Upload {
         call.query = vec![("partNumber", number.to_string()), ("uploadId", self.id.clone())];
         call.checksum = Some(("x-amz-checksum-crc32c", checksum.clone()));
         call.body = bytes;
-        let answer = self.wire.ask(&call, &self.stop).map_err(|e| e.error(&doing()))?;
-        if let Some(told) =
-            header(&answer.headers, "x-amz-checksum-crc32c").filter(|told| *told != checksum)
-        {
-            let found = format!("its CRC32C is {checksum}, the store says {told}");
-            return Err(Error::new(ErrorKind::Damaged, doing(), found));
-        }
-        let etag = header(&answer.headers, "etag").filter(|e| !e.is_empty());
-        let etag =
-            etag.ok_or_else(|| Error::new(ErrorKind::Failed, doing(), "an answer without a tag"))?;
+        let told = |answer: Answer| {
+            let told = header(&answer.headers, "x-amz-checksum-crc32c");
+            match told.filter(|told| *told != checksum) {
+                None => tag(&answer),
+                Some(told) => {
+                    let found = format!("its CRC32C is {checksum}, the store says {told}");
+                    Err(Refusal::spoilt(found))
+                }
+            }
+        };
+        let etag = self.wire.ask_for(&call, &told, &self.stop).map_err(|e| e.error(&doing()))?;
         let sent = Sent { offset, bytes: bytes.len() as u64, etag, checksum };
         self.parts.lock().expect("no panic while locked").insert(number, sent);
         Ok(())
@@ -147,7 +146,7 @@ impl S3Upload {
         call.query.push(("uploadId", self.id.clone()));
         match self.wire.ask(&call, &self.stop) {
             Ok(_) => Ok(true),
-            Err(refusal) if matches!(refusal.status, 404 | 405 | 501) => Ok(false),
+            Err(refusal) if refusal.says(404) || matches!(refusal.status, 405 | 501) => Ok(false),
             Err(refusal) => Err(refusal.error(&self.doing)),
         }
     }

@@ -7,7 +7,7 @@
 use std::io::Read;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode};
 use ureq::{Agent, Body, SendBody};
 use url::Url;
 
@@ -15,11 +15,11 @@ use crate::base::Stop;
 use crate::job::S3Spec;
 use crate::store::contract::{Error, ErrorKind};
 use crate::store::s3::address::Address;
-use crate::store::s3::call::{Answer, Call, Pace};
+use crate::store::s3::call::{Answer, Call, Pace, header};
 use crate::store::s3::credentials::Credentials;
-use crate::store::s3::refusal::{Extra, Extras, Refusal};
+use crate::store::s3::refusal::{Extra, Extras, Refusal, status_of};
 use crate::store::s3::sign::{self, Signer};
-use crate::store::s3::xml::{self, ErrorBody};
+use crate::store::s3::xml::{self, Document, ErrorBody};
 use crate::world::{Backoff, Clock, Entropy, Trust, World, agent};
 
 /// Longest answer that is not an object, in bytes; a page of 1000 long keys stays below.
@@ -132,6 +132,9 @@ impl Wire {
         };
         let response = response.map_err(Refusal::broken)?;
         if response.status().is_success() {
+            if call.method != Method::HEAD && response.status() != StatusCode::NO_CONTENT {
+                untouched(response.headers())?;
+            }
             return Ok(response);
         }
         let (parts, body) = response.into_parts();
@@ -144,7 +147,7 @@ impl Wire {
         let told: ErrorBody = xml::parse(&bytes).unwrap_or_default();
         let mut refusal = Refusal::answered(parts.status.as_u16(), &parts.headers, &told);
         refusal.adapted = self.adapt(&refusal, &bytes, sent);
-        Err(refusal)
+        Err(if call.method == Method::HEAD { refusal } else { refusal.wordless() })
     }
 
     /// A fresh count of tries.
@@ -213,6 +216,12 @@ impl Wire {
         let signed =
             self.signer.sign(&keys, (call.method.as_str(), &parsed), &mut headers, &payload, now);
         signed.map_err(|e| bad(&e))?;
+        if matches!(call.method, Method::GET | Method::HEAD) {
+            // Not signed: proxies change these, and may. The store is to answer, not a cache, and
+            // with the bytes as they are.
+            headers.insert("accept-encoding", HeaderValue::from_static("identity"));
+            headers.insert("cache-control", HeaderValue::from_static("no-cache"));
+        }
         let mut request = Request::builder()
             .method(call.method.clone())
             .uri(&url)
@@ -245,21 +254,89 @@ fn has_body(method: &Method) -> bool {
     matches!(*method, Method::PUT | Method::POST)
 }
 
-/// Reads a body to its end, `limit` bytes at most; what came before an error stays in `into`.
-pub fn read_body(body: Body, limit: u64, into: &mut Vec<u8>, stop: &Stop) -> Result<(), Refusal> {
+/// Checks that a body is one of the service, with the bytes as it sent them: it never sends a page
+/// for people, and never encodes.
+fn untouched(headers: &HeaderMap) -> Result<(), Refusal> {
+    // Some services call an answer without a body such a page.
+    let empty = header(headers, "content-length").is_some_and(|length| length.trim() == "0");
+    if is_page(headers) && !empty {
+        return Err(Refusal::garbled("something on the way answered with a page for people"));
+    }
+    match header(headers, "content-encoding").filter(|encoding| is_encoded(encoding)) {
+        Some(encoding) => {
+            let encoding = encoding.escape_default();
+            let found = format!("something on the way encoded the answer ({encoding})");
+            Err(Refusal::garbled(found))
+        }
+        None => Ok(()),
+    }
+}
+
+/// Whether an answer calls itself a page for people.
+pub fn is_page(headers: &HeaderMap) -> bool {
+    let kind = header(headers, "content-type").unwrap_or_default();
+    kind.trim_start().to_ascii_lowercase().starts_with("text/html")
+}
+
+/// Whether such a `Content-Encoding` changes the bytes. Some services repeat how an object came to
+/// them, which does not.
+pub fn is_encoded(encoding: &str) -> bool {
+    let plain = |part: &str| matches!(part.trim(), "" | "identity" | "aws-chunked");
+    !encoding.to_ascii_lowercase().split(',').all(plain)
+}
+
+/// The document of an answer; an `<Error>` with status 200 is the refusal that it says. `senseless`
+/// is what an answer is that is neither.
+pub fn document<T: Document>(answer: &Answer, senseless: &str) -> Result<T, Refusal> {
+    xml::parse(&answer.body).map_err(|e| match xml::parse::<ErrorBody>(&answer.body) {
+        Ok(told) if !told.code.is_empty() => {
+            Refusal::answered(status_of(&told.code), &answer.headers, &told)
+        }
+        Ok(_) | Err(_) => Refusal::garbled(format!("{senseless}: {e}")),
+    })
+}
+
+/// Which bytes of a body are wanted: not the first `skip`, but the next `take`. No more than one
+/// byte past `most` is looked at.
+pub struct Part {
+    /// Bytes that are passed over.
+    pub skip: u64,
+    /// Bytes that are wanted.
+    pub take: u64,
+    /// Bytes that the body may have.
+    pub most: u64,
+}
+
+/// Reads a part of a body; what came before an error stays in `into`. Returns how many bytes passed:
+/// more than `most` if the body is longer.
+pub fn read_part(body: Body, part: &Part, into: &mut Vec<u8>, stop: &Stop) -> Result<u64, Refusal> {
     let mut reader = body.into_with_config().limit(u64::MAX).reader();
     let mut slice = vec![0; 64 << 10];
-    let end = into.len() as u64 + limit;
-    loop {
+    let mut passed = 0;
+    while passed <= part.most {
         stop.check()?;
-        let n = reader.read(&mut slice).map_err(|e| Refusal::broken(ureq::Error::Io(e)))?;
+        let room = (part.most - passed).saturating_add(1).min(slice.len() as u64) as usize;
+        let n = match reader.read(&mut slice[..room]) {
+            Ok(n) => n,
+            // All came; the read past the end gives the connection back, or does not.
+            Err(_) if passed == part.most => 0,
+            Err(e) => return Err(Refusal::broken(ureq::Error::Io(e))),
+        };
         if n == 0 {
-            return Ok(());
+            break;
         }
-        if into.len() as u64 + n as u64 > end {
-            return Err(Refusal::new(ErrorKind::Damaged, "the answer is longer than it may be"));
-        }
-        into.extend_from_slice(&slice[..n]);
+        let within = |at: u64| at.saturating_sub(passed).min(n as u64) as usize;
+        into.extend_from_slice(&slice[within(part.skip)..within(part.skip + part.take)]);
+        passed += n as u64;
+    }
+    Ok(passed)
+}
+
+/// Reads a body to its end, `limit` bytes at most.
+fn read_body(body: Body, limit: u64, into: &mut Vec<u8>, stop: &Stop) -> Result<(), Refusal> {
+    match read_part(body, &Part { skip: 0, take: limit, most: limit }, into, stop)? {
+        passed if passed > limit => Err(Refusal::garbled("the answer is longer than it may be")),
+        _ => Ok(()),
     }
 }
 

@@ -5,7 +5,17 @@
 
 use jiff::Timestamp;
 use jiff::fmt::rfc2822;
+use quick_xml::Reader;
+use quick_xml::events::Event;
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
+
+/// A document, by the names its root may have: the fields of most may all be absent, so that any
+/// text in angle brackets would pass for an empty one.
+pub trait Document: DeserializeOwned {
+    /// The names.
+    const ROOTS: &[&str];
+}
 
 /// An `<Error>`.
 #[derive(Debug, Default, Deserialize)]
@@ -155,10 +165,57 @@ pub struct Part {
     pub checksum: Option<String>,
 }
 
+impl Document for ErrorBody {
+    const ROOTS: &[&str] = &["Error"];
+}
+
+impl Document for Versioning {
+    const ROOTS: &[&str] = &["VersioningConfiguration"];
+}
+
+impl Document for ObjectLock {
+    const ROOTS: &[&str] = &["ObjectLockConfiguration"];
+}
+
+impl Document for Completed {
+    const ROOTS: &[&str] = &["CompleteMultipartUploadResult", "Error"];
+}
+
+impl Document for Initiated {
+    const ROOTS: &[&str] = &["InitiateMultipartUploadResult"];
+}
+
+impl Document for ObjectPage {
+    const ROOTS: &[&str] = &["ListBucketResult"];
+}
+
+impl Document for UploadPage {
+    const ROOTS: &[&str] = &["ListMultipartUploadsResult"];
+}
+
 /// Reads an answer; an error says what could not be read.
-pub fn parse<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, String> {
+pub fn parse<T: Document>(body: &[u8]) -> Result<T, String> {
     let text = std::str::from_utf8(body).map_err(|e| e.to_string())?;
+    let root = root(text)?;
+    if !T::ROOTS.contains(&root.as_str()) {
+        return Err(format!("it is <{}>", root.escape_debug()));
+    }
     quick_xml::de::from_str(text).map_err(|e| e.to_string())
+}
+
+/// The name of the outermost element.
+fn root(text: &str) -> Result<String, String> {
+    let mut reader = Reader::from_str(text);
+    loop {
+        match reader.read_event().map_err(|e| e.to_string())? {
+            Event::Start(element) | Event::Empty(element) => {
+                let name = element.local_name();
+                return Ok(String::from_utf8_lossy(name.as_ref()).chars().take(40).collect());
+            }
+            Event::Eof => return Err("it holds nothing".into()),
+            _ => {}
+        }
+    }
 }
 
 /// A moment as services write it: RFC 3339, or as in a header of HTTP; one without a zone is none.
@@ -247,5 +304,10 @@ mod tests {
             parse(b"<ListBucketResult><IsTruncated>false</IsTruncated></ListBucketResult>")
                 .expect("a page");
         assert!(page.contents.is_empty() && !page.is_truncated);
+        for other in ["<html><body/></html>", "<ListAllMyBucketsResult/>", "", "nothing", "<"] {
+            assert!(parse::<ObjectPage>(other.as_bytes()).is_err(), "{other} is no empty page");
+        }
+        let bare = b"<?xml version=\"1.0\"?><!-- x --><s:ListBucketResult xmlns:s=\"x\"/>";
+        assert!(parse::<ObjectPage>(bare).is_ok());
     }
 }
