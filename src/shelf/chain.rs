@@ -261,3 +261,182 @@ impl<'a> Signs<'a> {
         WAIT.max(gaps.checked_mul(2).unwrap_or(SignedDuration::MAX))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::shelf::lineage::groups;
+    use crate::shelf::note::Machines;
+
+    const FILE: &str = "/etc/vex/nightly.kdl";
+
+    fn day(day: i64) -> Timestamp {
+        Timestamp::from_second(1_800_000_000 + day * 86_400).expect("in range")
+    }
+
+    fn origin(id: &str, sign: &str) -> Origin {
+        Origin { id: id.into(), sign: Some(sign.into()), anywhere: false, server: None }
+    }
+
+    /// A backup of a day, by its origin and machine sign.
+    fn made(at: i64, id: &str, sign: &str) -> Shelved {
+        let text = include_str!("../../tests/fixtures/head.json");
+        let head = Head::parse(text.as_bytes()).expect("a head");
+        let head = Head {
+            file: Some(FILE.into()),
+            job: "nightly".into(),
+            source: "shop".into(),
+            kind: "mysql".into(),
+            origin: Some(origin(id, sign)),
+            host: sign.into(),
+            finished: day(at),
+            ..head
+        };
+        Shelved { head, stored: Some(day(at)), proofs: Vec::new() }
+    }
+
+    fn old(at: i64, host: &str) -> Shelved {
+        let mut artifact = made(at, "", host);
+        (artifact.head.origin, artifact.head.file, artifact.head.format) = (None, None, 3);
+        artifact
+    }
+
+    fn own(id: &str, sign: &str) -> Own {
+        Own {
+            file: FILE.into(),
+            job: "nightly".into(),
+            source: "shop".into(),
+            kind: "mysql".into(),
+            origin: origin(id, sign),
+            host: sign.into(),
+            gap: None,
+        }
+    }
+
+    /// What is whose: `o` own, `w` waits, `m` another machine's, `f` foreign.
+    fn whose(own: &Own, all: &[Shelved], notes: &Notes, now: i64) -> String {
+        let letter = |b: &Belongs| match b {
+            Belongs::Own => 'o',
+            Belongs::Waits(_) => 'w',
+            Belongs::Machine(_) => 'm',
+            Belongs::Foreign(_) => 'f',
+        };
+        divide(own, all, notes, day(now)).belongs.iter().map(letter).collect()
+    }
+
+    fn labels(all: &[Shelved], notes: &Notes, now: i64) -> Vec<String> {
+        let all: Vec<&Shelved> = all.iter().collect();
+        let found = groups(&all, notes, "h1", Some(FILE), day(now));
+        found.into_iter().map(|g| format!("{} {}", g.label, g.artifacts.len())).collect()
+    }
+
+    #[test]
+    fn another_database_or_file_is_foreign_for_good_and_never_chosen_silently() {
+        let notes = Notes::default();
+        let mut all = vec![made(0, "a", "h1"), made(1, "b", "h2"), made(2, "a", "h1")];
+        assert_eq!(whose(&own("a", "h1"), &all, &notes, 900), "ofo");
+        assert_eq!(labels(&all, &notes, 900), ["a 2", "b 1"]);
+        all[1] = made(1, "a", "h1");
+        all[1].head.file = Some("/other.kdl".into());
+        assert_eq!(whose(&own("a", "h1"), &all, &notes, 900), "ofo");
+        // The file that asks takes its own.
+        assert_eq!(labels(&all, &notes, 900), ["a 2"]);
+        all[1] = made(1, "a", "h1");
+        all[1].head.kind = "postgres".into();
+        assert_eq!(whose(&own("a", "h1"), &all, &notes, 900), "ofo");
+    }
+
+    #[test]
+    fn a_new_sign_takes_over_after_a_week_and_a_clone_never_does() {
+        let notes = Notes::default();
+        let moved = vec![made(0, "a", "h1"), made(1, "a", "h1"), made(2, "a", "h2")];
+        assert_eq!(whose(&own("a", "h2"), &moved, &notes, 8), "wwo");
+        assert_eq!(labels(&moved, &notes, 8), ["a@h1 2", "a@h2 1"]);
+        assert_eq!(whose(&own("a", "h2"), &moved, &notes, 9), "ooo");
+        assert_eq!(labels(&moved, &notes, 9), ["a 3"]);
+        // A weekly job is waited for for two weeks.
+        let weekly = Own { gap: Some(SignedDuration::from_hours(7 * 24)), ..own("a", "h2") };
+        assert_eq!(whose(&weekly, &moved, &notes, 15), "wwo");
+        assert_eq!(whose(&weekly, &moved, &notes, 16), "ooo");
+        // The old sign came back: two machines, each with its own, from either side.
+        let mut cloned = moved.clone();
+        cloned.push(made(3, "a", "h1"));
+        assert_eq!(whose(&own("a", "h2"), &cloned, &notes, 900), "mmom");
+        assert_eq!(whose(&own("a", "h1"), &cloned, &notes, 900), "oomo");
+        assert_eq!(labels(&cloned, &notes, 900), ["a@h1 3", "a@h2 1"]);
+        let finding = divide(&own("a", "h1"), &cloned, &notes, day(3)).finding;
+        assert_eq!(finding, Some(vec!["h1".to_owned(), "h2".to_owned()]));
+        // What was found holds when the backups that showed it are gone.
+        let signs = finding.expect("found");
+        let machines = Machines { format: 1, origin: "a".into(), signs, at: day(3) };
+        let notes = Notes { machines: vec![machines], adopts: Vec::new() };
+        assert_eq!(whose(&own("a", "h2"), &moved, &notes, 900), "mmo");
+        assert_eq!(divide(&own("a", "h2"), &moved, &notes, day(900)).finding, None);
+    }
+
+    #[test]
+    fn containers_that_are_made_anew_each_week_keep_one_chain() {
+        let notes = Notes::default();
+        let mut all: Vec<Shelved> = Vec::new();
+        for week in 0..10 {
+            let sign = format!("pod-{week}");
+            for night in 0..7 {
+                all.push(made(week * 7 + night, "a", &sign));
+                let division = divide(&own("a", &sign), &all, &notes, day(week * 7 + night));
+                assert!(division.foreign().is_empty() && division.machines().is_empty());
+            }
+        }
+        let last = own("a", "pod-9");
+        assert_eq!(whose(&last, &all, &notes, 70), "o".repeat(70));
+        let waits = format!("{}{}o", "o".repeat(56), "w".repeat(7));
+        assert_eq!(whose(&last, &all[..64], &notes, 63), waits);
+    }
+
+    #[test]
+    fn an_identity_is_one_chain_on_every_machine_and_an_unreadable_sign_equals_none() {
+        let notes = Notes::default();
+        let mut all = vec![made(0, "x", "h1"), made(1, "x", "h2"), made(2, "x", "h1")];
+        for artifact in &mut all {
+            artifact.head.origin.as_mut().expect("an origin").anywhere = true;
+        }
+        let mut named = own("x", "h3");
+        named.origin.anywhere = true;
+        assert_eq!(whose(&named, &all, &notes, 2), "ooo");
+        assert_eq!(labels(&all, &notes, 2), ["x 3"]);
+        let all = [made(0, "a", "h1"), made(1, "a", "h1")];
+        let mut blind = own("a", "h1");
+        blind.origin.sign = None;
+        assert_eq!(whose(&blind, &all, &notes, 900), "mm");
+    }
+
+    #[test]
+    fn what_was_adopted_is_one_chain_and_older_formats_go_by_host() {
+        let all = vec![old(0, "h1"), old(1, "h2"), made(2, "a", "h1"), made(3, "b", "h9")];
+        let none = Notes::default();
+        assert_eq!(whose(&own("a", "h1"), &all[..3], &none, 900), "ofo");
+        // As soon as another origin is about, nobody knows whose they were.
+        assert_eq!(whose(&own("a", "h1"), &all, &none, 900), "ffof");
+        let adopt = |from: &Shelved, to: &Own| Adopt {
+            format: 1,
+            from: ChainName { sign: None, ..ChainName::of(&from.head) },
+            to: to.name(),
+            by: "dba@h1".into(),
+            at: day(4),
+        };
+        let to = own("a", "h1");
+        let adopts = vec![adopt(&all[1], &to), adopt(&all[3], &to)];
+        let notes = Notes { adopts, machines: Vec::new() };
+        assert_eq!(whose(&to, &all, &notes, 900), "fooo");
+        // From the other side it is the same chain.
+        assert_eq!(whose(&own("b", "h1"), &all, &notes, 900), "fooo");
+        assert_eq!(labels(&all[1..], &notes, 900), ["a 3"]);
+        // Two machines that were declared one.
+        let clones = vec![made(0, "a", "h1"), made(1, "a", "h2"), made(2, "a", "h1")];
+        assert_eq!(whose(&to, &clones, &none, 2), "omo");
+        let mut one = adopt(&clones[1], &to);
+        (one.from.sign, one.to.sign) = (Some("h2".into()), Some("h1".into()));
+        let notes = Notes { adopts: vec![one], machines: Vec::new() };
+        assert_eq!(whose(&to, &clones, &notes, 2), "ooo");
+        assert_eq!(labels(&clones, &notes, 2), ["a 3"]);
+    }
+}

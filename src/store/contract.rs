@@ -139,8 +139,8 @@ pub trait Store: Send + Sync {
     /// Removes an object.
     fn remove(&self, key: &str, stop: &Stop) -> Result<()>;
 
-    /// Removes what killed runs left under `under`: temporary files, uploads nobody will finish.
-    /// Returns how many.
+    /// Removes what a dead run left of the objects whose keys begin with `under`, the key of its
+    /// container: temporary files, uploads nobody will finish. Returns how many.
     fn sweep(&self, under: &str, stop: &Stop) -> Result<usize>;
 
     /// Now, to the second, by the clock that dates its objects: whoever shares the store sees the

@@ -464,18 +464,18 @@ mod folder {
         living.part(1, 0, b"x").unwrap();
         store.put("db1/done", b"", &stop()).unwrap();
         store.put("db10/done", b"", &stop()).unwrap();
-        std::fs::write(folder.path().join("db1/.vex-0000dead.part"), "half").unwrap();
-        std::fs::write(folder.path().join("db10/.vex-0000dead.part"), "half").unwrap();
+        for dead in ["db1/.vex-dead.zip-0000dead.part", "db1/.vex-dead.zip.index-0000dead.part"] {
+            std::fs::write(folder.path().join(dead), "half").unwrap();
+        }
+        std::fs::write(folder.path().join("db1/.vex-0000dead.part"), "whose?").unwrap();
+        std::fs::write(folder.path().join("db10/.vex-dead.zip-0000dead.part"), "half").unwrap();
         assert_eq!(store.list("db1", &stop()).unwrap().len(), 2, "a temporary file is no object");
-        assert_eq!(
-            store.sweep("db1/x", &stop()).unwrap(),
-            0,
-            "nobody knows that it was a key in x"
-        );
-        assert_eq!(store.sweep("db1/", &stop()).unwrap(), 1);
+        assert_eq!(store.sweep("db1/live", &stop()).unwrap(), 0, "it is locked");
+        assert_eq!(store.sweep("db1/", &stop()).unwrap(), 0, "a folder is no key");
+        assert_eq!(store.sweep("db1/dead.zip", &stop()).unwrap(), 2);
         living.finish(1).unwrap();
-        assert_eq!(files(&folder.path().join("db1")), ["done", "live"]);
-        assert_eq!(files(&folder.path().join("db10")), [".vex-0000dead.part", "done"]);
+        assert_eq!(files(&folder.path().join("db1")), [".vex-0000dead.part", "done", "live"]);
+        assert_eq!(files(&folder.path().join("db10")), [".vex-dead.zip-0000dead.part", "done"]);
     }
 
     #[test]

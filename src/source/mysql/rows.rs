@@ -6,7 +6,7 @@
 use mysql::prelude::Queryable;
 use mysql::{Conn, Row};
 
-use crate::artifact::{Dialect, Proof, RowDigest, write_name};
+use crate::artifact::{Dialect, Keys, Proof, RowDigest, write_name};
 use crate::base::Stop;
 use crate::source::contract::{Error, ErrorKind, Out, Result};
 use crate::source::mysql::column::Column;
@@ -34,6 +34,8 @@ pub struct Sizes {
     pub packet: usize,
     /// Rows at which a range is cut.
     pub rows: Option<u64>,
+    /// Whether rows come in the order of the key.
+    pub ordered: bool,
 }
 
 /// What is used again for every row.
@@ -183,7 +185,8 @@ impl TableRows<'_> {
         let mut scratch = Scratch::default();
         let mut total = Proof::default();
         let (mut rows, mut last) = (0, None);
-        self.each(connection, &self.select(range, sizes.rows), stop, &mut |row| {
+        let mut first: Option<Key> = None;
+        let end = self.each(connection, &self.select(range, sizes.rows), stop, &mut |row| {
             rows += 1;
             if Some(rows) == sizes.rows {
                 last = Some(self.key_of(row)?);
@@ -193,6 +196,9 @@ impl TableRows<'_> {
                 None => entry.insert(Inserts::begin(out.buffer()?, prologue, STATEMENT)),
             };
             open.row(&head);
+            if sizes.ordered && first.is_none() {
+                first = Some(self.key_of(row)?);
+            }
             let from = open.bytes.len();
             self.take(row, &mut scratch, Some(&mut open.bytes))?;
             if open.statement_bytes() + PACKET_MARGIN > sizes.packet {
@@ -207,14 +213,26 @@ impl TableRows<'_> {
             {
                 let proof = scratch.digest.take();
                 total += proof;
-                out.chunk(full.end(), proof)?;
+                match first.take() {
+                    None => out.chunk(full.end(), proof)?,
+                    Some(first) => {
+                        let keys = Keys { first, last: self.key_of(row)? };
+                        out.chunk_of(full.end(), proof, keys)?;
+                    }
+                }
             }
             Ok(())
         })?;
         if let Some(open) = entry {
             let proof = scratch.digest.take();
             total += proof;
-            out.chunk(open.end(), proof)?;
+            match (first, end) {
+                (Some(first), Some(row)) => {
+                    let keys = Keys { first, last: self.key_of(&row)? };
+                    out.chunk_of(open.end(), proof, keys)?;
+                }
+                _ => out.chunk(open.end(), proof)?,
+            }
         }
         Ok((total, last))
     }
@@ -233,15 +251,17 @@ impl TableRows<'_> {
         select: &str,
         stop: &Stop,
         row: &mut dyn FnMut(&Row) -> Result<()>,
-    ) -> Result<()> {
+    ) -> Result<Option<Row>> {
         let doing = format!("read {}", self.title());
         let fail = |e| wrap(&doing, e);
         let statement = connection.prep(select).map_err(fail)?;
         let mut rows = connection.exec_iter(&statement, ()).map_err(fail)?;
-        let mut count = 0_u64;
+        let (mut count, mut last) = (0_u64, None);
         let mut read = || -> Result<()> {
             for found in rows.by_ref() {
-                row(&found.map_err(fail)?)?;
+                let found = found.map_err(fail)?;
+                row(&found)?;
+                last = Some(found);
                 count += 1;
                 if count.is_multiple_of(PATIENCE) {
                     stop.check()?;
@@ -254,11 +274,12 @@ impl TableRows<'_> {
             // Dropping the result would read all that is left of it, hours of it; the dump is over,
             // and the connection closes with it.
             std::mem::forget(rows);
-            return result;
+            return result.map(|()| None);
         }
         drop(rows);
         // A statement a range: kept, they would add up to the server's `max_prepared_stmt_count`.
-        connection.close(statement).map_err(fail)
+        connection.close(statement).map_err(fail)?;
+        Ok(last)
     }
 
     fn too_long(&self, bytes: usize, packet: usize) -> Error {

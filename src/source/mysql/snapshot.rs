@@ -298,7 +298,8 @@ impl MysqlSnapshot {
                 slices.shorten(piece.number, slice.range.clone());
             }
             let limit = (slices.ordered && !slice.long).then(|| slices.limit());
-            let sizes = Sizes { chunk: self.chunk, packet: self.packet, rows: limit };
+            let ordered = slices.ordered;
+            let sizes = Sizes { chunk: self.chunk, packet: self.packet, rows: limit, ordered };
             rows.read(connection, &slice.range, &prologue, sizes, out, stop)
         })();
         let (proof, last) = match read {

@@ -28,6 +28,33 @@ pub fn columns(connection: &Connection, table: &str) -> rusqlite::Result<Vec<Str
     Ok(hidden.into_iter().chain(found.into_iter().map(|(name, ..)| name)).collect())
 }
 
+/// The column, by its index, whose values are in the order in which the rows are read: the rowid,
+/// hidden or declared; `None` of a table without one.
+pub fn key(
+    connection: &Connection,
+    table: &str,
+    columns: &[String],
+) -> rusqlite::Result<Option<usize>> {
+    let sql = "SELECT wr FROM pragma_table_list WHERE schema='main' AND name=?1";
+    if connection.query_row(sql, [table], |row| row.get::<_, bool>(0))? {
+        return Ok(None);
+    }
+    let sql = "SELECT name FROM pragma_table_xinfo(?1) WHERE pk>0 AND upper(type)='INTEGER'";
+    let mut statement = connection.prepare(sql)?;
+    let keys = statement.query_map([table], |row| row.get::<_, String>(0))?;
+    let keys: Vec<String> = keys.collect::<rusqlite::Result<_>>()?;
+    let sql = "SELECT count(*) FROM pragma_table_xinfo(?1) WHERE hidden=0";
+    let declared: i64 = connection.query_row(sql, [table], |row| row.get(0))?;
+    // Declared DESC, the key has an index and is not the rowid.
+    let sql = "SELECT count(*) FROM pragma_index_list(?1) WHERE origin='pk'";
+    let indexed: i64 = connection.query_row(sql, [table], |row| row.get(0))?;
+    Ok(match keys.as_slice() {
+        _ if columns.len() as i64 > declared => Some(0),
+        [only] if indexed == 0 => columns.iter().position(|column| column == only),
+        _ => None,
+    })
+}
+
 /// `INSERT INTO "t" ("a","b") VALUES`.
 pub fn insert_head(table: &str, columns: &[String]) -> Vec<u8> {
     let mut head = b"INSERT INTO ".to_vec();

@@ -14,7 +14,7 @@ use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, OpenFlags};
 use tempfile::NamedTempFile;
 
-use crate::artifact::{Kind, Member, Phase, Position, Proof, RowDigest};
+use crate::artifact::{Keys, Kind, Member, Phase, Position, Proof, RowDigest};
 use crate::base::Stop;
 use crate::source::contract::{Error, ErrorKind, Out, Piece, Reading, Result, Snapshot};
 use crate::source::script::Inserts;
@@ -179,6 +179,8 @@ impl SqliteSnapshot {
         let doing = format!("read {table} of {}", self.place);
         let fail = |e| failed(&doing, e);
         let columns = rows::columns(connection, table).map_err(fail)?;
+        let key = rows::key(connection, table, &columns).map_err(fail)?;
+        let (mut first, mut last): (Option<i64>, Option<i64>) = (None, None);
         let head = rows::insert_head(table, &columns);
         let mut statement = connection.prepare(&rows::select(table, &columns)).map_err(fail)?;
         let mut found = statement.query([]).map_err(fail)?;
@@ -190,21 +192,23 @@ impl SqliteSnapshot {
                 None => script.insert(Inserts::begin(out.buffer()?, PROLOGUE, STATEMENT)),
             };
             open.row(&head);
+            if let Some(column) = key {
+                last = row.get(column).map_err(fail)?;
+                first = first.or(last);
+            }
             rows::take_row(row, columns.len(), &mut digest, Some(&mut open.bytes)).map_err(fail)?;
             if open.bytes.len() >= self.chunk {
                 stop.check()?;
                 let proof = digest.take();
                 total += proof;
-                out.chunk(
-                    script.take().expect("BUG: a full script that is not open").end(),
-                    proof,
-                )?;
+                let full = script.take().expect("BUG: a full script that is not open").end();
+                hand_on(out, full, proof, first.take().zip(last))?;
             }
         }
         if let Some(script) = script {
             let proof = digest.take();
             total += proof;
-            out.chunk(script.end(), proof)?;
+            hand_on(out, script.end(), proof, first.zip(last))?;
         }
         Ok(total)
     }
@@ -269,6 +273,22 @@ impl Snapshot for SqliteSnapshot {
 
     fn remarks(&self) -> &[String] {
         &[]
+    }
+}
+
+/// Hands on an entry of rows, with the rowids of the first and the last of them.
+fn hand_on(
+    out: &mut dyn Out,
+    bytes: Vec<u8>,
+    proof: Proof,
+    rowids: Option<(i64, i64)>,
+) -> Result<()> {
+    match rowids {
+        Some((first, last)) => {
+            let keys = Keys { first: vec![first.to_string()], last: vec![last.to_string()] };
+            out.chunk_of(bytes, proof, keys)
+        }
+        None => out.chunk(bytes, proof),
     }
 }
 

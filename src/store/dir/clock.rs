@@ -32,7 +32,7 @@ pub fn now(folder: &Path, machine: &Clock, entropy: &Entropy) -> io::Result<Time
 }
 
 fn asked(folder: &Path, entropy: &Entropy) -> io::Result<Timestamp> {
-    let (file, path) = open_temporary(folder, entropy)?;
+    let (file, path) = open_temporary(folder, "clock", entropy)?;
     let modified = match file.write_all_at(b"now", 0).and_then(|()| file.sync_all()) {
         // A full disk dates a file when it is made.
         Err(e)

@@ -175,9 +175,9 @@ impl Store for Dir {
         self.walk(under, &doing, stop, &mut |found, key| {
             let name = key.rsplit('/').next().unwrap_or_default();
             let folder = &key[..key.len() - name.len()];
-            // A temporary name says nothing about the key: it belongs to `under` if its whole
-            // folder does.
-            let orphan = match path::is_temporary(name) && folder.starts_with(under) {
+            let own = under.rsplit_once('/').map_or(under, |(_, own)| own);
+            let orphan = match path::is_temporary_of(name, own) && under == format!("{folder}{own}")
+            {
                 true => lock_orphan(found, &doing)?,
                 false => None,
             };

@@ -15,6 +15,9 @@ use crate::store::contract::{Error, ErrorKind, Result};
 /// What temporary files begin with.
 const TEMPORARY_HEAD: &str = ".vex-";
 
+/// Longest name that stands in that of its temporary file: file systems take 255 bytes.
+const LONGEST_NAME: usize = 200;
+
 /// What temporary files end with.
 const TEMPORARY_TAIL: &str = ".part";
 
@@ -35,9 +38,17 @@ pub fn is_temporary(name: &str) -> bool {
     name.starts_with(TEMPORARY_HEAD) && name.ends_with(TEMPORARY_TAIL)
 }
 
-/// The name of a temporary file with `bits` as its random middle.
-pub fn temporary(bits: u32) -> String {
-    format!("{TEMPORARY_HEAD}{bits:08x}{TEMPORARY_TAIL}")
+/// The name of a temporary file that is to be called `name`, with `bits` as its random middle.
+pub fn temporary(name: &str, bits: u32) -> String {
+    let name = if name.len() > LONGEST_NAME { "" } else { name };
+    format!("{TEMPORARY_HEAD}{name}-{bits:08x}{TEMPORARY_TAIL}")
+}
+
+/// Whether a file name is that of an unfinished upload of something whose name begins with `name`.
+pub fn is_temporary_of(found: &str, name: &str) -> bool {
+    is_temporary(found)
+        && !name.is_empty()
+        && found.strip_prefix(TEMPORARY_HEAD).is_some_and(|rest| rest.starts_with(name))
 }
 
 /// The error of the contract for an I/O error.

@@ -61,7 +61,8 @@ impl DirUpload {
                 .filter(|f| root.starts_with(f))
                 .filter_map(|f| f.parent().map(Path::to_owned)),
         );
-        let (file, temporary) = open_temporary(&folder, entropy).map_err(io)?;
+        let name = target.file_name().and_then(|n| n.to_str()).unwrap_or_default().to_owned();
+        let (file, temporary) = open_temporary(&folder, &name, entropy).map_err(io)?;
         point("temporary made");
         Ok(DirUpload {
             file,
@@ -159,10 +160,10 @@ fn taken(doing: &str) -> Error {
 
 /// A new, locked file with a random name. A sweep may have caught it before the lock: then another
 /// name is tried.
-pub fn open_temporary(folder: &Path, entropy: &Entropy) -> io::Result<(File, PathBuf)> {
+pub fn open_temporary(folder: &Path, name: &str, entropy: &Entropy) -> io::Result<(File, PathBuf)> {
     let bits = entropy.bits();
     for attempt in 0..1000 {
-        let path = folder.join(path::temporary(bits.wrapping_add(attempt)));
+        let path = folder.join(path::temporary(name, bits.wrapping_add(attempt)));
         let mut options = OpenOptions::new();
         options
             .write(true)

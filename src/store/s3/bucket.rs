@@ -8,7 +8,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use http::Method;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use crate::base::{Finding, Stop};
 use crate::job::S3Spec;
@@ -24,9 +24,6 @@ use crate::store::s3::upload::S3Upload;
 use crate::store::s3::wire::{Wire, document};
 use crate::store::s3::xml::{self, Document, ObjectPage, UploadPage};
 use crate::world::World;
-
-/// How old an upload is that nobody will finish.
-const ABANDONED: SignedDuration = SignedDuration::from_hours(7 * 24);
 
 /// How many pages in a row may bring nothing new: services skip what was removed, but not for ever.
 const IDLE_PAGES: usize = 100;
@@ -94,11 +91,10 @@ impl S3 {
         }
     }
 
-    /// Uploads under a prefix that began before `limit`: key and name.
-    fn abandoned(
+    /// Uploads under a prefix that were begun and not ended: key and name.
+    fn pending(
         &self,
         under: &str,
-        limit: Timestamp,
         stop: &Stop,
     ) -> std::result::Result<Vec<(String, String)>, Refusal> {
         let (mut found, mut seen) = (Vec::new(), BTreeSet::new());
@@ -120,9 +116,7 @@ impl S3 {
             for pending in page.upload {
                 let key = xml::decode(&pending.key, encoding);
                 seen.insert((key.clone(), pending.upload_id.clone()));
-                // An age that can't be read is no age: such an upload stays.
-                let old = xml::moment(&pending.initiated).is_some_and(|began| began < limit);
-                if old && key.starts_with(under) {
+                if key.starts_with(under) {
                     found.push((key, pending.upload_id));
                 }
             }
@@ -216,7 +210,7 @@ impl Store for S3 {
 
     fn sweep(&self, under: &str, stop: &Stop) -> Result<usize> {
         let doing = format!("sweep {under}* in {}", self.wire.place);
-        let found = match self.abandoned(under, self.wire.now() - ABANDONED, stop) {
+        let found = match self.pending(under, stop) {
             Ok(found) => found,
             // A service without such a list keeps no such uploads that we could find.
             Err(refusal) if matches!(refusal.status, 405 | 501) => return Ok(0),

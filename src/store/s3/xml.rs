@@ -149,9 +149,6 @@ pub struct Pending {
     pub key: String,
     /// Its name.
     pub upload_id: String,
-    /// When it began, RFC 3339.
-    #[serde(default)]
-    pub initiated: String,
 }
 
 /// A part as CompleteMultipartUpload names it.
