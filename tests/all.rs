@@ -42,6 +42,7 @@ mod records;
 mod run_job;
 mod s3_run;
 mod s3_server;
+mod seal;
 mod secrets;
 mod servers;
 mod shop;
