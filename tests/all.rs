@@ -45,6 +45,7 @@ mod run_job;
 mod s3_run;
 mod s3_server;
 mod s3_way;
+mod seal;
 mod secrets;
 mod servers;
 mod shop;

@@ -91,6 +91,34 @@ fn several_jobs_need_a_name_or_all() {
 }
 
 #[test]
+fn of_several_jobs_the_one_named_as_the_file_is_run() {
+    let jobs = r#"job "job" { exec "x" { command "true" } }
+                  job "weekly" { exec "x" { command "true" } }
+                  job "drill" { exec "x" { command "true" } }
+                  job "off" { exec "x" enabled=#false { command "true" } }"#;
+    let space = space(jobs);
+    std::fs::create_dir(space.path("elsewhere")).unwrap();
+    std::fs::rename(space.path("job.kdl"), space.path("elsewhere/job.kdl")).unwrap();
+    let left =
+        "runs job job, named as its file; left: weekly, drill, off; name others, or say --all";
+    let ran = space.run(&["run", "elsewhere/job.kdl"]).expect(0);
+    assert_eq!(ran.stderr.lines().next(), Some(left));
+    let ran = space.run(&["run", "elsewhere/job.kdl", "--quiet"]).expect(0);
+    assert_eq!(ran.stderr, "");
+    let runs = "SELECT group_concat(DISTINCT job) FROM run";
+    assert_eq!(space.catalog::<String>(runs), "job");
+    // Another name of the file names no job.
+    std::fs::rename(space.path("elsewhere/job.kdl"), space.path("elsewhere/jobs.kdl")).unwrap();
+    let ran = space.run(&["run", "elsewhere/jobs.kdl"]).expect(64);
+    let told = "elsewhere/jobs.kdl has the jobs job, weekly, drill, off; name one, or say --all\n";
+    assert_eq!(ran.stderr, told);
+    assert_eq!(space.catalog::<String>(runs), "job");
+    // What only shows takes all, as before.
+    let shown = space.run(&["plan", "elsewhere/jobs.kdl", "--offline"]).expect(0).stdout;
+    assert!(["weekly", "drill"].iter().all(|job| shown.contains(job)), "{shown}");
+}
+
+#[test]
 fn an_impossible_copy_fails_alone_and_what_needs_it_is_skipped() {
     for (optional, code, verdict) in [("#true", 0, "alert"), ("#false", 1, "error")] {
         let job = format!(

@@ -232,3 +232,101 @@ fn what_is_made_is_its_owners_whatever_the_umask() {
         assert_eq!(open_to_others(&space.path(made)), [""; 0]);
     }
 }
+
+/// An address with a password, well formed or not, wherever it may be typed.
+#[test]
+fn no_address_that_is_typed_lets_its_password_out() {
+    let job = r#"
+sources { sqlite "app" path="app.db" }
+stores { dir "disk" path="disk" { keep last=1 } }
+job "j" { dump "app" { send "disk"; verify "disk" } }
+"#;
+    let space = Space::new().job(job);
+    space.database("app.db", "CREATE TABLE t (v); INSERT INTO t VALUES ('a');");
+    space.back_up();
+    let addresses = [
+        "mysql://u:CANARY@h:3306",
+        "mysql://u:CANARY@h:bad",
+        "mysql://u:CAN/CANARY@h:3306/",
+        "mysql://u:7#CANARY@h",
+        "mysql://u:7?CANARY@h",
+        "mysql://u:7/CANARY@h",
+        "mysql:u:CANARY@h",
+        "mariadb://u:CANARY@h/shop",
+        "postgres://u:CANARY@h/d",
+        "postgres://u:7?CANARY@h/d",
+        "postgres://u:7/CANARY%ff@h/d",
+        "postgres://u:7#CANARY@h/d",
+        "postgresql://u:C@CANARY@[::1/d",
+        "host=h user=u password=CANARY",
+        "u:CANARY@tcp(h:3306)/d",
+        "s3://k:CANARY@b/x",
+        "s3://k:CANARY@",
+        "s3://CANARY@b/x",
+        "s3://k:7/CANARY@b/x",
+        "s3://k:/CANARY@b/x",
+        "s3://k:7#CANARY@b/x",
+        "s3://k:7?CANARY@b/x",
+        "s3://b/x?endpoint=http://u:CANARY@127.0.0.1:1",
+        "s3://b/x?endpoint=http%3A%2F%2Fu%3ACANARY%40127.0.0.1:1",
+        "s3://b/x?secret-key=CANARY",
+        "https://u:CANARY@h/x.zip",
+        "http://CANARY@h",
+        "ftp://u:CANARY@h",
+    ];
+    let commands: [&[&str]; 14] = [
+        &["restore", "job.kdl", "--into", "URL"],
+        &["restore", "job.kdl", "--into", "sqlite:new.db", "--from", "URL"],
+        &["restore", "--from", "URL", "--into", "sqlite:new.db"],
+        &["list", "--from", "URL"],
+        &["list", "--from=URL", "--format", "json"],
+        &["verify", "--from", "URL"],
+        &["verify", "job.kdl", "URL"],
+        &["export", "--from", "URL", "--sql", "-"],
+        &["run", "URL"],
+        &["run", "job.kdl", "URL"],
+        &["check", "URL"],
+        &["URL"],
+        &["run", "job.kdl", "--format=URL"],
+        &["restore", "job.kdl", "--into", "sqlite:new.db", "--threads", "URL"],
+    ];
+    for address in addresses {
+        for command in commands {
+            let words: Vec<String> = command.iter().map(|w| w.replace("URL", address)).collect();
+            let words: Vec<&str> = words.iter().map(String::as_str).collect();
+            let ran = space.run(&words);
+            assert_ne!(ran.code, 0, "{words:?}");
+            assert_silent(
+                &format!("{words:?}"),
+                format!("{}{}", ran.stdout, ran.stderr).as_bytes(),
+            );
+        }
+    }
+    assert_silent("the logs", space.logs().as_bytes());
+}
+
+#[test]
+fn a_refused_address_is_shown_without_its_password() {
+    let space = Space::new().job("job \"j\" { exec \"x\" { command \"true\" } }");
+    let table: [(&[&str], &str); 4] = [
+        (
+            &["list", "--from", "s3://KEY:CANARY@bucket/p"],
+            "s3://***@bucket/p: keys do not belong into a URL; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY\n",
+        ),
+        (
+            &["list", "--from", "s3://bucket:9000/p"],
+            "s3://bucket:9000/p: a bucket has no port; the service is named by endpoint=\n",
+        ),
+        (
+            &["run", "postgres://u:CANARY@h/d"],
+            "unable to read postgres://u:***@h/d: No such file or directory (os error 2)\n",
+        ),
+        (
+            &["restore", "--from", "nas", "--into", "mysql://u:CANARY@h"],
+            "nas is no store URL and no .zip file; a store's name needs the job file\n",
+        ),
+    ];
+    for (words, told) in table {
+        assert_eq!(space.run(words).expect(64).stderr, told);
+    }
+}

@@ -10,6 +10,7 @@ mod container;
 mod copy;
 mod damage;
 mod definition;
+mod fingerprint;
 mod head;
 mod index;
 mod legacy;
@@ -37,6 +38,7 @@ pub use container::{
 pub use copy::{CopyEntry, CopyRows, copy_proof};
 pub use damage::Damage;
 pub use definition::definition;
+pub use fingerprint::fingerprint;
 pub use head::{ENTRY, FORMAT, Head, LARGEST_HEAD, ObjectLine, Seal, format_of};
 pub use index::{
     ContentsLine, Details, EntryLine, FrameLine, INDEX, IndexLine, IndexWriter, Keys,
@@ -58,7 +60,7 @@ pub use position::Position;
 pub use press::press;
 pub use proof::{ALGORITHM, Proof, RowDigest, RowSum, Tag};
 pub use readme::readme;
-pub use seal::fingerprint;
+pub use seal::{LONGEST_PASSWORD, SealError, may_seal};
 pub use split::{Splitter, Statement, Whole, whole_statements};
 pub use sql::{TakeRow, Value, read_insert, read_rows};
 pub use tar::{TakeTar, TarEntry, TarError, TarKind, TarReader};

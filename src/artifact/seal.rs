@@ -1,20 +1,42 @@
-//! The fingerprint of a seal's password: tells two passwords apart, and not what they are.
+//! Which passwords may seal an archive: those that 7-Zip can be given too.
 //!
-//! PBKDF2-HMAC-SHA256 (RFC 8018) with 600 000 rounds, so that guessing by it costs far more than
-//! guessing by a sealed entry itself (1000 rounds of SHA-1, as WinZip AES wants them).
+//! Pure. Asked before sealing only: what was sealed with another password is still opened with it.
 
-use sha2::Sha256;
+/// Longest password that 7-Zip takes for an entry in WinZip AES, in bytes of UTF-8.
+pub const LONGEST_PASSWORD: usize = 99;
 
-use crate::artifact::index::hex;
+/// Why a password may not seal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum SealError {
+    /// It has no character.
+    #[error("it is empty")]
+    Empty,
+    /// 7-Zip would say that it is wrong.
+    #[error("it has more than {LONGEST_PASSWORD} bytes, and 7-Zip takes no more")]
+    Long,
+    /// Nobody could type it.
+    #[error("it holds a control character, which can't be typed")]
+    Control,
+}
 
-/// Rounds.
-const ROUNDS: u32 = 600_000;
+impl SealError {
+    /// What to do.
+    pub fn hint(self) -> &'static str {
+        "Use 1 to 99 characters of ASCII. What was sealed before is opened with its own password."
+    }
+}
 
-/// The fingerprint of a password, 16 hexadecimal digits.
-pub fn fingerprint(password: &[u8], salt: &[u8]) -> String {
-    let mut key = [0_u8; 8];
-    pbkdf2::pbkdf2_hmac::<Sha256>(password, salt, ROUNDS, &mut key);
-    hex(&key)
+/// Whether a password may seal an archive.
+pub fn may_seal(password: &str) -> Result<(), SealError> {
+    if password.is_empty() {
+        Err(SealError::Empty)
+    } else if password.len() > LONGEST_PASSWORD {
+        Err(SealError::Long)
+    } else if password.chars().any(char::is_control) {
+        Err(SealError::Control)
+    } else {
+        Ok(())
+    }
 }
 
 #[cfg(test)]
@@ -22,11 +44,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn two_passwords_have_two_fingerprints_and_none_is_in_them() {
-        let one = fingerprint(b"CANARY-A", b"salt");
-        assert_eq!(one, fingerprint(b"CANARY-A", b"salt"));
-        assert_ne!(one, fingerprint(b"CANARY-B", b"salt"));
-        assert_ne!(one, fingerprint(b"CANARY-A", b"other"));
-        assert_eq!(one.len(), 16);
+    fn a_password_is_measured_in_bytes_as_7_zip_does() {
+        let table = [
+            ("", Err(SealError::Empty)),
+            (" ", Ok(())),
+            (&"a".repeat(99), Ok(())),
+            (&"a".repeat(100), Err(SealError::Long)),
+            (&"é".repeat(49), Ok(())),
+            (&"é".repeat(50), Err(SealError::Long)),
+            ("a\tb", Err(SealError::Control)),
+            ("a\nb", Err(SealError::Control)),
+            ("a\u{7f}", Err(SealError::Control)),
+            ("a\u{85}", Err(SealError::Control)),
+        ];
+        for (password, expected) in table {
+            assert_eq!(may_seal(password), expected, "{password:?}");
+        }
     }
 }

@@ -56,7 +56,7 @@ pub enum Format {
 pub struct Run {
     /// The job file.
     pub file: PathBuf,
-    /// Jobs of the file; needed when it has several.
+    /// Jobs of the file [default: the only one, else the one named as the file]
     pub jobs: Vec<String>,
     /// Run all jobs of the file.
     #[arg(long, conflicts_with = "jobs")]

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::artifact::Origin;
+use crate::artifact::{Origin, may_seal};
 use crate::base::{Finding, Grade, Id, SecretRef, Stop};
 use crate::job::{Engine, SourceSpec, StoreSpec};
 use crate::plan::{Plan, StepKind};
@@ -36,12 +36,20 @@ struct Ward<'a> {
     sources: Vec<String>,
 }
 
+/// The password of archives, and what it is needed for.
+struct Password<'a> {
+    job: &'a str,
+    reference: &'a SecretRef,
+    /// Whether it seals new ones, or only opens them.
+    seals: bool,
+}
+
 /// All that the chosen jobs name.
 #[derive(Default)]
 struct Round<'a> {
     sources: BTreeMap<&'a str, Patient<'a>>,
     stores: BTreeMap<&'a str, Ward<'a>>,
-    passwords: Vec<(&'a str, &'a SecretRef)>,
+    passwords: Vec<Password<'a>>,
 }
 
 /// Prints findings, and remembers the worst.
@@ -88,8 +96,8 @@ pub fn doctor(args: &Doctor, ground: &Ground) -> Exit {
         let found = found.unwrap_or_else(|error| vec![broken("opening", &error.found)]);
         found.iter().for_each(|f| printer.print("store", name, f));
     }
-    for (job, password) in &round.passwords {
-        printer.print("job", job, &secret("archive password", password, stop));
+    for password in &round.passwords {
+        printer.print("job", password.job, &examine_password(password, stop));
     }
     let asked = Outside { file: &loaded.file, plans: &plans, world, stop };
     outside(&asked, &mut |kind, name, finding| printer.print(kind, name, finding));
@@ -116,9 +124,9 @@ fn round<'a>(loaded: &'a Loaded, plans: &[&'a Plan]) -> Round<'a> {
                             round.store(&copy.store.name, &copy.store.spec, copy.naming.folder());
                         ward.sources.push(backup.source.name.clone());
                     }
-                    round
-                        .passwords
-                        .extend(backup.archive.password.iter().map(|p| (plan.job.as_str(), p)));
+                    if let Some(password) = &backup.archive.password {
+                        round.password(&plan.job, password, true);
+                    }
                 }
                 StepKind::Vacuum(vacuum) => {
                     round.source(&vacuum.source.name, &vacuum.source.spec).purpose.care = true;
@@ -128,7 +136,9 @@ fn round<'a>(loaded: &'a Loaded, plans: &[&'a Plan]) -> Round<'a> {
                     if let Some(into) = &verify.into {
                         round.source(&into.name, &into.spec).purpose.load = true;
                     }
-                    round.passwords.extend(verify.password.iter().map(|p| (plan.job.as_str(), p)));
+                    if let Some(password) = &verify.password {
+                        round.password(&plan.job, password, false);
+                    }
                 }
                 StepKind::Retire(_) | StepKind::Exec(_) => {}
             }
@@ -145,7 +155,6 @@ fn round<'a>(loaded: &'a Loaded, plans: &[&'a Plan]) -> Round<'a> {
             round.store(&store.name.value, &store.spec, &folder);
         }
     }
-    round.passwords.dedup();
     round
 }
 
@@ -153,6 +162,14 @@ impl<'a> Round<'a> {
     fn source(&mut self, name: &'a str, spec: &'a SourceSpec) -> &mut Patient<'a> {
         let new = || Patient { spec, purpose: Purpose::default(), engines: Vec::new() };
         self.sources.entry(name).or_insert_with(new)
+    }
+
+    fn password(&mut self, job: &'a str, reference: &'a SecretRef, seals: bool) {
+        let known = self.passwords.iter_mut().find(|p| p.job == job && p.reference == reference);
+        match known {
+            Some(password) => password.seals |= seals,
+            None => self.passwords.push(Password { job, reference, seals }),
+        }
     }
 
     fn store(&mut self, name: &'a str, spec: &'a StoreSpec, folder: &str) -> &mut Ward<'a> {
@@ -219,19 +236,37 @@ fn broken(looked: &str, found: &str) -> Finding {
     Finding { grade: Grade::Error, ..Finding::ok(looked, found) }
 }
 
-/// Whether a secret can be had.
-fn secret(looked: &str, reference: &SecretRef, stop: &Stop) -> Finding {
-    match reveal(reference, stop) {
-        Ok(_) => Finding::ok(looked, format!("{reference} gives one")),
+/// Whether the password of an archive can be had, and whether 7-Zip could be given it.
+fn examine_password(password: &Password<'_>, stop: &Stop) -> Finding {
+    let (looked, reference) = ("archive password", password.reference);
+    let revealed = match reveal(reference, stop) {
+        Ok(revealed) => revealed,
         Err(error) => {
             let cause =
                 std::error::Error::source(&error).map_or_else(String::new, |s| format!(": {s}"));
-            Finding::error(
+            return Finding::error(
                 looked,
                 format!("{error}{cause}"),
                 "Set it where cron or systemd starts vex.",
-            )
+            );
         }
+    };
+    if !password.seals {
+        return Finding::ok(looked, format!("{reference} gives one"));
+    }
+    match may_seal(revealed.reveal()) {
+        Err(error) => {
+            Finding::error(looked, format!("{reference} can't seal: {error}"), error.hint())
+        }
+        Ok(()) => Finding::judged(
+            revealed.reveal().is_ascii(),
+            looked,
+            match revealed.reveal().is_ascii() {
+                true => format!("{reference} gives one"),
+                false => format!("{reference} gives one with characters beyond ASCII"),
+            },
+            "Use ASCII: 7-Zip on Windows takes other characters for those of the machine's code page.",
+        ),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::base::{SecretRef, Stop};
+use crate::base::{SecretRef, Stop, holds_login, show_address};
 use crate::job::{
     HostRole, Inconsistent, JobFile, MysqlSpec, PostgresSpec, SourceSpec, SqliteSpec, Tls,
 };
@@ -42,7 +42,7 @@ pub fn target(
                 file.iter().flat_map(|f| &f.sources).map(|s| s.name.value.as_str()).collect();
             complain(&format!(
                 "--into {}: {why}; sources of the file: {}",
-                args.into,
+                show_address(&args.into),
                 known.join(", ")
             ));
             Exit::Usage
@@ -74,11 +74,14 @@ fn parse(text: &str, password: Option<SecretRef>) -> Result<(SourceSpec, Option<
                 .into(),
         );
     };
+    if holds_login(text) {
+        return Err("a password does not belong into a URL; use --password-env or --password-file. An `@` that is part of \
+                    a name is written %40"
+            .into());
+    }
     let url = url::Url::parse(text).map_err(|e| e.to_string())?;
-    if url.password().is_some() {
-        return Err(
-            "a password does not belong into a URL; use --password-env or --password-file".into()
-        );
+    if url.fragment().is_some() {
+        return Err("a `#` that is part of a name is written %23".into());
     }
     if scheme.starts_with("postgres") {
         postgres(&url, password)
@@ -100,7 +103,7 @@ fn postgres(
         socket: None,
         service: None,
         session: HostRole::Any,
-        user: Some(url.username().to_owned()).filter(|u| !u.is_empty()),
+        user: user(url)?,
         password,
         databases: Vec::new(),
         schemas: Vec::new(),
@@ -117,17 +120,29 @@ fn postgres(
             "ca" => spec.tls.ca = Some(PathBuf::from(value.into_owned())),
             "service" => spec.service = Some(value.into_owned()),
             other => {
-                return Err(format!("{other} is not a part of such a URL: socket, ca, service"));
+                return Err(unknown_part(other, "such a URL: socket, ca, service"));
             }
         }
     }
     let path = url.path().trim_matches('/');
-    let plain = percent_decode(path).ok_or_else(|| format!("{path} is not a name in UTF-8"))?;
+    let plain = percent_decode(path).ok_or("the name of the database is not UTF-8")?;
     Ok((SourceSpec::Postgres(spec), Some(plain).filter(|p| !p.is_empty())))
 }
 
+fn user(url: &url::Url) -> Result<Option<String>, String> {
+    let user = percent_decode(url.username()).ok_or("the name of the user is not UTF-8")?;
+    Ok(Some(user).filter(|u| !u.is_empty()))
+}
+
+/// A parameter that means nothing; what is no word may be a piece of a password.
+pub fn unknown_part(name: &str, of: &str) -> String {
+    let word = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+    let name = if name.chars().all(word) { name } else { "what stands behind the `?`" };
+    format!("{name} is not a part of {of}")
+}
+
 /// `%XX` as the byte it stands for; `None` if that is no text.
-fn percent_decode(text: &str) -> Option<String> {
+pub fn percent_decode(text: &str) -> Option<String> {
     let mut bytes = Vec::new();
     let mut rest = text.as_bytes();
     while let [first, tail @ ..] = rest {
@@ -153,7 +168,7 @@ fn mysql(url: &url::Url, password: Option<SecretRef>) -> Result<SourceSpec, Stri
         host: url.host_str().unwrap_or("localhost").trim_matches(['[', ']']).to_owned(),
         port: url.port().unwrap_or(3306),
         socket: None,
-        user: if url.username().is_empty() { "root".into() } else { url.username().to_owned() },
+        user: user(url)?.unwrap_or_else(|| "root".into()),
         password,
         databases: Vec::new(),
         exclude: Vec::new(),
@@ -168,7 +183,7 @@ fn mysql(url: &url::Url, password: Option<SecretRef>) -> Result<SourceSpec, Stri
         match name.as_ref() {
             "socket" => spec.socket = Some(PathBuf::from(value.into_owned())),
             "ca" => spec.tls.ca = Some(PathBuf::from(value.into_owned())),
-            other => return Err(format!("{other} is not a part of such a URL: socket, ca")),
+            other => return Err(unknown_part(other, "such a URL: socket, ca")),
         }
     }
     if url.path().trim_matches('/').is_empty() {

@@ -93,7 +93,7 @@ fn try_list(args: &List, ground: &Ground) -> Result<Exit, Exit> {
     match &args.from {
         Some(url) if url.starts_with("file:") || url.starts_with("s3://") => {
             let (spec, under) = parse_store_url(url).map_err(|why| {
-                complain(&format!("{url}: {why}"));
+                complain(&why);
                 Exit::Usage
             })?;
             let listing = store::open(&spec, &ground.world, &ground.stop)

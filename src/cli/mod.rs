@@ -19,6 +19,7 @@ mod pick;
 mod plan;
 mod restore;
 mod run;
+mod typed;
 mod wiring;
 
 use std::process::ExitCode;
@@ -37,8 +38,13 @@ pub fn main() -> ExitCode {
         Ok(args) => args,
         Err(error) => {
             let wrong = error.use_stderr();
-            // Nobody reads a closed terminal; the code still says what happened.
-            drop(error.print());
+            let plain = error.render().to_string();
+            if typed::veil(&plain) == plain {
+                // Nobody reads a closed terminal; the code still says what happened.
+                drop(error.print());
+            } else {
+                wiring::complain(&plain);
+            }
             return if wrong { Exit::Usage.into() } else { Exit::Success.into() };
         }
     };

@@ -9,7 +9,7 @@ use crate::artifact::{
     Damage, ENTRY, FORMAT, Head, LARGEST_LEGACY, MEMBERS, Manifest, format_of, parse_legacy,
     read_entries, read_entry, read_members,
 };
-use crate::base::{Secret, Stop};
+use crate::base::{Secret, Stop, holds_login, show_address};
 use crate::job::{DirSpec, S3Spec, StoreSpec};
 use crate::plan::{Backup, StepKind};
 use crate::shelf::{Shelf, Shelved, part_anywhere, survey};
@@ -18,6 +18,7 @@ use crate::world::World;
 
 use crate::cli::args::Which;
 use crate::cli::exit::Exit;
+use crate::cli::into::{percent_decode, unknown_part};
 use crate::cli::offer::{Held, LATEST, Offers, Picked, password};
 use crate::cli::wiring::{Loaded, complain, fail};
 
@@ -53,7 +54,8 @@ pub fn look(which: &Which, world: &World, stop: &Stop) -> Result<Offers, Exit> {
             from_file(from.as_deref(), which, source.as_deref(), loaded, world, stop)
         }
         (Some(from), None) => Err(usage(&format!(
-            "{from} is no store URL and no .zip file; a store's name needs the job file"
+            "{} is no store URL and no .zip file; a store's name needs the job file",
+            show_address(from)
         ))),
         (None, None) => Err(usage("name a job file, or a store with --from")),
     }
@@ -147,7 +149,7 @@ fn from_url(
     world: &World,
     stop: &Stop,
 ) -> Result<Offers, Exit> {
-    let (spec, under) = parse_store_url(from).map_err(|why| usage(&format!("{from}: {why}")))?;
+    let (spec, under) = parse_store_url(from).map_err(|why| usage(&why))?;
     let store = store::open(&spec, world, stop).map_err(|e| fail(&e.into()))?;
     let listing =
         survey(store.as_ref(), &under, &part_anywhere, stop).map_err(|e| fail(&e.into()))?;
@@ -257,11 +259,21 @@ pub fn parse_store_url(text: &str) -> Result<(StoreSpec, String), String> {
         }
         return Ok((StoreSpec::Dir(DirSpec { path: PathBuf::from(path) }), String::new()));
     }
+    parse_s3_url(text).map_err(|why| format!("{}: {why}", show_address(text)))
+}
+
+fn parse_s3_url(text: &str) -> Result<(StoreSpec, String), String> {
+    const KEYS: &str =
+        "keys do not belong into a URL; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY";
+    if holds_login(text) {
+        return Err(KEYS.into());
+    }
     let url = url::Url::parse(text).map_err(|e| e.to_string())?;
-    if url.password().is_some() || !url.username().is_empty() {
-        return Err(
-            "keys do not belong into a URL; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY".into(),
-        );
+    if url.port().is_some() {
+        return Err("a bucket has no port; the service is named by endpoint=".into());
+    }
+    if url.fragment().is_some() {
+        return Err("a `#` that is part of a prefix is written %23".into());
     }
     let mut spec = S3Spec {
         bucket: url.host_str().unwrap_or_default().to_owned(),
@@ -279,6 +291,7 @@ pub fn parse_store_url(text: &str) -> Result<(StoreSpec, String), String> {
     for (name, value) in url.query_pairs() {
         let value = value.into_owned();
         match name.as_ref() {
+            "endpoint" if holds_login(&value) => return Err(KEYS.into()),
             "endpoint" => {
                 spec.path_style = true;
                 spec.endpoint = Some(value.trim_end_matches('/').to_owned());
@@ -288,13 +301,14 @@ pub fn parse_store_url(text: &str) -> Result<(StoreSpec, String), String> {
             "path-style" => spec.path_style = value == "true",
             "ca" => spec.ca = Some(PathBuf::from(value)),
             other => {
-                return Err(format!(
-                    "{other} is not a part of a store URL: endpoint, region, profile, path-style, ca"
+                return Err(unknown_part(
+                    other,
+                    "a store URL: endpoint, region, profile, path-style, ca",
                 ));
             }
         }
     }
-    let prefix = url.path().trim_matches('/');
+    let prefix = percent_decode(url.path().trim_matches('/')).ok_or("the prefix is not UTF-8")?;
     let under = if prefix.is_empty() { String::new() } else { format!("{prefix}/") };
     Ok((StoreSpec::S3(spec), under))
 }

@@ -23,26 +23,9 @@ pub fn run(args: &Run, ground: &Ground) -> Exit {
         Ok(loaded) => loaded,
         Err(exit) => return exit,
     };
-    let plans: Vec<&Plan> = match (args.jobs.as_slice(), loaded.plans.as_slice()) {
-        ([], []) => {
-            complain(&format!("{} has no job that takes part", args.file.display()));
-            return Exit::Usage;
-        }
-        ([], [only]) => vec![only],
-        ([], all) if args.all => all.iter().collect(),
-        ([], several) => {
-            let names: Vec<&str> = several.iter().map(|p| p.job.as_str()).collect();
-            complain(&format!(
-                "{} has the jobs {}; name one, or say --all",
-                args.file.display(),
-                names.join(", ")
-            ));
-            return Exit::Usage;
-        }
-        (names, _) => match loaded.choose(names) {
-            Ok(plans) => plans,
-            Err(exit) => return exit,
-        },
+    let plans = match chosen(args, &loaded) {
+        Ok(plans) => plans,
+        Err(exit) => return exit,
     };
     let mut exit = Exit::Success;
     for plan in plans {
@@ -52,6 +35,43 @@ pub fn run(args: &Run, ground: &Ground) -> Exit {
         exit = exit.worse(run_job(args, &loaded, plan, ground));
     }
     exit
+}
+
+/// The jobs that run: those that are named, else the only one, else the one named as the file.
+fn chosen<'a>(args: &Run, loaded: &'a Loaded) -> Result<Vec<&'a Plan>, Exit> {
+    let names = |plans: &[&Plan]| {
+        let names: Vec<&str> = plans.iter().map(|p| p.job.as_str()).collect();
+        names.join(", ")
+    };
+    let all: Vec<&Plan> = loaded.plans.iter().collect();
+    if !args.jobs.is_empty() {
+        return loaded.choose(&args.jobs);
+    }
+    if all.is_empty() {
+        complain(&format!("{} has no job that takes part", args.file.display()));
+        return Err(Exit::Usage);
+    }
+    if args.all || all.len() == 1 {
+        return Ok(all);
+    }
+    let is_own = |plan: &&Plan| args.file.file_stem().is_some_and(|stem| stem == plan.job.as_str());
+    let (own, left): (Vec<&Plan>, Vec<&Plan>) = all.iter().partition(|plan| is_own(plan));
+    if own.is_empty() {
+        complain(&format!(
+            "{} has the jobs {}; name one, or say --all",
+            args.file.display(),
+            names(&all)
+        ));
+        return Err(Exit::Usage);
+    }
+    if !args.quiet {
+        complain(&format!(
+            "runs job {}, named as its file; left: {}; name others, or say --all",
+            names(&own),
+            names(&left)
+        ));
+    }
+    Ok(own)
 }
 
 fn run_job(args: &Run, loaded: &Loaded, plan: &Plan, ground: &Ground) -> Exit {

@@ -22,6 +22,7 @@ use crate::syntax;
 use crate::world::{Interrupts, World, absolute};
 
 use crate::cli::exit::Exit;
+use crate::cli::typed::veil;
 
 /// What every command is given.
 pub struct Ground {
@@ -117,7 +118,8 @@ pub fn render(complaint: &Complaint, color: bool) -> String {
 /// A line on standard error. One that can't be written (a full disk, a reader that went away) is
 /// lost and ends nothing: where messages go is no part of a backup.
 pub fn complain(text: &str) {
-    drop(std::io::stderr().lock().write_all(format!("{}\n", text.trim_end()).as_bytes()));
+    let line = format!("{}\n", veil(text.trim_end()));
+    drop(std::io::stderr().lock().write_all(line.as_bytes()));
 }
 
 /// Prints a fault and says how the command ends.
@@ -133,6 +135,7 @@ pub fn fail(fault: &Fault) -> Exit {
 
 /// A line on standard output; a reader that went away is no error.
 pub fn tell(text: &str) {
+    let text = veil(text);
     let mut out = std::io::stdout().lock();
     drop(out.write_all(text.as_bytes()).and_then(|()| out.write_all(b"\n")));
 }

@@ -31,7 +31,7 @@ impl Steps {
     /// Performs a backup.
     pub(super) fn backup(&self, backup: &Backup, say: &Say, stop: &Stop) -> Result<Done, Fault> {
         let started = self.world.clock.now();
-        let password = self.password(backup.archive.password.as_ref(), stop)?;
+        let password = self.seal(backup.archive.password.as_ref(), stop)?;
         let source = self.source(&backup.source, stop)?;
         // A program that is missing is named before anything is opened, locked or written.
         if let Some(program) = source.engine(backup.engine, stop)? {

@@ -1,7 +1,7 @@
 //! Why a step failed: one of the rooms below said so.
 
-use crate::artifact::Damage;
-use crate::base::Stopped;
+use crate::artifact::{Damage, SealError};
+use crate::base::{SecretRef, Stopped};
 use crate::pipeline;
 use crate::shelf::ShelfError;
 use crate::source::contract as source;
@@ -26,6 +26,9 @@ pub enum Fault {
     /// A secret.
     #[error("{0}")]
     Reveal(#[from] RevealError),
+    /// A password that may not seal.
+    #[error("unable to seal an archive with the password of {0}: {1}")]
+    Seal(SecretRef, SealError),
     /// A program.
     #[error("{0}")]
     Child(#[from] ChildError),
@@ -82,6 +85,7 @@ impl Fault {
                 error.hint.clone()
             }
             Fault::Nothing { hint, .. } => hint.clone(),
+            Fault::Seal(_, error) => Some(error.hint().to_owned()),
             Fault::Store(_)
             | Fault::Shelf(_)
             | Fault::Pipeline(_)
@@ -119,6 +123,7 @@ impl Fault {
             | Fault::Shelf(_)
             | Fault::Pipeline(_)
             | Fault::Reveal(_)
+            | Fault::Seal(..)
             | Fault::Child(_)
             | Fault::Nothing { .. }
             | Fault::Stalled(_)
@@ -136,6 +141,7 @@ impl Fault {
             | Fault::Shelf(_)
             | Fault::Pipeline(_)
             | Fault::Reveal(_)
+            | Fault::Seal(..)
             | Fault::Child(_)
             | Fault::Damage(_)
             | Fault::Unproven { .. }
@@ -158,6 +164,7 @@ impl Fault {
             | Fault::Shelf(_)
             | Fault::Pipeline(_)
             | Fault::Reveal(_)
+            | Fault::Seal(..)
             | Fault::Child(_)
             | Fault::Nothing { .. }
             | Fault::Stalled(_)

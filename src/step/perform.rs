@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use jiff::{SignedDuration, tz::TimeZone};
 
-use crate::artifact::{Head, Marker, PROOF_FORMAT};
+use crate::artifact::{Head, Marker, PROOF_FORMAT, may_seal};
 use crate::base::{Id, Secret, SecretRef, Stop};
 use crate::plan::{SourceRef, Step, StepKind, StoreRef};
 use crate::run::{Done, Failure, Perform, Say};
@@ -74,6 +74,21 @@ impl Steps {
         Ok(source::open(&reference.spec, &reference.name, &self.world, stop)?)
     }
 
+    /// The password that is about to seal an archive; one that 7-Zip could not open it with is
+    /// refused.
+    pub(super) fn seal(
+        &self,
+        reference: Option<&SecretRef>,
+        stop: &Stop,
+    ) -> Result<Option<Secret>, Fault> {
+        let password = self.password(reference, stop)?;
+        if let (Some(reference), Some(password)) = (reference, &password) {
+            may_seal(password.reveal()).map_err(|e| Fault::Seal(reference.clone(), e))?;
+        }
+        Ok(password)
+    }
+
+    /// The password that opens an archive: whatever sealed it.
     pub(super) fn password(
         &self,
         reference: Option<&SecretRef>,

@@ -102,6 +102,13 @@ pub fn list_as_property(field: &str, span: &Span) -> Complaint {
         .help(format!("Write it inside the braces: `{field} NAME=\"value\"`."))
 }
 
+/// An address with a password, or a key, in it; its bytes are masked.
+pub fn login(field: &str, span: &Span) -> Complaint {
+    Complaint::error("vex::secret::clear", format!("`{field}` holds a user and a password or key"))
+        .label(span, "a secret must not stand in a file")
+        .help("Leave them out: users, passwords and keys have fields of their own, and a variable may be a reference.")
+}
+
 /// A secret in clear text; its bytes are masked. `quoted` is a reference that slipped between the
 /// quotes.
 pub fn secret_in_clear(field: &str, quoted: bool, span: &Span) -> Complaint {

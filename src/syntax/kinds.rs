@@ -435,7 +435,12 @@ pub const KINDS: &[Kind] = &[
                 "1 for zstd, 6 for deflate",
                 "Level of the method.",
             ),
-            field("password", Form::Secret, "", "Seals every entry with WinZip AES-256."),
+            field(
+                "password",
+                Form::Secret,
+                "",
+                "Seals every entry with WinZip AES-256: up to 99 bytes, what 7-Zip takes, best in ASCII.",
+            ),
         ],
     },
     Kind {

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use kdl::{KdlEntry, KdlNode};
 
-use crate::base::{Complaint, SecretRef, Span, Spanned, Text};
+use crate::base::{Complaint, SecretRef, Span, Spanned, Text, show_address};
 use crate::syntax::fault;
 use crate::syntax::mask::is_secret;
 use crate::syntax::problem;
@@ -128,7 +128,8 @@ impl Node {
             complaints.push(problem::argument_extra(self.kind, &span));
             return;
         };
-        let word = Spanned::new(word.to_owned(), span.clone());
+        // An address in the place of a name may hold a password, and names are repeated.
+        let word = Spanned::new(show_address(word), span.clone());
         match self.kind.argument {
             Argument::Name(_) if self.name.is_none() => {
                 if !is_name(&word.value) {

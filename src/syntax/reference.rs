@@ -63,3 +63,60 @@ pub fn reference() -> String {
     }
     out
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::Text;
+    use crate::syntax::read::read_one;
+    use crate::syntax::table::Form;
+
+    /// A node with its parents around it.
+    fn placed(kind: &Kind, body: &str) -> String {
+        let name = |kind: &Kind| match kind.argument {
+            Argument::None => "",
+            Argument::Name(_) | Argument::Names(_) | Argument::One(_) => " \"a\"",
+        };
+        let mut text = body.to_owned();
+        let mut parent = kind.within.iter().find(|w| !w.is_empty()).copied();
+        while let Some(name_of) = parent {
+            let kind = KINDS.iter().find(|k| k.name == name_of).expect("a kind");
+            text = format!("{name_of}{} {{ {text} }}", name(kind));
+            parent = kind.within.iter().find(|w| !w.is_empty()).copied();
+        }
+        text
+    }
+
+    /// All that `check` would say, and the lines it would show.
+    fn said(source: &str) -> String {
+        let text = Text::new("x.kdl", source);
+        let reading = read_one(&text);
+        let said: Vec<String> = reading
+            .complaints
+            .iter()
+            .map(|c| {
+                let labels: Vec<&str> = c.places().map(|(_, label)| label).collect();
+                format!("{}\n{:?}\n{}\n", c.message, c.help, labels.join("\n"))
+            })
+            .collect();
+        format!("{}{}", said.concat(), text.shown())
+    }
+
+    #[test]
+    fn no_field_takes_or_repeats_an_address_with_a_password() {
+        let address = "\"x://u:CANARY@h\"";
+        for kind in KINDS.iter().filter(|k| k.ready) {
+            let argument = said(&placed(kind, &format!("{} {address}", kind.name)));
+            assert!(!argument.contains("CANARY"), "{argument}");
+            for field in kind.fields.iter().filter(|f| f.form != Form::Variables) {
+                let source =
+                    placed(kind, &format!("{} \"a\" {{ {} {address} }}", kind.name, field.name));
+                let said = said(&source);
+                assert!(!said.contains("CANARY"), "{source}\n{said}");
+                let clear = format!("`{}` holds a user and a password or key", field.name);
+                let other = matches!(field.form, Form::Secret) || field.name == "command";
+                assert!(other || said.contains(&clear), "{source}\n{said}");
+            }
+        }
+    }
+}

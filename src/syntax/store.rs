@@ -49,15 +49,7 @@ pub fn read(node: &Node, complaints: &mut Vec<Complaint>) -> Option<Store> {
 fn s3(node: &Node, complaints: &mut Vec<Complaint>) -> S3Spec {
     let endpoint = node.word("endpoint").map(|word| {
         let plain = word.value.starts_with("http://");
-        if word.value.contains('@') {
-            word.span.text.mask(word.span.range());
-            complaints.push(problem::conflict(
-                "the endpoint holds a user name",
-                &word.span,
-                None,
-                "Use `access-key` and `secret-key`.",
-            ));
-        } else if !plain && !word.value.starts_with("https://") {
+        if !plain && !word.value.starts_with("https://") {
             let wanted = "an address such as `https://s3.example.com`";
             complaints.push(fault::form("endpoint", wanted, "this text", &word.span));
         }

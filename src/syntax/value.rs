@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use kdl::{KdlEntry, KdlValue};
 
-use crate::base::{Complaint, Glob, SecretRef, Size, Span, Spanned, Text, suggest};
+use crate::base::{Complaint, Glob, SecretRef, Size, Span, Spanned, Text, holds_login, suggest};
 use crate::job::Schedule;
 use crate::syntax::fault;
 use crate::syntax::table::Form;
@@ -78,6 +78,15 @@ pub fn read(
             complaints.push(fault::no_secret(name, annotation.value(), &span));
             return None;
         }
+    }
+    // The words of a program are its own; whatever else is an address may be dialled and named in
+    // messages.
+    let is_login = |e: &&&KdlEntry| e.value().as_string().is_some_and(holds_login);
+    if let Some(entry) = entries.iter().find(is_login).filter(|_| name != "command") {
+        let span = value_span(text, entry);
+        text.mask(span.range());
+        complaints.push(fault::login(name, &span));
+        return None;
     }
     if form.many() {
         return many(text, name, form, entries, whole, complaints);
