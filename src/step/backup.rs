@@ -73,7 +73,7 @@ impl Steps {
             (rayon::current_num_threads(), begun.uploads.iter().map(|u| u.lanes).sum());
         let shape =
             Shape::new(snapshot.workers(), presses, backup.chunk, lanes, snapshot.estimate());
-        let seal = password.as_ref().map(|password| self.seal(&backup.source.name, password));
+        let seal = password.as_ref().map(|password| self.sealed_by(&backup.source.name, password));
         let draft = |totals: Totals, units: Vec<UnitSum>| {
             let made = Made { started, origin: &origin, seal: seal.as_ref(), key: &begun.key };
             self.head(backup, snapshot.as_ref(), &made, totals, units)
@@ -179,7 +179,7 @@ impl Steps {
     }
 
     /// How entries are sealed: equal passwords of one chain have equal fingerprints.
-    fn seal(&self, source: &str, password: &Secret) -> Seal {
+    fn sealed_by(&self, source: &str, password: &Secret) -> Seal {
         let salt = format!("vex seal\n{}\n{source}", self.job);
         Seal {
             method: "winzip-aes-256".to_owned(),
