@@ -6,6 +6,7 @@
 )]
 
 mod accounts;
+mod artifact;
 mod bank;
 mod check;
 mod contract;

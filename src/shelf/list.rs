@@ -200,6 +200,8 @@ fn read_one(store: &dyn Store, wanted: &Wanted<'_>, stop: &Stop) -> Result<Found
                 | ErrorKind::Damaged
                 | ErrorKind::TooLarge
                 | ErrorKind::Exists
+                | ErrorKind::Busy
+                | ErrorKind::Refused
                 | ErrorKind::Full
                 | ErrorKind::Failed => Ok(Found::Bad(Damage::Unread(error.found))),
             };

@@ -9,7 +9,7 @@ use jiff::{SignedDuration, tz::TimeZone};
 use crate::artifact::{Head, Marker, PROOF_FORMAT, may_seal};
 use crate::base::{Id, Secret, SecretRef, Stop};
 use crate::plan::{SourceRef, Step, StepKind, StoreRef};
-use crate::run::{Done, Failure, Perform, Say};
+use crate::run::{Done, Perform, Say};
 use crate::source::{self, contract::Source};
 use crate::step::fault::Fault;
 use crate::store::{self, contract::Store};
@@ -136,7 +136,7 @@ impl Perform for Steps {
         match result {
             Ok(done) => done,
             Err(_) if stop.is_stopped() => Done::interrupted(),
-            Err(fault) => Done::failed(Failure { hint: fault.hint(), ..Failure::of(&fault) }),
+            Err(fault) => Done::failed(fault.failure()),
         }
     }
 }
