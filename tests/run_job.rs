@@ -271,6 +271,34 @@ fn the_catalog_is_rebuilt_from_the_stores_alone() {
     }
 }
 
+/// One store has a manifest that can't be read, the other does not answer: what is not seen is not
+/// gone.
+#[test]
+fn the_catalog_is_not_rebuilt_from_a_part_of_the_stores() {
+    let job = r#"job "j" { dump "app" { send "good" "other"; verify "good" "other" } }"#;
+    let space =
+        space(&format!("stores {{ dir \"other\" path=\"other\" {{ keep last=9 }} }}\n{job}"));
+    space.back_up();
+    let manifest = files(&space.path("good"))
+        .into_iter()
+        .find(|p| p.to_str().unwrap().ends_with(".manifest.json"));
+    std::fs::write(manifest.unwrap(), "{").unwrap();
+    let removed = "SELECT count(*) FROM copy WHERE removed IS NOT NULL";
+    // The damaged copy is there, too: only that it is damaged is told.
+    let ran = space.run(&["catalog", "rebuild", "job.kdl"]).expect(65);
+    assert!(ran.stdout.ends_with(": 1 artifacts, 2 copies, 2 proofs\n"), "{}", ran.stdout);
+    assert_eq!(space.catalog::<i64>(removed), 0);
+    std::fs::rename(space.path("other"), space.path("away")).unwrap();
+    std::fs::write(space.path("other"), "no folder").unwrap();
+    let ran = space.run(&["catalog", "rebuild", "job.kdl"]).expect(65);
+    assert!(
+        ran.stderr.ends_with("the catalog stays as it was: other could not be read\n"),
+        "{}",
+        ran.stderr
+    );
+    assert_eq!(space.catalog::<i64>(removed), 0);
+}
+
 /// Starts a run and reads its events until a line of a child that says `ready`, then its process.
 fn start_until_ready(space: &Space) -> (Running, BufReader<ChildStdout>, Pid) {
     let mut child = space.start(&["run", "job.kdl", "--format", "json"]);
