@@ -24,7 +24,7 @@ pub use backup::{Backup, Written, backup};
 pub use export::{ExportError, export};
 pub use fetch::Fetch;
 pub use meter::{Counts, Meter};
-pub use restore::{Restore, preflight, restore};
+pub use restore::{Restore, preflight, recounts, restore};
 pub use send::Copy;
 pub use shape::Shape;
 pub use stage::Error;
