@@ -4,6 +4,7 @@
 use std::io::IsTerminal;
 
 use crate::base::Id;
+use crate::job::{NotifyOn, NotifySpec};
 use crate::notify::Notifier;
 use crate::plan::Plan;
 use crate::report::{Console, Fan, Json, Log, Recorder, Summary};
@@ -100,21 +101,24 @@ fn run_job(args: &Run, loaded: &Loaded, plan: &Plan, ground: &Ground) -> Exit {
     point("lock after");
     let id = Id::new(world.clock.now(), world.entropy.bits());
     let zone = zone(world, plan);
-    let mut early = Vec::new();
+    let mut early: Vec<(Level, String)> = Vec::new();
+    let alert = |text: String| (Level::Alert, text);
     let catalog = open_catalog(world, &loaded.file).and_then(|mut catalog| {
         let now = world.clock.now().to_string();
         catalog.close_orphans(&plan.job, &world.host(), &now).map_err(|e| e.to_string())?;
         Ok(catalog)
     });
     let catalog =
-        catalog.map_err(|why| early.push(format!("{why}; the run goes on without it"))).ok();
+        catalog.map_err(|why| early.push(alert(format!("{why}; the run goes on without it")))).ok();
     let job = loaded.file.jobs.iter().find(|j| j.name.value == plan.job);
     let folder = job
         .and_then(|j| j.logs.clone())
         .unwrap_or_else(|| world.state.join("logs").join(&plan.job));
     let log = Log::create(&folder, id.as_str(), zone.clone());
     let log = log
-        .map_err(|e| early.push(format!("unable to make a log in {}: {e}", folder.display())))
+        .map_err(|e| {
+            early.push(alert(format!("unable to make a log in {}: {e}", folder.display())))
+        })
         .ok();
     let facts = RunFacts {
         id: id.clone(),
@@ -124,16 +128,24 @@ fn run_job(args: &Run, loaded: &Loaded, plan: &Plan, ground: &Ground) -> Exit {
         pid: std::process::id(),
         steps: plan.steps.iter().map(|s| s.address.clone()).collect(),
     };
-    let before =
-        catalog.as_ref().and_then(|c| c.last_verdict(&plan.job, id.as_str()).ok().flatten());
+    let notify = loaded.file.notify.iter().chain(job.iter().flat_map(|j| &j.notify));
+    let specs: Vec<NotifySpec> = notify.cloned().collect();
+    let asked = specs.iter().any(|s| s.enabled && s.on == NotifyOn::Change);
+    // Only a notice of a change asks for it. Why there is no catalog was said already.
+    let before = catalog.as_ref().filter(|_| asked).and_then(|catalog| {
+        match catalog.last_verdict(&plan.job, id.as_str()) {
+            Ok(Some(verdict)) => return Some(verdict),
+            Ok(None) => {
+                early.push((Level::Info, "the catalog knows no earlier run of the job".to_owned()))
+            }
+            Err(error) => {
+                early.push(alert(format!("how the run before ended is not known: {error}")))
+            }
+        }
+        None
+    });
     let notifier = Notifier {
-        specs: loaded
-            .file
-            .notify
-            .iter()
-            .chain(job.iter().flat_map(|j| &j.notify))
-            .cloned()
-            .collect(),
+        specs,
         mail: loaded.file.site.mail.clone(),
         language: loaded.file.site.language.clone(),
         zone: zone.clone(),
@@ -181,16 +193,16 @@ impl Listener for Pointed {
     }
 }
 
-/// Says once, at the start, what went wrong before there was a run to say it.
+/// Says once, at the start, what was found before there was a run to say it.
 struct Early<'a> {
     inner: Fan<'a>,
-    early: Vec<String>,
+    early: Vec<(Level, String)>,
 }
 
 impl Listener for Early<'_> {
     fn hear(&mut self, event: &Stamped) -> Vec<(Level, String)> {
         let mut said = self.inner.hear(event);
-        said.extend(self.early.drain(..).map(|text| (Level::Alert, text)));
+        said.append(&mut self.early);
         said
     }
 
