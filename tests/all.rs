@@ -8,6 +8,7 @@
 mod accounts;
 mod bank;
 mod check;
+mod commands;
 mod contract;
 mod crash;
 mod damage;
