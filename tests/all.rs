@@ -9,6 +9,7 @@ mod accounts;
 mod artifact;
 mod bank;
 mod check;
+mod commands;
 mod contract;
 mod crash;
 mod damage;

@@ -227,26 +227,31 @@ impl Catalog {
     }
 
     /// Marks the copies of a job that are not among `present` (artifact, source, store) as removed;
-    /// nothing is forgotten.
+    /// nothing is forgotten. A copy of which something is among `unread` (store, key) is there.
     pub fn mark_absent(
         &mut self,
         (file, job): (&str, &str),
         present: &[[&str; 3]],
+        unread: &[(String, String)],
         at: &str,
     ) -> Result<(), CatalogError> {
-        let sql = "SELECT c.id, c.source, c.store FROM copy c JOIN artifact a ON a.id=c.id AND a.source=c.source \
-                   WHERE a.job=?1 AND a.file IN ('', ?2) AND c.removed IS NULL AND c.verdict=1";
+        let sql = "SELECT c.id, c.source, c.store, c.object_key FROM copy c JOIN artifact a ON a.id=c.id AND \
+                   a.source=c.source WHERE a.job=?1 AND a.file IN ('', ?2) AND c.removed IS NULL AND c.verdict=1";
         let fail = self.fail("read");
-        let known: Vec<[String; 3]> = {
+        let known: Vec<([String; 3], String)> = {
             let mut statement = self.connection.prepare(sql).map_err(&fail)?;
-            let rows =
-                statement.query_map([job, file], |row| Ok([row.get(0)?, row.get(1)?, row.get(2)?]));
+            let rows = statement.query_map([job, file], |row| {
+                Ok(([row.get(0)?, row.get(1)?, row.get(2)?], row.get(3)?))
+            });
             rows.and_then(Iterator::collect).map_err(&fail)?
         };
-        for [id, source, store] in
-            known.iter().filter(|k| !present.iter().any(|p| *p == k.each_ref().map(String::as_str)))
-        {
-            self.copy_removed(id, source, store, at)?;
+        for (copy, key) in &known {
+            let [id, source, store] = copy.each_ref().map(String::as_str);
+            let is_there = present.contains(&[id, source, store])
+                || unread.iter().any(|(s, k)| s == store && k.starts_with(key.as_str()));
+            if !is_there {
+                self.copy_removed(id, source, store, at)?;
+            }
         }
         Ok(())
     }

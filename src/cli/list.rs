@@ -209,23 +209,30 @@ pub fn rebuild(file: &Path, site: Option<&Path>, ground: &Ground) -> Exit {
         Err(exit) => return exit,
     };
     let mut exit = Exit::Success;
-    let mut found = Vec::new();
+    let (mut found, mut unread, mut silent) = (Vec::new(), Vec::new(), Vec::new());
     for Found { store, place, listing } in shelves(&loaded, None, &ground.world, &ground.stop) {
         match listing {
             Ok(listing) => {
-                for (key, damage) in &listing.unreadable {
+                for (key, damage) in listing.unreadable {
                     complain(&format!("! {key}: {damage}"));
-                    exit = exit.worse(exit_of(damage));
+                    exit = exit.worse(exit_of(&damage));
+                    unread.push((store.clone(), key));
                 }
                 found.extend(
                     listing.artifacts.into_iter().map(|a| (store.clone(), place.clone(), a)),
                 );
             }
-            Err(error) => exit = exit.worse(fail(&error.into())),
+            Err(error) => {
+                exit = exit.worse(fail(&error.into()));
+                silent.push(store);
+            }
         }
     }
-    if exit == Exit::Error {
-        complain("the catalog stays as it was: a store could not be read");
+    // Whatever else was found: what is not seen would be noted as removed.
+    if !silent.is_empty() {
+        silent.dedup();
+        let stores = silent.join(", ");
+        complain(&format!("the catalog stays as it was: {stores} could not be read"));
         return exit;
     }
     let written = open_catalog(&ground.world, &loaded.file).and_then(|mut catalog| {
@@ -241,7 +248,7 @@ pub fn rebuild(file: &Path, site: Option<&Path>, ground: &Ground) -> Exit {
             .collect();
         for plan in &loaded.plans {
             catalog
-                .mark_absent((&loaded.path, &plan.job), &present, &now)
+                .mark_absent((&loaded.path, &plan.job), &present, &unread, &now)
                 .map_err(|e| e.to_string())?;
         }
         catalog

@@ -5,6 +5,7 @@ use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
 use crate::base::Id;
+use crate::job::{NotifyOn, NotifySpec};
 use crate::notify::Notifier;
 use crate::plan::{Plan, Step};
 use crate::record::{Event, LogLevel, RunFacts, RunKind, Stamped, Verdict};
@@ -102,7 +103,8 @@ fn run_job(args: &Run, loaded: &Loaded, plan: &Plan, ground: &Ground) -> Exit {
     point("lock after");
     let id = Id::new(world.clock.now(), world.entropy.bits());
     let zone = zone(world, plan);
-    let mut early = Vec::new();
+    let mut early: Vec<(LogLevel, String)> = Vec::new();
+    let alert = |text: String| (LogLevel::Alert, text);
     let catalog = open_catalog(world, &loaded.file).and_then(|mut catalog| {
         let now = world.clock.now().to_string();
         catalog
@@ -111,14 +113,16 @@ fn run_job(args: &Run, loaded: &Loaded, plan: &Plan, ground: &Ground) -> Exit {
         Ok(catalog)
     });
     let catalog =
-        catalog.map_err(|why| early.push(format!("{why}; the run goes on without it"))).ok();
+        catalog.map_err(|why| early.push(alert(format!("{why}; the run goes on without it")))).ok();
     let job = loaded.file.jobs.iter().find(|j| j.name.value == plan.job);
     let folder = job
         .and_then(|j| j.logs.clone())
         .unwrap_or_else(|| log_folder(&world.state, &loaded.path, &plan.job));
     let log = Log::create(&folder, id.as_str(), zone.clone());
     let log = log
-        .map_err(|e| early.push(format!("unable to make a log in {}: {e}", folder.display())))
+        .map_err(|e| {
+            early.push(alert(format!("unable to make a log in {}: {e}", folder.display())))
+        })
         .ok();
     let facts = RunFacts {
         id: id.clone(),
@@ -129,19 +133,25 @@ fn run_job(args: &Run, loaded: &Loaded, plan: &Plan, ground: &Ground) -> Exit {
         steps: plan.steps.iter().map(Step::facts).collect(),
         kind: RunKind::Job,
     };
-    let before = catalog
-        .as_ref()
-        .and_then(|c| c.last_verdict((&loaded.path, &plan.job), id.as_str()).ok().flatten());
     let schedule = job.and_then(|j| j.schedule.as_ref());
     let gap = schedule.and_then(|s| s.longest_gap(world.clock.now(), &zone));
+    let notify = loaded.file.notify.iter().chain(job.iter().flat_map(|j| &j.notify));
+    let specs: Vec<NotifySpec> = notify.cloned().collect();
+    let asked = specs.iter().any(|s| s.enabled && s.on == NotifyOn::Change);
+    // Only a notice of a change asks for it. Why there is no catalog was said already.
+    let before = catalog.as_ref().filter(|_| asked).and_then(|catalog| {
+        match catalog.last_verdict((&loaded.path, &plan.job), id.as_str()) {
+            Ok(Some(verdict)) => return Some(verdict),
+            Ok(None) => early
+                .push((LogLevel::Info, "the catalog knows no earlier run of the job".to_owned())),
+            Err(error) => {
+                early.push(alert(format!("how the run before ended is not known: {error}")))
+            }
+        }
+        None
+    });
     let notifier = Notifier {
-        specs: loaded
-            .file
-            .notify
-            .iter()
-            .chain(job.iter().flat_map(|j| &j.notify))
-            .cloned()
-            .collect(),
+        specs,
         mail: loaded.file.site.mail.clone(),
         language: loaded.file.site.language.clone(),
         zone: zone.clone(),
@@ -213,16 +223,16 @@ impl Listener for Pointed {
     }
 }
 
-/// Says once, at the start, what went wrong before there was a run to say it.
+/// Says once, at the start, what was found before there was a run to say it.
 struct Early {
     inner: Fan,
-    early: Vec<String>,
+    early: Vec<(LogLevel, String)>,
 }
 
 impl Listener for Early {
     fn hear(&mut self, event: &Stamped) -> Vec<(LogLevel, String)> {
         let mut said = self.inner.hear(event);
-        said.extend(self.early.drain(..).map(|text| (LogLevel::Alert, text)));
+        said.append(&mut self.early);
         said
     }
 

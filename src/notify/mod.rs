@@ -60,7 +60,11 @@ impl Notifier {
             NotifyOn::Always => true,
             NotifyOn::Alert => verdict >= Verdict::Alert,
             NotifyOn::Error => verdict == Verdict::Error,
-            NotifyOn::Change => self.before.is_some_and(|b| b != verdict.code()),
+            // Where nobody knows how the run before ended, only a good end is no news.
+            NotifyOn::Change => match self.before {
+                Some(before) => before != verdict.code(),
+                None => verdict != Verdict::Success,
+            },
             // A run that takes place can't notice that it did not.
             NotifyOn::Late => false,
         }
