@@ -19,6 +19,7 @@ mod export;
 mod fallback;
 mod fidelity;
 mod frozen;
+mod identity;
 mod map;
 mod mysql;
 mod mysql_restore;
