@@ -20,6 +20,7 @@ mod fallback;
 mod fidelity;
 mod frozen;
 mod identity;
+mod listing;
 mod map;
 mod mysql;
 mod mysql_restore;
