@@ -21,6 +21,8 @@ mod export;
 mod fallback;
 mod fidelity;
 mod frozen;
+mod identity;
+mod listing;
 mod map;
 mod mysql;
 mod mysql_restore;
