@@ -49,6 +49,7 @@ mod run_job;
 mod s3_run;
 mod s3_server;
 mod s3_way;
+mod scale;
 mod seal;
 mod secrets;
 mod servers;

@@ -97,7 +97,7 @@ pub fn survey(
             Found::Gone => {}
             Found::Bad(damage) => listing.unreadable.push((key.to_owned(), damage)),
             Found::Proof(line) => proofs.push((container, key, line)),
-            Found::Note(Note::Adopt(adopt)) => listing.notes.adopts.push(adopt),
+            Found::Note(Note::Adopt(adopt)) => listing.notes.adopts.push(*adopt),
             Found::Note(Note::Machines(machines)) => listing.notes.machines.push(machines),
             Found::Head(head) => {
                 let own = &groups[container];

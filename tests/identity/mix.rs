@@ -251,7 +251,7 @@ fn nobody_takes_the_backups_of_another_host_file_server_or_clone() {
     }
     let first = Brand::Mysql9.start(&[]);
     let clone = first.clone_identity(Place { host: Some("cloned"), port: None });
-    let mut actors = vec![
+    let mut actors = [
         sqlite("alpha", "alpha", "job.kdl", "a/shop.db"),
         sqlite("beta", "beta", "job.kdl", "b/shop.db"),
         sqlite("other", "alpha", "other.kdl", "a/shop.db"),
