@@ -6,7 +6,7 @@
 //! 5  step  report        what each step does; who listens to a run
 //! 4  run  pipeline  shelf   order; bytes in motion; the artifacts of one job in one store
 //! 3  syntax plan source store catalog retention
-//! 2  job artifact world lang
+//! 2  job artifact world lang record
 //! 1  base
 //! ```
 
@@ -19,6 +19,7 @@ pub mod lang;
 pub mod notify;
 pub mod pipeline;
 pub mod plan;
+pub mod record;
 pub mod report;
 pub mod retention;
 pub mod run;

@@ -7,6 +7,7 @@ use mysql::prelude::Queryable;
 use mysql::{Conn, OptsBuilder};
 use serde_json::Value;
 
+use crate::artifact;
 use crate::servers::{Brand, Server};
 use crate::space::{Space, word};
 
@@ -100,9 +101,9 @@ fn space(server: &Server, user: &str, accounts: &str) -> Space {
 
 fn manifest(space: &Space) -> Value {
     let key = word(&space.list()[0], "key").to_owned();
-    let text = std::fs::read_to_string(space.path("store").join(key + ".manifest.json")).unwrap();
-    assert!(!text.contains("CANARY"));
-    serde_json::from_str(&text).unwrap()
+    let manifest = artifact::manifest(&space.path("store").join(key));
+    assert!(!manifest.to_string().contains("CANARY"));
+    manifest
 }
 
 #[track_caller]
@@ -135,7 +136,7 @@ fn accounts_come_back_as_they_were_and_only_when_asked_for() {
         space.run(&["check", "job.kdl", "--strict"]).expect(0);
         space.run(&["run", "job.kdl", "--strict"]).expect(0);
         let manifest = manifest(&space);
-        assert_eq!(manifest["format"], 2);
+        assert_eq!(manifest["format"], 4);
         // A host name among MariaDB's own: no names are resolved here, so the server does not know
         // it either.
         let left: Vec<&Value> = manifest["not_included"].as_array().into_iter().flatten().collect();
@@ -241,17 +242,17 @@ fn without_the_right_to_read_them_the_dump_is_refused_and_doctor_says_what_to_gr
         assert!(advice.contains(&"GRANT SELECT ON `mysql`.* TO 'a@b'@'%';"), "{advice:?}");
         advice.iter().filter(|a| a.starts_with("GRANT ")).for_each(|grant| source.exec(grant));
         space.run(&["run", "job.kdl"]).expect(0);
-        assert_eq!(manifest(&space)["format"], 2);
+        assert_eq!(manifest(&space)["format"], 4);
     }
 }
 
 #[test]
-fn without_accounts_the_format_is_as_old_as_it_can_be() {
+fn without_accounts_the_backup_says_that_it_holds_none() {
     let source = furnished(Brand::Mariadb);
     let space = space(&source, "root", "accounts #false");
     space.run(&["run", "job.kdl", "--strict"]).expect(0);
     let manifest = manifest(&space);
-    assert_eq!(manifest["format"], 1);
+    assert_eq!(manifest["format"], 4);
     assert_eq!(manifest["not_included"], serde_json::json!(["users, roles and grants"]));
     let target = Brand::Mariadb.start(&[]);
     let url = format!("mysql://root@127.0.0.1:{}", target.port);

@@ -6,8 +6,10 @@
 )]
 
 mod accounts;
+mod artifact;
 mod bank;
 mod check;
+mod commands;
 mod contract;
 mod crash;
 mod damage;
@@ -19,6 +21,8 @@ mod export;
 mod fallback;
 mod fidelity;
 mod frozen;
+mod identity;
+mod listing;
 mod map;
 mod mysql;
 mod mysql_restore;
@@ -45,6 +49,7 @@ mod run_job;
 mod s3_run;
 mod s3_server;
 mod s3_way;
+mod scale;
 mod seal;
 mod secrets;
 mod servers;

@@ -99,10 +99,8 @@ fn a_user_with_exactly_what_doctor_says_makes_a_whole_dump_and_each_privilege_th
             // Sucesso, and nothing was lost: an Alerta would end with 2.
             space.run(&["run", "job.kdl", "--strict"]).expect(0);
             let listed = space.list();
-            let manifest = std::fs::read_to_string(
-                space.path("store").join(word(&listed[0], "key").to_owned() + ".manifest.json"),
-            );
-            let manifest: Value = serde_json::from_str(&manifest.unwrap()).unwrap();
+            let manifest =
+                crate::artifact::manifest(&space.path("store").join(word(&listed[0], "key")));
             let kinds: BTreeSet<&str> =
                 manifest["members"].as_array().unwrap().iter().map(|m| word(m, "kind")).collect();
             let all = ["database", "event", "procedure", "rows", "table", "trigger", "view"];

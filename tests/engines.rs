@@ -117,8 +117,7 @@ impl Home {
     }
 
     fn manifest(&self) -> serde_json::Value {
-        let path = self.stored(".manifest.json").pop().expect("a manifest");
-        serde_json::from_slice(&std::fs::read(path).expect("read")).expect("JSON")
+        crate::artifact::manifest(&self.stored(".zip").pop().expect("a container"))
     }
 
     /// The engine's own log.

@@ -184,3 +184,48 @@ fn a_failure_is_pinged_behind_the_path_and_never_as_up() {
         assert_eq!(heard, expected, "{command} {address}");
     }
 }
+
+/// Whoever is told of a change is told of a failure too where nobody knows how the run before ended,
+/// and why nobody knows is said.
+#[test]
+fn an_unknown_run_before_counts_as_a_change_unless_all_is_well() {
+    let notify = "notify { ping (env)\"PING\" on=\"change\" }";
+    let catalog = |home: &Path| home.join("state/vex/catalog.sqlite");
+    let spoil = |home: &Path, sql: &str| {
+        let catalog = rusqlite::Connection::open(catalog(home)).expect("a catalog");
+        assert_eq!(catalog.execute(sql, []).expect("written"), 1);
+    };
+    type Before<'a> = &'a dyn Fn(&Path);
+    let first: Before<'_> = &|_| ();
+    let good: Before<'_> = &|home| drop(run(home, "true", "", &[], &[]));
+    let bad: Before<'_> = &|home| drop(run(home, "false", "", &[], &[]));
+    let unreadable: Before<'_> = &|home| {
+        run(home, "true", "", &[], &[]);
+        spoil(home, "UPDATE run SET verdict = 'x'");
+    };
+    let none: Before<'_> = &|home| {
+        std::fs::create_dir_all(catalog(home)).expect("a folder in its place");
+    };
+    let table = [
+        (first, "true", false, "knows no earlier run"),
+        (first, "false", true, "knows no earlier run"),
+        (good, "true", false, ""),
+        (good, "false", true, ""),
+        (bad, "false", false, ""),
+        (bad, "true", true, ""),
+        (unreadable, "false", true, "how the run before ended is not known: "),
+        (none, "false", true, "the run goes on without it"),
+    ];
+    for (row, (before, command, told, said)) in table.into_iter().enumerate() {
+        let home = tempfile::tempdir().expect("a folder");
+        before(home.path());
+        let (port, sink) = web_sink(usize::from(told));
+        let env = [("PING", format!("http://127.0.0.1:{port}/x"))];
+        let ran = run(home.path(), command, notify, &["--format", "json"], &env);
+        let events = String::from_utf8_lossy(&ran.stdout).into_owned();
+        // Nobody listens where nobody is to be told.
+        assert!(!events.contains("unable to ping"), "{row}: {events}");
+        assert_eq!(sink.join().expect("a sink").len(), usize::from(told), "{row}: {events}");
+        assert!(events.contains(said), "{row}: {events}");
+    }
+}

@@ -12,7 +12,7 @@ use vex::job::{
 use vex::source::open;
 use vex::world::World;
 
-use crate::servers::{Brand, Pg, PgServer, Server};
+use crate::servers::{Brand, Pg, PgServer, Place, Server};
 use crate::space::{Space, word};
 
 fn ask(spec: &SourceSpec) -> Origin {
@@ -85,8 +85,13 @@ fn mysql_is_known_by_its_uuid_which_a_clone_of_its_files_has_too() {
     let socket = SourceSpec::Mysql(MysqlSpec { socket: Some(one.socket.clone()), ..mysql(&one) });
     assert_eq!(ask(&socket), first);
 
-    // A clone of its files, on the same machine.
-    assert_eq!(ask(&SourceSpec::Mysql(mysql(&one.clone_identity()))), first);
+    // A clone of its files, on the same machine and on another.
+    let clone = one.clone_identity(Place::default());
+    assert_eq!(ask(&SourceSpec::Mysql(mysql(&clone))), first);
+    drop(clone);
+    let elsewhere = one.clone_identity(Place { host: Some("elsewhere"), port: None });
+    let sign = Some("elsewhere".to_owned());
+    assert_eq!(ask(&SourceSpec::Mysql(mysql(&elsewhere))), Origin { sign, ..first });
 }
 
 #[test]

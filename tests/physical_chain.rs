@@ -21,8 +21,7 @@ fn server() -> PgServer {
 
 /// The manifest of a line of the list.
 fn manifest(space: &Space, line: &Value) -> Value {
-    let path = space.path("nas").join(format!("{}.manifest.json", word(line, "key")));
-    serde_json::from_slice(&fs::read(path).unwrap()).unwrap()
+    crate::artifact::manifest(&space.path("nas").join(word(line, "key")))
 }
 
 fn container(space: &Space, line: &Value) -> PathBuf {

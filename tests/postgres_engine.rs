@@ -131,9 +131,8 @@ fn an_archive_in_the_zip_is_the_one_that_pg_restore_reads() {
         .arg("zoo/zoo.dump.*")
         .output()
         .unwrap();
-    let manifest = fs::read(format!("{}.manifest.json", zip(&space).display())).unwrap();
-    let manifest: serde_json::Value = serde_json::from_slice(&manifest).unwrap();
-    assert_eq!(manifest["format"], 3);
+    let manifest = crate::artifact::manifest(&zip(&space));
+    assert_eq!(manifest["format"], 4);
     assert!(
         manifest["not_included"].to_string().contains("content proof"),
         "{}",

@@ -271,6 +271,61 @@ fn the_catalog_is_rebuilt_from_the_stores_alone() {
     }
 }
 
+/// One store has a manifest that can't be read, the other does not answer: what is not seen is not
+/// gone.
+#[test]
+fn the_catalog_is_not_rebuilt_from_a_part_of_the_stores() {
+    let job = r#"job "j" { dump "app" { send "good" "other"; verify "good" "other" } }"#;
+    let space =
+        space(&format!("stores {{ dir \"other\" path=\"other\" {{ keep last=9 }} }}\n{job}"));
+    space.back_up();
+    let manifest = files(&space.path("good"))
+        .into_iter()
+        .find(|p| p.to_str().unwrap().ends_with(".manifest.json"));
+    std::fs::write(manifest.unwrap(), "{").unwrap();
+    let removed = "SELECT count(*) FROM copy WHERE removed IS NOT NULL";
+    // The damaged copy is there, too: only that it is damaged is told.
+    let ran = space.run(&["catalog", "rebuild", "job.kdl"]).expect(65);
+    assert!(ran.stdout.ends_with(": 1 artifacts, 2 copies, 2 proofs\n"), "{}", ran.stdout);
+    assert_eq!(space.catalog::<i64>(removed), 0);
+    std::fs::rename(space.path("other"), space.path("away")).unwrap();
+    std::fs::write(space.path("other"), "no folder").unwrap();
+    let ran = space.run(&["catalog", "rebuild", "job.kdl"]).expect(65);
+    assert!(
+        ran.stderr.ends_with("the catalog stays as it was: other could not be read\n"),
+        "{}",
+        ran.stderr
+    );
+    assert_eq!(space.catalog::<i64>(removed), 0);
+}
+
+/// A bucket whose key is given late: whoever sends to another store does not wait for it.
+#[test]
+fn a_store_that_opens_slowly_keeps_nobody_else_waiting() {
+    // The key of the bucket comes when the other dump is committed, and that begins when the key was
+    // asked for.
+    let asked = "touch asked; for n in $(seq 400); do ls good/j/other/*.manifest.json && exit; sleep 0.02; done; exit 1";
+    let job = format!(
+        r#"
+        sources {{ sqlite "other" path="other.db" }}
+        stores {{ s3 "slow" bucket="b" endpoint="http://127.0.0.1:1" {{
+            keep last=9; secret-key (env)"PATH"; access-key (command)"sh" "-c" "{asked}" }} }}
+        job "j" parallel=3 {{
+            exec "wait" {{ command "sh" "-c" "while ! test -e asked; do sleep 0.02; done" }}
+            dump "app" {{ send "slow" optional=#true; verify "slow" }}
+            dump "other" after="wait" {{ send "good"; verify "good" }}
+        }}"#
+    );
+    let space = space(&job);
+    space.database("other.db", "CREATE TABLE t (v);");
+    let vex = space.start(&["run", "job.kdl"]);
+    until("the dump is committed", || {
+        names(&space.path("good/j/other")).into_iter().find(|n| n.ends_with(".manifest.json"))
+    });
+    vex.signal(Signal::TERM);
+    assert_eq!(vex.ends_soon(), 143);
+}
+
 /// Starts a run and reads its events until a line of a child that says `ready`, then its process.
 fn start_until_ready(space: &Space) -> (Running, BufReader<ChildStdout>, Pid) {
     let mut child = space.start(&["run", "job.kdl", "--format", "json"]);

@@ -305,6 +305,29 @@ fn a_restored_file_is_the_page_for_page_copy() {
 }
 
 #[test]
+fn a_restored_file_says_what_was_recounted() {
+    for (sql, tables, said) in [
+        (
+            "CREATE TABLE a (x); INSERT INTO a VALUES (1), (2); CREATE TABLE b (x);",
+            2,
+            "every row count and digest is as the manifest says",
+        ),
+        ("CREATE VIEW v AS SELECT 1;", 0, "it holds no row count or digest that could be compared"),
+    ] {
+        let space = Space::new().job(JOB);
+        space.database("app.db", sql);
+        space.back_up();
+        let ran = space.run(&["restore", "job.kdl", "--into", "sqlite:whole.db"]).expect(0);
+        assert!(
+            ran.stdout.ends_with(&format!(" into sqlite whole.db: {said}\n")),
+            "{}",
+            ran.stdout
+        );
+        assert_eq!(ran.stdout.matches(" rows  ").count(), tables, "{}", ran.stdout);
+    }
+}
+
+#[test]
 fn a_virtual_table_travels_in_the_file() {
     let space = Space::new().job(JOB);
     let path = space.database(

@@ -139,6 +139,11 @@ impl Head {
         self.seal.is_some()
     }
 
+    /// The name of the container: the last part of its key.
+    pub fn name(&self) -> &str {
+        self.key.rsplit_once('/').map_or(self.key.as_str(), |(_, name)| name)
+    }
+
     /// Size of the container.
     pub fn bytes(&self) -> u64 {
         self.objects.iter().map(|o| o.bytes).sum()

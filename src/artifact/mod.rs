@@ -41,9 +41,8 @@ pub use definition::definition;
 pub use fingerprint::fingerprint;
 pub use head::{ENTRY, FORMAT, Head, LARGEST_HEAD, ObjectLine, Seal, format_of};
 pub use index::{
-    ContentsLine, EntryLine, FrameLine, INDEX, IndexLine, IndexWriter, Keys,
-    LARGEST_FRAME, MEMBERS, MemberSum, hex, open_frame, read_entries, read_frames, read_members,
-    sums,
+    ContentsLine, EntryLine, FrameLine, INDEX, IndexLine, IndexWriter, Keys, LARGEST_FRAME,
+    MEMBERS, MemberSum, hex, open_frame, read_entries, read_frames, read_members, sums,
 };
 pub use legacy::{LARGEST_LEGACY, parse as parse_legacy};
 pub use literal::{Dialect, SqlError, write_bytes, write_name, write_text};

@@ -13,8 +13,8 @@ const OWN: &str = "WHERE id=?1 AND source=?2";
 impl Catalog {
     /// Notes that a dump began; what is known of it comes later.
     pub fn backup_started(&mut self, b: &BackupRow) -> Result<(), CatalogError> {
-        let sql = "INSERT INTO backup (id, source, job, host, started) VALUES (?1,?2,?3,?4,?5) ON CONFLICT DO NOTHING";
-        self.write(sql, params![b.id, b.source, b.job, b.host, b.started])
+        let sql = "INSERT INTO backup (id, source, job, host, started, file, chain) VALUES (?1,?2,?3,?4,?5,?6,?7) ON CONFLICT DO NOTHING";
+        self.write(sql, params![b.id, b.source, b.job, b.host, b.started, b.file, b.chain])
     }
 
     /// Notes what is dumped, once the source said so.
@@ -27,7 +27,7 @@ impl Catalog {
     /// number of one there is.
     pub fn backup_read(&mut self, b: &BackupRow) -> Result<(), CatalogError> {
         let sql = "INSERT INTO backup (id, source, job, host, server, units, name, raw_bytes, bytes, started, finished, \
-                   verdict, note) VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13) ON CONFLICT (id, source) DO UPDATE SET \
+                   verdict, note, file, chain) VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15) ON CONFLICT (id, source) DO UPDATE SET \
                    server=excluded.server, units=excluded.units, name=excluded.name, raw_bytes=excluded.raw_bytes, \
                    bytes=excluded.bytes, started=excluded.started, finished=excluded.finished, verdict=excluded.verdict, \
                    note=excluded.note";
@@ -36,7 +36,7 @@ impl Catalog {
             sql,
             params![
                 b.id, b.source, b.job, b.host, b.server, b.units, b.name, raw, bytes, b.started,
-                b.finished, b.verdict, b.note
+                b.finished, b.verdict, b.note, b.file, b.chain
             ],
         )
     }

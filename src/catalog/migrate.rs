@@ -4,8 +4,11 @@
 use crate::catalog::open::{Catalog, CatalogError};
 
 /// Every step of the schema, oldest first; none is ever edited.
-const STEPS: [&str; 2] =
-    [include_str!("../../schema/catalog/001.sql"), include_str!("../../schema/catalog/002.sql")];
+const STEPS: [&str; 3] = [
+    include_str!("../../schema/catalog/001.sql"),
+    include_str!("../../schema/catalog/002.sql"),
+    include_str!("../../schema/catalog/003.sql"),
+];
 
 impl Catalog {
     /// Brings the tables up to date.
@@ -16,6 +19,9 @@ impl Catalog {
             self.connection.query_row("PRAGMA user_version", [], |row| row.get(0)).map_err(read)?;
         if found > known {
             return Err(CatalogError::Newer { path: self.path.clone(), found, known });
+        }
+        if (1..known).contains(&found) {
+            self.keep_beside(found)?;
         }
         for (index, sql) in STEPS.iter().enumerate().skip(found.max(0) as usize) {
             let fail = self.fail("migrate");
@@ -34,6 +40,20 @@ impl Catalog {
             transaction.pragma_update(None, "user_version", index as i64 + 1).map_err(&fail)?;
             transaction.commit().map_err(&fail)?;
         }
+        Ok(())
+    }
+
+    /// Keeps the catalog as it is beside itself, before its tables change: `catalog.sqlite.v2`.
+    fn keep_beside(&self, version: i64) -> Result<(), CatalogError> {
+        let mut copy = self.path.clone().into_os_string();
+        copy.push(format!(".v{version}"));
+        let copy = std::path::PathBuf::from(copy);
+        if copy.exists() {
+            return Ok(()); // Another process was faster, or a migration was cut short.
+        }
+        let sql = "VACUUM INTO ?1";
+        let path = copy.to_string_lossy();
+        self.connection.execute(sql, [path.as_ref()]).map_err(self.fail("keep a copy of"))?;
         Ok(())
     }
 }

@@ -5,6 +5,8 @@
 pub struct RunRow {
     /// Its identity.
     pub id: String,
+    /// What it does: `job`.
+    pub kind: String,
     /// The job.
     pub job: String,
     /// The job file.
@@ -22,16 +24,26 @@ pub struct RunRow {
 }
 
 /// A step of a run.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct StepRow {
     /// Its number.
     pub number: usize,
     /// Its address.
     pub address: String,
+    /// What it does: `dump`, `verify` and so on.
+    pub verb: String,
+    /// The source as the job file names it.
+    pub source: String,
+    /// What its artifacts are of.
+    pub chain: String,
+    /// The store.
+    pub store: String,
     /// `waiting`, `running`, `done`, `failed`, `skipped`, `interrupted`.
     pub state: String,
     /// How well.
     pub verdict: Option<u8>,
+    /// The code of its failure.
+    pub code: String,
     /// Why it failed.
     pub message: String,
 }
@@ -45,6 +57,14 @@ pub struct ArtifactRow {
     pub source: String,
     /// The job.
     pub job: String,
+    /// The job file, absolute; empty if it is not known.
+    pub file: String,
+    /// Which database it is of; empty if that is not known.
+    pub origin: String,
+    /// Where that ran; empty if that is not known.
+    pub sign: String,
+    /// What it adds to.
+    pub parent: Option<String>,
     /// Kind of the source.
     pub kind: String,
     /// Version of the server.
@@ -74,10 +94,14 @@ pub struct ArtifactRow {
 pub struct BackupRow {
     /// Identity of the run.
     pub id: String,
-    /// The source.
+    /// What its artifact is of.
     pub source: String,
+    /// The source as the job file names it.
+    pub chain: String,
     /// The job.
     pub job: String,
+    /// The job file, absolute.
+    pub file: String,
     /// The machine.
     pub host: String,
     /// Version of the server; empty if it was never reached.
@@ -123,6 +147,8 @@ pub struct CopyRow {
     pub finished: String,
     /// How well.
     pub verdict: u8,
+    /// The code of its failure.
+    pub code: String,
     /// Why it failed.
     pub message: String,
 }

@@ -9,16 +9,23 @@ use crate::catalog::record::{ArtifactRow, CopyRow, ProofRow, RunRow, StepRow};
 
 impl Catalog {
     /// Notes that a run began, with its steps waiting.
-    pub fn run_started(&mut self, run: &RunRow, steps: &[String]) -> Result<(), CatalogError> {
+    pub fn run_started(&mut self, run: &RunRow, steps: &[StepRow]) -> Result<(), CatalogError> {
         let fail = self.fail("write");
         let transaction = self.connection.transaction().map_err(&fail)?;
-        let sql = "INSERT OR IGNORE INTO run (id, job, file, host, pid, started) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+        let sql = "INSERT OR IGNORE INTO run (id, kind, job, file, host, pid, started) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
         transaction
-            .execute(sql, params![run.id, run.job, run.file, run.host, run.pid, run.started])
+            .execute(
+                sql,
+                params![run.id, run.kind, run.job, run.file, run.host, run.pid, run.started],
+            )
             .map_err(&fail)?;
-        for (number, address) in steps.iter().enumerate() {
-            let sql = "INSERT OR IGNORE INTO step (run, number, address, state) VALUES (?1, ?2, ?3, 'waiting')";
-            transaction.execute(sql, params![run.id, number as i64, address]).map_err(&fail)?;
+        for s in steps {
+            let sql = "INSERT OR IGNORE INTO step (run, number, address, verb, source, chain, store, state) \
+                       VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
+            let number = s.number as i64;
+            let row =
+                params![run.id, number, s.address, s.verb, s.source, s.chain, s.store, s.state];
+            transaction.execute(sql, row).map_err(&fail)?;
         }
         transaction.commit().map_err(&fail)
     }
@@ -55,17 +62,26 @@ impl Catalog {
         step: &StepRow,
         finished: &str,
     ) -> Result<(), CatalogError> {
-        let sql = "UPDATE step SET finished=?3, state=?4, verdict=?5, message=?6 WHERE run=?1 AND number=?2";
+        let sql = "UPDATE step SET finished=?3, state=?4, verdict=?5, message=?6, code=?7 WHERE run=?1 AND number=?2";
         self.write(
             sql,
-            params![run, step.number as i64, finished, step.state, step.verdict, step.message],
+            params![
+                run,
+                step.number as i64,
+                finished,
+                step.state,
+                step.verdict,
+                step.message,
+                step.code
+            ],
         )
     }
 
     /// Notes an artifact.
     pub fn artifact(&mut self, a: &ArtifactRow) -> Result<(), CatalogError> {
-        let sql = "INSERT OR REPLACE INTO artifact (id, source, job, kind, server, units, name, raw_bytes, bytes, rows, \
-                   started, finished, position, inconsistent) VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14)";
+        let sql = "INSERT OR REPLACE INTO artifact (id, source, job, kind, server, units, name, raw_bytes, bytes, \
+                   row_count, started, finished, position, inconsistent, file, origin, sign, parent) \
+                   VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18)";
         self.write(
             sql,
             params![
@@ -82,15 +98,19 @@ impl Catalog {
                 a.started,
                 a.finished,
                 a.position,
-                a.inconsistent
+                a.inconsistent,
+                a.file,
+                a.origin,
+                a.sign,
+                a.parent
             ],
         )
     }
 
     /// Notes a copy.
     pub fn copy(&mut self, c: &CopyRow) -> Result<(), CatalogError> {
-        let sql = "INSERT OR REPLACE INTO copy (id, source, store, place, key, bytes, started, finished, verdict, message, \
-                   bucket) VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11)";
+        let sql = "INSERT OR REPLACE INTO copy (id, source, store, place, object_key, bytes, started, finished, verdict, \
+                   message, bucket, code) VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12)";
         self.write(
             sql,
             params![
@@ -104,7 +124,8 @@ impl Catalog {
                 c.finished,
                 c.verdict,
                 c.message,
-                c.bucket
+                c.bucket,
+                c.code
             ],
         )
     }
@@ -140,7 +161,8 @@ impl Catalog {
         let open = "SELECT id FROM run WHERE job=?1 AND host=?2 AND file=?4 AND finished IS NULL";
         let sql = format!(
             "UPDATE backup SET verdict=3, finished=?3, note='the process was killed or the machine stopped' WHERE id IN ({open}) AND EXISTS \
-             (SELECT 1 FROM step s WHERE s.run=backup.id AND s.state='running' AND s.address=backup.job || '/dump/' || backup.source)"
+             (SELECT 1 FROM step s WHERE s.run=backup.id AND s.state='running' AND s.verb IN ('dump', 'physical') \
+             AND s.chain=backup.source)"
         );
         transaction.execute(&sql, params![job, host, now, file]).map_err(&fail)?;
         let sql = format!(
@@ -166,47 +188,70 @@ impl Catalog {
         found.map_err(self.fail("read"))
     }
 
+    /// Notes the ID that a store has now; returns the one that it had before.
+    pub fn place_seen(
+        &mut self,
+        place: &str,
+        id: &str,
+        at: &str,
+    ) -> Result<Option<String>, CatalogError> {
+        let found = self
+            .connection
+            .query_row("SELECT id FROM place WHERE place=?1", [place], |row| row.get(0))
+            .optional()
+            .map_err(self.fail("read"))?;
+        let sql = "INSERT OR REPLACE INTO place (place, id, seen) VALUES (?1, ?2, ?3)";
+        self.write(sql, params![place, id, at])?;
+        Ok(found)
+    }
+
     /// All runs, newest first.
     pub fn runs(&self) -> Result<Vec<RunRow>, CatalogError> {
-        let sql = "SELECT id, job, file, host, pid, started, finished, verdict FROM run ORDER BY started DESC, id DESC";
+        let sql = "SELECT id, kind, job, file, host, pid, started, finished, verdict FROM run ORDER BY started DESC, id DESC";
         let fail = self.fail("read");
         let mut statement = self.connection.prepare(sql).map_err(&fail)?;
         let rows = statement.query_map([], |row| {
             Ok(RunRow {
                 id: row.get(0)?,
-                job: row.get(1)?,
-                file: row.get(2)?,
-                host: row.get(3)?,
-                pid: row.get(4)?,
-                started: row.get(5)?,
-                finished: row.get(6)?,
-                verdict: row.get(7)?,
+                kind: row.get(1)?,
+                job: row.get(2)?,
+                file: row.get(3)?,
+                host: row.get(4)?,
+                pid: row.get(5)?,
+                started: row.get(6)?,
+                finished: row.get(7)?,
+                verdict: row.get(8)?,
             })
         });
         rows.and_then(Iterator::collect).map_err(&fail)
     }
 
     /// Marks the copies of a job that are not among `present` (artifact, source, store) as removed;
-    /// nothing is forgotten.
+    /// nothing is forgotten. A copy of which something is among `unread` (store, key) is there.
     pub fn mark_absent(
         &mut self,
-        job: &str,
+        (file, job): (&str, &str),
         present: &[[&str; 3]],
+        unread: &[(String, String)],
         at: &str,
     ) -> Result<(), CatalogError> {
-        let sql = "SELECT c.id, c.source, c.store FROM copy c JOIN artifact a ON a.id=c.id AND a.source=c.source \
-                   WHERE a.job=?1 AND c.removed IS NULL AND c.verdict=1";
+        let sql = "SELECT c.id, c.source, c.store, c.object_key FROM copy c JOIN artifact a ON a.id=c.id AND \
+                   a.source=c.source WHERE a.job=?1 AND a.file IN ('', ?2) AND c.removed IS NULL AND c.verdict=1";
         let fail = self.fail("read");
-        let known: Vec<[String; 3]> = {
+        let known: Vec<([String; 3], String)> = {
             let mut statement = self.connection.prepare(sql).map_err(&fail)?;
-            let rows =
-                statement.query_map([job], |row| Ok([row.get(0)?, row.get(1)?, row.get(2)?]));
+            let rows = statement.query_map([job, file], |row| {
+                Ok(([row.get(0)?, row.get(1)?, row.get(2)?], row.get(3)?))
+            });
             rows.and_then(Iterator::collect).map_err(&fail)?
         };
-        for [id, source, store] in
-            known.iter().filter(|k| !present.iter().any(|p| *p == k.each_ref().map(String::as_str)))
-        {
-            self.copy_removed(id, source, store, at)?;
+        for (copy, key) in &known {
+            let [id, source, store] = copy.each_ref().map(String::as_str);
+            let is_there = present.contains(&[id, source, store])
+                || unread.iter().any(|(s, k)| s == store && k.starts_with(key.as_str()));
+            if !is_there {
+                self.copy_removed(id, source, store, at)?;
+            }
         }
         Ok(())
     }
@@ -287,6 +332,7 @@ mod tests {
         let mut catalog = Catalog::open(&folder.path().join("c.sqlite")).expect("opens");
         let run = RunRow {
             id: "r".into(),
+            kind: "job".into(),
             job: "j".into(),
             file: "f".into(),
             host: "h".into(),
@@ -296,7 +342,14 @@ mod tests {
             verdict: None,
         };
         for _ in 0..2 {
-            catalog.run_started(&run, &["j/dump/a".into()]).expect("written");
+            let step = StepRow {
+                address: "j/dump/a".into(),
+                verb: "dump".into(),
+                chain: "a".into(),
+                state: "waiting".into(),
+                ..StepRow::default()
+            };
+            catalog.run_started(&run, &[step]).expect("written");
         }
         let (job, host) = ("j".to_owned(), "h".to_owned());
         let tried = BackupRow {

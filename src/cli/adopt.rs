@@ -3,7 +3,7 @@
 //! Writes one note a folder and nothing else: what is adopted is kept and removed as if the chain
 //! had made it itself, from the next run on.
 
-use crate::artifact::Origin;
+use crate::artifact::{Head, Origin};
 use crate::base::Stop;
 use crate::plan::{Backup, StepKind};
 use crate::shelf::{
@@ -63,9 +63,8 @@ fn try_adopt(args: &Adopt, ground: &Ground) -> Result<(), Exit> {
             ));
             for folder in &folders {
                 for artifact in &folder.listing.artifacts {
-                    let name = ChainName::of(&artifact.head);
-                    if several.iter().any(|chain| same(chain, &name)) {
-                        complain(&format!("  {}  {}", artifact.head.id, show(&name)));
+                    if let Some(chain) = several.iter().find(|chain| is_of(chain, &artifact.head)) {
+                        complain(&format!("  {}  {}", artifact.head.id, show(chain)));
                     }
                 }
             }
@@ -75,8 +74,8 @@ fn try_adopt(args: &Adopt, ground: &Ground) -> Result<(), Exit> {
     let by = std::env::var("USER").or_else(|_| std::env::var("LOGNAME"));
     let by = format!("{}@{}", by.unwrap_or_else(|_| "?".into()), ground.world.host());
     for folder in &folders {
-        let holds = |name: ChainName| same(&name, &chain) && name.job == folder.job;
-        if !folder.listing.artifacts.iter().any(|a| holds(ChainName::of(&a.head))) {
+        let holds = |head: &Head| is_of(&chain, head) && head.job == folder.job;
+        if !folder.listing.artifacts.iter().any(|a| holds(&a.head)) {
             continue;
         }
         let now = ground.world.clock.now();
@@ -100,6 +99,13 @@ fn try_adopt(args: &Adopt, ground: &Ground) -> Result<(), Exit> {
 fn same(a: &ChainName, b: &ChainName) -> bool {
     (&a.file, &a.source, &a.kind, &a.origin, &a.sign, &a.host)
         == (&b.file, &b.source, &b.kind, &b.origin, &b.sign, &b.host)
+}
+
+/// Whether an artifact is of a chain, whatever the job; a sign that is not named is any.
+fn is_of(chain: &ChainName, head: &Head) -> bool {
+    let name = ChainName::of(head);
+    let sign = name.sign.clone().filter(|_| chain.sign.is_some());
+    same(chain, &ChainName { sign, ..name })
 }
 
 /// A chain in words.

@@ -7,9 +7,10 @@ use serde::Serialize;
 
 use crate::artifact::Damage;
 use crate::base::{Size, Stop};
-use crate::catalog::{ArtifactRow, BackupRow, Catalog, CatalogError, CopyRow, ProofRow};
+use crate::catalog::{Catalog, CatalogError};
 use crate::plan::StepKind;
-use crate::run::Verdict;
+use crate::record::{ArtifactFacts, CopyFacts, ProofFacts, Verdict};
+use crate::report::{artifact_row, backup_row, copy_row, proof_row};
 use crate::shelf::{Listing, Shelf, Shelved, part_anywhere, survey};
 use crate::store::{self, contract::Result as StoreResult};
 use crate::world::World;
@@ -208,23 +209,30 @@ pub fn rebuild(file: &Path, site: Option<&Path>, ground: &Ground) -> Exit {
         Err(exit) => return exit,
     };
     let mut exit = Exit::Success;
-    let mut found = Vec::new();
+    let (mut found, mut unread, mut silent) = (Vec::new(), Vec::new(), Vec::new());
     for Found { store, place, listing } in shelves(&loaded, None, &ground.world, &ground.stop) {
         match listing {
             Ok(listing) => {
-                for (key, damage) in &listing.unreadable {
+                for (key, damage) in listing.unreadable {
                     complain(&format!("! {key}: {damage}"));
-                    exit = exit.worse(exit_of(damage));
+                    exit = exit.worse(exit_of(&damage));
+                    unread.push((store.clone(), key));
                 }
                 found.extend(
                     listing.artifacts.into_iter().map(|a| (store.clone(), place.clone(), a)),
                 );
             }
-            Err(error) => exit = exit.worse(fail(&error.into())),
+            Err(error) => {
+                exit = exit.worse(fail(&error.into()));
+                silent.push(store);
+            }
         }
     }
-    if exit == Exit::Error {
-        complain("the catalog stays as it was: a store could not be read");
+    // Whatever else was found: what is not seen would be noted as removed.
+    if !silent.is_empty() {
+        silent.dedup();
+        let stores = silent.join(", ");
+        complain(&format!("the catalog stays as it was: {stores} could not be read"));
         return exit;
     }
     let written = open_catalog(&ground.world, &loaded.file).and_then(|mut catalog| {
@@ -239,7 +247,9 @@ pub fn rebuild(file: &Path, site: Option<&Path>, ground: &Ground) -> Exit {
             .map(|(store, _, a)| [a.head.id.as_str(), a.head.source.as_str(), store.as_str()])
             .collect();
         for plan in &loaded.plans {
-            catalog.mark_absent(&plan.job, &present, &now).map_err(|e| e.to_string())?;
+            catalog
+                .mark_absent((&loaded.path, &plan.job), &present, &unread, &now)
+                .map_err(|e| e.to_string())?;
         }
         catalog
             .counts()
@@ -267,62 +277,26 @@ fn write(
     bucket: &dyn Fn(&str) -> Option<String>,
 ) -> Result<(), CatalogError> {
     for (store, place, shelved) in found {
-        let m = &shelved.head;
-        let id = m.id.to_string();
-        catalog.artifact(&ArtifactRow {
-            id: id.clone(),
-            source: m.source.clone(),
-            job: m.job.clone(),
-            kind: m.kind.clone(),
-            server: m.server.clone(),
-            units: m.unit_names().join(","),
-            name: m.key.rsplit('/').next().unwrap_or_default().to_owned(),
-            raw_bytes: m.totals.raw,
-            bytes: m.bytes(),
-            rows: m.totals.rows,
-            started: m.started.to_string(),
-            finished: m.finished.to_string(),
-            position: m.position.as_ref().map(ToString::to_string),
-            inconsistent: m.inconsistent.join("; "),
-        })?;
-        catalog.backup_found(&BackupRow {
-            id: id.clone(),
-            source: m.source.clone(),
-            job: m.job.clone(),
-            host: m.host.clone(),
-            server: m.server.clone(),
-            units: m.unit_names().join(","),
-            name: m.key.rsplit('/').next().unwrap_or_default().to_owned(),
-            raw_bytes: m.totals.raw,
-            bytes: m.bytes(),
-            started: m.started.to_string(),
-            finished: m.finished.to_string(),
-            verdict: if m.inconsistent.is_empty() { 1 } else { 2 },
-            note: m.inconsistent.join("; "),
-        })?;
-        catalog.copy(&CopyRow {
-            id: id.clone(),
-            source: m.source.clone(),
+        let head = &shelved.head;
+        let (file, facts) = (head.file.as_deref().unwrap_or(""), ArtifactFacts::of(head, &[]));
+        catalog.artifact(&artifact_row(&facts, &head.job, file))?;
+        catalog.backup_found(&backup_row(&facts, &head.job, file, &head.host))?;
+        let copy = CopyFacts {
+            id: head.id.clone(),
+            source: head.source.clone(),
             store: store.clone(),
             place: place.clone(),
-            bucket: bucket(store).unwrap_or_default(),
-            key: m.key.clone(),
-            bytes: m.bytes(),
-            started: m.started.to_string(),
-            finished: m.finished.to_string(),
-            verdict: 1,
-            message: String::new(),
-        })?;
+            bucket: bucket(store),
+            key: head.key.clone(),
+            bytes: head.bytes(),
+            started: head.started,
+            finished: Some(head.finished),
+            verdict: Verdict::Success,
+            failure: None,
+        };
+        catalog.copy(&copy_row(&copy, ""))?;
         for proof in &shelved.proofs {
-            catalog.proof(&ProofRow {
-                id: id.clone(),
-                source: m.source.clone(),
-                store: store.clone(),
-                level: proof.level.word().to_owned(),
-                at: proof.at.to_string(),
-                good: proof.good,
-                damage: proof.damage.join("; "),
-            })?;
+            catalog.proof(&proof_row(&ProofFacts::of(proof, &head.source, store)))?;
         }
     }
     Ok(())

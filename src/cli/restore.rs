@@ -229,10 +229,9 @@ fn one(args: &Restore, picked: &Picked, terms: Terms, ground: &Ground) -> Result
     }
     inventory(picked, &choice);
     if damage.is_empty() {
-        let compared = picked.manifest.proofs().into_iter().any(|(index, _)| choice.chosen[index]);
-        let proof = match compared {
-            true => "every row count and digest is as the manifest says",
-            false => "it holds no row count or digest that could be compared",
+        let proof = match choice.recounted(&picked.manifest).is_empty() {
+            false => "every row count and digest is as the manifest says",
+            true => "it holds no row count or digest that could be compared",
         };
         tell(&format!("restored {} into {}: {proof}", picked.manifest.head.id, target.place()));
         Ok(Exit::Success)
@@ -374,10 +373,8 @@ fn tell_terms(args: &Restore, choice: &Choice) {
 
 /// Rows of every table that was restored.
 fn inventory(picked: &Picked, choice: &Choice) {
-    for (index, proof) in picked.manifest.proofs() {
+    for (index, proof) in choice.recounted(&picked.manifest) {
         let member = &picked.manifest.members[index];
-        if choice.loading.members.contains(member) {
-            tell(&format!("{:>12} rows  {}  {}", proof.rows, proof.digest, member.title()));
-        }
+        tell(&format!("{:>12} rows  {}  {}", proof.rows, proof.digest, member.title()));
     }
 }

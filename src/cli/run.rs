@@ -5,17 +5,19 @@ use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
 use crate::base::Id;
+use crate::job::{NotifyOn, NotifySpec};
 use crate::notify::Notifier;
-use crate::plan::Plan;
-use crate::report::{Console, Fan, Json, Log, Recorder, Summary};
-use crate::run::{Event, Level, Listener, Outcome, RunFacts, Stamped, Verdict, execute};
+use crate::plan::{Plan, Step};
+use crate::record::{Event, LogLevel, RunFacts, RunKind, Stamped, Verdict};
+use crate::report::{Console, Fan, Json, Log, Queue, Recorder, Summary};
+use crate::run::{Listener, Outcome, execute};
 use crate::step::Steps;
 use crate::world::point;
 
 use crate::cli::args::{Format, Run};
 use crate::cli::exit::Exit;
 use crate::cli::wiring::Ground;
-use crate::cli::wiring::{Loaded, by_file, complain, lock_job, open_catalog, zone};
+use crate::cli::wiring::{Loaded, by_file, catalog_path, complain, lock_job, open_catalog, zone};
 
 /// Runs jobs.
 pub fn run(args: &Run, ground: &Ground) -> Exit {
@@ -101,7 +103,8 @@ fn run_job(args: &Run, loaded: &Loaded, plan: &Plan, ground: &Ground) -> Exit {
     point("lock after");
     let id = Id::new(world.clock.now(), world.entropy.bits());
     let zone = zone(world, plan);
-    let mut early = Vec::new();
+    let mut early: Vec<(LogLevel, String)> = Vec::new();
+    let alert = |text: String| (LogLevel::Alert, text);
     let catalog = open_catalog(world, &loaded.file).and_then(|mut catalog| {
         let now = world.clock.now().to_string();
         catalog
@@ -110,14 +113,16 @@ fn run_job(args: &Run, loaded: &Loaded, plan: &Plan, ground: &Ground) -> Exit {
         Ok(catalog)
     });
     let catalog =
-        catalog.map_err(|why| early.push(format!("{why}; the run goes on without it"))).ok();
+        catalog.map_err(|why| early.push(alert(format!("{why}; the run goes on without it")))).ok();
     let job = loaded.file.jobs.iter().find(|j| j.name.value == plan.job);
     let folder = job
         .and_then(|j| j.logs.clone())
         .unwrap_or_else(|| log_folder(&world.state, &loaded.path, &plan.job));
     let log = Log::create(&folder, id.as_str(), zone.clone());
     let log = log
-        .map_err(|e| early.push(format!("unable to make a log in {}: {e}", folder.display())))
+        .map_err(|e| {
+            early.push(alert(format!("unable to make a log in {}: {e}", folder.display())))
+        })
         .ok();
     let facts = RunFacts {
         id: id.clone(),
@@ -125,21 +130,28 @@ fn run_job(args: &Run, loaded: &Loaded, plan: &Plan, ground: &Ground) -> Exit {
         file: loaded.path.clone(),
         host: world.host(),
         pid: std::process::id(),
-        steps: plan.steps.iter().map(|s| s.address.clone()).collect(),
+        steps: plan.steps.iter().map(Step::facts).collect(),
+        kind: RunKind::Job,
     };
-    let before = catalog
-        .as_ref()
-        .and_then(|c| c.last_verdict((&loaded.path, &plan.job), id.as_str()).ok().flatten());
     let schedule = job.and_then(|j| j.schedule.as_ref());
     let gap = schedule.and_then(|s| s.longest_gap(world.clock.now(), &zone));
+    let notify = loaded.file.notify.iter().chain(job.iter().flat_map(|j| &j.notify));
+    let specs: Vec<NotifySpec> = notify.cloned().collect();
+    let asked = specs.iter().any(|s| s.enabled && s.on == NotifyOn::Change);
+    // Only a notice of a change asks for it. Why there is no catalog was said already.
+    let before = catalog.as_ref().filter(|_| asked).and_then(|catalog| {
+        match catalog.last_verdict((&loaded.path, &plan.job), id.as_str()) {
+            Ok(Some(verdict)) => return Some(verdict),
+            Ok(None) => early
+                .push((LogLevel::Info, "the catalog knows no earlier run of the job".to_owned())),
+            Err(error) => {
+                early.push(alert(format!("how the run before ended is not known: {error}")))
+            }
+        }
+        None
+    });
     let notifier = Notifier {
-        specs: loaded
-            .file
-            .notify
-            .iter()
-            .chain(job.iter().flat_map(|j| &j.notify))
-            .cloned()
-            .collect(),
+        specs,
         mail: loaded.file.site.mail.clone(),
         language: loaded.file.site.language.clone(),
         zone: zone.clone(),
@@ -150,15 +162,21 @@ fn run_job(args: &Run, loaded: &Loaded, plan: &Plan, ground: &Ground) -> Exit {
     };
     let terminal = std::io::stderr().is_terminal();
     let outcome = {
-        let mut fan = Fan::default();
-        // The log and the catalog hear it first: what a person sees is written down already.
-        fan.0.extend(log.map(|l| Box::new(l) as Box<dyn Listener>));
-        fan.0.push(Box::new(Pointed(Recorder::new(catalog, &world.state, id.as_str()))));
-        fan.0.push(match args.format {
+        let path = catalog_path(world, &loaded.file);
+        let recorder = Recorder::new(catalog, &path, &world.state, id.as_str());
+        let mut record = Fan::default();
+        record.0.extend(log.map(|l| Box::new(l) as Box<dyn Listener + Send>));
+        record.0.push(Box::new(Pointed(recorder)));
+        record.0.push(Box::new(notifier));
+        let shown: Box<dyn Listener + Send> = match args.format {
             Format::Human => Box::new(Console::new(terminal, args.quiet, zone.clone())),
             Format::Json => Box::new(Json(std::io::stdout())),
-        });
-        fan.0.push(Box::new(notifier));
+        };
+        // A catalog that is busy and a reader that does not read hold up neither the steps nor each
+        // other.
+        let mut fan = Fan::default();
+        fan.0.push(Box::new(Queue::new("the history", Box::new(record))));
+        fan.0.push(Box::new(Queue::new("the output", shown)));
         let mut listener = Early { inner: fan, early };
         let steps = Steps::new(world.clone(), id, (&plan.job, &loaded.path), zone, gap);
         execute(plan, &facts, &steps, &mut listener, &world.clock, &ground.stop)
@@ -190,7 +208,7 @@ fn log_folder(state: &Path, file: &str, job: &str) -> PathBuf {
 struct Pointed(Recorder);
 
 impl Listener for Pointed {
-    fn hear(&mut self, event: &Stamped) -> Vec<(Level, String)> {
+    fn hear(&mut self, event: &Stamped) -> Vec<(LogLevel, String)> {
         let said = match &event.event {
             Event::Progress { .. } | Event::Said { .. } | Event::Engine { .. } => {
                 return self.0.hear(event);
@@ -205,20 +223,20 @@ impl Listener for Pointed {
     }
 }
 
-/// Says once, at the start, what went wrong before there was a run to say it.
-struct Early<'a> {
-    inner: Fan<'a>,
-    early: Vec<String>,
+/// Says once, at the start, what was found before there was a run to say it.
+struct Early {
+    inner: Fan,
+    early: Vec<(LogLevel, String)>,
 }
 
-impl Listener for Early<'_> {
-    fn hear(&mut self, event: &Stamped) -> Vec<(Level, String)> {
+impl Listener for Early {
+    fn hear(&mut self, event: &Stamped) -> Vec<(LogLevel, String)> {
         let mut said = self.inner.hear(event);
-        said.extend(self.early.drain(..).map(|text| (Level::Alert, text)));
+        said.append(&mut self.early);
         said
     }
 
-    fn last_word(&mut self, now: jiff::Timestamp, verdict: Verdict) -> Vec<(Level, String)> {
+    fn last_word(&mut self, now: jiff::Timestamp, verdict: Verdict) -> Vec<(LogLevel, String)> {
         self.inner.last_word(now, verdict)
     }
 }

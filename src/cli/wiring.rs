@@ -4,7 +4,7 @@
 use std::fs::{File, OpenOptions};
 use std::io::{IsTerminal, Write};
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use jiff::tz::TimeZone;
 use miette::{GraphicalReportHandler, GraphicalTheme};
@@ -16,7 +16,6 @@ use crate::catalog::Catalog;
 use crate::job::{JobFile, Site, SourceSpec};
 use crate::plan::{self, Plan};
 use crate::report::Recorder;
-use crate::run::Failure;
 use crate::step::Fault;
 use crate::syntax;
 use crate::world::{Interrupts, World, absolute};
@@ -124,7 +123,7 @@ pub fn complain(text: &str) {
 
 /// Prints a fault and says how the command ends.
 pub fn fail(fault: &Fault) -> Exit {
-    let failure = Failure::of(fault);
+    let failure = fault.failure();
     complain(&format!(
         "{}.{}",
         failure.line(),
@@ -170,9 +169,14 @@ pub fn lock_job(world: &World, file: &str, job: &str) -> std::io::Result<Option<
     }
 }
 
+/// Where the catalog is.
+pub fn catalog_path(world: &World, file: &JobFile) -> PathBuf {
+    file.site.catalog.path.clone().unwrap_or_else(|| world.state.join("catalog.sqlite"))
+}
+
 /// The catalog, with what earlier runs could not write replayed; the error says why there is none.
 pub fn open_catalog(world: &World, file: &JobFile) -> Result<Catalog, String> {
-    let path = file.site.catalog.path.clone().unwrap_or_else(|| world.state.join("catalog.sqlite"));
+    let path = catalog_path(world, file);
     let mut catalog = Catalog::open(&path).map_err(|e| e.to_string())?;
     Recorder::replay(&mut catalog, &world.state)?;
     Ok(catalog)

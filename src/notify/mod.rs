@@ -13,8 +13,9 @@ use std::path::PathBuf;
 use crate::base::Stop;
 use crate::job::{MailSpec, NotifyKind, NotifyOn, NotifySpec};
 use crate::lang::Lang;
+use crate::record::{LogLevel, Stamped, Verdict};
 use crate::report::Summary;
-use crate::run::{Level, Listener, Stamped, Verdict};
+use crate::run::Listener;
 
 pub use letter::Letter;
 
@@ -39,17 +40,17 @@ pub struct Notifier {
 }
 
 impl Listener for Notifier {
-    fn hear(&mut self, event: &Stamped) -> Vec<(Level, String)> {
+    fn hear(&mut self, event: &Stamped) -> Vec<(LogLevel, String)> {
         self.summary.hear(event)
     }
 
-    fn last_word(&mut self, now: jiff::Timestamp, verdict: Verdict) -> Vec<(Level, String)> {
+    fn last_word(&mut self, now: jiff::Timestamp, verdict: Verdict) -> Vec<(LogLevel, String)> {
         self.summary.finished = Some(now);
         self.summary.verdict = Some(verdict);
         let due: Vec<&NotifySpec> =
             self.specs.iter().filter(|s| s.enabled && self.is_due(s.on, verdict)).collect();
         let told = due.into_iter().map(|spec| self.tell(spec, verdict));
-        told.filter_map(|result| result.err().map(|why| (Level::Alert, why))).collect()
+        told.filter_map(|result| result.err().map(|why| (LogLevel::Alert, why))).collect()
     }
 }
 
@@ -59,7 +60,11 @@ impl Notifier {
             NotifyOn::Always => true,
             NotifyOn::Alert => verdict >= Verdict::Alert,
             NotifyOn::Error => verdict == Verdict::Error,
-            NotifyOn::Change => self.before.is_some_and(|b| b != verdict.code()),
+            // Where nobody knows how the run before ended, only a good end is no news.
+            NotifyOn::Change => match self.before {
+                Some(before) => before != verdict.code(),
+                None => verdict != Verdict::Success,
+            },
             // A run that takes place can't notice that it did not.
             NotifyOn::Late => false,
         }

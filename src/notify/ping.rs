@@ -6,7 +6,7 @@
 
 use url::{Url, form_urlencoded};
 
-use crate::run::Verdict;
+use crate::record::Verdict;
 
 /// Parameters by which a monitor books a state, the value that says it went well, and the one that
 /// says it did not: Uptime Kuma, Sentry, Cronitor.

@@ -8,57 +8,71 @@ use ureq::http::Response;
 
 use crate::base::{SecretRef, Stop};
 use crate::notify::ping::{Calls, calls};
+use crate::record::{ArtifactFacts, CopyFacts, DumpFacts, StepEnd, StepFacts, Verdict};
 use crate::report::Summary;
-use crate::run::Verdict;
 use crate::world::{Trust, agent, reveal};
 
 /// Longest wait for an answer.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// What a webhook is sent, version 1.
+/// What a webhook is sent, version 2.
 #[derive(Serialize)]
 struct Post<'a> {
     version: u32,
+    file: &'a str,
     run: &'a str,
     job: &'a str,
     host: &'a str,
     verdict: Option<Verdict>,
     started: Option<String>,
     finished: Option<String>,
-    steps: Vec<(&'a str, &'a str)>,
+    steps: Vec<Step<'a>>,
+    backups: Vec<Backup<'a>>,
     copies: Vec<Copy<'a>>,
     alerts: &'a [String],
 }
 
 #[derive(Serialize)]
+struct Step<'a> {
+    #[serde(flatten)]
+    facts: &'a StepFacts,
+    #[serde(flatten)]
+    end: &'a StepEnd,
+}
+
+#[derive(Serialize)]
+struct Backup<'a> {
+    source: Option<&'a str>,
+    dump: Option<&'a DumpFacts>,
+    artifact: Option<&'a ArtifactFacts>,
+}
+
+#[derive(Serialize)]
 struct Copy<'a> {
-    source: &'a str,
-    store: &'a str,
-    key: &'a str,
-    bytes: u64,
-    verdict: Verdict,
+    #[serde(flatten)]
+    copy: &'a CopyFacts,
     proof: &'a str,
 }
 
 /// Posts the summary as JSON.
 pub fn webhook(url: &SecretRef, summary: &Summary, stop: &Stop) -> Result<(), String> {
-    let copies = summary.copies.iter().map(|c| Copy {
-        source: &c.source,
-        store: &c.store,
-        key: &c.key,
-        bytes: c.bytes,
-        verdict: c.verdict,
-        proof: &c.proof,
+    let copies = summary.copies().map(|c| Copy { copy: &c.copy, proof: c.proof_word() });
+    let backups = summary.backups.iter().map(|(step, backup)| Backup {
+        source: summary.plan.get(*step).and_then(|f| f.chain.as_deref()),
+        dump: backup.dump.as_ref(),
+        artifact: backup.artifact.as_ref(),
     });
     let body = Post {
-        version: 1,
+        version: 2,
+        file: &summary.file,
         run: &summary.id,
         job: &summary.job,
         host: &summary.host,
         verdict: summary.verdict,
         started: summary.started.map(|t| t.to_string()),
         finished: summary.finished.map(|t| t.to_string()),
-        steps: summary.steps.iter().map(|s| (s.address.as_str(), s.text.as_str())).collect(),
+        steps: summary.steps.iter().map(|s| Step { facts: &s.facts, end: &s.end }).collect(),
+        backups: backups.collect(),
         copies: copies.collect(),
         alerts: &summary.alerts,
     };

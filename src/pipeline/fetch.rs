@@ -7,8 +7,8 @@
 use sha2::{Digest, Sha256};
 
 use crate::artifact::{
-    ContentsLine, Damage, ENTRY, EntryLine, FORMAT, Head, MEMBERS, Manifest, entry_at,
-    hex, open, open_first, parse_legacy, read_entries, read_members,
+    ContentsLine, Damage, ENTRY, EntryLine, FORMAT, Head, MEMBERS, Manifest, entry_at, hex, open,
+    open_first, parse_legacy, read_entries, read_members,
 };
 use crate::base::{Secret, Stop};
 use crate::pipeline::meter::Meter;

@@ -26,7 +26,7 @@ pub use export::{ExportError, export};
 pub use fetch::Fetch;
 pub use index::{BeginIndex, IndexMade};
 pub use meter::{Counts, Meter};
-pub use restore::{Restore, preflight, restore};
+pub use restore::{Restore, preflight, recounts, restore};
 pub use send::{Copy, Made};
 pub use shape::Shape;
 pub use stage::Error;

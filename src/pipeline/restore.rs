@@ -174,11 +174,16 @@ fn kept(restore: &Restore<'_>, stop: &Stop) -> Result<BTreeSet<usize>, Error> {
 /// The tables that are recounted, and what they should have; those that were kept were counted when
 /// the restore began.
 fn counted(restore: &Restore<'_>, kept: &BTreeSet<usize>) -> Vec<(usize, Proof)> {
-    // A restored file brings its tables along, so they are recounted whether or not their SQL was
-    // loaded.
-    let whole_file = restore.loading.members.iter().any(|m| m.kind == Kind::File);
     let proofs = restore.fetch.manifest.proofs().into_iter();
-    proofs.filter(|(i, _)| (whole_file || restore.chosen[*i]) && !kept.contains(i)).collect()
+    proofs
+        .filter(|(i, _)| recounts(restore.loading, restore.chosen, *i) && !kept.contains(i))
+        .collect()
+}
+
+/// Whether the rows of a member, by its index, are recounted in the target: a restored file brings
+/// its tables along, so they are whether or not their SQL was loaded.
+pub fn recounts(loading: &Loading, chosen: &[bool], index: usize) -> bool {
+    chosen[index] || loading.members.iter().any(|m| m.kind == Kind::File)
 }
 
 fn what(member: &Member) -> String {

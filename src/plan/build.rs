@@ -228,6 +228,7 @@ impl Builder<'_> {
             .collect();
         let threads = dump.threads.unwrap_or(job.threads);
         let kind = StepKind::Backup(Box::new(Backup {
+            declared: source.name.value.clone(),
             source: source_ref.clone(),
             engine: dump.engine.value,
             threads,
@@ -254,6 +255,7 @@ impl Builder<'_> {
                 holds.extend(into.as_ref().map(|i| i.name.clone()));
                 let kind = StepKind::Verify(Box::new(Verify {
                     unpack: verify.unpack,
+                    declared: source.name.value.clone(),
                     source: source_ref.clone(),
                     store: store.store.clone(),
                     naming: store.naming.clone(),
@@ -287,6 +289,7 @@ impl Builder<'_> {
             let Some(keep) = send.keep.clone().or_else(|| store.keep.clone()) else { continue };
             let proof = verified.iter().find(|(n, _)| *n == copy.store.name).map(|(_, i)| *i);
             let kind = StepKind::Retire(Box::new(Retire {
+                declared: source.name.value.clone(),
                 source: name.clone(),
                 store: copy.store.clone(),
                 naming: copy.naming.clone(),
@@ -334,6 +337,7 @@ impl Builder<'_> {
                 maker.map_or_else(|| source.spec.clone(), |(_, dump)| chain_of(dump, source).1);
             let kind = StepKind::Verify(Box::new(Verify {
                 unpack: verify.unpack,
+                declared: source.name.value.clone(),
                 source: SourceRef { name: name.clone(), spec },
                 store: StoreRef { name: store.name.value.clone(), spec: store.spec.clone() },
                 naming: naming(store, maker.map_or(&job.name.value, |(j, _)| &j.name.value), name),

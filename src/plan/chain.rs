@@ -83,7 +83,7 @@ pub fn resolve_archive(spec: &ArchiveSpec) -> Archive {
 
 /// Chains whose keys could meet, over all jobs of the file.
 pub fn collisions(file: &JobFile, plans: &[Plan], complaints: &mut Vec<Complaint>) {
-    let mut seen: Vec<(String, String, String)> = Vec::new();
+    let mut seen: Vec<(String, String, String, String)> = Vec::new();
     for plan in plans {
         for copy in plan.steps.iter().flat_map(|s| match &s.kind {
             StepKind::Backup(backup) => backup.copies.as_slice(),
@@ -95,14 +95,13 @@ pub fn collisions(file: &JobFile, plans: &[Plan], complaints: &mut Vec<Complaint
             let span = |store: &str| {
                 file.stores.iter().find(|s| s.name.value == store).map(|s| s.name.span.clone())
             };
-            let store_of =
-                |address: &str| address.rsplit('/').next().unwrap_or_default().to_owned();
-            if let Some((.., first)) = seen.iter().find(|(p, f, _)| *p == place && *f == folder) {
-                if let (Some(a), Some(b)) = (span(&store_of(first)), span(&copy.store.name)) {
+            let earlier = seen.iter().find(|(p, f, ..)| *p == place && *f == folder);
+            if let Some((_, _, store, first)) = earlier {
+                if let (Some(a), Some(b)) = (span(store), span(&copy.store.name)) {
                     complaints.push(problem::collision(&folder, (first, &a), (&copy.address, &b)));
                 }
             } else {
-                seen.push((place, folder, copy.address.clone()));
+                seen.push((place, folder, copy.store.name.clone(), copy.address.clone()));
             }
         }
     }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use crate::artifact::{Method, Naming};
 use crate::base::SecretRef;
 use crate::job::{Engine, EnvValue, KeepSpec, SourceSpec, StoreSpec, VacuumRule};
+use crate::record::{StepFacts, Verb};
 
 /// What one job does.
 #[derive(Debug, Clone)]
@@ -113,6 +114,8 @@ pub struct Vacuum {
 /// A backup of one source.
 #[derive(Debug, Clone)]
 pub struct Backup {
+    /// The source as the job file names it.
+    pub declared: String,
     /// The source.
     pub source: SourceRef,
     /// What reads it.
@@ -147,6 +150,8 @@ pub struct CopyPlan {
 /// A verification of one copy.
 #[derive(Debug, Clone)]
 pub struct Verify {
+    /// The source as the job file names it.
+    pub declared: String,
     /// Whose copy.
     pub source: SourceRef,
     /// Where it is.
@@ -181,6 +186,8 @@ pub enum Which {
 /// Retention of one chain in one store.
 #[derive(Debug, Clone)]
 pub struct Retire {
+    /// The source as the job file names it.
+    pub declared: String,
     /// Whose copies.
     pub source: String,
     /// Where they are.
@@ -213,6 +220,34 @@ pub struct Exec {
     pub env: Vec<(String, EnvValue)>,
     /// It is killed when it prints nothing for this long.
     pub stall: Duration,
+}
+
+impl Step {
+    /// What it is about, for those who keep or show history.
+    pub fn facts(&self) -> StepFacts {
+        let none = || (None, None, None);
+        let named = |name: &str| Some(name.to_owned());
+        let (verb, (source, chain, store)) = match &self.kind {
+            StepKind::Vacuum(v) => (Verb::Vacuum, (named(&v.source.name), None, None)),
+            StepKind::Backup(b) => {
+                let verb = match b.engine {
+                    Engine::Basebackup => Verb::Physical,
+                    Engine::Native | Engine::Mydumper | Engine::Mysqldump | Engine::PgDump(_) => {
+                        Verb::Dump
+                    }
+                };
+                (verb, (named(&b.declared), named(&b.source.name), None))
+            }
+            StepKind::Verify(v) => {
+                (Verb::Verify, (named(&v.declared), named(&v.source.name), named(&v.store.name)))
+            }
+            StepKind::Retire(r) => {
+                (Verb::Prune, (named(&r.declared), named(&r.source), named(&r.store.name)))
+            }
+            StepKind::Exec(_) => (Verb::Exec, none()),
+        };
+        StepFacts { address: self.address.clone(), verb, source, chain, store }
+    }
 }
 
 impl Plan {

@@ -11,7 +11,8 @@ use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use jiff::tz::TimeZone;
 
 use crate::base::Size;
-use crate::run::{Event, Level, Listener, Progress, Stamped, StepEnd, Verdict};
+use crate::record::{CopyFacts, Event, LogLevel, Progress, ProofFacts, Stamped, StepEnd, Verdict};
+use crate::run::Listener;
 
 /// Shows a run.
 pub struct Console {
@@ -106,7 +107,7 @@ fn rate(progress: Progress, seconds: f64) -> String {
 }
 
 impl Listener for Console {
-    fn hear(&mut self, stamped: &Stamped) -> Vec<(Level, String)> {
+    fn hear(&mut self, stamped: &Stamped) -> Vec<(LogLevel, String)> {
         match &stamped.event {
             Event::RunStarted { run } => {
                 if !self.quiet {
@@ -121,24 +122,29 @@ impl Listener for Console {
             }
             Event::Progress { step, progress } => self.progress(*step, *progress),
             Event::Said { step, level, text } => {
-                if *level > Level::Info {
+                if *level > LogLevel::Info {
                     let address = step
                         .and_then(|s| self.running.get(&s))
                         .map_or("run", |r| r.address.as_str());
                     self.line(stamped, &format!("{address} {text}"));
                 }
             }
-            Event::Dumping { .. } | Event::Engine { .. } | Event::Artifact { .. } => {}
-            Event::Copied { place, key, bytes, failure, .. } => match failure {
-                None if self.quiet => {}
-                None => self.line(stamped, &format!("  {} {key} in {place}", Size(*bytes))),
-                Some(failure) => {
-                    self.line(stamped, &format!("  no copy in {place}: {}", failure.line()))
+            Event::Dumping { .. }
+            | Event::Engine { .. }
+            | Event::StoreSeen { .. }
+            | Event::Artifact { .. } => {}
+            Event::Copied { copy: CopyFacts { place, key, bytes, failure, .. }, .. } => {
+                match failure {
+                    None if self.quiet => {}
+                    None => self.line(stamped, &format!("  {} {key} in {place}", Size(*bytes))),
+                    Some(failure) => {
+                        self.line(stamped, &format!("  no copy in {place}: {}", failure.line()))
+                    }
                 }
-            },
-            Event::Proved { store, level, good, .. } => {
+            }
+            Event::Proved { proof: ProofFacts { store, level, good, .. }, .. } => {
                 if *good && !self.quiet {
-                    self.line(stamped, &format!("  proven in {store}: {level}"));
+                    self.line(stamped, &format!("  proven in {store}: {}", level.word()));
                 }
             }
             Event::Removed { store, key, .. } => {

@@ -14,7 +14,8 @@ use std::path::{Path, PathBuf};
 
 use jiff::tz::TimeZone;
 
-use crate::run::{Event, Level, Listener, Stamped, StepEnd, Verdict};
+use crate::record::{CopyFacts, Event, LogLevel, ProofFacts, Stamped, StepEnd, Verdict};
+use crate::run::Listener;
 
 /// What the name of the engines' log ends in.
 const ENGINE: &str = "mydumper_log.log";
@@ -55,14 +56,14 @@ impl Log {
     fn write(
         &mut self,
         stamped: &Stamped,
-        level: Level,
+        level: LogLevel,
         step: Option<usize>,
         text: &str,
     ) -> std::io::Result<()> {
         let level = match level {
-            Level::Info => "INFO",
-            Level::Alert => "ALERT",
-            Level::Error => "ERROR",
+            LogLevel::Info => "INFO",
+            LogLevel::Alert => "ALERT",
+            LogLevel::Error => "ERROR",
         };
         let moment = stamped.at.to_zoned(self.zone.clone());
         let section = step.map_or(0, |s| s + 1);
@@ -99,12 +100,12 @@ impl Log {
     }
 
     /// Says once that the log can't be written.
-    fn complain(&mut self, written: std::io::Result<()>) -> Vec<(Level, String)> {
+    fn complain(&mut self, written: std::io::Result<()>) -> Vec<(LogLevel, String)> {
         match written {
             Err(error) if !self.complained => {
                 self.complained = true;
                 vec![(
-                    Level::Alert,
+                    LogLevel::Alert,
                     format!("unable to write the log {}: {error}", self.path.display()),
                 )]
             }
@@ -125,25 +126,25 @@ impl Log {
     }
 }
 
-fn level_of(verdict: Verdict) -> Level {
+fn level_of(verdict: Verdict) -> LogLevel {
     match verdict {
-        Verdict::Success => Level::Info,
-        Verdict::Alert => Level::Alert,
-        Verdict::Error => Level::Error,
+        Verdict::Success => LogLevel::Info,
+        Verdict::Alert => LogLevel::Alert,
+        Verdict::Error => LogLevel::Error,
     }
 }
 
 impl Listener for Log {
-    fn hear(&mut self, stamped: &Stamped) -> Vec<(Level, String)> {
+    fn hear(&mut self, stamped: &Stamped) -> Vec<(LogLevel, String)> {
         if let Event::Engine { step, line } = &stamped.event {
             let written = self.write_engine(stamped, *step, line);
             return self.complain(written);
         }
         let (level, step, text) = match &stamped.event {
             Event::RunStarted { run } => {
-                self.sections.extend(run.steps.iter().map(|s| (s.clone(), Vec::new())));
+                self.sections.extend(run.steps.iter().map(|s| (s.address.clone(), Vec::new())));
                 (
-                    Level::Info,
+                    LogLevel::Info,
                     None,
                     format!(
                         "job {} of {} on {} (process {})",
@@ -151,11 +152,13 @@ impl Listener for Log {
                     ),
                 )
             }
-            Event::StepStarted { step, .. } => (Level::Info, Some(*step), "begins".into()),
-            Event::Progress { .. } | Event::Engine { .. } => return Vec::new(),
+            Event::StepStarted { step, .. } => (LogLevel::Info, Some(*step), "begins".into()),
+            Event::Progress { .. } | Event::Engine { .. } | Event::StoreSeen { .. } => {
+                return Vec::new();
+            }
             Event::Said { step, level, text } => (*level, *step, text.clone()),
             Event::Dumping { step, dump } => (
-                Level::Info,
+                LogLevel::Info,
                 Some(*step),
                 format!("dumps {} of {} as {}", dump.units.join(","), dump.server, dump.name),
             ),
@@ -168,32 +171,38 @@ impl Listener for Log {
                     artifact.server,
                     artifact.position.as_deref().unwrap_or("none")
                 );
-                (Level::Info, Some(*step), text)
+                (LogLevel::Info, Some(*step), text)
             }
-            Event::Copied { step, place, key, bytes, verdict, failure, .. } => match failure {
-                None => (
-                    Level::Info,
-                    Some(*step),
-                    format!("committed {key} ({bytes} bytes) in {place}"),
-                ),
-                Some(failure) => (
-                    level_of(*verdict),
-                    Some(*step),
-                    format!("no copy in {place}: {}", failure.line()),
-                ),
-            },
-            Event::Proved { step, store, level, good, damage, .. } => match good {
-                true => {
-                    (Level::Info, Some(*step), format!("the copy in {store} is proven: {level}"))
+            Event::Copied { step, copy: CopyFacts { place, key, bytes, verdict, failure, .. } } => {
+                match failure {
+                    None => (
+                        LogLevel::Info,
+                        Some(*step),
+                        format!("committed {key} ({bytes} bytes) in {place}"),
+                    ),
+                    Some(failure) => (
+                        level_of(*verdict),
+                        Some(*step),
+                        format!("no copy in {place}: {}", failure.line()),
+                    ),
                 }
-                false => (
-                    Level::Error,
-                    Some(*step),
-                    format!("the copy in {store} is damaged: {}", damage.join("; ")),
-                ),
-            },
+            }
+            Event::Proved { step, proof: ProofFacts { store, level, good, damage, .. } } => {
+                match good {
+                    true => (
+                        LogLevel::Info,
+                        Some(*step),
+                        format!("the copy in {store} is proven: {}", level.word()),
+                    ),
+                    false => (
+                        LogLevel::Error,
+                        Some(*step),
+                        format!("the copy in {store} is damaged: {}", damage.join("; ")),
+                    ),
+                }
+            }
             Event::Removed { step, store, key, .. } => {
-                (Level::Info, Some(*step), format!("{key} is gone from {store}"))
+                (LogLevel::Info, Some(*step), format!("{key} is gone from {store}"))
             }
             Event::StepFinished { step, end, .. } => match end {
                 StepEnd::Done { verdict } => {
@@ -208,11 +217,11 @@ impl Listener for Log {
                     )
                 }
                 StepEnd::Skipped { missing } => (
-                    Level::Alert,
+                    LogLevel::Alert,
                     Some(*step),
                     format!("did not run: {missing} did not give what it needs"),
                 ),
-                StepEnd::Interrupted => (Level::Error, Some(*step), "interrupted".into()),
+                StepEnd::Interrupted => (LogLevel::Error, Some(*step), "interrupted".into()),
             },
             Event::RunFinished { verdict, .. } => (level_of(*verdict), None, verdict.word().into()),
         };

@@ -3,27 +3,32 @@
 mod console;
 mod json;
 mod log;
+mod queue;
 mod recorder;
+mod rows;
 mod summary;
 
 pub use console::Console;
 pub use json::Json;
 pub use log::Log;
-pub use recorder::{Recorder, artifact_rows};
-pub use summary::{CopySummary, StepSummary, Summary};
+pub use queue::Queue;
+pub use recorder::Recorder;
+pub use rows::{artifact_row, backup_row, copy_row, proof_row};
+pub use summary::{BackupSummary, CopySummary, StepSummary, Summary};
 
-use crate::run::{Level, Listener, Stamped, Verdict};
+use crate::record::{LogLevel, Stamped, Verdict};
+use crate::run::Listener;
 
 /// A listener that has listeners.
 #[derive(Default)]
-pub struct Fan<'a>(pub Vec<Box<dyn Listener + 'a>>);
+pub struct Fan(pub Vec<Box<dyn Listener + Send>>);
 
-impl Listener for Fan<'_> {
-    fn hear(&mut self, event: &Stamped) -> Vec<(Level, String)> {
+impl Listener for Fan {
+    fn hear(&mut self, event: &Stamped) -> Vec<(LogLevel, String)> {
         self.0.iter_mut().flat_map(|listener| listener.hear(event)).collect()
     }
 
-    fn last_word(&mut self, now: jiff::Timestamp, verdict: Verdict) -> Vec<(Level, String)> {
+    fn last_word(&mut self, now: jiff::Timestamp, verdict: Verdict) -> Vec<(LogLevel, String)> {
         self.0.iter_mut().flat_map(|listener| listener.last_word(now, verdict)).collect()
     }
 }

@@ -3,20 +3,25 @@
 //! Then every event is kept in `replay/<run>.ndjson` of the state folder and replayed at the next
 //! start. Writes can be repeated, so a replay that is killed is simply done again.
 
-use std::fs::OpenOptions;
-use std::io::Write;
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use crate::catalog::{
-    ArtifactRow, BackupRow, Catalog, CatalogError, CopyRow, ProofRow, RunRow, StepRow,
-};
-use crate::run::{ArtifactFacts, Event, Failure, Level, Listener, Stamped, StepEnd};
+use sha2::{Digest, Sha256};
+
+use crate::artifact::hex;
+use crate::catalog::{BackupRow, Catalog, CatalogError, RunRow, StepRow};
+use crate::record::{Event, LogLevel, Stamped, StepEnd, StepFacts};
+use crate::report::rows::{artifact_row, backup_row, copy_row, ended_row, proof_row, step_row};
+use crate::run::Listener;
 
 /// Writes history.
 pub struct Recorder {
     catalog: Option<Catalog>,
     spill: PathBuf,
+    /// The file of that name, locked, once something was kept there.
+    file: Option<File>,
     /// Whether it was said that history is kept beside the catalog.
     told: bool,
     /// The beginning of the run, which a replay must hear first.
@@ -24,67 +29,73 @@ pub struct Recorder {
     known: Known,
 }
 
-/// What must be remembered between events: job and machine, the source of each step, and which
-/// steps dump.
+/// What must be remembered between events: the run, and what its steps are about.
 #[derive(Default)]
 struct Known {
     job: String,
+    file: String,
     host: String,
-    sources: Vec<(usize, String)>,
-    dumps: Vec<usize>,
+    steps: Vec<StepFacts>,
+}
+
+impl Known {
+    /// What a step is about; of one that the run did not announce nothing is known.
+    fn step(&self, step: usize) -> Option<&StepFacts> {
+        self.steps.get(step)
+    }
+
+    /// What the artifacts of a step are of, if it makes some.
+    fn backs_up(&self, step: usize) -> Option<&StepFacts> {
+        self.step(step).filter(|s| s.verb.backs_up())
+    }
 }
 
 impl Recorder {
-    /// Records into `catalog`, or beside it in `state` if it is `None` or fails.
-    pub fn new(catalog: Option<Catalog>, state: &Path, run: &str) -> Recorder {
-        let spill = state.join("replay").join(format!("{run}.ndjson"));
-        Recorder { catalog, spill, told: false, head: None, known: Known::default() }
+    /// Records into the catalog at `path`, or beside it in `state` if there is none or it fails.
+    pub fn new(catalog: Option<Catalog>, path: &Path, state: &Path, run: &str) -> Recorder {
+        let spill = state.join("replay").join(format!("{run}{}", suffix(path)));
+        Recorder { catalog, spill, file: None, told: false, head: None, known: Known::default() }
     }
 
-    /// Replays what earlier runs could not write; returns how many runs.
+    /// Replays what earlier runs could not write into this catalog; returns how many runs. What
+    /// belongs to another catalog, or to a run that is alive, is left alone.
     pub fn replay(catalog: &mut Catalog, state: &Path) -> Result<usize, String> {
         let folder = state.join("replay");
+        let unable = |e: std::io::Error| format!("unable to read {}: {e}", folder.display());
         let entries = match std::fs::read_dir(&folder) {
             Ok(entries) => entries,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(0),
-            Err(error) => return Err(format!("unable to read {}: {error}", folder.display())),
+            Err(error) => return Err(unable(error)),
         };
+        let own = suffix(catalog.path());
         let mut replayed = 0;
-        for entry in
-            entries.flatten().filter(|e| e.path().extension().is_some_and(|x| x == "ndjson"))
-        {
-            let path = entry.path();
-            let fail =
-                |e: &dyn std::fmt::Display| format!("unable to replay {}: {e}", path.display());
-            let text = std::fs::read_to_string(&path).map_err(|e| fail(&e))?;
-            let mut known = Known::default();
-            let mut unread = 0;
-            for line in text.lines() {
-                match serde_json::from_str::<Stamped>(line) {
-                    Ok(stamped) => record(catalog, &mut known, &stamped).map_err(|e| fail(&e))?,
-                    Err(_) => unread += 1,
-                }
+        for entry in entries {
+            let path = entry.map_err(unable)?.path();
+            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            // Earlier versions had one catalog, and no name for it.
+            let is_own = name.ends_with(&own) || is_unnamed(&name);
+            if is_own && replay_one(catalog, &path)? {
+                replayed += 1;
             }
-            // A last line that is cut off is the event a crash interrupted; anything else is kept
-            // for a person.
-            let cut_off = unread == 1 && !text.ends_with('\n');
-            match unread == 0 || cut_off {
-                true => std::fs::remove_file(&path).map_err(|e| fail(&e))?,
-                false => {
-                    std::fs::rename(&path, path.with_extension("unread")).map_err(|e| fail(&e))?
-                }
-            }
-            replayed += 1;
         }
         Ok(replayed)
     }
 
     fn keep(&mut self, event: &Stamped) -> std::io::Result<()> {
-        if let Some(folder) = self.spill.parent() {
-            std::fs::create_dir_all(folder)?;
-        }
-        let mut file =
-            OpenOptions::new().create(true).append(true).mode(0o600).open(&self.spill)?;
+        let file = match &mut self.file {
+            Some(file) => file,
+            none => {
+                if let Some(folder) = self.spill.parent() {
+                    std::fs::create_dir_all(folder)?;
+                }
+                let mut options = OpenOptions::new();
+                let file = options.create(true).append(true).mode(0o600).open(&self.spill)?;
+                // As long as this run lives, nobody replays its beginning. Where there are no locks
+                // nobody gets one either.
+                drop(file.try_lock());
+                none.insert(file)
+            }
+        };
         let head = self.head.take().filter(|head| head != event);
         for event in head.iter().chain([event]) {
             let mut line = serde_json::to_vec(event)?;
@@ -95,8 +106,51 @@ impl Recorder {
     }
 }
 
+/// What the name of a file ends in that is to be replayed into the catalog at `path`.
+fn suffix(path: &Path) -> String {
+    let digest = Sha256::digest(path.as_os_str().as_encoded_bytes());
+    format!(".{}.ndjson", hex(&digest[..4]))
+}
+
+/// Whether such a file names no catalog.
+fn is_unnamed(name: &str) -> bool {
+    name.strip_suffix(".ndjson").is_some_and(|run| !run.contains('.'))
+}
+
+/// Replays one file, unless its run is alive.
+fn replay_one(catalog: &mut Catalog, path: &Path) -> Result<bool, String> {
+    let fail = |e: &dyn std::fmt::Display| format!("unable to replay {}: {e}", path.display());
+    let mut file = match File::open(path) {
+        Ok(file) => file,
+        // Another run was faster.
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(false),
+        Err(error) => return Err(fail(&error)),
+    };
+    if let Err(TryLockError::WouldBlock) = file.try_lock() {
+        return Ok(false);
+    }
+    let mut text = String::new();
+    file.read_to_string(&mut text).map_err(|e| fail(&e))?;
+    let (mut known, mut unread) = (Known::default(), 0);
+    for line in text.lines() {
+        match serde_json::from_str::<Stamped>(line) {
+            // What was remarked then was told then.
+            Ok(stamped) => drop(record(catalog, &mut known, &stamped).map_err(|e| fail(&e))?),
+            Err(_) => unread += 1,
+        }
+    }
+    // A last line that is cut off is the event a crash interrupted; anything else is kept for a
+    // person.
+    let cut_off = unread == 1 && !text.ends_with('\n');
+    match unread == 0 || cut_off {
+        true => std::fs::remove_file(path).map_err(|e| fail(&e))?,
+        false => std::fs::rename(path, path.with_extension("unread")).map_err(|e| fail(&e))?,
+    }
+    Ok(true)
+}
+
 impl Listener for Recorder {
-    fn hear(&mut self, event: &Stamped) -> Vec<(Level, String)> {
+    fn hear(&mut self, event: &Stamped) -> Vec<(LogLevel, String)> {
         if matches!(event.event, Event::Progress { .. } | Event::Said { .. } | Event::Engine { .. })
         {
             return Vec::new();
@@ -107,11 +161,14 @@ impl Listener for Recorder {
         let mut said = Vec::new();
         if let Some(catalog) = &mut self.catalog {
             match record(catalog, &mut self.known, event) {
-                Ok(()) => return said,
+                Ok(remark) => {
+                    said.extend(remark.map(|text| (LogLevel::Alert, text)));
+                    return said;
+                }
                 Err(error) => {
                     self.catalog = None;
                     said.push((
-                        Level::Alert,
+                        LogLevel::Alert,
                         format!(
                             "{error}; the history of this run is kept in {}",
                             self.spill.display()
@@ -125,7 +182,7 @@ impl Listener for Recorder {
             Ok(()) => {}
             Err(error) if !self.told || !said.is_empty() => {
                 said.push((
-                    Level::Alert,
+                    LogLevel::Alert,
                     format!("unable to keep history in {}: {error}", self.spill.display()),
                 ));
                 self.told = true;
@@ -136,27 +193,21 @@ impl Listener for Recorder {
     }
 }
 
-fn record(catalog: &mut Catalog, known: &mut Known, stamped: &Stamped) -> Result<(), CatalogError> {
+fn record(
+    catalog: &mut Catalog,
+    known: &mut Known,
+    stamped: &Stamped,
+) -> Result<Option<String>, CatalogError> {
     let (at, run) = (stamped.at.to_string(), stamped.run.to_string());
-    let source_of = |known: &Known, step: usize| {
-        known
-            .sources
-            .iter()
-            .find(|(s, _)| *s == step)
-            .map(|(_, name)| name.clone())
-            .unwrap_or_default()
-    };
     match &stamped.event {
         Event::RunStarted { run } => {
             known.job.clone_from(&run.job);
+            known.file.clone_from(&run.file);
             known.host.clone_from(&run.host);
-            let dumps = |(_, a): &(usize, &String)| a.split('/').nth(1) == Some("dump");
-            known.dumps = run.steps.iter().enumerate().filter(dumps).map(|(i, _)| i).collect();
-            // The third part of an address is the source it is about.
-            let source = |a: &String| a.split('/').nth(2).unwrap_or_default().to_owned();
-            known.sources = run.steps.iter().enumerate().map(|(i, a)| (i, source(a))).collect();
+            known.steps.clone_from(&run.steps);
             let row = RunRow {
                 id: run.id.to_string(),
+                kind: run.kind.word().to_owned(),
                 job: run.job.clone(),
                 file: run.file.clone(),
                 host: run.host.clone(),
@@ -165,15 +216,25 @@ fn record(catalog: &mut Catalog, known: &mut Known, stamped: &Stamped) -> Result
                 finished: None,
                 verdict: None,
             };
-            catalog.run_started(&row, &run.steps)
+            let steps: Vec<StepRow> = run.steps.iter().enumerate().map(step_row).collect();
+            catalog.run_started(&row, &steps)?;
         }
         Event::StepStarted { step, .. } => {
-            if known.dumps.contains(step) {
-                catalog.backup_started(&begun(known, &run, &source_of(known, *step), &at))?;
+            if let Some(facts) = known.backs_up(*step) {
+                catalog.backup_started(&begun(known, facts, &run, &at))?;
             }
-            catalog.step_started(&run, *step, &at)
+            catalog.step_started(&run, *step, &at)?;
         }
-        Event::Progress { .. } | Event::Said { .. } | Event::Engine { .. } => Ok(()),
+        Event::Progress { .. } | Event::Said { .. } | Event::Engine { .. } => {}
+        Event::StoreSeen { place, id, .. } => {
+            let before = catalog.place_seen(place, id, &at)?;
+            if let Some(before) = before.filter(|before| before != id) {
+                return Ok(Some(format!(
+                    "{place} is another store than before: its vex.json has the ID {id}, not \
+                     {before}. If it was replaced on purpose, nothing is to be done."
+                )));
+            }
+        }
         Event::Dumping { dump, .. } => catalog.backup_named(&BackupRow {
             id: run,
             source: dump.source.clone(),
@@ -182,141 +243,59 @@ fn record(catalog: &mut Catalog, known: &mut Known, stamped: &Stamped) -> Result
             name: dump.name.clone(),
             started: dump.started.to_string(),
             ..BackupRow::default()
-        }),
-        Event::Artifact { artifact, .. } => {
-            catalog.artifact(&artifact_rows(artifact, &known.job))?;
-            catalog.backup_read(&backup_row(artifact, known))
+        })?,
+        Event::Artifact { step, artifact } => {
+            catalog.artifact(&artifact_row(artifact, &known.job, &known.file))?;
+            let row = backup_row(artifact, &known.job, &known.file, &known.host);
+            catalog.backup_read(&BackupRow { chain: declared(known, *step), ..row })?;
         }
-        Event::Copied {
-            step,
-            id,
-            store,
-            place,
-            key,
-            bytes,
-            started,
-            finished,
-            bucket,
-            verdict,
-            failure,
-        } => catalog.copy(&CopyRow {
-            id: id.to_string(),
-            source: source_of(known, *step),
-            store: store.clone(),
-            place: place.clone(),
-            bucket: bucket.clone().unwrap_or_default(),
-            key: key.clone(),
-            bytes: *bytes,
-            started: started.to_string(),
-            finished: finished.map_or(at, |f| f.to_string()),
-            verdict: verdict.code(),
-            message: failure.as_ref().map(Failure::line).unwrap_or_default(),
-        }),
-        Event::Proved { step, id, store, level, proven, good, damage } => {
-            catalog.proof(&ProofRow {
-                id: id.to_string(),
-                source: source_of(known, *step),
-                store: store.clone(),
-                level: level.clone(),
-                at: proven.to_string(),
-                good: *good,
-                damage: damage.join("; "),
-            })
+        Event::Copied { copy, .. } => catalog.copy(&copy_row(copy, &at))?,
+        Event::Proved { proof, .. } => catalog.proof(&proof_row(proof))?,
+        Event::Removed { id, source, store, .. } => {
+            catalog.copy_removed(id.as_str(), source, store, &at)?;
         }
-        Event::Removed { step, id, store, .. } => {
-            catalog.copy_removed(id.as_str(), &source_of(known, *step), store, &at)
-        }
-        Event::StepFinished { step, address, end } => {
-            let (state, verdict, message) = match end {
-                StepEnd::Done { verdict } => ("done", Some(verdict.code()), String::new()),
-                StepEnd::Failed { verdict, failure } => {
-                    ("failed", Some(verdict.code()), failure.line())
-                }
-                StepEnd::Skipped { missing } => {
-                    ("skipped", None, format!("{missing} did not give what it needs"))
-                }
-                StepEnd::Interrupted => ("interrupted", Some(3), String::new()),
-            };
-            if known.dumps.contains(step) {
-                let source = source_of(known, *step);
+        Event::StepFinished { step, end, .. } => {
+            if let Some(facts) = known.backs_up(*step).cloned() {
                 let note = match end {
                     StepEnd::Done { .. } => None,
                     StepEnd::Failed { failure, .. } => Some(failure.line()),
-                    StepEnd::Skipped { .. } => Some(format!("did not run: {message}")),
+                    StepEnd::Skipped { missing } => {
+                        Some(format!("did not run: {missing} did not give what it needs"))
+                    }
                     StepEnd::Interrupted => Some("interrupted".into()),
                 };
                 if let Some(note) = note {
                     // One that did not run has no row yet.
-                    catalog.backup_started(&begun(known, &run, &source, &at))?;
-                    catalog.backup_failed(&run, &source, &at, &note)?;
+                    let row = begun(known, &facts, &run, &at);
+                    catalog.backup_started(&row)?;
+                    catalog.backup_failed(&run, &row.source, &at, &note)?;
                 }
             }
-            let row = StepRow {
-                number: *step,
-                address: address.clone(),
-                state: state.into(),
-                verdict,
-                message,
-            };
-            catalog.step_finished(&run, &row, &at)
+            catalog.step_finished(&run, &ended_row(*step, end), &at)?;
         }
-        Event::RunFinished { verdict, interrupted } => catalog.run_finished(
-            &run,
-            &at,
-            verdict.code(),
-            if *interrupted { "interrupted" } else { "" },
-        ),
+        Event::RunFinished { verdict, interrupted } => {
+            let note = if *interrupted { "interrupted" } else { "" };
+            catalog.run_finished(&run, &at, verdict.code(), note)?;
+        }
     }
+    Ok(None)
+}
+
+/// The source of a step as the job file names it.
+fn declared(known: &Known, step: usize) -> String {
+    known.step(step).and_then(|s| s.source.clone()).unwrap_or_default()
 }
 
 /// A dump of which nothing is known but that it is to be made.
-fn begun(known: &Known, run: &str, source: &str, at: &str) -> BackupRow {
+fn begun(known: &Known, facts: &StepFacts, run: &str, at: &str) -> BackupRow {
     BackupRow {
         id: run.to_owned(),
-        source: source.to_owned(),
+        source: facts.chain.clone().unwrap_or_default(),
+        chain: facts.source.clone().unwrap_or_default(),
         job: known.job.clone(),
+        file: known.file.clone(),
         host: known.host.clone(),
         started: at.to_owned(),
         ..BackupRow::default()
-    }
-}
-
-/// A dump that was read to its end.
-fn backup_row(artifact: &ArtifactFacts, known: &Known) -> BackupRow {
-    let look: Vec<String> = artifact.inconsistent.iter().chain(&artifact.lost).cloned().collect();
-    BackupRow {
-        id: artifact.id.to_string(),
-        source: artifact.source.clone(),
-        job: known.job.clone(),
-        host: known.host.clone(),
-        server: artifact.server.clone(),
-        units: artifact.units.join(","),
-        name: artifact.name.clone(),
-        raw_bytes: artifact.raw,
-        bytes: artifact.bytes,
-        started: artifact.started.to_string(),
-        finished: artifact.finished.to_string(),
-        verdict: if look.is_empty() { 1 } else { 2 },
-        note: look.join("; "),
-    }
-}
-
-/// An artifact as the catalog keeps it.
-pub fn artifact_rows(artifact: &ArtifactFacts, job: &str) -> ArtifactRow {
-    ArtifactRow {
-        id: artifact.id.to_string(),
-        source: artifact.source.clone(),
-        job: job.to_owned(),
-        kind: artifact.kind.clone(),
-        server: artifact.server.clone(),
-        units: artifact.units.join(","),
-        name: artifact.name.clone(),
-        raw_bytes: artifact.raw,
-        bytes: artifact.bytes,
-        rows: artifact.rows,
-        started: artifact.started.to_string(),
-        finished: artifact.finished.to_string(),
-        position: artifact.position.clone(),
-        inconsistent: artifact.inconsistent.join("; "),
     }
 }

@@ -1,39 +1,56 @@
 //! Events folded into one summary: what a letter says and a last line shows.
+//!
+//! Everything hangs on a step: a dump that made nothing has its lines too, just when they matter.
 
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use crate::run::{ArtifactFacts, Event, Level, Listener, Stamped, StepEnd, Verdict};
+use crate::record::{
+    ArtifactFacts, CopyFacts, DumpFacts, Event, LogLevel, ProofFacts, Stamped, StepEnd, StepFacts,
+    Verdict,
+};
+use crate::run::Listener;
 
 /// What became of a step.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StepSummary {
-    /// Its address.
-    pub address: String,
-    /// How it ended, in words.
-    pub text: String,
-    /// How well.
-    pub verdict: Verdict,
+    /// What it is about.
+    pub facts: StepFacts,
+    /// How it ended.
+    pub end: StepEnd,
+}
+
+/// What became of a backup of one source.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct BackupSummary {
+    /// What was to be dumped, once the source said so.
+    pub dump: Option<DumpFacts>,
+    /// What was read to its end.
+    pub artifact: Option<ArtifactFacts>,
+    /// Its copies, those that failed too.
+    pub copies: Vec<CopySummary>,
 }
 
 /// What became of a copy.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CopySummary {
-    /// The source.
-    pub source: String,
-    /// The store.
-    pub store: String,
-    /// What messages call the store.
-    pub place: String,
-    /// Its key.
-    pub key: String,
-    /// Bytes of the container.
-    pub bytes: u64,
-    /// How well.
-    pub verdict: Verdict,
-    /// How far it is proven: `written`, `read`, `restored`, or `damaged`.
-    pub proof: String,
+    /// What it is, or why there is none.
+    pub copy: CopyFacts,
+    /// What the last verification found.
+    pub proof: Option<ProofFacts>,
+}
+
+impl CopySummary {
+    /// How far it is proven: `none`, `damaged`, or the word of the level.
+    pub fn proof_word(&self) -> &'static str {
+        match &self.proof {
+            _ if self.copy.failure.is_some() => "none",
+            None => "written",
+            Some(proof) if !proof.good => "damaged",
+            Some(proof) => proof.level.word(),
+        }
+    }
 }
 
 /// A run in short.
@@ -43,6 +60,8 @@ pub struct Summary {
     pub id: String,
     /// The job.
     pub job: String,
+    /// The job's file, absolute.
+    pub file: String,
     /// The machine.
     pub host: String,
     /// When it began.
@@ -51,80 +70,79 @@ pub struct Summary {
     pub finished: Option<Timestamp>,
     /// How well.
     pub verdict: Option<Verdict>,
-    /// Its steps.
+    /// What its steps are about, by their index.
+    pub plan: Vec<StepFacts>,
+    /// The steps that ended, in the order in which they did.
     pub steps: Vec<StepSummary>,
-    /// Its artifacts.
-    pub artifacts: Vec<ArtifactFacts>,
-    /// Its copies.
-    pub copies: Vec<CopySummary>,
+    /// Its backups, by their step.
+    pub backups: BTreeMap<usize, BackupSummary>,
     /// Remarks somebody should read.
     pub alerts: Vec<String>,
-    /// The source that each step is about.
-    pub sources: BTreeMap<usize, String>,
+}
+
+impl Summary {
+    /// The backup of a step.
+    fn backup(&mut self, step: usize) -> &mut BackupSummary {
+        self.backups.entry(step).or_default()
+    }
+
+    /// All copies, in the order of the steps.
+    pub fn copies(&self) -> impl Iterator<Item = &CopySummary> {
+        self.backups.values().flat_map(|b| &b.copies)
+    }
+
+    /// How a step ended, if it did.
+    pub fn end(&self, step: usize) -> Option<&StepEnd> {
+        let facts = self.plan.get(step)?;
+        self.steps.iter().find(|s| s.facts == *facts).map(|s| &s.end)
+    }
 }
 
 impl Listener for Summary {
-    fn hear(&mut self, stamped: &Stamped) -> Vec<(Level, String)> {
+    fn hear(&mut self, stamped: &Stamped) -> Vec<(LogLevel, String)> {
         match &stamped.event {
             Event::RunStarted { run } => {
                 self.id = run.id.to_string();
                 self.job.clone_from(&run.job);
+                self.file.clone_from(&run.file);
                 self.host.clone_from(&run.host);
                 self.started = Some(stamped.at);
-                // The third part of an address is the source it is about.
-                let source =
-                    |address: &String| address.split('/').nth(2).unwrap_or_default().to_owned();
-                self.sources = run.steps.iter().map(source).enumerate().collect();
+                self.plan.clone_from(&run.steps);
+                let makes = run.steps.iter().enumerate().filter(|(_, s)| s.verb.backs_up());
+                self.backups = makes.map(|(step, _)| (step, BackupSummary::default())).collect();
             }
             Event::StepStarted { .. }
             | Event::Progress { .. }
-            | Event::Dumping { .. }
             | Event::Engine { .. }
+            | Event::StoreSeen { .. }
             | Event::Removed { .. } => {}
             Event::Said { level, text, .. } => {
-                if *level > Level::Info {
+                if *level > LogLevel::Info {
                     self.alerts.push(text.clone());
                 }
             }
-            Event::Artifact { artifact, .. } => self.artifacts.push(artifact.clone()),
-            Event::Copied { step, store, place, key, bytes, verdict, .. } => {
-                self.copies.push(CopySummary {
-                    source: self.sources.get(step).cloned().unwrap_or_default(),
-                    store: store.clone(),
-                    place: place.clone(),
-                    key: key.clone(),
-                    bytes: *bytes,
-                    verdict: *verdict,
-                    proof: if *verdict == Verdict::Success {
-                        "written".into()
-                    } else {
-                        "none".into()
-                    },
-                })
+            Event::Dumping { step, dump } => self.backup(*step).dump = Some(dump.clone()),
+            Event::Artifact { step, artifact } => {
+                self.backup(*step).artifact = Some(artifact.clone());
             }
-            Event::Proved { step, store, level, good, .. } => {
-                let source = self.sources.get(step);
-                let own = |c: &&mut CopySummary| c.store == *store && Some(&c.source) == source;
-                if let Some(copy) = self.copies.iter_mut().find(own) {
-                    copy.proof = if *good { level.clone() } else { "damaged".into() };
+            Event::Copied { step, copy } => {
+                let copy = CopySummary { copy: copy.clone(), proof: None };
+                self.backup(*step).copies.push(copy);
+            }
+            Event::Proved { proof, .. } => {
+                let own = |c: &&mut CopySummary| {
+                    (&c.copy.id, &c.copy.source, &c.copy.store)
+                        == (&proof.id, &proof.source, &proof.store)
+                };
+                let mut copies = self.backups.values_mut().flat_map(|b| &mut b.copies);
+                if let Some(copy) = copies.find(own) {
+                    copy.proof = Some(proof.clone());
                 }
             }
-            Event::StepFinished { address, end, .. } => {
-                let text = match end {
-                    StepEnd::Done { verdict } => verdict.word().into(),
-                    StepEnd::Failed { verdict, failure } => {
-                        format!("{}: {}", verdict.word(), failure.line())
-                    }
-                    StepEnd::Skipped { missing } => {
-                        format!("did not run: {missing} did not give what it needs")
-                    }
-                    StepEnd::Interrupted => "interrupted".into(),
-                };
-                self.steps.push(StepSummary {
-                    address: address.clone(),
-                    text,
-                    verdict: end.verdict(),
-                });
+            Event::StepFinished { step, end, .. } => {
+                if let Some(facts) = self.plan.get(*step) {
+                    self.steps.push(StepSummary { facts: facts.clone(), end: end.clone() });
+                }
             }
             Event::RunFinished { verdict, .. } => {
                 self.finished = Some(stamped.at);

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 
 use crate::base::{Id, Stop};
 use crate::plan::Plan;
-use crate::run::event::{Event, Level, RunFacts, Stamped, StepEnd, Verdict};
+use crate::record::{Event, LogLevel, RunFacts, Stamped, StepEnd, Verdict};
 use crate::run::state::{State, States, Turn};
 use crate::run::worker::{Done, Message, Perform, work};
 use crate::world::Clock;
@@ -17,20 +17,20 @@ use crate::world::Clock;
 /// for the others.
 pub trait Listener {
     /// Hears an event; returns remarks of its own.
-    fn hear(&mut self, event: &Stamped) -> Vec<(Level, String)>;
+    fn hear(&mut self, event: &Stamped) -> Vec<(LogLevel, String)>;
 
     /// Is told the verdict before the run ends, while a remark still counts.
-    fn last_word(&mut self, _now: Timestamp, _verdict: Verdict) -> Vec<(Level, String)> {
+    fn last_word(&mut self, _now: Timestamp, _verdict: Verdict) -> Vec<(LogLevel, String)> {
         Vec::new()
     }
 }
 
 impl<L: Listener + ?Sized> Listener for &mut L {
-    fn hear(&mut self, event: &Stamped) -> Vec<(Level, String)> {
+    fn hear(&mut self, event: &Stamped) -> Vec<(LogLevel, String)> {
         (**self).hear(event)
     }
 
-    fn last_word(&mut self, now: Timestamp, verdict: Verdict) -> Vec<(Level, String)> {
+    fn last_word(&mut self, now: Timestamp, verdict: Verdict) -> Vec<(LogLevel, String)> {
         (**self).last_word(now, verdict)
     }
 }
@@ -66,7 +66,7 @@ pub fn execute(
             if !stopping && stop.is_stopped() {
                 stopping = true;
                 let text = "stopping: nothing new starts, uploads are aborted".into();
-                speaker.say(Event::Said { step: None, level: Level::Alert, text });
+                speaker.say(Event::Said { step: None, level: LogLevel::Alert, text });
             }
             if advance(plan, &mut states, &mut speaker, stopping, |index| {
                 let (to, step, stop): (Sender<Message>, _, _) =
@@ -167,9 +167,9 @@ impl Speaker<'_> {
         self.remark(remarks);
     }
 
-    fn remark(&mut self, remarks: Vec<(Level, String)>) {
+    fn remark(&mut self, remarks: Vec<(LogLevel, String)>) {
         for (level, text) in remarks {
-            if level > Level::Info {
+            if level > LogLevel::Info {
                 self.worst = Verdict::Alert;
             }
             let stamped = self.stamp(Event::Said { step: None, level, text });
@@ -179,7 +179,7 @@ impl Speaker<'_> {
     }
 
     fn stamp(&self, event: Event) -> Stamped {
-        Stamped { version: 1, at: self.clock.now(), run: self.run.clone(), event }
+        Stamped { version: 2, at: self.clock.now(), run: self.run.clone(), event }
     }
 }
 
@@ -190,13 +190,13 @@ mod tests {
 
     use super::*;
     use crate::plan::{Edge, Exec, Needs, Step, StepKind};
-    use crate::run::event::Failure;
+    use crate::record::{Failure, RunKind};
     use crate::run::worker::Say;
 
     struct Heard(Vec<Event>);
 
     impl Listener for Heard {
-        fn hear(&mut self, event: &Stamped) -> Vec<(Level, String)> {
+        fn hear(&mut self, event: &Stamped) -> Vec<(LogLevel, String)> {
             self.0.push(event.event.clone());
             Vec::new()
         }
@@ -219,11 +219,7 @@ mod tests {
                 panic!("on purpose");
             }
             if self.fail.contains(&step.address.as_str()) {
-                return Done::failed(Failure {
-                    message: "no".into(),
-                    causes: Vec::new(),
-                    hint: None,
-                });
+                return Done::failed(Failure { message: "no".into(), ..Failure::default() });
             }
             Done { made: vec!["s".into()], ..Done::well() }
         }
@@ -264,6 +260,7 @@ mod tests {
             host: "h".into(),
             pid: 1,
             steps: Vec::new(),
+            kind: RunKind::Job,
         };
         let mut heard = Heard(Vec::new());
         let outcome = execute(plan, &facts, script, &mut heard, &clock, stop);

@@ -3,7 +3,7 @@
 //! The counts are derived views, kept beside the states they follow.
 
 use crate::plan::{Needs, Plan};
-use crate::run::event::{StepEnd, Verdict};
+use crate::record::{StepEnd, Verdict};
 
 /// The state of a step.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -8,7 +8,7 @@ use crossbeam_channel::Sender;
 
 use crate::base::Stop;
 use crate::plan::Step;
-use crate::run::event::{Event, Failure, Level, Progress, Verdict};
+use crate::record::{Event, Failure, LogLevel, Progress, Verdict};
 
 /// What a step came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -85,12 +85,16 @@ impl Say {
 
     /// A remark for the log.
     pub fn info(&self, text: impl Into<String>) {
-        self.event(Event::Said { step: Some(self.step), level: Level::Info, text: text.into() });
+        self.event(Event::Said { step: Some(self.step), level: LogLevel::Info, text: text.into() });
     }
 
     /// A remark that somebody should read.
     pub fn alert(&self, text: impl Into<String>) {
-        self.event(Event::Said { step: Some(self.step), level: Level::Alert, text: text.into() });
+        self.event(Event::Said {
+            step: Some(self.step),
+            level: LogLevel::Alert,
+            text: text.into(),
+        });
     }
 
     /// A line of the log of what reads the source.
@@ -118,12 +122,15 @@ pub(crate) fn work(
             let text = panic.downcast_ref::<String>().cloned();
             let text = text.or_else(|| panic.downcast_ref::<&str>().map(|s| (*s).to_owned()));
             let message = format!("BUG: {}", text.unwrap_or_else(|| "a step panicked".into()));
-            Done::failed(Failure {
-                message,
-                causes: Vec::new(),
-                hint: Some("Please report this.".into()),
-            })
+            Done::failed(bug(message))
         },
     );
     drop(to.send(Message::Done(index, done)));
+}
+
+/// A failure that is a fault of vex.
+fn bug(message: String) -> Failure {
+    let hint = Some("Please report this.".to_owned());
+    let values = [("found".to_owned(), message.clone())].into();
+    Failure { code: "bug".into(), message, values, hint, ..Failure::default() }
 }

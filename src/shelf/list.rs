@@ -46,7 +46,7 @@ enum Wanted<'a> {
 /// What was read.
 enum Found {
     Head(Box<Head>),
-    Proof(Box<ProofLine>),
+    Proof(ProofLine),
     Note(Note),
     Gone,
     Bad(Damage),
@@ -96,7 +96,7 @@ pub fn survey(
         match found {
             Found::Gone => {}
             Found::Bad(damage) => listing.unreadable.push((key.to_owned(), damage)),
-            Found::Proof(line) => proofs.push((container, key, *line)),
+            Found::Proof(line) => proofs.push((container, key, line)),
             Found::Note(Note::Adopt(adopt)) => listing.notes.adopts.push(*adopt),
             Found::Note(Note::Machines(machines)) => listing.notes.machines.push(machines),
             Found::Head(head) => {
@@ -211,6 +211,8 @@ fn read_one(store: &dyn Store, wanted: &Wanted<'_>, stop: &Stop) -> Result<Found
                 | ErrorKind::Damaged
                 | ErrorKind::TooLarge
                 | ErrorKind::Exists
+                | ErrorKind::Busy
+                | ErrorKind::Refused
                 | ErrorKind::Full
                 | ErrorKind::Failed => Ok(Found::Bad(Damage::Unread(error.found))),
             };
@@ -226,7 +228,7 @@ fn read_one(store: &dyn Store, wanted: &Wanted<'_>, stop: &Stop) -> Result<Found
             Err(damage) => Found::Bad(damage),
         },
         Wanted::Proof(_) => match ProofLine::parse(&bytes) {
-            Ok(line) => Found::Proof(Box::new(line)),
+            Ok(line) => Found::Proof(line),
             Err(damage) => Found::Bad(damage),
         },
         Wanted::Note(_) => match parse_note(key, &bytes) {

@@ -105,7 +105,7 @@ pub struct Notes {
 /// A note.
 pub enum Note {
     /// One chain goes on with another.
-    Adopt(Adopt),
+    Adopt(Box<Adopt>),
     /// Two machines have one origin.
     Machines(Machines),
 }
@@ -147,7 +147,7 @@ pub fn parse_note(key: &str, bytes: &[u8]) -> Result<Note, Damage> {
     let damage = |e: serde_json::Error| Damage::Manifest(format!("a note: {e}"));
     let (format, note) = if name(key).starts_with(ADOPT) {
         let adopt: Adopt = serde_json::from_slice(bytes).map_err(damage)?;
-        (adopt.format, Note::Adopt(adopt))
+        (adopt.format, Note::Adopt(Box::new(adopt)))
     } else {
         let machines: Machines = serde_json::from_slice(bytes).map_err(damage)?;
         (machines.format, Note::Machines(machines))

@@ -15,7 +15,8 @@ use crate::artifact::{
 use crate::base::{Secret, Stop};
 use crate::pipeline::{self, Counts, Meter, Shape};
 use crate::plan::Backup;
-use crate::run::{ArtifactFacts, Done, DumpFacts, Event, Progress, Say, Verdict};
+use crate::record::{ArtifactFacts, DumpFacts, Event, Progress, Verdict};
+use crate::run::{Done, Say};
 use crate::source::contract::{Hear, Reading, Snapshot};
 use crate::step::copies::Copies;
 use crate::step::fault::Fault;
@@ -38,6 +39,7 @@ impl Steps {
             say.info(format!("the engine is {}", program.title));
         }
         let mut copies = Copies::open(self, backup, say, stop)?;
+        let own = (self.run.clone(), backup.source.name.as_str());
         let origin = source.origin(stop)?;
         let parent = self.parent(backup, &copies, password.as_ref(), &origin, say, stop)?;
         let voice = say.clone();
@@ -67,7 +69,7 @@ impl Steps {
             },
         });
         let Some(begun) = begun else {
-            return Ok(copies.report(self.run.clone(), 0, say));
+            return Ok(copies.report(own, 0, say));
         };
         let (presses, lanes) =
             (rayon::current_num_threads(), begun.uploads.iter().map(|u| u.lanes).sum());
@@ -101,7 +103,7 @@ impl Steps {
             Err(Fault::Pipeline(pipeline::Error::NoStore(errors))) => {
                 copies.give_up();
                 copies.lose(errors);
-                return Ok(copies.report(self.run.clone(), 0, say));
+                return Ok(copies.report(own, 0, say));
             }
             Err(fault) => {
                 copies.give_up();
@@ -118,13 +120,13 @@ impl Steps {
         ));
         let head =
             Head { objects: vec![written.object], index: Some(written.index), ..written.head };
-        let facts = artifact_facts(&head, &begun.name, snapshot.lost());
+        let facts = ArtifactFacts::of(&head, snapshot.lost());
         say.event(Event::Artifact { step: say.step(), artifact: facts });
         for (store, head) in copies.commit(written.copies, &head, &begun.name, stop) {
             self.note_made(&backup.source.name, &store, head);
         }
         let others = self.tell_unkept(backup, say, stop)?;
-        let mut done = copies.report(self.run.clone(), head.bytes(), say);
+        let mut done = copies.report(own, head.bytes(), say);
         done.verdict = done.verdict.max(others);
         for reason in snapshot.inconsistent() {
             done.verdict = done.verdict.max(Verdict::Alert);
@@ -252,23 +254,4 @@ fn units_of(members: &[Member]) -> Vec<String> {
         }
     }
     units
-}
-
-fn artifact_facts(head: &Head, name: &str, lost: &[String]) -> ArtifactFacts {
-    ArtifactFacts {
-        id: head.id.clone(),
-        source: head.source.clone(),
-        kind: head.kind.clone(),
-        server: head.server.clone(),
-        units: head.unit_names(),
-        name: name.to_owned(),
-        raw: head.totals.raw,
-        bytes: head.bytes(),
-        rows: head.totals.rows,
-        started: head.started,
-        finished: head.finished,
-        position: head.position.as_ref().map(ToString::to_string),
-        inconsistent: head.inconsistent.clone(),
-        lost: lost.to_vec(),
-    }
 }

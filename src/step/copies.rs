@@ -13,7 +13,8 @@ use crate::artifact::{Head, INDEX, Marker, ObjectLine, REFRESHED, backup_name, b
 use crate::base::{Id, Stop};
 use crate::pipeline::{Copy, IndexMade, Made};
 use crate::plan::{Backup, CopyPlan};
-use crate::run::{Done, Event, Failure, Say, Verdict};
+use crate::record::{CopyFacts, Event, Verdict};
+use crate::run::{Done, Say};
 use crate::shelf::{IndexBytes, Shelf, Swept};
 use crate::step::fault::Fault;
 use crate::step::perform::Steps;
@@ -274,14 +275,14 @@ impl<'a> Copies<'a> {
     }
 
     /// Says what became of every copy, and how well the chain did.
-    pub fn report(self, id: Id, bytes: u64, say: &Say) -> Done {
+    pub fn report(self, (id, source): (Id, &str), bytes: u64, say: &Say) -> Done {
         let (mut done, mut first) = (Done::well(), None);
         for copy in self.all {
             let (key, failure) = match &copy.state {
                 State::Made(key) => (key.clone(), None),
                 State::Failed(fault) => {
                     let name = self.name.as_deref().unwrap_or("backup");
-                    (copy.plan.naming.key(name), Some(Failure::of(fault)))
+                    (copy.plan.naming.key(name), Some(fault.failure()))
                 }
                 State::Open(_) | State::Begun(..) => panic!("BUG: a copy without end"),
             };
@@ -297,19 +298,20 @@ impl<'a> Copies<'a> {
                 done.failure.clone_from(&failure);
             }
             first = first.or_else(|| failure.clone());
-            say.event(Event::Copied {
-                step: say.step(),
+            let copy = CopyFacts {
                 id: id.clone(),
+                source: source.to_owned(),
                 store,
                 place: copy.place,
+                bucket: copy.plan.store.spec.bucket().map(str::to_owned),
                 key,
                 bytes,
                 started: copy.started,
                 finished: copy.finished,
-                bucket: copy.plan.store.spec.bucket().map(str::to_owned),
                 verdict,
                 failure,
-            });
+            };
+            say.event(Event::Copied { step: say.step(), copy });
         }
         // However optional each copy was: no copy is no backup.
         if done.made.is_empty() {

@@ -3,6 +3,7 @@
 use crate::artifact::{Damage, SealError};
 use crate::base::{SecretRef, Stopped};
 use crate::pipeline;
+use crate::record::Failure;
 use crate::shelf::ShelfError;
 use crate::source::contract as source;
 use crate::store::contract as store;
@@ -78,6 +79,53 @@ impl From<Stopped> for Fault {
 }
 
 impl Fault {
+    /// The failure that others are told of.
+    pub fn failure(&self) -> Failure {
+        match self {
+            Fault::Source(error) | Fault::Pipeline(pipeline::Error::Source(error)) => {
+                Failure::of_error(error)
+            }
+            Fault::Store(error) | Fault::Pipeline(pipeline::Error::Store(error)) => {
+                Failure::of_error(error)
+            }
+            Fault::Shelf(_)
+            | Fault::Pipeline(_)
+            | Fault::Reveal(_)
+            | Fault::Child(_)
+            | Fault::Damage(_)
+            | Fault::Unproven { .. }
+            | Fault::Nothing { .. }
+            | Fault::Seal(..)
+            | Fault::Stalled(_)
+            | Fault::Stopped => {
+                let failure = Failure::of(self.code(), self);
+                let values = [("found".to_owned(), failure.line())].into();
+                Failure { hint: self.hint(), values, ..failure }
+            }
+        }
+    }
+
+    /// The code of a fault that is no error of a source or a store.
+    fn code(&self) -> &'static str {
+        match self {
+            Fault::Source(error) | Fault::Pipeline(pipeline::Error::Source(error)) => error.code(),
+            Fault::Store(error) | Fault::Pipeline(pipeline::Error::Store(error)) => error.code(),
+            Fault::Damage(_)
+            | Fault::Unproven { .. }
+            | Fault::Pipeline(pipeline::Error::Damage(_)) => "damage",
+            Fault::Pipeline(pipeline::Error::Rows { .. }) => "rows",
+            Fault::Pipeline(pipeline::Error::NoStore(_)) => "no-store",
+            Fault::Pipeline(pipeline::Error::Press(..)) => "press",
+            Fault::Pipeline(pipeline::Error::Panic(_)) => "bug",
+            Fault::Pipeline(pipeline::Error::Stopped) | Fault::Stopped => "stopped",
+            Fault::Shelf(_) => "refused",
+            Fault::Reveal(_) | Fault::Seal(..) => "secret",
+            Fault::Child(_) => "program",
+            Fault::Nothing { .. } => "refused",
+            Fault::Stalled(_) => "stalled",
+        }
+    }
+
     /// What to do, if anybody knows.
     pub fn hint(&self) -> Option<String> {
         match self {
@@ -123,6 +171,7 @@ impl Fault {
             Fault::Unproven { damage, .. } => damage.iter().all(is_own),
             Fault::Store(error) | Fault::Pipeline(pipeline::Error::Store(error)) => {
                 match error.kind {
+                    store::ErrorKind::Busy | store::ErrorKind::Refused => false,
                     store::ErrorKind::Missing
                     | store::ErrorKind::Damaged
                     | store::ErrorKind::TooLarge

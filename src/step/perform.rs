@@ -9,7 +9,7 @@ use jiff::{SignedDuration, tz::TimeZone};
 use crate::artifact::{Head, Marker, PROOF_FORMAT, may_seal};
 use crate::base::{Id, Secret, SecretRef, Stop};
 use crate::plan::{SourceRef, Step, StepKind, StoreRef};
-use crate::run::{Done, Failure, Perform, Say};
+use crate::run::{Done, Perform, Say};
 use crate::source::{self, contract::Source};
 use crate::step::fault::Fault;
 use crate::store::{self, contract::Store};
@@ -29,11 +29,14 @@ pub struct Steps {
     pub zone: TimeZone,
     /// The longest gap between two moments of the job's schedule.
     pub gap: Option<SignedDuration>,
-    /// Guards the stores opened so far, by name.
-    stores: Mutex<BTreeMap<String, Arc<dyn Store>>>,
+    /// Guards the list of stores, by name; never held while one of them is opened.
+    stores: Mutex<BTreeMap<String, Slot>>,
     /// Guards what this run made: heads by source and store.
     made: Mutex<BTreeMap<(String, String), Head>>,
 }
+
+/// Guards one store: who needs it waits for whoever opens it, and for no other store.
+type Slot = Arc<Mutex<Option<Arc<dyn Store>>>>;
 
 impl Steps {
     /// Opens nothing yet.
@@ -57,12 +60,20 @@ impl Steps {
     }
 
     pub(super) fn store(&self, store: &StoreRef, stop: &Stop) -> Result<Arc<dyn Store>, Fault> {
-        let mut stores = self.stores.lock().expect("no panic while locked");
-        if let Some(open) = stores.get(&store.name) {
+        let slot: Slot = self
+            .stores
+            .lock()
+            .expect("no panic while locked")
+            .entry(store.name.clone())
+            .or_default()
+            .clone();
+        // A failure leaves the slot empty: the next step tries for itself.
+        let mut slot = slot.lock().expect("no panic while locked");
+        if let Some(open) = slot.as_ref() {
             return Ok(open.clone());
         }
         let open = store::open(&store.spec, &self.world, stop)?;
-        stores.insert(store.name.clone(), open.clone());
+        *slot = Some(open.clone());
         Ok(open)
     }
 
@@ -136,7 +147,7 @@ impl Perform for Steps {
         match result {
             Ok(done) => done,
             Err(_) if stop.is_stopped() => Done::interrupted(),
-            Err(fault) => Done::failed(Failure { hint: fault.hint(), ..Failure::of(&fault) }),
+            Err(fault) => Done::failed(fault.failure()),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use crate::artifact::{Damage, Kind, Manifest, Member, Phase};
+use crate::artifact::{Damage, Kind, Manifest, Member, Phase, Proof};
 use crate::base::{Stop, suggest};
 use crate::pipeline::{self, Fetch, Meter, Restore};
 use crate::run::Say;
@@ -23,6 +23,13 @@ impl Choice {
     /// Tables and other objects that will be there, for the plan.
     pub fn count(&self, kind: Kind) -> usize {
         self.loading.members.iter().filter(|m| m.kind == kind).count()
+    }
+
+    /// Rows and digest of every table that is recounted in the target, by the index of its member.
+    pub fn recounted(&self, manifest: &Manifest) -> Vec<(usize, Proof)> {
+        let mut proofs = manifest.proofs();
+        proofs.retain(|(index, _)| pipeline::recounts(&self.loading, &self.chosen, *index));
+        proofs
     }
 }
 

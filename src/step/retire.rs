@@ -10,8 +10,9 @@ use jiff::Timestamp;
 use crate::artifact::{Head, Level};
 use crate::base::{Id, Stop};
 use crate::plan::{Backup, Kin, Retire};
+use crate::record::{Event, Verdict};
 use crate::retention::{Held, judge};
-use crate::run::{Done, Event, Say, Verdict};
+use crate::run::{Done, Say};
 use crate::shelf::{
     Belongs, ChainName, Division, Listing, Machines, NOTE_FORMAT, Own, Shelf, Shelved, divide,
     lineage, machines_key, write_note,
@@ -70,6 +71,7 @@ impl Steps {
             say.event(Event::Removed {
                 step: say.step(),
                 id: artifact.head.id.clone(),
+                source: artifact.head.source.clone(),
                 store: retire.store.name.clone(),
                 key: key.clone(),
             });

@@ -10,7 +10,8 @@ use crate::base::Stop;
 use crate::job::SourceSpec;
 use crate::pipeline::{self, Fetch, Meter};
 use crate::plan::{Kin, SourceRef, Verify, Which};
-use crate::run::{Done, Event, Say};
+use crate::record::{Event, ProofFacts};
+use crate::run::{Done, Say};
 use crate::shelf::{Contents, Notes, Shelf, Shelved, groups, lineage};
 use crate::source::contract::{ErrorKind as SourceErrorKind, Source};
 use crate::source::{self, Control, Owner, Private};
@@ -270,20 +271,13 @@ impl Steps {
             level,
             at: self.world.clock.now(),
             good: damage.is_empty(),
-            damage: damage.clone(),
+            damage,
             host: self.world.host(),
             into,
         };
         shelf.prove(head, &proof, stop)?;
-        say.event(Event::Proved {
-            step: say.step(),
-            id: head.id.clone(),
-            store: verify.store.name.clone(),
-            level: level.word().to_owned(),
-            proven: proof.at,
-            good: proof.good,
-            damage,
-        });
+        let facts = ProofFacts::of(&proof, &head.source, &verify.store.name);
+        say.event(Event::Proved { step: say.step(), proof: facts });
         Ok(())
     }
 }

@@ -7,82 +7,17 @@
 //! - `remove` of what is absent is fine; `list` is sorted by key and complete;
 //! - an unknown outcome (a lost answer) is resolved by looking, never by guessing.
 
-use std::fmt;
 use std::ops::Range;
 use std::path::PathBuf;
 
 use jiff::Timestamp;
 
-use crate::base::{Finding, Size, Stop, Stopped};
+use crate::base::{self, Finding, OfStore, Size, Stop};
 
-/// What went wrong in a store, and whether trying again can help.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ErrorKind {
-    /// No such object.
-    Missing,
-    /// The key is taken.
-    Exists,
-    /// Credentials or rights.
-    Denied,
-    /// No connection, time-out, 408, 429 or 5xx, or an answer that something on the way made or
-    /// changed.
-    Unreachable,
-    /// No space left, or over a limit.
-    Full,
-    /// What came back is not what was sent.
-    Damaged,
-    /// The object is larger than was to be read.
-    TooLarge,
-    /// The run was stopped.
-    Stopped,
-    /// Anything else.
-    Failed,
-}
+pub use crate::base::ErrorKind;
 
-impl ErrorKind {
-    /// Whether the same call may work later.
-    pub fn again(self) -> bool {
-        matches!(self, ErrorKind::Unreachable)
-    }
-}
-
-/// An error of a store: what was being done, to what, and what was found.
-#[derive(Debug)]
-pub struct Error {
-    /// Its kind.
-    pub kind: ErrorKind,
-    /// What was being done, to what: `write nightly/shop/x.zip in dir /mnt/nas`.
-    pub doing: String,
-    /// What was found.
-    pub found: String,
-    /// The cause.
-    pub source: Option<Box<dyn std::error::Error + Send + Sync>>,
-}
-
-impl Error {
-    /// An error without cause.
-    pub fn new(kind: ErrorKind, doing: impl Into<String>, found: impl Into<String>) -> Error {
-        Error { kind, doing: doing.into(), found: found.into(), source: None }
-    }
-}
-
-impl fmt::Display for Error {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "unable to {}: {}", self.doing, self.found)
-    }
-}
-
-impl std::error::Error for Error {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        self.source.as_deref().map(|e| e as &(dyn std::error::Error + 'static))
-    }
-}
-
-impl From<Stopped> for Error {
-    fn from(_: Stopped) -> Error {
-        Error::new(ErrorKind::Stopped, "go on", "stopped")
-    }
-}
+/// An error of a store.
+pub type Error = base::Error<OfStore>;
 
 /// What `Kind::TooLarge` found: an object of `bytes` bytes, of which at most `most` are read.
 pub fn too_large(bytes: u64, most: u64) -> String {

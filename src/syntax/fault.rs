@@ -86,13 +86,20 @@ pub fn empty_reference(field: &str, span: &Span) -> Complaint {
 }
 
 /// The value of a variable where its name is wanted; its bytes are masked.
-pub fn not_a_variable(field: &str, span: &Span) -> Complaint {
+pub fn not_a_variable(field: &str, sign: &str, span: &Span) -> Complaint {
     Complaint::error(
         "vex::value::form",
         format!("`(env)` of `{field}` is not the name of a variable"),
     )
-    .label(span, "a name has no `=`")
+    .label(span, format!("a name has no `{sign}`"))
     .help("Write the name only: `(env)\"NAME\"`.")
+}
+
+/// An address where the path of a file is wanted; its bytes are masked.
+pub fn not_a_file(field: &str, span: &Span) -> Complaint {
+    Complaint::error("vex::value::form", format!("`(file)` of `{field}` is not the path of a file"))
+        .label(span, "an address is no path")
+        .help("Write the path of the file that holds it: `(file)\"path\"`.")
 }
 
 /// Variables as a property.

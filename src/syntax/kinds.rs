@@ -45,7 +45,7 @@ const ON: Field = field(
     "on",
     Form::Choice(&["always", "alert", "error", "change", "late"]),
     "always",
-    "When to tell.",
+    "When to tell; `change`: the verdict is not that of the run before, or nobody knows that and it is not Sucesso.",
 );
 
 const BLOCK: Argument = Argument::None;

@@ -87,6 +87,16 @@ mod tests {
         text
     }
 
+    /// An address in the place of a variable or a file is refused, and not repeated.
+    fn no_reference(source: &str, address: &str) {
+        for way in ["(env)", "(file)"] {
+            let source = source.replace(address, &format!("{way}{address}"));
+            let said = said(&source);
+            let told = said.contains(&format!("`{way}` of"));
+            assert!(told && !said.contains("CANARY"), "{source}\n{said}");
+        }
+    }
+
     /// All that `check` would say, and the lines it would show.
     fn said(source: &str) -> String {
         let text = Text::new("x.kdl", source);
@@ -116,6 +126,9 @@ mod tests {
                 let clear = format!("`{}` holds a user and a password or key", field.name);
                 let other = matches!(field.form, Form::Secret) || field.name == "command";
                 assert!(other || said.contains(&clear), "{source}\n{said}");
+                if field.form == Form::Secret {
+                    no_reference(&source, address);
+                }
             }
         }
     }

@@ -250,12 +250,21 @@ pub fn secret(
         complaints.push(fault::extra(name, &value_span(text, second)));
         return None;
     }
+    // An address in the place of its variable, or of its file.
+    if way != "command" && words[0].contains("://") {
+        hide(entries);
+        complaints.push(match way {
+            "env" => fault::not_a_variable(name, "://", &span),
+            _ => fault::not_a_file(name, &span),
+        });
+        return None;
+    }
     Some(match way {
         "command" => SecretRef::Command(words),
         "file" => SecretRef::File(text.folder().join(expand_home(&words[0]))),
         _ if words[0].contains('=') => {
             hide(entries);
-            complaints.push(fault::not_a_variable(name, &span));
+            complaints.push(fault::not_a_variable(name, "=", &span));
             return None;
         }
         _ => SecretRef::Env(words[0].clone()),

@@ -4,9 +4,9 @@
 //! Backoff And Jitter" (AWS Architecture Blog, 2015): a uniform wait below the cap, so that clients
 //! do not march in step.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use crate::base::{Stop, Stopped};
+use crate::base::{Stop, Stopped, Tries};
 use crate::world::entropy::Entropy;
 
 /// Counts the tries of one call.
@@ -16,12 +16,15 @@ pub struct Backoff {
     limit: u32,
     first: Duration,
     longest: Duration,
+    since: Instant,
+    history: Tries,
 }
 
 impl Backoff {
     /// At most `limit` tries; waits up to `first`, doubling, never over `longest`.
     pub fn new(limit: u32, first: Duration, longest: Duration) -> Backoff {
-        Backoff { tries: 1, limit, first, longest }
+        let (since, history) = (Instant::now(), Tries::default());
+        Backoff { tries: 1, limit, first, longest, since, history }
     }
 
     /// Waits before the next try; `Ok(false)` when there is none left.
@@ -33,6 +36,17 @@ impl Backoff {
         stop.sleep(cap.mul_f64(f64::from(entropy.bits()) / f64::from(u32::MAX)))?;
         self.tries += 1;
         Ok(true)
+    }
+
+    /// Notes what a try found.
+    pub fn note(&mut self, found: &str) {
+        self.history.note(found);
+        self.history.seconds = self.since.elapsed().as_secs();
+    }
+
+    /// What the tries found.
+    pub fn history(&self) -> Tries {
+        self.history.clone()
     }
 
     /// Tries so far.

@@ -66,10 +66,15 @@ impl Brand {
 
     /// Starts a server with more arguments; later ones override ours.
     pub fn start(self, arguments: &[&str]) -> Server {
+        self.start_at(Place::default(), arguments)
+    }
+
+    /// The same at a place.
+    pub fn start_at(self, place: Place<'_>, arguments: &[&str]) -> Server {
         // Another process may take the free port first: then the server ends at once, and another
         // port is tried.
-        (0..3).find_map(|_| Server::try_start(self, arguments).ok()).unwrap_or_else(|| {
-            let Err(why) = Server::try_start(self, arguments) else {
+        (0..3).find_map(|_| Server::try_start(self, place, arguments).ok()).unwrap_or_else(|| {
+            let Err(why) = Server::try_start(self, place, arguments) else {
                 panic!("{self:?} starts only at times")
             };
             panic!("{self:?} does not start: {why}")
@@ -119,6 +124,15 @@ impl Mysql9 {
     }
 }
 
+/// Where a server runs, as far as it matters.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Place<'a> {
+    /// The name of its host; else this machine's.
+    pub host: Option<&'a str>,
+    /// Its port; else a free one.
+    pub port: Option<u16>,
+}
+
 /// A running server; `root` has no password.
 pub struct Server {
     /// Which it is.
@@ -133,14 +147,14 @@ pub struct Server {
 }
 
 impl Server {
-    fn try_start(brand: Brand, arguments: &[&str]) -> Result<Server, String> {
+    fn try_start(brand: Brand, place: Place<'_>, arguments: &[&str]) -> Result<Server, String> {
         let home = tempfile::Builder::new()
             .prefix("vex-server-")
             .tempdir()
             .expect("a folder for the server");
         let sweeper = sweep_after_us(home.path());
         template::copy(brand, &home.path().join("data"));
-        let port = free_port();
+        let port = place.port.unwrap_or_else(free_port);
         let socket = home.path().join("sock");
         let mut command = template::server(brand);
         command.arg(format!("--datadir={}", home.path().join("data").display()));
@@ -161,6 +175,9 @@ impl Server {
         ]);
         command.arg("--innodb-buffer-pool-size=256M");
         command.args(arguments);
+        if let Some(host) = place.host {
+            command = on_host(command, host);
+        }
         let log = File::create(home.path().join("log")).expect("the folder can be written");
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
         // Safety: prctl is async-signal-safe and touches only the child.
@@ -209,12 +226,12 @@ impl Server {
     }
 
     /// Another MySQL that calls itself the same, as a clone of its files would.
-    pub fn clone_identity(&self) -> Server {
-        let data = self.home().join("clone");
+    pub fn clone_identity(&self, place: Place<'_>) -> Server {
+        let data = self.home().join(format!("clone-{}", place.host.unwrap_or("here")));
         template::copy(self.brand, &data);
         std::fs::copy(self.home().join("data/auto.cnf"), data.join("auto.cnf"))
             .expect("MySQL wrote its identity");
-        self.brand.start(&[&format!("--datadir={}", data.display())])
+        self.brand.start_at(place, &[&format!("--datadir={}", data.display())])
     }
 
     /// Its process.
@@ -252,6 +269,26 @@ fn sweep_after_us(folder: &Path) -> Child {
     command.args(["-c", script, "sh"]).arg(folder).process_group(0);
     command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
     command.spawn().expect("sh starts")
+}
+
+/// The same command on a host of another name; what it reads and writes is still to be said.
+pub fn on_host(command: Command, host: &str) -> Command {
+    let mut there = Command::new("unshare");
+    if !rustix::process::geteuid().is_root() {
+        there.arg("--map-root-user");
+    }
+    there.args(["--uts", "sh", "-c", "hostname \"$0\" && exec \"$@\"", host]);
+    there.arg(command.get_program()).args(command.get_args());
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => there.env(name, value),
+            None => there.env_remove(name),
+        };
+    }
+    if let Some(folder) = command.get_current_dir() {
+        there.current_dir(folder);
+    }
+    there
 }
 
 pub fn free_port() -> u16 {
@@ -328,7 +365,9 @@ mod tests {
     #[test]
     fn a_server_that_refuses_its_arguments_shows_its_log() {
         for brand in Brand::ALL {
-            let why = Server::try_start(brand, &["--no-such-thing"]).err().expect("a refusal");
+            let why = Server::try_start(brand, Place::default(), &["--no-such-thing"])
+                .err()
+                .expect("a refusal");
             assert!(why.contains("no-such-thing"), "{why}");
         }
     }

@@ -56,7 +56,7 @@ pub fn commit(
             return Err(taken());
         }
         if !again {
-            return Err(refusal.error(doing));
+            return Err(refusal.after(backoff.history()).error(doing));
         }
     }
 }

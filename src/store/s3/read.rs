@@ -92,7 +92,7 @@ impl Wanted<'_> {
                 return Err(Refusal::new(ErrorKind::Damaged, found));
             }
             if !refusal.again || !self.wire.wait(&mut backoff, &refusal, self.stop)? {
-                return Err(refusal);
+                return Err(refusal.after(backoff.history()));
             }
             // Without a tag nobody can ask for the rest of the same object.
             if came.etag.is_none() {

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use http::HeaderMap;
 
-use crate::base::Stopped;
+use crate::base::{Stopped, Tries};
 use crate::store::contract::{Error, ErrorKind};
 use crate::store::s3::xml::ErrorBody;
 
@@ -59,6 +59,8 @@ pub struct Refusal {
     pub adapted: bool,
     /// How long the server asked to wait.
     pub wait: Duration,
+    /// What was tried before.
+    pub tries: Option<Tries>,
     source: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
 
@@ -74,6 +76,7 @@ impl Refusal {
             unsure: false,
             adapted: false,
             wait: Duration::ZERO,
+            tries: None,
             source: None,
         }
     }
@@ -195,7 +198,14 @@ impl Refusal {
 
     /// The error of the contract.
     pub fn error(self, doing: &str) -> Error {
-        Error { kind: self.kind, doing: doing.to_owned(), found: self.found, source: self.source }
+        let error = Error::new(self.kind, doing, self.found);
+        Error { source: self.source, tries: self.tries, ..error }
+    }
+
+    /// The same, after other tries.
+    pub fn after(mut self, tries: Tries) -> Refusal {
+        self.tries = Some(tries).filter(|t| t.count() > 1);
+        self
     }
 }
 

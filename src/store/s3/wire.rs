@@ -101,7 +101,7 @@ impl Wire {
                 Err(refusal) => refusal,
             };
             if !refusal.again || !self.wait(&mut backoff, &refusal, stop)? {
-                return Err(refusal);
+                return Err(refusal.after(backoff.history()));
             }
         }
     }
@@ -163,6 +163,7 @@ impl Wire {
         refusal: &Refusal,
         stop: &Stop,
     ) -> Result<bool, Refusal> {
+        backoff.note(&refusal.found);
         if !backoff.wait(&self.entropy, stop)? {
             return Ok(false);
         }

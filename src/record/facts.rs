@@ -1,0 +1,247 @@
+//! What steps, artifacts and copies are, for whoever keeps or shows history.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::artifact::{Head, Level, Origin, ProofLine};
+use crate::base::Id;
+use crate::record::failure::Failure;
+use crate::record::verdict::Verdict;
+
+/// What a run is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunFacts {
+    /// Its identity.
+    pub id: Id,
+    /// The job.
+    pub job: String,
+    /// The job file.
+    pub file: String,
+    /// The machine.
+    pub host: String,
+    /// The process.
+    pub pid: u32,
+    /// Its steps, by their index.
+    pub steps: Vec<StepFacts>,
+    /// What it does.
+    #[serde(default)]
+    pub kind: RunKind,
+}
+
+/// What a run does.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RunKind {
+    /// A job of a file.
+    #[default]
+    Job,
+}
+
+impl RunKind {
+    /// The word for it.
+    pub fn word(self) -> &'static str {
+        match self {
+            RunKind::Job => "job",
+        }
+    }
+}
+
+/// What a step does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Verb {
+    /// VACUUM of a source's tables.
+    Vacuum,
+    /// A dump, with its copies.
+    Dump,
+    /// The files of a server, with their copies.
+    Physical,
+    /// A copy is read back or restored.
+    Verify,
+    /// Retention.
+    Prune,
+    /// A program.
+    Exec,
+}
+
+impl Verb {
+    /// The word for it, as in addresses.
+    pub fn word(self) -> &'static str {
+        match self {
+            Verb::Vacuum => "vacuum",
+            Verb::Dump => "dump",
+            Verb::Physical => "physical",
+            Verb::Verify => "verify",
+            Verb::Prune => "keep",
+            Verb::Exec => "exec",
+        }
+    }
+
+    /// Whether it makes an artifact.
+    pub fn backs_up(self) -> bool {
+        match self {
+            Verb::Dump | Verb::Physical => true,
+            Verb::Vacuum | Verb::Verify | Verb::Prune | Verb::Exec => false,
+        }
+    }
+}
+
+/// What a step is about.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StepFacts {
+    /// Its address: `nightly/dump/shop`. For people; nobody takes it apart.
+    pub address: String,
+    /// What it does.
+    pub verb: Verb,
+    /// The source that the job file names.
+    #[serde(default)]
+    pub source: Option<String>,
+    /// What its artifacts are of: the source, or the files of it.
+    #[serde(default)]
+    pub chain: Option<String>,
+    /// The store.
+    #[serde(default)]
+    pub store: Option<String>,
+}
+
+/// What an artifact is, for those who keep history.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ArtifactFacts {
+    /// Its identity.
+    pub id: Id,
+    /// The source.
+    pub source: String,
+    /// Kind of the source.
+    pub kind: String,
+    /// Version of the server.
+    pub server: String,
+    /// Its databases.
+    pub units: Vec<String>,
+    /// Its name: `backup_YYYYMMDD_HHMMSS.zip`.
+    pub name: String,
+    /// Bytes before compression.
+    pub raw: u64,
+    /// Bytes of the container.
+    pub bytes: u64,
+    /// Rows.
+    pub rows: u64,
+    /// When the chain began.
+    pub started: Timestamp,
+    /// When the last byte was read.
+    pub finished: Timestamp,
+    /// Where it stands in the source's log.
+    pub position: Option<String>,
+    /// Why it is not one point in time.
+    pub inconsistent: Vec<String>,
+    /// What it should hold and does not.
+    #[serde(default)]
+    pub lost: Vec<String>,
+    /// Which database it is of.
+    #[serde(default)]
+    pub origin: Option<Origin>,
+    /// What it adds to.
+    #[serde(default)]
+    pub parent: Option<Id>,
+}
+
+impl ArtifactFacts {
+    /// What a head says of its artifact; `lost` is what it should hold and does not.
+    pub fn of(head: &Head, lost: &[String]) -> ArtifactFacts {
+        ArtifactFacts {
+            id: head.id.clone(),
+            source: head.source.clone(),
+            kind: head.kind.clone(),
+            server: head.server.clone(),
+            units: head.unit_names(),
+            name: head.name().to_owned(),
+            raw: head.totals.raw,
+            bytes: head.bytes(),
+            rows: head.totals.rows,
+            started: head.started,
+            finished: head.finished,
+            position: head.position.as_ref().map(ToString::to_string),
+            inconsistent: head.inconsistent.clone(),
+            lost: lost.to_vec(),
+            origin: head.origin.clone(),
+            parent: head.parent.clone(),
+        }
+    }
+}
+
+/// What a copy of an artifact is, or why there is none.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CopyFacts {
+    /// Identity of the artifact.
+    pub id: Id,
+    /// What the artifact is of.
+    pub source: String,
+    /// The store.
+    pub store: String,
+    /// Kind of the store, and what messages call it.
+    pub place: String,
+    /// The bucket, if the store is one.
+    pub bucket: Option<String>,
+    /// Its key, or the one it was to have.
+    pub key: String,
+    /// Bytes of the container.
+    pub bytes: u64,
+    /// When sending began.
+    pub started: Timestamp,
+    /// When it ended.
+    pub finished: Option<Timestamp>,
+    /// Its verdict.
+    pub verdict: Verdict,
+    /// Why it failed: its own failure, whatever happened to others.
+    pub failure: Option<Failure>,
+}
+
+/// What a verification of a copy found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProofFacts {
+    /// Identity of the artifact.
+    pub id: Id,
+    /// What the artifact is of.
+    pub source: String,
+    /// The store.
+    pub store: String,
+    /// How deep it went.
+    pub level: Level,
+    /// When the proof was made, as the store keeps it.
+    pub at: Timestamp,
+    /// Whether all was as the manifest says.
+    pub good: bool,
+    /// What was not.
+    pub damage: Vec<String>,
+}
+
+/// What a dump that has begun is of.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DumpFacts {
+    /// Its identity.
+    pub id: Id,
+    /// The source.
+    pub source: String,
+    /// Version of the server.
+    pub server: String,
+    /// Its databases.
+    pub units: Vec<String>,
+    /// The name it will have.
+    pub name: String,
+    /// When the chain began.
+    pub started: Timestamp,
+}
+
+impl ProofFacts {
+    /// What a proof beside a copy in `store` says.
+    pub fn of(proof: &ProofLine, source: &str, store: &str) -> ProofFacts {
+        ProofFacts {
+            id: proof.id.clone(),
+            source: source.to_owned(),
+            store: store.to_owned(),
+            level: proof.level,
+            at: proof.at,
+            good: proof.good,
+            damage: proof.damage.clone(),
+        }
+    }
+}

@@ -1,0 +1,17 @@
+//! What a run says, as types: the words that scheduler, steps, listeners, catalog, letters and pages
+//! share.
+//!
+//! Plain data. Nobody splits an address and nobody matches a message: what a reader has to know is a
+//! field. Sentences are made at the edge, in the reader's language.
+
+mod event;
+mod facts;
+mod failure;
+mod verdict;
+
+pub use event::{Event, LogLevel, Progress, Stamped, StepEnd};
+pub use facts::{
+    ArtifactFacts, CopyFacts, DumpFacts, ProofFacts, RunFacts, RunKind, StepFacts, Verb,
+};
+pub use failure::{Failure, TriesFacts};
+pub use verdict::Verdict;

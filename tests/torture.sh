@@ -1,0 +1,43 @@
+#!/bin/bash
+# tests/torture.sh WHAT: the whole of what CI runs a part of; appends what it found to tests/torture/RESULTS.md.
+#
+#   scale     800 000 entries of 10 000 tables, and an index that states 16 TiB
+#   identity  200 random runs of hosts, files and servers that share a folder and a bucket
+#
+# Takes minutes to hours, so nobody runs it by accident. The servers are those that tests/run.sh installs.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+usage() { sed -n '2,7s/^# \{0,1\}//p' "$0" >&2; exit 64; }
+
+# note COMMAND LINES: the command, the machine and what was found, at the end of the results.
+note() {
+    {
+        echo
+        echo "## $(date -u +%Y-%m-%d), $(git rev-parse --short HEAD)"
+        echo
+        echo "$(nproc) cores, $(awk '/MemTotal/ { printf "%.0f GiB", $2 / 1048576 }' /proc/meminfo), $(rustc --version):"
+        echo "\`$1\`"
+        echo
+        echo "$2"
+    } >> tests/torture/RESULTS.md
+}
+
+# figures LOG: what the tests said, as a list.
+figures() { sed -n 's/^figure /- /p' "$1"; }
+
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+case ${1:-} in
+    scale)
+        command="VEX_SCALE=1 cargo test --release --test all scale:: -- --nocapture --test-threads=1"
+        VEX_SCALE=1 cargo test --release --test all scale:: -- --nocapture --test-threads=1 | tee "$log"
+        note "$command" "$(figures "$log")"
+        ;;
+    identity)
+        command="VEX_IDENTITY_RUNS=200 cargo test --test all identity::mix"
+        began=$SECONDS
+        VEX_IDENTITY_RUNS=200 cargo test --test all identity::mix | tee "$log"
+        note "$command" "- 200 runs: all well, $((SECONDS - began)) s"
+        ;;
+    *) usage ;;
+esac
