@@ -209,33 +209,34 @@ fn killed_while_retention_removes_whatever_is_still_listed_restores() {
              job \"j\" {{ dump \"app\" {{ send \"disk\"; verify \"disk\" }} }}\n"
         )
     };
-    let first = Space::new().job(&job(9));
-    let path = first.database("app.db", SQL);
+    let space = Space::new().job(&job(9));
+    let path = space.database("app.db", SQL);
     let mut expected: BTreeMap<String, String> = BTreeMap::new();
     for number in 0..3 {
         rusqlite::Connection::open(&path)
             .unwrap()
             .execute("UPDATE t SET v=?1 WHERE id=1", [number])
             .unwrap();
-        first.back_up();
-        let newest: Value = first.list().pop().unwrap();
+        space.back_up();
+        let newest: Value = space.list().pop().unwrap();
         expected.insert(word(&newest, "id").to_owned(), contents(&path));
     }
-    std::fs::write(first.path("job.kdl"), job(1)).unwrap();
+    std::fs::write(space.path("job.kdl"), job(1)).unwrap();
+    let kept = space.copy();
     // Names are a second apart, and a run that waits for its name has more points than these.
     let now = || std::time::UNIX_EPOCH.elapsed().unwrap().as_secs();
     let last = now();
     while now() == last {
         std::thread::sleep(Duration::from_millis(10));
     }
-    let names = points(&first.copy());
+    let names = points(&space);
     let removals = names.iter().filter(|n| n.ends_with("remove before")).count();
     // Head, proof, index, container and marker of three; before them, the marker of the new one.
     assert_eq!(removals, 3 * 5 + 1, "{names:#?}");
     let from = names.iter().position(|n| n.ends_with("remove before")).unwrap();
     let mut seen = BTreeMap::new();
     for point in from..=names.len() {
-        let space = first.copy();
+        space.put_back(&kept);
         kill_at(&space, point);
         let listed = space.list();
         *seen.entry(listed.len()).or_insert(0) += 1;

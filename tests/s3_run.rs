@@ -29,7 +29,7 @@ job "j" {{ dump "app" chunk="64KiB" {{ archive compression="store"; send "disk" 
         server.access_file.display(),
         server.secret_file.display()
     );
-    let space = Space::new().job(&job);
+    let space = Space::new().job(&job).env("VEX_TEST_HASTE", "1");
     space.database(
         "app.db",
         "CREATE TABLE small (v); INSERT INTO small VALUES ('x');

@@ -70,6 +70,18 @@ impl Space {
         space
     }
 
+    /// Makes the files what they are in a copy of it: where a path tells which database is meant,
+    /// a copy is another one.
+    pub fn put_back(&self, kept: &Space) {
+        let own = self.folder.path();
+        files(own).into_iter().for_each(|path| std::fs::remove_file(path).unwrap());
+        for path in files(kept.folder.path()) {
+            let to = own.join(path.strip_prefix(kept.folder.path()).unwrap());
+            std::fs::create_dir_all(to.parent().unwrap()).unwrap();
+            std::fs::copy(path, to).unwrap();
+        }
+    }
+
     /// Writes `job.kdl`.
     pub fn job(self, text: &str) -> Space {
         std::fs::write(self.path("job.kdl"), text).unwrap();
