@@ -77,7 +77,7 @@ const TABLE: [(&str, &[&str]); 21] = [
 ];
 
 /// The longest a file may be.
-const LINES: usize = 700;
+const LINES: usize = 550;
 
 /// The longest a function may be, in lines.
 const FUNCTION_LINES: usize = 60;
