@@ -30,6 +30,7 @@ mod physical;
 mod physical_chain;
 mod physical_standby;
 mod policy;
+mod pooler;
 mod postgres;
 mod postgres_archive;
 mod postgres_binary;
