@@ -618,6 +618,6 @@ mod tests {
         }
         assert_eq!(told("cli/run.rs", &"\n".repeat(LINES)), [""; 0]);
         let long = told("cli/run.rs", &"\n".repeat(LINES + 1));
-        assert_eq!(long, ["cli/run.rs: 701 lines: a file has 700 at most"]);
+        assert_eq!(long, ["cli/run.rs: 551 lines: a file has 550 at most"]);
     }
 }

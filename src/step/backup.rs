@@ -125,6 +125,7 @@ impl Steps {
         for (store, head) in copies.commit(written.copies, &head, &begun.name, stop) {
             self.note_made(&backup.source.name, &store, head);
         }
+        copies.tell_stores(&|| self.random_id(), say, stop);
         let others = self.tell_unkept(backup, say, stop)?;
         let mut done = copies.report(own, head.bytes(), say);
         done.verdict = done.verdict.max(others);
