@@ -7,10 +7,11 @@
 use std::time::Duration;
 
 use http::HeaderMap;
+use jiff::Timestamp;
 
 use crate::base::Stopped;
 use crate::store::contract::{Error, ErrorKind};
-use crate::store::s3::xml::ErrorBody;
+use crate::store::s3::xml::{ErrorBody, moment};
 
 /// Longest wait a server may ask for.
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
@@ -59,6 +60,8 @@ pub struct Refusal {
     pub adapted: bool,
     /// How long the server asked to wait.
     pub wait: Duration,
+    /// When it was said, by the clock of the server; not out of a cache.
+    pub date: Option<Timestamp>,
     source: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
 
@@ -74,6 +77,7 @@ impl Refusal {
             unsure: false,
             adapted: false,
             wait: Duration::ZERO,
+            date: None,
             source: None,
         }
     }
@@ -156,6 +160,7 @@ impl Refusal {
             again,
             unsure: status >= 500 && status != 501,
             wait: wait.min(LONGEST_WAIT),
+            date: date(headers).ok(),
             ..Refusal::new(kind, found)
         }
     }
@@ -202,6 +207,15 @@ impl Refusal {
 impl From<Stopped> for Refusal {
     fn from(_: Stopped) -> Refusal {
         Refusal::new(ErrorKind::Stopped, "stopped")
+    }
+}
+
+/// When an answer was given, by the clock of the server.
+pub fn date(headers: &HeaderMap) -> Result<Timestamp, &'static str> {
+    let text = |name: &str| headers.get(name).and_then(|v| v.to_str().ok());
+    match text("age") {
+        Some(age) if age.trim() != "0" => Err("the answer is an old one, out of a cache"),
+        Some(_) | None => text("date").and_then(moment).ok_or("the answer has no date"),
     }
 }
 
