@@ -36,6 +36,7 @@ mod physical;
 mod physical_chain;
 mod physical_standby;
 mod policy;
+mod pooler;
 mod postgres;
 mod postgres_archive;
 mod postgres_binary;

@@ -77,7 +77,6 @@ fn ask((plan, file): (&Plan, &str), world: &World, stop: &Stop, exit: &mut Exit)
                             None => facts,
                         })
                     });
-                let bytes = facts.as_ref().ok().map(Facts::bytes);
                 let lines = match &facts {
                     Ok(facts) => facts_lines(facts),
                     Err(error) => {
@@ -86,7 +85,7 @@ fn ask((plan, file): (&Plan, &str), world: &World, stop: &Stop, exit: &mut Exit)
                     }
                 };
                 outlook.sources.insert(backup.source.name.clone(), lines);
-                outlook.sizes.insert(step.address.clone(), size_lines(backup, bytes));
+                outlook.sizes.insert(step.address.clone(), size_lines(backup, facts.as_ref().ok()));
             }
             StepKind::Retire(retire) => {
                 let lines = match store::open(&retire.store.spec, world, stop) {
@@ -201,10 +200,14 @@ fn facts_lines(facts: &Facts) -> Vec<String> {
     lines
 }
 
-fn size_lines(backup: &Backup, estimate: Option<u64>) -> Vec<String> {
+fn size_lines(backup: &Backup, facts: Option<&Facts>) -> Vec<String> {
     let lanes = backup.copies.iter().map(|c| store::lanes(&c.store.spec)).sum();
     let presses = rayon::current_num_threads();
-    let shape = Shape::new(backup.threads, presses, backup.chunk, lanes, estimate.unwrap_or(0));
+    let (bytes, tables) = facts.map_or((0, 0), |facts| {
+        (facts.bytes(), facts.units.iter().map(|unit| unit.tables.len()).sum::<usize>())
+    });
+    // A table is its definition and its rows, at least.
+    let shape = Shape::new(backup.threads, presses, backup.chunk, lanes, bytes).holding(2 * tables);
     vec![
         format!(
             "memory at most {} and {} times the largest row: {} chunks and entries of {}, {} parts of {}",

@@ -27,6 +27,8 @@ pub struct Shape {
     pub part: u64,
     /// Entries that are expected.
     pub entries: u64,
+    /// Members, all of which are known by name to the end.
+    pub members: u64,
 }
 
 /// Bytes that the index takes while it is written: a frame as text and compressed, in both forms,
@@ -36,11 +38,19 @@ const INDEX: u64 = 16 << 20;
 /// Bytes of an entry in the central directory, which is kept compressed until the end.
 const RECORD: u64 = 40;
 
+/// Bytes of a member: its names, sums and texts.
+const MEMBER: u64 = 1536;
+
 impl Shape {
     /// Sizes for a source of about `estimate` bytes.
     pub fn new(readers: usize, presses: usize, chunk: usize, lanes: usize, estimate: u64) -> Shape {
         let entries = estimate / chunk.max(1) as u64;
-        Shape { readers, presses, chunk, lanes, part: first_part(estimate), entries }
+        Shape { readers, presses, chunk, lanes, part: first_part(estimate), entries, members: 0 }
+    }
+
+    /// The same for a source of so many members.
+    pub fn holding(self, members: usize) -> Shape {
+        Shape { members: members as u64, ..self }
     }
 
     /// Chunks and entries that may exist at once.
@@ -53,14 +63,15 @@ impl Shape {
         self.lanes + DEPTH + 1
     }
 
-    /// The bound: `(chunk + entry) × (D + P + 2·depth) + part × (S + depth + 1)` and the index; the
-    /// largest row comes on top, D times.
+    /// The bound: `(chunk + entry) × (D + P + 2·depth) + part × (S + depth + 1)`, the index and the
+    /// members; the largest row comes on top, D times.
     pub fn bound(&self) -> Size {
         Size(
             2 * self.chunk as u64 * self.chunk_permits() as u64
                 + self.part * self.part_permits() as u64
                 + INDEX
-                + RECORD * self.entries,
+                + RECORD * self.entries
+                + MEMBER * self.members,
         )
     }
 }
@@ -102,5 +113,6 @@ mod tests {
     fn the_bound_is_the_formula_of_the_design() {
         let shape = Shape::new(4, 2, 4 << 20, 6, 0);
         assert_eq!(shape.bound(), Size(2 * (4 << 20) * 10 + PART * 9 + INDEX));
+        assert_eq!(shape.holding(7).bound(), Size(shape.bound().0 + 7 * MEMBER));
     }
 }

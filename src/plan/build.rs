@@ -9,7 +9,7 @@ use std::time::Duration;
 use crate::base::{Complaint, Spanned};
 use crate::job::{Dump, Engine, Job, JobFile, Source, SourceSpec, StepDecl, Store};
 use crate::plan::chain::{
-    FILES, chain_name, chain_of, collisions, naming, resolve_archive, same_place, verb,
+    FILES, chain_name, chain_of, collisions, naming, resolve_archive, root, same_place, verb,
 };
 use crate::plan::draft::Draft;
 use crate::plan::graph::{
@@ -221,6 +221,7 @@ impl Builder<'_> {
                 store: StoreRef { name: store.name.value.clone(), spec: store.spec.clone() },
                 naming: naming(store, job_name, name),
                 optional: send.optional,
+                root: root(store),
                 kept: send.keep.is_some() || store.keep.is_some(),
                 kin: self.kin(name, store),
                 address: format!("{job_name}/send/{name}/{}", store.name.value),

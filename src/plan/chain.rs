@@ -65,6 +65,14 @@ pub fn chain_of(dump: &Dump, source: &Source) -> (String, SourceSpec) {
     (chain_name(dump, &source.name.value), spec)
 }
 
+/// What all keys of a store begin with: empty, or ending in `/`.
+pub fn root(store: &Store) -> String {
+    match store.prefix.trim_matches('/') {
+        "" => String::new(),
+        prefix => format!("{prefix}/"),
+    }
+}
+
 /// How a chain is named in a store.
 pub fn naming(store: &Store, job: &str, source: &str) -> Naming {
     let template = store.key.as_ref().map_or(TEMPLATE, |k| k.value.as_str());

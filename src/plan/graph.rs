@@ -139,6 +139,8 @@ pub struct CopyPlan {
     pub naming: Naming,
     /// Whether its failure is only Alerta.
     pub optional: bool,
+    /// What all keys of the store begin with: empty, or ending in `/`.
+    pub root: String,
     /// Whether retention looks at it after the run.
     pub kept: bool,
     /// All jobs of the file that send this source to this store.

@@ -16,6 +16,7 @@ mod artifacts;
 mod chain;
 mod contents;
 mod error;
+mod identity;
 mod lineage;
 mod list;
 mod note;
@@ -26,6 +27,7 @@ pub use artifacts::{IndexBytes, Shelf};
 pub use chain::{Belongs, Division, Own, divide};
 pub use contents::Contents;
 pub use error::ShelfError;
+pub use identity::store_id;
 pub use lineage::{Group, groups, lineage};
 pub use list::{Listing, PartOf, part_anywhere, survey};
 pub use note::{

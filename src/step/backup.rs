@@ -74,7 +74,8 @@ impl Steps {
         let (presses, lanes) =
             (rayon::current_num_threads(), begun.uploads.iter().map(|u| u.lanes).sum());
         let shape =
-            Shape::new(snapshot.workers(), presses, backup.chunk, lanes, snapshot.estimate());
+            Shape::new(snapshot.workers(), presses, backup.chunk, lanes, snapshot.estimate())
+                .holding(snapshot.members().len());
         let seal = password.as_ref().map(|password| self.sealed_by(&backup.source.name, password));
         let draft = |totals: Totals, units: Vec<UnitSum>| {
             let made = Made { started, origin: &origin, seal: seal.as_ref(), key: &begun.key };
@@ -125,6 +126,7 @@ impl Steps {
         for (store, head) in copies.commit(written.copies, &head, &begun.name, stop) {
             self.note_made(&backup.source.name, &store, head);
         }
+        copies.tell_stores(&|| self.random_id(), say, stop);
         let others = self.tell_unkept(backup, say, stop)?;
         let mut done = copies.report(own, head.bytes(), say);
         done.verdict = done.verdict.max(others);

@@ -4,7 +4,7 @@
 //! Knows no source. Invariant: a copy is in exactly one state, and one that failed keeps no other
 //! from being made.
 
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use jiff::{Timestamp, tz::TimeZone};
@@ -15,10 +15,10 @@ use crate::pipeline::{Copy, IndexMade, Made};
 use crate::plan::{Backup, CopyPlan};
 use crate::record::{CopyFacts, Event, Verdict};
 use crate::run::{Done, Say};
-use crate::shelf::{IndexBytes, Shelf, Swept};
+use crate::shelf::{IndexBytes, Shelf, Swept, store_id};
 use crate::step::fault::Fault;
 use crate::step::perform::Steps;
-use crate::store::contract::{Error, ErrorKind, Upload};
+use crate::store::contract::{Error, ErrorKind, Store, Upload};
 use crate::world::{Clock, is_gone};
 
 /// How often a taken name is tried again, a second later each.
@@ -38,6 +38,8 @@ pub struct Copies<'a> {
 
 struct OneCopy<'a> {
     plan: &'a CopyPlan,
+    /// The store, once it is open.
+    store: Option<Arc<dyn Store>>,
     place: String,
     started: Timestamp,
     /// When it was made, or failed.
@@ -96,8 +98,9 @@ impl<'a> Copies<'a> {
                 }
             }
             let finished = shelf.is_err().then(|| steps.world.clock.now());
+            let store = shelf.as_ref().ok().map(|s| s.store().clone());
             let state = shelf.map_or_else(State::Failed, State::Open);
-            all.push(OneCopy { plan, place, started, finished, state });
+            all.push(OneCopy { plan, store, place, started, finished, state });
         }
         stop.check()?;
         Ok(Copies { all, name: None, clock: steps.world.clock.clone() })
@@ -269,6 +272,22 @@ impl<'a> Copies<'a> {
             State::Open(_) | State::Made(_) | State::Failed(_) => None,
         });
         tidy(begun, name);
+    }
+
+    /// Says which stores were written to, by the IDs that they have of their own.
+    pub fn tell_stores(&self, fresh: &dyn Fn() -> String, say: &Say, stop: &Stop) {
+        for copy in &self.all {
+            let (State::Made(_), Some(store)) = (&copy.state, &copy.store) else { continue };
+            match store_id(store.as_ref(), &copy.plan.root, &fresh(), stop) {
+                Ok(id) => say.event(Event::StoreSeen {
+                    step: say.step(),
+                    store: copy.plan.store.name.clone(),
+                    place: copy.place.clone(),
+                    id,
+                }),
+                Err(error) => say.info(format!("{} does not tell its ID: {error}", copy.place)),
+            }
+        }
     }
 
     /// Says what became of every copy, and how well the chain did.

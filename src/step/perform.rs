@@ -108,6 +108,11 @@ impl Steps {
         Ok(reference.map(|r| reveal(r, stop)).transpose()?)
     }
 
+    /// 32 random hexadecimal digits.
+    pub(super) fn random_id(&self) -> String {
+        (0..4).map(|_| format!("{:08x}", self.world.entropy.bits())).collect()
+    }
+
     /// The marker of what this run begins now.
     pub(super) fn marker(&self) -> Marker {
         Marker {

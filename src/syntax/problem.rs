@@ -7,7 +7,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::base::{Complaint, Span, Spanned, suggest};
-use crate::syntax::kinds::KINDS;
+use crate::syntax::kinds::kinds;
 use crate::syntax::reference;
 use crate::syntax::table::{Argument, Field, Form, Kind};
 
@@ -58,7 +58,7 @@ pub fn unknown_node(name: &str, span: &Span, parent: &str) -> Complaint {
         format!("there is no `{}` {place}", name.escape_debug()),
     )
     .label(span, "unknown");
-    let elsewhere = KINDS.iter().find(|k| k.name == name).map(|k| k.within.join("` or `"));
+    let elsewhere = kinds().find(|k| k.name == name).map(|k| k.within.join("` or `"));
     complaint.help(match (elsewhere, meant(name, &here)) {
         (Some(home), _) if !home.is_empty() => format!("`{name}` stands in `{home}`."),
         (Some(_), _) => format!("`{name}` stands at the top level."),
@@ -68,7 +68,7 @@ pub fn unknown_node(name: &str, span: &Span, parent: &str) -> Complaint {
 }
 
 fn fields_of(parent: &str) -> impl Iterator<Item = &'static str> {
-    KINDS.iter().filter(move |k| k.name == parent).flat_map(|k| k.fields).map(|f| f.name)
+    kinds().filter(move |k| k.name == parent).flat_map(|k| k.fields).map(|f| f.name)
 }
 
 /// A node of a later version.

@@ -2,14 +2,16 @@
 //!
 //! `vex schema` prints it, `schema/job.md` is that print, and a test holds the two together.
 
-use crate::syntax::kinds::KINDS;
+use crate::syntax::kinds::kinds;
 use crate::syntax::table::{Argument, Kind};
 
 /// All nodes that may stand within `parent`; `""` is the top level.
 pub fn within(parent: &str) -> impl Iterator<Item = &'static Kind> {
-    KINDS.iter().filter(move |k| {
-        if k.within.is_empty() { parent.is_empty() } else { k.within.contains(&parent) }
-    })
+    kinds().filter(
+        move |k| {
+            if k.within.is_empty() { parent.is_empty() } else { k.within.contains(&parent) }
+        },
+    )
 }
 
 /// The node called `name` within `parent`.
@@ -24,7 +26,7 @@ pub fn reference() -> String {
          field may be a property (`host=\"x\"`) or a child (`host \"x\"`), lists are a child with several arguments, \
          and every node of `sources`, `stores`, `job` and `notify` takes `enabled=#false`.\n",
     );
-    for kind in KINDS {
+    for kind in kinds() {
         let inner: Vec<&str> = kind.within.iter().copied().filter(|w| !w.is_empty()).collect();
         let top = kind.within.len() > inner.len() || kind.within.is_empty();
         let mut place = if top { "top level".to_owned() } else { String::new() };
@@ -80,7 +82,7 @@ mod tests {
         let mut text = body.to_owned();
         let mut parent = kind.within.iter().find(|w| !w.is_empty()).copied();
         while let Some(name_of) = parent {
-            let kind = KINDS.iter().find(|k| k.name == name_of).expect("a kind");
+            let kind = kinds().find(|k| k.name == name_of).expect("a kind");
             text = format!("{name_of}{} {{ {text} }}", name(kind));
             parent = kind.within.iter().find(|w| !w.is_empty()).copied();
         }
@@ -115,7 +117,7 @@ mod tests {
     #[test]
     fn no_field_takes_or_repeats_an_address_with_a_password() {
         let address = "\"x://u:CANARY@h\"";
-        for kind in KINDS.iter().filter(|k| k.ready) {
+        for kind in kinds().filter(|k| k.ready) {
             let argument = said(&placed(kind, &format!("{} {address}", kind.name)));
             assert!(!argument.contains("CANARY"), "{argument}");
             for field in kind.fields.iter().filter(|f| f.form != Form::Variables) {

@@ -446,6 +446,23 @@ fn the_time_of_a_service_is_the_date_of_a_fresh_answer() {
 }
 
 #[test]
+fn who_may_not_ask_for_the_bucket_is_told_the_time_all_the_same() {
+    let server = S3Server::start();
+    let store = open(&server);
+    for (number, status) in [403, 404, 405, 501].into_iter().enumerate() {
+        let date = Alter::Header("date", "Wed, 04 Mar 2026 05:06:07 GMT");
+        server.fault(Fault::alter(Kind::Head, Alter::Page(status, 0)).at(number + 1));
+        server.fault(Fault::alter(Kind::Head, date).at(number + 1));
+        assert_eq!(store.now(&stop()).unwrap().to_string(), "2026-03-04T05:06:07Z", "{status}");
+    }
+    assert_eq!(server.statuses(Kind::Head), [403, 404, 405, 501]);
+    // Out of a cache it says nothing.
+    server.fault(Fault::alter(Kind::Head, Alter::Page(403, 0)).at(5));
+    server.fault(Fault::alter(Kind::Head, Alter::Header("age", "77")).at(5));
+    assert_eq!(store.now(&stop()).unwrap_err().kind, ErrorKind::Denied);
+}
+
+#[test]
 fn answers_that_make_no_sense_are_errors() {
     let page = "<ListBucketResult><IsTruncated>true</IsTruncated><Contents><Key>p/a</Key><Size>1</Size></Contents></ListBucketResult>";
     let bare = "<CompleteMultipartUploadResult><Key>p/x</Key></CompleteMultipartUploadResult>";

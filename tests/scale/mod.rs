@@ -22,6 +22,7 @@ use vex::job::DirSpec;
 use vex::pipeline::{Backup, Copy, Fetch, IndexMade, Meter, Restore, Shape, Windows, backup};
 use vex::pipeline::{restore, verify};
 use vex::shelf::{Contents, IndexBytes, Shelf};
+use vex::source::contract::Snapshot;
 use vex::step::Opened;
 use vex::store::{Dir, Memory, contract::Store};
 use vex::world::World;
@@ -157,7 +158,9 @@ fn many_tables_and_chunks_take_no_more_memory_than_the_plan_says() {
         let stop = Stop::new();
         let store = Arc::new(Counting::new(folder(path)));
         let snapshot = Synthetic::new(scaled(10_000), 79);
-        let shape = Shape::new(2, 2, snapshot.chunk, store.lanes(), snapshot.entries() * 128);
+        let shape =
+            Shape::new(snapshot.workers(), 2, snapshot.chunk, store.lanes(), snapshot.estimate())
+                .holding(snapshot.members().len());
         let bound = shape.bound().0;
         let what = format!("{} entries of {} tables", snapshot.entries(), scaled(10_000));
         measured(&format!("write {what}"), bound, || write(&store, &snapshot, shape, &stop));
@@ -244,7 +247,7 @@ fn sixteen_tebibytes_are_described_listed_and_looked_up() {
         let stored = (16 << 40) / lines;
         let whole = stored * lines;
         // What a pipeline may hold of an index, whatever it describes.
-        let bound = Shape::new(1, 1, 4 << 20, 1, 0).bound().0;
+        let bound = Shape::new(1, 1, 4 << 20, 1, 0).holding(2 * tables).bound().0;
         let plain = folder(path);
         let what = format!("an index of {lines} entries, 16 TiB");
         let head = measured(&format!("write {what}"), bound, || {

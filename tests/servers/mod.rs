@@ -8,6 +8,7 @@
 //! that waits for our end removes the folder. Durability is off: a test's server never comes back.
 //! Nothing is skipped: a server that is not there is a panic that says what to run.
 
+mod pgbouncer;
 mod postgres;
 mod template;
 
@@ -25,6 +26,7 @@ use mysql::{Conn, OptsBuilder};
 use rustix::process::Signal;
 use tempfile::TempDir;
 
+pub use crate::servers::pgbouncer::PgBouncer;
 pub use crate::servers::postgres::{Pg, PgServer};
 
 /// Longest time a server may take to answer.

@@ -95,13 +95,18 @@ impl Pg {
 
     /// A program that must not be root.
     pub fn unprivileged(self, name: &str) -> Command {
-        if !rustix::process::geteuid().is_root() {
-            return Command::new(self.bin(name));
-        }
-        let mut command = Command::new("setpriv");
-        command.args(["--pdeathsig", "QUIT"]).args(AS_NOBODY).arg(self.bin(name));
-        command
+        unprivileged(&self.bin(name), "QUIT")
     }
+}
+
+/// A program that must not be root; `signal` is what it gets when we end.
+pub fn unprivileged(program: &Path, signal: &str) -> Command {
+    if !rustix::process::geteuid().is_root() {
+        return Command::new(program);
+    }
+    let mut command = Command::new("setpriv");
+    command.args(["--pdeathsig", signal]).args(AS_NOBODY).arg(program);
+    command
 }
 
 /// What a server shall be like.

@@ -8,7 +8,7 @@ use mysql::Conn;
 use mysql::prelude::Queryable;
 
 use crate::artifact::{Dialect, write_name};
-use crate::job::MysqlSpec;
+use crate::job::{Inconsistent, MysqlSpec};
 use crate::source::contract::{Error, ErrorKind, Result};
 use crate::source::mysql::column::Column;
 use crate::source::mysql::fault::wrap;
@@ -266,4 +266,30 @@ pub fn layouts(connection: &mut Conn, unit: &Unit) -> Result<BTreeMap<String, La
         layout.splits &= !layout.key.is_empty();
     }
     Ok(layouts)
+}
+
+/// Tables that no snapshot covers: an error, or the reasons for an Alerta, as the job says.
+pub fn untransactional(units: &[Unit], spec: &MysqlSpec) -> Result<Vec<String>> {
+    let mut found = Vec::new();
+    for unit in units {
+        for table in unit.tables.iter().filter(|t| !t.is_transactional()) {
+            found.push(format!(
+                "{}.{} is a {} table, which no snapshot covers",
+                unit.name, table.name, table.engine
+            ));
+        }
+    }
+    match (spec.inconsistent, found.first()) {
+        (Inconsistent::Refuse, Some(first)) => {
+            let more = if found.len() > 1 {
+                format!(", and {} more", found.len() - 1)
+            } else {
+                String::new()
+            };
+            let error =
+                Error::new(ErrorKind::Refused, "take one point in time", format!("{first}{more}"));
+            Err(error.hint("Convert it to InnoDB, `exclude` it, or accept an Alerta with inconsistent=\"alert\"."))
+        }
+        (Inconsistent::Refuse | Inconsistent::Alert, _) => Ok(found),
+    }
 }

@@ -14,7 +14,7 @@ use mysql::prelude::Queryable;
 
 use crate::artifact::{Kind, Member, Phase, Position, Proof};
 use crate::base::Stop;
-use crate::job::{Inconsistent, MysqlSpec};
+use crate::job::MysqlSpec;
 use crate::source::contract::{Error, ErrorKind, Out, Piece, Reading, Result, Snapshot};
 use crate::source::mysql::account;
 use crate::source::mysql::connect::Connector;
@@ -28,7 +28,7 @@ use crate::source::mysql::object::{
 };
 use crate::source::mysql::range::Range;
 use crate::source::mysql::rows::{Sizes, TableRows};
-use crate::source::mysql::schema::{self, Layout, Unit};
+use crate::source::mysql::schema::{self, Layout, Unit, untransactional};
 use crate::source::mysql::slice::{Progress, Slices};
 use crate::source::mysql::watch::Watch;
 
@@ -383,32 +383,6 @@ fn shape(script: &Script) -> String {
 /// Whether a statement gave up waiting for a metadata lock; nothing was read then.
 fn waited(error: &Error) -> bool {
     error.found.ends_with("(error 1205)")
-}
-
-/// Tables that no snapshot covers: an error, or the reasons for an Alerta, as the job says.
-pub fn untransactional(units: &[Unit], spec: &MysqlSpec) -> Result<Vec<String>> {
-    let mut found = Vec::new();
-    for unit in units {
-        for table in unit.tables.iter().filter(|t| !t.is_transactional()) {
-            found.push(format!(
-                "{}.{} is a {} table, which no snapshot covers",
-                unit.name, table.name, table.engine
-            ));
-        }
-    }
-    match (spec.inconsistent, found.first()) {
-        (Inconsistent::Refuse, Some(first)) => {
-            let more = if found.len() > 1 {
-                format!(", and {} more", found.len() - 1)
-            } else {
-                String::new()
-            };
-            let error =
-                Error::new(ErrorKind::Refused, "take one point in time", format!("{first}{more}"));
-            Err(error.hint("Convert it to InnoDB, `exclude` it, or accept an Alerta with inconsistent=\"alert\"."))
-        }
-        (Inconsistent::Refuse | Inconsistent::Alert, _) => Ok(found),
-    }
 }
 
 /// The longest statement the server takes.

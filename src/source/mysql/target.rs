@@ -5,6 +5,8 @@
 //! Events are made last of all, after everything was recounted: a live scheduler would run them
 //! into the proof.
 
+mod load;
+
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -12,25 +14,23 @@ use std::sync::{Arc, Mutex};
 use mysql::Conn;
 use mysql::prelude::Queryable;
 
-use crate::artifact::{Dialect, Kind, Member, Phase, Proof, Splitter, SqlError};
+use crate::artifact::{Dialect, Kind, Member, Proof, Splitter};
 use crate::base::Stop;
 use crate::source::contract::{
     Error, ErrorKind, Load, Loading, Objection, Refused, Result, Target, Terms,
 };
 use crate::source::mysql::admit::{Admission, is_about_account};
 use crate::source::mysql::connect::Connector;
-use crate::source::mysql::definer::without_definer;
-use crate::source::mysql::definition::{cut, lacks};
+use crate::source::mysql::definition::lacks;
 use crate::source::mysql::fault::{run, wrap};
-use crate::source::mysql::feed::{Feed, Ways, head, ways};
+use crate::source::mysql::feed::{Ways, ways};
 use crate::source::mysql::fit::Fit;
-use crate::source::mysql::flavor::{Family, Flavor};
+use crate::source::mysql::flavor::Flavor;
 use crate::source::mysql::journal;
 use crate::source::mysql::later::Later;
-use crate::source::mysql::rename::{names_unit, rename};
 use crate::source::mysql::rows::TableRows;
 use crate::source::mysql::schema::{self, Layout, SYSTEM, Table, Unit, literal, qualified, quoted};
-use crate::source::mysql::utf8::as_text;
+use crate::source::mysql::target::load::text_of;
 
 /// A server to restore into.
 pub struct MysqlTarget {
@@ -99,122 +99,6 @@ impl MysqlTarget {
             .expect("no panic while locked")
             .clone()
             .unwrap_or_else(|| unit.to_owned())
-    }
-
-    fn execute(&self, connection: &mut Conn, member: &Member, bytes: &[u8]) -> Result<()> {
-        let renamed = self.rename.lock().expect("no panic while locked").clone();
-        let current = self.terms.lock().expect("no panic while locked").current_definer;
-        let doing = format!("restore {} {}", member.kind.word(), member.title());
-        for statement in Splitter::new(Dialect::Mysql, bytes) {
-            let statement =
-                statement.map_err(|e| Error::new(ErrorKind::Damaged, &doing, e.to_string()))?;
-            if renamed.is_some()
-                && member.kind == Kind::Trigger
-                && names_unit(statement.text, &member.unit)
-            {
-                // Run as it is, it would hang on the table of the database it came from.
-                let found = format!("its text names the database {}; make it by hand", member.unit);
-                return Err(Error::new(ErrorKind::Failed, doing, found));
-            }
-            let text = match &renamed {
-                Some(new) => rename(statement.text, &member.unit, new),
-                None => statement.text.into(),
-            };
-            let text = match member.kind {
-                Kind::Script => as_text(&text, &doing)?,
-                _ => text_of(&text, &doing)?.into(),
-            };
-            let text =
-                if current && member.phase == Phase::After { without_definer(&text) } else { text };
-            if member.kind == Kind::Table
-                && let Some(cut) = cut(&text)
-            {
-                connection.query_drop(&cut.create).map_err(|e| wrap(&doing, e))?;
-                self.later.put(
-                    member.title(),
-                    self.unit_name(&member.unit),
-                    member.name.clone(),
-                    cut,
-                );
-                continue;
-            }
-            connection.query_drop(self.known_modes(&text).as_ref()).map_err(|e| wrap(&doing, e))?;
-        }
-        Ok(())
-    }
-
-    /// A setting of the SQL mode without the mode that MySQL 8 removed; it only ever concerned
-    /// GRANT.
-    fn known_modes<'t>(&self, text: &'t str) -> std::borrow::Cow<'t, str> {
-        const REMOVED: &str = "NO_AUTO_CREATE_USER";
-        let is_removed = self.flavor.family == Family::Mysql && self.flavor.number >= (8, 0);
-        if !is_removed || !text.starts_with("SET sql_mode=") || !text.contains(REMOVED) {
-            return text.into();
-        }
-        text.replace(&format!("{REMOVED},"), "")
-            .replace(&format!(",{REMOVED}"), "")
-            .replace(REMOVED, "")
-            .into()
-    }
-
-    /// Rows: their INSERT statements are fed to LOAD DATA where it takes them, and run where not.
-    fn load_rows(&self, connection: &mut Conn, member: &Member, bytes: &[u8]) -> Result<()> {
-        let renamed = self.rename.lock().expect("no panic while locked").clone();
-        let doing = format!("restore {} {}", member.kind.word(), member.title());
-        let damaged = |e: SqlError| Error::new(ErrorKind::Damaged, &doing, e.to_string());
-        let ways = self.ways(&self.unit_name(&member.unit))?;
-        let mut feed: Option<Feed<'_>> = None;
-        for statement in Splitter::new(Dialect::Mysql, bytes) {
-            let statement = statement.map_err(damaged)?;
-            let head = if statement.text.starts_with(b"INSERT INTO ") {
-                head(statement.text)
-            } else {
-                None
-            };
-            if let Some(head) = head.filter(|_| self.feeds.load(Ordering::Relaxed)) {
-                if !feed.as_ref().is_some_and(|f| f.is_of(head)) {
-                    self.send(feed.take(), connection, &doing)?;
-                    feed = Feed::open(head, &ways);
-                }
-                if let Some(own) = &mut feed
-                    && own.take(&statement).map_err(damaged)?
-                {
-                    if own.is_full() {
-                        self.send(Some(own), connection, &doing)?;
-                    }
-                    continue;
-                }
-            }
-            self.send(feed.as_mut(), connection, &doing)?;
-            if statement.text == b"BEGIN" && self.flavor.family == Family::Mariadb {
-                // Else the first rows of an empty table lock all of it, and go through a sort that
-                // doubles the work.
-                run(connection, "SET unique_checks=1", &doing)?;
-            }
-            let text = match &renamed {
-                Some(new) => rename(statement.text, &member.unit, new),
-                None => statement.text.into(),
-            };
-            connection.query_drop(text_of(&text, &doing)?).map_err(|e| wrap(&doing, e))?;
-        }
-        self.send(feed.as_mut(), connection, &doing)
-    }
-
-    /// Sends what waits, as INSERT statements if the server takes nothing else.
-    fn send<'a>(
-        &self,
-        feed: Option<impl std::borrow::BorrowMut<Feed<'a>>>,
-        connection: &mut Conn,
-        doing: &str,
-    ) -> Result<()> {
-        let Some(mut feed) = feed else { return Ok(()) };
-        if let Err(statements) = feed.borrow_mut().send(connection, doing)? {
-            self.feeds.store(false, Ordering::Relaxed);
-            for statement in statements {
-                connection.query_drop(text_of(statement, doing)?).map_err(|e| wrap(doing, e))?;
-            }
-        }
-        Ok(())
     }
 
     /// How the tables of a database are fed; asked once, when all of them are made.
@@ -302,10 +186,6 @@ impl MysqlTarget {
         };
         Ok(members.iter().filter(is_there).cloned().collect())
     }
-}
-
-fn text_of<'t>(statement: &'t [u8], doing: &str) -> Result<&'t str> {
-    std::str::from_utf8(statement).map_err(|e| Error::new(ErrorKind::Damaged, doing, e.to_string()))
 }
 
 fn routine(schema: &str, form: &str) -> String {

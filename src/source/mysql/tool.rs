@@ -33,8 +33,8 @@ use crate::source::mysql::object::{
     Scope, Script, definitions, in_restore_order, later_state, prologue, unchanged,
 };
 use crate::source::mysql::program::{Tool, find};
-use crate::source::mysql::schema::Unit;
-use crate::source::mysql::snapshot::{max_packet, untransactional};
+use crate::source::mysql::schema::{Unit, untransactional};
+use crate::source::mysql::snapshot::max_packet;
 use crate::source::mysql::staged::{self, Staged};
 use crate::source::mysql::survey::{Survey, pinned};
 use crate::source::private::{Private, option};

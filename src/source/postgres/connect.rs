@@ -2,7 +2,7 @@
 //!
 //! Every setting that could change what is read or written is pinned, never left to a role or a
 //! database, and what matters is read back. A connection that is lost is an error; nothing here
-//! reconnects.
+//! reconnects. Before anything is set, it is known that the session is ours (`pooler.rs`).
 
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
@@ -18,8 +18,9 @@ use crate::job::{HostRole, PostgresSpec, Tls, TlsMode};
 use crate::source::contract::{Error, ErrorKind, Result};
 use crate::source::postgres::fault::{run, unencrypted, wrap};
 use crate::source::postgres::outside::{self, Whom};
+use crate::source::postgres::pooler::{self, Ways};
 use crate::source::postgres::secure;
-use crate::source::postgres::wire::{Address, Speech, Wire};
+use crate::source::postgres::wire::{Address, SILENCE, Speech, Wire};
 use crate::world::{Child, reveal};
 
 /// Folders where servers put their socket.
@@ -47,6 +48,9 @@ pub struct Connector {
     pub database: Option<String>,
     /// The first of the hosts that answered: all connections go to one server.
     chosen: Arc<OnceLock<String>>,
+    ways: Ways,
+    /// The wish to stop, of whoever opened the source.
+    stop: Stop,
     role: HostRole,
     password: Option<Secret>,
     mode: TlsMode,
@@ -109,6 +113,8 @@ impl Connector {
             role,
             password: None,
             chosen: Arc::default(),
+            ways: Ways::default(),
+            stop: stop.clone(),
             mode,
             tls,
             place,
@@ -170,6 +176,7 @@ impl Connector {
     pub fn connect(&self, database: &str, doing: &str) -> Result<Client> {
         let doing = format!("{doing} {} in {}", database, self.place);
         if let Some(host) = self.chosen.get() {
+            self.admit(host, database, &doing)?;
             return self.connect_to(host, database, &doing);
         }
         let mut last = None;
@@ -178,6 +185,7 @@ impl Connector {
                 Ok(client) => {
                     // Two threads may both be the first; the later one goes where the earlier went.
                     let chosen = self.chosen.get_or_init(|| host.clone());
+                    self.admit(chosen, database, &doing)?;
                     return if chosen == host {
                         Ok(client)
                     } else {
@@ -203,24 +211,47 @@ impl Connector {
     /// A connection straight from the socket: session settings as the server gives them.
     pub fn bare(&self, database: &str, doing: &str, speech: Speech, stop: &Stop) -> Result<Wire> {
         let doing = format!("{doing} {} in {}", database, self.place);
-        let host = match self.chosen.get() {
-            Some(host) => host.clone(),
-            None => {
-                self.connect(database, "ask")?;
-                self.chosen.get().cloned().unwrap_or_else(|| self.hosts[0].clone())
-            }
+        if self.chosen.get().is_none() {
+            self.connect(database, "ask")?;
+        }
+        let host = self.host();
+        self.admit(host, database, &doing)?;
+        Wire::connect(self.address(host, database, speech, SILENCE, &doing)?, &doing, stop)
+    }
+
+    /// Refuses a pooler that would hand on to others what is set in a session.
+    fn admit(&self, host: &str, database: &str, doing: &str) -> Result<()> {
+        let open = || {
+            let address = self.address(host, database, Speech::Sql, pooler::PATIENCE, doing)?;
+            Wire::connect(address, doing, &self.stop)
         };
+        self.ways.of(database, &open, doing, &self.stop)?.admit(doing)
+    }
+
+    /// Whether a pooler stands before any of the databases that were asked for.
+    pub fn is_pooled(&self) -> bool {
+        self.ways.is_pooled()
+    }
+
+    /// Where a connection straight from the socket goes.
+    fn address<'a>(
+        &'a self,
+        host: &'a str,
+        database: &'a str,
+        speech: Speech,
+        patience: Duration,
+        doing: &str,
+    ) -> Result<Address<'a>> {
         let tls = match self.mode {
             TlsMode::Off => None,
             mode => Some(
                 secure::config(mode, &self.tls)
-                    .map_err(|e| Error::new(ErrorKind::Refused, &doing, e))?,
+                    .map_err(|e| Error::new(ErrorKind::Refused, doing, e))?,
             ),
         };
         let password = self.password(database)?;
         let (port, user) = (self.port, &self.user);
-        let address = Address { host: &host, port, user, database, password, tls, speech };
-        Wire::connect(address, &doing, stop)
+        Ok(Address { host, port, user, database, password, tls, speech, patience })
     }
 
     fn connect_to(&self, host: &str, database: &str, doing: &str) -> Result<Client> {
@@ -252,8 +283,13 @@ impl Connector {
     /// A client program on its way to a database: where and as whom stands in its environment,
     /// nothing in its words.
     pub fn child<'a>(&self, words: &'a [String], database: &str) -> Result<Child<'a>> {
+        if let Some(host) = self.chosen.get() {
+            let doing = format!("run {} on {database} in {}", words[0], self.place);
+            self.admit(host, database, &doing)?;
+        }
+        let hosts = self.chosen.get().cloned().unwrap_or_else(|| self.hosts.join(","));
         let mut child = Child::new(words)
-            .env("PGHOST", &self.hosts.join(","))
+            .env("PGHOST", &hosts)
             .env("PGPORT", &self.port.to_string())
             .env("PGUSER", &self.user)
             .env("PGDATABASE", database)

@@ -67,6 +67,10 @@ pub fn examine(
             Err(error) => found.push(failed(&format!("database {name}"), &error)),
         }
     }
+    if connector.is_pooled() {
+        let what = "one stands before the server, lends a session to each connection, and clears it afterwards";
+        found.push(Finding::ok("pooler", what));
+    }
     found.extend(needs.findings(&mut client, spec, purpose));
     let bytes = units.iter().flat_map(|u| &u.tables).filter(|t| t.1).map(|t| t.0.bytes).sum();
     if purpose.readers > 0 {

@@ -31,6 +31,7 @@ mod outside;
 mod pattern;
 pub mod physical;
 pub mod place;
+mod pooler;
 pub mod present;
 pub mod program;
 mod recount;

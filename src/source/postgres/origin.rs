@@ -82,9 +82,8 @@ fn identified(
     match asked {
         Ok(answer) => Ok(first(answer)),
         // One that did not answer today might tomorrow, and be taken for another database.
-        Err(error) if matches!(error.kind, ErrorKind::Unreachable | ErrorKind::Stopped) => {
-            Err(error)
-        }
+        Err(error) if error.kind == ErrorKind::Stopped => Err(error),
+        Err(error) if error.kind == ErrorKind::Unreachable && !connector.is_pooled() => Err(error),
         Err(_) => Ok(None),
     }
 }

@@ -56,7 +56,16 @@ pub fn session(connector: &Connector, doing: &str) -> Result<Client> {
             error.hint("Name the one host whose files are to be copied, in a source of its own.")
         );
     }
-    connector.session(connector.home(), doing)
+    let client = connector.session(connector.home(), doing)?;
+    if connector.is_pooled() {
+        // A replication slot outlives the client in a session that is lent.
+        let found = "a connection pooler stands before the server";
+        let error = Error::new(ErrorKind::Refused, format!("{doing} {}", connector.place()), found);
+        return Err(
+            error.hint("Files are copied from the server itself: name it in `host` and `port`.")
+        );
+    }
+    Ok(client)
 }
 
 impl Server {

@@ -29,7 +29,7 @@ const READ: usize = 256 << 10;
 const LOOK: Duration = Duration::from_millis(500);
 
 /// A server that says nothing for this long is taken for dead.
-const SILENCE: Duration = Duration::from_secs(3600);
+pub const SILENCE: Duration = Duration::from_secs(3600);
 
 /// What is spoken on a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,6 +39,9 @@ pub enum Speech {
     /// SQL, and the commands of replication.
     Replication,
 }
+
+/// How long the server has to end the connection after we said that we leave.
+const FAREWELL: Duration = Duration::from_secs(1);
 
 /// Where a connection goes, and as whom.
 pub struct Address<'a> {
@@ -56,6 +59,8 @@ pub struct Address<'a> {
     pub tls: Option<ClientConfig>,
     /// What is spoken.
     pub speech: Speech,
+    /// How long the server may say nothing.
+    pub patience: Duration,
 }
 
 enum Stream {
@@ -72,6 +77,9 @@ pub struct Wire {
     from: usize,
     to: usize,
     place: String,
+    /// The process that the server said it serves us with.
+    process: Option<i32>,
+    patience: Duration,
 }
 
 /// A message: its kind, and where its body lies in the buffer.
@@ -94,8 +102,15 @@ impl Wire {
             }
             false => tcp(&address, doing).and_then(|tcp| sealed(tcp, &address, doing))?,
         };
-        let mut wire =
-            Wire { stream, buffer: vec![0; READ], from: 0, to: 0, place: doing.to_owned() };
+        let mut wire = Wire {
+            stream,
+            buffer: vec![0; READ],
+            from: 0,
+            to: 0,
+            place: doing.to_owned(),
+            process: None,
+            patience: address.patience,
+        };
         let mut out = BytesMut::new();
         let mut words = vec![
             ("user", address.user),
@@ -111,6 +126,22 @@ impl Wire {
         wire.authenticate(&address, stop)?;
         while wire.message(stop)?.kind != b'Z' {}
         Ok(wire)
+    }
+
+    /// The process that the server said it serves us with, when the session began.
+    pub fn process(&self) -> Option<i32> {
+        self.process
+    }
+
+    /// Leaves, and waits until the other end has seen it.
+    pub fn close(mut self) {
+        let mut out = BytesMut::new();
+        frontend::terminate(&mut out);
+        self.patience = FAREWELL;
+        if self.send(&out).is_ok() {
+            // It says nothing more: its end of the connection is closed.
+            self.need(usize::from(u16::MAX), &Stop::new()).unwrap_or_default();
+        }
     }
 
     fn authenticate(&mut self, address: &Address<'_>, stop: &Stop) -> Result<()> {
@@ -304,7 +335,11 @@ impl Wire {
             let (from, to) = (self.from + 5, self.from + 1 + length);
             self.from = to;
             match kind {
-                b'N' | b'S' | b'K' | b'A' | b'v' => {}
+                b'N' | b'S' | b'A' | b'v' => {}
+                b'K' => {
+                    let number = self.buffer[from..to].first_chunk::<4>();
+                    self.process = number.map(|bytes| i32::from_be_bytes(*bytes));
+                }
                 b'E' => return Err(error(&self.place, &self.buffer[from..to])),
                 _ => return Ok(Message { kind, from, to }),
             }
@@ -347,12 +382,12 @@ impl Wire {
                     ) =>
                 {
                     stop.check()?;
-                    if since.get_or_insert_with(Instant::now).elapsed() > SILENCE {
-                        return Err(Error::new(
-                            ErrorKind::Unreachable,
-                            &self.place,
-                            "the server has said nothing for an hour",
-                        ));
+                    if since.get_or_insert_with(Instant::now).elapsed() > self.patience {
+                        let found = format!(
+                            "the server has said nothing for {} s",
+                            self.patience.as_secs()
+                        );
+                        return Err(Error::new(ErrorKind::Unreachable, &self.place, found));
                     }
                 }
                 Err(e) => {

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use crate::base::Stop;
 use crate::store::contract::{ErrorKind, Result};
 use crate::store::s3::call::{Answer, Call, header};
-use crate::store::s3::refusal::Refusal;
+use crate::store::s3::refusal::{Refusal, date};
 use crate::store::s3::wire::{Wire, document, is_encoded, is_page};
 use crate::store::s3::xml::{self, Entry, ObjectPage};
 
@@ -57,15 +57,12 @@ pub fn listed_size(answer: &Answer, key: &str) -> std::result::Result<Option<u64
 /// Now, by the service's clock. Asked every time: a moment that is remembered, and corrected by a
 /// clock of this machine, is wrong after the machine slept.
 pub fn now(wire: &Wire, stop: &Stop) -> std::result::Result<Timestamp, Refusal> {
-    let told = |answer: Answer| {
-        let text = |name: &str| header(&answer.headers, name);
-        if text("age").is_some_and(|age| age.trim() != "0") {
-            return Err(Refusal::garbled("the answer is an old one, out of a cache"));
-        }
-        let date = text("date").as_deref().and_then(xml::moment);
-        date.ok_or_else(|| Refusal::garbled("the answer has no date"))
-    };
-    wire.ask_for(&Call::new(Method::HEAD, None), &told, stop)
+    let told = |answer: Answer| date(&answer.headers).map_err(Refusal::garbled);
+    match wire.ask_for(&Call::new(Method::HEAD, None), &told, stop) {
+        // Who may list a prefix only, may not ask for the bucket; what the time is, is told anyway.
+        Err(Refusal { status: 403 | 404 | 405 | 501, date: Some(date), .. }) => Ok(date),
+        other => other,
+    }
 }
 
 /// Ends an upload; one that is gone already is fine.

@@ -7,10 +7,11 @@
 use std::time::Duration;
 
 use http::HeaderMap;
+use jiff::Timestamp;
 
 use crate::base::{Stopped, Tries};
 use crate::store::contract::{Error, ErrorKind};
-use crate::store::s3::xml::ErrorBody;
+use crate::store::s3::xml::{ErrorBody, moment};
 
 /// Longest wait a server may ask for.
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
@@ -61,6 +62,8 @@ pub struct Refusal {
     pub wait: Duration,
     /// What was tried before.
     pub tries: Option<Tries>,
+    /// When it was said, by the clock of the server; not out of a cache.
+    pub date: Option<Timestamp>,
     source: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
 
@@ -77,6 +80,7 @@ impl Refusal {
             adapted: false,
             wait: Duration::ZERO,
             tries: None,
+            date: None,
             source: None,
         }
     }
@@ -159,6 +163,7 @@ impl Refusal {
             again,
             unsure: status >= 500 && status != 501,
             wait: wait.min(LONGEST_WAIT),
+            date: date(headers).ok(),
             ..Refusal::new(kind, found)
         }
     }
@@ -212,6 +217,15 @@ impl Refusal {
 impl From<Stopped> for Refusal {
     fn from(_: Stopped) -> Refusal {
         Refusal::new(ErrorKind::Stopped, "stopped")
+    }
+}
+
+/// When an answer was given, by the clock of the server.
+pub fn date(headers: &HeaderMap) -> Result<Timestamp, &'static str> {
+    let text = |name: &str| headers.get(name).and_then(|v| v.to_str().ok());
+    match text("age") {
+        Some(age) if age.trim() != "0" => Err("the answer is an old one, out of a cache"),
+        Some(_) | None => text("date").and_then(moment).ok_or("the answer has no date"),
     }
 }
 

@@ -1,0 +1,127 @@
+//! The blocks of a job file and of a site file. Data only: one row, one field.
+
+use crate::syntax::kinds::fields::{BLOCK, ENABLED, field, required};
+use crate::syntax::table::{Argument, Form, Kind};
+
+/// The blocks of a job file and of a site file.
+pub const BLOCKS: &[Kind] = &[
+    Kind {
+        name: "sources",
+        within: &[],
+        argument: BLOCK,
+        fields: &[],
+        ready: true,
+        doc: "Where backups come from.",
+    },
+    Kind {
+        name: "stores",
+        within: &[],
+        argument: BLOCK,
+        fields: &[],
+        ready: true,
+        doc: "Where backups rest.",
+    },
+    Kind {
+        name: "job",
+        within: &[],
+        argument: Argument::Name(false),
+        ready: true,
+        doc: "What is done together: steps that run in parallel unless they touch.",
+        fields: &[
+            field("schedule", Form::Schedule, "", "When it is due."),
+            field(
+                "timezone",
+                Form::Zone,
+                "the machine's",
+                "Zone of its schedule, of names and of retention.",
+            ),
+            field("threads", Form::Number(1, 64), "4", "Connections of one dump."),
+            field("parallel", Form::Number(1, 64), "2", "Chains at once."),
+            field(
+                "within",
+                Form::Duration,
+                "",
+                "It is late when a scheduled run is not proven in this time.",
+            ),
+            field("logs", Form::Path, "the state folder", "Folder of its logs."),
+            ENABLED,
+        ],
+    },
+    Kind {
+        name: "notify",
+        within: &["", "job"],
+        argument: BLOCK,
+        fields: &[],
+        ready: true,
+        doc: "Who is told: at the top level of all jobs, inside a job of that one.",
+    },
+    Kind {
+        name: "include",
+        within: &[],
+        argument: Argument::One("FILE"),
+        fields: &[],
+        ready: true,
+        doc: "Splices a file; its path is relative to the file it stands in.",
+    },
+    Kind {
+        name: "catalog",
+        within: &[],
+        argument: BLOCK,
+        ready: true,
+        doc: "Where history is kept.",
+        fields: &[field("path", Form::Path, "the state folder", "File of the SQLite catalog.")],
+    },
+    Kind {
+        name: "mail",
+        within: &[],
+        argument: BLOCK,
+        ready: true,
+        doc: "The mail server.",
+        fields: &[
+            required("host", Form::Text, "Host."),
+            field("port", Form::Number(1, 65535), "587", "587 is STARTTLS, 465 is TLS."),
+            field("user", Form::Text, "", "User."),
+            field("password", Form::Secret, "", "Password."),
+            required("from", Form::Text, "Sender."),
+            field("tls", Form::Switch, "#true", "Off only on loopback."),
+            field("ca", Form::Path, "the machine's", "Certificates to trust."),
+        ],
+    },
+    Kind {
+        name: "web",
+        within: &[],
+        argument: BLOCK,
+        fields: &[],
+        ready: false,
+        doc: "The dashboard.",
+    },
+    Kind {
+        name: "language",
+        within: &[],
+        argument: Argument::One("LANGUAGE"),
+        fields: &[],
+        ready: true,
+        doc: "Language of letters and pages: `pt-BR` or `en`.",
+    },
+    Kind {
+        name: "timezone",
+        within: &[],
+        argument: Argument::One("ZONE"),
+        fields: &[],
+        ready: true,
+        doc: "Zone of jobs that name none.",
+    },
+    Kind {
+        name: "tools",
+        within: &[],
+        argument: BLOCK,
+        ready: true,
+        doc: "Where client programs are, if not in their usual folders; belongs into the site file.",
+        fields: &[field(
+            "postgres",
+            Form::List,
+            "PATH, then `/usr/lib/postgresql/*/bin` and `/usr/pgsql-*/bin`",
+            "Folders that are searched first; the oldest programs that fit the server are taken.",
+        )],
+    },
+];
