@@ -115,8 +115,8 @@ impl S3 {
             let before = seen.len();
             for pending in page.upload {
                 let key = xml::decode(&pending.key, encoding);
-                seen.insert((key.clone(), pending.upload_id.clone()));
-                if key.starts_with(under) {
+                let is_new = seen.insert((key.clone(), pending.upload_id.clone()));
+                if is_new && key.starts_with(under) {
                     found.push((key, pending.upload_id));
                 }
             }
