@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
+use crate::contract::s3::keys;
 use crate::s3_server::S3Server;
 use crate::space::{Space, contents, names, word};
 
@@ -37,13 +38,6 @@ job "j" {{ dump "app" chunk="64KiB" {{ send "disk" "cloud"; verify "disk" "cloud
     )
 }
 
-/// How long ago the killed run was, as the bucket sees it.
-#[derive(Clone, Copy, PartialEq)]
-enum Age {
-    Moments,
-    OverADay,
-}
-
 /// A database and a place for its copies.
 struct Scene {
     server: S3Server,
@@ -71,26 +65,33 @@ impl Scene {
 
     /// The next run succeeds, tidies up, and closes the run that was killed; returns whether there
     /// was one to close.
-    fn the_next_run_is_as_any_other(&self, listed: usize, age: Age, what: &str) -> bool {
-        let pending = self.server.pending();
-        if age == Age::OverADay {
-            self.server.age_uploads(7 * 24 + 1);
-        }
+    fn the_next_run_is_as_any_other(&self, listed: usize, what: &str) -> bool {
         self.space.back_up();
         assert_eq!(self.space.list().len(), listed + 2, "{what}");
-        let temporary = |n: &String| n.ends_with(".part");
-        assert_eq!(names(&self.space.path("disk")).into_iter().find(temporary), None, "{what}");
+        assert_all_have_a_head(&names(&self.space.path("disk")), what);
+        assert_all_have_a_head(&keys(&self.server), what);
         assert_eq!(names(&self.space.state("staging")), [""; 0], "{what}");
         assert_eq!(names(&self.space.state("replay")), [""; 0], "{what}");
-        // An upload younger than a day may be that of a living run on another machine.
-        let left = if age == Age::OverADay { Vec::new() } else { pending };
-        assert_eq!(self.server.pending(), left, "{what}");
+        // The process that began it is gone, and its marker says so: nobody waits for its age.
+        assert_eq!(self.server.pending(), [""; 0], "{what}");
         let count =
             |sql: &str| self.space.catalog::<i64>(&format!("SELECT count(*) FROM run WHERE {sql}"));
         assert_eq!(count("finished IS NULL OR verdict IS NULL"), 0, "{what}");
         assert_eq!(count("verdict=1"), 1, "{what}");
         count("verdict=3 AND note='the process was killed or the machine stopped'") == 1
     }
+}
+
+/// Whatever lies in a store is of a backup that exists: no temporary file, no container, index,
+/// proof or marker is left by itself.
+#[track_caller]
+fn assert_all_have_a_head(names: &[String], what: &str) {
+    let stem = |name: &str| name.split_once(".zip").map(|(stem, _)| stem.to_owned());
+    let heads: Vec<Option<String>> =
+        names.iter().filter(|n| n.ends_with(".zip.manifest.json")).map(|n| stem(n)).collect();
+    let alone: Vec<&String> =
+        names.iter().filter(|n| n.contains("/.") || !heads.contains(&stem(n))).collect();
+    assert_eq!(alone, Vec::<&String>::new(), "{what}");
 }
 
 /// The names of the points of a run that nobody kills.
@@ -118,10 +119,9 @@ fn killed_at_each_point_of(hand: usize) {
         kill_at(&scene.space, point);
         let listed = scene.all_that_is_listed_restores("killed");
         seen[listed] += 1;
-        let age = if point % 2 == 0 { Age::Moments } else { Age::OverADay };
         let last_words = point > names.len() - 2;
         if !last_words {
-            let closed = scene.the_next_run_is_as_any_other(listed, age, &what);
+            let closed = scene.the_next_run_is_as_any_other(listed, &what);
             assert!(closed || point <= 3, "{what}: the run before is not closed");
         }
     }
@@ -180,7 +180,7 @@ fn killed_at_random_moments(moments: u32) {
             let ended_well =
                 scene.space.state("logs").exists() && scene.space.logs().contains("run Sucesso");
             if !ended_well {
-                scene.the_next_run_is_as_any_other(listed, Age::OverADay, &what);
+                scene.the_next_run_is_as_any_other(listed, &what);
             }
         }
     }
@@ -209,32 +209,34 @@ fn killed_while_retention_removes_whatever_is_still_listed_restores() {
              job \"j\" {{ dump \"app\" {{ send \"disk\"; verify \"disk\" }} }}\n"
         )
     };
-    let first = Space::new().job(&job(9));
-    let path = first.database("app.db", SQL);
+    let space = Space::new().job(&job(9));
+    let path = space.database("app.db", SQL);
     let mut expected: BTreeMap<String, String> = BTreeMap::new();
     for number in 0..3 {
         rusqlite::Connection::open(&path)
             .unwrap()
             .execute("UPDATE t SET v=?1 WHERE id=1", [number])
             .unwrap();
-        first.back_up();
-        let newest: Value = first.list().pop().unwrap();
+        space.back_up();
+        let newest: Value = space.list().pop().unwrap();
         expected.insert(word(&newest, "id").to_owned(), contents(&path));
     }
-    std::fs::write(first.path("job.kdl"), job(1)).unwrap();
+    std::fs::write(space.path("job.kdl"), job(1)).unwrap();
+    let kept = space.copy();
     // Names are a second apart, and a run that waits for its name has more points than these.
     let now = || std::time::UNIX_EPOCH.elapsed().unwrap().as_secs();
     let last = now();
     while now() == last {
         std::thread::sleep(Duration::from_millis(10));
     }
-    let names = points(&first.copy());
+    let names = points(&space);
     let removals = names.iter().filter(|n| n.ends_with("remove before")).count();
-    assert_eq!(removals, 9, "three objects of three artifacts: {names:#?}");
+    // Head, proof, index, container and marker of three; before them, the marker of the new one.
+    assert_eq!(removals, 3 * 5 + 1, "{names:#?}");
     let from = names.iter().position(|n| n.ends_with("remove before")).unwrap();
     let mut seen = BTreeMap::new();
     for point in from..=names.len() {
-        let space = first.copy();
+        space.put_back(&kept);
         kill_at(&space, point);
         let listed = space.list();
         *seen.entry(listed.len()).or_insert(0) += 1;
@@ -246,7 +248,9 @@ fn killed_while_retention_removes_whatever_is_still_listed_restores() {
         }
         if point % 4 == 0 {
             space.back_up();
-            assert_eq!(space.list().len(), 1, "point {}", names[point - 1]);
+            let what = format!("point {}", names[point - 1]);
+            assert_eq!(space.list().len(), 1, "{what}");
+            assert_all_have_a_head(&self::names(&space.path("disk")), &what);
         }
     }
     assert_eq!(

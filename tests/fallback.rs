@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::postgres::{assert_same, dumped, job as postgres_job};
 use crate::s3_server::{Fault, Kind, S3Server, What};
 use crate::servers::{Brand, Pg};
-use crate::space::{Ran, Space, contents, names, word};
+use crate::space::{Ran, Space, alter_members, contents, head, middle_of, names, number, word};
 
 /// Bytes stay as long as their data, so that a flipped one is found by its hash only.
 const JOB: &str = r#"
@@ -56,17 +56,11 @@ fn sidecar(container: &Path) -> PathBuf {
 
 /// A byte in the middle of the first entry whose name ends so.
 fn flip(container: &Path, end: &str) {
-    let manifest: Value = serde_json::from_slice(&fs::read(sidecar(container)).unwrap()).unwrap();
-    let entry = manifest["entries"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .find(|e| word(e, "name").ends_with(end))
-        .unwrap();
-    flip_at(
-        container,
-        (entry["offset"].as_u64().unwrap() + entry["stored"].as_u64().unwrap() / 2) as usize,
-    );
+    flip_at(container, middle_of(container, |name| name.ends_with(end)));
+}
+
+fn index(container: &Path) -> PathBuf {
+    PathBuf::from(format!("{}.index", container.display()))
 }
 
 fn flip_at(path: &Path, at: usize) {
@@ -89,7 +83,7 @@ fn last_line(ran: &Ran) -> &str {
 #[test]
 fn whatever_is_wrong_with_the_newest_the_next_whole_one_comes_back_and_says_how_old_it_is() {
     type Harm = fn(&Path);
-    const TABLE: [(&str, Harm, &str); 6] = [
+    const TABLE: [(&str, Harm, &str); 10] = [
         ("flip", |c| flip(c, ".sqlite"), "is not the newest backup: 1 newer can't be used, "),
         (
             "truncate",
@@ -98,6 +92,24 @@ fn whatever_is_wrong_with_the_newest_the_next_whole_one_comes_back_and_says_how_
         ),
         ("delete", |c| fs::remove_file(c).unwrap(), "may not be the newest backup"),
         ("manifest", |c| fs::write(sidecar(c), "{}").unwrap(), "may not be the newest backup"),
+        ("no index", |c| fs::remove_file(index(c)).unwrap(), "may not be the newest backup"),
+        (
+            "short index",
+            |c| fs::write(index(c), &fs::read(index(c)).unwrap()[..40]).unwrap(),
+            "may not be the newest backup",
+        ),
+        (
+            "entries of the index",
+            |c| flip_at(&index(c), 40),
+            "is not the newest backup: 1 newer can't be used, ",
+        ),
+        (
+            "members of the index",
+            |c| {
+                flip_at(&index(c), number(&head(c)["index"]["members"], "offset") + 40);
+            },
+            "is not the newest backup: 1 newer can't be used, ",
+        ),
         (
             "kind",
             |c| alter(c, "\"sqlite\"", "\"sqhite\""),
@@ -105,7 +117,7 @@ fn whatever_is_wrong_with_the_newest_the_next_whole_one_comes_back_and_says_how_
         ),
         (
             "table",
-            |c| alter(c, "\"t\"", "\"u\""),
+            |c| alter_members(c, "\"t\"", "\"u\""),
             "is not the newest backup: 1 newer can't be used, ",
         ),
     ];

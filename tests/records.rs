@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::s3_server::{Fault, Kind, S3Server, What};
 use crate::servers::{Brand, Server};
-use crate::space::{Space, word};
+use crate::space::{Space, entries, word};
 
 const BACKUP: &str = "id hostname nome_database nome_arquivo tamanho_arquivo status_backup versao_servidor observacao data_inicio \
                       data_encerramento data_criacao tamanho_compactado";
@@ -114,12 +114,10 @@ fn every_column_of_a_good_backup_and_its_upload_is_as_the_seed_says() {
             space.path("store").join(word(line, "key").to_owned() + ".manifest.json"),
         );
         let manifest: Value = serde_json::from_str(&sidecar.unwrap()).unwrap();
-        let raw: u64 = manifest["entries"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .map(|e| e["raw"].as_u64().unwrap())
-            .sum();
+        let container = space.path("store").join(word(line, "key"));
+        let own = entries(&container).into_iter().filter(|e| e["contents"].is_null());
+        let raw: u64 = own.map(|e| e["raw"].as_u64().unwrap()).sum();
+        assert_eq!(manifest["totals"]["raw"], raw);
         let bytes = line["bytes"].as_u64().unwrap();
         assert_eq!(word(backup, "hostname"), rustix::system::uname().nodename().to_str().unwrap());
         assert_eq!(word(backup, "nome_database"), "crm,shop");

@@ -7,7 +7,7 @@ use std::process::ChildStdout;
 use rustix::process::{Pid, Signal, test_kill_process};
 use serde_json::Value;
 
-use crate::s3_server::{Fault, Kind, S3Server, What};
+use crate::s3_server::{Fault, Kind, Recorded, S3Server, What};
 use crate::space::{Ran, Running, Space, contents, files, names, until, word};
 
 /// A good source, a good store, and one that can't be: its folder is a file.
@@ -216,7 +216,7 @@ fn the_log_has_a_section_a_step_and_whole_moments() {
     space.back_up();
     let id: String = space.catalog("SELECT id FROM run");
     let logs = files(&space.state("logs"));
-    assert_eq!(logs, [space.state(&format!("logs/j/{id}.log"))]);
+    assert_eq!(logs, [space.state(&format!("logs/j/{id}.log")), space.state("logs/j.file")]);
     let text = space.logs();
     let sections: Vec<&str> = text.lines().filter(|l| l.starts_with("== ")).collect();
     let expected =
@@ -433,6 +433,8 @@ fn retention_keeps_what_the_policy_says_and_touches_nothing_else() {
         format!("j/db1/old/{name}"),
         format!("j/db1/{name}.bak"),
         format!("j/db1/{name}.manifest.json.old"),
+        format!("j/db1/{name}.index.old"),
+        format!("j/db1/{name}.begun.old"),
         "j/db1/notes.txt".to_owned(),
         "j/db1/backup_2020.zip".to_owned(),
         format!("db1/{name}"),
@@ -452,7 +454,7 @@ fn retention_keeps_what_the_policy_says_and_touches_nothing_else() {
     assert_eq!(listed, ids[3..]);
     let mut left = names(&space.path("d"));
     left.retain(|n| !decoys.contains(n));
-    assert_eq!(left.len(), 6, "container, manifest and proof of two: {left:#?}");
+    assert_eq!(left.len(), 8, "container, index, head and proof of two: {left:#?}");
     for decoy in &decoys {
         assert_eq!(std::fs::read_to_string(space.path("d").join(decoy)).unwrap(), "not yours");
     }
@@ -488,41 +490,55 @@ fn a_copy_that_is_not_proven_is_not_counted() {
 
 #[test]
 fn retention_does_not_run_after_a_verification_that_fails() {
-    let server = S3Server::start();
-    let job = format!(
-        r#"sources {{ sqlite "app" path="app.db" }}
-        stores {{ s3 "cloud" bucket="{}" endpoint="{}" {{ access-key (file)"{}"; secret-key (file)"{}"; keep last=1 }} }}
-        job "j" {{ dump "app" {{ send "cloud"; verify "cloud" }} }}"#,
-        server.bucket,
-        server.endpoint,
-        server.access_file.display(),
-        server.secret_file.display()
-    );
-    let space = Space::new().job(&job);
-    space.database("app.db", "CREATE TABLE t (v); INSERT INTO t VALUES (1);");
-    space.back_up();
-    let gets = server.statuses(Kind::Get).len();
-    server.fault(Fault::new(Kind::Get, What::SpoilResponse).at(gets + 1));
-    let ran = space.run(&["run", "job.kdl", "--format", "json"]).expect(1);
-    assert_eq!(
-        ends(&ran),
-        [
+    // What of the answers is spoilt, from which on, and how often: what is right when it is read
+    // again was spoilt on the way.
+    let table = [
+        (".zip.index", 1, 2),
+        (".zip.index", 1, 1),
+        (".zip.index", 3, 3),
+        (".zip.index", 3, 2),
+        (".zip", 1, 2),
+        (".zip", 1, 1),
+    ];
+    for (on, first, times) in table {
+        let server = S3Server::start();
+        let job = format!(
+            r#"sources {{ sqlite "app" path="app.db" }}
+            stores {{ s3 "cloud" bucket="{}" endpoint="{}" {{ access-key (file)"{}"; secret-key (file)"{}"; keep last=1 }} }}
+            job "j" {{ dump "app" {{ send "cloud"; verify "cloud" }} }}"#,
+            server.bucket,
+            server.endpoint,
+            server.access_file.display(),
+            server.secret_file.display()
+        );
+        let space = Space::new().job(&job);
+        space.database("app.db", "CREATE TABLE t (v); INSERT INTO t VALUES (1);");
+        space.back_up();
+        let of = |r: &&Recorded| r.kind == Kind::Get && r.path.ends_with(on);
+        let gets = server.requests().iter().filter(of).count();
+        server
+            .fault(Fault::new(Kind::Get, What::SpoilResponse).on(on).at(gets + first).times(times));
+        if matches!((on, first, times), (_, 1, 1) | (_, 3, 2)) {
+            space.back_up();
+            assert_eq!(space.list().len(), 1, "{on}");
+            continue;
+        }
+        let ran = space.run(&["run", "job.kdl", "--format", "json"]).expect(1);
+        let expected = [
             "j/dump/app done success",
             "j/verify/app/cloud failed error",
-            "j/keep/app/cloud skipped -"
-        ]
-    );
-    let found: Vec<(String, String)> = space
-        .list()
-        .iter()
-        .map(|l| (word(l, "verdict").to_owned(), word(l, "proof").to_owned()))
-        .collect();
-    let pair = |v: &str, p: &str| (v.to_owned(), p.to_owned());
-    assert_eq!(found, [pair("Sucesso", "read"), pair("Erro", "damaged")]);
-    // The one that was found damaged neither counts nor is latest; the next good one takes the
-    // place of both.
-    space.run(&["restore", "job.kdl", "--into", "sqlite:latest.db"]).expect(0);
-    space.back_up();
-    assert_eq!(space.list().len(), 1);
-    server.assert_tidy("j/app/");
+            "j/keep/app/cloud skipped -",
+        ];
+        assert_eq!(ends(&ran), expected, "{on}");
+        let listed = space.list();
+        let found: Vec<(&str, &str)> =
+            listed.iter().map(|l| (word(l, "verdict"), word(l, "proof"))).collect();
+        assert_eq!(found, [("success", "read"), ("error", "damaged")], "{on}");
+        // The one that was found damaged neither counts nor is latest; the next good one takes the
+        // place of both.
+        space.run(&["restore", "job.kdl", "--into", "sqlite:latest.db"]).expect(0);
+        space.back_up();
+        assert_eq!(space.list().len(), 1, "{on}");
+        server.assert_tidy("j/app/");
+    }
 }

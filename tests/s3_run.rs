@@ -6,8 +6,13 @@ use std::time::Duration;
 use rusqlite::Connection;
 use rustix::process::Signal;
 
+use crate::contract::s3::keys;
 use crate::s3_server::{Fault, Kind, Recorded, S3Server, What};
 use crate::space::{Space, contents, names, rows, until, word};
+
+const MARKER: &str = ".zip.begun";
+const INDEX: &str = ".zip.index";
+const HEAD: &str = ".zip.manifest.json";
 
 fn space(server: &S3Server) -> Space {
     let job = format!(
@@ -24,7 +29,7 @@ job "j" {{ dump "app" chunk="64KiB" {{ archive compression="store"; send "disk" 
         server.access_file.display(),
         server.secret_file.display()
     );
-    let space = Space::new().job(&job);
+    let space = Space::new().job(&job).env("VEX_TEST_HASTE", "1");
     space.database(
         "app.db",
         "CREATE TABLE small (v); INSERT INTO small VALUES ('x');
@@ -35,15 +40,18 @@ job "j" {{ dump "app" chunk="64KiB" {{ archive compression="store"; send "disk" 
     space
 }
 
-/// The requests that changed something, in order.
+/// The requests of a first run that changed something, in order, parts aside, and those that read
+/// a head.
 fn writes(requests: &[Recorded]) -> Vec<(Kind, String)> {
-    let changing =
-        [Kind::Put, Kind::Initiate, Kind::Part, Kind::Complete, Kind::Abort, Kind::Delete];
-    requests
-        .iter()
-        .filter(|r| changing.contains(&r.kind))
-        .map(|r| (r.kind, r.path.clone()))
-        .collect()
+    let changing = [Kind::Put, Kind::Initiate, Kind::Complete, Kind::Abort, Kind::Delete];
+    let reads = |r: &Recorded| r.kind == Kind::Get && r.path.ends_with(".manifest.json");
+    let all = requests.iter().filter(|r| changing.contains(&r.kind) || reads(r));
+    let mut all: Vec<(Kind, String)> = all.map(|r| (r.kind, r.path.clone())).collect();
+    // Retention lists what there is, once all is written.
+    while all.last().is_some_and(|(kind, _)| *kind == Kind::Get) {
+        all.pop();
+    }
+    all
 }
 
 #[test]
@@ -51,6 +59,7 @@ fn one_read_of_the_source_makes_two_equal_copies_and_the_manifest_is_written_las
     let server = S3Server::start();
     let space = space(&server);
     space.back_up();
+    let written = writes(&server.requests());
     let lines = space.list();
     assert_eq!(lines.iter().map(|l| word(l, "store")).collect::<Vec<_>>(), ["cloud", "disk"]);
     assert_eq!((&lines[0]["id"], &lines[0]["bytes"]), (&lines[1]["id"], &lines[1]["bytes"]));
@@ -58,15 +67,20 @@ fn one_read_of_the_source_makes_two_equal_copies_and_the_manifest_is_written_las
         let restored = space.restore(line, &format!("{number}.db"));
         assert_eq!(contents(&restored), contents(&space.path("app.db")));
     }
+    // The marker before the first byte, the head last of all and read back, then the marker goes.
     let key = format!("/vault/{}", word(&lines[0], "key"));
-    let mut written = writes(&server.requests());
-    written.retain(|(kind, path)| *kind != Kind::Part && !path.contains(".proof-"));
     let expected = [
+        (Kind::Put, format!("{key}.begun")),
         (Kind::Initiate, key.clone()),
         (Kind::Complete, key.clone()),
+        (Kind::Put, format!("{key}.index")),
         (Kind::Put, format!("{key}.manifest.json")),
+        (Kind::Get, format!("{key}.manifest.json")),
+        (Kind::Delete, format!("{key}.begun")),
     ];
-    assert_eq!(written, expected);
+    assert_eq!(written[..7], expected);
+    let [(Kind::Put, proof)] = &written[7..] else { panic!("{written:#?}") };
+    assert!(proof.starts_with(&format!("{key}.proof-")), "{proof}");
     server.assert_tidy("pre/j/app/");
 }
 
@@ -113,6 +127,7 @@ fn assert_ended(server: &S3Server, what: &str) {
 
 #[test]
 fn whatever_the_wire_does_there_is_one_good_backup_or_none() {
+    let put = |on: &'static str, what: What| Fault::new(Kind::Put, what).on(on);
     let slow = What::Answer(503, "SlowDown");
     // The fault, and whether the run overcomes it.
     let table: Vec<(&str, Fault, bool)> = vec![
@@ -127,9 +142,28 @@ fn whatever_the_wire_does_there_is_one_good_backup_or_none() {
             true,
         ),
         ("a lost answer to the completion", Fault::new(Kind::Complete, What::Lose), true),
-        ("slow at the manifest", Fault::new(Kind::Put, slow), true),
-        ("a lost answer to the manifest", Fault::new(Kind::Put, What::Lose), true),
-        ("a manifest that is reset", Fault::new(Kind::Put, What::CutRequest(10)), true),
+        ("slow at the marker", put(MARKER, slow.clone()), true),
+        ("a lost answer to the marker", put(MARKER, What::Lose), true),
+        ("a marker that is reset", put(MARKER, What::CutRequest(10)), true),
+        ("slow at the index", put(INDEX, slow.clone()), true),
+        ("a lost answer to the index", put(INDEX, What::Lose), true),
+        ("an index that is reset", put(INDEX, What::CutRequest(10)), true),
+        ("slow at the head", put(HEAD, slow.clone()), true),
+        ("a lost answer to the head", put(HEAD, What::Lose), true),
+        ("a head that is reset", put(HEAD, What::CutRequest(10)), true),
+        (
+            "a head that is spoilt on its way back",
+            Fault::new(Kind::Get, What::SpoilResponse).on(HEAD),
+            true,
+        ),
+        ("slow at the end of the marker", Fault::new(Kind::Delete, slow).on(MARKER), true),
+        (
+            "no right to remove the marker",
+            Fault::new(Kind::Delete, What::Answer(403, "AccessDenied")).times(99),
+            true,
+        ),
+        ("no right to the marker", put(MARKER, What::Answer(403, "AccessDenied")).times(99), false),
+        ("no right to the index", put(INDEX, What::Answer(403, "AccessDenied")).times(99), false),
         (
             "no right to begin",
             Fault::new(Kind::Initiate, What::Answer(403, "AccessDenied")).times(99),
@@ -145,11 +179,7 @@ fn whatever_the_wire_does_there_is_one_good_backup_or_none() {
             Fault::new(Kind::Complete, What::Answer(403, "AccessDenied")).times(99),
             false,
         ),
-        (
-            "no right to the manifest",
-            Fault::new(Kind::Put, What::Answer(403, "AccessDenied")).times(99),
-            false,
-        ),
+        ("no right to the head", put(HEAD, What::Answer(403, "AccessDenied")).times(99), false),
     ];
     for (what, fault, overcome) in table {
         let server = S3Server::start();
@@ -171,6 +201,15 @@ fn whatever_the_wire_does_there_is_one_good_backup_or_none() {
             expected,
             "{what}"
         );
+        // What is left of a copy that failed has a marker: the next run sweeps it.
+        server.heal();
+        space.back_up();
+        let left = keys(&server);
+        let heads: Vec<&str> =
+            left.iter().filter_map(|key| key.strip_suffix(".manifest.json")).collect();
+        let alone: Vec<&String> =
+            left.iter().filter(|key| !heads.iter().any(|head| key.starts_with(head))).collect();
+        assert_eq!((heads.len(), alone), (1 + usize::from(overcome), vec![]), "{what}");
     }
 }
 
@@ -199,7 +238,13 @@ fn a_signal_in_the_middle_of_a_part_aborts_the_upload() {
     until("a part is on its way", || (!server.statuses(Kind::Part).is_empty()).then_some(()));
     run.signal(Signal::TERM);
     assert_eq!(run.ends_soon(), 143);
-    assert_eq!((server.statuses(Kind::Complete), server.statuses(Kind::Put)), (vec![], vec![]));
+    // The marker came before the first byte, and nothing is left that it would stand for.
+    let written = writes(&server.requests());
+    let kinds: Vec<Kind> = written.iter().map(|(kind, _)| *kind).collect();
+    assert_eq!(kinds, [Kind::Put, Kind::Initiate, Kind::Abort, Kind::Delete], "{written:#?}");
+    assert!(written[0].1.ends_with(".zip.begun") && written[0].1 == written[3].1, "{written:#?}");
+    assert_eq!((server.statuses(Kind::Put), server.statuses(Kind::Delete)), (vec![200], vec![204]));
+    assert_eq!(keys(&server), [""; 0]);
     assert_eq!(space.list().len(), 0);
     assert_eq!(names(&space.path("disk")), [""; 0]);
     assert_eq!(names(&space.state("staging")), [""; 0]);

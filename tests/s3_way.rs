@@ -1,10 +1,7 @@
 //! A proxy between vex and the bucket changes what the bucket says: no backup is called damaged for
 //! it, and no proof is written of what nobody read.
 
-use vex::base::Stop;
-use vex::store::contract::Store;
-
-use crate::contract::s3::open;
+use crate::contract::s3::keys;
 use crate::s3_server::{Alter, Fault, Kind, S3Server, What};
 use crate::space::{Space, contents, word};
 
@@ -35,8 +32,7 @@ job "j" {{ dump "app" chunk="64KiB" {{ send "cloud" }} }}
 
 /// The keys of the proofs in the bucket.
 fn proofs(server: &S3Server) -> Vec<String> {
-    let keys = open(server).list("", &Stop::new()).unwrap().into_iter().map(|o| o.key);
-    keys.filter(|key| key.contains(".proof-")).collect()
+    keys(server).into_iter().filter(|key| key.contains(".proof-")).collect()
 }
 
 #[test]
@@ -66,10 +62,11 @@ fn a_proxy_that_spoils_answers_ends_a_verify_without_a_word_about_the_backup() {
         What::Alter(Alter::Page(416, 0)),
         What::Alter(Alter::Header("content-range", "bytes 0-0/1")),
     ];
-    for what in table {
+    let places = [".zip", ".zip.index"].into_iter();
+    for (on, what) in places.flat_map(|on| table.iter().map(move |what| (on, what))) {
         let server = S3Server::start();
         let space = space(&server);
-        server.fault(Fault::new(Kind::Get, what.clone()).on(".zip").always());
+        server.fault(Fault::new(Kind::Get, what.clone()).on(on).always());
         let ran = space.run(&["verify", "job.kdl", "app", "--from", "cloud"]);
         assert_eq!(ran.code, 1, "{what:?}: {}", ran.stderr);
         assert!(ran.stderr.contains("unable to read j/app/backup_"), "{what:?}: {}", ran.stderr);

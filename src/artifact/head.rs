@@ -13,7 +13,7 @@ use crate::artifact::index::IndexLine;
 use crate::artifact::origin::Origin;
 use crate::artifact::position::Position;
 use crate::artifact::proof;
-use crate::artifact::totals::{Totals, UnitSum};
+use crate::artifact::totals::{Details, Totals, UnitSum};
 use crate::base::Id;
 
 /// The format this program writes, and the newest that it reads.
@@ -40,7 +40,7 @@ pub struct Head {
     /// Version of the format.
     pub format: u64,
     /// What a reader must understand besides the format.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub needs: Vec<String>,
     /// Identity of the run that made it.
     pub id: Id,
@@ -154,6 +154,40 @@ impl Head {
         self.units.iter().map(|u| u.name.clone()).collect()
     }
 
+    /// What it holds of all that it may have cut.
+    pub fn details(&self) -> Details {
+        Details {
+            units: self.units.clone(),
+            inconsistent: self.inconsistent.clone(),
+            not_included: self.not_included.clone(),
+            position: self.position.clone(),
+        }
+    }
+
+    /// Whether units, notes and position are those of `details`: of what was cut, a beginning.
+    pub fn agrees(&self, details: &Details) -> bool {
+        if !self.cut {
+            return *details == self.details();
+        }
+        let begin = |own: &[String], all: &[String]| {
+            own.len() <= all.len() && own.iter().zip(all).all(|(own, all)| all.starts_with(own))
+        };
+        details.units.starts_with(&self.units)
+            && begin(&self.inconsistent, &details.inconsistent)
+            && begin(&self.not_included, &details.not_included)
+            && (self.position.is_none() || self.position == details.position)
+    }
+
+    /// The head with all that was cut, which `details` tell.
+    pub fn completed(&self, details: Details) -> Result<Head, Damage> {
+        if !self.agrees(&details) {
+            let found = "its units, notes or position are not those of its index";
+            return Err(Damage::Manifest(found.into()));
+        }
+        let Details { units, inconsistent, not_included, position } = details;
+        Ok(Head { units, inconsistent, not_included, position, cut: false, ..self.clone() })
+    }
+
     /// The head as bytes, [`LARGEST_HEAD`] at most: what does not fit is cut.
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut head = self.clone();
@@ -213,6 +247,9 @@ impl Head {
                 "its digests are by {}, which this vex does not know",
                 self.digest.escape_debug()
             ));
+        }
+        if self.objects.iter().any(|object| object.key != self.key) {
+            return Err("its object has another key".into());
         }
         if self.objects.len() > 1 {
             return Err(format!("it has {} objects; use a newer vex", self.objects.len()));

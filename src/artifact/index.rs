@@ -13,9 +13,8 @@ use sha2::{Digest, Sha256};
 
 use crate::artifact::damage::Damage;
 use crate::artifact::member::{Kind, Member, Phase};
-use crate::artifact::position::Position;
 use crate::artifact::proof::Proof;
-use crate::artifact::totals::{Totals, UnitSum};
+use crate::artifact::totals::{Details, Totals, UnitSum};
 
 /// What is added to the key of a container for its index.
 pub const INDEX: &str = ".index";
@@ -50,10 +49,10 @@ pub struct FrameLine {
     /// Its SHA-256, hexadecimal.
     pub sha256: String,
     /// Of a frame of entries: where the first of them stands in the container.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_zero")]
     pub from: u64,
     /// Of a frame of entries: how many there are.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_zero")]
     pub entries: u64,
     /// Of a frame of entries: first and last of each run of members that have entries in it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -71,6 +70,12 @@ pub struct IndexLine {
     pub members: FrameLine,
     /// The frame that lists the frames of entries.
     pub frames: FrameLine,
+}
+
+/// Whether a number says nothing, as in the two frames that hold no entries.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 impl FrameLine {
@@ -154,22 +159,6 @@ struct MemberLine {
     member: Member,
     #[serde(flatten)]
     sum: MemberSum,
-}
-
-/// What a head may have cut, whole: the first line of the members' frame.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Details {
-    /// The sums of every database.
-    pub units: Vec<UnitSum>,
-    /// Why the content is not one point in time.
-    #[serde(default)]
-    pub inconsistent: Vec<String>,
-    /// What the source holds and the artifact does not.
-    #[serde(default)]
-    pub not_included: Vec<String>,
-    /// Where the content stands in the source's log.
-    #[serde(default)]
-    pub position: Option<Position>,
 }
 
 /// Writes an index, frame by frame.

@@ -41,9 +41,8 @@ pub use definition::definition;
 pub use fingerprint::fingerprint;
 pub use head::{ENTRY, FORMAT, Head, LARGEST_HEAD, ObjectLine, Seal, format_of};
 pub use index::{
-    ContentsLine, Details, EntryLine, FrameLine, INDEX, IndexLine, IndexWriter, Keys,
-    LARGEST_FRAME, MEMBERS, MemberSum, hex, open_frame, read_entries, read_frames, read_members,
-    sums,
+    ContentsLine, EntryLine, FrameLine, INDEX, IndexLine, IndexWriter, Keys, LARGEST_FRAME,
+    MEMBERS, MemberSum, hex, open_frame, read_entries, read_frames, read_members, sums,
 };
 pub use legacy::{LARGEST_LEGACY, parse as parse_legacy};
 pub use literal::{Dialect, SqlError, write_bytes, write_name, write_text};
@@ -64,5 +63,5 @@ pub use seal::{LONGEST_PASSWORD, SealError, may_seal};
 pub use split::{Splitter, Statement, Whole, whole_statements};
 pub use sql::{TakeRow, Value, read_insert, read_rows};
 pub use tar::{TakeTar, TarEntry, TarError, TarKind, TarReader};
-pub use totals::{Totals, UnitSum};
+pub use totals::{Details, Totals, UnitSum};
 pub use verification::{LARGEST_PROOF, Level, PROOF_FORMAT, ProofLine};

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::artifact::position::Position;
 use crate::artifact::proof::Proof;
 
 /// Sums over a whole artifact.
@@ -33,4 +34,20 @@ pub struct UnitSum {
     /// Rows, and the sum of their digests.
     #[serde(flatten)]
     pub proof: Proof,
+}
+
+/// What a head may have cut, whole: the first line of the members' frame.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Details {
+    /// The sums of every database.
+    pub units: Vec<UnitSum>,
+    /// Why the content is not one point in time.
+    #[serde(default)]
+    pub inconsistent: Vec<String>,
+    /// What the source holds and the artifact does not.
+    #[serde(default)]
+    pub not_included: Vec<String>,
+    /// Where the content stands in the source's log.
+    #[serde(default)]
+    pub position: Option<Position>,
 }

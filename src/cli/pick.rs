@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use crate::artifact::{
     Damage, ENTRY, FORMAT, Head, LARGEST_LEGACY, MEMBERS, Manifest, format_of, parse_legacy,
-    read_entries, read_entry, read_members,
+    read_entries, read_entry, read_members, sums,
 };
 use crate::base::{Secret, Stop, holds_login, show_address};
 use crate::job::{DirSpec, S3Spec, StoreSpec};
@@ -236,7 +236,8 @@ fn inner_manifest(path: &Path, password: Option<&Secret>) -> Result<Manifest, Da
     };
     for (index, name) in &names {
         if name == MEMBERS {
-            let (_, members, sums) = read_members(&text(*index)?)?;
+            let (details, members, sums) = read_members(&text(*index)?)?;
+            manifest.head = manifest.head.completed(details)?;
             (manifest.members, manifest.sums) = (members, sums);
         } else if name.starts_with("index.") && name.ends_with(".ndjson") {
             let (entries, contents) = read_entries(&text(*index)?)?;
@@ -247,6 +248,11 @@ fn inner_manifest(path: &Path, password: Option<&Secret>) -> Result<Manifest, Da
     manifest.entries.sort_by_key(|e| e.offset);
     let count = manifest.members.len();
     manifest.entries.iter().try_for_each(|e| e.check(count)).map_err(Damage::Manifest)?;
+    let (totals, _) = sums(&manifest.members, &manifest.sums);
+    if totals != manifest.head.totals || manifest.entries.len() as u64 != totals.entries {
+        let found = "its sums are not those of the lists inside the container";
+        return Err(Damage::Manifest(found.into()));
+    }
     Ok(manifest)
 }
 

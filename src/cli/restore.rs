@@ -2,7 +2,7 @@
 
 use std::slice;
 
-use crate::artifact::{Kind, Level, Member};
+use crate::artifact::{Damage, Dialect, Kind, Level, Member};
 use crate::base::{Size, Stop};
 use crate::pipeline::{self, Fetch, Meter};
 use crate::source::{
@@ -29,20 +29,13 @@ pub fn verify(args: &Verify, ground: &Ground) -> Exit {
         Ok(picked) => picked,
         Err(exit) => return exit,
     };
-    let store = picked.store.clone();
-    if let Err(fault) = picked.open(&ground.stop) {
-        return fail(&fault);
-    }
-    let opened = Opened::new(store.as_ref(), picked.contents());
     let Some(dialect) = source::dialect(&picked.manifest.head.kind) else {
         complain(&format!("this vex does not know backups of kind {}", picked.manifest.head.kind));
         return Exit::Error;
     };
-    let meter = Meter::default();
-    let fetch = fetch(&picked, &meter);
-    let damage = match pipeline::verify(&fetch, &opened, dialect, 4, &ground.stop) {
+    let damage = match read(&mut picked, dialect, ground) {
         Ok(damage) => damage,
-        Err(error) => return fail(&error.into()),
+        Err(fault) => return fail(&fault),
     };
     let proof = fallback::proof(&picked.manifest, Level::Read, &damage, ground);
     fallback::note(&picked, &picked.manifest, &proof, ground);
@@ -70,6 +63,17 @@ pub fn verify(args: &Verify, ground: &Ground) -> Exit {
         }
     }
     if proof.good { Exit::Success } else { Exit::Damage }
+}
+
+/// Reads all of a backup, its index first; returns what is damaged.
+fn read(picked: &mut Picked, dialect: Dialect, ground: &Ground) -> Result<Vec<Damage>, Fault> {
+    let store = picked.store.clone();
+    if let Err(fault) = picked.open(&ground.stop) {
+        return Ok(vec![fault.damage()?]);
+    }
+    let opened = Opened::new(store.as_ref(), picked.contents());
+    let meter = Meter::default();
+    Ok(pipeline::verify(&fetch(picked, &meter), &opened, dialect, 4, &ground.stop)?)
 }
 
 fn fetch<'a>(picked: &'a Picked, meter: &'a Meter) -> Fetch<'a> {

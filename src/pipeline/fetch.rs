@@ -159,8 +159,10 @@ impl Fetch<'_> {
         }
         let found = hex(&hash.finalize());
         if found != object.tail {
-            let found =
-                format!("its directory has SHA-256 {found}, the manifest says {}", object.tail);
+            let found = format!(
+                "what follows its entries has SHA-256 {found}, the head says {}",
+                object.tail
+            );
             return Ok(Some(Damage::Object(found)));
         }
         let inner = match is_old {
@@ -172,6 +174,7 @@ impl Fetch<'_> {
             Ok(false) => {
                 Ok(Some(Damage::Manifest("it is not the one inside the container".into())))
             }
+            Err(sealed @ Damage::Sealed { .. }) => Err(sealed.into()),
             Err(damage) => Ok(Some(damage)),
         }
     }
@@ -188,6 +191,7 @@ impl Fetch<'_> {
 
     /// Whether head and members inside the container say the same.
     fn inner(&self, mut texts: &[u8]) -> Result<bool, Damage> {
+        let own_details = self.manifest.head.details();
         let (mut is_head, mut are_members) = (false, false);
         while let Some((name, raw, length)) = entry_at(texts) {
             let name = String::from_utf8_lossy(&name).into_owned();
@@ -196,17 +200,20 @@ impl Fetch<'_> {
             texts = &texts[length as usize..];
             let text = rayon::scope(|_| open(own.to_vec(), &name, raw, self.password))?;
             if name == ENTRY {
-                is_head = self.is_head(&Head::parse(&text)?);
+                let inner = Head::parse(&text)?;
+                is_head = self.is_head(&inner) && inner.agrees(&own_details);
             } else if name == MEMBERS {
-                let (_, members, sums) = read_members(&text)?;
-                are_members = members == self.manifest.members && sums == self.manifest.sums;
+                let (details, members, sums) = read_members(&text)?;
+                are_members = details == own_details
+                    && members == self.manifest.members
+                    && sums == self.manifest.sums;
             }
         }
-        Ok(is_head && are_members)
+        Ok(is_head && are_members && texts.is_empty())
     }
 
     /// Whether a head says the same, but for what only the one beside the container can know, and
-    /// what either may have cut.
+    /// what either may have cut, which has its own comparison.
     fn is_head(&self, inner: &Head) -> bool {
         let plain = |head: &Head| Head {
             key: String::new(),

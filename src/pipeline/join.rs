@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use sha2::{Digest, Sha256};
 
 use crate::artifact::{
-    ContentsLine, Details, Directory, ENTRY, EntryLine, Head, IndexLine, IndexWriter, Keys, Method,
+    ContentsLine, Directory, ENTRY, EntryLine, Head, IndexLine, IndexWriter, Keys, Method,
     ObjectLine, Phase, Pressed, Proof, Totals, UnitSum, hex, readme,
 };
 use crate::base::Stop;
@@ -263,12 +263,7 @@ impl<'a> Join<'a> {
         let tail_from = self.length;
         let (totals, units) = self.index.sums();
         let head = (end.head)(totals, units);
-        let (name, members) = self.index.members(&Details {
-            units: head.units.clone(),
-            inconsistent: head.inconsistent.clone(),
-            not_included: head.not_included.clone(),
-            position: head.position.clone(),
-        });
+        let (name, members) = self.index.members(&head.details());
         self.add_text(name, &members)?;
         let file = head.key.rsplit_once('/').map_or(head.key.as_str(), |(_, name)| name);
         for (name, text) in readme(file, &head.kind, end.method, head.sealed()) {

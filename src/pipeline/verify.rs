@@ -1,14 +1,14 @@
 //! `fetch → open → digest`: reads an artifact back and recounts its rows; loads nothing.
 //!
 //! All damage is collected, so that one bad entry does not hide another; only a store that can't be
-//! read, or a stop, ends it early.
+//! read, a password that does not fit, or a stop, ends it early.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::artifact::{
-    Damage, Dialect, EntryLine, Kind, Manifest, Proof, RowDigest, SqlError, copy_proof, follows,
-    read_rows,
+    Damage, Dialect, EntryLine, Kind, Manifest, ObjectLine, Proof, RowDigest, SqlError, copy_proof,
+    follows, read_rows,
 };
 use crate::base::Stop;
 use crate::pipeline::fetch::Fetch;
@@ -38,17 +38,29 @@ pub fn verify(
 ) -> Result<Vec<Damage>, Error> {
     let all = vec![true; fetch.manifest.members.len()];
     let mut sums = vec![Proof::default(); all.len()];
-    let (mut damage, mut end) = (Vec::new(), 0);
+    // Where the next stretch begins; unknown after one whose lines are lost.
+    let (mut damage, mut end, mut lost) = (Vec::new(), Some(0), false);
     let is_listed = !fetch.manifest.head.objects.is_empty();
     fetch.meter.expect(fetch.manifest.head.totals.raw);
     for number in 0..windows.count() {
-        let manifest = windows.window(number, stop)?;
+        let manifest = match found(windows.window(number, stop))? {
+            Ok(manifest) => manifest,
+            Err(found) => {
+                damage.push(found);
+                (end, lost) = (None, true);
+                continue;
+            }
+        };
         let own = Fetch { manifest: &manifest, ..*fetch };
         // A lone container tells where its entries are by its directory, which has no gaps to hide.
         if is_listed {
-            match follows(&manifest.entries, &manifest.contents, end) {
-                Ok(after) => end = after,
-                Err(found) => return Ok(vec![Damage::Manifest(found)]),
+            let from = end.unwrap_or_else(|| manifest.entries.first().map_or(0, |e| e.offset));
+            match follows(&manifest.entries, &manifest.contents, from) {
+                Ok(after) => end = Some(after),
+                Err(found) => {
+                    damage.push(Damage::Manifest(found));
+                    return Ok(damage);
+                }
             }
         }
         for entry in &manifest.entries {
@@ -58,23 +70,34 @@ pub fn verify(
         damage.extend(contents(&own, stop)?);
     }
     for (index, proof) in fetch.manifest.proofs() {
-        if proof != sums[index] {
+        if !lost && proof != sums[index] {
             let title = fetch.manifest.members[index].title();
             let (expected, found) = (show(proof), format!("entries with {}", show(sums[index])));
             damage.push(Damage::Rows { title, expected, found });
         }
     }
-    if fetch.manifest.head.objects.first().is_some_and(|o| o.tail_from != end) {
+    let is_tail = |o: &ObjectLine| end.is_none_or(|end| o.tail_from == end);
+    if !fetch.manifest.head.objects.iter().all(is_tail) {
         damage.push(Damage::Manifest("its tail does not follow the last entry".into()));
     }
-    match fetch.tail(stop) {
+    match found(fetch.tail(stop))? {
         Ok(found) => damage.extend(found),
-        Err(Error::Store(error)) if error.kind == ErrorKind::Damaged => {
-            damage.push(Damage::Object(error.to_string()))
-        }
-        Err(other) => return Err(other),
+        Err(found) => damage.push(found),
     }
     Ok(damage)
+}
+
+/// Tells damage, which is a finding, from what ends a verification.
+fn found<T>(result: Result<T, Error>) -> Result<Result<T, Damage>, Error> {
+    match result {
+        Ok(value) => Ok(Ok(value)),
+        Err(sealed @ Error::Damage(Damage::Sealed { .. })) => Err(sealed),
+        Err(Error::Damage(found)) => Ok(Err(found)),
+        Err(Error::Store(error)) if error.kind == ErrorKind::Damaged => {
+            Ok(Err(Damage::Object(error.to_string())))
+        }
+        Err(other) => Err(other),
+    }
 }
 
 /// Checks the entries that hold lines of the index: they say what the index beside them says.
@@ -86,7 +109,7 @@ fn contents(fetch: &Fetch<'_>, stop: &Stop) -> Result<Vec<Damage>, Error> {
         let before = entries.partition_point(|e| e.offset < line.offset);
         let (own, later) = entries.split_at(before);
         entries = later;
-        match fetch.contents(line, stop) {
+        match found(fetch.contents(line, stop))? {
             Ok(told) => {
                 let plain = |e: &EntryLine| EntryLine { keys: None, ..e.clone() };
                 if !told.iter().map(plain).eq(own.iter().map(plain)) {
@@ -94,11 +117,7 @@ fn contents(fetch: &Fetch<'_>, stop: &Stop) -> Result<Vec<Damage>, Error> {
                     damage.push(Damage::entry(&line.contents, found));
                 }
             }
-            Err(Error::Damage(found)) => damage.push(found),
-            Err(Error::Store(error)) if error.kind == ErrorKind::Damaged => {
-                damage.push(Damage::Object(error.to_string()))
-            }
-            Err(other) => return Err(other),
+            Err(found) => damage.push(found),
         }
     }
     Ok(damage)
@@ -150,6 +169,8 @@ fn verify_group(
     });
     match whole {
         Ok(()) => Ok(()),
+        // What the password does not open says nothing of what is sealed.
+        Err(sealed @ Error::Damage(Damage::Sealed { .. })) => Err(sealed),
         Err(Error::Damage(found)) => {
             damage.lock().expect("no panic while locked").push(found);
             verify_group(fetch, &group[done + 1..], dialect, damage, stop)

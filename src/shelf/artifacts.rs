@@ -88,6 +88,16 @@ impl Shelf {
         drop(self.store.remove(key, stop));
     }
 
+    /// Ends what was begun as `name` and is given up: removes its marker, once nothing is left that
+    /// a sweep would have to find by it.
+    pub fn give_up(&self, name: &str, marker: &str, stop: &Stop) {
+        let key = self.naming.key(name);
+        let is_tidy = self.store.sweep(&key, stop).is_ok();
+        if is_tidy && matches!(self.store.size(&key, stop), Ok(None)) {
+            self.unmark(marker, stop);
+        }
+    }
+
     /// Makes the artifact exist: finishes container and index, writes the head, and reads it back.
     pub fn commit(
         &self,

@@ -7,8 +7,8 @@
 use std::ops::Range;
 
 use crate::artifact::{
-    Damage, Details, FORMAT, FrameLine, Head, INDEX, IndexLine, LARGEST_LEGACY, MANIFEST, Manifest,
-    Member, MemberSum, follows, open_frame, parse_legacy, read_entries, read_frames, read_members,
+    Damage, FORMAT, FrameLine, Head, INDEX, IndexLine, LARGEST_LEGACY, MANIFEST, Manifest, Member,
+    MemberSum, follows, open_frame, parse_legacy, read_entries, read_frames, read_members,
 };
 use crate::base::Stop;
 use crate::shelf::error::ShelfError;
@@ -49,13 +49,7 @@ impl Contents {
         let (details, members, sums) =
             read_members(&frame(store, &head.key, &index.members, stop)?)?;
         let frames = read_frames(&frame(store, &head.key, &index.frames, stop)?)?;
-        let Details { units, inconsistent, not_included, position } = details;
-        let head = match head.cut {
-            true => {
-                Head { units, inconsistent, not_included, position, cut: false, ..head.clone() }
-            }
-            false => head.clone(),
-        };
+        let head = head.completed(details)?;
         let (totals, _) = crate::artifact::sums(&members, &sums);
         let entries: u64 = frames.iter().map(|f| f.entries).sum();
         if totals != head.totals || entries != totals.entries {
@@ -197,13 +191,13 @@ fn frame(
     }
 }
 
-/// Whether the frames that a head names lie within its index.
+/// Whether the frames that a head names are the end of its index.
 fn check(index: &IndexLine) -> Result<(), String> {
-    for frame in [&index.members, &index.frames] {
-        let end = frame.offset.checked_add(frame.bytes);
-        if end.is_none_or(|end| end > index.bytes) {
-            return Err("a frame of its index ends past it".into());
-        }
+    let end = |frame: &FrameLine| frame.offset.checked_add(frame.bytes);
+    match end(&index.members) == Some(index.frames.offset)
+        && end(&index.frames) == Some(index.bytes)
+    {
+        true => Ok(()),
+        false => Err("the last frames of its index are not its end".into()),
     }
-    Ok(())
 }

@@ -100,9 +100,11 @@ pub fn survey(
             Found::Note(Note::Adopt(adopt)) => listing.notes.adopts.push(*adopt),
             Found::Note(Note::Machines(machines)) => listing.notes.machines.push(machines),
             Found::Head(head) => {
-                let own = &groups[container];
-                let size = own.iter().find(|(_, p)| *p == Part::Container).map(|(o, _)| o.bytes);
-                match fits(&head, container, size) {
+                let size = |kind| {
+                    let own = groups[container].iter().find(|(_, part)| *part == kind);
+                    own.map(|(object, _)| object.bytes)
+                };
+                match fits(&head, container, size(Part::Container), size(Part::Index)) {
                     Err(damage) => listing.unreadable.push((key.to_owned(), damage)),
                     Ok(()) => {
                         let Wanted::Head(object) = wanted else { continue };
@@ -129,8 +131,9 @@ pub fn survey(
     Ok(listing)
 }
 
-/// Whether a head is that of the container it stands beside.
-fn fits(head: &Head, container: &str, size: Option<u64>) -> Result<(), Damage> {
+/// Whether a head is that of the container it stands beside, and both container and index are there
+/// and have their sizes.
+fn fits(head: &Head, container: &str, size: Option<u64>, index: Option<u64>) -> Result<(), Damage> {
     if head.key != container {
         return Err(Damage::Manifest(format!("it belongs to {}", head.key.escape_debug())));
     }
@@ -138,13 +141,21 @@ fn fits(head: &Head, container: &str, size: Option<u64>) -> Result<(), Damage> {
         let found = "it does not say size and hash of its container";
         return Err(Damage::Manifest(found.into()));
     }
-    match size {
-        Some(bytes) if bytes == head.bytes() => Ok(()),
-        Some(bytes) => Err(Damage::Object(format!(
-            "the container has {bytes} bytes instead of {}",
-            head.bytes()
-        ))),
-        None => Err(Damage::Object("the container is missing".into())),
+    has_size("container", size, head.bytes())?;
+    match &head.index {
+        Some(own) => has_size("index", index, own.bytes),
+        None if head.format < FORMAT => Ok(()),
+        None => Err(Damage::Manifest("it names no index".into())),
+    }
+}
+
+fn has_size(what: &str, found: Option<u64>, expected: u64) -> Result<(), Damage> {
+    match found {
+        Some(bytes) if bytes == expected => Ok(()),
+        Some(bytes) => {
+            Err(Damage::Object(format!("the {what} has {bytes} bytes instead of {expected}")))
+        }
+        None => Err(Damage::Object(format!("the {what} is missing"))),
     }
 }
 

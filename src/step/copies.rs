@@ -219,7 +219,7 @@ impl<'a> Copies<'a> {
         name: &str,
         stop: &Stop,
     ) -> Vec<(String, Head)> {
-        let mut committed = Vec::new();
+        let (mut committed, mut lost) = (Vec::new(), Vec::new());
         let begun = self.all.iter_mut().filter(|c| matches!(c.state, State::Begun(..)));
         for (copy, made) in begun.zip(made) {
             let State::Begun(shelf, mark) = &copy.state else { continue };
@@ -235,15 +235,19 @@ impl<'a> Copies<'a> {
             });
             copy.finished = Some(self.clock.now());
             let mark = mark.lock().expect("no panic while locked").key.clone();
-            copy.state = match result {
+            match result {
                 Ok(()) => {
                     shelf.unmark(&mark, stop);
                     committed.push((copy.plan.store.name.clone(), own));
-                    State::Made(key)
+                    copy.state = State::Made(key);
                 }
-                Err(error) => State::Failed(error.into()),
-            };
+                Err(error) => {
+                    let failed = State::Failed(error.into());
+                    lost.push((std::mem::replace(&mut copy.state, failed), mark));
+                }
+            }
         }
+        tidy(lost.iter().map(|(state, mark)| (state, mark.clone())), name);
         committed
     }
 
@@ -258,23 +262,16 @@ impl<'a> Copies<'a> {
         }
     }
 
-    /// Removes the markers of copies that are given up: nothing of them is left. Also after a stop,
-    /// but not for longer than somebody who stopped it waits; what stays is swept.
+    /// Tidies up after copies that are given up.
     pub fn give_up(&self) {
-        let (brief, done) = (Stop::new(), Stop::new());
-        std::thread::scope(|scope| {
-            scope.spawn(|| {
-                if done.sleep(PATIENCE).is_ok() {
-                    brief.stop();
-                }
-            });
-            for copy in &self.all {
-                if let State::Begun(shelf, mark) = &copy.state {
-                    shelf.unmark(&mark.lock().expect("no panic while locked").key, &brief);
-                }
+        let Some(name) = &self.name else { return };
+        let begun = self.all.iter().filter_map(|copy| match &copy.state {
+            State::Begun(_, mark) => {
+                Some((&copy.state, mark.lock().expect("no panic while locked").key.clone()))
             }
-            done.stop();
+            State::Open(_) | State::Made(_) | State::Failed(_) => None,
         });
+        tidy(begun, name);
     }
 
     /// Says which stores were written to, by the IDs that they have of their own.
@@ -339,6 +336,29 @@ impl<'a> Copies<'a> {
         }
         done
     }
+}
+
+/// Removes the markers of copies that are given up, of which nothing is left. Also after a stop, but
+/// not for longer than somebody who stopped it waits; what stays is swept.
+fn tidy<'s>(lost: impl Iterator<Item = (&'s State, String)>, name: &str) {
+    let lost: Vec<_> = lost.collect();
+    if lost.is_empty() {
+        return;
+    }
+    let (brief, done) = (Stop::new(), Stop::new());
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            if done.sleep(PATIENCE).is_ok() {
+                brief.stop();
+            }
+        });
+        for (state, mark) in lost {
+            if let State::Begun(shelf, _) = state {
+                shelf.give_up(name, &mark, &brief);
+            }
+        }
+        done.stop();
+    });
 }
 
 /// Says what a sweep did, if there is anything to say.

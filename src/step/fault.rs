@@ -146,6 +146,21 @@ impl Fault {
         }
     }
 
+    /// The damage of the backup that it tells of, which is a finding; else the fault, which is none.
+    pub fn damage(self) -> Result<Damage, Fault> {
+        match self {
+            Fault::Damage(damage) | Fault::Pipeline(pipeline::Error::Damage(damage))
+                if is_own(&damage) =>
+            {
+                Ok(damage)
+            }
+            Fault::Store(error) if error.kind == store::ErrorKind::Damaged => {
+                Ok(Damage::Object(error.to_string()))
+            }
+            other => Err(other),
+        }
+    }
+
     /// Whether the backup itself can't be used: it is damaged, or gone, or the disk it lies on does
     /// not read it. Never the target, a password, or a store that does not answer.
     pub fn condemns(&self) -> bool {

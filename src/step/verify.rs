@@ -35,10 +35,33 @@ impl Steps {
             (Which::ThisRun, None) => panic!("BUG: a copy to verify that was not made"),
             (Which::Latest, _) => self.latest(verify, store, stop)?,
         };
+        let (level, damage) = match self.examine(verify, &shelf, &head, say, stop) {
+            Ok(examined) => examined,
+            Err(fault) => (Level::Read, vec![fault.damage()?]),
+        };
+        let into = verify.into.as_ref().map(|i| i.name.clone());
+        let into = into.or(verify.unpack.then(|| "pg_verifybackup".to_owned()));
+        self.note_proof(&shelf, &head, level, into, &damage, verify, say, stop)?;
+        if damage.is_empty() {
+            return Ok(Done::well());
+        }
+        Err(Fault::Unproven { title: head.key.clone(), damage })
+    }
+
+    /// Reads or restores all of a backup; says how deep that went, and what is damaged. An error is
+    /// what it could not be read for.
+    fn examine(
+        &self,
+        verify: &Verify,
+        shelf: &Shelf,
+        head: &Head,
+        say: &Say,
+        stop: &Stop,
+    ) -> Result<(Level, Vec<Damage>), Fault> {
         let password = self.password(verify.password.as_ref().filter(|_| head.sealed()), stop)?;
         let meter = Meter::default();
         let own = shelf.store().clone();
-        let contents = Contents::open(own.as_ref(), &head, stop)?;
+        let contents = Contents::open(own.as_ref(), head, stop)?;
         // What is only read is read stretch by stretch; what is restored is loaded.
         let manifest = match verify.into.is_some() || verify.unpack {
             true => contents.load(own.as_ref(), &vec![true; contents.members.len()], stop)?,
@@ -51,20 +74,20 @@ impl Steps {
             password: password.as_ref(),
             meter: &meter,
         };
-        let (level, damage) = match &verify.into {
+        match &verify.into {
             None => {
-                let dialect = source::dialect(&head.kind).ok_or_else(|| unknown_kind(&head))?;
+                let dialect = source::dialect(&head.kind).ok_or_else(|| unknown_kind(head))?;
                 let read = watched(&meter, say, stop, &|| {}, |stop| {
                     pipeline::verify(&fetch, &opened, dialect, verify.threads, stop)
                 })?;
-                match verify.unpack && read.is_empty() {
-                    true => (Level::Restored, self.unpacked(verify, &shelf, &fetch, say, stop)?),
+                Ok(match verify.unpack && read.is_empty() {
+                    true => (Level::Restored, self.unpacked(verify, shelf, &fetch, say, stop)?),
                     false => (Level::Read, read),
-                }
+                })
             }
             Some(into) => {
                 let target = self.source(into, stop)?;
-                self.must_be_scratch(verify, into, target.as_ref(), &head, stop)?;
+                self.must_be_scratch(verify, into, target.as_ref(), head, stop)?;
                 let mut choice = choose(&manifest, &[], None, true)?;
                 choice.loading.scratch = true;
                 let restored = restore_into(
@@ -79,27 +102,9 @@ impl Steps {
                 for remark in restored.remarks {
                     say.info(remark);
                 }
-                (Level::Restored, restored.damage)
+                Ok((Level::Restored, restored.damage))
             }
-        };
-        self.note_proof(
-            &shelf,
-            &head,
-            level,
-            verify
-                .into
-                .as_ref()
-                .map(|i| i.name.clone())
-                .or(verify.unpack.then(|| "pg_verifybackup".to_owned())),
-            &damage,
-            verify,
-            say,
-            stop,
-        )?;
-        if damage.is_empty() {
-            return Ok(Done::well());
         }
-        Err(Fault::Unproven { title: head.key.clone(), damage })
     }
 
     /// Refuses a scratch source that is in truth the server of the backup, or of a source that is

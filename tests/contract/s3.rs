@@ -15,6 +15,11 @@ pub fn open(server: &S3Server) -> S3 {
     open_spec(&server.spec())
 }
 
+/// The keys of all that is in the bucket.
+pub fn keys(server: &S3Server) -> Vec<String> {
+    open(server).list("", &stop()).unwrap().into_iter().map(|object| object.key).collect()
+}
+
 fn open_spec(spec: &S3Spec) -> S3 {
     install_provider();
     let (stall, first, longest) =

@@ -171,13 +171,6 @@ impl S3Server {
         self.uploads.lock().unwrap().values().map(|u| u.key.clone()).collect()
     }
 
-    /// Makes every pending upload older.
-    pub fn age_uploads(&self, hours: u64) {
-        for upload in self.uploads.lock().unwrap().values_mut() {
-            upload.began -= std::time::Duration::from_secs(hours * 3600);
-        }
-    }
-
     /// Fails if an upload was left, something outside `prefix` was deleted, or a secret stands in a
     /// URL.
     #[track_caller]

@@ -1,7 +1,7 @@
 //! The clock that dates the files of a folder: of a share it is the server's, not this machine's.
 //!
-//! Asks it by a temporary file, which a sweep knows if the process dies in between. A folder that
-//! is not there, or takes no file, has this machine's clock: nobody dates anything in it then.
+//! Asks it by a file without a name, or by a temporary one where there are no such files. A folder
+//! that is not there, or takes no file, has this machine's clock: nobody dates anything in it then.
 
 use std::io;
 use std::os::unix::fs::FileExt;
@@ -9,7 +9,7 @@ use std::path::Path;
 
 use jiff::Timestamp;
 
-use crate::store::dir::upload::open_temporary;
+use crate::store::dir::upload::{open_temporary, unnamed};
 use crate::world::{Clock, Entropy};
 
 /// Now, by the clock of `folder`, else by that of this machine.
@@ -32,7 +32,13 @@ pub fn now(folder: &Path, machine: &Clock, entropy: &Entropy) -> io::Result<Time
 }
 
 fn asked(folder: &Path, entropy: &Entropy) -> io::Result<Timestamp> {
-    let (file, path) = open_temporary(folder, "clock", entropy)?;
+    let (file, path) = match unnamed(folder) {
+        Some(file) => (file, None),
+        None => {
+            let (file, path) = open_temporary(folder, "clock", entropy)?;
+            (file, Some(path))
+        }
+    };
     let modified = match file.write_all_at(b"now", 0).and_then(|()| file.sync_all()) {
         // A full disk dates a file when it is made.
         Err(e)
@@ -42,7 +48,7 @@ fn asked(folder: &Path, entropy: &Entropy) -> io::Result<Timestamp> {
         }
         Ok(()) | Err(_) => file.metadata().and_then(|m| m.modified()),
     };
-    let removed = std::fs::remove_file(path);
+    let removed = path.map_or(Ok(()), std::fs::remove_file);
     let moment = Timestamp::try_from(modified?).map_err(io::Error::other)?;
     removed.map(|()| moment)
 }

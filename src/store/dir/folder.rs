@@ -17,7 +17,7 @@ use crate::base::{Finding, Stop};
 use crate::job::DirSpec;
 use crate::store::contract::{Coming, Error, ErrorKind, Object, Result, Store, Upload, too_large};
 use crate::store::dir::examine::examine;
-use crate::store::dir::upload::DirUpload;
+use crate::store::dir::upload::{DirUpload, Form};
 use crate::store::dir::{clock, path};
 use crate::world::{Clock, Entropy, World, point};
 
@@ -54,10 +54,10 @@ impl Dir {
         Ok(Dir { root: spec.path.clone(), place, entropy, clock })
     }
 
-    fn upload(&self, key: &str, stop: &Stop) -> Result<DirUpload> {
+    fn upload(&self, key: &str, form: Form, stop: &Stop) -> Result<DirUpload> {
         let doing = format!("write {key} in {}", self.place);
         let target = path::locate(&self.root, key, &doing)?;
-        DirUpload::open(&self.root, target, doing, &self.entropy, stop)
+        DirUpload::open(&self.root, target, doing, form, &self.entropy, stop)
     }
 
     /// The file of an object and its length.
@@ -106,13 +106,21 @@ impl Dir {
 
 impl Store for Dir {
     fn create(&self, key: &str, stop: &Stop) -> Result<Box<dyn Upload>> {
-        Ok(Box::new(self.upload(key, stop)?))
+        Ok(Box::new(self.upload(key, Form::Parts, stop)?))
     }
 
     fn put(&self, key: &str, bytes: &[u8], stop: &Stop) -> Result<()> {
-        let mut upload = self.upload(key, stop)?;
+        let mut upload = self.upload(key, Form::Whole, stop)?;
         upload.write(0, bytes)?;
-        upload.publish(bytes.len() as u64)
+        match upload.publish(bytes.len() as u64) {
+            // Not every file system that has such files can name them.
+            Err(_) if upload.is_unnamed() => {
+                let mut named = self.upload(key, Form::Parts, stop)?;
+                named.write(0, bytes)?;
+                named.publish(bytes.len() as u64)
+            }
+            done => done,
+        }
     }
 
     fn read(&self, key: &str, range: Option<Range<u64>>, stop: &Stop) -> Result<Vec<u8>> {

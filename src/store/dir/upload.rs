@@ -3,16 +3,18 @@
 //! Does not know what the bytes mean. Invariants: the final name appears only when every byte is on
 //! the disk, and never replaces a file; as long as a process writes, it holds a lock on the
 //! temporary file, so that `sweep` can tell the files of the living from those of the dead. A file
-//! system without locks has nothing swept.
+//! system without locks has nothing swept. What is written in one call has no temporary name where
+//! the file system allows it: a process that is killed leaves nothing of it.
 
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
-use rustix::fs::{CWD, OFlags, RenameFlags, renameat_with};
+use rustix::fs::{AtFlags, CWD, OFlags, RenameFlags, linkat, renameat_with};
 use rustix::io::Errno;
 
 use crate::base::Stop;
@@ -23,10 +25,20 @@ use crate::world::{Entropy, point};
 /// How much is written between two looks at the stop token, in bytes.
 const SLICE: usize = 4 << 20;
 
+/// How a file comes to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// In parts: under a temporary name, by which people see it and `sweep` finds it.
+    Parts,
+    /// In one call: without a name, where the file system knows such files.
+    Whole,
+}
+
 /// A temporary file that is to become `target`.
 pub struct DirUpload {
     file: File,
-    temporary: PathBuf,
+    /// Its name, if it has one.
+    temporary: Option<PathBuf>,
     target: PathBuf,
     /// The folders whose entries must be durable, deepest first.
     folders: Vec<PathBuf>,
@@ -43,6 +55,7 @@ impl DirUpload {
         root: &Path,
         target: PathBuf,
         doing: String,
+        form: Form,
         entropy: &Entropy,
         stop: &Stop,
     ) -> Result<DirUpload> {
@@ -62,7 +75,13 @@ impl DirUpload {
                 .filter_map(|f| f.parent().map(Path::to_owned)),
         );
         let name = target.file_name().and_then(|n| n.to_str()).unwrap_or_default().to_owned();
-        let (file, temporary) = open_temporary(&folder, &name, entropy).map_err(io)?;
+        let (file, temporary) = match unnamed(&folder).filter(|_| form == Form::Whole) {
+            Some(file) => (file, None),
+            None => {
+                let (file, path) = open_temporary(&folder, &name, entropy).map_err(io)?;
+                (file, Some(path))
+            }
+        };
         point("temporary made");
         Ok(DirUpload {
             file,
@@ -102,7 +121,11 @@ impl DirUpload {
         point("sync before");
         self.file.sync_all().map_err(io)?;
         point("move before");
-        move_into_place(&self.temporary, &self.target).map_err(|e| match e.kind() {
+        let moved = match &self.temporary {
+            Some(temporary) => move_into_place(temporary, &self.target),
+            None => name(&self.file, &self.target),
+        };
+        moved.map_err(|e| match e.kind() {
             io::ErrorKind::AlreadyExists => taken(&self.doing),
             _ => path::error(e, &self.doing),
         })?;
@@ -114,13 +137,20 @@ impl DirUpload {
             .map_err(|e| path::error(e, &self.doing))
     }
 
+    /// Whether it still is a file without any name.
+    pub fn is_unnamed(&self) -> bool {
+        self.temporary.is_none() && !self.published
+    }
+
     /// Removes the temporary file.
     fn take_back(&mut self) -> io::Result<()> {
-        if self.published {
-            return Ok(());
+        match &self.temporary {
+            Some(temporary) if !self.published => {
+                self.published = true;
+                std::fs::remove_file(temporary)
+            }
+            Some(_) | None => Ok(()),
         }
-        self.published = true;
-        std::fs::remove_file(&self.temporary)
     }
 
     /// How many bytes came without a gap.
@@ -142,7 +172,10 @@ impl Upload for DirUpload {
     }
 
     fn abort(mut self: Box<Self>) -> Result<()> {
-        let doing = format!("remove {}", self.temporary.display());
+        let doing = match &self.temporary {
+            Some(temporary) => format!("remove {}", temporary.display()),
+            None => self.doing.clone(),
+        };
         self.take_back().map_err(|e| path::error(e, &doing))
     }
 }
@@ -187,6 +220,19 @@ pub fn open_temporary(folder: &Path, name: &str, entropy: &Entropy) -> io::Resul
     Err(io::Error::other("no free name for a temporary file"))
 }
 
+/// A new file without a name; `None` where the file system has no such files.
+pub fn unnamed(folder: &Path) -> Option<File> {
+    let mut options = OpenOptions::new();
+    options.write(true).mode(0o600).custom_flags(OFlags::TMPFILE.bits() as i32);
+    options.open(folder).ok()
+}
+
+/// Gives a file without a name its first, which must be free.
+fn name(file: &File, target: &Path) -> io::Result<()> {
+    let own = format!("/proc/self/fd/{}", file.as_raw_fd());
+    Ok(linkat(CWD, own, CWD, target, AtFlags::SYMLINK_FOLLOW)?)
+}
+
 /// Gives the file its final name, which must be free.
 fn move_into_place(temporary: &Path, target: &Path) -> io::Result<()> {
     match renameat_with(CWD, temporary, CWD, target, RenameFlags::NOREPLACE) {
@@ -223,6 +269,13 @@ mod tests {
             way(&from, &to).expect("moved");
             assert!(!from.exists());
             assert_eq!(std::fs::read(&to).expect("read"), b"new");
+        }
+        if let Some(file) = unnamed(folder.path()) {
+            file.write_all_at(b"newer", 0).expect("written");
+            let taken = name(&file, &to).expect_err("taken");
+            assert_eq!(taken.kind(), io::ErrorKind::AlreadyExists);
+            name(&file, &from).expect("named");
+            assert_eq!(std::fs::read(&from).expect("read"), b"newer");
         }
     }
 }
