@@ -336,19 +336,26 @@ impl Builder<'_> {
             let maker = self.maker(job, name, &store.name.value);
             let spec =
                 maker.map_or_else(|| source.spec.clone(), |(_, dump)| chain_of(dump, source).1);
+            let own = maker.map_or(&job.name.value, |(j, _)| &j.name.value);
+            let naming = naming(store, own, name);
+            let mut kin = self.kin(name, store);
+            if kin.is_empty() {
+                // Another file made it, under the name of this job.
+                kin.push(Kin { job: own.clone(), naming: naming.clone() });
+            }
             let kind = StepKind::Verify(Box::new(Verify {
                 unpack: verify.unpack,
                 declared: source.name.value.clone(),
                 source: SourceRef { name: name.clone(), spec },
                 store: StoreRef { name: store.name.value.clone(), spec: store.spec.clone() },
-                naming: naming(store, maker.map_or(&job.name.value, |(j, _)| &j.name.value), name),
+                naming,
                 password: maker
                     .and_then(|(j, d)| d.archive.or(&j.archive).password)
                     .or_else(|| job.archive.password.clone()),
                 guarded: self.guarded(into.as_ref()),
                 into,
                 which: Which::Latest,
-                kin: self.kin(name, store),
+                kin,
                 threads: job.threads,
             }));
             let address = format!("{}/verify/{name}/{}", job.name.value, store.name.value);
