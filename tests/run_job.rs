@@ -187,7 +187,7 @@ fn events_are_json_lines_with_a_version_from_the_first_to_the_last() {
     let space = space(PLAIN);
     let events = space.run(&["run", "job.kdl", "--format", "json"]).expect(0).json();
     let run = word(&events[0], "run").to_owned();
-    assert!(events.iter().all(|e| e["version"] == 1 && e["run"] == run.as_str()), "{events:#?}");
+    assert!(events.iter().all(|e| e["version"] == 2 && e["run"] == run.as_str()), "{events:#?}");
     let kinds: Vec<&str> = events
         .iter()
         .map(|e| word(e, "event"))
@@ -198,6 +198,7 @@ fn events_are_json_lines_with_a_version_from_the_first_to_the_last() {
         "step-started",
         "dumping",
         "artifact",
+        "store-seen",
         "copied",
         "step-finished",
         "step-started",
@@ -258,8 +259,8 @@ fn the_catalog_is_rebuilt_from_the_stores_alone() {
     space.back_up();
     space.back_up();
     let queries = [
-        "SELECT group_concat(id || source || job || kind || server || units || name || raw_bytes || bytes || rows || finished) FROM (SELECT * FROM artifact ORDER BY id)",
-        "SELECT group_concat(id || source || store || key || bytes || verdict) FROM (SELECT * FROM copy ORDER BY id)",
+        "SELECT group_concat(id || source || job || kind || server || units || name || raw_bytes || bytes || row_count || origin || sign || file || finished) FROM (SELECT * FROM artifact ORDER BY id)",
+        "SELECT group_concat(id || source || store || object_key || bytes || verdict) FROM (SELECT * FROM copy ORDER BY id)",
         "SELECT group_concat(id || source || store || level || good || damage) FROM (SELECT * FROM proof ORDER BY id)",
     ];
     let before = queries.map(|sql| space.catalog::<String>(sql));
