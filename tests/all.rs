@@ -24,6 +24,7 @@ mod frozen;
 mod identity;
 mod listing;
 mod map;
+mod matrix;
 mod mysql;
 mod mysql_restore;
 mod mysql_state;

@@ -7,7 +7,7 @@ use std::process::{Command, Output};
 use std::thread::JoinHandle;
 
 /// A mail server in the clear that takes one letter.
-fn mail_sink() -> (u16, JoinHandle<String>) {
+pub fn mail_sink() -> (u16, JoinHandle<String>) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let port = listener.local_addr().expect("an address").port();
     let sink = std::thread::spawn(move || {
@@ -41,7 +41,7 @@ fn mail_sink() -> (u16, JoinHandle<String>) {
 }
 
 /// A web server that takes so many requests; returns first line and body of each.
-fn web_sink(requests: usize) -> (u16, JoinHandle<Vec<(String, String)>>) {
+pub fn web_sink(requests: usize) -> (u16, JoinHandle<Vec<(String, String)>>) {
     answering(vec!["204 No Content\r\n"; requests])
 }
 

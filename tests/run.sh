@@ -74,6 +74,11 @@ have_prefix() {
 have_packages
 cache=${VEX_TEST_CACHE:-${XDG_CACHE_HOME:-${HOME:?}/.cache}/vex-tests}
 mkdir -p "$cache"
+# Where the tests run as root, servers run as `nobody`, who can't reach a cache below a closed home.
+if [ "$(id -u)" = 0 ] && ! setpriv --reuid=65534 --regid=65534 --clear-groups test -x "$cache"; then
+    cache=/var/cache/vex-tests
+    mkdir -p "$cache"
+fi
 cache=$(realpath "$cache")
 export VEX_MYSQL9_PREFIX=$cache/mysql9 VEX_MARIADB11_PREFIX=$cache/mariadb11 VEX_POSTGRES17_PREFIX=$cache/postgres17
 # Two runs at once make it once; the lock is released before the tests start.

@@ -1,11 +1,10 @@
-//! What went wrong, once for the whole house: a kind that decides whether to try again, a code and
-//! values for programs and languages, and what a person reads: what was being done, to what, what
+//! What went wrong, once for the whole house: a kind that decides whether to try again, a code
+//! for programs and languages, and what both and a person need: what was being done, to what, what
 //! was found, and what to do.
 //!
 //! Knows no source and no store. No message is ever matched: whoever must know more asks `kind` or
 //! `code`.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::marker::PhantomData;
 
@@ -126,16 +125,14 @@ pub struct Error<P> {
     pub kind: ErrorKind,
     /// A code of its own, where the kind does not say enough.
     pub code: Option<&'static str>,
-    /// What a sentence about it needs, by name.
-    pub values: BTreeMap<&'static str, String>,
     /// What was being done, to what: `read shop.orders`.
-    pub doing: String,
+    pub doing: Box<str>,
     /// What was found.
     pub found: String,
     /// How often it was tried, where it was more than once.
-    pub tries: Option<Tries>,
+    pub tries: Option<Box<Tries>>,
     /// What to do, as a sentence.
-    pub hint: Option<String>,
+    pub hint: Option<Box<str>>,
     /// The cause.
     pub source: Option<Box<dyn std::error::Error + Send + Sync>>,
     /// Whose it is.
@@ -148,8 +145,7 @@ impl<P> Error<P> {
         Error {
             kind,
             code: None,
-            values: BTreeMap::new(),
-            doing: doing.into(),
+            doing: doing.into().into(),
             found: found.into(),
             tries: None,
             hint: None,
@@ -160,7 +156,7 @@ impl<P> Error<P> {
 
     /// Adds what to do.
     pub fn hint(mut self, hint: impl Into<String>) -> Error<P> {
-        self.hint = Some(hint.into());
+        self.hint = Some(hint.into().into());
         self
     }
 
@@ -172,7 +168,7 @@ impl<P> Error<P> {
 
     /// Adds how often it was tried.
     pub fn after(mut self, tries: Tries) -> Error<P> {
-        self.tries = Some(tries).filter(|t| t.count() > 1);
+        self.tries = (tries.count() > 1).then(|| Box::new(tries));
         self
     }
 

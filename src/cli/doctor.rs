@@ -194,7 +194,7 @@ fn examine_source(name: &str, patient: &Patient, world: &World, stop: &Stop) -> 
                 Ok(None) => {}
                 Ok(Some(program)) => found.findings.push(Finding::ok(looked, program.title)),
                 Err(error) => {
-                    let advice = error.hint.clone();
+                    let advice = error.hint.as_deref().map(str::to_owned);
                     found.findings.push(Finding { advice, ..broken(&looked, &error.to_string()) });
                 }
             }
@@ -202,8 +202,10 @@ fn examine_source(name: &str, patient: &Patient, world: &World, stop: &Stop) -> 
         Ok(found)
     });
     asked.unwrap_or_else(|error| {
-        let finding =
-            Finding { advice: error.hint.clone(), ..broken("connection", &error.to_string()) };
+        let finding = Finding {
+            advice: error.hint.as_deref().map(str::to_owned),
+            ..broken("connection", &error.to_string())
+        };
         Examined { findings: vec![finding], ..Examined::default() }
     })
 }

@@ -175,6 +175,8 @@ fn why(failure: &Failure, lang: Lang) -> String {
         &format!("error-{}", known(&failure.code)),
         &[("doing", value("doing")), ("found", found)],
     );
+    // A failure that knows no more than that.
+    text = text.replacen(" ()", "", usize::from(value("doing").is_empty()));
     for cause in &failure.causes {
         text += &format!(": {cause}");
     }

@@ -67,14 +67,12 @@ impl Failure {
 
     /// A failure that is an error of a source or a store.
     pub fn of_error<P: std::fmt::Debug>(error: &Error<P>) -> Failure {
-        let mut values: BTreeMap<String, String> =
-            error.values.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
-        values.insert("doing".into(), error.doing.clone());
-        values.insert("found".into(), error.found.clone());
+        let values = [("doing", &*error.doing), ("found", error.found.as_str())];
+        let values = values.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
         Failure {
             values,
-            tries: error.tries.as_ref().map(TriesFacts::of),
-            hint: error.hint.clone(),
+            tries: error.tries.as_deref().map(TriesFacts::of),
+            hint: error.hint.as_deref().map(str::to_owned),
             ..Failure::of(error.code(), error)
         }
     }

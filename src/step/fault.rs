@@ -130,7 +130,7 @@ impl Fault {
     pub fn hint(&self) -> Option<String> {
         match self {
             Fault::Source(error) | Fault::Pipeline(pipeline::Error::Source(error)) => {
-                error.hint.clone()
+                error.hint.as_deref().map(str::to_owned)
             }
             Fault::Nothing { hint, .. } => hint.clone(),
             Fault::Seal(_, error) => Some(error.hint().to_owned()),

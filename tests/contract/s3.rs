@@ -689,5 +689,5 @@ fn an_unreachable_service_is_unreachable() {
     spec.endpoint = Some("http://127.0.0.1:1".into());
     let error = open_spec(&spec).list("", &stop()).unwrap_err();
     assert_eq!(error.kind, ErrorKind::Unreachable);
-    assert_eq!(error.doing, "list * in s3://vault at 127.0.0.1");
+    assert_eq!(&*error.doing, "list * in s3://vault at 127.0.0.1");
 }

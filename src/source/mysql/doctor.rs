@@ -87,7 +87,7 @@ pub fn examine(
 
 /// An error of a question as a finding.
 fn failed(looked: &str, error: &Error) -> Finding {
-    let advice = error.hint.clone();
+    let advice = error.hint.as_deref().map(str::to_owned);
     Finding { grade: Grade::Error, advice, ..Finding::ok(looked, error.found.clone()) }
 }
 

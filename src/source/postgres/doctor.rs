@@ -130,7 +130,7 @@ fn unit(
 fn failed(looked: &str, error: &Error) -> Finding {
     Finding {
         grade: Grade::Error,
-        advice: error.hint.clone(),
+        advice: error.hint.as_deref().map(str::to_owned),
         ..Finding::ok(looked, error.found.clone())
     }
 }

@@ -225,13 +225,14 @@ impl PhysicalSnapshot {
         );
         match ended {
             Ok(_) => {}
-            Err(Ended::Cut(error)) => return Err(Error { doing, ..error }),
+            Err(Ended::Cut(error)) => return Err(Error { doing: doing.into(), ..error }),
             Err(Ended::Child(error)) => {
                 let early = cut.notes.seen == 0;
                 return Err(self.explain(failed(&doing, error), early));
             }
         }
-        let notes = cut.finish().map_err(|error| Error { doing: doing.clone(), ..error })?;
+        let notes =
+            cut.finish().map_err(|error| Error { doing: doing.as_str().into(), ..error })?;
         let record = notes.record.ok_or_else(|| {
             Error::new(ErrorKind::Damaged, doing, "what it wrote holds no manifest")
         })?;

@@ -26,7 +26,7 @@ pub fn examine(
     let (mut found, mut bytes) = (Vec::new(), 0);
     if purpose.readers > 0 {
         let doing = format!("examine {place}");
-        let connection = open_live(path, &doing)?;
+        let connection = open_live(path, &doing, stop)?;
         bytes = database_bytes(&connection).map_err(|e| failed(&doing, e))?;
         found.push(Finding::ok("file", format!("{}, {}", path.display(), Size(bytes))));
         found.push(Finding::ok("version", format!("SQLite {}", rusqlite::version())));

@@ -53,7 +53,7 @@ impl Source for Sqlite {
     fn probe(&self, stop: &Stop) -> Result<Facts> {
         stop.check()?;
         let doing = format!("ask {}", self.place);
-        let connection = open_live(&self.spec.path, &doing)?;
+        let connection = open_live(&self.spec.path, &doing, stop)?;
         let mut tables = Vec::new();
         for table in snapshot::tables(&connection).map_err(|e| failed(&doing, e))? {
             let bytes = snapshot::bytes_of(&connection, &table.name);

@@ -294,7 +294,7 @@ fn hand_on(
 
 /// Copies the live file in one step of the backup API.
 fn copy_live(path: &Path, copy: &Path, doing: &str, stop: &Stop) -> Result<()> {
-    let live = open_live(path, doing)?;
+    let live = open_live(path, doing, stop)?;
     // The read transaction pins one state of a WAL database for the whole copy.
     live.execute_batch("BEGIN; SELECT 1 FROM sqlite_schema LIMIT 1;")
         .map_err(|e| failed(doing, e))?;

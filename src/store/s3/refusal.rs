@@ -61,7 +61,7 @@ pub struct Refusal {
     /// How long the server asked to wait.
     pub wait: Duration,
     /// What was tried before.
-    pub tries: Option<Tries>,
+    pub tries: Option<Box<Tries>>,
     /// When it was said, by the clock of the server; not out of a cache.
     pub date: Option<Timestamp>,
     source: Option<Box<dyn std::error::Error + Send + Sync>>,
@@ -209,7 +209,7 @@ impl Refusal {
 
     /// The same, after other tries.
     pub fn after(mut self, tries: Tries) -> Refusal {
-        self.tries = Some(tries).filter(|t| t.count() > 1);
+        self.tries = (tries.count() > 1).then(|| Box::new(tries));
         self
     }
 }
