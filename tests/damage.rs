@@ -8,9 +8,8 @@ use serde_json::Value;
 use vex::base::ProcessId;
 use vex::world::process_id;
 
-use crate::space::{
-    Ran, Space, alter_members, contents, frame, head, middle_of, names, number, word,
-};
+use crate::artifact::{alter_members, frame, head, middle_of};
+use crate::space::{Ran, Space, contents, names, number, word};
 
 /// Bytes stay as long as their data, so that two backups are of one size and can be swapped
 /// unnoticed by size.

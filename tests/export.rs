@@ -5,11 +5,12 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use crate::artifact::entries;
 use crate::mysql_state::State;
 use crate::postgres::{ROLES, assert_same, dumped, job, zoo};
 use crate::servers::{Brand, Pg};
 use crate::shop::{DATABASES, fill, open_shop};
-use crate::space::{Space, contents, entries, files, names, number};
+use crate::space::{Space, contents, files, names, number};
 
 const JOB: &str = "sources { sqlite \"app\" path=\"app.db\" }\nstores { dir \"d\" path=\"d\" { keep last=9 } }\n\
                    job \"j\" { dump \"app\" chunk=\"64KiB\" { archive { password (env)\"ZIP_PASSWORD\" }; send \"d\" } }\n";

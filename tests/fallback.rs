@@ -7,10 +7,11 @@ use std::path::{Path, PathBuf};
 use rusqlite::Connection;
 use serde_json::Value;
 
+use crate::artifact::{alter_members, head, middle_of};
 use crate::postgres::{assert_same, dumped, job as postgres_job};
 use crate::s3_server::{Fault, Kind, S3Server, What};
 use crate::servers::{Brand, Pg};
-use crate::space::{Ran, Space, alter_members, contents, head, middle_of, names, number, word};
+use crate::space::{Ran, Space, contents, names, number, word};
 
 /// Bytes stay as long as their data, so that a flipped one is found by its hash only.
 const JOB: &str = r#"

@@ -5,9 +5,10 @@ use mysql::prelude::Queryable;
 use rusqlite::{Connection, OpenFlags};
 use serde_json::Value;
 
+use crate::artifact::entries;
 use crate::s3_server::{Fault, Kind, S3Server, What};
 use crate::servers::{Brand, Server};
-use crate::space::{Space, entries, word};
+use crate::space::{Space, word};
 
 const BACKUP: &str = "id hostname nome_database nome_arquivo tamanho_arquivo status_backup versao_servidor observacao data_inicio \
                       data_encerramento data_criacao tamanho_compactado";
