@@ -271,3 +271,100 @@ pub fn format_of(bytes: &[u8]) -> Result<u64, Damage> {
     }
     Ok(line.format)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::artifact::proof::{Proof, RowSum};
+
+    fn head() -> Head {
+        let text = include_str!("../../tests/fixtures/head.json");
+        Head::parse(text.as_bytes()).expect("a head")
+    }
+
+    /// A head of 20 000 databases, with 5000 notes of each kind and a GTID set of 100 KB.
+    fn huge(note: &str) -> Head {
+        let proof = Proof { rows: u64::MAX, digest: RowSum(u128::MAX) };
+        let unit =
+            |i| UnitSum { name: format!("customer {i:05}"), tables: 999, raw: 1 << 40, proof };
+        let gtid = (0..2500).map(|i| format!("3e11fa47-71ca-11e1-9e33-{i:012x}:1-{i}"));
+        let gtid = gtid.collect::<Vec<_>>().join(",");
+        assert!(gtid.len() > 100_000);
+        let notes: Vec<String> = (0..5000).map(|i| format!("{i}: {}", note.repeat(300))).collect();
+        Head {
+            units: (0..20_000).map(unit).collect(),
+            inconsistent: notes.clone(),
+            not_included: notes,
+            position: Some(Position::Mysql { file: "binlog.000001".into(), offset: 4, gtid }),
+            ..head()
+        }
+    }
+
+    #[test]
+    fn a_head_never_outgrows_its_bound_and_what_was_cut_is_told_by_the_index() {
+        // A control character takes six bytes.
+        for note in ["x", "é", "\u{1}"] {
+            let whole = huge(note);
+            let bytes = whole.to_bytes();
+            assert!(bytes.len() <= LARGEST_HEAD, "{note:?}: {} bytes", bytes.len());
+            let read = Head::parse(&bytes).expect("a head");
+            assert!(read.cut && read.units.len() < whole.units.len() && read.position.is_none());
+            assert_eq!(read.totals, whole.totals);
+            assert_eq!((read.inconsistent.len(), read.not_included.len()), (NOTES.0, NOTES.0));
+            assert_eq!(read.completed(whole.details()).expect("the same"), whole);
+        }
+        // What fits is cut of nothing, and a position that is no longer than any other stays.
+        let small = head();
+        let read = Head::parse(&small.to_bytes()).expect("a head");
+        assert_eq!((read.cut, &read), (false, &small));
+        let short = Position::Mysql { file: "b".into(), offset: 4, gtid: "g".into() };
+        let short = Head { position: Some(short), ..huge("x") };
+        let read = Head::parse(&short.to_bytes()).expect("a head");
+        assert_eq!(read.position, short.position);
+    }
+
+    #[test]
+    fn a_head_agrees_with_its_own_index_only() {
+        let whole = huge("x");
+        let cut = Head::parse(&whole.to_bytes()).expect("a head");
+        let details = whole.details();
+        let mut others = [details.clone(), details.clone(), details.clone(), details.clone()];
+        others[0].units[0].tables += 1;
+        others[1].inconsistent[3] = "x".into();
+        others[2].not_included.truncate(3);
+        others[3].units.clear();
+        for other in others {
+            assert!(cut.completed(other).is_err());
+        }
+        let small = head();
+        let mut other = small.details();
+        other.inconsistent.push("x".into());
+        assert!(small.completed(other).is_err() && small.completed(small.details()).is_ok());
+    }
+
+    #[test]
+    fn what_a_reader_must_understand_is_asked_for_by_name() {
+        let text = include_str!("../../tests/fixtures/head.json");
+        let with = |from: &str, to: &str| Head::parse(text.replacen(from, to, 1).as_bytes());
+        assert!(with("\"format\": 4,", "\"format\": 4, \"shade\": \"blue\",").is_ok());
+        for (from, to, said) in [
+            ("\"needs\": []", "\"needs\": [\"age\"]", "it needs \"age\""),
+            ("\"format\": 4", "\"format\": 3", "it has format 3"),
+            ("xxh3-128-sum", "crc32", "its digests are by crc32"),
+            ("20261129T100445Z-d4871358", "../x", "its ID has another form"),
+            ("\"key\": \"quickstart", "\"key\": \"other", "its object has another key"),
+            (
+                "\"objects\": [",
+                "\"objects\": [{\"key\": \"quickstart/library/backup_20261129_100445.zip\", \"bytes\": 1, \"sha256\": \"\", \"tail\": \"\"},",
+                "it has 2 objects",
+            ),
+        ] {
+            let found = with(from, to).expect_err(said).to_string();
+            assert!(found.contains(said), "{said}: {found}");
+        }
+        let found = with("\"format\": 4", "\"format\": 5").expect_err("a newer one");
+        assert_eq!(found, Damage::Newer { found: 5, known: 4 });
+        let found = Head::parse(&vec![b' '; LARGEST_HEAD + 1]).expect_err("too large");
+        assert!(found.to_string().contains("larger than 64 KiB"));
+    }
+}
