@@ -5,8 +5,12 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
 
+use serde_json::Value;
+
+use crate::artifact::{entries, frame, head};
 use crate::s3_server::{Fault, Kind, S3Server, What};
-use crate::space::{Ran, Space, files};
+use crate::servers::Brand;
+use crate::space::{Ran, Space, files, word};
 
 /// A job whose every secret is a canary; the password of the archive comes as `password` says.
 fn space(server: &S3Server, password: &str) -> Space {
@@ -328,5 +332,55 @@ fn a_refused_address_is_shown_without_its_password() {
     ];
     for (words, told) in table {
         assert_eq!(space.run(words).expect(64).stderr, told);
+    }
+}
+
+/// A row's key may be what the seal is for. It stands in no object in clear, although the index has
+/// the keys of every entry.
+#[test]
+fn with_a_seal_no_key_of_a_row_is_told_beside_the_archive() {
+    // CANARY-KEY@x as a literal of its character set.
+    const KEY: &str = "43414E4152592D4B45594078";
+    let server = Brand::Mariadb.start(&[]);
+    for sql in [
+        "CREATE DATABASE shop",
+        "CREATE TABLE shop.people (email VARCHAR(80) PRIMARY KEY, v INT) CHARSET=utf8mb4",
+        "INSERT INTO shop.people VALUES ('CANARY-KEY@x', 1), ('CANARY-KEY@y', 2)",
+    ] {
+        server.exec(sql);
+    }
+    for (archive, sealed) in [("", false), ("archive { password (file)\"zip\" }; ", true)] {
+        let space = Space::new().job(&format!(
+            "sources {{ mysql \"db\" host=\"127.0.0.1\" port={} user=\"root\" {{ databases \"shop\" }} }}\n\
+             stores {{ dir \"disk\" path=\"disk\" {{ keep last=9 }} }}\n\
+             job \"j\" {{ dump \"db\" {{ {archive}send \"disk\"; verify \"disk\" }} }}\n",
+            server.port
+        ));
+        space.secret("zip", "a password");
+        space.back_up();
+        let container = space.path("disk").join(word(&space.list()[0], "key"));
+        let head = head(&container);
+        let mut told = vec![head.to_string()];
+        for line in [&head["index"]["members"], &head["index"]["frames"]] {
+            told.extend(frame(&container, line).iter().map(Value::to_string));
+        }
+        told.extend(entries(&container).iter().map(Value::to_string));
+        let told = told.concat();
+        assert_eq!((told.contains(KEY), told.contains("\"keys\"")), (!sealed, !sealed), "{told}");
+        if sealed {
+            for path in files(&space.path("disk")) {
+                let bytes = std::fs::read(&path).unwrap();
+                assert_silent(&path.display().to_string(), &bytes);
+                let hex = bytes.windows(KEY.len()).any(|w| w == KEY.as_bytes());
+                assert!(!hex, "a key in {}", path.display());
+            }
+            assert_silent("the index", told.as_bytes());
+        }
+        // Whoever has the password finds them in the archive.
+        let mut seven = Command::new("7zz");
+        seven.args(["x", "-so", "-spd", "-pa password"]).arg(&container).arg("index.00000.ndjson");
+        let inside = String::from_utf8(seven.output().unwrap().stdout).unwrap();
+        assert!(inside.contains(r#""keys":{"first":["#), "{inside}");
+        assert!(inside.contains(KEY), "{inside}");
     }
 }
