@@ -222,6 +222,10 @@ fn a_password_that_does_not_fit_is_no_reason() {
         "none was condemned"
     );
     assert!(!space.path("back.db").exists());
+    // Nor does a verification that could not open it say anything of it.
+    let ran = space.run(&["verify", "job.kdl"]).expect(65);
+    assert!(ran.stderr.contains("the password does not open it"), "{}", ran.stderr);
+    assert!(space.list().iter().all(|line| word(line, "proof") == "read"));
 }
 
 #[test]

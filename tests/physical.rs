@@ -158,7 +158,7 @@ fn a_cluster_under_load_comes_back_by_one_command_and_is_whole() {
         let line = &space.list()[0];
         assert_eq!(
             [word(line, "source"), word(line, "proof"), word(line, "verdict")],
-            ["erp-physical", "read", "Sucesso"]
+            ["erp-physical", "read", "success"]
         );
 
         let folder = open_folder();

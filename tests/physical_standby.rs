@@ -78,7 +78,7 @@ fn increments_of_a_standby_combine_while_its_primary_is_written_to() {
     load.wait().unwrap();
     let lines = space.list();
     assert!(
-        lines.iter().all(|l| word(l, "proof") == "restored" && word(l, "verdict") == "Sucesso"),
+        lines.iter().all(|l| word(l, "proof") == "restored" && word(l, "verdict") == "success"),
         "{lines:?}"
     );
     let (restored, ran) = bring_back(&space, &standby, &folder.path().join("data"), &[]);
