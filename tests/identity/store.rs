@@ -6,7 +6,7 @@ use std::path::Path;
 use crate::space::Space;
 
 const JOB: &str = "sources { sqlite \"app\" path=\"app.db\" }\nstores { dir \"nas\" path=\"nas\" { keep last=9 } }\n\
-    job \"j\" { dump \"app\" { send \"nas\" } }\n";
+    job \"j\" { dump \"app\" { send \"nas\"; verify \"nas\" } }\n";
 
 fn read(path: &Path) -> String {
     fs::read_to_string(path).expect("it is there")

@@ -16,7 +16,7 @@ use crate::source::mysql::feed::{Feed, head};
 use crate::source::mysql::flavor::Family;
 use crate::source::mysql::rename::{names_unit, rename};
 use crate::source::mysql::target::MysqlTarget;
-use crate::source::mysql::utf8::as_text;
+use crate::source::mysql::utf8::{as_text, text_of};
 
 impl MysqlTarget {
     pub(super) fn execute(
@@ -144,8 +144,4 @@ impl MysqlTarget {
         }
         Ok(())
     }
-}
-
-pub(super) fn text_of<'t>(statement: &'t [u8], doing: &str) -> Result<&'t str> {
-    std::str::from_utf8(statement).map_err(|e| Error::new(ErrorKind::Damaged, doing, e.to_string()))
 }
