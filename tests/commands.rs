@@ -47,7 +47,7 @@ const ALONE: [&str; 1] =
     ["vex restore --from backup_20261120_010000.zip --into sqlite:/srv/app/app.db"];
 
 /// Only parsed, and why.
-const PARSED: [(&str, &str); 2] = [
+const PARSED: [(&str, &str); 5] = [
     (
         "vex doctor jobs/physical.kdl",
         "wants a PostgreSQL 17 that sums up its WAL beside another; tests/physical.rs asks doctor of such",
@@ -55,6 +55,18 @@ const PARSED: [(&str, &str); 2] = [
     (
         "vex restore jobs/physical.kdl erp-physical --into pgdata:/var/lib/postgresql/17/main --stop --start",
         "stops and replaces a server; tests/physical.rs does it with options for a port of its own",
+    ),
+    (
+        "vex adopt jobs/nightly.kdl shop",
+        "needs a second chain in the store; tests/identity makes one and does the same",
+    ),
+    (
+        "vex adopt jobs/nightly.kdl shop --from 20261120_010000",
+        "needs a second chain in the store; tests/identity makes one and does the same",
+    ),
+    (
+        "vex restore jobs/nightly.kdl shop --origin 6f1c20aa --into shop",
+        "needs a second chain in the store; tests/identity makes one and does the same",
     ),
 ];
 

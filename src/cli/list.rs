@@ -1,7 +1,7 @@
 //! `vex list` and `vex catalog rebuild`: the stores tell what there is; the catalog is only their
 //! index.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
@@ -235,27 +235,7 @@ pub fn rebuild(file: &Path, site: Option<&Path>, ground: &Ground) -> Exit {
         complain(&format!("the catalog stays as it was: {stores} could not be read"));
         return exit;
     }
-    let written = open_catalog(&ground.world, &loaded.file).and_then(|mut catalog| {
-        let now = ground.world.clock.now().to_string();
-        let bucket = |name: &str| {
-            let store = loaded.file.stores.iter().find(|s| s.name.value == name)?;
-            store.spec.bucket().map(str::to_owned)
-        };
-        write(&mut catalog, &found, &bucket).map_err(|e| e.to_string())?;
-        let present: Vec<[&str; 3]> = found
-            .iter()
-            .map(|(store, _, a)| [a.head.id.as_str(), a.head.source.as_str(), store.as_str()])
-            .collect();
-        for plan in &loaded.plans {
-            catalog
-                .mark_absent((&loaded.path, &plan.job), &present, &unread, &now)
-                .map_err(|e| e.to_string())?;
-        }
-        catalog
-            .counts()
-            .map(|counts| (catalog.path().to_path_buf(), counts))
-            .map_err(|e| e.to_string())
-    });
+    let written = write_all(&loaded, &found, &unread, ground);
     match written {
         Ok((path, [_, artifacts, copies, proofs])) => {
             tell(&format!(
@@ -269,6 +249,32 @@ pub fn rebuild(file: &Path, site: Option<&Path>, ground: &Ground) -> Exit {
             Exit::Error
         }
     }
+}
+
+/// Writes what was found into the catalog, and what is no more there; returns its path and counts.
+fn write_all(
+    loaded: &Loaded,
+    found: &[(String, String, Shelved)],
+    unread: &[(String, String)],
+    ground: &Ground,
+) -> Result<(PathBuf, [u64; 4]), String> {
+    let mut catalog = open_catalog(&ground.world, &loaded.file)?;
+    let now = ground.world.clock.now().to_string();
+    let bucket = |name: &str| {
+        let store = loaded.file.stores.iter().find(|s| s.name.value == name)?;
+        store.spec.bucket().map(str::to_owned)
+    };
+    write(&mut catalog, found, &bucket).map_err(|e| e.to_string())?;
+    let present: Vec<[&str; 3]> = found
+        .iter()
+        .map(|(store, _, a)| [a.head.id.as_str(), a.head.source.as_str(), store.as_str()])
+        .collect();
+    for plan in &loaded.plans {
+        catalog
+            .mark_absent((&loaded.path, &plan.job), &present, unread, &now)
+            .map_err(|e| e.to_string())?;
+    }
+    catalog.counts().map(|counts| (catalog.path().to_path_buf(), counts)).map_err(|e| e.to_string())
 }
 
 fn write(

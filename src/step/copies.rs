@@ -11,6 +11,7 @@ use jiff::{Timestamp, tz::TimeZone};
 
 use crate::artifact::{Head, INDEX, Marker, ObjectLine, REFRESHED, backup_name, begun_key};
 use crate::base::{Id, Stop};
+use crate::job::StoreSpec;
 use crate::pipeline::{Copy, IndexMade, Made};
 use crate::plan::{Backup, CopyPlan};
 use crate::record::{CopyFacts, Event, Verdict};
@@ -19,7 +20,7 @@ use crate::shelf::{IndexBytes, Shelf, Swept, store_id};
 use crate::step::fault::Fault;
 use crate::step::perform::Steps;
 use crate::store::contract::{Error, ErrorKind, Store, Upload};
-use crate::world::{Clock, is_gone};
+use crate::world::{Clock, absolute, is_gone};
 
 /// How often a taken name is tried again, a second later each.
 const NAMES: usize = 90;
@@ -282,7 +283,7 @@ impl<'a> Copies<'a> {
                 Ok(id) => say.event(Event::StoreSeen {
                     step: say.step(),
                     store: copy.plan.store.name.clone(),
-                    place: copy.place.clone(),
+                    place: address(copy),
                     id,
                 }),
                 Err(error) => say.info(format!("{} does not tell its ID: {error}", copy.place)),
@@ -335,6 +336,21 @@ impl<'a> Copies<'a> {
             done.failure = done.failure.or(first);
         }
         done
+    }
+}
+
+/// Where a store and its root are, whichever folder a relative path starts at.
+fn address(copy: &OneCopy<'_>) -> String {
+    let place = match &copy.plan.store.spec {
+        StoreSpec::Dir(dir) => {
+            let path = absolute(&dir.path).unwrap_or_else(|_| dir.path.clone());
+            format!("dir {}", path.display())
+        }
+        StoreSpec::S3(_) => copy.place.clone(),
+    };
+    match copy.plan.root.as_str() {
+        "" => place,
+        root => format!("{place}, {root}"),
     }
 }
 

@@ -250,25 +250,33 @@ pub fn secret(
         complaints.push(fault::extra(name, &value_span(text, second)));
         return None;
     }
-    // An address in the place of its variable, or of its file.
-    if way != "command" && words[0].contains("://") {
-        hide(entries);
-        complaints.push(match way {
-            "env" => fault::not_a_variable(name, "://", &span),
-            _ => fault::not_a_file(name, &span),
-        });
-        return None;
-    }
-    Some(match way {
-        "command" => SecretRef::Command(words),
-        "file" => SecretRef::File(text.folder().join(expand_home(&words[0]))),
-        _ if words[0].contains('=') => {
+    match reference(text, name, way, words, &span) {
+        Ok(reference) => Some(reference),
+        Err(complaint) => {
             hide(entries);
-            complaints.push(fault::not_a_variable(name, "=", &span));
-            return None;
+            complaints.push(complaint);
+            None
         }
-        _ => SecretRef::Env(words[0].clone()),
-    })
+    }
+}
+
+/// What the words behind an annotation refer to.
+fn reference(
+    text: &Arc<Text>,
+    name: &str,
+    way: &str,
+    words: Vec<String>,
+    span: &Span,
+) -> Result<SecretRef, Complaint> {
+    match (way, words[0].as_str()) {
+        ("command", _) => Ok(SecretRef::Command(words)),
+        // An address in the place of its variable, or of its file.
+        ("env", word) if word.contains("://") => Err(fault::not_a_variable(name, "://", span)),
+        (_, word) if word.contains("://") => Err(fault::not_a_file(name, span)),
+        ("file", word) => Ok(SecretRef::File(text.folder().join(expand_home(word)))),
+        (_, word) if word.contains('=') => Err(fault::not_a_variable(name, "=", span)),
+        (_, word) => Ok(SecretRef::Env(word.to_owned())),
+    }
 }
 
 fn expand_home(path: &str) -> PathBuf {

@@ -108,6 +108,14 @@ fn format_2_comes_back_with_its_accounts() {
 }
 
 #[test]
+fn format_4_comes_back_of_every_source() {
+    sqlite("v4-sqlite");
+    sqlite("v4-sqlite-sealed");
+    mysql("v4-mysql-accounts", Brand::Mysql9, &["shop"]);
+    mysql("v4-mariadb-accounts", Brand::Mariadb, &["shop"]);
+}
+
+#[test]
 fn a_bad_proof_of_format_1_counts_and_the_older_backup_comes_back() {
     let frozen = Frozen::thaw("v1-damaged");
     let (space, listed) = (&frozen.space, frozen.lists());
@@ -146,6 +154,9 @@ fn a_container_of_any_format_gives_the_same_alone_as_in_its_store() {
         ("v2-mysql-accounts", &[]),
         ("v3-postgres", &["--only", "erp"]),
         ("v3-pg-plain", &[]),
+        ("v4-sqlite-sealed", &[]),
+        ("v4-mysql-accounts", &[]),
+        ("v4-postgres", &["--only", "erp"]),
     ] {
         let frozen = Frozen::thaw(folder);
         let alone = Space::new().env("SEAL", SEAL);

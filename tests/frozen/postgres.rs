@@ -59,6 +59,12 @@ fn format_3_of_postgresql_comes_back() {
 }
 
 #[test]
+fn format_4_of_postgresql_comes_back() {
+    let (frozen, server) = dump("v4-postgres");
+    export(&frozen, &server, &EMPTY);
+}
+
+#[test]
 fn format_3_of_pg_dump_comes_back() {
     let (frozen, server) = dump("v3-pg-plain");
     export(&frozen, &server, &EMPTY[..1]);
@@ -80,8 +86,14 @@ fn asked(restored: &Restored, version: Pg, frozen: &Frozen) -> String {
 }
 
 #[test]
-fn format_3_of_a_cluster_comes_back_with_its_tablespace_and_configuration() {
-    let frozen = Frozen::thaw("v3-physical");
+fn clusters_come_back_with_their_tablespaces_and_configuration() {
+    cluster("v3-physical");
+    cluster("v4-physical");
+}
+
+#[track_caller]
+fn cluster(frozen: &'static str) {
+    let frozen = Frozen::thaw(frozen);
     site(&frozen.space, &Pg::V15.programs());
     frozen.lists_and_verifies();
     let folder = open_folder();

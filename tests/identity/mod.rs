@@ -6,6 +6,7 @@
 mod chain;
 mod drill;
 mod mix;
+mod store;
 
 use std::collections::BTreeSet;
 use std::path::Path;

@@ -30,7 +30,7 @@ use crate::source::mysql::journal;
 use crate::source::mysql::later::Later;
 use crate::source::mysql::rows::TableRows;
 use crate::source::mysql::schema::{self, Layout, SYSTEM, Table, Unit, literal, qualified, quoted};
-use crate::source::mysql::target::load::text_of;
+use crate::source::mysql::utf8::text_of;
 
 /// A server to restore into.
 pub struct MysqlTarget {

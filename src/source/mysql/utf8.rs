@@ -8,6 +8,11 @@ use std::borrow::Cow;
 
 use crate::source::contract::{Error, ErrorKind, Result};
 
+/// A statement that must be text.
+pub fn text_of<'t>(statement: &'t [u8], doing: &str) -> Result<&'t str> {
+    std::str::from_utf8(statement).map_err(|e| Error::new(ErrorKind::Damaged, doing, e.to_string()))
+}
+
 /// The statement as text.
 pub fn as_text<'a>(statement: &'a [u8], doing: &str) -> Result<Cow<'a, str>> {
     if let Ok(text) = std::str::from_utf8(statement) {
