@@ -1,0 +1,16 @@
+SET NAMES utf8mb4;
+CREATE DATABASE shop;
+CREATE TABLE shop.orders (id INT PRIMARY KEY, total DECIMAL(12,2));
+INSERT INTO shop.orders VALUES (1, 9.99), (2, NULL);
+CREATE DEFINER=root@localhost PROCEDURE shop.p() SELECT 1;
+CREATE ROLE clerk, `chief clerk`;
+CREATE USER ana@'%' IDENTIFIED BY 'CANARY-frozen' WITH MAX_QUERIES_PER_HOUR 5000;
+CREATE USER 'o''neil'@'10.0.0.0/255.0.0.0' IDENTIFIED BY 'CANARY-frozen-2' REQUIRE SSL;
+CREATE USER locked@localhost IDENTIFIED BY 'CANARY-frozen-3' ACCOUNT LOCK;
+GRANT SELECT ON shop.* TO clerk;
+GRANT clerk TO `chief clerk`;
+GRANT `chief clerk` TO ana@'%' WITH ADMIN OPTION;
+GRANT SELECT (id), INSERT ON shop.orders TO 'o''neil'@'10.0.0.0/255.0.0.0';
+GRANT EXECUTE ON PROCEDURE shop.p TO ana@'%';
+GRANT PROCESS ON *.* TO locked@localhost WITH GRANT OPTION;
+SET DEFAULT ROLE `chief clerk` FOR ana@'%';

@@ -1,0 +1,11 @@
+SELECT name, sql FROM sqlite_schema WHERE name NOT LIKE 'sqlite\_%' ESCAPE '\' ORDER BY name;
+PRAGMA user_version;
+SELECT * FROM person ORDER BY id;
+SELECT * FROM sqlite_sequence;
+SELECT what, typeof(v), CASE typeof(v) WHEN 'integer' THEN v WHEN 'real' THEN v IN (0.1, 1.0 / 3, 5e-324, 9e999) ELSE substr(hex(v), 1, 40) || ' ' || length(CAST(v AS BLOB)) END AS it FROM value ORDER BY what;
+SELECT * FROM "a ""quoted"" name" ORDER BY rowid;
+SELECT count(*), sum(person), sum(book), sum(days), min(rowid), max(rowid) FROM loan;
+SELECT count(*), min(line), max(line), max(at) FROM log;
+SELECT count(*) FROM vacant;
+SELECT * FROM lent ORDER BY name;
+SELECT count(*), sum(length(body)), min(substr(body, 1, 20)), max(body = replace(hex(zeroblob(300)), '00', 'page ' || number || '; ')) FROM page;
