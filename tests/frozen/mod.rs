@@ -17,7 +17,7 @@ use sha2::{Digest, Sha256};
 
 use crate::frozen::thaw::{Frozen, SEAL, answers, feed, same};
 use crate::servers::{Brand, Server};
-use crate::space::{Space, names, word};
+use crate::space::{Space, files, names, word};
 
 /// The folder of all of them.
 fn home() -> PathBuf {
@@ -168,6 +168,23 @@ fn a_container_of_any_format_gives_the_same_alone_as_in_its_store() {
         let expected = fs::read(frozen.exports(only)).unwrap();
         assert!(fs::read(alone.path("out.sql")).unwrap() == expected, "{folder}: other bytes");
     }
+}
+
+/// No code of vex: `schema/artifact.md` is enough for every source, sealed or not.
+#[test]
+fn a_stranger_reads_every_artifact_of_format_4() {
+    let reader = home().with_file_name("independent_reader.py");
+    let of_format_4 = |path: &PathBuf| path.to_str().unwrap().contains("/frozen/v4-");
+    let all: Vec<PathBuf> = files(&home()).into_iter().filter(of_format_4).collect();
+    let mut read = 0;
+    for container in all.iter().filter(|path| path.extension().is_some_and(|e| e == "zip")) {
+        let mut python = Command::new("python3");
+        let output = python.arg(&reader).arg(container).env("SEAL", SEAL).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "{}: {said}", container.display());
+        read += 1;
+    }
+    assert!(read >= 7, "{read}");
 }
 
 #[test]
