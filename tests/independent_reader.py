@@ -44,7 +44,8 @@ def opened(path, info, archive):
     if info.compress_type in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED) and not info.flag_bits & 1:
         return archive.read(info)
     # The names of vex hold no sign that 7zz takes for a pattern; its own patterns are switched off all the same.
-    words = ["7zz", "x", "-so", "-spd", "-p" + os.environ.get("SEAL", ""), path, info.filename]
+    seal = ["-p" + os.environ["SEAL"]] if info.flag_bits & 1 else []
+    words = ["7zz", "x", "-so", "-spd", *seal, path, info.filename]
     return subprocess.run(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=True).stdout
 
 

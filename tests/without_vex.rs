@@ -165,3 +165,36 @@ fn a_lone_container_is_enough_for_vex() {
     restore("PASS").expect(0);
     assert_eq!(contents(&lone.path("new.db")), contents(&space.path("app.db")));
 }
+
+/// The archive says itself how it comes back; its words are run as they stand there.
+#[test]
+fn the_commands_in_the_archive_bring_it_back() {
+    for archive in ["compression=\"zstd\"", "compression=\"deflate\""] {
+        let (space, zip) = backed_up(archive);
+        let lone = Space::new();
+        std::fs::copy(&zip, lone.path(zip.file_name().unwrap().to_str().unwrap())).unwrap();
+        std::os::unix::fs::symlink("/usr/bin/7zz", lone.path("7z")).unwrap();
+        let mut ran = 0;
+        for text in ["README.txt", "LEIA-ME.txt"] {
+            let output = seven(&["x", "-so", "-spd"], &zip, text).output().unwrap();
+            let text = String::from_utf8(output.stdout).unwrap();
+            let commands = text.lines().filter_map(|line| line.strip_prefix("    "));
+            for command in commands.filter(|command| !command.starts_with("vex ")) {
+                for made in ["new.sqlite", "other.sqlite"] {
+                    drop(std::fs::remove_file(lone.path(made)));
+                }
+                let mut shell = Command::new("sh");
+                let path =
+                    format!("{}:{}", lone.path("").display(), std::env::var("PATH").unwrap());
+                shell.args(["-ec", command]).current_dir(lone.path("")).env("PATH", path);
+                let output = shell.output().unwrap();
+                assert!(output.status.success(), "{command}: {output:?}");
+                let made = ["new.sqlite", "other.sqlite"].map(|name| lone.path(name));
+                let made = made.into_iter().find(|path| path.exists()).expect(command);
+                assert_eq!(contents(&made), contents(&space.path("app.db")), "{command}");
+                ran += 1;
+            }
+        }
+        assert_eq!(ran, 4, "{archive}");
+    }
+}
