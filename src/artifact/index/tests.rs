@@ -1,6 +1,6 @@
 //! What an index must keep, and what its reader refuses.
 
-use super::*;
+use crate::artifact::index::*;
 use crate::artifact::manifest::follows;
 use crate::artifact::proof::RowSum;
 
@@ -100,7 +100,7 @@ fn a_large_index_that_is_written_frame_by_frame_reads_back() {
     follows(&entries, &contents, 0).expect("no gap");
     let (_, read, sums) = read_members(&opened(&bytes, &line.members)).expect("members");
     assert!(read == all, "not the members that were written");
-    let (totals, units) = super::sums(&read, &sums);
+    let (totals, units) = crate::artifact::index::sums(&read, &sums);
     let told = (totals.entries, totals.rows, totals.members, totals.tables, units.len());
     assert_eq!(told, (100_000, 50_000 * 7, 10_000, 5_000, 100));
     let odd = (0..100_000_u128).filter(|i| (i / 40 * 4 + i % 4) % 2 == 1);
