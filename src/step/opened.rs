@@ -4,7 +4,7 @@
 //! Knows no source. Memory is bounded while all of it is read (`Windows`); what is restored has its
 //! lines loaded.
 
-use crate::artifact::{Head, Manifest};
+use crate::artifact::{Head, Kind, Manifest, Member};
 use crate::base::Stop;
 use crate::pipeline::{Error, Windows};
 use crate::shelf::{Contents, ShelfError};
@@ -51,13 +51,17 @@ pub fn load_all(store: &dyn Store, head: &Head, stop: &Stop) -> Result<Manifest,
 }
 
 /// Whose entries a restore of `only` may need: those it names, what only an archive's own table of
-/// contents tells, and accounts.
+/// contents tells, databases themselves, and accounts.
 pub fn needed(bare: &Manifest, only: &[String]) -> Vec<bool> {
     if only.is_empty() {
         return vec![true; bare.members.len()];
     }
-    // A name that stands in an archive only is unknown here; choosing says so, or finds it.
-    let named = wanted(bare, only).unwrap_or_else(|_| vec![false; bare.members.len()]);
-    let all = bare.members.iter().zip(named);
-    all.map(|(m, named)| named || is_archive(m) || is_about_account(m)).collect()
+    let always = |m: &Member| m.kind == Kind::Database || is_archive(m) || is_about_account(m);
+    let mut needed: Vec<bool> = bare.members.iter().map(always).collect();
+    for selector in only {
+        // A name that stands in an archive only is unknown here; choosing says so, or finds it.
+        let named = wanted(bare, std::slice::from_ref(selector)).unwrap_or_default();
+        needed.iter_mut().zip(named).for_each(|(needed, named)| *needed |= named);
+    }
+    needed
 }

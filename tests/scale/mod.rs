@@ -364,7 +364,8 @@ fn a_listing_of_two_thousand_reads_their_heads_and_nothing_else() {
     }
     let store = Arc::new(Counting::new(Arc::new(memory)));
     let listing = shelf(&store).list(&stop).unwrap();
-    assert_eq!((listing.artifacts.len(), listing.unreadable.len()), (2000, 0));
+    let first = listing.unreadable.first();
+    assert_eq!((listing.artifacts.len(), first.map(|(_, why)| why.to_string())), (2000, None));
     let mut reads: Vec<String> = store.reads().into_iter().map(|(key, _)| key).collect();
     assert!(reads.iter().all(|key| key.ends_with(MANIFEST)));
     reads.sort_unstable();
