@@ -319,7 +319,7 @@ fn several_databases_come_back_together_or_alone_and_a_drill_proves_them() {
     }
     for form in FORMS {
         let text = job(&server, "databases \"one\" \"it's*\"", &engine(form));
-        let target = Pg::V15.start(&[]);
+        let target = Pg::V15.setup().alone().start();
         let scratch = format!(
             "}}\n postgres \"scratch\" host=\"127.0.0.1\" port={} scratch=#true\n}}",
             target.port

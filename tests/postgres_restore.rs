@@ -116,7 +116,7 @@ fn a_database_that_is_replaced_is_put_aside_and_not_lost() {
 
 #[test]
 fn a_drill_restores_into_scratch_again_and_again() {
-    let (server, scratch) = (shop(Pg::V17), Pg::V17.start(&[]));
+    let (server, scratch) = (shop(Pg::V17), Pg::V17.setup().alone().start());
     let text = job(&server, "databases \"shop\"", "")
         .replace("verify \"disk\"", "verify \"disk\" into=\"lab\"")
         .replace(

@@ -359,7 +359,8 @@ fn a_listing_of_two_thousand_reads_their_heads_and_nothing_else() {
         let mut head = Head { finished: at, ..head(&key) };
         head.objects[0] = ObjectLine { key: key.clone(), bytes: 3, ..head.objects[0].clone() };
         memory.put(&key, b"zip", &stop).unwrap();
-        memory.put(&format!("{key}{INDEX}"), b"index", &stop).unwrap();
+        let index = vec![b'x'; head.index.as_ref().map_or(0, |index| index.bytes as usize)];
+        memory.put(&format!("{key}{INDEX}"), &index, &stop).unwrap();
         memory.put(&format!("{key}{MANIFEST}"), &head.to_bytes(), &stop).unwrap();
     }
     let store = Arc::new(Counting::new(Arc::new(memory)));

@@ -58,6 +58,7 @@ impl Pg {
             password: None,
             data: None,
             at: None,
+            alone: false,
         }
     }
 
@@ -118,6 +119,7 @@ pub struct Setup {
     password: Option<String>,
     data: Option<PathBuf>,
     at: Option<(String, u16)>,
+    alone: bool,
 }
 
 impl Setup {
@@ -152,6 +154,12 @@ impl Setup {
         self
     }
 
+    /// With a `system_identifier` of its own: others are copies of one cluster.
+    pub fn alone(mut self) -> Setup {
+        self.alone = true;
+        self
+    }
+
     /// On this address and port, instead of 127.0.0.1 and a free one.
     pub fn at(mut self, address: &str, port: u16) -> Setup {
         self.at = Some((address.to_owned(), port));
@@ -181,6 +189,7 @@ impl Setup {
         let data = self.data.clone().unwrap_or_else(|| home.path().join("data"));
         match self.data {
             Some(_) => own(self.version, &data),
+            None if self.alone => initialise(self.version, &data),
             None => copy(&template(self.version), &data),
         }
         let (address, port) = self.at.clone().unwrap_or_else(|| ("127.0.0.1".into(), free_port()));
@@ -398,25 +407,29 @@ fn template(version: Pg) -> PathBuf {
     if !made.exists() {
         let half = made.with_extension("half");
         fs::remove_dir_all(&half).unwrap_or_default();
-        let mut command = version.unprivileged("initdb");
-        command.args([
-            "--username=postgres",
-            "--auth=trust",
-            "--no-sync",
-            "--encoding=UTF8",
-            "--locale=C.UTF-8",
-        ]);
-        let output =
-            command.arg("-D").arg(&half).stdin(Stdio::null()).output().expect("initdb starts");
-        let said = [output.stdout, output.stderr].concat();
-        assert!(
-            output.status.success(),
-            "{version:?} can't be initialised:\n{}",
-            String::from_utf8_lossy(&said)
-        );
+        initialise(version, &half);
         fs::rename(&half, &made).expect("the template can be renamed");
     }
     made
+}
+
+/// Makes a data folder, with an identity of its own.
+fn initialise(version: Pg, data: &Path) {
+    let mut command = version.unprivileged("initdb");
+    command.args([
+        "--username=postgres",
+        "--auth=trust",
+        "--no-sync",
+        "--encoding=UTF8",
+        "--locale=C.UTF-8",
+    ]);
+    let output = command.arg("-D").arg(data).stdin(Stdio::null()).output().expect("initdb starts");
+    let said = [output.stdout, output.stderr].concat();
+    assert!(
+        output.status.success(),
+        "{version:?} can't be initialised:\n{}",
+        String::from_utf8_lossy(&said)
+    );
 }
 
 fn copy(from: &Path, data: &Path) {
