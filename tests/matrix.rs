@@ -149,7 +149,7 @@ impl Cell {
 
     fn letter_says(&self, letter: &str, language: usize, told: &str) {
         // What stands before the log, with the line breaks of quoted-printable undone.
-        let text = crate::matrix::plain(letter);
+        let text = plain(letter);
         let result =
             [["Resultado: ", "Result: "][language], WORDS[self.verdict as usize - 1][language]];
         assert!(text.contains(&result.concat()), "{told}\n{text}");

@@ -143,6 +143,50 @@ fn an_archive_in_the_zip_is_the_one_that_pg_restore_reads() {
     assert!(refused.stderr.contains("vex restore"), "{}", refused.stderr);
 }
 
+/// What `README.txt` says must be done, one database after the other, by somebody who has no vex.
+#[test]
+fn the_commands_in_an_archive_bring_its_databases_back() {
+    let source = Pg::V15.start(&[]);
+    let filled = "CREATE TABLE t AS SELECT g AS id, md5(g::text) || md5(random()::text) AS v FROM generate_series(1, 20000) g;
+        CREATE INDEX ON t (v); SELECT lo_from_bytea(4711, 'large')";
+    let all = "SELECT md5(string_agg(id || v, ',' ORDER BY id)) || (SELECT lo_get(4711)) FROM t";
+    for name in ["one", "two"] {
+        source.run("createdb", &[name]);
+        source.sql(name, filled);
+    }
+    for names in [&["one"][..], &["one", "two"]] {
+        for how in ["", &engine("custom"), &engine("directory"), &engine("plain")] {
+            let databases = format!("databases \"{}\"", names.join("\" \""));
+            let space = Space::new().job(&job(&source, &databases, how));
+            space.back_up();
+            let (zip, alone) = (zip(&space), Space::new());
+            fs::copy(&zip, alone.path(zip.file_name().unwrap().to_str().unwrap())).unwrap();
+            std::os::unix::fs::symlink("/usr/bin/7zz", alone.path("7z")).unwrap();
+            let text =
+                Command::new("7zz").args(["x", "-so", "-spd"]).arg(&zip).arg("README.txt").output();
+            let text = String::from_utf8(text.unwrap().stdout).unwrap();
+            let commands = text.lines().filter_map(|line| line.strip_prefix("    "));
+            let commands: Vec<&str> = commands.filter(|c| !c.starts_with("vex ")).collect();
+            let target = Pg::V15.start(&[]);
+            for name in names {
+                target.run("createdb", &[name]);
+                let script = commands.join("\n").replace("DATABASE", name).replace("NEW", name);
+                let mut shell = Command::new("sh");
+                shell.env("PGHOST", &target.socket).env("PGPORT", target.port.to_string());
+                shell.env("PGUSER", "postgres").stdin(Stdio::null());
+                let path = std::env::var("PATH").unwrap();
+                let programs = source.version.programs();
+                let path = format!("{}:{}:{path}", alone.path("").display(), programs.display());
+                shell.args(["-ec", &script]).current_dir(alone.path("")).env("PATH", path);
+                let output = shell.output().unwrap();
+                let said = String::from_utf8_lossy(&output.stderr).into_owned();
+                assert!(output.status.success() && !said.contains("ERROR"), "{script}: {said}");
+                assert_eq!(target.value(name, all), source.value(name, all), "{how} {script}");
+            }
+        }
+    }
+}
+
 #[test]
 fn what_the_job_leaves_out_is_left_out_whatever_it_is_called() {
     let source = Pg::V17.start(&[]);

@@ -176,6 +176,11 @@ pub struct IndexWriter {
 }
 
 impl IndexWriter {
+    /// All of its members.
+    pub fn all(&self) -> &[Member] {
+        &self.members
+    }
+
     /// An index of a container that is to hold these members.
     pub fn new(members: &[Member], hides_keys: bool) -> IndexWriter {
         let sum = |m: &Member| MemberSum {

@@ -75,6 +75,21 @@ impl Manifest {
         }
     }
 
+    /// Whether every entry of the chosen members is here, where only those of some were read.
+    pub fn holds(&self, chosen: &[bool]) -> Result<(), String> {
+        let mut counts = vec![0; self.members.len()];
+        self.entries.iter().for_each(|e| counts[e.member] += 1);
+        let all = self.sums.iter().zip(&counts).zip(chosen).enumerate();
+        match all.filter(|(_, (_, chosen))| **chosen).find(|(_, ((s, n), _))| s.entries != **n) {
+            None => Ok(()),
+            Some((member, ((sum, count), _))) => Err(format!(
+                "{count} of {} entries of {} are known",
+                sum.entries,
+                self.members[member].title().escape_debug()
+            )),
+        }
+    }
+
     /// All rows and digests, by member.
     pub fn proofs(&self) -> Vec<(usize, Proof)> {
         let all = self.sums.iter().enumerate();
@@ -119,5 +134,25 @@ pub fn follows(entries: &[EntryLine], contents: &[ContentsLine], from: u64) -> R
     match between.next() {
         Some(own) => Err(format!("{} does not follow an entry", own.contents.escape_debug())),
         None => Ok(end),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::artifact::legacy::parse;
+
+    #[test]
+    fn an_entry_that_is_not_known_is_missed_where_its_member_is_chosen() {
+        let text = include_bytes!(
+            "../../tests/frozen/v1-mariadb/store/nightly/db/backup_20261129_055829.zip.manifest.json"
+        );
+        let mut manifest = parse(text).expect("a manifest of format 1");
+        let all = vec![true; manifest.members.len()];
+        assert_eq!(manifest.holds(&all), Ok(()));
+        let lost = manifest.entries.remove(0);
+        let found = manifest.holds(&all).expect_err("one is missing");
+        assert!(found.starts_with("0 of 1 entries of "), "{found}");
+        let others: Vec<bool> = (0..all.len()).map(|member| member != lost.member).collect();
+        assert_eq!(manifest.holds(&others), Ok(()));
     }
 }

@@ -1,18 +1,26 @@
 //! `README.txt` and `LEIA-ME.txt` of a container: the exact commands that bring this archive back
 //! without vex.
 //!
-//! Pure. Not sealed names only: nothing of the content is told, so that the texts may be read by
-//! whoever holds the file.
+//! Pure. Nothing of the content is told, no name of a database either.
+
+use std::collections::BTreeSet;
 
 use crate::artifact::container::Method;
+use crate::artifact::member::{Kind, Member};
 
 /// Name and text of both, English first.
-pub fn readme(name: &str, kind: &str, method: Method, sealed: bool) -> [(&'static str, String); 2] {
+pub fn readme(
+    name: &str,
+    kind: &str,
+    members: &[Member],
+    method: Method,
+    sealed: bool,
+) -> [(&'static str, String); 2] {
     let password = if sealed { "-p " } else { "" };
     let all = |client: &str| format!("    7z x {password}-so -r {name} '*.sql' | {client}\n");
     let commands = match kind {
         "mysql" => all("mysql --comments"),
-        "postgres" => all("psql -d NEW"),
+        "postgres" => postgres(name, members, password),
         "sqlite" => {
             format!(
                 "    7z x {password}-so -r {name} '*.sqlite' > new.sqlite    # the exact file\n{}",
@@ -30,20 +38,27 @@ pub fn readme(name: &str, kind: &str, method: Method, sealed: bool) -> [(&'stati
         }
         _ => String::new(),
     };
+    let each = commands.contains("DATABASE");
     let english = format!(
         "This archive is a backup made by vex.\n\nTo restore it with vex:\n\n    vex restore --from {name} --into TARGET\n\n\
-         To restore it without vex (7-Zip 22 or newer, in the order of the archive):\n\n{commands}{unzip}\n{}\
+         To restore it without vex (7-Zip 22 or newer, in the order of the archive):\n\n{}{commands}{unzip}\n{}\
          The rows of one table are the files DATABASE/TABLE.NNNNN.sql; DATABASE/TABLE.table.sql makes the table.\n\
          Users and grants, if any, are in accounts/ and are not among '*.sql'.\n\
          What the archive holds is listed in manifest.json, members.ndjson and index.NNNNN.ndjson.\n",
+        if each {
+            "For each folder DATABASE of the archive, once the database is made:\n\n"
+        } else {
+            ""
+        },
         if sealed { "It is sealed (WinZip AES-256): 7z asks for the password.\n" } else { "" },
     );
     let portuguese = format!(
         "Este arquivo é um backup feito pelo vex.\n\nPara restaurá-lo com o vex:\n\n    vex restore --from {name} --into DESTINO\n\n\
-         Para restaurá-lo sem o vex (7-Zip 22 ou mais novo, na ordem do arquivo):\n\n{commands}{unzip}\n{}\
+         Para restaurá-lo sem o vex (7-Zip 22 ou mais novo, na ordem do arquivo):\n\n{}{commands}{unzip}\n{}\
          As linhas de uma tabela são os arquivos BANCO/TABELA.NNNNN.sql; BANCO/TABELA.table.sql cria a tabela.\n\
          Usuários e permissões, se houver, estão em accounts/ e não entre os '*.sql'.\n\
          O conteúdo está listado em manifest.json, members.ndjson e index.NNNNN.ndjson.\n",
+        if each { "Para cada pasta DATABASE do arquivo, depois de criar o banco:\n\n" } else { "" },
         if sealed {
             "Ele é protegido por senha (WinZip AES-256): o 7z pede a senha.\n"
         } else {
@@ -51,4 +66,28 @@ pub fn readme(name: &str, kind: &str, method: Method, sealed: bool) -> [(&'stati
         },
     );
     [("README.txt", english), ("LEIA-ME.txt", portuguese)]
+}
+
+/// The commands for databases of PostgreSQL: SQL, or an archive of `pg_dump`, which `pg_restore`
+/// reads.
+fn postgres(name: &str, members: &[Member], password: &str) -> String {
+    let units: BTreeSet<&str> =
+        members.iter().map(|m| m.unit.as_str()).filter(|unit| !unit.is_empty()).collect();
+    let has = |end: &str| members.iter().any(|m| m.kind == Kind::File && m.name.ends_with(end));
+    if has(".dump") {
+        return format!(
+            "    7z x {password}-so {name} 'DATABASE/*.dump.*' > new.dump\n    pg_restore -d DATABASE new.dump\n"
+        );
+    }
+    if has("toc.dat") {
+        return format!(
+            "    7z x {password}{name} 'DATABASE/*'\n    \
+             for f in DATABASE/*.[0-9]*; do cat \"$f\" >> \"${{f%.*}}\"; done\n    \
+             pg_restore -d DATABASE DATABASE\n"
+        );
+    }
+    match units.len() > 1 {
+        true => format!("    7z x {password}-so {name} 'DATABASE/*.sql' | psql -d DATABASE\n"),
+        false => format!("    7z x {password}-so -r {name} '*.sql' | psql -d NEW\n"),
+    }
 }

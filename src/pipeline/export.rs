@@ -53,6 +53,7 @@ fn read(
     give: &crossbeam_channel::Sender<Vec<u8>>,
     stop: &Stop,
 ) -> Result<(), Error> {
+    fetch.manifest.holds(chosen).map_err(Error::Panic)?;
     let entries: Vec<&EntryLine> =
         fetch.manifest.entries.iter().filter(|e| chosen[e.member]).collect();
     for group in fetch.groups(&entries) {

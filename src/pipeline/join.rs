@@ -266,7 +266,8 @@ impl<'a> Join<'a> {
         let (name, members) = self.index.members(&head.details());
         self.add_text(name, &members)?;
         let file = head.key.rsplit_once('/').map_or(head.key.as_str(), |(_, name)| name);
-        for (name, text) in readme(file, &head.kind, end.method, head.sealed()) {
+        let texts = readme(file, &head.kind, self.index.all(), end.method, head.sealed());
+        for (name, text) in texts {
             self.add_text(name, text.as_bytes())?;
         }
         self.add_text(ENTRY, &head.to_bytes())?;

@@ -35,6 +35,8 @@ pub struct Restore<'a> {
 /// Restores and recounts; returns every difference from the manifest.
 pub fn restore(restore: &Restore<'_>, stop: &Stop) -> Result<Vec<Damage>, Error> {
     let manifest = restore.fetch.manifest;
+    // What is not known is not restored, and nobody would miss it.
+    manifest.holds(restore.chosen).map_err(Error::Panic)?;
     let kept = if restore.loading.resume { kept(restore, stop)? } else { BTreeSet::new() };
     let is_kept = |member: &Member| kept.iter().any(|i| manifest.members[*i] == *member);
     let chosen: Vec<&EntryLine> = manifest

@@ -100,6 +100,7 @@ impl Contents {
             manifest.contents.clear();
         }
         manifest.entries.retain(|e| is_chosen(e.member));
+        manifest.holds(chosen).map_err(Damage::Manifest)?;
         Ok(manifest)
     }
 

@@ -4,8 +4,8 @@
 # A case is a folder with job.kdl, source.sql and ask.sql; with more.sql, there is a second backup after it. It gains store/,
 # list.json (what the binary lists), and what the database's own client answers: rows.txt to ask.sql, older.txt to the same
 # before more.sql, accounts.txt to accounts.sql. One that has a store is never made again. All runs as root with a network,
-# folders and a host name of its own, so that nothing of this machine is recorded. The user postgres must be able to pass the
-# folders above PostgreSQL 17.
+# folders, a host name and a machine ID of its own, so that nothing of this machine is recorded. The user postgres must be able
+# to pass the folders above PostgreSQL 17.
 set -euo pipefail
 here=$(realpath "$(dirname "$0")")
 if [ -z "${FROZEN_INSIDE:-}" ]; then
@@ -25,6 +25,8 @@ for folder in /srv /var/lib/mysql /var/lib/postgresql /run/postgresql; do
     mkdir -p "$folder"
     mount -t tmpfs -o mode=755 tmpfs "$folder"
 done
+echo 00000000000000000000000000f402e9 > /srv/machine-id
+mount --bind /srv/machine-id /etc/machine-id
 chown postgres: /var/lib/postgresql /run/postgresql
 export FROZEN_SEAL=CANARY-frozen-seal XDG_STATE_HOME=/srv/state PGHOST=/run/postgresql PGUSER=postgres
 
