@@ -60,6 +60,24 @@ fn a_container_that_vex_did_not_begin_is_named_and_never_removed() {
 }
 
 #[test]
+fn a_backup_that_lost_its_index_is_an_alert_and_its_container_alone_comes_back() {
+    let space = space(5);
+    space.run(&["run", "job.kdl", "--strict"]).expect(0);
+    let key = word(&space.list()[0], "key").to_owned();
+    let zip = space.path("d").join(&key);
+    fs::remove_file(format!("{}.index", zip.display())).unwrap();
+    let way = "the index is missing; the container holds another: `vex restore --from FILE.zip`";
+    let listed = space.run(&["list", "job.kdl"]).expect(65);
+    assert!(listed.stderr.contains(way), "{}", listed.stderr);
+    let ran = space.run(&["run", "job.kdl", "--strict"]).expect(2);
+    assert!(ran.stderr.contains(&format!("{key}.manifest.json is left alone")), "{}", ran.stderr);
+    assert!(zip.exists());
+    let into = format!("sqlite:{}", space.path("back.db").display());
+    space.run(&["restore", "--from", zip.to_str().unwrap(), "--into", &into]).expect(0);
+    assert_eq!(contents(&space.path("back.db")), contents(&space.path("app.db")));
+}
+
+#[test]
 fn what_a_fast_clock_dated_into_the_future_takes_no_place_of_what_comes_after() {
     let space = space(2);
     (0..2).for_each(|_| drop(space.back_up()));

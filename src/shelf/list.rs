@@ -141,21 +141,22 @@ fn fits(head: &Head, container: &str, size: Option<u64>, index: Option<u64>) -> 
         let found = "it does not say size and hash of its container";
         return Err(Damage::Manifest(found.into()));
     }
-    has_size("container", size, head.bytes())?;
+    has_size("container", size, head.bytes()).map_err(Damage::Object)?;
     match &head.index {
-        Some(own) => has_size("index", index, own.bytes),
+        Some(own) => has_size("index", index, own.bytes).map_err(|found| {
+            let way = "the container holds another: `vex restore --from FILE.zip` reads that alone";
+            Damage::Object(format!("{found}; {way}"))
+        }),
         None if head.format < FORMAT => Ok(()),
         None => Err(Damage::Manifest("it names no index".into())),
     }
 }
 
-fn has_size(what: &str, found: Option<u64>, expected: u64) -> Result<(), Damage> {
+fn has_size(what: &str, found: Option<u64>, expected: u64) -> Result<(), String> {
     match found {
         Some(bytes) if bytes == expected => Ok(()),
-        Some(bytes) => {
-            Err(Damage::Object(format!("the {what} has {bytes} bytes instead of {expected}")))
-        }
-        None => Err(Damage::Object(format!("the {what} is missing"))),
+        Some(bytes) => Err(format!("the {what} has {bytes} bytes instead of {expected}")),
+        None => Err(format!("the {what} is missing")),
     }
 }
 

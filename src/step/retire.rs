@@ -91,7 +91,7 @@ impl Steps {
         stop: &Stop,
     ) -> Result<(Vec<Shelved>, Verdict), Fault> {
         for (key, damage) in &listing.unreadable {
-            say.info(format!("{key} is left alone: {damage}"));
+            say.alert(format!("{key} is left alone, for it can't be used: {damage}"));
         }
         for (object, begun) in &listing.headless {
             let why = if *begun { "a run that has begun it" } else { "no run that vex knows of" };
@@ -110,7 +110,10 @@ impl Steps {
             gap: self.gap,
         };
         let division = divide(&own, &listing.artifacts, &listing.notes, now);
-        let verdict = self.tell_others(&own, listing, &division, say);
+        let mut verdict = self.tell_others(&own, listing, &division, say);
+        if !listing.unreadable.is_empty() {
+            verdict = Verdict::Alert;
+        }
         if let Some(signs) = &division.finding {
             let machines = Machines {
                 format: NOTE_FORMAT,
