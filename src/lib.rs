@@ -5,6 +5,7 @@
 //! 6  notify              tells people
 //! 5  step  report        what each step does; who listens to a run
 //! 4  run  pipeline  shelf   order; bytes in motion; the artifacts of one job in one store
+//!    view                what people see: models of shown text, charts, pages
 //! 3  syntax plan source store catalog retention
 //! 2  job artifact world lang record
 //! 1  base
@@ -28,4 +29,5 @@ pub mod source;
 pub mod step;
 pub mod store;
 pub mod syntax;
+pub mod view;
 pub mod world;
