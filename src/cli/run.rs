@@ -12,7 +12,7 @@ use crate::record::{Event, LogLevel, RunFacts, RunKind, Stamped, Verdict};
 use crate::report::{Console, Fan, Json, Log, Queue, Recorder, Summary};
 use crate::run::{Listener, Outcome, execute};
 use crate::step::Steps;
-use crate::world::point;
+use crate::world::failpoint;
 
 use crate::cli::args::{Format, Run};
 use crate::cli::exit::Exit;
@@ -100,7 +100,7 @@ fn run_job(args: &Run, loaded: &Loaded, plan: &Plan, ground: &Ground) -> Exit {
             return Exit::Error;
         }
     };
-    point("lock after");
+    failpoint("lock after");
     let id = Id::new(world.clock.now(), world.entropy.bits());
     let zone = zone(world, plan);
     let mut early: Vec<(LogLevel, String)> = Vec::new();
@@ -166,7 +166,7 @@ fn run_job(args: &Run, loaded: &Loaded, plan: &Plan, ground: &Ground) -> Exit {
         let recorder = Recorder::new(catalog, &path, &world.state, id.as_str());
         let mut record = Fan::default();
         record.0.extend(log.map(|l| Box::new(l) as Box<dyn Listener + Send>));
-        record.0.push(Box::new(Pointed(recorder)));
+        record.0.push(Box::new(FailpointRecorder(recorder)));
         record.0.push(Box::new(notifier));
         let shown: Box<dyn Listener + Send> = match args.format {
             Format::Human => Box::new(Console::new(terminal, args.quiet, zone.clone())),
@@ -181,7 +181,7 @@ fn run_job(args: &Run, loaded: &Loaded, plan: &Plan, ground: &Ground) -> Exit {
         let steps = Steps::new(world.clone(), id, (&plan.job, &loaded.path), zone, gap);
         execute(plan, &facts, &steps, &mut listener, &world.clock, &ground.stop)
     };
-    point("unlock before");
+    failpoint("unlock before");
     drop(lock);
     judge(outcome, args.strict)
 }
@@ -204,21 +204,21 @@ fn log_folder(state: &Path, file: &str, job: &str) -> PathBuf {
     }
 }
 
-/// A recorder with a numbered point before and after every event it writes.
-struct Pointed(Recorder);
+/// A recorder with a failpoint before and after every event it writes.
+struct FailpointRecorder(Recorder);
 
-impl Listener for Pointed {
+impl Listener for FailpointRecorder {
     fn hear(&mut self, event: &Stamped) -> Vec<(LogLevel, String)> {
         let said = match &event.event {
             Event::Progress { .. } | Event::Said { .. } | Event::Engine { .. } => {
                 return self.0.hear(event);
             }
             _ => {
-                point("record before");
+                failpoint("record before");
                 self.0.hear(event)
             }
         };
-        point("record after");
+        failpoint("record after");
         said
     }
 }

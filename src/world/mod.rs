@@ -3,9 +3,9 @@
 
 mod clock;
 mod entropy;
+mod failpoint;
 mod http;
 mod machine;
-mod point;
 mod process;
 mod process_id;
 mod retry;
@@ -16,9 +16,9 @@ use std::path::PathBuf;
 
 pub use clock::Clock;
 pub use entropy::Entropy;
+pub use failpoint::failpoint;
 pub use http::{TlsError, Trust, agent, client_tls, install_provider, roots};
 pub use machine::absolute;
-pub use point::point;
 pub use process::{Child, ChildError, Ended, harden};
 pub use process_id::{is_gone, process_id};
 pub use retry::Backoff;
