@@ -113,7 +113,7 @@ const LONG_FUNCTIONS: [(&str, &str); 36] = [
     ("source/postgres/config.rs", "read"),
     ("source/postgres/connect.rs", "new"),
     ("source/postgres/definition.rs", "definitions"),
-    ("source/postgres/needs.rs", "look"),
+    ("source/postgres/privileges.rs", "look"),
     ("source/postgres/wire.rs", "authenticate"),
     ("step/backup.rs", "backup"),
     ("step/verify.rs", "verify"),

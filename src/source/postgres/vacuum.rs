@@ -15,11 +15,11 @@ use postgres::{Client, Row};
 use crate::base::Stop;
 use crate::job::{PostgresSpec, VacuumRule};
 use crate::source::contract::{Care, Cared, Chore, Error, ErrorKind, Result};
+use crate::source::postgres::cancel;
 use crate::source::postgres::connect::{Connector, server_version};
 use crate::source::postgres::definition::quoted;
 use crate::source::postgres::fault::{run, wrap};
 use crate::source::postgres::survey;
-use crate::source::postgres::watch;
 
 /// Schema and name of the control table.
 const CONTROL: (&str, &str) = ("public", "controle_vacuum");
@@ -108,7 +108,7 @@ impl Care for Vacuums {
         let mut client = self.connector.connect(unit, "vacuum")?;
         prepare(&mut client, unit, rule)?;
         let token = client.cancel_token();
-        watch::stopping(&token, &self.connector, stop, || {
+        cancel::stopping(&token, &self.connector, stop, || {
             for chore in chores {
                 stop.check()?;
                 if let Some(cared) = one(&mut client, unit, chore, now, stop)? {
