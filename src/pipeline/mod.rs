@@ -7,18 +7,18 @@
 mod backup;
 mod export;
 mod fetch;
-mod finish;
 mod index;
 mod join;
 mod meter;
-mod pool;
+mod permits;
 mod queue;
 mod recount;
 mod restore;
+mod rounds;
 mod send;
 mod shape;
+mod shares;
 mod stage;
-mod stretch;
 mod verify;
 
 pub use backup::{Backup, Written, backup};
