@@ -154,7 +154,7 @@ fn folders(args: &Adopt, loaded: &Loaded, ground: &Ground) -> Result<Vec<Folder>
     for plan in &loaded.plans {
         let backups = plan.steps.iter().filter_map(|step| match &step.kind {
             StepKind::Backup(backup) => Some(backup.as_ref()),
-            StepKind::Vacuum(_) | StepKind::Verify(_) | StepKind::Retire(_) | StepKind::Exec(_) => {
+            StepKind::Vacuum(_) | StepKind::Verify(_) | StepKind::Prune(_) | StepKind::Exec(_) => {
                 None
             }
         });

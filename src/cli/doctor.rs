@@ -140,7 +140,7 @@ fn round<'a>(loaded: &'a Loaded, plans: &[&'a Plan]) -> Round<'a> {
                         round.password(&plan.job, password, false);
                     }
                 }
-                StepKind::Retire(_) | StepKind::Exec(_) => {}
+                StepKind::Prune(_) | StepKind::Exec(_) => {}
             }
         }
     }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crate::base::{Size, Stop};
 use crate::job::Treatment;
 use crate::pipeline::Shape;
-use crate::plan::{Backup, Outlook, Plan, Retire, Step, StepKind, Vacuum, show};
+use crate::plan::{Backup, Outlook, Plan, Prune, Step, StepKind, Vacuum, show};
 use crate::retention::judge;
 use crate::shelf::{Belongs, Own, Shelf, divide};
 use crate::source::{
@@ -87,9 +87,9 @@ fn ask((plan, file): (&Plan, &str), world: &World, stop: &Stop, exit: &mut Exit)
                 outlook.sources.insert(backup.source.name.clone(), lines);
                 outlook.sizes.insert(step.address.clone(), size_lines(backup, facts.as_ref().ok()));
             }
-            StepKind::Retire(retire) => {
-                let lines = match store::open(&retire.store.spec, world, stop) {
-                    Ok(store) => retention_lines((plan, file), retire, store, world, stop),
+            StepKind::Prune(prune) => {
+                let lines = match store::open(&prune.store.spec, world, stop) {
+                    Ok(store) => retention_lines((plan, file), prune, store, world, stop),
                     Err(error) => Err(error.to_string()),
                 };
                 let lines = lines.unwrap_or_else(|why| {
@@ -224,16 +224,16 @@ fn size_lines(backup: &Backup, facts: Option<&Facts>) -> Vec<String> {
 
 fn retention_lines(
     (plan, file): (&Plan, &str),
-    retire: &Retire,
+    prune: &Prune,
     store: Arc<dyn Store>,
     world: &World,
     stop: &Stop,
 ) -> Result<Vec<String>, String> {
-    let shelf = Shelf::new(store, retire.naming.clone(), &plan.job, &retire.source);
+    let shelf = Shelf::new(store, prune.naming.clone(), &plan.job, &prune.source);
     let listing = shelf.list(stop).map_err(|e| e.to_string())?;
     let now = shelf.store().now(stop).map_err(|e| e.to_string())?;
     let is_own =
-        |s: &&Step| matches!(&s.kind, StepKind::Backup(b) if b.source.name == retire.source);
+        |s: &&Step| matches!(&s.kind, StepKind::Backup(b) if b.source.name == prune.source);
     let Some(StepKind::Backup(backup)) = plan.steps.iter().find(is_own).map(|s| &s.kind) else {
         return Ok(Vec::new());
     };
@@ -242,7 +242,7 @@ fn retention_lines(
     let own = Own {
         file: file.to_owned(),
         job: plan.job.clone(),
-        source: retire.source.clone(),
+        source: prune.source.clone(),
         kind: backup.source.spec.kind().to_owned(),
         origin,
         host: world.host(),
@@ -259,8 +259,8 @@ fn retention_lines(
             )),
         }
     }
-    let held = held(&all, retire.verified, None, &BTreeSet::new());
-    let judged = judge(&retire.keep, &held, now, &zone(world, plan));
+    let held = held(&all, prune.verified, None, &BTreeSet::new());
+    let judged = judge(&prune.keep, &held, now, &zone(world, plan));
     lines.extend(all.iter().zip(judged).map(|(artifact, judgement)| {
         let verb = if judgement.keep { "keeps" } else { "would remove" };
         format!("{verb} {}: {}", artifact.head.key, judgement.reason)

@@ -12,7 +12,7 @@ mod show;
 
 pub use build::build;
 pub use graph::{
-    Archive, Backup, CopyPlan, Edge, Exec, Kin, Needs, Plan, Retire, SourceRef, Step, StepKind,
+    Archive, Backup, CopyPlan, Edge, Exec, Kin, Needs, Plan, Prune, SourceRef, Step, StepKind,
     StoreRef, Vacuum, Verify, Which,
 };
 pub use lint::lint;
