@@ -129,7 +129,7 @@ fn round<'a>(loaded: &'a Loaded, plans: &[&'a Plan]) -> Round<'a> {
                     }
                 }
                 StepKind::Vacuum(vacuum) => {
-                    round.source(&vacuum.source.name, &vacuum.source.spec).purpose.care = true;
+                    round.source(&vacuum.source.name, &vacuum.source.spec).purpose.vacuum = true;
                 }
                 StepKind::Verify(verify) => {
                     round.store(&verify.store.name, &verify.store.spec, verify.naming.folder());

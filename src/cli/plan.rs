@@ -5,14 +5,14 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::base::{Size, Stop};
-use crate::job::Treatment;
+use crate::job::VacuumKind;
 use crate::pipeline::Shape;
 use crate::plan::{Backup, Outlook, Plan, Prune, Step, StepKind, Vacuum, show};
 use crate::retention::judge;
 use crate::shelf::{Belongs, Own, Shelf, divide};
 use crate::source::{
     self,
-    contract::{Chore, Error, Facts, Program},
+    contract::{Error, Facts, Program, Task},
 };
 use crate::step::held;
 use crate::store::{self, contract::Store};
@@ -125,22 +125,22 @@ fn vacuum_lines(
     stop: &Stop,
 ) -> Result<Vec<String>, Error> {
     let source = source::open(&vacuum.source.spec, &vacuum.source.name, world, stop)?;
-    let care = source.care().expect("BUG: a vacuum of a source that knows none");
+    let maintenance = source.maintenance().expect("BUG: a vacuum of a source that knows none");
     let today = world.clock.now().to_zoned(zone(world, plan)).date();
     let (mut lines, mut full) = (Vec::new(), Vec::new());
-    for unit in care.units(stop)? {
-        let mut chores = care.chores(&unit, &vacuum.rule, today, stop)?;
-        chores.sort_by_key(|c| (c.treatment == Treatment::Nothing, Reverse(c.bytes)));
-        let idle = chores.iter().filter(|c| c.treatment == Treatment::Nothing).count();
-        lines.push(format!("database {unit}: {} tables, {idle} of them left alone", chores.len()));
-        lines.extend(chores.iter().take(TABLES).map(|c| chore_line(&unit, c)));
-        if chores.len() > TABLES {
-            lines.push(format!("and {} more", chores.len() - TABLES));
+    for unit in maintenance.units(stop)? {
+        let mut tasks = maintenance.tasks(&unit, &vacuum.rule, today, stop)?;
+        tasks.sort_by_key(|c| (c.kind == VacuumKind::Nothing, Reverse(c.bytes)));
+        let idle = tasks.iter().filter(|c| c.kind == VacuumKind::Nothing).count();
+        lines.push(format!("database {unit}: {} tables, {idle} of them left alone", tasks.len()));
+        lines.extend(tasks.iter().take(TABLES).map(|c| task_line(&unit, c)));
+        if tasks.len() > TABLES {
+            lines.push(format!("and {} more", tasks.len() - TABLES));
         }
         full.extend(
-            chores
+            tasks
                 .iter()
-                .filter(|c| c.treatment == Treatment::Full && c.obstacle.is_none())
+                .filter(|c| c.kind == VacuumKind::Full && c.obstacle.is_none())
                 .map(|c| c.bytes),
         );
     }
@@ -155,15 +155,15 @@ fn vacuum_lines(
     Ok(lines)
 }
 
-fn chore_line(unit: &str, chore: &Chore) -> String {
+fn task_line(unit: &str, task: &Task) -> String {
     let last =
-        chore.days.map_or("never vacuumed".to_owned(), |days| format!("vacuumed {days} d ago"));
-    let (word, title) = (chore.treatment.word(), chore.title());
-    match &chore.obstacle {
-        Some(why) if chore.treatment != Treatment::Nothing => {
+        task.days.map_or("never vacuumed".to_owned(), |days| format!("vacuumed {days} d ago"));
+    let (word, title) = (task.kind.word(), task.title());
+    match &task.obstacle {
+        Some(why) if task.kind != VacuumKind::Nothing => {
             format!("! {word} {unit}.{title} can't be run: {why}")
         }
-        Some(_) | None => format!("{word} {unit}.{title}: {last}, {}", Size(chore.bytes)),
+        Some(_) | None => format!("{word} {unit}.{title}: {last}, {}", Size(task.bytes)),
     }
 }
 

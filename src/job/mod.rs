@@ -24,4 +24,4 @@ pub use step::{
     Dump, DumpForm, Engine, EnvValue, Exec, Job, JobFile, Send, Step, StepDecl, Vacuum, Verify,
 };
 pub use store::{DirSpec, S3Spec, Store, StoreSpec};
-pub use vacuum::{Treatment, VacuumRule};
+pub use vacuum::{VacuumKind, VacuumRule};

@@ -360,7 +360,7 @@ fn role(client: &mut Client, standby: bool, purpose: Purpose) -> Finding {
     if !standby {
         return Finding::ok(looked, "a primary");
     }
-    if purpose.load || purpose.care {
+    if purpose.load || purpose.vacuum {
         let advice = "Name the primary, or write `session \"primary\"`.";
         return Finding::error(looked, "a standby: nothing can be written to it", advice);
     }

@@ -56,7 +56,8 @@ use crate::artifact::Origin;
 use crate::base::Stop;
 use crate::job::{DumpForm, Engine, PostgresSpec};
 use crate::source::contract::{
-    Care, Examined, Facts, Program, Purpose, Reading, Result, Snapshot, Source, Target, UnitFacts,
+    Examined, Facts, Maintenance, Program, Purpose, Reading, Result, Snapshot, Source, Target,
+    UnitFacts,
 };
 use crate::source::postgres::connect::{Connector, server_version};
 use crate::source::postgres::dumper::DumperSnapshot;
@@ -166,7 +167,7 @@ impl Source for Postgres {
         )?))
     }
 
-    fn care(&self) -> Option<&dyn Care> {
+    fn maintenance(&self) -> Option<&dyn Maintenance> {
         Some(&self.vacuums)
     }
 

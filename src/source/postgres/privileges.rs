@@ -78,7 +78,7 @@ impl Privileges {
                 );
             }
         }
-        if purpose.care {
+        if purpose.vacuum {
             let also = if self.maintain {
                 " OR pg_catalog.has_table_privilege(c.oid, 'MAINTAIN')"
             } else {
