@@ -18,7 +18,7 @@ use crate::world::{World, reveal};
 use crate::cli::args::{Doctor, Format};
 use crate::cli::exit::Exit;
 use crate::cli::outside::{Outside, outside};
-use crate::cli::wiring::Ground;
+use crate::cli::wiring::App;
 use crate::cli::wiring::{Loaded, tell};
 
 /// A source, and what it is needed for.
@@ -60,7 +60,7 @@ struct Printer {
 }
 
 /// Examines everything.
-pub fn doctor(args: &Doctor, ground: &Ground) -> Exit {
+pub fn doctor(args: &Doctor, app: &App) -> Exit {
     let loaded = match Loaded::open(&args.file, args.site.as_deref(), false) {
         Ok(loaded) => loaded,
         Err(exit) => return exit,
@@ -73,7 +73,7 @@ pub fn doctor(args: &Doctor, ground: &Ground) -> Exit {
         },
     };
     let checks = checks(&loaded, &plans);
-    let (world, stop) = (&ground.world, &ground.stop);
+    let (world, stop) = (&app.world, &app.stop);
     let mut printer = Printer { format: args.format, worst: Grade::Ok, counts: [0; 3] };
     let mut examined: BTreeMap<&str, Examined> = BTreeMap::new();
     for (name, check) in &checks.sources {

@@ -20,14 +20,14 @@ use crate::world::World;
 
 use crate::cli::args::Plan as Args;
 use crate::cli::exit::Exit;
-use crate::cli::wiring::Ground;
+use crate::cli::wiring::App;
 use crate::cli::wiring::{Loaded, tell, zone};
 
 /// Tables shown of one database.
 const TABLES: usize = 12;
 
 /// Shows plans.
-pub fn plan(args: &Args, ground: &Ground) -> Exit {
+pub fn plan(args: &Args, app: &App) -> Exit {
     let loaded = match Loaded::open(&args.file, args.site.as_deref(), false) {
         Ok(loaded) => loaded,
         Err(exit) => return exit,
@@ -44,7 +44,7 @@ pub fn plan(args: &Args, ground: &Ground) -> Exit {
         let outlook = if args.offline {
             offline(plan)
         } else {
-            ask((plan, &loaded.path), &ground.world, &ground.stop, &mut exit)
+            ask((plan, &loaded.path), &app.world, &app.stop, &mut exit)
         };
         tell(&show(plan, &outlook));
     }

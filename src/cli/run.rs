@@ -16,11 +16,11 @@ use crate::world::failpoint;
 
 use crate::cli::args::{Format, Run};
 use crate::cli::exit::Exit;
-use crate::cli::wiring::Ground;
+use crate::cli::wiring::App;
 use crate::cli::wiring::{Loaded, by_file, catalog_path, complain, lock_job, open_catalog, zone};
 
 /// Runs jobs.
-pub fn run(args: &Run, ground: &Ground) -> Exit {
+pub fn run(args: &Run, app: &App) -> Exit {
     let loaded = match Loaded::open(&args.file, args.site.as_deref(), args.strict) {
         Ok(loaded) => loaded,
         Err(exit) => return exit,
@@ -31,10 +31,10 @@ pub fn run(args: &Run, ground: &Ground) -> Exit {
     };
     let mut exit = Exit::Success;
     for plan in plans {
-        if ground.stop.is_stopped() {
+        if app.stop.is_stopped() {
             break;
         }
-        exit = exit.worse(run_job(args, &loaded, plan, ground));
+        exit = exit.worse(run_job(args, &loaded, plan, app));
     }
     exit
 }
@@ -76,7 +76,7 @@ fn chosen<'a>(args: &Run, loaded: &'a Loaded) -> Result<Vec<&'a Plan>, Exit> {
     Ok(own)
 }
 
-fn run_job(args: &Run, loaded: &Loaded, plan: &Plan, ground: &Ground) -> Exit {
+fn run_job(args: &Run, loaded: &Loaded, plan: &Plan, app: &App) -> Exit {
     if plan.steps.is_empty() {
         complain(&format!(
             "job {} does nothing: every step, source or store of it is switched off",
@@ -84,7 +84,7 @@ fn run_job(args: &Run, loaded: &Loaded, plan: &Plan, ground: &Ground) -> Exit {
         ));
         return Exit::Invalid;
     }
-    let world = &ground.world;
+    let world = &app.world;
     let lock = match lock_job(world, &loaded.path, &plan.job) {
         Ok(Some(lock)) => lock,
         Ok(None) => {
@@ -158,7 +158,7 @@ fn run_job(args: &Run, loaded: &Loaded, plan: &Plan, ground: &Ground) -> Exit {
         log: log.as_ref().map(|l| l.path().to_path_buf()),
         before,
         summary: Summary::default(),
-        stop: ground.stop.clone(),
+        stop: app.stop.clone(),
     };
     let terminal = std::io::stderr().is_terminal();
     let outcome = {
@@ -179,7 +179,7 @@ fn run_job(args: &Run, loaded: &Loaded, plan: &Plan, ground: &Ground) -> Exit {
         fan.0.push(Box::new(Queue::new("the output", shown)));
         let mut listener = Early { inner: fan, early };
         let steps = Steps::new(world.clone(), id, (&plan.job, &loaded.path), zone, gap);
-        execute(plan, &facts, &steps, &mut listener, &world.clock, &ground.stop)
+        execute(plan, &facts, &steps, &mut listener, &world.clock, &app.stop)
     };
     failpoint("unlock before");
     drop(lock);
