@@ -1,10 +1,20 @@
 //! What happened; an index, never the truth. The stores alone are enough to rebuild it.
 
 mod backups;
+mod copies;
+mod declare;
+mod error;
 mod migrate;
 mod open;
 mod record;
 mod runs;
+mod sql;
+mod sqlite;
+mod value;
 
-pub use open::{Catalog, CatalogError};
+pub use declare::{Declaration, DeclaredChain, DeclaredCopy, DeclaredJob, DeclaredSource};
+pub use error::{CatalogError, SqlFault};
+pub use open::Catalog;
 pub use record::{ArtifactRow, BackupRow, CopyRow, ProofRow, RunRow, StepRow};
+pub use sql::{Dialect, Sql, moment};
+pub use value::{Row, Value};

@@ -1,79 +1,86 @@
-//! The catalog's file: opened, made if there is none, its tables brought up to date.
+//! A catalog, open: in a SQLite file, or in a database that many hosts share.
+//!
+//! Statements are done again where another transaction was in the way; nothing else is.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::time::Duration;
 
-use rusqlite::Connection;
+use crate::catalog::error::CatalogError;
+use crate::catalog::sql::{Dialect, Sql};
+use crate::catalog::sqlite::Sqlite;
+use crate::catalog::value::{Row, Value};
 
-/// Why the catalog could not do it.
-#[derive(Debug, thiserror::Error)]
-pub enum CatalogError {
-    /// SQLite.
-    #[error("unable to {doing} the catalog {}: {source}", .path.display())]
-    Sql {
-        /// What was being done.
-        doing: &'static str,
-        /// The file.
-        path: PathBuf,
-        /// The cause.
-        source: rusqlite::Error,
-    },
-    /// The folder.
-    #[error("unable to make the folder of the catalog {}: {source}", .path.display())]
-    Folder {
-        /// The file.
-        path: PathBuf,
-        /// The cause.
-        source: std::io::Error,
-    },
-    /// A newer vex wrote it.
-    #[error("unable to use the catalog {}: it has version {found}, this vex knows {known}; use a newer vex", .path.display())]
-    Newer {
-        /// The file.
-        path: PathBuf,
-        /// Its version.
-        found: i64,
-        /// The newest this program knows.
-        known: i64,
-    },
-}
+/// How often a statement is tried that another transaction stands in the way of.
+const TRIES: u32 = 6;
 
 /// An open catalog.
 pub struct Catalog {
-    pub(super) connection: Connection,
-    pub(super) path: PathBuf,
+    pub(super) sql: Box<dyn Sql>,
+    place: String,
 }
 
 impl Catalog {
-    /// Opens the catalog at `path`, makes it if there is none, and brings its tables up to date.
+    /// Opens the catalog in the file at `path`, makes it if there is none, and brings its tables up
+    /// to date.
     pub fn open(path: &Path) -> Result<Catalog, CatalogError> {
-        if let Some(folder) = path.parent() {
-            let fail = |source| CatalogError::Folder { path: path.to_owned(), source };
-            std::fs::create_dir_all(folder).map_err(fail)?;
+        let sql = Box::new(Sqlite::open(path)?);
+        Ok(Catalog { sql, place: path.display().to_string() })
+    }
+
+    /// Where it is: the path of its file, or what messages call its server.
+    pub fn place(&self) -> &str {
+        &self.place
+    }
+
+    /// Whose SQL it speaks.
+    pub(super) fn dialect(&self) -> Dialect {
+        self.sql.dialect()
+    }
+
+    /// Asks.
+    pub(super) fn query(&mut self, sql: &str, values: &[Value]) -> Result<Vec<Row>, CatalogError> {
+        again(|| self.sql.query(sql, values))
+    }
+
+    /// Does one statement; returns the number of rows it found.
+    pub(super) fn execute(&mut self, sql: &str, values: &[Value]) -> Result<u64, CatalogError> {
+        again(|| self.sql.execute(sql, values))
+    }
+
+    /// Does one statement.
+    pub(super) fn write(&mut self, sql: &str, values: &[Value]) -> Result<(), CatalogError> {
+        self.execute(sql, values).map(drop)
+    }
+
+    /// Does all of it or nothing; `work` may be called more than once.
+    pub(super) fn transaction<T>(
+        &mut self,
+        mut work: impl FnMut(&mut dyn Sql) -> Result<T, CatalogError>,
+    ) -> Result<T, CatalogError> {
+        let sql = &mut *self.sql;
+        again(|| {
+            sql.begin()?;
+            match work(sql) {
+                Ok(value) => sql.commit().map(|()| value),
+                Err(error) => {
+                    // The first error tells more; a connection that is gone has nothing to undo.
+                    drop(sql.rollback());
+                    Err(error)
+                }
+            }
+        })
+    }
+}
+
+/// Tries again while another transaction is in the way.
+fn again<T>(mut work: impl FnMut() -> Result<T, CatalogError>) -> Result<T, CatalogError> {
+    for tried in 1..TRIES {
+        match work() {
+            Err(error) if error.again() => {
+                std::thread::sleep(Duration::from_millis(20 << tried));
+            }
+            done => return done,
         }
-        let fail = |source| CatalogError::Sql { doing: "open", path: path.to_owned(), source };
-        let connection = Connection::open(path).map_err(fail)?;
-        connection.busy_timeout(std::time::Duration::from_secs(10)).map_err(fail)?;
-        connection
-            .execute_batch(
-                "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA foreign_keys=ON;",
-            )
-            .map_err(fail)?;
-        let mut catalog = Catalog { connection, path: path.to_owned() };
-        catalog.migrate()?;
-        Ok(catalog)
     }
-
-    /// Its file.
-    pub fn path(&self) -> &Path {
-        &self.path
-    }
-
-    /// Wraps an error of SQLite.
-    pub(super) fn fail(
-        &self,
-        doing: &'static str,
-    ) -> impl Fn(rusqlite::Error) -> CatalogError + use<> {
-        let path = self.path.clone();
-        move |source| CatalogError::Sql { doing, path: path.clone(), source }
-    }
+    work()
 }

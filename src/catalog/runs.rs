@@ -1,33 +1,59 @@
-//! Every query on runs, steps, artifacts, copies and proofs, written once.
+//! Every query on runs and their steps, written once.
 //!
 //! Writes can be repeated: a replayed event finds its row and changes nothing.
 
-use rusqlite::{OptionalExtension, params};
+use crate::catalog::error::CatalogError;
+use crate::catalog::open::Catalog;
+use crate::catalog::record::{RunRow, StepRow};
+use crate::catalog::sql::{Upsert, values};
 
-use crate::catalog::open::{Catalog, CatalogError};
-use crate::catalog::record::{ArtifactRow, CopyRow, ProofRow, RunRow, StepRow};
+/// Why a run has no end of its own.
+const KILLED: &str = "the process was killed or the machine stopped";
 
 impl Catalog {
     /// Notes that a run began, with its steps waiting.
     pub fn run_started(&mut self, run: &RunRow, steps: &[StepRow]) -> Result<(), CatalogError> {
-        let fail = self.fail("write");
-        let transaction = self.connection.transaction().map_err(&fail)?;
-        let sql = "INSERT OR IGNORE INTO run (id, kind, job, file, host, pid, started) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
-        transaction
-            .execute(
-                sql,
-                params![run.id, run.kind, run.job, run.file, run.host, run.pid, run.started],
-            )
-            .map_err(&fail)?;
-        for s in steps {
-            let sql = "INSERT OR IGNORE INTO step (run, number, address, verb, source, chain, store, state) \
-                       VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
-            let number = s.number as i64;
-            let row =
-                params![run.id, number, s.address, s.verb, s.source, s.chain, s.store, s.state];
-            transaction.execute(sql, row).map_err(&fail)?;
-        }
-        transaction.commit().map_err(&fail)
+        let dialect = self.dialect();
+        self.transaction(|sql| {
+            let row = Upsert {
+                table: "run",
+                keys: &["id"],
+                first: &["kind", "job", "file", "host", "pid", "started", "note", "progress"],
+                always: &[],
+            };
+            sql.execute(
+                &dialect.upsert(&row),
+                values![
+                    &run.id,
+                    &run.kind,
+                    &run.job,
+                    &run.file,
+                    &run.host,
+                    run.pid,
+                    &run.started,
+                    "",
+                    ""
+                ],
+            )?;
+            let row = Upsert {
+                table: "step",
+                keys: &["run", "number"],
+                first: &["address", "verb", "source", "chain", "store", "state", "code", "message"],
+                always: &[],
+            };
+            let insert = dialect.upsert(&row);
+            for s in steps {
+                let (chain, store) = (&s.chain, &s.store);
+                sql.execute(
+                    &insert,
+                    values![
+                        &run.id, s.number, &s.address, &s.verb, &s.source, chain, store, &s.state,
+                        "", ""
+                    ],
+                )?;
+            }
+            Ok(())
+        })
     }
 
     /// Notes that a run ended.
@@ -38,8 +64,8 @@ impl Catalog {
         verdict: u8,
         note: &str,
     ) -> Result<(), CatalogError> {
-        let sql = "UPDATE run SET finished=?2, verdict=?3, note=?4 WHERE id=?1";
-        self.write(sql, params![id, finished, verdict, note])
+        let sql = "UPDATE run SET finished=?, verdict=?, note=? WHERE id=?";
+        self.write(sql, values![finished, verdict, note, id])
     }
 
     /// Notes that a step runs.
@@ -49,10 +75,8 @@ impl Catalog {
         number: usize,
         started: &str,
     ) -> Result<(), CatalogError> {
-        self.write(
-            "UPDATE step SET started=?3, state='running' WHERE run=?1 AND number=?2",
-            params![run, number as i64, started],
-        )
+        let sql = "UPDATE step SET started=?, state='running' WHERE run=? AND number=?";
+        self.write(sql, values![started, run, number])
     }
 
     /// Notes that a step ended.
@@ -62,220 +86,84 @@ impl Catalog {
         step: &StepRow,
         finished: &str,
     ) -> Result<(), CatalogError> {
-        let sql = "UPDATE step SET finished=?3, state=?4, verdict=?5, message=?6, code=?7 WHERE run=?1 AND number=?2";
+        let sql = "UPDATE step SET finished=?, state=?, verdict=?, message=?, code=? WHERE run=? AND number=?";
         self.write(
             sql,
-            params![
-                run,
-                step.number as i64,
+            values![
                 finished,
-                step.state,
+                &step.state,
                 step.verdict,
-                step.message,
-                step.code
+                &step.message,
+                &step.code,
+                run,
+                step.number
             ],
         )
     }
 
-    /// Notes an artifact.
-    pub fn artifact(&mut self, a: &ArtifactRow) -> Result<(), CatalogError> {
-        let sql = "INSERT OR REPLACE INTO artifact (id, source, job, kind, server, units, name, raw_bytes, bytes, \
-                   row_count, started, finished, position, inconsistent, file, origin, sign, parent) \
-                   VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18)";
-        self.write(
-            sql,
-            params![
-                a.id,
-                a.source,
-                a.job,
-                a.kind,
-                a.server,
-                a.units,
-                a.name,
-                a.raw_bytes as i64,
-                a.bytes as i64,
-                a.rows as i64,
-                a.started,
-                a.finished,
-                a.position,
-                a.inconsistent,
-                a.file,
-                a.origin,
-                a.sign,
-                a.parent
-            ],
-        )
-    }
-
-    /// Notes a copy.
-    pub fn copy(&mut self, c: &CopyRow) -> Result<(), CatalogError> {
-        let sql = "INSERT OR REPLACE INTO copy (id, source, store, place, object_key, bytes, started, finished, verdict, \
-                   message, bucket, code) VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12)";
-        self.write(
-            sql,
-            params![
-                c.id,
-                c.source,
-                c.store,
-                c.place,
-                c.key,
-                c.bytes as i64,
-                c.started,
-                c.finished,
-                c.verdict,
-                c.message,
-                c.bucket,
-                c.code
-            ],
-        )
-    }
-
-    /// Notes that a copy was removed.
-    pub fn copy_removed(
-        &mut self,
-        id: &str,
-        source: &str,
-        store: &str,
-        at: &str,
-    ) -> Result<(), CatalogError> {
-        let sql = "UPDATE copy SET removed=?4 WHERE id=?1 AND source=?2 AND store=?3";
-        self.write(sql, params![id, source, store, at])
-    }
-
-    /// Notes a proof.
-    pub fn proof(&mut self, p: &ProofRow) -> Result<(), CatalogError> {
-        let sql = "INSERT OR REPLACE INTO proof (id, source, store, level, at, good, damage) VALUES (?1,?2,?3,?4,?5,?6,?7)";
-        self.write(sql, params![p.id, p.source, p.store, p.level, p.at, p.good, p.damage])
-    }
-
-    /// Closes runs of a file's job on this machine that never ended: their process is gone, since we hold
-    /// the job's lock.
+    /// Closes runs of a file's job on this machine that never ended: their process is gone, since we
+    /// hold the job's lock.
     pub fn close_orphans(
         &mut self,
         (file, job): (&str, &str),
         host: &str,
         now: &str,
     ) -> Result<usize, CatalogError> {
-        let fail = self.fail("write");
-        let transaction = self.connection.transaction().map_err(&fail)?;
-        let open = "SELECT id FROM run WHERE job=?1 AND host=?2 AND file=?4 AND finished IS NULL";
-        let sql = format!(
-            "UPDATE backup SET verdict=3, finished=?3, note='the process was killed or the machine stopped' WHERE id IN ({open}) AND EXISTS \
-             (SELECT 1 FROM step s WHERE s.run=backup.id AND s.state='running' AND s.verb IN ('dump', 'physical') \
-             AND s.chain=backup.source)"
-        );
-        transaction.execute(&sql, params![job, host, now, file]).map_err(&fail)?;
-        let sql = format!(
-            "UPDATE step SET state='interrupted', verdict=3, finished=?3 WHERE run IN ({open}) AND state IN ('waiting', 'running')"
-        );
-        transaction.execute(&sql, params![job, host, now, file]).map_err(&fail)?;
-        let sql = "UPDATE run SET finished=?3, verdict=3, note='the process was killed or the machine stopped' \
-                   WHERE job=?1 AND host=?2 AND file=?4 AND finished IS NULL";
-        let closed = transaction.execute(sql, params![job, host, now, file]).map_err(&fail)?;
-        transaction.commit().map_err(&fail)?;
-        Ok(closed)
+        let sql = "SELECT id FROM run WHERE job=? AND host=? AND file=? AND finished IS NULL";
+        let open = self.query(sql, values![job, host, file])?;
+        for row in &open {
+            self.close_run(row.text(0), now)?;
+        }
+        Ok(open.len())
+    }
+
+    /// Closes one run whose process is gone.
+    fn close_run(&mut self, run: &str, now: &str) -> Result<(), CatalogError> {
+        self.transaction(|sql| {
+            sql.execute(
+                "UPDATE backup SET verdict=3, finished=?, note=?, shown='' WHERE id=? AND EXISTS (SELECT 1 FROM step s \
+                 WHERE s.run=backup.id AND s.state='running' AND s.verb IN ('dump', 'physical') AND s.chain=backup.source)",
+                values![now, KILLED, run],
+            )?;
+            sql.execute(
+                "UPDATE step SET state='interrupted', verdict=3, finished=? WHERE run=? AND state IN ('waiting', 'running')",
+                values![now, run],
+            )?;
+            let sql_run = "UPDATE run SET finished=?, verdict=3, note=? WHERE id=? AND finished IS NULL";
+            sql.execute(sql_run, values![now, KILLED, run]).map(drop)
+        })
     }
 
     /// The verdict of the last run of a file's job that ended.
     pub fn last_verdict(
-        &self,
+        &mut self,
         (file, job): (&str, &str),
         except: &str,
     ) -> Result<Option<u8>, CatalogError> {
-        let sql = "SELECT verdict FROM run WHERE job=?1 AND file=?3 AND id<>?2 AND finished IS NOT NULL ORDER BY started DESC LIMIT 1";
-        let found =
-            self.connection.query_row(sql, params![job, except, file], |row| row.get(0)).optional();
-        found.map_err(self.fail("read"))
-    }
-
-    /// Notes the ID that a store has now; returns the one that it had before.
-    pub fn place_seen(
-        &mut self,
-        place: &str,
-        id: &str,
-        at: &str,
-    ) -> Result<Option<String>, CatalogError> {
-        let found = self
-            .connection
-            .query_row("SELECT id FROM place WHERE place=?1", [place], |row| row.get(0))
-            .optional()
-            .map_err(self.fail("read"))?;
-        let sql = "INSERT OR REPLACE INTO place (place, id, seen) VALUES (?1, ?2, ?3)";
-        self.write(sql, params![place, id, at])?;
-        Ok(found)
+        let sql = "SELECT verdict FROM run WHERE job=? AND file=? AND id<>? AND finished IS NOT NULL ORDER BY started DESC LIMIT 1";
+        let rows = self.query(sql, values![job, file, except])?;
+        Ok(rows.first().and_then(|row| row.opt_int(0)).and_then(|v| u8::try_from(v).ok()))
     }
 
     /// All runs, newest first.
-    pub fn runs(&self) -> Result<Vec<RunRow>, CatalogError> {
+    pub fn runs(&mut self) -> Result<Vec<RunRow>, CatalogError> {
         let sql = "SELECT id, kind, job, file, host, pid, started, finished, verdict FROM run ORDER BY started DESC, id DESC";
-        let fail = self.fail("read");
-        let mut statement = self.connection.prepare(sql).map_err(&fail)?;
-        let rows = statement.query_map([], |row| {
-            Ok(RunRow {
-                id: row.get(0)?,
-                kind: row.get(1)?,
-                job: row.get(2)?,
-                file: row.get(3)?,
-                host: row.get(4)?,
-                pid: row.get(5)?,
-                started: row.get(6)?,
-                finished: row.get(7)?,
-                verdict: row.get(8)?,
-            })
-        });
-        rows.and_then(Iterator::collect).map_err(&fail)
-    }
-
-    /// Marks the copies of a job that are not among `present` (artifact, source, store) as removed;
-    /// nothing is forgotten. A copy of which something is among `unread` (store, key) is there.
-    pub fn mark_absent(
-        &mut self,
-        (file, job): (&str, &str),
-        present: &[[&str; 3]],
-        unread: &[(String, String)],
-        at: &str,
-    ) -> Result<(), CatalogError> {
-        let sql = "SELECT c.id, c.source, c.store, c.object_key FROM copy c JOIN artifact a ON a.id=c.id AND \
-                   a.source=c.source WHERE a.job=?1 AND a.file IN ('', ?2) AND c.removed IS NULL AND c.verdict=1";
-        let fail = self.fail("read");
-        let known: Vec<([String; 3], String)> = {
-            let mut statement = self.connection.prepare(sql).map_err(&fail)?;
-            let rows = statement.query_map([job, file], |row| {
-                Ok(([row.get(0)?, row.get(1)?, row.get(2)?], row.get(3)?))
-            });
-            rows.and_then(Iterator::collect).map_err(&fail)?
-        };
-        for (copy, key) in &known {
-            let [id, source, store] = copy.each_ref().map(String::as_str);
-            let is_there = present.contains(&[id, source, store])
-                || unread.iter().any(|(s, k)| s == store && k.starts_with(key.as_str()));
-            if !is_there {
-                self.copy_removed(id, source, store, at)?;
+        let rows = self.query(sql, &[])?;
+        let run = |row: &crate::catalog::value::Row| {
+            let text = |column| row.text(column).to_owned();
+            RunRow {
+                id: text(0),
+                kind: text(1),
+                job: text(2),
+                file: text(3),
+                host: text(4),
+                pid: row.int(5) as u32,
+                started: text(6),
+                finished: row.opt_text(7).map(str::to_owned),
+                verdict: row.opt_int(8).and_then(|v| u8::try_from(v).ok()),
             }
-        }
-        Ok(())
-    }
-
-    /// Numbers of runs, artifacts, copies and proofs.
-    pub fn counts(&self) -> Result<[u64; 4], CatalogError> {
-        let count = |table: &str| {
-            let sql = format!("SELECT count(*) FROM {table}");
-            self.connection
-                .query_row(&sql, [], |row| row.get::<_, i64>(0))
-                .map(|n| n as u64)
-                .map_err(self.fail("read"))
         };
-        Ok([count("run")?, count("artifact")?, count("copy")?, count("proof")?])
-    }
-
-    /// Writes, and says what failed.
-    pub(super) fn write(
-        &mut self,
-        sql: &str,
-        values: impl rusqlite::Params,
-    ) -> Result<(), CatalogError> {
-        let fail = self.fail("write");
-        self.connection.execute(sql, values).map(|_| ()).map_err(fail)
+        Ok(rows.iter().map(run).collect())
     }
 }
 
@@ -306,11 +194,10 @@ mod tests {
         )
         .expect("filled");
         drop(old);
-        let catalog = Catalog::open(&path).expect("opens");
-        let rows = |sql: &str| -> Vec<String> {
-            let mut statement = catalog.connection.prepare(sql).expect("a query");
-            let rows = statement.query_map([], |row| row.get(0)).expect("rows");
-            rows.map(|r| r.expect("text")).collect()
+        let mut catalog = Catalog::open(&path).expect("opens");
+        let mut rows = |sql: &str| -> Vec<String> {
+            let rows = catalog.query(sql, &[]).expect("rows");
+            rows.iter().map(|row| row.text(0).to_owned()).collect()
         };
         let backups = "SELECT concat_ws('|', id, hostname, nome_database, nome_arquivo, tamanho_arquivo, tamanho_compactado, \
                        status_backup, versao_servidor, observacao, data_inicio, data_encerramento) FROM backup_log ORDER BY id";
@@ -371,9 +258,8 @@ mod tests {
         assert_eq!(catalog.last_verdict(("f", "j"), "x").expect("read"), Some(3));
         assert_eq!(catalog.counts().expect("read"), [1, 0, 0, 0]);
         let sql = "SELECT verdict || note FROM backup WHERE finished='now'";
-        let noted: String =
-            catalog.connection.query_row(sql, [], |row| row.get(0)).expect("one row");
-        assert_eq!(noted, "3the process was killed or the machine stopped");
+        let noted = catalog.query(sql, &[]).expect("one row");
+        assert_eq!(noted[0].text(0), "3the process was killed or the machine stopped");
         // A second opening finds the tables.
         drop(catalog);
         assert_eq!(

@@ -1,7 +1,7 @@
 //! `vex list` and `vex catalog rebuild`: the stores tell what there is; the catalog is only their
 //! index.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde::Serialize;
 
@@ -237,11 +237,8 @@ pub fn rebuild(file: &Path, site: Option<&Path>, app: &App) -> Exit {
     }
     let written = write_all(&loaded, &found, &unread, app);
     match written {
-        Ok((path, [_, artifacts, copies, proofs])) => {
-            tell(&format!(
-                "{}: {artifacts} artifacts, {copies} copies, {proofs} proofs",
-                path.display()
-            ));
+        Ok((place, [_, artifacts, copies, proofs])) => {
+            tell(&format!("{place}: {artifacts} artifacts, {copies} copies, {proofs} proofs"));
             exit
         }
         Err(why) => {
@@ -251,13 +248,13 @@ pub fn rebuild(file: &Path, site: Option<&Path>, app: &App) -> Exit {
     }
 }
 
-/// Writes what was found into the catalog, and what is no more there; returns its path and counts.
+/// Writes what was found into the catalog, and what is no more there; returns its place and counts.
 fn write_all(
     loaded: &Loaded,
     found: &[(String, String, Shelved)],
     unread: &[(String, String)],
     app: &App,
-) -> Result<(PathBuf, [u64; 4]), String> {
+) -> Result<(String, [u64; 4]), String> {
     let mut catalog = open_catalog(&app.world, &loaded.file)?;
     let now = app.world.clock.now().to_string();
     let bucket = |name: &str| {
@@ -274,7 +271,7 @@ fn write_all(
             .mark_absent((&loaded.path, &plan.job), &present, unread, &now)
             .map_err(|e| e.to_string())?;
     }
-    catalog.counts().map(|counts| (catalog.path().to_path_buf(), counts)).map_err(|e| e.to_string())
+    catalog.counts().map(|counts| (catalog.place().to_owned(), counts)).map_err(|e| e.to_string())
 }
 
 fn write(

@@ -112,7 +112,7 @@ fn run_job(args: &Run, loaded: &Loaded, plan: &Plan, app: &App) -> Exit {
             .map_err(|e| e.to_string())?;
         Ok(catalog)
     });
-    let catalog =
+    let mut catalog =
         catalog.map_err(|why| early.push(alert(format!("{why}; the run goes on without it")))).ok();
     let job = loaded.file.jobs.iter().find(|j| j.name.value == plan.job);
     let folder = job
@@ -139,7 +139,7 @@ fn run_job(args: &Run, loaded: &Loaded, plan: &Plan, app: &App) -> Exit {
     let specs: Vec<NotifySpec> = notify.cloned().collect();
     let asked = specs.iter().any(|s| s.enabled && s.on == NotifyOn::Change);
     // Only a notice of a change asks for it. Why there is no catalog was said already.
-    let before = catalog.as_ref().filter(|_| asked).and_then(|catalog| {
+    let before = catalog.as_mut().filter(|_| asked).and_then(|catalog| {
         match catalog.last_verdict((&loaded.path, &plan.job), id.as_str()) {
             Ok(Some(verdict)) => return Some(verdict),
             Ok(None) => early
@@ -162,8 +162,8 @@ fn run_job(args: &Run, loaded: &Loaded, plan: &Plan, app: &App) -> Exit {
     };
     let terminal = std::io::stderr().is_terminal();
     let outcome = {
-        let path = catalog_path(world, &loaded.file);
-        let recorder = Recorder::new(catalog, &path, &world.state, id.as_str());
+        let place = catalog_path(world, &loaded.file).display().to_string();
+        let recorder = Recorder::new(catalog, &place, &world.state, id.as_str());
         let mut record = Fan::default();
         record.0.extend(log.map(|l| Box::new(l) as Box<dyn Listener + Send>));
         record.0.push(Box::new(FailpointRecorder(recorder)));

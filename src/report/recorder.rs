@@ -51,9 +51,9 @@ impl Known {
 }
 
 impl Recorder {
-    /// Records into the catalog at `path`, or beside it in `state` if there is none or it fails.
-    pub fn new(catalog: Option<Catalog>, path: &Path, state: &Path, run: &str) -> Recorder {
-        let spill = state.join("replay").join(format!("{run}{}", suffix(path)));
+    /// Records into the catalog at `place`, or beside it in `state` if there is none or it fails.
+    pub fn new(catalog: Option<Catalog>, place: &str, state: &Path, run: &str) -> Recorder {
+        let spill = state.join("replay").join(format!("{run}{}", suffix(place)));
         Recorder { catalog, spill, file: None, told: false, head: None, known: Known::default() }
     }
 
@@ -67,7 +67,7 @@ impl Recorder {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(0),
             Err(error) => return Err(unable(error)),
         };
-        let own = suffix(catalog.path());
+        let own = suffix(catalog.place());
         let mut replayed = 0;
         for entry in entries {
             let path = entry.map_err(unable)?.path();
@@ -106,9 +106,9 @@ impl Recorder {
     }
 }
 
-/// What the name of a file ends in that is to be replayed into the catalog at `path`.
-fn suffix(path: &Path) -> String {
-    let digest = Sha256::digest(path.as_os_str().as_encoded_bytes());
+/// What the name of a file ends in that is to be replayed into the catalog at `place`.
+fn suffix(place: &str) -> String {
+    let digest = Sha256::digest(place);
     format!(".{}.ndjson", hex(&digest[..4]))
 }
 
