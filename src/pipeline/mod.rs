@@ -21,10 +21,10 @@ mod shares;
 mod stage;
 mod verify;
 
-pub use backup::{Backup, Written, backup};
+pub use backup::{Backup, backup};
 pub use export::{ExportError, export};
 pub use fetch::Fetch;
-pub use index::{BeginIndex, IndexMade};
+pub use index::IndexMade;
 pub use meter::{Counts, Meter};
 pub use restore::{Restore, preflight, recounts, restore};
 pub use send::{Copy, Made};

@@ -23,7 +23,5 @@ mod table;
 mod take;
 mod value;
 
-pub use node::is_name;
-pub use read::{Reading, read, read_one};
+pub use read::{read, read_one};
 pub use reference::reference;
-pub use value::parse_duration;
