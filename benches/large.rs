@@ -39,7 +39,7 @@ use servers::{Brand, Server};
 fn main() {
     let sizes: Vec<u64> = std::env::args().filter_map(|a| a.parse().ok()).collect();
     let sizes = if sizes.is_empty() { vec![1] } else { sizes };
-    vex::world::install_provider();
+    vex::testing::world::install_provider();
     println!(
         "| server | GB of SQL | dump s | MB/s | peak MiB | artifact MB | verify s | restore s | restore peak MiB |"
     );

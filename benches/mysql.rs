@@ -55,7 +55,7 @@ fn main() {
     let rounds =
         arguments.iter().find_map(|a| a.strip_prefix("rounds=")?.parse().ok()).unwrap_or(5);
     let restores = !arguments.iter().any(|a| a == "no-restore");
-    vex::world::install_provider();
+    vex::testing::world::install_provider();
     for size in sizes {
         measure(size, rounds, restores);
     }

@@ -54,7 +54,7 @@ fn main() {
     let rounds: usize =
         arguments.iter().find_map(|a| a.strip_prefix("rounds=")?.parse().ok()).unwrap_or(5);
     let has = |word: &str| arguments.iter().any(|a| a == word);
-    vex::world::install_provider();
+    vex::testing::world::install_provider();
     let version = if has("v15") { Pg::V15 } else { Pg::V17 };
     measure(version, size, rounds, has("large"), !has("no-restore"));
 }

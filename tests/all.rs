@@ -31,6 +31,7 @@ mod mysql_state;
 mod notify;
 mod origin;
 mod output;
+mod pages;
 mod pg_connect;
 mod pg_doctor;
 mod physical;

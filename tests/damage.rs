@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use serde_json::Value;
-use vex::base::ProcessId;
-use vex::world::process_id;
+use vex::testing::base::ProcessId;
+use vex::testing::world::process_id;
 
 use crate::artifact::{alter_members, frame, head, middle_of};
 use crate::space::{Ran, Space, contents, names, number, word};

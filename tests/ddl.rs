@@ -7,12 +7,12 @@
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
-use vex::artifact::Proof;
-use vex::base::Stop;
-use vex::job::{Engine, Inconsistent, MysqlSpec, SourceSpec, Tls};
-use vex::source::contract::{ErrorKind, Out, Piece, Reading, Result, Snapshot};
-use vex::source::open;
-use vex::world::World;
+use vex::testing::artifact::Proof;
+use vex::testing::base::Stop;
+use vex::testing::job::{Engine, Inconsistent, MysqlSpec, SourceSpec, Tls};
+use vex::testing::source::contract::{ErrorKind, Out, Piece, Reading, Result, Snapshot};
+use vex::testing::source::open;
+use vex::testing::world::World;
 
 use crate::servers::{Brand, Server};
 
@@ -86,7 +86,7 @@ fn snapshot(server: &Server, ddl_wait: u64) -> Result<Box<dyn Snapshot>> {
 fn read(snapshot: &dyn Snapshot, table: &str) -> Result<u64> {
     let of = |piece: &Piece| {
         let member = &snapshot.members()[piece.member];
-        member.name == table && member.kind == vex::artifact::Kind::Rows
+        member.name == table && member.kind == vex::testing::artifact::Kind::Rows
     };
     let mut pieces: Vec<Piece> = snapshot.pieces().into_iter().filter(of).collect();
     let (mut rows, mut turn) = (0, 0);

@@ -4,13 +4,13 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use serde_json::Value;
-use vex::artifact::Origin;
-use vex::base::Stop;
-use vex::job::{
+use vex::testing::artifact::Origin;
+use vex::testing::base::Stop;
+use vex::testing::job::{
     ClusterSpec, HostRole, Inconsistent, MysqlSpec, PostgresSpec, SourceSpec, SqliteSpec, Tls,
 };
-use vex::source::open;
-use vex::world::World;
+use vex::testing::source::open;
+use vex::testing::world::World;
 
 use crate::servers::{Brand, Pg, PgServer, Place, Server};
 use crate::space::{Space, word};
@@ -136,7 +136,10 @@ fn postgres_is_known_by_its_system_identifier_whatever_way_leads_to_it() {
         let socket =
             PostgresSpec { hosts: Vec::new(), socket: Some(one.socket.clone()), ..postgres(&one) };
         assert_eq!(ask(&SourceSpec::Postgres(socket)), first);
-        let files = ClusterSpec { server: postgres(&one), physical: vex::job::Physical::default() };
+        let files = ClusterSpec {
+            server: postgres(&one),
+            physical: vex::testing::job::Physical::default(),
+        };
         assert_eq!(ask(&SourceSpec::Cluster(files)), first);
         let several =
             PostgresSpec { hosts: vec!["127.0.0.1".into(), "127.0.0.2".into()], ..postgres(&one) };

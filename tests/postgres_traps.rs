@@ -8,12 +8,12 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
-use vex::artifact::{Kind, Proof};
-use vex::base::Stop;
-use vex::job::{Engine, HostRole, PostgresSpec, SourceSpec, Tls};
-use vex::source::contract::{Out, Reading, Result, Snapshot};
-use vex::source::open;
-use vex::world::World;
+use vex::testing::artifact::{Kind, Proof};
+use vex::testing::base::Stop;
+use vex::testing::job::{Engine, HostRole, PostgresSpec, SourceSpec, Tls};
+use vex::testing::source::contract::{Out, Reading, Result, Snapshot};
+use vex::testing::source::open;
+use vex::testing::world::World;
 
 use crate::postgres::{assert_same, back_up, dumped, job};
 use crate::servers::{Pg, PgServer};
@@ -35,7 +35,7 @@ impl Out for Sink {
         Ok(())
     }
 
-    fn more(&mut self, _: vex::source::contract::Piece) {
+    fn more(&mut self, _: vex::testing::source::contract::Piece) {
         panic!("no piece is handed back");
     }
 }
@@ -50,7 +50,7 @@ fn snapshot(server: &PgServer, lock_wait: u64) -> Result<Box<dyn Snapshot>> {
         session: HostRole::Any,
         user: None,
         password: None,
-        databases: vec![vex::base::Glob::parse("d").unwrap()],
+        databases: vec![vex::testing::base::Glob::parse("d").unwrap()],
         schemas: Vec::new(),
         exclude: Vec::new(),
         tables: Vec::new(),

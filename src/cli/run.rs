@@ -12,15 +12,16 @@ use crate::record::{Event, LogLevel, RunFacts, RunKind, Stamped, Verdict};
 use crate::report::{Console, Fan, Json, Log, Queue, Recorder, Summary};
 use crate::run::{Listener, Outcome, execute};
 use crate::step::Steps;
-use crate::world::point;
+use crate::world::failpoint;
 
 use crate::cli::args::{Format, Run};
+use crate::cli::declare::declaration;
 use crate::cli::exit::Exit;
-use crate::cli::wiring::Ground;
+use crate::cli::wiring::App;
 use crate::cli::wiring::{Loaded, by_file, catalog_path, complain, lock_job, open_catalog, zone};
 
 /// Runs jobs.
-pub fn run(args: &Run, ground: &Ground) -> Exit {
+pub fn run(args: &Run, app: &App) -> Exit {
     let loaded = match Loaded::open(&args.file, args.site.as_deref(), args.strict) {
         Ok(loaded) => loaded,
         Err(exit) => return exit,
@@ -31,10 +32,10 @@ pub fn run(args: &Run, ground: &Ground) -> Exit {
     };
     let mut exit = Exit::Success;
     for plan in plans {
-        if ground.stop.is_stopped() {
+        if app.stop.is_stopped() {
             break;
         }
-        exit = exit.worse(run_job(args, &loaded, plan, ground));
+        exit = exit.worse(run_job(args, &loaded, plan, app));
     }
     exit
 }
@@ -76,7 +77,7 @@ fn chosen<'a>(args: &Run, loaded: &'a Loaded) -> Result<Vec<&'a Plan>, Exit> {
     Ok(own)
 }
 
-fn run_job(args: &Run, loaded: &Loaded, plan: &Plan, ground: &Ground) -> Exit {
+fn run_job(args: &Run, loaded: &Loaded, plan: &Plan, app: &App) -> Exit {
     if plan.steps.is_empty() {
         complain(&format!(
             "job {} does nothing: every step, source or store of it is switched off",
@@ -84,7 +85,7 @@ fn run_job(args: &Run, loaded: &Loaded, plan: &Plan, ground: &Ground) -> Exit {
         ));
         return Exit::Invalid;
     }
-    let world = &ground.world;
+    let world = &app.world;
     let lock = match lock_job(world, &loaded.path, &plan.job) {
         Ok(Some(lock)) => lock,
         Ok(None) => {
@@ -100,7 +101,7 @@ fn run_job(args: &Run, loaded: &Loaded, plan: &Plan, ground: &Ground) -> Exit {
             return Exit::Error;
         }
     };
-    point("lock after");
+    failpoint("lock after");
     let id = Id::new(world.clock.now(), world.entropy.bits());
     let zone = zone(world, plan);
     let mut early: Vec<(LogLevel, String)> = Vec::new();
@@ -109,6 +110,7 @@ fn run_job(args: &Run, loaded: &Loaded, plan: &Plan, ground: &Ground) -> Exit {
         let now = world.clock.now().to_string();
         catalog
             .close_orphans((&loaded.path, &plan.job), &world.host(), &now)
+            .and_then(|_| catalog.declare(&declaration(loaded, world)))
             .map_err(|e| e.to_string())?;
         Ok(catalog)
     });
@@ -158,7 +160,7 @@ fn run_job(args: &Run, loaded: &Loaded, plan: &Plan, ground: &Ground) -> Exit {
         log: log.as_ref().map(|l| l.path().to_path_buf()),
         before,
         summary: Summary::default(),
-        stop: ground.stop.clone(),
+        stop: app.stop.clone(),
     };
     let terminal = std::io::stderr().is_terminal();
     let outcome = {
@@ -166,7 +168,7 @@ fn run_job(args: &Run, loaded: &Loaded, plan: &Plan, ground: &Ground) -> Exit {
         let recorder = Recorder::new(catalog, &place, &world.state, id.as_str());
         let mut record = Fan::default();
         record.0.extend(log.map(|l| Box::new(l) as Box<dyn Listener + Send>));
-        record.0.push(Box::new(Pointed(recorder)));
+        record.0.push(Box::new(FailpointRecorder(recorder)));
         record.0.push(Box::new(notifier));
         let shown: Box<dyn Listener + Send> = match args.format {
             Format::Human => Box::new(Console::new(terminal, args.quiet, zone.clone())),
@@ -179,9 +181,9 @@ fn run_job(args: &Run, loaded: &Loaded, plan: &Plan, ground: &Ground) -> Exit {
         fan.0.push(Box::new(Queue::new("the output", shown)));
         let mut listener = Early { inner: fan, early };
         let steps = Steps::new(world.clone(), id, (&plan.job, &loaded.path), zone, gap);
-        execute(plan, &facts, &steps, &mut listener, &world.clock, &ground.stop)
+        execute(plan, &facts, &steps, &mut listener, &world.clock, &app.stop)
     };
-    point("unlock before");
+    failpoint("unlock before");
     drop(lock);
     judge(outcome, args.strict)
 }
@@ -204,21 +206,21 @@ fn log_folder(state: &Path, file: &str, job: &str) -> PathBuf {
     }
 }
 
-/// A recorder with a numbered point before and after every event it writes.
-struct Pointed(Recorder);
+/// A recorder with a failpoint before and after every event it writes.
+struct FailpointRecorder(Recorder);
 
-impl Listener for Pointed {
+impl Listener for FailpointRecorder {
     fn hear(&mut self, event: &Stamped) -> Vec<(LogLevel, String)> {
         let said = match &event.event {
             Event::Progress { .. } | Event::Said { .. } | Event::Engine { .. } => {
                 return self.0.hear(event);
             }
             _ => {
-                point("record before");
+                failpoint("record before");
                 self.0.hear(event)
             }
         };
-        point("record after");
+        failpoint("record after");
         said
     }
 }

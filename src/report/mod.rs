@@ -16,7 +16,9 @@ pub use log::Log;
 pub use queue::Queue;
 pub use recorder::Recorder;
 pub use rows::{artifact_row, backup_row, copy_row, proof_row};
-pub use summary::{BackupSummary, CopySummary, StepSummary, Summary};
+pub use summary::{BackupSummary, Summary};
+#[cfg(test)]
+pub use summary::{CopySummary, StepSummary};
 
 use crate::record::{LogLevel, Stamped, Verdict};
 use crate::run::Listener;

@@ -2,11 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-use vex::base::{SecretRef, Stop};
-use vex::job::S3Spec;
-use vex::store::contract::{ErrorKind, Store};
-use vex::store::{Pace, S3};
-use vex::world::{World, install_provider};
+use vex::testing::base::{SecretRef, Stop};
+use vex::testing::job::S3Spec;
+use vex::testing::store::contract::{ErrorKind, Store};
+use vex::testing::store::{Pace, S3};
+use vex::testing::world::{World, install_provider};
 
 use crate::s3_server::{Alter, Fault, Kind, S3Server, What};
 
@@ -35,7 +35,7 @@ fn stop() -> Stop {
 const PART: usize = 64 << 10;
 
 /// Writes an object of one part; the service takes small parts only as the last.
-fn write(store: &S3, key: &str) -> vex::store::contract::Result<()> {
+fn write(store: &S3, key: &str) -> vex::testing::store::contract::Result<()> {
     let upload = store.create(key, &stop())?;
     upload.part(1, 0, &[7; PART])?;
     upload.finish(PART as u64)
@@ -407,7 +407,7 @@ fn over_tls_a_private_ca_is_trusted_bodies_are_not_signed_and_strangers_are_refu
 fn a_wrong_clock_and_a_wrong_region_are_told() {
     let server = S3Server::start();
     install_provider();
-    let clock = vex::world::Clock::Fixed("2001-01-01T00:00:00Z".parse().unwrap());
+    let clock = vex::testing::world::Clock::Fixed("2001-01-01T00:00:00Z".parse().unwrap());
     let world = World { clock, ..World::real() };
     let store = S3::open(&server.spec(), &world, 4, &stop()).unwrap();
     let error = store.put("p/m", b"manifest", &stop()).unwrap_err();

@@ -4,11 +4,11 @@ use std::any::Any;
 use std::sync::Barrier;
 
 use jiff::Timestamp;
-use vex::base::Stop;
-use vex::job::DirSpec;
-use vex::store::contract::{ErrorKind, Store};
-use vex::store::{Dir, Memory};
-use vex::world::{Clock, World};
+use vex::testing::base::Stop;
+use vex::testing::job::DirSpec;
+use vex::testing::store::contract::{ErrorKind, Store};
+use vex::testing::store::{Dir, Memory};
+use vex::testing::world::{Clock, World};
 
 use crate::contract::s3::open;
 use crate::s3_server::S3Server;
@@ -85,7 +85,7 @@ fn keys(stand: &Stand, under: &str) -> Vec<String> {
     stand.store.list(under, &stop()).unwrap().into_iter().map(|o| o.key).collect()
 }
 
-fn kind<T>(result: vex::store::contract::Result<T>) -> ErrorKind {
+fn kind<T>(result: vex::testing::store::contract::Result<T>) -> ErrorKind {
     result.err().expect("an error").kind
 }
 

@@ -3,9 +3,9 @@
 
 use std::ops::Range;
 
-use vex::base::Stop;
-use vex::store::S3;
-use vex::store::contract::{Error, ErrorKind, Result, Store};
+use vex::testing::base::Stop;
+use vex::testing::store::S3;
+use vex::testing::store::contract::{Error, ErrorKind, Result, Store};
 
 use crate::contract::s3::open;
 use crate::s3_server::{Alter, Fault, Kind, S3Server, What};

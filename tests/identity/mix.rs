@@ -288,7 +288,8 @@ fn nobody_takes_the_backups_of_another_host_file_server_or_clone() {
 
 /// The machine sign of a file on a host of this name.
 fn host_sign(host: &str) -> String {
-    let machine = vex::world::World::real().machine().expect("this machine has an identity");
+    let machine =
+        vex::testing::world::World::real().machine().expect("this machine has an identity");
     let id = machine.split(' ').next().expect("an identity and a name");
     format!("{id} {host}")
 }

@@ -19,8 +19,8 @@ use rustls::ServerConfig;
 use rustls::pki_types::PrivateKeyDer;
 use s3s::auth::SimpleAuth;
 use s3s::service::S3ServiceBuilder;
-use vex::base::SecretRef;
-use vex::job::S3Spec;
+use vex::testing::base::SecretRef;
+use vex::testing::job::S3Spec;
 
 pub use gateway::Alter;
 pub use proxy::{Fault, Kind, Recorded, What};
@@ -198,7 +198,7 @@ impl Drop for S3Server {
 
 /// Makes a certificate for 127.0.0.1, writes it to `file`, and returns what a server shows.
 fn certify(file: &Path) -> Arc<ServerConfig> {
-    vex::world::install_provider();
+    vex::testing::world::install_provider();
     let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
     std::fs::write(file, made.cert.pem()).unwrap();
     let key = PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();

@@ -4,8 +4,8 @@ use std::ops::Range;
 use std::sync::{Arc, Mutex};
 
 use jiff::Timestamp;
-use vex::base::{Finding, Stop};
-use vex::store::contract::{Coming, Object, Result, Store, Upload};
+use vex::testing::base::{Finding, Stop};
+use vex::testing::store::contract::{Coming, Object, Result, Store, Upload};
 
 /// A store, and what was read of it.
 pub struct Counting {

@@ -13,19 +13,21 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use sha2::{Digest, Sha256};
-use vex::artifact::{
+use vex::testing::artifact::{
     ContentsLine, Details, Dialect, EntryLine, Head, INDEX, IndexWriter, LARGEST_HEAD, MANIFEST,
     Manifest, Method, Naming, ObjectLine, TEMPLATE, Totals, UnitSum, hex,
 };
-use vex::base::Stop;
-use vex::job::DirSpec;
-use vex::pipeline::{Backup, Copy, Fetch, IndexMade, Meter, Restore, Shape, Windows, backup};
-use vex::pipeline::{restore, verify};
-use vex::shelf::{Contents, IndexBytes, Shelf};
-use vex::source::contract::Snapshot;
-use vex::step::Opened;
-use vex::store::{Dir, Memory, contract::Store};
-use vex::world::World;
+use vex::testing::base::Stop;
+use vex::testing::job::DirSpec;
+use vex::testing::pipeline::{
+    Backup, Copy, Fetch, IndexMade, Meter, Restore, Shape, Windows, backup,
+};
+use vex::testing::pipeline::{restore, verify};
+use vex::testing::shelf::{Contents, IndexBytes, Shelf};
+use vex::testing::source::contract::Snapshot;
+use vex::testing::step::Opened;
+use vex::testing::store::{Dir, Memory, contract::Store};
+use vex::testing::world::World;
 
 use crate::scale::counting::Counting;
 use crate::scale::synthetic::{Counted, Synthetic, members, proof};

@@ -3,11 +3,13 @@
 use std::collections::HashMap;
 use std::sync::Mutex;
 
-use vex::artifact::{
+use vex::testing::artifact::{
     Dialect, Kind, Member, Phase, Position, Proof, RowDigest, SqlError, read_rows,
 };
-use vex::base::Stop;
-use vex::source::contract::{Load, Loading, Out, Piece, Refused, Result, Snapshot, Target, Terms};
+use vex::testing::base::Stop;
+use vex::testing::source::contract::{
+    Load, Loading, Out, Piece, Refused, Result, Snapshot, Target, Terms,
+};
 
 /// Tables of each database.
 const TABLES: usize = 5;
@@ -43,7 +45,7 @@ impl Synthetic {
 /// Rows and digest of a script.
 pub fn proof(script: &[u8]) -> Proof {
     let mut digest = RowDigest::new();
-    let take = &mut |_: &[u8], values: &[vex::artifact::Value<'_>]| {
+    let take = &mut |_: &[u8], values: &[vex::testing::artifact::Value<'_>]| {
         for value in values {
             let (tag, bytes) = value.parts();
             digest.value(tag, bytes);

@@ -28,26 +28,26 @@ pub fn finish(
 ) -> Result<(), Error> {
     let counts = recount.map_or(0, Recount::parts);
     let most = rounds.iter().copied().chain([counts]).max().unwrap_or(0);
-    let turns = Turns::new(rounds, counts);
+    let rounds = Rounds::new(rounds, counts);
     let failure = FirstFailure::new(stop);
     std::thread::scope(|scope| {
         for worker in 0..target.workers().min(most.max(1)) {
-            let (failure, turns) = (&failure, &turns);
+            let (failure, rounds) = (&failure, &rounds);
             scope.spawn(move || {
                 failure.run(|| {
-                    while let Some(turn) = turns.take(&failure.stop)? {
-                        match (turn, recount) {
-                            (Turn::Make(round, number), _) => {
+                    while let Some(work) = rounds.take(&failure.stop)? {
+                        match (work, recount) {
+                            (Work::Make(round, number), _) => {
                                 let refused = target.make(worker, round, number, &failure.stop)?;
                                 let lines = refused
                                     .into_iter()
                                     .map(|r| Damage::Left { what: r.what, why: r.why });
                                 left.lock().expect("no panic while locked").extend(lines);
-                                turns.made();
+                                rounds.made();
                             }
-                            (Turn::Count(part), recount) => {
+                            (Work::Count(part), recount) => {
                                 recount.map_or(Ok(()), |r| r.count(worker, part, &failure.stop))?;
-                                turns.counted();
+                                rounds.counted();
                             }
                         }
                     }
@@ -61,7 +61,7 @@ pub fn finish(
 
 /// What a worker does next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Turn {
+enum Work {
     /// A piece of a round.
     Make(usize, usize),
     /// A part of the recount.
@@ -69,7 +69,7 @@ enum Turn {
 }
 
 /// Who does what, and when.
-struct Turns {
+struct Rounds {
     rounds: Vec<usize>,
     counts: usize,
     /// Guards how far all is.
@@ -90,15 +90,15 @@ struct State {
     counting: usize,
 }
 
-impl Turns {
-    fn new(rounds: Vec<usize>, counts: usize) -> Turns {
-        Turns { rounds, counts, state: Mutex::default(), changed: Condvar::new() }
+impl Rounds {
+    fn new(rounds: Vec<usize>, counts: usize) -> Rounds {
+        Rounds { rounds, counts, state: Mutex::default(), changed: Condvar::new() }
     }
 
     /// The next piece of work; `None` when there is none left to begin. Every piece that was made
-    /// is told to [`Turns::made`], every part to [`Turns::counted`]; a worker that fails stops
+    /// is told to [`Rounds::made`], every part to [`Rounds::counted`]; a worker that fails stops
     /// `stop`.
-    fn take(&self, stop: &Stop) -> Result<Option<Turn>, Stopped> {
+    fn take(&self, stop: &Stop) -> Result<Option<Work>, Stopped> {
         let mut state = self.state.lock().expect("no panic while locked");
         loop {
             stop.check()?;
@@ -109,14 +109,14 @@ impl Turns {
             }
             let round = self.rounds.get(state.round).copied();
             if round.is_some_and(|pieces| state.next < pieces) {
-                let turn = Turn::Make(state.round, state.next);
+                let work = Work::Make(state.round, state.next);
                 (state.next, state.running) = (state.next + 1, state.running + 1);
-                return Ok(Some(turn));
+                return Ok(Some(work));
             }
             let room = round.is_none() || state.counting < state.running;
             if state.count < self.counts && room {
                 (state.count, state.counting) = (state.count + 1, state.counting + 1);
-                return Ok(Some(Turn::Count(state.count - 1)));
+                return Ok(Some(Work::Count(state.count - 1)));
             }
             if round.is_none() {
                 return Ok(None);
@@ -144,41 +144,41 @@ mod tests {
 
     #[test]
     fn a_round_waits_for_the_one_before_and_the_recount_fills_the_wait() {
-        let (turns, stop) = (Turns::new(vec![2, 0, 1], 3), Stop::new());
-        let take = || turns.take(&stop).expect("not stopped");
-        assert_eq!([take(), take()], [Some(Turn::Make(0, 0)), Some(Turn::Make(0, 1))]);
-        assert_eq!(take(), Some(Turn::Count(0)));
-        turns.made();
-        turns.counted();
-        assert_eq!(take(), Some(Turn::Count(1)), "one piece of the round is still being made");
-        turns.made();
-        assert_eq!(take(), Some(Turn::Make(2, 0)), "a round comes before the recount");
-        assert_eq!(turns.state.lock().expect("no panic").counting, 1, "no more count than make");
-        turns.made();
-        assert_eq!([take(), take()], [Some(Turn::Count(2)), None]);
-        let idle = Turns::new(Vec::new(), 1);
-        assert_eq!([idle.take(&stop), idle.take(&stop)], [Ok(Some(Turn::Count(0))), Ok(None)]);
+        let (rounds, stop) = (Rounds::new(vec![2, 0, 1], 3), Stop::new());
+        let take = || rounds.take(&stop).expect("not stopped");
+        assert_eq!([take(), take()], [Some(Work::Make(0, 0)), Some(Work::Make(0, 1))]);
+        assert_eq!(take(), Some(Work::Count(0)));
+        rounds.made();
+        rounds.counted();
+        assert_eq!(take(), Some(Work::Count(1)), "one piece of the round is still being made");
+        rounds.made();
+        assert_eq!(take(), Some(Work::Make(2, 0)), "a round comes before the recount");
+        assert_eq!(rounds.state.lock().expect("no panic").counting, 1, "no more count than make");
+        rounds.made();
+        assert_eq!([take(), take()], [Some(Work::Count(2)), None]);
+        let idle = Rounds::new(Vec::new(), 1);
+        assert_eq!([idle.take(&stop), idle.take(&stop)], [Ok(Some(Work::Count(0))), Ok(None)]);
     }
 
     #[test]
     fn nobody_leaves_or_begins_a_round_too_early() {
         use std::sync::atomic::{AtomicUsize, Ordering};
-        let (turns, stop) = (Turns::new(vec![20, 7, 13], 50), Stop::new());
+        let (rounds, stop) = (Rounds::new(vec![20, 7, 13], 50), Stop::new());
         let (made, counted) = (AtomicUsize::new(0), AtomicUsize::new(0));
         std::thread::scope(|scope| {
             for _ in 0..4 {
                 scope.spawn(|| {
-                    while let Some(turn) = turns.take(&stop).expect("not stopped") {
-                        match turn {
-                            Turn::Make(round, _) => {
+                    while let Some(work) = rounds.take(&stop).expect("not stopped") {
+                        match work {
+                            Work::Make(round, _) => {
                                 assert!(made.load(Ordering::SeqCst) >= [0, 20, 27][round]);
                                 std::thread::sleep(Duration::from_micros(200));
                                 made.fetch_add(1, Ordering::SeqCst);
-                                turns.made();
+                                rounds.made();
                             }
-                            Turn::Count(_) => {
+                            Work::Count(_) => {
                                 counted.fetch_add(1, Ordering::SeqCst);
-                                turns.counted();
+                                rounds.counted();
                             }
                         }
                     }

@@ -21,7 +21,7 @@ pub struct Waiting {
 
 /// All definitions that wait.
 #[derive(Debug, Default)]
-pub struct Later {
+pub struct Deferred {
     /// Guards those that came, in their order.
     came: Mutex<Vec<Waiting>>,
     /// Guards the rounds they were put into.
@@ -46,7 +46,7 @@ fn round(member: &Member) -> (usize, bool) {
     }
 }
 
-impl Later {
+impl Deferred {
     /// Hears what is restored. A partition that comes back alone is attached after its own keys:
     /// the table that is there would make them a second time.
     pub fn expect(&self, members: &[Member]) {
@@ -129,7 +129,7 @@ mod tests {
 
     #[test]
     fn indexes_are_apart_and_the_rest_keeps_its_order() {
-        let later = Later::default();
+        let deferred = Deferred::default();
         for (kind, name) in [
             (Kind::Index, "i1"),
             (Kind::Object, "constraint pk"),
@@ -141,13 +141,13 @@ mod tests {
         ] {
             let mut member = Member::new("d", name, kind, Phase::After);
             member.name_class();
-            later.put(&member, String::new());
+            deferred.put(&member, String::new());
         }
-        assert_eq!(later.rounds(true), [2, 1, 2, 1]);
+        assert_eq!(deferred.rounds(true), [2, 1, 2, 1]);
         let names =
             |work: Vec<Waiting>| work.into_iter().map(|w| w.member.name).collect::<Vec<_>>();
-        assert_eq!(names(later.take(0, 0)), ["constraint pk"]);
-        assert_eq!(names(later.take(3, 0)), ["t", "acl TABLE a"]);
-        assert_eq!(later.rounds(true), [0, 0, 0, 0]);
+        assert_eq!(names(deferred.take(0, 0)), ["constraint pk"]);
+        assert_eq!(names(deferred.take(3, 0)), ["t", "acl TABLE a"]);
+        assert_eq!(deferred.rounds(true), [0, 0, 0, 0]);
     }
 }

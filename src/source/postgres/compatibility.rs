@@ -11,21 +11,21 @@ use crate::source::postgres::fault::wrap;
 
 /// What a server has.
 #[derive(Debug)]
-pub struct Fit {
+pub struct Compatibility {
     roles: BTreeSet<String>,
     extensions: BTreeSet<String>,
     tablespaces: BTreeSet<String>,
     told: BTreeSet<String>,
 }
 
-impl Fit {
+impl Compatibility {
     /// Asks a server.
-    pub fn of(client: &mut Client) -> Result<Fit> {
+    pub fn of(client: &mut Client) -> Result<Compatibility> {
         let mut names = |sql: &str| -> Result<BTreeSet<String>> {
             let rows = client.query(sql, &[]).map_err(|e| wrap("ask the target what it has", e))?;
             Ok(rows.iter().map(|row| row.get(0)).collect())
         };
-        Ok(Fit {
+        Ok(Compatibility {
             roles: names("SELECT rolname::text FROM pg_catalog.pg_roles")?,
             extensions: names("SELECT name::text FROM pg_catalog.pg_available_extensions")?,
             tablespaces: names("SELECT spcname::text FROM pg_catalog.pg_tablespace")?,

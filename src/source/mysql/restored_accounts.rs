@@ -24,12 +24,12 @@ pub fn is_about_account(member: &Member) -> bool {
 
 /// Accounts of the target that a restore leaves alone.
 #[derive(Default)]
-pub struct Admission {
+pub struct RestoredAccounts {
     /// Guards the titles of what is kept.
     kept: Mutex<BTreeSet<String>>,
 }
 
-impl Admission {
+impl RestoredAccounts {
     /// Refuses accounts of the other family.
     pub fn judge(&self, loading: &Loading, flavor: &Flavor, place: &str) -> Result<()> {
         if !loading.members.iter().any(is_about_account)

@@ -2,8 +2,8 @@
 //!
 //! A DDL that waits for a metadata lock makes every later statement on that table wait behind it: a
 //! dump of hours must not do that to an application. So once a second the process list is read, and
-//! when somebody has waited for `ddl-wait`, the guard lets go of everything (`hold.rs`). Needs
-//! PROCESS to see others; without it nobody is seen, and a DDL waits until its table was read.
+//! when somebody has waited for `ddl-wait`, the guard releases all locks (`metadata_locks.rs`).
+//! Needs PROCESS to see others; without it nobody is seen, and a DDL waits until its table is read.
 
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -13,7 +13,7 @@ use mysql::Conn;
 use mysql::prelude::Queryable;
 
 use crate::base::Stop;
-use crate::source::mysql::hold::Sessions;
+use crate::source::mysql::metadata_locks::Sessions;
 
 /// Time between two looks.
 const PERIOD: Duration = Duration::from_secs(1);
@@ -22,14 +22,14 @@ const PERIOD: Duration = Duration::from_secs(1);
 const WAITS: &str = "SELECT MAX(TIME) FROM information_schema.PROCESSLIST WHERE STATE='Waiting for table metadata lock'";
 
 /// The one that looks out, until it is dropped.
-pub struct Watch {
+pub struct DdlWatch {
     over: Stop,
     thread: Option<JoinHandle<()>>,
 }
 
-impl Watch {
+impl DdlWatch {
     /// Looks out on `connection` for those who wait for `sessions`.
-    pub fn begin(mut connection: Conn, sessions: Arc<Sessions>, patience: Duration) -> Watch {
+    pub fn begin(mut connection: Conn, sessions: Arc<Sessions>, patience: Duration) -> DdlWatch {
         let over = Stop::new();
         let stop = over.clone();
         let look = move || {
@@ -37,18 +37,18 @@ impl Watch {
                 // The look-out is a courtesy: if its connection is gone, the dump goes on without.
                 let Ok(waited) = connection.query_first::<Option<u64>, _>(WAITS) else { return };
                 if waited.flatten().is_some_and(|seconds| seconds >= patience.as_secs()) {
-                    sessions.hold.give_way();
+                    sessions.locks.give_way();
                     // A session that is gone holds nothing; the end of the dump will notice.
                     drop(sessions.let_go());
                     return;
                 }
             }
         };
-        Watch { over, thread: Some(std::thread::spawn(look)) }
+        DdlWatch { over, thread: Some(std::thread::spawn(look)) }
     }
 }
 
-impl Drop for Watch {
+impl Drop for DdlWatch {
     fn drop(&mut self) {
         self.over.stop();
         if let Some(thread) = self.thread.take() {

@@ -1,11 +1,12 @@
-//! Numbered points of the commit path, where a test may kill the process as a crash would.
+//! Failpoints: numbered points of the commit path, where a test may kill the process as a crash
+//! would.
 //!
 //! In a release build this is nothing. In a debug build every call counts; `VEX_TEST_POINTS=FILE`
 //! notes the names, `VEX_TEST_KILL=N` ends the process with SIGKILL at point N, counted from 1.
 
-/// A point called `name`.
+/// A failpoint called `name`.
 #[cfg(debug_assertions)]
-pub fn point(name: &str) {
+pub fn failpoint(name: &str) {
     use std::io::Write;
     use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -27,7 +28,7 @@ pub fn point(name: &str) {
     }
 }
 
-/// A point called `name`.
+/// A failpoint called `name`.
 #[cfg(not(debug_assertions))]
 #[inline]
-pub fn point(_: &str) {}
+pub fn failpoint(_: &str) {}

@@ -32,7 +32,7 @@ struct There {
 
 /// Globals that are restored.
 #[derive(Debug, Default)]
-pub struct Admission {
+pub struct RestoredGlobals {
     /// Guards what was there before anything was written.
     there: Mutex<There>,
 }
@@ -45,7 +45,7 @@ fn present(client: &mut Client) -> Result<BTreeSet<String>> {
     Ok(rows.iter().map(|row| row.get(0)).collect())
 }
 
-impl Admission {
+impl RestoredGlobals {
     /// Looks at what is there.
     pub fn prepare(&self, client: &mut Client, loading: &Loading) -> Result<()> {
         if !loading.members.iter().any(is_global) {

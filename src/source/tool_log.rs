@@ -1,39 +1,39 @@
-//! What a dump program said: every line to the log, and what weighs something kept.
+//! The log of a dump program: every line is handed on; warnings and errors are kept.
 //!
 //! Does not know which program speaks.
 
 use std::sync::Mutex;
 
 use crate::source::contract::{Error, ErrorKind, Hear, Result};
-use crate::source::weigh::{Weight, weigh};
+use crate::source::severity::{Severity, severity};
 
-/// Lines kept of each weight; the log has them all.
+/// Lines kept of each severity; the log of the run has them all.
 const MOST: usize = 100;
 
-/// The ear of one dump.
-pub struct Heard {
+/// What the program of one dump wrote.
+pub struct ToolLog {
     hear: Hear,
-    /// Guards what was heard: warnings, and errors.
+    /// Guards the warnings and the errors so far.
     kept: Mutex<(Vec<String>, Vec<String>)>,
 }
 
-impl Heard {
-    /// An ear that hands every line on to `hear`.
-    pub fn new(hear: Hear) -> Heard {
-        Heard { hear, kept: Mutex::default() }
+impl ToolLog {
+    /// A log that hands every line on to `hear`.
+    pub fn new(hear: Hear) -> ToolLog {
+        ToolLog { hear, kept: Mutex::default() }
     }
 
     /// Takes a line.
-    pub fn hear(&self, line: &str) {
+    pub fn push(&self, line: &str) {
         if line.is_empty() {
             return;
         }
         (self.hear)(line);
         let mut kept = self.kept.lock().expect("no panic while locked");
-        let list = match weigh(line) {
-            Weight::Plain => return,
-            Weight::Warning => &mut kept.0,
-            Weight::Error => &mut kept.1,
+        let list = match severity(line) {
+            Severity::Plain => return,
+            Severity::Warning => &mut kept.0,
+            Severity::Error => &mut kept.1,
         };
         if list.len() < MOST && !list.iter().any(|l| l == line) {
             list.push(line.to_owned());
@@ -87,10 +87,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_weighs_something_is_kept_and_an_error_is_none_the_less_one_when_all_ended_well() {
+    fn warnings_and_errors_are_kept_and_an_error_counts_even_when_the_program_ended_well() {
         let lines = Arc::new(Mutex::new(0));
         let count = lines.clone();
-        let heard = Heard::new(Arc::new(move |_: &str| *count.lock().expect("free") += 1));
+        let log = ToolLog::new(Arc::new(move |_: &str| *count.lock().expect("free") += 1));
         for line in [
             "",
             "** Message: x",
@@ -98,15 +98,15 @@ mod tests {
             "[WARNING] a",
             "[WARNING] snapshot might not be consistent",
         ] {
-            heard.hear(line);
+            log.push(line);
         }
         assert_eq!(*lines.lock().expect("free"), 4);
-        assert_eq!(heard.warnings().len(), 2);
-        assert_eq!(heard.doubts().len(), 1);
-        heard.judge("x").expect("no error yet");
-        heard.hear("** (mydumper:1): CRITICAL **: gone");
-        heard.hear("** (mydumper:1): CRITICAL **: all gone");
-        let error = heard.judge("dump a").expect_err("an error");
+        assert_eq!(log.warnings().len(), 2);
+        assert_eq!(log.doubts().len(), 1);
+        log.judge("x").expect("no error yet");
+        log.push("** (mydumper:1): CRITICAL **: gone");
+        log.push("** (mydumper:1): CRITICAL **: all gone");
+        let error = log.judge("dump a").expect_err("an error");
         assert_eq!(
             error.to_string(),
             "unable to dump a: it said: ** (mydumper:1): CRITICAL **: gone, and 1 more"

@@ -41,7 +41,7 @@ pub fn releases(connection: &mut Conn, flavor: &Flavor) -> Result<bool> {
 pub type Name = (String, String);
 
 /// The order of the locks, and how far they are let go.
-pub struct Hold {
+pub struct MetadataLocks {
     /// Groups in the order in which they are let go: smallest tables first.
     groups: Vec<Vec<Name>>,
     place: BTreeMap<Name, usize>,
@@ -59,9 +59,9 @@ struct State {
     read: std::collections::BTreeSet<Name>,
 }
 
-impl Hold {
+impl MetadataLocks {
     /// The order for these tables.
-    pub fn new(units: &[Unit]) -> Hold {
+    pub fn new(units: &[Unit]) -> MetadataLocks {
         let mut tables: Vec<(u64, Name)> = Vec::new();
         for unit in units {
             for table in unit.tables.iter().filter(|t| !t.sequence && t.has_rows()) {
@@ -80,7 +80,7 @@ impl Hold {
             .collect();
         let unread = groups.iter().map(Vec::len).collect();
         let state = State { unread, done: 0, yielded: None, read: Default::default() };
-        Hold { groups, place, state: Mutex::new(state) }
+        MetadataLocks { groups, place, state: Mutex::new(state) }
     }
 
     /// Takes the locks in the open transaction, so that a DDL that comes later waits for this
@@ -163,7 +163,7 @@ pub struct Worker {
 /// All sessions that hold the locks.
 pub struct Sessions {
     /// The order of the locks.
-    pub hold: Hold,
+    pub locks: MetadataLocks,
     /// Guards the connection that reads nothing, and compares definitions at the end; and what it
     /// has let go.
     pub guard: Mutex<Worker>,
@@ -178,7 +178,7 @@ impl Sessions {
         for session in std::iter::once(&self.guard).chain(&self.workers) {
             // Who is at work holds its own lock; the guard never is for long.
             if let Ok(mut session) = session.try_lock() {
-                self.settle(&mut session, self.hold.free())?;
+                self.settle(&mut session, self.locks.free())?;
             }
         }
         Ok(())
@@ -186,7 +186,7 @@ impl Sessions {
 
     /// Lets go of the groups before `upto` in one session.
     pub fn settle(&self, session: &mut Worker, upto: usize) -> Result<()> {
-        self.hold.release(&mut session.connection, session.released, upto)?;
+        self.locks.release(&mut session.connection, session.released, upto)?;
         session.released = session.released.max(upto);
         Ok(())
     }
@@ -213,20 +213,20 @@ mod tests {
             bytes,
         };
         let tables = (0..66).map(|n| table(format!("t{n:02}"), n)).collect();
-        let hold = Hold::new(&[Unit { name: "u".into(), tables, views: Vec::new() }]);
-        assert_eq!(hold.groups.len(), 65);
+        let locks = MetadataLocks::new(&[Unit { name: "u".into(), tables, views: Vec::new() }]);
+        assert_eq!(locks.groups.len(), 65);
         let name = |n: u64| ("u".to_owned(), format!("t{n:02}"));
-        hold.read(&name(65));
-        assert_eq!(hold.free(), 0, "the largest goes last");
-        hold.read(&name(0));
-        hold.read(&name(0));
-        assert_eq!(hold.free(), 0);
-        hold.read(&name(1));
-        hold.read(&name(2));
-        assert_eq!((hold.free(), hold.before(&name(3))), (2, 2));
-        assert_eq!(hold.unguarded(), None);
-        hold.give_way();
-        assert_eq!(hold.free(), 65);
-        assert_eq!(hold.unguarded().map(|u| u.len()), Some(62));
+        locks.read(&name(65));
+        assert_eq!(locks.free(), 0, "the largest goes last");
+        locks.read(&name(0));
+        locks.read(&name(0));
+        assert_eq!(locks.free(), 0);
+        locks.read(&name(1));
+        locks.read(&name(2));
+        assert_eq!((locks.free(), locks.before(&name(3))), (2, 2));
+        assert_eq!(locks.unguarded(), None);
+        locks.give_way();
+        assert_eq!(locks.free(), 65);
+        assert_eq!(locks.unguarded().map(|u| u.len()), Some(62));
     }
 }

@@ -26,12 +26,12 @@ struct Waiting {
 
 /// All tables whose keys wait.
 #[derive(Default)]
-pub struct Later {
+pub struct DeferredKeys {
     /// Guards the tables, in the order they were made.
     tables: Mutex<Vec<Waiting>>,
 }
 
-impl Later {
+impl DeferredKeys {
     /// Remembers what was cut from a table.
     pub fn put(&self, title: String, unit: String, name: String, cut: Cut) {
         let waiting = Waiting { title, unit, name, keys: cut.keys, references: cut.references };

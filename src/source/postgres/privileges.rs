@@ -14,7 +14,7 @@ use crate::source::postgres::definition::quoted;
 use crate::source::postgres::fault::wrap;
 
 /// What is lacking so far, over all databases.
-pub struct Needs {
+pub struct Privileges {
     user: String,
     superuser: bool,
     maintain: bool,
@@ -22,13 +22,13 @@ pub struct Needs {
     lacking: BTreeMap<String, (Grade, Vec<String>)>,
 }
 
-impl Needs {
+impl Privileges {
     /// Who asks, of a server of this version.
-    pub fn new(client: &mut Client, server: u32) -> Result<Needs> {
+    pub fn new(client: &mut Client, server: u32) -> Result<Privileges> {
         let sql = "SELECT current_user::text, rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user";
         let row = client.query_one(sql, &[]).map_err(|e| wrap("ask who we are", e))?;
         let (user, superuser): (String, bool) = (row.get(0), row.get(1));
-        Ok(Needs {
+        Ok(Privileges {
             user: quoted(&user),
             superuser,
             maintain: server >= 170_000,
@@ -78,7 +78,7 @@ impl Needs {
                 );
             }
         }
-        if purpose.care {
+        if purpose.vacuum {
             let also = if self.maintain {
                 " OR pg_catalog.has_table_privilege(c.oid, 'MAINTAIN')"
             } else {

@@ -17,7 +17,7 @@ use crate::source::mysql::fault::wrap;
 use crate::source::mysql::flavor::{Family, Flavor};
 
 /// What is known of a server so far.
-pub struct Fit {
+pub struct Compatibility {
     flavor: Flavor,
     engines: BTreeSet<String>,
     /// Accounts as `user@host`, roles as `role@`; nothing if they may not be seen, or if no definer
@@ -29,9 +29,9 @@ pub struct Fit {
     answers: BTreeMap<String, bool>,
 }
 
-impl Fit {
+impl Compatibility {
     /// Asks a server what it has.
-    pub fn of(connection: &mut Conn, flavor: &Flavor, loading: &Loading) -> Result<Fit> {
+    pub fn of(connection: &mut Conn, flavor: &Flavor, loading: &Loading) -> Result<Compatibility> {
         let fail = |e| wrap("ask the server what it has", e);
         let rows: Vec<Row> = connection.query("SHOW ENGINES").map_err(fail)?;
         let engines = rows.iter().filter_map(|row| {
@@ -54,7 +54,7 @@ impl Fit {
                 collisions.insert((member.unit.clone(), member.name.clone()));
             }
         }
-        Ok(Fit {
+        Ok(Compatibility {
             flavor: flavor.clone(),
             engines: engines.collect(),
             accounts: accounts.map(|a| a.into_iter().collect()),

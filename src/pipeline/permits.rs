@@ -1,8 +1,8 @@
 //! Permits: memory is a number one can compute.
 //!
-//! A permit is the right to hold one buffer. The pool hands out exactly as many as it was made
-//! with; who wants another waits, and the wait ends with the pipeline. Knows nothing of what the
-//! buffers hold.
+//! A permit is the right to hold one buffer. There are exactly as many as were made; a thread that
+//! wants another waits until one is given back, or until the pipeline is stopped. Knows nothing of
+//! what the buffers hold.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -13,7 +13,7 @@ use crate::base::{Stop, Stopped};
 
 /// A fixed number of permits.
 #[derive(Clone)]
-pub struct Pool {
+pub struct Permits {
     free: Receiver<()>,
     back: Sender<()>,
     out: Arc<AtomicUsize>,
@@ -21,23 +21,23 @@ pub struct Pool {
 }
 
 /// The right to hold one buffer; given back when dropped.
-pub struct Permit {
+pub struct BufferPermit {
     back: Sender<()>,
     out: Arc<AtomicUsize>,
 }
 
-impl Pool {
-    /// A pool of `count` permits.
-    pub fn new(count: usize) -> Pool {
+impl Permits {
+    /// `count` permits, all free.
+    pub fn new(count: usize) -> Permits {
         let (back, free) = bounded(count);
         for _ in 0..count {
-            back.send(()).expect("BUG: a pool smaller than itself");
+            back.send(()).expect("BUG: a channel smaller than itself");
         }
-        Pool { free, back, out: Arc::default(), peak: Arc::default() }
+        Permits { free, back, out: Arc::default(), peak: Arc::default() }
     }
 
     /// Waits for a permit.
-    pub fn take(&self, stop: &Stop) -> Result<Permit, Stopped> {
+    pub fn take(&self, stop: &Stop) -> Result<BufferPermit, Stopped> {
         stop.check()?;
         select! {
             recv(self.free) -> _ => {}
@@ -45,12 +45,12 @@ impl Pool {
         }
         let out = self.out.fetch_add(1, Ordering::SeqCst) + 1;
         self.peak.fetch_max(out, Ordering::SeqCst);
-        Ok(Permit { back: self.back.clone(), out: self.out.clone() })
+        Ok(BufferPermit { back: self.back.clone(), out: self.out.clone() })
     }
 
     /// How many permits there are.
     pub fn size(&self) -> usize {
-        self.free.capacity().expect("a pool is bounded")
+        self.free.capacity().expect("the channel is bounded")
     }
 
     /// Most permits that were out at once.
@@ -59,29 +59,29 @@ impl Pool {
     }
 }
 
-impl Drop for Permit {
+impl Drop for BufferPermit {
     fn drop(&mut self) {
         self.out.fetch_sub(1, Ordering::SeqCst);
-        // The pool may be gone; then nobody waits.
+        // The permits may be gone; then nobody waits.
         self.back.try_send(()).unwrap_or(());
     }
 }
 
-/// Buffers to use again: memory that is asked of the system anew costs a fault for every page.
-/// There are never more than lived at once.
+/// Buffers to use again: fresh memory costs a page fault for every page. The pool never holds more
+/// buffers than were in use at once.
 #[derive(Clone)]
-pub struct Spare {
+pub struct BufferPool {
     give: Sender<Vec<u8>>,
     take: Receiver<Vec<u8>>,
     largest: usize,
 }
 
-impl Spare {
+impl BufferPool {
     /// Keeps up to `count` buffers of no more than `largest` bytes: a huge row may have blown one
     /// up.
-    pub fn new(count: usize, largest: usize) -> Spare {
+    pub fn new(count: usize, largest: usize) -> BufferPool {
         let (give, take) = bounded(count);
-        Spare { give, take, largest }
+        BufferPool { give, take, largest }
     }
 
     /// An empty buffer with room for `room` bytes.
@@ -107,29 +107,29 @@ mod tests {
 
     #[test]
     fn a_buffer_comes_back_empty_unless_it_grew_too_large() {
-        let spare = Spare::new(1, 100);
-        spare.give(vec![1; 60]);
-        spare.give(vec![2; 70]);
-        spare.give(vec![3; 101]);
-        let first = spare.take(10);
+        let buffers = BufferPool::new(1, 100);
+        buffers.give(vec![1; 60]);
+        buffers.give(vec![2; 70]);
+        buffers.give(vec![3; 101]);
+        let first = buffers.take(10);
         assert!(first.is_empty() && (60..70).contains(&first.capacity()));
-        assert!(spare.take(5).capacity() < 60, "there was one");
+        assert!(buffers.take(5).capacity() < 60, "there was one");
     }
 
     #[test]
-    fn a_pool_never_hands_out_more_than_it_has_and_a_stop_ends_the_wait() {
-        let (pool, stop) = (Pool::new(2), Stop::new());
-        let (a, b) = (pool.take(&stop).expect("free"), pool.take(&stop).expect("free"));
+    fn no_more_permits_are_out_than_there_are_and_a_stop_ends_the_wait() {
+        let (permits, stop) = (Permits::new(2), Stop::new());
+        let (a, b) = (permits.take(&stop).expect("free"), permits.take(&stop).expect("free"));
         std::thread::scope(|scope| {
-            let waiting = scope.spawn(|| pool.take(&stop).map(|_| ()));
+            let waiting = scope.spawn(|| permits.take(&stop).map(|_| ()));
             drop(a);
             waiting.join().expect("no panic").expect("a permit came back");
-            let c = pool.take(&stop).expect("free");
-            let stopped = scope.spawn(|| pool.take(&stop).map(|_| ()));
+            let c = permits.take(&stop).expect("free");
+            let stopped = scope.spawn(|| permits.take(&stop).map(|_| ()));
             stop.stop();
             assert_eq!(stopped.join().expect("no panic"), Err(Stopped));
             drop((b, c));
         });
-        assert_eq!(pool.peak(), 2);
+        assert_eq!(permits.peak(), 2);
     }
 }

@@ -1,6 +1,6 @@
-//! Any store, with a numbered point before and after every call that changes it.
+//! Any store, with a failpoint before and after every call that changes it.
 //!
-//! Adds nothing else; see `world/point.rs`.
+//! Adds nothing else; see `world/failpoint.rs`.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -9,24 +9,24 @@ use jiff::Timestamp;
 
 use crate::base::{Finding, Stop};
 use crate::store::contract::{Coming, Object, Result, Store, Upload};
-use crate::world::point;
+use crate::world::failpoint;
 
 /// A store with points.
-pub struct Pointed(pub Arc<dyn Store>);
+pub struct WithFailpoints(pub Arc<dyn Store>);
 
-struct PointedUpload(Box<dyn Upload>);
+struct FailpointUpload(Box<dyn Upload>);
 
 fn around<T>(name: &str, call: impl FnOnce() -> Result<T>) -> Result<T> {
-    point(&format!("{name} before"));
+    failpoint(&format!("{name} before"));
     let result = call();
-    point(&format!("{name} after"));
+    failpoint(&format!("{name} after"));
     result
 }
 
-impl Store for Pointed {
+impl Store for WithFailpoints {
     fn create(&self, key: &str, stop: &Stop) -> Result<Box<dyn Upload>> {
         around("create", || {
-            Ok(Box::new(PointedUpload(self.0.create(key, stop)?)) as Box<dyn Upload>)
+            Ok(Box::new(FailpointUpload(self.0.create(key, stop)?)) as Box<dyn Upload>)
         })
     }
 
@@ -75,7 +75,7 @@ impl Store for Pointed {
     }
 }
 
-impl Upload for PointedUpload {
+impl Upload for FailpointUpload {
     fn part(&self, number: u32, offset: u64, bytes: &[u8]) -> Result<()> {
         around("part", || self.0.part(number, offset, bytes))
     }

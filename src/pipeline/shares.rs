@@ -1,4 +1,4 @@
-//! Who restores which part of a container: each worker begins with a stretch of its own.
+//! Who restores which part of a container: each worker begins with a share of its own.
 //!
 //! Neighbours in a container are rows of the same table, and connections that fill one table wait
 //! for each other's pages. Knows numbers only. Invariant: every number is taken once.
@@ -7,14 +7,14 @@ use std::ops::Range;
 use std::sync::Mutex;
 
 /// Numbers that workers take.
-pub struct Stretches(
-    /// Guards what is left of each worker's stretch.
+pub struct WorkShares(
+    /// Guards what is left of each worker's share.
     Mutex<Vec<Range<usize>>>,
 );
 
-impl Stretches {
-    /// Cuts `0..weights.len()` into stretches of about the same weight, one a worker.
-    pub fn new(weights: &[u64], workers: usize) -> Stretches {
+impl WorkShares {
+    /// Cuts `0..weights.len()` into shares of about the same weight, one a worker.
+    pub fn new(weights: &[u64], workers: usize) -> WorkShares {
         let workers = workers.max(1);
         let total = u128::from(weights.iter().sum::<u64>()).max(1);
         let (mut ends, mut sum) = (vec![0; workers], 0_u128);
@@ -30,10 +30,10 @@ impl Stretches {
             from = range.end;
             range
         });
-        Stretches(Mutex::new(own.collect()))
+        WorkShares(Mutex::new(own.collect()))
     }
 
-    /// The next number for a worker: of its own stretch, then of the one that has most left.
+    /// The next number for a worker: of its own share, then of the one that has most left.
     pub fn take(&self, worker: usize) -> Option<usize> {
         let mut all = self.0.lock().expect("no panic while locked");
         match all.get_mut(worker).and_then(Iterator::next) {
@@ -51,18 +51,18 @@ mod tests {
 
     #[test]
     fn each_worker_begins_elsewhere_and_helps_where_most_is_left() {
-        let stretches = Stretches::new(&[5, 5, 1, 1, 1, 1, 6], 2);
-        assert_eq!([stretches.take(0), stretches.take(1)], [Some(0), Some(2)]);
-        assert_eq!([stretches.take(0), stretches.take(0)], [Some(1), Some(3)], "it has helped");
-        let one = Stretches::new(&[], 3);
+        let shares = WorkShares::new(&[5, 5, 1, 1, 1, 1, 6], 2);
+        assert_eq!([shares.take(0), shares.take(1)], [Some(0), Some(2)]);
+        assert_eq!([shares.take(0), shares.take(0)], [Some(1), Some(3)], "it has helped");
+        let one = WorkShares::new(&[], 3);
         assert_eq!(one.take(2), None);
     }
 
     proptest! {
         #[test]
         fn every_number_is_taken_once(weights in prop::collection::vec(0_u64..100, 0..50), workers in 0_usize..9, turns in prop::collection::vec(0_usize..9, 60)) {
-            let stretches = Stretches::new(&weights, workers);
-            let mut taken: Vec<usize> = turns.iter().filter_map(|worker| stretches.take(*worker)).collect();
+            let shares = WorkShares::new(&weights, workers);
+            let mut taken: Vec<usize> = turns.iter().filter_map(|worker| shares.take(*worker)).collect();
             taken.sort_unstable();
             prop_assert_eq!(taken, (0..weights.len()).collect::<Vec<_>>());
         }

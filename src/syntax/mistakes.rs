@@ -1,5 +1,4 @@
-//! The usual mistakes of a hand that writes KDL, found and worded where the parser would only say
-//! "expected …".
+//! Common mistakes in KDL, found and explained where the parser would only say "expected …".
 //!
 //! Asked only about texts that do not parse; goes by tokens. Knows KDL, not the job language.
 
@@ -32,8 +31,8 @@ pub fn too_deep(text: &Arc<Text>) -> Option<Complaint> {
     None
 }
 
-/// All usual mistakes of a text, in its order.
-pub fn slips(text: &Arc<Text>) -> Vec<Complaint> {
+/// All common mistakes of a text, in its order.
+pub fn mistakes(text: &Arc<Text>) -> Vec<Complaint> {
     let source = text.contents();
     let tokens: Vec<Token> = scan(source).into_iter().filter(|t| t.kind != Kind::Comment).collect();
     let mut found = Vec::new();
@@ -182,7 +181,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_slip_is_named_at_its_place() {
+    fn each_mistake_is_named_at_its_place() {
         for (source, place) in [
             ("a x=true", 4..8),
             ("a null", 2..6),
@@ -197,7 +196,7 @@ mod tests {
             ("a {\n  b {\n}\n", 8..9),
             ("a }", 2..3),
         ] {
-            let found = slips(&Text::new("x.kdl", source));
+            let found = mistakes(&Text::new("x.kdl", source));
             assert_eq!(found.len(), 1, "{source}: {found:?}");
             assert_eq!(found[0].span().map(Span::range), Some(place), "{source}");
         }

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 
 use crate::artifact::{Head, Level};
 use crate::base::{Id, Stop};
-use crate::plan::{Backup, Kin, Retire};
+use crate::plan::{Backup, Kin, Prune};
 use crate::record::{Event, Verdict};
 use crate::retention::{Held, judge};
 use crate::run::{Done, Say};
@@ -46,18 +46,18 @@ pub fn held(
 
 impl Steps {
     /// Performs retention.
-    pub(super) fn retire(&self, retire: &Retire, say: &Say, stop: &Stop) -> Result<Done, Fault> {
-        let store = self.store(&retire.store, stop)?;
-        let Some(made) = self.made(&retire.source, &retire.store.name) else {
+    pub(super) fn prune(&self, prune: &Prune, say: &Say, stop: &Stop) -> Result<Done, Fault> {
+        let store = self.store(&prune.store, stop)?;
+        let Some(made) = self.made(&prune.source, &prune.store.name) else {
             panic!("BUG: retention of a chain that made no copy");
         };
-        let shelf = Shelf::new(store.clone(), retire.naming.clone(), &self.job, &retire.source);
+        let shelf = Shelf::new(store.clone(), prune.naming.clone(), &self.job, &prune.source);
         let listing = shelf.list(stop)?;
         let now = store.now(stop)?;
         let (own, verdict) = self.own_part(&shelf, &listing, &made, now, say, stop)?;
-        let needed = self.needed(&retire.kin, &shelf, stop)?;
-        let held = held(&own, retire.verified, Some(&made.id), &needed);
-        let judged = judge(&retire.keep, &held, now, &self.zone);
+        let needed = self.needed(&prune.kin, &shelf, stop)?;
+        let held = held(&own, prune.verified, Some(&made.id), &needed);
+        let judged = judge(&prune.keep, &held, now, &self.zone);
         // The newest first: stopped half way, no increment is left without what it adds to.
         for (artifact, judgement) in own.iter().zip(judged).rev() {
             stop.check()?;
@@ -68,11 +68,11 @@ impl Steps {
             }
             shelf.remove(&artifact.head, &self.marker(), stop)?;
             say.info(format!("removed {key}: {}", judgement.reason));
-            say.event(Event::Removed {
+            say.event(Event::Pruned {
                 step: say.step(),
                 id: artifact.head.id.clone(),
                 source: artifact.head.source.clone(),
-                store: retire.store.name.clone(),
+                store: prune.store.name.clone(),
                 key: key.clone(),
             });
         }
