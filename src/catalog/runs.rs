@@ -56,6 +56,19 @@ impl Catalog {
         })
     }
 
+    /// Notes that a run is alive, by the clock of the catalog.
+    pub fn run_beats(&mut self, id: &str) -> Result<(), CatalogError> {
+        let sql = format!("UPDATE run SET beat={} WHERE id=?", self.dialect().moment(0));
+        self.write(&sql, values![id])
+    }
+
+    /// Notes the counters of the steps of a run, which is a sign of life too.
+    pub fn run_moves(&mut self, id: &str, counters: &str) -> Result<(), CatalogError> {
+        let now = self.dialect().moment(0);
+        let sql = format!("UPDATE run SET beat={now}, progress=? WHERE id=?");
+        self.write(&sql, values![counters, id])
+    }
+
     /// Notes that a run ended.
     pub fn run_finished(
         &mut self,

@@ -10,6 +10,7 @@ mod process;
 mod process_id;
 mod retry;
 mod reveal;
+mod secure;
 mod signal;
 
 use std::path::PathBuf;
@@ -23,6 +24,7 @@ pub use process::{Child, ChildError, Ended, harden};
 pub use process_id::{is_gone, process_id};
 pub use retry::Backoff;
 pub use reveal::{RevealError, reveal};
+pub use secure::secure_client;
 pub use signal::{Interrupts, watch};
 
 /// What the outside looks like to this process.

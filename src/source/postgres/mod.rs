@@ -37,7 +37,6 @@ pub mod program;
 mod recount;
 mod rows;
 mod script;
-mod secure;
 pub mod server;
 mod snapshot;
 mod staged;
