@@ -4,6 +4,7 @@ mod backups;
 mod copies;
 mod declare;
 mod error;
+mod lease;
 mod migrate;
 mod mysql;
 mod open;
@@ -17,6 +18,7 @@ mod value;
 
 pub use declare::{Declaration, DeclaredChain, DeclaredCopy, DeclaredJob, DeclaredSource};
 pub use error::{CatalogError, SqlFault};
+pub use lease::{LEASE_SECONDS, Taken};
 pub use open::Catalog;
 pub use record::{ArtifactRow, BackupRow, CopyRow, ProofRow, RunRow, StepRow};
 pub use sql::{Dialect, Sql, moment};
