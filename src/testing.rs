@@ -21,8 +21,8 @@ pub mod base {
 pub mod job {
     //! What a user declares.
     pub use crate::job::{
-        ClusterSpec, DirSpec, Engine, HostRole, Inconsistent, MysqlSpec, Physical, PostgresSpec,
-        S3Spec, SourceSpec, SqliteSpec, Tls,
+        CatalogFamily, CatalogServer, ClusterSpec, DirSpec, Engine, HostRole, Inconsistent,
+        MysqlSpec, Physical, PostgresSpec, S3Spec, SourceSpec, SqliteSpec, Tls,
     };
 }
 

@@ -8,6 +8,7 @@
 mod accounts;
 mod artifact;
 mod bank;
+mod catalog;
 mod check;
 mod commands;
 mod contract;

@@ -15,8 +15,8 @@ use lex::{Token, tokens, without_tests};
 /// Who may import whom, lowest floor first; `room::file` is one file of a room.
 const TABLE: [(&str, &[&str]); 22] = [
     ("base", &[]),
-    ("world", &["base"]),
     ("job", &["base"]),
+    ("world", &["job", "base"]),
     ("artifact", &["base"]),
     ("lang", &["base"]),
     ("record", &["artifact", "base"]),
@@ -25,7 +25,7 @@ const TABLE: [(&str, &[&str]); 22] = [
     ("plan", &["job", "artifact", "retention", "record", "base"]),
     ("source", &["job", "artifact", "world", "base"]),
     ("store", &["job", "world", "base"]),
-    ("catalog", &["record", "job", "base"]),
+    ("catalog", &["record", "job", "world", "base"]),
     ("shelf", &["artifact", "store", "base"]),
     ("pipeline", &["artifact", "source::contract", "store::contract", "base"]),
     ("run", &["record", "plan", "world", "base"]),

@@ -4,10 +4,14 @@ mod backups;
 mod copies;
 mod declare;
 mod error;
+mod lease;
 mod meta;
 mod migrate;
+mod mysql;
 mod open;
 mod pages;
+mod pgvalue;
+mod postgres;
 mod record;
 mod runs;
 mod sql;
@@ -16,6 +20,7 @@ mod value;
 
 pub use declare::{Declaration, DeclaredChain, DeclaredCopy, DeclaredJob, DeclaredSource};
 pub use error::{CatalogError, SqlFault};
+pub use lease::{LEASE_SECONDS, Taken};
 pub use open::Catalog;
 pub use pages::{
     Drill, Estate, HeldCopy, HostSeen, KnownChain, KnownCopy, KnownJob, ListQuery, ListedBackup,

@@ -5,10 +5,16 @@
 use std::path::Path;
 use std::time::Duration;
 
-use crate::catalog::error::CatalogError;
+use crate::base::Stop;
+use crate::catalog::error::{CatalogError, SqlFault};
+use crate::catalog::migrate;
+use crate::catalog::mysql::Mysql;
+use crate::catalog::postgres::Postgres;
 use crate::catalog::sql::{Dialect, Sql};
 use crate::catalog::sqlite::Sqlite;
 use crate::catalog::value::{Row, Value};
+use crate::job::{CatalogFamily, CatalogServer};
+use crate::world::reveal;
 
 /// How often a statement is tried that another transaction stands in the way of.
 const TRIES: u32 = 6;
@@ -25,6 +31,24 @@ impl Catalog {
     pub fn open(path: &Path) -> Result<Catalog, CatalogError> {
         let sql = Box::new(Sqlite::open(path)?);
         Ok(Catalog { sql, place: path.display().to_string() })
+    }
+
+    /// Opens the catalog on a server, and brings its tables up to date.
+    pub fn connect(spec: &CatalogServer, stop: &Stop) -> Result<Catalog, CatalogError> {
+        let place = spec.place();
+        let password = spec.password.as_ref().map(|reference| reveal(reference, stop)).transpose();
+        let password = password.map_err(|error| CatalogError::Sql {
+            doing: "connect to",
+            place: place.clone(),
+            fault: SqlFault::Other,
+            source: Box::new(error),
+        })?;
+        let mut sql: Box<dyn Sql> = match spec.family {
+            CatalogFamily::Mysql => Box::new(Mysql::connect(spec, password)?),
+            CatalogFamily::Postgres => Box::new(Postgres::connect(spec, password)?),
+        };
+        again(|| migrate::server(&mut *sql, &place))?;
+        Ok(Catalog { sql, place })
     }
 
     /// Where it is: the path of its file, or what messages call its server.

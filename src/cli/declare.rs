@@ -26,7 +26,11 @@ pub fn declaration(loaded: &Loaded, world: &World) -> Declaration {
         declared.jobs.push(DeclaredJob {
             job: job.name.value.clone(),
             schedule: job.schedule.as_ref().map(|s| s.text().to_owned()).unwrap_or_default(),
-            zone: job.timezone.clone().or_else(|| loaded.file.site.timezone.clone()).unwrap_or_default(),
+            zone: job
+                .timezone
+                .clone()
+                .or_else(|| loaded.file.site.timezone.clone())
+                .unwrap_or_default(),
             within_s: job.within.map(|w| w.as_secs()),
             parallel: job.parallel,
             enabled: job.enabled,

@@ -48,9 +48,7 @@ mod tests {
     #[test]
     fn what_is_asked_wins_then_the_variable_the_site_and_the_locale() {
         let with = |pairs: &'static [(&'static str, &'static str)]| {
-            move |name: &str| {
-                pairs.iter().find(|(n, _)| *n == name).map(|(_, v)| (*v).to_owned())
-            }
+            move |name: &str| pairs.iter().find(|(n, _)| *n == name).map(|(_, v)| (*v).to_owned())
         };
         let all = with(&[("VEX_LANG", "pt-BR"), ("LANG", "en_US.UTF-8")]);
         assert_eq!(choose(Some(Language::En), Some("pt-BR"), &all), Lang::En);

@@ -10,7 +10,7 @@ use std::time::Duration;
 use rustix::fs::{Access, access, statvfs};
 
 use crate::base::{Finding, SecretRef, Size, Stop};
-use crate::job::{JobFile, NotifyKind, NotifySpec};
+use crate::job::{CatalogHome, JobFile, NotifyKind, NotifySpec};
 use crate::plan::{Plan, StepKind};
 use crate::world::{Child, World, reveal};
 
@@ -64,7 +64,7 @@ pub fn outside(asked: &Outside, told: &mut dyn FnMut(&str, &str, &Finding)) {
             told("folder", &format!("logs of {}", job.name.value), &folder(logs));
         }
     }
-    if let Some(path) = &asked.file.site.catalog.path {
+    if let CatalogHome::File(Some(path)) = &asked.file.site.catalog.home {
         told("folder", "catalog", &catalog(path));
     }
     let own = asked.file.jobs.iter().filter(|j| chosen(&j.name.value)).flat_map(|j| &j.notify);

@@ -12,7 +12,6 @@ use crate::cli::language::language;
 use crate::cli::wiring::{App, Loaded, complain, open_catalog, tell};
 use crate::job::JobFile;
 use crate::report::ReportFolder;
-use crate::syntax;
 use crate::view::{self, Made, Reader, Viewer};
 use crate::world::{Child, World};
 
@@ -29,7 +28,7 @@ pub fn report(args: &Report, app: &App) -> Exit {
         complain("name the folder of the report: --out DIR, or `report out=` in the site file");
         return Exit::Usage;
     };
-    let mut catalog = match open_catalog(&app.world, &site) {
+    let mut catalog = match open_catalog(&app.world, &site, &app.stop) {
         Ok(catalog) => catalog,
         Err(why) => {
             complain(&why);
@@ -72,9 +71,8 @@ pub fn write(
     file: &str,
     out: &Path,
 ) -> Result<Made, String> {
-    let unable = |error: std::io::Error| {
-        format!("unable to write the report in {}: {error}", out.display())
-    };
+    let unable =
+        |error: std::io::Error| format!("unable to write the report in {}: {error}", out.display());
     let viewer = Viewer::of_report(reader, world.clock.now(), &world.host());
     let mut folder = ReportFolder::open(out).map_err(unable)?;
     let made = view::report(&viewer, catalog, file, &mut folder).map_err(|e| e.to_string())?;

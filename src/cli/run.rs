@@ -5,6 +5,7 @@ use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
 use crate::base::Id;
+use crate::catalog::moment;
 use crate::job::{NotifyOn, NotifySpec};
 use crate::notify::Notifier;
 use crate::plan::{Plan, Step};
@@ -18,7 +19,7 @@ use crate::cli::args::{Format, Run};
 use crate::cli::declare::declaration;
 use crate::cli::exit::Exit;
 use crate::cli::wiring::App;
-use crate::cli::wiring::{Loaded, by_file, catalog_path, complain, lock_job, open_catalog, zone};
+use crate::cli::wiring::{Loaded, by_file, catalog_place, complain, lock_job, open_catalog, zone};
 
 /// Runs jobs.
 pub fn run(args: &Run, app: &App) -> Exit {
@@ -106,8 +107,8 @@ fn run_job(args: &Run, loaded: &Loaded, plan: &Plan, app: &App) -> Exit {
     let zone = zone(world, plan);
     let mut early: Vec<(LogLevel, String)> = Vec::new();
     let alert = |text: String| (LogLevel::Alert, text);
-    let catalog = open_catalog(world, &loaded.file).and_then(|mut catalog| {
-        let now = world.clock.now().to_string();
+    let catalog = open_catalog(world, &loaded.file, &app.stop).and_then(|mut catalog| {
+        let now = moment(world.clock.now());
         catalog
             .close_orphans((&loaded.path, &plan.job), &world.host(), &now)
             .and_then(|_| catalog.declare(&declaration(loaded, world)))
@@ -164,7 +165,7 @@ fn run_job(args: &Run, loaded: &Loaded, plan: &Plan, app: &App) -> Exit {
     };
     let terminal = std::io::stderr().is_terminal();
     let outcome = {
-        let place = catalog_path(world, &loaded.file).display().to_string();
+        let place = catalog_place(world, &loaded.file);
         let recorder = Recorder::new(catalog, &place, &world.state, id.as_str());
         let mut record = Fan::default();
         record.0.extend(log.map(|l| Box::new(l) as Box<dyn Listener + Send>));

@@ -3,17 +3,19 @@
 use std::path::PathBuf;
 
 use crate::base::{Complaint, Spanned};
-use crate::job::{MailSpec, Site, WebSpec};
+use crate::job::{
+    CatalogFamily, CatalogHome, CatalogServer, CatalogSpec, Exclusive, MailSpec, Site, WebSpec,
+};
 use crate::syntax::node::Node;
 use crate::syntax::value::near_zone;
-use crate::syntax::{fault, problem};
+use crate::syntax::{fault, problem, source};
 
 /// Takes one node of the site into `site`; what is said later wins, so that a job file may say it
 /// better.
 pub fn read(node: &Node, site: &mut Site, complaints: &mut Vec<Complaint>) {
     node.require(complaints);
     match node.kind.name {
-        "catalog" => site.catalog.path = node.path("path").or(site.catalog.path.take()),
+        "catalog" => catalog(node, &mut site.catalog, complaints),
         "mail" => site.mail = Some(mail(node, complaints)),
         "language" => match node.name.as_ref() {
             Some(word) if ["pt-BR", "en"].contains(&word.value.as_str()) => {
@@ -85,9 +87,57 @@ fn web(node: &Node, complaints: &mut Vec<Complaint>) -> WebSpec {
 /// Whether a text is an address and a port.
 fn is_listen(text: &str) -> bool {
     text.parse::<std::net::SocketAddr>().is_ok()
-        || text.rsplit_once(':').is_some_and(|(host, port)| {
-            host == "localhost" && port.parse::<u16>().is_ok()
-        })
+        || text
+            .rsplit_once(':')
+            .is_some_and(|(host, port)| host == "localhost" && port.parse::<u16>().is_ok())
+}
+
+/// What a node does not say stays as it was.
+fn catalog(node: &Node, spec: &mut CatalogSpec, complaints: &mut Vec<Complaint>) {
+    match node.text("exclusive").as_deref() {
+        Some("host") => spec.exclusive = Exclusive::Host,
+        Some("required") => spec.exclusive = Exclusive::Required,
+        _ => {}
+    }
+    let mut said = node.label("path").cloned();
+    if let Some(path) = node.path("path") {
+        spec.home = CatalogHome::File(Some(path));
+    }
+    for block in &node.blocks {
+        let inner = Node::decode(&block.text, &block.raw, block.kind, complaints);
+        if let Some(first) = &said {
+            complaints.push(problem::conflict(
+                "history is kept in one place",
+                &inner.span,
+                Some(first),
+                "Keep one of the two.",
+            ));
+        }
+        said = Some(inner.span.clone());
+        spec.home = CatalogHome::Server(server(&inner, complaints));
+    }
+}
+
+fn server(node: &Node, complaints: &mut Vec<Complaint>) -> CatalogServer {
+    node.require(complaints);
+    source::conflicts(node, complaints);
+    let (family, port) = match node.kind.name {
+        "mysql" => (CatalogFamily::Mysql, 3306),
+        "postgres" => (CatalogFamily::Postgres, 5432),
+        other => unreachable!("BUG: no decoder for the catalog {other}"),
+    };
+    let host = node.text("host").unwrap_or_else(|| "localhost".into());
+    let near = node.place("socket").is_some() || source::is_near(&host);
+    CatalogServer {
+        family,
+        host,
+        port: node.number("port").unwrap_or(port),
+        socket: node.path("socket"),
+        user: node.text("user").unwrap_or_else(|| "vex".into()),
+        password: node.secret("password"),
+        database: node.text("database").unwrap_or_else(|| "vex".into()),
+        tls: source::tls(node, near, complaints),
+    }
 }
 
 fn mail(node: &Node, complaints: &mut Vec<Complaint>) -> MailSpec {

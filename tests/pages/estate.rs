@@ -36,7 +36,8 @@ struct Random(u64);
 
 impl Random {
     fn below(&mut self, n: u64) -> u64 {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        self.0 =
+            self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (self.0 >> 33) % n
     }
 
@@ -54,7 +55,8 @@ fn backups() -> Vec<Backup> {
     let mut all = Vec::new();
     for (i, night) in nights().into_iter().enumerate() {
         let (day, month) = (night.day(), night.month());
-        let (mut gb, mut verdict, mut note) = (5.71 + i as f64 * 0.0172 + random.about(0.02), 1, "");
+        let (mut gb, mut verdict, mut note) =
+            (5.71 + i as f64 * 0.0172 + random.about(0.02), 1, "");
         match (month, day) {
             (11, 17) => {
                 (gb, verdict, note) =
@@ -180,12 +182,13 @@ fn moment(at: Timestamp) -> String {
 
 /// The stores of a chain: name, place, bucket, rules, optional, verified.
 fn stores(chain: &str) -> Vec<(&'static str, &'static str, &'static str, &'static str, u8, u8)> {
-    let cloud =
-        ("cloud", "s3://vex-backup", "vex-backup", "last=5 within=30d", 0, 1);
+    let cloud = ("cloud", "s3://vex-backup", "vex-backup", "last=5 within=30d", 0, 1);
     let nas = ("nas", "dir /mnt/nas/backups", "", "daily=7 weekly=4 monthly=12", 1, 0);
     match chain {
         "fin" => vec![cloud],
-        "erp-physical" => vec![("nas", "dir /mnt/nas/backups", "", "daily=7 weekly=4 monthly=12", 0, 1)],
+        "erp-physical" => {
+            vec![("nas", "dir /mnt/nas/backups", "", "daily=7 weekly=4 monthly=12", 0, 1)]
+        }
         _ => vec![cloud, nas],
     }
 }
@@ -210,7 +213,10 @@ fn declared() -> Vec<String> {
         ("semanal", "servidor02", "0 3 * * 0", 691_200),
         ("pagamentos", "servidor02", "0 * * * *", 7200),
     ] {
-        let row = own(host, format!("{}, {}, '{ZONE}', {within}, 2, 1, {seen}", text(job), text(schedule)));
+        let row = own(
+            host,
+            format!("{}, {}, '{ZONE}', {within}, 2, 1, {seen}", text(job), text(schedule)),
+        );
         sql.push(format!("INSERT INTO declared_job (host, file, job, schedule, zone, within_s, parallel_chains, enabled, seen) VALUES ({row})"));
     }
     let chains = [
@@ -221,10 +227,18 @@ fn declared() -> Vec<String> {
         ("semanal", "physical", "erp", "erp-physical"),
     ];
     for (number, (job, verb, source, chain)) in chains.into_iter().enumerate() {
-        let row = own("servidor02", format!("'{job}', '{verb}', '{source}', '{chain}', 1, {number}, {seen}"));
+        let row = own(
+            "servidor02",
+            format!("'{job}', '{verb}', '{source}', '{chain}', 1, {number}, {seen}"),
+        );
         sql.push(format!("INSERT INTO declared_chain (host, file, job, verb, source, chain, sealed, number, seen) VALUES ({row})"));
         for (store, place, _, keep, optional, verified) in stores(chain) {
-            let row = own("servidor02", format!("'{job}', '{chain}', '{store}', '{place}', '{keep}', {optional}, {verified}, '', {seen}"));
+            let row = own(
+                "servidor02",
+                format!(
+                    "'{job}', '{chain}', '{store}', '{place}', '{keep}', {optional}, {verified}, '', {seen}"
+                ),
+            );
             sql.push(format!("INSERT INTO declared_copy (host, file, job, chain, store, place, keep_text, optional, verified, site, seen) VALUES ({row})"));
         }
     }
@@ -249,8 +263,15 @@ fn of_backup(number: i64, b: &Backup) -> Vec<String> {
             moment(end + 4.seconds()),
             b.verdict
         ),
-        format!("UPDATE run SET verdict = {} WHERE id = '{id}' AND verdict < {}", b.verdict, b.verdict),
-        format!("UPDATE run SET finished = {} WHERE id = '{id}' AND finished < {}", moment(end + 4.seconds()), moment(end + 4.seconds())),
+        format!(
+            "UPDATE run SET verdict = {} WHERE id = '{id}' AND verdict < {}",
+            b.verdict, b.verdict
+        ),
+        format!(
+            "UPDATE run SET finished = {} WHERE id = '{id}' AND finished < {}",
+            moment(end + 4.seconds()),
+            moment(end + 4.seconds())
+        ),
         format!(
             "INSERT INTO backup (number, id, source, chain, job, file, host, server, units, name, raw_bytes, bytes, started, \
              finished, verdict, note, created) VALUES ({number}, '{id}', '{}', '{}', '{}', {}, '{}', '{}', '{}', '{name}', {raw}, {bytes}, \
@@ -285,7 +306,8 @@ fn of_backup(number: i64, b: &Backup) -> Vec<String> {
             text(message)
         ));
         if verified == 1 {
-            let level = if b.chain == "erp-physical" || b.chain == "fin" { "restored" } else { "read" };
+            let level =
+                if b.chain == "erp-physical" || b.chain == "fin" { "restored" } else { "read" };
             sql.push(format!(
                 "INSERT INTO proof (id, source, store, level, at, good, damage) VALUES ('{id}', '{}', '{store}', '{level}', {}, 1, '')",
                 b.chain,
@@ -318,7 +340,8 @@ fn steps_of(number: i64, id: &str, b: &Backup, start: Timestamp, end: Timestamp)
         if b.verdict == 3 { 3 } else { 1 },
         text(message)
     )];
-    let mut lines = vec![(1, "begins".to_owned()), (1, format!("reads {} as {}", b.units, b.server))];
+    let mut lines =
+        vec![(1, "begins".to_owned()), (1, format!("reads {} as {}", b.units, b.server))];
     if b.verdict == 3 {
         lines.push((2, "tries again in 5 s".to_owned()));
         lines.push((3, b.note.to_owned()));
@@ -353,15 +376,89 @@ fn steps_of(number: i64, id: &str, b: &Backup, start: Timestamp, end: Timestamp)
 fn drills() -> Vec<String> {
     let day = |month: i8, day: i8| utc(date(2026, month, day).at(6, 0, 2, 0));
     let rows = [
-        (day(11, 16), "erp-physical", "20261115T070002Z-3f1c", "nas", "lab-pg", 1, 418, 112_102_441_u64, 1334, "agenda", ""),
-        (day(11, 12), "fin", "20261108T070002Z-88b0", "cloud", "lab-ora", 1, 906, 30_112_876, 6732, "operador.dba", ""),
-        (day(11, 1), "loja", "20261101T050004Z-a9d2", "cloud", "lab", 1, 212, 47_503_118, 872, "agenda", ""),
-        (day(11, 1) + 900.seconds(), "erp", "20261101T050004Z-a9d2", "cloud", "lab-pg", 3, 0, 0, 0, "agenda", "lab-pg sem espaço: faltaram 12 GB"),
-        (day(10, 10), "erp", "20261010T050004Z-17ce", "cloud", "lab-pg", 1, 417, 109_880_021, 2478, "agenda", ""),
-        (day(10, 1), "loja", "20261001T050004Z-c402", "nas", "lab", 1, 210, 45_990_270, 905, "agenda", ""),
+        (
+            day(11, 16),
+            "erp-physical",
+            "20261115T070002Z-3f1c",
+            "nas",
+            "lab-pg",
+            1,
+            418,
+            112_102_441_u64,
+            1334,
+            "agenda",
+            "",
+        ),
+        (
+            day(11, 12),
+            "fin",
+            "20261108T070002Z-88b0",
+            "cloud",
+            "lab-ora",
+            1,
+            906,
+            30_112_876,
+            6732,
+            "operador.dba",
+            "",
+        ),
+        (
+            day(11, 1),
+            "loja",
+            "20261101T050004Z-a9d2",
+            "cloud",
+            "lab",
+            1,
+            212,
+            47_503_118,
+            872,
+            "agenda",
+            "",
+        ),
+        (
+            day(11, 1) + 900.seconds(),
+            "erp",
+            "20261101T050004Z-a9d2",
+            "cloud",
+            "lab-pg",
+            3,
+            0,
+            0,
+            0,
+            "agenda",
+            "lab-pg sem espaço: faltaram 12 GB",
+        ),
+        (
+            day(10, 10),
+            "erp",
+            "20261010T050004Z-17ce",
+            "cloud",
+            "lab-pg",
+            1,
+            417,
+            109_880_021,
+            2478,
+            "agenda",
+            "",
+        ),
+        (
+            day(10, 1),
+            "loja",
+            "20261001T050004Z-c402",
+            "nas",
+            "lab",
+            1,
+            210,
+            45_990_270,
+            905,
+            "agenda",
+            "",
+        ),
     ];
     let mut sql = Vec::new();
-    for (i, (at, source, backup, store, into, verdict, tables, rows, rto, who, message)) in rows.into_iter().enumerate() {
+    for (i, (at, source, backup, store, into, verdict, tables, rows, rto, who, message)) in
+        rows.into_iter().enumerate()
+    {
         let rto = if rto == 0 { "NULL".to_owned() } else { rto.to_string() };
         sql.push(format!(
             "INSERT INTO drill (id, run, at, source, backup, store, target, verdict, table_count, row_count, rto_s, who, message) \

@@ -6,10 +6,8 @@ use crate::space::Space;
 
 /// A space whose catalog holds the estate, and its report.
 fn reported() -> Space {
-    let space = Space::new()
-        .env("VEX_TEST_NOW", "2026-11-20T12:00:52Z")
-        .env("TZ", estate::ZONE)
-        .job("");
+    let space =
+        Space::new().env("VEX_TEST_NOW", "2026-11-20T12:00:52Z").env("TZ", estate::ZONE).job("");
     space.run(&["report", "--out", "first"]).expect(0);
     let path = space.state("catalog.sqlite");
     let connection = rusqlite::Connection::open(path).unwrap();
@@ -26,7 +24,8 @@ fn the_report_of_an_estate() {
     let space = reported();
     space.run(&["report", "--out", "out"]).expect(0);
     if let Ok(keep) = std::env::var("VEX_KEEP_PAGES") {
-        let status = std::process::Command::new("cp").arg("-r").arg(space.path("out")).arg(keep).status();
+        let status =
+            std::process::Command::new("cp").arg("-r").arg(space.path("out")).arg(keep).status();
         assert!(status.unwrap().success());
     }
 }

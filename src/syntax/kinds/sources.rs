@@ -1,8 +1,6 @@
 //! What a source can be. Data only: one row, one field.
 
-use crate::syntax::kinds::fields::{
-    ENABLED, RESTORE_WITHIN, SITE, TLS, field, identity, required,
-};
+use crate::syntax::kinds::fields::{ENABLED, RESTORE_WITHIN, SITE, TLS, field, identity, required};
 use crate::syntax::table::{Argument, Form, Kind};
 
 /// What a source can be.
