@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! 7  cli                 argv in, exit code out; the only room that exits or wires
-//! 6  notify              tells people
+//! 6  notify  web         tells people; the dashboard
 //! 5  step  report        what each step does; who listens to a run
 //! 4  run  pipeline  shelf   order; bytes in motion; the artifacts of one job in one store
 //! 3  syntax plan source store catalog retention
@@ -28,4 +28,5 @@ pub mod source;
 pub mod step;
 pub mod store;
 pub mod syntax;
+pub mod web;
 pub mod world;
