@@ -271,6 +271,19 @@ impl Response {
         self.fields.iter().map(|(name, value)| (*name, value.as_str()))
     }
 
+    /// The head as it is sent, with the length of the body where it is known.
+    pub fn head(&self, length: Option<usize>) -> Vec<u8> {
+        let mut head = format!("HTTP/1.1 {} {}\r\n", self.status, reason(self.status));
+        for (name, value) in self.headers() {
+            head.push_str(&format!("{name}: {value}\r\n"));
+        }
+        if let Some(length) = length {
+            head.push_str(&format!("content-length: {length}\r\n"));
+        }
+        head.push_str("connection: close\r\n\r\n");
+        head.into_bytes()
+    }
+
     /// The bytes of the body; none of a stream.
     pub fn bytes(&self) -> &[u8] {
         match &self.body {

@@ -32,7 +32,7 @@ impl Guard {
     /// The answer to a request: a refusal, or what the pages say.
     pub fn answer(&self, request: &Request, pages: &dyn Handler) -> Response {
         let response = self.refusal(request).unwrap_or_else(|| pages.answer(request));
-        protect(request, response)
+        protect(&request.host, request.secure, response)
     }
 
     /// Why a request does not reach the pages.
@@ -75,16 +75,16 @@ fn is_from_here(request: &Request) -> bool {
     request.header("origin").is_some_and(|origin| origin.eq_ignore_ascii_case(&own))
 }
 
-/// Adds what every response carries.
-pub fn protect(request: &Request, response: Response) -> Response {
-    let local = is_loopback(&request.host);
+/// Adds what every response of a host carries.
+pub fn protect(host: &str, secure: bool, response: Response) -> Response {
+    let local = is_loopback(host);
     let keep = match response.keep {
         Keep::Nothing => "no-store",
         Keep::Always => "public, max-age=31536000, immutable",
     };
     // Where no `Sec-Fetch-Site` is sent, `no-referrer` would take the origin away from our own
     // forms as well.
-    let referrer = if request.secure || local { "no-referrer" } else { "same-origin" };
+    let referrer = if secure || local { "no-referrer" } else { "same-origin" };
     let response = response
         .with("content-security-policy", CONTENT_SECURITY_POLICY)
         .with("x-content-type-options", "nosniff")
@@ -93,7 +93,7 @@ pub fn protect(request: &Request, response: Response) -> Response {
         .with("cross-origin-resource-policy", "same-origin")
         .with("cache-control", keep);
     // Never for the loopback: it would bind every other server of the machine as well.
-    if request.secure && !local {
+    if secure && !local {
         return response.with("strict-transport-security", "max-age=31536000");
     }
     response

@@ -124,6 +124,11 @@ pub fn encode(text: &str, plain: impl Fn(u8) -> bool) -> String {
         .collect()
 }
 
+/// Decodes what [`encode`] wrote.
+pub fn decoded(text: &str) -> Result<String, BadTarget> {
+    decode(text.as_bytes(), Plus::Kept)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -179,6 +184,6 @@ mod tests {
         let text = "João/%\r\n\"";
         let shown = encode(text, |b| b.is_ascii_alphanumeric());
         assert_eq!(shown, "Jo%C3%A3o%2F%25%0D%0A%22");
-        assert_eq!(decode(shown.as_bytes(), Plus::Kept).as_deref(), Ok(text));
+        assert_eq!(decoded(&shown).as_deref(), Ok(text));
     }
 }
