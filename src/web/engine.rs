@@ -90,7 +90,7 @@ impl Engine {
     }
 
     /// A connection to the server; waits a little for one that is being made anew.
-    pub fn dial(&self) -> io::Result<UnixStream> {
+    pub fn dial(&self, stop: &Stop) -> io::Result<UnixStream> {
         let until = Instant::now() + TRIES;
         loop {
             let number = *self.shared.current.lock().expect("no panic while locked");
@@ -102,7 +102,7 @@ impl Engine {
                 // Whoever came first has told it already.
                 self.shared.broken.try_send(number).ok();
             }
-            if Instant::now() > until || self.stop.sleep(PAUSE).is_err() {
+            if Instant::now() > until || stop.sleep(PAUSE).is_err() {
                 return Err(error);
             }
         }
@@ -141,10 +141,10 @@ impl Watch {
         let (mut server, mut number) = (first, 1);
         loop {
             let workers = (0..WORKERS).filter(|_| self.worker(&server, number)).count();
-            if workers == 0 {
-                (self.shared.pages.complain)("no thread can be started to answer requests");
-            }
-            let goes_on = self.wait(number);
+            let goes_on = match workers {
+                0 => self.stop.sleep(PAUSE).is_ok(),
+                _ => self.wait(number),
+            };
             (0..WORKERS).for_each(|_| server.unblock());
             drop(server);
             if !goes_on {

@@ -108,7 +108,7 @@ pub fn serve(
     // Not a child of `stop`: it ends after what the front still has to answer.
     let engine = Engine::start(pages, &Stop::new()).map_err(ServeError::Private)?;
     ready(address);
-    let ran = front.run(&connections, &|| engine.dial(), stop);
+    let ran = front.run(&connections, &|| engine.dial(stop), stop);
     engine.end();
     ran.map_err(listen)
 }

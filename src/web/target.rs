@@ -4,6 +4,9 @@
 //! that is not UTF-8, that holds a control character, a backslash or an encoded slash, an empty or
 //! a dot segment, and a percent sign without two digits.
 
+/// What stands between the segments of a path.
+const SLASH: char = '/';
+
 /// Why a target or a form can't be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum BadTarget {
@@ -71,7 +74,7 @@ fn path_text(raw: &str) -> Result<String, BadTarget> {
         return Err(BadTarget::Control);
     }
     let slashes = |text: &str| text.bytes().filter(|b| *b == b'/').count();
-    let segments: Vec<&str> = path.split('/').skip(1).collect();
+    let segments: Vec<&str> = path.split(SLASH).skip(1).collect();
     let last = segments.len() - 1;
     // The last segment may be empty: a path may end in a slash.
     let name = |(at, s): (usize, &&str)| (at == last || !s.is_empty()) && *s != "." && *s != "..";

@@ -4,7 +4,7 @@
 //! from the network. Fields of a proxy count only where the other end is one that was named.
 
 use std::fmt::Write;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use crate::web::front::head::{Head, Refusal, single, values};
 use crate::web::target;
@@ -109,7 +109,7 @@ fn asked(head: &Head, end: &End, proxy: &Proxy) -> Result<Asked, Refusal> {
     // Read from the right: what stands left of an address that is no proxy is anyone's word.
     let all: Vec<&[u8]> = values(&head.fields, "x-forwarded-for").collect();
     for hop in all.join(&b","[..]).rsplit(|b| *b == b',') {
-        let Some(address) = ascii(hop).and_then(|h| h.parse::<IpAddr>().ok()) else { break };
+        let Some(address) = ascii(hop).and_then(address) else { break };
         asked.peer = address.to_canonical();
         if !trusted(&asked.peer) {
             break;
@@ -127,6 +127,11 @@ fn asked(head: &Head, end: &End, proxy: &Proxy) -> Result<Asked, Refusal> {
     Ok(asked)
 }
 
+/// The address of a hop; some proxies write its port too.
+fn address(hop: &str) -> Option<IpAddr> {
+    hop.parse().ok().or_else(|| hop.parse::<SocketAddr>().ok().map(|socket| socket.ip()))
+}
+
 /// A value without the spaces around it, if it is ASCII.
 fn ascii(value: &[u8]) -> Option<&str> {
     std::str::from_utf8(value).ok().filter(|text| text.is_ascii()).map(str::trim)
@@ -134,6 +139,8 @@ fn ascii(value: &[u8]) -> Option<&str> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
     use crate::web::front::head;
 
@@ -177,6 +184,8 @@ mod tests {
             (both, "10.0.0.1", "x-vex-peer: 2.2.2.2"),
             (both, "::ffff:10.0.0.1", "x-vex-peer: 2.2.2.2"),
             (both, "10.0.0.3", "x-vex-peer: 10.0.0.3"),
+            ("X-Forwarded-For: 1.1.1.1:99, 10.0.0.2\r\n", "10.0.0.1", "x-vex-peer: 1.1.1.1"),
+            ("X-Forwarded-For: [::9]:99\r\n", "10.0.0.1", "x-vex-peer: ::9"),
             ("X-Forwarded-For: 1.1.1.1, word\r\n", "10.0.0.1", "x-vex-peer: 10.0.0.1"),
             ("X-Forwarded-Proto: HTTPS\r\n", "10.0.0.1", "x-vex-peer: 10.0.0.1 x-vex-secure: 1"),
             ("X-Forwarded-Proto: https, http\r\n", "10.0.0.1", "x-vex-peer: 10.0.0.1"),
@@ -190,6 +199,61 @@ mod tests {
             ("Remote-User: a\r\n", "10.0.0.3", "x-vex-peer: 10.0.0.3"),
         ] {
             assert_eq!(shown(fields, peer), asked, "{fields:?} from {peer}");
+        }
+    }
+
+    /// Bytes that a parser may stumble over, in the middle of a request that is whole.
+    fn disturbed() -> impl Strategy<Value = Vec<u8>> {
+        const PIECES: [&str; 16] = [
+            "\r\n",
+            "\n",
+            "\r",
+            " ",
+            "\t",
+            ":",
+            "\0",
+            ",",
+            "Host: b\r\n",
+            "/",
+            "?",
+            "%",
+            "\r\n ",
+            "Content-Length: 2\r\n",
+            "Transfer-Encoding: chunked\r\n",
+            "\u{e9}",
+        ];
+        const WHOLE: &[u8] = b"POST /a?b HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\
+            Cookie: a=1; b=2\r\nX-Forwarded-For: 1.1.1.1\r\nAccept: a\r\n\r\n";
+        let piece = (0..WHOLE.len(), proptest::sample::select(&PIECES[..]), 0..3_usize);
+        proptest::collection::vec(piece, 0..4).prop_map(|pieces| {
+            let mut bytes = WHOLE.to_vec();
+            for (at, piece, taken) in pieces {
+                let end = (at + taken).min(bytes.len());
+                bytes.splice(at.min(end)..end, piece.bytes());
+            }
+            bytes
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_anew_says_the_same_in_one_way_only(bytes in disturbed()) {
+            let Ok(Some(whole)) = head::end(&bytes, 0) else { return Ok(()) };
+            let Ok(read) = head::parse(&bytes[..whole]) else { return Ok(()) };
+            let end = End { peer: "127.0.0.1".parse().unwrap(), secure: true, connection: 7 };
+            let addresses = vec![end.peer];
+            let proxy = Proxy { addresses, user_field: Some("accept".to_owned()) };
+            let Ok(text) = rewrite(&read, &end, &proxy) else { return Ok(()) };
+            prop_assert!(text.is_ascii());
+            prop_assert_eq!(head::end(text.as_bytes(), 0), Ok(Some(text.len())));
+            let again = head::parse(text.as_bytes()).unwrap();
+            prop_assert_eq!(
+                (&again.method, &again.target, &again.host, again.length),
+                (&read.method, &read.target, &read.host, read.length)
+            );
+            for own in [PEER, SECURE, CONNECTION, USER, "content-length", "connection"] {
+                prop_assert!(values(&again.fields, own).count() <= 1, "{}", own);
+            }
         }
     }
 }
