@@ -160,9 +160,11 @@ fn a_request_that_does_not_come_in_time_is_closed() {
     assert_eq!(status(&served.send(post)), 408);
     // A byte now and then does not move the end.
     let mut stream = served.connect();
-    while stream.write_all(b"A").is_ok() {
+    let closed = (0..1500).any(|_| {
         std::thread::sleep(Duration::from_millis(20));
-    }
+        stream.write_all(b"A").is_err()
+    });
+    assert!(closed, "the connection is still open");
 }
 
 #[test]
@@ -396,7 +398,6 @@ fn tls_is_spoken_with_the_files_that_are_given() {
         |config| {
             config.tls = Some(tls.clone());
             config.hosts = vec!["backup.example".to_owned()];
-            config.times.request = Duration::from_secs(2);
         },
     );
     let mut roots = RootCertStore::empty();
@@ -419,9 +420,12 @@ fn tls_is_spoken_with_the_files_that_are_given() {
     assert!(answer.contains(cookie) && !answer.contains("strict-transport"), "{answer}");
     let answer = secure(get("/").replace("localhost", "backup.example"));
     assert!(answer.contains("\r\nstrict-transport-security: max-age=31536000\r\n"), "{answer}");
-    // What speaks no TLS, and what says nothing, reaches no page and ends.
-    assert!(!served.get("/").contains("HTTP/1.1 200"));
-    assert!(!served.send("").contains("HTTP/1.1 200"));
+    // What speaks no TLS reaches no page.
+    let mut clear = served.connect();
+    clear.write_all(get("/").as_bytes()).unwrap();
+    let mut answer = Vec::new();
+    drop(clear.read_to_end(&mut answer));
+    assert!(!answer.starts_with(b"HTTP"), "{answer:?}");
     assert_eq!(status(&secure(get("/"))), 200);
 
     let wrong = Tls { key: certificate, ..tls };
