@@ -75,6 +75,11 @@ pub mod syntax {
     pub use crate::syntax::read_one;
 }
 
+pub mod web {
+    //! The dashboard's ground.
+    pub use crate::web::*;
+}
+
 pub mod world {
     //! Effects.
     pub use crate::world::{Clock, World, install_provider, process_id};

@@ -62,5 +62,6 @@ mod slices;
 mod space;
 mod sqlite;
 mod vacuum;
+mod web_front;
 mod without_vex;
 mod zoo;

@@ -3,11 +3,12 @@
 #
 #   scale     800 000 entries of 10 000 tables, and an index that states 16 TiB
 #   identity  200 random runs of hosts, files and servers that share a folder and a bucket
+#   web       1 000 and 5 000 connections that never say what they want, and requests that smuggle
 #
 # Takes minutes to hours, so nobody runs it by accident. The servers are those that tests/run.sh installs.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-usage() { sed -n '2,7s/^# \{0,1\}//p' "$0" >&2; exit 64; }
+usage() { sed -n '2,8s/^# \{0,1\}//p' "$0" >&2; exit 64; }
 
 # note COMMAND LINES: the command, the machine and what was found, at the end of the results.
 note() {
@@ -38,6 +39,12 @@ case ${1:-} in
         began=$SECONDS
         VEX_IDENTITY_RUNS=200 cargo test --test all identity::mix | tee "$log"
         note "$command" "- 200 runs: all well, $((SECONDS - began)) s"
+        ;;
+    web)
+        ulimit -n hard
+        command="VEX_WEB=1 cargo test --release --test all web_front:: -- --nocapture --test-threads=1"
+        VEX_WEB=1 cargo test --release --test all web_front:: -- --nocapture --test-threads=1 | tee "$log"
+        note "$command" "$(figures "$log")"
         ;;
     *) usage ;;
 esac
