@@ -1,0 +1,5 @@
+//! What is kept and told of a run: catalog, letters, webhooks and pings.
+
+pub mod matrix;
+pub mod notify;
+pub mod records;
