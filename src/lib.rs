@@ -5,6 +5,7 @@
 //! 6  notify              tells people
 //! 5  step  report        what each step does; who listens to a run
 //! 4  run  pipeline  shelf   order; bytes in motion; the artifacts of one job in one store
+//!    view                what people see: models of shown text, charts, pages
 //! 3  syntax plan source store catalog retention
 //! 2  job artifact world lang record
 //! 1  base
@@ -19,7 +20,7 @@
 
 pub(crate) mod artifact;
 pub(crate) mod base;
-// Public while pages and other databases are being built on it.
+// Public until what is being built in it is wired: `catalog`, `report`, `view`.
 pub mod catalog;
 pub(crate) mod cli;
 pub(crate) mod job;
@@ -28,7 +29,7 @@ pub(crate) mod notify;
 pub(crate) mod pipeline;
 pub(crate) mod plan;
 pub(crate) mod record;
-pub(crate) mod report;
+pub mod report;
 pub(crate) mod retention;
 pub(crate) mod run;
 pub(crate) mod shelf;
@@ -36,6 +37,7 @@ pub(crate) mod source;
 pub(crate) mod step;
 pub(crate) mod store;
 pub(crate) mod syntax;
+pub mod view;
 pub(crate) mod world;
 
 #[doc(hidden)]

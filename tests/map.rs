@@ -13,7 +13,7 @@ use std::path::Path;
 use lex::{Token, tokens, without_tests};
 
 /// Who may import whom, lowest floor first; `room::file` is one file of a room.
-const TABLE: [(&str, &[&str]); 21] = [
+const TABLE: [(&str, &[&str]); 22] = [
     ("base", &[]),
     ("world", &["base"]),
     ("job", &["base"]),
@@ -29,7 +29,8 @@ const TABLE: [(&str, &[&str]); 21] = [
     ("shelf", &["artifact", "store", "base"]),
     ("pipeline", &["artifact", "source::contract", "store::contract", "base"]),
     ("run", &["record", "plan", "world", "base"]),
-    ("web", &["catalog", "record", "lang", "world", "job", "base"]),
+    ("view", &["record", "catalog", "retention", "lang", "job", "base"]),
+    ("web", &["view", "catalog", "record", "lang", "world", "job", "base"]),
     (
         "step",
         &[
@@ -47,8 +48,8 @@ const TABLE: [(&str, &[&str]); 21] = [
             "base",
         ],
     ),
-    ("report", &["run", "record", "catalog", "lang", "artifact", "base"]),
-    ("notify", &["report", "run", "record", "job", "lang", "world", "artifact", "base"]),
+    ("report", &["view", "run", "record", "catalog", "lang", "artifact", "base"]),
+    ("notify", &["view", "report", "run", "record", "job", "lang", "world", "artifact", "base"]),
     (
         "cli",
         &[
@@ -56,6 +57,7 @@ const TABLE: [(&str, &[&str]); 21] = [
             "report",
             "step",
             "web",
+            "view",
             "run",
             "record",
             "pipeline",

@@ -4,8 +4,10 @@ mod backups;
 mod copies;
 mod declare;
 mod error;
+mod meta;
 mod migrate;
 mod open;
+mod pages;
 mod record;
 mod runs;
 mod sql;
@@ -15,6 +17,10 @@ mod value;
 pub use declare::{Declaration, DeclaredChain, DeclaredCopy, DeclaredJob, DeclaredSource};
 pub use error::{CatalogError, SqlFault};
 pub use open::Catalog;
+pub use pages::{
+    Drill, Estate, HeldCopy, HostSeen, KnownChain, KnownCopy, KnownJob, ListQuery, ListedBackup,
+    ListedRun, ListedStep, LogLine, Order, Override, Remark, RunsQuery, Totals,
+};
 pub use record::{ArtifactRow, BackupRow, CopyRow, ProofRow, RunRow, StepRow};
 pub use sql::{Dialect, Sql, moment};
 pub use value::{Row, Value};

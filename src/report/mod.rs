@@ -1,6 +1,7 @@
 //! Listeners: they fold the same events into lines, logs, history and a summary.
 
 mod console;
+mod folder;
 mod json;
 mod log;
 mod queue;
@@ -9,6 +10,7 @@ mod rows;
 mod summary;
 
 pub use console::Console;
+pub use folder::ReportFolder;
 pub use json::Json;
 pub use log::Log;
 pub use queue::Queue;
