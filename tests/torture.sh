@@ -30,20 +30,20 @@ log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 case ${1:-} in
     scale)
-        command="VEX_SCALE=1 cargo test --release --test all scale:: -- --nocapture --test-threads=1"
-        VEX_SCALE=1 cargo test --release --test all scale:: -- --nocapture --test-threads=1 | tee "$log"
+        command="VEX_SCALE=1 cargo test --release --test all format::scale:: -- --nocapture --test-threads=1"
+        VEX_SCALE=1 cargo test --release --test all format::scale:: -- --nocapture --test-threads=1 | tee "$log"
         note "$command" "$(figures "$log")"
         ;;
     identity)
-        command="VEX_IDENTITY_RUNS=200 cargo test --test all identity::mix"
+        command="VEX_IDENTITY_RUNS=200 cargo test --test all store::identity::mix"
         began=$SECONDS
-        VEX_IDENTITY_RUNS=200 cargo test --test all identity::mix | tee "$log"
+        VEX_IDENTITY_RUNS=200 cargo test --test all store::identity::mix | tee "$log"
         note "$command" "- 200 runs: all well, $((SECONDS - began)) s"
         ;;
     web)
         ulimit -n hard
-        command="VEX_WEB=1 cargo test --release --test all web_front:: -- --nocapture --test-threads=1"
-        VEX_WEB=1 cargo test --release --test all web_front:: -- --nocapture --test-threads=1 | tee "$log"
+        command="VEX_WEB=1 cargo test --release --test all web::front:: -- --nocapture --test-threads=1"
+        VEX_WEB=1 cargo test --release --test all web::front:: -- --nocapture --test-threads=1 | tee "$log"
         note "$command" "$(figures "$log")"
         ;;
     *) usage ;;
