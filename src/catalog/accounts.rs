@@ -120,7 +120,8 @@ impl Catalog {
             let Some(privilege) = privilege(sql, &new.privilege)? else {
                 return Ok(Changed::Missing);
             };
-            if !sql.query("SELECT id FROM account WHERE login = ?", values![&new.login])?.is_empty() {
+            if !sql.query("SELECT id FROM account WHERE login = ?", values![&new.login])?.is_empty()
+            {
                 return Ok(Changed::Taken);
             }
             let insert = "INSERT INTO account (name, login, password, created) VALUES (?, ?, ?, ?)";

@@ -142,7 +142,14 @@ fn append(sql: &mut dyn Sql, row: &AuditRow) -> Result<(), CatalogError> {
     let insert = "INSERT INTO audit (at, who, peer, action, target, before_text, after_text, previous, digest) \
                   VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)";
     let all = values![
-        &row.at, &row.who, &row.peer, &row.action, &row.target, &row.before, &row.after, &previous,
+        &row.at,
+        &row.who,
+        &row.peer,
+        &row.action,
+        &row.target,
+        &row.before,
+        &row.after,
+        &previous,
         &digest
     ];
     sql.execute(insert, all)?;

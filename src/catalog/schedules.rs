@@ -42,12 +42,7 @@ impl Catalog {
     }
 
     /// The file's schedule holds again.
-    pub fn undo_override(
-        &mut self,
-        host: &str,
-        file: &str,
-        job: &str,
-    ) -> Result<(), CatalogError> {
+    pub fn undo_override(&mut self, host: &str, file: &str, job: &str) -> Result<(), CatalogError> {
         let sql = "DELETE FROM schedule_override WHERE host = ? AND file = ? AND job = ?";
         self.write(sql, values![host, file, job])
     }

@@ -22,7 +22,9 @@ mod plan;
 mod report;
 mod restore;
 mod run;
+mod serve;
 mod typed;
+mod user;
 mod wiring;
 
 use std::process::ExitCode;
@@ -86,6 +88,8 @@ fn dispatch(command: &Command, app: &App) -> Exit {
             list::rebuild(file, site.as_deref(), app)
         }
         Command::Report(args) => report::report(args, app),
+        Command::Serve(args) => serve::serve(args, app),
+        Command::User(args) => user::user(args, app),
         Command::Schema => check::schema(),
     }
 }
