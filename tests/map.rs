@@ -126,7 +126,8 @@ const LONG_FUNCTIONS: [(&str, &str); 36] = [
 const PRINTERS: [&str; 2] = ["cli/", "report/console.rs"];
 
 /// Where a secret may be opened.
-const OPENERS: [&str; 8] = [
+const OPENERS: [&str; 9] = [
+    "catalog/",
     "artifact/container.rs",
     "artifact/press.rs",
     "world/",

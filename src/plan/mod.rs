@@ -16,4 +16,4 @@ pub use graph::{
     StoreRef, Vacuum, Verify, Which,
 };
 pub use lint::lint;
-pub use show::{Outlook, show};
+pub use show::{Outlook, keep_rules, show};

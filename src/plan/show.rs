@@ -97,7 +97,7 @@ pub fn show(plan: &Plan, outlook: &Outlook) -> String {
                 line(format!(
                     "   keeps in {}: {}; only {counts} copies count",
                     retire.store.name,
-                    rules(&retire.keep)
+                    keep_rules(&retire.keep)
                 ));
                 for text in outlook.retention.get(&step.address).into_iter().flatten() {
                     line(format!("   {text}"));
@@ -155,7 +155,8 @@ fn backup_lines(backup: &Backup) -> Vec<String> {
     lines
 }
 
-fn rules(keep: &KeepSpec) -> String {
+/// What is kept, in words.
+pub fn keep_rules(keep: &KeepSpec) -> String {
     let mut rules = Vec::new();
     let counts = [
         ("last", keep.last),

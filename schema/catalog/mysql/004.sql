@@ -323,6 +323,7 @@ CREATE TABLE IF NOT EXISTS host (
 CREATE TABLE IF NOT EXISTS lease (
     job     VARCHAR(255) NOT NULL,
     holder  VARCHAR(255) NOT NULL,
+    process MEDIUMTEXT NOT NULL,
     token   BIGINT NOT NULL,
     expires VARCHAR(32) NOT NULL,
     PRIMARY KEY (job)
