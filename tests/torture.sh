@@ -2,12 +2,13 @@
 # tests/torture.sh WHAT: the whole of what CI runs a part of; appends what it found to tests/torture/RESULTS.md.
 #
 #   scale     800 000 entries of 10 000 tables, and an index that states 16 TiB
+#   catalog   200 simultaneous starts of one job on two hosts with one catalog, and a host that is killed
 #   identity  200 random runs of hosts, files and servers that share a folder and a bucket
 #
 # Takes minutes to hours, so nobody runs it by accident. The servers are those that tests/run.sh installs.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-usage() { sed -n '2,7s/^# \{0,1\}//p' "$0" >&2; exit 64; }
+usage() { sed -n '2,8s/^# \{0,1\}//p' "$0" >&2; exit 64; }
 
 # note COMMAND LINES: the command, the machine and what was found, at the end of the results.
 note() {
@@ -31,6 +32,11 @@ case ${1:-} in
     scale)
         command="VEX_SCALE=1 cargo test --release --test all scale:: -- --nocapture --test-threads=1"
         VEX_SCALE=1 cargo test --release --test all scale:: -- --nocapture --test-threads=1 | tee "$log"
+        note "$command" "$(figures "$log")"
+        ;;
+    catalog)
+        command="VEX_CATALOG_RUNS=200 cargo test --test all catalog::hosts::many_hosts"
+        VEX_CATALOG_RUNS=200 cargo test --test all catalog::hosts::many_hosts -- --nocapture | tee "$log"
         note "$command" "$(figures "$log")"
         ;;
     identity)
