@@ -8,38 +8,29 @@
 
 #![allow(clippy::print_stdout, reason = "a bench prints its figures")]
 
+#[allow(
+    dead_code,
+    unused_imports,
+    clippy::unwrap_used,
+    missing_docs,
+    reason = "shared with the tests, which use all of it"
+)]
+#[path = "../tests/common/mod.rs"]
+mod common;
 mod data;
-#[allow(
-    dead_code,
-    unused_imports,
-    clippy::unwrap_used,
-    missing_docs,
-    reason = "shared with the tests, which use all of it"
-)]
-#[path = "../tests/s3_server/mod.rs"]
-mod s3_server;
-#[allow(
-    dead_code,
-    unused_imports,
-    clippy::unwrap_used,
-    missing_docs,
-    reason = "shared with the tests, which use all of it"
-)]
-#[path = "../tests/servers/mod.rs"]
-mod servers;
 
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use common::s3_server::S3Server;
+use common::servers::{Brand, Server};
 use data::{compare, fill};
-use s3_server::S3Server;
-use servers::{Brand, Server};
 
 fn main() {
     let sizes: Vec<u64> = std::env::args().filter_map(|a| a.parse().ok()).collect();
     let sizes = if sizes.is_empty() { vec![1] } else { sizes };
-    vex::world::install_provider();
+    vex::testing::world::install_provider();
     println!(
         "| server | GB of SQL | dump s | MB/s | peak MiB | artifact MB | verify s | restore s | restore peak MiB |"
     );

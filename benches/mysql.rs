@@ -9,34 +9,25 @@
 
 #![allow(clippy::print_stdout, reason = "a bench prints its figures")]
 
+#[allow(
+    dead_code,
+    unused_imports,
+    clippy::unwrap_used,
+    missing_docs,
+    reason = "shared with the tests, which use all of it"
+)]
+#[path = "../tests/common/mod.rs"]
+mod common;
 mod data;
 mod figure;
-#[allow(
-    dead_code,
-    unused_imports,
-    clippy::unwrap_used,
-    missing_docs,
-    reason = "shared with the tests, which use all of it"
-)]
-#[path = "../tests/s3_server/mod.rs"]
-mod s3_server;
-#[allow(
-    dead_code,
-    unused_imports,
-    clippy::unwrap_used,
-    missing_docs,
-    reason = "shared with the tests, which use all of it"
-)]
-#[path = "../tests/servers/mod.rs"]
-mod servers;
 
 use std::path::Path;
 use std::process::Command;
 
+use common::s3_server::S3Server;
+use common::servers::{Brand, Server};
 use data::{compare, fill};
 use figure::{Line, Took, deviation, folder, mean, median, raw_bytes, run, stored, vex_of, walls};
-use s3_server::S3Server;
-use servers::{Brand, Server};
 
 /// A server as one tunes it for such a test: enough memory, no flush at each commit.
 const SERVER: [&str; 4] = [
@@ -55,7 +46,7 @@ fn main() {
     let rounds =
         arguments.iter().find_map(|a| a.strip_prefix("rounds=")?.parse().ok()).unwrap_or(5);
     let restores = !arguments.iter().any(|a| a == "no-restore");
-    vex::world::install_provider();
+    vex::testing::world::install_provider();
     for size in sizes {
         measure(size, rounds, restores);
     }

@@ -2,7 +2,7 @@
 //!
 //! `cargo bench --bench parse`. `vex check` in CI must feel like nothing.
 
-use vex::base::Text;
+use vex::testing::base::Text;
 
 fn main() {
     divan::main();
@@ -29,8 +29,9 @@ fn file(jobs: usize) -> String {
 fn read_and_plan(bencher: divan::Bencher<'_, '_>, jobs: usize) {
     let source = file(jobs);
     bencher.bench(|| {
-        let mut reading = vex::syntax::read_one(&Text::new("bench.kdl", source.clone()));
-        let plans = vex::plan::build(&reading.file, &reading.unusable, &mut reading.complaints);
+        let mut reading = vex::testing::syntax::read_one(&Text::new("bench.kdl", source.clone()));
+        let plans =
+            vex::testing::plan::build(&reading.file, &reading.unusable, &mut reading.complaints);
         assert!(reading.complaints.is_empty() && plans.len() == jobs);
         plans.len()
     });

@@ -9,33 +9,24 @@
 
 #![allow(clippy::print_stdout, reason = "a bench prints its figures")]
 
+#[allow(
+    dead_code,
+    unused_imports,
+    clippy::unwrap_used,
+    missing_docs,
+    reason = "shared with the tests, which use all of it"
+)]
+#[path = "../tests/common/mod.rs"]
+mod common;
 mod figure;
-#[allow(
-    dead_code,
-    unused_imports,
-    clippy::unwrap_used,
-    missing_docs,
-    reason = "shared with the tests, which use all of it"
-)]
-#[path = "../tests/s3_server/mod.rs"]
-mod s3_server;
-#[allow(
-    dead_code,
-    unused_imports,
-    clippy::unwrap_used,
-    missing_docs,
-    reason = "shared with the tests, which use all of it"
-)]
-#[path = "../tests/servers/mod.rs"]
-mod servers;
 
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::Stdio;
 
+use common::s3_server::S3Server;
+use common::servers::{Pg, PgServer};
 use figure::{Line, Took, deviation, folder, mean, median, raw_bytes, run, stored, vex_of, walls};
-use s3_server::S3Server;
-use servers::{Pg, PgServer};
 
 /// A server as one tunes it for such a test.
 const SERVER: [&str; 4] =
@@ -54,7 +45,7 @@ fn main() {
     let rounds: usize =
         arguments.iter().find_map(|a| a.strip_prefix("rounds=")?.parse().ok()).unwrap_or(5);
     let has = |word: &str| arguments.iter().any(|a| a == word);
-    vex::world::install_provider();
+    vex::testing::world::install_provider();
     let version = if has("v15") { Pg::V15 } else { Pg::V17 };
     measure(version, size, rounds, has("large"), !has("no-restore"));
 }

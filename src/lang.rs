@@ -32,8 +32,16 @@ impl Lang {
         static PT_BR: OnceLock<Texts> = OnceLock::new();
         static EN: OnceLock<Texts> = OnceLock::new();
         match self {
-            Lang::PtBr => PT_BR.get_or_init(|| read(include_str!("../templates/text/pt-BR.kdl"))),
-            Lang::En => EN.get_or_init(|| read(include_str!("../templates/text/en.kdl"))),
+            Lang::PtBr => PT_BR.get_or_init(|| {
+                let mut texts = read(include_str!("../templates/text/pt-BR.kdl"));
+                texts.extend(read(include_str!("../templates/text/pages.pt-BR.kdl")));
+                texts
+            }),
+            Lang::En => EN.get_or_init(|| {
+                let mut texts = read(include_str!("../templates/text/en.kdl"));
+                texts.extend(read(include_str!("../templates/text/pages.en.kdl")));
+                texts
+            }),
         }
     }
 
@@ -49,6 +57,22 @@ impl Lang {
             rest = tail;
         }
         out + rest
+    }
+
+    /// The sentence of `key` for `n` things, `{key}-one` for one of them; `{n}` is filled in.
+    pub fn count(self, key: &str, n: usize, parts: &[(&str, &str)]) -> String {
+        let text = n.to_string();
+        let mut all = vec![("n", text.as_str())];
+        all.extend_from_slice(parts);
+        if n == 1 { self.say(&format!("{key}-one"), &all) } else { self.say(key, &all) }
+    }
+
+    /// Its code, as in `lang` of a page.
+    pub fn code(self) -> &'static str {
+        match self {
+            Lang::PtBr => "pt-BR",
+            Lang::En => "en",
+        }
     }
 
     /// `1 minuto 23 segundos`.

@@ -1,7 +1,5 @@
-//! The door: calls `cli::main`.
-
-use vex::cli;
+//! The door: calls the library.
 
 fn main() -> std::process::ExitCode {
-    cli::main()
+    vex::main()
 }

@@ -1,4 +1,4 @@
-//! Keep or retire, and why: a pure function of policy, copies, and zone.
+//! Keep or prune, and why: a pure function of policy, copies, and zone.
 //!
 //! Knows no store and no clock. Rules are a union, as in restic: the newest copy of each period
 //! counts, empty periods do not count, `within` is measured back from the newest proven copy, so

@@ -4,6 +4,7 @@
 #   scale     800 000 entries of 10 000 tables, and an index that states 16 TiB
 #   catalog   200 simultaneous starts of one job on two hosts with one catalog, and a host that is killed
 #   identity  200 random runs of hosts, files and servers that share a folder and a bucket
+#   web       1 000 and 5 000 connections that never say what they want, and requests that smuggle
 #
 # Takes minutes to hours, so nobody runs it by accident. The servers are those that tests/run.sh installs.
 set -euo pipefail
@@ -30,20 +31,26 @@ log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 case ${1:-} in
     scale)
-        command="VEX_SCALE=1 cargo test --release --test all scale:: -- --nocapture --test-threads=1"
-        VEX_SCALE=1 cargo test --release --test all scale:: -- --nocapture --test-threads=1 | tee "$log"
+        command="VEX_SCALE=1 cargo test --release --test all format::scale:: -- --nocapture --test-threads=1"
+        VEX_SCALE=1 cargo test --release --test all format::scale:: -- --nocapture --test-threads=1 | tee "$log"
         note "$command" "$(figures "$log")"
         ;;
     catalog)
-        command="VEX_CATALOG_RUNS=200 cargo test --test all catalog::hosts::many_hosts"
-        VEX_CATALOG_RUNS=200 cargo test --test all catalog::hosts::many_hosts -- --nocapture | tee "$log"
+        command="VEX_CATALOG_RUNS=200 cargo test --test all record::catalog::hosts::many_hosts"
+        VEX_CATALOG_RUNS=200 cargo test --test all record::catalog::hosts::many_hosts -- --nocapture | tee "$log"
         note "$command" "$(figures "$log")"
         ;;
     identity)
-        command="VEX_IDENTITY_RUNS=200 cargo test --test all identity::mix"
+        command="VEX_IDENTITY_RUNS=200 cargo test --test all store::identity::mix"
         began=$SECONDS
-        VEX_IDENTITY_RUNS=200 cargo test --test all identity::mix | tee "$log"
+        VEX_IDENTITY_RUNS=200 cargo test --test all store::identity::mix | tee "$log"
         note "$command" "- 200 runs: all well, $((SECONDS - began)) s"
+        ;;
+    web)
+        ulimit -n hard
+        command="VEX_WEB=1 cargo test --release --test all web::front:: -- --nocapture --test-threads=1"
+        VEX_WEB=1 cargo test --release --test all web::front:: -- --nocapture --test-threads=1 | tee "$log"
+        note "$command" "$(figures "$log")"
         ;;
     *) usage ;;
 esac

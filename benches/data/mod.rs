@@ -2,7 +2,7 @@
 
 use mysql::prelude::Queryable;
 
-use crate::servers::Server;
+use crate::common::servers::Server;
 
 /// Tables of mixed types, about a gigabyte of SQL for each `gigabytes`.
 pub fn fill(server: &Server, gigabytes: u64) {

@@ -88,6 +88,7 @@ CREATE TABLE declared_copy (
     place     TEXT NOT NULL,
     keep_text TEXT NOT NULL,
     optional  INTEGER NOT NULL,
+    verified  INTEGER NOT NULL,          -- whether the chain proves this copy
     site      TEXT NOT NULL,
     seen      TEXT NOT NULL,
     PRIMARY KEY (host, file, job, chain, store)
@@ -203,6 +204,17 @@ CREATE TABLE host (
     due_seen TEXT,
     seen     TEXT NOT NULL,
     version  TEXT NOT NULL
+);
+
+-- The log of a run, so that pages of other hosts can show it; at most some thousand lines of each.
+CREATE TABLE run_log (
+    run    TEXT NOT NULL,
+    number INTEGER NOT NULL,
+    at     TEXT NOT NULL,
+    level  INTEGER NOT NULL,             -- 1 for the log, 2 an alert, 3 an error
+    step   INTEGER,                      -- NULL: of the run itself
+    line   TEXT NOT NULL,
+    PRIMARY KEY (run, number)
 );
 
 CREATE TABLE lease (

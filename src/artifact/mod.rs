@@ -32,17 +32,15 @@ mod tar;
 mod totals;
 mod verification;
 
-pub use container::{
-    Directory, LARGEST_ENTRY, Method, Pressed, entry_at, open, open_first, read_entry,
-};
-pub use copy::{CopyEntry, CopyRows, copy_proof};
+pub use container::{Directory, Method, Pressed, entry_at, open, open_first, read_entry};
+pub use copy::{CopyEntry, copy_proof};
 pub use damage::Damage;
 pub use definition::definition;
 pub use fingerprint::fingerprint;
 pub use head::{ENTRY, FORMAT, Head, LARGEST_HEAD, ObjectLine, Seal, format_of};
 pub use index::{
-    ContentsLine, EntryLine, FrameLine, INDEX, IndexLine, IndexWriter, Keys, LARGEST_FRAME,
-    MEMBERS, MemberSum, hex, open_frame, read_entries, read_frames, read_members, sums,
+    ContentsLine, EntryLine, FrameLine, INDEX, IndexLine, IndexWriter, Keys, MEMBERS, MemberSum,
+    hex, open_frame, read_entries, read_frames, read_members, sums,
 };
 pub use legacy::{LARGEST_LEGACY, parse as parse_legacy};
 pub use literal::{Dialect, SqlError, write_bytes, write_name, write_text};
@@ -50,18 +48,17 @@ pub use manifest::{Manifest, follows};
 pub use marker::{ABANDONED, LARGEST_MARKER, Marker, REFRESHED};
 pub use member::{Kind, Member, Phase};
 pub use name::{
-    EntryNames, MANIFEST, Naming, Part, TEMPLATE, backup_name, begun_key, is_backup_name,
-    is_proof_of, proof_key,
+    EntryNames, MANIFEST, Naming, Part, TEMPLATE, backup_name, begun_key, is_proof_of, proof_key,
 };
 pub use origin::Origin;
 pub use plain::{Plain, plain_rows, plain_statement};
 pub use position::Position;
 pub use press::press;
-pub use proof::{ALGORITHM, Proof, RowDigest, RowSum, Tag};
+pub use proof::{ALGORITHM, Proof, RowDigest, Tag};
 pub use readme::readme;
-pub use seal::{LONGEST_PASSWORD, SealError, may_seal};
-pub use split::{Splitter, Statement, Whole, whole_statements};
-pub use sql::{TakeRow, Value, read_insert, read_rows};
+pub use seal::{SealError, may_seal};
+pub use split::{Splitter, Statement, whole_statements};
+pub use sql::{Value, read_insert, read_rows};
 pub use tar::{TakeTar, TarEntry, TarError, TarKind, TarReader};
 pub use totals::{Details, Totals, UnitSum};
 pub use verification::{LARGEST_PROOF, Level, PROOF_FORMAT, ProofLine};

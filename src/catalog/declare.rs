@@ -92,6 +92,8 @@ pub struct DeclaredCopy {
     pub keep_text: String,
     /// Whether a run goes well without it.
     pub optional: bool,
+    /// Whether the chain proves this copy.
+    pub verified: bool,
     /// Where that is; empty when the file does not say.
     pub site: String,
 }
@@ -129,9 +131,10 @@ impl Catalog {
                 put("declared_chain", columns, row)?;
             }
             for c in &d.copies {
-                let columns = "job,chain,store,place,keep_text,optional,site";
-                let (keep, site) = (&c.keep_text, &c.site);
-                let row = values![&c.job, &c.chain, &c.store, &c.place, keep, c.optional, site];
+                let columns = "job,chain,store,place,keep_text,optional,verified,site";
+                let (keep, site, verified) = (&c.keep_text, &c.site, c.verified);
+                let row =
+                    values![&c.job, &c.chain, &c.store, &c.place, keep, c.optional, verified, site];
                 put("declared_copy", columns, row)?;
             }
             Ok(())

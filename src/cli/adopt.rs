@@ -16,7 +16,7 @@ use crate::world::World;
 
 use crate::cli::args::Adopt;
 use crate::cli::exit::Exit;
-use crate::cli::wiring::Ground;
+use crate::cli::wiring::App;
 use crate::cli::wiring::{Loaded, complain, fail, tell};
 
 /// One folder of a source, and what stands in it.
@@ -29,19 +29,19 @@ struct Folder {
 }
 
 /// Adopts a chain.
-pub fn adopt(args: &Adopt, ground: &Ground) -> Exit {
-    match try_adopt(args, ground) {
+pub fn adopt(args: &Adopt, app: &App) -> Exit {
+    match try_adopt(args, app) {
         Ok(()) => Exit::Success,
         Err(exit) => exit,
     }
 }
 
-fn try_adopt(args: &Adopt, ground: &Ground) -> Result<(), Exit> {
+fn try_adopt(args: &Adopt, app: &App) -> Result<(), Exit> {
     let loaded = Loaded::open(&args.file, args.site.as_deref(), false)?;
-    let folders = folders(args, &loaded, ground)?;
+    let folders = folders(args, &loaded, app)?;
     let mut found: Vec<ChainName> = Vec::new();
     for folder in &folders {
-        for chain in others(folder, args, &ground.stop)? {
+        for chain in others(folder, args, &app.stop)? {
             if !found.iter().any(|known| same(known, &chain)) {
                 found.push(chain);
             }
@@ -72,13 +72,13 @@ fn try_adopt(args: &Adopt, ground: &Ground) -> Result<(), Exit> {
         }
     };
     let by = std::env::var("USER").or_else(|_| std::env::var("LOGNAME"));
-    let by = format!("{}@{}", by.unwrap_or_else(|_| "?".into()), ground.world.host());
+    let by = format!("{}@{}", by.unwrap_or_else(|_| "?".into()), app.world.host());
     for folder in &folders {
         let holds = |head: &Head| is_of(&chain, head) && head.job == folder.job;
         if !folder.listing.artifacts.iter().any(|a| holds(&a.head)) {
             continue;
         }
-        let now = ground.world.clock.now();
+        let now = app.world.clock.now();
         let sign = folder.own.origin.sign.clone().filter(|_| chain.sign.is_some());
         let note = Note {
             format: NOTE_FORMAT,
@@ -87,8 +87,8 @@ fn try_adopt(args: &Adopt, ground: &Ground) -> Result<(), Exit> {
             by: by.clone(),
             at: now,
         };
-        let key = adopt_key(folder.shelf.naming(), now, ground.world.entropy.bits());
-        write_note(folder.shelf.store().as_ref(), &key, &note, &ground.stop)
+        let key = adopt_key(folder.shelf.naming(), now, app.world.entropy.bits());
+        write_note(folder.shelf.store().as_ref(), &key, &note, &app.stop)
             .map_err(|error| fail(&error.into()))?;
         tell(&format!("{key} in {}: {} goes on with {}", folder.place, args.source, show(&chain)));
     }
@@ -147,14 +147,14 @@ fn others(folder: &Folder, args: &Adopt, stop: &Stop) -> Result<Vec<ChainName>, 
 }
 
 /// The folders that the source's backups go to.
-fn folders(args: &Adopt, loaded: &Loaded, ground: &Ground) -> Result<Vec<Folder>, Exit> {
-    let (world, stop) = (&ground.world, &ground.stop);
+fn folders(args: &Adopt, loaded: &Loaded, app: &App) -> Result<Vec<Folder>, Exit> {
+    let (world, stop) = (&app.world, &app.stop);
     let mut found = Vec::new();
     let mut origin: Option<Origin> = None;
     for plan in &loaded.plans {
         let backups = plan.steps.iter().filter_map(|step| match &step.kind {
             StepKind::Backup(backup) => Some(backup.as_ref()),
-            StepKind::Vacuum(_) | StepKind::Verify(_) | StepKind::Retire(_) | StepKind::Exec(_) => {
+            StepKind::Vacuum(_) | StepKind::Verify(_) | StepKind::Prune(_) | StepKind::Exec(_) => {
                 None
             }
         });

@@ -38,8 +38,39 @@ pub enum Command {
     /// Look after the catalog.
     #[command(subcommand)]
     Catalog(Catalog),
+    /// Write the report of the catalog as a folder of pages, readable without a server.
+    Report(Report),
     /// Print the reference of the job language.
     Schema,
+}
+
+/// `vex report`.
+#[derive(Debug, clap::Args)]
+pub struct Report {
+    /// Job files whose jobs the pages name although they never ran.
+    pub files: Vec<PathBuf>,
+    /// The folder [default: `report out=` of the site file]
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// The site file [default: vex.kdl beside the job file, then /etc/vex/vex.kdl]
+    #[arg(long)]
+    pub site: Option<PathBuf>,
+    /// Language of the pages: pt-BR or en [default: VEX_LANG, the site file's, the locale's]
+    #[arg(long)]
+    pub lang: Option<Language>,
+    /// Open the report in a browser.
+    #[arg(long)]
+    pub open: bool,
+}
+
+/// A language of what people read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Language {
+    /// Brazilian Portuguese.
+    #[value(name = "pt-BR", alias = "pt")]
+    PtBr,
+    /// English.
+    En,
 }
 
 /// How tables and events are printed.

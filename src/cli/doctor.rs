@@ -18,11 +18,11 @@ use crate::world::{World, reveal};
 use crate::cli::args::{Doctor, Format};
 use crate::cli::exit::Exit;
 use crate::cli::outside::{Outside, outside};
-use crate::cli::wiring::Ground;
+use crate::cli::wiring::App;
 use crate::cli::wiring::{Loaded, tell};
 
 /// A source, and what it is needed for.
-struct Patient<'a> {
+struct SourceCheck<'a> {
     spec: &'a SourceSpec,
     purpose: Purpose,
     /// Programs that dump it.
@@ -30,7 +30,7 @@ struct Patient<'a> {
 }
 
 /// A store, and what comes into it.
-struct Ward<'a> {
+struct StoreCheck<'a> {
     spec: &'a StoreSpec,
     folder: String,
     sources: Vec<String>,
@@ -46,9 +46,9 @@ struct Password<'a> {
 
 /// All that the chosen jobs name.
 #[derive(Default)]
-struct Round<'a> {
-    sources: BTreeMap<&'a str, Patient<'a>>,
-    stores: BTreeMap<&'a str, Ward<'a>>,
+struct Checks<'a> {
+    sources: BTreeMap<&'a str, SourceCheck<'a>>,
+    stores: BTreeMap<&'a str, StoreCheck<'a>>,
     passwords: Vec<Password<'a>>,
 }
 
@@ -60,7 +60,7 @@ struct Printer {
 }
 
 /// Examines everything.
-pub fn doctor(args: &Doctor, ground: &Ground) -> Exit {
+pub fn doctor(args: &Doctor, app: &App) -> Exit {
     let loaded = match Loaded::open(&args.file, args.site.as_deref(), false) {
         Ok(loaded) => loaded,
         Err(exit) => return exit,
@@ -72,31 +72,31 @@ pub fn doctor(args: &Doctor, ground: &Ground) -> Exit {
             Err(exit) => return exit,
         },
     };
-    let round = round(&loaded, &plans);
-    let (world, stop) = (&ground.world, &ground.stop);
+    let checks = checks(&loaded, &plans);
+    let (world, stop) = (&app.world, &app.stop);
     let mut printer = Printer { format: args.format, worst: Grade::Ok, counts: [0; 3] };
     let mut examined: BTreeMap<&str, Examined> = BTreeMap::new();
-    for (name, patient) in &round.sources {
-        let found = examine_source(name, patient, world, stop);
+    for (name, check) in &checks.sources {
+        let found = examine_source(name, check, world, stop);
         found.findings.iter().for_each(|f| printer.print("source", name, f));
         examined.insert(name, found);
     }
-    for (name, ward) in &round.stores {
-        let own = ward.sources.iter().filter_map(|s| examined.get(s.as_str()));
+    for (name, check) in &checks.stores {
+        let own = check.sources.iter().filter_map(|s| examined.get(s.as_str()));
         let coming = Coming {
             probe: format!(
                 "{}vex-doctor-{}",
-                ward.folder,
+                check.folder,
                 Id::new(world.clock.now(), world.entropy.bits())
             ),
             bytes: own.clone().map(|e| e.bytes).sum(),
             data: own.filter_map(|e| e.data.clone()).collect(),
         };
-        let found = store::examine(ward.spec, &coming, world, stop);
+        let found = store::examine(check.spec, &coming, world, stop);
         let found = found.unwrap_or_else(|error| vec![broken("opening", &error.found)]);
         found.iter().for_each(|f| printer.print("store", name, f));
     }
-    for password in &round.passwords {
+    for password in &checks.passwords {
         printer.print("job", password.job, &examine_password(password, stop));
     }
     let asked = Outside { file: &loaded.file, plans: &plans, world, stop };
@@ -105,62 +105,62 @@ pub fn doctor(args: &Doctor, ground: &Ground) -> Exit {
 }
 
 /// What the chosen jobs name; of a file without jobs, all that it declares.
-fn round<'a>(loaded: &'a Loaded, plans: &[&'a Plan]) -> Round<'a> {
-    let mut round = Round::default();
+fn checks<'a>(loaded: &'a Loaded, plans: &[&'a Plan]) -> Checks<'a> {
+    let mut checks = Checks::default();
     for plan in plans {
         for step in &plan.steps {
             match &step.kind {
                 StepKind::Backup(backup) => {
-                    let patient = round.source(&backup.source.name, &backup.source.spec);
+                    let check = checks.source(&backup.source.name, &backup.source.spec);
                     // Files are copied by a program; nobody reads their rows.
                     if backup.engine != Engine::Basebackup {
-                        patient.purpose.readers = patient.purpose.readers.max(backup.threads);
+                        check.purpose.readers = check.purpose.readers.max(backup.threads);
                     }
-                    if !patient.engines.contains(&backup.engine) {
-                        patient.engines.push(backup.engine);
+                    if !check.engines.contains(&backup.engine) {
+                        check.engines.push(backup.engine);
                     }
                     for copy in &backup.copies {
-                        let ward =
-                            round.store(&copy.store.name, &copy.store.spec, copy.naming.folder());
-                        ward.sources.push(backup.source.name.clone());
+                        let check =
+                            checks.store(&copy.store.name, &copy.store.spec, copy.naming.folder());
+                        check.sources.push(backup.source.name.clone());
                     }
                     if let Some(password) = &backup.archive.password {
-                        round.password(&plan.job, password, true);
+                        checks.password(&plan.job, password, true);
                     }
                 }
                 StepKind::Vacuum(vacuum) => {
-                    round.source(&vacuum.source.name, &vacuum.source.spec).purpose.care = true;
+                    checks.source(&vacuum.source.name, &vacuum.source.spec).purpose.vacuum = true;
                 }
                 StepKind::Verify(verify) => {
-                    round.store(&verify.store.name, &verify.store.spec, verify.naming.folder());
+                    checks.store(&verify.store.name, &verify.store.spec, verify.naming.folder());
                     if let Some(into) = &verify.into {
-                        round.source(&into.name, &into.spec).purpose.load = true;
+                        checks.source(&into.name, &into.spec).purpose.load = true;
                     }
                     if let Some(password) = &verify.password {
-                        round.password(&plan.job, password, false);
+                        checks.password(&plan.job, password, false);
                     }
                 }
-                StepKind::Retire(_) | StepKind::Exec(_) => {}
+                StepKind::Prune(_) | StepKind::Exec(_) => {}
             }
         }
     }
     if loaded.plans.is_empty() {
         for source in loaded.file.sources.iter().filter(|s| s.enabled) {
-            let purpose = &mut round.source(&source.name.value, &source.spec).purpose;
+            let purpose = &mut checks.source(&source.name.value, &source.spec).purpose;
             (purpose.readers, purpose.load) = if source.scratch { (0, true) } else { (1, false) };
         }
         for store in loaded.file.stores.iter().filter(|s| s.enabled) {
             let folder =
                 if store.prefix.is_empty() { String::new() } else { format!("{}/", store.prefix) };
-            round.store(&store.name.value, &store.spec, &folder);
+            checks.store(&store.name.value, &store.spec, &folder);
         }
     }
-    round
+    checks
 }
 
-impl<'a> Round<'a> {
-    fn source(&mut self, name: &'a str, spec: &'a SourceSpec) -> &mut Patient<'a> {
-        let new = || Patient { spec, purpose: Purpose::default(), engines: Vec::new() };
+impl<'a> Checks<'a> {
+    fn source(&mut self, name: &'a str, spec: &'a SourceSpec) -> &mut SourceCheck<'a> {
+        let new = || SourceCheck { spec, purpose: Purpose::default(), engines: Vec::new() };
         self.sources.entry(name).or_insert_with(new)
     }
 
@@ -172,8 +172,8 @@ impl<'a> Round<'a> {
         }
     }
 
-    fn store(&mut self, name: &'a str, spec: &'a StoreSpec, folder: &str) -> &mut Ward<'a> {
-        self.stores.entry(name).or_insert_with(|| Ward {
+    fn store(&mut self, name: &'a str, spec: &'a StoreSpec, folder: &str) -> &mut StoreCheck<'a> {
+        self.stores.entry(name).or_insert_with(|| StoreCheck {
             spec,
             folder: folder.to_owned(),
             sources: Vec::new(),
@@ -181,14 +181,14 @@ impl<'a> Round<'a> {
     }
 }
 
-fn examine_source(name: &str, patient: &Patient, world: &World, stop: &Stop) -> Examined {
-    let asked = source::open(patient.spec, name, world, stop).and_then(|source| {
-        let mut found = source.examine(patient.purpose, stop)?;
+fn examine_source(name: &str, check: &SourceCheck, world: &World, stop: &Stop) -> Examined {
+    let asked = source::open(check.spec, name, world, stop).and_then(|source| {
+        let mut found = source.examine(check.purpose, stop)?;
         found.findings.push(match source.origin(stop) {
-            Ok(origin) => judge_origin(patient.spec, &origin),
+            Ok(origin) => judge_origin(check.spec, &origin),
             Err(error) => broken("origin", &error.to_string()),
         });
-        for engine in &patient.engines {
+        for engine in &check.engines {
             let looked = format!("engine {}", engine.word());
             match source.engine(*engine, stop) {
                 Ok(None) => {}

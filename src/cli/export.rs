@@ -19,26 +19,26 @@ use crate::cli::args::Export;
 use crate::cli::exit::Exit;
 use crate::cli::offer::Picked;
 use crate::cli::pick::pick;
-use crate::cli::wiring::{Ground, complain, fail, tell};
+use crate::cli::wiring::{App, complain, fail, tell};
 
 /// What stands for standard output.
 const STDOUT: &str = "-";
 
 /// Writes the file.
-pub fn export(args: &Export, ground: &Ground) -> Exit {
-    match try_export(args, ground) {
+pub fn export(args: &Export, app: &App) -> Exit {
+    match try_export(args, app) {
         Ok(()) => Exit::Success,
         Err(exit) => exit,
     }
 }
 
-fn try_export(args: &Export, ground: &Ground) -> Result<(), Exit> {
+fn try_export(args: &Export, app: &App) -> Result<(), Exit> {
     let to_stdout = args.sql.as_os_str() == STDOUT;
     if !to_stdout {
         free(&args.sql, args.overwrite)?;
     }
-    let mut picked = pick(&args.which, &ground.world, &ground.stop)?;
-    picked.load(&args.only, &ground.stop).map_err(|fault| fail(&fault))?;
+    let mut picked = pick(&args.which, &app.world, &app.stop)?;
+    picked.load(&args.only, &app.stop).map_err(|fault| fail(&fault))?;
     let manifest = &picked.manifest;
     let dialect = source::dialect(&manifest.head.kind).ok_or_else(|| {
         complain(&format!("this vex does not know backups of kind {}", manifest.head.kind));
@@ -48,9 +48,9 @@ fn try_export(args: &Export, ground: &Ground) -> Result<(), Exit> {
     warn(&picked);
     let out = if to_stdout { "standard output".to_owned() } else { args.sql.display().to_string() };
     let done = if to_stdout {
-        write(&picked, &chosen, &mut io::stdout().lock(), &ground.stop)
+        write(&picked, &chosen, &mut io::stdout().lock(), &app.stop)
     } else {
-        keep(&picked, &chosen, &args.sql, args.overwrite, &ground.stop)
+        keep(&picked, &chosen, &args.sql, args.overwrite, &app.stop)
     };
     let bytes = done.map_err(|error| match error {
         ExportError::Read(error) => fail(&Fault::from(error)),

@@ -18,7 +18,7 @@ use crate::store::contract::ErrorKind;
 use crate::cli::args::Restore;
 use crate::cli::exit::Exit;
 use crate::cli::offer::{LATEST, Offers, Other, Picked};
-use crate::cli::wiring::{Ground, complain, fail, tell};
+use crate::cli::wiring::{App, complain, fail, tell};
 
 /// Damage that is shown of a backup; `vex verify` shows all.
 const SHOWN: usize = 3;
@@ -80,7 +80,7 @@ pub fn agree(
     args: &Restore,
     picked: &Picked,
     chain: &[Manifest],
-    ground: &Ground,
+    app: &App,
 ) -> Result<(), Setback> {
     if !args.fallback {
         return Ok(());
@@ -94,7 +94,7 @@ pub fn agree(
             Ok(Vec::new())
         };
         let meter = Meter::default();
-        match fetch(picked, manifest, &meter).tail(&ground.stop) {
+        match fetch(picked, manifest, &meter).tail(&app.stop) {
             Ok(None) => Ok(Vec::new()),
             Ok(Some(Damage::Object(found))) => needless(&found),
             Ok(Some(other)) => Ok(vec![other]),
@@ -104,7 +104,7 @@ pub fn agree(
             Err(error) => Err(error.into()),
         }
     };
-    each(args, picked, chain, ground, &one)
+    each(args, picked, chain, app, &one)
 }
 
 /// Reads a backup back, and all of `chain` that it adds to: of the backup only the chosen members,
@@ -114,7 +114,7 @@ pub fn prove(
     picked: &Picked,
     chain: &[Manifest],
     chosen: Option<&[bool]>,
-    ground: &Ground,
+    app: &App,
 ) -> Result<(), Setback> {
     let one = |manifest: &Manifest| {
         tell(&format!("reads {} back, before anything is written", manifest.head.key));
@@ -126,9 +126,9 @@ pub fn prove(
         let whole = vec![true; manifest.members.len()];
         let (meter, threads) = (Meter::default(), usize::from(args.threads));
         let fetch = fetch(picked, manifest, &meter);
-        Ok(pipeline::read_back(&fetch, chosen.unwrap_or(&whole), dialect, threads, &ground.stop)?)
+        Ok(pipeline::read_back(&fetch, chosen.unwrap_or(&whole), dialect, threads, &app.stop)?)
     };
-    each(args, picked, chain, ground, &one)
+    each(args, picked, chain, app, &one)
 }
 
 fn fetch<'a>(picked: &'a Picked, manifest: &'a Manifest, meter: &'a Meter) -> Fetch<'a> {
@@ -140,7 +140,7 @@ fn each(
     args: &Restore,
     picked: &Picked,
     chain: &[Manifest],
-    ground: &Ground,
+    app: &App,
     examine: &dyn Fn(&Manifest) -> Result<Vec<Damage>, Fault>,
 ) -> Result<(), Setback> {
     let (mut first, mut bad) = (None, Vec::new());
@@ -149,13 +149,13 @@ fn each(
         if damage.is_empty() {
             continue;
         }
-        let line = proof(manifest, Level::Read, &damage, ground);
+        let line = proof(manifest, Level::Read, &damage, app);
         let fault = Fault::Unproven { title: manifest.head.key.clone(), damage };
         if !fault.condemns() {
             return Err(Setback::Ended(fail(&fault)));
         }
         if !args.dry_run {
-            note(picked, manifest, &line, ground);
+            note(picked, manifest, &line, app);
         }
         bad.push(manifest.head.key.clone());
         first.get_or_insert(fault);
@@ -164,23 +164,23 @@ fn each(
 }
 
 /// What was found, as it is kept beside the artifact.
-pub fn proof(manifest: &Manifest, level: Level, damage: &[Damage], ground: &Ground) -> ProofLine {
+pub fn proof(manifest: &Manifest, level: Level, damage: &[Damage], app: &App) -> ProofLine {
     ProofLine {
         format: PROOF_FORMAT,
         id: manifest.head.id.clone(),
         level,
-        at: ground.world.clock.now(),
+        at: app.world.clock.now(),
         good: damage.is_empty(),
         damage: damage.iter().map(ToString::to_string).collect(),
-        host: ground.world.host(),
+        host: app.world.host(),
         into: None,
     }
 }
 
 /// Keeps a proof beside its artifact.
-pub fn note(picked: &Picked, manifest: &Manifest, proof: &ProofLine, ground: &Ground) {
+pub fn note(picked: &Picked, manifest: &Manifest, proof: &ProofLine, app: &App) {
     if let Some(shelf) = &picked.shelf
-        && let Err(error) = shelf.prove(&manifest.head, proof, &ground.stop)
+        && let Err(error) = shelf.prove(&manifest.head, proof, &app.stop)
     {
         complain(&format!("the proof could not be kept: {error}"));
     }

@@ -20,7 +20,7 @@ use crate::plan::{Plan, StepKind};
 use crate::record::LogLevel;
 use crate::world::{is_gone, process_id};
 
-use crate::cli::wiring::{Ground, Loaded, complain, connect_catalog};
+use crate::cli::wiring::{App, Loaded, complain, connect_catalog};
 
 /// How often a run says that it is alive, and keeps its lease.
 const EVERY: Duration = Duration::from_secs(30);
@@ -66,7 +66,7 @@ pub fn wanted(loaded: &Loaded, plan: &Plan, host: &str) -> Option<(String, bool)
         Exclusive::Shared => !plan.steps.iter().any(|step| match &step.kind {
             StepKind::Backup(backup) => is_here(&backup.source.spec),
             StepKind::Vacuum(vacuum) => is_here(&vacuum.source.spec),
-            StepKind::Verify(_) | StepKind::Retire(_) | StepKind::Exec(_) => false,
+            StepKind::Verify(_) | StepKind::Prune(_) | StepKind::Exec(_) => false,
         }),
     };
     let mut digest = Sha256::new();
@@ -160,7 +160,7 @@ fn without(
 /// What a run is kept alive with.
 pub struct Keeper<'a> {
     /// The world, and the wish to stop.
-    pub ground: &'a Ground,
+    pub app: &'a App,
     /// The file whose site names the catalog.
     pub file: &'a JobFile,
     /// The run.
@@ -184,7 +184,7 @@ impl Keeper<'_> {
     /// Does the work while a thread keeps the lease and says that the run is alive.
     pub fn during<T>(&self, work: impl FnOnce(&Stop) -> T) -> T {
         let (deadline, ended) = (Deadline::never(), Stop::new());
-        let stop = self.ground.stop.until(&deadline);
+        let stop = self.app.stop.until(&deadline);
         if let Some(lease) = self.lease.as_ref().filter(|_| self.is_required()) {
             deadline.set(lease.asked, TRUSTED);
         }
@@ -236,7 +236,7 @@ impl Keeper<'_> {
     fn beat(&self, catalog: &mut Option<Catalog>) -> Result<bool, String> {
         let open = match catalog {
             Some(open) => open,
-            none => none.insert(connect_catalog(&self.ground.world, self.file, &self.ground.stop)?),
+            none => none.insert(connect_catalog(&self.app.world, self.file, &self.app.stop)?),
         };
         open.run_beats(self.run).map_err(|e| e.to_string())?;
         match &self.lease {
@@ -252,7 +252,7 @@ impl Keeper<'_> {
         let Some(Lease { job, holder, token, .. }) = &self.lease else { return };
         let open = match catalog {
             Some(open) => Ok(open),
-            None => connect_catalog(&self.ground.world, self.file, &self.ground.stop),
+            None => connect_catalog(&self.app.world, self.file, &self.app.stop),
         };
         let freed = open.and_then(|mut catalog| {
             catalog.lease_free(job, holder, *token).map_err(|e| e.to_string())

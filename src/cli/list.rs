@@ -18,7 +18,7 @@ use crate::world::World;
 use crate::cli::args::{Format, List};
 use crate::cli::exit::Exit;
 use crate::cli::pick::parse_store_url;
-use crate::cli::wiring::Ground;
+use crate::cli::wiring::App;
 use crate::cli::wiring::{Loaded, complain, fail, open_catalog, tell};
 
 /// One backup in one store, version 2 of the listing.
@@ -73,13 +73,13 @@ impl Line {
 }
 
 /// Lists backups.
-pub fn list(args: &List, ground: &Ground) -> Exit {
-    match try_list(args, ground) {
+pub fn list(args: &List, app: &App) -> Exit {
+    match try_list(args, app) {
         Ok(exit) | Err(exit) => exit,
     }
 }
 
-fn try_list(args: &List, ground: &Ground) -> Result<Exit, Exit> {
+fn try_list(args: &List, app: &App) -> Result<Exit, Exit> {
     let mut exit = Exit::Success;
     let mut lines: Vec<Line> = Vec::new();
     let (mut unreadable, mut headless) = (Vec::new(), Vec::new());
@@ -97,14 +97,14 @@ fn try_list(args: &List, ground: &Ground) -> Result<Exit, Exit> {
                 complain(&why);
                 Exit::Usage
             })?;
-            let listing = store::open(&spec, &ground.world, &ground.stop)
-                .and_then(|store| survey(store.as_ref(), &under, &part_anywhere, &ground.stop));
+            let listing = store::open(&spec, &app.world, &app.stop)
+                .and_then(|store| survey(store.as_ref(), &under, &part_anywhere, &app.stop));
             take(url, listing, &mut exit);
         }
         from => {
             let file = args.file.as_deref().ok_or(Exit::Usage)?;
             let loaded = Loaded::open(file, args.site.as_deref(), false)?;
-            for found in shelves(&loaded, from.as_deref(), &ground.world, &ground.stop) {
+            for found in shelves(&loaded, from.as_deref(), &app.world, &app.stop) {
                 take(&found.store, found.listing, &mut exit);
             }
         }
@@ -203,14 +203,14 @@ fn print(lines: &[Line], format: Format) {
 }
 
 /// Reads artifacts, copies and proofs from the stores into the catalog again.
-pub fn rebuild(file: &Path, site: Option<&Path>, ground: &Ground) -> Exit {
+pub fn rebuild(file: &Path, site: Option<&Path>, app: &App) -> Exit {
     let loaded = match Loaded::open(file, site, false) {
         Ok(loaded) => loaded,
         Err(exit) => return exit,
     };
     let mut exit = Exit::Success;
     let (mut found, mut unread, mut silent) = (Vec::new(), Vec::new(), Vec::new());
-    for Found { store, place, listing } in shelves(&loaded, None, &ground.world, &ground.stop) {
+    for Found { store, place, listing } in shelves(&loaded, None, &app.world, &app.stop) {
         match listing {
             Ok(listing) => {
                 for (key, damage) in listing.unreadable {
@@ -235,7 +235,7 @@ pub fn rebuild(file: &Path, site: Option<&Path>, ground: &Ground) -> Exit {
         complain(&format!("the catalog stays as it was: {stores} could not be read"));
         return exit;
     }
-    let written = write_all(&loaded, &found, &unread, ground);
+    let written = write_all(&loaded, &found, &unread, app);
     match written {
         Ok((place, [_, artifacts, copies, proofs])) => {
             tell(&format!("{place}: {artifacts} artifacts, {copies} copies, {proofs} proofs"));
@@ -253,10 +253,10 @@ fn write_all(
     loaded: &Loaded,
     found: &[(String, String, Shelved)],
     unread: &[(String, String)],
-    ground: &Ground,
+    app: &App,
 ) -> Result<(String, [u64; 4]), String> {
-    let mut catalog = open_catalog(&ground.world, &loaded.file, &ground.stop)?;
-    let now = moment(ground.world.clock.now());
+    let mut catalog = open_catalog(&app.world, &loaded.file, &app.stop)?;
+    let now = moment(app.world.clock.now());
     let bucket = |name: &str| {
         let store = loaded.file.stores.iter().find(|s| s.name.value == name)?;
         store.spec.bucket().map(str::to_owned)

@@ -11,6 +11,7 @@ mod exit;
 mod export;
 mod fallback;
 mod into;
+mod language;
 mod lease;
 mod list;
 mod offer;
@@ -19,6 +20,7 @@ mod permit;
 mod pgdata;
 mod pick;
 mod plan;
+mod report;
 mod restore;
 mod run;
 mod typed;
@@ -31,7 +33,7 @@ use clap::Parser;
 use crate::base::Stop;
 use crate::cli::args::{Args, Catalog, Command};
 use crate::cli::exit::Exit;
-use crate::cli::wiring::Ground;
+use crate::cli::wiring::App;
 use crate::world::{World, harden, install_provider, watch};
 
 /// The program.
@@ -60,30 +62,31 @@ pub fn main() -> ExitCode {
             return Exit::Error.into();
         }
     };
-    let ground = Ground { world: World::real(), stop, interrupts };
+    let app = App { world: World::real(), stop, interrupts };
     let exit =
-        std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| dispatch(&args.command, &ground)));
+        std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| dispatch(&args.command, &app)));
     let exit = exit.unwrap_or(Exit::Bug);
-    match ground.interrupts.code() {
+    match app.interrupts.code() {
         Some(code) => Exit::Interrupted(code).into(),
         None => exit.into(),
     }
 }
 
-fn dispatch(command: &Command, ground: &Ground) -> Exit {
+fn dispatch(command: &Command, app: &App) -> Exit {
     match command {
-        Command::Run(args) => run::run(args, ground),
+        Command::Run(args) => run::run(args, app),
         Command::Check(args) => check::check(args),
-        Command::Plan(args) => plan::plan(args, ground),
-        Command::Doctor(args) => doctor::doctor(args, ground),
-        Command::List(args) => list::list(args, ground),
-        Command::Verify(args) => restore::verify(args, ground),
-        Command::Restore(args) => restore::restore(args, ground),
-        Command::Export(args) => export::export(args, ground),
-        Command::Adopt(args) => adopt::adopt(args, ground),
+        Command::Plan(args) => plan::plan(args, app),
+        Command::Doctor(args) => doctor::doctor(args, app),
+        Command::List(args) => list::list(args, app),
+        Command::Verify(args) => restore::verify(args, app),
+        Command::Restore(args) => restore::restore(args, app),
+        Command::Export(args) => export::export(args, app),
+        Command::Adopt(args) => adopt::adopt(args, app),
         Command::Catalog(Catalog::Rebuild { file, site }) => {
-            list::rebuild(file, site.as_deref(), ground)
+            list::rebuild(file, site.as_deref(), app)
         }
+        Command::Report(args) => report::report(args, app),
         Command::Schema => check::schema(),
     }
 }

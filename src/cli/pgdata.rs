@@ -26,7 +26,7 @@ use crate::cli::config::{self, Config};
 use crate::cli::exit::Exit;
 use crate::cli::fallback::{Setback, agree, prove};
 use crate::cli::offer::Picked;
-use crate::cli::wiring::{Ground, complain, tell};
+use crate::cli::wiring::{App, complain, tell};
 
 /// The kind of artifacts that hold files.
 const KIND: &str = "postgres-physical";
@@ -51,7 +51,7 @@ struct Decided {
 
 /// Restores files into a data directory; `None` for a dump into anything else. Neither comes where
 /// the other belongs.
-pub fn route(args: &Restore, picked: &Picked, ground: &Ground) -> Option<Result<Exit, Setback>> {
+pub fn route(args: &Restore, picked: &Picked, app: &App) -> Option<Result<Exit, Setback>> {
     let (files, id) = (picked.manifest.head.kind == KIND, &picked.manifest.head.id);
     let of_dumps = [
         ("--only", !args.only.is_empty()),
@@ -78,7 +78,7 @@ pub fn route(args: &Restore, picked: &Picked, ground: &Ground) -> Option<Result<
         return Some(Err(Setback::Ended(Exit::Usage)));
     }
     match (files, args.into.starts_with(SCHEME)) {
-        (true, true) => return Some(restore(args, picked, ground)),
+        (true, true) => return Some(restore(args, picked, app)),
         (false, false) => return None,
         (true, false) => complain(&format!(
             "{id} holds the files of a cluster: name its data directory, --into {SCHEME}DIR"
@@ -95,11 +95,11 @@ fn nothing(doing: &str, found: impl Into<String>, hint: &str) -> Fault {
 }
 
 /// Brings the files of a cluster back.
-fn restore(args: &Restore, picked: &Picked, ground: &Ground) -> Result<Exit, Setback> {
-    let stop = &ground.stop;
+fn restore(args: &Restore, picked: &Picked, app: &App) -> Result<Exit, Setback> {
+    let stop = &app.stop;
     let meter = Meter::default();
     let manifests = chain(picked, stop).map_err(Setback::of)?;
-    agree(args, picked, &manifests[..manifests.len() - 1], ground)?;
+    agree(args, picked, &manifests[..manifests.len() - 1], app)?;
     let of = |manifest| Fetch {
         store: picked.store.as_ref(),
         manifest,
@@ -108,14 +108,13 @@ fn restore(args: &Restore, picked: &Picked, ground: &Ground) -> Result<Exit, Set
     };
     let fetches: Vec<Fetch<'_>> = manifests.iter().map(of).collect();
     let last = fetches.last().expect("BUG: a chain without its end");
-    let facts =
-        facts(last, stop).map_err(|fault| blame(args, picked, &manifests, fault, ground))?;
-    let decided = decide(args, picked, facts, ground).map_err(Setback::of)?;
+    let facts = facts(last, stop).map_err(|fault| blame(args, picked, &manifests, fault, app))?;
+    let decided = decide(args, picked, facts, app).map_err(Setback::of)?;
     show(args, &decided, &manifests, picked);
     ready(args, &decided, &manifests, stop).map_err(Setback::of)?;
     if args.dry_run {
         if args.fallback {
-            prove(args, picked, &manifests, None, ground)?;
+            prove(args, picked, &manifests, None, app)?;
             tell(&format!(
                 "{} is whole: it would be unpacked and checked by pg_verifybackup",
                 picked.manifest.head.id
@@ -131,7 +130,7 @@ fn restore(args: &Restore, picked: &Picked, ground: &Ground) -> Result<Exit, Set
     });
     let made = made.map_err(|fault| {
         leave(&decided);
-        blame(args, picked, &manifests, fault, ground)
+        blame(args, picked, &manifests, fault, app)
     })?;
     tell("unpacked; pg_verifybackup: every file and the WAL are as the backup's own manifest says");
     put(args, &decided, &made, last, stop).map_err(|fault| Setback::late(&fault))
@@ -144,11 +143,11 @@ fn blame(
     picked: &Picked,
     manifests: &[Manifest],
     fault: Fault,
-    ground: &Ground,
+    app: &App,
 ) -> Setback {
     if args.fallback
         && fault.condemns()
-        && let Err(found) = prove(args, picked, manifests, None, ground)
+        && let Err(found) = prove(args, picked, manifests, None, app)
     {
         return found;
     }
@@ -208,11 +207,11 @@ fn decide(
     args: &Restore,
     picked: &Picked,
     facts: ClusterFacts,
-    ground: &Ground,
+    app: &App,
 ) -> Result<Decided, Fault> {
     let path = args.into.strip_prefix(SCHEME).unwrap_or_default();
     let place = Place::new(Path::new(path.strip_prefix("//").unwrap_or(path)))?;
-    let owner = owner(args.files.owner.as_deref(), &place, &ground.stop)?;
+    let owner = owner(args.files.owner.as_deref(), &place, &app.stop)?;
     let tools = picked.file.as_ref().map_or_else(Vec::new, |file| file.site.postgres_tools.clone());
     let control = Control { tools, major: facts.major(), owner };
     let mut spaces: Vec<(Tablespace, PathBuf)> =
@@ -237,7 +236,7 @@ fn decide(
         }
     }
     let stamp =
-        ground.world.clock.now().to_zoned(TimeZone::UTC).strftime("%Y%m%dT%H%M%SZ").to_string();
+        app.world.clock.now().to_zoned(TimeZone::UTC).strftime("%Y%m%dT%H%M%SZ").to_string();
     let config = Config::decide(args.files.config.as_deref(), &facts, &place, &stamp);
     let mut set = Vec::new();
     for word in &args.files.set {

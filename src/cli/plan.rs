@@ -5,14 +5,14 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::base::{Size, Stop};
-use crate::job::Treatment;
+use crate::job::VacuumKind;
 use crate::pipeline::Shape;
-use crate::plan::{Backup, Outlook, Plan, Retire, Step, StepKind, Vacuum, show};
+use crate::plan::{Backup, Outlook, Plan, Prune, Step, StepKind, Vacuum, show};
 use crate::retention::judge;
 use crate::shelf::{Belongs, Own, Shelf, divide};
 use crate::source::{
     self,
-    contract::{Chore, Error, Facts, Program},
+    contract::{Error, Facts, Program, Task},
 };
 use crate::step::held;
 use crate::store::{self, contract::Store};
@@ -20,14 +20,14 @@ use crate::world::World;
 
 use crate::cli::args::Plan as Args;
 use crate::cli::exit::Exit;
-use crate::cli::wiring::Ground;
+use crate::cli::wiring::App;
 use crate::cli::wiring::{Loaded, tell, zone};
 
 /// Tables shown of one database.
 const TABLES: usize = 12;
 
 /// Shows plans.
-pub fn plan(args: &Args, ground: &Ground) -> Exit {
+pub fn plan(args: &Args, app: &App) -> Exit {
     let loaded = match Loaded::open(&args.file, args.site.as_deref(), false) {
         Ok(loaded) => loaded,
         Err(exit) => return exit,
@@ -44,7 +44,7 @@ pub fn plan(args: &Args, ground: &Ground) -> Exit {
         let outlook = if args.offline {
             offline(plan)
         } else {
-            ask((plan, &loaded.path), &ground.world, &ground.stop, &mut exit)
+            ask((plan, &loaded.path), &app.world, &app.stop, &mut exit)
         };
         tell(&show(plan, &outlook));
     }
@@ -87,9 +87,9 @@ fn ask((plan, file): (&Plan, &str), world: &World, stop: &Stop, exit: &mut Exit)
                 outlook.sources.insert(backup.source.name.clone(), lines);
                 outlook.sizes.insert(step.address.clone(), size_lines(backup, facts.as_ref().ok()));
             }
-            StepKind::Retire(retire) => {
-                let lines = match store::open(&retire.store.spec, world, stop) {
-                    Ok(store) => retention_lines((plan, file), retire, store, world, stop),
+            StepKind::Prune(prune) => {
+                let lines = match store::open(&prune.store.spec, world, stop) {
+                    Ok(store) => retention_lines((plan, file), prune, store, world, stop),
                     Err(error) => Err(error.to_string()),
                 };
                 let lines = lines.unwrap_or_else(|why| {
@@ -125,22 +125,22 @@ fn vacuum_lines(
     stop: &Stop,
 ) -> Result<Vec<String>, Error> {
     let source = source::open(&vacuum.source.spec, &vacuum.source.name, world, stop)?;
-    let care = source.care().expect("BUG: a vacuum of a source that knows none");
+    let maintenance = source.maintenance().expect("BUG: a vacuum of a source that knows none");
     let today = world.clock.now().to_zoned(zone(world, plan)).date();
     let (mut lines, mut full) = (Vec::new(), Vec::new());
-    for unit in care.units(stop)? {
-        let mut chores = care.chores(&unit, &vacuum.rule, today, stop)?;
-        chores.sort_by_key(|c| (c.treatment == Treatment::Nothing, Reverse(c.bytes)));
-        let idle = chores.iter().filter(|c| c.treatment == Treatment::Nothing).count();
-        lines.push(format!("database {unit}: {} tables, {idle} of them left alone", chores.len()));
-        lines.extend(chores.iter().take(TABLES).map(|c| chore_line(&unit, c)));
-        if chores.len() > TABLES {
-            lines.push(format!("and {} more", chores.len() - TABLES));
+    for unit in maintenance.units(stop)? {
+        let mut tasks = maintenance.tasks(&unit, &vacuum.rule, today, stop)?;
+        tasks.sort_by_key(|c| (c.kind == VacuumKind::Nothing, Reverse(c.bytes)));
+        let idle = tasks.iter().filter(|c| c.kind == VacuumKind::Nothing).count();
+        lines.push(format!("database {unit}: {} tables, {idle} of them left alone", tasks.len()));
+        lines.extend(tasks.iter().take(TABLES).map(|c| task_line(&unit, c)));
+        if tasks.len() > TABLES {
+            lines.push(format!("and {} more", tasks.len() - TABLES));
         }
         full.extend(
-            chores
+            tasks
                 .iter()
-                .filter(|c| c.treatment == Treatment::Full && c.obstacle.is_none())
+                .filter(|c| c.kind == VacuumKind::Full && c.obstacle.is_none())
                 .map(|c| c.bytes),
         );
     }
@@ -155,15 +155,15 @@ fn vacuum_lines(
     Ok(lines)
 }
 
-fn chore_line(unit: &str, chore: &Chore) -> String {
+fn task_line(unit: &str, task: &Task) -> String {
     let last =
-        chore.days.map_or("never vacuumed".to_owned(), |days| format!("vacuumed {days} d ago"));
-    let (word, title) = (chore.treatment.word(), chore.title());
-    match &chore.obstacle {
-        Some(why) if chore.treatment != Treatment::Nothing => {
+        task.days.map_or("never vacuumed".to_owned(), |days| format!("vacuumed {days} d ago"));
+    let (word, title) = (task.kind.word(), task.title());
+    match &task.obstacle {
+        Some(why) if task.kind != VacuumKind::Nothing => {
             format!("! {word} {unit}.{title} can't be run: {why}")
         }
-        Some(_) | None => format!("{word} {unit}.{title}: {last}, {}", Size(chore.bytes)),
+        Some(_) | None => format!("{word} {unit}.{title}: {last}, {}", Size(task.bytes)),
     }
 }
 
@@ -224,16 +224,16 @@ fn size_lines(backup: &Backup, facts: Option<&Facts>) -> Vec<String> {
 
 fn retention_lines(
     (plan, file): (&Plan, &str),
-    retire: &Retire,
+    prune: &Prune,
     store: Arc<dyn Store>,
     world: &World,
     stop: &Stop,
 ) -> Result<Vec<String>, String> {
-    let shelf = Shelf::new(store, retire.naming.clone(), &plan.job, &retire.source);
+    let shelf = Shelf::new(store, prune.naming.clone(), &plan.job, &prune.source);
     let listing = shelf.list(stop).map_err(|e| e.to_string())?;
     let now = shelf.store().now(stop).map_err(|e| e.to_string())?;
     let is_own =
-        |s: &&Step| matches!(&s.kind, StepKind::Backup(b) if b.source.name == retire.source);
+        |s: &&Step| matches!(&s.kind, StepKind::Backup(b) if b.source.name == prune.source);
     let Some(StepKind::Backup(backup)) = plan.steps.iter().find(is_own).map(|s| &s.kind) else {
         return Ok(Vec::new());
     };
@@ -242,7 +242,7 @@ fn retention_lines(
     let own = Own {
         file: file.to_owned(),
         job: plan.job.clone(),
-        source: retire.source.clone(),
+        source: prune.source.clone(),
         kind: backup.source.spec.kind().to_owned(),
         origin,
         host: world.host(),
@@ -259,8 +259,8 @@ fn retention_lines(
             )),
         }
     }
-    let held = held(&all, retire.verified, None, &BTreeSet::new());
-    let judged = judge(&retire.keep, &held, now, &zone(world, plan));
+    let held = held(&all, prune.verified, None, &BTreeSet::new());
+    let judged = judge(&prune.keep, &held, now, &zone(world, plan));
     lines.extend(all.iter().zip(judged).map(|(artifact, judgement)| {
         let verb = if judgement.keep { "keeps" } else { "would remove" };
         format!("{verb} {}: {}", artifact.head.key, judgement.reason)

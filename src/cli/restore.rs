@@ -21,11 +21,11 @@ use crate::cli::offer::{Offers, Picked};
 use crate::cli::permit::Permit;
 use crate::cli::pgdata;
 use crate::cli::pick::{look, pick};
-use crate::cli::wiring::{Ground, complain, fail, tell};
+use crate::cli::wiring::{App, complain, fail, tell};
 
 /// Reads a backup back.
-pub fn verify(args: &Verify, ground: &Ground) -> Exit {
-    let mut picked = match pick(&args.which, &ground.world, &ground.stop) {
+pub fn verify(args: &Verify, app: &App) -> Exit {
+    let mut picked = match pick(&args.which, &app.world, &app.stop) {
         Ok(picked) => picked,
         Err(exit) => return exit,
     };
@@ -33,12 +33,12 @@ pub fn verify(args: &Verify, ground: &Ground) -> Exit {
         complain(&format!("this vex does not know backups of kind {}", picked.manifest.head.kind));
         return Exit::Error;
     };
-    let damage = match read(&mut picked, dialect, ground) {
+    let damage = match read(&mut picked, dialect, app) {
         Ok(damage) => damage,
         Err(fault) => return fail(&fault),
     };
-    let proof = fallback::proof(&picked.manifest, Level::Read, &damage, ground);
-    fallback::note(&picked, &picked.manifest, &proof, ground);
+    let proof = fallback::proof(&picked.manifest, Level::Read, &damage, app);
+    fallback::note(&picked, &picked.manifest, &proof, app);
     let rows: u64 = picked.manifest.proofs().iter().map(|(_, p)| p.rows).sum();
     match args.format {
         Format::Json => {
@@ -66,14 +66,14 @@ pub fn verify(args: &Verify, ground: &Ground) -> Exit {
 }
 
 /// Reads all of a backup, its index first; returns what is damaged.
-fn read(picked: &mut Picked, dialect: Dialect, ground: &Ground) -> Result<Vec<Damage>, Fault> {
+fn read(picked: &mut Picked, dialect: Dialect, app: &App) -> Result<Vec<Damage>, Fault> {
     let store = picked.store.clone();
-    if let Err(fault) = picked.open(&ground.stop) {
+    if let Err(fault) = picked.open(&app.stop) {
         return Ok(vec![fault.damage()?]);
     }
     let opened = Opened::new(store.as_ref(), picked.contents());
     let meter = Meter::default();
-    Ok(pipeline::verify(&fetch(picked, &meter), &opened, dialect, 4, &ground.stop)?)
+    Ok(pipeline::verify(&fetch(picked, &meter), &opened, dialect, 4, &app.stop)?)
 }
 
 fn fetch<'a>(picked: &'a Picked, meter: &'a Meter) -> Fetch<'a> {
@@ -86,27 +86,26 @@ fn fetch<'a>(picked: &'a Picked, meter: &'a Meter) -> Fetch<'a> {
 }
 
 /// Brings a backup back.
-pub fn restore(args: &Restore, ground: &Ground) -> Exit {
-    match try_restore(args, ground) {
+pub fn restore(args: &Restore, app: &App) -> Exit {
+    match try_restore(args, app) {
         Ok(exit) | Err(exit) => exit,
     }
 }
 
 /// Takes one backup after the other until one comes back, if it may.
-fn try_restore(args: &Restore, ground: &Ground) -> Result<Exit, Exit> {
+fn try_restore(args: &Restore, app: &App) -> Result<Exit, Exit> {
     let terms = terms(args)?;
-    let mut offers = look(&args.which, &ground.world, &ground.stop)?;
+    let mut offers = look(&args.which, &app.world, &app.stop)?;
     may_fall_back(args, &offers)?;
     loop {
-        let mut picked = offers.take(&args.which, &ground.stop)?;
-        let loaded = picked.load(&args.only, &ground.stop).map_err(Setback::of);
+        let mut picked = offers.take(&args.which, &app.stop)?;
+        let loaded = picked.load(&args.only, &app.stop).map_err(Setback::of);
         let own = slice::from_ref(&picked.manifest);
-        let ended = loaded.and_then(|()| agree(args, &picked, own, ground)).and_then(|()| {
-            pgdata::route(args, &picked, ground)
-                .unwrap_or_else(|| one(args, &picked, terms, ground))
+        let ended = loaded.and_then(|()| agree(args, &picked, own, app)).and_then(|()| {
+            pgdata::route(args, &picked, app).unwrap_or_else(|| one(args, &picked, terms, app))
         });
         match ended {
-            Ok(exit) => return Ok(caveat(args, &offers, &picked, exit, ground)),
+            Ok(exit) => return Ok(caveat(args, &offers, &picked, exit, app)),
             Err(Setback::Unusable { fault, bad }) => {
                 let another_may_do = fault.condemns() || offers.has_copy(&picked);
                 offers.pass_over(&picked, &bad);
@@ -131,36 +130,35 @@ fn try_restore(args: &Restore, ground: &Ground) -> Result<Exit, Exit> {
 }
 
 /// Says last that the backup is not the newest, and how old its data are.
-fn caveat(args: &Restore, offers: &Offers, picked: &Picked, exit: Exit, ground: &Ground) -> Exit {
-    let Some(line) = offers.caveat(picked, ground.world.clock.now()) else { return exit };
+fn caveat(args: &Restore, offers: &Offers, picked: &Picked, exit: Exit, app: &App) -> Exit {
+    let Some(line) = offers.caveat(picked, app.world.clock.now()) else { return exit };
     tell(&line);
     if args.strict { exit.worse(Exit::Alert) } else { exit }
 }
 
 /// Brings one backup back, unless it holds the files of a cluster.
-fn one(args: &Restore, picked: &Picked, terms: Terms, ground: &Ground) -> Result<Exit, Setback> {
+fn one(args: &Restore, picked: &Picked, terms: Terms, app: &App) -> Result<Exit, Setback> {
     let into = into::target(
         args,
         picked.file.as_ref(),
         &picked.manifest.head.source,
-        &ground.world,
-        &ground.stop,
+        &app.world,
+        &app.stop,
     );
     let into = into.map_err(Setback::Ended)?;
     let (target, rename) = (into.source, args.rename.clone().or(into.database));
     let (meter, only) = (Meter::default(), &args.only);
     let choice =
-        choose_from(&fetch(picked, &meter), only, rename.as_deref(), args.overwrite, &ground.stop);
+        choose_from(&fetch(picked, &meter), only, rename.as_deref(), args.overwrite, &app.stop);
     let mut choice = choice.map_err(Setback::of)?;
     choice.loading.resume = args.resume;
     choice.loading.terms = terms;
     if args.accounts {
         with_accounts(&picked.manifest, &mut choice).map_err(Setback::of)?;
     }
-    let existing =
-        show(args, picked, target.as_ref(), &choice, &ground.stop).map_err(Setback::of)?;
+    let existing = show(args, picked, target.as_ref(), &choice, &app.stop).map_err(Setback::of)?;
     let permit = Permit::new(
-        &ground.world,
+        &app.world,
         &picked.manifest.head.id,
         target.place(),
         &args.only,
@@ -181,7 +179,7 @@ fn one(args: &Restore, picked: &Picked, terms: Terms, ground: &Ground) -> Result
             may_write(&existing, &choice, target.place()).map_err(Setback::of)?;
         }
         let own = slice::from_ref(&picked.manifest);
-        fallback::prove(args, picked, own, Some(&choice.chosen), ground)?;
+        fallback::prove(args, picked, own, Some(&choice.chosen), app)?;
     }
     if args.dry_run {
         if args.fallback {
@@ -200,8 +198,7 @@ fn one(args: &Restore, picked: &Picked, terms: Terms, ground: &Ground) -> Result
     let meter = Meter::default();
     let fetch = fetch(picked, &meter);
     let threads = usize::from(args.threads);
-    let result =
-        restore_into(&fetch, target.as_ref(), &choice, threads, &meter, None, &ground.stop);
+    let result = restore_into(&fetch, target.as_ref(), &choice, threads, &meter, None, &app.stop);
     let Restored { damage, remarks } = result.map_err(|fault| {
         let setback = Setback::late(&fault);
         let id = &picked.manifest.head.id;

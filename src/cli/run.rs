@@ -13,17 +13,17 @@ use crate::record::{Event, LogLevel, RunFacts, RunKind, Stamped, Verdict};
 use crate::report::{Console, Fan, Json, Log, Queue, Recorder, Summary};
 use crate::run::{Listener, Outcome, execute};
 use crate::step::Steps;
-use crate::world::point;
+use crate::world::failpoint;
 
 use crate::cli::args::{Format, Run};
 use crate::cli::declare::declaration;
 use crate::cli::exit::Exit;
 use crate::cli::lease::{Keeper, Lease, Remarks, admit};
-use crate::cli::wiring::Ground;
+use crate::cli::wiring::App;
 use crate::cli::wiring::{Loaded, by_file, catalog_place, complain, lock_job, open_catalog, zone};
 
 /// Runs jobs.
-pub fn run(args: &Run, ground: &Ground) -> Exit {
+pub fn run(args: &Run, app: &App) -> Exit {
     let loaded = match Loaded::open(&args.file, args.site.as_deref(), args.strict) {
         Ok(loaded) => loaded,
         Err(exit) => return exit,
@@ -34,10 +34,10 @@ pub fn run(args: &Run, ground: &Ground) -> Exit {
     };
     let mut exit = Exit::Success;
     for plan in plans {
-        if ground.stop.is_stopped() {
+        if app.stop.is_stopped() {
             break;
         }
-        exit = exit.worse(run_job(args, &loaded, plan, ground));
+        exit = exit.worse(run_job(args, &loaded, plan, app));
     }
     exit
 }
@@ -79,7 +79,7 @@ fn chosen<'a>(args: &Run, loaded: &'a Loaded) -> Result<Vec<&'a Plan>, Exit> {
     Ok(own)
 }
 
-fn run_job(args: &Run, loaded: &Loaded, plan: &Plan, ground: &Ground) -> Exit {
+fn run_job(args: &Run, loaded: &Loaded, plan: &Plan, app: &App) -> Exit {
     if plan.steps.is_empty() {
         complain(&format!(
             "job {} does nothing: every step, source or store of it is switched off",
@@ -87,7 +87,7 @@ fn run_job(args: &Run, loaded: &Loaded, plan: &Plan, ground: &Ground) -> Exit {
         ));
         return Exit::Invalid;
     }
-    let world = &ground.world;
+    let world = &app.world;
     let lock = match lock_job(world, &loaded.path, &plan.job) {
         Ok(Some(lock)) => lock,
         Ok(None) => {
@@ -103,12 +103,12 @@ fn run_job(args: &Run, loaded: &Loaded, plan: &Plan, ground: &Ground) -> Exit {
             return Exit::Error;
         }
     };
-    point("lock after");
+    failpoint("lock after");
     let id = Id::new(world.clock.now(), world.entropy.bits());
     let zone = zone(world, plan);
     let mut early: Vec<(LogLevel, String)> = Vec::new();
     let alert = |text: String| (LogLevel::Alert, text);
-    let (mut catalog, lease) = match opened(loaded, plan, ground, &id, &mut early) {
+    let (mut catalog, lease) = match opened(loaded, plan, app, &id, &mut early) {
         Ok(opened) => opened,
         Err(why) => {
             complain(&why);
@@ -159,12 +159,12 @@ fn run_job(args: &Run, loaded: &Loaded, plan: &Plan, ground: &Ground) -> Exit {
         log: log.as_ref().map(|l| l.path().to_path_buf()),
         before,
         summary: Summary::default(),
-        stop: ground.stop.clone(),
+        stop: app.stop.clone(),
     };
     let terminal = std::io::stderr().is_terminal();
     let remarks = Remarks::default();
     let keeper = Keeper {
-        ground,
+        app,
         file: &loaded.file,
         run: id.as_str(),
         lease,
@@ -175,7 +175,7 @@ fn run_job(args: &Run, loaded: &Loaded, plan: &Plan, ground: &Ground) -> Exit {
         let recorder = Recorder::new(catalog, &place, &world.state, id.as_str());
         let mut record = Fan::default();
         record.0.extend(log.map(|l| Box::new(l) as Box<dyn Listener + Send>));
-        record.0.push(Box::new(Pointed(recorder)));
+        record.0.push(Box::new(FailpointRecorder(recorder)));
         record.0.push(Box::new(notifier));
         let shown: Box<dyn Listener + Send> = match args.format {
             Format::Human => Box::new(Console::new(terminal, args.quiet, zone.clone())),
@@ -190,7 +190,7 @@ fn run_job(args: &Run, loaded: &Loaded, plan: &Plan, ground: &Ground) -> Exit {
         let steps = Steps::new(world.clone(), id.clone(), (&plan.job, &loaded.path), zone, gap);
         execute(plan, &facts, &steps, &mut listener, &world.clock, stop)
     });
-    point("unlock before");
+    failpoint("unlock before");
     drop(lock);
     judge(outcome, args.strict)
 }
@@ -200,12 +200,12 @@ fn run_job(args: &Run, loaded: &Loaded, plan: &Plan, ground: &Ground) -> Exit {
 fn opened(
     loaded: &Loaded,
     plan: &Plan,
-    ground: &Ground,
+    app: &App,
     id: &Id,
     early: &mut Vec<(LogLevel, String)>,
 ) -> Result<(Option<Catalog>, Option<Lease>), String> {
-    let (world, host) = (&ground.world, ground.world.host());
-    let catalog = open_catalog(world, &loaded.file, &ground.stop);
+    let (world, host) = (&app.world, app.world.host());
+    let catalog = open_catalog(world, &loaded.file, &app.stop);
     let admission = admit(catalog, (loaded, plan), (&host, id.as_str()), early)?;
     let Some(mut catalog) = admission.catalog else { return Ok((None, None)) };
     let (own, now) = ((loaded.path.as_str(), plan.job.as_str()), moment(world.clock.now()));
@@ -213,12 +213,13 @@ fn opened(
     if admission.across && noted.is_ok() {
         noted = catalog.close_silent(own, &host, &now).map(drop);
     }
-    if noted.is_ok() {
-        noted = catalog.declare(&declaration(loaded, world));
-    }
     if let Err(error) = noted {
         early.push((LogLevel::Alert, format!("{error}; the run goes on without it")));
         return Ok((None, admission.lease));
+    }
+    // Pages show what the file said before; history goes on.
+    if let Err(error) = catalog.declare(&declaration(loaded, world)) {
+        early.push((LogLevel::Alert, format!("what the file says is not noted: {error}")));
     }
     Ok((Some(catalog), admission.lease))
 }
@@ -241,21 +242,21 @@ fn log_folder(state: &Path, file: &str, job: &str) -> PathBuf {
     }
 }
 
-/// A recorder with a numbered point before and after every event it writes.
-struct Pointed(Recorder);
+/// A recorder with a failpoint before and after every event it writes.
+struct FailpointRecorder(Recorder);
 
-impl Listener for Pointed {
+impl Listener for FailpointRecorder {
     fn hear(&mut self, event: &Stamped) -> Vec<(LogLevel, String)> {
         let said = match &event.event {
             Event::Progress { .. } | Event::Said { .. } | Event::Engine { .. } => {
                 return self.0.hear(event);
             }
             _ => {
-                point("record before");
+                failpoint("record before");
                 self.0.hear(event)
             }
         };
-        point("record after");
+        failpoint("record after");
         said
     }
 }

@@ -24,7 +24,7 @@ use crate::cli::exit::Exit;
 use crate::cli::typed::veil;
 
 /// What every command is given.
-pub struct Ground {
+pub struct App {
     /// Time, chance, the state folder.
     pub world: World,
     /// Stops with the first signal.

@@ -15,7 +15,9 @@ mod vacuum;
 pub use physical::Physical;
 pub use policy::{ArchiveSpec, Compression, KeepSpec, NotifyKind, NotifyOn, NotifySpec};
 pub use schedule::Schedule;
-pub use site::{CatalogFamily, CatalogHome, CatalogServer, CatalogSpec, Exclusive, MailSpec, Site};
+pub use site::{
+    CatalogFamily, CatalogHome, CatalogServer, CatalogSpec, Exclusive, MailSpec, Site, WebSpec,
+};
 pub use source::{
     ClusterSpec, HostRole, Inconsistent, MysqlSpec, PostgresSpec, Source, SourceSpec, SqliteSpec,
     Tls, TlsMode,
@@ -24,4 +26,4 @@ pub use step::{
     Dump, DumpForm, Engine, EnvValue, Exec, Job, JobFile, Send, Step, StepDecl, Vacuum, Verify,
 };
 pub use store::{DirSpec, S3Spec, Store, StoreSpec};
-pub use vacuum::{Treatment, VacuumRule};
+pub use vacuum::{VacuumKind, VacuumRule};

@@ -2,6 +2,7 @@
 //! zone.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use crate::base::SecretRef;
 use crate::job::source::{Tls, TlsMode};
@@ -17,6 +18,10 @@ pub struct Site {
     pub language: Option<String>,
     /// Zone of jobs that name none; the machine's when `None`.
     pub timezone: Option<String>,
+    /// The dashboard.
+    pub web: WebSpec,
+    /// Folder of the report, written after every run.
+    pub report: Option<PathBuf>,
     /// Folders of the client programs of PostgreSQL.
     pub postgres_tools: Vec<PathBuf>,
 }
@@ -112,6 +117,29 @@ impl CatalogServer {
             (None, None) => TlsMode::VerifyFull,
         }
     }
+}
+
+/// The dashboard.
+#[derive(Debug, Clone, Default)]
+pub struct WebSpec {
+    /// Address and port; 127.0.0.1:8787 when `None`.
+    pub listen: Option<String>,
+    /// Names it answers to, beside the address it listens on.
+    pub hosts: Vec<String>,
+    /// Certificate, as PEM.
+    pub cert: Option<PathBuf>,
+    /// Key of the certificate.
+    pub key: Option<PathBuf>,
+    /// Address that letters and webhooks name.
+    pub public_url: Option<String>,
+    /// Addresses of proxies whose headers are believed.
+    pub trusted_proxy: Vec<String>,
+    /// Header in which a trusted proxy names who is signed in.
+    pub proxy_user: Option<String>,
+    /// Whether those are administrators.
+    pub proxy_admin: bool,
+    /// How long a session lasts; 12 hours when `None`.
+    pub session: Option<Duration>,
 }
 
 /// The mail server.

@@ -20,7 +20,7 @@ pub struct VacuumRule {
 
 /// What a table is due for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Treatment {
+pub enum VacuumKind {
     /// It is left alone.
     Nothing,
     /// `VACUUM`.
@@ -33,14 +33,14 @@ pub enum Treatment {
 
 impl VacuumRule {
     /// What a table is due for whose last VACUUM was so many days ago; `None` for never.
-    pub fn decide(&self, days: Option<i64>) -> Treatment {
+    pub fn decide(&self, days: Option<i64>) -> VacuumKind {
         let above = |days: i64, bound: u64| i64::try_from(bound).is_ok_and(|bound| days > bound);
         let below = |days: i64, bound: u64| i64::try_from(bound).map_or(true, |bound| days < bound);
         match days {
-            Some(days) if below(days, self.skip_below) => Treatment::Nothing,
-            Some(days) if !above(days, self.full_above) => Treatment::Plain,
-            Some(_) | None if self.full => Treatment::Full,
-            Some(_) | None => Treatment::Analyze,
+            Some(days) if below(days, self.skip_below) => VacuumKind::Nothing,
+            Some(days) if !above(days, self.full_above) => VacuumKind::Plain,
+            Some(_) | None if self.full => VacuumKind::Full,
+            Some(_) | None => VacuumKind::Analyze,
         }
     }
 }
@@ -68,14 +68,14 @@ impl fmt::Display for VacuumRule {
     }
 }
 
-impl Treatment {
+impl VacuumKind {
     /// The statement, as the control table names it; `None` for nothing.
     pub fn statement(self) -> Option<&'static str> {
         match self {
-            Treatment::Nothing => None,
-            Treatment::Plain => Some("VACUUM"),
-            Treatment::Analyze => Some("VACUUM ANALYZE"),
-            Treatment::Full => Some("VACUUM FULL ANALYZE"),
+            VacuumKind::Nothing => None,
+            VacuumKind::Plain => Some("VACUUM"),
+            VacuumKind::Analyze => Some("VACUUM ANALYZE"),
+            VacuumKind::Full => Some("VACUUM FULL ANALYZE"),
         }
     }
 
@@ -95,23 +95,23 @@ mod tests {
         let gentle = VacuumRule { full: false, ..usual };
         let weekly = VacuumRule { skip_below: 7, full_above: 7, ..usual };
         for (rule, days, expected) in [
-            (usual, Some(-1), Treatment::Nothing),
-            (usual, Some(0), Treatment::Nothing),
-            (usual, Some(1), Treatment::Nothing),
-            (usual, Some(4), Treatment::Nothing),
-            (usual, Some(5), Treatment::Plain),
-            (usual, Some(7), Treatment::Plain),
-            (usual, Some(10), Treatment::Plain),
-            (usual, Some(11), Treatment::Full),
-            (usual, Some(400), Treatment::Full),
-            (usual, None, Treatment::Full),
-            (gentle, Some(4), Treatment::Nothing),
-            (gentle, Some(10), Treatment::Plain),
-            (gentle, Some(11), Treatment::Analyze),
-            (gentle, None, Treatment::Analyze),
-            (weekly, Some(6), Treatment::Nothing),
-            (weekly, Some(7), Treatment::Plain),
-            (weekly, Some(8), Treatment::Full),
+            (usual, Some(-1), VacuumKind::Nothing),
+            (usual, Some(0), VacuumKind::Nothing),
+            (usual, Some(1), VacuumKind::Nothing),
+            (usual, Some(4), VacuumKind::Nothing),
+            (usual, Some(5), VacuumKind::Plain),
+            (usual, Some(7), VacuumKind::Plain),
+            (usual, Some(10), VacuumKind::Plain),
+            (usual, Some(11), VacuumKind::Full),
+            (usual, Some(400), VacuumKind::Full),
+            (usual, None, VacuumKind::Full),
+            (gentle, Some(4), VacuumKind::Nothing),
+            (gentle, Some(10), VacuumKind::Plain),
+            (gentle, Some(11), VacuumKind::Analyze),
+            (gentle, None, VacuumKind::Analyze),
+            (weekly, Some(6), VacuumKind::Nothing),
+            (weekly, Some(7), VacuumKind::Plain),
+            (weekly, Some(8), VacuumKind::Full),
         ] {
             assert_eq!(rule.decide(days), expected, "{rule}: {days:?}");
         }

@@ -18,7 +18,7 @@ use crate::artifact::{
 use crate::base::{Secret, Stop};
 use crate::pipeline::join::{Entry, Finish, Join, Message};
 use crate::pipeline::meter::Meter;
-use crate::pipeline::pool::{Permit, Pool, Spare};
+use crate::pipeline::permits::{BufferPermit, BufferPool, Permits};
 use crate::pipeline::queue::Queue;
 use crate::pipeline::send::{Copies, Copy, Made};
 use crate::pipeline::shape::Shape;
@@ -61,8 +61,8 @@ pub struct Written {
 /// Runs a backup to the last part.
 pub fn backup(backup: Backup<'_>, stop: &Stop) -> Result<Written, Error> {
     let failure = FirstFailure::new(stop);
-    let chunks = Pool::new(backup.shape.chunk_permits());
-    let parts = Pool::new(backup.shape.part_permits());
+    let chunks = Permits::new(backup.shape.chunk_permits());
+    let parts = Permits::new(backup.shape.part_permits());
     let (copies, outlets, index_out) = Copies::new(backup.copies);
     let (to_join, joining) = unbounded();
     let reading = Reading {
@@ -70,13 +70,13 @@ pub fn backup(backup: Backup<'_>, stop: &Stop) -> Result<Written, Error> {
         method: backup.method,
         password: backup.password,
         chunk: backup.shape.chunk,
-        pool: &chunks,
+        permits: &chunks,
         meter: backup.meter,
         failure: &failure,
         names: EntryNames::new(backup.snapshot.members()),
         numbers: backup.snapshot.members().iter().map(|_| AtomicU32::new(0)).collect(),
-        raw: Spare::new(chunks.size(), 2 * backup.shape.chunk),
-        pressed: Spare::new(chunks.size(), 2 * backup.shape.chunk),
+        raw: BufferPool::new(chunks.size(), 2 * backup.shape.chunk),
+        pressed: BufferPool::new(chunks.size(), 2 * backup.shape.chunk),
     };
     let (mut joined, members) = (None, backup.snapshot.members());
     let Backup { shape, head, meter, method, password, .. } = backup;
@@ -156,7 +156,7 @@ struct Reading<'a> {
     method: Method,
     password: Option<&'a Secret>,
     chunk: usize,
-    pool: &'a Pool,
+    permits: &'a Permits,
     meter: &'a Meter,
     failure: &'a FirstFailure,
     /// Names of entries.
@@ -164,8 +164,8 @@ struct Reading<'a> {
     /// Entries of each member so far.
     numbers: Vec<AtomicU32>,
     /// Buffers of chunks, and of entries.
-    raw: Spare,
-    pressed: Spare,
+    raw: BufferPool,
+    pressed: BufferPool,
 }
 
 impl Reading<'_> {
@@ -259,7 +259,7 @@ struct Chunk {
     bytes: Vec<u8>,
     proof: Proof,
     keys: Option<Keys>,
-    permit: Permit,
+    permit: BufferPermit,
 }
 
 /// Where one piece puts its chunks.
@@ -270,7 +270,7 @@ struct PieceOut<'a, 'scope, 'env> {
     count: &'env AtomicU64,
     to_join: &'env Sender<Message>,
     tasks: &'a rayon::Scope<'scope>,
-    permit: Option<Permit>,
+    permit: Option<BufferPermit>,
     sum: Proof,
 }
 
@@ -278,7 +278,7 @@ impl<'scope, 'env: 'scope> Out for PieceOut<'_, 'scope, 'env> {
     fn buffer(&mut self) -> SourceResult<Vec<u8>> {
         if self.permit.is_none() {
             self.permit = Some(
-                self.reading.pool.take(&self.reading.failure.stop).map_err(SourceError::from)?,
+                self.reading.permits.take(&self.reading.failure.stop).map_err(SourceError::from)?,
             );
         }
         Ok(self.reading.raw.take(self.reading.chunk + self.reading.chunk / 8))
@@ -303,7 +303,7 @@ impl<'scope, 'env: 'scope> PieceOut<'_, 'scope, 'env> {
         let permit = match self.permit.take() {
             Some(permit) => permit,
             None => {
-                self.reading.pool.take(&self.reading.failure.stop).map_err(SourceError::from)?
+                self.reading.permits.take(&self.reading.failure.stop).map_err(SourceError::from)?
             }
         };
         self.sum += proof;

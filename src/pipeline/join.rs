@@ -16,7 +16,7 @@ use crate::artifact::{
 };
 use crate::base::Stop;
 use crate::pipeline::index::{IndexMade, IndexOut};
-use crate::pipeline::pool::{Permit, Pool, Spare};
+use crate::pipeline::permits::{BufferPermit, BufferPool, Permits};
 use crate::pipeline::shape::part_size;
 use crate::pipeline::stage::Error;
 use crate::store::contract as store;
@@ -46,7 +46,7 @@ pub struct Entry {
     /// Its bytes.
     pub pressed: Pressed,
     /// The right to exist; given back once the entry is in its part.
-    pub _permit: Option<Permit>,
+    pub _permit: Option<BufferPermit>,
 }
 
 /// What the join hears.
@@ -66,14 +66,14 @@ pub struct Part {
     /// Its bytes.
     pub bytes: Vec<u8>,
     /// Where its buffer goes when it is sent.
-    spare: Spare,
+    buffers: BufferPool,
     /// The right to exist.
-    _permit: Permit,
+    _permit: BufferPermit,
 }
 
 impl Drop for Part {
     fn drop(&mut self) {
-        self.spare.give(std::mem::take(&mut self.bytes));
+        self.buffers.give(std::mem::take(&mut self.bytes));
     }
 }
 
@@ -89,9 +89,9 @@ pub struct Join<'a> {
     first_part: u64,
     current: Option<Part>,
     parts: u32,
-    pool: &'a Pool,
+    permits: &'a Permits,
     /// Buffers of parts, and of entries.
-    spares: (Spare, &'a Spare),
+    buffers: (BufferPool, &'a BufferPool),
     send: &'a mut dyn FnMut(Part) -> Result<(), Error>,
     seal: &'a Seal<'a>,
     stop: &'a Stop,
@@ -131,11 +131,11 @@ pub struct Joined {
 
 impl<'a> Join<'a> {
     /// Begins an object whose parts go to `send`; the buffers of entries that are written go to
-    /// `spare`.
+    /// `buffers`.
     pub fn new(
         first_part: u64,
-        pool: &'a Pool,
-        spare: &'a Spare,
+        permits: &'a Permits,
+        buffers: &'a BufferPool,
         send: &'a mut dyn FnMut(Part) -> Result<(), Error>,
         seal: &'a Seal<'a>,
         (index, index_out): (IndexWriter, IndexOut),
@@ -151,8 +151,8 @@ impl<'a> Join<'a> {
             first_part,
             current: None,
             parts: 0,
-            pool,
-            spares: (Spare::new(pool.size(), 2 * first_part as usize), spare),
+            permits,
+            buffers: (BufferPool::new(permits.size(), 2 * first_part as usize), buffers),
             send,
             seal,
             stop,
@@ -226,7 +226,7 @@ impl<'a> Join<'a> {
         };
         self.index.add(line, entry.definition);
         self.write(&entry.pressed.bytes)?;
-        self.spares.1.give(entry.pressed.bytes);
+        self.buffers.1.give(entry.pressed.bytes);
         if self.index.is_full() { self.close_frame() } else { Ok(()) }
     }
 
@@ -301,11 +301,18 @@ impl<'a> Join<'a> {
             let mut part = match self.current.take() {
                 Some(part) => part,
                 None => {
-                    let permit = self.pool.take(self.stop)?;
+                    let permit = self.permits.take(self.stop)?;
                     self.parts += 1;
-                    let bytes = self.spares.0.take(part_size(self.first_part, self.parts) as usize);
-                    let spare = self.spares.0.clone();
-                    Part { number: self.parts, offset: self.length, bytes, spare, _permit: permit }
+                    let bytes =
+                        self.buffers.0.take(part_size(self.first_part, self.parts) as usize);
+                    let buffers = self.buffers.0.clone();
+                    Part {
+                        number: self.parts,
+                        offset: self.length,
+                        bytes,
+                        buffers,
+                        _permit: permit,
+                    }
                 }
             };
             let size = part_size(self.first_part, part.number) as usize;
@@ -346,7 +353,8 @@ mod tests {
 
     #[test]
     fn before_comes_first_then_data_then_after_each_in_order() {
-        let (pool, spare, stop) = (Pool::new(100), Spare::new(2, 1 << 20), Stop::new());
+        let (permits, buffers, stop) =
+            (Permits::new(100), BufferPool::new(2, 1 << 20), Stop::new());
         let mut sent = Vec::new();
         let mut send = |part: Part| {
             assert_eq!(part.offset as usize, sent.len());
@@ -359,7 +367,8 @@ mod tests {
                 .map_err(|e| Error::Press(name.to_owned(), e))
         };
         let index = (IndexWriter::new(&members, false), IndexOut::new(Vec::new()));
-        let mut join = Join::new(64, &pool, &spare, &mut send, &seal, index, &stop).expect("made");
+        let mut join =
+            Join::new(64, &permits, &buffers, &mut send, &seal, index, &stop).expect("made");
         let feed = [
             entry(Phase::After, 0),
             entry(Phase::Data, 1),

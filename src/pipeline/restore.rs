@@ -14,10 +14,10 @@ use crossbeam_channel::bounded;
 use crate::artifact::{Damage, EntryLine, Kind, Member, Phase, Proof};
 use crate::base::Stop;
 use crate::pipeline::fetch::Fetch;
-use crate::pipeline::finish::finish;
 use crate::pipeline::recount::Recount;
+use crate::pipeline::rounds::finish;
+use crate::pipeline::shares::WorkShares;
 use crate::pipeline::stage::{Error, FirstFailure};
-use crate::pipeline::stretch::Stretches;
 use crate::source::contract::{ErrorKind, Load, Loading, Objection, Target};
 
 /// What is to be restored.
@@ -204,15 +204,15 @@ fn load_phase(
     let offsets = file_offsets(restore, entries);
     let weights: Vec<u64> = groups.iter().map(|group| group.iter().map(|e| e.raw).sum()).collect();
     let count = workers.clamp(1, groups.len().max(1));
-    let stretches = Stretches::new(&weights, count);
+    let shares = WorkShares::new(&weights, count);
     std::thread::scope(|scope| {
         for worker in 0..count {
-            let (failure, groups, stretches, offsets) = (&failure, &groups, &stretches, &offsets);
+            let (failure, groups, shares, offsets) = (&failure, &groups, &shares, &offsets);
             // The next entry is fetched and opened while the target takes this one.
             let (ready, opened) = bounded(1);
             scope.spawn(move || {
                 failure.run(|| {
-                    while let Some(number) = stretches.take(worker) {
+                    while let Some(number) = shares.take(worker) {
                         failure.stop.check()?;
                         let mut hand_on =
                             |entry, bytes| ready.send((entry, bytes)).map_err(|_| Error::Stopped);

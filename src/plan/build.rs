@@ -13,7 +13,7 @@ use crate::plan::chain::{
 };
 use crate::plan::draft::Draft;
 use crate::plan::graph::{
-    Backup, CopyPlan, Edge, Exec, Kin, Needs, Plan, Retire, SourceRef, StepKind, StoreRef, Vacuum,
+    Backup, CopyPlan, Edge, Exec, Kin, Needs, Plan, Prune, SourceRef, StepKind, StoreRef, Vacuum,
     Verify, Which,
 };
 use crate::plan::problem;
@@ -289,7 +289,7 @@ impl Builder<'_> {
         for ((_, store, send), copy) in stores.iter().zip(&copies) {
             let Some(keep) = send.keep.clone().or_else(|| store.keep.clone()) else { continue };
             let proof = verified.iter().find(|(n, _)| *n == copy.store.name).map(|(_, i)| *i);
-            let kind = StepKind::Retire(Box::new(Retire {
+            let kind = StepKind::Prune(Box::new(Prune {
                 declared: source.name.value.clone(),
                 source: name.clone(),
                 store: copy.store.clone(),

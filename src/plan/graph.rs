@@ -48,7 +48,7 @@ pub enum StepKind {
     /// Reads a copy back.
     Verify(Box<Verify>),
     /// Removes what the policy does not keep.
-    Retire(Box<Retire>),
+    Prune(Box<Prune>),
     /// Runs a program.
     Exec(Exec),
 }
@@ -187,7 +187,7 @@ pub enum Which {
 
 /// Retention of one chain in one store.
 #[derive(Debug, Clone)]
-pub struct Retire {
+pub struct Prune {
     /// The source as the job file names it.
     pub declared: String,
     /// Whose copies.
@@ -243,7 +243,7 @@ impl Step {
             StepKind::Verify(v) => {
                 (Verb::Verify, (named(&v.declared), named(&v.source.name), named(&v.store.name)))
             }
-            StepKind::Retire(r) => {
+            StepKind::Prune(r) => {
                 (Verb::Prune, (named(&r.declared), named(&r.source), named(&r.store.name)))
             }
             StepKind::Exec(_) => (Verb::Exec, none()),

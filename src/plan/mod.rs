@@ -11,9 +11,11 @@ mod problem;
 mod show;
 
 pub use build::build;
+#[cfg(test)]
+pub use graph::Edge;
 pub use graph::{
-    Archive, Backup, CopyPlan, Edge, Exec, Kin, Needs, Plan, Retire, SourceRef, Step, StepKind,
-    StoreRef, Vacuum, Verify, Which,
+    Backup, CopyPlan, Exec, Kin, Needs, Plan, Prune, SourceRef, Step, StepKind, StoreRef, Vacuum,
+    Verify, Which,
 };
 pub use lint::lint;
-pub use show::{Outlook, keep_rules, show};
+pub use show::{Outlook, show};

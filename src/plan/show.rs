@@ -20,7 +20,7 @@ pub struct Outlook {
     pub sizes: BTreeMap<String, Vec<String>>,
     /// Of each Vacuum step, by address: what each table is due for.
     pub vacuum: BTreeMap<String, Vec<String>>,
-    /// Of each Retire step, by address: what would go and why.
+    /// Of each Prune step, by address: what would go and why.
     pub retention: BTreeMap<String, Vec<String>>,
 }
 
@@ -92,12 +92,12 @@ pub fn show(plan: &Plan, outlook: &Outlook) -> String {
                     ));
                 }
             }
-            StepKind::Retire(retire) => {
-                let counts = if retire.verified { "verified" } else { "committed" };
+            StepKind::Prune(prune) => {
+                let counts = if prune.verified { "verified" } else { "committed" };
                 line(format!(
                     "   keeps in {}: {}; only {counts} copies count",
-                    retire.store.name,
-                    keep_rules(&retire.keep)
+                    prune.store.name,
+                    rules(&prune.keep)
                 ));
                 for text in outlook.retention.get(&step.address).into_iter().flatten() {
                     line(format!("   {text}"));
@@ -155,8 +155,7 @@ fn backup_lines(backup: &Backup) -> Vec<String> {
     lines
 }
 
-/// What is kept, in words.
-pub fn keep_rules(keep: &KeepSpec) -> String {
+fn rules(keep: &KeepSpec) -> String {
     let mut rules = Vec::new();
     let counts = [
         ("last", keep.last),

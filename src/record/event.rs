@@ -155,7 +155,7 @@ pub enum Event {
         id: String,
     },
     /// A copy was removed.
-    Removed {
+    Pruned {
         /// Index of the step.
         step: usize,
         /// Identity of the artifact.

@@ -13,5 +13,5 @@ pub use event::{Event, LogLevel, Progress, Stamped, StepEnd};
 pub use facts::{
     ArtifactFacts, CopyFacts, DumpFacts, ProofFacts, RunFacts, RunKind, StepFacts, Verb,
 };
-pub use failure::{Failure, TriesFacts};
+pub use failure::Failure;
 pub use verdict::Verdict;

@@ -147,7 +147,7 @@ impl Listener for Console {
                     self.line(stamped, &format!("  proven in {store}: {}", level.word()));
                 }
             }
-            Event::Removed { store, key, .. } => {
+            Event::Pruned { store, key, .. } => {
                 if !self.quiet {
                     self.line(stamped, &format!("  removed {key} from {store}"));
                 }

@@ -201,7 +201,7 @@ impl Listener for Log {
                     ),
                 }
             }
-            Event::Removed { step, store, key, .. } => {
+            Event::Pruned { step, store, key, .. } => {
                 (LogLevel::Info, Some(*step), format!("{key} is gone from {store}"))
             }
             Event::StepFinished { step, end, .. } => match end {

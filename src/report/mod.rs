@@ -1,6 +1,7 @@
 //! Listeners: they fold the same events into lines, logs, history and a summary.
 
 mod console;
+mod folder;
 mod json;
 mod log;
 mod queue;
@@ -9,12 +10,15 @@ mod rows;
 mod summary;
 
 pub use console::Console;
+pub use folder::ReportFolder;
 pub use json::Json;
 pub use log::Log;
 pub use queue::Queue;
 pub use recorder::Recorder;
 pub use rows::{artifact_row, backup_row, copy_row, proof_row};
-pub use summary::{BackupSummary, CopySummary, StepSummary, Summary};
+pub use summary::{BackupSummary, Summary};
+#[cfg(test)]
+pub use summary::{CopySummary, StepSummary};
 
 use crate::record::{LogLevel, Stamped, Verdict};
 use crate::run::Listener;

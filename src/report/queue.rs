@@ -136,7 +136,7 @@ fn may_drop(event: &Event) -> bool {
         | Event::Copied { .. }
         | Event::Proved { .. }
         | Event::StoreSeen { .. }
-        | Event::Removed { .. }
+        | Event::Pruned { .. }
         | Event::StepFinished { .. }
         | Event::RunFinished { .. } => false,
     }

@@ -287,7 +287,7 @@ fn record(
         }
         Event::Copied { copy, .. } => catalog.copy(&copy_row(copy, &at))?,
         Event::Proved { proof, .. } => catalog.proof(&proof_row(proof))?,
-        Event::Removed { id, source, store, .. } => {
+        Event::Pruned { id, source, store, .. } => {
             catalog.copy_removed(id.as_str(), source, store, &at)?;
         }
         Event::StepFinished { step, end, .. } => {

@@ -115,7 +115,7 @@ impl Listener for Summary {
             | Event::Progress { .. }
             | Event::Engine { .. }
             | Event::StoreSeen { .. }
-            | Event::Removed { .. } => {}
+            | Event::Pruned { .. } => {}
             Event::Said { level, text, .. } => {
                 if *level > LogLevel::Info {
                     self.alerts.push(text.clone());

@@ -29,7 +29,7 @@ pub use contents::Contents;
 pub use error::ShelfError;
 pub use identity::store_id;
 pub use lineage::{Group, groups, lineage};
-pub use list::{Listing, PartOf, part_anywhere, survey};
+pub use list::{Listing, part_anywhere, survey};
 pub use note::{
     Adopt, ChainName, Machines, NOTE_FORMAT, Notes, adopt_key, machines_key, write_note,
 };

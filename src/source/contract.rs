@@ -15,7 +15,7 @@ use jiff::civil::{Date, DateTime};
 
 use crate::artifact::{Keys, Member, Origin, Position, Proof};
 use crate::base::{Finding, Id, Stop};
-use crate::job::{Engine, Treatment, VacuumRule};
+use crate::job::{Engine, VacuumKind, VacuumRule};
 
 pub use crate::source::error::{Error, ErrorKind, Result};
 
@@ -56,7 +56,7 @@ pub struct Purpose {
     /// Whether backups are restored into it.
     pub load: bool,
     /// Whether it is vacuumed.
-    pub care: bool,
+    pub vacuum: bool,
 }
 
 /// What an examination found.
@@ -174,7 +174,7 @@ pub trait Source: Send + Sync {
     fn target(&self, threads: usize, stop: &Stop) -> Result<Box<dyn Target>>;
 
     /// Its tables can be vacuumed, by this.
-    fn care(&self) -> Option<&dyn Care> {
+    fn maintenance(&self) -> Option<&dyn Maintenance> {
         None
     }
 
@@ -184,7 +184,7 @@ pub trait Source: Send + Sync {
 
 /// A table, and what it is due for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Chore {
+pub struct Task {
     /// Its schema.
     pub schema: String,
     /// Its name.
@@ -192,23 +192,23 @@ pub struct Chore {
     /// Days since its last VACUUM; `None` for never.
     pub days: Option<i64>,
     /// What it is due for.
-    pub treatment: Treatment,
+    pub kind: VacuumKind,
     /// Bytes of it, with its indexes and what is stored out of line.
     pub bytes: u64,
     /// Why it can't have it.
     pub obstacle: Option<String>,
 }
 
-impl Chore {
+impl Task {
     /// `schema.name`.
     pub fn title(&self) -> String {
         format!("{}.{}", self.schema, self.name)
     }
 }
 
-/// What became of a chore.
+/// What became of a task.
 #[derive(Debug)]
-pub enum Cared {
+pub enum TaskOutcome {
     /// It was done, and the control table says so.
     Done,
     /// The table is not there any more.
@@ -218,23 +218,22 @@ pub enum Cared {
 }
 
 /// Keeps the tables of a source in shape.
-pub trait Care: Send + Sync {
+pub trait Maintenance: Send + Sync {
     /// The units that match.
     fn units(&self, stop: &Stop) -> Result<Vec<String>>;
 
     /// What every table of a unit is due for today; changes nothing.
-    fn chores(&self, unit: &str, rule: &VacuumRule, today: Date, stop: &Stop)
-    -> Result<Vec<Chore>>;
+    fn tasks(&self, unit: &str, rule: &VacuumRule, today: Date, stop: &Stop) -> Result<Vec<Task>>;
 
-    /// Does the chores of a unit, one after another, and notes each with the moment `now` says. An
+    /// Does the tasks of a unit, one after another, and notes each with the moment `now` says. An
     /// error is one of the whole unit; what fails on one table is heard, and the next one follows.
-    fn tend(
+    fn run(
         &self,
         unit: &str,
         rule: &VacuumRule,
-        chores: &[Chore],
+        tasks: &[Task],
         now: &dyn Fn() -> DateTime,
-        hear: &mut dyn FnMut(&Chore, Cared),
+        hear: &mut dyn FnMut(&Task, TaskOutcome),
         stop: &Stop,
     ) -> Result<()>;
 }

@@ -2,13 +2,13 @@
 
 pub mod contract;
 mod error;
-mod heard;
 mod mysql;
 mod postgres;
 mod private;
 mod script;
+mod severity;
 mod sqlite;
-mod weigh;
+mod tool_log;
 
 use crate::artifact::Dialect;
 use crate::base::Stop;
@@ -20,11 +20,11 @@ use crate::source::postgres::cluster::Cluster;
 use crate::source::sqlite::Sqlite;
 use crate::world::World;
 
-pub use postgres::basebackup::MANIFEST as RECORD;
-pub use postgres::config::{FACTS, Facts as ClusterFacts};
+pub use postgres::basebackup::MANIFEST as BACKUP_MANIFEST;
+pub use postgres::config::{CLUSTER_FACTS, Facts as ClusterFacts};
 pub use postgres::contents::{Contents, Unread};
 pub use postgres::control::{Control, problems};
-pub use postgres::physical::LABEL;
+pub use postgres::physical::BACKUP_LABEL;
 pub use postgres::place::{Place, detach, link, replace_space, write_map};
 pub use postgres::server::Tablespace;
 pub use postgres::unpack::{Owner, Unpack};

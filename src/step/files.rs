@@ -13,7 +13,10 @@ use std::path::{Path, PathBuf};
 use crate::artifact::{Damage, EntryLine, TarReader};
 use crate::base::Stop;
 use crate::pipeline::Fetch;
-use crate::source::{ClusterFacts, Control, FACTS, LABEL, Owner, RECORD, Tablespace, Unpack, link};
+use crate::source::{
+    BACKUP_LABEL, BACKUP_MANIFEST, CLUSTER_FACTS, ClusterFacts, Control, Owner, Tablespace, Unpack,
+    link,
+};
 use crate::step::fault::Fault;
 
 /// Most bytes of a file that is read into memory.
@@ -43,7 +46,7 @@ pub struct Assembled {
 
 /// What a backup says of its cluster.
 pub fn facts(fetch: &Fetch<'_>, stop: &Stop) -> Result<ClusterFacts, Fault> {
-    Ok(ClusterFacts::parse(&small(fetch, FACTS, stop)?)?)
+    Ok(ClusterFacts::parse(&small(fetch, CLUSTER_FACTS, stop)?)?)
 }
 
 /// A small file of a backup, by the name of its member.
@@ -131,7 +134,7 @@ impl Assembly<'_> {
                 }
             }
         }
-        let path = made.data.join(LABEL);
+        let path = made.data.join(BACKUP_LABEL);
         let labelled = match std::fs::read_to_string(&path) {
             Ok(label) => label.contains("START WAL LOCATION:"),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => false,
@@ -139,7 +142,7 @@ impl Assembly<'_> {
         };
         if !labelled {
             let found = format!(
-                "it holds no {LABEL}: a server that is started on such files is damaged in silence"
+                "it holds no {BACKUP_LABEL}: a server that is started on such files is damaged in silence"
             );
             return Err(Damage::Manifest(found).into());
         }
@@ -156,10 +159,10 @@ impl Assembly<'_> {
         let owner = self.control.owner;
         let data = self.folder.join(index.to_string());
         unpack(fetch, "base.tar", &data, owner, stop)?;
-        let record = data.join(RECORD);
+        let record = data.join(BACKUP_MANIFEST);
         if !record.exists() {
             // Where files were staged it was a file of its own.
-            let bytes = small(fetch, RECORD, stop)?;
+            let bytes = small(fetch, BACKUP_MANIFEST, stop)?;
             owner.write(&record, &bytes)?;
         }
         for space in facts(fetch, stop)?.tablespaces {

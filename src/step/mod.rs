@@ -10,8 +10,8 @@ mod files;
 mod opened;
 mod parent;
 mod perform;
+mod prune;
 mod restore;
-mod retire;
 mod vacuum;
 mod verify;
 
@@ -21,5 +21,5 @@ pub use fault::Fault;
 pub use files::{Assembled, Assembly, facts, small};
 pub use opened::{Opened, load_all, needed};
 pub use perform::Steps;
+pub use prune::held;
 pub use restore::{Choice, Restored, may_write, restore_into, with_accounts};
-pub use retire::held;

@@ -11,7 +11,7 @@ use crate::pipeline::{Fetch, Meter};
 use crate::plan::Backup;
 use crate::run::Say;
 use crate::shelf::{Contents, Shelf, Shelved, lineage};
-use crate::source::{RECORD, contract::Parent};
+use crate::source::{BACKUP_MANIFEST, contract::Parent};
 use crate::step::copies::Copies;
 use crate::step::fault::Fault;
 use crate::step::perform::Steps;
@@ -94,7 +94,7 @@ fn record(
     let password = password.filter(|_| head.sealed());
     let store = shelf.store().as_ref();
     let contents = Contents::open(store, head, stop)?;
-    let chosen: Vec<bool> = contents.members.iter().map(|m| m.name == RECORD).collect();
+    let chosen: Vec<bool> = contents.members.iter().map(|m| m.name == BACKUP_MANIFEST).collect();
     let manifest = contents.load(store, &chosen, stop)?;
     let fetch = Fetch { store, manifest: &manifest, password, meter: &meter };
     let own: Vec<&EntryLine> = manifest.entries.iter().collect();

@@ -146,7 +146,7 @@ impl Perform for Steps {
             StepKind::Vacuum(vacuum) => self.vacuum(vacuum, say, stop),
             StepKind::Backup(backup) => self.backup(backup, say, stop),
             StepKind::Verify(verify) => self.verify(verify, say, stop),
-            StepKind::Retire(retire) => self.retire(retire, say, stop),
+            StepKind::Prune(prune) => self.prune(prune, say, stop),
             StepKind::Exec(exec) => self.exec(exec, say, stop),
         };
         match result {

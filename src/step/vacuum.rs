@@ -8,11 +8,11 @@ use std::time::Instant;
 use jiff::Zoned;
 
 use crate::base::Stop;
-use crate::job::Treatment;
+use crate::job::VacuumKind;
 use crate::plan::Vacuum;
 use crate::record::Verdict;
 use crate::run::{Done, Say};
-use crate::source::contract::{Care, Cared, Chore, Error, ErrorKind};
+use crate::source::contract::{Error, ErrorKind, Maintenance, Task, TaskOutcome};
 use crate::step::fault::Fault;
 use crate::step::perform::Steps;
 
@@ -20,10 +20,10 @@ impl Steps {
     /// Performs a vacuum.
     pub(super) fn vacuum(&self, vacuum: &Vacuum, say: &Say, stop: &Stop) -> Result<Done, Fault> {
         let source = self.source(&vacuum.source, stop)?;
-        let care = source.care().expect("BUG: a vacuum of a source that knows none");
+        let maintenance = source.maintenance().expect("BUG: a vacuum of a source that knows none");
         let (mut verdict, mut failed) = (Verdict::Success, None);
-        for unit in care.units(stop)? {
-            match self.tend(care, &unit, vacuum, say, stop) {
+        for unit in maintenance.units(stop)? {
+            match self.vacuum_unit(maintenance, &unit, vacuum, say, stop) {
                 Ok(own) => verdict = verdict.max(own),
                 Err(error) if error.kind == ErrorKind::Stopped => return Err(error.into()),
                 Err(error) => {
@@ -38,9 +38,9 @@ impl Steps {
         failed.map_or(Ok(Done { verdict, ..Done::well() }), |error| Err(error.into()))
     }
 
-    fn tend(
+    fn vacuum_unit(
         &self,
-        care: &dyn Care,
+        maintenance: &dyn Maintenance,
         unit: &str,
         vacuum: &Vacuum,
         say: &Say,
@@ -49,19 +49,21 @@ impl Steps {
         let now = || -> Zoned { self.world.clock.now().to_zoned(self.zone.clone()) };
         let mut verdict = Verdict::Success;
         let mut due = Vec::new();
-        for chore in care.chores(unit, &vacuum.rule, now().date(), stop)? {
-            let table = format!("{unit}.{}", chore.title());
-            match (chore.treatment, &chore.obstacle) {
-                (Treatment::Nothing, _) => {
-                    say.info(format!("{table}: {}", not_due(chore.days.unwrap_or(0))))
+        for task in maintenance.tasks(unit, &vacuum.rule, now().date(), stop)? {
+            let table = format!("{unit}.{}", task.title());
+            match (task.kind, &task.obstacle) {
+                (VacuumKind::Nothing, _) => {
+                    say.info(format!("{table}: {}", not_due(task.days.unwrap_or(0))))
                 }
-                (Treatment::Plain | Treatment::Analyze | Treatment::Full, None) => due.push(chore),
+                (VacuumKind::Plain | VacuumKind::Analyze | VacuumKind::Full, None) => {
+                    due.push(task)
+                }
                 (
-                    treatment @ (Treatment::Plain | Treatment::Analyze | Treatment::Full),
+                    kind @ (VacuumKind::Plain | VacuumKind::Analyze | VacuumKind::Full),
                     Some(why),
                 ) => {
                     verdict = Verdict::Alert;
-                    say.alert(format!("{table}: {} can't be run: {why}", treatment.word()));
+                    say.alert(format!("{table}: {} can't be run: {why}", kind.word()));
                 }
             }
         }
@@ -69,24 +71,24 @@ impl Steps {
             return Ok(verdict);
         }
         let mut begun = Instant::now();
-        let mut hear = |chore: &Chore, cared: Cared| {
-            let table = format!("{unit}.{}", chore.title());
-            match cared {
-                Cared::Done => {
+        let mut hear = |task: &Task, outcome: TaskOutcome| {
+            let table = format!("{unit}.{}", task.title());
+            match outcome {
+                TaskOutcome::Done => {
                     let seconds = begun.elapsed().as_secs_f64();
-                    say.info(format!("{table}: {} in {seconds:.1} s", chore.treatment.word()));
+                    say.info(format!("{table}: {} in {seconds:.1} s", task.kind.word()));
                 }
-                Cared::Gone => {
+                TaskOutcome::Gone => {
                     say.info(format!("{table}: nothing to vacuum, it was dropped meanwhile"))
                 }
-                Cared::Failed(error) => {
+                TaskOutcome::Failed(error) => {
                     verdict = Verdict::Alert;
                     say.alert(sentence(&error));
                 }
             }
             begun = Instant::now();
         };
-        care.tend(unit, &vacuum.rule, &due, &|| now().datetime(), &mut hear, stop)?;
+        maintenance.run(unit, &vacuum.rule, &due, &|| now().datetime(), &mut hear, stop)?;
         Ok(verdict)
     }
 }

@@ -2,8 +2,8 @@
 
 pub mod contract;
 mod dir;
+mod failpoints;
 mod memory;
-mod pointed;
 mod probe;
 mod s3;
 
@@ -17,7 +17,7 @@ pub use s3::{Pace, S3};
 use crate::base::{Finding, Stop};
 use crate::job::StoreSpec;
 use crate::store::contract::{Coming, Result, Store};
-use crate::store::pointed::Pointed;
+use crate::store::failpoints::WithFailpoints;
 use crate::world::World;
 
 /// How many parts are sent to a bucket at once.
@@ -66,5 +66,5 @@ pub fn open(spec: &StoreSpec, world: &World, stop: &Stop) -> Result<Arc<dyn Stor
         StoreSpec::S3(spec) => Arc::new(S3::open_with(spec, world, patience(), stop)?),
     };
     // Points are for tests of a crash; a release build has none.
-    Ok(if cfg!(debug_assertions) { Arc::new(Pointed(store)) } else { store })
+    Ok(if cfg!(debug_assertions) { Arc::new(WithFailpoints(store)) } else { store })
 }

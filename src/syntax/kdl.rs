@@ -1,8 +1,8 @@
 //! From text to a KDL document, with kdl's own errors told so that a person finds the place.
 //!
 //! kdl's spans may cover whole prefixes of a file and one mistake may cascade into several errors:
-//! the usual mistakes are told by `slip.rs`, spans of the rest are clamped to their last line, and
-//! errors that only say "the rest did not parse" are dropped behind another. Secrets are masked
+//! the common mistakes are told by `mistakes.rs`, spans of the rest are clamped to their last line,
+//! and errors that only say "the rest did not parse" are dropped behind another. Secrets are masked
 //! before anything else happens to a text.
 
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use ::kdl::{KdlDiagnostic, KdlDocument};
 
 use crate::base::{Complaint, Span, Text};
 use crate::syntax::mask::mask;
-use crate::syntax::slip::{slips, too_deep};
+use crate::syntax::mistakes::{mistakes, too_deep};
 
 /// Most complaints about the syntax of one file.
 const MOST: usize = 20;
@@ -27,7 +27,7 @@ pub fn parse(text: &Arc<Text>) -> Result<KdlDocument, Vec<Complaint>> {
         Ok(document) => return Ok(document),
         Err(error) => error,
     };
-    let mut complaints = slips(text);
+    let mut complaints = mistakes(text);
     let told = complaints.len();
     let mut lines: Vec<usize> =
         complaints.iter().filter_map(|c| Some(line_of(source, c.span()?.start))).collect();

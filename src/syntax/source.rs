@@ -32,6 +32,8 @@ pub fn read(node: &Node, complaints: &mut Vec<Complaint>) -> Option<Source> {
         spec,
         enabled: node.enabled(),
         scratch: node.switch("scratch").unwrap_or(false),
+        site: node.text("site").unwrap_or_default(),
+        restore_within: node.duration("restore-within"),
         span: node.span.clone(),
     })
 }

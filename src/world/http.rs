@@ -10,7 +10,6 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use rustls::pki_types::{CertificateDer, pem::PemObject};
-use rustls::{ClientConfig, RootCertStore};
 use ureq::Agent;
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
 
@@ -66,16 +65,6 @@ pub fn agent(trust: Trust<'_>, pool: usize, stall: Duration) -> Result<Agent, Tl
         .tls_config(tls)
         .build();
     Ok(config.new_agent())
-}
-
-/// A TLS configuration that checks certificate and name, for protocols other than HTTP.
-pub fn client_tls(ca: Option<&Path>) -> Result<ClientConfig, TlsError> {
-    let mut store = RootCertStore::empty();
-    store.add_parsable_certificates(roots(ca)?);
-    if store.is_empty() {
-        store.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
-    }
-    Ok(ClientConfig::builder().with_root_certificates(store).with_no_client_auth())
 }
 
 /// The certificates to trust: those of a file, else the machine's, which are read once.

@@ -3,9 +3,9 @@
 
 mod clock;
 mod entropy;
+mod failpoint;
 mod http;
 mod machine;
-mod point;
 mod process;
 mod process_id;
 mod retry;
@@ -17,10 +17,10 @@ use std::path::PathBuf;
 
 pub use clock::Clock;
 pub use entropy::Entropy;
-pub use http::{TlsError, Trust, agent, client_tls, install_provider, roots};
+pub use failpoint::failpoint;
+pub use http::{Trust, agent, install_provider};
 pub use machine::absolute;
-pub use point::point;
-pub use process::{Child, ChildError, Ended, harden};
+pub use process::{Child, ChildError, harden};
 pub use process_id::{is_gone, process_id};
 pub use retry::Backoff;
 pub use reveal::{RevealError, reveal};
@@ -48,7 +48,7 @@ impl World {
             None if rustix::process::geteuid().is_root() => PathBuf::from("/var/lib/vex"),
             None => home(".local/state/vex").unwrap_or_else(|| PathBuf::from("/var/lib/vex")),
         };
-        World { clock: Clock::System, entropy: Entropy::Os, state }
+        World { clock: Clock::real(), entropy: Entropy::Os, state }
     }
 
     /// Name of this machine.

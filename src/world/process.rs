@@ -7,7 +7,7 @@
 
 use std::io::{BufRead, BufReader, Read};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
-use std::process::{Command, ExitStatus, Stdio};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{RecvTimeoutError, after, bounded, select};
@@ -24,15 +24,6 @@ const GRACE: Duration = Duration::from_secs(5);
 
 /// Longest line kept of what a child prints.
 const LINE: u64 = 16 * 1024;
-
-/// How a child ended.
-#[derive(Debug)]
-pub struct Ended {
-    /// Its status.
-    pub status: ExitStatus,
-    /// The last lines of its standard error.
-    pub tail: Vec<String>,
-}
 
 /// Why a child did not do its work.
 #[derive(Debug, thiserror::Error)]
@@ -114,7 +105,7 @@ impl<'a> Child<'a> {
     }
 
     /// Runs it and hands every line of both pipes to `line`.
-    pub fn run(self, stop: &Stop, line: &mut dyn FnMut(&str)) -> Result<Ended, ChildError> {
+    pub fn run(self, stop: &Stop, line: &mut dyn FnMut(&str)) -> Result<(), ChildError> {
         self.drive(false, stop, &mut |said| match said {
             Said::Out(text) | Said::Err(text) => line(&text),
             Said::Bytes(_) => {}
@@ -149,7 +140,7 @@ impl<'a> Child<'a> {
         stop: &Stop,
         bytes: &mut dyn FnMut(&[u8]) -> Result<(), E>,
         line: &mut dyn FnMut(&str),
-    ) -> Result<Ended, E> {
+    ) -> Result<(), E> {
         let inner = stop.child();
         let mut failed = None;
         let ended = self.drive(true, &inner, &mut |said| match said {
@@ -191,12 +182,7 @@ impl<'a> Child<'a> {
         command
     }
 
-    fn drive(
-        self,
-        raw: bool,
-        stop: &Stop,
-        hear: &mut dyn FnMut(Said),
-    ) -> Result<Ended, ChildError> {
+    fn drive(self, raw: bool, stop: &Stop, hear: &mut dyn FnMut(Said)) -> Result<(), ChildError> {
         let program = self.program();
         let mut child =
             self.command().spawn().map_err(|e| ChildError::Start(program.clone(), e))?;
@@ -256,7 +242,7 @@ impl<'a> Child<'a> {
         let status = child.wait().map_err(|e| ChildError::Start(program.clone(), e))?;
         outcome?;
         if status.success() {
-            return Ok(Ended { status, tail });
+            return Ok(());
         }
         let ended = match (status.code(), status.signal()) {
             (Some(code), _) => format!("ended with code {code}"),

@@ -48,11 +48,6 @@ impl Backoff {
     pub fn history(&self) -> Tries {
         self.history.clone()
     }
-
-    /// Tries so far.
-    pub fn tries(&self) -> u32 {
-        self.tries
-    }
 }
 
 #[cfg(test)]
@@ -66,7 +61,7 @@ mod tests {
         assert_eq!(backoff.wait(&Entropy::Os, &stop), Ok(true));
         assert_eq!(backoff.wait(&Entropy::Os, &stop), Ok(true));
         assert_eq!(backoff.wait(&Entropy::Os, &stop), Ok(false));
-        assert_eq!(backoff.tries(), 3);
+        assert_eq!(backoff.tries, 3);
         stop.stop();
         let mut long = Backoff::new(3, Duration::from_secs(3600), Duration::from_secs(3600));
         assert!(long.wait(&Entropy::Fixed(u32::MAX), &stop).is_err());

@@ -192,6 +192,7 @@ CREATE TABLE IF NOT EXISTS declared_copy (
     place     MEDIUMTEXT NOT NULL,
     keep_text MEDIUMTEXT NOT NULL,
     optional  BIGINT NOT NULL,
+    verified  BIGINT NOT NULL,
     site      MEDIUMTEXT NOT NULL,
     seen      VARCHAR(32) NOT NULL,
     PRIMARY KEY (host, file, job, chain, store)
@@ -318,6 +319,16 @@ CREATE TABLE IF NOT EXISTS host (
     seen     VARCHAR(32) NOT NULL,
     version  VARCHAR(64) NOT NULL,
     PRIMARY KEY (name)
+) ENGINE=InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
+
+CREATE TABLE IF NOT EXISTS run_log (
+    run    VARCHAR(64) NOT NULL,
+    number BIGINT NOT NULL,
+    at     VARCHAR(32) NOT NULL,
+    level  BIGINT NOT NULL,
+    step   BIGINT,
+    line   MEDIUMTEXT NOT NULL,
+    PRIMARY KEY (run, number)
 ) ENGINE=InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
 
 CREATE TABLE IF NOT EXISTS lease (

@@ -204,6 +204,7 @@ CREATE TABLE IF NOT EXISTS declared_copy (
     place     TEXT COLLATE "C" NOT NULL,
     keep_text TEXT COLLATE "C" NOT NULL,
     optional  BIGINT NOT NULL,
+    verified  BIGINT NOT NULL,
     site      TEXT COLLATE "C" NOT NULL,
     seen      TEXT COLLATE "C" NOT NULL,
     PRIMARY KEY (host, file, job, chain, store)
@@ -334,6 +335,16 @@ CREATE TABLE IF NOT EXISTS host (
     seen     TEXT COLLATE "C" NOT NULL,
     version  TEXT COLLATE "C" NOT NULL,
     PRIMARY KEY (name)
+);
+
+CREATE TABLE IF NOT EXISTS run_log (
+    run    TEXT COLLATE "C" NOT NULL,
+    number BIGINT NOT NULL,
+    at     TEXT COLLATE "C" NOT NULL,
+    level  BIGINT NOT NULL,
+    step   BIGINT,
+    line   TEXT COLLATE "C" NOT NULL,
+    PRIMARY KEY (run, number)
 );
 
 CREATE TABLE IF NOT EXISTS lease (

@@ -206,7 +206,7 @@ fn reading_session(flavor: &Flavor) -> Vec<&'static str> {
             "SET SESSION max_statement_time=0",
             "(!)SET SESSION idle_transaction_timeout=0, idle_readonly_transaction_timeout=0",
             // Where MariaDB might log for a session, ROLLBACK TO SAVEPOINT keeps its metadata locks
-            // (see `hold.rs`).
+            // (see `metadata_locks.rs`).
             "(!)SET SESSION sql_log_bin=0",
         ][..],
     });

@@ -17,8 +17,8 @@ use crate::source::contract::{Error, Examined, Purpose, Result};
 use crate::source::mysql::connect::Connector;
 use crate::source::mysql::fault::wrap;
 use crate::source::mysql::flavor::{Family, Flavor};
-use crate::source::mysql::needs::{self, Settings};
 use crate::source::mysql::privilege::Privileges;
+use crate::source::mysql::privilege_check::{self, Settings};
 use crate::source::mysql::schema::{self, Unit};
 use crate::world::Clock;
 
@@ -58,7 +58,7 @@ pub fn examine(
         log_bin: number(&mut connection, "log_bin") == Some(1),
         trusts_creators: number(&mut connection, "log_bin_trust_function_creators") == Some(1),
     };
-    found.extend(needs::examine(spec, &flavor, &held, settings, purpose, &visible));
+    found.extend(privilege_check::examine(spec, &flavor, &held, settings, purpose, &visible));
     found.push(skew(&mut connection, clock));
     stop.check()?;
     let mut bytes = 0;

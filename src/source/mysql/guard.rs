@@ -9,7 +9,8 @@
 //!    TABLES WITH READ LOCK), each try with a short wait, since a long one would deadlock with
 //!    ordinary writers;
 //! 4. every worker starts its snapshot and answers; the position is read; commits go on;
-//! 5. every worker takes the metadata locks too; what was read is let go by all (`hold.rs`).
+//! 5. every worker takes the metadata locks too; all release those of a table that was read
+//!    (`metadata_locks.rs`).
 //!
 //! Without the right to step 3 there is one worker, and one snapshot needs no lock. Never N
 //! snapshots without it.
@@ -25,7 +26,7 @@ use crate::job::MysqlSpec;
 use crate::source::contract::{Error, ErrorKind, Result};
 use crate::source::mysql::fault::{run, wrap};
 use crate::source::mysql::flavor::{Family, Flavor};
-use crate::source::mysql::hold::Hold;
+use crate::source::mysql::metadata_locks::MetadataLocks;
 use crate::source::mysql::schema::{self, Unit};
 use crate::world::Entropy;
 
@@ -37,7 +38,11 @@ const RELEASE: [&str; 2] = ["BACKUP STAGE END", "UNLOCK TABLES"];
 
 /// Takes the metadata locks; returns the units as they stand under the guard, and the order of
 /// their locks.
-pub fn guard(connection: &mut Conn, spec: &MysqlSpec, stop: &Stop) -> Result<(Vec<Unit>, Hold)> {
+pub fn guard(
+    connection: &mut Conn,
+    spec: &MysqlSpec,
+    stop: &Stop,
+) -> Result<(Vec<Unit>, MetadataLocks)> {
     let seconds = spec.lock_wait.as_secs().max(1);
     run(connection, &format!("SET SESSION lock_wait_timeout={seconds}"), "prepare the guard")?;
     run(connection, "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED", "prepare the guard")?;
@@ -81,13 +86,16 @@ fn is_gone(error: &Error) -> bool {
 }
 
 /// Lists, locks, and lists again; `None` when the second list is another.
-fn lock_listed(connection: &mut Conn, spec: &MysqlSpec) -> Result<Option<(Vec<Unit>, Hold)>> {
+fn lock_listed(
+    connection: &mut Conn,
+    spec: &MysqlSpec,
+) -> Result<Option<(Vec<Unit>, MetadataLocks)>> {
     let units = schema::units(connection, spec)?;
-    let hold = Hold::new(&units);
+    let locks = MetadataLocks::new(&units);
     run(connection, "START TRANSACTION READ ONLY", "guard the tables")?;
-    hold.take(connection)?;
+    locks.take(connection)?;
     let now = schema::units(connection, spec)?;
-    Ok(same_tables(&units, &now).then_some((now, hold)))
+    Ok(same_tables(&units, &now).then_some((now, locks)))
 }
 
 fn same_tables(a: &[Unit], b: &[Unit]) -> bool {

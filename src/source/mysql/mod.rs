@@ -5,29 +5,30 @@
 //! job names it as the engine of a dump, and never for a restore.
 
 mod account;
-mod admit;
 mod column;
+mod compatibility;
 mod connect;
 mod cut;
+mod ddl_watch;
+mod deferred;
 mod definer;
 mod definition;
 mod doctor;
 mod fault;
 mod feed;
-mod fit;
 mod flavor;
 mod guard;
-mod hold;
 mod journal;
-mod later;
 mod literal;
-mod needs;
+mod metadata_locks;
 mod object;
 mod origin;
 mod privilege;
+mod privilege_check;
 mod program;
 mod range;
 mod rename;
+mod restored_accounts;
 mod rows;
 mod schema;
 mod slice;
@@ -38,7 +39,6 @@ mod target;
 mod tool;
 mod utf8;
 mod value;
-mod watch;
 
 use std::path::PathBuf;
 

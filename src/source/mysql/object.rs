@@ -14,8 +14,8 @@ use crate::source::contract::{Error, ErrorKind, Result};
 use crate::source::mysql::fault::{run, wrap};
 use crate::source::mysql::flavor::Flavor;
 use crate::source::mysql::literal::as_utf8;
-use crate::source::mysql::needs::sees_routines;
 use crate::source::mysql::privilege::{Privileges, Scope as On};
+use crate::source::mysql::privilege_check::sees_routines;
 use crate::source::mysql::schema::{self, Unit, literal, qualified, quoted};
 
 /// A member and its script.

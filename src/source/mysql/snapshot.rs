@@ -18,10 +18,11 @@ use crate::job::MysqlSpec;
 use crate::source::contract::{Error, ErrorKind, Out, Piece, Reading, Result, Snapshot};
 use crate::source::mysql::account;
 use crate::source::mysql::connect::Connector;
+use crate::source::mysql::ddl_watch::DdlWatch;
 use crate::source::mysql::fault::{run, wrap};
 use crate::source::mysql::flavor::Flavor;
 use crate::source::mysql::guard::{guard, pause, synchronise};
-use crate::source::mysql::hold::{Name, Sessions, Worker, releases};
+use crate::source::mysql::metadata_locks::{Name, Sessions, Worker, releases};
 use crate::source::mysql::object::{
     Scope, Script, changed, definitions, history_prologue, in_restore_order, prologue, sequence,
     tables_of, unchanged,
@@ -30,7 +31,6 @@ use crate::source::mysql::range::Range;
 use crate::source::mysql::rows::{Sizes, TableRows};
 use crate::source::mysql::schema::{self, Layout, Unit, untransactional};
 use crate::source::mysql::slice::{Progress, Slices};
-use crate::source::mysql::watch::Watch;
 
 /// How often the view is tried when DDL comes between its parts.
 const ATTEMPTS: u32 = 3;
@@ -65,7 +65,7 @@ pub struct MysqlSnapshot {
     control: Mutex<Conn>,
     handed_back: AtomicUsize,
     /// Ends with the view.
-    _watch: Watch,
+    _watch: DdlWatch,
     scripts: Vec<Script>,
     position: Option<Position>,
     inconsistent: Vec<String>,
@@ -110,7 +110,7 @@ impl MysqlSnapshot {
         let flavor = Flavor::of(&mut connector.connect("ask")?)?;
         let mut guarding = connector.session(&flavor, "guard the tables of")?;
         let mut control = connector.session(&flavor, "control")?;
-        let (units, hold) = guard(&mut guarding, spec, stop)?;
+        let (units, locks) = guard(&mut guarding, spec, stop)?;
         let inconsistent = untransactional(&units, spec)?;
         let mut layouts = Vec::new();
         let (mut scripts, mut not_included) = (Vec::new(), Vec::new());
@@ -154,7 +154,7 @@ impl MysqlSnapshot {
             workers.truncate(1);
         }
         for worker in &mut workers {
-            hold.take(worker)?;
+            locks.take(worker)?;
         }
         for script in scripts.iter_mut().filter(|s: &&mut Script| s.member.kind == Kind::Sequence) {
             script.text = sequence(&mut control, &script.member.unit, &script.member.name)?;
@@ -193,9 +193,9 @@ impl MysqlSnapshot {
             connection: guarding,
             released: 0,
         });
-        let sessions = Arc::new(Sessions { hold, guard, workers: sessions });
+        let sessions = Arc::new(Sessions { locks, guard, workers: sessions });
         let look_out = connector.session(&flavor, "look out on")?;
-        let watch = Watch::begin(look_out, Arc::clone(&sessions), spec.ddl_wait);
+        let watch = DdlWatch::begin(look_out, Arc::clone(&sessions), spec.ddl_wait);
         let mut snapshot = MysqlSnapshot {
             flavor,
             spec: spec.clone(),
@@ -278,11 +278,11 @@ impl MysqlSnapshot {
     ) -> Result<Proof> {
         let mut guard = self.sessions.workers[worker].lock().expect("no panic while locked");
         let name: Name = (rows.unit.to_owned(), rows.name.to_owned());
-        let before = self.sessions.hold.before(&name);
+        let before = self.sessions.locks.before(&name);
         // What can't be cut may take hours in one: meanwhile this session holds nothing that others
         // read.
         let free = if slices.ordered { 0 } else { before };
-        self.sessions.settle(&mut guard, free.max(self.sessions.hold.free()))?;
+        self.sessions.settle(&mut guard, free.max(self.sessions.locks.free()))?;
         let Worker { connection, released, .. } = &mut *guard;
         let mut slice = slices.get(piece.number);
         let hand_back = |out: &mut dyn Out, rest: Range| {
@@ -321,7 +321,7 @@ impl MysqlSnapshot {
         }
         if *released > before {
             // The reading itself took the lock again.
-            self.sessions.hold.release(connection, 0, *released)?;
+            self.sessions.locks.release(connection, 0, *released)?;
         }
         let progress = slices.read(proof.rows);
         if let Progress::Count(read) = progress {
@@ -337,7 +337,7 @@ impl MysqlSnapshot {
         }
         if progress != Progress::Open {
             drop(guard);
-            self.sessions.hold.read(&name);
+            self.sessions.locks.read(&name);
             self.sessions.let_go()?;
         }
         Ok(proof)
@@ -480,7 +480,7 @@ impl Snapshot for MysqlSnapshot {
         let mut guard = self.sessions.guard.lock().expect("no panic while locked");
         let guard = &mut guard.connection;
         unchanged(guard, &self.spec, &self.scripts, accounts, stop)?;
-        match self.sessions.hold.unguarded() {
+        match self.sessions.locks.unguarded() {
             Some(unread) => self.compare_unguarded(guard, &unread, stop),
             None => Ok(()),
         }
@@ -519,7 +519,7 @@ impl Snapshot for MysqlSnapshot {
     }
 
     fn afterwards(&self) -> Vec<String> {
-        let gave_way = self.sessions.hold.unguarded().map(|unread| {
+        let gave_way = self.sessions.locks.unguarded().map(|unread| {
             format!("the guard gave way to a DDL; {} tables were read without it and compared at the end", unread.len())
         });
         gave_way.into_iter().collect()

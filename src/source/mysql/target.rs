@@ -19,15 +19,15 @@ use crate::base::Stop;
 use crate::source::contract::{
     Error, ErrorKind, Load, Loading, Objection, Refused, Result, Target, Terms,
 };
-use crate::source::mysql::admit::{Admission, is_about_account};
+use crate::source::mysql::compatibility::Compatibility;
 use crate::source::mysql::connect::Connector;
+use crate::source::mysql::deferred::DeferredKeys;
 use crate::source::mysql::definition::lacks;
 use crate::source::mysql::fault::{run, wrap};
 use crate::source::mysql::feed::{Ways, ways};
-use crate::source::mysql::fit::Fit;
 use crate::source::mysql::flavor::Flavor;
 use crate::source::mysql::journal;
-use crate::source::mysql::later::Later;
+use crate::source::mysql::restored_accounts::{RestoredAccounts, is_about_account};
 use crate::source::mysql::rows::TableRows;
 use crate::source::mysql::schema::{self, Layout, SYSTEM, Table, Unit, literal, qualified, quoted};
 use crate::source::mysql::utf8::text_of;
@@ -48,11 +48,11 @@ pub struct MysqlTarget {
     /// Guards how it is restored, once it is known.
     terms: Mutex<Terms>,
     /// Accounts on their way in.
-    admission: Admission,
+    accounts: RestoredAccounts,
     /// Guards what is known of what fits.
-    fit: Mutex<Option<Fit>>,
+    compatibility: Mutex<Option<Compatibility>>,
     /// Keys that wait for the rows.
-    later: Later,
+    deferred: DeferredKeys,
     /// Guards how tables are fed, by database.
     ways: Mutex<BTreeMap<String, Arc<Ways>>>,
     /// Whether the server takes LOAD DATA LOCAL, as far as is known.
@@ -82,9 +82,9 @@ impl MysqlTarget {
             events: Mutex::default(),
             rename: Mutex::default(),
             terms: Mutex::default(),
-            admission: Admission::default(),
-            fit: Mutex::default(),
-            later: Later::default(),
+            accounts: RestoredAccounts::default(),
+            compatibility: Mutex::default(),
+            deferred: DeferredKeys::default(),
             ways: Mutex::default(),
             feeds: AtomicBool::new(feeds == Some(true)),
             flavor,
@@ -174,7 +174,7 @@ impl MysqlTarget {
             }
         }
         let accounts = match members.iter().any(is_about_account) {
-            true => self.admission.present(&mut connection, &self.flavor)?,
+            true => self.accounts.present(&mut connection, &self.flavor)?,
             false => Vec::new(),
         };
         let is_there = |m: &&Member| {
@@ -234,7 +234,7 @@ impl Target for MysqlTarget {
             }
         }
         (*self.rename.lock().expect("no panic while locked")).clone_from(&loading.rename);
-        self.admission.judge(loading, &self.flavor, &self.place)?;
+        self.accounts.judge(loading, &self.flavor, &self.place)?;
         let there = self.present(&loading.members)?;
         let mut titles: Vec<String> = there
             .iter()
@@ -252,12 +252,14 @@ impl Target for MysqlTarget {
     fn objections(&self, loading: &Loading, load: Load<'_>, stop: &Stop) -> Result<Vec<Objection>> {
         stop.check()?;
         let mut connection = self.loaders[0].lock().expect("no panic while locked");
-        let mut fit = self.fit.lock().expect("no panic while locked");
-        let fit = match &mut *fit {
-            Some(fit) => fit,
-            None => fit.insert(Fit::of(&mut connection, &self.flavor, loading)?),
+        let mut compatibility = self.compatibility.lock().expect("no panic while locked");
+        let compatibility = match &mut *compatibility {
+            Some(known) => known,
+            None => {
+                compatibility.insert(Compatibility::of(&mut connection, &self.flavor, loading)?)
+            }
         };
-        fit.objections(&mut connection, load.member, load.bytes)
+        compatibility.objections(&mut connection, load.member, load.bytes)
     }
 
     fn keeps(&self, worker: usize, load: Load<'_>, expected: Proof, stop: &Stop) -> Result<bool> {
@@ -288,13 +290,13 @@ impl Target for MysqlTarget {
         if self.prove(worker, member, stop)? != expected {
             return Ok(false);
         }
-        self.later.put(member.title(), unit, member.name.clone(), missing);
+        self.deferred.put(member.title(), unit, member.name.clone(), missing);
         Ok(true)
     }
 
     fn prepare(&self, loading: &Loading, stop: &Stop) -> Result<()> {
         (*self.rename.lock().expect("no panic while locked")).clone_from(&loading.rename);
-        self.admission.prepare(
+        self.accounts.prepare(
             &mut self.loaders[0].lock().expect("no panic while locked"),
             loading,
             &self.flavor,
@@ -339,7 +341,7 @@ impl Target for MysqlTarget {
         }
         let mut connection = self.loaders[worker].lock().expect("no panic while locked");
         if is_about_account(load.member) {
-            let done = self.admission.load(&mut connection, load.member, load.bytes);
+            let done = self.accounts.load(&mut connection, load.member, load.bytes);
             run(&mut connection, "SET sql_mode='NO_AUTO_VALUE_ON_ZERO'", "go on after an account")?;
             return done;
         }
@@ -350,7 +352,7 @@ impl Target for MysqlTarget {
     }
 
     fn later(&self) -> Vec<usize> {
-        self.later.rounds()
+        self.deferred.rounds()
     }
 
     fn make(
@@ -361,7 +363,7 @@ impl Target for MysqlTarget {
         stop: &Stop,
     ) -> Result<Vec<Refused>> {
         let mut connection = self.loaders[worker].lock().expect("no panic while locked");
-        self.later.make(&mut connection, round, number, stop)
+        self.deferred.make(&mut connection, round, number, stop)
     }
 
     fn settle(&self, stop: &Stop) -> Result<()> {

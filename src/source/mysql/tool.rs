@@ -23,7 +23,6 @@ use crate::artifact::{Kind, Member, Phase, Position, Proof};
 use crate::base::Stop;
 use crate::job::{Engine, MysqlSpec};
 use crate::source::contract::{Error, ErrorKind, Out, Piece, Reading, Result, Snapshot};
-use crate::source::heard::Heard;
 use crate::source::mysql::connect::Connector;
 use crate::source::mysql::cut::{Before, Cutter};
 use crate::source::mysql::fault::failed;
@@ -38,6 +37,7 @@ use crate::source::mysql::snapshot::max_packet;
 use crate::source::mysql::staged::{self, Staged};
 use crate::source::mysql::survey::{Survey, pinned};
 use crate::source::private::{Private, option};
+use crate::source::tool_log::ToolLog;
 use crate::world::Child;
 
 /// What mysqldump and mariadb-dump end with, and then the moment.
@@ -78,7 +78,7 @@ pub struct ToolSnapshot {
     /// Guards the connection that holds the metadata locks until the end, and compares definitions
     /// then.
     guard: Mutex<Conn>,
-    heard: Heard,
+    log: ToolLog,
     position: Option<Position>,
     inconsistent: Vec<String>,
     not_included: Vec<String>,
@@ -151,7 +151,7 @@ impl ToolSnapshot {
             contents: Vec::new(),
             scripts,
             guard: Mutex::new(guarding),
-            heard: Heard::new(reading.hear.clone()),
+            log: ToolLog::new(reading.hear.clone()),
             position: None,
             inconsistent,
             not_included,
@@ -232,9 +232,9 @@ impl ToolSnapshot {
             );
             let child = self.child(&words).stall(SILENCE);
             child
-                .run(stop, &mut |line| self.heard.hear(line))
-                .map_err(|e| self.heard.instead(failed(&doing, e)))?;
-            self.heard.judge(&doing)?;
+                .run(stop, &mut |line| self.log.push(line))
+                .map_err(|e| self.log.instead(failed(&doing, e)))?;
+            self.log.judge(&doing)?;
             let files = staged::files(&folder, &unit.name, &tables)?;
             let metadata = std::fs::read_to_string(folder.join("metadata")).unwrap_or_default();
             if self.units.len() == 1 {
@@ -242,7 +242,7 @@ impl ToolSnapshot {
             }
             all.extend(files);
         }
-        self.inconsistent.extend(self.heard.doubts());
+        self.inconsistent.extend(self.log.doubts());
         Ok(all)
     }
 
@@ -322,13 +322,13 @@ impl ToolSnapshot {
             stop,
             &mut |bytes| take(bytes).map_err(Ended::Cut),
             &mut |line| {
-                self.heard.hear(line);
+                self.log.push(line);
             },
         );
         match ended {
             Ok(_) => {}
             Err(Ended::Cut(error)) => return Err(error),
-            Err(Ended::Child(error)) => return Err(self.heard.instead(failed(&doing, error))),
+            Err(Ended::Child(error)) => return Err(self.log.instead(failed(&doing, error))),
         }
         if memchr::memmem::find(&last, END).is_none() {
             let found =
@@ -407,7 +407,7 @@ impl Snapshot for ToolSnapshot {
     }
 
     fn finish(&self, stop: &Stop) -> Result<()> {
-        self.heard.judge("prove the dump")?;
+        self.log.judge("prove the dump")?;
         let mut guard = self.guard.lock().expect("no panic while locked");
         unchanged(&mut guard, &self.spec, &self.scripts, Vec::new(), stop)
     }
@@ -434,7 +434,7 @@ impl Snapshot for ToolSnapshot {
 
     fn warnings(&self) -> Vec<String> {
         // What leaves the moment in doubt is told as such.
-        self.heard.warnings().into_iter().filter(|w| !self.inconsistent.contains(w)).collect()
+        self.log.warnings().into_iter().filter(|w| !self.inconsistent.contains(w)).collect()
     }
 
     fn estimate(&self) -> u64 {

@@ -7,8 +7,8 @@
 //! *COPY*, section *Binary Format*, of the PostgreSQL manual, and the `…send` function of each
 //! type.
 
+use crate::source::postgres::datetime;
 use crate::source::postgres::decimal;
-use crate::source::postgres::moment;
 
 /// What a binary file begins with; flags and the length of an extension follow.
 const SIGNATURE: &[u8] = b"PGCOPY\n\xff\r\n\0";
@@ -251,10 +251,10 @@ fn write(form: Form, value: &[u8], line: &mut Vec<u8>) -> Option<()> {
             line.extend_from_slice(b"\\\\x");
             value.iter().for_each(|byte| line.extend_from_slice(&hex(*byte)));
         }
-        Form::Date => moment::date(four()?, line),
-        Form::Time => moment::time(eight()?, line),
-        Form::Timestamp => moment::timestamp(eight()?, b"", line),
-        Form::Timestamptz => moment::timestamp(eight()?, b"+00", line),
+        Form::Date => datetime::date(four()?, line),
+        Form::Time => datetime::time(eight()?, line),
+        Form::Timestamp => datetime::timestamp(eight()?, b"", line),
+        Form::Timestamptz => datetime::timestamp(eight()?, b"+00", line),
         Form::Numeric => decimal::numeric(value, line)?,
         Form::Uuid => {
             let bytes: [u8; 16] = value.try_into().ok()?;

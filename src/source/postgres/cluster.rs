@@ -55,7 +55,7 @@ impl Cluster {
     }
 
     /// Refuses what could not become a good backup.
-    fn admit(&self, server: &Server) -> Result<()> {
+    fn preflight(&self, server: &Server) -> Result<()> {
         let doing = format!("copy the files of {}", self.connector.place());
         if let Some((kind, found, hint)) = server.objection() {
             return Err(Error::new(kind, doing, found).hint(hint));
@@ -132,7 +132,7 @@ impl Source for Cluster {
     fn probe(&self, stop: &Stop) -> Result<Facts> {
         let (mut client, server) = self.ask()?;
         stop.check()?;
-        self.admit(&server)?;
+        self.preflight(&server)?;
         let tables =
             server.databases.iter().map(|(name, bytes)| (name.clone(), 0, *bytes)).collect();
         let mut facts = Facts { version: server.version(), ..Facts::default() };
@@ -196,7 +196,7 @@ impl Source for Cluster {
 
     fn snapshot(&self, reading: Reading, stop: &Stop) -> Result<Box<dyn Snapshot>> {
         let (mut client, server) = self.ask()?;
-        self.admit(&server)?;
+        self.preflight(&server)?;
         let program = self.program(&server, stop)?;
         let config = config::read(&mut client, &self.connector, &server)?;
         let (mut warnings, mut remarks) =

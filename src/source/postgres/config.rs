@@ -15,7 +15,7 @@ use crate::source::postgres::fault::wrap;
 use crate::source::postgres::server::{Server, Tablespace};
 
 /// The name of the file that holds the facts.
-pub const FACTS: &str = "cluster.json";
+pub const CLUSTER_FACTS: &str = "cluster.json";
 
 /// The three files of every cluster.
 const FILES: [&str; 3] = ["config_file", "hba_file", "ident_file"];
@@ -188,7 +188,7 @@ impl Facts {
     /// Reads them.
     pub fn parse(bytes: &[u8]) -> Result<Facts> {
         let damaged = |e: serde_json::Error| {
-            Error::new(ErrorKind::Damaged, format!("read {FACTS}"), e.to_string())
+            Error::new(ErrorKind::Damaged, format!("read {CLUSTER_FACTS}"), e.to_string())
         };
         serde_json::from_slice(bytes).map_err(damaged)
     }

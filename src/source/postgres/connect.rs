@@ -175,7 +175,7 @@ impl Connector {
     pub fn connect(&self, database: &str, doing: &str) -> Result<Client> {
         let doing = format!("{doing} {} in {}", database, self.place);
         if let Some(host) = self.chosen.get() {
-            self.admit(host, database, &doing)?;
+            self.preflight(host, database, &doing)?;
             return self.connect_to(host, database, &doing);
         }
         let mut last = None;
@@ -184,7 +184,7 @@ impl Connector {
                 Ok(client) => {
                     // Two threads may both be the first; the later one goes where the earlier went.
                     let chosen = self.chosen.get_or_init(|| host.clone());
-                    self.admit(chosen, database, &doing)?;
+                    self.preflight(chosen, database, &doing)?;
                     return if chosen == host {
                         Ok(client)
                     } else {
@@ -214,17 +214,17 @@ impl Connector {
             self.connect(database, "ask")?;
         }
         let host = self.host();
-        self.admit(host, database, &doing)?;
+        self.preflight(host, database, &doing)?;
         Wire::connect(self.address(host, database, speech, SILENCE, &doing)?, &doing, stop)
     }
 
     /// Refuses a pooler that would hand on to others what is set in a session.
-    fn admit(&self, host: &str, database: &str, doing: &str) -> Result<()> {
+    fn preflight(&self, host: &str, database: &str, doing: &str) -> Result<()> {
         let open = || {
             let address = self.address(host, database, Speech::Sql, pooler::PATIENCE, doing)?;
             Wire::connect(address, doing, &self.stop)
         };
-        self.ways.of(database, &open, doing, &self.stop)?.admit(doing)
+        self.ways.of(database, &open, doing, &self.stop)?.preflight(doing)
     }
 
     /// Whether a pooler stands before any of the databases that were asked for.
@@ -284,7 +284,7 @@ impl Connector {
     pub fn child<'a>(&self, words: &'a [String], database: &str) -> Result<Child<'a>> {
         if let Some(host) = self.chosen.get() {
             let doing = format!("run {} on {database} in {}", words[0], self.place);
-            self.admit(host, database, &doing)?;
+            self.preflight(host, database, &doing)?;
         }
         let hosts = self.chosen.get().cloned().unwrap_or_else(|| self.hosts.join(","));
         let mut child = Child::new(words)

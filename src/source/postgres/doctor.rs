@@ -1,7 +1,7 @@
 //! The examination of a server: what a dump, a vacuum or a restore would stumble on, asked
 //! beforehand. Changes nothing.
 //!
-//! Does not know jobs or stores; what the user lacks is told by `needs.rs`. Each question is a
+//! Does not know jobs or stores; what the user lacks is told by `privileges.rs`. Each question is a
 //! function of its own; one that the user may not ask, or that this version does not know, is
 //! answered with `unknown`, never left out.
 
@@ -16,7 +16,7 @@ use crate::job::PostgresSpec;
 use crate::source::contract::{Error, Examined, Purpose, Result};
 use crate::source::postgres::connect::{Connector, server_version};
 use crate::source::postgres::fault::wrap;
-use crate::source::postgres::needs::Needs;
+use crate::source::postgres::privileges::Privileges;
 use crate::source::postgres::program;
 use crate::source::postgres::survey::{self, Relation};
 use crate::world::Clock;
@@ -53,13 +53,13 @@ pub fn examine(
     let number = server_version(&mut client, "ask for the version")?;
     let standby = ask(&mut client, "SELECT pg_catalog.pg_is_in_recovery()").unwrap_or(false);
     let mut found = vec![version(number), tls(&mut client, connector), skew(&mut client, clock)];
-    let (mut units, mut needs) = (Vec::new(), Needs::new(&mut client, number)?);
+    let (mut units, mut privileges) = (Vec::new(), Privileges::new(&mut client, number)?);
     if let Err(error) = &names {
         found.push(failed("databases", error));
     }
     for name in names.unwrap_or_default() {
         stop.check()?;
-        match unit(spec, connector, &name, purpose, &mut needs) {
+        match unit(spec, connector, &name, purpose, &mut privileges) {
             Ok((unit, own)) => {
                 units.push(unit);
                 found.extend(own);
@@ -71,7 +71,7 @@ pub fn examine(
         let what = "one stands before the server, lends a session to each connection, and clears it afterwards";
         found.push(Finding::ok("pooler", what));
     }
-    found.extend(needs.findings(&mut client, spec, purpose));
+    found.extend(privileges.findings(&mut client, spec, purpose));
     let bytes = units.iter().flat_map(|u| &u.tables).filter(|t| t.1).map(|t| t.0.bytes).sum();
     if purpose.readers > 0 {
         found.push(contents(&units, bytes));
@@ -109,12 +109,12 @@ fn unit(
     connector: &Connector,
     name: &str,
     purpose: Purpose,
-    needs: &mut Needs,
+    privileges: &mut Privileges,
 ) -> Result<(Unit, Vec<Finding>)> {
     let mut client = connector.session(name, "examine")?;
     let found = held(&mut client, name)?;
     let all = survey::glance(&mut client, name)?;
-    needs.look(&mut client, name, purpose)?;
+    privileges.look(&mut client, name, purpose)?;
     let locked = all.iter().filter(|r| r.kind != 'f').count();
     let takes = |r: Relation| {
         let (defined, rows) = survey::takes_table(spec, name, &r);
@@ -360,7 +360,7 @@ fn role(client: &mut Client, standby: bool, purpose: Purpose) -> Finding {
     if !standby {
         return Finding::ok(looked, "a primary");
     }
-    if purpose.load || purpose.care {
+    if purpose.load || purpose.vacuum {
         let advice = "Name the primary, or write `session \"primary\"`.";
         return Finding::error(looked, "a standby: nothing can be written to it", advice);
     }

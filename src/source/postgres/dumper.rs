@@ -20,7 +20,6 @@ use crate::artifact::{Kind, Member, Phase, Position, Proof};
 use crate::base::Stop;
 use crate::job::{DumpForm, PostgresSpec};
 use crate::source::contract::{Error, ErrorKind, Out, Piece, Reading, Result, Snapshot};
-use crate::source::heard::Heard;
 use crate::source::postgres::connect::{Connector, server_version};
 use crate::source::postgres::creation;
 use crate::source::postgres::cut::Cutter;
@@ -34,6 +33,7 @@ use crate::source::postgres::survey::{databases, takes_table};
 use crate::source::postgres::toc;
 use crate::source::postgres::view::{self, View};
 use crate::source::private::Private;
+use crate::source::tool_log::ToolLog;
 use crate::world::{Child, ChildError};
 
 /// The longest table of contents.
@@ -72,7 +72,7 @@ pub struct DumperSnapshot {
     lost: Vec<String>,
     remarks: Vec<String>,
     estimate: u64,
-    heard: Heard,
+    log: ToolLog,
     reading: Reading,
 }
 
@@ -107,7 +107,7 @@ impl DumperSnapshot {
             remarks: vec![format!("definitions and rows are read by {}", program.title)],
             program,
             estimate: 0,
-            heard: Heard::new(reading.hear.clone()),
+            log: ToolLog::new(reading.hear.clone()),
             reading,
         };
         if !spec.globals {
@@ -239,9 +239,9 @@ impl DumperSnapshot {
                 format!("--file={}", folder.display()),
             ];
             let words = [self.words[view].as_slice(), &own].concat();
-            let ended = self.child(&words, &unit)?.run(stop, &mut |line| self.heard.hear(line));
-            ended.map_err(|e| self.heard.instead(failed(&doing, e)))?;
-            self.heard.judge(&doing)?;
+            let ended = self.child(&words, &unit)?.run(stop, &mut |line| self.log.push(line));
+            ended.map_err(|e| self.log.instead(failed(&doing, e)))?;
+            self.log.judge(&doing)?;
             let io = |e: std::io::Error| Error::new(ErrorKind::Failed, &doing, e.to_string());
             for entry in std::fs::read_dir(&folder).map_err(io)? {
                 let entry = entry.map_err(io)?;
@@ -289,14 +289,14 @@ impl DumperSnapshot {
                 DumpForm::Plain => plain.push(part, out).map_err(Ended::Cut),
                 DumpForm::Custom | DumpForm::Directory => bytes.push(part, out).map_err(Ended::Cut),
             },
-            &mut |line| self.heard.hear(line),
+            &mut |line| self.log.push(line),
         );
         match ended {
             Ok(_) => {}
             Err(Ended::Cut(error)) => return Err(error),
-            Err(Ended::Child(error)) => return Err(self.heard.instead(failed(&doing, error))),
+            Err(Ended::Child(error)) => return Err(self.log.instead(failed(&doing, error))),
         }
-        self.heard.judge(&doing)?;
+        self.log.judge(&doing)?;
         plain.finish(out)?;
         bytes.finish(out)
     }
@@ -411,7 +411,7 @@ impl Snapshot for DumperSnapshot {
     }
 
     fn finish(&self, stop: &Stop) -> Result<()> {
-        self.heard.judge("prove the dump")?;
+        self.log.judge("prove the dump")?;
         for view in &self.views {
             stop.check()?;
             let mut view = view.lock().expect("no panic while locked");
@@ -443,7 +443,7 @@ impl Snapshot for DumperSnapshot {
     }
 
     fn warnings(&self) -> Vec<String> {
-        self.heard.warnings()
+        self.log.warnings()
     }
 
     fn estimate(&self) -> u64 {

@@ -4,28 +4,27 @@
 //! Definitions come from `pg_dump`, which alone knows all of them; rows never pass through a
 //! program.
 
-mod admit;
-mod aside;
 pub mod basebackup;
 mod binary;
+mod cancel;
 pub mod cluster;
+mod compatibility;
 pub mod config;
 mod connect;
 pub mod contents;
 pub mod control;
 mod creation;
 mod cut;
+mod datetime;
 mod decimal;
+mod deferred;
 mod definition;
+mod displaced;
 mod doctor;
 mod dumper;
 mod fault;
-mod fit;
 mod globals;
 mod large;
-mod later;
-mod moment;
-mod needs;
 mod origin;
 mod outside;
 mod pattern;
@@ -33,8 +32,10 @@ pub mod physical;
 pub mod place;
 mod pooler;
 pub mod present;
+mod privileges;
 pub mod program;
 mod recount;
+mod restored_globals;
 mod rows;
 mod script;
 pub mod server;
@@ -46,7 +47,6 @@ mod toc;
 pub mod unpack;
 mod vacuum;
 mod view;
-mod watch;
 mod wire;
 
 use std::path::PathBuf;
@@ -55,7 +55,8 @@ use crate::artifact::Origin;
 use crate::base::Stop;
 use crate::job::{DumpForm, Engine, PostgresSpec};
 use crate::source::contract::{
-    Care, Examined, Facts, Program, Purpose, Reading, Result, Snapshot, Source, Target, UnitFacts,
+    Examined, Facts, Maintenance, Program, Purpose, Reading, Result, Snapshot, Source, Target,
+    UnitFacts,
 };
 use crate::source::postgres::connect::{Connector, server_version};
 use crate::source::postgres::dumper::DumperSnapshot;
@@ -165,7 +166,7 @@ impl Source for Postgres {
         )?))
     }
 
-    fn care(&self) -> Option<&dyn Care> {
+    fn maintenance(&self) -> Option<&dyn Maintenance> {
         Some(&self.vacuums)
     }
 

@@ -26,7 +26,7 @@ use crate::base::{Id, Stop};
 use crate::job::Physical;
 use crate::source::contract::{Error, ErrorKind, Out, Piece, Reading, Result, Snapshot};
 use crate::source::postgres::basebackup::{MANIFEST, child, position, words};
-use crate::source::postgres::config::{Config, FACTS};
+use crate::source::postgres::config::{CLUSTER_FACTS, Config};
 use crate::source::postgres::connect::Connector;
 use crate::source::postgres::fault::failed;
 use crate::source::postgres::program::Program;
@@ -38,7 +38,7 @@ use crate::world::ChildError;
 pub const UNIT: &str = "cluster";
 
 /// The file without which no copy may be started.
-pub const LABEL: &str = "backup_label";
+pub const BACKUP_LABEL: &str = "backup_label";
 
 /// A program that says nothing for this long while it stages is taken for dead: a large tablespace
 /// takes a while.
@@ -100,7 +100,7 @@ impl PhysicalSnapshot {
         stop: &Stop,
     ) -> Result<PhysicalSnapshot> {
         let (facts, files) = (&parts.config.facts, &parts.config.files);
-        let mut all = vec![(file(FACTS, Phase::Before), Content::Bytes(facts.to_bytes()))];
+        let mut all = vec![(file(CLUSTER_FACTS, Phase::Before), Content::Bytes(facts.to_bytes()))];
         for (line, bytes) in facts.config.iter().zip(files) {
             all.push((file(&line.member, Phase::Before), Content::Bytes(bytes.clone())));
         }
@@ -307,7 +307,7 @@ impl TakeTar for Notes {
 
     fn begin(&mut self, entry: &TarEntry) -> Result<()> {
         self.seen += 1;
-        self.label |= entry.path.as_os_str() == LABEL;
+        self.label |= entry.path.as_os_str() == BACKUP_LABEL;
         self.open = entry.path.as_os_str() == MANIFEST;
         if self.open {
             self.record = Some(Vec::new());
@@ -374,7 +374,7 @@ impl Cut<'_> {
         Err(Error::new(
             ErrorKind::Damaged,
             "read a tar file",
-            format!("it holds no {LABEL}: it is no base backup"),
+            format!("it holds no {BACKUP_LABEL}: it is no base backup"),
         ))
     }
 }

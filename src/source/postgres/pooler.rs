@@ -76,7 +76,7 @@ impl Way {
     }
 
     /// Refuses a pooler that would hand on what is set in a session.
-    pub fn admit(self, doing: &str) -> Result<()> {
+    pub fn preflight(self, doing: &str) -> Result<()> {
         let (found, hint) = match self {
             Way::Direct | Way::Lent => return Ok(()),
             Way::Shared => (

@@ -16,14 +16,14 @@ use crate::base::Stop;
 use crate::source::contract::{
     Error, ErrorKind, Load, Loading, Objection, Refused, Result, Target,
 };
-use crate::source::postgres::admit::{Admission, is_global, units};
-use crate::source::postgres::aside;
+use crate::source::postgres::compatibility::Compatibility;
 use crate::source::postgres::connect::{Connector, server_version};
+use crate::source::postgres::deferred::{Deferred, Waiting};
+use crate::source::postgres::displaced;
 use crate::source::postgres::fault::{is_refusal, run};
-use crate::source::postgres::fit::Fit;
-use crate::source::postgres::later::{Later, Waiting};
 use crate::source::postgres::present::Present;
 use crate::source::postgres::recount::Recount;
+use crate::source::postgres::restored_globals::{RestoredGlobals, is_global, units};
 use crate::source::postgres::staged::Archives;
 
 /// Bytes of rows that are sent in one message.
@@ -49,16 +49,16 @@ pub struct PostgresTarget {
     /// Guards what is chosen of archives, if that is a part.
     part: Mutex<Option<Arc<Loading>>>,
     /// Guards what is known of what fits.
-    fit: Mutex<Option<Fit>>,
+    compatibility: Mutex<Option<Compatibility>>,
     /// Guards the encoding that rows came in, by database.
     encodings: Mutex<BTreeMap<String, String>>,
     /// Guards what was refused.
     refused: Mutex<Vec<Refused>>,
     /// Guards what the user is told.
     remarks: Mutex<Vec<String>>,
-    later: Later,
+    deferred: Deferred,
     archives: Archives,
-    admission: Admission,
+    globals: RestoredGlobals,
 }
 
 impl PostgresTarget {
@@ -81,13 +81,13 @@ impl PostgresTarget {
             rename: Mutex::default(),
             terms: Mutex::default(),
             part: Mutex::default(),
-            fit: Mutex::default(),
+            compatibility: Mutex::default(),
             encodings: Mutex::default(),
             refused: Mutex::default(),
             remarks: Mutex::default(),
-            later: Later::default(),
+            deferred: Deferred::default(),
             archives,
-            admission: Admission::default(),
+            globals: RestoredGlobals::default(),
         })
     }
 
@@ -161,14 +161,16 @@ impl PostgresTarget {
             loading.members.iter().filter(|m| m.unit == unit && there.has(m)).collect();
         match (own.is_empty(), loading.part, loading.scratch) {
             (true, ..) => {}
-            (false, true, _) => aside::drop_objects(&mut inside, &name, &own, &there)?,
+            (false, true, _) => displaced::drop_objects(&mut inside, &name, &own, &there)?,
             (false, false, scratch) => {
                 drop(inside);
                 match scratch {
-                    true => aside::drop_database(&mut client, &name)?,
-                    false => {
-                        self.remark(aside::put_aside(&mut client, &name, self.connector.home())?)
-                    }
+                    true => displaced::drop_database(&mut client, &name)?,
+                    false => self.remark(displaced::put_aside(
+                        &mut client,
+                        &name,
+                        self.connector.home(),
+                    )?),
                 }
             }
         }
@@ -257,19 +259,19 @@ impl Target for PostgresTarget {
 
     fn objections(&self, loading: &Loading, load: Load<'_>, stop: &Stop) -> Result<Vec<Objection>> {
         stop.check()?;
-        let mut fit = self.fit.lock().expect("no panic while locked");
-        let fit = match &mut *fit {
-            Some(fit) => fit,
-            None => fit.insert(Fit::of(&mut self.maintenance("ask")?)?),
+        let mut compatibility = self.compatibility.lock().expect("no panic while locked");
+        let compatibility = match &mut *compatibility {
+            Some(known) => known,
+            None => compatibility.insert(Compatibility::of(&mut self.maintenance("ask")?)?),
         };
-        fit.expect(&loading.members);
+        compatibility.expect(&loading.members);
         let without_owner = self.terms.lock().expect("no panic while locked").0;
-        Ok(fit.judge(load.member, &String::from_utf8_lossy(load.bytes), without_owner))
+        Ok(compatibility.judge(load.member, &String::from_utf8_lossy(load.bytes), without_owner))
     }
 
     fn prepare(&self, loading: &Loading, stop: &Stop) -> Result<()> {
-        self.admission.prepare(&mut self.maintenance("restore into")?, loading)?;
-        self.later.expect(&loading.members);
+        self.globals.prepare(&mut self.maintenance("restore into")?, loading)?;
+        self.deferred.expect(&loading.members);
         // What an archive replaces stays until the archive is here.
         if loading.part && loading.members.iter().any(|m| m.kind == Kind::File) {
             *self.part.lock().expect("no panic while locked") = Some(Arc::new(loading.clone()));
@@ -294,7 +296,7 @@ impl Target for PostgresTarget {
         if is_global(member) {
             let home = self.connector.home().to_owned();
             let refused =
-                self.admission.load(&mut self.connector.loader(&home)?, member, load.bytes)?;
+                self.globals.load(&mut self.connector.loader(&home)?, member, load.bytes)?;
             self.refused.lock().expect("no panic while locked").extend(refused);
             return Ok(());
         }
@@ -315,9 +317,9 @@ impl Target for PostgresTarget {
     }
 
     fn later(&self) -> Vec<usize> {
-        let is_first = self.later.go_on();
+        let is_first = self.deferred.go_on();
         match self.archives.ready() {
-            0 => self.later.rounds(!is_first),
+            0 => self.deferred.rounds(!is_first),
             archives => vec![archives],
         }
     }
@@ -335,11 +337,11 @@ impl Target for PostgresTarget {
         let mut refused = Vec::new();
         // Where every connection has an index to build, the server's own helpers cost more than
         // they bring.
-        let helpers = match self.later.left(round, number) + 1 >= self.loaders.len() {
+        let helpers = match self.deferred.left(round, number) + 1 >= self.loaders.len() {
             true => "SET max_parallel_maintenance_workers=0",
             false => "RESET max_parallel_maintenance_workers",
         };
-        for waiting in self.later.take(round, number) {
+        for waiting in self.deferred.take(round, number) {
             stop.check()?;
             let slot = &self.loaders[worker];
             self.on(slot, &waiting.member.unit, &mut |client| {
@@ -391,7 +393,7 @@ impl Target for PostgresTarget {
     }
 
     fn missing(&self, members: &[Member], stop: &Stop) -> Result<Vec<Member>> {
-        let mut missing = self.admission.missing(&mut self.maintenance("ask")?, members)?;
+        let mut missing = self.globals.missing(&mut self.maintenance("ask")?, members)?;
         for unit in units(members) {
             stop.check()?;
             let there = Present::of(&mut self.connector.session(&self.unit_name(unit), "ask")?)?;

@@ -14,12 +14,12 @@ use postgres::{Client, Row};
 
 use crate::base::Stop;
 use crate::job::{PostgresSpec, VacuumRule};
-use crate::source::contract::{Care, Cared, Chore, Error, ErrorKind, Result};
+use crate::source::contract::{Error, ErrorKind, Maintenance, Result, Task, TaskOutcome};
+use crate::source::postgres::cancel;
 use crate::source::postgres::connect::{Connector, server_version};
 use crate::source::postgres::definition::quoted;
 use crate::source::postgres::fault::{run, wrap};
 use crate::source::postgres::survey;
-use crate::source::postgres::watch;
 
 /// Schema and name of the control table.
 const CONTROL: (&str, &str) = ("public", "controle_vacuum");
@@ -41,19 +41,13 @@ impl Vacuums {
     }
 }
 
-impl Care for Vacuums {
+impl Maintenance for Vacuums {
     fn units(&self, stop: &Stop) -> Result<Vec<String>> {
         stop.check()?;
         survey::databases(&self.spec, &self.connector)
     }
 
-    fn chores(
-        &self,
-        unit: &str,
-        rule: &VacuumRule,
-        today: Date,
-        stop: &Stop,
-    ) -> Result<Vec<Chore>> {
+    fn tasks(&self, unit: &str, rule: &VacuumRule, today: Date, stop: &Stop) -> Result<Vec<Task>> {
         stop.check()?;
         let mut client = self.connector.session(unit, "ask")?;
         let doing = format!("find out which tables of {unit} are to be vacuumed");
@@ -72,7 +66,7 @@ impl Care for Vacuums {
             ));
         }
         let last = last(&mut client, unit)?;
-        let mut chores = Vec::new();
+        let mut tasks = Vec::new();
         let mut relations = survey::glance(&mut client, unit)?;
         relations.retain(|r| r.has_rows() && survey::takes_table(&self.spec, unit, r).1);
         relations.retain(|r| (r.schema.as_str(), r.name.as_str()) != CONTROL);
@@ -83,36 +77,36 @@ impl Care for Vacuums {
             let Some((bytes, obstacle)) = facts.get(&relation.oid).cloned() else { continue };
             let known = last.get(&called(&relation.schema, &relation.name));
             let days = known.map(|date| days(unit, date, today)).transpose()?;
-            let treatment = rule.decide(days);
-            chores.push(Chore {
+            let kind = rule.decide(days);
+            tasks.push(Task {
                 schema: relation.schema,
                 name: relation.name,
                 days,
-                treatment,
+                kind,
                 bytes,
                 obstacle,
             });
         }
-        Ok(chores)
+        Ok(tasks)
     }
 
-    fn tend(
+    fn run(
         &self,
         unit: &str,
         rule: &VacuumRule,
-        chores: &[Chore],
+        tasks: &[Task],
         now: &dyn Fn() -> DateTime,
-        hear: &mut dyn FnMut(&Chore, Cared),
+        hear: &mut dyn FnMut(&Task, TaskOutcome),
         stop: &Stop,
     ) -> Result<()> {
         let mut client = self.connector.connect(unit, "vacuum")?;
         prepare(&mut client, unit, rule)?;
         let token = client.cancel_token();
-        watch::stopping(&token, &self.connector, stop, || {
-            for chore in chores {
+        cancel::stopping(&token, &self.connector, stop, || {
+            for task in tasks {
                 stop.check()?;
-                if let Some(cared) = one(&mut client, unit, chore, now, stop)? {
-                    hear(chore, cared);
+                if let Some(outcome) = one(&mut client, unit, task, now, stop)? {
+                    hear(task, outcome);
                 }
             }
             Ok(())
@@ -120,41 +114,40 @@ impl Care for Vacuums {
     }
 }
 
-/// Does one chore; an error is one of the whole unit.
+/// Does one task; an error is one of the whole unit.
 fn one(
     client: &mut Client,
     unit: &str,
-    chore: &Chore,
+    task: &Task,
     now: &dyn Fn() -> DateTime,
     stop: &Stop,
-) -> Result<Option<Cared>> {
-    let Some(statement) = chore.treatment.statement() else { return Ok(None) };
-    let table = format!("{}.{}", quoted(&chore.schema), quoted(&chore.name));
+) -> Result<Option<TaskOutcome>> {
+    let Some(statement) = task.kind.statement() else { return Ok(None) };
+    let table = format!("{}.{}", quoted(&task.schema), quoted(&task.name));
     if let Err(error) = client.batch_execute(&format!("{statement} {table}")) {
         stop.check()?;
         if error.code() == Some(&SqlState::UNDEFINED_TABLE) {
-            return Ok(Some(Cared::Gone));
+            return Ok(Some(TaskOutcome::Gone));
         }
         let busy = error.code() == Some(&SqlState::LOCK_NOT_AVAILABLE);
-        let error = wrap(&format!("run {statement} on {unit}.{}", chore.title()), error);
+        let error = wrap(&format!("run {statement} on {unit}.{}", task.title()), error);
         return match error.kind {
             ErrorKind::Unreachable => Err(error),
             _ if busy => {
                 let hint = "Somebody holds a lock on it: the next run tries again, or give it a longer `lock-timeout`.";
-                Ok(Some(Cared::Failed(error.hint(hint))))
+                Ok(Some(TaskOutcome::Failed(error.hint(hint))))
             }
-            _ => Ok(Some(Cared::Failed(error))),
+            _ => Ok(Some(TaskOutcome::Failed(error))),
         };
     }
-    let doing =
-        format!("note in {unit}.public.controle_vacuum that {} was vacuumed", chore.title());
+    let doing = format!("note in {unit}.public.controle_vacuum that {} was vacuumed", task.title());
     let insert = "INSERT INTO public.controle_vacuum (tabela_nome, ultima_execucao, tipo_vacuum) \
                   VALUES ($1, $2::text::timestamp, $3)";
-    let name = called(&chore.schema, &chore.name);
+    let name = called(&task.schema, &task.name);
     client
         .execute(insert, &[&name, &now().to_string(), &statement])
         .map_err(|e| wrap(&doing, e))?;
-    Ok(Some(Cared::Done))
+    Ok(Some(TaskOutcome::Done))
 }
 
 /// The session of a VACUUM, and a control table that takes rows.

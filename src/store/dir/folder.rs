@@ -19,7 +19,7 @@ use crate::store::contract::{Coming, Error, ErrorKind, Object, Result, Store, Up
 use crate::store::dir::examine::examine;
 use crate::store::dir::upload::{DirUpload, Form};
 use crate::store::dir::{clock, path};
-use crate::world::{Clock, Entropy, World, point};
+use crate::world::{Clock, Entropy, World, failpoint};
 
 /// Parts that are best written at once: one disk, and something to do while it syncs.
 pub const LANES: usize = 2;
@@ -170,7 +170,7 @@ impl Store for Dir {
         let doing = format!("remove {key} in {}", self.place);
         let target = path::locate(&self.root, key, &doing)?;
         if present(std::fs::remove_file(&target), &doing)?.is_some() {
-            point("unlink after");
+            failpoint("unlink after");
             path::sync(target.parent().unwrap_or(&self.root))
                 .map_err(|e| path::error(e, &doing))?;
         }

@@ -20,7 +20,7 @@ use rustix::io::Errno;
 use crate::base::Stop;
 use crate::store::contract::{Error, ErrorKind, Result, Upload};
 use crate::store::dir::path;
-use crate::world::{Entropy, point};
+use crate::world::{Entropy, failpoint};
 
 /// How much is written between two looks at the stop token, in bytes.
 const SLICE: usize = 4 << 20;
@@ -82,7 +82,7 @@ impl DirUpload {
                 (file, Some(path))
             }
         };
-        point("temporary made");
+        failpoint("temporary made");
         Ok(DirUpload {
             file,
             temporary,
@@ -118,9 +118,9 @@ impl DirUpload {
             let found = format!("{came} of {bytes} bytes came, the file has {length}");
             return Err(Error::new(ErrorKind::Damaged, &self.doing, found));
         }
-        point("sync before");
+        failpoint("sync before");
         self.file.sync_all().map_err(io)?;
-        point("move before");
+        failpoint("move before");
         let moved = match &self.temporary {
             Some(temporary) => move_into_place(temporary, &self.target),
             None => name(&self.file, &self.target),
@@ -130,7 +130,7 @@ impl DirUpload {
             _ => path::error(e, &self.doing),
         })?;
         self.published = true;
-        point("move after");
+        failpoint("move after");
         self.folders
             .iter()
             .try_for_each(|folder| path::sync(folder))
@@ -248,7 +248,7 @@ fn move_into_place(temporary: &Path, target: &Path) -> io::Result<()> {
 
 fn link_into_place(temporary: &Path, target: &Path) -> io::Result<()> {
     std::fs::hard_link(temporary, target)?;
-    point("link after");
+    failpoint("link after");
     std::fs::remove_file(temporary)
 }
 

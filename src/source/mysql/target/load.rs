@@ -53,7 +53,7 @@ impl MysqlTarget {
                 && let Some(cut) = cut(&text)
             {
                 connection.query_drop(&cut.create).map_err(|e| wrap(&doing, e))?;
-                self.later.put(
+                self.deferred.put(
                     member.title(),
                     self.unit_name(&member.unit),
                     member.name.clone(),

@@ -92,8 +92,8 @@ impl PostgresTarget {
 
     /// A definition: now, or with those that wait for the rows.
     pub(super) fn definition(&self, worker: usize, member: &Member, text: String) -> Result<()> {
-        if member.phase == Phase::After || self.later.is_lone(member, "table attach") {
-            self.later.put(member, text);
+        if member.phase == Phase::After || self.deferred.is_lone(member, "table attach") {
+            self.deferred.put(member, text);
             return Ok(());
         }
         self.on(&self.loaders[worker], &member.unit, &mut |client| {
@@ -195,7 +195,7 @@ impl PostgresTarget {
             stop.check()?;
             self.definition(worker, &member, text)?;
         }
-        portion.after.into_iter().for_each(|script| self.later.put(&script.member, script.text));
+        portion.after.into_iter().for_each(|script| self.deferred.put(&script.member, script.text));
         Ok(portion.rows)
     }
 }

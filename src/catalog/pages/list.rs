@@ -1,0 +1,195 @@
+//! Lists: backups and runs, searched, sorted, and cut into pages.
+//!
+//! Invariant: what is searched is the column `shown`, the text that the list shows; it is filled by
+//! whoever shows lists, since only a reader knows zone and language.
+
+use crate::catalog::error::CatalogError;
+use crate::catalog::open::Catalog;
+use crate::catalog::pages::one::{RUN, run};
+use crate::catalog::pages::{BACKUP, ListedBackup, ListedRun, backup};
+use crate::catalog::value::Value;
+
+/// How many backups there are, of each verdict.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// Sucesso.
+    pub success: u64,
+    /// Alerta.
+    pub alert: u64,
+    /// Erro.
+    pub error: u64,
+}
+
+impl Totals {
+    /// All of them.
+    pub fn all(&self) -> u64 {
+        self.success + self.alert + self.error
+    }
+}
+
+/// What a list is sorted by.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Order {
+    /// The host.
+    Host,
+    /// The verdict.
+    Verdict,
+    /// Bytes before compression.
+    Size,
+    /// When it began.
+    #[default]
+    Started,
+    /// When it ended.
+    Finished,
+    /// The verdict of its copies.
+    Upload,
+}
+
+impl Order {
+    fn column(self) -> &'static str {
+        match self {
+            Order::Host => "b.host",
+            Order::Verdict => "b.verdict",
+            Order::Size => "b.raw_bytes",
+            Order::Started => "b.started",
+            Order::Finished => "b.finished",
+            Order::Upload => "coalesce(b.upload, 0)",
+        }
+    }
+}
+
+/// Which backups of the list.
+#[derive(Debug, Clone, Default)]
+pub struct ListQuery {
+    /// Words that the shown text must hold, as `view` compares text.
+    pub words: Vec<String>,
+    /// The verdict.
+    pub verdict: Option<u8>,
+    /// What it is sorted by.
+    pub order: Order,
+    /// Whether the smallest comes first.
+    pub ascending: bool,
+    /// How many to pass over.
+    pub offset: u64,
+    /// How many to take at most.
+    pub limit: u64,
+}
+
+/// Which runs of the list, newest first.
+#[derive(Debug, Clone, Default)]
+pub struct RunsQuery {
+    /// Words, each of which job, host, ID or beginning must hold.
+    pub words: Vec<String>,
+    /// How many to pass over.
+    pub offset: u64,
+    /// How many to take at most.
+    pub limit: u64,
+}
+
+/// A word as a pattern of `LIKE … ESCAPE '!'`.
+fn pattern(word: &str) -> Value {
+    let escaped: String = word
+        .chars()
+        .flat_map(|c| match c {
+            '%' | '_' | '!' => vec!['!', c],
+            other => vec![other],
+        })
+        .collect();
+    Value::Text(format!("%{escaped}%"))
+}
+
+impl Catalog {
+    /// Backups that ended, and how many there are of this query.
+    pub fn list(&mut self, query: &ListQuery) -> Result<(Vec<ListedBackup>, u64), CatalogError> {
+        let (filter, mut values) = query.filter();
+        let found = self.query(&format!("SELECT count(*) FROM backup b {filter}"), &values)?;
+        let total = found.first().map_or(0, |row| row.int(0).max(0) as u64);
+        let direction = if query.ascending { "ASC" } else { "DESC" };
+        let sql = format!(
+            "SELECT {BACKUP} FROM backup b {filter} ORDER BY {} {direction}, b.number {direction} LIMIT ? OFFSET ?",
+            query.order.column()
+        );
+        values.extend([Value::from(query.limit), Value::from(query.offset)]);
+        let rows = self.query(&sql, &values)?;
+        Ok((rows.iter().map(backup).collect(), total))
+    }
+
+    /// Numbers of backups that ended, by verdict.
+    pub fn totals(&mut self) -> Result<Totals, CatalogError> {
+        let sql = "SELECT verdict, count(*) FROM backup WHERE verdict IS NOT NULL AND finished IS NOT NULL GROUP BY verdict";
+        let mut totals = Totals::default();
+        for row in self.query(sql, &[])? {
+            let n = row.int(1).max(0) as u64;
+            match row.int(0) {
+                1 => totals.success += n,
+                2 => totals.alert += n,
+                _ => totals.error += n,
+            }
+        }
+        Ok(totals)
+    }
+
+    /// Backups whose text for searches is still to be written, at most `limit`.
+    pub fn unshown(&mut self, limit: u64) -> Result<Vec<ListedBackup>, CatalogError> {
+        let sql = format!(
+            "SELECT {BACKUP} FROM backup b WHERE b.shown = '' AND b.verdict IS NOT NULL LIMIT ?"
+        );
+        Ok(self.query(&sql, &[Value::from(limit)])?.iter().map(backup).collect())
+    }
+
+    /// Writes the text for searches of some backups, by their number.
+    pub fn show(&mut self, texts: &[(i64, String)]) -> Result<(), CatalogError> {
+        self.transaction(|sql| {
+            for (number, text) in texts {
+                let values = [Value::from(text.as_str()), Value::from(*number)];
+                sql.execute("UPDATE backup SET shown = ? WHERE number = ?", &values)?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Forgets every text for searches, where it was written for another zone; returns whether.
+    pub fn show_for(&mut self, zone: &str) -> Result<bool, CatalogError> {
+        let known = self.meta("shown")?;
+        if known.as_deref() == Some(zone) {
+            return Ok(false);
+        }
+        self.execute("UPDATE backup SET shown = ''", &[])?;
+        self.set_meta("shown", zone)?;
+        Ok(true)
+    }
+
+    /// Runs, newest first, and how many there are of this query.
+    pub fn list_runs(&mut self, query: &RunsQuery) -> Result<(Vec<ListedRun>, u64), CatalogError> {
+        let mut filter = "WHERE 1 = 1".to_owned();
+        let mut values = Vec::new();
+        for word in &query.words {
+            filter += " AND (lower(r.job) LIKE ? ESCAPE '!' OR lower(r.host) LIKE ? ESCAPE '!' OR lower(r.id) LIKE ? ESCAPE '!' \
+                       OR r.started LIKE ? ESCAPE '!')";
+            values.extend(std::iter::repeat_n(pattern(word), 4));
+        }
+        let found = self.query(&format!("SELECT count(*) FROM run r {filter}"), &values)?;
+        let total = found.first().map_or(0, |row| row.int(0).max(0) as u64);
+        let sql = format!(
+            "SELECT {RUN} FROM run r {filter} ORDER BY r.started DESC, r.id DESC LIMIT ? OFFSET ?"
+        );
+        values.extend([Value::from(query.limit), Value::from(query.offset)]);
+        Ok((self.query(&sql, &values)?.iter().map(run).collect(), total))
+    }
+}
+
+impl ListQuery {
+    fn filter(&self) -> (String, Vec<Value>) {
+        let mut sql = "WHERE b.verdict IS NOT NULL AND b.finished IS NOT NULL".to_owned();
+        let mut values = Vec::new();
+        if let Some(verdict) = self.verdict {
+            sql += " AND b.verdict = ?";
+            values.push(Value::from(i64::from(verdict)));
+        }
+        for word in &self.words {
+            sql += " AND b.shown LIKE ? ESCAPE '!'";
+            values.push(pattern(word));
+        }
+        (sql, values)
+    }
+}

@@ -1,0 +1,232 @@
+//! Metadata locks that are let go one after the other: a table that was read is free for DDL while
+//! others are read.
+//!
+//! A session can't let go of one lock, but ROLLBACK TO SAVEPOINT releases all that were taken since
+//! the savepoint, and keeps the snapshot (what mysqldump does after each table). So every session
+//! takes its locks in one order, the largest table first, with savepoints between, and lets them go
+//! in the opposite one: small tables, which are read soon, are free soon, and the largest last. Who
+//! waits for a table that is still to be read waits for `ddl-wait` at most: then all is let go, and
+//! the definitions of what was not read are compared at the end. Knows no rows.
+//!
+//! MariaDB with a binary log releases nothing so unless the session may set `sql_log_bin=0` (BINLOG
+//! ADMIN): without that right a DDL waits until the dump ends ([`releases`]).
+
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+
+use mysql::Conn;
+use mysql::prelude::Queryable;
+
+use crate::source::contract::Result;
+use crate::source::mysql::fault::{run, wrap};
+use crate::source::mysql::flavor::{Family, Flavor};
+use crate::source::mysql::schema::{Unit, qualified};
+
+/// Tables that have a savepoint each: the largest.
+const ALONE: usize = 64;
+
+/// Tables that share one, of the rest.
+const TOGETHER: usize = 128;
+
+/// Whether ROLLBACK TO SAVEPOINT lets go of metadata locks in this session.
+pub fn releases(connection: &mut Conn, flavor: &Flavor) -> Result<bool> {
+    let doing = "ask whether the session logs";
+    let logs: Option<bool> = connection
+        .query_first("SELECT @@GLOBAL.log_bin AND @@SESSION.sql_log_bin")
+        .map_err(|e| wrap(doing, e))?;
+    Ok(flavor.family == Family::Mysql || logs == Some(false))
+}
+
+/// A table, by unit and name.
+pub type Name = (String, String);
+
+/// The order of the locks, and how far they are let go.
+pub struct MetadataLocks {
+    /// Groups in the order in which they are let go: smallest tables first.
+    groups: Vec<Vec<Name>>,
+    place: BTreeMap<Name, usize>,
+    /// Guards what was read.
+    state: Mutex<State>,
+}
+
+struct State {
+    /// Tables of each group that are still to be read.
+    unread: Vec<usize>,
+    /// Groups from the first on that were read whole.
+    done: usize,
+    /// The tables that were not read when everything was let go.
+    yielded: Option<Vec<Name>>,
+    read: std::collections::BTreeSet<Name>,
+}
+
+impl MetadataLocks {
+    /// The order for these tables.
+    pub fn new(units: &[Unit]) -> MetadataLocks {
+        let mut tables: Vec<(u64, Name)> = Vec::new();
+        for unit in units {
+            for table in unit.tables.iter().filter(|t| !t.sequence && t.has_rows()) {
+                tables.push((table.bytes, (unit.name.clone(), table.name.clone())));
+            }
+        }
+        tables.sort();
+        let names: Vec<Name> = tables.into_iter().map(|t| t.1).collect();
+        let (small, large) = names.split_at(names.len().saturating_sub(ALONE));
+        let groups: Vec<Vec<Name>> =
+            small.chunks(TOGETHER).chain(large.chunks(1)).map(<[Name]>::to_vec).collect();
+        let place = groups
+            .iter()
+            .enumerate()
+            .flat_map(|(i, g)| g.iter().map(move |n| (n.clone(), i)))
+            .collect();
+        let unread = groups.iter().map(Vec::len).collect();
+        let state = State { unread, done: 0, yielded: None, read: Default::default() };
+        MetadataLocks { groups, place, state: Mutex::new(state) }
+    }
+
+    /// Takes the locks in the open transaction, so that a DDL that comes later waits for this
+    /// session and this session never for it.
+    pub fn take(&self, connection: &mut Conn) -> Result<()> {
+        for (number, group) in self.groups.iter().enumerate().rev() {
+            run(connection, &format!("SAVEPOINT {}", savepoint(number)), "guard the tables")?;
+            for (unit, table) in group {
+                let full = qualified(unit, table);
+                run(
+                    connection,
+                    &format!("SELECT 1 FROM {full} LIMIT 0"),
+                    &format!("guard {unit}.{table}"),
+                )?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Lets go of the groups before `upto`, of which those before `from` are gone already.
+    pub fn release(&self, connection: &mut Conn, from: usize, upto: usize) -> Result<()> {
+        match upto.checked_sub(1) {
+            Some(last) if upto > from => run(
+                connection,
+                &format!("ROLLBACK TO SAVEPOINT {}", savepoint(last)),
+                "let go of what was read",
+            ),
+            _ => Ok(()),
+        }
+    }
+
+    /// How many groups a session should have let go.
+    pub fn free(&self) -> usize {
+        let state = self.state.lock().expect("no panic while locked");
+        if state.yielded.is_some() { self.groups.len() } else { state.done }
+    }
+
+    /// How many groups are let go before a table's own.
+    pub fn before(&self, table: &Name) -> usize {
+        self.place.get(table).copied().unwrap_or(0)
+    }
+
+    /// A table was read to its end.
+    pub fn read(&self, table: &Name) {
+        let mut state = self.state.lock().expect("no panic while locked");
+        if let Some(group) = self.place.get(table)
+            && state.read.insert(table.clone())
+        {
+            state.unread[*group] -= 1;
+            while state.unread.get(state.done) == Some(&0) {
+                state.done += 1;
+            }
+        }
+    }
+
+    /// Everything is let go from now on.
+    pub fn give_way(&self) {
+        let mut state = self.state.lock().expect("no panic while locked");
+        let all = self.groups.iter().flatten();
+        let unread: Vec<Name> = all.filter(|n| !state.read.contains(*n)).cloned().collect();
+        state.yielded.get_or_insert(unread);
+    }
+
+    /// The tables that were not yet read when everything was let go; `None` if that never came.
+    pub fn unguarded(&self) -> Option<Vec<Name>> {
+        self.state.lock().expect("no panic while locked").yielded.clone()
+    }
+}
+
+/// A connection that reads.
+pub struct Worker {
+    /// Its connection.
+    pub connection: Conn,
+    /// The session it must still be.
+    pub session: u64,
+    /// How many groups of locks it has let go.
+    pub released: usize,
+}
+
+/// All sessions that hold the locks.
+pub struct Sessions {
+    /// The order of the locks.
+    pub locks: MetadataLocks,
+    /// Guards the connection that reads nothing, and compares definitions at the end; and what it
+    /// has let go.
+    pub guard: Mutex<Worker>,
+    /// Guards each connection that reads.
+    pub workers: Vec<Mutex<Worker>>,
+}
+
+impl Sessions {
+    /// Lets go of all that may be let go, in every session that is not at work; those let go before
+    /// their next piece.
+    pub fn let_go(&self) -> Result<()> {
+        for session in std::iter::once(&self.guard).chain(&self.workers) {
+            // Who is at work holds its own lock; the guard never is for long.
+            if let Ok(mut session) = session.try_lock() {
+                self.settle(&mut session, self.locks.free())?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Lets go of the groups before `upto` in one session.
+    pub fn settle(&self, session: &mut Worker, upto: usize) -> Result<()> {
+        self.locks.release(&mut session.connection, session.released, upto)?;
+        session.released = session.released.max(upto);
+        Ok(())
+    }
+}
+
+fn savepoint(number: usize) -> String {
+    format!("vex_{number}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::source::mysql::schema::Table;
+
+    #[test]
+    fn small_tables_are_free_first_and_a_group_only_as_a_whole() {
+        let table = |name: String, bytes| Table {
+            name,
+            engine: "InnoDB".into(),
+            sequence: false,
+            versioned: false,
+            partitioned: false,
+            rows: 0,
+            bytes,
+        };
+        let tables = (0..66).map(|n| table(format!("t{n:02}"), n)).collect();
+        let locks = MetadataLocks::new(&[Unit { name: "u".into(), tables, views: Vec::new() }]);
+        assert_eq!(locks.groups.len(), 65);
+        let name = |n: u64| ("u".to_owned(), format!("t{n:02}"));
+        locks.read(&name(65));
+        assert_eq!(locks.free(), 0, "the largest goes last");
+        locks.read(&name(0));
+        locks.read(&name(0));
+        assert_eq!(locks.free(), 0);
+        locks.read(&name(1));
+        locks.read(&name(2));
+        assert_eq!((locks.free(), locks.before(&name(3))), (2, 2));
+        assert_eq!(locks.unguarded(), None);
+        locks.give_way();
+        assert_eq!(locks.free(), 65);
+        assert_eq!(locks.unguarded().map(|u| u.len()), Some(62));
+    }
+}

@@ -1,0 +1,86 @@
+//! What tests and benches reach of the library; it promises nothing to anybody else.
+//!
+//! Everything else is private to the crate, so that the compiler finds what nobody uses. Holds no
+//! code.
+
+pub mod artifact {
+    //! The format.
+    pub use crate::artifact::{
+        ContentsLine, Details, Dialect, EntryLine, Head, INDEX, IndexWriter, Kind, LARGEST_HEAD,
+        MANIFEST, Manifest, Member, Method, Naming, ObjectLine, Origin, Phase, Position, Proof,
+        RowDigest, SqlError, TEMPLATE, Totals, UnitSum, Value, hex, press, read_rows, write_bytes,
+        write_text,
+    };
+}
+
+pub mod base {
+    //! Words that every floor says.
+    pub use crate::base::{Finding, Glob, ProcessId, Secret, SecretRef, Stop, Text};
+}
+
+pub mod job {
+    //! What a user declares.
+    pub use crate::job::{
+        CatalogFamily, CatalogServer, ClusterSpec, DirSpec, Engine, HostRole, Inconsistent,
+        MysqlSpec, Physical, PostgresSpec, S3Spec, SourceSpec, SqliteSpec, Tls,
+    };
+}
+
+pub mod pipeline {
+    //! Bytes in motion.
+    pub use crate::pipeline::{
+        Backup, Copy, Fetch, IndexMade, Meter, Restore, Shape, Windows, backup, restore, verify,
+    };
+}
+
+pub mod plan {
+    //! What a job does.
+    pub use crate::plan::build;
+}
+
+pub mod shelf {
+    //! The artifacts of a job in a store.
+    pub use crate::shelf::{Contents, IndexBytes, Shelf};
+}
+
+pub mod source {
+    //! Where bytes come from.
+    pub use crate::source::open;
+
+    pub mod contract {
+        //! What every source owes.
+        pub use crate::source::contract::{
+            ErrorKind, Load, Loading, Out, Piece, Reading, Refused, Result, Snapshot, Target, Terms,
+        };
+    }
+}
+
+pub mod step {
+    //! What each step does.
+    pub use crate::step::Opened;
+}
+
+pub mod store {
+    //! Where bytes rest.
+    pub use crate::store::{Dir, Memory, Pace, S3};
+
+    pub mod contract {
+        //! What every store owes.
+        pub use crate::store::contract::{Coming, Error, ErrorKind, Object, Result, Store, Upload};
+    }
+}
+
+pub mod syntax {
+    //! From text to a job.
+    pub use crate::syntax::read_one;
+}
+
+pub mod web {
+    //! The dashboard's ground.
+    pub use crate::web::*;
+}
+
+pub mod world {
+    //! Effects.
+    pub use crate::world::{Clock, World, install_provider, process_id};
+}

@@ -1,0 +1,295 @@
+//! What each source stands at: how old its newest proven copy is, what its nights were, and what
+//! asks for somebody.
+//!
+//! Numbers and rows, no words yet. Invariant: a source is well by the age of a proven copy, never
+//! by the verdict of its last run (`ui/design.md` §2.1).
+
+use std::collections::BTreeSet;
+
+use jiff::civil::Date;
+use jiff::{Timestamp, ToSpan, tz::TimeZone};
+
+use crate::catalog::{Drill, Estate, HeldCopy, KnownChain, KnownCopy, ListedBackup, Override};
+use crate::job::Schedule;
+use crate::view::format::parse;
+
+/// Days that overviews look back on, today included.
+pub const DAYS: i64 = 30;
+
+/// How long after its moment a run that did not begin is missed, in seconds.
+const GRACE: i64 = 600;
+
+/// What is added to the longest gap of a schedule where no `within` is declared, in seconds.
+const SLACK: i64 = 7200;
+
+/// Days after which a good drill is too old (C44: a drill each month).
+const DRILL_DAYS: i64 = 31;
+
+/// A night of a source.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Night {
+    /// It ran: the worst backup of the night, and how many there were.
+    Ran(ListedBackup, usize),
+    /// It was planned and did not run.
+    Missed(Timestamp),
+    /// Nothing was planned.
+    Off,
+    /// The source was not known yet.
+    Unborn,
+}
+
+/// A source, or rather a chain of backups.
+#[derive(Debug, Clone)]
+pub struct Source {
+    /// What its artifacts are of.
+    pub name: String,
+    /// Its job.
+    pub job: String,
+    /// Its job file.
+    pub file: String,
+    /// What its file declares of it, where a run said so.
+    pub declared: Option<KnownChain>,
+    /// The schedule that holds, with its zone.
+    pub schedule: Option<(Schedule, TimeZone)>,
+    /// Its backups of the last days, oldest first.
+    pub recent: Vec<ListedBackup>,
+    /// Its newest backups, newest first, with their copies.
+    pub newest: Vec<(ListedBackup, Vec<HeldCopy>)>,
+    /// The newest that has a proven copy.
+    pub proven: Option<ListedBackup>,
+    /// How old that is, in seconds.
+    pub age: Option<i64>,
+    /// How old it may be, in seconds.
+    pub limit: Option<i64>,
+    /// The nights, oldest first.
+    pub nights: Vec<Night>,
+    /// Its newest good drill, its newest bad one after that.
+    pub drill: Option<Drill>,
+    /// The newest drill, if that one failed.
+    pub failed_drill: Option<Drill>,
+}
+
+impl Source {
+    /// Whether no proven copy is young enough.
+    pub fn is_late(&self) -> bool {
+        match (self.age, self.limit) {
+            (Some(age), Some(limit)) => age > limit,
+            (Some(_), None) => false,
+            (None, _) => true,
+        }
+    }
+
+    /// How much older than allowed it is, in seconds.
+    pub fn over(&self) -> Option<i64> {
+        Some(self.age? - self.limit?).filter(|over| *over > 0)
+    }
+
+    /// Days that the newest good drill is overdue; `None` if it is not, or there was none.
+    pub fn drill_overdue(&self, now: Timestamp) -> Option<i64> {
+        let at = parse(&self.drill.as_ref()?.at)?;
+        let days = now.duration_since(at).as_secs() / 86_400;
+        Some(days - DRILL_DAYS).filter(|over| *over > 0)
+    }
+
+    /// The copies that its file declares, or those that its last backup has.
+    pub fn stores(&self) -> Vec<KnownCopy> {
+        if let Some(declared) = &self.declared {
+            return declared.copies.clone();
+        }
+        let of = |copy: &HeldCopy| KnownCopy {
+            store: copy.store.clone(),
+            place: copy.place.clone(),
+            ..KnownCopy::default()
+        };
+        self.newest.first().map(|(_, copies)| copies.iter().map(of).collect()).unwrap_or_default()
+    }
+
+    /// Whether a copy counts: it is there, and proven where its chain verifies it.
+    pub fn counts(&self, copy: &HeldCopy) -> bool {
+        let verified = self
+            .declared
+            .iter()
+            .flat_map(|d| &d.copies)
+            .any(|c| c.store == copy.store && c.verified);
+        copy.is_there() && (!verified || !copy.level.is_empty())
+    }
+
+    /// The newest backup of which a copy counts and `fits`, with that copy.
+    pub fn newest_with(
+        &self,
+        fits: &dyn Fn(&HeldCopy) -> bool,
+    ) -> Option<(&ListedBackup, &HeldCopy)> {
+        self.newest.iter().find_map(|(backup, copies)| {
+            let copy = copies.iter().find(|c| self.counts(c) && fits(c))?;
+            Some((backup, copy))
+        })
+    }
+
+    /// The newest backup that would be left if the place of the source burned: a copy that is not
+    /// at the source's own site.
+    pub fn elsewhere(&self) -> Option<(&ListedBackup, &HeldCopy)> {
+        let own = self.declared.as_ref().map(|d| d.site.as_str()).unwrap_or_default();
+        let stores = self.stores();
+        self.newest_with(&|copy| {
+            let site = stores.iter().find(|s| s.store == copy.store).map(|s| s.site.as_str());
+            own.is_empty() || site != Some(own)
+        })
+    }
+}
+
+/// The sources of an estate at a moment, in a zone: late ones first, then as their files list them.
+pub fn sources(estate: &Estate, now: Timestamp, zone: &TimeZone) -> Vec<Source> {
+    let mut sources = Vec::new();
+    let mut known = BTreeSet::new();
+    for declared in &estate.chains {
+        let key = (declared.job.file.clone(), declared.job.job.clone(), declared.chain.clone());
+        if known.insert(key.clone()) {
+            sources.push(source(estate, &key, Some(declared), now, zone));
+        }
+    }
+    for backup in &estate.recent {
+        let key = (backup.file.clone(), backup.job.clone(), backup.chain.clone());
+        if known.insert(key.clone()) {
+            sources.push(source(estate, &key, None, now, zone));
+        }
+    }
+    sources.sort_by_key(|s| !s.is_late());
+    sources
+}
+
+fn source(
+    estate: &Estate,
+    key: &(String, String, String),
+    declared: Option<&KnownChain>,
+    now: Timestamp,
+    zone: &TimeZone,
+) -> Source {
+    let (file, job, name) = key.clone();
+    let is_own = |b: &&ListedBackup| b.file == file && b.job == job && b.chain == name;
+    let recent: Vec<ListedBackup> = estate.recent.iter().filter(is_own).cloned().collect();
+    let newest = estate.newest.get(key).cloned().unwrap_or_default();
+    let own = declared.map(|d| d.source.as_str()).unwrap_or(&name).to_owned();
+    let mut drills =
+        estate.drills.iter().filter(|d| d.source == own || d.source == name).peekable();
+    let failed_drill = drills.peek().filter(|d| d.verdict == 3).map(|d| (*d).clone());
+    let drill = drills.find(|d| d.verdict < 3).cloned();
+    let schedule = declared.and_then(|d| schedule(d, &estate.overrides, zone));
+    let mut source = Source {
+        name,
+        job,
+        file,
+        limit: declared.and_then(|d| d.job.within).or_else(|| {
+            let (schedule, zone) = schedule.as_ref()?;
+            Some(schedule.longest_gap(now, zone)?.as_secs() + SLACK)
+        }),
+        declared: declared.cloned(),
+        schedule,
+        recent,
+        newest,
+        proven: None,
+        age: None,
+        nights: Vec::new(),
+        drill,
+        failed_drill,
+    };
+    source.proven = source.newest_with(&|_| true).map(|(backup, _)| backup.clone());
+    source.age = source
+        .proven
+        .as_ref()
+        .and_then(|b| parse(&b.started))
+        .map(|at| now.duration_since(at).as_secs().max(0));
+    source.nights = nights(&source, now, zone);
+    source
+}
+
+/// The schedule that holds for a job: the file's, unless the dashboard moved or stopped it.
+pub fn schedule(
+    declared: &KnownChain,
+    overrides: &[Override],
+    zone: &TimeZone,
+) -> Option<(Schedule, TimeZone)> {
+    let job = &declared.job;
+    let held =
+        overrides.iter().find(|o| o.file == job.file && o.job == job.job && o.host == job.host);
+    let fields = match held {
+        Some(held) if held.state == "off" => return None,
+        Some(held) => held.schedule.as_str(),
+        None => job.schedule.as_str(),
+    };
+    let zone = match job.zone.as_str() {
+        "" => zone.clone(),
+        name => TimeZone::get(name).unwrap_or_else(|_| zone.clone()),
+    };
+    Some((Schedule::parse(fields).ok()?, zone))
+}
+
+/// The date of a moment in a zone.
+pub fn date(at: Timestamp, zone: &TimeZone) -> Date {
+    at.to_zoned(zone.clone()).date()
+}
+
+/// The last days, oldest first.
+pub fn days(now: Timestamp, zone: &TimeZone) -> Vec<Date> {
+    let today = date(now, zone);
+    (0..DAYS).rev().filter_map(|back| today.checked_sub(back.days()).ok()).collect()
+}
+
+/// When the first of the last days begins.
+pub fn since(now: Timestamp, zone: &TimeZone) -> Timestamp {
+    let first = days(now, zone).first().and_then(|day| day.to_zoned(zone.clone()).ok());
+    first.map_or(now, |zoned| zoned.timestamp())
+}
+
+/// The moments of a schedule between two moments.
+pub fn moments(
+    schedule: Option<&(Schedule, TimeZone)>,
+    from: Timestamp,
+    to: Timestamp,
+) -> Vec<Timestamp> {
+    let Some((schedule, zone)) = schedule else { return Vec::new() };
+    let mut moments = Vec::new();
+    let mut at = from - 1.second();
+    // A schedule has at most one moment a minute.
+    while let Some(next) = schedule.next(at, zone).filter(|next| *next <= to) {
+        moments.push(next);
+        at = next;
+        if moments.len() > (DAYS * 1440) as usize {
+            break;
+        }
+    }
+    moments
+}
+
+fn nights(source: &Source, now: Timestamp, zone: &TimeZone) -> Vec<Night> {
+    let planned = moments(
+        source.schedule.as_ref(),
+        since(now, zone),
+        now - jiff::SignedDuration::from_secs(GRACE),
+    );
+    let first = source
+        .newest
+        .iter()
+        .map(|(b, _)| b)
+        .chain(&source.recent)
+        .filter_map(|b| parse(&b.started))
+        .min();
+    let born = first.map(|at| date(at, zone));
+    let night = |day: Date| {
+        let of_day = |b: &&ListedBackup| parse(&b.started).is_some_and(|at| date(at, zone) == day);
+        let mut ran: Vec<&ListedBackup> =
+            source.recent.iter().filter(of_day).filter(|b| b.verdict.is_some()).collect();
+        let count = ran.len();
+        ran.sort_by_key(|b| std::cmp::Reverse(b.verdict));
+        if let Some(worst) = ran.first() {
+            return Night::Ran((*worst).clone(), count);
+        }
+        if born.is_none_or(|born| day < born) {
+            return Night::Unborn;
+        }
+        match planned.iter().find(|at| date(**at, zone) == day) {
+            Some(at) => Night::Missed(*at),
+            None => Night::Off,
+        }
+    };
+    days(now, zone).into_iter().map(night).collect()
+}

@@ -1,0 +1,30 @@
+//! What people see: models of shown text from the catalog, charts, and pages as functions from a
+//! model and a language to text.
+//!
+//! The same for the dashboard and the report. Knows no socket and no file. Invariant: a template
+//! never formats; every word, number and moment of a page is made here.
+
+mod address;
+mod dashboard;
+mod details;
+mod drills;
+mod estate;
+mod format;
+mod frame;
+mod jobs;
+mod lanes;
+mod list;
+mod live;
+mod log;
+mod run;
+mod site;
+mod sources;
+mod svg;
+mod template;
+mod todo;
+
+pub use address::{Address, Base, SCRIPT, STYLE};
+pub use estate::{Source, since, sources};
+pub use format::Reader;
+pub use frame::{Frame, Viewer};
+pub use site::{Made, Sink, SiteError, report};

@@ -1,0 +1,20 @@
+//! The dashboard: from a socket to a page and back.
+//!
+//! Pages are functions from a [`Request`] to a [`Response`]; they see no socket, and nothing here
+//! opens a file by a name from a request.
+
+mod cookie;
+mod engine;
+mod exchange;
+mod front;
+mod guard;
+mod serve;
+mod target;
+
+pub use crate::web::cookie::{cookie, full_name};
+pub use crate::web::engine::Complain;
+pub use crate::web::exchange::{Body, Events, Handler, Keep, Method, Request, Response};
+pub use crate::web::front::{Proxy, Times, Tls, TlsError};
+pub use crate::web::guard::Guard;
+pub use crate::web::serve::{Config, ServeError, serve};
+pub use crate::web::target::{BadTarget, Pairs};

@@ -1,0 +1,5 @@
+//! The format of artifacts: those of every version, seals, and scale.
+
+pub mod frozen;
+pub mod scale;
+pub mod seal;

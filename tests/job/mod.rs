@@ -1,0 +1,12 @@
+//! A job file, its commands, and a run: what is checked, shown, done, said, and kept secret.
+
+pub mod check;
+pub mod commands;
+pub mod crash;
+pub mod docs;
+pub mod doctor;
+pub mod origin;
+pub mod output;
+pub mod quickstart;
+pub mod run_job;
+pub mod secrets;

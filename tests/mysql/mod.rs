@@ -1,0 +1,11 @@
+//! MySQL and MariaDB on real servers.
+
+pub mod accounts;
+pub mod bank;
+pub mod ddl;
+pub mod end_to_end;
+pub mod engines;
+pub mod policy;
+pub mod restore;
+pub mod slices;
+pub mod zoo;

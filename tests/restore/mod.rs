@@ -1,0 +1,7 @@
+//! The way back: damage, fallback, other programs, and what comes back of each kind.
+
+pub mod damage;
+pub mod export;
+pub mod fallback;
+pub mod fidelity;
+pub mod without_vex;

@@ -1,0 +1,3 @@
+//! SQLite files.
+
+pub mod live;

@@ -1,0 +1,7 @@
+//! Stores, what lies in them, and who may touch it.
+
+pub mod contract;
+pub mod identity;
+pub mod listing;
+pub mod s3_run;
+pub mod s3_way;
