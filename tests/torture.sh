@@ -2,6 +2,7 @@
 # tests/torture.sh WHAT: the whole of what CI runs a part of; appends what it found to tests/torture/RESULTS.md.
 #
 #   scale     800 000 entries of 10 000 tables, and an index that states 16 TiB
+#   catalog   200 simultaneous starts of one job on two hosts with one catalog, and a host that is killed
 #   identity  200 random runs of hosts, files and servers that share a folder and a bucket
 #   web       1 000 and 5 000 connections that never say what they want, and requests that smuggle
 #
@@ -32,6 +33,11 @@ case ${1:-} in
     scale)
         command="VEX_SCALE=1 cargo test --release --test all format::scale:: -- --nocapture --test-threads=1"
         VEX_SCALE=1 cargo test --release --test all format::scale:: -- --nocapture --test-threads=1 | tee "$log"
+        note "$command" "$(figures "$log")"
+        ;;
+    catalog)
+        command="VEX_CATALOG_RUNS=200 cargo test --test all record::catalog::hosts::many_hosts"
+        VEX_CATALOG_RUNS=200 cargo test --test all record::catalog::hosts::many_hosts -- --nocapture | tee "$log"
         note "$command" "$(figures "$log")"
         ;;
     identity)

@@ -220,6 +220,7 @@ CREATE TABLE run_log (
 CREATE TABLE lease (
     job     TEXT PRIMARY KEY,
     holder  TEXT NOT NULL,
+    process TEXT NOT NULL,               -- which one it is, so that its own machine sees when it is gone
     token   INTEGER NOT NULL,            -- counts its holders
     expires TEXT NOT NULL                -- by the clock of the catalog
 );

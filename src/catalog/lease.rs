@@ -24,35 +24,48 @@ pub enum Taken {
     Other {
         /// Who.
         holder: String,
+        /// Which process, as it calls itself.
+        process: String,
+        /// As which number of its holders.
+        token: i64,
         /// Until when, by the clock of the catalog.
         expires: String,
     },
 }
 
 impl Catalog {
-    /// Takes the lease of a job, unless somebody holds it.
-    pub fn lease_take(&mut self, job: &str, holder: &str) -> Result<Taken, CatalogError> {
+    /// Takes the lease of a job, unless somebody holds it; `process` is how the holder calls its
+    /// process.
+    pub fn lease_take(
+        &mut self,
+        job: &str,
+        holder: &str,
+        process: &str,
+    ) -> Result<Taken, CatalogError> {
         let dialect = self.dialect();
         let row = Upsert {
             table: "lease",
             keys: &["job"],
-            first: &["holder", "token", "expires"],
+            first: &["holder", "process", "token", "expires"],
             always: &[],
         };
-        self.write(&dialect.upsert(&row), values![job, "", 0, PAST])?;
+        self.write(&dialect.upsert(&row), values![job, "", "", 0, PAST])?;
         let take = format!(
-            "UPDATE lease SET holder=?, token=token+1, expires={} WHERE job=? AND expires < {}",
+            "UPDATE lease SET holder=?, process=?, token=token+1, expires={} WHERE job=? AND expires < {}",
             dialect.moment(LEASE_SECONDS),
             dialect.moment(0)
         );
-        let won = self.execute(&take, values![holder, job])? > 0;
-        let rows =
-            self.query("SELECT holder, token, expires FROM lease WHERE job=?", values![job])?;
+        let won = self.execute(&take, values![holder, process, job])? > 0;
+        let sql = "SELECT holder, token, expires, process FROM lease WHERE job=?";
+        let rows = self.query(sql, values![job])?;
         let found = rows.first();
         let text = |column| found.map(|row| row.text(column).to_owned()).unwrap_or_default();
         match found {
             Some(row) if won && row.text(0) == holder => Ok(Taken::Ours(row.int(1))),
-            _ => Ok(Taken::Other { holder: text(0), expires: text(2) }),
+            _ => {
+                let token = found.map_or(0, |row| row.int(1));
+                Ok(Taken::Other { holder: text(0), process: text(3), token, expires: text(2) })
+            }
         }
     }
 

@@ -34,7 +34,7 @@ const READS_FROM: i64 = 4;
 /// Brings the tables of a catalog on a server up to date: one statement after the other, each of
 /// which can be repeated, with the number of those that are done kept after each.
 pub fn server(sql: &mut dyn Sql, place: &str) -> Result<(), CatalogError> {
-    let known = SERVER_STEPS.iter().map(|step| step.0).max().unwrap_or(0);
+    let known = known();
     if is_ready(&State::read(sql)?, known, place)? {
         return Ok(());
     }
@@ -57,6 +57,17 @@ pub fn server(sql: &mut dyn Sql, place: &str) -> Result<(), CatalogError> {
     done
 }
 
+/// The version of the tables on a server, 0 where there are none.
+pub fn found(sql: &mut dyn Sql, place: &str) -> Result<i64, CatalogError> {
+    let state = State::read(sql)?;
+    is_ready(&state, known(), place).map(|_| state.version)
+}
+
+/// The newest version that this program knows on servers.
+fn known() -> i64 {
+    SERVER_STEPS.iter().map(|step| step.0).max().unwrap_or(0)
+}
+
 /// Does what is left of the steps.
 fn steps(sql: &mut dyn Sql, state: &State) -> Result<(), CatalogError> {
     let mut done = state.statements;
@@ -66,10 +77,7 @@ fn steps(sql: &mut dyn Sql, state: &State) -> Result<(), CatalogError> {
             Dialect::Mysql | Dialect::Sqlite => mysql,
         };
         for (index, statement) in statements(text).iter().enumerate().skip(done) {
-            match statement.starts_with("SELECT ") {
-                true => drop(sql.query(statement, &[])?),
-                false => drop(sql.execute(statement, &[])?),
-            }
+            sql.execute(statement, &[])?;
             note(sql, "statements", index as i64 + 1)?;
         }
         done = 0;

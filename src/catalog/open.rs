@@ -3,7 +3,7 @@
 //! Statements are done again where another transaction was in the way; nothing else is.
 
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::base::Stop;
 use crate::catalog::error::{CatalogError, SqlFault};
@@ -18,6 +18,9 @@ use crate::world::reveal;
 
 /// How often a statement is tried that another transaction stands in the way of.
 const TRIES: u32 = 6;
+
+/// For how long; a server has waited for a lock itself before it says so.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// An open catalog.
 pub struct Catalog {
@@ -35,20 +38,15 @@ impl Catalog {
 
     /// Opens the catalog on a server, and brings its tables up to date.
     pub fn connect(spec: &CatalogServer, stop: &Stop) -> Result<Catalog, CatalogError> {
-        let place = spec.place();
-        let password = spec.password.as_ref().map(|reference| reveal(reference, stop)).transpose();
-        let password = password.map_err(|error| CatalogError::Sql {
-            doing: "connect to",
-            place: place.clone(),
-            fault: SqlFault::Other,
-            source: Box::new(error),
-        })?;
-        let mut sql: Box<dyn Sql> = match spec.family {
-            CatalogFamily::Mysql => Box::new(Mysql::connect(spec, password)?),
-            CatalogFamily::Postgres => Box::new(Postgres::connect(spec, password)?),
-        };
+        let (mut sql, place) = (connect(spec, stop)?, spec.place());
         again(|| migrate::server(&mut *sql, &place))?;
         Ok(Catalog { sql, place })
+    }
+
+    /// The version of the tables of the catalog on a server, 0 where there are none; changes
+    /// nothing. Tables that this program can't use are an error.
+    pub fn examine(spec: &CatalogServer, stop: &Stop) -> Result<i64, CatalogError> {
+        migrate::found(&mut *connect(spec, stop)?, &spec.place())
     }
 
     /// Where it is: the path of its file, or what messages call its server.
@@ -96,11 +94,27 @@ impl Catalog {
     }
 }
 
+/// A session on a server.
+fn connect(spec: &CatalogServer, stop: &Stop) -> Result<Box<dyn Sql>, CatalogError> {
+    let password = spec.password.as_ref().map(|reference| reveal(reference, stop)).transpose();
+    let password = password.map_err(|error| CatalogError::Sql {
+        doing: "connect to",
+        place: spec.place(),
+        fault: SqlFault::Other,
+        source: Box::new(error),
+    })?;
+    Ok(match spec.family {
+        CatalogFamily::Mysql => Box::new(Mysql::connect(spec, password)?),
+        CatalogFamily::Postgres => Box::new(Postgres::connect(spec, password)?),
+    })
+}
+
 /// Tries again while another transaction is in the way.
 fn again<T>(mut work: impl FnMut() -> Result<T, CatalogError>) -> Result<T, CatalogError> {
+    let began = Instant::now();
     for tried in 1..TRIES {
         match work() {
-            Err(error) if error.again() => {
+            Err(error) if error.again() && began.elapsed() < PATIENCE => {
                 std::thread::sleep(Duration::from_millis(20 << tried));
             }
             done => return done,

@@ -12,6 +12,7 @@ mod export;
 mod fallback;
 mod into;
 mod language;
+mod lease;
 mod list;
 mod offer;
 mod outside;

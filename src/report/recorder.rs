@@ -248,6 +248,7 @@ fn record(
             };
             let steps: Vec<StepRow> = run.steps.iter().enumerate().map(step_row).collect();
             catalog.run_started(&row, &steps)?;
+            catalog.run_beats(&row.id)?;
         }
         Event::StepStarted { step, .. } => {
             if let Some(facts) = known.backs_up(*step) {

@@ -1,6 +1,8 @@
 //! The catalog in every database it may be in: one suite, each claim on SQLite, MySQL, both
 //! MariaDBs and both PostgreSQLs.
 
+mod hosts;
+
 use mysql::prelude::Queryable;
 use postgres::SimpleQueryMessage;
 use rusqlite::types::ValueRef;
@@ -42,6 +44,25 @@ impl Home {
         server.sql("postgres", &format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)"));
         server.sql("postgres", &format!("CREATE DATABASE {name}"));
         Home::Postgres(server, name)
+    }
+
+    /// The `catalog` node of a site that keeps its history there.
+    fn node(&self, more: &str) -> String {
+        match self {
+            Home::File(folder) => {
+                format!("catalog path=\"{}\" {more}\n", folder.path().join("c.sqlite").display())
+            }
+            Home::Mysql(server, database) => {
+                let port = server.port;
+                let inner = format!("host=\"127.0.0.1\" port={port} user=\"root\"");
+                format!("catalog {more} {{ mysql {inner} database=\"{database}\" }}\n")
+            }
+            Home::Postgres(server, database) => {
+                let port = server.port;
+                let inner = format!("host=\"127.0.0.1\" port={port} user=\"postgres\"");
+                format!("catalog {more} {{ postgres {inner} database=\"{database}\" }}\n")
+            }
+        }
     }
 
     /// What messages call it.
@@ -420,20 +441,22 @@ fn a_lease_has_one_holder_and_ends_by_itself() {
     for home in Home::all("lease") {
         let mut catalog = home.open().unwrap();
         let label = home.label();
-        assert_eq!(catalog.lease_take("j", "one").unwrap(), Taken::Ours(1), "{label}");
-        let Taken::Other { holder, expires } = catalog.lease_take("j", "two").unwrap() else {
+        assert_eq!(catalog.lease_take("j", "one", "p").unwrap(), Taken::Ours(1), "{label}");
+        let Taken::Other { holder, expires, process, token } =
+            catalog.lease_take("j", "two", "p").unwrap()
+        else {
             panic!("{label}: two holders")
         };
-        assert_eq!(holder, "one");
+        assert_eq!((holder.as_str(), process.as_str(), token), ("one", "p", 1));
         assert_eq!(catalog.lease_of("j").unwrap(), Some(("one".into(), expires)));
         assert!(catalog.lease_keep("j", "one", 1).unwrap());
         home.exec("UPDATE lease SET expires='2026-01-01T00:00:00.000000Z'");
-        assert_eq!(catalog.lease_take("j", "two").unwrap(), Taken::Ours(2), "{label}");
+        assert_eq!(catalog.lease_take("j", "two", "p").unwrap(), Taken::Ours(2), "{label}");
         assert!(!catalog.lease_keep("j", "one", 1).unwrap());
         catalog.lease_free("j", "one", 1).unwrap();
-        assert!(matches!(catalog.lease_take("j", "one").unwrap(), Taken::Other { .. }));
+        assert!(matches!(catalog.lease_take("j", "one", "p").unwrap(), Taken::Other { .. }));
         catalog.lease_free("j", "two", 2).unwrap();
-        assert_eq!(catalog.lease_take("j", "one").unwrap(), Taken::Ours(3), "{label}");
+        assert_eq!(catalog.lease_take("j", "one", "p").unwrap(), Taken::Ours(3), "{label}");
         race(&home);
     }
 }
@@ -448,7 +471,7 @@ fn race(home: &Home) {
                 let mut catalog = home.open().unwrap();
                 for job in 0..5 {
                     let (job, holder) = (format!("race {job}"), format!("racer {racer}"));
-                    if let Taken::Ours(_) = catalog.lease_take(&job, &holder).unwrap() {
+                    if let Taken::Ours(_) = catalog.lease_take(&job, &holder, "p").unwrap() {
                         won.lock().unwrap().push(job);
                     }
                 }
@@ -477,7 +500,12 @@ fn many_hosts_make_the_tables_at_once_and_a_migration_cut_short_goes_on() {
         home.exec("UPDATE meta SET value_text='0' WHERE name='version'");
         home.exec("UPDATE meta SET value_text='15' WHERE name='statements'");
         let mut catalog = home.open().unwrap();
-        assert_eq!(catalog.lease_take("j", "one").unwrap(), Taken::Ours(1), "{}", home.label());
+        assert_eq!(
+            catalog.lease_take("j", "one", "p").unwrap(),
+            Taken::Ours(1),
+            "{}",
+            home.label()
+        );
         assert_eq!(home.ask("SELECT count(*) FROM usuario_privilegio"), ["0"]);
         assert_eq!(home.ask("SELECT count(*) FROM privilege"), ["2"]);
     }

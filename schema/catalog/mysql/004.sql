@@ -334,6 +334,7 @@ CREATE TABLE IF NOT EXISTS run_log (
 CREATE TABLE IF NOT EXISTS lease (
     job     VARCHAR(255) NOT NULL,
     holder  VARCHAR(255) NOT NULL,
+    process MEDIUMTEXT NOT NULL,
     token   BIGINT NOT NULL,
     expires VARCHAR(32) NOT NULL,
     PRIMARY KEY (job)

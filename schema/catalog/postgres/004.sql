@@ -350,6 +350,7 @@ CREATE TABLE IF NOT EXISTS run_log (
 CREATE TABLE IF NOT EXISTS lease (
     job     TEXT COLLATE "C" NOT NULL,
     holder  TEXT COLLATE "C" NOT NULL,
+    process TEXT COLLATE "C" NOT NULL,
     token   BIGINT NOT NULL,
     expires TEXT COLLATE "C" NOT NULL,
     PRIMARY KEY (job)
@@ -360,7 +361,7 @@ INSERT INTO privilege (id, name, description, created) VALUES
     (2, 'Cliente', 'Consulta o dashboard e os backups.', '2026-01-01T00:00:00.000000Z')
     ON CONFLICT DO NOTHING;
 
-SELECT setval(pg_get_serial_sequence('privilege', 'id'), greatest(2, (SELECT max(id) FROM privilege)));
+ALTER TABLE privilege ALTER COLUMN id RESTART WITH 3;
 
 CREATE OR REPLACE VIEW backup_log AS
     SELECT number AS id,
