@@ -7,6 +7,7 @@ mod copies;
 mod declare;
 mod error;
 mod lease;
+mod log;
 mod meta;
 mod migrate;
 mod mysql;

@@ -14,13 +14,17 @@ use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
 use crate::artifact::hex;
-use crate::catalog::{BackupRow, Catalog, CatalogError, RunRow, StepRow, moment};
+use crate::catalog::{BackupRow, Catalog, CatalogError, LogLine, RunRow, StepRow, moment};
 use crate::record::{Event, LogLevel, Progress, Stamped, StepEnd, StepFacts};
+use crate::report::line::line_of;
 use crate::report::rows::{artifact_row, backup_row, copy_row, ended_row, proof_row, step_row};
 use crate::run::Listener;
 
 /// How often counters are written at most.
 const EVERY: Duration = Duration::from_secs(2);
+
+/// Lines of a run's log that the catalog keeps; what is an alert or an error is always kept.
+const LINES: usize = 5000;
 
 /// Writes history.
 pub struct Recorder {
@@ -46,9 +50,28 @@ struct Known {
     progress: BTreeMap<usize, Progress>,
     /// When they were last written.
     shown: Option<Timestamp>,
+    /// When the run began.
+    began: Option<Timestamp>,
+    /// The number of the last line of its log.
+    line: i64,
+    /// How many lines its log has.
+    lines: usize,
 }
 
 impl Known {
+    /// The number of the next line: microseconds since the run began, so that a replay, whatever
+    /// of the run it hears, numbers a line as the run did. `None` where the log is full.
+    fn number(&mut self, level: LogLevel, at: Timestamp) -> Option<i64> {
+        let began = *self.began.get_or_insert(at);
+        self.lines += 1;
+        if self.lines > LINES && level == LogLevel::Info {
+            return None;
+        }
+        let number = at.as_microsecond().saturating_sub(began.as_microsecond());
+        self.line = number.max(self.line + 1);
+        Some(self.line)
+    }
+
     /// Takes counters in; says whether it is time to write them.
     fn moves(&mut self, step: usize, progress: Progress, at: Timestamp) -> bool {
         self.progress.insert(step, progress);
@@ -177,7 +200,7 @@ fn replay_one(catalog: &mut Catalog, path: &Path) -> Result<bool, String> {
 impl Listener for Recorder {
     fn hear(&mut self, event: &Stamped) -> Vec<(LogLevel, String)> {
         match &event.event {
-            Event::Said { .. } | Event::Engine { .. } => return Vec::new(),
+            Event::Engine { .. } => return Vec::new(),
             // Counters are of the moment: what can't be written is not kept.
             Event::Progress { .. } if self.catalog.is_none() => return Vec::new(),
             _ => {}
@@ -223,11 +246,36 @@ impl Listener for Recorder {
     }
 }
 
+/// Keeps the line of an event, for pages of other hosts.
+fn log_line(
+    catalog: &mut Catalog,
+    known: &mut Known,
+    stamped: &Stamped,
+) -> Result<(), CatalogError> {
+    let Some((level, step, text)) = line_of(&stamped.event) else { return Ok(()) };
+    let Some(number) = known.number(level, stamped.at) else { return Ok(()) };
+    let text: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    let level = match level {
+        LogLevel::Info => 1,
+        LogLevel::Alert => 2,
+        LogLevel::Error => 3,
+    };
+    let line = LogLine {
+        number,
+        at: moment(stamped.at),
+        level,
+        step: step.and_then(|s| i64::try_from(s).ok()),
+        text,
+    };
+    catalog.log_line(stamped.run.as_str(), &line)
+}
+
 fn record(
     catalog: &mut Catalog,
     known: &mut Known,
     stamped: &Stamped,
 ) -> Result<Option<String>, CatalogError> {
+    log_line(catalog, known, stamped)?;
     let (at, run) = (moment(stamped.at), stamped.run.to_string());
     match &stamped.event {
         Event::RunStarted { run } => {
