@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! 7  cli                 argv in, exit code out; the only room that exits or wires
-//! 6  notify              tells people
+//! 6  notify  web         tells people; the dashboard
 //! 5  step  report        what each step does; who listens to a run
 //! 4  run  pipeline  shelf   order; bytes in motion; the artifacts of one job in one store
 //!    view                what people see: models of shown text, charts, pages
@@ -37,7 +37,8 @@ pub(crate) mod source;
 pub(crate) mod step;
 pub(crate) mod store;
 pub(crate) mod syntax;
-pub mod view;
+pub(crate) mod view;
+pub(crate) mod web;
 pub(crate) mod world;
 
 #[doc(hidden)]

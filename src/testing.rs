@@ -21,8 +21,8 @@ pub mod base {
 pub mod job {
     //! What a user declares.
     pub use crate::job::{
-        ClusterSpec, DirSpec, Engine, HostRole, Inconsistent, MysqlSpec, Physical, PostgresSpec,
-        S3Spec, SourceSpec, SqliteSpec, Tls,
+        CatalogFamily, CatalogServer, ClusterSpec, DirSpec, Engine, HostRole, Inconsistent,
+        MysqlSpec, Physical, PostgresSpec, S3Spec, SourceSpec, SqliteSpec, Tls,
     };
 }
 
@@ -73,6 +73,11 @@ pub mod store {
 pub mod syntax {
     //! From text to a job.
     pub use crate::syntax::read_one;
+}
+
+pub mod web {
+    //! The dashboard's ground.
+    pub use crate::web::*;
 }
 
 pub mod world {

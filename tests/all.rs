@@ -15,3 +15,4 @@ mod record;
 mod restore;
 mod sqlite;
 mod store;
+mod web;

@@ -2,12 +2,14 @@
 # tests/torture.sh WHAT: the whole of what CI runs a part of; appends what it found to tests/torture/RESULTS.md.
 #
 #   scale     800 000 entries of 10 000 tables, and an index that states 16 TiB
+#   catalog   200 simultaneous starts of one job on two hosts with one catalog, and a host that is killed
 #   identity  200 random runs of hosts, files and servers that share a folder and a bucket
+#   web       1 000 and 5 000 connections that never say what they want, and requests that smuggle
 #
 # Takes minutes to hours, so nobody runs it by accident. The servers are those that tests/run.sh installs.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-usage() { sed -n '2,7s/^# \{0,1\}//p' "$0" >&2; exit 64; }
+usage() { sed -n '2,8s/^# \{0,1\}//p' "$0" >&2; exit 64; }
 
 # note COMMAND LINES: the command, the machine and what was found, at the end of the results.
 note() {
@@ -33,11 +35,22 @@ case ${1:-} in
         VEX_SCALE=1 cargo test --release --test all format::scale:: -- --nocapture --test-threads=1 | tee "$log"
         note "$command" "$(figures "$log")"
         ;;
+    catalog)
+        command="VEX_CATALOG_RUNS=200 cargo test --test all record::catalog::hosts::many_hosts"
+        VEX_CATALOG_RUNS=200 cargo test --test all record::catalog::hosts::many_hosts -- --nocapture | tee "$log"
+        note "$command" "$(figures "$log")"
+        ;;
     identity)
         command="VEX_IDENTITY_RUNS=200 cargo test --test all store::identity::mix"
         began=$SECONDS
         VEX_IDENTITY_RUNS=200 cargo test --test all store::identity::mix | tee "$log"
         note "$command" "- 200 runs: all well, $((SECONDS - began)) s"
+        ;;
+    web)
+        ulimit -n hard
+        command="VEX_WEB=1 cargo test --release --test all web::front:: -- --nocapture --test-threads=1"
+        VEX_WEB=1 cargo test --release --test all web::front:: -- --nocapture --test-threads=1 | tee "$log"
+        note "$command" "$(figures "$log")"
         ;;
     *) usage ;;
 esac

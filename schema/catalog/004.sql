@@ -23,6 +23,23 @@ CREATE INDEX backup_upload ON backup (upload);
 -- The program numbers uploads itself, on all databases alike.
 DROP TRIGGER copy_is_numbered;
 
+-- Moments of earlier versions have as many digits as they need; the order of texts is that of time once all have six.
+UPDATE run SET started = substr(started, 1, 19) || '.' || substr(replace(substr(started, 21), 'Z', '') || '000000', 1, 6) || 'Z' WHERE started LIKE '____-__-__T%Z';
+UPDATE run SET finished = substr(finished, 1, 19) || '.' || substr(replace(substr(finished, 21), 'Z', '') || '000000', 1, 6) || 'Z' WHERE finished LIKE '____-__-__T%Z';
+UPDATE step SET started = substr(started, 1, 19) || '.' || substr(replace(substr(started, 21), 'Z', '') || '000000', 1, 6) || 'Z' WHERE started LIKE '____-__-__T%Z';
+UPDATE step SET finished = substr(finished, 1, 19) || '.' || substr(replace(substr(finished, 21), 'Z', '') || '000000', 1, 6) || 'Z' WHERE finished LIKE '____-__-__T%Z';
+UPDATE artifact SET started = substr(started, 1, 19) || '.' || substr(replace(substr(started, 21), 'Z', '') || '000000', 1, 6) || 'Z' WHERE started LIKE '____-__-__T%Z';
+UPDATE artifact SET finished = substr(finished, 1, 19) || '.' || substr(replace(substr(finished, 21), 'Z', '') || '000000', 1, 6) || 'Z' WHERE finished LIKE '____-__-__T%Z';
+UPDATE copy SET started = substr(started, 1, 19) || '.' || substr(replace(substr(started, 21), 'Z', '') || '000000', 1, 6) || 'Z' WHERE started LIKE '____-__-__T%Z';
+UPDATE copy SET finished = substr(finished, 1, 19) || '.' || substr(replace(substr(finished, 21), 'Z', '') || '000000', 1, 6) || 'Z' WHERE finished LIKE '____-__-__T%Z';
+UPDATE copy SET removed = substr(removed, 1, 19) || '.' || substr(replace(substr(removed, 21), 'Z', '') || '000000', 1, 6) || 'Z' WHERE removed LIKE '____-__-__T%Z';
+UPDATE backup SET started = substr(started, 1, 19) || '.' || substr(replace(substr(started, 21), 'Z', '') || '000000', 1, 6) || 'Z' WHERE started LIKE '____-__-__T%Z';
+UPDATE backup SET finished = substr(finished, 1, 19) || '.' || substr(replace(substr(finished, 21), 'Z', '') || '000000', 1, 6) || 'Z' WHERE finished LIKE '____-__-__T%Z';
+UPDATE backup SET created = substr(created, 1, 19) || '.' || substr(replace(substr(created, 21), 'Z', '') || '000000', 1, 6) || 'Z' WHERE created LIKE '____-__-__T%Z';
+UPDATE upload SET created = substr(created, 1, 19) || '.' || substr(replace(substr(created, 21), 'Z', '') || '000000', 1, 6) || 'Z' WHERE created LIKE '____-__-__T%Z';
+UPDATE place SET seen = substr(seen, 1, 19) || '.' || substr(replace(substr(seen, 21), 'Z', '') || '000000', 1, 6) || 'Z' WHERE seen LIKE '____-__-__T%Z';
+UPDATE OR IGNORE proof SET at = substr(at, 1, 19) || '.' || substr(replace(substr(at, 21), 'Z', '') || '000000', 1, 6) || 'Z' WHERE at LIKE '____-__-__T%Z';
+
 CREATE TABLE declared_job (
     host            TEXT NOT NULL,
     file            TEXT NOT NULL,
@@ -203,6 +220,7 @@ CREATE TABLE run_log (
 CREATE TABLE lease (
     job     TEXT PRIMARY KEY,
     holder  TEXT NOT NULL,
+    process TEXT NOT NULL,               -- which one it is, so that its own machine sees when it is gone
     token   INTEGER NOT NULL,            -- counts its holders
     expires TEXT NOT NULL                -- by the clock of the catalog
 );

@@ -6,8 +6,9 @@
 //! [`Stop::io_error`] is the kind to use.
 
 use std::io;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 
@@ -21,6 +22,35 @@ pub struct Stopped;
 pub struct Stop {
     node: Arc<Node>,
     closed: Receiver<()>,
+    /// When it counts as stopped although nobody wished it.
+    deadline: Option<Arc<Deadline>>,
+}
+
+/// A moment that can be moved: what may be done until then only, as under a lease. It needs no
+/// thread to pass: whoever was frozen and goes on finds it passed.
+#[derive(Debug)]
+pub struct Deadline {
+    since: Instant,
+    /// Milliseconds after `since`; the biggest number is never.
+    at: AtomicU64,
+}
+
+impl Deadline {
+    /// One that never comes until it is set.
+    pub fn never() -> Arc<Deadline> {
+        Arc::new(Deadline { since: Instant::now(), at: AtomicU64::new(u64::MAX) })
+    }
+
+    /// Sets it so long after a moment.
+    pub fn set(&self, from: Instant, time: Duration) {
+        let at = (from.saturating_duration_since(self.since) + time).as_millis();
+        self.at.store(u64::try_from(at).unwrap_or(u64::MAX), Ordering::Release);
+    }
+
+    /// Whether it has come.
+    pub fn has_passed(&self) -> bool {
+        self.since.elapsed().as_millis() >= u128::from(self.at.load(Ordering::Acquire))
+    }
 }
 
 struct Node {
@@ -38,12 +68,12 @@ impl Stop {
     pub fn new() -> Stop {
         let (sender, closed) = bounded(0);
         let state = State { open: Some(sender), children: Vec::new() };
-        Stop { node: Arc::new(Node { state: Mutex::new(state) }), closed }
+        Stop { node: Arc::new(Node { state: Mutex::new(state) }), closed, deadline: None }
     }
 
     /// A token that stops with this one, and can be stopped by itself.
     pub fn child(&self) -> Stop {
-        let child = Stop::new();
+        let child = Stop { deadline: self.deadline.clone(), ..Stop::new() };
         let mut state = self.node.state.lock().expect("no panic while locked");
         if state.open.is_none() {
             child.stop();
@@ -54,6 +84,12 @@ impl Stop {
         child
     }
 
+    /// A child that counts as stopped once the deadline has passed too. What waits is not woken by
+    /// it; what asks is told.
+    pub fn until(&self, deadline: &Arc<Deadline>) -> Stop {
+        Stop { deadline: Some(deadline.clone()), ..self.child() }
+    }
+
     /// Cancels; every wait on this token or its children ends at once.
     pub fn stop(&self) {
         self.node.stop();
@@ -61,7 +97,8 @@ impl Stop {
 
     /// Whether it was cancelled.
     pub fn is_stopped(&self) -> bool {
-        self.node.state.lock().expect("no panic while locked").open.is_none()
+        self.deadline.as_ref().is_some_and(|deadline| deadline.has_passed())
+            || self.node.state.lock().expect("no panic while locked").open.is_none()
     }
 
     /// `Err` once it was cancelled.
@@ -121,5 +158,17 @@ mod tests {
         run.stop();
         assert!(other.is_stopped() && run.child().is_stopped());
         assert_eq!(run.sleep(Duration::from_secs(3600)), Err(Stopped));
+    }
+
+    #[test]
+    fn what_is_under_a_deadline_is_stopped_once_it_has_passed() {
+        let (all, deadline) = (Stop::new(), Deadline::never());
+        let run = all.until(&deadline);
+        let step = run.child();
+        assert!(!step.is_stopped());
+        deadline.set(Instant::now(), Duration::from_secs(3600));
+        assert!(!step.is_stopped());
+        deadline.set(Instant::now(), Duration::ZERO);
+        assert!(step.is_stopped() && run.check().is_err() && !all.is_stopped());
     }
 }

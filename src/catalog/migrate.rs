@@ -1,6 +1,8 @@
 //! Tables are brought up to date: `schema/catalog/NNN.sql` for SQLite, applied in order, each in a
 //! transaction of its own; `user_version` counts them.
 //!
+//! On servers, `schema/catalog/mysql` and `schema/catalog/postgres` hold the steps from 004 on.
+//!
 //! Since 004 steps only add, and `reads_from` in `meta` is the oldest version whose programs can
 //! still use the tables: an older vex goes on with a newer catalog, or refuses it cleanly.
 
@@ -9,6 +11,7 @@ use std::path::{Path, PathBuf};
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
 
 use crate::catalog::error::CatalogError;
+use crate::catalog::sql::{Dialect, Sql, Upsert, values};
 
 /// Every step of the schema of SQLite, oldest first; none is ever edited.
 const STEPS: [&str; 4] = [
@@ -17,6 +20,138 @@ const STEPS: [&str; 4] = [
     include_str!("../../schema/catalog/003.sql"),
     include_str!("../../schema/catalog/004.sql"),
 ];
+
+/// The steps of the schema on servers: the version each makes, in MySQL and in PostgreSQL.
+const SERVER_STEPS: [(i64, &str, &str); 1] = [(
+    4,
+    include_str!("../../schema/catalog/mysql/004.sql"),
+    include_str!("../../schema/catalog/postgres/004.sql"),
+)];
+
+/// The oldest version whose programs can use what the last step makes.
+const READS_FROM: i64 = 4;
+
+/// Brings the tables of a catalog on a server up to date: one statement after the other, each of
+/// which can be repeated, with the number of those that are done kept after each.
+pub fn server(sql: &mut dyn Sql, place: &str) -> Result<(), CatalogError> {
+    let known = known();
+    if is_ready(&State::read(sql)?, known, place)? {
+        return Ok(());
+    }
+    let (lock, unlock) = match sql.dialect() {
+        Dialect::Postgres => {
+            ("SELECT 1 FROM pg_advisory_lock(8317264)", "SELECT 1 FROM pg_advisory_unlock(8317264)")
+        }
+        Dialect::Mysql | Dialect::Sqlite => {
+            ("SELECT get_lock('vex catalog', 50)", "SELECT release_lock('vex catalog')")
+        }
+    };
+    sql.query(lock, &[])?;
+    // Another host may have been faster while this one waited.
+    let state = State::read(sql)?;
+    let done = match is_ready(&state, known, place) {
+        Ok(false) => steps(sql, &state),
+        other => other.map(drop),
+    };
+    sql.query(unlock, &[])?;
+    done
+}
+
+/// The version of the tables on a server, 0 where there are none.
+pub fn found(sql: &mut dyn Sql, place: &str) -> Result<i64, CatalogError> {
+    let state = State::read(sql)?;
+    is_ready(&state, known(), place).map(|_| state.version)
+}
+
+/// The newest version that this program knows on servers.
+fn known() -> i64 {
+    SERVER_STEPS.iter().map(|step| step.0).max().unwrap_or(0)
+}
+
+/// Does what is left of the steps.
+fn steps(sql: &mut dyn Sql, state: &State) -> Result<(), CatalogError> {
+    let mut done = state.statements;
+    for (version, mysql, postgres) in SERVER_STEPS.iter().filter(|s| s.0 > state.version) {
+        let text = match sql.dialect() {
+            Dialect::Postgres => postgres,
+            Dialect::Mysql | Dialect::Sqlite => mysql,
+        };
+        for (index, statement) in statements(text).iter().enumerate().skip(done) {
+            sql.execute(statement, &[])?;
+            note(sql, "statements", index as i64 + 1)?;
+        }
+        done = 0;
+        note(sql, "reads_from", READS_FROM)?;
+        note(sql, "version", *version)?;
+        note(sql, "statements", 0)?;
+    }
+    Ok(())
+}
+
+/// What is known of the tables of a server.
+#[derive(Debug, Default)]
+struct State {
+    version: i64,
+    reads_from: i64,
+    /// Statements of the next step that are done.
+    statements: usize,
+}
+
+impl State {
+    fn read(sql: &mut dyn Sql) -> Result<State, CatalogError> {
+        let schema = match sql.dialect() {
+            Dialect::Postgres => "current_schema()",
+            Dialect::Mysql | Dialect::Sqlite => "database()",
+        };
+        let there = format!(
+            "SELECT count(*) FROM information_schema.tables WHERE table_schema={schema} AND table_name='meta'"
+        );
+        if sql.query(&there, &[])?.first().is_none_or(|row| row.int(0) == 0) {
+            return Ok(State::default());
+        }
+        let mut state = State::default();
+        for row in sql.query("SELECT name, value_text FROM meta", &[])? {
+            match row.text(0) {
+                "version" => state.version = row.int(1),
+                "reads_from" => state.reads_from = row.int(1),
+                "statements" => state.statements = row.int(1) as usize,
+                _ => {}
+            }
+        }
+        Ok(state)
+    }
+}
+
+/// Whether nothing is to be done; tables that this program can't use are an error.
+fn is_ready(state: &State, known: i64, place: &str) -> Result<bool, CatalogError> {
+    if state.version > known && state.reads_from > known {
+        let (place, found) = (place.to_owned(), state.version);
+        return Err(CatalogError::Newer { place, found, known });
+    }
+    Ok(state.version >= known)
+}
+
+/// Keeps a number in `meta`.
+fn note(sql: &mut dyn Sql, name: &str, number: i64) -> Result<(), CatalogError> {
+    let row = Upsert { table: "meta", keys: &["name"], first: &[], always: &["value_text"] };
+    let statement = sql.dialect().upsert(&row);
+    sql.execute(&statement, values![name, number.to_string()]).map(drop)
+}
+
+/// The statements of a script: each ends in a line of its own that ends in `;`.
+fn statements(text: &str) -> Vec<String> {
+    let lines: Vec<&str> =
+        text.lines().filter(|line| !line.trim_start().starts_with("--")).collect();
+    let (mut all, mut one) = (Vec::new(), String::new());
+    for line in lines {
+        match line.strip_suffix(';') {
+            Some(last) => all.push(std::mem::take(&mut one) + last),
+            None if line.trim().is_empty() => {}
+            None => one += &format!("{line}\n"),
+        }
+    }
+    all
+}
 
 /// Brings the tables of a SQLite catalog up to date.
 pub fn sqlite(connection: &mut Connection, path: &Path) -> Result<(), CatalogError> {
@@ -118,6 +253,8 @@ mod tests {
             ["job|dump|"]
         );
         assert_eq!(all("SELECT nome FROM privilegio ORDER BY id"), ["Administrador", "Cliente"]);
+        let moments = "SELECT started FROM run UNION ALL SELECT finished FROM copy WHERE store='c'";
+        assert_eq!(all(moments), ["2026-01-01T00:00:00.500000Z", "2026-01-01T00:00:08.000000Z"]);
         assert!(folder.path().join("c.sqlite.v2").exists());
     }
 

@@ -1,26 +1,37 @@
 //! What happened; an index, never the truth. The stores alone are enough to rebuild it.
 
+mod accounts;
+mod audit;
 mod backups;
 mod copies;
 mod declare;
 mod error;
+mod lease;
 mod meta;
 mod migrate;
+mod mysql;
 mod open;
 mod pages;
+mod pgvalue;
+mod postgres;
 mod record;
 mod runs;
+mod schedules;
 mod sql;
 mod sqlite;
 mod value;
 
+pub use accounts::{ADMINISTRATOR, Account, CLIENT, Changed, Session};
+pub use audit::AuditRow;
 pub use declare::{Declaration, DeclaredChain, DeclaredCopy, DeclaredJob, DeclaredSource};
 pub use error::{CatalogError, SqlFault};
+pub use lease::{LEASE_SECONDS, Taken};
 pub use open::Catalog;
 pub use pages::{
     Drill, Estate, HeldCopy, HostSeen, KnownChain, KnownCopy, KnownJob, ListQuery, ListedBackup,
     ListedRun, ListedStep, LogLine, Order, Override, Remark, RunsQuery, Totals,
 };
 pub use record::{ArtifactRow, BackupRow, CopyRow, ProofRow, RunRow, StepRow};
+pub use schedules::RunRequest;
 pub use sql::{Dialect, Sql, moment};
 pub use value::{Row, Value};

@@ -3,15 +3,24 @@
 //! Statements are done again where another transaction was in the way; nothing else is.
 
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use crate::catalog::error::CatalogError;
+use crate::base::Stop;
+use crate::catalog::error::{CatalogError, SqlFault};
+use crate::catalog::migrate;
+use crate::catalog::mysql::Mysql;
+use crate::catalog::postgres::Postgres;
 use crate::catalog::sql::{Dialect, Sql};
 use crate::catalog::sqlite::Sqlite;
 use crate::catalog::value::{Row, Value};
+use crate::job::{CatalogFamily, CatalogServer};
+use crate::world::reveal;
 
 /// How often a statement is tried that another transaction stands in the way of.
 const TRIES: u32 = 6;
+
+/// For how long; a server has waited for a lock itself before it says so.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// An open catalog.
 pub struct Catalog {
@@ -25,6 +34,19 @@ impl Catalog {
     pub fn open(path: &Path) -> Result<Catalog, CatalogError> {
         let sql = Box::new(Sqlite::open(path)?);
         Ok(Catalog { sql, place: path.display().to_string() })
+    }
+
+    /// Opens the catalog on a server, and brings its tables up to date.
+    pub fn connect(spec: &CatalogServer, stop: &Stop) -> Result<Catalog, CatalogError> {
+        let (mut sql, place) = (connect(spec, stop)?, spec.place());
+        again(|| migrate::server(&mut *sql, &place))?;
+        Ok(Catalog { sql, place })
+    }
+
+    /// The version of the tables of the catalog on a server, 0 where there are none; changes
+    /// nothing. Tables that this program can't use are an error.
+    pub fn examine(spec: &CatalogServer, stop: &Stop) -> Result<i64, CatalogError> {
+        migrate::found(&mut *connect(spec, stop)?, &spec.place())
     }
 
     /// Where it is: the path of its file, or what messages call its server.
@@ -72,11 +94,27 @@ impl Catalog {
     }
 }
 
+/// A session on a server.
+fn connect(spec: &CatalogServer, stop: &Stop) -> Result<Box<dyn Sql>, CatalogError> {
+    let password = spec.password.as_ref().map(|reference| reveal(reference, stop)).transpose();
+    let password = password.map_err(|error| CatalogError::Sql {
+        doing: "connect to",
+        place: spec.place(),
+        fault: SqlFault::Other,
+        source: Box::new(error),
+    })?;
+    Ok(match spec.family {
+        CatalogFamily::Mysql => Box::new(Mysql::connect(spec, password)?),
+        CatalogFamily::Postgres => Box::new(Postgres::connect(spec, password)?),
+    })
+}
+
 /// Tries again while another transaction is in the way.
 fn again<T>(mut work: impl FnMut() -> Result<T, CatalogError>) -> Result<T, CatalogError> {
+    let began = Instant::now();
     for tried in 1..TRIES {
         match work() {
-            Err(error) if error.again() => {
+            Err(error) if error.again() && began.elapsed() < PATIENCE => {
                 std::thread::sleep(Duration::from_millis(20 << tried));
             }
             done => return done,

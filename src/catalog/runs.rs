@@ -10,6 +10,9 @@ use crate::catalog::sql::{Upsert, values};
 /// Why a run has no end of its own.
 const KILLED: &str = "the process was killed or the machine stopped";
 
+/// A run that gave no sign of life for so long has no process.
+const SILENT_SECONDS: i64 = 600;
+
 impl Catalog {
     /// Notes that a run began, with its steps waiting.
     pub fn run_started(&mut self, run: &RunRow, steps: &[StepRow]) -> Result<(), CatalogError> {
@@ -54,6 +57,19 @@ impl Catalog {
             }
             Ok(())
         })
+    }
+
+    /// Notes that a run is alive, by the clock of the catalog.
+    pub fn run_beats(&mut self, id: &str) -> Result<(), CatalogError> {
+        let sql = format!("UPDATE run SET beat={} WHERE id=?", self.dialect().moment(0));
+        self.write(&sql, values![id])
+    }
+
+    /// Notes the counters of the steps of a run, which is a sign of life too.
+    pub fn run_moves(&mut self, id: &str, counters: &str) -> Result<(), CatalogError> {
+        let now = self.dialect().moment(0);
+        let sql = format!("UPDATE run SET beat={now}, progress=? WHERE id=?");
+        self.write(&sql, values![counters, id])
     }
 
     /// Notes that a run ended.
@@ -111,6 +127,26 @@ impl Catalog {
     ) -> Result<usize, CatalogError> {
         let sql = "SELECT id FROM run WHERE job=? AND host=? AND file=? AND finished IS NULL";
         let open = self.query(sql, values![job, host, file])?;
+        for row in &open {
+            self.close_run(row.text(0), now)?;
+        }
+        Ok(open.len())
+    }
+
+    /// Closes runs of a file's job on other hosts that gave no sign of life for ten minutes, by the
+    /// clock of the catalog: their process is gone, since we hold the job's lease. One without any
+    /// sign is of an earlier version, and nobody knows.
+    pub fn close_silent(
+        &mut self,
+        (file, job): (&str, &str),
+        host: &str,
+        now: &str,
+    ) -> Result<usize, CatalogError> {
+        let sql = format!(
+            "SELECT id FROM run WHERE job=? AND file=? AND host<>? AND finished IS NULL AND beat < {}",
+            self.dialect().moment(-SILENT_SECONDS)
+        );
+        let open = self.query(&sql, values![job, file, host])?;
         for row in &open {
             self.close_run(row.text(0), now)?;
         }

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::artifact::Damage;
 use crate::base::{Size, Stop};
-use crate::catalog::{Catalog, CatalogError};
+use crate::catalog::{Catalog, CatalogError, moment};
 use crate::plan::StepKind;
 use crate::record::{ArtifactFacts, CopyFacts, ProofFacts, Verdict};
 use crate::report::{artifact_row, backup_row, copy_row, proof_row};
@@ -255,8 +255,8 @@ fn write_all(
     unread: &[(String, String)],
     app: &App,
 ) -> Result<(String, [u64; 4]), String> {
-    let mut catalog = open_catalog(&app.world, &loaded.file)?;
-    let now = app.world.clock.now().to_string();
+    let mut catalog = open_catalog(&app.world, &loaded.file, &app.stop)?;
+    let now = moment(app.world.clock.now());
     let bucket = |name: &str| {
         let store = loaded.file.stores.iter().find(|s| s.name.value == name)?;
         store.spec.bucket().map(str::to_owned)

@@ -5,11 +5,14 @@ mod adopt;
 mod args;
 mod check;
 mod config;
+mod declare;
 mod doctor;
 mod exit;
 mod export;
 mod fallback;
 mod into;
+mod language;
+mod lease;
 mod list;
 mod offer;
 mod outside;
@@ -17,9 +20,12 @@ mod permit;
 mod pgdata;
 mod pick;
 mod plan;
+mod report;
 mod restore;
 mod run;
+mod serve;
 mod typed;
+mod user;
 mod wiring;
 
 use std::process::ExitCode;
@@ -82,6 +88,9 @@ fn dispatch(command: &Command, app: &App) -> Exit {
         Command::Catalog(Catalog::Rebuild { file, site }) => {
             list::rebuild(file, site.as_deref(), app)
         }
+        Command::Report(args) => report::report(args, app),
+        Command::Serve(args) => serve::serve(args, app),
+        Command::User(args) => user::user(args, app),
         Command::Schema => check::schema(),
     }
 }

@@ -10,7 +10,8 @@ use std::time::Duration;
 use rustix::fs::{Access, access, statvfs};
 
 use crate::base::{Finding, SecretRef, Size, Stop};
-use crate::job::{JobFile, NotifyKind, NotifySpec};
+use crate::catalog::Catalog;
+use crate::job::{CatalogHome, CatalogServer, Exclusive, JobFile, NotifyKind, NotifySpec};
 use crate::plan::{Plan, StepKind};
 use crate::world::{Child, World, reveal};
 
@@ -64,8 +65,11 @@ pub fn outside(asked: &Outside, told: &mut dyn FnMut(&str, &str, &Finding)) {
             told("folder", &format!("logs of {}", job.name.value), &folder(logs));
         }
     }
-    if let Some(path) = &asked.file.site.catalog.path {
+    if let CatalogHome::File(Some(path)) = &asked.file.site.catalog.home {
         told("folder", "catalog", &catalog(path));
+    }
+    if let CatalogHome::Server(server) = &asked.file.site.catalog.home {
+        told("catalog", &server.place(), &shared_catalog(server, asked));
     }
     let own = asked.file.jobs.iter().filter(|j| chosen(&j.name.value)).flat_map(|j| &j.notify);
     let all: Vec<&NotifySpec> = asked.file.notify.iter().chain(own).filter(|n| n.enabled).collect();
@@ -170,6 +174,21 @@ fn catalog(path: &Path) -> Finding {
             "History would be kept beside it.",
         ),
         false => folder(folder_of),
+    }
+}
+
+/// Whether the catalog of many hosts can be used. Nothing is made there.
+fn shared_catalog(server: &CatalogServer, asked: &Outside) -> Finding {
+    let required = asked.file.site.catalog.exclusive == Exclusive::Required;
+    let advice = match required {
+        true => "Nothing runs without it: the site says exclusive=\"required\".",
+        false => "Runs go on without it, keep their history beside it, and keep no other host out.",
+    };
+    match Catalog::examine(server, asked.stop) {
+        Ok(0) => Finding::ok("usable", "empty; the first run makes its tables".to_owned()),
+        Ok(version) => Finding::ok("usable", format!("its tables have version {version}")),
+        Err(error) if required => Finding::error("usable", error.to_string(), advice),
+        Err(error) => Finding::alert("usable", error.to_string(), advice),
     }
 }
 

@@ -5,6 +5,7 @@ use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
 use crate::base::Id;
+use crate::catalog::{Catalog, moment};
 use crate::job::{NotifyOn, NotifySpec};
 use crate::notify::Notifier;
 use crate::plan::{Plan, Step};
@@ -15,9 +16,11 @@ use crate::step::Steps;
 use crate::world::failpoint;
 
 use crate::cli::args::{Format, Run};
+use crate::cli::declare::declaration;
 use crate::cli::exit::Exit;
+use crate::cli::lease::{Keeper, Lease, Remarks, admit};
 use crate::cli::wiring::App;
-use crate::cli::wiring::{Loaded, by_file, catalog_path, complain, lock_job, open_catalog, zone};
+use crate::cli::wiring::{Loaded, by_file, catalog_place, complain, lock_job, open_catalog, zone};
 
 /// Runs jobs.
 pub fn run(args: &Run, app: &App) -> Exit {
@@ -105,15 +108,13 @@ fn run_job(args: &Run, loaded: &Loaded, plan: &Plan, app: &App) -> Exit {
     let zone = zone(world, plan);
     let mut early: Vec<(LogLevel, String)> = Vec::new();
     let alert = |text: String| (LogLevel::Alert, text);
-    let catalog = open_catalog(world, &loaded.file).and_then(|mut catalog| {
-        let now = world.clock.now().to_string();
-        catalog
-            .close_orphans((&loaded.path, &plan.job), &world.host(), &now)
-            .map_err(|e| e.to_string())?;
-        Ok(catalog)
-    });
-    let mut catalog =
-        catalog.map_err(|why| early.push(alert(format!("{why}; the run goes on without it")))).ok();
+    let (mut catalog, lease) = match opened(loaded, plan, app, &id, &mut early) {
+        Ok(opened) => opened,
+        Err(why) => {
+            complain(&why);
+            return Exit::Busy;
+        }
+    };
     let job = loaded.file.jobs.iter().find(|j| j.name.value == plan.job);
     let folder = job
         .and_then(|j| j.logs.clone())
@@ -161,8 +162,16 @@ fn run_job(args: &Run, loaded: &Loaded, plan: &Plan, app: &App) -> Exit {
         stop: app.stop.clone(),
     };
     let terminal = std::io::stderr().is_terminal();
-    let outcome = {
-        let place = catalog_path(world, &loaded.file).display().to_string();
+    let remarks = Remarks::default();
+    let keeper = Keeper {
+        app,
+        file: &loaded.file,
+        run: id.as_str(),
+        lease,
+        remarks: Remarks::clone(&remarks),
+    };
+    let outcome = keeper.during(|stop| {
+        let place = catalog_place(world, &loaded.file);
         let recorder = Recorder::new(catalog, &place, &world.state, id.as_str());
         let mut record = Fan::default();
         record.0.extend(log.map(|l| Box::new(l) as Box<dyn Listener + Send>));
@@ -177,13 +186,42 @@ fn run_job(args: &Run, loaded: &Loaded, plan: &Plan, app: &App) -> Exit {
         let mut fan = Fan::default();
         fan.0.push(Box::new(Queue::new("the history", Box::new(record))));
         fan.0.push(Box::new(Queue::new("the output", shown)));
-        let mut listener = Early { inner: fan, early };
-        let steps = Steps::new(world.clone(), id, (&plan.job, &loaded.path), zone, gap);
-        execute(plan, &facts, &steps, &mut listener, &world.clock, &app.stop)
-    };
+        let mut listener = Early { inner: fan, early, remarks };
+        let steps = Steps::new(world.clone(), id.clone(), (&plan.job, &loaded.path), zone, gap);
+        execute(plan, &facts, &steps, &mut listener, &world.clock, stop)
+    });
     failpoint("unlock before");
     drop(lock);
     judge(outcome, args.strict)
+}
+
+/// The catalog, if it can be used, and the lease of the job, if it needs one; the error is why the
+/// job does not run now.
+fn opened(
+    loaded: &Loaded,
+    plan: &Plan,
+    app: &App,
+    id: &Id,
+    early: &mut Vec<(LogLevel, String)>,
+) -> Result<(Option<Catalog>, Option<Lease>), String> {
+    let (world, host) = (&app.world, app.world.host());
+    let catalog = open_catalog(world, &loaded.file, &app.stop);
+    let admission = admit(catalog, (loaded, plan), (&host, id.as_str()), early)?;
+    let Some(mut catalog) = admission.catalog else { return Ok((None, None)) };
+    let (own, now) = ((loaded.path.as_str(), plan.job.as_str()), moment(world.clock.now()));
+    let mut noted = catalog.close_orphans(own, &host, &now).map(drop);
+    if admission.across && noted.is_ok() {
+        noted = catalog.close_silent(own, &host, &now).map(drop);
+    }
+    if let Err(error) = noted {
+        early.push((LogLevel::Alert, format!("{error}; the run goes on without it")));
+        return Ok((None, admission.lease));
+    }
+    // Pages show what the file said before; history goes on.
+    if let Err(error) = catalog.declare(&declaration(loaded, world)) {
+        early.push((LogLevel::Alert, format!("what the file says is not noted: {error}")));
+    }
+    Ok((Some(catalog), admission.lease))
 }
 
 /// The folder of a job's logs: two files may have a job of one name, and each has a folder.
@@ -223,21 +261,27 @@ impl Listener for FailpointRecorder {
     }
 }
 
-/// Says once, at the start, what was found before there was a run to say it.
+/// Says what no step says: once, at the start, what was found before there was a run, then what is
+/// found beside it.
 struct Early {
     inner: Fan,
     early: Vec<(LogLevel, String)>,
+    /// What is found while it runs.
+    remarks: Remarks,
 }
 
 impl Listener for Early {
     fn hear(&mut self, event: &Stamped) -> Vec<(LogLevel, String)> {
         let mut said = self.inner.hear(event);
         said.append(&mut self.early);
+        said.append(&mut self.remarks.lock().expect("no panic while locked"));
         said
     }
 
     fn last_word(&mut self, now: jiff::Timestamp, verdict: Verdict) -> Vec<(LogLevel, String)> {
-        self.inner.last_word(now, verdict)
+        let mut said = self.inner.last_word(now, verdict);
+        said.append(&mut self.remarks.lock().expect("no panic while locked"));
+        said
     }
 }
 

@@ -13,7 +13,7 @@ use sha2::{Digest, Sha256};
 use crate::artifact::hex;
 use crate::base::{Complaint, Severity, Stop};
 use crate::catalog::Catalog;
-use crate::job::{JobFile, Site, SourceSpec};
+use crate::job::{CatalogHome, JobFile, Site, SourceSpec};
 use crate::plan::{self, Plan};
 use crate::report::Recorder;
 use crate::step::Fault;
@@ -169,15 +169,31 @@ pub fn lock_job(world: &World, file: &str, job: &str) -> std::io::Result<Option<
     }
 }
 
-/// Where the catalog is.
-pub fn catalog_path(world: &World, file: &JobFile) -> PathBuf {
-    file.site.catalog.path.clone().unwrap_or_else(|| world.state.join("catalog.sqlite"))
+/// Where the catalog is, as its messages and what waits to be replayed call it.
+pub fn catalog_place(world: &World, file: &JobFile) -> String {
+    match &file.site.catalog.home {
+        CatalogHome::File(path) => catalog_path(world, path.as_deref()).display().to_string(),
+        CatalogHome::Server(server) => server.place(),
+    }
+}
+
+/// The file of a catalog that is none of a server.
+fn catalog_path(world: &World, path: Option<&Path>) -> PathBuf {
+    path.map_or_else(|| world.state.join("catalog.sqlite"), Path::to_path_buf)
 }
 
 /// The catalog, with what earlier runs could not write replayed; the error says why there is none.
-pub fn open_catalog(world: &World, file: &JobFile) -> Result<Catalog, String> {
-    let path = catalog_path(world, file);
-    let mut catalog = Catalog::open(&path).map_err(|e| e.to_string())?;
+pub fn open_catalog(world: &World, file: &JobFile, stop: &Stop) -> Result<Catalog, String> {
+    let mut catalog = connect_catalog(world, file, stop)?;
     Recorder::replay(&mut catalog, &world.state)?;
     Ok(catalog)
+}
+
+/// The catalog as it is.
+pub fn connect_catalog(world: &World, file: &JobFile, stop: &Stop) -> Result<Catalog, String> {
+    let opened = match &file.site.catalog.home {
+        CatalogHome::File(path) => Catalog::open(&catalog_path(world, path.as_deref())),
+        CatalogHome::Server(server) => Catalog::connect(server, stop),
+    };
+    opened.map_err(|e| e.to_string())
 }

@@ -15,7 +15,9 @@ mod vacuum;
 pub use physical::Physical;
 pub use policy::{ArchiveSpec, Compression, KeepSpec, NotifyKind, NotifyOn, NotifySpec};
 pub use schedule::Schedule;
-pub use site::{MailSpec, Site};
+pub use site::{
+    CatalogFamily, CatalogHome, CatalogServer, CatalogSpec, Exclusive, MailSpec, Site, WebSpec,
+};
 pub use source::{
     ClusterSpec, HostRole, Inconsistent, MysqlSpec, PostgresSpec, Source, SourceSpec, SqliteSpec,
     Tls, TlsMode,

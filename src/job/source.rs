@@ -17,6 +17,10 @@ pub struct Source {
     pub enabled: bool,
     /// Whether restore drills may overwrite it.
     pub scratch: bool,
+    /// Where it is, in the user's own words; empty if nothing was said.
+    pub site: String,
+    /// How long a restore of it may take.
+    pub restore_within: Option<Duration>,
     /// The whole node.
     pub span: Span,
 }

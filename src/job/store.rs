@@ -18,6 +18,8 @@ pub struct Store {
     pub prefix: String,
     /// The template of keys, without suffix.
     pub key: Option<Spanned<String>>,
+    /// Where it is, in the user's own words; empty if nothing was said.
+    pub site: String,
     /// Whether it takes part.
     pub enabled: bool,
     /// The whole node.

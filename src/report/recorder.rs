@@ -3,18 +3,24 @@
 //! Then every event is kept in `replay/<run>.ndjson` of the state folder and replayed at the next
 //! start. Writes can be repeated, so a replay that is killed is simply done again.
 
+use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
+use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
 use crate::artifact::hex;
-use crate::catalog::{BackupRow, Catalog, CatalogError, RunRow, StepRow};
-use crate::record::{Event, LogLevel, Stamped, StepEnd, StepFacts};
+use crate::catalog::{BackupRow, Catalog, CatalogError, RunRow, StepRow, moment};
+use crate::record::{Event, LogLevel, Progress, Stamped, StepEnd, StepFacts};
 use crate::report::rows::{artifact_row, backup_row, copy_row, ended_row, proof_row, step_row};
 use crate::run::Listener;
+
+/// How often counters are written at most.
+const EVERY: Duration = Duration::from_secs(2);
 
 /// Writes history.
 pub struct Recorder {
@@ -36,9 +42,28 @@ struct Known {
     file: String,
     host: String,
     steps: Vec<StepFacts>,
+    /// The counters of its steps, by number.
+    progress: BTreeMap<usize, Progress>,
+    /// When they were last written.
+    shown: Option<Timestamp>,
 }
 
 impl Known {
+    /// Takes counters in; says whether it is time to write them.
+    fn moves(&mut self, step: usize, progress: Progress, at: Timestamp) -> bool {
+        self.progress.insert(step, progress);
+        let due = self.shown.is_none_or(|shown| at.duration_since(shown).unsigned_abs() >= EVERY);
+        if due {
+            self.shown = Some(at);
+        }
+        due
+    }
+
+    /// The counters as the catalog keeps them.
+    fn counters(&self) -> String {
+        serde_json::to_string(&self.progress).expect("BUG: counters that are not JSON")
+    }
+
     /// What a step is about; of one that the run did not announce nothing is known.
     fn step(&self, step: usize) -> Option<&StepFacts> {
         self.steps.get(step)
@@ -151,9 +176,11 @@ fn replay_one(catalog: &mut Catalog, path: &Path) -> Result<bool, String> {
 
 impl Listener for Recorder {
     fn hear(&mut self, event: &Stamped) -> Vec<(LogLevel, String)> {
-        if matches!(event.event, Event::Progress { .. } | Event::Said { .. } | Event::Engine { .. })
-        {
-            return Vec::new();
+        match &event.event {
+            Event::Said { .. } | Event::Engine { .. } => return Vec::new(),
+            // Counters are of the moment: what can't be written is not kept.
+            Event::Progress { .. } if self.catalog.is_none() => return Vec::new(),
+            _ => {}
         }
         if matches!(event.event, Event::RunStarted { .. }) {
             self.head = Some(event.clone());
@@ -178,6 +205,9 @@ impl Listener for Recorder {
                 }
             }
         }
+        if matches!(event.event, Event::Progress { .. }) {
+            return said;
+        }
         match self.keep(event) {
             Ok(()) => {}
             Err(error) if !self.told || !said.is_empty() => {
@@ -198,7 +228,7 @@ fn record(
     known: &mut Known,
     stamped: &Stamped,
 ) -> Result<Option<String>, CatalogError> {
-    let (at, run) = (stamped.at.to_string(), stamped.run.to_string());
+    let (at, run) = (moment(stamped.at), stamped.run.to_string());
     match &stamped.event {
         Event::RunStarted { run } => {
             known.job.clone_from(&run.job);
@@ -218,6 +248,7 @@ fn record(
             };
             let steps: Vec<StepRow> = run.steps.iter().enumerate().map(step_row).collect();
             catalog.run_started(&row, &steps)?;
+            catalog.run_beats(&row.id)?;
         }
         Event::StepStarted { step, .. } => {
             if let Some(facts) = known.backs_up(*step) {
@@ -225,7 +256,12 @@ fn record(
             }
             catalog.step_started(&run, *step, &at)?;
         }
-        Event::Progress { .. } | Event::Said { .. } | Event::Engine { .. } => {}
+        Event::Progress { step, progress } => {
+            if known.moves(*step, *progress, stamped.at) {
+                catalog.run_moves(&run, &known.counters())?;
+            }
+        }
+        Event::Said { .. } | Event::Engine { .. } => {}
         Event::StoreSeen { place, id, .. } => {
             let before = catalog.place_seen(place, id, &at)?;
             if let Some(before) = before.filter(|before| before != id) {
@@ -241,7 +277,7 @@ fn record(
             server: dump.server.clone(),
             units: dump.units.join(","),
             name: dump.name.clone(),
-            started: dump.started.to_string(),
+            started: moment(dump.started),
             ..BackupRow::default()
         })?,
         Event::Artifact { step, artifact } => {
@@ -275,6 +311,9 @@ fn record(
         }
         Event::RunFinished { verdict, interrupted } => {
             let note = if *interrupted { "interrupted" } else { "" };
+            if !known.progress.is_empty() {
+                catalog.run_moves(&run, &known.counters())?;
+            }
             catalog.run_finished(&run, &at, verdict.code(), note)?;
         }
     }

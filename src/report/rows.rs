@@ -1,6 +1,6 @@
 //! Facts as rows of the catalog; the one place that knows both.
 
-use crate::catalog::{ArtifactRow, BackupRow, CopyRow, ProofRow, StepRow};
+use crate::catalog::{ArtifactRow, BackupRow, CopyRow, ProofRow, StepRow, moment};
 use crate::record::{ArtifactFacts, CopyFacts, Failure, ProofFacts, StepEnd, StepFacts};
 
 /// A step that waits.
@@ -54,8 +54,8 @@ pub fn backup_row(artifact: &ArtifactFacts, job: &str, file: &str, host: &str) -
         name: artifact.name.clone(),
         raw_bytes: artifact.raw,
         bytes: artifact.bytes,
-        started: artifact.started.to_string(),
-        finished: artifact.finished.to_string(),
+        started: moment(artifact.started),
+        finished: moment(artifact.finished),
         verdict: if look.is_empty() { 1 } else { 2 },
         note: look.join("; "),
     }
@@ -79,8 +79,8 @@ pub fn artifact_row(artifact: &ArtifactFacts, job: &str, file: &str) -> Artifact
         raw_bytes: artifact.raw,
         bytes: artifact.bytes,
         rows: artifact.rows,
-        started: artifact.started.to_string(),
-        finished: artifact.finished.to_string(),
+        started: moment(artifact.started),
+        finished: moment(artifact.finished),
         position: artifact.position.clone(),
         inconsistent: artifact.inconsistent.join("; "),
     }
@@ -96,8 +96,8 @@ pub fn copy_row(copy: &CopyFacts, at: &str) -> CopyRow {
         bucket: copy.bucket.clone().unwrap_or_default(),
         key: copy.key.clone(),
         bytes: copy.bytes,
-        started: copy.started.to_string(),
-        finished: copy.finished.map_or_else(|| at.to_owned(), |f| f.to_string()),
+        started: moment(copy.started),
+        finished: copy.finished.map_or_else(|| at.to_owned(), moment),
         verdict: copy.verdict.code(),
         code: copy.failure.as_ref().map(|f| f.code.clone()).unwrap_or_default(),
         message: copy.failure.as_ref().map(Failure::line).unwrap_or_default(),
@@ -111,7 +111,7 @@ pub fn proof_row(proof: &ProofFacts) -> ProofRow {
         source: proof.source.clone(),
         store: proof.store.clone(),
         level: proof.level.word().to_owned(),
-        at: proof.at.to_string(),
+        at: moment(proof.at),
         good: proof.good,
         damage: proof.damage.join("; "),
     }

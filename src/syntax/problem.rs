@@ -58,7 +58,11 @@ pub fn unknown_node(name: &str, span: &Span, parent: &str) -> Complaint {
         format!("there is no `{}` {place}", name.escape_debug()),
     )
     .label(span, "unknown");
-    let elsewhere = kinds().find(|k| k.name == name).map(|k| k.within.join("` or `"));
+    // A name may be that of several kinds; sources stand before the catalog for who mistook a place.
+    let mut homes: Vec<&str> =
+        kinds().filter(|k| k.name == name).flat_map(|k| k.within.iter().copied()).collect();
+    homes.sort_by_key(|home| *home == "catalog");
+    let elsewhere = kinds().any(|k| k.name == name).then(|| homes.join("` or `"));
     complaint.help(match (elsewhere, meant(name, &here)) {
         (Some(home), _) if !home.is_empty() => format!("`{name}` stands in `{home}`."),
         (Some(_), _) => format!("`{name}` stands at the top level."),

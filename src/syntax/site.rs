@@ -1,19 +1,21 @@
-//! What belongs to the machine: `catalog`, `mail`, `language`, `timezone`, `tools`.
+//! What belongs to the machine: `catalog`, `mail`, `web`, `report`, `language`, `timezone`, `tools`.
 
 use std::path::PathBuf;
 
 use crate::base::{Complaint, Spanned};
-use crate::job::{MailSpec, Site};
+use crate::job::{
+    CatalogFamily, CatalogHome, CatalogServer, CatalogSpec, Exclusive, MailSpec, Site, WebSpec,
+};
 use crate::syntax::node::Node;
 use crate::syntax::value::near_zone;
-use crate::syntax::{fault, problem};
+use crate::syntax::{fault, problem, source};
 
 /// Takes one node of the site into `site`; what is said later wins, so that a job file may say it
 /// better.
 pub fn read(node: &Node, site: &mut Site, complaints: &mut Vec<Complaint>) {
     node.require(complaints);
     match node.kind.name {
-        "catalog" => site.catalog.path = node.path("path").or(site.catalog.path.take()),
+        "catalog" => catalog(node, &mut site.catalog, complaints),
         "mail" => site.mail = Some(mail(node, complaints)),
         "language" => match node.name.as_ref() {
             Some(word) if ["pt-BR", "en"].contains(&word.value.as_str()) => {
@@ -38,10 +40,103 @@ pub fn read(node: &Node, site: &mut Site, complaints: &mut Vec<Complaint>) {
             }
             None => {}
         },
+        "web" => site.web = web(node, complaints),
+        "report" => site.report = node.path("out").or(site.report.take()),
         "tools" => site
             .postgres_tools
             .extend(node.list("postgres").into_iter().map(|w| PathBuf::from(w.value))),
         other => unreachable!("BUG: no decoder for site node {other}"),
+    }
+}
+
+fn web(node: &Node, complaints: &mut Vec<Complaint>) -> WebSpec {
+    let words = |name: &str| node.list(name).into_iter().map(|w| w.value).collect::<Vec<_>>();
+    for (one, other) in [("cert", "key"), ("key", "cert")] {
+        if let (Some(label), None) = (node.label(one), node.place(other)) {
+            complaints.push(problem::conflict(
+                "a certificate and its key belong together",
+                label,
+                None,
+                "Name both `cert` and `key`.",
+            ));
+        }
+    }
+    if let Some(word) = node.word("listen").filter(|w| !is_listen(&w.value)) {
+        let wanted = "an address and a port, such as `127.0.0.1:8787`";
+        complaints.push(fault::form("listen", wanted, "this text", &word.span));
+    }
+    for word in node.list("trusted-proxy") {
+        if word.value.parse::<std::net::IpAddr>().is_err() {
+            let wanted = "IP addresses, such as `10.0.0.5`";
+            complaints.push(fault::form("trusted-proxy", wanted, "this text", &word.span));
+        }
+    }
+    WebSpec {
+        listen: node.text("listen"),
+        hosts: words("hosts"),
+        cert: node.path("cert"),
+        key: node.path("key"),
+        public_url: node.text("public-url"),
+        trusted_proxy: words("trusted-proxy"),
+        proxy_user: node.text("proxy-user"),
+        proxy_admin: node.text("proxy-privilege").is_some_and(|p| p == "Administrador"),
+        session: node.duration("session"),
+    }
+}
+
+/// Whether a text is an address and a port.
+fn is_listen(text: &str) -> bool {
+    text.parse::<std::net::SocketAddr>().is_ok()
+        || text
+            .rsplit_once(':')
+            .is_some_and(|(host, port)| host == "localhost" && port.parse::<u16>().is_ok())
+}
+
+/// What a node does not say stays as it was.
+fn catalog(node: &Node, spec: &mut CatalogSpec, complaints: &mut Vec<Complaint>) {
+    match node.text("exclusive").as_deref() {
+        Some("host") => spec.exclusive = Exclusive::Host,
+        Some("required") => spec.exclusive = Exclusive::Required,
+        _ => {}
+    }
+    let mut said = node.label("path").cloned();
+    if let Some(path) = node.path("path") {
+        spec.home = CatalogHome::File(Some(path));
+    }
+    for block in &node.blocks {
+        let inner = Node::decode(&block.text, &block.raw, block.kind, complaints);
+        if let Some(first) = &said {
+            complaints.push(problem::conflict(
+                "history is kept in one place",
+                &inner.span,
+                Some(first),
+                "Keep one of the two.",
+            ));
+        }
+        said = Some(inner.span.clone());
+        spec.home = CatalogHome::Server(server(&inner, complaints));
+    }
+}
+
+fn server(node: &Node, complaints: &mut Vec<Complaint>) -> CatalogServer {
+    node.require(complaints);
+    source::conflicts(node, complaints);
+    let (family, port) = match node.kind.name {
+        "mysql" => (CatalogFamily::Mysql, 3306),
+        "postgres" => (CatalogFamily::Postgres, 5432),
+        other => unreachable!("BUG: no decoder for the catalog {other}"),
+    };
+    let host = node.text("host").unwrap_or_else(|| "localhost".into());
+    let near = node.place("socket").is_some() || source::is_near(&host);
+    CatalogServer {
+        family,
+        host,
+        port: node.number("port").unwrap_or(port),
+        socket: node.path("socket"),
+        user: node.text("user").unwrap_or_else(|| "vex".into()),
+        password: node.secret("password"),
+        database: node.text("database").unwrap_or_else(|| "vex".into()),
+        tls: source::tls(node, near, complaints),
     }
 }
 

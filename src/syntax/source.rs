@@ -32,6 +32,8 @@ pub fn read(node: &Node, complaints: &mut Vec<Complaint>) -> Option<Source> {
         spec,
         enabled: node.enabled(),
         scratch: node.switch("scratch").unwrap_or(false),
+        site: node.text("site").unwrap_or_default(),
+        restore_within: node.duration("restore-within"),
         span: node.span.clone(),
     })
 }
@@ -64,7 +66,8 @@ fn identity(node: &Node, complaints: &mut Vec<Complaint>) -> Option<String> {
     None
 }
 
-fn conflicts(node: &Node, complaints: &mut Vec<Complaint>) {
+/// Complains about two ways to one server, and a certificate without key.
+pub(super) fn conflicts(node: &Node, complaints: &mut Vec<Complaint>) {
     if let (Some(socket), Some(host)) = (node.label("socket"), node.label("host")) {
         complaints.push(problem::conflict(
             "`socket` and `host` name two ways to one server",
@@ -111,7 +114,8 @@ fn postgres(node: &Node, complaints: &mut Vec<Complaint>) -> PostgresSpec {
     }
 }
 
-fn is_near(host: &str) -> bool {
+/// Whether a host is this machine.
+pub(super) fn is_near(host: &str) -> bool {
     host.starts_with('/') || ["localhost", "127.0.0.1", "::1"].contains(&host)
 }
 
@@ -140,7 +144,8 @@ fn mysql(node: &Node, complaints: &mut Vec<Complaint>) -> MysqlSpec {
     }
 }
 
-fn tls(node: &Node, near: bool, complaints: &mut Vec<Complaint>) -> Tls {
+/// How a connection is protected; what is weak is complained about.
+pub(super) fn tls(node: &Node, near: bool, complaints: &mut Vec<Complaint>) -> Tls {
     let mode = node.word("tls").map(|word| match word.value.as_str() {
         "verify-full" => TlsMode::VerifyFull,
         weak => {

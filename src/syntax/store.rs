@@ -41,6 +41,7 @@ pub fn read(node: &Node, complaints: &mut Vec<Complaint>) -> Option<Store> {
         keep: policy::read_keep(node, complaints),
         prefix: prefix.trim_matches('/').to_owned(),
         key,
+        site: node.text("site").unwrap_or_default(),
         enabled: node.enabled(),
         span: node.span.clone(),
     })

@@ -11,7 +11,16 @@ pub enum Clock {
     Fixed(Timestamp),
 }
 
+/// Holds the clock in debug builds, so that a test sees the pages of a day it made up.
+const HELD: &str = "VEX_TEST_NOW";
+
 impl Clock {
+    /// The machine's; in debug builds the moment of `VEX_TEST_NOW`, if that is set.
+    pub fn real() -> Clock {
+        let held = std::env::var(HELD).ok().filter(|_| cfg!(debug_assertions));
+        held.and_then(|text| text.parse().ok()).map_or(Clock::System, Clock::Fixed)
+    }
+
     /// Now, to the microsecond.
     pub fn now(&self) -> Timestamp {
         match self {

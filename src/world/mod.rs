@@ -10,6 +10,7 @@ mod process;
 mod process_id;
 mod retry;
 mod reveal;
+mod secure;
 mod signal;
 
 use std::path::PathBuf;
@@ -17,12 +18,13 @@ use std::path::PathBuf;
 pub use clock::Clock;
 pub use entropy::Entropy;
 pub use failpoint::failpoint;
-pub use http::{Trust, agent, install_provider, roots};
+pub use http::{Trust, agent, install_provider};
 pub use machine::absolute;
 pub use process::{Child, ChildError, harden};
 pub use process_id::{is_gone, process_id};
 pub use retry::Backoff;
 pub use reveal::{RevealError, reveal};
+pub use secure::secure_client;
 pub use signal::{Interrupts, watch};
 
 /// What the outside looks like to this process.
@@ -46,7 +48,7 @@ impl World {
             None if rustix::process::geteuid().is_root() => PathBuf::from("/var/lib/vex"),
             None => home(".local/state/vex").unwrap_or_else(|| PathBuf::from("/var/lib/vex")),
         };
-        World { clock: Clock::System, entropy: Entropy::Os, state }
+        World { clock: Clock::real(), entropy: Entropy::Os, state }
     }
 
     /// Name of this machine.

@@ -9,7 +9,7 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 use crate::base::Stop;
 use crate::job::TlsMode;
 use crate::source::postgres::connect::Connector;
-use crate::source::postgres::secure;
+use crate::world::secure_client;
 
 /// Time between two requests to cancel: one that arrives between two statements ends neither.
 const AGAIN: Duration = Duration::from_millis(200);
@@ -51,8 +51,7 @@ fn cancel(token: &CancelToken, connector: &Connector) {
         TlsMode::Off => drop(token.cancel_query(NoTls)),
         TlsMode::VerifyFull | TlsMode::VerifyCa | TlsMode::Require => {
             drop(
-                secure::config(mode, tls)
-                    .map(|tls| token.cancel_query(MakeRustlsConnect::new(tls))),
+                secure_client(mode, tls).map(|tls| token.cancel_query(MakeRustlsConnect::new(tls))),
             );
         }
     }

@@ -19,9 +19,8 @@ use crate::source::contract::{Error, ErrorKind, Result};
 use crate::source::postgres::fault::{run, unencrypted, wrap};
 use crate::source::postgres::outside::{self, Whom};
 use crate::source::postgres::pooler::{self, Ways};
-use crate::source::postgres::secure;
 use crate::source::postgres::wire::{Address, SILENCE, Speech, Wire};
-use crate::world::{Child, reveal};
+use crate::world::{Child, reveal, secure_client};
 
 /// Folders where servers put their socket.
 const SOCKETS: [&str; 2] = ["/var/run/postgresql", "/tmp"];
@@ -254,7 +253,7 @@ impl Connector {
         let tls = match self.mode {
             TlsMode::Off => None,
             mode => Some(
-                secure::config(mode, &self.tls)
+                secure_client(mode, &self.tls)
                     .map_err(|e| Error::new(ErrorKind::Refused, doing, e))?,
             ),
         };
@@ -284,7 +283,7 @@ impl Connector {
             return config.ssl_mode(SslMode::Disable).connect(NoTls).map_err(|e| wrap(doing, e));
         }
         config.ssl_mode(SslMode::Require);
-        let tls = secure::config(self.mode, &self.tls)
+        let tls = secure_client(self.mode, &self.tls)
             .map_err(|e| Error::new(ErrorKind::Refused, doing, e))?;
         config.connect(MakeRustlsConnect::new(tls)).map_err(|e| unencrypted(doing, e))
     }

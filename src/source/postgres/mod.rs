@@ -38,7 +38,6 @@ mod recount;
 mod restored_globals;
 mod rows;
 mod script;
-mod secure;
 pub mod server;
 mod snapshot;
 mod staged;

@@ -1,7 +1,55 @@
 //! The blocks of a job file and of a site file. Data only: one row, one field.
 
-use crate::syntax::kinds::fields::{BLOCK, ENABLED, field, required};
-use crate::syntax::table::{Argument, Form, Kind};
+use crate::syntax::kinds::fields::{BLOCK, ENABLED, TLS, field, required};
+use crate::syntax::table::{Argument, Field, Form, Kind};
+
+/// Where a catalog is in MySQL or MariaDB.
+const MYSQL: &[Field] = &[
+    field("host", Form::Text, "localhost", "Host name or address."),
+    field("port", Form::Number(1, 65535), "3306", "TCP port."),
+    field("socket", Form::Path, "", "Unix socket; wins over host and port."),
+    field("user", Form::Text, "vex", "User."),
+    field("password", Form::Secret, "", "Password."),
+    field(
+        "database",
+        Form::Text,
+        "vex",
+        "The database; its tables are made when they are missing.",
+    ),
+    field(
+        "tls",
+        TLS,
+        "verify-full; off on a socket or loopback",
+        "How the connection is protected.",
+    ),
+    field("ca", Form::Path, "the machine's", "Certificates to trust."),
+    field("cert", Form::Path, "", "Own certificate."),
+    field("key", Form::Path, "", "Key of the own certificate."),
+];
+
+/// Where a catalog is in PostgreSQL.
+const POSTGRES: &[Field] = &[
+    field("host", Form::Text, "localhost", "Host name or address."),
+    field("port", Form::Number(1, 65535), "5432", "TCP port."),
+    field("socket", Form::Path, "", "Folder of the Unix socket; wins over host."),
+    field("user", Form::Text, "vex", "User."),
+    field("password", Form::Secret, "", "Password."),
+    field(
+        "database",
+        Form::Text,
+        "vex",
+        "The database; its tables are made when they are missing.",
+    ),
+    field(
+        "tls",
+        TLS,
+        "verify-full; off on a socket or loopback",
+        "How the connection is protected.",
+    ),
+    field("ca", Form::Path, "the machine's", "Certificates to trust."),
+    field("cert", Form::Path, "", "Own certificate."),
+    field("key", Form::Path, "", "Key of the own certificate."),
+];
 
 /// The blocks of a job file and of a site file.
 pub const BLOCKS: &[Kind] = &[
@@ -68,8 +116,32 @@ pub const BLOCKS: &[Kind] = &[
         within: &[],
         argument: BLOCK,
         ready: true,
-        doc: "Where history is kept.",
-        fields: &[field("path", Form::Path, "the state folder", "File of the SQLite catalog.")],
+        doc: "Where history is kept: a SQLite file, or a database that many hosts share (`mysql` or `postgres` inside).",
+        fields: &[
+            field("path", Form::Path, "the state folder", "File of the SQLite catalog."),
+            field(
+                "exclusive",
+                Form::Choice(&["host", "required"]),
+                "all hosts that share the catalog, for a job that reads servers by their address",
+                "Whose other runs of a job keep it from running: `host`, this host's; `required`, all hosts', and nothing runs without the catalog.",
+            ),
+        ],
+    },
+    Kind {
+        name: "mysql",
+        within: &["catalog"],
+        argument: BLOCK,
+        ready: true,
+        doc: "History is kept in a database of MySQL or MariaDB, which must be there.",
+        fields: MYSQL,
+    },
+    Kind {
+        name: "postgres",
+        within: &["catalog"],
+        argument: BLOCK,
+        ready: true,
+        doc: "History is kept in a database of PostgreSQL, which must be there.",
+        fields: POSTGRES,
     },
     Kind {
         name: "mail",
@@ -91,9 +163,47 @@ pub const BLOCKS: &[Kind] = &[
         name: "web",
         within: &[],
         argument: BLOCK,
-        fields: &[],
-        ready: false,
-        doc: "The dashboard.",
+        ready: true,
+        doc: "The dashboard, `vex serve`; belongs into the site file.",
+        fields: &[
+            field("listen", Form::Text, "127.0.0.1:8787", "Address and port."),
+            field("hosts", Form::List, "the address it listens on", "Names it answers to."),
+            field("cert", Form::Path, "", "Certificate, as PEM; without one it speaks HTTP."),
+            field("key", Form::Path, "", "Key of the certificate."),
+            field("public-url", Form::Text, "", "Address that letters and webhooks name."),
+            field(
+                "trusted-proxy",
+                Form::List,
+                "",
+                "Addresses of proxies whose headers are believed.",
+            ),
+            field(
+                "proxy-user",
+                Form::Text,
+                "",
+                "Header in which a trusted proxy names who is signed in.",
+            ),
+            field(
+                "proxy-privilege",
+                Form::Choice(&["Administrador", "Cliente"]),
+                "Cliente",
+                "Privilege of those whom a proxy signs in.",
+            ),
+            field(
+                "session",
+                Form::Duration,
+                "12h",
+                "How long a session lasts; idle ones end after 30 min.",
+            ),
+        ],
+    },
+    Kind {
+        name: "report",
+        within: &[],
+        argument: BLOCK,
+        ready: true,
+        doc: "The report as a folder of pages; belongs into the site file.",
+        fields: &[required("out", Form::Path, "The folder; written after every run.")],
     },
     Kind {
         name: "language",

@@ -35,6 +35,20 @@ pub const fn identity(default: &'static str) -> Field {
     let doc = "Names the database: its backups are one chain, whichever machine it runs on.";
     field("identity", Form::Text, default, doc)
 }
+/// `site`.
+pub const SITE: Field = field(
+    "site",
+    Form::Text,
+    "",
+    "Where it is; a copy at the same site as its source does not count as safe if all burned.",
+);
+/// `restore-within`.
+pub const RESTORE_WITHIN: Field = field(
+    "restore-within",
+    Form::Duration,
+    "",
+    "How long a restore may take; the page of sources judges the measured RTO by it.",
+);
 /// How far TLS goes.
 pub const TLS: Form = Form::Choice(&["verify-full", "verify-ca", "require", "off"]);
 /// What reads the rows.

@@ -1,6 +1,6 @@
 //! What a source can be. Data only: one row, one field.
 
-use crate::syntax::kinds::fields::{ENABLED, TLS, field, identity, required};
+use crate::syntax::kinds::fields::{ENABLED, RESTORE_WITHIN, SITE, TLS, field, identity, required};
 use crate::syntax::table::{Argument, Form, Kind};
 
 /// What a source can be.
@@ -60,6 +60,8 @@ pub const SOURCES: &[Kind] = &[
                 "Dump users, roles and grants too; their hashes are secrets, so seal the archive.",
             ),
             field("scratch", Form::Switch, "#false", "Restore drills may overwrite it."),
+            SITE,
+            RESTORE_WITHIN,
             ENABLED,
         ],
     },
@@ -73,6 +75,8 @@ pub const SOURCES: &[Kind] = &[
             required("path", Form::Path, "The file."),
             identity("its absolute path"),
             field("scratch", Form::Switch, "#false", "Restore drills may overwrite it."),
+            SITE,
+            RESTORE_WITHIN,
             ENABLED,
         ],
     },
@@ -142,6 +146,8 @@ pub const SOURCES: &[Kind] = &[
                 "Dump roles and tablespaces too; hashes of passwords are secrets, so seal the archive.",
             ),
             field("scratch", Form::Switch, "#false", "Restore drills may overwrite it."),
+            SITE,
+            RESTORE_WITHIN,
             ENABLED,
         ],
     },

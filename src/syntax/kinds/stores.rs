@@ -1,6 +1,6 @@
 //! What a store can be, and what retention keeps in it. Data only: one row, one field.
 
-use crate::syntax::kinds::fields::{BLOCK, ENABLED, KEY, field, required};
+use crate::syntax::kinds::fields::{BLOCK, ENABLED, KEY, SITE, field, required};
 use crate::syntax::table::{Argument, Form, Kind};
 
 /// What a store can be, and what retention keeps in it.
@@ -15,6 +15,7 @@ pub const STORES: &[Kind] = &[
             required("path", Form::Path, "The folder; made if missing."),
             field("prefix", Form::Text, "", "First part of every key."),
             KEY,
+            SITE,
             ENABLED,
         ],
     },
@@ -48,6 +49,7 @@ pub const STORES: &[Kind] = &[
                 "the bucket's",
                 "Encryption at the server.",
             ),
+            SITE,
             ENABLED,
         ],
     },

@@ -16,7 +16,7 @@ use rustls::{
 };
 
 use crate::job::{Tls, TlsMode};
-use crate::world::roots;
+use crate::world::http::roots;
 
 /// Whom a server must prove to be, below verify-full.
 #[derive(Debug)]
@@ -34,7 +34,7 @@ struct Lenient {
 }
 
 /// The configuration of a level, or why there is none: what was done, and what was found.
-pub fn config(mode: TlsMode, tls: &Tls) -> Result<ClientConfig, String> {
+pub fn secure_client(mode: TlsMode, tls: &Tls) -> Result<ClientConfig, String> {
     let provider = CryptoProvider::get_default()
         .cloned()
         .unwrap_or_else(|| Arc::new(rustls::crypto::ring::default_provider()));

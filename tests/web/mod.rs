@@ -1,0 +1,4 @@
+//! What people see, and how it is served.
+
+mod front;
+mod pages;
