@@ -78,8 +78,8 @@ const TABLE: [(&str, &[&str]); 22] = [
     (
         "testing",
         &[
-            "step", "pipeline", "shelf", "store", "source", "plan", "syntax", "artifact", "job",
-            "world", "base",
+            "step", "pipeline", "shelf", "store", "source", "catalog", "plan", "syntax",
+            "artifact", "job", "world", "base",
         ],
     ),
 ];

@@ -61,8 +61,8 @@ pub struct Written {
 /// Runs a backup to the last part.
 pub fn backup(backup: Backup<'_>, stop: &Stop) -> Result<Written, Error> {
     let failure = FirstFailure::new(stop);
-    let chunks = Permits::new(backup.shape.chunk_permits());
-    let parts = Permits::new(backup.shape.part_permits());
+    let counts = [backup.shape.chunk_permits(), backup.shape.part_permits()];
+    let [chunks, parts] = counts.map(Permits::new);
     let (copies, outlets, index_out) = Copies::new(backup.copies);
     let (to_join, joining) = unbounded();
     let Backup { snapshot, shape, head, meter, method, password, .. } = backup;
@@ -117,8 +117,7 @@ pub fn backup(backup: Backup<'_>, stop: &Stop) -> Result<Written, Error> {
     }
     let none = || Error::Panic("a pipeline ended without object or failure".into());
     let Joined { head, object, index, indexes } = joined.ok_or_else(none)?;
-    let copies = copies.finish(indexes);
-    Ok(Written { head, object, index, copies, peak_chunks: chunks.peak() })
+    Ok(Written { head, object, index, copies: copies.finish(indexes), peak_chunks: chunks.peak() })
 }
 
 fn join_all(
