@@ -18,7 +18,11 @@ static TURN: Mutex<()> = Mutex::new(());
 
 /// The only fonts that pages are shown in, so that boxes are the same on every machine.
 const FONTS: &str = "<?xml version=\"1.0\"?><!DOCTYPE fontconfig SYSTEM \"fonts.dtd\"><fontconfig>\
-    <dir>/usr/share/fonts/truetype/dejavu</dir><cachedir>CACHE</cachedir></fontconfig>";
+    <dir>/usr/share/fonts/truetype/dejavu</dir><cachedir>CACHE</cachedir>\
+    <match><edit name=\"family\" mode=\"append_last\"><string>DejaVu Sans</string></edit></match>\
+    <alias><family>system-ui</family><prefer><family>DejaVu Sans</family></prefer></alias>\
+    <alias><family>ui-monospace</family><prefer><family>DejaVu Sans Mono</family></prefer></alias>\
+    <alias><family>monospace</family><prefer><family>DejaVu Sans Mono</family></prefer></alias></fontconfig>";
 
 /// What names an element in an answer of the driver.
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
