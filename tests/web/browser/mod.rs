@@ -4,6 +4,9 @@
 mod acts;
 mod backups;
 mod dashboard;
+mod english;
+mod estate_pages;
+mod keyboard;
 mod login;
 mod people;
 mod rules;

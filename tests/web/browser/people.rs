@@ -86,7 +86,7 @@ fn a_user_is_added_and_changed() {
     let site = Site::start();
     let browser = Browser::start(estate::ZONE);
     // S135: what can be chosen is what the catalog has.
-    site.sql("INSERT INTO privilege (name) VALUES ('Auditor externo')");
+    site.sql("INSERT INTO privilege (name, description, created) VALUES ('Auditor externo', '', '2026-11-20T12:00:00.000000Z')");
     site.sign_in(&browser, ADMIN, "pt-BR");
     site.go(&browser, "/usuarios");
     browser.press("Cadastrar");
