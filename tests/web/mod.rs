@@ -3,3 +3,4 @@
 mod browser;
 mod front;
 mod pages;
+mod roles;

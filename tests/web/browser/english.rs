@@ -19,7 +19,7 @@ const PAGES: [Page; 11] = [
                 &["#", "Host name", "Status", "Size", "Started", "Ended", "Upload status"],
             ),
             (".pager nav > *", &["« Previous", "Page 1 of 1", "Next »"]),
-            ("#backups tbody tr:nth-child(2) .v", &["Error"]),
+            ("#backups tbody tr:nth-child(1) td:nth-child(3)", &["Error"]),
         ],
     ),
     ("/backups?q=nothing+of+it", &[(".none", &["No backup matches."])]),
@@ -60,7 +60,7 @@ const PAGES: [Page; 11] = [
             ("[data-print]", &["Print"]),
         ],
     ),
-    ("/execucoes", &[("h1", &["Runs"]), ("#rotinas tr:first-child .btn", &["Run now", "Change the schedule"])]),
+    ("/execucoes", &[("h1", &["Runs"]), ("#rotinas tr:first-child .btn", &["Run now", "Change schedule"])]),
     (
         "/usuarios",
         &[

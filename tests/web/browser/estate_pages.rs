@@ -81,7 +81,9 @@ fn drills_show_what_was_proven() {
     site.go(&browser, "/restauracoes");
     let shown = browser.text("article p code");
     let digest = browser.promise(
-        "const bytes = await (await fetch('/evidencia.json')).arrayBuffer();
+        "const text = await (await fetch('/evidencia.json')).text(), value = JSON.parse(text);
+         const bytes = new TextEncoder().encode(text.slice(text.indexOf('\"record\":') + 9, text.lastIndexOf('}')));
+         if (JSON.stringify(Object.keys(value)) !== '[\"digest\",\"record\"]' || value.record.drills.length !== 6) return text;
          return [...new Uint8Array(await crypto.subtle.digest('SHA-256', bytes))].map((b) => b.toString(16).padStart(2, '0')).join('')",
     );
     assert_eq!(digest, json!(shown));

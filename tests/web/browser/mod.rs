@@ -10,4 +10,4 @@ mod keyboard;
 mod login;
 mod people;
 mod rules;
-mod site;
+pub mod site;
