@@ -9,5 +9,6 @@ mod estate_pages;
 mod keyboard;
 mod login;
 mod people;
+mod report;
 mod rules;
 pub mod site;
