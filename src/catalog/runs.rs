@@ -178,7 +178,14 @@ impl Catalog {
     ) -> Result<Option<u8>, CatalogError> {
         let sql = "SELECT verdict FROM run WHERE job=? AND file=? AND id<>? AND finished IS NOT NULL ORDER BY started DESC LIMIT 1";
         let rows = self.query(sql, values![job, file, except])?;
-        Ok(rows.first().and_then(|row| row.opt_int(0)).and_then(|v| u8::try_from(v).ok()))
+        let Some(row) = rows.first() else { return Ok(None) };
+        match row.opt_int(0).and_then(|v| u8::try_from(v).ok()) {
+            Some(verdict @ 1..=3) => Ok(Some(verdict)),
+            _ => Err(CatalogError::Unreadable {
+                place: self.place().to_owned(),
+                what: "the verdict of a run",
+            }),
+        }
     }
 
     /// All runs, newest first.
