@@ -59,6 +59,11 @@ impl Lang {
         out + rest
     }
 
+    /// The sentence of a key that may be none; without parts.
+    pub fn known(self, key: &str) -> Option<String> {
+        self.texts().get(key).cloned()
+    }
+
     /// The sentence of `key` for `n` things, `{key}-one` for one of them; `{n}` is filled in.
     pub fn count(self, key: &str, n: usize, parts: &[(&str, &str)]) -> String {
         let text = n.to_string();

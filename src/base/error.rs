@@ -2,8 +2,8 @@
 //! for programs and languages, and what both and a person need: what was being done, to what, what
 //! was found, and what to do.
 //!
-//! Knows no source and no store. No message is ever matched: whoever must know more asks `kind` or
-//! `code`.
+//! Knows no source and no store. No message is ever matched: code that must know more asks
+//! `kind` or `code`.
 
 use std::fmt;
 use std::marker::PhantomData;

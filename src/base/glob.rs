@@ -1,8 +1,9 @@
 //! The glob of names: `*` any run of characters, `?` one character, `[abc]` and `[!a-z]` one of a
 //! set; `\` quotes.
 //!
-//! Does not know what it matches: databases, tables, files. Matching is linear in the name for
-//! every pattern (one restart point, never recursion), so no pattern can hang a run.
+//! Does not know what it matches: databases, tables, files. Matching costs at
+//! most the length of the name times that of the pattern (one restart point, never recursion), so
+//! no pattern can hang a run.
 
 /// A parsed pattern.
 #[derive(Debug, Clone, PartialEq, Eq)]

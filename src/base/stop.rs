@@ -1,6 +1,6 @@
-//! The wish to stop, handed down a tree: run → step → pipeline.
+//! Cancellation: tokens in a tree, run → step → pipeline.
 //!
-//! Does not know who wished it. A child stops with its parent, never the reverse. The broadcast is
+//! Does not know who cancels. A child stops with its parent, never the reverse. The broadcast is
 //! the closing of a channel, so that a `select!` wakes on it. Cancellation is never told as
 //! `io::ErrorKind::Interrupted`: `write_all` and `read_exact` would retry it for ever;
 //! [`Stop::io_error`] is the kind to use.
@@ -12,12 +12,12 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 
-/// The answer of a wait or a check that found the wish to stop.
+/// The answer of a wait or a check on a cancelled token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("stopped")]
 pub struct Stopped;
 
-/// A token that can be stopped, asked, and waited on.
+/// A cancellation token: it can be stopped, checked, and waited on.
 #[derive(Clone)]
 pub struct Stop {
     node: Arc<Node>,
@@ -90,23 +90,23 @@ impl Stop {
         Stop { deadline: Some(deadline.clone()), ..self.child() }
     }
 
-    /// Wishes to stop; every wait on this token or its children ends at once.
+    /// Cancels; every wait on this token or its children ends at once.
     pub fn stop(&self) {
         self.node.stop();
     }
 
-    /// Whether the wish was spoken.
+    /// Whether it was cancelled.
     pub fn is_stopped(&self) -> bool {
         self.deadline.as_ref().is_some_and(|deadline| deadline.has_passed())
             || self.node.state.lock().expect("no panic while locked").open.is_none()
     }
 
-    /// `Err` once the wish was spoken.
+    /// `Err` once it was cancelled.
     pub fn check(&self) -> Result<(), Stopped> {
         if self.is_stopped() { Err(Stopped) } else { Ok(()) }
     }
 
-    /// Sleeps, unless the wish is spoken first.
+    /// Sleeps, unless it is cancelled first.
     pub fn sleep(&self, time: Duration) -> Result<(), Stopped> {
         match self.closed.recv_timeout(time) {
             Err(RecvTimeoutError::Timeout) => Ok(()),
@@ -114,7 +114,7 @@ impl Stop {
         }
     }
 
-    /// A channel that closes with the wish, for `select!`.
+    /// A channel that closes on cancellation, for `select!`.
     pub fn closed(&self) -> &Receiver<()> {
         &self.closed
     }

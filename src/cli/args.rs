@@ -40,8 +40,105 @@ pub enum Command {
     Catalog(Catalog),
     /// Write the report of the catalog as a folder of pages, readable without a server.
     Report(Report),
+    /// Serve the dashboard.
+    Serve(Serve),
+    /// Manage who may sign in to the dashboard.
+    #[command(subcommand)]
+    User(User),
     /// Print the reference of the job language.
     Schema,
+}
+
+/// `vex serve`.
+#[derive(Debug, clap::Args)]
+pub struct Serve {
+    /// Job files whose jobs the pages name although they never ran, and that may be started here.
+    pub files: Vec<PathBuf>,
+    /// The site file [default: vex.kdl beside the job file, then /etc/vex/vex.kdl]
+    #[arg(long)]
+    pub site: Option<PathBuf>,
+    /// Address and port [default: `web listen=` of the site file, then 127.0.0.1:8787]
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub listen: Option<String>,
+    /// Serve just the report in DIR, without login, on a loopback address.
+    #[arg(long, value_name = "DIR", conflicts_with = "files")]
+    pub report: Option<PathBuf>,
+    /// Language of who chose none: pt-BR or en [default: VEX_LANG, the site file's, the locale's]
+    #[arg(long)]
+    pub lang: Option<Language>,
+}
+
+/// `vex user`.
+#[derive(Debug, Subcommand)]
+pub enum User {
+    /// Add a user; the password is asked for on the terminal.
+    Add {
+        /// What the user signs in with.
+        login: String,
+        /// The name of the person [default: the login]
+        #[arg(long)]
+        name: Option<String>,
+        /// What the user may do.
+        #[arg(long, value_enum, default_value = "Cliente")]
+        privilege: Privilege,
+        /// Read the password from the first line of FILE instead.
+        #[arg(long, value_name = "FILE")]
+        password_file: Option<PathBuf>,
+        /// Job or site file that says where the catalog is.
+        #[arg(long)]
+        site: Option<PathBuf>,
+    },
+    /// List the users.
+    List {
+        /// Job or site file that says where the catalog is.
+        #[arg(long)]
+        site: Option<PathBuf>,
+        /// For people or for programs.
+        #[arg(long, value_enum, default_value = "human")]
+        format: Format,
+    },
+    /// Give a user another password.
+    Password {
+        /// What the user signs in with.
+        login: String,
+        /// Read the password from the first line of FILE instead.
+        #[arg(long, value_name = "FILE")]
+        password_file: Option<PathBuf>,
+        /// Job or site file that says where the catalog is.
+        #[arg(long)]
+        site: Option<PathBuf>,
+    },
+    /// Remove a user; open sessions end at once.
+    Remove {
+        /// What the user signs in with.
+        login: String,
+        /// Job or site file that says where the catalog is.
+        #[arg(long)]
+        site: Option<PathBuf>,
+    },
+    /// Show what users did, the newest last; with --verify, check that no row was changed.
+    Audit {
+        /// Check the chain of digests.
+        #[arg(long)]
+        verify: bool,
+        /// Job or site file that says where the catalog is.
+        #[arg(long)]
+        site: Option<PathBuf>,
+        /// For people or for programs.
+        #[arg(long, value_enum, default_value = "human")]
+        format: Format,
+    },
+}
+
+/// What a user may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Privilege {
+    /// Everything.
+    #[value(name = "Administrador", alias = "admin")]
+    Administrator,
+    /// Look at backups.
+    #[value(name = "Cliente", alias = "client")]
+    Client,
 }
 
 /// `vex report`.

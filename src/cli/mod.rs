@@ -23,7 +23,9 @@ mod plan;
 mod report;
 mod restore;
 mod run;
+mod serve;
 mod typed;
+mod user;
 mod wiring;
 
 use std::process::ExitCode;
@@ -87,6 +89,8 @@ fn dispatch(command: &Command, app: &App) -> Exit {
             list::rebuild(file, site.as_deref(), app)
         }
         Command::Report(args) => report::report(args, app),
+        Command::Serve(args) => serve::serve(args, app),
+        Command::User(args) => user::user(args, app),
         Command::Schema => check::schema(),
     }
 }

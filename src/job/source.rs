@@ -75,7 +75,7 @@ pub struct MysqlSpec {
     pub tls: Tls,
     /// How long one attempt at the global lock may wait.
     pub lock_wait: Duration,
-    /// How long a DDL waits for a table that is still to be read, before the dump lets go of all
+    /// How long a DDL waits for a table that is still to be read, before the dump releases all
     /// its locks.
     pub ddl_wait: Duration,
     /// What to do when one point in time can't be had.

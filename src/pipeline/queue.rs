@@ -11,7 +11,7 @@ use std::time::Duration;
 use crate::base::{Stop, Stopped};
 use crate::source::contract::Piece;
 
-/// Time between two looks at the wish to stop.
+/// Time between two checks for cancellation.
 const PATIENCE: Duration = Duration::from_millis(100);
 
 /// The queue of one phase.

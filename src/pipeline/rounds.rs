@@ -14,7 +14,7 @@ use crate::pipeline::recount::Recount;
 use crate::pipeline::stage::{Error, FirstFailure};
 use crate::source::contract::Target;
 
-/// Time between two looks at the wish to stop.
+/// Time between two checks for cancellation.
 const PATIENCE: Duration = Duration::from_millis(100);
 
 /// Makes `rounds` of so many pieces each, and counts, on all connections. What the target refuses

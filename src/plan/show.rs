@@ -9,7 +9,7 @@ use std::fmt::Write;
 use crate::artifact::Method;
 use crate::base::Size;
 use crate::job::{KeepSpec, SourceSpec};
-use crate::plan::graph::{Backup, Needs, Plan, StepKind, Which};
+use crate::plan::graph::{Backup, Needs, Plan, Step, StepKind, Verify, Which};
 
 /// What servers and stores said, or why they could not be asked.
 #[derive(Debug, Default)]
@@ -39,84 +39,90 @@ pub fn show(plan: &Plan, outlook: &Outlook) -> String {
     for (index, step) in plan.steps.iter().enumerate() {
         let optional = if step.optional { " (optional)" } else { "" };
         line(format!("\n{}. {}{optional}", index + 1, step.address));
-        let waits: Vec<String> = plan
-            .edges
-            .iter()
-            .filter(|e| e.to == index)
-            .map(|e| {
-                let from = e.from + 1;
-                match &e.needs {
-                    Needs::End => format!("the end of {from}"),
-                    Needs::Success => format!("the success of {from}"),
-                    Needs::Copy(store) => format!("the copy of {from} in {store}"),
-                }
-            })
-            .collect();
+        let waits = waits(plan, index);
         if !waits.is_empty() {
             line(format!("   waits for {}", waits.join(", ")));
         }
-        match &step.kind {
-            StepKind::Backup(backup) => {
-                for text in backup_lines(backup) {
-                    line(format!("   {text}"));
-                }
-                for text in outlook.sources.get(&backup.source.name).into_iter().flatten() {
-                    line(format!("   {text}"));
-                }
-                for text in outlook.sizes.get(&step.address).into_iter().flatten() {
-                    line(format!("   {text}"));
-                }
-            }
-            StepKind::Vacuum(vacuum) => {
-                line(format!("   {}", vacuum.rule));
-                for text in outlook.vacuum.get(&step.address).into_iter().flatten() {
-                    line(format!("   {text}"));
-                }
-            }
-            StepKind::Verify(verify) => {
-                let which = match verify.which {
-                    Which::ThisRun => "the new copy",
-                    Which::Latest => "the latest copy",
-                };
-                line(format!(
-                    "   reads {which} in {} back and recounts every row that its manifest counts",
-                    verify.store.name
-                ));
-                if verify.unpack {
-                    line("   unpacks it in the state folder, and all it adds to, and runs pg_verifybackup".into());
-                }
-                if let Some(into) = &verify.into {
-                    line(format!(
-                        "   restores it into {}, whose objects of the same names are replaced",
-                        into.name
-                    ));
-                }
-            }
-            StepKind::Prune(prune) => {
-                let counts = if prune.verified { "verified" } else { "committed" };
-                line(format!(
-                    "   keeps in {}: {}; only {counts} copies count",
-                    prune.store.name,
-                    rules(&prune.keep)
-                ));
-                for text in outlook.retention.get(&step.address).into_iter().flatten() {
-                    line(format!("   {text}"));
-                }
-            }
-            StepKind::Exec(exec) => {
-                let arguments = exec.command.len().saturating_sub(1);
-                let program = exec.command.first().map_or("", String::as_str);
-                line(format!(
-                    "   runs {program} with {arguments} argument{}",
-                    if arguments == 1 { "" } else { "s" }
-                ));
-            }
+        for text in step_lines(step, outlook) {
+            line(format!("   {text}"));
         }
     }
     for address in &plan.off {
         line(format!("\n-  {address}: off"));
     }
     out
+}
+
+/// What a step waits for, by the numbers of the steps.
+fn waits(plan: &Plan, index: usize) -> Vec<String> {
+    let before = plan.edges.iter().filter(|e| e.to == index);
+    let words = before.map(|e| {
+        let from = e.from + 1;
+        match &e.needs {
+            Needs::End => format!("the end of {from}"),
+            Needs::Success => format!("the success of {from}"),
+            Needs::Copy(store) => format!("the copy of {from} in {store}"),
+        }
+    });
+    words.collect()
+}
+
+/// What a step does, and what is known of it.
+fn step_lines(step: &Step, outlook: &Outlook) -> Vec<String> {
+    let known = |lines: Option<&Vec<String>>| lines.cloned().unwrap_or_default();
+    match &step.kind {
+        StepKind::Backup(backup) => {
+            let mut lines = backup_lines(backup);
+            lines.extend(known(outlook.sources.get(&backup.source.name)));
+            lines.extend(known(outlook.sizes.get(&step.address)));
+            lines
+        }
+        StepKind::Vacuum(vacuum) => {
+            let mut lines = vec![vacuum.rule.to_string()];
+            lines.extend(known(outlook.vacuum.get(&step.address)));
+            lines
+        }
+        StepKind::Verify(verify) => verify_lines(verify),
+        StepKind::Prune(prune) => {
+            let counts = if prune.verified { "verified" } else { "committed" };
+            let mut lines = vec![format!(
+                "keeps in {}: {}; only {counts} copies count",
+                prune.store.name,
+                rules(&prune.keep)
+            )];
+            lines.extend(known(outlook.retention.get(&step.address)));
+            lines
+        }
+        StepKind::Exec(exec) => {
+            let arguments = exec.command.len().saturating_sub(1);
+            let program = exec.command.first().map_or("", String::as_str);
+            let plural = if arguments == 1 { "" } else { "s" };
+            vec![format!("runs {program} with {arguments} argument{plural}")]
+        }
+    }
+}
+
+fn verify_lines(verify: &Verify) -> Vec<String> {
+    let which = match verify.which {
+        Which::ThisRun => "the new copy",
+        Which::Latest => "the latest copy",
+    };
+    let mut lines = vec![format!(
+        "reads {which} in {} back and recounts every row that its manifest counts",
+        verify.store.name
+    )];
+    if verify.unpack {
+        lines.push(
+            "unpacks it in the state folder, and all it adds to, and runs pg_verifybackup".into(),
+        );
+    }
+    if let Some(into) = &verify.into {
+        lines.push(format!(
+            "restores it into {}, whose objects of the same names are replaced",
+            into.name
+        ));
+    }
+    lines
 }
 
 fn backup_lines(backup: &Backup) -> Vec<String> {

@@ -1,4 +1,4 @@
-//! What steps, artifacts and copies are, for whoever keeps or shows history.
+//! What steps, artifacts and copies are, for what keeps or shows history.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};

@@ -52,6 +52,35 @@ impl Console {
         }
     }
 
+    /// Takes the bar of a step away; returns the line of its end.
+    fn finished(&mut self, step: usize, address: &str, end: &StepEnd) -> String {
+        let running = self.running.remove(&step);
+        let seconds = running.as_ref().map_or(0.0, |r| r.since.elapsed().as_secs_f64());
+        if let Some(bar) = running.as_ref().and_then(|r| r.bar.as_ref()) {
+            bar.finish_and_clear();
+        }
+        let moved = running.map_or(Progress::default(), |r| r.last);
+        match end {
+            StepEnd::Done { verdict } => {
+                let counts = if moved.raw > 0 {
+                    let whole = Progress { estimate: 0, ..moved };
+                    format!(" ({})", rate(whole, seconds))
+                } else {
+                    String::new()
+                };
+                format!("{address} {} in {seconds:.1} s{counts}", verdict.word())
+            }
+            StepEnd::Failed { verdict, failure } => {
+                let hint = failure.hint.as_ref().map_or(String::new(), |h| format!(". {h}"));
+                format!("{address} {}: {}{hint}", verdict.word(), failure.line())
+            }
+            StepEnd::Skipped { missing } => {
+                format!("{address} did not run: {missing} did not give what it needs")
+            }
+            StepEnd::Interrupted => format!("{address} interrupted"),
+        }
+    }
+
     fn started(&mut self, step: usize, address: &str) {
         let bar = self.bars.as_ref().map(|bars| {
             let bar = bars.add(ProgressBar::new_spinner());
@@ -153,32 +182,7 @@ impl Listener for Console {
                 }
             }
             Event::StepFinished { step, address, end } => {
-                let running = self.running.remove(step);
-                let seconds = running.as_ref().map_or(0.0, |r| r.since.elapsed().as_secs_f64());
-                if let Some(bar) = running.as_ref().and_then(|r| r.bar.as_ref()) {
-                    bar.finish_and_clear();
-                }
-                let moved = running.map_or(Progress::default(), |r| r.last);
-                let text = match end {
-                    StepEnd::Done { verdict } => {
-                        let counts = if moved.raw > 0 {
-                            let whole = Progress { estimate: 0, ..moved };
-                            format!(" ({})", rate(whole, seconds))
-                        } else {
-                            String::new()
-                        };
-                        format!("{address} {} in {seconds:.1} s{counts}", verdict.word())
-                    }
-                    StepEnd::Failed { verdict, failure } => {
-                        let hint =
-                            failure.hint.as_ref().map_or(String::new(), |h| format!(". {h}"));
-                        format!("{address} {}: {}{hint}", verdict.word(), failure.line())
-                    }
-                    StepEnd::Skipped { missing } => {
-                        format!("{address} did not run: {missing} did not give what it needs")
-                    }
-                    StepEnd::Interrupted => format!("{address} interrupted"),
-                };
+                let text = self.finished(*step, address, end);
                 if !self.quiet || end.verdict() > Verdict::Success {
                     self.line(stamped, &text);
                 }

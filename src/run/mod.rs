@@ -1,4 +1,5 @@
-//! Order and concurrency; knows steps, nothing of backups.
+//! The scheduler: which step runs when. Knows the steps of a plan and the facts they report, not
+//! how a step does its work.
 
 mod scheduler;
 mod state;

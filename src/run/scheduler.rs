@@ -60,7 +60,7 @@ pub fn execute(
     speaker.say(Event::RunStarted { run: run.clone() });
     std::thread::scope(|scope| {
         // First end what can't run and start what may. When nothing changed, wait: for a step to
-        // speak, or for the wish to stop. After that wish nothing starts any more, and what runs is
+        // speak, or for cancellation. After that nothing starts any more, and what runs is
         // waited for: it stops by itself.
         while !states.all_ended() {
             if !stopping && stop.is_stopped() {

@@ -1,4 +1,5 @@
-//! The store's own identity: an object `vex.json` at its root, made by whoever writes there first.
+//! The store's own identity: an object `vex.json` at its root, made by the first run that writes
+//! there.
 //!
 //! A store that was replaced by another of the same address, or an empty mount point, has another
 //! ID than before; whoever keeps history notices.

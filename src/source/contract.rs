@@ -206,7 +206,7 @@ impl Task {
     }
 }
 
-/// What became of a task.
+/// How a task ended.
 #[derive(Debug)]
 pub enum TaskOutcome {
     /// It was done, and the control table says so.
@@ -225,8 +225,9 @@ pub trait Maintenance: Send + Sync {
     /// What every table of a unit is due for today; changes nothing.
     fn tasks(&self, unit: &str, rule: &VacuumRule, today: Date, stop: &Stop) -> Result<Vec<Task>>;
 
-    /// Does the tasks of a unit, one after another, and notes each with the moment `now` says. An
-    /// error is one of the whole unit; what fails on one table is heard, and the next one follows.
+    /// Runs the tasks of a unit, one after another, and notes each in the control table with the
+    /// time that `now` returns. Reports the outcome of each to `hear`; a failed task does not stop
+    /// the next one. An error is one of the whole unit.
     fn run(
         &self,
         unit: &str,

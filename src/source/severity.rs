@@ -1,8 +1,8 @@
 //! What a line of a dump program's log means: nothing, a warning, or an error.
 //!
 //! Pure. Knows how mydumper (old and new), mysqldump and pg_dump write; of a line in no known form,
-//! a level in capitals counts unless it is part of a quoted name. When in doubt the heavier reading
-//! wins: a backup that is looked at in vain costs less than one that nobody looked at.
+//! a level in capitals counts unless it is part of a quoted name. When in doubt the
+//! higher severity wins: checking a good backup costs less than missing a bad one.
 
 /// The severity of a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -55,7 +55,7 @@ pub enum Fault {
         hint: Option<String>,
     },
     /// Nothing moved for too long.
-    #[error("unable to go on: nothing moved for {0} s")]
+    #[error("unable to go on: no data moved for {0} s")]
     Stalled(u64),
     /// Stopped from outside.
     #[error("stopped")]

@@ -35,7 +35,7 @@ pub struct Steps {
     made: Mutex<BTreeMap<(String, String), Head>>,
 }
 
-/// Guards one store: who needs it waits for whoever opens it, and for no other store.
+/// Guards one store: a step that needs it waits until it is open, and for no other store.
 type Slot = Arc<Mutex<Option<Arc<dyn Store>>>>;
 
 impl Steps {

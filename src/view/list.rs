@@ -109,6 +109,11 @@ const COLUMNS: [(&str, &str, Order); 6] = [
     ("column-upload", "", Order::Upload),
 ];
 
+/// The words of a search, as shown text is compared with them.
+pub fn search_words(q: &str) -> Vec<String> {
+    plain(q).split_whitespace().map(str::to_owned).collect()
+}
+
 /// The verdict that a word names, in either language.
 pub fn verdict_named(status: &str) -> Option<u8> {
     let status = plain(status);
@@ -138,7 +143,7 @@ impl Asked {
         let (order, ascending) =
             self.order().map_or((Order::Started, false), |(c, up)| (COLUMNS[c].2, up));
         ListQuery {
-            words: plain(&self.q).split_whitespace().map(str::to_owned).collect(),
+            words: search_words(&self.q),
             verdict: verdict_named(&self.status),
             order,
             ascending,

@@ -16,6 +16,8 @@ mod lanes;
 mod list;
 mod live;
 mod log;
+pub mod pages;
+mod people;
 mod run;
 mod site;
 mod sources;
@@ -24,7 +26,16 @@ mod template;
 mod todo;
 
 pub use address::{Address, Base, SCRIPT, STYLE};
+pub use details::{Parts, details};
+pub use drills::{digest, evidence, sheet};
 pub use estate::{Source, since, sources};
 pub use format::Reader;
-pub use frame::{Frame, Viewer};
-pub use site::{Made, Sink, SiteError, report};
+pub use frame::{Choice, Viewer};
+pub use jobs::{due, jobs};
+pub use list::{Asked, cells, columns, csv, json, row, search_text, search_words};
+pub use people::{
+    Ask, Done, Field, Login, Lost, Question, Typed, audit, audit_heads, audit_line, user_form,
+    users,
+};
+pub use run::{RunParts, run, runs, runs_query};
+pub use site::{Made, Sink, report};

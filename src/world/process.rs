@@ -85,7 +85,7 @@ impl<'a> Child<'a> {
         self
     }
 
-    /// Adds a variable that is a secret: lines that hold it are heard without it.
+    /// Adds a variable that is a secret: it is masked in every line of output.
     pub fn secret(mut self, name: &str, value: Secret) -> Child<'a> {
         self.hidden.push(value.clone());
         self.env.push((name.to_owned(), value));
@@ -126,7 +126,7 @@ impl<'a> Child<'a> {
         if output.len() > limit { Err(ChildError::Long(program, limit)) } else { Ok(output) }
     }
 
-    /// Hides a secret that the child knows from elsewhere in what is heard from it.
+    /// Masks a secret, which the child knows from elsewhere, in its output.
     pub fn hide(mut self, secret: &Secret) -> Child<'a> {
         self.hidden.push(secret.clone());
         self

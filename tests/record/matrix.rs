@@ -9,6 +9,7 @@ use std::os::unix::fs::PermissionsExt;
 use rustix::process::Signal;
 use serde_json::Value;
 
+use crate::common::s3_server::{Fault, Kind, S3Server, What};
 use crate::common::servers::Pg;
 use crate::common::space::{Space, until, word};
 use crate::record::notify::{mail_sink, web_sink};
@@ -83,7 +84,7 @@ impl Cell {
             let space = Space::new().job(&format!(
                 "language \"{language}\"\nmail host=\"127.0.0.1\" port={mail} tls=#false from=\"vex@example.com\"\n\
                  notify {{\n  email to=\"dba@example.com\"\n  webhook (env)\"HOOK\"\n}}\n{}\n",
-                self.job
+                self.job.replace("LANGUAGE", language)
             ));
             let space = space.env("HOOK", format!("http://127.0.0.1:{web}/hook"));
             prepare(&space);
@@ -287,6 +288,99 @@ fn verifications_and_retention_tell_how_they_ended() {
         .alert(("done", Some(2)), "done")
         .backup(1, &[(1, "")])
         .holds(&foreign, None);
+}
+
+/// A job whose store is a bucket, another part of it for each language.
+fn in_bucket(server: &S3Server, steps: &str) -> String {
+    format!(
+        "sources {{ sqlite \"app\" path=\"app.db\" }}\n\
+         stores {{ s3 \"cloud\" bucket=\"{}\" endpoint=\"{}\" prefix=\"LANGUAGE\" {{ \
+         access-key (file)\"{}\"; secret-key (file)\"{}\"; keep last=1 }} }}\n\
+         job \"j\" {{ {steps} }}",
+        server.bucket,
+        server.endpoint,
+        server.access_file.display(),
+        server.secret_file.display()
+    )
+}
+
+/// Runs the job once, without telling anybody; its catalog is gone afterwards.
+fn ran_before(space: &Space) {
+    let told = fs::read_to_string(space.path("job.kdl")).expect("a job file");
+    let (_, quiet) = told.split_once("\n}\n").expect("whom to tell stands first");
+    fs::write(space.path("job.kdl"), quiet).expect("written");
+    space.back_up();
+    fs::write(space.path("job.kdl"), told).expect("written");
+    fs::remove_file(space.state("catalog.sqlite")).expect("it is there");
+}
+
+#[test]
+fn verifications_and_retention_that_a_store_hinders_tell_so() {
+    let server = S3Server::start();
+    let came = |kind: Kind, end: &str| {
+        server.requests().iter().filter(|r| r.kind == kind && r.path.ends_with(end)).count()
+    };
+    let begun = std::cell::Cell::new(0);
+    // A service that is never ready is waited for, until somebody stops the run.
+    let busy = |kind| Fault::new(kind, What::Answer(503, "SlowDown")).always();
+    let verify = in_bucket(&server, "dump \"app\" { send \"cloud\"; verify \"cloud\" }");
+    let unready = |space: &Space| {
+        app(space);
+        server.heal();
+        begun.set(came(Kind::Get, ".zip"));
+        server.fault(busy(Kind::Get).on(".zip"));
+    };
+    let reads = |_: &Space| came(Kind::Get, ".zip") > begun.get();
+    let cells = cell(&verify, "verify").interrupted().backup(1, &[(1, "")]);
+    cells.holds(&unready, Some(&reads));
+
+    const HEAD: &str = ".zip.manifest.json";
+    let keep = in_bucket(&server, "dump \"app\" { send \"cloud\" }");
+    let with = |fault: Fault| {
+        let (server, begun, came) = (&server, &begun, &came);
+        move |space: &Space| {
+            app(space);
+            server.heal();
+            ran_before(space);
+            begun.set(came(Kind::Delete, HEAD));
+            server.fault(fault.clone().on(HEAD));
+        }
+    };
+    let removes = |_: &Space| came(Kind::Delete, HEAD) > begun.get();
+    let cells = cell(&keep, "keep").interrupted().backup(1, &[(1, "")]);
+    cells.holds(&with(busy(Kind::Delete)), Some(&removes));
+    let denied = Fault::new(Kind::Delete, What::Answer(403, "AccessDenied")).always();
+    let says = ["acesso negado (remove", "access was denied (remove"];
+    cell(&keep, "keep").failed(says).backup(1, &[(1, "")]).holds(&with(denied), None);
+}
+
+#[test]
+fn vacuums_and_files_that_are_an_alert_tell_so() {
+    let server = Pg::ALL[0].start(&[]);
+    server.sql("postgres", "CREATE ROLE joe LOGIN");
+    server.sql("postgres", "CREATE DATABASE erp");
+    server.sql("erp", "CREATE TABLE t (a int); GRANT CREATE ON SCHEMA public TO joe");
+    let job = |user: &str, steps: &str| {
+        format!(
+            "sources {{ postgres \"erp\" socket=\"{}\" port={} user=\"{user}\" {{ databases \"erp\" }} }}\n\
+             stores {{\n  dir \"far\" path=\"far\"\n  dir \"nas\" path=\"nas\"\n}}\njob \"j\" {{ {steps} }}",
+            server.socket.display(),
+            server.port
+        )
+    };
+    // A table of somebody else can't be vacuumed.
+    cell(&job("joe", "vacuum \"erp\""), "vacuum")
+        .alert(("done", Some(2)), "done")
+        .holds(&|_| {}, None);
+    let one_gone = |space: &Space| {
+        crate::postgres::physical::site(space, &server.version.programs());
+        blocked(space, "far");
+    };
+    let steps = "physical \"erp\" { send \"far\" optional=#true; send \"nas\" }";
+    cell(&job("postgres", steps), "physical")
+        .alert(("done", Some(2)), "done")
+        .backup(1, &[(2, "failed"), (1, "")])
+        .holds(&one_gone, None);
 }
 
 #[test]

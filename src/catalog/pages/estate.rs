@@ -396,6 +396,15 @@ impl Catalog {
         Ok(newest)
     }
 
+    /// A text that differs where something of the runs changed.
+    pub fn mark(&mut self) -> Result<String, CatalogError> {
+        let sql = "SELECT count(*), max(started), max(finished), max(beat) FROM run";
+        let rows = self.query(sql, &[])?;
+        let sql = "SELECT count(*), max(finished), max(removed) FROM copy";
+        let copies = self.query(sql, &[])?;
+        Ok(format!("{rows:?} {copies:?}"))
+    }
+
     /// Restore drills, newest first.
     pub fn drills(&mut self) -> Result<Vec<Drill>, CatalogError> {
         let sql = "SELECT id, at, source, backup, store, target, verdict, table_count, row_count, rto_s, who, message FROM drill \

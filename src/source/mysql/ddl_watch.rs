@@ -39,7 +39,7 @@ impl DdlWatch {
                 if waited.flatten().is_some_and(|seconds| seconds >= patience.as_secs()) {
                     sessions.locks.give_way();
                     // A session that is gone holds nothing; the end of the dump will notice.
-                    drop(sessions.let_go());
+                    drop(sessions.release_idle());
                     return;
                 }
             }

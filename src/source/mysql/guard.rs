@@ -55,7 +55,7 @@ pub fn guard(
             Err(error) if error.kind == ErrorKind::Busy || is_gone(&error) => last = Some(error),
             Err(error) => return Err(error),
         }
-        // Held locks are let go before the next try, so that a waiting DDL gets its turn.
+        // Held locks are released before the next try, so that a waiting DDL gets its turn.
         run(connection, "ROLLBACK", "release the guard")?;
         stop.sleep(pause())?;
     }

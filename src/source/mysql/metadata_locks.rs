@@ -1,12 +1,12 @@
-//! Metadata locks that are let go one after the other: a table that was read is free for DDL while
-//! others are read.
+//! Metadata locks that are released one after the other: a table that was read is free for DDL
+//! while others are read.
 //!
-//! A session can't let go of one lock, but ROLLBACK TO SAVEPOINT releases all that were taken since
+//! A session can't release one lock, but ROLLBACK TO SAVEPOINT releases all that were taken since
 //! the savepoint, and keeps the snapshot (what mysqldump does after each table). So every session
-//! takes its locks in one order, the largest table first, with savepoints between, and lets them go
-//! in the opposite one: small tables, which are read soon, are free soon, and the largest last. Who
-//! waits for a table that is still to be read waits for `ddl-wait` at most: then all is let go, and
-//! the definitions of what was not read are compared at the end. Knows no rows.
+//! takes its locks in one order, the largest table first, with savepoints between, and releases
+//! them in reverse: small tables, which are read soon, are free soon, and the largest last. A DDL on
+//! a table that was not read yet waits for `ddl-wait` at most: then all locks are released, and the
+//! definitions of the unread tables are compared at the end. Knows no rows.
 //!
 //! MariaDB with a binary log releases nothing so unless the session may set `sql_log_bin=0` (BINLOG
 //! ADMIN): without that right a DDL waits until the dump ends ([`releases`]).
@@ -28,7 +28,7 @@ const ALONE: usize = 64;
 /// Tables that share one, of the rest.
 const TOGETHER: usize = 128;
 
-/// Whether ROLLBACK TO SAVEPOINT lets go of metadata locks in this session.
+/// Whether ROLLBACK TO SAVEPOINT releases metadata locks in this session.
 pub fn releases(connection: &mut Conn, flavor: &Flavor) -> Result<bool> {
     let doing = "ask whether the session logs";
     let logs: Option<bool> = connection
@@ -40,9 +40,9 @@ pub fn releases(connection: &mut Conn, flavor: &Flavor) -> Result<bool> {
 /// A table, by unit and name.
 pub type Name = (String, String);
 
-/// The order of the locks, and how far they are let go.
+/// The order of the locks, and how many are released.
 pub struct MetadataLocks {
-    /// Groups in the order in which they are let go: smallest tables first.
+    /// Groups in the order of release: smallest tables first.
     groups: Vec<Vec<Name>>,
     place: BTreeMap<Name, usize>,
     /// Guards what was read.
@@ -54,7 +54,7 @@ struct State {
     unread: Vec<usize>,
     /// Groups from the first on that were read whole.
     done: usize,
-    /// The tables that were not read when everything was let go.
+    /// The tables that were not read when all locks were released.
     yielded: Option<Vec<Name>>,
     read: std::collections::BTreeSet<Name>,
 }
@@ -100,25 +100,25 @@ impl MetadataLocks {
         Ok(())
     }
 
-    /// Lets go of the groups before `upto`, of which those before `from` are gone already.
+    /// Releases the groups before `upto`, of which those before `from` are released already.
     pub fn release(&self, connection: &mut Conn, from: usize, upto: usize) -> Result<()> {
         match upto.checked_sub(1) {
             Some(last) if upto > from => run(
                 connection,
                 &format!("ROLLBACK TO SAVEPOINT {}", savepoint(last)),
-                "let go of what was read",
+                "release the locks of what was read",
             ),
             _ => Ok(()),
         }
     }
 
-    /// How many groups a session should have let go.
+    /// How many groups a session should have released.
     pub fn free(&self) -> usize {
         let state = self.state.lock().expect("no panic while locked");
         if state.yielded.is_some() { self.groups.len() } else { state.done }
     }
 
-    /// How many groups are let go before a table's own.
+    /// How many groups are released before a table's own.
     pub fn before(&self, table: &Name) -> usize {
         self.place.get(table).copied().unwrap_or(0)
     }
@@ -136,7 +136,7 @@ impl MetadataLocks {
         }
     }
 
-    /// Everything is let go from now on.
+    /// All locks are to be released from now on.
     pub fn give_way(&self) {
         let mut state = self.state.lock().expect("no panic while locked");
         let all = self.groups.iter().flatten();
@@ -144,7 +144,7 @@ impl MetadataLocks {
         state.yielded.get_or_insert(unread);
     }
 
-    /// The tables that were not yet read when everything was let go; `None` if that never came.
+    /// The tables that were not yet read when all locks were released; `None` if they never were.
     pub fn unguarded(&self) -> Option<Vec<Name>> {
         self.state.lock().expect("no panic while locked").yielded.clone()
     }
@@ -156,7 +156,7 @@ pub struct Worker {
     pub connection: Conn,
     /// The session it must still be.
     pub session: u64,
-    /// How many groups of locks it has let go.
+    /// How many groups of locks it has released.
     pub released: usize,
 }
 
@@ -165,18 +165,18 @@ pub struct Sessions {
     /// The order of the locks.
     pub locks: MetadataLocks,
     /// Guards the connection that reads nothing, and compares definitions at the end; and what it
-    /// has let go.
+    /// has released.
     pub guard: Mutex<Worker>,
     /// Guards each connection that reads.
     pub workers: Vec<Mutex<Worker>>,
 }
 
 impl Sessions {
-    /// Lets go of all that may be let go, in every session that is not at work; those let go before
+    /// Releases all that may be released, in every session that is idle; the others do so before
     /// their next piece.
-    pub fn let_go(&self) -> Result<()> {
+    pub fn release_idle(&self) -> Result<()> {
         for session in std::iter::once(&self.guard).chain(&self.workers) {
-            // Who is at work holds its own lock; the guard never is for long.
+            // A session at work holds its own mutex; the guard never does for long.
             if let Ok(mut session) = session.try_lock() {
                 self.settle(&mut session, self.locks.free())?;
             }
@@ -184,7 +184,7 @@ impl Sessions {
         Ok(())
     }
 
-    /// Lets go of the groups before `upto` in one session.
+    /// Releases the groups before `upto` in one session.
     pub fn settle(&self, session: &mut Worker, upto: usize) -> Result<()> {
         self.locks.release(&mut session.connection, session.released, upto)?;
         session.released = session.released.max(upto);

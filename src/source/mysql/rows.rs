@@ -19,7 +19,7 @@ use crate::source::script::Inserts;
 /// Size of an INSERT statement at which the next begins: far below any `max_allowed_packet`.
 const STATEMENT: usize = 1_000_000;
 
-/// Rows between two looks at the wish to stop.
+/// Rows between two checks for cancellation.
 const PATIENCE: u64 = 1024;
 
 /// Bytes of a packet that are not the statement.

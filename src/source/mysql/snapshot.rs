@@ -90,8 +90,8 @@ impl MysqlSnapshot {
         let mut attempt = 1;
         loop {
             match MysqlSnapshot::attempt(spec, connector, reading, stop) {
-                // Somebody's DDL waits for the guard, and our own workers behind it: all is let go,
-                // and begun again.
+                // Somebody's DDL waits for the guard, and our own workers behind it: all locks are
+                // released, and taken again.
                 Err(error) if error.kind == ErrorKind::Busy && attempt < ATTEMPTS => {
                     stop.sleep(pause())?
                 }
@@ -338,13 +338,13 @@ impl MysqlSnapshot {
         if progress != Progress::Open {
             drop(guard);
             self.sessions.locks.read(&name);
-            self.sessions.let_go()?;
+            self.sessions.release_idle()?;
         }
         Ok(proof)
     }
 
-    /// After the locks were let go for somebody else: that what was read without them is what was
-    /// defined.
+    /// After the locks were released for somebody's DDL: that the definitions of what was read
+    /// without them have not changed.
     fn compare_unguarded(&self, guard: &mut Conn, unread: &[Name], stop: &Stop) -> Result<()> {
         for unit in &self.units {
             stop.check()?;

@@ -1,4 +1,4 @@
-//! Ends what a server is doing for us as soon as the run is to stop.
+//! Cancels the statement that a server runs for us as soon as the run is to stop.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::job::TlsMode;
 use crate::source::postgres::connect::Connector;
 use crate::world::secure_client;
 
-/// Time between two wishes: one that comes between two statements ends neither.
+/// Time between two requests to cancel: one that arrives between two statements ends neither.
 const AGAIN: Duration = Duration::from_millis(200);
 
 /// Does `work` on the connection of `token`; when the run is to stop, its statement is cancelled.
@@ -46,7 +46,7 @@ pub fn stopping<T>(
 
 fn cancel(token: &CancelToken, connector: &Connector) {
     let (mode, tls) = connector.protection();
-    // A wish that does not arrive is sent again; the statement then ends by itself.
+    // A request that does not arrive is sent again; at worst the statement ends by itself.
     match mode {
         TlsMode::Off => drop(token.cancel_query(NoTls)),
         TlsMode::VerifyFull | TlsMode::VerifyCa | TlsMode::Require => {

@@ -48,7 +48,7 @@ pub struct Connector {
     /// The first of the hosts that answered: all connections go to one server.
     chosen: Arc<OnceLock<String>>,
     ways: Ways,
-    /// The wish to stop, of whoever opened the source.
+    /// Cancels what this source does.
     stop: Stop,
     role: HostRole,
     password: Option<Secret>,

@@ -416,7 +416,7 @@ impl Snapshot for DumperSnapshot {
             stop.check()?;
             let mut view = view.lock().expect("no panic while locked");
             let doing = format!("hold the tables of {} to the end", view.unit);
-            // A session that is gone let go of its locks, and nobody knows when.
+            // A session that is gone has released its locks, and nobody knows when.
             run(&mut view.client, "SELECT 1", &doing)?;
         }
         Ok(())

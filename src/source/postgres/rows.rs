@@ -12,7 +12,7 @@ use crate::source::postgres::binary::{Form, Lines, Sink};
 use crate::source::postgres::definition::{qualified, quoted};
 use crate::source::postgres::wire::Wire;
 
-/// Rows between two looks at the wish to stop.
+/// Rows between two checks for cancellation.
 const PATIENCE: u64 = 4096;
 
 /// What every entry of rows begins with; `client_encoding` comes first.
@@ -249,7 +249,7 @@ impl Sink for Counter {
     }
 }
 
-/// Counts the lines of another sink, and looks at the wish to stop.
+/// Counts the lines of another sink, and checks for cancellation.
 struct Counted<'a, S> {
     sink: &'a mut S,
     stop: &'a Stop,

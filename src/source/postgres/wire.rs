@@ -2,7 +2,7 @@
 //!
 //! The driver wakes its runtime for every row, which costs more than the row; here many rows come
 //! with one read, and each is handed on where it lies. Messages: chapter 55 (*Frontend/Backend
-//! Protocol*) of the PostgreSQL manual. A lost connection is an error; a stop is heard while the
+//! Protocol*) of the PostgreSQL manual. A lost connection is an error; a stop is noticed while the
 //! server is silent.
 
 use std::io::{ErrorKind as IoKind, Read, Write};
@@ -25,7 +25,7 @@ use crate::source::postgres::fault::{Said, said};
 /// Bytes that are asked of the socket at once.
 const READ: usize = 256 << 10;
 
-/// How long a read waits before it looks at the wish to stop.
+/// How long a read waits before it checks for cancellation.
 const LOOK: Duration = Duration::from_millis(500);
 
 /// A server that says nothing for this long is taken for dead.
@@ -159,21 +159,23 @@ impl Wire {
             let message = self.message(stop)?;
             if message.kind != b'R' {
                 return Err(denied(format!(
-                    "the server sent {:?} instead of a wish",
+                    "the server sent a message {:?} where it should ask for authentication",
                     char::from(message.kind)
                 )));
             }
             let body = &self.buffer[message.from..message.to];
-            let (wish, rest) =
-                body.split_first_chunk::<4>().ok_or_else(|| denied("a wish was cut".into()))?;
+            let (method, rest) = body.split_first_chunk::<4>().ok_or_else(|| {
+                denied("the server's request for authentication is too short".into())
+            })?;
             let mut out = BytesMut::new();
-            match u32::from_be_bytes(*wish) {
+            match u32::from_be_bytes(*method) {
                 0 => return Ok(()),
                 3 => frontend::password_message(password()?.reveal().as_bytes(), &mut out)
                     .map_err(io)?,
                 5 => {
-                    let salt =
-                        *rest.first_chunk::<4>().ok_or_else(|| denied("a salt was cut".into()))?;
+                    let salt = *rest.first_chunk::<4>().ok_or_else(|| {
+                        denied("the salt that the server sent is too short".into())
+                    })?;
                     let hash =
                         md5_hash(address.user.as_bytes(), password()?.reveal().as_bytes(), salt);
                     frontend::password_message(hash.as_bytes(), &mut out).map_err(io)?;

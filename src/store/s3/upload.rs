@@ -157,7 +157,7 @@ impl S3Upload {
         }
         self.ended = true;
         let doing = format!("abort the upload of {} to {}", self.key, self.wire.place);
-        // The wish to stop is no reason to leave parts behind: this has a token of its own.
+        // Parts are removed even when the run is cancelled: this has a token of its own.
         abort(&self.wire, &self.key, &self.id, &Stop::new()).map_err(|e| e.error(&doing))
     }
 }

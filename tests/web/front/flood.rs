@@ -37,7 +37,9 @@ impl Apart {
     fn new(test: &str) -> Apart {
         let folder = tempfile::tempdir().unwrap();
         let mut child = Command::new(std::env::current_exe().unwrap());
-        let name = format!("web_front::flood::{test}");
+        // The name of the binary stands before the first colons.
+        let module = module_path!().split_once("::").unwrap().1;
+        let name = format!("{module}::{test}");
         child.args([&name, "--exact", "--nocapture"]).env(CHILD, folder.path());
         child.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
         let child = child.spawn().unwrap();

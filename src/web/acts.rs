@@ -1,0 +1,181 @@
+//! What an administrator asks of a job: a run now, or another schedule. Each is asked back first,
+//! and noted in the audit.
+//!
+//! Invariants: a job is named by its digest, and only one that a run declared can be named; no step
+//! of a restore is started from here.
+
+use crate::catalog::{KnownJob, Override, RunRequest};
+use crate::job::Schedule;
+use crate::view::{Choice, Field, Question, Viewer, pages};
+use crate::web::dashboard::{Page, Trouble};
+use crate::web::exchange::{Method, Request, Response};
+use crate::web::session::Asker;
+use crate::web::state::{State, jobs_by_digest};
+
+/// Where a question leads back to.
+const BACK: &str = "/execucoes";
+
+impl State {
+    fn job(&self, digest: &str) -> Result<KnownJob, Trouble> {
+        let known = self.known()?;
+        jobs_by_digest(&known.estate).remove(digest).ok_or(Trouble::Missing)
+    }
+
+    pub(super) fn run_now(
+        &self,
+        request: &Request,
+        asker: &Asker,
+        viewer: &Viewer,
+        digest: &str,
+    ) -> Page {
+        let job = self.job(digest)?;
+        let name = [("job", job.job.as_str()), ("host", job.host.as_str())];
+        let question = |title: String, text: String, k: &'static str| Question {
+            about: job.file.clone(),
+            title,
+            text,
+            k,
+            action: request.path.clone(),
+            back: BACK.to_owned(),
+            yes: viewer.say("run-now", &[]),
+            fields: Vec::new(),
+        };
+        if request.method == Method::Get {
+            let (title, text) = (viewer.say("run-ask", &name), viewer.say("run-ask-about", &name));
+            return Ok(Response::html(pages::question(viewer, &question(title, text, "run"))));
+        }
+        let target = format!("{} ({})", job.job, job.host);
+        let begun = if job.host == self.desk.host() {
+            self.desk.run(&job.file, &job.job)
+        } else {
+            let wish = RunRequest {
+                number: 0,
+                host: job.host.clone(),
+                file: job.file.clone(),
+                job: job.job.clone(),
+                step: String::new(),
+                who: asker.session.account.login.clone(),
+                at: self.moment(),
+            };
+            self.with(|catalog| catalog.request_run(&wish))?;
+            Ok(())
+        };
+        let after = begun.as_ref().err().cloned().unwrap_or_default();
+        self.note(request, asker, "action-run", &target, ("", &after))?;
+        self.forget();
+        match begun {
+            Ok(()) => Ok(Response::redirect(BACK)),
+            Err(why) => {
+                let page = question(viewer.say("run-failed", &[]), why, "er");
+                Ok(Response::html(pages::question(viewer, &page)).with_status(409))
+            }
+        }
+    }
+
+    pub(super) fn schedule(
+        &self,
+        request: &Request,
+        asker: &Asker,
+        viewer: &Viewer,
+        digest: &str,
+    ) -> Page {
+        let job = self.job(digest)?;
+        let held = self.held(&job)?;
+        if request.method == Method::Get {
+            let page = schedule_question(request, viewer, &job, held.as_ref(), "");
+            return Ok(Response::html(pages::question(viewer, &page)));
+        }
+        let state = request.form().get("estado").unwrap_or_default();
+        let fields = request.form().get("horario").unwrap_or_default().trim();
+        let before = held.as_ref().map_or_else(|| job.schedule.clone(), shown);
+        let wish = Override {
+            host: job.host.clone(),
+            file: job.file.clone(),
+            job: job.job.clone(),
+            state: state.to_owned(),
+            schedule: if state == "on" { fields.to_owned() } else { String::new() },
+            who: asker.session.account.login.clone(),
+            at: self.moment(),
+        };
+        let after = match state {
+            "on" => {
+                if let Err(why) = Schedule::parse(fields) {
+                    let held = Override { schedule: fields.to_owned(), ..wish };
+                    let page = schedule_question(request, viewer, &job, Some(&held), &why);
+                    return Ok(Response::html(pages::question(viewer, &page)).with_status(422));
+                }
+                self.with(|catalog| catalog.set_override(&wish))?;
+                shown(&wish)
+            }
+            "off" => {
+                self.with(|catalog| catalog.set_override(&wish))?;
+                shown(&wish)
+            }
+            _ => {
+                self.with(|c| c.undo_override(&job.host, &job.file, &job.job))?;
+                job.schedule.clone()
+            }
+        };
+        let target = format!("{} ({})", job.job, job.host);
+        self.note(request, asker, "action-schedule", &target, (&before, &after))?;
+        self.forget();
+        Ok(Response::redirect(BACK))
+    }
+
+    /// What the dashboard holds against the schedule of a job's file.
+    fn held(&self, job: &KnownJob) -> Result<Option<Override>, Trouble> {
+        let all = self.with(crate::catalog::Catalog::overrides)?;
+        let same = |o: &Override| o.host == job.host && o.file == job.file && o.job == job.job;
+        Ok(all.into_iter().find(same))
+    }
+}
+
+/// An override in one word, for the audit.
+fn shown(held: &Override) -> String {
+    if held.state == "off" { "off".to_owned() } else { held.schedule.clone() }
+}
+
+fn schedule_question(
+    request: &Request,
+    viewer: &Viewer,
+    job: &KnownJob,
+    held: Option<&Override>,
+    why: &str,
+) -> Question {
+    let state = held.map_or("file", |h| h.state.as_str());
+    let option = |(value, key): (&str, &str)| Choice {
+        value: value.to_owned(),
+        label: viewer.say(key, &[]),
+        on: value == state,
+    };
+    let options = [("file", "schedule-file"), ("on", "schedule-on"), ("off", "schedule-off")];
+    let fields = held.filter(|h| h.state == "on").map_or(&job.schedule, |h| &h.schedule);
+    let file = if job.schedule.is_empty() { "—" } else { &job.schedule };
+    Question {
+        title: viewer.say("schedule-ask", &[("job", &job.job)]),
+        about: format!("{}, {}", job.host, job.file),
+        text: viewer.say("schedule-ask-about", &[("schedule", file)]),
+        k: "no",
+        action: request.path.clone(),
+        back: BACK.to_owned(),
+        yes: viewer.say("save", &[]),
+        fields: vec![
+            Field {
+                name: "estado",
+                label: viewer.say("schedule-state", &[]),
+                options: options.into_iter().map(option).collect(),
+                ..Field::default()
+            },
+            Field {
+                name: "horario",
+                label: viewer.say("schedule-fields", &[]),
+                value: fields.clone(),
+                error: match why {
+                    "" => String::new(),
+                    why => viewer.say("schedule-bad", &[("why", why)]),
+                },
+                ..Field::default()
+            },
+        ],
+    }
+}

@@ -1,0 +1,250 @@
+//! Who is signed in: sessions by a random token of which only the digest is kept.
+//!
+//! Invariants: a token is new at each login; a session ends when it is idle, when it is old, and
+//! when its user is removed or changed; what is compared is compared in constant time.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use jiff::{SignedDuration, Timestamp};
+use sha2::{Digest, Sha256};
+
+use crate::base::Secret;
+use crate::catalog::{ADMINISTRATOR, Account, AuditRow, CLIENT, Session, moment};
+use crate::web::exchange::Request;
+use crate::web::password;
+use crate::web::state::{State, lock};
+
+/// The cookie of a session.
+pub const COOKIE: &str = "vex";
+
+/// How long a session may be idle.
+const IDLE: Duration = Duration::from_secs(1800);
+
+/// How long what is known of a session is believed without asking.
+const BELIEVED: Duration = Duration::from_secs(3);
+
+/// How often its use is noted.
+const NOTED: Duration = Duration::from_secs(60);
+
+/// Sessions that are remembered at most.
+const MOST: usize = 4096;
+
+/// What is known of sessions, by the digest of their tokens.
+#[derive(Debug, Default)]
+pub struct Sessions {
+    known: Mutex<BTreeMap<String, (Session, Instant)>>,
+}
+
+/// Who asks.
+#[derive(Debug, Clone)]
+pub struct Asker {
+    /// The session.
+    pub session: Session,
+    /// The digest of its token; empty where a proxy signed in.
+    pub token: String,
+}
+
+impl Asker {
+    /// Whether it is an administrator.
+    pub fn is_admin(&self) -> bool {
+        self.session.account.is_admin()
+    }
+}
+
+/// Why somebody is not signed in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Refusal {
+    /// A field is empty.
+    Empty,
+    /// Login or password is wrong; nobody is told which.
+    Wrong,
+    /// Too many tried.
+    Slow(Duration),
+    /// The catalog is away.
+    Away(String),
+}
+
+/// 256 random bits as text.
+fn random() -> String {
+    let mut bytes = [0_u8; 32];
+    // Without random numbers nobody may sign in, whoever asks.
+    getrandom::fill(&mut bytes).expect("BUG: the operating system has no random numbers");
+    bytes.iter().map(|b| format!("{b:02x}")).collect()
+}
+
+fn digest(token: &str) -> String {
+    Sha256::digest(token.as_bytes()).iter().map(|b| format!("{b:02x}")).collect()
+}
+
+/// Whether two texts are the same, in a time that does not tell where they differ.
+pub fn same(a: &str, b: &str) -> bool {
+    let (a, b) = (Sha256::digest(a.as_bytes()), Sha256::digest(b.as_bytes()));
+    a.iter().zip(b.iter()).fold(0, |sum, (x, y)| sum | (x ^ y)) == 0
+}
+
+impl State {
+    /// Who asks; `None` for nobody.
+    pub fn asker(&self, request: &Request) -> Option<Asker> {
+        if let Some(user) = &request.proxy_user {
+            return Some(self.of_proxy(user));
+        }
+        let token = digest(request.cookie(COOKIE)?);
+        let now = self.now();
+        let known = lock(&self.sessions.known).get(&token).cloned();
+        let believed = known.as_ref().filter(|(_, at)| at.elapsed() < BELIEVED);
+        let session = match believed {
+            Some((session, _)) => Some(session.clone()),
+            None => match self.with(|catalog| catalog.session(&token)) {
+                Ok(found) => found,
+                // While the catalog is away, who was signed in stays so.
+                Err(_) => known.map(|(session, _)| session),
+            },
+        };
+        let session = session.filter(|s| self.lasts(s, now));
+        let Some(mut session) = session else {
+            self.drop_session(&token);
+            return None;
+        };
+        let last: Option<Timestamp> = session.seen.parse().ok();
+        if last.is_none_or(|last| now.duration_since(last) > signed(NOTED)) {
+            session.seen = moment(now);
+            // A use that can't be noted ends the session early, no more.
+            drop(self.with(|catalog| catalog.see_session(&token, &session.seen)));
+        }
+        self.believe(&token, &session);
+        Some(Asker { session, token })
+    }
+
+    /// Whom a trusted proxy names: an account of that login, else one with the privilege that the
+    /// site file gives.
+    fn of_proxy(&self, user: &str) -> Asker {
+        let known = self.with(|catalog| catalog.account_named(user)).ok().flatten();
+        let privilege = if self.settings.proxy_admin { ADMINISTRATOR } else { CLIENT };
+        let account = known.unwrap_or_else(|| Account {
+            login: user.to_owned(),
+            privilege: privilege.to_owned(),
+            ..Account::default()
+        });
+        // The proxy signs in anew for each request; its forms are guarded by their origin.
+        let csrf = digest(&format!("proxy {user}"));
+        Asker { session: Session { account, csrf, ..Session::default() }, token: String::new() }
+    }
+
+    fn lasts(&self, session: &Session, now: Timestamp) -> bool {
+        let within = |text: &str, most: Duration| {
+            text.parse::<Timestamp>().is_ok_and(|at| now.duration_since(at) <= signed(most))
+        };
+        within(&session.created, self.settings.session) && within(&session.seen, IDLE)
+    }
+
+    fn believe(&self, token: &str, session: &Session) {
+        let mut known = lock(&self.sessions.known);
+        if known.len() >= MOST {
+            known.retain(|_, (_, at)| at.elapsed() < BELIEVED);
+        }
+        known.insert(token.to_owned(), (session.clone(), Instant::now()));
+    }
+
+    /// Forgets what is known of a session.
+    fn drop_session(&self, token: &str) {
+        lock(&self.sessions.known).remove(token);
+    }
+
+    /// Forgets what is known of every session: users were changed.
+    pub fn drop_sessions(&self) {
+        lock(&self.sessions.known).clear();
+    }
+
+    /// Signs in; returns the token of the session.
+    pub fn sign_in(&self, peer: IpAddr, login: &str, password: &Secret) -> Result<String, Refusal> {
+        let login = login.trim();
+        if login.is_empty() || password.reveal().is_empty() {
+            return Err(Refusal::Empty);
+        }
+        let wait = lock(&self.throttle).wait(peer, login, Instant::now());
+        if !wait.is_zero() {
+            return Err(Refusal::Slow(wait));
+        }
+        let known = self.with(|catalog| catalog.account_named(login)).map_err(Refusal::Away)?;
+        let hash = known.as_ref().map(|a| a.password.as_str());
+        let Some(good) = password::verify(password, hash) else {
+            return Err(Refusal::Slow(Duration::from_secs(2)));
+        };
+        let Some(account) = known.filter(|_| good) else {
+            self.refused(peer, login);
+            return Err(Refusal::Wrong);
+        };
+        let (token, now) = (random(), self.moment());
+        let session = Session { account, csrf: random(), created: now.clone(), seen: now.clone() };
+        let old = (self.now() - signed(self.settings.session), self.now() - signed(IDLE));
+        self.with(|catalog| {
+            catalog.end_old_sessions(&moment(old.0), &moment(old.1))?;
+            catalog.begin_session(&digest(&token), &session, &peer.to_string())?;
+            catalog.note(&AuditRow {
+                at: now.clone(),
+                who: session.account.login.clone(),
+                peer: peer.to_string(),
+                action: "action-login".into(),
+                ..AuditRow::default()
+            })
+        })
+        .map_err(Refusal::Away)?;
+        lock(&self.throttle).succeed(peer, login);
+        self.believe(&digest(&token), &session);
+        Ok(token)
+    }
+
+    /// Counts a failure, and notes it in the audit now and then: a flood of them is no flood of
+    /// rows.
+    fn refused(&self, peer: IpAddr, login: &str) {
+        let count = lock(&self.throttle).fail(peer, login, Instant::now());
+        if !count.is_power_of_two() {
+            return;
+        }
+        let login: String = login.chars().filter(|c| !c.is_control()).take(50).collect();
+        let row = AuditRow {
+            at: self.moment(),
+            who: login,
+            peer: peer.to_string(),
+            action: "action-refused".into(),
+            after: count.to_string(),
+            ..AuditRow::default()
+        };
+        drop(self.with(|catalog| catalog.note(&row)));
+    }
+
+    /// Signs out.
+    pub fn sign_out(&self, asker: &Asker, peer: IpAddr) {
+        self.drop_session(&asker.token);
+        let row = AuditRow {
+            at: self.moment(),
+            who: asker.session.account.login.clone(),
+            peer: peer.to_string(),
+            action: "action-logout".into(),
+            ..AuditRow::default()
+        };
+        drop(self.with(|catalog| {
+            catalog.end_session(&asker.token)?;
+            catalog.note(&row)
+        }));
+    }
+}
+
+fn signed(duration: Duration) -> SignedDuration {
+    SignedDuration::try_from(duration).unwrap_or(SignedDuration::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tokens_are_long_and_new() {
+        let (a, b) = (random(), random());
+        assert_eq!((a.len(), b.len()), (64, 64));
+        assert!(a != b && same(&a, &a) && !same(&a, &b) && !same(&a, ""));
+    }
+}
