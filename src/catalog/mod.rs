@@ -31,7 +31,7 @@ pub use pages::{
     Drill, Estate, HeldCopy, HostSeen, KnownChain, KnownCopy, KnownJob, ListQuery, ListedBackup,
     ListedRun, ListedStep, LogLine, Order, Override, Remark, RunsQuery, Totals,
 };
-pub use record::{ArtifactRow, BackupRow, CopyRow, ProofRow, RunRow, StepRow};
+pub use record::{ArtifactRow, BackupRow, CopyRow, LineRow, ProofRow, RunRow, StepRow};
 pub use schedules::RunRequest;
 pub use sql::{Dialect, Sql, moment};
 pub use value::{Row, Value};

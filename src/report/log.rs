@@ -156,7 +156,7 @@ impl Listener for Log {
 }
 
 /// The line of an event: its level, the step it is of, and its text.
-fn line_of(event: &Event) -> Option<(LogLevel, Option<usize>, String)> {
+pub(super) fn line_of(event: &Event) -> Option<(LogLevel, Option<usize>, String)> {
     Some(match event {
         Event::RunStarted { run } => {
             let text =

@@ -14,10 +14,14 @@ use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
 use crate::artifact::hex;
-use crate::catalog::{BackupRow, Catalog, CatalogError, RunRow, StepRow, moment};
+use crate::catalog::{BackupRow, Catalog, CatalogError, LineRow, RunRow, StepRow, moment};
 use crate::record::{Event, LogLevel, Progress, Stamped, StepEnd, StepFacts};
+use crate::report::log::line_of;
 use crate::report::rows::{artifact_row, backup_row, copy_row, ended_row, proof_row, step_row};
 use crate::run::Listener;
+
+/// So many lines of a log are noted; of alerts and errors twice as many.
+const LINES: usize = 2000;
 
 /// How often counters are written at most.
 const EVERY: Duration = Duration::from_secs(2);
@@ -46,6 +50,9 @@ struct Known {
     progress: BTreeMap<usize, Progress>,
     /// When they were last written.
     shown: Option<Timestamp>,
+    /// Lines of its log that were noted, and the number of the last.
+    lines: usize,
+    line: i64,
 }
 
 impl Known {
@@ -177,7 +184,7 @@ fn replay_one(catalog: &mut Catalog, path: &Path) -> Result<bool, String> {
 impl Listener for Recorder {
     fn hear(&mut self, event: &Stamped) -> Vec<(LogLevel, String)> {
         match &event.event {
-            Event::Said { .. } | Event::Engine { .. } => return Vec::new(),
+            Event::Engine { .. } => return Vec::new(),
             // Counters are of the moment: what can't be written is not kept.
             Event::Progress { .. } if self.catalog.is_none() => return Vec::new(),
             _ => {}
@@ -229,6 +236,10 @@ fn record(
     stamped: &Stamped,
 ) -> Result<Option<String>, CatalogError> {
     let (at, run) = (moment(stamped.at), stamped.run.to_string());
+    // The run's own row comes first.
+    if !matches!(stamped.event, Event::RunStarted { .. }) {
+        log(catalog, known, stamped)?;
+    }
     match &stamped.event {
         Event::RunStarted { run } => {
             known.job.clone_from(&run.job);
@@ -249,6 +260,7 @@ fn record(
             let steps: Vec<StepRow> = run.steps.iter().enumerate().map(step_row).collect();
             catalog.run_started(&row, &steps)?;
             catalog.run_beats(&row.id)?;
+            log(catalog, known, stamped)?;
         }
         Event::StepStarted { step, .. } => {
             if let Some(facts) = known.backs_up(*step) {
@@ -318,6 +330,31 @@ fn record(
         }
     }
     Ok(None)
+}
+
+/// Notes the line that an event has in the log, as long as there are not too many: alerts and
+/// errors have room of their own.
+fn log(catalog: &mut Catalog, known: &mut Known, stamped: &Stamped) -> Result<(), CatalogError> {
+    let Some((level, step, text)) = line_of(&stamped.event) else { return Ok(()) };
+    let (level, room) = match level {
+        LogLevel::Info => (1, LINES),
+        LogLevel::Alert => (2, 2 * LINES),
+        LogLevel::Error => (3, 2 * LINES),
+    };
+    if known.lines >= room {
+        return Ok(());
+    }
+    known.lines += 1;
+    // A number that a replay finds again.
+    known.line = stamped.at.as_microsecond().max(known.line + 1);
+    catalog.run_says(&LineRow {
+        run: stamped.run.to_string(),
+        number: known.line,
+        at: moment(stamped.at),
+        level,
+        step,
+        text,
+    })
 }
 
 /// The source of a step as the job file names it.
