@@ -15,7 +15,7 @@ use crate::common::space::{Ran, Space, until};
 /// One job: a database of SQLite into a folder, after what `exec` says.
 fn job(exec: &str) -> String {
     format!(
-        "timezone \"UTC\"\nsources {{ sqlite \"app\" path=\"app.db\" }}\n\
+        "timezone \"UTC\"\nsources {{ sqlite \"app\" path=\"app.db\" identity=\"app\" }}\n\
          stores {{ dir \"nas\" path=\"store\" {{ keep last=2 }} }}\n\
          job \"good\" {{ {exec}\n dump \"app\" {{ send \"nas\"; verify \"nas\" }} }}\n"
     )
