@@ -125,6 +125,30 @@ fn a_catalog_that_is_not_there_stops_no_backup_and_hears_of_it_later() {
 }
 
 #[test]
+fn a_catalog_that_is_locked_or_frozen_stops_no_backup() {
+    let server = Pg::V15.start(&[]);
+    let home = Home::postgres(Box::leak(Box::new(server)), "locked");
+    let Home::Postgres(server, database) = &home else { unreachable!() };
+    let space = space(&home, "exclusive=\"host\"", "");
+    space.back_up();
+    let mut other = server.client(database);
+    let mut lock = other.transaction().unwrap();
+    lock.batch_execute("LOCK TABLE run IN ACCESS EXCLUSIVE MODE").unwrap();
+    let told = space.back_up().stderr;
+    assert!(told.contains("lock timeout") && told.contains("goes on without it"), "{told}");
+    lock.rollback().unwrap();
+    let pid = Pid::from_raw(server.pid() as i32).unwrap();
+    kill_process(pid, Signal::STOP).unwrap();
+    let told = space.back_up().stderr;
+    kill_process(pid, Signal::CONT).unwrap();
+    assert!(told.contains("no answer in 30 s"), "{told}");
+    assert_eq!(home.ask("SELECT verdict FROM run"), ["1"]);
+    space.back_up();
+    assert_eq!(home.ask("SELECT verdict FROM run ORDER BY started"), ["1", "2", "2", "1"]);
+    assert_eq!(home.ask("SELECT count(*) FROM backup WHERE verdict=1 AND upload=1"), ["4"]);
+}
+
+#[test]
 fn nothing_runs_without_a_catalog_that_is_required() {
     let port = free_port();
     let space = Space::new().job(&job(""));
