@@ -20,8 +20,7 @@
 
 pub(crate) mod artifact;
 pub(crate) mod base;
-// Public until what is being built in it is wired: `catalog`, `report`, `view`.
-pub mod catalog;
+pub(crate) mod catalog;
 pub(crate) mod cli;
 pub(crate) mod job;
 pub(crate) mod lang;
@@ -29,7 +28,7 @@ pub(crate) mod notify;
 pub(crate) mod pipeline;
 pub(crate) mod plan;
 pub(crate) mod record;
-pub mod report;
+pub(crate) mod report;
 pub(crate) mod retention;
 pub(crate) mod run;
 pub(crate) mod shelf;

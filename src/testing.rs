@@ -18,6 +18,14 @@ pub mod base {
     pub use crate::base::{Finding, Glob, ProcessId, Secret, SecretRef, Stop, Text};
 }
 
+pub mod catalog {
+    //! What happened.
+    pub use crate::catalog::{
+        ArtifactRow, BackupRow, Catalog, CopyRow, Declaration, DeclaredChain, DeclaredCopy,
+        DeclaredJob, DeclaredSource, ProofRow, RunRow, StepRow, Taken,
+    };
+}
+
 pub mod job {
     //! What a user declares.
     pub use crate::job::{

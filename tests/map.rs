@@ -78,8 +78,8 @@ const TABLE: [(&str, &[&str]); 22] = [
     (
         "testing",
         &[
-            "step", "pipeline", "shelf", "store", "source", "plan", "syntax", "artifact", "job",
-            "world", "base",
+            "step", "pipeline", "shelf", "store", "source", "catalog", "plan", "syntax",
+            "artifact", "job", "world", "base",
         ],
     ),
 ];
@@ -91,43 +91,22 @@ const LINES: usize = 550;
 const FUNCTION_LINES: usize = 60;
 
 /// Functions that were longer when the cap came. The list only shrinks.
-const LONG_FUNCTIONS: [(&str, &str); 36] = [
-    ("artifact/legacy.rs", "parse"),
+const LONG_FUNCTIONS: [(&str, &str); 15] = [
     ("cli/list.rs", "write"),
     ("cli/pgdata.rs", "show"),
     ("cli/restore.rs", "one"),
     ("cli/restore.rs", "show"),
     ("cli/run.rs", "run_job"),
-    ("pipeline/backup.rs", "backup"),
     ("pipeline/restore.rs", "load_phase"),
     ("pipeline/restore.rs", "restore"),
     ("plan/build.rs", "chain"),
-    ("plan/build.rs", "job"),
-    ("plan/show.rs", "show"),
-    ("report/console.rs", "hear"),
-    ("report/log.rs", "hear"),
     ("report/recorder.rs", "record"),
-    ("shelf/list.rs", "survey"),
-    ("source/mysql/guard.rs", "synchronise"),
-    ("source/mysql/journal.rs", "can_adopt"),
-    ("source/mysql/rows.rs", "read"),
-    ("source/mysql/schema.rs", "layouts"),
     ("source/mysql/snapshot.rs", "attempt"),
     ("source/mysql/snapshot.rs", "read_slice"),
-    ("source/mysql/staged.rs", "files"),
-    ("source/mysql/survey.rs", "of"),
-    ("source/mysql/target.rs", "present"),
     ("source/mysql/tool.rs", "take"),
-    ("source/postgres/config.rs", "read"),
-    ("source/postgres/connect.rs", "new"),
     ("source/postgres/definition.rs", "definitions"),
-    ("source/postgres/privileges.rs", "look"),
-    ("source/postgres/wire.rs", "authenticate"),
     ("step/backup.rs", "backup"),
     ("step/verify.rs", "verify"),
-    ("store/probe.rs", "probe"),
-    ("syntax/step.rs", "read_dump"),
-    ("world/process.rs", "drive"),
 ];
 
 /// Where something may be printed.

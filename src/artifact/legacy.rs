@@ -60,17 +60,8 @@ struct LegacyObject {
     tail: String,
 }
 
-/// Reads a manifest of format 1, 2 or 3.
-pub fn parse(bytes: &[u8]) -> Result<Manifest, Damage> {
-    let damage = |found: String| Damage::Manifest(found);
-    if bytes.len() as u64 > LARGEST_LEGACY {
-        return Err(damage("it is larger than 256 MiB".into()));
-    }
-    let mut old: Legacy = serde_json::from_slice(bytes).map_err(|e| damage(e.to_string()))?;
-    if old.members.len() > MOST || old.entries.len() > MOST {
-        return Err(damage("it has too many members or entries".into()));
-    }
-    old.members.iter_mut().for_each(Member::name_class);
+/// What the entries of each member add up to.
+fn sums_of(old: &Legacy) -> Vec<MemberSum> {
     let sum = |m: &Member| MemberSum {
         proof: (m.kind == Kind::Rows).then(Proof::default),
         ..MemberSum::default()
@@ -84,6 +75,21 @@ pub fn parse(bytes: &[u8]) -> Result<Manifest, Damage> {
             *sum += rows;
         }
     }
+    own
+}
+
+/// Reads a manifest of format 1, 2 or 3.
+pub fn parse(bytes: &[u8]) -> Result<Manifest, Damage> {
+    let damage = |found: String| Damage::Manifest(found);
+    if bytes.len() as u64 > LARGEST_LEGACY {
+        return Err(damage("it is larger than 256 MiB".into()));
+    }
+    let mut old: Legacy = serde_json::from_slice(bytes).map_err(|e| damage(e.to_string()))?;
+    if old.members.len() > MOST || old.entries.len() > MOST {
+        return Err(damage("it has too many members or entries".into()));
+    }
+    old.members.iter_mut().for_each(Member::name_class);
+    let own = sums_of(&old);
     let (totals, units) = sums(&old.members, &own);
     let tail_from = old.entries.last().map_or(0, |e| e.offset.saturating_add(e.stored));
     let object = old.object.map(|o| ObjectLine {

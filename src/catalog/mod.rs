@@ -7,6 +7,7 @@ mod copies;
 mod declare;
 mod error;
 mod lease;
+mod log;
 mod meta;
 mod migrate;
 mod mysql;
@@ -24,14 +25,13 @@ mod value;
 pub use accounts::{ADMINISTRATOR, Account, CLIENT, Changed, Session};
 pub use audit::AuditRow;
 pub use declare::{Declaration, DeclaredChain, DeclaredCopy, DeclaredJob, DeclaredSource};
-pub use error::{CatalogError, SqlFault};
+pub use error::CatalogError;
 pub use lease::{LEASE_SECONDS, Taken};
 pub use open::Catalog;
 pub use pages::{
-    Drill, Estate, HeldCopy, HostSeen, KnownChain, KnownCopy, KnownJob, ListQuery, ListedBackup,
-    ListedRun, ListedStep, LogLine, Order, Override, Remark, RunsQuery, Totals,
+    Drill, Estate, HeldCopy, KnownChain, KnownCopy, KnownJob, ListQuery, ListedBackup, ListedRun,
+    ListedStep, LogLine, Order, Override, RunsQuery, Totals,
 };
-pub use record::{ArtifactRow, BackupRow, CopyRow, LineRow, ProofRow, RunRow, StepRow};
+pub use record::{ArtifactRow, BackupRow, CopyRow, ProofRow, RunRow, StepRow};
 pub use schedules::RunRequest;
-pub use sql::{Dialect, Sql, moment};
-pub use value::{Row, Value};
+pub use sql::moment;

@@ -48,23 +48,6 @@ pub struct StepRow {
     pub message: String,
 }
 
-/// A line of the log of a run.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LineRow {
-    /// The run.
-    pub run: String,
-    /// Its place: lines of one run are in the order of their numbers.
-    pub number: i64,
-    /// When it was said.
-    pub at: String,
-    /// 1 for the log, 2 an alert, 3 an error.
-    pub level: u8,
-    /// The step, unless it is of the run itself.
-    pub step: Option<usize>,
-    /// The line.
-    pub text: String,
-}
-
 /// An artifact.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ArtifactRow {

@@ -4,7 +4,7 @@
 
 use crate::catalog::error::{CatalogError, SqlFault};
 use crate::catalog::open::Catalog;
-use crate::catalog::record::{LineRow, RunRow, StepRow};
+use crate::catalog::record::{RunRow, StepRow};
 use crate::catalog::sql::{Upsert, values};
 
 /// Why a run has no end of its own.
@@ -70,18 +70,6 @@ impl Catalog {
         let now = self.dialect().moment(0);
         let sql = format!("UPDATE run SET beat={now}, progress=? WHERE id=?");
         self.write(&sql, values![counters, id])
-    }
-
-    /// Notes a line of the log of a run.
-    pub fn run_says(&mut self, line: &LineRow) -> Result<(), CatalogError> {
-        let sql = self.dialect().upsert(&Upsert {
-            table: "run_log",
-            keys: &["run", "number"],
-            first: &["at", "level", "step", "line"],
-            always: &[],
-        });
-        let (at, text) = (&line.at, &line.text);
-        self.write(&sql, values![&line.run, line.number, at, line.level, line.step, text])
     }
 
     /// Notes that a run ended.

@@ -16,7 +16,7 @@ use crate::artifact::{
     UnitSum, definition, hex, press,
 };
 use crate::base::{Secret, Stop};
-use crate::pipeline::join::{Entry, Finish, Join, Message};
+use crate::pipeline::join::{Entry, Finish, Join, Joined, Message};
 use crate::pipeline::meter::Meter;
 use crate::pipeline::permits::{BufferPermit, BufferPool, Permits};
 use crate::pipeline::queue::Queue;
@@ -61,25 +61,25 @@ pub struct Written {
 /// Runs a backup to the last part.
 pub fn backup(backup: Backup<'_>, stop: &Stop) -> Result<Written, Error> {
     let failure = FirstFailure::new(stop);
-    let chunks = Permits::new(backup.shape.chunk_permits());
-    let parts = Permits::new(backup.shape.part_permits());
+    let counts = [backup.shape.chunk_permits(), backup.shape.part_permits()];
+    let [chunks, parts] = counts.map(Permits::new);
     let (copies, outlets, index_out) = Copies::new(backup.copies);
     let (to_join, joining) = unbounded();
+    let Backup { snapshot, shape, head, meter, method, password, .. } = backup;
+    let (mut joined, members) = (None, snapshot.members());
     let reading = Reading {
-        snapshot: backup.snapshot,
-        method: backup.method,
-        password: backup.password,
-        chunk: backup.shape.chunk,
+        snapshot,
+        method,
+        password,
+        chunk: shape.chunk,
         permits: &chunks,
-        meter: backup.meter,
+        meter,
         failure: &failure,
-        names: EntryNames::new(backup.snapshot.members()),
-        numbers: backup.snapshot.members().iter().map(|_| AtomicU32::new(0)).collect(),
-        raw: BufferPool::new(chunks.size(), 2 * backup.shape.chunk),
-        pressed: BufferPool::new(chunks.size(), 2 * backup.shape.chunk),
+        names: EntryNames::new(members),
+        numbers: members.iter().map(|_| AtomicU32::new(0)).collect(),
+        raw: BufferPool::new(chunks.size(), 2 * shape.chunk),
+        pressed: BufferPool::new(chunks.size(), 2 * shape.chunk),
     };
-    let (mut joined, members) = (None, backup.snapshot.members());
-    let Backup { shape, head, meter, method, password, .. } = backup;
     std::thread::scope(|scope| {
         copies.start(scope, meter, &failure);
         scope.spawn(|| {
@@ -89,14 +89,13 @@ pub fn backup(backup: Backup<'_>, stop: &Stop) -> Result<Written, Error> {
                     press(name, text, method, password, Vec::new())
                         .map_err(|e| Error::Press(name.to_owned(), e))
                 };
-                let index = IndexWriter::new(members, password.is_some());
                 let mut join = Join::new(
                     shape.part,
                     &parts,
                     &reading.pressed,
                     &mut send,
                     &seal,
-                    (index, index_out),
+                    (IndexWriter::new(members, password.is_some()), index_out),
                     &failure.stop,
                 )?;
                 join_all(&mut join, &joining, meter, &failure.stop)?;
@@ -108,26 +107,17 @@ pub fn backup(backup: Backup<'_>, stop: &Stop) -> Result<Written, Error> {
         });
         failure.run(|| reading.all(to_join));
     });
-    let joined = match failure.result() {
-        Ok(()) => joined
-            .ok_or_else(|| Error::Panic("a pipeline ended without object or failure".into()))?,
-        Err(Error::NoStore(_)) => {
-            return Err(Error::NoStore(copies.abort().into_iter().flatten().collect()));
-        }
-        Err(error) => {
-            // The failure is what counts; what an upload left is swept by its marker.
-            drop(copies.abort());
-            return Err(error);
-        }
-    };
-    let peak_chunks = chunks.peak();
-    Ok(Written {
-        head: joined.head,
-        object: joined.object,
-        index: joined.index,
-        copies: copies.finish(joined.indexes),
-        peak_chunks,
-    })
+    if let Err(error) = failure.result() {
+        // What an upload left is swept by its marker; without a store, their errors are what counts.
+        let lost = copies.abort();
+        return Err(match error {
+            Error::NoStore(_) => Error::NoStore(lost.into_iter().flatten().collect()),
+            error => error,
+        });
+    }
+    let none = || Error::Panic("a pipeline ended without object or failure".into());
+    let Joined { head, object, index, indexes } = joined.ok_or_else(none)?;
+    Ok(Written { head, object, index, copies: copies.finish(indexes), peak_chunks: chunks.peak() })
 }
 
 fn join_all(

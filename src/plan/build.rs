@@ -56,19 +56,18 @@ impl Builder<'_> {
                 StepDecl::Verify(verify) => self.verify(job, verify, step, &mut draft, complaints),
                 StepDecl::Vacuum(vacuum) => self.vacuum(job, vacuum, step, &mut draft, complaints),
                 StepDecl::Exec(exec) => {
-                    let address = format!("{}/exec/{}", job.name.value, exec.name.value);
+                    let name = &exec.name;
                     let kind = StepKind::Exec(Exec {
                         command: exec.command.clone(),
                         env: exec.env.clone(),
                         stall: exec.stall.unwrap_or(Duration::from_secs(3600)),
                     });
-                    let names = vec![exec.name.value.clone(), format!("exec/{}", exec.name.value)];
                     draft.push(
-                        address,
+                        format!("{}/exec/{}", job.name.value, name.value),
                         kind,
                         step.optional,
-                        &exec.name.span,
-                        names,
+                        &name.span,
+                        vec![name.value.clone(), format!("exec/{}", name.value)],
                         Vec::new(),
                         complaints,
                     );
@@ -91,16 +90,7 @@ impl Builder<'_> {
         }
         draft.vacuum_first();
         draft.hold_apart();
-        if let Some(cycle) = draft.plan.cycle() {
-            let named = cycle.iter().map(|i| {
-                let name = draft.names[*i]
-                    .first()
-                    .cloned()
-                    .unwrap_or_else(|| draft.plan.steps[*i].address.clone());
-                (name, Some(draft.spans[*i].clone()))
-            });
-            complaints.push(problem::cycle(&named.collect::<Vec<_>>()));
-        }
+        complaints.extend(draft.cycle());
         draft.plan
     }
 

@@ -108,6 +108,16 @@ impl Draft {
         }
     }
 
+    /// Names the steps that wait for each other, if any do.
+    pub fn cycle(&self) -> Option<Complaint> {
+        let named = self.plan.cycle()?.into_iter().map(|i| {
+            let own = self.names[i].first();
+            let name = own.cloned().unwrap_or_else(|| self.plan.steps[i].address.clone());
+            (name, Some(self.spans[i].clone()))
+        });
+        Some(problem::cycle(&named.collect::<Vec<_>>()))
+    }
+
     /// Steps that hold the same source wait for each other, in the order of the file.
     pub fn hold_apart(&mut self) {
         for to in 0..self.holds.len() {

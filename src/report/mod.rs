@@ -3,6 +3,7 @@
 mod console;
 mod folder;
 mod json;
+mod line;
 mod log;
 mod queue;
 mod recorder;

@@ -14,17 +14,17 @@ use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
 use crate::artifact::hex;
-use crate::catalog::{BackupRow, Catalog, CatalogError, LineRow, RunRow, StepRow, moment};
+use crate::catalog::{BackupRow, Catalog, CatalogError, LogLine, RunRow, StepRow, moment};
 use crate::record::{Event, LogLevel, Progress, Stamped, StepEnd, StepFacts};
-use crate::report::log::line_of;
+use crate::report::line::line_of;
 use crate::report::rows::{artifact_row, backup_row, copy_row, ended_row, proof_row, step_row};
 use crate::run::Listener;
 
-/// So many lines of a log are noted; of alerts and errors twice as many.
-const LINES: usize = 2000;
-
 /// How often counters are written at most.
 const EVERY: Duration = Duration::from_secs(2);
+
+/// Lines of a run's log that the catalog keeps; what is an alert or an error is always kept.
+const LINES: usize = 5000;
 
 /// Writes history.
 pub struct Recorder {
@@ -50,12 +50,28 @@ struct Known {
     progress: BTreeMap<usize, Progress>,
     /// When they were last written.
     shown: Option<Timestamp>,
-    /// Lines of its log that were noted, and the number of the last.
-    lines: usize,
+    /// When the run began.
+    began: Option<Timestamp>,
+    /// The number of the last line of its log.
     line: i64,
+    /// How many lines its log has.
+    lines: usize,
 }
 
 impl Known {
+    /// The number of the next line: microseconds since the run began, so that a replay, whatever
+    /// of the run it hears, numbers a line as the run did. `None` where the log is full.
+    fn number(&mut self, level: LogLevel, at: Timestamp) -> Option<i64> {
+        let began = *self.began.get_or_insert(at);
+        self.lines += 1;
+        if self.lines > LINES && level == LogLevel::Info {
+            return None;
+        }
+        let number = at.as_microsecond().saturating_sub(began.as_microsecond());
+        self.line = number.max(self.line + 1);
+        Some(self.line)
+    }
+
     /// Takes counters in; says whether it is time to write them.
     fn moves(&mut self, step: usize, progress: Progress, at: Timestamp) -> bool {
         self.progress.insert(step, progress);
@@ -230,16 +246,37 @@ impl Listener for Recorder {
     }
 }
 
+/// Keeps the line of an event, for pages of other hosts.
+fn log_line(
+    catalog: &mut Catalog,
+    known: &mut Known,
+    stamped: &Stamped,
+) -> Result<(), CatalogError> {
+    let Some((level, step, text)) = line_of(&stamped.event) else { return Ok(()) };
+    let Some(number) = known.number(level, stamped.at) else { return Ok(()) };
+    let text: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    let level = match level {
+        LogLevel::Info => 1,
+        LogLevel::Alert => 2,
+        LogLevel::Error => 3,
+    };
+    let line = LogLine {
+        number,
+        at: moment(stamped.at),
+        level,
+        step: step.and_then(|s| i64::try_from(s).ok()),
+        text,
+    };
+    catalog.log_line(stamped.run.as_str(), &line)
+}
+
 fn record(
     catalog: &mut Catalog,
     known: &mut Known,
     stamped: &Stamped,
 ) -> Result<Option<String>, CatalogError> {
+    log_line(catalog, known, stamped)?;
     let (at, run) = (moment(stamped.at), stamped.run.to_string());
-    // The run's own row comes first.
-    if !matches!(stamped.event, Event::RunStarted { .. }) {
-        log(catalog, known, stamped)?;
-    }
     match &stamped.event {
         Event::RunStarted { run } => {
             known.job.clone_from(&run.job);
@@ -260,7 +297,6 @@ fn record(
             let steps: Vec<StepRow> = run.steps.iter().enumerate().map(step_row).collect();
             catalog.run_started(&row, &steps)?;
             catalog.run_beats(&row.id)?;
-            log(catalog, known, stamped)?;
         }
         Event::StepStarted { step, .. } => {
             if let Some(facts) = known.backs_up(*step) {
@@ -330,31 +366,6 @@ fn record(
         }
     }
     Ok(None)
-}
-
-/// Notes the line that an event has in the log, as long as there are not too many: alerts and
-/// errors have room of their own.
-fn log(catalog: &mut Catalog, known: &mut Known, stamped: &Stamped) -> Result<(), CatalogError> {
-    let Some((level, step, text)) = line_of(&stamped.event) else { return Ok(()) };
-    let (level, room) = match level {
-        LogLevel::Info => (1, LINES),
-        LogLevel::Alert => (2, 2 * LINES),
-        LogLevel::Error => (3, 2 * LINES),
-    };
-    if known.lines >= room {
-        return Ok(());
-    }
-    known.lines += 1;
-    // A number that a replay finds again.
-    known.line = stamped.at.as_microsecond().max(known.line + 1);
-    catalog.run_says(&LineRow {
-        run: stamped.run.to_string(),
-        number: known.line,
-        at: moment(stamped.at),
-        level,
-        step,
-        text,
-    })
 }
 
 /// The source of a step as the job file names it.

@@ -43,6 +43,15 @@ enum Wanted<'a> {
     Note(&'a str),
 }
 
+impl Wanted<'_> {
+    fn key(&self) -> &str {
+        match self {
+            Wanted::Head(object) => &object.key,
+            Wanted::Proof(key) | Wanted::Note(key) => key,
+        }
+    }
+}
+
 /// What was read.
 enum Found {
     Head(Box<Head>),
@@ -66,33 +75,15 @@ pub fn survey(
             groups.entry(container).or_default().push((object, part));
         }
     }
-    let mut wanted: Vec<(&str, Wanted<'_>)> = Vec::new();
     let mut listing = Listing::default();
-    for (container, parts) in &groups {
-        let is = |kind| parts.iter().find(|(_, part)| *part == kind).map(|(object, _)| *object);
-        match (is(Part::Head), is(Part::Container)) {
-            (Some(head), _) => {
-                wanted.push((container, Wanted::Head(head)));
-                let proofs = parts.iter().filter(|(_, part)| *part == Part::Proof);
-                wanted.extend(proofs.map(|(o, _)| (*container, Wanted::Proof(&o.key))));
-            }
-            (None, Some(object)) => {
-                listing.headless.push((object.clone(), is(Part::Begun).is_some()));
-            }
-            // An index, a proof or a marker by itself: the container comes, or has gone.
-            (None, None) => {}
-        }
-    }
+    let mut wanted = wanted(&groups, &mut listing);
     let notes = objects.iter().filter(|o| is_note(&o.key));
     wanted.extend(notes.map(|o| ("", Wanted::Note(o.key.as_str()))));
     let found = read_all(store, &wanted, stop)?;
     let mut by_key: BTreeMap<&str, Shelved> = BTreeMap::new();
     let mut proofs: Vec<(&str, &str, ProofLine)> = Vec::new();
     for ((container, wanted), found) in wanted.iter().zip(found) {
-        let key = match wanted {
-            Wanted::Head(object) => object.key.as_str(),
-            Wanted::Proof(key) | Wanted::Note(key) => key,
-        };
+        let key = wanted.key();
         match found {
             Found::Gone => {}
             Found::Bad(damage) => listing.unreadable.push((key.to_owned(), damage)),
@@ -116,19 +107,42 @@ pub fn survey(
         }
     }
     for (container, key, line) in proofs {
-        match by_key.get_mut(container) {
-            Some(artifact) if artifact.head.id == line.id => artifact.proofs.push(line),
-            Some(_) => {
-                let damage = Damage::Manifest("a proof of another artifact".into());
-                listing.unreadable.push((key.to_owned(), damage));
-            }
-            None => {}
+        let Some(artifact) = by_key.get_mut(container) else { continue };
+        if artifact.head.id == line.id {
+            artifact.proofs.push(line);
+        } else {
+            let damage = Damage::Manifest("a proof of another artifact".into());
+            listing.unreadable.push((key.to_owned(), damage));
         }
     }
     listing.artifacts = by_key.into_values().collect();
     listing.artifacts.iter_mut().for_each(|a| a.proofs.sort_by_key(|p| p.at));
     listing.artifacts.sort_by(|a, b| (a.moment(), &a.head.id).cmp(&(b.moment(), &b.head.id)));
     Ok(listing)
+}
+
+/// The heads and proofs of the containers of a listing; a container without a head goes into it.
+fn wanted<'a>(
+    groups: &BTreeMap<&'a str, Vec<(&'a Object, Part)>>,
+    listing: &mut Listing,
+) -> Vec<(&'a str, Wanted<'a>)> {
+    let mut wanted = Vec::new();
+    for (container, parts) in groups {
+        let is = |kind| parts.iter().find(|(_, part)| *part == kind).map(|(object, _)| *object);
+        match (is(Part::Head), is(Part::Container)) {
+            (Some(head), _) => {
+                wanted.push((*container, Wanted::Head(head)));
+                let proofs = parts.iter().filter(|(_, part)| *part == Part::Proof);
+                wanted.extend(proofs.map(|(o, _)| (*container, Wanted::Proof(&o.key))));
+            }
+            (None, Some(object)) => {
+                listing.headless.push((object.clone(), is(Part::Begun).is_some()));
+            }
+            // An index, a proof or a marker by itself: the container comes, or has gone.
+            (None, None) => {}
+        }
+    }
+    wanted
 }
 
 /// Whether a head is that of the container it stands beside, and both container and index are there

@@ -12,13 +12,25 @@ const BYTES: &[u8] = b"vex doctor was here; this object may be removed\n";
 
 /// Probes a store with an object at `key`; an object that could not be removed is named.
 pub fn probe(store: &dyn Store, key: &str, stop: &Stop) -> Vec<Finding> {
-    let wrong = |looked: &str, error: &Error, advice: &str| {
-        Finding::error(looked, error.found.clone(), advice)
-    };
     if let Err(error) = store.put(key, BYTES, stop) {
         let advice = "Give the user of the job file the right to write here.";
         return vec![wrong("writing", &error, advice)];
     }
+    let mut found = seen(store, key, stop);
+    found.extend(not_replaced(store, key, stop));
+    found.extend(removed(store, key, stop));
+    if found.is_empty() {
+        found.push(Finding::ok("probe", "written, read back, listed, not replaced, removed"));
+    }
+    found
+}
+
+fn wrong(looked: &str, error: &Error, advice: &str) -> Finding {
+    Finding::error(looked, error.found.clone(), advice)
+}
+
+/// Whether the object can be read and listed.
+fn seen(store: &dyn Store, key: &str, stop: &Stop) -> Vec<Finding> {
     let mut found = Vec::new();
     match store.read(key, None, stop) {
         Ok(bytes) if bytes == BYTES => {}
@@ -46,37 +58,36 @@ pub fn probe(store: &dyn Store, key: &str, stop: &Stop) -> Vec<Finding> {
             "Give the right to list: retention and restore need it.",
         )),
     }
+    found
+}
+
+/// Whether an object that is there stays what it is.
+fn not_replaced(store: &dyn Store, key: &str, stop: &Stop) -> Option<Finding> {
+    let (looked, advice) =
+        ("conditional create", "Two runs may take one name; give each its own prefix.");
     match store.put(key, b"again", stop) {
-        Err(error) if error.kind == ErrorKind::Exists => {}
-        Err(error) => found.push(wrong(
-            "conditional create",
-            &error,
-            "Two runs may take one name; give each its own prefix.",
-        )),
-        Ok(()) => found.push(Finding::alert(
-            "conditional create",
-            "the store replaced an object that was there",
-            "Two runs may take one name; give each its own prefix.",
-        )),
-    }
-    match store.remove(key, stop).and_then(|()| store.size(key, stop)) {
-        Ok(None) => {}
-        Ok(Some(_)) => {
-            found.push(Finding::error(
-                "removing",
-                format!("{key} is still there"),
-                "Retention can't remove; remove it by hand.",
-            ));
+        Err(error) if error.kind == ErrorKind::Exists => None,
+        Err(error) => Some(wrong(looked, &error, advice)),
+        Ok(()) => {
+            Some(Finding::alert(looked, "the store replaced an object that was there", advice))
         }
+    }
+}
+
+/// Whether the object can be removed.
+fn removed(store: &dyn Store, key: &str, stop: &Stop) -> Option<Finding> {
+    match store.remove(key, stop).and_then(|()| store.size(key, stop)) {
+        Ok(None) => None,
+        Ok(Some(_)) => Some(Finding::error(
+            "removing",
+            format!("{key} is still there"),
+            "Retention can't remove; remove it by hand.",
+        )),
         Err(error) => {
             let advice = format!(
                 "Retention can't remove here; give the right to, and remove {key} by hand."
             );
-            found.push(Finding::alert("removing", error.found, advice));
+            Some(Finding::alert("removing", error.found, advice))
         }
     }
-    if found.is_empty() {
-        found.push(Finding::ok("probe", "written, read back, listed, not replaced, removed"));
-    }
-    found
 }

@@ -163,30 +163,10 @@ fn read_dump(text: &Arc<Text>, node: &Node, kind: &Kind, complaints: &mut Vec<Co
     {
         complaints.push(fault::form("rate", "a size from 32KiB to 1GiB", "of this size", span));
     }
-    let own = if kind.name == "physical" { Engine::Basebackup } else { Engine::default() };
-    let mut engine = node.word("engine").map_or_else(
-        || Spanned::new(own, node.span.clone()),
-        |w| Spanned::new(Engine::of(&w.value).unwrap_or_default(), w.span),
-    );
-    if let Some(word) = node.word("format") {
-        match engine.value {
-            Engine::PgDump(_) => {
-                engine.value = Engine::PgDump(DumpForm::of(&word.value).unwrap_or_default())
-            }
-            Engine::Native | Engine::Mydumper | Engine::Mysqldump | Engine::Basebackup => {
-                complaints.push(problem::conflict(
-                    &format!("the engine {} has no `format`", engine.value.word()),
-                    &word.span,
-                    None,
-                    "Write `engine=\"pg_dump\"` beside it, or leave it out.",
-                ))
-            }
-        }
-    }
     let mut dump = Dump {
         sources: node.names.clone(),
         physical: read_physical(node),
-        engine,
+        engine: read_engine(node, kind, complaints),
         threads: node.number("threads"),
         chunk,
         archive: ArchiveSpec::default(),
@@ -218,6 +198,31 @@ fn read_dump(text: &Arc<Text>, node: &Node, kind: &Kind, complaints: &mut Vec<Co
         }
     }
     dump
+}
+
+/// What reads the rows or files of a `dump` or `physical`.
+fn read_engine(node: &Node, kind: &Kind, complaints: &mut Vec<Complaint>) -> Spanned<Engine> {
+    let own = if kind.name == "physical" { Engine::Basebackup } else { Engine::default() };
+    let mut engine = node.word("engine").map_or_else(
+        || Spanned::new(own, node.span.clone()),
+        |w| Spanned::new(Engine::of(&w.value).unwrap_or_default(), w.span),
+    );
+    if let Some(word) = node.word("format") {
+        match engine.value {
+            Engine::PgDump(_) => {
+                engine.value = Engine::PgDump(DumpForm::of(&word.value).unwrap_or_default())
+            }
+            Engine::Native | Engine::Mydumper | Engine::Mysqldump | Engine::Basebackup => {
+                complaints.push(problem::conflict(
+                    &format!("the engine {} has no `format`", engine.value.word()),
+                    &word.span,
+                    None,
+                    "Write `engine=\"pg_dump\"` beside it, or leave it out.",
+                ))
+            }
+        }
+    }
+    engine
 }
 
 /// The fields of a `physical`; a `dump` has none of them.

@@ -58,14 +58,14 @@ pub struct Log {
 
 /// Lines of a run as a log called `id`.
 pub fn log(viewer: &Viewer, lines: &[&LogLine], run: Option<&ListedRun>, id: &str) -> Log {
-    let line = |l: &&LogLine| {
+    let line = |n: i64, l: &&LogLine| {
         let (k, key) = match l.level {
             3 => ("er", "verdict-error"),
             2 => ("al", "verdict-alert"),
             _ => ("", "verdict-success"),
         };
         Line {
-            n: l.number,
+            n,
             at: parse(&l.at).map(|at| viewer.reader.clock(at)).unwrap_or_default(),
             k,
             word: if k.is_empty() { String::new() } else { viewer.say(key, &[]) },
@@ -75,16 +75,17 @@ pub fn log(viewer: &Viewer, lines: &[&LogLine], run: Option<&ListedRun>, id: &st
     let shows = kept(lines);
     let mut shown = Vec::new();
     let mut hidden = 0;
-    for (l, shows) in lines.iter().zip(shows) {
+    // Numbers of the catalog say when; a reader counts lines.
+    for ((n, l), shows) in (1..).zip(lines).zip(shows) {
         if !shows {
             hidden += 1;
             continue;
         }
         if hidden > 0 {
-            shown.push(cut(viewer, l.number - 1, hidden, run));
+            shown.push(cut(viewer, n - 1, hidden, run));
             hidden = 0;
         }
-        shown.push(line(l));
+        shown.push(line(n, l));
     }
     Log {
         id: id.to_owned(),

@@ -10,7 +10,7 @@ use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{RecvTimeoutError, after, bounded, select};
+use crossbeam_channel::{Receiver, RecvTimeoutError, after, bounded, select};
 use rustix::process::{Pid, Signal, kill_process_group};
 
 use crate::base::{Secret, Stop};
@@ -182,6 +182,37 @@ impl<'a> Child<'a> {
         command
     }
 
+    /// Hands on what the child prints until both pipes are closed; an error where it has to be
+    /// killed first.
+    fn follow(
+        &self,
+        hearing: &Receiver<Said>,
+        stop: &Stop,
+        hear: &mut dyn FnMut(Said),
+    ) -> Result<(), ChildError> {
+        let mut since = Instant::now();
+        loop {
+            let limit =
+                self.stall.map_or(Duration::from_secs(3600), |s| s.saturating_sub(since.elapsed()));
+            let timer = after(limit);
+            select! {
+                recv(hearing) -> message => match message {
+                    Ok(message) => {
+                        since = Instant::now();
+                        hear(message);
+                    }
+                    Err(_) => return Ok(()),
+                },
+                recv(stop.closed()) -> _ => return Err(ChildError::Stopped(self.program())),
+                recv(timer) -> _ => {
+                    if let Some(stall) = self.stall.filter(|s| since.elapsed() >= *s) {
+                        return Err(ChildError::Stalled(self.program(), stall));
+                    }
+                }
+            }
+        }
+    }
+
     fn drive(self, raw: bool, stop: &Stop, hear: &mut dyn FnMut(Said)) -> Result<(), ChildError> {
         let program = self.program();
         let mut child =
@@ -202,37 +233,17 @@ impl<'a> Child<'a> {
                 }
             });
             scope.spawn(move || pass_lines(err, hidden, said, Said::Err));
-            let mut since = Instant::now();
-            loop {
-                let limit = self
-                    .stall
-                    .map_or(Duration::from_secs(3600), |s| s.saturating_sub(since.elapsed()));
-                let timer = after(limit);
-                select! {
-                    recv(hearing) -> message => match message {
-                        Ok(message) => {
-                            since = Instant::now();
-                            if let Said::Err(text) = &message {
-                                if tail.len() == 5 { tail.remove(0); }
-                                tail.push(text.clone());
-                            }
-                            hear(message);
-                        }
-                        Err(_) => break,
-                    },
-                    recv(stop.closed()) -> _ => {
-                        outcome = Err(ChildError::Stopped(program.clone()));
-                        kill(group, &hearing);
-                        break;
+            outcome = self.follow(&hearing, stop, &mut |message| {
+                if let Said::Err(text) = &message {
+                    if tail.len() == 5 {
+                        tail.remove(0);
                     }
-                    recv(timer) -> _ => {
-                        if let Some(stall) = self.stall.filter(|s| since.elapsed() >= *s) {
-                            outcome = Err(ChildError::Stalled(program.clone(), stall));
-                            kill(group, &hearing);
-                            break;
-                        }
-                    }
+                    tail.push(text.clone());
                 }
+                hear(message);
+            });
+            if outcome.is_err() {
+                kill(group, &hearing);
             }
             // Whatever is still held back must not block the readers.
             for message in hearing.iter() {
@@ -253,7 +264,7 @@ impl<'a> Child<'a> {
 }
 
 /// SIGTERM to the group, SIGKILL after the grace; both pipes are closed by then.
-fn kill(group: Pid, hearing: &crossbeam_channel::Receiver<Said>) {
+fn kill(group: Pid, hearing: &Receiver<Said>) {
     if kill_process_group(group, Signal::TERM).is_err() {
         return; // the group is gone already
     }

@@ -7,11 +7,11 @@ use mysql::prelude::Queryable;
 use postgres::SimpleQueryMessage;
 use rusqlite::types::ValueRef;
 use tempfile::TempDir;
-use vex::catalog::{
+use vex::testing::base::Stop;
+use vex::testing::catalog::{
     ArtifactRow, BackupRow, Catalog, CopyRow, Declaration, DeclaredChain, DeclaredCopy,
     DeclaredJob, DeclaredSource, ProofRow, RunRow, StepRow, Taken,
 };
-use vex::testing::base::Stop;
 use vex::testing::job::{CatalogFamily, CatalogServer, Tls};
 
 use crate::common::servers::{Brand, Pg, PgServer, Server};

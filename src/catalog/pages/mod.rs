@@ -6,9 +6,7 @@ mod estate;
 mod list;
 mod one;
 
-pub use estate::{
-    Drill, Estate, HeldCopy, HostSeen, KnownChain, KnownCopy, KnownJob, Override, Remark,
-};
+pub use estate::{Drill, Estate, HeldCopy, KnownChain, KnownCopy, KnownJob, Override};
 pub use list::{ListQuery, Order, RunsQuery, Totals};
 pub use one::{ListedRun, ListedStep, LogLine};
 

@@ -106,43 +106,60 @@ pub fn can_adopt(
             connection.query_first(sql).map_err(|e| wrap(&doing, e))?;
         Ok(plain(&found.flatten().unwrap_or_default()))
     };
-    let (any, variables, empty): (&[&str], &[&str], &str) = match of {
-        Family::Mysql => {
-            if ask(connection, "SELECT @@GLOBAL.gtid_mode")?.eq_ignore_ascii_case("OFF") {
-                let hint = "Turn gtid_mode on, or restore without --gtid set.";
-                return refuse("the server has gtid_mode OFF".into(), hint);
-            }
-            let empty = "Only a server without GTIDs of its own can take them over: RESET BINARY LOGS AND GTIDS (before \
-                         MySQL 8.2: RESET MASTER) makes it one, and deletes its binary logs. Or restore without --gtid set.";
-            let any: &[&str] = if flavor.number >= (8, 0) {
-                &["SYSTEM_VARIABLES_ADMIN", "SUPER"]
-            } else {
-                &["SUPER"]
-            };
-            (any, &["gtid_executed"], empty)
-        }
-        Family::Mariadb => {
-            let empty = "Only a server without GTIDs of its own can take them over: RESET MASTER and SET GLOBAL \
-                         gtid_slave_pos='' make it one, and delete its binary logs. Or restore without --gtid set.";
-            let any: &[&str] =
-                if flavor.number >= (10, 5) { &["REPLICATION SLAVE ADMIN"] } else { &["SUPER"] };
-            (any, &["gtid_binlog_pos", "gtid_slave_pos"], empty)
-        }
-    };
-    for variable in variables {
+    if of == Family::Mysql
+        && ask(connection, "SELECT @@GLOBAL.gtid_mode")?.eq_ignore_ascii_case("OFF")
+    {
+        let hint = "Turn gtid_mode on, or restore without --gtid set.";
+        return refuse("the server has gtid_mode OFF".into(), hint);
+    }
+    let terms = terms(flavor);
+    for variable in terms.variables {
         let found = ask(connection, &format!("SELECT @@GLOBAL.{variable}"))?;
         if !found.is_empty() {
-            return refuse(format!("its {variable} is {found}"), empty);
+            return refuse(format!("its {variable} is {found}"), terms.hint);
         }
     }
     let held = Privileges::of(connection, flavor)?;
-    if !held.has(any, &Scope::Global) {
+    if !held.has(terms.any, &Scope::Global) {
         let found = format!("{} may not set it", held.account());
-        let hint =
-            format!("{} Or restore without --gtid set.", held.statement(any[0], &Scope::Global));
+        let hint = format!(
+            "{} Or restore without --gtid set.",
+            held.statement(terms.any[0], &Scope::Global)
+        );
         return Err(Error::new(ErrorKind::Denied, &doing, found).hint(hint));
     }
     Ok(())
+}
+
+/// On what terms a server takes over a GTID state.
+struct Terms {
+    /// One of these privileges is needed.
+    any: &'static [&'static str],
+    /// These variables must be empty.
+    variables: &'static [&'static str],
+    /// How they become so.
+    hint: &'static str,
+}
+
+fn terms(flavor: &Flavor) -> Terms {
+    match flavor.family {
+        Family::Mysql => Terms {
+            any: if flavor.number >= (8, 0) {
+                &["SYSTEM_VARIABLES_ADMIN", "SUPER"]
+            } else {
+                &["SUPER"]
+            },
+            variables: &["gtid_executed"],
+            hint: "Only a server without GTIDs of its own can take them over: RESET BINARY LOGS AND GTIDS (before \
+                   MySQL 8.2: RESET MASTER) makes it one, and deletes its binary logs. Or restore without --gtid set.",
+        },
+        Family::Mariadb => Terms {
+            any: if flavor.number >= (10, 5) { &["REPLICATION SLAVE ADMIN"] } else { &["SUPER"] },
+            variables: &["gtid_binlog_pos", "gtid_slave_pos"],
+            hint: "Only a server without GTIDs of its own can take them over: RESET MASTER and SET GLOBAL \
+                   gtid_slave_pos='' make it one, and delete its binary logs. Or restore without --gtid set.",
+        },
+    }
 }
 
 /// A GTID set on one line.

@@ -213,26 +213,17 @@ impl TableRows<'_> {
             {
                 let proof = scratch.digest.take();
                 total += proof;
-                match first.take() {
-                    None => out.chunk(full.end(), proof)?,
-                    Some(first) => {
-                        let keys = Keys { first, last: self.key_of(row)? };
-                        out.chunk_of(full.end(), proof, keys)?;
-                    }
-                }
+                let last = first.is_some().then(|| self.key_of(row)).transpose()?;
+                emit(out, full.end(), proof, first.take().zip(last))?;
             }
             Ok(())
         })?;
         if let Some(open) = entry {
             let proof = scratch.digest.take();
             total += proof;
-            match (first, end) {
-                (Some(first), Some(row)) => {
-                    let keys = Keys { first, last: self.key_of(&row)? };
-                    out.chunk_of(open.end(), proof, keys)?;
-                }
-                _ => out.chunk(open.end(), proof)?,
-            }
+            let end = end.filter(|_| first.is_some());
+            let last = end.map(|row| self.key_of(&row)).transpose()?;
+            emit(out, open.end(), proof, first.zip(last))?;
         }
         Ok((total, last))
     }
@@ -329,5 +320,13 @@ impl TableRows<'_> {
             format!("column {} holds {why}", column.name),
         );
         error.hint("The server would not take it back; repair the value at the source.")
+    }
+}
+
+/// Hands on an entry, with its first and last key where its rows have an order.
+fn emit(out: &mut dyn Out, bytes: Vec<u8>, proof: Proof, keys: Option<(Key, Key)>) -> Result<()> {
+    match keys {
+        Some((first, last)) => out.chunk_of(bytes, proof, Keys { first, last }),
+        None => out.chunk(bytes, proof),
     }
 }

@@ -244,11 +244,23 @@ pub fn layouts(connection: &mut Conn, unit: &Unit) -> Result<BTreeMap<String, La
             layout.columns.extend(column.ok());
         }
     }
+    add_keys(connection, unit, &mut layouts)?;
+    Ok(layouts)
+}
+
+/// Finds by which columns each table can be split into ranges.
+fn add_keys(
+    connection: &mut Conn,
+    unit: &Unit,
+    layouts: &mut BTreeMap<String, Layout>,
+) -> Result<()> {
+    let schema = literal(&unit.name);
     let sql = format!(
         "SELECT TABLE_NAME, COLUMN_NAME, SUB_PART IS NULL AND COALESCE(COLLATION, 'A')='A' FROM \
          information_schema.STATISTICS WHERE TABLE_SCHEMA={schema} AND INDEX_NAME='PRIMARY' ORDER BY TABLE_NAME, \
          SEQ_IN_INDEX"
     );
+    let fail = |e| wrap(&format!("read the columns of {}", unit.name), e);
     let keys: Vec<(String, Option<String>, bool)> = connection.query(sql).map_err(fail)?;
     for layout in layouts.values_mut() {
         layout.splits = !layout.versioned;
@@ -265,7 +277,7 @@ pub fn layouts(connection: &mut Conn, unit: &Unit) -> Result<BTreeMap<String, La
     for layout in layouts.values_mut() {
         layout.splits &= !layout.key.is_empty();
     }
-    Ok(layouts)
+    Ok(())
 }
 
 /// Tables that no snapshot covers: an error, or the reasons for an Alerta, as the job says.

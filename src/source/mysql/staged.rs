@@ -46,20 +46,27 @@ pub fn refused(unit: &str, tables: &[&str]) -> Option<String> {
     None
 }
 
+/// The names of all files of a folder, in order.
+fn names(folder: &Path, doing: &str) -> Result<Vec<String>> {
+    let io = |e: std::io::Error| Error::new(ErrorKind::Failed, doing, e.to_string());
+    let mut names: Vec<String> = Vec::new();
+    for entry in std::fs::read_dir(folder).map_err(io)? {
+        let name = entry.map_err(io)?.file_name().into_string().map_err(|n| {
+            let found = format!("a file is called {}", n.to_string_lossy());
+            Error::new(ErrorKind::Damaged, doing, found)
+        });
+        names.push(name?);
+    }
+    names.sort();
+    Ok(names)
+}
+
 /// The files of one database in `folder`: a definition and rows of every table.
 pub fn files(folder: &Path, unit: &str, tables: &[&str]) -> Result<Vec<Staged>> {
     let doing = format!("read what mydumper wrote of {unit}");
     let io = |e: std::io::Error| Error::new(ErrorKind::Failed, &doing, e.to_string());
     let damaged = |found: String| Error::new(ErrorKind::Damaged, &doing, found);
-    let mut names: Vec<String> = Vec::new();
-    for entry in std::fs::read_dir(folder).map_err(io)? {
-        let name = entry.map_err(io)?.file_name();
-        names.push(
-            name.into_string()
-                .map_err(|n| damaged(format!("a file is called {}", n.to_string_lossy())))?,
-        );
-    }
-    names.sort();
+    let names = names(folder, &doing)?;
     if !names.iter().any(|n| n == "metadata") {
         return Err(damaged("it wrote no metadata, so it did not come to its end".into()));
     }

@@ -71,8 +71,7 @@ impl Survey {
             "SELECT TABLE_NAME, COLUMN_NAME, DATA_TYPE, EXTRA FROM information_schema.COLUMNS WHERE \
              TABLE_SCHEMA={schema} ORDER BY TABLE_NAME, ORDINAL_POSITION"
         );
-        let columns: Vec<(String, String, String, String)> =
-            connection.query(sql).map_err(|e| wrap(&doing, e))?;
+        let columns: Vec<ColumnRow> = connection.query(sql).map_err(|e| wrap(&doing, e))?;
         let columns: Vec<_> = columns.into_iter().filter(|(table, ..)| own(table)).collect();
         let (mut floats, mut hidden) = (Vec::new(), Vec::new());
         for (table, column, form, extra) in &columns {
@@ -108,30 +107,37 @@ impl Survey {
                 list(&hidden)
             ));
         }
-        // Without a column to name, mydumper crashes, and MySQL's mysqldump writes rows that no
-        // server reads.
-        let read = |table: &str| {
-            let passed = |extra: &str| {
-                is_generated(extra) || (mydumper && extra.to_uppercase().contains("INVISIBLE"))
-            };
-            columns.iter().any(|(t, _, _, extra)| t == table && !passed(extra))
-        };
-        let empty = unit.tables.iter().find(|t| !t.sequence && !read(&t.name));
-        if let Some(table) = empty.filter(|_| mydumper || tool.family == Family::Mysql) {
-            let found = format!(
-                "{name}.{} has no column that is read: all are generated or invisible, and {} fails there",
-                table.name,
-                tool.title()
-            );
-            let error = Error::new(
-                ErrorKind::Refused,
-                format!("dump {name} with {}", tool.engine.word()),
-                found,
-            );
-            return Err(error.hint("Use `engine \"native\"`, or `exclude` the table."));
-        }
+        refuse_empty(unit, tool, &columns)?;
         Ok(survey)
     }
+}
+
+/// Table, name, type and `EXTRA` of a column.
+type ColumnRow = (String, String, String, String);
+
+/// Refuses a table without a column to name: mydumper crashes there, and MySQL's mysqldump writes
+/// rows that no server reads.
+fn refuse_empty(unit: &Unit, tool: &Tool, columns: &[ColumnRow]) -> Result<()> {
+    let mydumper = tool.engine == Engine::Mydumper;
+    let read = |table: &str| {
+        let passed = |extra: &str| {
+            is_generated(extra) || (mydumper && extra.to_uppercase().contains("INVISIBLE"))
+        };
+        columns.iter().any(|(t, _, _, extra)| t == table && !passed(extra))
+    };
+    let empty = unit.tables.iter().find(|t| !t.sequence && !read(&t.name));
+    let Some(table) = empty.filter(|_| mydumper || tool.family == Family::Mysql) else {
+        return Ok(());
+    };
+    let found = format!(
+        "{}.{} has no column that is read: all are generated or invisible, and {} fails there",
+        unit.name,
+        table.name,
+        tool.title()
+    );
+    let doing = format!("dump {} with {}", unit.name, tool.engine.word());
+    let error = Error::new(ErrorKind::Refused, doing, found);
+    Err(error.hint("Use `engine \"native\"`, or `exclude` the table."))
 }
 
 /// Whether `EXTRA` says that a column is made from others.

@@ -123,50 +123,7 @@ impl MysqlTarget {
         units.dedup();
         let mut there: Vec<(Kind, String, String)> = Vec::new();
         for unit in units {
-            let schema = literal(&self.unit_name(unit));
-            let queries = [
-                (
-                    Kind::Database,
-                    format!(
-                        "SELECT '' FROM information_schema.SCHEMATA WHERE SCHEMA_NAME={schema}"
-                    ),
-                ),
-                (
-                    Kind::Table,
-                    format!(
-                        "SELECT TABLE_NAME FROM information_schema.TABLES WHERE TABLE_SCHEMA={schema} AND TABLE_TYPE NOT IN ('VIEW', 'SEQUENCE')"
-                    ),
-                ),
-                (
-                    Kind::Sequence,
-                    format!(
-                        "SELECT TABLE_NAME FROM information_schema.TABLES WHERE TABLE_SCHEMA={schema} AND TABLE_TYPE='SEQUENCE'"
-                    ),
-                ),
-                (
-                    Kind::View,
-                    format!(
-                        "SELECT TABLE_NAME FROM information_schema.TABLES WHERE TABLE_SCHEMA={schema} AND TABLE_TYPE='VIEW'"
-                    ),
-                ),
-                (
-                    Kind::Trigger,
-                    format!(
-                        "SELECT TRIGGER_NAME FROM information_schema.TRIGGERS WHERE TRIGGER_SCHEMA={schema}"
-                    ),
-                ),
-                (
-                    Kind::Event,
-                    format!(
-                        "SELECT EVENT_NAME FROM information_schema.EVENTS WHERE EVENT_SCHEMA={schema}"
-                    ),
-                ),
-                (Kind::Function, routine(&schema, "FUNCTION")),
-                (Kind::Procedure, routine(&schema, "PROCEDURE")),
-                (Kind::Package, routine(&schema, "PACKAGE")),
-                (Kind::PackageBody, routine(&schema, "PACKAGE BODY")),
-            ];
-            for (kind, sql) in queries {
+            for (kind, sql) in queries_of_names(&literal(&self.unit_name(unit))) {
                 let names: Vec<String> = connection
                     .query(sql)
                     .map_err(|e| wrap(&format!("ask {} what it holds", self.place), e))?;
@@ -186,6 +143,27 @@ impl MysqlTarget {
         };
         Ok(members.iter().filter(is_there).cloned().collect())
     }
+}
+
+/// What asks for the names of each kind of object in a database.
+fn queries_of_names(schema: &str) -> [(Kind, String); 10] {
+    let of = |name: &str, list: &str, own: &str, also: &str| {
+        format!("SELECT {name} FROM information_schema.{list} WHERE {own}={schema}{also}")
+    };
+    let table =
+        |form: &str| of("TABLE_NAME", "TABLES", "TABLE_SCHEMA", &format!(" AND TABLE_TYPE {form}"));
+    [
+        (Kind::Database, of("''", "SCHEMATA", "SCHEMA_NAME", "")),
+        (Kind::Table, table("NOT IN ('VIEW', 'SEQUENCE')")),
+        (Kind::Sequence, table("='SEQUENCE'")),
+        (Kind::View, table("='VIEW'")),
+        (Kind::Trigger, of("TRIGGER_NAME", "TRIGGERS", "TRIGGER_SCHEMA", "")),
+        (Kind::Event, of("EVENT_NAME", "EVENTS", "EVENT_SCHEMA", "")),
+        (Kind::Function, routine(schema, "FUNCTION")),
+        (Kind::Procedure, routine(schema, "PROCEDURE")),
+        (Kind::Package, routine(schema, "PACKAGE")),
+        (Kind::PackageBody, routine(schema, "PACKAGE BODY")),
+    ]
 }
 
 fn routine(schema: &str, form: &str) -> String {

@@ -68,7 +68,7 @@ pub struct Config {
 
 /// Reads the configuration.
 pub fn read(client: &mut Client, connector: &Connector, server: &Server) -> Result<Config> {
-    let (mut lost, mut left) = (Vec::new(), Vec::new());
+    let mut lost = Vec::new();
     let data = server.setting("data_directory").to_owned();
     let mut all: Vec<(String, String)> = Vec::new();
     for role in FILES {
@@ -110,14 +110,7 @@ pub fn read(client: &mut Client, connector: &Connector, server: &Server) -> Resu
             Err(why) => lost.push(format!("{role} {path}: {why}")),
         }
     }
-    if server.setting("ssl") == "on" {
-        for name in ["ssl_cert_file", "ssl_key_file", "ssl_ca_file"] {
-            let path = server.setting(name);
-            if path.starts_with('/') && (data.is_empty() || !Path::new(path).starts_with(&data)) {
-                left.push(format!("{name} {path}: certificates and keys outside of the data directory are not copied"));
-            }
-        }
-    }
+    let left = keys_outside(server, &data);
     let facts = Facts {
         version: server.number,
         system: server.system.clone(),
@@ -129,6 +122,20 @@ pub fn read(client: &mut Client, connector: &Connector, server: &Server) -> Resu
         standby: server.standby,
     };
     Ok(Config { facts, files, lost, left })
+}
+
+/// Certificates and keys that lie outside of the data directory: they are not copied.
+fn keys_outside(server: &Server, data: &str) -> Vec<String> {
+    if server.setting("ssl") != "on" {
+        return Vec::new();
+    }
+    let all =
+        ["ssl_cert_file", "ssl_key_file", "ssl_ca_file"].map(|name| (name, server.setting(name)));
+    let outside = all.into_iter().filter(|(_, path)| {
+        path.starts_with('/') && (data.is_empty() || !Path::new(path).starts_with(data))
+    });
+    let why = "certificates and keys outside of the data directory are not copied";
+    outside.map(|(name, path)| format!("{name} {path}: {why}")).collect()
 }
 
 /// Files that others include, as far as the role may see them.

@@ -57,6 +57,32 @@ pub struct Connector {
     place: String,
 }
 
+/// The hosts that the job names, else those of its service, else this machine.
+fn hosts_of(spec: &PostgresSpec, service: Option<String>) -> Vec<String> {
+    let list = |text: String| text.split(',').map(|h| h.trim().to_owned()).collect::<Vec<_>>();
+    if let Some(socket) = &spec.socket {
+        return vec![socket.display().to_string()];
+    }
+    let hosts: Vec<String> = spec.hosts.iter().cloned().flat_map(list).collect();
+    match hosts.is_empty() {
+        true => service.map_or_else(|| vec!["localhost".to_owned()], list),
+        false => hosts,
+    }
+}
+
+/// The folder of the server's socket in place of this machine, where there is one and no TLS is
+/// asked for.
+fn by_socket(hosts: Vec<String>, spec: &PostgresSpec, port: u16) -> Vec<String> {
+    let tls =
+        matches!(spec.tls.mode, Some(TlsMode::VerifyFull | TlsMode::VerifyCa | TlsMode::Require));
+    if hosts != ["localhost"] || tls {
+        return hosts;
+    }
+    let socket = format!(".s.PGSQL.{port}");
+    let here = SOCKETS.iter().find(|folder| Path::new(folder).join(&socket).exists());
+    here.map_or(hosts, |folder| vec![(*folder).to_owned()])
+}
+
 impl Connector {
     /// Resolves the service and reveals the password; connects nothing.
     pub fn new(spec: &PostgresSpec, stop: &Stop) -> Result<Connector> {
@@ -76,25 +102,8 @@ impl Connector {
             }
             (None, None) => 5432,
         };
-        let list = |text: String| text.split(',').map(|h| h.trim().to_owned()).collect::<Vec<_>>();
-        let mut hosts: Vec<String> = spec.hosts.iter().cloned().flat_map(list).collect();
-        if let Some(socket) = &spec.socket {
-            hosts = vec![socket.display().to_string()];
-        } else if hosts.is_empty() {
-            hosts = said("host").map_or_else(|| vec!["localhost".to_owned()], list);
-        }
-        let written = written(&hosts, port);
-        if hosts == ["localhost"]
-            && !matches!(
-                spec.tls.mode,
-                Some(TlsMode::VerifyFull | TlsMode::VerifyCa | TlsMode::Require)
-            )
-        {
-            let here = SOCKETS
-                .iter()
-                .find(|folder| Path::new(folder).join(format!(".s.PGSQL.{port}")).exists());
-            hosts = here.map_or(hosts, |folder| vec![(*folder).to_owned()]);
-        }
+        let named = hosts_of(spec, said("host"));
+        let (written, hosts) = (written(&named, port), by_socket(named, spec, port));
         let user = spec.user.clone().or_else(|| said("user")).unwrap_or_else(|| "postgres".into());
         let place = format!("postgres {user}@{}:{port}", hosts.join(","));
         let role = match (spec.session, said("target_session_attrs").as_deref()) {

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use postgres::Client;
+use postgres::{Client, Row};
 
 use crate::base::{Finding, Grade};
 use crate::job::PostgresSpec;
@@ -20,6 +20,15 @@ pub struct Privileges {
     maintain: bool,
     /// By statement: how grave it is, and what goes wrong without it.
     lacking: BTreeMap<String, (Grade, Vec<String>)>,
+}
+
+fn query(client: &mut Client, unit: &str, sql: &str) -> Result<Row> {
+    client.query_one(sql, &[]).map_err(|e| wrap(&format!("ask for privileges in {unit}"), e))
+}
+
+/// How many things are lacking, and the first of them.
+fn count(client: &mut Client, unit: &str, sql: &str) -> Result<(i64, Option<String>)> {
+    query(client, unit, sql).map(|row| (row.get(0), row.get(1)))
 }
 
 impl Privileges {
@@ -47,70 +56,63 @@ impl Privileges {
         if self.superuser {
             return Ok(());
         }
-        let doing = format!("ask for privileges in {unit}");
-        let query = |client: &mut Client, sql: &str| {
-            client.query_one(sql, &[]).map_err(|e| wrap(&doing, e))
-        };
-        let count = |client: &mut Client, sql: &str| -> Result<(i64, Option<String>)> {
-            query(client, sql).map(|row| (row.get(0), row.get(1)))
-        };
-        let user = self.user.clone();
         if purpose.readers > 0 {
-            if let (number @ 1.., Some(first)) = count(client, UNREADABLE)? {
-                let without = format!(
-                    "{number} tables and sequences of {unit} can't be read, {first} among them"
-                );
-                self.lack(Grade::Error, format!("GRANT pg_read_all_data TO {user};"), without);
-            }
-            if let (number @ 1.., Some(first)) = count(client, GUARDED)? {
-                let without = format!(
-                    "row security hides rows of {number} tables of {unit}, {first} among them"
-                );
-                self.lack(Grade::Error, format!("ALTER ROLE {user} BYPASSRLS;"), without);
-            }
-            if let (number @ 1.., Some(first)) = count(client, LARGE)? {
-                let without =
-                    format!("{number} large objects of {unit} can't be read; {first} is the first");
-                self.lack(
-                    Grade::Error,
-                    format!("GRANT SELECT ON LARGE OBJECT {first} TO {user};"),
-                    without,
-                );
-            }
+            self.look_to_read(client, unit)?;
         }
         if purpose.vacuum {
-            let also = if self.maintain {
-                " OR pg_catalog.has_table_privilege(c.oid, 'MAINTAIN')"
-            } else {
-                ""
-            };
-            let row = query(client, &FOREIGN.replace("{also}", also))?;
-            if let (number @ 1.., Some(first), Some(owners)) = (
-                row.get::<_, i64>(0),
-                row.get::<_, Option<String>>(1),
-                row.get::<_, Option<String>>(2),
-            ) {
-                let without =
-                    format!("{number} tables of {unit} can't be vacuumed, {first} among them");
-                let role = if self.maintain { "pg_maintain" } else { &owners };
-                self.lack(Grade::Alert, format!("GRANT {role} TO {user};"), without);
-            }
-            if let (1.., Some(schemas)) = count(client, CLOSED)? {
-                let without = format!("tables of schema {schemas} of {unit} can't be vacuumed");
-                self.lack(
-                    Grade::Alert,
-                    format!("GRANT USAGE ON SCHEMA {schemas} TO {user};"),
-                    without,
-                );
-            }
-            if let (1.., Some(_)) = count(client, CONTROL)? {
-                let without = format!("controle_vacuum can't be made in {unit}");
-                self.lack(
-                    Grade::Error,
-                    format!("GRANT CREATE ON SCHEMA public TO {user};"),
-                    without,
-                );
-            }
+            self.look_to_vacuum(client, unit)?;
+        }
+        Ok(())
+    }
+
+    fn look_to_read(&mut self, client: &mut Client, unit: &str) -> Result<()> {
+        let user = self.user.clone();
+        if let (number @ 1.., Some(first)) = count(client, unit, UNREADABLE)? {
+            let without = format!(
+                "{number} tables and sequences of {unit} can't be read, {first} among them"
+            );
+            self.lack(Grade::Error, format!("GRANT pg_read_all_data TO {user};"), without);
+        }
+        if let (number @ 1.., Some(first)) = count(client, unit, GUARDED)? {
+            let without =
+                format!("row security hides rows of {number} tables of {unit}, {first} among them");
+            self.lack(Grade::Error, format!("ALTER ROLE {user} BYPASSRLS;"), without);
+        }
+        if let (number @ 1.., Some(first)) = count(client, unit, LARGE)? {
+            let without =
+                format!("{number} large objects of {unit} can't be read; {first} is the first");
+            self.lack(
+                Grade::Error,
+                format!("GRANT SELECT ON LARGE OBJECT {first} TO {user};"),
+                without,
+            );
+        }
+        Ok(())
+    }
+
+    fn look_to_vacuum(&mut self, client: &mut Client, unit: &str) -> Result<()> {
+        let user = self.user.clone();
+        let also = if self.maintain {
+            " OR pg_catalog.has_table_privilege(c.oid, 'MAINTAIN')"
+        } else {
+            ""
+        };
+        let row = query(client, unit, &FOREIGN.replace("{also}", also))?;
+        if let (number @ 1.., Some(first), Some(owners)) =
+            (row.get::<_, i64>(0), row.get::<_, Option<String>>(1), row.get::<_, Option<String>>(2))
+        {
+            let without =
+                format!("{number} tables of {unit} can't be vacuumed, {first} among them");
+            let role = if self.maintain { "pg_maintain" } else { &owners };
+            self.lack(Grade::Alert, format!("GRANT {role} TO {user};"), without);
+        }
+        if let (1.., Some(schemas)) = count(client, unit, CLOSED)? {
+            let without = format!("tables of schema {schemas} of {unit} can't be vacuumed");
+            self.lack(Grade::Alert, format!("GRANT USAGE ON SCHEMA {schemas} TO {user};"), without);
+        }
+        if let (1.., Some(_)) = count(client, unit, CONTROL)? {
+            let without = format!("controle_vacuum can't be made in {unit}");
+            self.lack(Grade::Error, format!("GRANT CREATE ON SCHEMA public TO {user};"), without);
         }
         Ok(())
     }

@@ -144,6 +144,23 @@ impl Wire {
         }
     }
 
+    /// By which method the server wants to know who is there, and what it says beside.
+    fn authentication_request(&mut self, stop: &Stop) -> Result<(u32, Vec<u8>)> {
+        let message = self.message(stop)?;
+        let denied = |found: String| Error::new(ErrorKind::Denied, &self.place, found);
+        if message.kind != b'R' {
+            return Err(denied(format!(
+                "the server sent a message {:?} where it should ask for authentication",
+                char::from(message.kind)
+            )));
+        }
+        let body = &self.buffer[message.from..message.to];
+        let (method, rest) = body
+            .split_first_chunk::<4>()
+            .ok_or_else(|| denied("the server's request for authentication is too short".into()))?;
+        Ok((u32::from_be_bytes(*method), rest.to_owned()))
+    }
+
     fn authenticate(&mut self, address: &Address<'_>, stop: &Stop) -> Result<()> {
         let doing = self.place.clone();
         let denied = |found: String| Error::new(ErrorKind::Denied, &doing, found);
@@ -156,19 +173,9 @@ impl Wire {
         };
         let mut scram: Option<ScramSha256> = None;
         loop {
-            let message = self.message(stop)?;
-            if message.kind != b'R' {
-                return Err(denied(format!(
-                    "the server sent a message {:?} where it should ask for authentication",
-                    char::from(message.kind)
-                )));
-            }
-            let body = &self.buffer[message.from..message.to];
-            let (method, rest) = body.split_first_chunk::<4>().ok_or_else(|| {
-                denied("the server's request for authentication is too short".into())
-            })?;
+            let (method, rest) = self.authentication_request(stop)?;
             let mut out = BytesMut::new();
-            match u32::from_be_bytes(*method) {
+            match method {
                 0 => return Ok(()),
                 3 => frontend::password_message(password()?.reveal().as_bytes(), &mut out)
                     .map_err(io)?,
@@ -193,14 +200,14 @@ impl Wire {
                     let own = scram
                         .as_mut()
                         .ok_or_else(|| denied("SCRAM went on before it began".into()))?;
-                    own.update(rest).map_err(io)?;
+                    own.update(&rest).map_err(io)?;
                     frontend::sasl_response(own.message(), &mut out).map_err(io)?;
                 }
                 12 => {
                     scram
                         .as_mut()
                         .ok_or_else(|| denied("SCRAM ended before it began".into()))?
-                        .finish(rest)
+                        .finish(&rest)
                         .map_err(io)?;
                     continue;
                 }
