@@ -626,7 +626,7 @@ mod tests {
             (
                 "plan/build.rs",
                 "fn f(s: S) { s.reveal() }",
-                "plan/build.rs:1: .reveal(): only [\"artifact/container.rs\", \"artifact/press.rs\", \"world/\", \"source/\", \"store/\", \"catalog/\", \"step/\", \"notify/\", \"cli/\"] \
+                "plan/build.rs:1: .reveal(): only [\"artifact/container.rs\", \"artifact/press.rs\", \"world/\", \"source/\", \"store/\", \"catalog/\", \"step/\", \"notify/\", \"web/\", \"cli/\"] \
                  open secrets",
             ),
             ("cli/run.rs", "fn f() { dbg!(1) }", "cli/run.rs:1: dbg!: not in finished code"),
