@@ -38,14 +38,6 @@ pub enum CatalogError {
         /// The cause.
         source: std::io::Error,
     },
-    /// What stands there is none of the values that vex writes.
-    #[error("unable to read the catalog {place}: {what} is none that vex knows")]
-    Unreadable {
-        /// Where the catalog is.
-        place: String,
-        /// What it is.
-        what: &'static str,
-    },
     /// A newer vex wrote it, and this one can't read that.
     #[error(
         "unable to use the catalog {place}: it has version {found}, this vex knows {known}; use a newer vex"

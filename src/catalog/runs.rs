@@ -2,7 +2,7 @@
 //!
 //! Writes can be repeated: a replayed event finds its row and changes nothing.
 
-use crate::catalog::error::CatalogError;
+use crate::catalog::error::{CatalogError, SqlFault};
 use crate::catalog::open::Catalog;
 use crate::catalog::record::{RunRow, StepRow};
 use crate::catalog::sql::{Upsert, values};
@@ -179,11 +179,13 @@ impl Catalog {
         let sql = "SELECT verdict FROM run WHERE job=? AND file=? AND id<>? AND finished IS NOT NULL ORDER BY started DESC LIMIT 1";
         let rows = self.query(sql, values![job, file, except])?;
         let Some(row) = rows.first() else { return Ok(None) };
-        match row.opt_int(0).and_then(|v| u8::try_from(v).ok()) {
-            Some(verdict @ 1..=3) => Ok(Some(verdict)),
-            _ => Err(CatalogError::Unreadable {
+        match row.opt_int(0).map(u8::try_from) {
+            Some(Ok(verdict)) => Ok(Some(verdict)),
+            Some(Err(_)) | None => Err(CatalogError::Sql {
+                doing: "read",
                 place: self.place().to_owned(),
-                what: "the verdict of a run",
+                fault: SqlFault::Other,
+                source: "the verdict of a run is none".into(),
             }),
         }
     }
