@@ -134,9 +134,10 @@
   }
 
   // Live parts: the page asks for itself and takes over the parts that changed. An event only says that something did.
-  let busy = false;
+  let busy = false, after = null;
   async function refresh(url = location.href) {
-    if (busy || document.hidden || $("dialog[open]")) return;
+    if (document.hidden || $("dialog[open]")) return;
+    if (busy) { after = url; return; }
     busy = true;
     try {
       const answer = await fetch(url, { headers: { accept: "text/html" }, credentials: "same-origin" });
@@ -145,18 +146,29 @@
       const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
       for (const part of $$("[data-part]")) {
         const now = fresh.getElementById(part.id);
-        if (now && !now.isEqualNode(part) && !part.contains(document.activeElement)) part.replaceWith(document.adoptNode(now));
+        if (now) take(part, now);
       }
       strips();
     } catch { /* the network is away: the time of the last look stays on the page, and grows old visibly */ } finally { busy = false; }
+    if (after) { const next = after; after = null; refresh(next); }
+  }
+  // What has the focus stays; around a search that is being typed, everything else is taken over.
+  function take(old, now) {
+    const focus = document.activeElement;
+    if (now.isEqualNode(old)) return;
+    if (!old.contains(focus)) return old.replaceWith(document.importNode(now, true));
+    if (old === focus || !focus.matches("form[data-seek] input") || old.children.length !== now.children.length) return;
+    for (const [i, child] of [...old.children].entries()) take(child, now.children[i]);
   }
   const poll = Number($("main")?.dataset.poll);
   if (poll && location.protocol !== "file:") {
     setInterval(() => refresh(), poll * 1000);
     document.addEventListener("visibilitychange", () => refresh());
     const stream = $("main[data-stream]");
-    let last = 0;
-    if (stream) new EventSource(stream.dataset.stream).addEventListener("message", () => { const t = Date.now(); if (t - last > 1000) { last = t; refresh(); } });
+    let last = 0, due = 0;
+    if (stream) new EventSource(stream.dataset.stream).addEventListener("message", () => {
+      due ||= setTimeout(() => { due = 0; last = Date.now(); refresh(); }, Math.max(0, last + 1000 - Date.now()));
+    });
   }
 
   // On the server, search as one types: the same GET the form would send, a third of a second after the last key.

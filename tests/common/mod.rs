@@ -3,6 +3,7 @@
 
 pub mod artifact;
 pub mod binary;
+pub mod browser;
 pub mod mysql_state;
 pub mod s3_server;
 pub mod servers;
