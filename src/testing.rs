@@ -85,7 +85,10 @@ pub mod syntax {
 
 pub mod web {
     //! The dashboard's ground.
-    pub use crate::web::*;
+    pub use crate::web::{
+        Config, Dashboard, Desk, Handler, Method, Proxy, Request, Response, Route, ServeError,
+        Settings, State, Tls, Who, serve,
+    };
 }
 
 pub mod world {

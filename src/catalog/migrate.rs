@@ -43,7 +43,7 @@ pub fn server(sql: &mut dyn Sql, place: &str) -> Result<(), CatalogError> {
             ("SELECT 1 FROM pg_advisory_lock(8317264)", "SELECT 1 FROM pg_advisory_unlock(8317264)")
         }
         Dialect::Mysql | Dialect::Sqlite => {
-            ("SELECT get_lock('vex catalog', 50)", "SELECT release_lock('vex catalog')")
+            ("SELECT get_lock('vex catalog', 25)", "SELECT release_lock('vex catalog')")
         }
     };
     sql.query(lock, &[])?;

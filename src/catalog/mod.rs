@@ -30,8 +30,8 @@ pub use error::CatalogError;
 pub use lease::{LEASE_SECONDS, Taken};
 pub use open::Catalog;
 pub use pages::{
-    Drill, Estate, HeldCopy, KnownChain, KnownCopy, KnownJob, ListQuery, ListedBackup, ListedRun,
-    ListedStep, LogLine, Order, Override, RunsQuery, Totals,
+    Drill, Estate, Growth, HeldCopy, KnownChain, KnownCopy, KnownJob, ListQuery, ListedBackup,
+    ListedRun, ListedStep, LogLine, Order, Override, RunsQuery, Totals,
 };
 pub use record::{ArtifactRow, BackupRow, CopyRow, ProofRow, RunRow, StepRow};
 pub use schedules::RunRequest;

@@ -17,7 +17,7 @@ use crate::catalog::value::{Row, Value};
 use crate::job::{CatalogServer, TlsMode};
 
 /// How long a server may be silent: longer than any statement of ours takes.
-const SILENCE: Duration = Duration::from_secs(60);
+const SILENCE: Duration = Duration::from_secs(30);
 
 /// Where machines keep their certificates.
 const ROOTS: [&str; 3] =

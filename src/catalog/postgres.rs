@@ -21,10 +21,10 @@ use crate::job::{CatalogServer, TlsMode};
 use crate::world::secure_client;
 
 /// How long a server may be silent: longer than any statement of ours may take.
-const SILENCE: Duration = Duration::from_secs(60);
+const SILENCE: Duration = Duration::from_secs(30);
 
 /// What every session begins with.
-const SETTINGS: &str = "SET client_min_messages=warning; SET statement_timeout='50s'; SET lock_timeout='20s'; \
+const SETTINGS: &str = "SET client_min_messages=warning; SET statement_timeout='25s'; SET lock_timeout='20s'; \
      SET idle_in_transaction_session_timeout='5min'; SET timezone='UTC'; SET datestyle=ISO; \
      SET default_transaction_read_only=off; SET standard_conforming_strings=on";
 

@@ -2,7 +2,7 @@
 //!
 //! Writes can be repeated: a replayed event finds its row and changes nothing.
 
-use crate::catalog::error::CatalogError;
+use crate::catalog::error::{CatalogError, SqlFault};
 use crate::catalog::open::Catalog;
 use crate::catalog::record::{RunRow, StepRow};
 use crate::catalog::sql::{Upsert, values};
@@ -178,7 +178,16 @@ impl Catalog {
     ) -> Result<Option<u8>, CatalogError> {
         let sql = "SELECT verdict FROM run WHERE job=? AND file=? AND id<>? AND finished IS NOT NULL ORDER BY started DESC LIMIT 1";
         let rows = self.query(sql, values![job, file, except])?;
-        Ok(rows.first().and_then(|row| row.opt_int(0)).and_then(|v| u8::try_from(v).ok()))
+        let Some(row) = rows.first() else { return Ok(None) };
+        match row.opt_int(0).map(u8::try_from) {
+            Some(Ok(verdict)) => Ok(Some(verdict)),
+            Some(Err(_)) | None => Err(CatalogError::Sql {
+                doing: "read",
+                place: self.place().to_owned(),
+                fault: SqlFault::Other,
+                source: "the verdict of a run is none".into(),
+            }),
+        }
     }
 
     /// All runs, newest first.

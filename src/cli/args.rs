@@ -189,6 +189,13 @@ pub struct Run {
     /// Run all jobs of the file.
     #[arg(long, conflicts_with = "jobs")]
     pub all: bool,
+    /// Run the jobs whose schedule has come since their last start, and those that the dashboard
+    /// asks this machine for; for a timer of one minute.
+    #[arg(long, conflicts_with_all = ["all", "scheduled"])]
+    pub due: bool,
+    /// Run as a timer does: not at all where the dashboard switched the job off or moved it.
+    #[arg(long)]
+    pub scheduled: bool,
     /// The site file [default: vex.kdl beside the job file, then /etc/vex/vex.kdl]
     #[arg(long)]
     pub site: Option<PathBuf>,

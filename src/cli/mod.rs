@@ -7,6 +7,7 @@ mod check;
 mod config;
 mod declare;
 mod doctor;
+mod due;
 mod exit;
 mod export;
 mod fallback;

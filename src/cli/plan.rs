@@ -19,6 +19,7 @@ use crate::store::{self, contract::Store};
 use crate::world::World;
 
 use crate::cli::args::Plan as Args;
+use crate::cli::due::override_text;
 use crate::cli::exit::Exit;
 use crate::cli::wiring::App;
 use crate::cli::wiring::{Loaded, tell, zone};
@@ -47,6 +48,9 @@ pub fn plan(args: &Args, app: &App) -> Exit {
             ask((plan, &loaded.path), &app.world, &app.stop, &mut exit)
         };
         tell(&show(plan, &outlook));
+        if let Some(text) = override_text(&loaded, &plan.job, app).filter(|_| !args.offline) {
+            tell(&format!("schedule of job {}: {text}", plan.job));
+        }
     }
     exit
 }

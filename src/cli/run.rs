@@ -6,19 +6,23 @@ use std::path::{Path, PathBuf};
 
 use crate::base::Id;
 use crate::catalog::{Catalog, moment};
-use crate::job::{NotifyOn, NotifySpec};
+use crate::job::{JobFile, NotifyOn, NotifySpec};
 use crate::notify::Notifier;
 use crate::plan::{Plan, Step};
 use crate::record::{Event, LogLevel, RunFacts, RunKind, Stamped, Verdict};
 use crate::report::{Console, Fan, Json, Log, Queue, Recorder, Summary};
 use crate::run::{Listener, Outcome, execute};
 use crate::step::Steps;
+use crate::view::Reader;
 use crate::world::failpoint;
 
 use crate::cli::args::{Format, Run};
 use crate::cli::declare::declaration;
+use crate::cli::due;
 use crate::cli::exit::Exit;
+use crate::cli::language::language;
 use crate::cli::lease::{Keeper, Lease, Remarks, admit};
+use crate::cli::report;
 use crate::cli::wiring::App;
 use crate::cli::wiring::{Loaded, by_file, catalog_place, complain, lock_job, open_catalog, zone};
 
@@ -28,7 +32,11 @@ pub fn run(args: &Run, app: &App) -> Exit {
         Ok(loaded) => loaded,
         Err(exit) => return exit,
     };
-    let plans = match chosen(args, &loaded) {
+    let plans = match args.due {
+        true => due::due(args, &loaded, app),
+        false => chosen(args, &loaded),
+    };
+    let plans = match plans {
         Ok(plans) => plans,
         Err(exit) => return exit,
     };
@@ -36,6 +44,9 @@ pub fn run(args: &Run, app: &App) -> Exit {
     for plan in plans {
         if app.stop.is_stopped() {
             break;
+        }
+        if args.scheduled && due::is_held(&loaded, &plan.job, app) {
+            continue;
         }
         exit = exit.worse(run_job(args, &loaded, plan, app));
     }
@@ -158,7 +169,7 @@ fn run_job(args: &Run, loaded: &Loaded, plan: &Plan, app: &App) -> Exit {
         zone: zone.clone(),
         log: log.as_ref().map(|l| l.path().to_path_buf()),
         before,
-        summary: Summary::default(),
+        summary: Summary { page: page_of(&loaded.file, id.as_str()), ..Summary::default() },
         stop: app.stop.clone(),
     };
     let terminal = std::io::stderr().is_terminal();
@@ -192,7 +203,31 @@ fn run_job(args: &Run, loaded: &Loaded, plan: &Plan, app: &App) -> Exit {
     });
     failpoint("unlock before");
     drop(lock);
+    if let Some(out) = &loaded.file.site.report {
+        write_report(loaded, out, app);
+    }
     judge(outcome, args.strict)
+}
+
+/// Where pages show a run: on the dashboard, else in the report.
+fn page_of(file: &JobFile, id: &str) -> String {
+    match (&file.site.web.public_url, &file.site.report) {
+        (Some(url), _) => format!("{}/execucoes/{id}", url.trim_end_matches('/')),
+        (None, Some(out)) => out.join("r").join(format!("{id}.html")).display().to_string(),
+        (None, None) => String::new(),
+    }
+}
+
+/// Writes the report anew. One that can't be written is told, and changes nothing of a run that is
+/// over.
+fn write_report(loaded: &Loaded, out: &Path, app: &App) {
+    let lang = language(None, loaded.file.site.language.as_deref());
+    let reader = Reader { lang, zone: report::zone(&loaded.file) };
+    let written = open_catalog(&app.world, &loaded.file, &app.stop)
+        .and_then(|mut catalog| report::write(&app.world, &mut catalog, reader, &loaded.path, out));
+    if let Err(why) = written {
+        complain(&why);
+    }
 }
 
 /// The catalog, if it can be used, and the lease of the job, if it needs one; the error is why the

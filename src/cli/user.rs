@@ -14,7 +14,7 @@ use crate::cli::report::{sites, zone};
 use crate::cli::wiring::{App, complain, open_catalog, tell};
 use crate::lang::Lang;
 use crate::view::Reader;
-use crate::web::password::{self, LONGEST, SHORTEST};
+use crate::web::{LONGEST, SHORTEST, hash_password};
 
 /// Who acts here, in the audit.
 const HERE: &str = "vex user";
@@ -218,7 +218,7 @@ fn hashed(password: &Secret) -> Result<String, Exit> {
         ));
         return Err(Exit::Usage);
     }
-    password::hash(password).ok_or_else(|| said(&"unable to hash the password"))
+    hash_password(password).ok_or_else(|| said(&"unable to hash the password"))
 }
 
 /// The password: the first line of a file, or what is typed twice on the terminal.

@@ -71,6 +71,9 @@ impl Letter {
             lang.say("letter-finished", &[("moment", &moment(finished))]),
             lang.say("letter-duration", &[("duration", &lang.duration(seconds))]),
         ];
+        if !summary.page.is_empty() {
+            lines.push(lang.say("letter-page", &[("page", &summary.page)]));
+        }
         for (step, backup) in &summary.backups {
             lines.push(String::new());
             lines.extend(block(summary, *step, backup, lang));

@@ -30,6 +30,9 @@ struct Post<'a> {
     backups: Vec<Backup<'a>>,
     copies: Vec<Copy<'a>>,
     alerts: &'a [String],
+    /// Where the run is shown, if it is.
+    #[serde(skip_serializing_if = "str::is_empty")]
+    page: &'a str,
 }
 
 #[derive(Serialize)]
@@ -75,6 +78,7 @@ pub fn webhook(url: &SecretRef, summary: &Summary, stop: &Stop) -> Result<(), St
         backups: backups.collect(),
         copies: copies.collect(),
         alerts: &summary.alerts,
+        page: &summary.page,
     };
     let json = serde_json::to_vec(&body).expect("BUG: a summary that is not JSON");
     let fail = |why: String| format!("unable to call the webhook {url}: {why}");

@@ -56,6 +56,8 @@ impl CopySummary {
 /// A run in short.
 #[derive(Debug, Clone, Default)]
 pub struct Summary {
+    /// Where the run is shown: an address or a file; empty where nowhere.
+    pub page: String,
     /// The run.
     pub id: String,
     /// The job.

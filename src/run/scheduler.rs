@@ -65,8 +65,7 @@ pub fn execute(
         while !states.all_ended() {
             if !stopping && stop.is_stopped() {
                 stopping = true;
-                let text = "stopping: nothing new starts, uploads are aborted".into();
-                speaker.say(Event::Said { step: None, level: LogLevel::Alert, text });
+                speaker.stopping();
             }
             if advance(plan, &mut states, &mut speaker, stopping, |index| {
                 let (to, step, stop): (Sender<Message>, _, _) =
@@ -86,6 +85,11 @@ pub fn execute(
             match message {
                 Some(Message::Event(event)) => speaker.say(event),
                 Some(Message::Done(index, done)) => {
+                    // A step may have heard of the wish, and ended, before this thread did.
+                    if done.interrupted && !stopping {
+                        stopping = true;
+                        speaker.stopping();
+                    }
                     finish(plan, &mut states, &mut speaker, index, done)
                 }
                 None => panic!("BUG: no step runs and none has ended"),
@@ -165,6 +169,11 @@ impl Speaker<'_> {
         let stamped = self.stamp(event);
         let remarks = self.listener.hear(&stamped);
         self.remark(remarks);
+    }
+
+    fn stopping(&mut self) {
+        let text = "stopping: nothing new starts, uploads are aborted".into();
+        self.say(Event::Said { step: None, level: LogLevel::Alert, text });
     }
 
     fn remark(&mut self, remarks: Vec<(LogLevel, String)>) {

@@ -1,12 +1,13 @@
 //! The overview: the sentence, what asks for somebody, the nights, and the day in numbers.
 
 use jiff::Timestamp;
+use jiff::civil::Date;
 use serde::Serialize;
 
 use crate::catalog::{Estate, ListedBackup};
 use crate::view::address::Address;
 use crate::view::estate::{Night, Source, date, days};
-use crate::view::format::{NONE, age, class, limit, parse, size, word};
+use crate::view::format::{NONE, age, class, limit, parse, shorten, size, word};
 use crate::view::frame::{Tab, Viewer};
 use crate::view::live::{Live, live_runs};
 use crate::view::svg;
@@ -262,7 +263,7 @@ fn line(viewer: &Viewer, source: &Source) -> Line {
     }
 }
 
-fn cell(viewer: &Viewer, night: &Night, day: jiff::civil::Date) -> Cell {
+fn cell(viewer: &Viewer, night: &Night, day: Date) -> Cell {
     let at = day.to_zoned(viewer.reader.zone.clone()).map(|z| z.timestamp());
     let day = at.map_or_else(|_| String::new(), |at| viewer.reader.short_day(at));
     let say = |key: &str| format!("{day} {}", viewer.say(key, &[]));
@@ -286,15 +287,6 @@ fn cell(viewer: &Viewer, night: &Night, day: jiff::civil::Date) -> Cell {
         Night::Missed(_) => Cell { k: "no", tip: say("night-none"), href: String::new() },
         Night::Off => Cell { k: "off", tip: say("night-off"), href: String::new() },
         Night::Unborn => Cell { k: "off", tip: say("night-unborn"), href: String::new() },
-    }
-}
-
-/// A note as far as a row has room for it.
-pub fn shorten(note: &str) -> String {
-    const ROOM: usize = 160;
-    match note.char_indices().nth(ROOM) {
-        Some((end, _)) => format!("{}…", note[..end].trim_end()),
-        None => note.to_owned(),
     }
 }
 
@@ -350,66 +342,82 @@ fn hour_tip(viewer: &Viewer, hour: i8, n: usize) -> String {
     viewer.lang().count("hour-tip", n, &[("hour", &format!("{hour:02}"))])
 }
 
-fn frequency(viewer: &Viewer, ended: &[&ListedBackup]) -> Vec<Frequency> {
-    let reader = &viewer.reader;
-    let now = viewer.now.to_zoned(reader.zone.clone());
-    let column = |tip: String, parts: [usize; 3]| svg::Column { tip, parts };
-    let sum = |c: &svg::Column| c.parts.iter().sum::<usize>();
-    let stamp = |day: &jiff::civil::Date| {
-        let zoned = day.to_zoned(reader.zone.clone());
-        zoned.map_or_else(|_| String::new(), |z| reader.short_day(z.timestamp()))
-    };
-    let dates = days(viewer.now, &reader.zone);
-    let of_day = |day: &jiff::civil::Date| {
-        let is =
-            |b: &&&ListedBackup| parse(&b.started).is_some_and(|at| date(at, &reader.zone) == *day);
+/// Backups of each of the last days.
+fn per_day(viewer: &Viewer, ended: &[&ListedBackup]) -> Vec<svg::Column> {
+    let zone = &viewer.reader.zone;
+    let of_day = |day: &Date| {
+        let is = |b: &&&ListedBackup| parse(&b.started).is_some_and(|at| date(at, zone) == *day);
         let parts = parts(ended.iter().filter(is));
         let n = parts.iter().sum::<usize>();
-        column(format!("{}: {n}", stamp(day)), parts)
+        svg::Column { tip: format!("{}: {n}", stamp(viewer, day)), parts }
     };
-    let per_day: Vec<svg::Column> = dates.iter().map(of_day).collect();
-    let per_hour: Vec<svg::Column> = (0..24)
-        .map(|hour| {
-            let parts = parts(ended.iter().filter(|b| hour_of(viewer, b) == Some(hour)));
-            column(hour_tip(viewer, hour, parts.iter().sum()), parts)
-        })
-        .collect();
-    let this = viewer.now.as_second().div_euclid(60);
-    let minute_of = |b: &ListedBackup| parse(&b.started).map(|at| at.as_second().div_euclid(60));
-    let clock = |minute: i64| {
-        Timestamp::from_second(minute * 60).map_or_else(|_| String::new(), |at| reader.minute(at))
+    days(viewer.now, zone).iter().map(of_day).collect()
+}
+
+/// A day as an axis names it.
+fn stamp(viewer: &Viewer, day: &Date) -> String {
+    let zoned = day.to_zoned(viewer.reader.zone.clone());
+    zoned.map_or_else(|_| String::new(), |z| viewer.reader.short_day(z.timestamp()))
+}
+
+/// Backups of each hour of today.
+fn per_hour(viewer: &Viewer, ended: &[&ListedBackup]) -> Vec<svg::Column> {
+    let of_hour = |hour| {
+        let parts = parts(ended.iter().filter(|b| hour_of(viewer, b) == Some(hour)));
+        svg::Column { tip: hour_tip(viewer, hour, parts.iter().sum()), parts }
     };
-    let per_minute: Vec<svg::Column> = (this - 59..=this)
-        .map(|minute| {
-            let parts = parts(ended.iter().filter(|b| minute_of(b) == Some(minute)));
-            column(format!("{}: {}", clock(minute), parts.iter().sum::<usize>()), parts)
-        })
-        .collect();
-    let hour = format!("{:02}", now.hour());
-    let middle = dates.get(14).map(&stamp).unwrap_or_default();
-    let last = |columns: &[svg::Column]| columns.last().map_or(0, sum);
+    (0..24).map(of_hour).collect()
+}
+
+/// The minute that a moment lies in, counted from 1970.
+fn minute_of(at: Timestamp) -> i64 {
+    at.as_second().div_euclid(60)
+}
+
+/// A minute as an axis names it.
+fn clock(viewer: &Viewer, minute: i64) -> String {
+    let at = Timestamp::from_second(minute * 60);
+    at.map_or_else(|_| String::new(), |at| viewer.reader.minute(at))
+}
+
+/// Backups of each minute of the last hour.
+fn per_minute(viewer: &Viewer, ended: &[&ListedBackup]) -> Vec<svg::Column> {
+    let this = minute_of(viewer.now);
+    let of_minute = |minute| {
+        let is = |b: &&&ListedBackup| parse(&b.started).map(minute_of) == Some(minute);
+        let parts = parts(ended.iter().filter(is));
+        let n = parts.iter().sum::<usize>();
+        svg::Column { tip: format!("{}: {n}", clock(viewer, minute)), parts }
+    };
+    (this - 59..=this).map(of_minute).collect()
+}
+
+fn frequency(viewer: &Viewer, ended: &[&ListedBackup]) -> Vec<Frequency> {
+    let now = viewer.now.to_zoned(viewer.reader.zone.clone());
+    let sum = |c: &svg::Column| c.parts.iter().sum::<usize>();
+    let (by_day, by_hour, by_minute) =
+        (per_day(viewer, ended), per_hour(viewer, ended), per_minute(viewer, ended));
+    let dates = days(viewer.now, &viewer.reader.zone);
+    let day = |i: usize| dates.get(i).map(|d| stamp(viewer, d)).unwrap_or_default();
+    let (hour, this) = (format!("{:02}", now.hour()), minute_of(viewer.now));
     vec![
         Frequency {
-            n: last(&per_day),
+            n: by_day.last().map_or(0, sum),
             title: viewer.say("frequency-day", &[]),
-            chart: svg::bars(&per_day, &viewer.say("frequency-chart-day", &[]), false),
-            axis: [
-                dates.first().map(&stamp).unwrap_or_default(),
-                middle,
-                dates.last().map(&stamp).unwrap_or_default(),
-            ],
+            chart: svg::bars(&by_day, &viewer.say("frequency-chart-day", &[]), false),
+            axis: [day(0), day(14), day(dates.len().saturating_sub(1))],
         },
         Frequency {
-            n: per_hour.get(usize::from(now.hour().max(0) as u8)).map_or(0, sum),
+            n: by_hour.get(usize::from(now.hour().max(0) as u8)).map_or(0, sum),
             title: viewer.say("frequency-hour", &[("hour", &hour)]),
-            chart: svg::bars(&per_hour, &viewer.say("frequency-chart-hour", &[]), false),
+            chart: svg::bars(&by_hour, &viewer.say("frequency-chart-hour", &[]), false),
             axis: ["0h", "12h", "23h"].map(str::to_owned),
         },
         Frequency {
-            n: last(&per_minute),
-            title: viewer.say("frequency-minute", &[("minute", &clock(this))]),
-            chart: svg::bars(&per_minute, &viewer.say("frequency-chart-minute", &[]), false),
-            axis: [clock(this - 59), clock(this - 30), clock(this)],
+            n: by_minute.last().map_or(0, sum),
+            title: viewer.say("frequency-minute", &[("minute", &clock(viewer, this))]),
+            chart: svg::bars(&by_minute, &viewer.say("frequency-chart-minute", &[]), false),
+            axis: [clock(viewer, this - 59), clock(viewer, this - 30), clock(viewer, this)],
         },
     ]
 }

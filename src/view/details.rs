@@ -5,9 +5,8 @@ use serde::Serialize;
 
 use crate::catalog::{HeldCopy, ListedBackup, ListedRun, ListedStep, LogLine};
 use crate::view::address::Address;
-use crate::view::dashboard::shorten;
 use crate::view::estate::Source;
-use crate::view::format::{NONE, age, class, parse, seconds, short, size, word};
+use crate::view::format::{NONE, age, class, parse, seconds, short, shorten, size, word};
 use crate::view::frame::Viewer;
 use crate::view::lanes::{Lanes, Timed, lanes};
 use crate::view::live::{Live, live, progress};

@@ -29,7 +29,7 @@ const DRILL_DAYS: i64 = 31;
 #[derive(Debug, Clone, PartialEq)]
 pub enum Night {
     /// It ran: the worst backup of the night, and how many there were.
-    Ran(ListedBackup, usize),
+    Ran(Box<ListedBackup>, usize),
     /// It was planned and did not run.
     Missed(Timestamp),
     /// Nothing was planned.
@@ -281,7 +281,7 @@ fn nights(source: &Source, now: Timestamp, zone: &TimeZone) -> Vec<Night> {
         let count = ran.len();
         ran.sort_by_key(|b| std::cmp::Reverse(b.verdict));
         if let Some(worst) = ran.first() {
-            return Night::Ran((*worst).clone(), count);
+            return Night::Ran(Box::new((*worst).clone()), count);
         }
         if born.is_none_or(|born| day < born) {
             return Night::Unborn;

@@ -146,12 +146,21 @@ pub fn number(n: u64) -> String {
     let digits = n.to_string();
     let mut out = String::with_capacity(digits.len() * 2);
     for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i) % 3 == 0 {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
             out.push('\u{202f}');
         }
         out.push(digit);
     }
     out
+}
+
+/// A note as far as a row has room for it.
+pub fn shorten(note: &str) -> String {
+    const ROOM: usize = 160;
+    match note.char_indices().nth(ROOM) {
+        Some((end, _)) => format!("{}…", note[..end].trim_end()),
+        None => note.to_owned(),
+    }
 }
 
 /// Text as a search compares it: lower case, without accents.

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::catalog::{ListQuery, ListedBackup, Order, Totals};
 use crate::lang::Lang;
-use crate::view::address::Address;
+use crate::view::address::{Address, Base};
 use crate::view::format::{NONE, Reader, class, plain, size, word};
 use crate::view::frame::{Column, PAGE, Pager, Tab, Viewer};
 
@@ -246,7 +246,7 @@ pub fn columns(viewer: &Viewer, asked: Option<&Asked>) -> Vec<Column> {
 /// The tabs of the lists; `here` is the status of the list, `None` for runs.
 pub fn tabs(viewer: &Viewer, totals: &Totals, here: Option<&str>) -> Vec<Tab> {
     let base = viewer.to(&Address::Backups);
-    let on_server = viewer.base == crate::view::Base::Server;
+    let on_server = viewer.base == Base::Server;
     let status = |verdict: u8, n: u64| {
         let label = word(viewer.lang(), verdict);
         let query = url::form_urlencoded::Serializer::new(String::new())

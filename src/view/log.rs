@@ -106,9 +106,7 @@ fn kept(lines: &[&LogLine]) -> Vec<bool> {
     let mut kept: Vec<bool> = (0..n).map(|i| n <= WHOLE || i < HEAD || i + TAIL >= n).collect();
     if n > WHOLE {
         for (i, _) in lines.iter().enumerate().filter(|(_, l)| l.level > 1) {
-            for at in i.saturating_sub(AROUND)..(i + AROUND + 1).min(n) {
-                kept[at] = true;
-            }
+            kept[i.saturating_sub(AROUND)..(i + AROUND + 1).min(n)].fill(true);
         }
     }
     kept

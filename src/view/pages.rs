@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::catalog::{Estate, ListedBackup, ListedRun, Totals};
+use crate::catalog::{Estate, Growth, ListedBackup, ListedRun, Totals};
 use crate::view::dashboard::dashboard;
 use crate::view::details::Details;
 use crate::view::drills::Sheet;
@@ -11,7 +11,7 @@ use crate::view::frame::{Frame, Viewer};
 use crate::view::list::{Asked, List, list};
 use crate::view::people::{Audit, Login, Lost, Question, UserForm, Users};
 use crate::view::run::{RunPage, Runs};
-use crate::view::sources::{Growth, page as sources_page};
+use crate::view::sources::page as sources_page;
 use crate::view::template::render;
 
 /// The overview.

@@ -5,9 +5,8 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use crate::catalog::{HeldCopy, ListedBackup, ListedRun, ListedStep, LogLine, RunsQuery, Totals};
-use crate::view::address::Address;
-use crate::view::dashboard::shorten;
-use crate::view::format::{NONE, class, number, parse, seconds, short, size, word};
+use crate::view::address::{Address, Base};
+use crate::view::format::{NONE, class, number, parse, seconds, short, shorten, size, word};
 use crate::view::frame::{Column, PAGE, Pager, Tab, Viewer};
 use crate::view::jobs::JobLine;
 use crate::view::lanes::{Lanes, Timed, lanes};
@@ -337,6 +336,9 @@ pub fn runs(
         .collect();
     columns.push(Column { label: viewer.say("action", &[]), hidden: true, ..Column::default() });
     let to = |page: u64| {
+        if viewer.base != Base::Server {
+            return String::new();
+        }
         let mut form = url::form_urlencoded::Serializer::new(String::new());
         if !q.is_empty() {
             form.append_pair("q", q);

@@ -29,7 +29,10 @@ const BEGINS: usize = 3;
 pub fn sought(viewer: &Viewer, q: &str) -> Vec<Sought> {
     let of = |text: String| Sought {
         verdicts: (1..=3).filter(|v| begins(viewer, &text, *v)).collect(),
-        actions: ACTIONS.into_iter().filter(|a| plain(&viewer.say(a, &[])).contains(&text)).collect(),
+        actions: ACTIONS
+            .into_iter()
+            .filter(|a| plain(&viewer.say(a, &[])).contains(&text))
+            .collect(),
         day: day(viewer, &text),
         text,
     };

@@ -4,7 +4,7 @@
 use jiff::{Timestamp, ToSpan};
 use serde::Serialize;
 
-use crate::catalog::HeldCopy;
+use crate::catalog::{Growth, HeldCopy};
 use crate::job::KeepSpec;
 use crate::retention::{Held, judge};
 use crate::view::dashboard::{gauge, tabs};
@@ -117,9 +117,6 @@ pub struct Sources {
     /// What retention keeps.
     pub keeps: Vec<Keep>,
 }
-
-/// A store's name and place, the bytes it holds, and those that came and went, by day.
-pub type Growth = (String, String, i64, Vec<(String, i64)>);
 
 /// The page of sources.
 pub fn page(viewer: &Viewer, sources: &[Source], growths: &[Growth]) -> Sources {

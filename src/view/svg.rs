@@ -3,8 +3,6 @@
 //! Knows no catalog and no language. Invariant: every label and title is escaped here, so that a
 //! page may take the text as it is; colours are classes, never attributes; nothing has a `style`.
 
-use std::fmt::Write;
-
 /// Text for an attribute or an element.
 pub fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
@@ -56,19 +54,17 @@ pub fn bars(columns: &[Column], label: &str, small: bool) -> String {
             let h = n as f64 / highest as f64 * (height - 4.0);
             y -= h;
             let shown = if highest < 12 { (h - 1.0).max(0.5) } else { h };
-            let _ = write!(
-                blocks,
+            blocks += &format!(
                 "<rect class=\"b-{class}\" x=\"{x:.1}\" y=\"{y:.1}\" width=\"{inner:.1}\" height=\"{shown:.1}\"/>"
             );
         }
-        let _ = if blocks.is_empty() {
+        out += &if blocks.is_empty() {
             let y = height - 3.0;
-            write!(
-                out,
+            format!(
                 "<rect class=\"base\" x=\"{x:.1}\" y=\"{y}\" width=\"{inner:.1}\" height=\"1\"/>"
             )
         } else {
-            write!(out, "<g><title>{}</title>{blocks}</g>", escape(&column.tip))
+            format!("<g><title>{}</title>{blocks}</g>", escape(&column.tip))
         };
     }
     let y = height - 1.0;
@@ -127,8 +123,7 @@ pub fn trend(values: &[f64], label: &str) -> String {
     out += "\"/>";
     for (i, value) in values.iter().enumerate() {
         if (value - middle).abs() > 0.2 * middle {
-            let _ = write!(
-                out,
+            out += &format!(
                 "<path class=\"odd\" d=\"M{:.1} {:.1}l4.5 4.5-4.5 4.5-4.5-4.5z\"/>",
                 x(i),
                 y(*value) - 4.5
@@ -177,8 +172,7 @@ pub fn lane(total: f64, pieces: &[Piece]) -> String {
     for piece in pieces {
         let width = ((piece.to - piece.from) / total * 1000.0).max(2.5);
         let x = (piece.from / total * 1000.0).clamp(0.0, 1000.0 - 2.5);
-        let _ = write!(
-            out,
+        out += &format!(
             "<rect class=\"{}\" x=\"{x:.1}\" y=\"3\" width=\"{:.1}\" height=\"12\"><title>{}</title></rect>",
             piece.class,
             width.min(1000.0 - x),
@@ -225,13 +219,12 @@ pub fn keep_line(dots: &[Dot], span: f64, label: &str) -> String {
     for dot in dots {
         let x = 990.0 - (dot.days.max(0.0) / span).sqrt().min(1.0) * 970.0;
         let class = if dot.goes { "gone".to_owned() } else { format!("p{}", dot.proof) };
-        let _ = write!(
-            out,
+        out += &format!(
             "<circle class=\"dot {class}\" cx=\"{x:.0}\" cy=\"12\" r=\"5.5\"><title>{}</title></circle>",
             escape(&dot.tip)
         );
         if !dot.letters.is_empty() {
-            let _ = write!(out, "<text x=\"{x:.0}\" y=\"31\">{}</text>", escape(&dot.letters));
+            out += &format!("<text x=\"{x:.0}\" y=\"31\">{}</text>", escape(&dot.letters));
         }
     }
     out + "</svg>"
@@ -257,4 +250,77 @@ pub fn growth(values: &[f64], label: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests;
+mod tests {
+    use super::*;
+
+    fn column(tip: &str, parts: [usize; 3]) -> Column {
+        Column { tip: tip.into(), parts }
+    }
+
+    #[test]
+    fn charts_are_as_they_were() {
+        let columns =
+            [column("01h: 3", [2, 1, 0]), column("02h: 0", [0; 3]), column("03h: 1", [0, 0, 1])];
+        let shown = [
+            bars(&columns, "Backups por hora, hoje", false),
+            bars(&columns, "Sucesso por hora de hoje", true),
+            gauge(25_252, 93_600, "idade 7 h 0 min, prazo 26 h"),
+            gauge(1_054_800, 691_200, "idade 12 d 5 h, prazo 8 d"),
+            trend(&[6.0, 6.1, 3.1, 6.2], "tamanho de loja, 4 backups"),
+            progress(0.38, "loja: 38 por cento"),
+            lane(540.0, &[Piece { class: "g-read", from: 1.0, to: 161.0, tip: "6.21 GB".into() }]),
+            bracket(540.0, 0.0, 539.0, true),
+            keep_line(
+                &[
+                    Dot {
+                        days: 0.0,
+                        proof: 2,
+                        letters: "d".into(),
+                        goes: false,
+                        tip: "0 d: d".into(),
+                    },
+                    Dot {
+                        days: 31.0,
+                        proof: 2,
+                        letters: String::new(),
+                        goes: true,
+                        tip: "31 d".into(),
+                    },
+                ],
+                40.0,
+                "1 cópia guardada",
+            ),
+            growth(&[156.0, 180.0, 214.0], "cloud: 156 GB a 214 GB em 30 dias"),
+        ];
+        insta::assert_snapshot!(shown.join("\n"));
+    }
+
+    #[test]
+    fn no_label_or_tip_becomes_markup() {
+        let evil = "\"><script>alert(1)</script>'&\u{0}";
+        let columns = [column(evil, [1, 0, 0])];
+        let dot = Dot { days: 1.0, proof: 1, letters: evil.into(), goes: false, tip: evil.into() };
+        let piece = Piece { class: "g-er", from: 0.0, to: 1.0, tip: evil.into() };
+        let shown = [
+            bars(&columns, evil, false),
+            gauge(1, 0, evil),
+            trend(&[1.0, 2.0], evil),
+            progress(f64::NAN, evil),
+            lane(0.0, &[piece]),
+            keep_line(&[dot], 0.0, evil),
+            growth(&[], evil),
+        ];
+        for text in shown {
+            assert!(!text.contains("<script") && !text.contains("\u{0}"), "{text}");
+            assert_eq!(text.matches("<svg").count(), 1, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_median_is_the_middle_and_nothing_has_none() {
+        assert_eq!(median(&[3.0, 1.0, 2.0]), Some(2.0));
+        assert_eq!(median(&[4.0, 1.0, 2.0, 3.0]), Some(2.5));
+        assert_eq!(median(&[]), None);
+        assert_eq!(trend(&[1.0], "x"), "");
+    }
+}

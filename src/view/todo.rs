@@ -4,9 +4,8 @@ use serde::Serialize;
 
 use crate::catalog::HeldCopy;
 use crate::view::address::Address;
-use crate::view::dashboard::shorten;
 use crate::view::estate::{Night, Source};
-use crate::view::format::{age, limit, parse, short};
+use crate::view::format::{age, limit, parse, short, shorten};
 use crate::view::frame::Viewer;
 
 /// Why somebody should look.

@@ -146,7 +146,7 @@ impl State {
             }
             Changed::Missing => return Err(Trouble::Missing),
         }
-        self.drop_sessions();
+        self.sessions.forget_all();
         let action = if old.is_some() { "action-change-user" } else { "action-add-user" };
         let before = old.map(|o| told(o, false)).unwrap_or_default();
         let after = told(&account, old.is_some() && !account.password.is_empty());
@@ -182,7 +182,7 @@ impl State {
             Changed::Missing => return Err(Trouble::Missing),
             Changed::Taken | Changed::Done => {}
         }
-        self.drop_sessions();
+        self.sessions.forget_all();
         let before = told(&account, false);
         self.note(request, asker, "action-remove-user", &account.login, (&before, ""))?;
         Ok(Response::redirect("/usuarios?feito=excluido"))

@@ -66,7 +66,7 @@ fn read(folder: &Path) -> std::io::Result<BTreeMap<String, Vec<u8>>> {
 /// Whether a name of the list is one of a page: below the folder, and of a kind that is served.
 fn is_page(name: &str) -> bool {
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '/');
-    let parts: Vec<&str> = name.split('/').collect();
+    let parts: Vec<&str> = Path::new(name).iter().filter_map(|part| part.to_str()).collect();
     name.chars().all(plain)
         && parts.len() <= 2
         && parts.iter().all(|part| !part.is_empty() && !part.starts_with('.'))

@@ -97,7 +97,7 @@ impl Route {
             ["auditoria"] => Route::Audit,
             ["auditoria.csv"] => Route::AuditAs("csv".into()),
             ["auditoria.json"] => Route::AuditAs("json".into()),
-            [file] if file.starts_with("vex-") => Route::Asset((*file).to_owned()),
+            [file] if file.strip_prefix("vex-").is_some() => Route::Asset((*file).to_owned()),
             _ => return None,
         })
     }

@@ -3,9 +3,7 @@
 //! Invariants: a token is new at each login; a session ends when it is idle, when it is old, and
 //! when its user is removed or changed; what is compared is compared in constant time.
 
-use std::collections::BTreeMap;
 use std::net::IpAddr;
-use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
@@ -15,6 +13,7 @@ use crate::base::Secret;
 use crate::catalog::{ADMINISTRATOR, Account, AuditRow, CLIENT, Session, moment};
 use crate::web::exchange::Request;
 use crate::web::password;
+use crate::web::sessions::BELIEVED;
 use crate::web::state::{State, lock};
 
 /// The cookie of a session.
@@ -23,20 +22,8 @@ pub const COOKIE: &str = "vex";
 /// How long a session may be idle.
 const IDLE: Duration = Duration::from_secs(1800);
 
-/// How long what is known of a session is believed without asking.
-const BELIEVED: Duration = Duration::from_secs(3);
-
 /// How often its use is noted.
 const NOTED: Duration = Duration::from_secs(60);
-
-/// Sessions that are remembered at most.
-const MOST: usize = 4096;
-
-/// What is known of sessions, by the digest of their tokens.
-#[derive(Debug, Default)]
-pub struct Sessions {
-    known: Mutex<BTreeMap<String, (Session, Instant)>>,
-}
 
 /// Who asks.
 #[derive(Debug, Clone)]
@@ -93,7 +80,7 @@ impl State {
         }
         let token = digest(request.cookie(COOKIE)?);
         let now = self.now();
-        let known = lock(&self.sessions.known).get(&token).cloned();
+        let known = self.sessions.get(&token);
         let believed = known.as_ref().filter(|(_, at)| at.elapsed() < BELIEVED);
         let session = match believed {
             Some((session, _)) => Some(session.clone()),
@@ -105,7 +92,7 @@ impl State {
         };
         let session = session.filter(|s| self.lasts(s, now));
         let Some(mut session) = session else {
-            self.drop_session(&token);
+            self.sessions.forget(&token);
             return None;
         };
         let last: Option<Timestamp> = session.seen.parse().ok();
@@ -114,7 +101,7 @@ impl State {
             // A use that can't be noted ends the session early, no more.
             drop(self.with(|catalog| catalog.see_session(&token, &session.seen)));
         }
-        self.believe(&token, &session);
+        self.sessions.believe(&token, &session);
         Some(Asker { session, token })
     }
 
@@ -138,24 +125,6 @@ impl State {
             text.parse::<Timestamp>().is_ok_and(|at| now.duration_since(at) <= signed(most))
         };
         within(&session.created, self.settings.session) && within(&session.seen, IDLE)
-    }
-
-    fn believe(&self, token: &str, session: &Session) {
-        let mut known = lock(&self.sessions.known);
-        if known.len() >= MOST {
-            known.retain(|_, (_, at)| at.elapsed() < BELIEVED);
-        }
-        known.insert(token.to_owned(), (session.clone(), Instant::now()));
-    }
-
-    /// Forgets what is known of a session.
-    fn drop_session(&self, token: &str) {
-        lock(&self.sessions.known).remove(token);
-    }
-
-    /// Forgets what is known of every session: users were changed.
-    pub fn drop_sessions(&self) {
-        lock(&self.sessions.known).clear();
     }
 
     /// Signs in; returns the token of the session.
@@ -193,7 +162,7 @@ impl State {
         })
         .map_err(Refusal::Away)?;
         lock(&self.throttle).succeed(peer, login);
-        self.believe(&digest(&token), &session);
+        self.sessions.believe(&digest(&token), &session);
         Ok(token)
     }
 
@@ -218,7 +187,7 @@ impl State {
 
     /// Signs out.
     pub fn sign_out(&self, asker: &Asker, peer: IpAddr) {
-        self.drop_session(&asker.token);
+        self.sessions.forget(&asker.token);
         let row = AuditRow {
             at: self.moment(),
             who: asker.session.account.login.clone(),

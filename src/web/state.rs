@@ -11,11 +11,12 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 
 use crate::base::Stop;
-use crate::catalog::{Catalog, CatalogError, Estate, moment};
+use crate::catalog::{Catalog, CatalogError, Estate, KnownJob, moment};
 use crate::lang::Lang;
 use crate::view::{self, Reader, Source};
 use crate::web::desk::Desk;
-use crate::web::session::Sessions;
+use crate::web::sessions::Sessions;
+use crate::web::target::Pairs;
 use crate::web::throttle::Throttle;
 use crate::world::Clock;
 
@@ -252,16 +253,16 @@ impl State {
 }
 
 /// Pairs of names and texts of a form, as pages ask for them.
-pub fn pick<'a>(pairs: &'a crate::web::target::Pairs) -> impl Fn(&str) -> Option<String> + 'a {
+pub fn pick<'a>(pairs: &'a Pairs) -> impl Fn(&str) -> Option<String> + 'a {
     move |name| pairs.get(name).map(str::to_owned)
 }
 
 /// Jobs by their digest: no name of a file is in an address.
-pub fn jobs_by_digest(estate: &Estate) -> BTreeMap<String, crate::catalog::KnownJob> {
+pub fn jobs_by_digest(estate: &Estate) -> BTreeMap<String, KnownJob> {
     estate.jobs.iter().map(|job| (digest(job), job.clone())).collect()
 }
 
 /// The digest of a job.
-pub fn digest(job: &crate::catalog::KnownJob) -> String {
+pub fn digest(job: &KnownJob) -> String {
     view::digest(&format!("{}\0{}\0{}", job.host, job.file, job.job))[..16].to_owned()
 }

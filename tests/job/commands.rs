@@ -46,8 +46,27 @@ const ENGINES: [&str; 1] = ["vex plan jobs/engines.kdl"];
 const ALONE: [&str; 1] =
     ["vex restore --from backup_20261120_010000.zip --into sqlite:/srv/app/app.db"];
 
+/// Run one after the other beside a catalog; the report stands in the folder of the test.
+const PAGES: [&str; 2] = ["vex report --out /srv/backup-report", "vex user audit --verify"];
+
 /// Only parsed, and why.
-const PARSED: [(&str, &str); 5] = [
+const PARSED: [(&str, &str); 9] = [
+    (
+        "vex serve --report /srv/backup-report",
+        "serves until it is stopped; tests/web/browser starts it, with a port of its own",
+    ),
+    (
+        "vex serve",
+        "serves until it is stopped; tests/web/browser starts it, with a port of its own",
+    ),
+    (
+        "vex user add dba.plantao --privilege Administrador",
+        "asks for a password on a terminal; tests/web/browser does it with --password-file",
+    ),
+    (
+        "vex run jobs/nightly.kdl --due",
+        "runs what is due at the moment of the test; tests/web/due.rs holds the clock",
+    ),
     (
         "vex doctor jobs/physical.kdl",
         "wants a PostgreSQL 17 that sums up its WAL beside another; tests/postgres/physical.rs asks doctor of such",
@@ -162,7 +181,7 @@ fn examples(space: Space, replaced: &[(&str, &str)]) -> Space {
 #[test]
 fn every_printed_command_is_run_or_has_a_reason_not_to_be() {
     let mut known: BTreeSet<String> = PARSED.iter().map(|(c, _)| (*c).to_owned()).collect();
-    for list in [&AS_IT_IS[..], &NIGHTLY, &POSTGRES, &ENGINES, &ALONE] {
+    for list in [&AS_IT_IS[..], &NIGHTLY, &POSTGRES, &ENGINES, &ALONE, &PAGES] {
         known.extend(list.iter().map(|c| (*c).to_owned()));
     }
     assert_eq!(printed(), known);
@@ -183,13 +202,19 @@ fn every_printed_command_parses() {
         std::fs::write(space.path(word), "job \"broken\" {").unwrap();
     }
     for command in commands {
-        let ran = space.run(&words(&command));
+        let mut words = words(&command);
+        // What needs no job file reads its site file first.
+        let has_site = ["report", "serve", "user"].contains(&words[0]);
+        if has_site {
+            words.extend(["--site", "jobs/nightly.kdl"]);
+        }
+        let ran = space.run(&words);
         assert!(
             !ran.stderr.contains("For more information, try '--help'"),
             "{command}\n{}",
             ran.stderr
         );
-        let has_job = command.contains("jobs/");
+        let has_job = has_site || command.contains("jobs/");
         assert_eq!(ran.code, if has_job { 78 } else { 64 }, "{command}\n{}", ran.stderr);
     }
 }
@@ -212,6 +237,22 @@ fn the_command_without_a_job_file_restores_a_lone_zip() {
         let file = space.path("app.db").display().to_string();
         run(&space, command, &[("/srv/app/app.db", &file)]).expect(0);
     }
+}
+
+#[test]
+fn the_commands_on_the_catalog_succeed() {
+    let space = examples(Space::new(), &[]);
+    space.run(&["run", "jobs/quickstart.kdl"]).expect(0);
+    let out = space.path("report").display().to_string();
+    for command in PAGES {
+        let replaced: &[(&str, &str)] = match command.contains("/srv") {
+            true => &[("/srv/backup-report", &out)],
+            false => &[],
+        };
+        run(&space, command, replaced).expect(0);
+    }
+    let page = std::fs::read_to_string(space.path("report/index.html")).unwrap();
+    assert!(page.contains("A única fonte está no prazo e provada"), "{page}");
 }
 
 /// A server whose account `vex` may do everything.

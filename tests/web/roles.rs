@@ -155,7 +155,8 @@ fn every_address_asks_who_it_is() {
     let mut wrong = Vec::new();
     for (path, has_get, has_post, who) in ROUTES {
         let path = filled(path, &admin);
-        for (name, visitor) in [("nobody", &nobody), ("client", &client), ("administrator", &admin)] {
+        for (name, visitor) in [("nobody", &nobody), ("client", &client), ("administrator", &admin)]
+        {
             let mut check = |method: &str, got: &Answer, expected: u16| {
                 let leads = expected != 303 || got.location.starts_with("/entrar");
                 if got.status != expected || !leads {
@@ -187,7 +188,9 @@ fn every_address_asks_who_it_is() {
             for token in [None, Some(""), Some("0"), Some(other.as_str())] {
                 let got = post(token);
                 match (has_post, who) {
-                    (false, _) if path == "/nada-aqui" && name == "nobody" => check("POST", &got, 303),
+                    (false, _) if path == "/nada-aqui" && name == "nobody" => {
+                        check("POST", &got, 303)
+                    }
                     (false, _) if path == "/nada-aqui" => check("POST", &got, 404),
                     (false, _) => check("POST", &got, 405),
                     (true, May::Anybody) => check("POST", &got, 422),
@@ -205,7 +208,11 @@ fn every_address_asks_who_it_is() {
     // A client's own token opens nothing of an administrator.
     for (path, _, has_post, who) in ROUTES {
         if has_post && who == May::Administrator {
-            assert_eq!(client.post(&filled(path, &admin), &[("estado", "off")]).status, 403, "{path}");
+            assert_eq!(
+                client.post(&filled(path, &admin), &[("estado", "off")]).status,
+                403,
+                "{path}"
+            );
         }
     }
     assert_eq!(state(&site), before);
@@ -246,7 +253,8 @@ fn every_page_keeps_to_itself() {
         if !has_get {
             continue;
         }
-        let answer = admin.agent.get(site.at(&path)).header("cookie", &admin.cookie).call().unwrap();
+        let answer =
+            admin.agent.get(site.at(&path)).header("cookie", &admin.cookie).call().unwrap();
         let field = |name: &str| answer.headers().get(name).map(|v| v.to_str().unwrap().to_owned());
         let policy = field("content-security-policy").unwrap();
         assert!(policy.starts_with("default-src 'none'; script-src 'self'"), "{path}: {policy}");
@@ -270,7 +278,11 @@ fn the_last_administrator_stays() {
     let client = [("nome", "X"), ("login", ADMIN), ("privilegio", "Cliente")];
     let demoted = admin.post("/usuarios/1/editar", &client);
     assert_eq!(demoted.status, 422);
-    assert!(demoted.text.contains("O último administrador não pode ser excluído nem perder o privilégio."));
+    assert!(
+        demoted
+            .text
+            .contains("O último administrador não pode ser excluído nem perder o privilégio.")
+    );
     assert_eq!(state(&site), before);
     // With a second one it can be given up; whoever was changed signs in anew.
     let second = [
@@ -286,7 +298,13 @@ fn the_last_administrator_stays() {
     assert_eq!(admin.get("/usuarios").status, 303, "its session ended with the change");
     assert_eq!(two.post("/usuarios/3/excluir", &[]).status, 409);
     // A privilege that the catalog has not is not given.
-    let made_up = [("nome", "X"), ("login", "x"), ("senha", PASSWORD), ("repetir", PASSWORD), ("privilegio", "root")];
+    let made_up = [
+        ("nome", "X"),
+        ("login", "x"),
+        ("senha", PASSWORD),
+        ("repetir", PASSWORD),
+        ("privilegio", "root"),
+    ];
     assert_ne!(two.post("/usuarios/novo", &made_up).status, 303);
     assert_eq!(site.space.catalog::<i64>("SELECT count(*) FROM account WHERE login = 'x'"), 0);
     // The date of the form is not the server's.

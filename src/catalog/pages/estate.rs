@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 
 use crate::catalog::error::CatalogError;
 use crate::catalog::open::Catalog;
-use crate::catalog::pages::{BACKUP, ListedBackup, ListedRun, Totals, backup};
+use crate::catalog::pages::copy::HeldCopy;
+use crate::catalog::pages::list::Totals;
+use crate::catalog::pages::one::ListedRun;
+use crate::catalog::pages::row::{BACKUP, ListedBackup, backup};
 use crate::catalog::value::{Row, Value};
 
 /// A job as the newest run of its file declared it.
@@ -64,92 +67,6 @@ pub struct KnownCopy {
     pub verified: bool,
     /// Where the store is.
     pub site: String,
-}
-
-/// A copy of an artifact, with what was proven of it last.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct HeldCopy {
-    /// Identity of the artifact.
-    pub id: String,
-    /// What the artifact is of.
-    pub chain: String,
-    /// The store.
-    pub store: String,
-    /// What messages call the store.
-    pub place: String,
-    /// The bucket; empty where the store is none.
-    pub bucket: String,
-    /// Its key.
-    pub key: String,
-    /// Bytes of the container.
-    pub bytes: u64,
-    /// When sending began.
-    pub started: String,
-    /// When it ended.
-    pub finished: Option<String>,
-    /// How well.
-    pub verdict: u8,
-    /// Why it failed.
-    pub message: String,
-    /// When it was removed.
-    pub removed: Option<String>,
-    /// The deepest good proof: `hashed`, `read`, `restored`; empty for none.
-    pub level: String,
-    /// When that was made.
-    pub proven: Option<String>,
-    /// What the newest proof found broken; empty where it found nothing.
-    pub damage: String,
-}
-
-impl HeldCopy {
-    /// A row of the columns of a copy.
-    pub(super) fn of(row: &Row) -> HeldCopy {
-        let text = |i: usize| row.text(i).to_owned();
-        HeldCopy {
-            id: text(0),
-            chain: text(1),
-            store: text(2),
-            place: text(3),
-            bucket: text(4),
-            key: text(5),
-            bytes: row.int(6).max(0) as u64,
-            started: text(7),
-            finished: row.opt_text(8).map(str::to_owned),
-            verdict: u8::try_from(row.int(9)).unwrap_or(3),
-            message: text(10),
-            removed: row.opt_text(11).map(str::to_owned),
-            ..HeldCopy::default()
-        }
-    }
-
-    /// Takes the next proof, oldest first.
-    pub(super) fn prove(&mut self, level: &str, at: &str, good: bool, damage: &str) {
-        let depth = |level: &str| match level {
-            "restored" => 3,
-            "read" | "validated" => 2,
-            "hashed" => 1,
-            _ => 0,
-        };
-        if !good {
-            self.damage = if damage.is_empty() { "damaged".into() } else { damage.to_owned() };
-            self.level.clear();
-            self.proven = None;
-            return;
-        }
-        self.damage.clear();
-        if depth(level) >= depth(&self.level) {
-            self.level = level.to_owned();
-            self.proven = Some(at.to_owned());
-        }
-    }
-
-    /// Whether it exists and is not known to be damaged.
-    pub fn is_there(&self) -> bool {
-        self.verdict < 3
-            && self.message.is_empty()
-            && self.removed.is_none()
-            && self.damage.is_empty()
-    }
 }
 
 /// A restore drill.
@@ -230,6 +147,18 @@ pub struct HostSeen {
     pub due: Option<String>,
 }
 
+/// The file, the job and the chain.
+pub type ChainKey = (String, String, String);
+
+/// A backup with its copies.
+pub type WithCopies = (ListedBackup, Vec<HeldCopy>);
+
+/// Bytes that came (or went), by day (`YYYY-MM-DD`).
+pub type Moved = Vec<(String, i64)>;
+
+/// A store's name and place, the bytes it holds, and those that came and went.
+pub type Growth = (String, String, i64, Moved);
+
 /// All of it, as of one moment.
 #[derive(Debug, Clone, Default)]
 pub struct Estate {
@@ -240,7 +169,7 @@ pub struct Estate {
     /// Backups since a moment, oldest first; with those that run.
     pub recent: Vec<ListedBackup>,
     /// The newest artifacts of each (file, job, chain), newest first, with their copies.
-    pub newest: BTreeMap<(String, String, String), Vec<(ListedBackup, Vec<HeldCopy>)>>,
+    pub newest: BTreeMap<ChainKey, Vec<WithCopies>>,
     /// Runs that have not ended.
     pub running: Vec<ListedRun>,
     /// Numbers of backups.
@@ -466,11 +395,8 @@ impl Catalog {
     }
 
     /// What each store holds: store, place, and bytes that came and went, by day (`YYYY-MM-DD`).
-    pub fn growth(
-        &mut self,
-        since: &str,
-    ) -> Result<Vec<(String, String, i64, Vec<(String, i64)>)>, CatalogError> {
-        let mut stores: BTreeMap<(String, String), (i64, Vec<(String, i64)>)> = BTreeMap::new();
+    pub fn growth(&mut self, since: &str) -> Result<Vec<Growth>, CatalogError> {
+        let mut stores: BTreeMap<(String, String), (i64, Moved)> = BTreeMap::new();
         let sql = "SELECT store, place, sum(bytes) FROM copy WHERE verdict = 1 AND removed IS NULL GROUP BY store, place";
         for row in self.query(sql, &[])? {
             stores.entry((row.text(0).to_owned(), row.text(1).to_owned())).or_default().0 =

@@ -5,8 +5,8 @@
 
 use crate::catalog::error::CatalogError;
 use crate::catalog::open::Catalog;
-use crate::catalog::pages::one::{RUN, run};
-use crate::catalog::pages::{BACKUP, ListedBackup, ListedRun, backup};
+use crate::catalog::pages::one::{ListedRun, RUN, run};
+use crate::catalog::pages::row::{BACKUP, ListedBackup, backup};
 use crate::catalog::sought::Sought;
 use crate::catalog::value::Value;
 

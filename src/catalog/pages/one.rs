@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use crate::catalog::error::CatalogError;
 use crate::catalog::open::Catalog;
-use crate::catalog::pages::{BACKUP, HeldCopy, ListedBackup, backup};
+use crate::catalog::pages::copy::HeldCopy;
+use crate::catalog::pages::row::{BACKUP, ListedBackup, backup};
 use crate::catalog::value::{Row, Value};
 
 /// A run as pages have it.

@@ -15,7 +15,7 @@ use crate::common::space::{Ran, Space, until};
 /// One job: a database of SQLite into a folder, after what `exec` says.
 fn job(exec: &str) -> String {
     format!(
-        "timezone \"UTC\"\nsources {{ sqlite \"app\" path=\"app.db\" }}\n\
+        "timezone \"UTC\"\nsources {{ sqlite \"app\" path=\"app.db\" identity=\"app\" }}\n\
          stores {{ dir \"nas\" path=\"store\" {{ keep last=2 }} }}\n\
          job \"good\" {{ {exec}\n dump \"app\" {{ send \"nas\"; verify \"nas\" }} }}\n"
     )
@@ -54,6 +54,7 @@ fn a_run_writes_its_history_into_every_database_and_the_stores_give_it_back() {
         "SELECT job, verb, source, chain, sealed FROM declared_chain",
         "SELECT job, chain, store, keep_text, optional FROM declared_copy",
         "SELECT count(*) FROM run WHERE beat IS NOT NULL",
+        "SELECT level, step, line FROM run_log WHERE line = 'begins' OR line = 'Sucesso' ORDER BY number",
     ];
     let mut all = Vec::new();
     for home in Home::all("runs") {
@@ -115,10 +116,36 @@ fn a_catalog_that_is_not_there_stops_no_backup_and_hears_of_it_later() {
     space.run(&["run", "job.kdl"]).expect(0);
     let runs = "SELECT string_agg(verdict::text || ' ' || (finished > started), ',' ORDER BY started) FROM run";
     assert_eq!(server.value("postgres", runs).as_deref(), Some("2 true,2 true,1 true"));
+    let ends = "SELECT count(*) FROM run_log WHERE step IS NULL AND line IN ('Sucesso', 'Alerta')";
+    assert_eq!(server.value("postgres", ends).as_deref(), Some("3"));
     let states = "SELECT count(*) FROM step WHERE state <> 'done'";
     assert_eq!(server.value("postgres", states).as_deref(), Some("0"));
     assert_eq!(server.value("postgres", "SELECT count(*) FROM backup").as_deref(), Some("3"));
     assert_eq!(fs::read_dir(space.state("replay")).unwrap().count(), 0);
+}
+
+#[test]
+fn a_catalog_that_is_locked_or_frozen_stops_no_backup() {
+    let server = Pg::V15.start(&[]);
+    let home = Home::postgres(Box::leak(Box::new(server)), "locked");
+    let Home::Postgres(server, database) = &home else { unreachable!() };
+    let space = space(&home, "exclusive=\"host\"", "");
+    space.back_up();
+    let mut other = server.client(database);
+    let mut lock = other.transaction().unwrap();
+    lock.batch_execute("LOCK TABLE run IN ACCESS EXCLUSIVE MODE").unwrap();
+    let told = space.back_up().stderr;
+    assert!(told.contains("lock timeout") && told.contains("goes on without it"), "{told}");
+    lock.rollback().unwrap();
+    let pid = Pid::from_raw(server.pid() as i32).unwrap();
+    kill_process(pid, Signal::STOP).unwrap();
+    let told = space.back_up().stderr;
+    kill_process(pid, Signal::CONT).unwrap();
+    assert!(told.contains("no answer in 30 s"), "{told}");
+    assert_eq!(home.ask("SELECT verdict FROM run"), ["1"]);
+    space.back_up();
+    assert_eq!(home.ask("SELECT verdict FROM run ORDER BY started"), ["1", "2", "2", "1"]);
+    assert_eq!(home.ask("SELECT count(*) FROM backup WHERE verdict=1 AND upload=1"), ["4"]);
 }
 
 #[test]

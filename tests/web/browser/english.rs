@@ -29,12 +29,26 @@ const PAGES: [Page; 11] = [
             ("h1", &["Backup details"]),
             (
                 "#cartoes section:nth-child(1) dt",
-                &["Host name", "Database", "Size", "Started", "Finished", "Duration", "Backup status"],
+                &[
+                    "Host name",
+                    "Database",
+                    "Size",
+                    "Started",
+                    "Finished",
+                    "Duration",
+                    "Backup status",
+                ],
             ),
             (
                 "#cartoes section:nth-child(2) dt",
                 &[
-                    "File", "File size", "File path", "Bucket", "Started", "Finished", "Duration",
+                    "File",
+                    "File size",
+                    "File path",
+                    "Bucket",
+                    "Started",
+                    "Finished",
+                    "Duration",
                     "Upload status",
                 ],
             ),
@@ -49,18 +63,23 @@ const PAGES: [Page; 11] = [
             ("h1", &["Sources"]),
             (
                 "#fontes thead th",
-                &["Source", "RPO now", "Limit", "Last proven copy", "Copies", "Measured RTO", "Last drill"],
+                &[
+                    "Source",
+                    "RPO now",
+                    "Limit",
+                    "Last proven copy",
+                    "Copies",
+                    "Measured RTO",
+                    "Last drill",
+                ],
             ),
         ],
     ),
+    ("/restauracoes", &[("h1", &["Restore drills"]), ("[data-print]", &["Print"])]),
     (
-        "/restauracoes",
-        &[
-            ("h1", &["Restore drills"]),
-            ("[data-print]", &["Print"]),
-        ],
+        "/execucoes",
+        &[("h1", &["Runs"]), ("#rotinas tr:first-child .btn", &["Run now", "Change schedule"])],
     ),
-    ("/execucoes", &[("h1", &["Runs"]), ("#rotinas tr:first-child .btn", &["Run now", "Change schedule"])]),
     (
         "/usuarios",
         &[

@@ -24,7 +24,15 @@ fn sources_show_what_would_be_lost() {
     browser.until("return location.pathname === '/fontes'");
     assert_eq!(
         browser.texts("#fontes thead th"),
-        ["Fonte", "RPO agora", "Prazo", "Última cópia provada", "Cópias", "RTO medido", "Último teste"]
+        [
+            "Fonte",
+            "RPO agora",
+            "Prazo",
+            "Última cópia provada",
+            "Cópias",
+            "RTO medido",
+            "Último teste"
+        ]
     );
     let fin = row(&browser, "fin");
     assert_eq!(fin[0], "fin Oracle 19c · servidor05");
@@ -62,21 +70,32 @@ fn drills_show_what_was_proven() {
     for (head, expected) in heads.iter().zip(expected) {
         assert!(head.starts_with(expected), "{head}");
     }
-    assert_eq!(
-        browser.texts("article table:last-of-type thead th").split_off(0).len(),
-        6 + 7 + 8
-    );
+    assert_eq!(browser.texts("article table:last-of-type thead th").split_off(0).len(), 6 + 7 + 8);
     let tests = browser.texts("article .cards tbody tr");
     assert_eq!(tests.len(), 5 + 1, "{tests:?}");
-    assert!(tests[0].starts_with("16/11/2026 erp-physical 20261115T070002Z-3f1c lab-pg de nas Sucesso 418"), "{tests:?}");
-    assert!(tests[0].contains("112\u{202f}102\u{202f}441") || tests[0].contains("112 102 441"), "{tests:?}");
-    assert!(tests[1].ends_with("Área de recuperação do laboratório ampliada para 80 GB."), "{tests:?}");
+    assert!(
+        tests[0]
+            .starts_with("16/11/2026 erp-physical 20261115T070002Z-3f1c lab-pg de nas Sucesso 418"),
+        "{tests:?}"
+    );
+    assert!(
+        tests[0].contains("112\u{202f}102\u{202f}441") || tests[0].contains("112 102 441"),
+        "{tests:?}"
+    );
+    assert!(
+        tests[1].ends_with("Área de recuperação do laboratório ampliada para 80 GB."),
+        "{tests:?}"
+    );
     assert!(tests.iter().any(|t| t.contains("Erro")), "a test that failed is shown too");
     let open = browser.texts(".todo li");
     assert!(open.iter().any(|o| o.contains("pagamentos") && o.contains("admin.dados")), "{open:?}");
     // Overdue by more than 31 days is an Alerta on the overview.
     site.go(&browser, "/");
-    assert!(browser.texts(".todo li.al h3").contains(&"erp: teste de restauração vencido há 10 dias".to_owned()));
+    assert!(
+        browser
+            .texts(".todo li.al h3")
+            .contains(&"erp: teste de restauração vencido há 10 dias".to_owned())
+    );
     // The record that is printed can be had as JSON, with the digest that the sheet shows.
     site.go(&browser, "/restauracoes");
     let shown = browser.text("article p code");
@@ -97,11 +116,11 @@ fn the_sheet_of_evidence_is_one_page() {
     site.sign_in(&browser, CLIENT, "pt-BR");
     browser.look(1280, "dark");
     site.go(&browser, "/restauracoes");
-    let printed = browser.cdp("Page.printToPDF", json!({ "preferCSSPageSize": true, "printBackground": true }));
+    let printed = browser
+        .cdp("Page.printToPDF", json!({ "preferCSSPageSize": true, "printBackground": true }));
     let pdf = printed["data"].as_str().unwrap();
     // `/Type /Page` objects are counted by the browser itself: no reader of PDF is needed.
-    let pages = browser.script(&format!(
-        "return (atob('{pdf}').match(/\\/Type\\s*\\/Page[^s]/g) || []).length"
-    ));
+    let pages = browser
+        .script(&format!("return (atob('{pdf}').match(/\\/Type\\s*\\/Page[^s]/g) || []).length"));
     assert_eq!(pages, json!(1));
 }

@@ -29,8 +29,16 @@ fn everything_is_done_by_keyboard() {
     browser.until("return location.pathname === '/' && document.readyState === 'complete'");
     // The first Tab is the way past the menu.
     browser.keys(&[key::TAB]);
-    assert_eq!(browser.script("return document.activeElement.innerText"), json!("Ir para o conteúdo"));
-    assert!(browser.script("return document.activeElement.getBoundingClientRect().top >= 0").as_bool().unwrap());
+    assert_eq!(
+        browser.script("return document.activeElement.innerText"),
+        json!("Ir para o conteúdo")
+    );
+    assert!(
+        browser
+            .script("return document.activeElement.getBoundingClientRect().top >= 0")
+            .as_bool()
+            .unwrap()
+    );
     browser.keys(&[key::ENTER]);
     browser.until("return document.activeElement.id === 'conteudo'");
     // A strip of nights is one stop; arrows move in it.
@@ -54,9 +62,13 @@ fn everything_is_done_by_keyboard() {
     // Details.
     browser.tab_to("#backups a.go");
     browser.keys(&[key::ENTER]);
-    browser.until("return location.pathname.startsWith('/backups/') && document.readyState === 'complete'");
+    browser.until(
+        "return location.pathname.startsWith('/backups/') && document.readyState === 'complete'",
+    );
     // The log: by level with the arrows, by text.
-    let lines = || browser.script("return [...document.querySelectorAll('#err-l li')].filter((li) => li.checkVisibility()).length").as_u64().unwrap();
+    let lines = || {
+        browser.script("return [...document.querySelectorAll('#err-l li')].filter((li) => li.checkVisibility()).length").as_u64().unwrap()
+    };
     let few = lines();
     browser.tab_to(".chips input");
     browser.keys(&[key::LEFT]);
@@ -95,7 +107,9 @@ fn the_focus_is_seen() {
     let browser = Browser::start(estate::ZONE);
     site.sign_in(&browser, ADMIN, "pt-BR");
     let mut wrong = Vec::new();
-    for path in ["/", "/backups", "/backups/57", "/execucoes", "/usuarios", "/usuarios/novo", "/auditoria"] {
+    for path in
+        ["/", "/backups", "/backups/57", "/execucoes", "/usuarios", "/usuarios/novo", "/auditoria"]
+    {
         site.go(&browser, path);
         let mut stops = 0;
         loop {

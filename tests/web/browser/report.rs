@@ -41,7 +41,12 @@ fn a_report_is_read_without_a_server() {
     assert_eq!(browser.texts(".menu li"), ["Dashboard", "Backups"]);
     assert_eq!(browser.text(".head h1 + p"), "Acompanhe e visualize seus backups");
     assert_eq!(browser.texts("#hoje .num"), ["7 hoje", "2 hoje", "1 hoje"]);
-    assert!(!browser.script("return document.querySelector('#velho').checkVisibility()").as_bool().unwrap());
+    assert!(
+        !browser
+            .script("return document.querySelector('#velho').checkVisibility()")
+            .as_bool()
+            .unwrap()
+    );
     browser.press("Backups");
     browser.until_text("[data-page]", "Página 1 de 9");
     assert_eq!(browser.texts(".tabs a")[0], "Todos 81");
@@ -65,17 +70,25 @@ fn a_report_is_read_without_a_server() {
     browser.back();
     browser.until("return location.hash.includes('pagina=2')");
     assert_eq!(browser.texts("#backups tbody tr"), second);
-    assert_eq!(browser.script("return document.querySelector('input[type=search]').value"), json!("servidor03"));
+    assert_eq!(
+        browser.script("return document.querySelector('input[type=search]').value"),
+        json!("servidor03")
+    );
     // The button exports what is filtered.
     browser.fill("input[type=search]", "servidor05 erro");
     browser.until_text("[data-count]", "1 de 81 backups");
     browser.press("CSV");
     let path = browser.folder().join("backups.csv");
-    let csv = until("the file is saved", || std::fs::read_to_string(&path).ok().filter(|t| t.ends_with('\n')));
+    let csv = until("the file is saved", || {
+        std::fs::read_to_string(&path).ok().filter(|t| t.ends_with('\n'))
+    });
     let lines: Vec<&str> = csv.lines().collect();
     assert_eq!(lines.len(), 2, "{csv}");
     assert!(lines[0].starts_with("\u{feff}\"#\";\"Hostname\";\"Status\""), "{csv}");
-    assert!(lines[1].contains("\"servidor05\";\"Erro\";") && lines[1].contains("15/11/2026 03:00:02"), "{csv}");
+    assert!(
+        lines[1].contains("\"servidor05\";\"Erro\";") && lines[1].contains("15/11/2026 03:00:02"),
+        "{csv}"
+    );
     browser.fill("input[type=search]", "nada disso");
     browser.until_text(".none", "Nenhum backup corresponde à busca.");
     assert!(browser.complaints().is_empty());
