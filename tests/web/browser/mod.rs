@@ -2,7 +2,9 @@
 //! keyboard, in both languages, widths and themes.
 
 mod acts;
+
 mod backups;
+mod boxes;
 mod dashboard;
 mod english;
 mod estate_pages;
