@@ -7,6 +7,7 @@ use sha2::{Digest, Sha256};
 
 use crate::catalog::error::CatalogError;
 use crate::catalog::open::Catalog;
+use crate::catalog::sought::Sought;
 use crate::catalog::sql::{Sql, Upsert, values};
 use crate::catalog::value::{Row, Value};
 
@@ -77,20 +78,19 @@ impl Catalog {
         self.transaction(|sql| append(sql, row))
     }
 
-    /// Rows of which each of `words` is in who, address, action or target; newest first. And how
+    /// Rows of which each of `words` is in who, address or target, or is the action or the day; newest first. And how
     /// many there are of them.
     pub fn audit(
         &mut self,
-        words: &[String],
+        words: &[Sought],
         (offset, limit): (u64, u64),
     ) -> Result<(Vec<AuditRow>, u64), CatalogError> {
         let mut filter = "WHERE 1 = 1".to_owned();
         let mut all = Vec::new();
         for word in words {
-            filter += " AND (lower(who) LIKE ? ESCAPE '!' OR lower(target) LIKE ? ESCAPE '!' OR lower(action) LIKE ? ESCAPE '!' \
-                       OR peer LIKE ? ESCAPE '!' OR at LIKE ? ESCAPE '!')";
-            let escaped = word.replace('!', "!!").replace('%', "!%").replace('_', "!_");
-            all.extend(std::iter::repeat_n(Value::Text(format!("%{escaped}%")), 5));
+            let (condition, values) = word.condition(&["who", "target", "peer"], "action", "at");
+            filter += &format!(" AND {condition}");
+            all.extend(values);
         }
         let found = self.query(&format!("SELECT count(*) FROM audit {filter}"), &all)?;
         let total = found.first().map_or(0, |row| u64::try_from(row.int(0)).unwrap_or(0));

@@ -18,6 +18,7 @@ mod postgres;
 mod record;
 mod runs;
 mod schedules;
+mod sought;
 mod sql;
 mod sqlite;
 mod value;
@@ -34,4 +35,5 @@ pub use pages::{
 };
 pub use record::{ArtifactRow, BackupRow, CopyRow, ProofRow, RunRow, StepRow};
 pub use schedules::RunRequest;
+pub use sought::Sought;
 pub use sql::moment;

@@ -19,6 +19,7 @@ mod log;
 pub mod pages;
 mod people;
 mod run;
+mod seek;
 mod site;
 mod sources;
 mod svg;
@@ -32,10 +33,11 @@ pub use estate::{Source, since, sources};
 pub use format::Reader;
 pub use frame::{Choice, Viewer};
 pub use jobs::{due, jobs};
-pub use list::{Asked, cells, columns, csv, json, row, search_text, search_words};
+pub use list::{Asked, cells, columns, csv, json, row, search_text};
 pub use people::{
     Ask, Done, Field, Login, Lost, Question, Typed, audit, audit_heads, audit_line, user_form,
     users,
 };
 pub use run::{RunParts, run, runs, runs_query};
+pub use seek::sought;
 pub use site::{Made, Sink, report};

@@ -6,12 +6,13 @@ use serde::Serialize;
 
 use crate::catalog::{HeldCopy, ListedBackup, ListedRun, ListedStep, LogLine, RunsQuery, Totals};
 use crate::view::address::{Address, Base};
-use crate::view::format::{NONE, class, number, parse, plain, seconds, short, shorten, size, word};
+use crate::view::format::{NONE, class, number, parse, seconds, short, shorten, size, word};
 use crate::view::frame::{Column, PAGE, Pager, Tab, Viewer};
 use crate::view::jobs::JobLine;
 use crate::view::lanes::{Lanes, Timed, lanes};
 use crate::view::list::tabs;
 use crate::view::log::{Log, log};
+use crate::view::seek::sought;
 use crate::view::svg::median;
 
 /// A class of lanes and its name.
@@ -288,20 +289,11 @@ pub struct Runs {
 }
 
 /// What is asked of the list of runs.
-pub fn runs_query(q: &str, page: u64) -> RunsQuery {
+pub fn runs_query(viewer: &Viewer, q: &str, page: u64) -> RunsQuery {
     RunsQuery {
-        words: plain(q).split_whitespace().map(day_of_search).collect(),
+        words: sought(viewer, q),
         offset: (page.max(1) - 1).saturating_mul(PAGE).min(1 << 40),
         limit: PAGE,
-    }
-}
-
-/// A day as people write it (`20/11/2026`), as the catalog has it.
-fn day_of_search(word: &str) -> String {
-    let mut parts = word.splitn(3, '/');
-    match (parts.next(), parts.next(), parts.next()) {
-        (Some(day), Some(month), Some(year)) if year.len() == 4 => format!("{year}-{month}-{day}"),
-        _ => word.to_owned(),
     }
 }
 

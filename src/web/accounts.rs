@@ -218,7 +218,7 @@ impl State {
             .and_then(|p| p.parse().ok())
             .unwrap_or(1_u64)
             .clamp(1, 1 << 30);
-        let words = view::search_words(&q);
+        let words = view::sought(viewer, &q);
         let span = ((page - 1) * PAGE, PAGE);
         let after = lock(&self.audited).clone();
         let (found, checked) =
@@ -235,7 +235,7 @@ impl State {
     }
 
     pub(super) fn audit_as(&self, request: &Request, viewer: &Viewer, kind: &str) -> Page {
-        let words = view::search_words(request.query.get("q").unwrap_or_default());
+        let words = view::sought(viewer, request.query.get("q").unwrap_or_default());
         let (rows, _) = self.with(|catalog| catalog.audit(&words, (0, EXPORT)))?;
         let heads: Vec<String> = view::audit_heads(viewer).into_iter().map(|c| c.label).collect();
         let cells: Vec<[String; 6]> = rows

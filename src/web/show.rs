@@ -117,7 +117,7 @@ impl State {
         let (known, viewer) = self.look(viewer)?;
         let q: String = request.query.get("q").unwrap_or_default().chars().take(200).collect();
         let page = request.query.get("pagina").and_then(|p| p.parse().ok()).unwrap_or(1_u64).max(1);
-        let query = view::runs_query(&q, page);
+        let query = view::runs_query(&viewer, &q, page);
         let (found, total) = self.with(|catalog| catalog.list_runs(&query))?;
         let totals = known.estate.totals;
         let mut shown = view::runs(&viewer, (&q, page), (&found, total), &totals, &|_| true);

@@ -233,25 +233,50 @@ impl Browser {
     /// Clicks as a hand does: on what is seen there.
     #[track_caller]
     pub fn click(&self, css: &str) {
-        let element = self.element(css);
-        self.try_post(&format!("/element/{element}/click"), &json!({}))
-            .unwrap_or_else(|e| panic!("{css} at {}: {e}", self.address()));
+        self.click_found(css, &format!("return document.querySelector({})", json!(css)));
     }
 
-    /// Clicks the link or the button of that text.
+    /// Clicks the link, the button or the label of that text; in the dialog, where one is open.
     #[track_caller]
     pub fn press(&self, text: &str) {
-        let mark = format!(
-            "for (const e of document.querySelectorAll('[data-test]')) delete e.dataset.test;
-             const seen = (e) => e.checkVisibility() && e.getClientRects().length && !e.closest('[inert]');
-             const box = document.querySelector('dialog:modal') || document;
-             const all = [...box.querySelectorAll('a, button, label')].filter((e) => seen(e) && e.innerText.replace(/\\s+/g, ' ').trim() === {});
-             if (all.length) all[0].dataset.test = '1'; return all.length",
+        let find = format!(
+            "const box = document.querySelector('dialog:modal') || document;
+             return [...box.querySelectorAll('a, button, label')].find((e) => e.checkVisibility() && e.innerText.replace(/\\s+/g, ' ').trim() === {})",
             json!(text)
         );
-        let count = self.script(&mark).as_u64().unwrap();
-        assert!(count > 0, "nothing says {text} at {}", self.address());
-        self.click("[data-test]");
+        self.click_found(text, &find);
+    }
+
+    /// Clicks what a script finds; again where the page has just replaced it by what it read.
+    #[track_caller]
+    fn click_found(&self, what: &str, find: &str) {
+        let mut error = String::new();
+        for _ in 0..20 {
+            let found = self.script(find);
+            let clicked = match found[ELEMENT].as_str() {
+                Some(element) => self.try_post(&format!("/element/{element}/click"), &json!({})),
+                None => Err("it is not there".to_owned()),
+            };
+            match clicked {
+                Ok(_) => return,
+                Err(why) => error = why,
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        panic!("{what} at {}: {error}", self.address());
+    }
+
+    /// Clicks where an element is, whatever lies over it there.
+    #[track_caller]
+    pub fn click_at(&self, css: &str) {
+        let origin = json!({ ELEMENT: self.element(css) });
+        let actions = json!([
+            { "type": "pointerMove", "origin": origin, "x": 0, "y": 0 },
+            { "type": "pointerDown", "button": 0 },
+            { "type": "pointerUp", "button": 0 },
+        ]);
+        let source = json!({ "type": "pointer", "id": "mouse", "actions": actions });
+        self.post("/actions", &json!({ "actions": [source] }));
     }
 
     /// Types into an element, instead of what stood there.

@@ -4,3 +4,4 @@ mod browser;
 mod due;
 mod front;
 mod pages;
+mod roles;

@@ -7,6 +7,7 @@ use crate::catalog::error::CatalogError;
 use crate::catalog::open::Catalog;
 use crate::catalog::pages::one::{ListedRun, RUN, run};
 use crate::catalog::pages::row::{BACKUP, ListedBackup, backup};
+use crate::catalog::sought::Sought;
 use crate::catalog::value::Value;
 
 /// How many backups there are, of each verdict.
@@ -78,8 +79,8 @@ pub struct ListQuery {
 /// Which runs of the list, newest first.
 #[derive(Debug, Clone, Default)]
 pub struct RunsQuery {
-    /// Words, each of which job, host, ID or beginning must hold.
-    pub words: Vec<String>,
+    /// Words, each of which job, host or ID must hold, or which is the verdict or the day.
+    pub words: Vec<Sought>,
     /// How many to pass over.
     pub offset: u64,
     /// How many to take at most.
@@ -164,9 +165,10 @@ impl Catalog {
         let mut filter = "WHERE 1 = 1".to_owned();
         let mut values = Vec::new();
         for word in &query.words {
-            filter += " AND (lower(r.job) LIKE ? ESCAPE '!' OR lower(r.host) LIKE ? ESCAPE '!' OR lower(r.id) LIKE ? ESCAPE '!' \
-                       OR r.started LIKE ? ESCAPE '!')";
-            values.extend(std::iter::repeat_n(pattern(word), 4));
+            let columns = ["r.job", "r.host", "r.id"];
+            let (condition, sought) = word.condition(&columns, "r.verdict", "r.started");
+            filter += &format!(" AND {condition}");
+            values.extend(sought);
         }
         let found = self.query(&format!("SELECT count(*) FROM run r {filter}"), &values)?;
         let total = found.first().map_or(0, |row| row.int(0).max(0) as u64);

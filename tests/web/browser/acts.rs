@@ -1,7 +1,5 @@
 //! What an administrator asks of a job: S162. The runs are real ones, of this machine.
 
-use serde_json::json;
-
 use crate::common::browser::Browser;
 use crate::common::space::until;
 use crate::web::browser::site::{ADMIN, Site};
@@ -9,14 +7,12 @@ use crate::web::pages::estate;
 
 /// Clicks a button of a job.
 fn of_job(browser: &Browser, job: &str, word: &str) {
-    let mark = format!(
-        "for (const tr of document.querySelectorAll('#rotinas tbody tr')) for (const a of tr.querySelectorAll('.btn'))
-           if (tr.querySelector('.lead').innerText.startsWith({}) && a.innerText === {}) a.id = 'this'",
-        json!(job),
-        json!(word)
-    );
-    browser.script(&mark);
-    browser.click("#this");
+    let rows = browser.texts("#rotinas tbody tr");
+    let at = rows.iter().position(|row| row.starts_with(job)).unwrap() + 1;
+    let n = if word == "Executar agora" { 1 } else { 2 };
+    let button = format!("#rotinas tbody tr:nth-child({at}) .btn:nth-of-type({n})");
+    assert_eq!(browser.text(&button), word);
+    browser.click(&button);
     browser.until("return document.querySelector('dialog:modal') !== null");
 }
 

@@ -4,7 +4,10 @@
 mod acts;
 mod backups;
 mod dashboard;
+mod english;
+mod estate_pages;
+mod keyboard;
 mod login;
 mod people;
 mod rules;
-mod site;
+pub mod site;

@@ -91,7 +91,7 @@ fn a_user_is_added_and_changed() {
     let site = Site::start();
     let browser = Browser::start(estate::ZONE);
     // S135: what can be chosen is what the catalog has.
-    site.sql("INSERT INTO privilege (name) VALUES ('Auditor externo')");
+    site.sql("INSERT INTO privilege (name, description, created) VALUES ('Auditor externo', '', '2026-11-20T12:00:00.000000Z')");
     site.sign_in(&browser, ADMIN, "pt-BR");
     site.go(&browser, "/usuarios");
     browser.press("Cadastrar");
@@ -119,7 +119,7 @@ fn a_user_is_added_and_changed() {
     assert_eq!(browser.attribute("#d", "disabled"), "true");
     assert_eq!(browser.attribute("#d", "name"), "");
     assert_eq!(browser.attribute("#d", "value"), "20/11/2026");
-    assert_eq!(browser.texts("#p option"), ["Administrador", "Auditor externo", "Cliente"]);
+    assert_eq!(browser.texts("#p option"), ["Administrador", "Cliente", "Auditor externo"]);
     for eye in ["s1", "s2"] {
         browser.click(&format!("[data-eye={eye}]"));
         assert_eq!(browser.attribute(&format!("#{eye}"), "type"), "text");
@@ -163,9 +163,10 @@ fn a_user_is_added_and_changed() {
         ]
     );
     browser.press("Ok!");
-    assert_eq!(logins(&browser), [ADMIN, CLIENT, "maria"]);
+    assert_eq!(logins(&browser), [ADMIN, "maria", CLIENT]);
     // S131, S137.
-    let kept = "SELECT name || '|' || privilege || '|' || substr(created, 1, 10) || '|' || substr(password, 1, 10) FROM account WHERE login = 'maria'";
+    let kept = "SELECT a.name || '|' || p.name || '|' || substr(a.created, 1, 10) || '|' || substr(a.password, 1, 10) FROM account a \
+                JOIN account_privilege l ON l.account = a.id JOIN privilege p ON p.id = l.privilege WHERE a.login = 'maria'";
     assert_eq!(
         site.space.catalog::<String>(kept),
         "Maria da Silva|Administrador|2026-11-20|$argon2id$"

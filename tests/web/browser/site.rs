@@ -23,8 +23,7 @@ sources { sqlite "vendas" path="vendas.db" }
 stores { dir "disco" { path "guarda"; keep last=5; } }
 job "vendas" {
     schedule "0 2 * * *"
-    dump "vendas" { send "disco"; }
-    verify "disco"
+    dump "vendas" { send "disco"; verify "disco"; }
 }
 "#;
 
