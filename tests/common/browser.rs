@@ -36,7 +36,8 @@ pub mod key {
     pub const ENTER: &str = "\u{e007}";
     pub const SHIFT: &str = "\u{e008}";
     pub const ESCAPE: &str = "\u{e00c}";
-    pub const SPACE: &str = " ";
+    pub const BACKSPACE: &str = "\u{e003}";
+    pub const CONTROL: &str = "\u{e009}";
     pub const RIGHT: &str = "\u{e014}";
     pub const LEFT: &str = "\u{e012}";
     pub const HOME: &str = "\u{e011}";
@@ -101,6 +102,11 @@ impl Browser {
         browser.process = pid.and_then(|pid| Pid::from_raw(i32::try_from(pid).unwrap()));
         browser.session = format!("{}/{}", browser.session, made["sessionId"].as_str().unwrap());
         browser.cdp("Emulation.setTimezoneOverride", json!({ "timezoneId": zone }));
+        let folder = browser.folder().to_owned();
+        browser.cdp(
+            "Browser.setDownloadBehavior",
+            json!({ "behavior": "allow", "downloadPath": folder }),
+        );
         browser.look(1280, "light");
         // What the browser did before there was a page.
         drop((browser.complaints(), browser.requests()));
@@ -283,10 +289,10 @@ impl Browser {
     #[track_caller]
     pub fn fill(&self, css: &str, text: &str) {
         let element = self.element(css);
-        self.post(&format!("/element/{element}/clear"), &json!({}));
-        if !text.is_empty() {
-            self.post(&format!("/element/{element}/value"), &json!({ "text": text }));
-        }
+        // As a hand does: all of it is selected, and typed over.
+        let typed = if text.is_empty() { key::BACKSPACE } else { text };
+        let keys = format!("{}a{}{typed}", key::CONTROL, key::CONTROL);
+        self.post(&format!("/element/{element}/value"), &json!({ "text": keys }));
     }
 
     /// Chooses an option by its words.
@@ -401,9 +407,7 @@ fn wishes(folder: &Path) -> Value {
     if rustix::process::geteuid().is_root() {
         arguments.push("--no-sandbox".to_owned());
     }
-    let saved =
-        json!({ "download.default_directory": folder, "download.prompt_for_download": false });
-    let options = json!({ "args": arguments, "prefs": saved });
+    let options = json!({ "args": arguments });
     let logs = json!({ "browser": "ALL", "performance": "ALL" });
     json!({ "capabilities": { "alwaysMatch": {
         "browserName": "chrome", "goog:chromeOptions": options, "goog:loggingPrefs": logs,

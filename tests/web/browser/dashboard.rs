@@ -155,3 +155,23 @@ fn the_page_of_an_empty_catalog() {
     }
     assert!(browser.complaints().is_empty());
 }
+
+/// While the network is away the page stays as it was read, with the moment of it; afterwards it
+/// looks again.
+#[test]
+fn a_page_outlives_the_network() {
+    let site = Site::start();
+    let browser = Browser::start(estate::ZONE);
+    site.sign_in(&browser, CLIENT, "pt-BR");
+    let look = "document.dispatchEvent(new Event('visibilitychange')); return true";
+    browser.offline(true);
+    site.sql("UPDATE backup SET verdict = 3 WHERE number = 81");
+    browser.script(look);
+    browser.until("return performance.now() > 1500");
+    assert_eq!(browser.texts("#hoje .num"), ["7 hoje", "2 hoje", "1 hoje"]);
+    assert!(browser.text("#lido").starts_with("Consultado em 20/11/2026 08:00:52"));
+    browser.offline(false);
+    browser.script(look);
+    browser.until("return document.querySelectorAll('#hoje .num')[2].innerText.startsWith('2')");
+    assert_eq!(browser.texts("#hoje .num"), ["6 hoje", "2 hoje", "2 hoje"]);
+}

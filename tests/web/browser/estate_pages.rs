@@ -123,4 +123,14 @@ fn the_sheet_of_evidence_is_one_page() {
     let pages = browser
         .script(&format!("return (atob('{pdf}').match(/\\/Type\\s*\\/Page[^s]/g) || []).length"));
     assert_eq!(pages, json!(1));
+    // No table is cut off at the right edge of the paper.
+    browser.cdp("Emulation.setEmulatedMedia", json!({ "media": "print" }));
+    browser.cdp(
+        "Emulation.setDeviceMetricsOverride",
+        json!({ "width": 688, "height": 1039, "deviceScaleFactor": 1, "mobile": false }),
+    );
+    let cut = browser.script(
+        "return [...document.querySelectorAll('article table')].map((t) => [t.offsetWidth, t.parentElement.clientWidth]).filter(([a, b]) => a > b)",
+    );
+    assert_eq!(cut, json!([]));
 }

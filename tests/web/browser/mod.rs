@@ -2,12 +2,15 @@
 //! keyboard, in both languages, widths and themes.
 
 mod acts;
+
 mod backups;
+mod boxes;
 mod dashboard;
 mod english;
 mod estate_pages;
 mod keyboard;
 mod login;
 mod people;
+mod report;
 mod rules;
 pub mod site;

@@ -67,7 +67,7 @@ fn filled(site: &Site, browser: &Browser, path: &str) -> String {
 }
 
 /// The rules on the page that is shown, and what the console and the network did.
-fn kept(browser: &Browser, page: &str, origin: &str) -> Vec<String> {
+pub fn kept(browser: &Browser, page: &str, origin: &str) -> Vec<String> {
     let broken = browser.script(RULES);
     let mut wrong: Vec<String> = broken
         .as_array()
