@@ -86,6 +86,17 @@ for (const e of all("a.btn, button, a.icon, .menu a, a.go").filter(seen)) {
   if (!e.matches(".sort") && (box.height < 24 || box.width < 24)) say(`${Math.round(box.width)} by ${Math.round(box.height)}`, e);
 }
 
+// No button lies over the words of its row.
+for (const e of all("tr .btn, tr .icon").filter(seen)) {
+  const own = e.getBoundingClientRect(), words = document.createTreeWalker(e.closest("tr"), NodeFilter.SHOW_TEXT);
+  for (let node; (node = words.nextNode());) {
+    if (!node.data.trim() || e.contains(node) || node.parentElement.closest(".vh") || !seen(node.parentElement)) continue;
+    const range = document.createRange();
+    range.selectNodeContents(node);
+    if ([...range.getClientRects()].some((r) => r.left < own.right - 1 && r.right > own.left + 1 && r.top < own.bottom - 1 && r.bottom > own.top + 1)) say(`lies over ${node.data.trim()}`, e);
+  }
+}
+
 // Styles of our own sheet only.
 for (const e of all("[style]")) say("a style of its own", e);
 for (const e of all("[onclick], [onload], [onerror]")) say("a script of its own", e);
