@@ -6,7 +6,7 @@ cd "$(dirname "$0")/.."
 folder=$(realpath -m "${1:-target/shots}")
 rm -rf "$folder/parts"
 mkdir -p "$folder/parts"
-VEX_SHOTS=$folder/parts cargo test --quiet --locked --test all -- web::browser::rules::every_page > /dev/null
+VEX_SHOTS=$folder/parts cargo test --quiet --locked --test all -- web::browser::rules::every_page_keeps > /dev/null
 for part in "$folder/parts"/*.base64; do
     name=${part##*/}
     base64 -d "$part" > "$folder/${name%.base64}"

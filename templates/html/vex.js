@@ -144,11 +144,15 @@
       if (answer.redirected) return location.reload();
       if (!answer.ok) return;
       const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
+      // A part that came or went changes the page itself, as when a run has ended.
+      const parts = (page) => $$("[data-part]", page).map((part) => part.id).join(" "), focus = document.activeElement;
+      if (parts(fresh) !== parts(document) && (!$("main").contains(focus) || focus === $("main"))) return location.reload();
       for (const part of $$("[data-part]")) {
         const now = fresh.getElementById(part.id);
         if (now) take(part, now);
       }
       strips();
+      for (const input of $$("[data-log]")) if (input.value) input.dispatchEvent(new Event("input"));
     } catch { /* the network is away: the time of the last look stays on the page, and grows old visibly */ } finally { busy = false; }
     if (after) { const next = after; after = null; refresh(next); }
   }
@@ -156,7 +160,12 @@
   function take(old, now) {
     const focus = document.activeElement;
     if (now.isEqualNode(old)) return;
-    if (!old.contains(focus)) return old.replaceWith(document.importNode(now, true));
+    if (!old.contains(focus)) {
+      const fresh = document.importNode(now, true), top = old.scrollTop;
+      old.replaceWith(fresh);
+      fresh.scrollTop = top;
+      return;
+    }
     if (old === focus || !focus.matches("form[data-seek] input") || old.children.length !== now.children.length) return;
     for (const [i, child] of [...old.children].entries()) take(child, now.children[i]);
   }
@@ -209,8 +218,8 @@
 
   // Log: a filter over lines; levels are CSS.
   for (const input of $$("[data-log]")) {
-    const lines = $$("li", document.getElementById(input.dataset.log));
-    input.addEventListener("input", () => { const q = plain(input.value); for (const li of lines) li.hidden = !plain(li.textContent).includes(q); });
+    const lines = () => $$("li", document.getElementById(input.dataset.log));
+    input.addEventListener("input", () => { const q = plain(input.value); for (const li of lines()) li.hidden = !plain(li.textContent).includes(q); });
   }
 
   // Dialogs come open from the server; the script makes them modal.

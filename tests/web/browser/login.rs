@@ -63,55 +63,61 @@ fn is_login(site: &Site, browser: &Browser) -> bool {
 
 #[test]
 fn the_login_says_what_it_must() {
+    says_what_it_must(&WORDS[0]);
+}
+
+#[test]
+fn the_login_says_it_in_english() {
+    says_what_it_must(&WORDS[1]);
+}
+
+fn says_what_it_must(words: &Words) {
     let site = Site::start();
     let browser = Browser::start(estate::ZONE);
-    for words in &WORDS {
-        browser.forget();
-        // S100: whoever is not signed in is led here from every page.
-        for path in ["/", "/backups", "/backups/81", "/usuarios", "/nada-aqui", "/fontes"] {
-            site.go(&browser, path);
-            assert!(is_login(&site, &browser), "{path} shows {}", browser.address());
-        }
-        site.go(&browser, &format!("/entrar?lang={}", words.lang));
-        assert_eq!(browser.attribute("html", "lang"), words.lang);
-        assert_eq!(browser.texts(".form label"), [words.user, words.password]);
-        assert_eq!(browser.told("#u"), ("textbox".into(), words.user.into()));
-        assert_eq!(browser.told("#s").1, words.password);
-        assert_eq!(browser.told("form button.main"), ("button".into(), words.enter.into()));
-        // S102.
-        assert_eq!(browser.text("#ajuda").trim(), words.forgotten);
-        // S103, each way to leave a field empty.
-        for (login, password) in [("", ""), (ADMIN, ""), ("", PASSWORD)] {
-            send(&browser, words, login, password);
-            assert_eq!(browser.texts("dialog:modal h2"), [words.empty]);
-            assert_eq!(browser.texts("dialog:modal button"), [words.ok]);
-            assert_eq!(browser.told("dialog").1, words.empty, "the dialog is named");
-            browser.press(words.ok);
-            assert!(is_login(&site, &browser));
-        }
-        // S101: the same of a wrong password and of an unknown login; two ways back.
-        let foe = format!("ninguem-{}", words.lang);
-        for (login, leave) in [(ADMIN, words.close), (foe.as_str(), words.ok)] {
-            send(&browser, words, login, "CANARY-errada-errada");
-            assert_eq!(browser.texts("dialog:modal h2"), [words.wrong]);
-            assert_eq!(browser.texts("dialog:modal p"), [words.wrong_text]);
-            assert_eq!(browser.texts("dialog:modal button"), [words.ok, words.close]);
-            browser.press(leave);
-            assert!(is_login(&site, &browser));
-            assert_eq!(browser.script("return document.querySelector('#s').value"), json!(""));
-        }
-        send(&browser, words, ADMIN, PASSWORD);
-        browser.until("return location.pathname === '/'");
-        assert_eq!(browser.text("h1"), "Dashboard");
-        // S104: out, and the way back shows nothing.
-        browser.press(words.exit);
-        browser.until("return location.pathname === '/entrar'");
-        browser.back();
-        browser.until("return location.pathname === '/entrar'");
-        let complaints = browser.complaints();
-        let real = |said: &&String| !said.contains("Failed to load resource");
-        assert_eq!(complaints.iter().filter(real).count(), 0, "{complaints:?}");
+    // S100: whoever is not signed in is led here from every page.
+    for path in ["/", "/backups", "/backups/81", "/usuarios", "/nada-aqui", "/fontes"] {
+        site.go(&browser, path);
+        assert!(is_login(&site, &browser), "{path} shows {}", browser.address());
     }
+    site.go(&browser, &format!("/entrar?lang={}", words.lang));
+    assert_eq!(browser.attribute("html", "lang"), words.lang);
+    assert_eq!(browser.texts(".form label"), [words.user, words.password]);
+    assert_eq!(browser.told("#u"), ("textbox".into(), words.user.into()));
+    assert_eq!(browser.told("#s").1, words.password);
+    assert_eq!(browser.told("form button.main"), ("button".into(), words.enter.into()));
+    // S102.
+    assert_eq!(browser.text("#ajuda").trim(), words.forgotten);
+    // S103, each way to leave a field empty.
+    for (login, password) in [("", ""), (ADMIN, ""), ("", PASSWORD)] {
+        send(&browser, words, login, password);
+        assert_eq!(browser.texts("dialog:modal h2"), [words.empty]);
+        assert_eq!(browser.texts("dialog:modal button"), [words.ok]);
+        assert_eq!(browser.told("dialog").1, words.empty, "the dialog is named");
+        browser.press(words.ok);
+        assert!(is_login(&site, &browser));
+    }
+    // S101: the same of a wrong password and of an unknown login; two ways back.
+    let foe = format!("ninguem-{}", words.lang);
+    for (login, leave) in [(ADMIN, words.close), (foe.as_str(), words.ok)] {
+        send(&browser, words, login, "CANARY-errada-errada");
+        assert_eq!(browser.texts("dialog:modal h2"), [words.wrong]);
+        assert_eq!(browser.texts("dialog:modal p"), [words.wrong_text]);
+        assert_eq!(browser.texts("dialog:modal button"), [words.ok, words.close]);
+        browser.press(leave);
+        assert!(is_login(&site, &browser));
+        assert_eq!(browser.script("return document.querySelector('#s').value"), json!(""));
+    }
+    send(&browser, words, ADMIN, PASSWORD);
+    browser.until("return location.pathname === '/'");
+    assert_eq!(browser.text("h1"), "Dashboard");
+    // S104: out, and the way back shows nothing.
+    browser.press(words.exit);
+    browser.until("return location.pathname === '/entrar'");
+    browser.back();
+    browser.until("return location.pathname === '/entrar'");
+    let complaints = browser.complaints();
+    let real = |said: &&String| !said.contains("Failed to load resource");
+    assert_eq!(complaints.iter().filter(real).count(), 0, "{complaints:?}");
 }
 
 #[test]

@@ -9,6 +9,7 @@ mod dashboard;
 mod english;
 mod estate_pages;
 mod keyboard;
+mod live;
 mod login;
 mod people;
 mod report;

@@ -97,12 +97,17 @@ fn picture(browser: &Browser, name: &str) {
 }
 
 /// Visits pages in both widths and themes.
-fn visit(browser: &Browser, site: &Site, pages: &[(&str, String)]) -> Vec<String> {
+fn visit(
+    browser: &Browser,
+    site: &Site,
+    pages: &[(&str, String)],
+    looks: [(u32, &str); 2],
+) -> Vec<String> {
     let mut wrong = Vec::new();
     for (name, path) in pages {
-        browser.look(1280, "light");
+        browser.look(looks[0].0, looks[0].1);
         site.go(browser, path);
-        for (width, theme) in [(1280, "light"), (1280, "dark"), (360, "dark"), (360, "light")] {
+        for (width, theme) in looks {
             browser.look(width, theme);
             let page = format!("{name}-{width}-{theme}");
             wrong.extend(kept(browser, &page, &site.address));
@@ -114,14 +119,23 @@ fn visit(browser: &Browser, site: &Site, pages: &[(&str, String)]) -> Vec<String
 
 #[test]
 fn every_page_keeps_the_rules() {
+    keeps_the_rules([(1280, "light"), (360, "dark")]);
+}
+
+#[test]
+fn every_page_keeps_them_in_the_other_theme() {
+    keeps_the_rules([(360, "light"), (1280, "dark")]);
+}
+
+fn keeps_the_rules(looks: [(u32, &str); 2]) {
     let site = Site::start();
     let browser = Browser::start(estate::ZONE);
-    let mut wrong = visit(&browser, &site, &[("entrar", "/entrar".to_owned())]);
+    let mut wrong = visit(&browser, &site, &[("entrar", "/entrar".to_owned())], looks);
     site.sign_in(&browser, ADMIN, "pt-BR");
     let pages: Vec<(&str, String)> =
         PAGES.iter().map(|(name, path)| (*name, filled(&site, &browser, path))).collect();
     drop((browser.complaints(), browser.requests()));
-    wrong.extend(visit(&browser, &site, &pages));
+    wrong.extend(visit(&browser, &site, &pages, looks));
     assert!(wrong.is_empty(), "{} rules are broken:\n{}", wrong.len(), wrong.join("\n"));
 }
 
