@@ -87,10 +87,10 @@ fn a_schedule_is_changed_and_given_back() {
         browser.choose("#estado", state);
         browser.fill("#horario", fields);
         browser.press("Salvar");
-        browser.until("return document.readyState === 'complete'");
     };
     // What is no schedule is not taken.
     ask("Outro horário", "a cada lua nova");
+    browser.until("return document.querySelector('dialog:modal .hint.bad') !== null");
     assert!(browser.text("dialog .hint.bad").starts_with("Não é um horário: "));
     let held = "SELECT count(*) FROM schedule_override";
     assert_eq!(site.space.catalog::<i64>(held), 0);

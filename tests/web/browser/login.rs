@@ -50,11 +50,13 @@ const WORDS: [Words; 2] = [
     },
 ];
 
+/// Whether a dialog says something.
+const ASKED: &str = "return document.querySelector('dialog:modal') !== null";
+
 fn send(browser: &Browser, words: &Words, login: &str, password: &str) {
     browser.fill("#u", login);
     browser.fill("#s", password);
     browser.press(words.enter);
-    browser.until("return document.readyState === 'complete'");
 }
 
 fn is_login(site: &Site, browser: &Browser) -> bool {
@@ -90,6 +92,7 @@ fn says_what_it_must(words: &Words) {
     // S103, each way to leave a field empty.
     for (login, password) in [("", ""), (ADMIN, ""), ("", PASSWORD)] {
         send(&browser, words, login, password);
+        browser.until(ASKED);
         assert_eq!(browser.texts("dialog:modal h2"), [words.empty]);
         assert_eq!(browser.texts("dialog:modal button"), [words.ok]);
         assert_eq!(browser.told("dialog").1, words.empty, "the dialog is named");
@@ -100,6 +103,7 @@ fn says_what_it_must(words: &Words) {
     let foe = format!("ninguem-{}", words.lang);
     for (login, leave) in [(ADMIN, words.close), (foe.as_str(), words.ok)] {
         send(&browser, words, login, "CANARY-errada-errada");
+        browser.until(ASKED);
         assert_eq!(browser.texts("dialog:modal h2"), [words.wrong]);
         assert_eq!(browser.texts("dialog:modal p"), [words.wrong_text]);
         assert_eq!(browser.texts("dialog:modal button"), [words.ok, words.close]);

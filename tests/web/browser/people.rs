@@ -13,10 +13,11 @@ fn fill(browser: &Browser, name: &str, login: &str, password: &str, again: &str)
         browser.fill(css, text);
     }
     browser.press("Salvar");
-    browser.until("return document.readyState === 'complete'");
 }
 
+/// What the dialog says, once it is there.
 fn told(browser: &Browser) -> Vec<String> {
+    browser.until("return document.querySelector('dialog:modal') !== null");
     browser.texts("dialog:modal :is(h2, p, button)")
 }
 
