@@ -34,7 +34,46 @@ pub struct Judgement {
     pub keep: bool,
     /// Why, in words.
     pub reason: String,
+    /// The rules that keep it.
+    pub rules: Vec<Rule>,
 }
+
+/// A rule of a policy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Rule {
+    /// One of the newest.
+    Last,
+    /// Young enough.
+    Within,
+    /// The newest of its hour.
+    Hourly,
+    /// The newest of its day.
+    Daily,
+    /// The newest of its week.
+    Weekly,
+    /// The newest of its month.
+    Monthly,
+    /// The newest of its year.
+    Yearly,
+}
+
+impl Rule {
+    /// Its name in a job file.
+    pub fn word(self) -> &'static str {
+        match self {
+            Rule::Last => "last",
+            Rule::Within => "within",
+            Rule::Hourly => "hourly",
+            Rule::Daily => "daily",
+            Rule::Weekly => "weekly",
+            Rule::Monthly => "monthly",
+            Rule::Yearly => "yearly",
+        }
+    }
+}
+
+/// Why a rule keeps a copy: the rule, and which of its copies it is.
+type Reasons = Vec<(Rule, String)>;
 
 /// How far ahead of `now` a copy may be before a clock is wrong.
 const SKEW_SECONDS: i64 = 300;
@@ -50,7 +89,7 @@ pub fn judge(keep: &KeepSpec, held: &[Held], now: Timestamp, zone: &TimeZone) ->
             (false, true) => "an increment of another job adds to it",
             (false, false) => continue,
         };
-        *judgement = Judgement { keep: true, reason: reason.to_owned() };
+        *judgement = stays(reason);
     }
     for index in 0..held.len() {
         let mut at = index;
@@ -62,10 +101,7 @@ pub fn judge(keep: &KeepSpec, held: &[Held], now: Timestamp, zone: &TimeZone) ->
                 break;
             };
             if !judged[parent].keep {
-                judged[parent] = Judgement {
-                    keep: true,
-                    reason: "an increment that is kept adds to it".to_owned(),
-                };
+                judged[parent] = stays("an increment that is kept adds to it");
             }
             at = parent;
         }
@@ -75,7 +111,6 @@ pub fn judge(keep: &KeepSpec, held: &[Held], now: Timestamp, zone: &TimeZone) ->
 
 /// Judges every copy as if none added to another.
 fn alone(keep: &KeepSpec, held: &[Held], now: Timestamp, zone: &TimeZone) -> Vec<Judgement> {
-    let stays = |reason: &str| Judgement { keep: true, reason: reason.to_owned() };
     if held.iter().any(|h| h.finished.as_second() > now.as_second() + SKEW_SECONDS) {
         return held
             .iter()
@@ -94,54 +129,64 @@ fn alone(keep: &KeepSpec, held: &[Held], now: Timestamp, zone: &TimeZone) -> Vec
     if let Some(first) = order.first()
         && counted[*first].is_empty()
     {
-        counted[*first].push("the last proven copy".into());
+        counted[*first].push((Rule::Last, "the last proven copy".into()));
     }
     let oldest_kept =
         order.iter().filter(|i| !counted[**i].is_empty()).map(|i| held[*i].finished).min();
     held.iter()
         .zip(counted.into_iter().zip(hoped))
         .map(|(copy, (reasons, hoped))| match (copy.proven, reasons.is_empty()) {
-            (true, false) => Judgement { keep: true, reason: reasons.join(", ") },
-            (true, true) => Judgement { keep: false, reason: "no rule keeps it".into() },
+            (true, false) => kept_by(reasons),
+            (true, true) => goes("no rule keeps it"),
             (false, _)
                 if hoped.is_empty() && oldest_kept.is_some_and(|oldest| copy.finished < oldest) =>
             {
-                Judgement {
-                    keep: false,
-                    reason: "not proven, and older than every copy that is kept".into(),
-                }
+                goes("not proven, and older than every copy that is kept")
             }
             (false, _) => stays("not proven, and not counted"),
         })
         .collect()
 }
 
+fn stays(reason: &str) -> Judgement {
+    Judgement { keep: true, reason: reason.to_owned(), rules: Vec::new() }
+}
+
+fn goes(reason: &str) -> Judgement {
+    Judgement { keep: false, ..stays(reason) }
+}
+
+fn kept_by(reasons: Reasons) -> Judgement {
+    let (rules, texts): (Vec<Rule>, Vec<String>) = reasons.into_iter().unzip();
+    Judgement { keep: true, reason: texts.join(", "), rules }
+}
+
 /// Why the rules keep each copy, if only those of `order`, newest first, counted; empty where they
 /// do not.
-fn reasons(keep: &KeepSpec, held: &[Held], order: &[usize], zone: &TimeZone) -> Vec<Vec<String>> {
-    let mut reasons: Vec<Vec<String>> = vec![Vec::new(); held.len()];
+fn reasons(keep: &KeepSpec, held: &[Held], order: &[usize], zone: &TimeZone) -> Vec<Reasons> {
+    let mut reasons: Vec<Reasons> = vec![Vec::new(); held.len()];
     for (rank, index) in order.iter().enumerate() {
         if keep.last.is_some_and(|n| rank < n as usize) {
-            reasons[*index].push(format!("last {}", rank + 1));
+            reasons[*index].push((Rule::Last, format!("last {}", rank + 1)));
         }
         let age = held[order[0]].finished.duration_since(held[*index].finished);
         if keep.within.is_some_and(|w| age.as_secs() <= w.as_secs() as i64) {
-            reasons[*index].push("within".into());
+            reasons[*index].push((Rule::Within, "within".into()));
         }
     }
-    let periods: [(&str, Option<u32>, &str); 5] = [
-        ("hourly", keep.hourly, "%Y-%m-%d %H %z"),
-        ("daily", keep.daily, "%Y-%m-%d"),
-        ("weekly", keep.weekly, "%G-W%V"),
-        ("monthly", keep.monthly, "%Y-%m"),
-        ("yearly", keep.yearly, "%Y"),
+    let periods: [(Rule, Option<u32>, &str); 5] = [
+        (Rule::Hourly, keep.hourly, "%Y-%m-%d %H %z"),
+        (Rule::Daily, keep.daily, "%Y-%m-%d"),
+        (Rule::Weekly, keep.weekly, "%G-W%V"),
+        (Rule::Monthly, keep.monthly, "%Y-%m"),
+        (Rule::Yearly, keep.yearly, "%Y"),
     ];
     for (rule, count, form) in periods {
         let mut seen: Vec<String> = Vec::new();
         for index in order {
             let period = held[*index].finished.to_zoned(zone.clone()).strftime(form).to_string();
             if seen.len() < count.unwrap_or(0) as usize && !seen.contains(&period) {
-                reasons[*index].push(format!("{rule} {period}"));
+                reasons[*index].push((rule, format!("{} {period}", rule.word())));
                 seen.push(period);
             }
         }

@@ -9,6 +9,17 @@ use crate::catalog::sql::{Upsert, values};
 use crate::catalog::value::Value;
 
 impl Catalog {
+    /// The name of the store at a place that holds a copy of an artifact, as its run called it.
+    pub fn store_at(
+        &mut self,
+        (id, source): (&str, &str),
+        place: &str,
+    ) -> Result<Option<String>, CatalogError> {
+        let sql = "SELECT store FROM copy WHERE id=? AND source=? AND place=? AND removed IS NULL";
+        let rows = self.query(sql, values![id, source, place])?;
+        Ok(rows.first().map(|row| row.text(0).to_owned()))
+    }
+
     /// Notes an artifact.
     pub fn artifact(&mut self, a: &ArtifactRow) -> Result<(), CatalogError> {
         let sql = self.dialect().upsert(&Upsert {

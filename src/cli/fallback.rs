@@ -10,7 +10,10 @@
 //! old ones anyway.
 
 use crate::artifact::{Damage, Level, Manifest, PROOF_FORMAT, ProofLine};
+use crate::job::JobFile;
 use crate::pipeline::{self, Fetch, Meter};
+use crate::record::ProofFacts;
+use crate::report::proof_row;
 use crate::source;
 use crate::step::Fault;
 use crate::store::contract::ErrorKind;
@@ -18,7 +21,7 @@ use crate::store::contract::ErrorKind;
 use crate::cli::args::Restore;
 use crate::cli::exit::Exit;
 use crate::cli::offer::{LATEST, Offers, Other, Picked};
-use crate::cli::wiring::{App, complain, fail, tell};
+use crate::cli::wiring::{App, complain, fail, open_catalog, tell};
 
 /// Damage that is shown of a backup; `vex verify` shows all.
 const SHOWN: usize = 3;
@@ -184,6 +187,27 @@ pub fn note(picked: &Picked, manifest: &Manifest, proof: &ProofLine, app: &App) 
     {
         complain(&format!("the proof could not be kept: {error}"));
     }
+    if let Some(file) = &picked.file
+        && let Err(why) = record(picked, manifest, file, proof, app)
+    {
+        complain(&format!("the catalog does not know of the proof: {why}"));
+    }
+}
+
+/// Notes a proof in the catalog, where that knows the copy.
+fn record(
+    picked: &Picked,
+    manifest: &Manifest,
+    file: &JobFile,
+    proof: &ProofLine,
+    app: &App,
+) -> Result<(), String> {
+    let mut catalog = open_catalog(&app.world, file, &app.stop)?;
+    let (id, source) = (proof.id.as_str(), manifest.head.source.as_str());
+    let store = catalog.store_at((id, source), picked.store.place()).map_err(|e| e.to_string())?;
+    let Some(store) = store else { return Ok(()) };
+    let facts = ProofFacts::of(proof, source, &store);
+    catalog.proof(&proof_row(&facts)).map_err(|e| e.to_string())
 }
 
 /// Says why a backup is passed over.

@@ -159,9 +159,20 @@ impl Desk for Machine {
     }
 
     fn run(&self, file: &str, job: &str) -> Result<(), String> {
+        self.start(&["run", file, job, "--quiet"])
+    }
+
+    fn verify(&self, file: &str, source: &str, store: &str, id: &str) -> Result<(), String> {
+        self.start(&["verify", file, source, "--from", store, "--backup", id])
+    }
+}
+
+impl Machine {
+    /// Starts vex with some words; the error is what it said where it fails at once.
+    fn start(&self, words: &[&str]) -> Result<(), String> {
         let binary = std::env::current_exe().map_err(|e| format!("unable to find vex: {e}"))?;
         let mut command = Command::new(binary);
-        command.args(["run", file, job, "--quiet"]);
+        command.args(words);
         if let Some(site) = &self.site {
             command.arg("--site").arg(site);
         }

@@ -6,15 +6,15 @@
 
 use std::time::Duration;
 
-use crate::base::{Complaint, Spanned};
-use crate::job::{Dump, Engine, Job, JobFile, Source, SourceSpec, StepDecl, Store};
+use crate::base::{Complaint, Span, Spanned};
+use crate::job::{Dump, Engine, Job, JobFile, KeepSpec, Source, SourceSpec, StepDecl, Store};
 use crate::plan::chain::{
     FILES, chain_name, chain_of, collisions, naming, resolve_archive, root, same_place, verb,
 };
 use crate::plan::draft::Draft;
 use crate::plan::graph::{
-    Backup, CopyPlan, Edge, Exec, Kin, Needs, Plan, Prune, SourceRef, StepKind, StoreRef, Vacuum,
-    Verify, Which,
+    Archive, Backup, CopyPlan, Edge, Exec, Kin, Needs, Plan, Prune, SourceRef, StepKind, StoreRef,
+    Vacuum, Verify, Which,
 };
 use crate::plan::problem;
 
@@ -235,6 +235,26 @@ impl Builder<'_> {
         else {
             return;
         };
+        let link =
+            Link { job, dump, step, source, source_ref: &source_ref, copies: &copies, backup };
+        let verified = self.verifications(&link, (&archive, threads), draft, complaints);
+        for ((_, store, send), copy) in stores.iter().zip(&copies) {
+            let Some(keep) = send.keep.clone().or_else(|| store.keep.clone()) else { continue };
+            let proof = verified.iter().find(|(n, _)| *n == copy.store.name).map(|(_, i)| *i);
+            link.prune((copy, keep), proof, &word.span, draft, complaints);
+        }
+    }
+
+    /// The verifications of a chain's copies: each with its store and the index of its step.
+    fn verifications(
+        &self,
+        link: &Link<'_>,
+        (archive, threads): (&Archive, usize),
+        draft: &mut Draft,
+        complaints: &mut Vec<Complaint>,
+    ) -> Vec<(String, usize)> {
+        let &Link { job, dump, step, source, source_ref, copies, backup } = link;
+        let (job_name, name) = (&job.name.value, &source_ref.name);
         let mut verified: Vec<(String, usize)> = Vec::new();
         for verify in &dump.verifies {
             for store in
@@ -276,34 +296,7 @@ impl Builder<'_> {
                 }
             }
         }
-        for ((_, store, send), copy) in stores.iter().zip(&copies) {
-            let Some(keep) = send.keep.clone().or_else(|| store.keep.clone()) else { continue };
-            let proof = verified.iter().find(|(n, _)| *n == copy.store.name).map(|(_, i)| *i);
-            let kind = StepKind::Prune(Box::new(Prune {
-                declared: source.name.value.clone(),
-                source: name.clone(),
-                store: copy.store.clone(),
-                naming: copy.naming.clone(),
-                keep,
-                kin: copy.kin.clone(),
-                verified: proof.is_some(),
-            }));
-            let address = format!("{job_name}/keep/{name}/{}", copy.store.name);
-            let names = vec![format!("keep/{name}/{}", copy.store.name)];
-            if let Some(index) =
-                draft.push(address, kind, copy.optional, &word.span, names, Vec::new(), complaints)
-            {
-                let edge = match proof {
-                    Some(verify) => Edge { from: verify, to: index, needs: Needs::Success },
-                    None => Edge {
-                        from: backup,
-                        to: index,
-                        needs: Needs::Copy(copy.store.name.clone()),
-                    },
-                };
-                draft.plan.edges.push(edge);
-            }
-        }
+        verified
     }
 
     fn verify(
@@ -490,5 +483,48 @@ impl Builder<'_> {
             complaints.push(problem::scratch_is_real(into, &real.name));
         }
         Some(SourceRef { name: target.name.value.clone(), spec: target.spec.clone() })
+    }
+}
+
+/// A chain while its steps are made: the backup is there, what follows it is not.
+struct Link<'a> {
+    job: &'a Job,
+    dump: &'a Dump,
+    step: &'a crate::job::Step,
+    source: &'a Source,
+    source_ref: &'a SourceRef,
+    copies: &'a [CopyPlan],
+    /// The index of the backup.
+    backup: usize,
+}
+
+impl Link<'_> {
+    /// The retention of one copy, after its verification if it has one.
+    fn prune(
+        &self,
+        (copy, keep): (&CopyPlan, KeepSpec),
+        proof: Option<usize>,
+        span: &Span,
+        draft: &mut Draft,
+        complaints: &mut Vec<Complaint>,
+    ) {
+        let (job_name, name) = (&self.job.name.value, &self.source_ref.name);
+        let kind = StepKind::Prune(Box::new(Prune {
+            declared: self.source.name.value.clone(),
+            source: name.clone(),
+            store: copy.store.clone(),
+            naming: copy.naming.clone(),
+            keep,
+            kin: copy.kin.clone(),
+            verified: proof.is_some(),
+        }));
+        let address = format!("{job_name}/keep/{name}/{}", copy.store.name);
+        let names = vec![format!("keep/{name}/{}", copy.store.name)];
+        let added = draft.push(address, kind, copy.optional, span, names, Vec::new(), complaints);
+        let Some(to) = added else { return };
+        draft.plan.edges.push(match proof {
+            Some(from) => Edge { from, to, needs: Needs::Success },
+            None => Edge { from: self.backup, to, needs: Needs::Copy(copy.store.name.clone()) },
+        });
     }
 }

@@ -15,7 +15,7 @@ use sha2::{Digest, Sha256};
 
 use crate::artifact::hex;
 use crate::catalog::{BackupRow, Catalog, CatalogError, LogLine, RunRow, StepRow, moment};
-use crate::record::{Event, LogLevel, Progress, Stamped, StepEnd, StepFacts};
+use crate::record::{Event, LogLevel, Progress, RunFacts, Stamped, StepEnd, StepFacts};
 use crate::report::line::line_of;
 use crate::report::rows::{artifact_row, backup_row, copy_row, ended_row, proof_row, step_row};
 use crate::run::Listener;
@@ -278,26 +278,7 @@ fn record(
     log_line(catalog, known, stamped)?;
     let (at, run) = (moment(stamped.at), stamped.run.to_string());
     match &stamped.event {
-        Event::RunStarted { run } => {
-            known.job.clone_from(&run.job);
-            known.file.clone_from(&run.file);
-            known.host.clone_from(&run.host);
-            known.steps.clone_from(&run.steps);
-            let row = RunRow {
-                id: run.id.to_string(),
-                kind: run.kind.word().to_owned(),
-                job: run.job.clone(),
-                file: run.file.clone(),
-                host: run.host.clone(),
-                pid: run.pid,
-                started: at,
-                finished: None,
-                verdict: None,
-            };
-            let steps: Vec<StepRow> = run.steps.iter().enumerate().map(step_row).collect();
-            catalog.run_started(&row, &steps)?;
-            catalog.run_beats(&row.id)?;
-        }
+        Event::RunStarted { run } => run_started(catalog, known, run, at)?,
         Event::StepStarted { step, .. } => {
             if let Some(facts) = known.backs_up(*step) {
                 catalog.backup_started(&begun(known, facts, &run, &at))?;
@@ -312,12 +293,9 @@ fn record(
         Event::Said { .. } | Event::Engine { .. } => {}
         Event::StoreSeen { place, id, .. } => {
             let before = catalog.place_seen(place, id, &at)?;
-            if let Some(before) = before.filter(|before| before != id) {
-                return Ok(Some(format!(
-                    "{place} is another store than before: its vex.json has the ID {id}, not \
-                     {before}. If it was replaced on purpose, nothing is to be done."
-                )));
-            }
+            return Ok(before
+                .filter(|before| before != id)
+                .map(|before| replaced(place, id, &before)));
         }
         Event::Dumping { dump, .. } => catalog.backup_named(&BackupRow {
             id: run,
@@ -339,22 +317,7 @@ fn record(
             catalog.copy_removed(id.as_str(), source, store, &at)?;
         }
         Event::StepFinished { step, end, .. } => {
-            if let Some(facts) = known.backs_up(*step).cloned() {
-                let note = match end {
-                    StepEnd::Done { .. } => None,
-                    StepEnd::Failed { failure, .. } => Some(failure.line()),
-                    StepEnd::Skipped { missing } => {
-                        Some(format!("did not run: {missing} did not give what it needs"))
-                    }
-                    StepEnd::Interrupted => Some("interrupted".into()),
-                };
-                if let Some(note) = note {
-                    // One that did not run has no row yet.
-                    let row = begun(known, &facts, &run, &at);
-                    catalog.backup_started(&row)?;
-                    catalog.backup_failed(&run, &row.source, &at, &note)?;
-                }
-            }
+            backup_ended(catalog, known, (*step, end), (&run, &at))?;
             catalog.step_finished(&run, &ended_row(*step, end), &at)?;
         }
         Event::RunFinished { verdict, interrupted } => {
@@ -366,6 +329,63 @@ fn record(
         }
     }
     Ok(None)
+}
+
+/// Notes that a run began, with its steps.
+fn run_started(
+    catalog: &mut Catalog,
+    known: &mut Known,
+    run: &RunFacts,
+    at: String,
+) -> Result<(), CatalogError> {
+    known.job.clone_from(&run.job);
+    known.file.clone_from(&run.file);
+    known.host.clone_from(&run.host);
+    known.steps.clone_from(&run.steps);
+    let row = RunRow {
+        id: run.id.to_string(),
+        kind: run.kind.word().to_owned(),
+        job: run.job.clone(),
+        file: run.file.clone(),
+        host: run.host.clone(),
+        pid: run.pid,
+        started: at,
+        finished: None,
+        verdict: None,
+    };
+    let steps: Vec<StepRow> = run.steps.iter().enumerate().map(step_row).collect();
+    catalog.run_started(&row, &steps)?;
+    catalog.run_beats(&row.id)
+}
+
+/// Notes what became of a dump whose step ended, if that made none.
+fn backup_ended(
+    catalog: &mut Catalog,
+    known: &Known,
+    (step, end): (usize, &StepEnd),
+    (run, at): (&str, &str),
+) -> Result<(), CatalogError> {
+    let Some(facts) = known.backs_up(step) else { return Ok(()) };
+    let note = match end {
+        StepEnd::Done { .. } => return Ok(()),
+        StepEnd::Failed { failure, .. } => failure.line(),
+        StepEnd::Skipped { missing } => {
+            format!("did not run: {missing} did not give what it needs")
+        }
+        StepEnd::Interrupted => "interrupted".into(),
+    };
+    // One that did not run has no row yet.
+    let row = begun(known, facts, run, at);
+    catalog.backup_started(&row)?;
+    catalog.backup_failed(run, &row.source, at, &note)
+}
+
+/// What is said of a store whose ID is another one than before.
+fn replaced(place: &str, id: &str, before: &str) -> String {
+    format!(
+        "{place} is another store than before: its vex.json has the ID {id}, not {before}. If it was \
+         replaced on purpose, nothing is to be done."
+    )
 }
 
 /// The source of a step as the job file names it.

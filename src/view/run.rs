@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::catalog::{HeldCopy, ListedBackup, ListedRun, ListedStep, LogLine, RunsQuery, Totals};
 use crate::view::address::{Address, Base};
-use crate::view::format::{NONE, class, number, parse, seconds, short, shorten, size, word};
+use crate::view::format::{NONE, class, parse, seconds, short, shorten, size, word};
 use crate::view::frame::{Column, PAGE, Pager, Tab, Viewer};
 use crate::view::jobs::JobLine;
 use crate::view::lanes::{Lanes, Timed, lanes};
@@ -221,12 +221,8 @@ fn info(viewer: &Viewer, parts: &RunParts<'_>, step: &ListedStep) -> String {
     if let Some(b) = backup.filter(|b| step.verb == "dump" && b.raw_bytes > 0) {
         let copies =
             parts.copies.iter().filter(|c| c.chain == step.chain && c.message.is_empty()).count();
-        return format!(
-            "{}, {} {}",
-            size(b.raw_bytes),
-            number(copies as u64),
-            viewer.say("copies", &[]).to_lowercase()
-        );
+        let copies = viewer.lang().count("copies-count", copies, &[]);
+        return format!("{}, {copies}", size(b.raw_bytes));
     }
     let last = parts
         .lines

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::catalog::{Growth, HeldCopy};
 use crate::job::KeepSpec;
-use crate::retention::{Held, judge};
+use crate::retention::{Held, Judgement, Rule, judge};
 use crate::view::dashboard::{gauge, tabs};
 use crate::view::details::proof;
 use crate::view::estate::{DAYS, Source};
@@ -292,7 +292,7 @@ fn keep_of(viewer: &Viewer, source: &Source, store: &str, text: &str) -> Option<
             Dot {
                 days,
                 proof: level.max(1),
-                letters: String::new(),
+                letters: letters(viewer, judgement),
                 goes: !judgement.keep,
                 tip: format!("{} {word}", viewer.reader.moment(*at)),
             }
@@ -306,6 +306,22 @@ fn keep_of(viewer: &Viewer, source: &Source, store: &str, text: &str) -> Option<
         rules: text.to_owned(),
         chart: keep_line(&dots, oldest.max(1.0), &label),
     })
+}
+
+/// The letters of the periods that keep a copy, as the heading explains them.
+fn letters(viewer: &Viewer, judgement: &Judgement) -> String {
+    let letter = |rule: &Rule| match rule {
+        Rule::Last | Rule::Within => None,
+        Rule::Hourly => Some("keep-letter-hourly"),
+        Rule::Daily => Some("keep-letter-daily"),
+        Rule::Weekly => Some("keep-letter-weekly"),
+        Rule::Monthly => Some("keep-letter-monthly"),
+        Rule::Yearly => Some("keep-letter-yearly"),
+    };
+    // The longest period says most.
+    let mut rules = judgement.rules.clone();
+    rules.sort();
+    rules.iter().rev().find_map(letter).map(|key| viewer.say(key, &[])).unwrap_or_default()
 }
 
 #[cfg(test)]

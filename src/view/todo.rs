@@ -1,12 +1,19 @@
 //! What asks for somebody, worst first: what it is and how much, why, and one link.
 
+use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
-use crate::catalog::HeldCopy;
+use crate::catalog::{HeldCopy, ListedBackup};
 use crate::view::address::Address;
-use crate::view::estate::{Night, Source};
-use crate::view::format::{age, limit, parse, short, shorten};
+use crate::view::estate::{Night, Source, date, moments};
+use crate::view::format::{age, limit, parse, short, shorten, word};
 use crate::view::frame::Viewer;
+
+/// Moments of a day from which on they are told together.
+const SEVERAL: usize = 4;
+
+/// How long after its moment a run that did not begin is missed.
+const GRACE: SignedDuration = SignedDuration::from_mins(10);
 
 /// Why somebody should look.
 #[derive(Debug, Clone, Serialize)]
@@ -36,7 +43,7 @@ pub fn reasons(viewer: &Viewer, sources: &[Source]) -> Vec<Reason> {
         all.extend(damaged(viewer, source));
         all.extend(without_copy(viewer, source));
         if !source.is_late() {
-            all.extend(last(viewer, source));
+            all.extend(today(viewer, source).or_else(|| last(viewer, source)));
         }
         all.extend(overdue(viewer, source));
     }
@@ -118,6 +125,13 @@ fn without_copy(viewer: &Viewer, source: &Source) -> Vec<Reason> {
             .collect();
         let Some((backup, copies)) = failing.first() else { continue };
         let why = of(copies).map(|c| shorten(&c.message)).unwrap_or_default();
+        let there: Vec<&HeldCopy> = copies.iter().filter(|c| c.is_there()).collect();
+        let why = match there.as_slice() {
+            [one] if !why.is_empty() => {
+                viewer.say("todo-copy-only", &[("why", &why), ("store", &one.store)])
+            }
+            _ => why,
+        };
         let title = viewer.lang().count(
             "todo-copy",
             failing.len(),
@@ -128,6 +142,35 @@ fn without_copy(viewer: &Viewer, source: &Source) -> Vec<Reason> {
         reasons.push(at_backup(viewer, reason, backup.number, "todo-see"));
     }
     reasons
+}
+
+/// Moments of today at which a source that is due several times a day did not go well, where they
+/// are more than one.
+fn today(viewer: &Viewer, source: &Source) -> Option<Reason> {
+    let zone = &viewer.reader.zone;
+    let midnight = date(viewer.now, zone).to_zoned(zone.clone()).ok()?.timestamp();
+    let planned = moments(source.schedule.as_ref(), midnight, viewer.now - GRACE);
+    let ends = planned.iter().skip(1).copied().chain([viewer.now]);
+    let of = |from: Timestamp, to: Timestamp| {
+        let began = |b: &&ListedBackup| parse(&b.started).is_some_and(|at| from <= at && at < to);
+        source.recent.iter().filter(began).filter_map(|b| b.verdict).max()
+    };
+    let mut bad = Vec::new();
+    for (from, to) in planned.iter().copied().zip(ends) {
+        let what = match of(from, to) {
+            Some(1) => continue,
+            Some(verdict) => word(viewer.lang(), verdict).to_lowercase(),
+            None => viewer.say("night-none", &[]),
+        };
+        bad.push(format!("{} {what}", viewer.reader.minute(from)));
+    }
+    if bad.len() < 2 || planned.len() < SEVERAL {
+        return None;
+    }
+    let (n, m) = (bad.len().to_string(), planned.len().to_string());
+    let title = viewer.say("todo-today", &[("source", &source.name), ("n", &n), ("m", &m)]);
+    bad.truncate(SEVERAL);
+    Some(reason(viewer, source, "al", title, bad.join(", ")))
 }
 
 /// What the last backup says, or that it is missing, where the source is still in time.

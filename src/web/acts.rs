@@ -10,6 +10,7 @@ use crate::view::{Choice, Field, Question, Viewer, pages};
 use crate::web::dashboard::{Page, Trouble};
 use crate::web::exchange::{Method, Request, Response};
 use crate::web::session::Asker;
+use crate::web::show::job_of;
 use crate::web::state::{State, jobs_by_digest};
 
 /// Where a question leads back to.
@@ -67,6 +68,56 @@ impl State {
             Ok(()) => Ok(Response::redirect(BACK)),
             Err(why) => {
                 let page = question(viewer.say("run-failed", &[]), why, "er");
+                Ok(Response::html(pages::question(viewer, &page)).with_status(409))
+            }
+        }
+    }
+
+    /// Reads a backup back and recounts it, on this machine; never into anything but what the job
+    /// file names for that, and nothing is restored over production.
+    pub(super) fn prove(
+        &self,
+        request: &Request,
+        asker: &Asker,
+        viewer: &Viewer,
+        number: i64,
+    ) -> Page {
+        let known = self.known()?;
+        let found = self.with(|catalog| {
+            let Some(backup) = catalog.backup(number)? else { return Ok(None) };
+            let copies = catalog.copies_of(&backup.id, Some(&backup.chain))?;
+            Ok(Some((backup, copies)))
+        })?;
+        let (backup, copies) = found.ok_or(Trouble::Missing)?;
+        let copy = copies.iter().find(|c| c.is_there()).ok_or(Trouble::Missing)?;
+        let own = job_of(&known.estate, (self.desk.host(), &backup.file, &backup.job));
+        own.filter(|job| job.host == self.desk.host()).ok_or(Trouble::Missing)?;
+        let back = format!("/backups/{number}");
+        let words = [("source", backup.chain.as_str()), ("store", copy.store.as_str())];
+        let question = |title: String, text: String, k: &'static str| Question {
+            about: format!("{}, {}", backup.chain, viewer.reader.moment_of(Some(&backup.started))),
+            title,
+            text,
+            k,
+            action: request.path.clone(),
+            back: back.clone(),
+            yes: viewer.say("drill-now", &[]),
+            fields: Vec::new(),
+        };
+        if request.method == Method::Get {
+            let (title, text) =
+                (viewer.say("drill-ask", &words), viewer.say("drill-ask-about", &words));
+            return Ok(Response::html(pages::question(viewer, &question(title, text, "run"))));
+        }
+        let begun = self.desk.verify(&backup.file, &backup.chain, &copy.store, &backup.id);
+        let after = begun.as_ref().err().cloned().unwrap_or_default();
+        let target = format!("{} {} ({})", backup.chain, backup.id, copy.store);
+        self.note(request, asker, "action-drill", &target, ("", &after))?;
+        self.forget();
+        match begun {
+            Ok(()) => Ok(Response::redirect(&back)),
+            Err(why) => {
+                let page = question(viewer.say("drill-failed", &[]), why, "er");
                 Ok(Response::html(pages::question(viewer, &page)).with_status(409))
             }
         }

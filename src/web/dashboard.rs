@@ -155,6 +155,7 @@ impl State {
             Route::Backups => self.backup_list(request, viewer),
             Route::BackupsAs(kind) => self.backups_as(request, viewer, kind),
             Route::Backup(number) => self.one_backup(viewer, *number),
+            Route::Prove(number) => self.prove(request, asker, viewer, *number),
             Route::Runs => self.run_list(request, viewer),
             Route::Run(id) => self.one_run(viewer, id),
             Route::Sources => self.source_page(viewer),

@@ -9,4 +9,8 @@ pub trait Desk: Send + Sync {
 
     /// Starts a job of a file. The error says why it did not begin.
     fn run(&self, file: &str, job: &str) -> Result<(), String>;
+
+    /// Reads a backup of a source back from a store and recounts its rows; what is found is a proof
+    /// in the catalog. The error says why that did not begin.
+    fn verify(&self, file: &str, source: &str, store: &str, id: &str) -> Result<(), String>;
 }

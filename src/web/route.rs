@@ -37,6 +37,8 @@ pub enum Route {
     BackupsAs(String),
     /// One backup.
     Backup(i64),
+    /// The question whether to prove a backup now, and the answer.
+    Prove(i64),
     /// The list of runs.
     Runs,
     /// One run.
@@ -83,6 +85,7 @@ impl Route {
             ["backups.csv"] => Route::BackupsAs("csv".into()),
             ["backups.json"] => Route::BackupsAs("json".into()),
             ["backups", n] => Route::Backup(number(n)?),
+            ["backups", n, "testar"] => Route::Prove(number(n)?),
             ["execucoes"] => Route::Runs,
             ["execucoes", id] => Route::Run((*id).to_owned()),
             ["fontes"] => Route::Sources,
@@ -107,6 +110,7 @@ impl Route {
         match self {
             Route::Logout => &[Method::Post],
             Route::Login
+            | Route::Prove(_)
             | Route::RunNow(_)
             | Route::Schedule(_)
             | Route::UserNew
@@ -145,7 +149,8 @@ impl Route {
             | Route::Sources
             | Route::Drills
             | Route::Evidence => Who::SignedIn,
-            Route::RunNow(_)
+            Route::Prove(_)
+            | Route::RunNow(_)
             | Route::Schedule(_)
             | Route::Users
             | Route::UserNew

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::catalog::{Estate, KnownJob};
+use crate::catalog::{Estate, HeldCopy, KnownJob};
 use crate::view::{self, Asked, Parts, RunParts, Viewer, pages};
 use crate::web::dashboard::{Page, Trouble};
 use crate::web::exchange::{Request, Response};
@@ -99,7 +99,7 @@ impl State {
         let is_own = |s: &&view::Source| {
             s.file == backup.file && s.job == backup.job && s.name == backup.chain
         };
-        let page = view::details(
+        let mut page = view::details(
             &viewer,
             &Parts {
                 backup: &backup,
@@ -110,6 +110,13 @@ impl State {
                 source: known.sources.iter().find(is_own),
             },
         );
+        if viewer.admin
+            && job_of(&known.estate, (self.desk.host(), &backup.file, &backup.job))
+                .is_some_and(|j| j.host == self.desk.host())
+            && copies.iter().any(HeldCopy::is_there)
+        {
+            page.drill = format!("/backups/{number}/testar");
+        }
         self.shown(pages::backup(&viewer, &page))
     }
 
@@ -165,7 +172,10 @@ impl State {
 }
 
 /// The job that a run is of, as its file declares it.
-fn job_of<'a>(estate: &'a Estate, (host, file, job): (&str, &str, &str)) -> Option<&'a KnownJob> {
+pub fn job_of<'a>(
+    estate: &'a Estate,
+    (host, file, job): (&str, &str, &str),
+) -> Option<&'a KnownJob> {
     let same = |j: &&KnownJob| j.file == file && j.job == job;
     let own = estate.jobs.iter().find(|j| j.host == host && same(j));
     own.or_else(|| estate.jobs.iter().find(same))

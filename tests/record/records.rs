@@ -240,3 +240,28 @@ fn an_upload_that_fails_has_its_row_whether_or_not_another_copy_was_made() {
         }
     }
 }
+
+/// What a person proves is history too: pages show it beside the copy.
+#[test]
+fn a_proof_by_hand_is_in_the_catalog() {
+    let space = Space::new().job(
+        r#"sources { sqlite "app" path="app.db" }
+           stores { dir "disk" path="disk" { keep last=3 } }
+           job "j" { dump "app" { send "disk" } }"#,
+    );
+    space.database("app.db", "CREATE TABLE t (v); INSERT INTO t VALUES (1)");
+    space.back_up();
+    let proofs = || {
+        let connection = rusqlite::Connection::open(space.state("catalog.sqlite")).unwrap();
+        let sql = "SELECT source || ' ' || store || ' ' || level || ' ' || good FROM proof";
+        let mut statement = connection.prepare(sql).unwrap();
+        let rows = statement.query_map([], |row| row.get::<_, String>(0)).unwrap();
+        rows.map(Result::unwrap).collect::<Vec<_>>()
+    };
+    assert_eq!(proofs(), Vec::<String>::new());
+    space.run(&["verify", "job.kdl", "app", "--from", "disk"]).expect(0);
+    assert_eq!(proofs(), ["app disk read 1"]);
+    let page = space.run(&["report", "--out", "out"]).expect(0);
+    let backup = std::fs::read_to_string(space.path("out/b/1.html")).unwrap();
+    assert!(backup.contains(">lido</span>"), "{} {backup}", page.stdout);
+}
