@@ -57,6 +57,22 @@ fn a_job_is_run_now() {
     let asked: String =
         site.space.catalog("SELECT host || ' ' || job || ' ' || who FROM run_request");
     assert_eq!(asked, format!("servidor02 noturno {ADMIN}"));
+    // The backup that was made is tested, where its host is this one.
+    let number: i64 = site.space.catalog("SELECT number FROM backup WHERE job = 'vendas'");
+    let path = format!("/backups/{number}");
+    site.go(&browser, &path);
+    browser.press("Testar restauração agora");
+    browser.until("return document.querySelector('dialog:modal') !== null");
+    assert_eq!(browser.text("dialog h2"), "Testar a restauração de vendas agora?");
+    assert_eq!(browser.texts("dialog .acts > *"), ["Cancelar", "Testar restauração agora"]);
+    browser.click("dialog .btn.main");
+    browser.until(&format!("return location.pathname === '{path}'"));
+    assert_eq!(browser.texts("#copias tbody .end"), ["Sucesso"]);
+    site.go(&browser, "/auditoria?q=testar");
+    let rows = browser.texts("tbody tr");
+    assert_eq!(rows.len(), 1, "{rows:?}");
+    assert!(rows[0].contains("Testar restauração agora vendas "), "{rows:?}");
+    assert!(rows[0].ends_with("(disco) — —"), "it began: {rows:?}");
     // Audited.
     site.go(&browser, "/auditoria?q=executar");
     let rows = browser.texts("tbody tr");

@@ -242,6 +242,18 @@ const MEANT: &[(&str, u32, &str, &str)] = &[
         "the stores of the estate have shorter names",
     ),
     (
+        "/fontes",
+        1280,
+        "#fontes thead th:nth-child(1)",
+        "the second line of a source wraps, so that the last column is not cut off",
+    ),
+    (
+        "/fontes",
+        1280,
+        "#fontes tbody tr:nth-child(1)",
+        "the second line of a source wraps, so that the last column is not cut off",
+    ),
+    (
         "/restauracoes",
         360,
         ".sheet table",

@@ -80,6 +80,9 @@ if (root.scrollWidth > innerWidth) {
   for (const e of all("main *").filter((e) => e.getBoundingClientRect().right > innerWidth + 1 && !e.closest(".scroll, .tabs, .log, svg")).slice(0, 3)) say("too wide", e);
 }
 
+// Where there is room, a table shows all of its columns.
+if (innerWidth >= 1280) for (const e of all(".scroll")) if (e.scrollWidth > e.clientWidth + 1) say(`${e.scrollWidth} wide in ${e.clientWidth}`, e);
+
 // Targets that a finger finds.
 for (const e of all("a.btn, button, a.icon, .menu a, a.go").filter(seen)) {
   const box = e.getBoundingClientRect();
