@@ -59,7 +59,8 @@ impl Browser {
         let folder = tempfile::tempdir().unwrap();
         let home = folder.path();
         let fonts = home.join("fonts.conf");
-        std::fs::write(&fonts, FONTS.replace("CACHE", home.join("fonts").to_str().unwrap())).unwrap();
+        std::fs::write(&fonts, FONTS.replace("CACHE", home.join("fonts").to_str().unwrap()))
+            .unwrap();
         let mut driver = Command::new("chromedriver")
             .args(["--port=0", "--log-level=SEVERE"])
             .env_clear()
@@ -324,8 +325,10 @@ impl Browser {
 
     /// A picture of the whole page, as PNG in base 64.
     pub fn picture(&self) -> String {
-        let made =
-            self.cdp("Page.captureScreenshot", json!({ "captureBeyondViewport": true, "format": "png" }));
+        let made = self.cdp(
+            "Page.captureScreenshot",
+            json!({ "captureBeyondViewport": true, "format": "png" }),
+        );
         made["data"].as_str().unwrap().to_owned()
     }
 
@@ -373,7 +376,8 @@ fn wishes(folder: &Path) -> Value {
     if rustix::process::geteuid().is_root() {
         arguments.push("--no-sandbox".to_owned());
     }
-    let saved = json!({ "download.default_directory": folder, "download.prompt_for_download": false });
+    let saved =
+        json!({ "download.default_directory": folder, "download.prompt_for_download": false });
     let options = json!({ "args": arguments, "prefs": saved });
     let logs = json!({ "browser": "ALL", "performance": "ALL" });
     json!({ "capabilities": { "alwaysMatch": {
@@ -382,13 +386,17 @@ fn wishes(folder: &Path) -> Value {
     } } })
 }
 
-fn value_of(answer: Result<ureq::http::Response<ureq::Body>, ureq::Error>) -> Result<Value, String> {
+fn value_of(
+    answer: Result<ureq::http::Response<ureq::Body>, ureq::Error>,
+) -> Result<Value, String> {
     let mut answer = answer.map_err(|e| e.to_string())?;
     let text = answer.body_mut().with_config().limit(1 << 28).read_to_string().unwrap();
     let value: Value = serde_json::from_str(&text).map_err(|e| format!("{e}: {text}"))?;
     let value = value["value"].clone();
     match value.get("error") {
-        Some(error) if !answer.status().is_success() => Err(format!("{error}: {}", value["message"])),
+        Some(error) if !answer.status().is_success() => {
+            Err(format!("{error}: {}", value["message"]))
+        }
         _ => Ok(value),
     }
 }

@@ -1,5 +1,6 @@
 //! What people see, and how it is served.
 
 mod browser;
-mod front;
+pub mod front;
+mod load;
 mod pages;

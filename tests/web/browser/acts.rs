@@ -46,7 +46,11 @@ fn a_job_is_run_now() {
         let done = "SELECT count(*) FROM run WHERE job = 'vendas' AND verdict = 1";
         (site.space.catalog::<i64>(done) == 1).then_some(())
     });
-    assert_eq!(site.space.catalog::<i64>("SELECT count(*) FROM backup WHERE job = 'vendas' AND verdict = 1"), 1);
+    assert_eq!(
+        site.space
+            .catalog::<i64>("SELECT count(*) FROM backup WHERE job = 'vendas' AND verdict = 1"),
+        1
+    );
     site.go(&browser, "/execucoes?q=vendas");
     assert_eq!(browser.texts("#lista tbody tr").len(), 1);
     // A job of another host is asked for, and that host's `vex run --due` will find it.
@@ -54,13 +58,17 @@ fn a_job_is_run_now() {
     of_job(&browser, "noturno", "Executar agora");
     browser.click("dialog .btn.main");
     browser.until("return location.pathname === '/execucoes'");
-    let asked: String = site.space.catalog("SELECT host || ' ' || job || ' ' || who FROM run_request");
+    let asked: String =
+        site.space.catalog("SELECT host || ' ' || job || ' ' || who FROM run_request");
     assert_eq!(asked, format!("servidor02 noturno {ADMIN}"));
     // Audited.
     site.go(&browser, "/auditoria?q=executar");
     let rows = browser.texts("tbody tr");
     assert_eq!(rows.len(), 2, "{rows:?}");
-    assert!(rows[0].contains(&format!("{ADMIN} 127.0.0.1 Executar agora noturno (servidor02)")), "{rows:?}");
+    assert!(
+        rows[0].contains(&format!("{ADMIN} 127.0.0.1 Executar agora noturno (servidor02)")),
+        "{rows:?}"
+    );
     assert!(rows[1].contains("Executar agora vendas ("), "{rows:?}");
 }
 

@@ -34,15 +34,34 @@ fn the_list_says_what_it_must() {
     );
     assert_eq!(
         heads,
-        json!(["#", "Hostname", "Status", "Tamanho", "Data de início", "Data de encerramento", "Status upload"])
+        json!([
+            "#",
+            "Hostname",
+            "Status",
+            "Tamanho",
+            "Data de início",
+            "Data de encerramento",
+            "Status upload"
+        ])
     );
     // S115, S116.
     let first = browser.texts("#backups tbody tr:first-child td:not(:last-child)");
     assert_eq!(
         first,
-        ["1", "servidor04", "Sucesso", &first[3], "20/11/2026 08:00:01", "20/11/2026 08:00:41", "Sucesso"]
+        [
+            "1",
+            "servidor04",
+            "Sucesso",
+            &first[3],
+            "20/11/2026 08:00:01",
+            "20/11/2026 08:00:41",
+            "Sucesso"
+        ]
     );
-    assert!(first[3].ends_with(" MB") && first[3].split_once('.').unwrap().1.len() == 5, "{first:?}");
+    assert!(
+        first[3].ends_with(" MB") && first[3].split_once('.').unwrap().1.len() == 5,
+        "{first:?}"
+    );
     // S117: nine pages, each with ten rows but the last; the ends are shut.
     let mut seen = Vec::new();
     for page in 1..=9 {
@@ -52,7 +71,8 @@ fn the_list_says_what_it_must() {
         let sorted = |s: &String| format!("{}{}{}{}", &s[6..10], &s[3..5], &s[..2], &s[10..]);
         seen.extend(starts.iter().map(sorted));
         assert_eq!(browser.texts(".pager nav a"), ["« Anterior", "Próximo »"]);
-        let shut = |n: u8| browser.attribute(&format!(".pager nav a:nth-of-type({n})"), "aria-disabled");
+        let shut =
+            |n: u8| browser.attribute(&format!(".pager nav a:nth-of-type({n})"), "aria-disabled");
         assert_eq!((shut(1) == "true", shut(2) == "true"), (page == 1, page == 9));
         if page < 9 {
             browser.press("Próximo »");
@@ -116,7 +136,9 @@ fn a_search_finds_what_is_shown() {
     browser.until_text("[data-count]", "1 de 81 backups");
     browser.until("return document.querySelector('[data-export=csv]').href.includes('servidor05')");
     let read = |kind: &str| {
-        let script = format!("return await (await fetch(document.querySelector('[data-export={kind}]').href)).text()");
+        let script = format!(
+            "return await (await fetch(document.querySelector('[data-export={kind}]').href)).text()"
+        );
         browser.promise(&script).as_str().unwrap().to_owned()
     };
     let csv = read("csv");
@@ -181,7 +203,9 @@ fn a_backup_says_what_it_must() {
     browser.click(".chips label:first-child");
     assert!(browser.text("#err-l").contains("begins"), "all lines");
     // The numbers of a good one; what went well has no section of errors.
-    let good: i64 = site.space.catalog("SELECT number FROM backup WHERE chain = 'loja' AND started LIKE '2026-11-20%'");
+    let good: i64 = site
+        .space
+        .catalog("SELECT number FROM backup WHERE chain = 'loja' AND started LIKE '2026-11-20%'");
     site.go(&browser, &format!("/backups/{good}"));
     let left = browser.texts("#cartoes section:nth-child(1) dd");
     let sql = "SELECT cast(round((julianday(finished) - julianday(started)) * 86400) AS INTEGER) FROM backup";
@@ -207,14 +231,20 @@ fn a_backup_says_what_it_must() {
     // S165: each copy with its own state.
     assert_eq!(browser.texts("#copias tbody .lead"), ["cloud", "nas opcional"]);
     assert_eq!(browser.text("#etapas h2"), "Tempo por etapa");
-    assert!(browser.text(".cmd code").starts_with("vex restore /etc/vex/jobs/noturno.kdl loja --from cloud"));
+    assert!(
+        browser
+            .text(".cmd code")
+            .starts_with("vex restore /etc/vex/jobs/noturno.kdl loja --from cloud")
+    );
     // A copy that could not be written says why, on its row.
-    let alert: i64 = site.space.catalog("SELECT number FROM backup WHERE chain = 'erp' AND started LIKE '2026-11-20%'");
+    let alert: i64 = site
+        .space
+        .catalog("SELECT number FROM backup WHERE chain = 'erp' AND started LIKE '2026-11-20%'");
     site.go(&browser, &format!("/backups/{alert}"));
-    assert_eq!(browser.texts("#copias tbody .end"), [
-        "Sucesso",
-        "Alerta gravar: No space left on device (os error 28)"
-    ]);
+    assert_eq!(
+        browser.texts("#copias tbody .end"),
+        ["Sucesso", "Alerta gravar: No space left on device (os error 28)"]
+    );
     assert_eq!(browser.texts("#cartoes section:nth-child(1) dd")[5], "6 minutos 16 segundos");
     assert!(browser.complaints().is_empty());
     // S118: what is not there.

@@ -58,7 +58,10 @@ fn the_overview_says_what_it_must() {
     assert_eq!(browser.text("#frase-t"), "1 de 5 fontes sem cópia provada no prazo");
     assert_eq!(browser.text(".burn h3"), "Se tudo queimasse agora, voltaria ao estado de");
     assert_eq!(browser.texts(".burn dt")[0], "12 d 5 h atrás");
-    assert_eq!(browser.texts("#noites tbody th b"), ["fin", "erp", "loja", "pagamentos", "erp-physical"]);
+    assert_eq!(
+        browser.texts("#noites tbody th b"),
+        ["fin", "erp", "loja", "pagamentos", "erp-physical"]
+    );
     assert_eq!(browser.texts("#noites .strip li").len(), 150);
     assert_eq!(browser.texts(".tabs a"), ["Visão geral", "Fontes 5", "Testes de restauração"]);
     assert_eq!(
@@ -97,7 +100,9 @@ fn a_theme_is_chosen_and_kept() {
     let ground = "return getComputedStyle(document.body.parentElement).backgroundColor";
     assert_eq!(browser.script(ground), json!("rgb(244, 246, 248)"));
     browser.press("Escuro");
-    browser.until("return getComputedStyle(document.documentElement).backgroundColor === 'rgb(15, 20, 26)'");
+    browser.until(
+        "return getComputedStyle(document.documentElement).backgroundColor === 'rgb(15, 20, 26)'",
+    );
     until("the server is told", || {
         let cookies = browser.cdp("Network.getCookies", json!({}))["cookies"].clone();
         let told = |c: &serde_json::Value| c["name"] == "vex-theme" && c["value"] == "dark";
@@ -124,7 +129,11 @@ fn a_new_backup_appears_by_itself() {
          WHERE number = 81",
     );
     browser.until("return document.querySelectorAll('#hoje .num')[2].innerText.startsWith('2')");
-    assert_eq!(browser.script("return window.sameDocument === true"), json!(true), "without a reload");
+    assert_eq!(
+        browser.script("return window.sameDocument === true"),
+        json!(true),
+        "without a reload"
+    );
     site.go(&browser, "/backups");
     assert_eq!(browser.texts(".tabs a")[0], "Todos 82");
 }

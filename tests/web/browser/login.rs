@@ -135,9 +135,9 @@ fn a_session_is_a_cookie_that_no_script_sees() {
     assert_eq!(cookie["session"], json!(true));
     assert_eq!(browser.script("return document.cookie"), json!(""));
     let token = cookie["value"].as_str().unwrap();
-    let kept = site.space.catalog::<i64>(&format!(
-        "SELECT count(*) FROM session WHERE token_hash = '{token}'"
-    ));
+    let kept = site
+        .space
+        .catalog::<i64>(&format!("SELECT count(*) FROM session WHERE token_hash = '{token}'"));
     assert_eq!(kept, 0, "the catalog holds the digest, not the token");
     // Where the form is told to lead elsewhere, it leads to the overview.
     for away in ["//evil.example", "https://evil.example/", "/sair", "javascript:alert(1)"] {

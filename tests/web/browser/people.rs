@@ -50,10 +50,15 @@ fn the_list_of_users_says_what_it_must() {
     // S124, S126: red bin, green pencil, named.
     assert_eq!(browser.told("#lista .icon.er"), ("link".into(), format!("Excluir {CLIENT}")));
     assert_eq!(browser.told("#lista .icon.ok"), ("link".into(), format!("Editar {CLIENT}")));
-    let colour = |css: &str| browser.script(&format!("return getComputedStyle(document.querySelector('{css}')).color"));
+    let colour = |css: &str| {
+        browser.script(&format!("return getComputedStyle(document.querySelector('{css}')).color"))
+    };
     assert_eq!(colour("#lista .icon.er"), "rgb(176, 16, 48)");
     assert_eq!(colour("#lista .icon.ok"), "rgb(10, 107, 90)");
-    assert!(browser.has("#lista .icon.er use[href='#bin']") && browser.has("#lista .icon.ok use[href='#pen']"));
+    assert!(
+        browser.has("#lista .icon.er use[href='#bin']")
+            && browser.has("#lista .icon.ok use[href='#pen']")
+    );
     // S124: Cancelar changes nothing.
     browser.click("#lista .icon.er");
     browser.until("return document.querySelector('dialog:modal') !== null");
@@ -97,7 +102,14 @@ fn a_user_is_added_and_changed() {
     assert_eq!(browser.text(".head h1 + p"), "Adicione um novo usuário ao sistema");
     assert_eq!(
         browser.texts("main .form label"),
-        ["Nome do usuário", "Login", "Senha", "Repetir Senha", "Permissão de acesso", "Data de cadastro"]
+        [
+            "Nome do usuário",
+            "Login",
+            "Senha",
+            "Repetir Senha",
+            "Permissão de acesso",
+            "Data de cadastro"
+        ]
     );
     assert_eq!(browser.texts("main .acts > *"), ["Cancelar", "Salvar"]);
     assert_eq!(
@@ -175,13 +187,16 @@ fn a_user_is_added_and_changed() {
     // S128: who, when, what, whom, before and after, and no secret.
     browser.press("Auditoria");
     browser.until("return location.pathname === '/auditoria'");
-    assert_eq!(
-        browser.texts("thead th"),
-        ["Data", "Usuário", "Ação", "Alvo", "Antes", "Depois"]
-    );
+    assert_eq!(browser.texts("thead th"), ["Data", "Usuário", "Ação", "Alvo", "Antes", "Depois"]);
     let rows = browser.texts("tbody tr");
-    assert!(rows[0].starts_with("20/11/2026 08:00:52 dba.plantao 127.0.0.1 Alterar usuário maria"), "{rows:?}");
-    assert!(rows[0].contains("Maria da Silva, Administrador") && rows[0].ends_with("Maria Souza, Cliente"));
+    assert!(
+        rows[0].starts_with("20/11/2026 08:00:52 dba.plantao 127.0.0.1 Alterar usuário maria"),
+        "{rows:?}"
+    );
+    assert!(
+        rows[0].contains("Maria da Silva, Administrador")
+            && rows[0].ends_with("Maria Souza, Cliente")
+    );
     assert!(rows[1].contains("Cadastrar usuário maria —"), "{rows:?}");
     assert!(!rows.join("").contains("CANARY") && !rows.join("").contains("argon2"));
     browser.fill("input[type=search]", "cadastrar");

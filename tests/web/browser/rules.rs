@@ -69,8 +69,12 @@ fn filled(site: &Site, browser: &Browser, path: &str) -> String {
 /// The rules on the page that is shown, and what the console and the network did.
 fn kept(browser: &Browser, page: &str, origin: &str) -> Vec<String> {
     let broken = browser.script(RULES);
-    let mut wrong: Vec<String> =
-        broken.as_array().unwrap().iter().map(|w| format!("{page}: {}", w.as_str().unwrap())).collect();
+    let mut wrong: Vec<String> = broken
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|w| format!("{page}: {}", w.as_str().unwrap()))
+        .collect();
     for said in browser.complaints() {
         // The status of the page itself, which Chromium tells as well.
         if !(said.contains("Failed to load resource") && said.starts_with(&browser.address())) {

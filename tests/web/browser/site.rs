@@ -78,9 +78,8 @@ impl Site {
         let arguments = [&["serve"], files, &["--listen", "127.0.0.1:0"]].concat();
         let mut server = space.start(&arguments);
         let mut lines = BufReader::new(server.0.stdout.take().unwrap()).lines().map(Result::unwrap);
-        let address = lines.find_map(|line| {
-            Some(line.split_once("http://")?.1.trim_end_matches('/').to_owned())
-        });
+        let address = lines
+            .find_map(|line| Some(line.split_once("http://")?.1.trim_end_matches('/').to_owned()));
         let address = format!("http://{}", address.expect("the dashboard says where it is"));
         std::thread::spawn(move || lines.for_each(drop));
         Site { space, address, _server: server }
