@@ -46,6 +46,8 @@ install_packages() {
 have_packages() {
     local pair missing=()
     for pair in $needed; do command -v "${pair%%:*}" > /dev/null || missing+=("${pair#*:}"); done
+    # Boxes of pages are those of this font.
+    [ -e /usr/share/fonts/truetype/dejavu/DejaVuSans.ttf ] || missing+=(fonts-dejavu-core)
     [ ${#missing[@]} -gt 0 ] || return 0
     [ "$(id -u)" = 0 ] || fail "missing, and only root can install: apt-get install ${missing[*]}"
     say "installing ${missing[*]}"

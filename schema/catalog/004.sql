@@ -19,6 +19,20 @@ ALTER TABLE backup ADD COLUMN upload INTEGER;                     -- worst verdi
 UPDATE backup SET upload = (SELECT coalesce(max(c.verdict), 0) FROM copy c WHERE c.id = backup.id AND c.source = backup.source);
 CREATE INDEX backup_shown ON backup (shown) WHERE shown = '';
 CREATE INDEX backup_upload ON backup (upload);
+-- Pages sort, count and cut lists by an index alone: what decides whether a row is listed stands in it.
+DROP INDEX backup_host;
+DROP INDEX backup_verdict;
+DROP INDEX backup_started;
+DROP INDEX backup_finished;
+CREATE INDEX backup_host ON backup (host, number, verdict, finished);
+CREATE INDEX backup_verdict ON backup (verdict, started, number, finished);
+CREATE INDEX backup_size ON backup (raw_bytes, number, verdict, finished);
+CREATE INDEX backup_started ON backup (started, number, verdict, finished);
+CREATE INDEX backup_finished ON backup (finished, number, verdict);
+CREATE INDEX backup_chain ON backup (source, job, started);
+CREATE INDEX copy_chain ON copy (source, id);
+CREATE INDEX copy_removed ON copy (removed, verdict);
+CREATE INDEX proof_chain ON proof (source, id);
 
 -- The program numbers uploads itself, on all databases alike.
 DROP TRIGGER copy_is_numbered;

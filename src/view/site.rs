@@ -103,7 +103,7 @@ pub fn report(
     site.asset(&Address::Style, STYLE)?;
     site.asset(&Address::Script, SCRIPT)?;
     let query = ListQuery { limit: u64::from(u32::MAX), ..ListQuery::default() };
-    let (backups, _) = catalog.list(&query)?;
+    let backups = catalog.list(&query)?;
     site.made.backups = backups.len();
     if backups.is_empty() && estate.running.is_empty() {
         #[derive(Serialize)]
@@ -315,7 +315,7 @@ impl Site<'_> {
             copies.entry(copy.id.clone()).or_default().push(copy);
         }
         let query = RunsQuery { limit: u64::from(u32::MAX), ..RunsQuery::default() };
-        let (all_runs, _) = catalog.list_runs(&query)?;
+        let (all_runs, _) = catalog.list_runs(&query, 0)?;
         let mut by_run: BTreeMap<&str, Vec<&ListedBackup>> = BTreeMap::new();
         for backup in backups.iter().filter(|b| linked.contains(&b.number)) {
             by_run.entry(&backup.id).or_default().push(backup);

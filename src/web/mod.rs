@@ -15,6 +15,7 @@ mod guard;
 mod password;
 mod report_pages;
 mod route;
+mod search;
 mod serve;
 mod session;
 mod sessions;

@@ -36,8 +36,7 @@ impl State {
 
     pub(super) fn source_page(&self, viewer: &Viewer) -> Page {
         let (known, viewer) = self.look(viewer)?;
-        let since = view::since(viewer.now, &viewer.reader.zone).to_string();
-        let growth = self.with(|catalog| catalog.growth(&since))?;
+        let growth = self.growth(&known)?;
         self.shown(pages::source_page(&viewer, &known.sources, &growth))
     }
 
@@ -57,12 +56,20 @@ impl State {
     pub(super) fn backup_list(&self, request: &Request, viewer: &Viewer) -> Page {
         let asked = Asked::of(&pick(&request.query));
         let query = asked.query();
-        if !query.words.is_empty() {
-            self.show()?;
+        if query.words.is_empty() {
+            let (found, totals) =
+                self.with(|catalog| Ok((catalog.list(&query)?, catalog.totals()?)))?;
+            let total = match query.verdict {
+                Some(1) => totals.success,
+                Some(2) => totals.alert,
+                Some(_) => totals.error,
+                None => totals.all(),
+            };
+            return self.shown(pages::backups(viewer, &asked, (&found, total), &totals));
         }
-        let (found, totals) =
-            self.with(|catalog| Ok((catalog.list(&query)?, catalog.totals()?)))?;
-        self.shown(pages::backups(viewer, &asked, (&found.0, found.1), &totals))
+        let totals = self.known()?.estate.totals;
+        let (found, total) = self.search(&query, totals)?;
+        self.shown(pages::backups(viewer, &asked, (&found, total), &totals))
     }
 
     pub(super) fn backups_as(&self, request: &Request, viewer: &Viewer, kind: &str) -> Page {
@@ -71,7 +78,7 @@ impl State {
         if !query.words.is_empty() {
             self.show()?;
         }
-        let (found, _) = self.with(|catalog| catalog.list(&query))?;
+        let found = self.with(|catalog| catalog.list(&query))?;
         let heads: Vec<String> = view::columns(viewer, None)
             .into_iter()
             .filter(|c| !c.hidden)
@@ -125,7 +132,7 @@ impl State {
         let q: String = request.query.get("q").unwrap_or_default().chars().take(200).collect();
         let page = request.query.get("pagina").and_then(|p| p.parse().ok()).unwrap_or(1_u64).max(1);
         let query = view::runs_query(&viewer, &q, page);
-        let (found, total) = self.with(|catalog| catalog.list_runs(&query))?;
+        let (found, total) = self.with(|catalog| catalog.list_runs(&query, known.estate.runs))?;
         let totals = known.estate.totals;
         let mut shown = view::runs(&viewer, (&q, page), (&found, total), &totals, &|_| true);
         let to = |what: &str, job: &KnownJob| {

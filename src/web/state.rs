@@ -11,10 +11,11 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 
 use crate::base::Stop;
-use crate::catalog::{Catalog, CatalogError, Estate, KnownJob, moment};
+use crate::catalog::{Catalog, CatalogError, Estate, Growth, KnownJob, moment};
 use crate::lang::Lang;
 use crate::view::{self, Reader, Source};
 use crate::web::desk::Desk;
+use crate::web::search::Searches;
 use crate::web::sessions::Sessions;
 use crate::web::target::Pairs;
 use crate::web::throttle::Throttle;
@@ -22,6 +23,9 @@ use crate::world::Clock;
 
 /// How long what overviews know is good.
 const FRESH: Duration = Duration::from_secs(1);
+
+/// How old what overviews know may be while somebody reads it again.
+const USABLE: Duration = Duration::from_secs(5);
 
 /// How often somebody looks whether something changed.
 const LOOK: Duration = Duration::from_secs(2);
@@ -65,6 +69,8 @@ pub struct Known {
     pub sources: Vec<Source>,
     /// When it was read.
     pub at: Timestamp,
+    /// What stores hold and held, once somebody asked.
+    pub growth: Mutex<Option<Arc<Vec<Growth>>>>,
 }
 
 /// What all requests share.
@@ -80,6 +86,10 @@ pub struct State {
     opener: Opener,
     pool: Mutex<Vec<Catalog>>,
     known: Mutex<Option<(Instant, Arc<Known>)>>,
+    /// Held by who reads what overviews know.
+    reading: Mutex<()>,
+    /// What was searched lately.
+    pub searches: Searches,
     away: Mutex<Option<Timestamp>>,
     /// How often something changed, and who waits for it.
     changes: (Mutex<u64>, Condvar),
@@ -105,6 +115,8 @@ impl State {
             opener,
             pool: Mutex::default(),
             known: Mutex::default(),
+            reading: Mutex::default(),
+            searches: Searches::default(),
             away: Mutex::default(),
             changes: (Mutex::new(0), Condvar::new()),
             mark: Mutex::default(),
@@ -159,23 +171,48 @@ impl State {
     /// What overviews know: read again where that is older than a second. The last of it where the
     /// catalog is away; an error where there never was any.
     pub fn known(&self) -> Result<Arc<Known>, String> {
-        // Held while it is read: the others wait for the same answer.
-        let mut known = lock(&self.known);
-        if let Some((at, seen)) = known.as_ref().filter(|(at, _)| at.elapsed() < FRESH) {
-            let _ = at;
-            return Ok(Arc::clone(seen));
+        let fresh = |most: Duration| {
+            let known = lock(&self.known);
+            known.as_ref().filter(|(at, _)| at.elapsed() < most).map(|(_, seen)| Arc::clone(seen))
+        };
+        if let Some(seen) = fresh(FRESH) {
+            return Ok(seen);
+        }
+        let reading = match self.reading.try_lock() {
+            Ok(reading) => reading,
+            // Somebody reads it already: what was known shortly before will do.
+            Err(_) => match fresh(USABLE) {
+                Some(seen) => return Ok(seen),
+                None => lock(&self.reading),
+            },
+        };
+        let _reading = reading;
+        if let Some(seen) = fresh(FRESH) {
+            return Ok(seen);
         }
         let (now, zone) = (self.now(), &self.settings.zone);
         let since = moment(view::since(now, zone));
         match self.with(|catalog| catalog.estate(&since)) {
             Ok(estate) => {
                 let sources = view::sources(&estate, now, zone);
-                let seen = Arc::new(Known { estate, sources, at: now });
-                *known = Some((Instant::now(), Arc::clone(&seen)));
+                let seen = Arc::new(Known { estate, sources, at: now, growth: Mutex::default() });
+                *lock(&self.known) = Some((Instant::now(), Arc::clone(&seen)));
                 Ok(seen)
             }
-            Err(why) => known.as_ref().map(|(_, seen)| Arc::clone(seen)).ok_or(why),
+            Err(why) => lock(&self.known).as_ref().map(|(_, seen)| Arc::clone(seen)).ok_or(why),
         }
+    }
+
+    /// What stores hold and held, as old as what overviews know.
+    pub fn growth(&self, known: &Known) -> Result<Arc<Vec<Growth>>, String> {
+        let mut growth = lock(&known.growth);
+        if let Some(growth) = &*growth {
+            return Ok(Arc::clone(growth));
+        }
+        let since = moment(view::since(known.at, &self.settings.zone));
+        let read = Arc::new(self.with(|catalog| catalog.growth(&since))?);
+        *growth = Some(Arc::clone(&read));
+        Ok(read)
     }
 
     /// Forgets what overviews know: somebody changed something.
@@ -190,17 +227,18 @@ impl State {
         waiting.notify_all();
     }
 
-    /// Writes the texts for searches that are missing, as far as there are any.
-    pub fn show(&self) -> Result<(), String> {
+    /// Writes the texts for searches that are missing; returns whether there were any.
+    pub fn show(&self) -> Result<bool, String> {
         let zone = self.settings.zone.clone();
         let reader = Reader { lang: self.settings.lang, zone };
         self.with(|catalog| {
-            catalog.show_for(&reader.zone_name())?;
+            let mut written = catalog.show_for(&reader.zone_name())?;
             loop {
                 let missing = catalog.unshown(SHOWN)?;
                 if missing.is_empty() {
-                    return Ok(());
+                    return Ok(written);
                 }
+                written = true;
                 let texts: Vec<(i64, String)> =
                     missing.iter().map(|b| (b.number, view::search_text(&reader, b))).collect();
                 catalog.show(&texts)?;

@@ -32,7 +32,7 @@ impl Home {
         all
     }
 
-    fn mysql(server: &'static Server, name: &str) -> Home {
+    pub fn mysql(server: &'static Server, name: &str) -> Home {
         let name = format!("catalog_{name}");
         server.exec(&format!("DROP DATABASE IF EXISTS {name}"));
         server.exec(&format!("CREATE DATABASE {name}"));
@@ -47,7 +47,7 @@ impl Home {
     }
 
     /// The `catalog` node of a site that keeps its history there.
-    fn node(&self, more: &str) -> String {
+    pub fn node(&self, more: &str) -> String {
         match self {
             Home::File(folder) => {
                 format!("catalog path=\"{}\" {more}\n", folder.path().join("c.sqlite").display())

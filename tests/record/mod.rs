@@ -1,6 +1,6 @@
 //! What is kept and told of a run: catalog, letters, webhooks and pings.
 
-mod catalog;
+pub mod catalog;
 pub mod matrix;
 pub mod notify;
 pub mod records;

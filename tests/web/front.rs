@@ -1,8 +1,8 @@
 //! The network ground of the dashboard: what reaches a page, what does not, and what comes back.
 
 mod attack;
-mod flood;
-mod served;
+pub mod flood;
+pub mod served;
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::sync::Arc;

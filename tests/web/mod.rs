@@ -2,6 +2,7 @@
 
 mod browser;
 mod due;
-mod front;
+pub mod front;
+mod load;
 mod pages;
 mod roles;

@@ -83,7 +83,9 @@ CREATE TABLE IF NOT EXISTS copy (
     PRIMARY KEY (id, source, store),
     INDEX copy_verdict (verdict),
     INDEX copy_started (started),
-    INDEX copy_finished (finished)
+    INDEX copy_finished (finished),
+    INDEX copy_chain (source, id),
+    INDEX copy_removed (removed, verdict)
 ) ENGINE=InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
 
 CREATE TABLE IF NOT EXISTS proof (
@@ -94,7 +96,8 @@ CREATE TABLE IF NOT EXISTS proof (
     level  VARCHAR(32) NOT NULL,
     good   BIGINT NOT NULL,
     damage MEDIUMTEXT NOT NULL,
-    PRIMARY KEY (id, source, store, at)
+    PRIMARY KEY (id, source, store, at),
+    INDEX proof_chain (source, id)
 ) ENGINE=InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
 
 CREATE TABLE IF NOT EXISTS backup (
@@ -119,10 +122,13 @@ CREATE TABLE IF NOT EXISTS backup (
     upload    TINYINT UNSIGNED,
     PRIMARY KEY (number),
     UNIQUE (id, source),
-    INDEX backup_host (host),
-    INDEX backup_verdict (verdict),
-    INDEX backup_started (started),
-    INDEX backup_finished (finished),
+    -- Pages sort, count and cut lists by an index alone: what decides whether a row is listed stands in it.
+    INDEX backup_host (host, number, verdict, finished),
+    INDEX backup_verdict (verdict, started, number, finished),
+    INDEX backup_size (raw_bytes, number, verdict, finished),
+    INDEX backup_started (started, number, verdict, finished),
+    INDEX backup_finished (finished, number, verdict),
+    INDEX backup_chain (source, job, started),
     INDEX backup_upload (upload),
     INDEX backup_shown (shown(1))
 ) ENGINE=InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;

@@ -174,6 +174,8 @@ pub struct Estate {
     pub running: Vec<ListedRun>,
     /// Numbers of backups.
     pub totals: Totals,
+    /// Number of runs.
+    pub runs: u64,
     /// Restore drills, newest first.
     pub drills: Vec<Drill>,
     /// Remarks, newest first.
@@ -213,6 +215,7 @@ impl Catalog {
             newest,
             running: self.running()?,
             totals: self.totals()?,
+            runs: self.run_count()?,
             drills: self.drills()?,
             remarks: self.remarks()?,
             overrides: self.overrides()?,
@@ -327,11 +330,11 @@ impl Catalog {
 
     /// A text that differs where something of the runs changed.
     pub fn mark(&mut self) -> Result<String, CatalogError> {
-        let sql = "SELECT count(*), max(started), max(finished), max(beat) FROM run";
-        let rows = self.query(sql, &[])?;
-        let sql = "SELECT count(*), max(finished), max(removed) FROM copy";
-        let copies = self.query(sql, &[])?;
-        Ok(format!("{rows:?} {copies:?}"))
+        // Each of them is one look into an index.
+        let sql = "SELECT (SELECT max(started) FROM run), (SELECT max(finished) FROM run), \
+                   (SELECT max(beat) FROM run WHERE finished IS NULL), (SELECT max(finished) FROM copy), \
+                   (SELECT max(removed) FROM copy), (SELECT max(number) FROM backup)";
+        Ok(format!("{:?}", self.query(sql, &[])?))
     }
 
     /// Restore drills, newest first.

@@ -8,6 +8,7 @@ use crate::catalog::open::Catalog;
 use crate::catalog::pages::one::{ListedRun, RUN, run};
 use crate::catalog::pages::row::{BACKUP, ListedBackup, backup};
 use crate::catalog::sought::Sought;
+use crate::catalog::sql::Dialect;
 use crate::catalog::value::Value;
 
 /// How many backups there are, of each verdict.
@@ -29,7 +30,7 @@ impl Totals {
 }
 
 /// What a list is sorted by.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Order {
     /// The host.
     Host,
@@ -47,10 +48,11 @@ pub enum Order {
 }
 
 impl Order {
+    /// What it is sorted by, `{}` for a direction; each is a prefix of an index, but the last.
     fn column(self) -> &'static str {
         match self {
             Order::Host => "b.host",
-            Order::Verdict => "b.verdict",
+            Order::Verdict => "b.verdict {}, b.started",
             Order::Size => "b.raw_bytes",
             Order::Started => "b.started",
             Order::Finished => "b.finished",
@@ -87,32 +89,37 @@ pub struct RunsQuery {
     pub limit: u64,
 }
 
-/// A word as a pattern of `LIKE … ESCAPE '!'`.
-fn pattern(word: &str) -> Value {
-    let escaped: String = word
-        .chars()
-        .flat_map(|c| match c {
-            '%' | '_' | '!' => vec!['!', c],
-            other => vec![other],
-        })
-        .collect();
-    Value::Text(format!("%{escaped}%"))
-}
-
 impl Catalog {
-    /// Backups that ended, and how many there are of this query.
-    pub fn list(&mut self, query: &ListQuery) -> Result<(Vec<ListedBackup>, u64), CatalogError> {
-        let (filter, mut values) = query.filter();
-        let found = self.query(&format!("SELECT count(*) FROM backup b {filter}"), &values)?;
-        let total = found.first().map_or(0, |row| row.int(0).max(0) as u64);
-        let direction = if query.ascending { "ASC" } else { "DESC" };
+    /// Backups that ended. The page is cut in the index; only its own rows are read.
+    pub fn list(&mut self, query: &ListQuery) -> Result<Vec<ListedBackup>, CatalogError> {
+        let (filter, mut values) = self.filter(query);
+        let order = query.sorted();
         let sql = format!(
-            "SELECT {BACKUP} FROM backup b {filter} ORDER BY {} {direction}, b.number {direction} LIMIT ? OFFSET ?",
-            query.order.column()
+            "SELECT {BACKUP} FROM backup b JOIN (SELECT b.number AS picked FROM backup b {filter} ORDER BY {order} \
+             LIMIT ? OFFSET ?) p ON p.picked = b.number ORDER BY {order}"
         );
         values.extend([Value::from(query.limit), Value::from(query.offset)]);
-        let rows = self.query(&sql, &values)?;
-        Ok((rows.iter().map(backup).collect(), total))
+        Ok(self.query(&sql, &values)?.iter().map(backup).collect())
+    }
+
+    /// The numbers of all backups of a query, in its order.
+    pub fn found(&mut self, query: &ListQuery) -> Result<Vec<i64>, CatalogError> {
+        let (filter, values) = self.filter(query);
+        let sql = format!("SELECT b.number FROM backup b {filter} ORDER BY {}", query.sorted());
+        Ok(self.query(&sql, &values)?.iter().map(|row| row.int(0)).collect())
+    }
+
+    /// The backups of some numbers, in their order; one that is gone is left out.
+    pub fn numbered(&mut self, numbers: &[i64]) -> Result<Vec<ListedBackup>, CatalogError> {
+        if numbers.is_empty() {
+            return Ok(Vec::new());
+        }
+        let holders = vec!["?"; numbers.len()].join(",");
+        let sql = format!("SELECT {BACKUP} FROM backup b WHERE b.number IN ({holders})");
+        let values: Vec<Value> = numbers.iter().map(|n| Value::from(*n)).collect();
+        let mut rows: Vec<ListedBackup> = self.query(&sql, &values)?.iter().map(backup).collect();
+        rows.sort_by_key(|b| numbers.iter().position(|n| *n == b.number));
+        Ok(rows)
     }
 
     /// Numbers of backups that ended, by verdict.
@@ -160,8 +167,12 @@ impl Catalog {
         Ok(true)
     }
 
-    /// Runs, newest first, and how many there are of this query.
-    pub fn list_runs(&mut self, query: &RunsQuery) -> Result<(Vec<ListedRun>, u64), CatalogError> {
+    /// Runs, newest first, and how many there are of this query; `all` is how many there are.
+    pub fn list_runs(
+        &mut self,
+        query: &RunsQuery,
+        all: u64,
+    ) -> Result<(Vec<ListedRun>, u64), CatalogError> {
         let mut filter = "WHERE 1 = 1".to_owned();
         let mut values = Vec::new();
         for word in &query.words {
@@ -170,28 +181,49 @@ impl Catalog {
             filter += &format!(" AND {condition}");
             values.extend(sought);
         }
-        let found = self.query(&format!("SELECT count(*) FROM run r {filter}"), &values)?;
-        let total = found.first().map_or(0, |row| row.int(0).max(0) as u64);
+        let mut total = all;
+        if !query.words.is_empty() {
+            let found = self.query(&format!("SELECT count(*) FROM run r {filter}"), &values)?;
+            total = found.first().map_or(0, |row| row.int(0).max(0) as u64);
+        }
         let sql = format!(
-            "SELECT {RUN} FROM run r {filter} ORDER BY r.started DESC, r.id DESC LIMIT ? OFFSET ?"
+            "SELECT {RUN} FROM run r JOIN (SELECT r.id AS picked FROM run r {filter} ORDER BY r.started DESC, r.id DESC \
+             LIMIT ? OFFSET ?) p ON p.picked = r.id ORDER BY r.started DESC, r.id DESC"
         );
         values.extend([Value::from(query.limit), Value::from(query.offset)]);
         Ok((self.query(&sql, &values)?.iter().map(run).collect(), total))
     }
-}
 
-impl ListQuery {
-    fn filter(&self) -> (String, Vec<Value>) {
+    /// How many runs there are.
+    pub fn run_count(&mut self) -> Result<u64, CatalogError> {
+        let found = self.query("SELECT count(*) FROM run", &[])?;
+        Ok(found.first().map_or(0, |row| row.int(0).max(0) as u64))
+    }
+
+    /// What a query asks of a row.
+    fn filter(&self, query: &ListQuery) -> (String, Vec<Value>) {
         let mut sql = "WHERE b.verdict IS NOT NULL AND b.finished IS NOT NULL".to_owned();
         let mut values = Vec::new();
-        if let Some(verdict) = self.verdict {
+        if let Some(verdict) = query.verdict {
             sql += " AND b.verdict = ?";
             values.push(Value::from(i64::from(verdict)));
         }
-        for word in &self.words {
-            sql += " AND b.shown LIKE ? ESCAPE '!'";
-            values.push(pattern(word));
+        for word in &query.words {
+            // Texts and words are plain, so that bytes are compared.
+            sql += match self.dialect() {
+                Dialect::Postgres => " AND strpos(b.shown, ?) > 0",
+                Dialect::Sqlite | Dialect::Mysql => " AND instr(b.shown, ?) > 0",
+            };
+            values.push(Value::from(word.as_str()));
         }
         (sql, values)
+    }
+}
+
+impl ListQuery {
+    fn sorted(&self) -> String {
+        let direction = if self.ascending { "ASC" } else { "DESC" };
+        let column = self.order.column().replace("{}", direction);
+        format!("{column} {direction}, b.number {direction}")
     }
 }
