@@ -5,11 +5,10 @@
 //! most. The rows of a page are always read anew.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::catalog::{ListQuery, ListedBackup, Order, Totals};
-use crate::web::state::{State, lock};
+use crate::catalog::{ListQuery, Order, Totals};
 
 /// Searches that are remembered at most.
 const MOST: usize = 64;
@@ -27,38 +26,39 @@ type Found = (Arc<Vec<i64>>, Totals, Instant);
 #[derive(Debug, Default)]
 pub struct Searches(Mutex<BTreeMap<Search, Found>>);
 
-impl State {
-    /// The page of a search, and how many backups it finds.
-    pub fn search(
-        &self,
-        query: &ListQuery,
-        totals: Totals,
-    ) -> Result<(Vec<ListedBackup>, u64), String> {
-        if self.show()? {
-            lock(&self.searches.0).clear();
-        }
-        let search = (query.words.clone(), query.verdict, query.order, query.ascending);
-        let is_good = |found: &Found| found.1 == totals && found.2.elapsed() < GOOD;
-        let known = lock(&self.searches.0).get(&search).filter(|f| is_good(f)).cloned();
-        let numbers = match known {
-            Some((numbers, _, _)) => numbers,
-            None => {
-                let found = Arc::new(self.with(|catalog| catalog.found(query))?);
-                let mut known = lock(&self.searches.0);
-                if known.len() >= MOST {
-                    known.retain(|_, found| is_good(found));
-                }
-                if known.len() >= MOST {
-                    known.pop_first();
-                }
-                known.insert(search, (Arc::clone(&found), totals, Instant::now()));
-                found
-            }
-        };
-        let size = |n: u64| usize::try_from(n).unwrap_or(usize::MAX);
-        let page: Vec<i64> =
-            numbers.iter().skip(size(query.offset)).take(size(query.limit)).copied().collect();
-        let rows = self.with(|catalog| catalog.numbered(&page))?;
-        Ok((rows, numbers.len() as u64))
+impl Searches {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<Search, Found>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    /// What a search found of so many backups, if it is still good.
+    pub fn get(&self, query: &ListQuery, totals: Totals) -> Option<Arc<Vec<i64>>> {
+        let known = self.lock();
+        known.get(&key(query)).filter(|f| is_good(f, totals)).map(|f| Arc::clone(&f.0))
+    }
+
+    /// Remembers what a search found.
+    pub fn put(&self, query: &ListQuery, totals: Totals, found: &Arc<Vec<i64>>) {
+        let mut known = self.lock();
+        if known.len() >= MOST {
+            known.retain(|_, found| is_good(found, totals));
+        }
+        if known.len() >= MOST {
+            known.pop_first();
+        }
+        known.insert(key(query), (Arc::clone(found), totals, Instant::now()));
+    }
+
+    /// Forgets everything: texts changed.
+    pub fn forget(&self) {
+        self.lock().clear();
+    }
+}
+
+fn key(query: &ListQuery) -> Search {
+    (query.words.clone(), query.verdict, query.order, query.ascending)
+}
+
+fn is_good(found: &Found, totals: Totals) -> bool {
+    found.1 == totals && found.2.elapsed() < GOOD
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::catalog::{Estate, HeldCopy, KnownJob};
+use crate::catalog::{Estate, HeldCopy, KnownJob, ListQuery, ListedBackup, Totals};
 use crate::view::{self, Asked, Parts, RunParts, Viewer, pages};
 use crate::web::dashboard::{Page, Trouble};
 use crate::web::exchange::{Request, Response};
@@ -51,6 +51,30 @@ impl State {
         let page = view::sheet(&viewer, &known.estate, &known.sources, "");
         let record = view::evidence(&page);
         Ok(Response::download("application/json", "evidencia.json", record.into_bytes()))
+    }
+
+    /// The page of a search, and how many backups it finds.
+    fn search(
+        &self,
+        query: &ListQuery,
+        totals: Totals,
+    ) -> Result<(Vec<ListedBackup>, u64), String> {
+        if self.show()? {
+            self.searches.forget();
+        }
+        let numbers = match self.searches.get(query, totals) {
+            Some(numbers) => numbers,
+            None => {
+                let found = Arc::new(self.with(|catalog| catalog.found(query))?);
+                self.searches.put(query, totals, &found);
+                found
+            }
+        };
+        let size = |n: u64| usize::try_from(n).unwrap_or(usize::MAX);
+        let page: Vec<i64> =
+            numbers.iter().skip(size(query.offset)).take(size(query.limit)).copied().collect();
+        let rows = self.with(|catalog| catalog.numbered(&page))?;
+        Ok((rows, numbers.len() as u64))
     }
 
     pub(super) fn backup_list(&self, request: &Request, viewer: &Viewer) -> Page {
