@@ -1,15 +1,14 @@
 //! What was searched lately: the numbers of the backups that were found, in their order, so that the
 //! pages of one search, and those who look at it again each minute, cost one look through all texts.
 //!
-//! Invariants: it is bounded; what is found again is of the same backups, and a few seconds old at
-//! most. The rows of a page are always read anew.
+//! Knows no catalog. Invariants: it is bounded; what is found again is of as many backups of each
+//! verdict, and half a minute old at most.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::catalog::{ListQuery, ListedBackup, Order, Totals};
-use crate::web::state::{State, lock};
+use crate::catalog::{ListQuery, Order, Totals};
 
 /// Searches that are remembered at most.
 const MOST: usize = 64;
@@ -27,38 +26,40 @@ type Found = (Arc<Vec<i64>>, Totals, Instant);
 #[derive(Debug, Default)]
 pub struct Searches(Mutex<BTreeMap<Search, Found>>);
 
-impl State {
-    /// The page of a search, and how many backups it finds.
-    pub fn search(
-        &self,
-        query: &ListQuery,
-        totals: Totals,
-    ) -> Result<(Vec<ListedBackup>, u64), String> {
-        if self.show()? {
-            lock(&self.searches.0).clear();
+fn is_good(found: &Found, totals: Totals) -> bool {
+    found.1 == totals && found.2.elapsed() < GOOD
+}
+
+fn key(query: &ListQuery) -> Search {
+    (query.words.clone(), query.verdict, query.order, query.ascending)
+}
+
+impl Searches {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<Search, Found>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What was found lately, where there were as many backups then.
+    pub fn get(&self, query: &ListQuery, totals: Totals) -> Option<Arc<Vec<i64>>> {
+        let known = self.lock();
+        let found = known.get(&key(query)).filter(|found| is_good(found, totals))?;
+        Some(Arc::clone(&found.0))
+    }
+
+    /// Remembers what was found.
+    pub fn put(&self, query: &ListQuery, totals: Totals, numbers: &Arc<Vec<i64>>) {
+        let mut known = self.lock();
+        if known.len() >= MOST {
+            known.retain(|_, found| is_good(found, totals));
         }
-        let search = (query.words.clone(), query.verdict, query.order, query.ascending);
-        let is_good = |found: &Found| found.1 == totals && found.2.elapsed() < GOOD;
-        let known = lock(&self.searches.0).get(&search).filter(|f| is_good(f)).cloned();
-        let numbers = match known {
-            Some((numbers, _, _)) => numbers,
-            None => {
-                let found = Arc::new(self.with(|catalog| catalog.found(query))?);
-                let mut known = lock(&self.searches.0);
-                if known.len() >= MOST {
-                    known.retain(|_, found| is_good(found));
-                }
-                if known.len() >= MOST {
-                    known.pop_first();
-                }
-                known.insert(search, (Arc::clone(&found), totals, Instant::now()));
-                found
-            }
-        };
-        let size = |n: u64| usize::try_from(n).unwrap_or(usize::MAX);
-        let page: Vec<i64> =
-            numbers.iter().skip(size(query.offset)).take(size(query.limit)).copied().collect();
-        let rows = self.with(|catalog| catalog.numbered(&page))?;
-        Ok((rows, numbers.len() as u64))
+        if known.len() >= MOST {
+            known.pop_first();
+        }
+        known.insert(key(query), (Arc::clone(numbers), totals, Instant::now()));
+    }
+
+    /// Forgets all of it: texts changed.
+    pub fn clear(&self) {
+        self.lock().clear();
     }
 }

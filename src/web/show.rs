@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::catalog::{Estate, KnownJob};
+use crate::catalog::{Estate, KnownJob, ListQuery, ListedBackup, Totals};
 use crate::view::{self, Asked, Parts, RunParts, Viewer, pages};
 use crate::web::dashboard::{Page, Trouble};
 use crate::web::exchange::{Request, Response};
@@ -70,6 +70,30 @@ impl State {
         let totals = self.known()?.estate.totals;
         let (found, total) = self.search(&query, totals)?;
         self.shown(pages::backups(viewer, &asked, (&found, total), &totals))
+    }
+
+    /// The page of a search, and how many backups it finds; its rows are read anew.
+    fn search(
+        &self,
+        query: &ListQuery,
+        totals: Totals,
+    ) -> Result<(Vec<ListedBackup>, u64), String> {
+        if self.show()? {
+            self.searches.clear();
+        }
+        let numbers = match self.searches.get(query, totals) {
+            Some(numbers) => numbers,
+            None => {
+                let found = Arc::new(self.with(|catalog| catalog.found(query))?);
+                self.searches.put(query, totals, &found);
+                found
+            }
+        };
+        let size = |n: u64| usize::try_from(n).unwrap_or(usize::MAX);
+        let (from, most) = (size(query.offset), size(query.limit));
+        let page: Vec<i64> = numbers.iter().skip(from).take(most).copied().collect();
+        let rows = self.with(|catalog| catalog.numbered(&page))?;
+        Ok((rows, numbers.len() as u64))
     }
 
     pub(super) fn backups_as(&self, request: &Request, viewer: &Viewer, kind: &str) -> Page {
