@@ -4,9 +4,14 @@
 //! Invariant: a request chooses among names that were listed, and opens nothing.
 
 use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Read;
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::SystemTime;
+
+use rustix::fs::{CWD, Mode, OFlags, openat as open};
 
 use crate::web::exchange::{Handler, Method, Request, Response};
 use crate::web::state::lock;
@@ -50,17 +55,35 @@ fn read(folder: &Path) -> std::io::Result<BTreeMap<String, Vec<u8>>> {
     let names: BTreeMap<String, String> = serde_json::from_str(&list)?;
     let mut left = MOST;
     let mut pages = BTreeMap::new();
+    let folder_of = open(CWD, folder, OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
     for name in names.into_keys().filter(|name| is_page(name)) {
-        let path = folder.join(&name);
-        let size =
-            std::fs::symlink_metadata(&path).map_or(0, |m| if m.is_file() { m.len() } else { 0 });
-        if size == 0 || size > left {
-            continue;
-        }
-        left -= size;
-        pages.insert(name, std::fs::read(path)?);
+        let Some(bytes) = page(&folder_of, &name, left) else { continue };
+        left -= bytes.len() as u64;
+        pages.insert(name, bytes);
     }
     Ok(pages)
+}
+
+/// The bytes of a page of the folder, `most` of them: no link is followed on the way, whatever
+/// somebody puts there meanwhile, and nothing is waited for. `None` where it is no plain file.
+fn page(folder: &OwnedFd, name: &str, most: u64) -> Option<Vec<u8>> {
+    let how = OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
+    let (inner, file) = match name.rsplit_once('/') {
+        Some((inner, file)) => (Some(inner), file),
+        None => (None, name),
+    };
+    let inner = match inner {
+        Some(inner) => Some(open(folder, inner, how | OFlags::DIRECTORY, Mode::empty()).ok()?),
+        None => None,
+    };
+    let file = File::from(open(inner.as_ref().unwrap_or(folder), file, how, Mode::empty()).ok()?);
+    let about = file.metadata().ok()?;
+    if !about.is_file() || about.len() == 0 || about.len() > most {
+        return None;
+    }
+    let mut bytes = Vec::new();
+    let read = file.take(about.len()).read_to_end(&mut bytes);
+    read.is_ok().then_some(bytes)
 }
 
 /// Whether a name of the list is one of a page: below the folder, and of a kind that is served.

@@ -1,8 +1,8 @@
 //! What was searched lately: the numbers of the backups that were found, in their order, so that the
 //! pages of one search, and those who look at it again each minute, cost one look through all texts.
 //!
-//! Invariants: it is bounded; what is found again is of the same backups, and a few seconds old at
-//! most. The rows of a page are always read anew.
+//! Knows no catalog. Invariants: it is bounded; what is found again is of as many backups of each
+//! verdict, and half a minute old at most.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -26,19 +26,28 @@ type Found = (Arc<Vec<i64>>, Totals, Instant);
 #[derive(Debug, Default)]
 pub struct Searches(Mutex<BTreeMap<Search, Found>>);
 
+fn is_good(found: &Found, totals: Totals) -> bool {
+    found.1 == totals && found.2.elapsed() < GOOD
+}
+
+fn key(query: &ListQuery) -> Search {
+    (query.words.clone(), query.verdict, query.order, query.ascending)
+}
+
 impl Searches {
     fn lock(&self) -> MutexGuard<'_, BTreeMap<Search, Found>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What a search found of so many backups, if it is still good.
+    /// What was found lately, where there were as many backups then.
     pub fn get(&self, query: &ListQuery, totals: Totals) -> Option<Arc<Vec<i64>>> {
         let known = self.lock();
-        known.get(&key(query)).filter(|f| is_good(f, totals)).map(|f| Arc::clone(&f.0))
+        let found = known.get(&key(query)).filter(|found| is_good(found, totals))?;
+        Some(Arc::clone(&found.0))
     }
 
-    /// Remembers what a search found.
-    pub fn put(&self, query: &ListQuery, totals: Totals, found: &Arc<Vec<i64>>) {
+    /// Remembers what was found.
+    pub fn put(&self, query: &ListQuery, totals: Totals, numbers: &Arc<Vec<i64>>) {
         let mut known = self.lock();
         if known.len() >= MOST {
             known.retain(|_, found| is_good(found, totals));
@@ -46,19 +55,11 @@ impl Searches {
         if known.len() >= MOST {
             known.pop_first();
         }
-        known.insert(key(query), (Arc::clone(found), totals, Instant::now()));
+        known.insert(key(query), (Arc::clone(numbers), totals, Instant::now()));
     }
 
-    /// Forgets everything: texts changed.
-    pub fn forget(&self) {
+    /// Forgets all of it: texts changed.
+    pub fn clear(&self) {
         self.lock().clear();
     }
-}
-
-fn key(query: &ListQuery) -> Search {
-    (query.words.clone(), query.verdict, query.order, query.ascending)
-}
-
-fn is_good(found: &Found, totals: Totals) -> bool {
-    found.1 == totals && found.2.elapsed() < GOOD
 }

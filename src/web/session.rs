@@ -133,17 +133,33 @@ impl State {
         if login.is_empty() || password.reveal().is_empty() {
             return Err(Refusal::Empty);
         }
-        let wait = lock(&self.throttle).wait(peer, login, Instant::now());
-        if !wait.is_zero() {
-            return Err(Refusal::Slow(wait));
+        let begun = lock(&self.throttle).begin(peer, login, Instant::now());
+        let count = begun.map_err(Refusal::Slow)?;
+        let result = self.sign_in_now(peer, login, password, count);
+        match &result {
+            Ok(_) => lock(&self.throttle).succeed(peer, login),
+            Err(Refusal::Wrong) => {}
+            Err(Refusal::Empty | Refusal::Slow(_) | Refusal::Away(_)) => {
+                lock(&self.throttle).undo(peer, login);
+            }
         }
+        result
+    }
+
+    fn sign_in_now(
+        &self,
+        peer: IpAddr,
+        login: &str,
+        password: &Secret,
+        count: u32,
+    ) -> Result<String, Refusal> {
         let known = self.with(|catalog| catalog.account_named(login)).map_err(Refusal::Away)?;
         let hash = known.as_ref().map(|a| a.password.as_str());
         let Some(good) = password::verify(password, hash) else {
             return Err(Refusal::Slow(Duration::from_secs(2)));
         };
         let Some(account) = known.filter(|_| good) else {
-            self.refused(peer, login);
+            self.refused(peer, login, count);
             return Err(Refusal::Wrong);
         };
         let (token, now) = (random(), self.moment());
@@ -161,15 +177,12 @@ impl State {
             })
         })
         .map_err(Refusal::Away)?;
-        lock(&self.throttle).succeed(peer, login);
         self.sessions.believe(&digest(&token), &session);
         Ok(token)
     }
 
-    /// Counts a failure, and notes it in the audit now and then: a flood of them is no flood of
-    /// rows.
-    fn refused(&self, peer: IpAddr, login: &str) {
-        let count = lock(&self.throttle).fail(peer, login, Instant::now());
+    /// Notes a failure in the audit now and then: a flood of them is no flood of rows.
+    fn refused(&self, peer: IpAddr, login: &str, count: u32) {
         if !count.is_power_of_two() {
             return;
         }

@@ -1,9 +1,10 @@
 //! How fast somebody may try passwords: a delay that doubles for each failure of an address, and of
 //! an account from addresses that never signed in to it.
 //!
-//! Knows no password. Invariants: memory is bounded; an address from which an account has signed in
-//! is never slowed down by what others try against that account, so that nobody can lock an
-//! administrator out.
+//! Knows no password. Invariants: memory is bounded; a try is counted before its password is looked
+//! at, so that tries at once are no more than tries in turn; an address that did not fail lately, or
+//! from which an account has signed in, is never slowed down by what others try against that
+//! account, so that nobody can lock an administrator out.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -72,15 +73,36 @@ impl Throttle {
             Some(delay.saturating_sub(now.duration_since(known.last)))
         };
         let address = of(&Subject::Address(net)).unwrap_or_default();
-        let account = match self.friends.contains(&(login.to_owned(), net)) {
+        let is_friend = self.friends.contains(&(login.to_owned(), net));
+        let lately = |f: &Failures| f.count > 0 && now.duration_since(f.last) <= MEMORY;
+        let failed = self.failures.get(&Subject::Address(net)).is_some_and(lately);
+        let account = match is_friend || !failed {
             true => Duration::ZERO,
             false => of(&Subject::Account(login.to_owned())).unwrap_or_default(),
         };
         address.max(account)
     }
 
+    /// Counts a try as a failure, to be taken back by [`Throttle::succeed`] or [`Throttle::undo`]; how
+    /// long to wait where it comes too early.
+    pub fn begin(&mut self, peer: IpAddr, login: &str, now: Instant) -> Result<u32, Duration> {
+        match self.wait(peer, login, now) {
+            Duration::ZERO => Ok(self.fail(peer, login, now)),
+            wait => Err(wait),
+        }
+    }
+
+    /// Takes a try back that was none.
+    pub fn undo(&mut self, peer: IpAddr, login: &str) {
+        for subject in [Subject::Account(login.to_owned()), Subject::Address(Net::of(peer))] {
+            if let Some(known) = self.failures.get_mut(&subject) {
+                known.count = known.count.saturating_sub(1);
+            }
+        }
+    }
+
     /// Notes a failure; returns how many there were of that address.
-    pub fn fail(&mut self, peer: IpAddr, login: &str, now: Instant) -> u32 {
+    fn fail(&mut self, peer: IpAddr, login: &str, now: Instant) -> u32 {
         let mut count = 0;
         for subject in [Subject::Account(login.to_owned()), Subject::Address(Net::of(peer))] {
             let known = self.failures.entry(subject).or_insert(Failures { count: 0, last: now });
@@ -98,6 +120,7 @@ impl Throttle {
     /// Notes that somebody signed in.
     pub fn succeed(&mut self, peer: IpAddr, login: &str) {
         let net = Net::of(peer);
+        self.undo(peer, login);
         self.failures.remove(&Subject::Address(net));
         if self.friends.len() >= MOST {
             self.friends.pop_first();
@@ -135,8 +158,20 @@ mod tests {
         assert_eq!(throttle.wait(foe, "other", now), LONGEST, "the address pays for any account");
         assert_eq!(throttle.wait(own, "admin", now), Duration::ZERO);
         let third = "10.3.3.3".parse().expect("an address");
-        assert_eq!(throttle.wait(third, "admin", now), LONGEST);
+        assert_eq!(throttle.wait(third, "admin", now), Duration::ZERO, "it did not fail yet");
+        throttle.fail(third, "admin", now);
+        assert_eq!(throttle.wait(third, "admin", now), LONGEST, "it is one of many that fail");
         assert_eq!(throttle.wait(third, "admin", now + LONGEST), Duration::ZERO);
+    }
+
+    #[test]
+    fn tries_at_once_are_no_more_than_tries_in_turn() {
+        let peer = "10.9.9.9".parse().expect("an address");
+        let (mut throttle, now) = (Throttle::default(), Instant::now());
+        let begun = (0..50).filter(|_| throttle.begin(peer, "admin", now).is_ok()).count();
+        assert_eq!(begun, FREE as usize);
+        throttle.undo(peer, "admin");
+        assert!(throttle.begin(peer, "admin", now).is_ok());
     }
 
     #[test]

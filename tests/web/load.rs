@@ -124,11 +124,15 @@ fn space(home: &Home) -> Space {
     space
 }
 
-fn serve(space: &Space) -> (Running, SocketAddr) {
-    let mut server = space.start(&["serve", "--site", "vex.kdl", "--listen", "127.0.0.1:0"]);
+/// A dashboard on a free port, and where it is.
+pub fn serve_with(space: &Space, arguments: &[&str]) -> (Running, SocketAddr) {
+    let mut server = space.start(&[arguments, &["--listen", "127.0.0.1:0"]].concat());
     let mut lines = BufReader::new(server.0.stdout.take().unwrap()).lines().map(Result::unwrap);
     let told =
         lines.find_map(|line| Some(line.split_once("http://")?.1.trim_end_matches('/').to_owned()));
+    // Whoever writes into a pipe that nobody reads waits for ever.
+    let mut errors = server.0.stderr.take().unwrap();
+    std::thread::spawn(move || errors.read_to_end(&mut Vec::new()));
     (server, told.expect("the dashboard says where it is").parse().unwrap())
 }
 
@@ -150,7 +154,7 @@ fn measure(name: &str, home: &Home, backups: i64, seconds: usize) {
     seed::fill(home, backups, now);
     let filled = begun.elapsed();
     sign_in(home, now);
-    let (server, to) = serve(&space);
+    let (server, to) = serve_with(&space, &["serve", "--site", "vex.kdl"]);
     let begun = Instant::now();
     let first = ask(to, "/backups?q=fonte03", 0);
     assert_eq!(status(&first), 200, "{first}");

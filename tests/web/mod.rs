@@ -1,5 +1,6 @@
 //! What people see, and how it is served.
 
+mod attack;
 mod browser;
 mod due;
 pub mod front;

@@ -42,15 +42,13 @@ impl Rows<'_> {
         self.waiting[place].1.push(format!("({row})"));
     }
 
-    fn write(&mut self, least: usize) {
-        let full = |(_, rows): &&mut (_, Vec<String>)| rows.len() >= least && !rows.is_empty();
-        let mut sql = String::new();
-        for (into, rows) in self.waiting.iter_mut().filter(|t| full(t)) {
-            sql += &format!("INSERT INTO {into} VALUES {};\n", rows.join(","));
+    /// Writes all of them, a run before what belongs to it.
+    fn write(&mut self) {
+        for (into, rows) in &mut self.waiting {
+            for some in rows.chunks(ROWS) {
+                self.home.exec(&format!("INSERT INTO {into} VALUES {}", some.join(",")));
+            }
             rows.clear();
-        }
-        for statement in sql.split_inclusive(";\n") {
-            self.home.exec(statement.trim_end_matches(";\n"));
         }
     }
 }
@@ -72,9 +70,11 @@ pub fn fill(home: &Home, backups: i64, now: Timestamp) {
     for number in 1..=backups {
         let started = now - (span - span * number / (backups + 1)).seconds() - 600.seconds();
         of_backup(&mut rows, number, backups, started);
-        rows.write(ROWS);
+        if number % ROWS as i64 == 0 {
+            rows.write();
+        }
     }
-    rows.write(1);
+    rows.write();
 }
 
 fn of_backup(rows: &mut Rows<'_>, number: i64, backups: i64, started: Timestamp) {

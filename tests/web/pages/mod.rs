@@ -1,4 +1,4 @@
 //! What people see: the report, page by page, of an estate that was made up.
 
 pub mod estate;
-mod report;
+pub mod report;
