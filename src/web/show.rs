@@ -60,7 +60,7 @@ impl State {
         totals: Totals,
     ) -> Result<(Vec<ListedBackup>, u64), String> {
         if self.show()? {
-            self.searches.forget();
+            self.searches.clear();
         }
         let numbers = match self.searches.get(query, totals) {
             Some(numbers) => numbers,
