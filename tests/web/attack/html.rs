@@ -119,7 +119,7 @@ pub fn active(html: &str) -> Vec<String> {
             let leads_out = ["href", "src", "action", "formaction", "data", "xlink:href"]
                 .contains(&name.as_str())
                 && !value.is_empty()
-                && !(value.starts_with('/') && !value.starts_with("//"))
+                && (!value.starts_with('/') || value.starts_with("//"))
                 && !["#", "?", "data:,"].iter().any(|own| value.starts_with(own));
             if name.starts_with("on") || name == "style" || name == "srcdoc" || leads_out {
                 found.push(format!("<{} {name}={value:?}>", tag.name));
