@@ -144,7 +144,7 @@ impl State {
         &self,
         work: impl FnOnce(&mut Catalog) -> Result<T, CatalogError>,
     ) -> Result<T, String> {
-        let kept = lock(&self.pool).pop();
+        let kept = lock(&self.pool).pop().filter(Catalog::is_in_place);
         let catalog = kept.map_or_else(|| (self.opener)(), Ok);
         let result = catalog.and_then(|mut catalog| {
             let done = work(&mut catalog).map_err(|e| e.to_string());

@@ -448,7 +448,7 @@ fn a_user_is_added_only_with_what_can_be_signed_in_with() {
         "--password-file",
     ];
     let file = space.secret("senha", "CANARY-longa");
-    let _named = space.run(&[&name[..], &[file.to_str().unwrap()]].concat());
+    space.run(&[&name[..], &[file.to_str().unwrap()]].concat()).expect(64);
     let list = space.run(&["user", "list"]).expect(0).stdout;
     assert!(!list.contains('\u{1b}'), "{list:?}");
     let (_server, to) = serve_with(&space, &["serve"]);
