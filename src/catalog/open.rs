@@ -54,6 +54,11 @@ impl Catalog {
         &self.place
     }
 
+    /// Whether it still is where it was opened; not so where its file was removed or replaced.
+    pub fn is_in_place(&self) -> bool {
+        self.sql.is_in_place()
+    }
+
     /// Whose SQL it speaks.
     pub(super) fn dialect(&self) -> Dialect {
         self.sql.dialect()

@@ -29,6 +29,12 @@ pub trait Sql: Send {
     /// Asks.
     fn query(&mut self, sql: &str, values: &[Value]) -> Result<Vec<Row>, CatalogError>;
 
+    /// Whether it still is where it was opened: a file that was removed or replaced goes on to be
+    /// read, and what is written to it is lost.
+    fn is_in_place(&self) -> bool {
+        true
+    }
+
     /// Begins a transaction.
     fn begin(&mut self) -> Result<(), CatalogError>;
 

@@ -1,5 +1,6 @@
 //! A catalog in a SQLite file.
 
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -15,6 +16,13 @@ use crate::catalog::value::{Row, Value};
 pub struct Sqlite {
     connection: Connection,
     path: PathBuf,
+    /// Which file it was when it was opened; `None` where nobody could tell.
+    file: Option<(u64, u64)>,
+}
+
+/// Which file is at a path.
+fn file_at(path: &Path) -> Option<(u64, u64)> {
+    std::fs::metadata(path).ok().map(|about| (about.dev(), about.ino()))
 }
 
 impl Sqlite {
@@ -33,7 +41,7 @@ impl Sqlite {
             )
             .map_err(fail)?;
         migrate::sqlite(&mut connection, path)?;
-        Ok(Sqlite { connection, path: path.to_owned() })
+        Ok(Sqlite { connection, path: path.to_owned(), file: file_at(path) })
     }
 
     fn run(&mut self, sql: &str) -> Result<(), CatalogError> {
@@ -65,6 +73,10 @@ impl Sql for Sqlite {
             rows.and_then(Iterator::collect)
         };
         read().map_err(|e| CatalogError::sqlite(&self.path, "read", e))
+    }
+
+    fn is_in_place(&self) -> bool {
+        self.file.is_some() && self.file == file_at(&self.path)
     }
 
     fn begin(&mut self) -> Result<(), CatalogError> {

@@ -11,8 +11,8 @@ use crate::cli::declare::declaration;
 use crate::cli::exit::Exit;
 use crate::cli::language::language;
 use crate::cli::report::{sites, zone};
-use crate::cli::wiring::{App, complain, open_catalog, tell};
-use crate::job::{JobFile, WebSpec};
+use crate::cli::wiring::{App, catalog_path, complain, open_catalog, tell};
+use crate::job::{CatalogHome, JobFile, WebSpec};
 use crate::web::{
     Config, Dashboard, Desk, Handler, Proxy, ReportPages, Settings, State, Tls,
     serve as serve_pages,
@@ -95,7 +95,16 @@ fn state(args: &Serve, app: &App, site: &JobFile, files: &[crate::cli::wiring::L
     };
     let opener = {
         let (world, site, stop) = (app.world.clone(), site.clone(), app.stop.clone());
-        Box::new(move || open_catalog(&world, &site, &stop))
+        Box::new(move || {
+            // A file that was removed is away; it is not to be replaced by an empty one.
+            if let CatalogHome::File(path) = &site.site.catalog.home {
+                let path = catalog_path(&world, path.as_deref());
+                if !path.is_file() {
+                    return Err(format!("there is no catalog {}", path.display()));
+                }
+            }
+            open_catalog(&world, &site, &stop)
+        })
     };
     let desk = Machine { host: app.world.host(), site: args.site.clone() };
     State::new(settings, Box::new(desk), opener)

@@ -81,6 +81,10 @@ fn add(
         complain("a login has 1 to 50 characters, none of them a control character");
         return Err(Exit::Usage);
     }
+    if name.chars().count() > 100 || name.chars().any(char::is_control) {
+        complain("a name has at most 100 characters, none of them a control character");
+        return Err(Exit::Usage);
+    }
     let account = Account {
         name: name.to_owned(),
         login: login.to_owned(),

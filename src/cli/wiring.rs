@@ -178,7 +178,7 @@ pub fn catalog_place(world: &World, file: &JobFile) -> String {
 }
 
 /// The file of a catalog that is none of a server.
-fn catalog_path(world: &World, path: Option<&Path>) -> PathBuf {
+pub fn catalog_path(world: &World, path: Option<&Path>) -> PathBuf {
     path.map_or_else(|| world.state.join("catalog.sqlite"), Path::to_path_buf)
 }
 

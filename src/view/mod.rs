@@ -27,6 +27,7 @@ mod template;
 mod todo;
 
 pub use address::{Address, Base, SCRIPT, STYLE};
+pub use dashboard::{Dashboard, dashboard};
 pub use details::{Parts, details};
 pub use drills::{digest, evidence, sheet};
 pub use estate::{Source, since, sources};

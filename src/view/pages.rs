@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::catalog::{Estate, Growth, ListedBackup, ListedRun, Totals};
-use crate::view::dashboard::dashboard;
+use crate::view::dashboard::Dashboard;
 use crate::view::details::Details;
 use crate::view::drills::Sheet;
 use crate::view::estate::Source;
@@ -14,13 +14,12 @@ use crate::view::run::{RunPage, Runs};
 use crate::view::sources::page as sources_page;
 use crate::view::template::render;
 
-/// The overview.
-pub fn overview(viewer: &Viewer, estate: &Estate, sources: &[Source], file: &str) -> String {
+/// The overview; `page` was made of the estate for the same language and zone.
+pub fn overview(viewer: &Viewer, estate: &Estate, page: &Dashboard, file: &str) -> String {
     if estate.totals.all() == 0 && estate.running.is_empty() {
         return empty(viewer, file);
     }
-    let page = dashboard(viewer, estate, sources);
-    render(viewer.lang(), "dashboard.html", &viewer.live("dashboard"), &page)
+    render(viewer.lang(), "dashboard.html", &viewer.live("dashboard"), page)
 }
 
 /// What stands there before the first backup; `file` is the job file that it names.

@@ -31,7 +31,8 @@ impl State {
     pub(super) fn home(&self, viewer: &Viewer) -> Page {
         let (known, viewer) = self.look(viewer)?;
         let file = &self.settings.file;
-        self.shown(pages::overview(&viewer, &known.estate, &known.sources, file))
+        let page = known.overview(&viewer);
+        self.shown(pages::overview(&viewer, &known.estate, &page, file))
     }
 
     pub(super) fn source_page(&self, viewer: &Viewer) -> Page {

@@ -71,6 +71,17 @@ pub struct Known {
     pub at: Timestamp,
     /// What stores hold and held, once somebody asked.
     pub growth: Mutex<Option<Arc<Vec<Growth>>>>,
+    /// The overview in each language, once somebody asked; it shows nobody's name.
+    overviews: Mutex<BTreeMap<&'static str, Arc<view::Dashboard>>>,
+}
+
+impl Known {
+    /// The overview in the language of who looks.
+    pub fn overview(&self, viewer: &view::Viewer) -> Arc<view::Dashboard> {
+        let mut made = lock(&self.overviews);
+        let make = || Arc::new(view::dashboard(viewer, &self.estate, &self.sources));
+        Arc::clone(made.entry(viewer.lang().code()).or_insert_with(make))
+    }
 }
 
 /// What all requests share.
@@ -144,7 +155,7 @@ impl State {
         &self,
         work: impl FnOnce(&mut Catalog) -> Result<T, CatalogError>,
     ) -> Result<T, String> {
-        let kept = lock(&self.pool).pop();
+        let kept = lock(&self.pool).pop().filter(Catalog::is_in_place);
         let catalog = kept.map_or_else(|| (self.opener)(), Ok);
         let result = catalog.and_then(|mut catalog| {
             let done = work(&mut catalog).map_err(|e| e.to_string());
@@ -195,7 +206,13 @@ impl State {
         match self.with(|catalog| catalog.estate(&since)) {
             Ok(estate) => {
                 let sources = view::sources(&estate, now, zone);
-                let seen = Arc::new(Known { estate, sources, at: now, growth: Mutex::default() });
+                let seen = Arc::new(Known {
+                    estate,
+                    sources,
+                    at: now,
+                    growth: Mutex::default(),
+                    overviews: Mutex::default(),
+                });
                 *lock(&self.known) = Some((Instant::now(), Arc::clone(&seen)));
                 Ok(seen)
             }

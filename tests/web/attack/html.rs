@@ -97,7 +97,7 @@ fn attributes(text: &str) -> (Vec<(String, String)>, &str) {
                 value.split_at(end.unwrap_or(value.len()))
             }
         };
-        found.push((name, value.to_owned()));
+        found.push((name, value.replace("&#x2f;", "/")));
         rest = left;
     }
 }
@@ -115,7 +115,6 @@ pub fn active(html: &str) -> Vec<String> {
             found.push("a script in the page".to_owned());
         }
         for (name, value) in &tag.attributes {
-            let value = value.replace("&#x2f;", "/");
             let leads_out = ["href", "src", "action", "formaction", "data", "xlink:href"]
                 .contains(&name.as_str())
                 && !value.is_empty()
