@@ -1,8 +1,8 @@
 //! What all requests share: catalogs, who is signed in, what overviews know, and whether something
 //! changed.
 //!
-//! Invariants: overviews are asked of the catalog once a second at most, however many look; the
-//! catalog being away takes no page down that was shown before.
+//! Invariants: overviews are asked of the catalog every five seconds at most, and when something
+//! changed, however many look; the catalog being away takes no page down that was shown before.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -21,11 +21,12 @@ use crate::web::target::Pairs;
 use crate::web::throttle::Throttle;
 use crate::world::Clock;
 
-/// How long what overviews know is good.
-const FRESH: Duration = Duration::from_secs(1);
+/// How long what overviews know is good, where nothing of the runs changed: ages are shown in
+/// minutes, and the page says when it was read.
+const FRESH: Duration = Duration::from_secs(5);
 
 /// How old what overviews know may be while somebody reads it again.
-const USABLE: Duration = Duration::from_secs(5);
+const USABLE: Duration = Duration::from_secs(15);
 
 /// How often somebody looks whether something changed.
 const LOOK: Duration = Duration::from_secs(2);
