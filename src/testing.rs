@@ -21,8 +21,9 @@ pub mod base {
 pub mod catalog {
     //! What happened.
     pub use crate::catalog::{
-        ArtifactRow, BackupRow, Catalog, CopyRow, Declaration, DeclaredChain, DeclaredCopy,
-        DeclaredJob, DeclaredSource, ProofRow, RunRow, StepRow, Taken,
+        ADMINISTRATOR, Account, ArtifactRow, AuditRow, BackupRow, CLIENT, Catalog, Changed,
+        CopyRow, Declaration, DeclaredChain, DeclaredCopy, DeclaredJob, DeclaredSource, ProofRow,
+        RunRow, Session, StepRow, Taken,
     };
 }
 

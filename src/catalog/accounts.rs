@@ -124,7 +124,7 @@ impl Catalog {
             {
                 return Ok(Changed::Taken);
             }
-            let insert = "INSERT INTO account (name, login, password, created) VALUES (?, ?, ?, ?)";
+            let insert = "INSERT INTO account (name, login, password, created, language) VALUES (?, ?, ?, ?, '')";
             sql.execute(insert, values![&new.name, &new.login, &new.password, &new.created])?;
             let found = sql.query("SELECT id FROM account WHERE login = ?", values![&new.login])?;
             let id = found.first().map_or(0, |row| row.int(0));

@@ -527,3 +527,53 @@ fn two_versions_of_vex_share_a_catalog_as_long_as_the_older_can_read_it() {
         assert_eq!(home.ask("SELECT id FROM run"), ["r1"]);
     }
 }
+
+#[test]
+fn accounts_and_their_audit_are_the_same_in_every_database() {
+    use vex::testing::catalog::{ADMINISTRATOR, Account, AuditRow, CLIENT, Changed, Session};
+    for home in Home::all("accounts") {
+        let label = home.label();
+        let mut catalog = home.open().unwrap();
+        let new = |login: &str, privilege: &str| Account {
+            name: format!("Nome de {login}"),
+            login: login.to_owned(),
+            password: "a hash".into(),
+            privilege: privilege.to_owned(),
+            created: "2026-11-20T00:00:00.000000Z".into(),
+            ..Account::default()
+        };
+        assert_eq!(
+            catalog.add_account(&new("ana", ADMINISTRATOR)).unwrap(),
+            Changed::Done,
+            "{label}"
+        );
+        assert_eq!(catalog.add_account(&new("ana", CLIENT)).unwrap(), Changed::Taken, "{label}");
+        assert_eq!(catalog.add_account(&new("bia", CLIENT)).unwrap(), Changed::Done, "{label}");
+        let ana = catalog.account_named("ana").unwrap().unwrap();
+        let session = Session {
+            account: ana.clone(),
+            csrf: "c".into(),
+            created: "2026-11-20T01:00:00.000000Z".into(),
+            seen: "2026-11-20T01:00:00.000000Z".into(),
+        };
+        catalog.begin_session("t", &session, "10.0.0.1").unwrap();
+        let found = catalog.session("t").unwrap().unwrap();
+        assert_eq!(found.account.last_seen.as_deref(), Some(session.seen.as_str()), "{label}");
+        assert_eq!(catalog.remove_account(ana.id).unwrap(), Changed::LastAdmin, "{label}");
+        let less = Account { privilege: CLIENT.into(), ..ana.clone() };
+        assert_eq!(
+            catalog.change_account(&less, "", "now").unwrap(),
+            Changed::LastAdmin,
+            "{label}"
+        );
+        let other = Account { password: "another".into(), ..ana };
+        assert_eq!(catalog.change_account(&other, "", "now").unwrap(), Changed::Done, "{label}");
+        assert!(catalog.session("t").unwrap().is_none(), "{label}");
+        for target in ["one", "two"] {
+            let row = AuditRow { who: "ana".into(), target: target.into(), ..AuditRow::default() };
+            catalog.note(&row).unwrap();
+        }
+        assert_eq!(catalog.check_audit(None).unwrap().unwrap().unwrap().0, 2, "{label}");
+        assert_eq!(catalog.audit(&[], (0, 10)).unwrap().1, 2, "{label}");
+    }
+}
