@@ -230,7 +230,8 @@ fn info(viewer: &Viewer, parts: &RunParts<'_>, step: &ListedStep) -> String {
         .rev()
         .filter(|l| l.step == Some(step.number))
         .map(|l| l.text.as_str())
-        .find(|text| !["Sucesso", "Alerta", "Erro"].contains(text));
+        // The last line of a step that ended is its verdict.
+        .nth(usize::from(step.finished.is_some()));
     match last {
         Some(text) => shorten(text),
         None => match step.verdict {

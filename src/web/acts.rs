@@ -31,19 +31,18 @@ impl State {
     ) -> Page {
         let job = self.job(digest)?;
         let name = [("job", job.job.as_str()), ("host", job.host.as_str())];
-        let question = |title: String, text: String, k: &'static str| Question {
+        let question = Question {
+            title: viewer.say("run-ask", &name),
             about: job.file.clone(),
-            title,
-            text,
-            k,
+            text: viewer.say("run-ask-about", &name),
+            k: "run",
             action: request.path.clone(),
             back: BACK.to_owned(),
             yes: viewer.say("run-now", &[]),
             fields: Vec::new(),
         };
         if request.method == Method::Get {
-            let (title, text) = (viewer.say("run-ask", &name), viewer.say("run-ask-about", &name));
-            return Ok(Response::html(pages::question(viewer, &question(title, text, "run"))));
+            return Ok(Response::html(pages::question(viewer, &question)));
         }
         let target = format!("{} ({})", job.job, job.host);
         let begun = if job.host == self.desk.host() {
@@ -64,13 +63,7 @@ impl State {
         let after = begun.as_ref().err().cloned().unwrap_or_default();
         self.note(request, asker, "action-run", &target, ("", &after))?;
         self.forget();
-        match begun {
-            Ok(()) => Ok(Response::redirect(BACK)),
-            Err(why) => {
-                let page = question(viewer.say("run-failed", &[]), why, "er");
-                Ok(Response::html(pages::question(viewer, &page)).with_status(409))
-            }
-        }
+        Ok(answered(viewer, begun, "run-failed", question))
     }
 
     /// Reads a backup back and recounts it, on this machine; never into anything but what the job
@@ -92,35 +85,26 @@ impl State {
         let copy = copies.iter().find(|c| c.is_there()).ok_or(Trouble::Missing)?;
         let own = job_of(&known.estate, (self.desk.host(), &backup.file, &backup.job));
         own.filter(|job| job.host == self.desk.host()).ok_or(Trouble::Missing)?;
-        let back = format!("/backups/{number}");
         let words = [("source", backup.chain.as_str()), ("store", copy.store.as_str())];
-        let question = |title: String, text: String, k: &'static str| Question {
+        let question = Question {
+            title: viewer.say("drill-ask", &words),
             about: format!("{}, {}", backup.chain, viewer.reader.moment_of(Some(&backup.started))),
-            title,
-            text,
-            k,
+            text: viewer.say("drill-ask-about", &words),
+            k: "run",
             action: request.path.clone(),
-            back: back.clone(),
+            back: format!("/backups/{number}"),
             yes: viewer.say("drill-now", &[]),
             fields: Vec::new(),
         };
         if request.method == Method::Get {
-            let (title, text) =
-                (viewer.say("drill-ask", &words), viewer.say("drill-ask-about", &words));
-            return Ok(Response::html(pages::question(viewer, &question(title, text, "run"))));
+            return Ok(Response::html(pages::question(viewer, &question)));
         }
         let begun = self.desk.verify(&backup.file, &backup.chain, &copy.store, &backup.id);
         let after = begun.as_ref().err().cloned().unwrap_or_default();
         let target = format!("{} {} ({})", backup.chain, backup.id, copy.store);
         self.note(request, asker, "action-drill", &target, ("", &after))?;
         self.forget();
-        match begun {
-            Ok(()) => Ok(Response::redirect(&back)),
-            Err(why) => {
-                let page = question(viewer.say("drill-failed", &[]), why, "er");
-                Ok(Response::html(pages::question(viewer, &page)).with_status(409))
-            }
-        }
+        Ok(answered(viewer, begun, "drill-failed", question))
     }
 
     pub(super) fn schedule(
@@ -178,6 +162,22 @@ impl State {
         let all = self.with(crate::catalog::Catalog::overrides)?;
         let same = |o: &Override| o.host == job.host && o.file == job.file && o.job == job.job;
         Ok(all.into_iter().find(same))
+    }
+}
+
+/// Leads back where something began; else the page of its question says why it did not.
+fn answered(
+    viewer: &Viewer,
+    begun: Result<(), String>,
+    failed: &str,
+    question: Question,
+) -> Response {
+    match begun {
+        Ok(()) => Response::redirect(&question.back),
+        Err(text) => {
+            let page = Question { title: viewer.say(failed, &[]), text, k: "er", ..question };
+            Response::html(pages::question(viewer, &page)).with_status(409)
+        }
     }
 }
 

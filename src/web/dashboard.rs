@@ -142,7 +142,7 @@ impl State {
         match route {
             Route::Asset(_) | Route::Theme | Route::Login => Err(Trouble::Missing),
             Route::Logout => {
-                self.sign_out(asker, request.peer);
+                self.sign_out(asker, request.peer)?;
                 Ok(Response::redirect("/entrar").with_cookie(
                     request,
                     COOKIE,

@@ -106,10 +106,13 @@ impl State {
     }
 
     /// Whom a trusted proxy names: an account of that login, else one with the privilege that the
-    /// site file gives.
+    /// site file gives. While the catalog is away nobody knows whether an account says less: then
+    /// it is the lower one.
     fn of_proxy(&self, user: &str) -> Asker {
-        let known = self.with(|catalog| catalog.account_named(user)).ok().flatten();
-        let privilege = if self.settings.proxy_admin { ADMINISTRATOR } else { CLIENT };
+        let asked = self.with(|catalog| catalog.account_named(user));
+        let is_known = asked.is_ok();
+        let known = asked.unwrap_or(None);
+        let privilege = if self.settings.proxy_admin && is_known { ADMINISTRATOR } else { CLIENT };
         let account = known.unwrap_or_else(|| Account {
             login: user.to_owned(),
             privilege: privilege.to_owned(),
@@ -198,8 +201,8 @@ impl State {
         drop(self.with(|catalog| catalog.note(&row)));
     }
 
-    /// Signs out.
-    pub fn sign_out(&self, asker: &Asker, peer: IpAddr) {
+    /// Signs out; the error says that the catalog is away, and the session still there.
+    pub fn sign_out(&self, asker: &Asker, peer: IpAddr) -> Result<(), String> {
         self.sessions.forget(&asker.token);
         let row = AuditRow {
             at: self.moment(),
@@ -208,10 +211,10 @@ impl State {
             action: "action-logout".into(),
             ..AuditRow::default()
         };
-        drop(self.with(|catalog| {
+        self.with(|catalog| {
             catalog.end_session(&asker.token)?;
             catalog.note(&row)
-        }));
+        })
     }
 }
 
@@ -221,6 +224,14 @@ fn signed(duration: Duration) -> SignedDuration {
 
 #[cfg(test)]
 mod tests {
+    use jiff::tz::TimeZone;
+
+    use crate::lang::Lang;
+    use crate::web::desk::Desk;
+    use crate::web::exchange::Method;
+    use crate::web::state::Settings;
+    use crate::world::Clock;
+
     use super::*;
 
     #[test]
@@ -228,5 +239,37 @@ mod tests {
         let (a, b) = (random(), random());
         assert_eq!((a.len(), b.len()), (64, 64));
         assert!(a != b && same(&a, &a) && !same(&a, &b) && !same(&a, ""));
+    }
+
+    struct Idle;
+
+    impl Desk for Idle {
+        fn host(&self) -> &str {
+            "here"
+        }
+
+        fn run(&self, _: &str, _: &str) -> Result<(), String> {
+            Ok(())
+        }
+
+        fn verify(&self, _: &str, _: &str, _: &str, _: &str) -> Result<(), String> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_catalog_that_is_away_makes_nobody_an_administrator() {
+        let settings = Settings {
+            lang: Lang::En,
+            zone: TimeZone::UTC,
+            session: IDLE,
+            proxy_admin: true,
+            file: String::new(),
+            clock: Clock::System,
+        };
+        let away = State::new(settings, Box::new(Idle), Box::new(|| Err("away".into())));
+        let mut request = Request::new(Method::Get, "/").expect("a request");
+        request.proxy_user = Some("bia".into());
+        assert!(!away.asker(&request).expect("signed in by the proxy").is_admin());
     }
 }
