@@ -40,7 +40,7 @@ pub use fingerprint::fingerprint;
 pub use head::{ENTRY, FORMAT, Head, LARGEST_HEAD, ObjectLine, Seal, format_of};
 pub use index::{
     ContentsLine, EntryLine, FrameLine, INDEX, IndexLine, IndexWriter, Keys, MEMBERS, MemberSum,
-    hex, open_frame, read_entries, read_frames, read_members, sums,
+    hex, is_entries, open_frame, read_entries, read_frames, read_members, sums,
 };
 pub use legacy::{LARGEST_LEGACY, parse as parse_legacy};
 pub use literal::{Dialect, SqlError, write_bytes, write_name, write_text};

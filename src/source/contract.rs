@@ -173,6 +173,13 @@ pub trait Source: Send + Sync {
     /// Opens it to be restored into, with this many connections.
     fn target(&self, threads: usize, stop: &Stop) -> Result<Box<dyn Target>>;
 
+    /// The rights that a restore of these members needs and its account lacks, each with the
+    /// statement that gives it; asks the server, changes nothing.
+    fn rights(&self, _loading: &Loading, stop: &Stop) -> Result<Vec<Finding>> {
+        stop.check()?;
+        Ok(Vec::new())
+    }
+
     /// Its tables can be vacuumed, by this.
     fn maintenance(&self) -> Option<&dyn Maintenance> {
         None

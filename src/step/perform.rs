@@ -9,9 +9,10 @@ use jiff::{SignedDuration, tz::TimeZone};
 use crate::artifact::{Head, Marker, PROOF_FORMAT, may_seal};
 use crate::base::{Id, Secret, SecretRef, Stop};
 use crate::plan::{SourceRef, Step, StepKind, StoreRef};
+use crate::recover::Fault;
 use crate::run::{Done, Perform, Say};
 use crate::source::{self, contract::Source};
-use crate::step::fault::Fault;
+use crate::step::prepared::Prepared;
 use crate::store::{self, contract::Store};
 use crate::world::{World, process_id, reveal};
 
@@ -31,6 +32,8 @@ pub struct Steps {
     pub gap: Option<SignedDuration>,
     /// Guards the list of stores, by name; never held while one of them is opened.
     stores: Mutex<BTreeMap<String, Slot>>,
+    /// Guards a restore that was resolved before the run, until its step takes it.
+    pub(super) prepared: Mutex<Option<Prepared>>,
     /// Guards what this run made: heads by source and store.
     made: Mutex<BTreeMap<(String, String), Head>>,
 }
@@ -55,8 +58,14 @@ impl Steps {
             zone,
             gap,
             stores: Mutex::default(),
+            prepared: Mutex::default(),
             made: Mutex::default(),
         }
+    }
+
+    /// Gives the restore of this run what was resolved before it.
+    pub fn prepare(&self, prepared: Prepared) {
+        *self.prepared.lock().expect("no panic while locked") = Some(prepared);
     }
 
     pub(super) fn store(&self, store: &StoreRef, stop: &Stop) -> Result<Arc<dyn Store>, Fault> {
@@ -148,6 +157,7 @@ impl Perform for Steps {
             StepKind::Verify(verify) => self.verify(verify, say, stop),
             StepKind::Prune(prune) => self.prune(prune, say, stop),
             StepKind::Exec(exec) => self.exec(exec, say, stop),
+            StepKind::Restore(restore) => self.restore(restore, say, stop),
         };
         match result {
             Ok(done) => done,

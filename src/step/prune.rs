@@ -11,13 +11,13 @@ use crate::artifact::{Head, Level};
 use crate::base::{Id, Stop};
 use crate::plan::{Backup, Kin, Prune};
 use crate::record::{Event, Verdict};
+use crate::recover::Fault;
 use crate::retention::{Held, judge};
 use crate::run::{Done, Say};
 use crate::shelf::{
     Belongs, ChainName, Division, Listing, Machines, NOTE_FORMAT, Own, Shelf, Shelved, divide,
     lineage, machines_key, write_note,
 };
-use crate::step::fault::Fault;
 use crate::step::perform::Steps;
 
 /// Artifacts as retention sees them: damaged ones never count, unverified ones only where nothing
