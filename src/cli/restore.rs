@@ -199,7 +199,7 @@ fn one(args: &Restore, picked: &Picked, terms: Terms, app: &App) -> Result<Exit,
     let fetch = fetch(picked, &meter);
     let threads = usize::from(args.threads);
     let result = restore_into(&fetch, target.as_ref(), &choice, threads, &meter, None, &app.stop);
-    let Restored { damage, remarks } = result.map_err(|fault| {
+    let Restored { outcome, remarks } = result.map_err(|fault| {
         let setback = Setback::late(&fault);
         let id = &picked.manifest.head.id;
         // What is wrong in the backup is there the next time too.
@@ -221,6 +221,7 @@ fn one(args: &Restore, picked: &Picked, terms: Terms, app: &App) -> Result<Exit,
     for remark in &remarks {
         tell(remark);
     }
+    let damage = outcome.differences();
     for line in &damage {
         tell(&format!("differs: {line}"));
     }

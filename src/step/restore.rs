@@ -2,9 +2,9 @@
 
 use std::collections::HashSet;
 
-use crate::artifact::{Damage, Kind, Manifest, Member, Phase, Proof};
+use crate::artifact::{Kind, Manifest, Member, Phase, Proof};
 use crate::base::{Stop, suggest};
-use crate::pipeline::{self, Fetch, Meter, Restore};
+use crate::pipeline::{self, Fetch, Meter, Outcome, Restore};
 use crate::run::Say;
 use crate::source::contract::{Error as SourceError, ErrorKind, Loading, Source, Terms};
 use crate::step::backup::watched;
@@ -172,6 +172,7 @@ pub fn choose(
         staged,
         position,
         terms,
+        map_collation: Vec::new(),
     };
     Ok(Choice { loading, chosen })
 }
@@ -255,8 +256,8 @@ fn selects(selector: &str, member: &Member) -> bool {
 /// What a restore came to.
 #[derive(Debug, Default)]
 pub struct Restored {
-    /// Every difference from the manifest.
-    pub damage: Vec<Damage>,
+    /// What came back and what did not.
+    pub outcome: Outcome,
     /// What the user should know besides.
     pub remarks: Vec<String>,
 }
@@ -299,9 +300,9 @@ pub fn restore_into(
         loading: &choice.loading,
         chosen: &choice.chosen,
     };
-    let damage = match say {
+    let outcome = match say {
         Some(say) => watched(meter, say, stop, &|| {}, |stop| pipeline::restore(&restore, stop))?,
         None => pipeline::restore(&restore, stop)?,
     };
-    Ok(Restored { damage, remarks: target.remarks() })
+    Ok(Restored { outcome, remarks: target.remarks() })
 }
