@@ -64,7 +64,8 @@ pub mod source {
     pub mod contract {
         //! What every source owes.
         pub use crate::source::contract::{
-            ErrorKind, Load, Loading, Out, Piece, Reading, Refused, Result, Snapshot, Target, Terms,
+            ErrorKind, Load, Loading, Out, Piece, Proven, Reading, Refused, Result, Snapshot,
+            Target, Terms,
         };
     }
 }

@@ -228,6 +228,7 @@ pub fn choose(
         staged,
         position,
         terms,
+        map_collation: Vec::new(),
     };
     Ok(Choice { loading, chosen })
 }

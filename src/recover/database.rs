@@ -216,9 +216,10 @@ pub fn judge(
     work: Work<'_>,
 ) -> Result<(), Fault> {
     done.remarks.iter().for_each(|remark| work.tell(remark));
-    done.damage.iter().for_each(|line: &Damage| work.tell(format_args!("differs: {line}")));
+    let damage = done.outcome.differences();
+    damage.iter().for_each(|line: &Damage| work.tell(format_args!("differs: {line}")));
     if let Some(say) = work.say {
-        let differences = done.damage.iter().map(ToString::to_string).collect();
+        let differences = damage.iter().map(ToString::to_string).collect();
         say.event(Event::Restored { step: say.step(), restore: facts(plan, differences) });
     }
     let recounted = plan.choice.recounted(&picked.manifest);
@@ -226,9 +227,9 @@ pub fn judge(
         let member = &picked.manifest.members[*index];
         work.tell(format_args!("{:>12} rows  {}  {}", proof.rows, proof.digest, member.title()));
     }
-    if !done.damage.is_empty() {
+    if !damage.is_empty() {
         let gtid = if spec.gtid { "; the GTID state was not taken over" } else { "" };
-        let found = format!("{} differences from the manifest{gtid}", done.damage.len());
+        let found = format!("{} differences from the manifest{gtid}", damage.len());
         return Err(Fault::Differs { found, hint: None });
     }
     let proof = match recounted.is_empty() {

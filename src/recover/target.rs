@@ -1,8 +1,7 @@
 //! Loads a choice into a target, and proves what came back.
 
-use crate::artifact::Damage;
 use crate::base::Stop;
-use crate::pipeline::{self, Fetch, Meter, Restore};
+use crate::pipeline::{self, Fetch, Meter, Outcome, Restore};
 use crate::recover::choice::Choice;
 use crate::recover::fault::Fault;
 use crate::recover::watched::watched;
@@ -12,8 +11,8 @@ use crate::source::contract::{Error as SourceError, ErrorKind, Source};
 /// What a restore came to.
 #[derive(Debug, Default)]
 pub struct Restored {
-    /// Every difference from the manifest.
-    pub damage: Vec<Damage>,
+    /// What came back and what did not.
+    pub outcome: Outcome,
     /// What the user should know besides.
     pub remarks: Vec<String>,
 }
@@ -56,9 +55,9 @@ pub fn restore_into(
         loading: &choice.loading,
         chosen: &choice.chosen,
     };
-    let damage = match say {
+    let outcome = match say {
         Some(say) => watched(meter, say, stop, &|| {}, |stop| pipeline::restore(&restore, stop))?,
         None => pipeline::restore(&restore, stop)?,
     };
-    Ok(Restored { damage, remarks: target.remarks() })
+    Ok(Restored { outcome, remarks: target.remarks() })
 }

@@ -100,7 +100,7 @@ impl Steps {
                 for remark in restored.remarks {
                     say.info(remark);
                 }
-                Ok((Level::Restored, restored.damage))
+                Ok((Level::Restored, restored.outcome.differences()))
             }
         }
     }
