@@ -8,11 +8,11 @@ use crate::base::Id;
 use crate::catalog::{Catalog, moment};
 use crate::job::{JobFile, NotifyOn, NotifySpec};
 use crate::notify::Notifier;
-use crate::plan::{Plan, Step};
-use crate::record::{Event, LogLevel, RunFacts, RunKind, Stamped, Verdict};
+use crate::plan::{Plan, Step, StepKind};
+use crate::record::{Event, IN_USE, LogLevel, RunFacts, RunKind, Stamped, Verdict};
 use crate::report::{Console, Fan, Json, Log, Queue, Recorder, Summary};
 use crate::run::{Listener, Outcome, execute};
-use crate::step::Steps;
+use crate::step::{IN_USE_RUNS, InUse, Steps};
 use crate::view::Reader;
 use crate::world::failpoint;
 
@@ -162,6 +162,7 @@ fn run_job(args: &Run, loaded: &Loaded, plan: &Plan, app: &App) -> Exit {
         }
         None
     });
+    let in_use = catalog.as_mut().and_then(|catalog| in_use_before(catalog, &loaded.path, plan));
     let notifier = Notifier {
         specs,
         mail: loaded.file.site.mail.clone(),
@@ -199,7 +200,7 @@ fn run_job(args: &Run, loaded: &Loaded, plan: &Plan, app: &App) -> Exit {
         fan.0.push(Box::new(Queue::new("the output", shown)));
         let mut listener = Early { inner: fan, early, remarks };
         let steps = Steps::new(world.clone(), id.clone(), (&plan.job, &loaded.path), zone, gap);
-        execute(plan, &facts, &steps, &mut listener, &world.clock, stop)
+        execute(plan, &facts, &steps.after(in_use), &mut listener, &world.clock, stop)
     });
     failpoint("unlock before");
     drop(lock);
@@ -207,6 +208,19 @@ fn run_job(args: &Run, loaded: &Loaded, plan: &Plan, app: &App) -> Exit {
         write_report(loaded, out, app);
     }
     judge(outcome, args.strict)
+}
+
+/// How many runs in a row found each folder of the plan in use; `None` where the history can't say.
+fn in_use_before(catalog: &mut Catalog, file: &str, plan: &Plan) -> Option<InUse> {
+    let mut known = InUse::new();
+    for step in &plan.steps {
+        let StepKind::Prune(prune) = &step.kind else { continue };
+        let (source, store) = (&prune.source, &prune.store.name);
+        let found =
+            catalog.retention_ended((file, &plan.job), (source, store), IN_USE, IN_USE_RUNS);
+        known.insert((source.clone(), store.clone()), found.ok()?);
+    }
+    Some(known)
 }
 
 /// Where pages show a run: on the dashboard, else in the report.
