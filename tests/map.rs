@@ -26,7 +26,7 @@ const TABLE: [(&str, &[&str]); 23] = [
     ("source", &["job", "artifact", "world", "base"]),
     ("store", &["job", "world", "base"]),
     ("catalog", &["record", "job", "world", "base"]),
-    ("shelf", &["artifact", "store", "base"]),
+    ("shelf", &["artifact", "store", "world", "base"]),
     ("pipeline", &["artifact", "source::contract", "store::contract", "base"]),
     ("run", &["record", "plan", "world", "base"]),
     ("view", &["record", "catalog", "retention", "lang", "job", "base"]),

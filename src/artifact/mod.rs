@@ -50,7 +50,8 @@ pub use manifest::{Manifest, follows};
 pub use marker::{ABANDONED, LARGEST_MARKER, Marker, REFRESHED};
 pub use member::{Kind, Member, Phase};
 pub use name::{
-    EntryNames, MANIFEST, Naming, Part, TEMPLATE, backup_name, begun_key, is_proof_of, proof_key,
+    EntryNames, MANIFEST, Naming, Part, TEMPLATE, backup_name, begun_key, is_backup_name,
+    is_proof_of, proof_key,
 };
 pub use origin::Origin;
 pub use plain::{Plain, plain_rows, plain_statement};

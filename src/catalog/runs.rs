@@ -203,6 +203,23 @@ impl Catalog {
         Ok(Some(raw.saturating_mul(1000) / milliseconds).filter(|pace| *pace > 0))
     }
 
+    /// How many of the newest runs of a file's job in a row, but no more than `most`, ended the
+    /// retention of a chain in a store with this code.
+    pub fn retention_ended(
+        &mut self,
+        (file, job): (&str, &str),
+        (chain, store): (&str, &str),
+        code: &str,
+        most: usize,
+    ) -> Result<usize, CatalogError> {
+        let sql = format!(
+            "SELECT s.code FROM step s JOIN run r ON r.id=s.run WHERE r.job=? AND r.file=? AND s.verb='keep' AND \
+             s.chain=? AND s.store=? AND s.state='done' ORDER BY r.started DESC, r.id DESC LIMIT {most}"
+        );
+        let rows = self.query(&sql, values![job, file, chain, store])?;
+        Ok(rows.iter().take_while(|row| row.text(0) == code).count())
+    }
+
     /// All runs, newest first.
     pub fn runs(&mut self) -> Result<Vec<RunRow>, CatalogError> {
         let sql = "SELECT id, kind, job, file, host, pid, started, finished, verdict FROM run ORDER BY started DESC, id DESC";

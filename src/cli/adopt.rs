@@ -17,7 +17,7 @@ use crate::world::World;
 use crate::cli::args::Adopt;
 use crate::cli::exit::Exit;
 use crate::cli::wiring::App;
-use crate::cli::wiring::{Loaded, complain, fail, tell};
+use crate::cli::wiring::{Loaded, complain, fail, tell, who};
 
 /// One folder of a source, and what stands in it.
 struct Folder {
@@ -71,8 +71,7 @@ fn try_adopt(args: &Adopt, app: &App) -> Result<(), Exit> {
             return Err(Exit::Usage);
         }
     };
-    let by = std::env::var("USER").or_else(|_| std::env::var("LOGNAME"));
-    let by = format!("{}@{}", by.unwrap_or_else(|_| "?".into()), app.world.host());
+    let by = who(&app.world);
     for folder in &folders {
         let holds = |head: &Head| is_of(&chain, head) && head.job == folder.job;
         if !folder.listing.artifacts.iter().any(|a| holds(&a.head)) {

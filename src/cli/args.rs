@@ -35,6 +35,8 @@ pub enum Command {
     Export(Export),
     /// Continue the backups that another host, job file, database or machine made.
     Adopt(Adopt),
+    /// Keep a backup whatever the policy says, until a date or until it is released.
+    Keep(Keep),
     /// Look after the catalog.
     #[command(subcommand)]
     Catalog(Catalog),
@@ -466,6 +468,30 @@ pub struct Adopt {
     /// The host that made them, where they are of format 1 to 3 and name no origin.
     #[arg(long, value_name = "NAME", conflicts_with = "from")]
     pub host: Option<String>,
+    /// The site file [default: vex.kdl beside the job file, then /etc/vex/vex.kdl]
+    #[arg(long)]
+    pub site: Option<PathBuf>,
+}
+
+/// `vex keep`.
+#[derive(Debug, clap::Args)]
+pub struct Keep {
+    /// The job file.
+    pub file: PathBuf,
+    /// The backup: its ID or the beginning of it, its date, or the file name that mails show.
+    pub id: String,
+    /// Only these sources of it.
+    pub sources: Vec<String>,
+    /// The last day that it is kept, such as 2027-01-31; a moment, such as 2027-01-31T12:00:00Z; or
+    /// never.
+    #[arg(long, value_name = "DATE|never", required_unless_present = "release")]
+    pub until: Option<String>,
+    /// Why, for whoever asks later.
+    #[arg(long, value_name = "TEXT", conflicts_with = "release")]
+    pub note: Option<String>,
+    /// Release it: the policy decides again.
+    #[arg(long, conflicts_with = "until")]
+    pub release: bool,
     /// The site file [default: vex.kdl beside the job file, then /etc/vex/vex.kdl]
     #[arg(long)]
     pub site: Option<PathBuf>,

@@ -9,6 +9,7 @@ mod doctor;
 mod due;
 mod exit;
 mod export;
+mod keep;
 mod language;
 mod lease;
 mod list;
@@ -84,6 +85,7 @@ fn dispatch(command: &Command, app: &App) -> Exit {
         Command::Restore(args) => restore::restore(args, app),
         Command::Export(args) => export::export(args, app),
         Command::Adopt(args) => adopt::adopt(args, app),
+        Command::Keep(args) => keep::keep(args, app),
         Command::Catalog(Catalog::Rebuild { file, site }) => {
             list::rebuild(file, site.as_deref(), app)
         }

@@ -10,10 +10,10 @@ use crate::base::Id;
 use crate::catalog::{Catalog, moment};
 use crate::job::{JobFile, NotifyOn, NotifySpec};
 use crate::notify::Notifier;
-use crate::plan::{Plan, Step};
-use crate::record::{LogLevel, RunFacts, RunKind};
+use crate::plan::{Plan, Step, StepKind};
+use crate::record::{IN_USE, LogLevel, RunFacts, RunKind};
 use crate::report::{Console, Json, Log, Queue, Summary};
-use crate::step::Steps;
+use crate::step::{IN_USE_RUNS, InUse, Steps};
 use crate::view::Reader;
 use crate::world::failpoint;
 
@@ -124,6 +124,7 @@ fn run_job(args: &Run, loaded: &Loaded, plan: &Plan, app: &App) -> Exit {
     let gap =
         job.and_then(|j| j.schedule.as_ref()).and_then(|s| s.longest_gap(world.clock.now(), &zone));
     let notifier = notifier(loaded, plan, app, (&id, &log), catalog.as_mut(), &mut early);
+    let in_use = catalog.as_mut().and_then(|catalog| in_use_before(catalog, &loaded.path, plan));
     let terminal = std::io::stderr().is_terminal();
     let session = Session {
         app,
@@ -143,7 +144,7 @@ fn run_job(args: &Run, loaded: &Loaded, plan: &Plan, app: &App) -> Exit {
         early,
     };
     let steps = Steps::new(world.clone(), id, (&plan.job, &loaded.path), zone, gap);
-    let outcome = session.execute(plan, &steps);
+    let outcome = session.execute(plan, &steps.after(in_use));
     failpoint("unlock before");
     drop(lock);
     if let Some(out) = &loaded.file.site.report {
@@ -234,6 +235,19 @@ fn notifier(
         summary: Summary { page: page_of(&loaded.file, id.as_str()), ..Summary::default() },
         stop: app.stop.clone(),
     }
+}
+
+/// How many runs in a row found each folder of the plan in use; `None` where the history can't say.
+fn in_use_before(catalog: &mut Catalog, file: &str, plan: &Plan) -> Option<InUse> {
+    let mut known = InUse::new();
+    for step in &plan.steps {
+        let StepKind::Prune(prune) = &step.kind else { continue };
+        let (source, store) = (&prune.source, &prune.store.name);
+        let found =
+            catalog.retention_ended((file, &plan.job), (source, store), IN_USE, IN_USE_RUNS);
+        known.insert((source.clone(), store.clone()), found.ok()?);
+    }
+    Some(known)
 }
 
 /// Where pages show a run: on the dashboard, else in the report.

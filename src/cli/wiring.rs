@@ -142,6 +142,12 @@ fn absolute_text(path: &Path) -> String {
     absolute(path).unwrap_or_else(|_| path.to_path_buf()).display().to_string()
 }
 
+/// Who types, as notes in stores name it: user@host.
+pub fn who(world: &World) -> String {
+    let user = std::env::var("USER").or_else(|_| std::env::var("LOGNAME"));
+    format!("{}@{}", user.unwrap_or_else(|_| "?".into()), world.host())
+}
+
 /// The zone of a plan.
 pub fn zone(world: &World, plan: &Plan) -> TimeZone {
     // `check` refused names that are not zones; a machine without zone data falls back to its own.

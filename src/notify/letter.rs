@@ -158,7 +158,7 @@ fn word(verdict: Verdict, lang: Lang) -> String {
 /// How a step ended.
 fn ended(end: &StepEnd, lang: Lang) -> String {
     match end {
-        StepEnd::Done { verdict } => word(*verdict, lang),
+        StepEnd::Done { verdict, .. } => word(*verdict, lang),
         StepEnd::Failed { verdict, failure } => {
             format!("{}: {}", word(*verdict, lang), why(failure, lang))
         }
@@ -289,7 +289,7 @@ mod tests {
             steps: vec![
                 StepSummary {
                     facts: plan[0].clone(),
-                    end: StepEnd::Done { verdict: Verdict::Success },
+                    end: StepEnd::Done { verdict: Verdict::Success, code: String::new() },
                 },
                 StepSummary { facts: plan[1].clone(), end: failed },
             ],

@@ -25,6 +25,9 @@ pub enum LogLevel {
     Error,
 }
 
+/// The code of a retention that removed nothing, or not all, since others used the folder.
+pub const IN_USE: &str = "in-use";
+
 /// How a step ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "end", rename_all = "lowercase")]
@@ -33,6 +36,9 @@ pub enum StepEnd {
     Done {
         /// How well.
         verdict: Verdict,
+        /// A word on how it ended, if there is one to say: [`IN_USE`].
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        code: String,
     },
     /// It failed.
     Failed {
@@ -55,7 +61,7 @@ impl StepEnd {
     /// did.
     pub fn verdict(&self) -> Verdict {
         match self {
-            StepEnd::Done { verdict } | StepEnd::Failed { verdict, .. } => *verdict,
+            StepEnd::Done { verdict, .. } | StepEnd::Failed { verdict, .. } => *verdict,
             StepEnd::Skipped { .. } => Verdict::Success,
             StepEnd::Interrupted => Verdict::Error,
         }

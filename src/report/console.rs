@@ -61,7 +61,7 @@ impl Console {
         }
         let moved = running.map_or(Progress::default(), |r| r.last);
         match end {
-            StepEnd::Done { verdict } => {
+            StepEnd::Done { verdict, .. } => {
                 let counts = if moved.raw > 0 {
                     let whole = Progress { estimate: 0, ..moved };
                     format!(" ({})", rate(whole, seconds))

@@ -72,7 +72,7 @@ fn proved(proof: &ProofFacts) -> (LogLevel, String) {
 
 fn ended(end: &StepEnd) -> (LogLevel, String) {
     match end {
-        StepEnd::Done { verdict } => (level_of(*verdict), verdict.word().into()),
+        StepEnd::Done { verdict, .. } => (level_of(*verdict), verdict.word().into()),
         StepEnd::Failed { verdict, failure } => {
             let hint = failure.hint.as_ref().map_or(String::new(), |h| format!(" {h}"));
             (level_of(*verdict), format!("{}: {}.{hint}", verdict.word(), failure.line()))

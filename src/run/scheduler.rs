@@ -153,7 +153,7 @@ fn finish(
     let end = match done.failure {
         _ if done.interrupted => StepEnd::Interrupted,
         Some(failure) => StepEnd::Failed { verdict: soften(done.verdict), failure },
-        None => StepEnd::Done { verdict: soften(done.verdict) },
+        None => StepEnd::Done { verdict: soften(done.verdict), code: done.code },
     };
     states.set(index, State::Ended { end: end.clone(), made: done.made });
     speaker.say(Event::StepFinished { step: index, address: step.address.clone(), end });

@@ -11,6 +11,7 @@ use crate::base::{Id, Secret, SecretRef, Stop};
 use crate::plan::{SourceRef, Step, StepKind, StoreRef};
 use crate::recover::Fault;
 use crate::run::{Done, Perform, Say};
+use crate::shelf::Holder;
 use crate::source::{self, contract::Source};
 use crate::step::prepared::Prepared;
 use crate::store::{self, contract::Store};
@@ -36,7 +37,15 @@ pub struct Steps {
     pub(super) prepared: Mutex<Option<Prepared>>,
     /// Guards what this run made: heads by source and store.
     made: Mutex<BTreeMap<(String, String), Head>>,
+    /// Holds the leases of this run, all under one token.
+    holder: Holder,
+    /// How many runs in a row found a folder in use before, by source and store; `None` without
+    /// history.
+    in_use: Option<InUse>,
 }
+
+/// How many runs in a row found a folder in use, by source and store.
+pub type InUse = BTreeMap<(String, String), usize>;
 
 /// Guards one store: a step that needs it waits until it is open, and for no other store.
 type Slot = Arc<Mutex<Option<Arc<dyn Store>>>>;
@@ -51,6 +60,7 @@ impl Steps {
         gap: Option<SignedDuration>,
     ) -> Steps {
         Steps {
+            holder: Holder::new(&world, ""),
             world,
             run,
             job: job.to_owned(),
@@ -60,12 +70,29 @@ impl Steps {
             stores: Mutex::default(),
             prepared: Mutex::default(),
             made: Mutex::default(),
+            in_use: None,
         }
     }
 
     /// Gives the restore of this run what was resolved before it.
     pub fn prepare(&self, prepared: Prepared) {
         *self.prepared.lock().expect("no panic while locked") = Some(prepared);
+    }
+
+    /// The same, knowing which folders the runs before found in use.
+    pub fn after(self, in_use: Option<InUse>) -> Steps {
+        Steps { in_use, ..self }
+    }
+
+    /// Who takes leases for this run; `what` says for people what for.
+    pub(super) fn holder(&self, what: &str) -> Holder {
+        self.holder.named(&format!("{what}, run {}", self.run))
+    }
+
+    /// How many runs in a row found the folder in use just before; `None` where nobody knows.
+    pub(super) fn in_use_before(&self, source: &str, store: &str) -> Option<usize> {
+        let known = self.in_use.as_ref()?;
+        Some(known.get(&(source.to_owned(), store.to_owned())).copied().unwrap_or(0))
     }
 
     pub(super) fn store(&self, store: &StoreRef, stop: &Stop) -> Result<Arc<dyn Store>, Fault> {
