@@ -28,6 +28,16 @@ pub struct Resolved {
     pub(super) planned: Planned,
 }
 
+impl Resolved {
+    /// The keys of all that is read.
+    pub(super) fn keys(&self) -> Vec<String> {
+        match &self.planned {
+            Planned::Cluster(plan) => plan.manifests.iter().map(|m| m.head.key.clone()).collect(),
+            Planned::Database(_) => vec![self.picked.manifest.head.key.clone()],
+        }
+    }
+}
+
 /// Takes a backup, makes the plan and says it; the error is why nothing may begin.
 pub fn resolve(spec: &RestoreSpec, work: Work<'_>) -> Result<Resolved, Fault> {
     let candidates = look(&spec.which, work.world, work.operator, work.stop)?;
