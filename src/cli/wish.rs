@@ -45,6 +45,10 @@ pub fn wish(which: &Which) -> Result<Wish, Exit> {
         typed.as_deref().map(|f| Loaded::open(f, which.site.as_deref(), false)).transpose()?;
     let named = source.clone();
     let (places, source) = places(which, loaded.as_ref(), source)?;
+    let others = match (&places, &source, &loaded) {
+        (Places::Stores(_), Some(source), Some(loaded)) => others(&loaded.plans, source),
+        _ => Vec::new(),
+    };
     let password = match (&which.archive_password_env, &which.archive_password_file) {
         (Some(name), _) => Some(SecretRef::Env(name.clone())),
         (None, Some(path)) => Some(SecretRef::File(path.clone())),
@@ -57,6 +61,7 @@ pub fn wish(which: &Which) -> Result<Wish, Exit> {
         source,
         from: which.from.clone(),
         places,
+        others,
         backup: which.backup.clone(),
         origin: which.origin.clone(),
         password,
@@ -120,6 +125,24 @@ fn declared(
             Err(usage(&format!("the file has the sources {}; name one", several.join(", "))))
         }
     }
+}
+
+/// Where backups of the same source and of another kind are.
+fn others(plans: &[Plan], source: &str) -> Vec<StorePlace> {
+    let backups = || {
+        plans.iter().flat_map(|plan| &plan.steps).filter_map(|step| match &step.kind {
+            StepKind::Backup(backup) => Some(backup),
+            _ => None,
+        })
+    };
+    let declared = backups().find(|b| b.source.name == source).map(|b| b.declared.as_str());
+    let names: Vec<&str> = backups()
+        .filter(|b| Some(b.declared.as_str()) == declared && b.source.name != source)
+        .map(|b| b.source.name.as_str())
+        .collect();
+    let mut all = places_of(plans);
+    all.retain(|place| names.contains(&place.source.as_str()));
+    all
 }
 
 fn places_of(plans: &[Plan]) -> Vec<StorePlace> {

@@ -28,6 +28,8 @@ pub struct BackupWish {
     pub from: Option<String>,
     /// Where it is looked for.
     pub places: Places,
+    /// Where backups of the same source and of another kind are: its files, or its dumps.
+    pub others: Vec<StorePlace>,
     /// [`LATEST`], or what names one backup.
     pub backup: String,
     /// The beginning of the origin that is meant.

@@ -5,6 +5,7 @@
 //! [`Operator`]. Invariants: nothing is written before the plan of it was made and its refusals were
 //! heard; whatever may lead to another backup comes before the first write.
 
+mod another_kind;
 mod archive;
 mod assembly;
 mod candidates;

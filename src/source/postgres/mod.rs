@@ -36,6 +36,7 @@ mod privileges;
 pub mod program;
 mod recount;
 mod restored_globals;
+mod rights;
 mod rows;
 mod script;
 pub mod server;
@@ -52,11 +53,11 @@ mod wire;
 use std::path::PathBuf;
 
 use crate::artifact::Origin;
-use crate::base::Stop;
+use crate::base::{Finding, Stop};
 use crate::job::{DumpForm, Engine, PostgresSpec};
 use crate::source::contract::{
-    Examined, Facts, Maintenance, Program, Purpose, Reading, Result, Snapshot, Source, Target,
-    UnitFacts,
+    Examined, Facts, Loading, Maintenance, Program, Purpose, Reading, Result, Snapshot, Source,
+    Target, UnitFacts,
 };
 use crate::source::postgres::connect::{Connector, server_version};
 use crate::source::postgres::dumper::DumperSnapshot;
@@ -117,6 +118,10 @@ impl Source for Postgres {
 
     fn examine(&self, purpose: Purpose, stop: &Stop) -> Result<Examined> {
         doctor::examine(&self.spec, &self.connector, &self.clock, purpose, stop)
+    }
+
+    fn rights(&self, loading: &Loading, stop: &Stop) -> Result<Vec<Finding>> {
+        rights::rights(&self.connector, loading, stop)
     }
 
     fn engine(&self, engine: Engine, stop: &Stop) -> Result<Option<Program>> {
