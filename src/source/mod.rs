@@ -43,7 +43,7 @@ pub fn open(spec: &SourceSpec, name: &str, world: &World, stop: &Stop) -> Result
 
 /// Whether an interrupted restore of a kind of source can go on where it was.
 pub fn resumes(kind: &str) -> bool {
-    matches!(kind, "mysql" | "sqlite")
+    matches!(kind, "mysql" | "postgres" | "sqlite")
 }
 
 /// Whether backups of a kind hold the files of a server, which come back as a whole.

@@ -49,6 +49,8 @@ pub fn said(doing: &str, said: Said<'_>) -> Error {
         "57P01" | "57P02" | "57P03" | "57P05" | "53300" | "25P03" | "25P04" => {
             ErrorKind::Unreachable
         }
+        "53100" => ErrorKind::Full,
+        "25006" => ErrorKind::Refused,
         other if other.starts_with("08") => ErrorKind::Unreachable,
         _ => ErrorKind::Failed,
     };
@@ -65,14 +67,6 @@ pub fn said(doing: &str, said: Said<'_>) -> Error {
         (_, Some(hint)) => error.hint(hint),
         (_, None) => error,
     }
-}
-
-/// Whether the server said no, and is there to be asked for the next.
-pub fn is_refusal(error: &Error) -> bool {
-    matches!(
-        error.kind,
-        ErrorKind::Failed | ErrorKind::Denied | ErrorKind::Exists | ErrorKind::Busy
-    )
 }
 
 /// Wraps an error that came as one of reading or writing rows.
