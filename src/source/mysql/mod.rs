@@ -13,6 +13,7 @@ mod ddl_watch;
 mod deferred;
 mod definer;
 mod definition;
+mod describe;
 mod doctor;
 mod fault;
 mod feed;
@@ -27,6 +28,7 @@ mod privilege;
 mod privilege_check;
 mod program;
 mod range;
+mod reader;
 mod rename;
 mod restored_accounts;
 mod rows;
@@ -37,6 +39,8 @@ mod staged;
 mod survey;
 mod target;
 mod tool;
+mod unguarded;
+mod unreadable;
 mod utf8;
 mod value;
 
@@ -79,8 +83,9 @@ impl Source for Mysql {
         stop.check()?;
         let mut connection = self.connector.connect("ask")?;
         let flavor = Flavor::of(&mut connection)?;
-        let units = settled(&mut connection, &self.spec, stop)?;
-        let mut warnings = Vec::new();
+        let listing = settled(&mut connection, &self.spec, stop)?;
+        let units = listing.units;
+        let mut warnings = listing.unreadable.lines();
         for unit in &units {
             for table in unit.tables.iter().filter(|t| !t.is_transactional()) {
                 warnings.push(format!(

@@ -67,6 +67,20 @@ pub fn said(doing: &str, said: Said<'_>) -> Error {
     }
 }
 
+/// The SQLSTATE of an error that a server said.
+pub fn sqlstate(error: &Error) -> Option<&str> {
+    let (_, code) = error.found.rsplit_once("(SQLSTATE ")?;
+    code.strip_suffix(')')
+}
+
+/// What a server says of stored bytes that it can't read, or of a value that it can't show; nothing
+/// where it was ended, or lacks room or a right.
+pub fn unreadable(error: &Error) -> Option<String> {
+    let passing = |code: &str| ["25", "40", "53", "57"].iter().any(|c| code.starts_with(c));
+    let said = error.kind == ErrorKind::Failed && sqlstate(error).is_some_and(|c| !passing(c));
+    said.then(|| error.found.clone())
+}
+
 /// Whether the server said no, and is there to be asked for the next.
 pub fn is_refusal(error: &Error) -> bool {
     matches!(
