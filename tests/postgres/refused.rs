@@ -208,7 +208,8 @@ fn a_killed_restore_goes_on_past_what_is_refused_and_ends_with_the_same_rows() {
              CREATE TABLE prices (code text CHECK (known(code))); INSERT INTO prices VALUES ('a');
              SELECT lo_from_bytea(4711, 'x')",
         );
-        let last = "CREATE TABLE zz_slow (i int CHECK (wait(i) = i)); INSERT INTO zz_slow VALUES (1), (2)";
+        let last =
+            "CREATE TABLE zz_slow (i int CHECK (wait(i) = i)); INSERT INTO zz_slow VALUES (1), (2)";
         server.sql("a", last);
         let (space, _) = back_up(&server, "databases \"a\"", "");
         let into = server.url();

@@ -13,6 +13,7 @@ mod ddl_watch;
 mod deferred;
 mod definer;
 mod definition;
+mod describe;
 mod doctor;
 mod event;
 mod fault;
@@ -28,6 +29,7 @@ mod privilege;
 mod privilege_check;
 mod program;
 mod range;
+mod reader;
 mod rename;
 mod restored_accounts;
 mod rights;
@@ -39,6 +41,8 @@ mod staged;
 mod survey;
 mod target;
 mod tool;
+mod unguarded;
+mod unreadable;
 mod utf8;
 mod value;
 
@@ -82,8 +86,9 @@ impl Source for Mysql {
         stop.check()?;
         let mut connection = self.connector.connect("ask")?;
         let flavor = Flavor::of(&mut connection)?;
-        let units = settled(&mut connection, &self.spec, stop)?;
-        let mut warnings = Vec::new();
+        let listing = settled(&mut connection, &self.spec, stop)?;
+        let units = listing.units;
+        let mut warnings = listing.unreadable.lines();
         for unit in &units {
             for table in unit.tables.iter().filter(|t| !t.is_transactional()) {
                 warnings.push(format!(
