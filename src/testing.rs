@@ -47,6 +47,11 @@ pub mod plan {
     pub use crate::plan::build;
 }
 
+pub mod recover {
+    //! From a backup to what came back.
+    pub use crate::recover::Opened;
+}
+
 pub mod shelf {
     //! The artifacts of a job in a store.
     pub use crate::shelf::{Contents, IndexBytes, Shelf};
@@ -59,14 +64,10 @@ pub mod source {
     pub mod contract {
         //! What every source owes.
         pub use crate::source::contract::{
-            ErrorKind, Load, Loading, Out, Piece, Reading, Refused, Result, Snapshot, Target, Terms,
+            ErrorKind, Load, Loading, Out, Piece, Proven, Reading, Refused, Result, Snapshot,
+            Target, Terms,
         };
     }
-}
-
-pub mod step {
-    //! What each step does.
-    pub use crate::step::Opened;
 }
 
 pub mod store {

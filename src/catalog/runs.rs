@@ -190,6 +190,19 @@ impl Catalog {
         }
     }
 
+    /// Bytes a second that the last restore brought back, unpacked; `None` where none is on record.
+    pub fn restore_pace(&mut self) -> Result<Option<u64>, CatalogError> {
+        let sql = "SELECT started, finished, progress FROM run WHERE kind=? AND verdict<=2 AND finished IS NOT NULL ORDER BY started DESC LIMIT 1";
+        let rows = self.query(sql, values!["restore"])?;
+        let Some(row) = rows.first() else { return Ok(None) };
+        let moment = |column: usize| row.text(column).parse::<jiff::Timestamp>().ok();
+        let (Some(from), Some(to)) = (moment(0), moment(1)) else { return Ok(None) };
+        let counters: serde_json::Value = serde_json::from_str(row.text(2)).unwrap_or_default();
+        let raw = counters["0"]["raw"].as_u64().unwrap_or(0);
+        let milliseconds = u64::try_from(to.duration_since(from).as_millis()).unwrap_or(0).max(1);
+        Ok(Some(raw.saturating_mul(1000) / milliseconds).filter(|pace| *pace > 0))
+    }
+
     /// How many of the newest runs of a file's job in a row, but no more than `most`, ended the
     /// retention of a chain in a store with this code.
     pub fn retention_ended(

@@ -153,9 +153,11 @@ fn folders(args: &Adopt, loaded: &Loaded, app: &App) -> Result<Vec<Folder>, Exit
     for plan in &loaded.plans {
         let backups = plan.steps.iter().filter_map(|step| match &step.kind {
             StepKind::Backup(backup) => Some(backup.as_ref()),
-            StepKind::Vacuum(_) | StepKind::Verify(_) | StepKind::Prune(_) | StepKind::Exec(_) => {
-                None
-            }
+            StepKind::Vacuum(_)
+            | StepKind::Verify(_)
+            | StepKind::Prune(_)
+            | StepKind::Exec(_)
+            | StepKind::Restore(_) => None,
         });
         for backup in backups.filter(|b| b.source.name == args.source) {
             let own = match &origin {

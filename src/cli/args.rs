@@ -345,9 +345,14 @@ pub struct Restore {
     /// Which backup.
     #[command(flatten)]
     pub which: Which,
-    /// Only this database (DB) or table (DB.TABLE); may be repeated.
-    #[arg(long, value_name = "DB[.TABLE]")]
+    /// Only this database (DB), table (DB.TABLE) or any object with its kind, such as view:DB.NAME;
+    /// may be repeated.
+    #[arg(long, value_name = "NAME")]
     pub only: Vec<String>,
+    /// Leave this out: DB, DB.TABLE, or any object with its kind, such as view:DB.NAME, event:DB or
+    /// trigger: for all of them; may be repeated.
+    #[arg(long, value_name = "NAME")]
+    pub except: Vec<String>,
     /// Where to: a source of the file, pgdata:DIR, or a URL without password:
     /// mysql://user@host:3306, sqlite:path
     #[arg(long, value_name = "TARGET")]
@@ -358,6 +363,12 @@ pub struct Restore {
     /// Replace the objects that the backup holds and the target has.
     #[arg(long)]
     pub overwrite: bool,
+    /// With --overwrite: replace without reading all of the backup first.
+    #[arg(long, requires = "overwrite")]
+    pub no_read_first: bool,
+    /// With --overwrite: do not ask on a terminal before objects are replaced.
+    #[arg(long)]
+    pub yes: bool,
     /// Restore users, roles and grants too; those that exist are kept, unless --overwrite.
     #[arg(long)]
     pub accounts: bool,
@@ -387,9 +398,12 @@ pub struct Restore {
     /// then the next older one.
     #[arg(long, conflicts_with = "resume")]
     pub fallback: bool,
-    /// With --fallback: end with 2 where it is not the newest backup.
-    #[arg(long, requires = "fallback")]
+    /// End with 2 where somebody must look, such as at a backup that is not the newest.
+    #[arg(long)]
     pub strict: bool,
+    /// How it is shown; JSON is the events that `vex run` prints too.
+    #[arg(long, value_enum, default_value = "human")]
+    pub format: Format,
     /// Show what would be read and replaced, and stop.
     #[arg(long)]
     pub dry_run: bool,

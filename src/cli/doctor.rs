@@ -140,7 +140,7 @@ fn checks<'a>(loaded: &'a Loaded, plans: &[&'a Plan]) -> Checks<'a> {
                         checks.password(&plan.job, password, false);
                     }
                 }
-                StepKind::Prune(_) | StepKind::Exec(_) => {}
+                StepKind::Prune(_) | StepKind::Exec(_) | StepKind::Restore(_) => {}
             }
         }
     }

@@ -11,11 +11,11 @@ use jiff::{Span, Timestamp, civil::Date, tz::TimeZone};
 use crate::artifact::{Head, MANIFEST};
 use crate::base::Stop;
 use crate::plan::StepKind;
+use crate::recover::Fault;
 use crate::shelf::{
     Holder, LARGEST_NOTE, Lease, LeaseError, LeaseKind, NOTE_FORMAT, Pin, Shelf, Unnamed, Until,
     named, pin_key, write_note,
 };
-use crate::step::Fault;
 use crate::store::{self, contract::Store};
 
 use crate::cli::args::Keep;
@@ -99,9 +99,11 @@ fn check_sources(args: &Keep, loaded: &Loaded) -> Result<(), Exit> {
     let known: Vec<&str> = steps
         .filter_map(|step| match &step.kind {
             StepKind::Backup(backup) => Some(backup.source.name.as_str()),
-            StepKind::Vacuum(_) | StepKind::Verify(_) | StepKind::Prune(_) | StepKind::Exec(_) => {
-                None
-            }
+            StepKind::Vacuum(_)
+            | StepKind::Verify(_)
+            | StepKind::Prune(_)
+            | StepKind::Exec(_)
+            | StepKind::Restore(_) => None,
         })
         .collect();
     match args.sources.iter().find(|source| !known.contains(&source.as_str())) {

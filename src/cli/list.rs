@@ -13,11 +13,11 @@ use crate::record::{ArtifactFacts, CopyFacts, ProofFacts, Verdict};
 use crate::report::{artifact_row, backup_row, copy_row, proof_row};
 use crate::shelf::{Listing, Notes, Shelf, Shelved, part_anywhere, survey};
 use crate::store::{self, contract::Result as StoreResult};
+use crate::syntax::{is_store_address, store_address};
 use crate::world::World;
 
 use crate::cli::args::{Format, List};
 use crate::cli::exit::Exit;
-use crate::cli::pick::parse_store_url;
 use crate::cli::wiring::App;
 use crate::cli::wiring::{Loaded, complain, fail, open_catalog, tell};
 
@@ -94,8 +94,8 @@ fn try_list(args: &List, app: &App) -> Result<Exit, Exit> {
         Err(error) => *exit = exit.worse(fail(&error.into())),
     };
     match &args.from {
-        Some(url) if url.starts_with("file:") || url.starts_with("s3://") => {
-            let (spec, under) = parse_store_url(url).map_err(|why| {
+        Some(url) if is_store_address(url) => {
+            let (spec, under) = store_address(url).map_err(|why| {
                 complain(&why);
                 Exit::Usage
             })?;

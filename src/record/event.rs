@@ -7,7 +7,9 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::base::Id;
-use crate::record::facts::{ArtifactFacts, CopyFacts, DumpFacts, ProofFacts, RunFacts};
+use crate::record::facts::{
+    ArtifactFacts, CopyFacts, DumpFacts, ProofFacts, RestoreFacts, RunFacts,
+};
 use crate::record::failure::Failure;
 use crate::record::verdict::Verdict;
 
@@ -172,6 +174,20 @@ pub enum Event {
         store: String,
         /// Its key.
         key: String,
+    },
+    /// A restore is about to write.
+    Restoring {
+        /// Index of the step.
+        step: usize,
+        /// What it is of.
+        restore: RestoreFacts,
+    },
+    /// A restore came to its end.
+    Restored {
+        /// Index of the step.
+        step: usize,
+        /// What came back.
+        restore: RestoreFacts,
     },
     /// A step ended.
     StepFinished {

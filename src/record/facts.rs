@@ -35,6 +35,8 @@ pub enum RunKind {
     /// A job of a file.
     #[default]
     Job,
+    /// A restore that a person asked for.
+    Restore,
 }
 
 impl RunKind {
@@ -42,6 +44,7 @@ impl RunKind {
     pub fn word(self) -> &'static str {
         match self {
             RunKind::Job => "job",
+            RunKind::Restore => "restore",
         }
     }
 }
@@ -62,6 +65,8 @@ pub enum Verb {
     Prune,
     /// A program.
     Exec,
+    /// A backup is brought back.
+    Restore,
 }
 
 impl Verb {
@@ -74,6 +79,7 @@ impl Verb {
             Verb::Verify => "verify",
             Verb::Prune => "keep",
             Verb::Exec => "exec",
+            Verb::Restore => "restore",
         }
     }
 
@@ -81,7 +87,7 @@ impl Verb {
     pub fn backs_up(self) -> bool {
         match self {
             Verb::Dump | Verb::Physical => true,
-            Verb::Vacuum | Verb::Verify | Verb::Prune | Verb::Exec => false,
+            Verb::Vacuum | Verb::Verify | Verb::Prune | Verb::Exec | Verb::Restore => false,
         }
     }
 }
@@ -229,6 +235,31 @@ pub struct DumpFacts {
     pub name: String,
     /// When the chain began.
     pub started: Timestamp,
+}
+
+/// A restore: what is brought back, and what came of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RestoreFacts {
+    /// Identity of the backup.
+    pub id: Id,
+    /// What it is of.
+    pub source: String,
+    /// The store that holds it, as messages call it.
+    pub place: String,
+    /// Its key there.
+    pub key: String,
+    /// What it is restored into.
+    pub target: String,
+    /// Tables.
+    pub tables: usize,
+    /// Rows.
+    pub rows: u64,
+    /// Bytes unpacked.
+    pub raw: u64,
+    /// What exists in the target and is replaced.
+    pub replaced: Vec<String>,
+    /// What differs from the backup; empty before it was performed.
+    pub differences: Vec<String>,
 }
 
 impl ProofFacts {

@@ -11,7 +11,8 @@ mod verdict;
 
 pub use event::{Event, IN_USE, LogLevel, Progress, Stamped, StepEnd};
 pub use facts::{
-    ArtifactFacts, CopyFacts, DumpFacts, ProofFacts, RunFacts, RunKind, StepFacts, Verb,
+    ArtifactFacts, CopyFacts, DumpFacts, ProofFacts, RestoreFacts, RunFacts, RunKind, StepFacts,
+    Verb,
 };
 pub use failure::Failure;
 pub use verdict::Verdict;

@@ -11,7 +11,11 @@ pub fn line_of(event: &Event) -> Option<(LogLevel, Option<usize>, String)> {
             (LogLevel::Info, None, text)
         }
         Event::StepStarted { step, .. } => (LogLevel::Info, Some(*step), "begins".into()),
-        Event::Progress { .. } | Event::Engine { .. } | Event::StoreSeen { .. } => return None,
+        Event::Progress { .. }
+        | Event::Engine { .. }
+        | Event::StoreSeen { .. }
+        | Event::Restoring { .. }
+        | Event::Restored { .. } => return None,
         Event::Said { step, level, text } => (*level, *step, text.clone()),
         Event::Dumping { step, dump } => {
             let units = dump.units.join(",");

@@ -291,11 +291,10 @@ fn record(
             }
         }
         Event::Said { .. } | Event::Engine { .. } => {}
+        Event::Restoring { .. } | Event::Restored { .. } => {}
         Event::StoreSeen { place, id, .. } => {
-            let before = catalog.place_seen(place, id, &at)?;
-            return Ok(before
-                .filter(|before| before != id)
-                .map(|before| replaced(place, id, &before)));
+            let before = catalog.place_seen(place, id, &at)?.filter(|before| before != id);
+            return Ok(before.map(|before| replaced(place, id, &before)));
         }
         Event::Dumping { dump, .. } => catalog.backup_named(&BackupRow {
             id: run,

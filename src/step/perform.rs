@@ -9,10 +9,11 @@ use jiff::{SignedDuration, tz::TimeZone};
 use crate::artifact::{Head, Marker, PROOF_FORMAT, may_seal};
 use crate::base::{Id, Secret, SecretRef, Stop};
 use crate::plan::{SourceRef, Step, StepKind, StoreRef};
+use crate::recover::Fault;
 use crate::run::{Done, Perform, Say};
 use crate::shelf::Holder;
 use crate::source::{self, contract::Source};
-use crate::step::fault::Fault;
+use crate::step::prepared::Prepared;
 use crate::store::{self, contract::Store};
 use crate::world::{World, process_id, reveal};
 
@@ -32,6 +33,8 @@ pub struct Steps {
     pub gap: Option<SignedDuration>,
     /// Guards the list of stores, by name; never held while one of them is opened.
     stores: Mutex<BTreeMap<String, Slot>>,
+    /// Guards a restore that was resolved before the run, until its step takes it.
+    pub(super) prepared: Mutex<Option<Prepared>>,
     /// Guards what this run made: heads by source and store.
     made: Mutex<BTreeMap<(String, String), Head>>,
     /// Holds the leases of this run, all under one token.
@@ -65,9 +68,15 @@ impl Steps {
             zone,
             gap,
             stores: Mutex::default(),
+            prepared: Mutex::default(),
             made: Mutex::default(),
             in_use: None,
         }
+    }
+
+    /// Gives the restore of this run what was resolved before it.
+    pub fn prepare(&self, prepared: Prepared) {
+        *self.prepared.lock().expect("no panic while locked") = Some(prepared);
     }
 
     /// The same, knowing which folders the runs before found in use.
@@ -175,6 +184,7 @@ impl Perform for Steps {
             StepKind::Verify(verify) => self.verify(verify, say, stop),
             StepKind::Prune(prune) => self.prune(prune, say, stop),
             StepKind::Exec(exec) => self.exec(exec, say, stop),
+            StepKind::Restore(restore) => self.restore(restore, say, stop),
         };
         match result {
             Ok(done) => done,

@@ -10,12 +10,12 @@ use crate::artifact::Head;
 use crate::base::Stop;
 use crate::plan::{Backup, Prune};
 use crate::record::{Event, IN_USE, Verdict};
+use crate::recover::Fault;
 use crate::run::{Done, Say};
 use crate::shelf::{
     Belongs, ChainName, Division, Lease, LeaseError, LeaseKind, Listing, Machines, NOTE_FORMAT,
     Own, Shelf, bury_dead, divide, machines_key, write_note,
 };
-use crate::step::fault::Fault;
 use crate::step::perform::Steps;
 use crate::step::prune_plan::{Fate, PruneGround, PruneLine, PrunePlan, because, needed};
 

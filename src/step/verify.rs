@@ -11,16 +11,14 @@ use crate::job::SourceSpec;
 use crate::pipeline::{self, Fetch, Meter};
 use crate::plan::{Kin, SourceRef, Verify, Which};
 use crate::record::{Event, ProofFacts, Verdict};
+use crate::recover::{
+    Assembly, Fault, Names, Opened, choose, facts, load_all, restore_into, watched,
+};
 use crate::run::{Done, Say};
 use crate::shelf::{Contents, Notes, Reading, Shelf, Shelved, groups, lineage};
 use crate::source::contract::{ErrorKind as SourceErrorKind, Source};
 use crate::source::{self, Control, Owner, Private};
-use crate::step::backup::watched;
-use crate::step::fault::Fault;
-use crate::step::files::{Assembly, facts};
-use crate::step::opened::{Opened, load_all};
 use crate::step::perform::Steps;
-use crate::step::restore::{choose, restore_into};
 use crate::store::contract::Store;
 
 impl Steps {
@@ -96,7 +94,7 @@ impl Steps {
             Some(into) => {
                 let target = self.source(into, stop)?;
                 self.must_be_scratch(verify, into, target.as_ref(), head, stop)?;
-                let mut choice = choose(&manifest, &[], None, true)?;
+                let mut choice = choose(&manifest, Names::default(), None, true)?;
                 choice.loading.scratch = true;
                 let restored = restore_into(
                     &fetch,
@@ -110,7 +108,7 @@ impl Steps {
                 for remark in restored.remarks {
                     say.info(remark);
                 }
-                Ok((Level::Restored, restored.damage))
+                Ok((Level::Restored, restored.outcome.differences()))
             }
         }
     }

@@ -77,7 +77,7 @@ impl Scene {
         let count =
             |sql: &str| self.space.catalog::<i64>(&format!("SELECT count(*) FROM run WHERE {sql}"));
         assert_eq!(count("finished IS NULL OR verdict IS NULL"), 0, "{what}");
-        assert_eq!(count("verdict=1"), 1, "{what}");
+        assert_eq!(count("verdict=1 AND kind='job'"), 1, "{what}");
         count("verdict=3 AND note='the process was killed or the machine stopped'") == 1
     }
 }

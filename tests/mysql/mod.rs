@@ -6,6 +6,7 @@ pub mod ddl;
 pub mod end_to_end;
 pub mod engines;
 pub mod policy;
+pub mod refused;
 pub mod restore;
 pub mod slices;
 pub mod zoo;

@@ -39,6 +39,8 @@ pub fn wrap(doing: &str, error: mysql::Error) -> Error {
             1044 | 1045 | 1142 | 1143 | 1227 | 1370 | 1410 | 1698 => ErrorKind::Denied,
             1205 | 1213 | 1412 | 3058 => ErrorKind::Busy,
             1007 | 1050 | 1304 | 1359 | 1537 => ErrorKind::Exists,
+            // No room on the disk, or in the file of a table.
+            1021 | 1114 => ErrorKind::Full,
             1040 | 1053 | 1927 | 2006 | 2013 | 3024 | 3169 => ErrorKind::Unreachable,
             _ => ErrorKind::Failed,
         },

@@ -14,6 +14,7 @@ mod deferred;
 mod definer;
 mod definition;
 mod doctor;
+mod event;
 mod fault;
 mod feed;
 mod flavor;

@@ -56,10 +56,8 @@ pub fn create(
         match made.map_err(|e| wrap(&format!("create the database {}", names.1), e)) {
             // Without the database there is nothing; without its settings it is still worth having.
             Err(error) if index > 0 && is_refusal(&error) => {
-                refused.push(Refused {
-                    what: format!("settings of database {}", names.1),
-                    why: error.found,
-                });
+                refused
+                    .push(Refused::new(format!("settings of database {}", names.1), error.found));
             }
             other => other?,
         }

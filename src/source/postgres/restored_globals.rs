@@ -81,10 +81,10 @@ impl RestoredGlobals {
                     } else {
                         error.found
                     };
-                    refused.push(Refused {
-                        what: format!("{} {}", member.kind.word(), member.title()),
+                    refused.push(Refused::new(
+                        format!("{} {}", member.kind.word(), member.title()),
                         why,
-                    });
+                    ));
                     Ok(())
                 }
             },

@@ -14,7 +14,7 @@ use postgres::Client;
 use crate::artifact::{Kind, Member, Proof};
 use crate::base::Stop;
 use crate::source::contract::{
-    Error, ErrorKind, Load, Loading, Objection, Refused, Result, Target,
+    Error, ErrorKind, Load, Loading, Objection, Proven, Refused, Result, Target,
 };
 use crate::source::postgres::compatibility::Compatibility;
 use crate::source::postgres::connect::{Connector, server_version};
@@ -112,10 +112,7 @@ impl PostgresTarget {
     }
 
     fn refuse(&self, what: String, error: Error) {
-        self.refused
-            .lock()
-            .expect("no panic while locked")
-            .push(Refused { what, why: error.found });
+        self.refused.lock().expect("no panic while locked").push(Refused::new(what, error.found));
     }
 
     fn recounted(
@@ -186,7 +183,7 @@ impl PostgresTarget {
         match self.define(client, &waiting.member, &waiting.text) {
             Err(error) if is_refusal(&error) => {
                 let what = format!("{} {}", waiting.member.kind.word(), waiting.member.title());
-                refused.push(Refused { what, why: error.found });
+                refused.push(Refused::new(what, error.found));
                 Ok(())
             }
             other => other,
@@ -387,7 +384,7 @@ impl Target for PostgresTarget {
         self.recounted(worker, member, Some(part), stop)
     }
 
-    fn release(&self, stop: &Stop) -> Result<Vec<Refused>> {
+    fn release(&self, _: &Proven, stop: &Stop) -> Result<Vec<Refused>> {
         stop.check()?;
         Ok(std::mem::take(&mut *self.refused.lock().expect("no panic while locked")))
     }

@@ -14,7 +14,7 @@ use rusqlite::{Connection, ToSql};
 
 use crate::artifact::{Dialect, Kind, Member, Proof, SqlError, Value, read_rows, write_name};
 use crate::base::Stop;
-use crate::source::contract::{Error, ErrorKind, Load, Loading, Refused, Result, Target};
+use crate::source::contract::{Error, ErrorKind, Load, Loading, Proven, Refused, Result, Target};
 use crate::source::sqlite::open::{BUSY, failed};
 use crate::source::sqlite::rows;
 
@@ -262,7 +262,7 @@ impl Target for SqliteTarget {
             .map_err(|e| failed(&format!("recount {}", member.title()), e))
     }
 
-    fn release(&self, stop: &Stop) -> Result<Vec<Refused>> {
+    fn release(&self, _: &Proven, stop: &Stop) -> Result<Vec<Refused>> {
         stop.check()?;
         Ok(Vec::new())
     }
