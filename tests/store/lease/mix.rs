@@ -7,6 +7,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use rusqlite::Connection;
+use rustix::process::Signal;
 
 use crate::common::servers::on_host;
 use crate::common::space::{Ran, Running, Space, contents, word};
@@ -74,12 +75,23 @@ fn nothing_that_is_being_read_is_removed_whoever_is_killed() {
             running.push((part, start(&space, part, &oldest, into.to_str().unwrap())));
             std::thread::sleep(Duration::from_millis(chance(&mut state) % 40));
         }
+        // Whoever verifies is slow, from any moment on, so that the runs come in between.
+        std::thread::sleep(Duration::from_millis(chance(&mut state) % 300));
+        let slow = running.iter().position(|(part, _)| *part == Part::Verify).unwrap();
+        running[slow].1.signal(Signal::STOP);
         // One of them is killed, at any moment.
         let victim = chance(&mut state) as usize % running.len();
         std::thread::sleep(Duration::from_millis(chance(&mut state) % 400));
         running[victim].1.0.kill().unwrap();
         let mut was_killed = false;
-        for (number, (part, mut process)) in running.into_iter().enumerate() {
+        // The last to be waited for, and the first to end after the others did.
+        let order = |(number, _): &(usize, (Part, Running))| *number == slow;
+        let mut running: Vec<_> = running.into_iter().enumerate().collect();
+        running.sort_by_key(order);
+        for (number, (part, mut process)) in running {
+            if number == slow && number != victim {
+                process.signal(Signal::CONT);
+            }
             let (out, err) = (process.0.stdout.take().unwrap(), process.0.stderr.take().unwrap());
             let said =
                 std::io::read_to_string(out).unwrap() + &std::io::read_to_string(err).unwrap();
@@ -116,8 +128,4 @@ fn settle(space: &Space, mix: usize) {
     let ran: Ran = run(space);
     assert_eq!(ran.code, 0, "mix {mix}: {}{}", ran.stdout, ran.stderr);
     assert_eq!((space.list().len(), leases(space).len()), (1, 0), "mix {mix}: {}", ran.stdout);
-    // Something to remove for the next mix.
-    keeps(space, 99);
-    (0..2).for_each(|_| drop(space.run(&["run", "job.kdl", "nightly"]).expect(0)));
-    keeps(space, 1);
 }
