@@ -4,6 +4,7 @@
 #   scale     800 000 entries of 10 000 tables, and an index that states 16 TiB
 #   catalog   200 simultaneous starts of one job on two hosts with one catalog, and a host that is killed
 #   identity  200 random runs of hosts, files and servers that share a folder and a bucket
+#   leases    500 random mixes of two hosts' runs, a verification and a restore on one store, with kills
 #   web       1 000 and 5 000 connections that never say what they want, requests that smuggle, markup everywhere, 10 000
 #             guessed logins, 10 000 hostile names on pages and in letters, and a report of 10 000 rows in a browser
 #   pages     a catalog of 100 000 backups on each database, and 100 sessions that ask a page a second
@@ -47,6 +48,11 @@ case ${1:-} in
         began=$SECONDS
         VEX_IDENTITY_RUNS=200 cargo test --test all store::identity::mix | tee "$log"
         note "$command" "- 200 runs: all well, $((SECONDS - began)) s"
+        ;;
+    leases)
+        command="VEX_LEASE_MIXES=500 cargo test --test all store::lease::mix"
+        VEX_LEASE_MIXES=500 cargo test --test all store::lease::mix -- --nocapture | tee "$log"
+        note "$command" "$(figures "$log")"
         ;;
     web)
         ulimit -n hard

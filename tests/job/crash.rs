@@ -231,8 +231,8 @@ fn killed_while_retention_removes_whatever_is_still_listed_restores() {
     }
     let names = points(&space);
     let removals = names.iter().filter(|n| n.ends_with("remove before")).count();
-    // Head, proof, index, container and marker of three; before them, the marker of the new one.
-    assert_eq!(removals, 3 * 5 + 1, "{names:#?}");
+    // Head, proof, index, container and marker of three; the marker of the new one; two leases.
+    assert_eq!(removals, 3 * 5 + 1 + 2, "{names:#?}");
     let from = names.iter().position(|n| n.ends_with("remove before")).unwrap();
     let mut seen = BTreeMap::new();
     for point in from..=names.len() {
