@@ -227,7 +227,10 @@ pub fn judge(
     }
     let recounted = plan.choice.recounted(&picked.manifest);
     for (index, proof) in &recounted {
-        let member = &picked.manifest.members[*index];
+        let mut member = picked.manifest.members[*index].clone();
+        if let Some((_, name)) = &plan.renamed {
+            member.unit.clone_from(name);
+        }
         work.tell(format_args!("{:>12} rows  {}  {}", proof.rows, proof.digest, member.title()));
     }
     if !damage.is_empty() {
