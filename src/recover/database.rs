@@ -167,7 +167,8 @@ pub fn perform(
     picked: &Picked,
     work: Work<'_>,
 ) -> Result<Restored, Setback> {
-    let lock = TargetLock::take(work, plan.target.as_ref()).map_err(Setback::of)?;
+    let lock =
+        TargetLock::take(work, plan.target.as_ref(), &plan.head.kind).map_err(Setback::of)?;
     read_first(spec, plan, picked, work)?;
     let marker = marker(spec, plan, work);
     let resumes = source::resumes(&plan.head.kind);
