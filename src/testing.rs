@@ -38,7 +38,8 @@ pub mod job {
 pub mod pipeline {
     //! Bytes in motion.
     pub use crate::pipeline::{
-        Backup, Copy, Fetch, IndexMade, Meter, Restore, Shape, Windows, backup, restore, verify,
+        Backup, Copy, Fetch, IndexMade, Meter, Outcome, Restore, Shape, Windows, backup, restore,
+        verify,
     };
 }
 
@@ -64,8 +65,8 @@ pub mod source {
     pub mod contract {
         //! What every source owes.
         pub use crate::source::contract::{
-            ErrorKind, Load, Loading, Out, Piece, Proven, Reading, Refused, Result, Snapshot,
-            Target, Terms,
+            Error, ErrorKind, Load, Loading, Out, Piece, Proven, Reading, Refused, Result,
+            Snapshot, Target, Terms,
         };
     }
 }

@@ -157,7 +157,7 @@ impl Catalog {
     fn close_run(&mut self, run: &str, now: &str) -> Result<(), CatalogError> {
         self.transaction(|sql| {
             sql.execute(
-                "UPDATE backup SET verdict=3, finished=?, note=?, shown='' WHERE id=? AND EXISTS (SELECT 1 FROM step s \
+                "UPDATE backup SET verdict=3, finished=?, note=? WHERE id=? AND EXISTS (SELECT 1 FROM step s \
                  WHERE s.run=backup.id AND s.state='running' AND s.verb IN ('dump', 'physical') AND s.chain=backup.source)",
                 values![now, KILLED, run],
             )?;

@@ -157,7 +157,8 @@ fn folders(args: &Adopt, loaded: &Loaded, app: &App) -> Result<Vec<Folder>, Exit
             | StepKind::Verify(_)
             | StepKind::Prune(_)
             | StepKind::Exec(_)
-            | StepKind::Restore(_) => None,
+            | StepKind::Restore(_)
+            | StepKind::ReadBack(_) => None,
         });
         for backup in backups.filter(|b| b.source.name == args.source) {
             let own = match &origin {

@@ -44,7 +44,7 @@ impl Exit {
     /// How a failure ends the process, by its code.
     pub fn of(code: &str) -> Exit {
         match code {
-            "damage" | "damaged" | "differs" | "no-good-backup" => Exit::Damage,
+            "damage" | "differs" | "no-good-backup" => Exit::Damage,
             "usage" => Exit::Usage,
             "target-busy" => Exit::Busy,
             "bug" => Exit::Bug,

@@ -103,7 +103,8 @@ fn check_sources(args: &Keep, loaded: &Loaded) -> Result<(), Exit> {
             | StepKind::Verify(_)
             | StepKind::Prune(_)
             | StepKind::Exec(_)
-            | StepKind::Restore(_) => None,
+            | StepKind::Restore(_)
+            | StepKind::ReadBack(_) => None,
         })
         .collect();
     match args.sources.iter().find(|source| !known.contains(&source.as_str())) {

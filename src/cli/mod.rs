@@ -15,6 +15,7 @@ mod lease;
 mod list;
 mod operator;
 mod outside;
+mod own_run;
 mod plan;
 mod report;
 mod restore;

@@ -107,7 +107,10 @@ fn ask((plan, file): (&Plan, &str), world: &World, stop: &Stop, exit: &mut Exit)
                 });
                 outlook.vacuum.insert(step.address.clone(), lines);
             }
-            StepKind::Verify(_) | StepKind::Exec(_) | StepKind::Restore(_) => {}
+            StepKind::Verify(_)
+            | StepKind::Exec(_)
+            | StepKind::Restore(_)
+            | StepKind::ReadBack(_) => {}
         }
     }
     outlook

@@ -259,6 +259,7 @@ mod tests {
             id: Id::new(moment, 1),
             source: "shop".into(),
             store: "cloud".into(),
+            place: String::new(),
             level: Level::Read,
             at: moment,
             good: true,

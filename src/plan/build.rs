@@ -89,6 +89,7 @@ impl Builder<'_> {
             }
         }
         draft.vacuum_first();
+        draft.verify_after_dump();
         draft.hold_apart();
         complaints.extend(draft.cycle());
         draft.plan

@@ -99,7 +99,8 @@ pub fn collisions(file: &JobFile, plans: &[Plan], complaints: &mut Vec<Complaint
             | StepKind::Verify(_)
             | StepKind::Prune(_)
             | StepKind::Exec(_)
-            | StepKind::Restore(_) => &[],
+            | StepKind::Restore(_)
+            | StepKind::ReadBack(_) => &[],
         }) {
             let (place, folder) = (place(copy), copy.naming.folder().to_owned());
             let span = |store: &str| {

@@ -9,7 +9,7 @@ use crate::artifact::{Method, Naming};
 use crate::base::SecretRef;
 use crate::job::{Engine, EnvValue, KeepSpec, VacuumRule};
 use crate::plan::reference::{SourceRef, StoreRef};
-use crate::plan::wish::RestoreSpec;
+use crate::plan::wish::{BackupWish, RestoreSpec};
 use crate::record::{StepFacts, Verb};
 
 /// What one job does.
@@ -55,6 +55,8 @@ pub enum StepKind {
     Exec(Exec),
     /// Brings a backup back.
     Restore(Box<RestoreSpec>),
+    /// Reads a backup back.
+    ReadBack(Box<BackupWish>),
 }
 
 /// An edge: `to` waits for `from`.
@@ -234,6 +236,7 @@ impl Step {
             }
             StepKind::Exec(_) => (Verb::Exec, none()),
             StepKind::Restore(r) => (Verb::Restore, (r.which.source.clone(), None, None)),
+            StepKind::ReadBack(which) => (Verb::Verify, (which.source.clone(), None, None)),
         };
         StepFacts { address: self.address.clone(), verb, source, chain, store }
     }

@@ -37,6 +37,8 @@ pub enum RunKind {
     Job,
     /// A restore that a person asked for.
     Restore,
+    /// A verification that a person asked for.
+    Verify,
 }
 
 impl RunKind {
@@ -45,6 +47,7 @@ impl RunKind {
         match self {
             RunKind::Job => "job",
             RunKind::Restore => "restore",
+            RunKind::Verify => "verify",
         }
     }
 }
@@ -208,8 +211,11 @@ pub struct ProofFacts {
     pub id: Id,
     /// What the artifact is of.
     pub source: String,
-    /// The store.
+    /// The store; empty where only its address is known.
     pub store: String,
+    /// What messages call the store.
+    #[serde(default)]
+    pub place: String,
     /// How deep it went.
     pub level: Level,
     /// When the proof was made, as the store keeps it.
@@ -269,6 +275,7 @@ impl ProofFacts {
             id: proof.id.clone(),
             source: source.to_owned(),
             store: store.to_owned(),
+            place: String::new(),
             level: proof.level,
             at: proof.at,
             good: proof.good,

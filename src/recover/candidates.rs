@@ -17,7 +17,7 @@ use crate::plan::{BackupWish, LATEST};
 use crate::recover::fault::Fault;
 use crate::recover::opened::needed;
 use crate::recover::operator::Operator;
-use crate::shelf::{Contents, Group, Notes, Shelf, Shelved, groups, lineage};
+use crate::shelf::{Contents, Group, Notes, Shelf, Shelved, Unnamed, groups, lineage, named};
 use crate::store::contract::Store;
 use crate::world::reveal;
 
@@ -49,6 +49,11 @@ impl Picked {
     pub fn lone(manifest: Manifest, store: Arc<dyn Store>, password: Option<Secret>) -> Picked {
         let contents = Some(Contents::of(manifest.clone()));
         Picked { store, manifest, contents, password, shelf: None, name: None }
+    }
+
+    /// The store, unless it is a lone `.zip`.
+    pub fn place(&self) -> Option<Arc<dyn Store>> {
+        self.shelf.is_some().then(|| self.store.clone())
     }
 
     /// Reads its members.
@@ -118,6 +123,8 @@ pub struct Candidates {
     backup: String,
     /// Of what, in words.
     of: String,
+    /// Whether one that was found damaged is taken too: it is to be read again.
+    pub again: bool,
     /// One `.zip`, which is all there is.
     lone: Option<Picked>,
     passed: Vec<Passed>,
@@ -138,6 +145,7 @@ impl Candidates {
             order: VecDeque::new(),
             backup: backup.to_owned(),
             of,
+            again: false,
             lone: None,
             passed: Vec::new(),
             bad: Vec::new(),
@@ -204,7 +212,7 @@ impl Candidates {
             // An ID says more than an origin.
             (None, _) if self.backup != LATEST => return Ok(()),
             (None, several) => ask(several, &artifacts, &self.of, operator)?,
-            (Some(prefix), all) => named(prefix, all, &artifacts, &self.of)?,
+            (Some(prefix), all) => of_origin(prefix, all, &artifacts, &self.of)?,
         };
         let keep: BTreeSet<(usize, usize)> = chosen.artifacts.iter().map(|i| all[*i]).collect();
         for (h, held) in self.held.iter_mut().enumerate() {
@@ -212,6 +220,32 @@ impl Candidates {
             held.artifacts.retain(|_| index.next().is_some_and(|a| keep.contains(&(h, a))));
         }
         self.sort();
+        Ok(())
+    }
+
+    /// Finds out which backup a name means: the beginning of an ID, a date, a file name.
+    pub fn find(&mut self) -> Result<(), Fault> {
+        if self.backup == LATEST {
+            return Ok(());
+        }
+        let heads = self.held.iter().flat_map(|held| &held.artifacts).map(|a| &a.head);
+        match named(heads, &self.backup) {
+            Ok(id) => self.backup = id.to_string(),
+            // Taking it says what there is none of.
+            Err(Unnamed::None) => {}
+            Err(Unnamed::Ambiguous(ids)) => {
+                let all: Vec<String> = ids.iter().map(ToString::to_string).collect();
+                return Err(Fault::usage(
+                    format!(
+                        "--backup {} names several {}: {}",
+                        self.backup,
+                        self.of,
+                        all.join(", ")
+                    ),
+                    "Give as much of one as tells it apart.",
+                ));
+            }
+        }
         Ok(())
     }
 
@@ -317,7 +351,8 @@ impl Candidates {
                 }
                 continue;
             }
-            let Some(why) = self.unfit(h, artifact) else { return Some((h, a)) };
+            let unfit = self.unfit(h, artifact).filter(|_| !self.again);
+            let Some(why) = unfit else { return Some((h, a)) };
             operator.warn(&format!(
                 "{} in {} is passed over: {why}",
                 head.key,
@@ -395,7 +430,7 @@ fn ask<'g>(
 }
 
 /// The one database that a prefix names.
-fn named<'g>(
+fn of_origin<'g>(
     prefix: &str,
     groups: &'g [Group],
     artifacts: &[&Shelved],

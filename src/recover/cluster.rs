@@ -14,17 +14,14 @@ use crate::recover::config;
 use crate::recover::fault::Fault;
 use crate::recover::operator::Work;
 use crate::recover::prove::{Setback, agree, prove};
-use crate::source::{contract::Error, detach, link, problems, replace_space, write_map};
-
-/// The kind of artifacts that hold files.
-const KIND: &str = "postgres-physical";
+use crate::source::{self, contract::Error, detach, link, problems, replace_space, write_map};
 
 /// The beginning of such a target.
 const SCHEME: &str = "pgdata:";
 
 /// Refuses files where a dump belongs, and the reverse, and words that the other understands.
 pub fn route(spec: &RestoreSpec, picked: &Picked) -> Result<(), Fault> {
-    let (files, id) = (picked.manifest.head.kind == KIND, &picked.manifest.head.id);
+    let (files, id) = (source::is_files(&picked.manifest.head.kind), &picked.manifest.head.id);
     let usage = |found: String| Fault::Usage { found, hint: None };
     let [of_dumps, of_files] = spec.words();
     let (others, why) = if files {

@@ -78,6 +78,14 @@ pub enum Fault {
         /// What to do.
         hint: Option<String>,
     },
+    /// The artifact is not what its manifest says; where was said.
+    #[error("{title}: damaged in {places} places")]
+    Damaged {
+        /// The artifact.
+        title: String,
+        /// In how many places.
+        places: usize,
+    },
     /// Another restore writes into the target.
     #[error("{0}")]
     Busy(String),
@@ -136,6 +144,7 @@ impl Fault {
             | Fault::Usage { .. }
             | Fault::NoBackup { .. }
             | Fault::Differs { .. }
+            | Fault::Damaged { .. }
             | Fault::Busy(_)
             | Fault::Seal(..)
             | Fault::Stalled(_)
@@ -154,6 +163,7 @@ impl Fault {
             Fault::Store(error) | Fault::Pipeline(pipeline::Error::Store(error)) => error.code(),
             Fault::Damage(_)
             | Fault::Unproven { .. }
+            | Fault::Damaged { .. }
             | Fault::Pipeline(pipeline::Error::Damage(_)) => "damage",
             Fault::Pipeline(pipeline::Error::Rows { .. }) => "rows",
             Fault::Pipeline(pipeline::Error::NoStore(_)) => "no-store",
@@ -192,6 +202,7 @@ impl Fault {
             | Fault::Damage(_)
             | Fault::Unproven { .. }
             | Fault::NoBackup { .. }
+            | Fault::Damaged { .. }
             | Fault::Stalled(_)
             | Fault::Stopped => None,
         }
@@ -244,6 +255,7 @@ impl Fault {
             | Fault::Usage { .. }
             | Fault::NoBackup { .. }
             | Fault::Differs { .. }
+            | Fault::Damaged { .. }
             | Fault::Busy(_)
             | Fault::Stalled(_)
             | Fault::Stopped => false,
@@ -268,6 +280,7 @@ impl Fault {
             | Fault::Usage { .. }
             | Fault::NoBackup { .. }
             | Fault::Differs { .. }
+            | Fault::Damaged { .. }
             | Fault::Busy(_)
             | Fault::Stalled(_)
             | Fault::Stopped => false,
@@ -280,6 +293,7 @@ impl Fault {
             Fault::Damage(_)
             | Fault::Unproven { .. }
             | Fault::Differs { .. }
+            | Fault::Damaged { .. }
             | Fault::Pipeline(pipeline::Error::Damage(_)) => true,
             Fault::NoBackup { damaged, .. } => *damaged,
             Fault::Store(error) | Fault::Pipeline(pipeline::Error::Store(error)) => {

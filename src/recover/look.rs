@@ -40,6 +40,7 @@ pub fn look(
     };
     let (origin, now) = (which.origin.as_deref(), world.clock.now());
     candidates.one_origin(origin, &world.host(), which.file.as_deref(), now, operator)?;
+    candidates.find()?;
     Ok(candidates)
 }
 

@@ -5,6 +5,7 @@
 //! [`Operator`]. Invariants: nothing is written before the plan of it was made and its refusals were
 //! heard; whatever may lead to another backup comes before the first write.
 
+mod another_kind;
 mod archive;
 mod assembly;
 mod candidates;
@@ -15,6 +16,7 @@ mod config;
 mod database;
 mod export;
 mod fault;
+mod lease;
 mod lock;
 mod lone;
 mod look;
@@ -22,6 +24,8 @@ mod marker;
 mod opened;
 mod operator;
 mod prove;
+mod read_back;
+mod refused;
 mod resolve;
 mod restore;
 mod restore_plan;
@@ -37,6 +41,7 @@ pub use fault::Fault;
 pub use look::pick;
 pub use opened::{Opened, load_all};
 pub use operator::{Operator, Work};
+pub use read_back::{ReadBack, read_back};
 pub use resolve::{Resolved, resolve};
 pub use restore::{dry_run, restore};
 pub use target::restore_into;

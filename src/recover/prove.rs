@@ -12,10 +12,10 @@
 use crate::artifact::{Damage, Level, Manifest, PROOF_FORMAT, ProofLine};
 use crate::pipeline::{self, Fetch, Meter};
 use crate::plan::{LATEST, RestoreSpec};
-use crate::record::{Event, ProofFacts};
 use crate::recover::candidates::{Candidates, Picked};
 use crate::recover::fault::Fault;
 use crate::recover::operator::{Operator, Work};
+use crate::recover::read_back::keep;
 use crate::source;
 use crate::store::contract::ErrorKind;
 
@@ -155,7 +155,7 @@ fn each(
             return Err(Setback::Ended(fault));
         }
         if work.say.is_some() {
-            note(picked, manifest, &line, work);
+            keep(picked, &manifest.head, &line, work);
         }
         bad.push(manifest.head.key.clone());
         first.get_or_insert(fault);
@@ -174,19 +174,6 @@ fn proof(manifest: &Manifest, level: Level, damage: &[Damage], work: Work<'_>) -
         damage: damage.iter().map(ToString::to_string).collect(),
         host: work.world.host(),
         into: None,
-    }
-}
-
-/// Keeps a proof beside its artifact, and in the history.
-fn note(picked: &Picked, manifest: &Manifest, proof: &ProofLine, work: Work<'_>) {
-    if let Some(shelf) = &picked.shelf
-        && let Err(error) = shelf.prove(&manifest.head, proof, work.stop)
-    {
-        work.warn(format_args!("the proof could not be kept: {error}"));
-    }
-    if let (Some(say), Some(store)) = (work.say, &picked.name) {
-        let facts = ProofFacts::of(proof, &manifest.head.source, store);
-        say.event(Event::Proved { step: say.step(), proof: facts });
     }
 }
 

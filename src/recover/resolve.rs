@@ -3,6 +3,7 @@
 //! Writes nothing. A dry run ends here, and a restore begins with it, so that both say the same.
 
 use crate::plan::{BackupWish, LATEST, RestoreSpec, TargetWish};
+use crate::recover::another_kind::name_another;
 use crate::recover::candidates::{Candidates, Other, Picked};
 use crate::recover::cluster::{self, route};
 use crate::recover::cluster_plan::ClusterPlan;
@@ -28,11 +29,25 @@ pub struct Resolved {
     pub(super) planned: Planned,
 }
 
+impl Resolved {
+    /// The keys of all that is read.
+    pub(super) fn keys(&self) -> Vec<String> {
+        match &self.planned {
+            Planned::Cluster(plan) => plan.manifests.iter().map(|m| m.head.key.clone()).collect(),
+            Planned::Database(_) => vec![self.picked.manifest.head.key.clone()],
+        }
+    }
+}
+
 /// Takes a backup, makes the plan and says it; the error is why nothing may begin.
 pub fn resolve(spec: &RestoreSpec, work: Work<'_>) -> Result<Resolved, Fault> {
     let candidates = look(&spec.which, work.world, work.operator, work.stop)?;
     may_fall_back(spec, &candidates)?;
-    let resolved = next(spec, candidates, work)?;
+    let resolved = next(spec, candidates, work).inspect_err(|fault| {
+        if matches!(fault, Fault::NoBackup { .. }) {
+            name_another(spec, work);
+        }
+    })?;
     if let Planned::Database(plan) = &resolved.planned
         && spec.overwrite
         && !plan.existing.is_empty()
@@ -126,6 +141,7 @@ fn offer(
         work.warn(
             "there is no other backup of it that may be whole; look into another store with --from",
         );
+        name_another(spec, work);
         return;
     };
     let given = spec.which.backup != LATEST || spec.fallback;

@@ -6,6 +6,7 @@ use crate::plan::RestoreSpec;
 use crate::recover::cluster;
 use crate::recover::database;
 use crate::recover::fault::Fault;
+use crate::recover::lease::leased;
 use crate::recover::operator::Work;
 use crate::recover::prove::Setback;
 use crate::recover::resolve::{Planned, Resolved, next, pass_over};
@@ -20,7 +21,8 @@ pub struct Ended {
 /// Performs a plan to its end. The error says what came back where that is not all.
 pub fn restore(spec: &RestoreSpec, mut resolved: Resolved, work: Work<'_>) -> Result<Ended, Fault> {
     loop {
-        match perform(spec, &resolved, work) {
+        let (place, keys) = (resolved.picked.place(), resolved.keys());
+        match leased(&place, &keys, work, || perform(spec, &resolved, work)) {
             Ok(ended) => {
                 let older = caveat(&resolved, work);
                 ended?;

@@ -283,12 +283,12 @@ pub trait Snapshot: Send + Sync {
     /// Why the view is not one moment; empty when it is.
     fn inconsistent(&self) -> &[String];
 
-    /// What the source holds and the artifact will not.
-    fn not_included(&self) -> &[String];
+    /// What the source holds and the artifact does not; complete after the last read.
+    fn not_included(&self) -> Vec<String>;
 
     /// Of these, what should be included: the verdict is Alerta, and somebody must look.
-    fn lost(&self) -> &[String] {
-        &[]
+    fn lost(&self) -> Vec<String> {
+        Vec::new()
     }
 
     /// What the engine warned of so far: the verdict is Alerta.

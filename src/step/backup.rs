@@ -114,7 +114,7 @@ impl Steps {
         ));
         let head =
             Head { objects: vec![written.object], index: Some(written.index), ..written.head };
-        let facts = ArtifactFacts::of(&head, snapshot.lost());
+        let facts = ArtifactFacts::of(&head, &snapshot.lost());
         say.event(Event::Artifact { step: say.step(), artifact: facts });
         for (store, head) in copies.commit(written.copies, &head, &begun.name, stop) {
             self.note_made(&backup.source.name, &store, head);
@@ -169,7 +169,7 @@ impl Steps {
             totals,
             units,
             inconsistent: snapshot.inconsistent().to_vec(),
-            not_included: snapshot.not_included().to_vec(),
+            not_included: snapshot.not_included(),
             cut: false,
             position: snapshot.position().cloned(),
             parent: snapshot.parent().cloned(),

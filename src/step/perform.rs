@@ -9,7 +9,7 @@ use jiff::{SignedDuration, tz::TimeZone};
 use crate::artifact::{Head, Marker, PROOF_FORMAT, may_seal};
 use crate::base::{Id, Secret, SecretRef, Stop};
 use crate::plan::{SourceRef, Step, StepKind, StoreRef};
-use crate::recover::Fault;
+use crate::recover::{Fault, ReadBack};
 use crate::run::{Done, Perform, Say};
 use crate::shelf::Holder;
 use crate::source::{self, contract::Source};
@@ -35,6 +35,8 @@ pub struct Steps {
     stores: Mutex<BTreeMap<String, Slot>>,
     /// Guards a restore that was resolved before the run, until its step takes it.
     pub(super) prepared: Mutex<Option<Prepared>>,
+    /// Guards what a backup was found to be that was read back.
+    pub(super) read: Mutex<Option<ReadBack>>,
     /// Guards what this run made: heads by source and store.
     made: Mutex<BTreeMap<(String, String), Head>>,
     /// Holds the leases of this run, all under one token.
@@ -69,9 +71,15 @@ impl Steps {
             gap,
             stores: Mutex::default(),
             prepared: Mutex::default(),
+            read: Mutex::default(),
             made: Mutex::default(),
             in_use: None,
         }
+    }
+
+    /// What the backup was found to be that was read back.
+    pub fn read(&self) -> Option<ReadBack> {
+        self.read.lock().expect("no panic while locked").clone()
     }
 
     /// Gives the restore of this run what was resolved before it.
@@ -185,6 +193,7 @@ impl Perform for Steps {
             StepKind::Prune(prune) => self.prune(prune, say, stop),
             StepKind::Exec(exec) => self.exec(exec, say, stop),
             StepKind::Restore(restore) => self.restore(restore, say, stop),
+            StepKind::ReadBack(which) => self.read_back(which, say, stop),
         };
         match result {
             Ok(done) => done,

@@ -4,9 +4,9 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::base::Stop;
-use crate::plan::RestoreSpec;
+use crate::plan::{BackupWish, RestoreSpec};
 use crate::record::{LogLevel, Verdict};
-use crate::recover::{Fault, Operator, Work, resolve, restore};
+use crate::recover::{Fault, Operator, ReadBack, Work, read_back, resolve, restore};
 use crate::run::{Done, Say};
 use crate::step::perform::Steps;
 
@@ -24,6 +24,15 @@ impl Operator for Voice<'_> {
     fn warn(&self, text: &str) {
         self.warned.store(true, Ordering::SeqCst);
         self.say.alert(text);
+    }
+}
+
+impl Voice<'_> {
+    /// All well, unless somebody must look.
+    fn done(&self, alert: bool) -> Done {
+        let alert = alert || self.warned.load(Ordering::SeqCst);
+        let verdict = if alert { Verdict::Alert } else { Verdict::Success };
+        Done { verdict, ..Done::well() }
     }
 }
 
@@ -48,8 +57,33 @@ impl Steps {
             None => resolve(spec, work)?,
         };
         let ended = restore(spec, resolved, work)?;
-        let alert = ended.older || voice.warned.load(Ordering::SeqCst);
-        let verdict = if alert { Verdict::Alert } else { Verdict::Success };
-        Ok(Done { verdict, ..Done::well() })
+        Ok(voice.done(ended.older))
+    }
+
+    /// Reads a backup back.
+    pub(super) fn read_back(
+        &self,
+        which: &BackupWish,
+        say: &Say,
+        stop: &Stop,
+    ) -> Result<Done, Fault> {
+        let voice = Voice { say, warned: AtomicBool::new(false) };
+        let work = Work { world: &self.world, operator: &voice, say: Some(say), stop };
+        let read = read_back(which, work)?;
+        let ReadBack { head, proof, rows } = &read;
+        let key = head.key.clone();
+        if proof.good {
+            let entries = head.totals.entries;
+            voice.tell(&format!(
+                "{key}: proven, {entries} entries and {rows} rows as the manifest says"
+            ));
+        }
+        let (good, places) = (proof.good, proof.damage.len());
+        proof.damage.iter().for_each(|line| voice.tell(line));
+        *self.read.lock().expect("no panic while locked") = Some(read);
+        if good {
+            return Ok(voice.done(false));
+        }
+        Err(Fault::Damaged { title: key, places })
     }
 }
