@@ -1,6 +1,6 @@
 //! The way back: damage, fallback, other programs, and what comes back of each kind.
 
-mod contract;
+pub mod contract;
 pub mod damage;
 pub mod export;
 pub mod fallback;

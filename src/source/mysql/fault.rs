@@ -6,6 +6,9 @@ use mysql::prelude::Queryable;
 use crate::source::contract::{Error, ErrorKind, Result};
 use crate::world::ChildError;
 
+/// The error of a collation that the server does not have.
+const UNKNOWN_COLLATION: u16 = 1273;
+
 /// Runs a statement that returns nothing.
 pub fn run(connection: &mut Conn, statement: &str, doing: &str) -> Result<()> {
     connection.query_drop(statement).map_err(|e| wrap(doing, e))
@@ -53,12 +56,17 @@ pub fn wrap(doing: &str, error: mysql::Error) -> Error {
         | mysql::Error::FromRowError(_)
         | mysql::Error::TlsError(_) => ErrorKind::Failed,
     };
+    let unknown_collation =
+        matches!(&error, mysql::Error::MySqlError(e) if e.code == UNKNOWN_COLLATION);
     let found = match &error {
         // The server's own words; the crate would add its name of the error's kind.
         mysql::Error::MySqlError(e) => format!("{} (error {})", e.message, e.code),
         other => other.to_string(),
     };
     let error = Error::new(kind, doing, found);
+    if unknown_collation {
+        return error.hint("--map-collation OLD=NEW takes a collation that the server knows.");
+    }
     match kind {
         ErrorKind::Denied => error
             .hint("`vex plan` shows what is asked of the server; check user, password and grants."),

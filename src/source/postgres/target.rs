@@ -252,10 +252,10 @@ impl Target for PostgresTarget {
             )
             .hint(hint))
         };
-        if loading.terms.gtid || loading.terms.skip_binlog {
+        if loading.terms.gtid || loading.terms.skip_binlog || !loading.map_collation.is_empty() {
             return refuse(
-                "GTIDs and a binary log are things of MySQL and MariaDB",
-                "Restore without --gtid and --skip-binlog.",
+                "GTIDs, a binary log and collations to map are things of MySQL and MariaDB",
+                "Restore without --gtid, --skip-binlog and --map-collation.",
             );
         }
         let is_of_program = |m: &Member| matches!(m.kind, Kind::File | Kind::Script);

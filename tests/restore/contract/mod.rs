@@ -286,8 +286,9 @@ fn goes_on(engine: &Engine) {
     }
 }
 
-fn mysql(server: &Server) -> Engine {
-    let spec = MysqlSpec {
+/// A server of MySQL or MariaDB, as a job declares it.
+pub fn mysql_spec(server: &Server) -> SourceSpec {
+    SourceSpec::Mysql(MysqlSpec {
         identity: None,
         host: "127.0.0.1".into(),
         port: server.port,
@@ -302,8 +303,11 @@ fn mysql(server: &Server) -> Engine {
         ddl_wait: Duration::from_secs(10),
         inconsistent: Inconsistent::Refuse,
         accounts: false,
-    };
-    let spec = SourceSpec::Mysql(spec);
+    })
+}
+
+fn mysql(server: &Server) -> Engine {
+    let spec = mysql_spec(server);
     Engine { kind: "mysql", dialect: Dialect::Mysql, spec, schema: None }
 }
 

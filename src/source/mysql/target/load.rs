@@ -2,6 +2,7 @@
 //!
 //! Does not know what is asked of the target before.
 
+use std::borrow::Cow;
 use std::sync::atomic::Ordering;
 
 use mysql::Conn;
@@ -86,6 +87,7 @@ impl MysqlTarget {
             true => without_definer(&text),
             false => text,
         };
+        let text = self.collated(&text);
         match member.kind {
             Kind::Database => self.database(connection, member, &text, doing),
             Kind::Table => self.table(connection, member, &text, doing),
@@ -93,6 +95,14 @@ impl MysqlTarget {
             _ => {
                 connection.query_drop(self.known_modes(&text).as_ref()).map_err(|e| wrap(doing, e))
             }
+        }
+    }
+
+    /// A definition with the collations that it is to have here.
+    fn collated<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        match text.starts_with("INSERT INTO ") {
+            true => text.into(),
+            false => self.collations.lock().expect("no panic while locked").apply(text),
         }
     }
 
@@ -249,7 +259,7 @@ impl MysqlTarget {
 
     /// A setting of the SQL mode without the mode that MySQL 8 removed; it only ever concerned
     /// GRANT.
-    pub(super) fn known_modes<'t>(&self, text: &'t str) -> std::borrow::Cow<'t, str> {
+    pub(super) fn known_modes<'t>(&self, text: &'t str) -> Cow<'t, str> {
         const REMOVED: &str = "NO_AUTO_CREATE_USER";
         let is_removed = self.flavor.family == Family::Mysql && self.flavor.number >= (8, 0);
         if !is_removed || !text.starts_with("SET sql_mode=") || !text.contains(REMOVED) {
