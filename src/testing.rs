@@ -38,14 +38,19 @@ pub mod job {
 pub mod pipeline {
     //! Bytes in motion.
     pub use crate::pipeline::{
-        Backup, Copy, Fetch, IndexMade, Meter, Outcome, Restore, Shape, Windows, backup, restore,
-        verify,
+        Backup, Copy, Fetch, IndexMade, Meter, Outcome, Restore, Shape, Windows, backup,
+        refused_script, restore, verify,
     };
 }
 
 pub mod plan {
     //! What a job does.
     pub use crate::plan::build;
+}
+
+pub mod recover {
+    //! From a backup to what came back.
+    pub use crate::recover::Opened;
 }
 
 pub mod shelf {
@@ -64,11 +69,6 @@ pub mod source {
             Snapshot, Target, Terms,
         };
     }
-}
-
-pub mod step {
-    //! What each step does.
-    pub use crate::step::Opened;
 }
 
 pub mod store {

@@ -116,6 +116,11 @@ impl RowDigest {
         self.row.clear();
     }
 
+    /// Forgets the current row.
+    pub fn forget_row(&mut self) {
+        self.row.clear();
+    }
+
     /// The rows ended since the last call.
     pub fn take(&mut self) -> Proof {
         std::mem::take(&mut self.proof)

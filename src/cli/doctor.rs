@@ -140,7 +140,10 @@ fn checks<'a>(loaded: &'a Loaded, plans: &[&'a Plan]) -> Checks<'a> {
                         checks.password(&plan.job, password, false);
                     }
                 }
-                StepKind::Prune(_) | StepKind::Exec(_) => {}
+                StepKind::Prune(_)
+                | StepKind::Exec(_)
+                | StepKind::Restore(_)
+                | StepKind::ReadBack(_) => {}
             }
         }
     }

@@ -7,7 +7,8 @@ use crate::source::contract::Refused;
 
 /// The script, in the dialect of the target; with nothing to run it still says what was refused.
 pub fn refused_script(refused: &[Refused], dialect: Dialect) -> Vec<u8> {
-    let mut out = b"-- What was not restored, and why. Mend what is wrong, and run this.\n".to_vec();
+    let mut out =
+        b"-- What was not restored, and why. Mend what is wrong, and run this.\n".to_vec();
     let mut unit = "";
     for one in refused {
         out.push(b'\n');

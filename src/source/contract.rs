@@ -178,6 +178,13 @@ pub trait Source: Send + Sync {
     /// Opens it to be restored into, with this many connections.
     fn target(&self, threads: usize, stop: &Stop) -> Result<Box<dyn Target>>;
 
+    /// The rights that a restore of these members needs and its account lacks, each with the
+    /// statement that gives it; asks the server, changes nothing.
+    fn rights(&self, _loading: &Loading, stop: &Stop) -> Result<Vec<Finding>> {
+        stop.check()?;
+        Ok(Vec::new())
+    }
+
     /// Its tables can be vacuumed, by this.
     fn maintenance(&self) -> Option<&dyn Maintenance> {
         None
@@ -276,12 +283,12 @@ pub trait Snapshot: Send + Sync {
     /// Why the view is not one moment; empty when it is.
     fn inconsistent(&self) -> &[String];
 
-    /// What the source holds and the artifact will not.
-    fn not_included(&self) -> &[String];
+    /// What the source holds and the artifact does not; complete after the last read.
+    fn not_included(&self) -> Vec<String>;
 
     /// Of these, what should be included: the verdict is Alerta, and somebody must look.
-    fn lost(&self) -> &[String] {
-        &[]
+    fn lost(&self) -> Vec<String> {
+        Vec::new()
     }
 
     /// What the engine warned of so far: the verdict is Alerta.

@@ -47,6 +47,11 @@ pub fn resumes(kind: &str) -> bool {
     matches!(kind, "mysql" | "postgres" | "sqlite")
 }
 
+/// Whether backups of a kind hold the files of a server, which come back as a whole.
+pub fn is_files(kind: &str) -> bool {
+    kind == "postgres-physical"
+}
+
 /// The dialect of the entries of a kind of source; `None` for a kind this program does not know.
 pub fn dialect(kind: &str) -> Option<Dialect> {
     match kind {

@@ -11,6 +11,13 @@ pub struct Inserts {
     longest: usize,
 }
 
+/// A place in an entry between two rows.
+#[derive(Debug, Clone, Copy)]
+pub struct Mark {
+    bytes: usize,
+    statement: Option<usize>,
+}
+
 impl Inserts {
     /// Begins an entry in `buffer`; statements end at about `longest` bytes.
     pub fn begin(mut buffer: Vec<u8>, prologue: &[u8], longest: usize) -> Inserts {
@@ -36,6 +43,17 @@ impl Inserts {
         }
     }
 
+    /// Where it stands now, for [`Inserts::back`].
+    pub fn mark(&self) -> Mark {
+        Mark { bytes: self.bytes.len(), statement: self.statement }
+    }
+
+    /// Takes back all that was written since a mark.
+    pub fn back(&mut self, mark: Mark) {
+        self.bytes.truncate(mark.bytes);
+        self.statement = mark.statement;
+    }
+
     /// Bytes of the open statement.
     pub fn statement_bytes(&self) -> usize {
         self.statement.map_or(0, |from| self.bytes.len() - from)
@@ -57,7 +75,10 @@ impl Inserts {
 
     /// Ends the last statement and the entry.
     pub fn end(mut self) -> Vec<u8> {
-        self.bytes.extend_from_slice(b";\nCOMMIT;\n");
+        if self.statement.is_some() {
+            self.bytes.extend_from_slice(b";\n");
+        }
+        self.bytes.extend_from_slice(b"COMMIT;\n");
         self.bytes
     }
 }
@@ -74,6 +95,21 @@ mod tests {
             inserts.bytes.extend_from_slice(row.as_bytes());
         }
         assert_eq!(inserts.end(), b"X;\nBEGIN;\nINSERT\n(1),\n(2);\nINSERT\n(3);\nCOMMIT;\n");
+    }
+
+    #[test]
+    fn a_row_is_taken_back_with_the_statement_it_began() {
+        let mut inserts = Inserts::begin(Vec::new(), b"", 1000);
+        for (row, kept) in [("(1)", false), ("(2)", true), ("(3)", false), ("(4)", true)] {
+            let mark = inserts.mark();
+            inserts.row(b"INSERT");
+            inserts.bytes.extend_from_slice(row.as_bytes());
+            if !kept {
+                inserts.back(mark);
+            }
+        }
+        assert_eq!(inserts.end(), b"BEGIN;\nINSERT\n(2),\n(4);\nCOMMIT;\n");
+        assert_eq!(Inserts::begin(Vec::new(), b"", 9).end(), b"BEGIN;\nCOMMIT;\n");
     }
 
     #[test]

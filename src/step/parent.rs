@@ -9,11 +9,11 @@ use crate::base::{Secret, Stop};
 use crate::job::SourceSpec;
 use crate::pipeline::{Fetch, Meter};
 use crate::plan::Backup;
+use crate::recover::Fault;
 use crate::run::Say;
 use crate::shelf::{Contents, Shelf, Shelved, lineage};
 use crate::source::{BACKUP_MANIFEST, contract::Parent};
 use crate::step::copies::Copies;
-use crate::step::fault::Fault;
 use crate::step::perform::Steps;
 
 impl Steps {

@@ -5,6 +5,7 @@ pub mod bank;
 pub mod ddl;
 pub mod end_to_end;
 pub mod engines;
+pub mod odd;
 pub mod policy;
 pub mod refused;
 pub mod restore;

@@ -324,7 +324,7 @@ fn a_collation_becomes_another_where_a_restore_is_told_to() {
         &[
             "CREATE DATABASE a COLLATE utf8mb4_0900_ai_ci",
             "USE a",
-            "CREATE TABLE t (n VARCHAR(20) COLLATE utf8mb4_da_0900_as_cs COMMENT 'COLLATE utf8mb4_da_0900_as_cs', z TEXT COLLATE \
+            "CREATE TABLE t (n VARCHAR(60) COLLATE utf8mb4_da_0900_as_cs COMMENT 'COLLATE utf8mb4_da_0900_as_cs', z TEXT COLLATE \
              utf8mb4_zh_0900_as_cs, KEY (n))",
             "INSERT INTO t VALUES ('COLLATE utf8mb4_0900_ai_ci', 'x')",
             "CREATE VIEW v AS SELECT n COLLATE utf8mb4_0900_ai_ci AS c FROM t",

@@ -7,6 +7,7 @@ pub mod doctor;
 pub mod end_to_end;
 pub mod engine;
 pub mod globals;
+pub mod odd;
 pub mod physical;
 pub mod physical_chain;
 pub mod physical_standby;

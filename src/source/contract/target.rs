@@ -33,8 +33,9 @@ pub struct Loading {
     pub position: Option<Position>,
     /// How the target is treated.
     pub terms: Terms,
-    /// Collations of definitions that become others (MySQL, MariaDB): the old name, and the new one
-    /// or several, parted by `|`, of which the first is taken that the target knows.
+    /// Collations of definitions that become others where the target lacks them (MySQL, MariaDB):
+    /// the old name, and the new one or several, parted by `|`, of which the first is taken that
+    /// the target knows.
     pub map_collation: Vec<(String, String)>,
 }
 
@@ -165,7 +166,8 @@ pub trait Target: Send + Sync {
         if loading.terms == Terms::default() && loading.map_collation.is_empty() {
             return Ok(());
         }
-        let found = "definers, GTIDs, a binary log and collations to map are things of MySQL and MariaDB";
+        let found =
+            "definers, GTIDs, a binary log and collations to map are things of MySQL and MariaDB";
         let error = Error::new(ErrorKind::Refused, "restore", found);
         Err(error.hint("Restore without --definer, --gtid, --skip-binlog and --map-collation."))
     }

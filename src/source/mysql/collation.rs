@@ -62,24 +62,20 @@ const STRENGTHS: [(&str, &str, &str); 4] = [
 /// Parts names of which the first that a server knows is taken.
 const OR: char = '|';
 
-/// What MySQL 8 and later have and a MariaDB may lack: each keeps its name where the server knows
-/// it.
+/// What MySQL 8 and later have and a MariaDB may lack.
 pub fn ready() -> Vec<(String, String)> {
-    let mut all = vec![(
-        "utf8mb4_0900_bin".to_owned(),
-        "utf8mb4_0900_bin|utf8mb4_nopad_bin|utf8mb4_bin".to_owned(),
-    )];
+    let mut all = vec![("utf8mb4_0900_bin".to_owned(), "utf8mb4_nopad_bin|utf8mb4_bin".to_owned())];
     for (own, theirs) in LANGUAGES {
         for (strength, same, old) in STRENGTHS {
             let name = format!("utf8mb4_{own}0900_{strength}");
-            let new = format!("{name}|utf8mb4_uca1400_{theirs}nopad_{same}|{old}");
+            let new = format!("utf8mb4_uca1400_{theirs}nopad_{same}|{old}");
             all.push((name, new));
         }
     }
     all
 }
 
-/// Collations that become others on one server.
+/// Collations that become others on one server: those that it lacks.
 #[derive(Debug, Clone, Default)]
 pub struct Collations {
     /// The new name of each.
@@ -94,6 +90,9 @@ impl Collations {
         let doing = "ask the server for its collations";
         let mut found = BTreeMap::new();
         for (old, new) in wanted {
+            if knows(connection, old).map_err(|e| wrap(doing, e))? {
+                continue;
+            }
             let mut known = None;
             for name in new.split(OR) {
                 if knows(connection, name).map_err(|e| wrap(doing, e))? {
@@ -106,9 +105,7 @@ impl Collations {
                 let error = Error::new(ErrorKind::Refused, format!("map {old}"), text);
                 return Err(error.hint("SHOW COLLATION lists those that it knows."));
             };
-            if known != old {
-                found.insert(old.to_lowercase(), known.to_owned());
-            }
+            found.insert(old.to_lowercase(), known.to_owned());
         }
         Ok(Collations { names: found, counts: BTreeMap::new() })
     }
@@ -215,10 +212,26 @@ mod tests {
                 "CREATE TABLE `COLLATE a_ci` (\n `x` text COLLATE b_ci COMMENT 'COLLATE a_ci'\n) CHARSET=utf8mb4 COLLATE=b_ci",
                 true,
             ),
-            ("CREATE DATABASE `d` /*!40100 COLLATE a_ci */", "CREATE DATABASE `d` /*!40100 COLLATE b_ci */", true),
-            ("SET character_set_client=x, collation_connection=A_CI", "SET character_set_client=x, collation_connection=b_ci", true),
-            ("select _utf8mb4'a_ci' collate a_ci, a_ci", "select _utf8mb4'a_ci' collate b_ci, a_ci", true),
-            ("COLLATE a_ci_x /* COLLATE a_ci */ é \"COLLATE a_ci\"", "COLLATE a_ci_x /* COLLATE a_ci */ é \"COLLATE a_ci\"", false),
+            (
+                "CREATE DATABASE `d` /*!40100 COLLATE a_ci */",
+                "CREATE DATABASE `d` /*!40100 COLLATE b_ci */",
+                true,
+            ),
+            (
+                "SET character_set_client=x, collation_connection=A_CI",
+                "SET character_set_client=x, collation_connection=b_ci",
+                true,
+            ),
+            (
+                "select _utf8mb4'a_ci' collate a_ci, a_ci",
+                "select _utf8mb4'a_ci' collate b_ci, a_ci",
+                true,
+            ),
+            (
+                "COLLATE a_ci_x /* COLLATE a_ci */ é \"COLLATE a_ci\"",
+                "COLLATE a_ci_x /* COLLATE a_ci */ é \"COLLATE a_ci\"",
+                false,
+            ),
             ("COLLATE", "COLLATE", false),
         ] {
             let (found, changed) = map.changed(text);

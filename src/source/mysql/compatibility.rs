@@ -105,8 +105,7 @@ impl Compatibility {
         // Only where nothing else is against it, another collation helps.
         let hint = (!why.is_empty() && why.len() == self.collations)
             .then(|| "--map-collation OLD=NEW takes a collation that the server knows.".to_owned());
-        let objection =
-            |why| Objection { what: what.clone(), why, blocks, hint: hint.clone() };
+        let objection = |why| Objection { what: what.clone(), why, blocks, hint: hint.clone() };
         Ok(why.into_iter().map(objection).collect())
     }
 

@@ -20,6 +20,7 @@ use crate::source::mysql::flavor::{Family, Flavor};
 use crate::source::mysql::privilege::Privileges;
 use crate::source::mysql::privilege_check::{self, Settings};
 use crate::source::mysql::schema::{self, Unit};
+use crate::source::mysql::unreadable::Unreadable;
 use crate::world::Clock;
 
 /// Clocks that differ by more make backups hard to tell apart by time.
@@ -52,8 +53,9 @@ pub fn examine(
     let mut found = vec![version(&flavor), tls(&mut bare, spec)];
     let mut connection = connector.session(&flavor, "examine")?;
     let held = Privileges::of(&mut connection, &flavor)?;
-    let units = schema::units(&mut connection, spec);
-    let visible: Vec<String> = units.iter().flatten().map(|u| u.name.clone()).collect();
+    let listing = schema::listing(&mut connection, spec, &Unreadable::default());
+    let units = listing.as_ref().map(|l| l.units.as_slice()).unwrap_or_default();
+    let visible: Vec<String> = units.iter().map(|u| u.name.clone()).collect();
     let settings = Settings {
         log_bin: number(&mut connection, "log_bin") == Some(1),
         trusts_creators: number(&mut connection, "log_bin_trust_function_creators") == Some(1),
@@ -64,10 +66,14 @@ pub fn examine(
     let mut bytes = 0;
     if purpose.readers > 0 {
         found.extend(binary_log(&mut connection, &flavor));
-        match &units {
-            Ok(units) => {
+        match &listing {
+            Ok(listing) => {
                 bytes = units.iter().flat_map(|u| &u.tables).map(|t| t.bytes).sum();
                 found.extend(contents(units, bytes, spec));
+                found.extend(listing.unreadable.lines().into_iter().map(|line| {
+                    let advice = "Repair it, or `exclude` it: it is left out of backups.";
+                    Finding::alert("tables", line, advice)
+                }));
             }
             Err(error) => found.push(failed("databases", error)),
         }

@@ -34,9 +34,9 @@ pub fn failed(doing: &str, error: ChildError) -> Error {
     }
 }
 
-/// Wraps an error of the server or of the wire.
-pub fn wrap(doing: &str, error: mysql::Error) -> Error {
-    let kind = match &error {
+/// What an error of the server or of the wire is.
+pub fn kind(error: &mysql::Error) -> ErrorKind {
+    match error {
         mysql::Error::IoError(_) | mysql::Error::CodecError(_) => ErrorKind::Unreachable,
         mysql::Error::MySqlError(e) => match e.code {
             1044 | 1045 | 1142 | 1143 | 1227 | 1370 | 1410 | 1698 => ErrorKind::Denied,
@@ -55,16 +55,34 @@ pub fn wrap(doing: &str, error: mysql::Error) -> Error {
         | mysql::Error::FromValueError(_)
         | mysql::Error::FromRowError(_)
         | mysql::Error::TlsError(_) => ErrorKind::Failed,
+    }
+}
+
+/// Whether an error is about the stored bytes of what is read: a file that is not there, a page that
+/// is not whole, an engine that is not loaded.
+pub fn is_damage(error: &mysql::Error) -> bool {
+    let mysql::Error::MySqlError(e) = error else { return false };
+    // Below 1000 are errors of files and engines as they come up.
+    matches!(e.code, 2 | 29 | 120..=195)
+        || matches!(e.code, 1016 | 1017 | 1018 | 1024 | 1030 | 1032..=1035 | 1168 | 1194 | 1195)
+        || matches!(e.code, 1286 | 1296 | 1712 | 1808 | 1812 | 1814 | 1815 | 1877 | 1932 | 3185)
+}
+
+/// Wraps an error of the server or of the wire.
+pub fn wrap(doing: &str, error: mysql::Error) -> Error {
+    let kind = kind(&error);
+    let number = match &error {
+        mysql::Error::MySqlError(e) => Some(e.code),
+        _ => None,
     };
-    let unknown_collation =
-        matches!(&error, mysql::Error::MySqlError(e) if e.code == UNKNOWN_COLLATION);
     let found = match &error {
         // The server's own words; the crate would add its name of the error's kind.
         mysql::Error::MySqlError(e) => format!("{} (error {})", e.message, e.code),
         other => other.to_string(),
     };
-    let error = Error::new(kind, doing, found);
-    if unknown_collation {
+    let mut error = Error::new(kind, doing, found);
+    error.native = number.map(|number| number.to_string().into());
+    if number == Some(UNKNOWN_COLLATION) {
         return error.hint("--map-collation OLD=NEW takes a collation that the server knows.");
     }
     match kind {

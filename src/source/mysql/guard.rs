@@ -15,6 +15,7 @@
 //! Without the right to step 3 there is one worker, and one snapshot needs no lock. Never N
 //! snapshots without it.
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use mysql::Conn;
@@ -26,8 +27,9 @@ use crate::job::MysqlSpec;
 use crate::source::contract::{Error, ErrorKind, Result};
 use crate::source::mysql::fault::{run, wrap};
 use crate::source::mysql::flavor::{Family, Flavor};
-use crate::source::mysql::metadata_locks::MetadataLocks;
-use crate::source::mysql::schema::{self, Unit};
+use crate::source::mysql::metadata_locks::{MetadataLocks, Refusal};
+use crate::source::mysql::schema::{self, Listing, Unit};
+use crate::source::mysql::unreadable::{Name, Unreadable};
 use crate::world::Entropy;
 
 /// How often a lock is tried before the dump gives up.
@@ -36,23 +38,26 @@ const TRIES: u32 = 40;
 /// Statements that end the hold on commits, for `VEX_TEST_UNLOCKED` too.
 const RELEASE: [&str; 2] = ["BACKUP STAGE END", "UNLOCK TABLES"];
 
-/// Takes the metadata locks; returns the units as they stand under the guard, and the order of
-/// their locks.
-pub fn guard(
-    connection: &mut Conn,
-    spec: &MysqlSpec,
-    stop: &Stop,
-) -> Result<(Vec<Unit>, MetadataLocks)> {
+/// What the guard holds.
+pub struct Guarded {
+    /// What the server holds, as it stands under the guard.
+    pub listing: Listing,
+    /// The order of the locks.
+    pub locks: MetadataLocks,
+}
+
+/// Takes the metadata locks of all that can be opened.
+pub fn guard(connection: &mut Conn, spec: &MysqlSpec, stop: &Stop) -> Result<Guarded> {
     let seconds = spec.lock_wait.as_secs().max(1);
     run(connection, &format!("SET SESSION lock_wait_timeout={seconds}"), "prepare the guard")?;
     run(connection, "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED", "prepare the guard")?;
-    let mut last = None;
+    let (mut last, mut known) = (None, Known::default());
     for _ in 0..TRIES {
         stop.check()?;
-        match lock_listed(connection, spec) {
+        match lock_listed(connection, spec, &mut known) {
             Ok(Some(held)) => return Ok(held),
             Ok(None) => {}
-            Err(error) if error.kind == ErrorKind::Busy || is_gone(&error) => last = Some(error),
+            Err(error) if error.kind == ErrorKind::Busy => last = Some(error),
             Err(error) => return Err(error),
         }
         // Held locks are released before the next try, so that a waiting DDL gets its turn.
@@ -64,15 +69,35 @@ pub fn guard(
     }))
 }
 
-/// The units, as soon as nobody alters one of their tables.
-pub fn settled(connection: &mut Conn, spec: &MysqlSpec, stop: &Stop) -> Result<Vec<Unit>> {
+/// What the server holds, as soon as nobody alters one of its tables.
+pub fn settled(connection: &mut Conn, spec: &MysqlSpec, stop: &Stop) -> Result<Listing> {
+    let known = Unreadable::default();
     for _ in 1..TRIES {
-        match schema::units(connection, spec) {
+        match schema::listing(connection, spec, &known) {
             Err(error) if error.kind == ErrorKind::Busy => stop.sleep(pause())?,
             other => return other,
         }
     }
-    schema::units(connection, spec)
+    schema::listing(connection, spec, &known)
+}
+
+/// What was found out by the tries before.
+#[derive(Default)]
+struct Known {
+    unreadable: Unreadable,
+    /// Tables that were listed and then not there.
+    gone: BTreeSet<Name>,
+}
+
+impl Known {
+    /// Takes note of a table that could not be locked. One that is listed again and still not there
+    /// was not dropped.
+    fn add(&mut self, refusal: Refusal) {
+        let (unit, table) = &refusal.table;
+        if !refusal.gone || !self.gone.insert(refusal.table.clone()) {
+            self.unreadable.add_table(unit, table, &refusal.why);
+        }
+    }
 }
 
 /// Some time between 50 and 250 ms, so that two dumps do not march in step.
@@ -80,22 +105,23 @@ pub fn pause() -> Duration {
     Duration::from_millis(50 + u64::from(Entropy::Os.bits()) % 200)
 }
 
-/// A table that was dropped between the listing and its lock.
-fn is_gone(error: &Error) -> bool {
-    error.found.ends_with("(error 1146)") || error.found.ends_with("(error 1049)")
-}
-
-/// Lists, locks, and lists again; `None` when the second list is another.
+/// Lists, locks, and lists again; `None` when the second list is another, or a table can't be
+/// locked.
 fn lock_listed(
     connection: &mut Conn,
     spec: &MysqlSpec,
-) -> Result<Option<(Vec<Unit>, MetadataLocks)>> {
-    let units = schema::units(connection, spec)?;
-    let locks = MetadataLocks::new(&units);
+    known: &mut Known,
+) -> Result<Option<Guarded>> {
+    let listing = schema::listing(connection, spec, &known.unreadable)?;
+    let locks = MetadataLocks::new(&listing.units);
     run(connection, "START TRANSACTION READ ONLY", "guard the tables")?;
-    locks.take(connection)?;
-    let now = schema::units(connection, spec)?;
-    Ok(same_tables(&units, &now).then_some((now, locks)))
+    let refused = locks.take(connection)?;
+    if !refused.is_empty() {
+        refused.into_iter().for_each(|refusal| known.add(refusal));
+        return Ok(None);
+    }
+    let now = schema::listing(connection, spec, &known.unreadable)?;
+    Ok(same_tables(&listing.units, &now.units).then_some(Guarded { listing, locks }))
 }
 
 fn same_tables(a: &[Unit], b: &[Unit]) -> bool {

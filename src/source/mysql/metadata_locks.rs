@@ -8,6 +8,9 @@
 //! a table that was not read yet waits for `ddl-wait` at most: then all locks are released, and the
 //! definitions of the unread tables are compared at the end. Knows no rows.
 //!
+//! No savepoint can be set once an engine takes part that knows none (Aria): tables of such engines
+//! are one group, whose locks are taken last.
+//!
 //! MariaDB with a binary log releases nothing so unless the session may set `sql_log_bin=0` (BINLOG
 //! ADMIN): without that right a DDL waits until the dump ends ([`releases`]).
 
@@ -17,10 +20,11 @@ use std::sync::Mutex;
 use mysql::Conn;
 use mysql::prelude::Queryable;
 
-use crate::source::contract::Result;
+use crate::source::contract::{Error, ErrorKind, Result};
 use crate::source::mysql::fault::{run, wrap};
 use crate::source::mysql::flavor::{Family, Flavor};
 use crate::source::mysql::schema::{Unit, qualified};
+use crate::source::mysql::unreadable::{Name, reason};
 
 /// Tables that have a savepoint each: the largest.
 const ALONE: usize = 64;
@@ -37,8 +41,23 @@ pub fn releases(connection: &mut Conn, flavor: &Flavor) -> Result<bool> {
     Ok(flavor.family == Family::Mysql || logs == Some(false))
 }
 
-/// A table, by unit and name.
-pub type Name = (String, String);
+/// A table that can't be locked because it can't be opened.
+#[derive(Debug)]
+pub struct Refusal {
+    /// Which.
+    pub table: Name,
+    /// What the server says.
+    pub why: String,
+    /// Whether it says that there is none.
+    pub gone: bool,
+}
+
+impl Refusal {
+    fn of(table: &Name, error: &mysql::Error) -> Option<Refusal> {
+        let gone = matches!(error, mysql::Error::MySqlError(e) if matches!(e.code, 1049 | 1146));
+        Some(Refusal { table: table.clone(), why: reason(error)?, gone })
+    }
+}
 
 /// The order of the locks, and how many are released.
 pub struct MetadataLocks {
@@ -62,17 +81,22 @@ struct State {
 impl MetadataLocks {
     /// The order for these tables.
     pub fn new(units: &[Unit]) -> MetadataLocks {
-        let mut tables: Vec<(u64, Name)> = Vec::new();
+        let (mut others, mut tables): (Vec<Name>, Vec<(u64, Name)>) = Default::default();
         for unit in units {
             for table in unit.tables.iter().filter(|t| !t.sequence && t.has_rows()) {
-                tables.push((table.bytes, (unit.name.clone(), table.name.clone())));
+                let name = (unit.name.clone(), table.name.clone());
+                match table.has_savepoints() {
+                    true => tables.push((table.bytes, name)),
+                    false => others.push(name),
+                }
             }
         }
         tables.sort();
         let names: Vec<Name> = tables.into_iter().map(|t| t.1).collect();
         let (small, large) = names.split_at(names.len().saturating_sub(ALONE));
+        let groups = small.chunks(TOGETHER).chain(large.chunks(1)).map(<[Name]>::to_vec);
         let groups: Vec<Vec<Name>> =
-            small.chunks(TOGETHER).chain(large.chunks(1)).map(<[Name]>::to_vec).collect();
+            (!others.is_empty()).then_some(others).into_iter().chain(groups).collect();
         let place = groups
             .iter()
             .enumerate()
@@ -84,20 +108,34 @@ impl MetadataLocks {
     }
 
     /// Takes the locks in the open transaction, so that a DDL that comes later waits for this
-    /// session and this session never for it.
-    pub fn take(&self, connection: &mut Conn) -> Result<()> {
+    /// session and this session never for it. Returns the tables that can't be opened.
+    pub fn take(&self, connection: &mut Conn) -> Result<Vec<Refusal>> {
+        let mut refused = Vec::new();
         for (number, group) in self.groups.iter().enumerate().rev() {
             run(connection, &format!("SAVEPOINT {}", savepoint(number)), "guard the tables")?;
-            for (unit, table) in group {
-                let full = qualified(unit, table);
-                run(
-                    connection,
-                    &format!("SELECT 1 FROM {full} LIMIT 0"),
-                    &format!("guard {unit}.{table}"),
-                )?;
+            for name in group {
+                let full = qualified(&name.0, &name.1);
+                let Err(error) = connection.query_drop(format!("SELECT 1 FROM {full} LIMIT 0"))
+                else {
+                    continue;
+                };
+                match Refusal::of(name, &error) {
+                    Some(refusal) => refused.push(refusal),
+                    None => return Err(wrap(&format!("guard {}.{}", name.0, name.1), error)),
+                }
             }
         }
-        Ok(())
+        Ok(refused)
+    }
+
+    /// The same as a worker, for which the guard has found that all can be opened.
+    pub fn take_all(&self, connection: &mut Conn) -> Result<()> {
+        match self.take(connection)?.into_iter().next() {
+            None => Ok(()),
+            Some(Refusal { table: (unit, table), why, .. }) => {
+                Err(Error::new(ErrorKind::Busy, format!("guard {unit}.{table}"), why))
+            }
+        }
     }
 
     /// Releases the groups before `upto`, of which those before `from` are released already.
@@ -212,8 +250,9 @@ mod tests {
             rows: 0,
             bytes,
         };
-        let tables = (0..66).map(|n| table(format!("t{n:02}"), n)).collect();
-        let locks = MetadataLocks::new(&[Unit { name: "u".into(), tables, views: Vec::new() }]);
+        let mut tables: Vec<Table> = (0..66).map(|n| table(format!("t{n:02}"), n)).collect();
+        let unit = |tables| Unit { name: "u".into(), tables, views: Vec::new() };
+        let locks = MetadataLocks::new(&[unit(tables.clone())]);
         assert_eq!(locks.groups.len(), 65);
         let name = |n: u64| ("u".to_owned(), format!("t{n:02}"));
         locks.read(&name(65));
@@ -228,5 +267,9 @@ mod tests {
         locks.give_way();
         assert_eq!(locks.free(), 65);
         assert_eq!(locks.unguarded().map(|u| u.len()), Some(62));
+        tables[64].engine = "Aria".into();
+        tables[65].engine = "ROCKSDB".into();
+        let locks = MetadataLocks::new(&[unit(tables)]);
+        assert_eq!(locks.groups[0], [name(64), name(65)], "what knows no savepoint is locked last");
     }
 }

@@ -14,6 +14,7 @@ mod ddl_watch;
 mod deferred;
 mod definer;
 mod definition;
+mod describe;
 mod doctor;
 mod event;
 mod fault;
@@ -29,8 +30,10 @@ mod privilege;
 mod privilege_check;
 mod program;
 mod range;
+mod reader;
 mod rename;
 mod restored_accounts;
+mod rights;
 mod rows;
 mod schema;
 mod slice;
@@ -39,16 +42,19 @@ mod staged;
 mod survey;
 mod target;
 mod tool;
+mod unguarded;
+mod unreadable;
 mod utf8;
 mod value;
 
 use std::path::PathBuf;
 
 use crate::artifact::Origin;
-use crate::base::Stop;
+use crate::base::{Finding, Stop};
 use crate::job::{Engine, MysqlSpec};
 use crate::source::contract::{
-    Examined, Facts, Program, Purpose, Reading, Result, Snapshot, Source, Target, UnitFacts,
+    Examined, Facts, Loading, Program, Purpose, Reading, Result, Snapshot, Source, Target,
+    UnitFacts,
 };
 use crate::source::mysql::connect::Connector;
 use crate::source::mysql::flavor::Flavor;
@@ -81,8 +87,9 @@ impl Source for Mysql {
         stop.check()?;
         let mut connection = self.connector.connect("ask")?;
         let flavor = Flavor::of(&mut connection)?;
-        let units = settled(&mut connection, &self.spec, stop)?;
-        let mut warnings = Vec::new();
+        let listing = settled(&mut connection, &self.spec, stop)?;
+        let units = listing.units;
+        let mut warnings = listing.unreadable.lines();
         for unit in &units {
             for table in unit.tables.iter().filter(|t| !t.is_transactional()) {
                 warnings.push(format!(
@@ -108,6 +115,10 @@ impl Source for Mysql {
 
     fn examine(&self, purpose: Purpose, stop: &Stop) -> Result<Examined> {
         doctor::examine(&self.spec, &self.connector, &self.clock, purpose, stop)
+    }
+
+    fn rights(&self, loading: &Loading, stop: &Stop) -> Result<Vec<Finding>> {
+        rights::rights(&self.connector, loading, stop)
     }
 
     fn engine(&self, engine: Engine, stop: &Stop) -> Result<Option<Program>> {

@@ -3,6 +3,8 @@
 //! Invariant: the digest of a row is made of the very tags and bytes that are written, so that
 //! reading the entry back recomputes it, and reading a restored table does too.
 
+use std::collections::BTreeMap;
+
 use mysql::prelude::Queryable;
 use mysql::{Conn, Row};
 
@@ -10,9 +12,10 @@ use crate::artifact::{Dialect, Keys, Proof, RowDigest, write_name};
 use crate::base::Stop;
 use crate::source::contract::{Error, ErrorKind, Out, Result};
 use crate::source::mysql::column::Column;
-use crate::source::mysql::fault::wrap;
+use crate::source::mysql::fault::{is_damage, wrap};
 use crate::source::mysql::range::{Key, Range};
 use crate::source::mysql::schema::{Layout, qualified, quoted};
+use crate::source::mysql::unreadable::reason;
 use crate::source::mysql::value::literal;
 use crate::source::script::Inserts;
 
@@ -43,6 +46,33 @@ pub struct Sizes {
 struct Scratch {
     digest: RowDigest,
     value: Vec<u8>,
+}
+
+/// How far a range was read.
+#[derive(Debug)]
+pub struct Reached {
+    /// What was read.
+    pub proof: Proof,
+    /// The last key, if there may be more.
+    pub last: Option<Key>,
+    /// Rows that no server would take back, and are left out: why, and how many.
+    pub left: BTreeMap<String, u64>,
+    /// Why the server can't read on.
+    pub broken: Option<String>,
+}
+
+/// How a SELECT ended.
+struct End {
+    /// The last row.
+    row: Option<Row>,
+    /// Why the server could not read on.
+    broken: Option<String>,
+}
+
+impl End {
+    fn broken(row: Option<Row>, error: &mysql::Error) -> End {
+        End { row, broken: Some(reason(error).unwrap_or_else(|| error.to_string())) }
+    }
 }
 
 /// A table that is read.
@@ -96,7 +126,8 @@ impl TableRows<'_> {
         if condition.is_empty() { index.to_owned() } else { format!("{index} WHERE {condition}") }
     }
 
-    /// The key of row `number`, from 1, of a range; `None` where it has fewer.
+    /// The key of row `number`, from 1, of a range; `None` where it has fewer, or can't be read so
+    /// far.
     pub fn nth_key(
         &self,
         connection: &mut Conn,
@@ -112,8 +143,11 @@ impl TableRows<'_> {
         );
         let doing = format!("cut {}", self.title());
         let statement = connection.prep(sql).map_err(|e| wrap(&doing, e))?;
-        let row: Option<Row> =
-            connection.exec_first(&statement, ()).map_err(|e| wrap(&doing, e))?;
+        let row: Option<Row> = match connection.exec_first(&statement, ()) {
+            // Whoever reads the range tells.
+            Err(error) if is_damage(&error) => None,
+            other => other.map_err(|e| wrap(&doing, e))?,
+        };
         connection.close(statement).map_err(|e| wrap(&doing, e))?;
         let columns = self.layout.key.iter().enumerate();
         row.map(|row| columns.map(|(i, column)| self.key_literal(column, &row, i)).collect())
@@ -148,7 +182,9 @@ impl TableRows<'_> {
     /// How many rows the table has, by the server's own count.
     pub fn count(&self, connection: &mut Conn) -> Result<u64> {
         let doing = format!("count {}", self.title());
-        let sql = format!("SELECT COUNT(*) FROM {}", qualified(self.unit, self.name));
+        // By the index that the rows were read by: another may be damaged.
+        let full = qualified(self.unit, self.name);
+        let sql = format!("SELECT COUNT(*) FROM {full}{}", self.filter(&Range::default()));
         let count: Option<u64> = connection.query_first(sql).map_err(|e| wrap(&doing, e))?;
         count
             .ok_or_else(|| Error::new(ErrorKind::Failed, doing, "the server answered with nothing"))
@@ -169,8 +205,8 @@ impl TableRows<'_> {
         head
     }
 
-    /// Reads a range as entries, `sizes.rows` rows of it at most; returns the last key if there may
-    /// be more.
+    /// Reads a range as entries, `sizes.rows` rows of it at most. What the server can read of a
+    /// damaged table is read.
     pub fn read(
         &self,
         connection: &mut Conn,
@@ -179,13 +215,14 @@ impl TableRows<'_> {
         sizes: Sizes,
         out: &mut dyn Out,
         stop: &Stop,
-    ) -> Result<(Proof, Option<Key>)> {
+    ) -> Result<Reached> {
         let head = self.insert_head();
         let mut entry: Option<Inserts> = None;
         let mut scratch = Scratch::default();
         let mut total = Proof::default();
         let (mut rows, mut last) = (0, None);
         let mut first: Option<Key> = None;
+        let mut left = BTreeMap::new();
         let end = self.each(connection, &self.select(range, sizes.rows), stop, &mut |row| {
             rows += 1;
             if Some(rows) == sizes.rows {
@@ -195,12 +232,17 @@ impl TableRows<'_> {
                 Some(open) => open,
                 None => entry.insert(Inserts::begin(out.buffer()?, prologue, STATEMENT)),
             };
+            let mark = open.mark();
             open.row(&head);
+            let from = open.bytes.len();
+            if let Some(why) = self.take(row, &mut scratch, Some(&mut open.bytes))? {
+                open.back(mark);
+                *left.entry(why).or_insert(0) += 1;
+                return Ok(());
+            }
             if sizes.ordered && first.is_none() {
                 first = Some(self.key_of(row)?);
             }
-            let from = open.bytes.len();
-            self.take(row, &mut scratch, Some(&mut open.bytes))?;
             if open.statement_bytes() + PACKET_MARGIN > sizes.packet {
                 let row_bytes = open.bytes.len() - from;
                 if head.len() + row_bytes + PACKET_MARGIN > sizes.packet {
@@ -221,19 +263,25 @@ impl TableRows<'_> {
         if let Some(open) = entry {
             let proof = scratch.digest.take();
             total += proof;
-            let end = end.filter(|_| first.is_some());
+            let end = end.row.filter(|_| first.is_some());
             let last = end.map(|row| self.key_of(&row)).transpose()?;
             emit(out, open.end(), proof, first.zip(last))?;
         }
-        Ok((total, last))
+        let last = last.filter(|_| end.broken.is_none());
+        Ok(Reached { proof: total, last, left, broken: end.broken })
     }
 
     /// Rows and digest of the whole table.
     pub fn prove(&self, connection: &mut Conn, stop: &Stop) -> Result<Proof> {
         let mut scratch = Scratch::default();
         let all = self.select(&Range::default(), None);
-        self.each(connection, &all, stop, &mut |row| self.take(row, &mut scratch, None))?;
-        Ok(scratch.digest.take())
+        let end = self.each(connection, &all, stop, &mut |row| {
+            self.take(row, &mut scratch, None).map(drop)
+        })?;
+        match end.broken {
+            Some(why) => Err(Error::new(ErrorKind::Failed, format!("read {}", self.title()), why)),
+            None => Ok(scratch.digest.take()),
+        }
     }
 
     fn each(
@@ -242,15 +290,28 @@ impl TableRows<'_> {
         select: &str,
         stop: &Stop,
         row: &mut dyn FnMut(&Row) -> Result<()>,
-    ) -> Result<Option<Row>> {
+    ) -> Result<End> {
         let doing = format!("read {}", self.title());
         let fail = |e| wrap(&doing, e);
-        let statement = connection.prep(select).map_err(fail)?;
-        let mut rows = connection.exec_iter(&statement, ()).map_err(fail)?;
+        let statement = match connection.prep(select) {
+            Err(error) if is_damage(&error) => return Ok(End::broken(None, &error)),
+            other => other.map_err(fail)?,
+        };
+        let mut rows = match connection.exec_iter(&statement, ()) {
+            Err(error) if is_damage(&error) => return Ok(End::broken(None, &error)),
+            other => other.map_err(fail)?,
+        };
         let (mut count, mut last) = (0_u64, None);
+        let mut broken = None;
         let mut read = || -> Result<()> {
             for found in rows.by_ref() {
-                let found = found.map_err(fail)?;
+                let found = match found {
+                    Err(error) if is_damage(&error) => {
+                        broken = Some(error);
+                        return Ok(());
+                    }
+                    other => other.map_err(fail)?,
+                };
                 row(&found)?;
                 last = Some(found);
                 count += 1;
@@ -261,16 +322,19 @@ impl TableRows<'_> {
             Ok(())
         };
         let result = read();
-        if result.is_err() {
+        if let Err(error) = result {
             // Dropping the result would read all that is left of it, hours of it; the dump is over,
             // and the connection closes with it.
             std::mem::forget(rows);
-            return result.map(|()| None);
+            return Err(error);
         }
         drop(rows);
         // A statement a range: kept, they would add up to the server's `max_prepared_stmt_count`.
         connection.close(statement).map_err(fail)?;
-        Ok(last)
+        Ok(match broken {
+            Some(error) => End::broken(last, &error),
+            None => End { row: last, broken: None },
+        })
     }
 
     fn too_long(&self, bytes: usize, packet: usize) -> Error {
@@ -283,8 +347,14 @@ impl TableRows<'_> {
         )
     }
 
-    /// Adds a row to the digest, and writes it as `(…)`.
-    fn take(&self, row: &Row, scratch: &mut Scratch, mut out: Option<&mut Vec<u8>>) -> Result<()> {
+    /// Adds a row to the digest, and writes it as `(…)`. A row with a value that no server would
+    /// take back is not added; why is returned.
+    fn take(
+        &self,
+        row: &Row,
+        scratch: &mut Scratch,
+        mut out: Option<&mut Vec<u8>>,
+    ) -> Result<Option<String>> {
         if let Some(out) = out.as_deref_mut() {
             out.push(b'(');
         }
@@ -303,23 +373,17 @@ impl TableRows<'_> {
                 if index > 0 {
                     out.push(b',');
                 }
-                column.write(tag, bytes, out).map_err(|why| self.unwritable(column, why))?;
+                if let Err(why) = column.write(tag, bytes, out) {
+                    scratch.digest.forget_row();
+                    return Ok(Some(format!("column {} holds {why}", column.name)));
+                }
             }
         }
         if let Some(out) = out {
             out.push(b')');
         }
         scratch.digest.end_row();
-        Ok(())
-    }
-
-    fn unwritable(&self, column: &Column, why: &str) -> Error {
-        let error = Error::new(
-            ErrorKind::Refused,
-            format!("read {}", self.title()),
-            format!("column {} holds {why}", column.name),
-        );
-        error.hint("The server would not take it back; repair the value at the source.")
+        Ok(None)
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Batched catalogue queries, none per table. Databases of the server itself are never dumped.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use mysql::Conn;
 use mysql::prelude::Queryable;
@@ -12,6 +12,7 @@ use crate::job::{Inconsistent, MysqlSpec};
 use crate::source::contract::{Error, ErrorKind, Result};
 use crate::source::mysql::column::Column;
 use crate::source::mysql::fault::wrap;
+use crate::source::mysql::unreadable::{Unreadable, reason};
 
 /// Databases of the server itself, both families.
 pub const SYSTEM: [&str; 6] = [
@@ -22,6 +23,10 @@ pub const SYSTEM: [&str; 6] = [
     "innodb_cluster_metadata",
     "mysql_innodb_cluster_metadata",
 ];
+
+/// How MariaDB names a folder of the data directory that it never made: `lost+found`, say. No server
+/// makes a database of such a name.
+const FOREIGN_FOLDER: &str = "#mysql50#";
 
 /// A database.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,6 +64,12 @@ impl Table {
         self.sequence
             || !self.has_rows()
             || ["innodb", "rocksdb", "tokudb"].contains(&self.engine.to_lowercase().as_str())
+    }
+
+    /// Whether its engine lets a transaction set savepoints.
+    pub fn has_savepoints(&self) -> bool {
+        ["innodb", "myisam", "memory", "csv", "archive"]
+            .contains(&self.engine.to_lowercase().as_str())
     }
 
     /// Whether its rows are its own: not another table's, not another server's.
@@ -102,18 +113,28 @@ fn takes_table(spec: &MysqlSpec, unit: &str, name: &str) -> bool {
         && !spec.exclude.iter().any(|g| g.matches(&full))
 }
 
-/// The databases that take part, with their tables and views, by name. A table that somebody alters
-/// right now makes it busy.
-pub fn units(connection: &mut Conn, spec: &MysqlSpec) -> Result<Vec<Unit>> {
-    list(connection, spec, false)
+/// What a server holds of what a job wants.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Listing {
+    /// The databases that take part, with their tables and views, by name.
+    pub units: Vec<Unit>,
+    /// What of them can't be read, and is not among them.
+    pub unreadable: Unreadable,
+}
+
+/// What a server holds, but what is known to be unreadable. A table that somebody alters right now
+/// makes it busy.
+pub fn listing(connection: &mut Conn, spec: &MysqlSpec, known: &Unreadable) -> Result<Listing> {
+    list(connection, spec, known, false)
 }
 
 /// The same, of which only names are true of a table that somebody alters right now, or waits to.
-pub fn names(connection: &mut Conn, spec: &MysqlSpec) -> Result<Vec<Unit>> {
-    list(connection, spec, true)
+pub fn names(connection: &mut Conn, spec: &MysqlSpec, known: &Unreadable) -> Result<Vec<Unit>> {
+    Ok(list(connection, spec, known, true)?.units)
 }
 
-fn list(connection: &mut Conn, spec: &MysqlSpec, only_names: bool) -> Result<Vec<Unit>> {
+/// The databases that take part.
+fn chosen(connection: &mut Conn, spec: &MysqlSpec) -> Result<Vec<String>> {
     let doing = "list the databases";
     let names: Vec<String> = connection
         .query("SELECT SCHEMA_NAME FROM information_schema.SCHEMATA ORDER BY SCHEMA_NAME")
@@ -134,42 +155,102 @@ fn list(connection: &mut Conn, spec: &MysqlSpec, only_names: bool) -> Result<Vec
             Error::new(ErrorKind::Refused, doing, "no database matches `databases` and `exclude`");
         return Err(error.hint("A backup of nothing would be called a success; say what to dump."));
     }
-    let list = chosen.iter().map(|n| literal(n)).collect::<Vec<_>>().join(",");
+    Ok(chosen)
+}
+
+/// What `information_schema.TABLES` says of one: database, name, type, engine, rows, bytes, comment,
+/// options.
+type TableRow = (String, String, String, Option<String>, u64, u64, String, String);
+
+fn list(
+    connection: &mut Conn,
+    spec: &MysqlSpec,
+    known: &Unreadable,
+    only_names: bool,
+) -> Result<Listing> {
+    let mut unreadable = known.clone();
+    let mut names = chosen(connection, spec)?;
+    for name in names.iter().filter(|n| n.starts_with(FOREIGN_FOLDER)) {
+        unreadable.add_database(name, "a folder in the data directory that is no database");
+    }
+    names.retain(|n| !unreadable.has_database(n));
+    let list = names.iter().map(|n| literal(n)).collect::<Vec<_>>().join(",");
     let sql = format!(
         "SELECT TABLE_SCHEMA, TABLE_NAME, TABLE_TYPE, ENGINE, COALESCE(TABLE_ROWS, 0), COALESCE(DATA_LENGTH, 0), \
          COALESCE(TABLE_COMMENT, ''), COALESCE(CREATE_OPTIONS, '') FROM information_schema.TABLES WHERE TABLE_SCHEMA IN ({list}) ORDER BY 1, 2"
     );
-    type Row = (String, String, String, Option<String>, u64, u64, String, String);
-    let rows: Vec<Row> = connection.query(sql).map_err(|e| wrap("list the tables", e))?;
-    let mut units: Vec<Unit> = chosen
-        .into_iter()
-        .map(|name| Unit { name, tables: Vec::new(), views: Vec::new() })
-        .collect();
-    for (schema, name, form, engine, rows, bytes, comment, options) in rows {
-        let Some(unit) = units.iter_mut().find(|u| u.name == schema) else { continue };
-        if !takes_table(spec, &schema, &name) {
-            continue;
-        }
-        if form.contains("VIEW") {
-            unit.views.push(name);
-            continue;
-        }
-        // MariaDB shows a table that somebody alters right now like one that it can't open.
-        let altered = engine.is_none() && comment.contains("concurrent DDL");
-        let Some(engine) = engine.or_else(|| (altered && only_names).then(String::new)) else {
-            let kind = if altered { ErrorKind::Busy } else { ErrorKind::Damaged };
-            let error = Error::new(
-                kind,
-                format!("read {schema}.{name}"),
-                format!("the server can't open it: {comment}"),
-            );
-            return Err(if altered { error.hint("Run the job again.") } else { error });
-        };
-        let (sequence, versioned) = (form == "SEQUENCE", form == "SYSTEM VERSIONED");
-        let partitioned = options.to_lowercase().contains("partitioned");
-        unit.tables.push(Table { name, engine, sequence, versioned, partitioned, rows, bytes });
+    let rows: Vec<TableRow> = match names.is_empty() {
+        true => Vec::new(),
+        false => connection.query(sql).map_err(|e| wrap("list the tables", e))?,
+    };
+    let mut units: BTreeMap<String, Unit> = BTreeMap::new();
+    for name in names {
+        let unit = Unit { name: name.clone(), tables: Vec::new(), views: Vec::new() };
+        units.insert(name, unit);
     }
-    Ok(units)
+    hidden(connection, &mut units, &rows, &mut unreadable)?;
+    for row in rows {
+        let Some(unit) = units.get_mut(&row.0) else { continue };
+        if !takes_table(spec, &row.0, &row.1) || unreadable.has_table(&row.0, &row.1) {
+            continue;
+        }
+        if row.2.contains("VIEW") {
+            unit.views.push(row.1);
+        } else if let Some(table) = table(row, only_names, &mut unreadable)? {
+            unit.tables.push(table);
+        }
+    }
+    if units.is_empty() {
+        let found = unreadable.lines().join("; ");
+        return Err(Error::new(ErrorKind::Damaged, "list the tables", found));
+    }
+    Ok(Listing { units: units.into_values().collect(), unreadable })
+}
+
+/// A table or sequence; nothing if the server can't open it.
+fn table(row: TableRow, only_names: bool, unreadable: &mut Unreadable) -> Result<Option<Table>> {
+    let (schema, name, form, engine, rows, bytes, comment, options) = row;
+    // MariaDB shows a table that somebody alters right now like one that it can't open.
+    let altered = engine.is_none() && comment.contains("concurrent DDL");
+    let Some(engine) = engine.or_else(|| (altered && only_names).then(String::new)) else {
+        if !altered {
+            unreadable.add_table(&schema, &name, &comment);
+            return Ok(None);
+        }
+        let found = format!("the server can't open it: {comment}");
+        let error = Error::new(ErrorKind::Busy, format!("read {schema}.{name}"), found);
+        return Err(error.hint("Run the job again."));
+    };
+    let (sequence, versioned) = (form == "SEQUENCE", form == "SYSTEM VERSIONED");
+    let partitioned = options.to_lowercase().contains("partitioned");
+    Ok(Some(Table { name, engine, sequence, versioned, partitioned, rows, bytes }))
+}
+
+/// `information_schema` shows a database whose folder can't be read as an empty one; SHOW TABLES
+/// says why.
+fn hidden(
+    connection: &mut Conn,
+    units: &mut BTreeMap<String, Unit>,
+    rows: &[TableRow],
+    unreadable: &mut Unreadable,
+) -> Result<()> {
+    let filled: BTreeSet<&str> = rows.iter().map(|row| row.0.as_str()).collect();
+    let empty: Vec<String> =
+        units.keys().filter(|n| !filled.contains(n.as_str())).cloned().collect();
+    for name in empty {
+        match connection.query::<String, _>(format!("SHOW TABLES FROM {}", quoted(&name))) {
+            Ok(tables) => tables.iter().for_each(|table| {
+                unreadable.add_table(&name, table, "its definition can't be read");
+            }),
+            Err(error) => {
+                let why = reason(&error);
+                let Some(why) = why else { return Err(wrap("list the tables", error)) };
+                unreadable.add_database(&name, &why);
+                units.remove(&name);
+            }
+        }
+    }
+    Ok(())
 }
 
 /// When each table of a database was made or altered last, as far as the server tells.
@@ -196,6 +277,8 @@ pub struct Layout {
     pub splits: bool,
     /// Whether the table's history is read along.
     pub versioned: bool,
+    /// Why its rows can't be read.
+    pub unknown: Option<String>,
 }
 
 /// The layouts of all tables of a database.
@@ -224,15 +307,14 @@ pub fn layouts(connection: &mut Conn, unit: &Unit) -> Result<BTreeMap<String, La
         if generated && !(period && versioned(&table)) {
             continue;
         }
-        let column =
-            Column::new(name.clone(), &data_type, &column_type, charset).map_err(|found| {
-                Error::new(
-                    ErrorKind::Refused,
-                    format!("read {}.{table}", unit.name),
-                    format!("column {name} has the type {found}, which this vex does not know"),
-                )
-            })?;
-        layout.columns.push(column);
+        match Column::new(name.clone(), &data_type, &column_type, charset) {
+            Ok(column) => layout.columns.push(column),
+            Err(found) => {
+                let text =
+                    format!("column {name} has the type {found}, which this vex does not know");
+                layout.unknown.get_or_insert(text);
+            }
+        }
     }
     for table in unit.tables.iter().filter(|t| t.versioned) {
         let layout = layouts.entry(table.name.clone()).or_default();

@@ -12,7 +12,7 @@ use mysql::Conn;
 use mysql::prelude::Queryable;
 
 use crate::source::contract::Result;
-use crate::source::mysql::fault::wrap;
+use crate::source::mysql::fault::{is_damage, wrap};
 use crate::source::mysql::flavor::Flavor;
 use crate::source::mysql::range::{Range, bisect};
 use crate::source::mysql::schema::{Layout, Table, qualified, quoted};
@@ -103,14 +103,12 @@ impl Slices {
         if !first.integer {
             return Ok(whole(splits));
         }
-        let ranges = by_estimate(
-            control,
-            flavor,
-            &qualified(unit, &table.name),
-            &quoted(&first.name),
-            target,
-        )
-        .map_err(|e| wrap(&format!("cut {unit}.{}", table.name), e))?;
+        let full = qualified(unit, &table.name);
+        let ranges = match by_estimate(control, flavor, &full, &quoted(&first.name), target) {
+            // Whoever reads it tells.
+            Err(error) if is_damage(&error) => return Ok(whole(false)),
+            other => other.map_err(|e| wrap(&format!("cut {unit}.{}", table.name), e))?,
+        };
         // MySQL 9 takes a range of a partitioned table for one row.
         let plausible = ranges.iter().map(|r| r.1).sum::<u64>() >= table.rows / 8;
         if splits && !plausible {

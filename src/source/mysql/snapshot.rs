@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use mysql::Conn;
@@ -19,18 +19,20 @@ use crate::source::contract::{Error, ErrorKind, Out, Piece, Reading, Result, Sna
 use crate::source::mysql::account;
 use crate::source::mysql::connect::Connector;
 use crate::source::mysql::ddl_watch::DdlWatch;
+use crate::source::mysql::describe::{Described, describe};
 use crate::source::mysql::fault::{run, wrap};
 use crate::source::mysql::flavor::Flavor;
-use crate::source::mysql::guard::{guard, pause, synchronise};
-use crate::source::mysql::metadata_locks::{Name, Sessions, Worker, releases};
+use crate::source::mysql::guard::{Guarded, guard, pause, synchronise};
+use crate::source::mysql::metadata_locks::{Sessions, Worker, releases};
 use crate::source::mysql::object::{
-    Scope, Script, changed, definitions, history_prologue, in_restore_order, prologue, sequence,
-    tables_of, unchanged,
+    Script, history_prologue, in_restore_order, prologue, sequence, unchanged,
 };
 use crate::source::mysql::range::Range;
-use crate::source::mysql::rows::{Sizes, TableRows};
-use crate::source::mysql::schema::{self, Layout, Unit, untransactional};
+use crate::source::mysql::rows::{Reached, Sizes, TableRows};
+use crate::source::mysql::schema::{Layout, Listing, untransactional};
 use crate::source::mysql::slice::{Progress, Slices};
+use crate::source::mysql::unguarded::compare;
+use crate::source::mysql::unreadable::{Name, Shortfall};
 
 /// How often the view is tried when DDL comes between its parts.
 const ATTEMPTS: u32 = 3;
@@ -56,7 +58,7 @@ struct OpenTable<'a> {
 pub struct MysqlSnapshot {
     flavor: Flavor,
     spec: MysqlSpec,
-    units: Vec<Unit>,
+    listing: Listing,
     layouts: Vec<BTreeMap<String, Layout>>,
     members: Vec<Member>,
     contents: Vec<Content>,
@@ -71,6 +73,8 @@ pub struct MysqlSnapshot {
     inconsistent: Vec<String>,
     not_included: Vec<String>,
     lost: Vec<String>,
+    /// Guards what was not read of tables that are read.
+    shortfall: Mutex<Shortfall>,
     remarks: Vec<String>,
     /// When each table was made or altered last, as the server tells it.
     made: BTreeMap<Name, String>,
@@ -110,34 +114,10 @@ impl MysqlSnapshot {
         let flavor = Flavor::of(&mut connector.connect("ask")?)?;
         let mut guarding = connector.session(&flavor, "guard the tables of")?;
         let mut control = connector.session(&flavor, "control")?;
-        let (units, locks) = guard(&mut guarding, spec, stop)?;
-        let inconsistent = untransactional(&units, spec)?;
-        let mut layouts = Vec::new();
-        let (mut scripts, mut not_included) = (Vec::new(), Vec::new());
-        match spec.accounts {
-            // Not by the guard: its transaction would hold the server's own tables, and every GRANT
-            // would wait for it.
-            true => {
-                let accounts = account::read(&mut control, &flavor, stop)?;
-                scripts.extend(accounts.scripts);
-                not_included.extend(accounts.not_included);
-            }
-            false => not_included.push("users, roles and grants".to_owned()),
-        }
-        let (mut lost, mut made) = (Vec::new(), BTreeMap::new());
-        for unit in &units {
-            stop.check()?;
-            made.extend(
-                schema::made(&mut guarding, unit)?
-                    .into_iter()
-                    .map(|(n, at)| ((unit.name.clone(), n), at)),
-            );
-            layouts.push(schema::layouts(&mut guarding, unit)?);
-            let found = definitions(&mut guarding, unit, Scope::All)?;
-            scripts.extend(found.scripts);
-            not_included.extend(found.not_included);
-            lost.extend(found.lost);
-        }
+        let Guarded { listing, locks } = guard(&mut guarding, spec, stop)?;
+        let inconsistent = untransactional(&listing.units, spec)?;
+        let Described { mut scripts, layouts, made, mut not_included, lost } =
+            describe(&mut guarding, &mut control, (spec, &flavor), &listing, stop)?;
         let mut workers = Vec::new();
         let seconds = spec.lock_wait.as_secs().max(1);
         for _ in 0..reading.threads.max(1) {
@@ -154,7 +134,7 @@ impl MysqlSnapshot {
             workers.truncate(1);
         }
         for worker in &mut workers {
-            locks.take(worker)?;
+            locks.take_all(worker)?;
         }
         for script in scripts.iter_mut().filter(|s: &&mut Script| s.member.kind == Kind::Sequence) {
             script.text = sequence(&mut control, &script.member.unit, &script.member.name)?;
@@ -199,7 +179,7 @@ impl MysqlSnapshot {
         let mut snapshot = MysqlSnapshot {
             flavor,
             spec: spec.clone(),
-            units,
+            listing,
             layouts,
             members: Vec::new(),
             contents: Vec::new(),
@@ -212,6 +192,7 @@ impl MysqlSnapshot {
             inconsistent,
             not_included,
             lost,
+            shortfall: Mutex::default(),
             remarks,
             made,
             packet,
@@ -224,12 +205,16 @@ impl MysqlSnapshot {
     /// Orders the members: before of all units, rows of all units, after of all units.
     fn collect(&mut self, stop: &Stop) -> Result<()> {
         let mut rows = Vec::new();
-        for (unit_index, unit) in self.units.iter().enumerate() {
+        for (unit_index, unit) in self.listing.units.iter().enumerate() {
             for (table_index, table) in
                 unit.tables.iter().enumerate().filter(|(_, t)| !t.sequence && t.has_rows())
             {
                 stop.check()?;
                 let layout = &self.layouts[unit_index][&table.name];
+                if layout.unknown.is_some() {
+                    self.sessions.locks.read(&(unit.name.clone(), table.name.clone()));
+                    continue;
+                }
                 // A worker holds the locks that it needs for this; another session might have to
                 // wait behind a DDL.
                 let mut worker = self.sessions.workers[0].lock().expect("no panic while locked");
@@ -267,6 +252,10 @@ impl MysqlSnapshot {
         Ok(())
     }
 
+    fn shortfall(&self) -> MutexGuard<'_, Shortfall> {
+        self.shortfall.lock().expect("no panic while locked")
+    }
+
     /// Reads a slice; what is too much for one is handed back.
     fn read_slice(
         &self,
@@ -302,7 +291,7 @@ impl MysqlSnapshot {
             let sizes = Sizes { chunk: self.chunk, packet: self.packet, rows: limit, ordered };
             rows.read(connection, &slice.range, &prologue, sizes, out, stop)
         })();
-        let (proof, last) = match read {
+        let Reached { proof, last, left, broken } = match read {
             // DDL waits for this table, and this session behind it: another may still hold its
             // lock, or DDL gets its turn.
             Err(error)
@@ -323,8 +312,16 @@ impl MysqlSnapshot {
             // The reading itself took the lock again.
             self.sessions.locks.release(connection, 0, *released)?;
         }
+        let (whole, left) = {
+            let mut shortfall = self.shortfall();
+            shortfall.add(&name, broken, left);
+            (shortfall.is_whole(&name), shortfall.left(&name))
+        };
         let progress = slices.read(proof.rows);
-        if let Progress::Count(read) = progress {
+        if let Progress::Count(read) = progress
+            && whole
+        {
+            let read = read + left;
             let counted = rows.count(connection)?;
             if counted != read {
                 let found = format!("{read} rows were read, and the server counts {counted}");
@@ -342,47 +339,11 @@ impl MysqlSnapshot {
         }
         Ok(proof)
     }
-
-    /// After the locks were released for somebody's DDL: that the definitions of what was read
-    /// without them have not changed.
-    fn compare_unguarded(&self, guard: &mut Conn, unread: &[Name], stop: &Stop) -> Result<()> {
-        for unit in &self.units {
-            stop.check()?;
-            let own = |t: &&schema::Table| {
-                unread.iter().any(|(u, name)| *u == unit.name && *name == t.name)
-            };
-            let tables: Vec<schema::Table> = unit.tables.iter().filter(own).cloned().collect();
-            let unit = Unit { name: unit.name.clone(), tables, views: Vec::new() };
-            let made = schema::made(guard, &unit)?;
-            for script in tables_of(guard, &unit)? {
-                let same = self
-                    .scripts
-                    .iter()
-                    .any(|s| s.member == script.member && shape(s) == shape(&script));
-                let place = (unit.name.clone(), script.member.name.clone());
-                if !same || made.get(&place.1) != self.made.get(&place) {
-                    return Err(changed(&script));
-                }
-            }
-        }
-        Ok(())
-    }
-}
-
-/// The definition without the counter, which moves with every row.
-fn shape(script: &Script) -> String {
-    let text = String::from_utf8_lossy(&script.text);
-    match text.rsplit_once(" AUTO_INCREMENT=") {
-        Some((head, tail)) => {
-            format!("{head}{}", tail.trim_start_matches(|c: char| c.is_ascii_digit()))
-        }
-        None => text.into_owned(),
-    }
 }
 
 /// Whether a statement gave up waiting for a metadata lock; nothing was read then.
 fn waited(error: &Error) -> bool {
-    error.found.ends_with("(error 1205)")
+    error.is_native("1205")
 }
 
 /// The longest statement the server takes.
@@ -415,14 +376,15 @@ impl Snapshot for MysqlSnapshot {
     fn pieces(&self) -> Vec<Piece> {
         let mut order: Vec<usize> = (0..self.contents.len()).collect();
         // What can't be cut goes first, the largest of it before all, or one thread would end alone
-        // with it. Then small tables, whose locks are soon free; the large ones last, which all
-        // threads read to the end.
+        // with it; and what shares one lock, since no other lock is free before. Then small tables,
+        // whose locks are soon free; the large ones last, which all threads read to the end.
         order.sort_by_key(|member| match &self.contents[*member] {
             Content::Script(_) => (0, 0),
-            Content::Rows { slices, weight, .. } if !slices.ordered && slices.len() == 1 => {
-                (0, u64::MAX - weight)
+            Content::Rows { slices, weight, unit, table } => {
+                let alone = !slices.ordered && slices.len() == 1;
+                let table = &self.listing.units[*unit].tables[*table];
+                if alone || !table.has_savepoints() { (0, u64::MAX - weight) } else { (1, *weight) }
             }
-            Content::Rows { weight, .. } => (1, *weight),
         });
         let numbers = |content: &Content| match content {
             Content::Script(_) => 0..1,
@@ -446,8 +408,8 @@ impl Snapshot for MysqlSnapshot {
                 Ok(Proof::default())
             }
             Content::Rows { unit, table, slices, .. } => {
-                let table = &self.units[*unit].tables[*table];
-                let unit_name = &self.units[*unit].name;
+                let table = &self.listing.units[*unit].tables[*table];
+                let unit_name = &self.listing.units[*unit].name;
                 let rows = TableRows {
                     unit: unit_name,
                     name: &table.name,
@@ -479,9 +441,11 @@ impl Snapshot for MysqlSnapshot {
         }
         let mut guard = self.sessions.guard.lock().expect("no panic while locked");
         let guard = &mut guard.connection;
-        unchanged(guard, &self.spec, &self.scripts, accounts, stop)?;
+        unchanged(guard, (&self.spec, &self.listing), &self.scripts, accounts, stop)?;
         match self.sessions.locks.unguarded() {
-            Some(unread) => self.compare_unguarded(guard, &unread, stop),
+            Some(unread) => {
+                compare(guard, &self.listing.units, &self.scripts, &self.made, &unread, stop)
+            }
             None => Ok(()),
         }
     }
@@ -498,12 +462,12 @@ impl Snapshot for MysqlSnapshot {
         &self.inconsistent
     }
 
-    fn not_included(&self) -> &[String] {
-        &self.not_included
+    fn not_included(&self) -> Vec<String> {
+        [self.not_included.clone(), self.shortfall().lines()].concat()
     }
 
-    fn lost(&self) -> &[String] {
-        &self.lost
+    fn lost(&self) -> Vec<String> {
+        [self.lost.clone(), self.shortfall().lines()].concat()
     }
 
     fn estimate(&self) -> u64 {

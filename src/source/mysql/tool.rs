@@ -28,11 +28,11 @@ use crate::source::mysql::cut::{Before, Cutter};
 use crate::source::mysql::fault::failed;
 use crate::source::mysql::flavor::Flavor;
 use crate::source::mysql::guard::guard;
-use crate::source::mysql::object::{
-    Scope, Script, definitions, in_restore_order, later_state, prologue, unchanged,
-};
+use crate::source::mysql::object::{Script, in_restore_order, later_state, prologue, unchanged};
+use crate::source::mysql::privilege::Privileges;
 use crate::source::mysql::program::{Tool, find};
-use crate::source::mysql::schema::{Unit, untransactional};
+use crate::source::mysql::reader::{Scope, definitions};
+use crate::source::mysql::schema::{Listing, untransactional};
 use crate::source::mysql::snapshot::max_packet;
 use crate::source::mysql::staged::{self, Staged};
 use crate::source::mysql::survey::{Survey, pinned};
@@ -69,7 +69,7 @@ pub struct ToolSnapshot {
     spec: MysqlSpec,
     connector: Connector,
     tool: Tool,
-    units: Vec<Unit>,
+    listing: Listing,
     /// Holds the option file, and what mydumper wrote.
     private: Private,
     members: Vec<Member>,
@@ -103,14 +103,16 @@ impl ToolSnapshot {
         let mut guarding = connector.session(&flavor, "guard the tables of")?;
         // What the guard holds it holds to the end: nobody but the program knows which tables it
         // has read.
-        let (units, _) = guard(&mut guarding, spec, stop)?;
+        let listing = guard(&mut guarding, spec, stop)?.listing;
+        let units = &listing.units;
         // mydumper reads what no snapshot covers under its global lock.
         let inconsistent = if tool.engine == Engine::Mydumper {
             Vec::new()
         } else {
-            untransactional(&units, spec)?
+            untransactional(units, spec)?
         };
-        let (mut scripts, mut lost) = (Vec::new(), Vec::new());
+        let (mut scripts, mut lost) = (Vec::new(), listing.unreadable.lines());
+        let held = Privileges::of(&mut guarding, &flavor)?;
         let accounts = "users, roles and grants".to_owned();
         if spec.accounts {
             lost.push(format!("{accounts}: only the engine native dumps them"));
@@ -126,9 +128,9 @@ impl ToolSnapshot {
             not_included.push("one moment for all databases: each of them has its own".into());
         }
         let mut skipped = Vec::new();
-        for unit in &units {
+        for unit in units {
             stop.check()?;
-            let found = definitions(&mut guarding, unit, Scope::All)?;
+            let found = definitions(&mut guarding, unit, Scope::All(&held))?;
             scripts.extend(found.scripts);
             not_included.extend(found.not_included);
             lost.extend(found.lost);
@@ -146,7 +148,7 @@ impl ToolSnapshot {
             connector: connector.clone(),
             remarks: vec![format!("tables and rows are read by {}", tool.version)],
             tool,
-            units,
+            listing,
             members: Vec::new(),
             contents: Vec::new(),
             scripts,
@@ -176,7 +178,7 @@ impl ToolSnapshot {
 
     /// Writes the option files of mysqldump, one for each database.
     fn configure(&self, skipped: &[Vec<String>]) -> Result<Vec<Staged>> {
-        for (index, unit) in self.units.iter().enumerate() {
+        for (index, unit) in self.listing.units.iter().enumerate() {
             let lines: Vec<String> = skipped[index]
                 .iter()
                 .map(|t| option("ignore-table", &format!("{}.{t}", unit.name)))
@@ -189,12 +191,12 @@ impl ToolSnapshot {
 
     /// Runs mydumper, once for each database, and finds what it wrote.
     fn stage(&mut self, skipped: &[Vec<String>], stop: &Stop) -> Result<Vec<Staged>> {
-        let bytes = self.units.iter().flat_map(|u| &u.tables).map(|t| t.bytes).sum();
+        let bytes = self.listing.units.iter().flat_map(|u| &u.tables).map(|t| t.bytes).sum();
         self.private.has_room(bytes, "or use `engine \"native\"`, which stages nothing")?;
         let defaults =
             self.private.write("defaults.cnf", &self.tool.defaults(&self.connector, &[]))?;
         let mut all = Vec::new();
-        for (index, unit) in self.units.iter().enumerate() {
+        for (index, unit) in self.listing.units.iter().enumerate() {
             let doing = format!("dump {} with {}", unit.name, self.tool.title());
             let tables: Vec<&str> =
                 unit.tables.iter().filter(|t| !t.sequence).map(|t| t.name.as_str()).collect();
@@ -237,7 +239,7 @@ impl ToolSnapshot {
             self.log.judge(&doing)?;
             let files = staged::files(&folder, &unit.name, &tables)?;
             let metadata = std::fs::read_to_string(folder.join("metadata")).unwrap_or_default();
-            if self.units.len() == 1 {
+            if self.listing.units.len() == 1 {
                 self.position = staged::position(&metadata, self.flavor.family);
             }
             all.extend(files);
@@ -268,7 +270,7 @@ impl ToolSnapshot {
         let mut all: Vec<(Member, Content)> = before.into_iter().map(of).collect();
         if self.tool.engine == Engine::Mysqldump {
             let name = self.tool.path.file_name().unwrap_or_default().to_string_lossy();
-            let streams = self.units.iter().enumerate().map(|(index, unit)| {
+            let streams = self.listing.units.iter().enumerate().map(|(index, unit)| {
                 (
                     Member::new(&unit.name, &name, Kind::Script, Phase::Before),
                     Content::Stream { unit: index },
@@ -291,7 +293,7 @@ impl ToolSnapshot {
 
     /// Runs mysqldump or mariadb-dump on one database, and cuts what it writes.
     fn stream(&self, index: usize, out: &mut dyn Out, stop: &Stop) -> Result<()> {
-        let unit = &self.units[index];
+        let unit = &self.listing.units[index];
         let doing = format!("dump {} with {}", unit.name, self.tool.title());
         let defaults = self.private.path().join(format!("{index}.cnf"));
         let mut words = vec![self.tool.path.display().to_string()];
@@ -409,7 +411,7 @@ impl Snapshot for ToolSnapshot {
     fn finish(&self, stop: &Stop) -> Result<()> {
         self.log.judge("prove the dump")?;
         let mut guard = self.guard.lock().expect("no panic while locked");
-        unchanged(&mut guard, &self.spec, &self.scripts, Vec::new(), stop)
+        unchanged(&mut guard, (&self.spec, &self.listing), &self.scripts, Vec::new(), stop)
     }
 
     fn position(&self) -> Option<&Position> {
@@ -424,12 +426,12 @@ impl Snapshot for ToolSnapshot {
         &self.inconsistent
     }
 
-    fn not_included(&self) -> &[String] {
-        &self.not_included
+    fn not_included(&self) -> Vec<String> {
+        self.not_included.clone()
     }
 
-    fn lost(&self) -> &[String] {
-        &self.lost
+    fn lost(&self) -> Vec<String> {
+        self.lost.clone()
     }
 
     fn warnings(&self) -> Vec<String> {
@@ -452,7 +454,9 @@ impl ToolSnapshot {
         match &self.contents[member] {
             Content::Nothing | Content::State => 0,
             Content::Script(text) => text.len() as u64,
-            Content::Stream { unit } => self.units[*unit].tables.iter().map(|t| t.bytes).sum(),
+            Content::Stream { unit } => {
+                self.listing.units[*unit].tables.iter().map(|t| t.bytes).sum()
+            }
             Content::File { bytes, .. } => *bytes,
         }
     }

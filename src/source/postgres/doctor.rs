@@ -15,6 +15,7 @@ use crate::base::{Finding, Grade, Size, Stop};
 use crate::job::PostgresSpec;
 use crate::source::contract::{Error, Examined, Purpose, Result};
 use crate::source::postgres::connect::{Connector, server_version};
+use crate::source::postgres::databases::{Databases, databases};
 use crate::source::postgres::fault::wrap;
 use crate::source::postgres::privileges::Privileges;
 use crate::source::postgres::program;
@@ -48,16 +49,25 @@ pub fn examine(
     stop: &Stop,
 ) -> Result<Examined> {
     stop.check()?;
-    let names = survey::databases(spec, connector);
-    let mut client = entrance(connector, names.as_deref().unwrap_or_default())?;
+    let names = databases(spec, connector);
+    let units = names.as_ref().map(|n| n.units.as_slice()).unwrap_or_default();
+    let mut client = entrance(connector, units)?;
     let number = server_version(&mut client, "ask for the version")?;
     let standby = ask(&mut client, "SELECT pg_catalog.pg_is_in_recovery()").unwrap_or(false);
     let mut found = vec![version(number), tls(&mut client, connector), skew(&mut client, clock)];
     let (mut units, mut privileges) = (Vec::new(), Privileges::new(&mut client, number)?);
-    if let Err(error) = &names {
-        found.push(failed("databases", error));
-    }
-    for name in names.unwrap_or_default() {
+    let names = names.unwrap_or_else(|error| {
+        found.push(failed("databases", &error));
+        Databases::default()
+    });
+    found.extend(names.lost.into_iter().map(|line| {
+        Finding::alert(
+            "databases",
+            line,
+            "Repair or drop it, or `exclude` it: it is left out of backups.",
+        )
+    }));
+    for name in names.units {
         stop.check()?;
         match unit(spec, connector, &name, purpose, &mut privileges) {
             Ok((unit, own)) => {

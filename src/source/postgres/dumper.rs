@@ -20,16 +20,17 @@ use crate::artifact::{Kind, Member, Phase, Position, Proof};
 use crate::base::Stop;
 use crate::job::{DumpForm, PostgresSpec};
 use crate::source::contract::{Error, ErrorKind, Out, Piece, Reading, Result, Snapshot};
-use crate::source::postgres::connect::{Connector, server_version};
+use crate::source::postgres::connect::Connector;
 use crate::source::postgres::creation;
 use crate::source::postgres::cut::Cutter;
+use crate::source::postgres::databases::databases;
 use crate::source::postgres::definition::{Choice, definitions};
 use crate::source::postgres::fault::{failed, run};
 use crate::source::postgres::globals;
 use crate::source::postgres::pattern::patterns;
 use crate::source::postgres::program::{self, Program};
 use crate::source::postgres::staged::{ARCHIVE, is_file};
-use crate::source::postgres::survey::{databases, takes_table};
+use crate::source::postgres::survey::takes_table;
 use crate::source::postgres::toc;
 use crate::source::postgres::view::{self, View};
 use crate::source::private::Private;
@@ -86,9 +87,9 @@ impl DumperSnapshot {
         reading: Reading,
         stop: &Stop,
     ) -> Result<DumperSnapshot> {
-        let units = databases(spec, connector)?;
-        let number =
-            server_version(&mut connector.connect(&units[0], "ask")?, "ask for the version")?;
+        let found = databases(spec, connector)?;
+        let (number, mut lost) = (found.number, found.lost);
+        let views = view::take_all(spec, connector, &found.units, &mut lost, stop)?;
         let program = program::find(&spec.tools, "pg_dump", number, stop)?;
         let mut snapshot = DumperSnapshot {
             connector: connector.clone(),
@@ -113,7 +114,8 @@ impl DumperSnapshot {
         if !spec.globals {
             snapshot.not_included.push("roles and tablespaces".into());
         }
-        if units.len() > 1 {
+        snapshot.not_included.extend(found.not_included);
+        if views.len() > 1 {
             snapshot
                 .not_included
                 .push("one moment for all databases: each of them has its own".into());
@@ -121,10 +123,10 @@ impl DumperSnapshot {
         let globals = globals::read(spec, connector, number, stop)?;
         globals.scripts.into_iter().for_each(|s| snapshot.add(s.member, Content::Script(s.text)));
         snapshot.remarks.extend(globals.remarks);
-        snapshot.not_included.extend(globals.lost.iter().cloned());
-        snapshot.lost = globals.lost;
-        for unit in &units {
-            let mut view = view::take(spec, connector, unit, stop)?;
+        lost.extend(globals.lost);
+        snapshot.not_included.extend(lost.iter().cloned());
+        snapshot.lost = lost;
+        for mut view in views {
             snapshot.define(spec, &mut view, stop)?;
             snapshot.views.push(Mutex::new(view));
         }
@@ -434,12 +436,12 @@ impl Snapshot for DumperSnapshot {
         &[]
     }
 
-    fn not_included(&self) -> &[String] {
-        &self.not_included
+    fn not_included(&self) -> Vec<String> {
+        self.not_included.clone()
     }
 
-    fn lost(&self) -> &[String] {
-        &self.lost
+    fn lost(&self) -> Vec<String> {
+        self.lost.clone()
     }
 
     fn warnings(&self) -> Vec<String> {

@@ -56,7 +56,8 @@ pub fn said(doing: &str, said: Said<'_>) -> Error {
     };
     let detail = said.detail.map_or(String::new(), |d| format!("; {d}"));
     let error =
-        Error::new(kind, doing, format!("{}{detail} (SQLSTATE {})", said.message, said.code));
+        Error::new(kind, doing, format!("{}{detail} (SQLSTATE {})", said.message, said.code))
+            .with_native(said.code);
     match (kind, said.hint) {
         (ErrorKind::Denied, None) if said.code == "28P01" => {
             error.hint("Check user and password, and the server's pg_hba.conf.")
@@ -67,6 +68,19 @@ pub fn said(doing: &str, said: Said<'_>) -> Error {
         (_, Some(hint)) => error.hint(hint),
         (_, None) => error,
     }
+}
+
+/// The SQLSTATE of an error that a server said.
+pub fn sqlstate(error: &Error) -> Option<&str> {
+    error.native.as_deref()
+}
+
+/// What a server says of stored bytes that it can't read, or of a value that it can't show; nothing
+/// where it was ended, or lacks room or a right.
+pub fn unreadable(error: &Error) -> Option<String> {
+    let passing = |code: &str| ["25", "40", "53", "57"].iter().any(|c| code.starts_with(c));
+    let said = error.kind == ErrorKind::Failed && sqlstate(error).is_some_and(|c| !passing(c));
+    said.then(|| error.found.clone())
 }
 
 /// Wraps an error that came as one of reading or writing rows.

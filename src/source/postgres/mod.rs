@@ -15,6 +15,7 @@ pub mod contents;
 pub mod control;
 mod creation;
 mod cut;
+mod databases;
 mod datetime;
 mod decimal;
 mod deferred;
@@ -38,11 +39,13 @@ pub mod program;
 mod recount;
 mod reroute;
 mod restored_globals;
+mod rights;
 mod rows;
 mod script;
 pub mod server;
 mod snapshot;
 mod staged;
+mod state;
 mod survey;
 mod target;
 mod toc;
@@ -54,13 +57,14 @@ mod wire;
 use std::path::PathBuf;
 
 use crate::artifact::Origin;
-use crate::base::Stop;
+use crate::base::{Finding, Stop};
 use crate::job::{DumpForm, Engine, PostgresSpec};
 use crate::source::contract::{
-    Examined, Facts, Maintenance, Program, Purpose, Reading, Result, Snapshot, Source, Target,
-    UnitFacts,
+    Examined, Facts, Loading, Maintenance, Program, Purpose, Reading, Result, Snapshot, Source,
+    Target, UnitFacts,
 };
-use crate::source::postgres::connect::{Connector, server_version};
+use crate::source::postgres::connect::Connector;
+use crate::source::postgres::databases::{databases, shut};
 use crate::source::postgres::dumper::DumperSnapshot;
 use crate::source::postgres::snapshot::PostgresSnapshot;
 use crate::source::postgres::staged::Archives;
@@ -95,11 +99,19 @@ impl Postgres {
 impl Source for Postgres {
     fn probe(&self, stop: &Stop) -> Result<Facts> {
         let mut facts = Facts::default();
-        for name in survey::databases(&self.spec, &self.connector)? {
+        let databases = databases(&self.spec, &self.connector)?;
+        facts.warnings.extend(databases.lost);
+        let number = databases.number;
+        facts.version = format!("PostgreSQL {}.{}", number / 10_000, number % 10_000);
+        for name in databases.units {
             stop.check()?;
-            let mut client = self.connector.session(&name, "ask")?;
-            let number = server_version(&mut client, "ask for the version")?;
-            facts.version = format!("PostgreSQL {}.{}", number / 10_000, number % 10_000);
+            let mut client = match self.connector.session(&name, "ask") {
+                Err(error) if shut(&name, &error).is_some() => {
+                    facts.warnings.extend(shut(&name, &error));
+                    continue;
+                }
+                other => other?,
+            };
             let relations = survey::glance(&mut client, &name)?;
             let own = relations
                 .iter()
@@ -121,11 +133,13 @@ impl Source for Postgres {
         doctor::examine(&self.spec, &self.connector, &self.clock, purpose, stop)
     }
 
+    fn rights(&self, loading: &Loading, stop: &Stop) -> Result<Vec<Finding>> {
+        rights::rights(&self.connector, loading, stop)
+    }
+
     fn engine(&self, engine: Engine, stop: &Stop) -> Result<Option<Program>> {
         let Engine::PgDump(form) = engine else { return Ok(None) };
-        let units = survey::databases(&self.spec, &self.connector)?;
-        let number =
-            server_version(&mut self.connector.connect(&units[0], "ask")?, "ask for the version")?;
+        let number = databases(&self.spec, &self.connector)?.number;
         let title = program::find(&self.spec.tools, "pg_dump", number, stop)?.title;
         if self.spec.globals {
             program::find(&self.spec.tools, "pg_dumpall", number, stop)?;

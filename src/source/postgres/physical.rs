@@ -431,12 +431,12 @@ impl Snapshot for PhysicalSnapshot {
         &[]
     }
 
-    fn not_included(&self) -> &[String] {
-        &self.not_included
+    fn not_included(&self) -> Vec<String> {
+        self.not_included.clone()
     }
 
-    fn lost(&self) -> &[String] {
-        &self.parts.config.lost
+    fn lost(&self) -> Vec<String> {
+        self.parts.config.lost.clone()
     }
 
     fn warnings(&self) -> Vec<String> {

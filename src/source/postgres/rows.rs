@@ -10,6 +10,7 @@ use crate::base::Stop;
 use crate::source::contract::{Error, ErrorKind, Out, Result};
 use crate::source::postgres::binary::{Form, Lines, Sink};
 use crate::source::postgres::definition::{qualified, quoted};
+use crate::source::postgres::fault::unreadable;
 use crate::source::postgres::wire::Wire;
 
 /// Rows between two checks for cancellation.
@@ -116,14 +117,15 @@ impl TableRows {
         )
     }
 
-    /// Reads pages as entries.
+    /// Reads pages as entries. What is read before the server can read no further is handed on as
+    /// well, and proven in the second of `out`.
     pub fn read(
         &self,
         wire: &mut Wire,
         pages: Pages,
         encoding: &str,
         chunk: usize,
-        out: &mut dyn Out,
+        (out, partly): (&mut dyn Out, &mut Proof),
         stop: &Stop,
     ) -> Result<Proof> {
         let head = format!(
@@ -131,10 +133,13 @@ impl TableRows {
             self.place()
         );
         let (digest, total) = (RowDigest::new(), Proof::default());
-        let mut entries = Entries { head, chunk, out, digest, total, entry: None };
-        self.lines(wire, pages, stop, &mut entries)?;
-        entries.end()?;
-        Ok(entries.total)
+        let mut entries = Entries { head, chunk, out, digest, total, entry: None, whole: None };
+        let read = self.lines(wire, pages, stop, &mut entries);
+        if read.as_ref().err().is_none_or(|error| unreadable(error).is_some()) {
+            entries.end()?;
+        }
+        *partly = entries.total;
+        read.map(|()| entries.total)
     }
 
     /// Rows and digest of some pages.
@@ -190,11 +195,14 @@ struct Entries<'a> {
     /// Of the entries that are done.
     total: Proof,
     entry: Option<Vec<u8>>,
+    /// Where the last line of the entry ends that is there whole.
+    whole: Option<usize>,
 }
 
 impl Entries<'_> {
     fn end(&mut self) -> Result<()> {
         let Some(mut entry) = self.entry.take() else { return Ok(()) };
+        entry.truncate(self.whole.take().unwrap_or(self.head.len()));
         entry.extend_from_slice(b"\\.\n");
         let proof = self.digest.take();
         self.out.chunk(entry, proof)?;
@@ -220,6 +228,7 @@ impl Sink for Entries<'_> {
     fn line(&mut self, from: usize) -> Result<()> {
         let entry = self.entry.as_deref().expect("a line stands in an entry that is open");
         self.digest.line(&entry[from..entry.len() - 1]);
+        self.whole = Some(entry.len());
         if entry.len() >= self.chunk { self.end() } else { Ok(()) }
     }
 }

@@ -5,26 +5,24 @@
 //! an ALTER waits for it hands its piece to the connection that holds the lock already; a lost
 //! connection ends the dump.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Mutex;
-
-use postgres::Client;
 
 use crate::artifact::{Kind, Member, Phase, Position, Proof};
 use crate::base::Stop;
 use crate::job::PostgresSpec;
 use crate::source::contract::{Error, ErrorKind, Out, Piece, Reading, Result, Snapshot};
-use crate::source::postgres::connect::{Connector, server_version};
+use crate::source::postgres::connect::Connector;
 use crate::source::postgres::creation;
-use crate::source::postgres::definition::{
-    Choice, Definitions, Script, definitions, literal, qualified,
-};
-use crate::source::postgres::fault::{failed, run, wrap};
+use crate::source::postgres::databases::databases;
+use crate::source::postgres::definition::{Choice, Definitions, Script, definitions, literal};
+use crate::source::postgres::fault::{failed, run, sqlstate, unreadable, wrap};
 use crate::source::postgres::globals;
 use crate::source::postgres::large::{self, LargeObjects};
 use crate::source::postgres::program;
 use crate::source::postgres::rows::{Pages, TableRows};
-use crate::source::postgres::survey::{Relation, databases, takes_schema, takes_table};
+use crate::source::postgres::state::{filled, owned, sequences};
+use crate::source::postgres::survey::{Relation, takes_schema, takes_table};
 use crate::source::postgres::toc;
 use crate::source::postgres::view::{self, View};
 use crate::source::postgres::wire::Wire;
@@ -63,6 +61,8 @@ pub struct PostgresSnapshot {
     version: String,
     not_included: Vec<String>,
     lost: Vec<String>,
+    /// Guards the tables that the server could not read to the end, and why.
+    shortfall: Mutex<BTreeMap<String, String>>,
     remarks: Vec<String>,
     chunk: usize,
 }
@@ -75,11 +75,9 @@ impl PostgresSnapshot {
         reading: &Reading,
         stop: &Stop,
     ) -> Result<PostgresSnapshot> {
-        let mut views = Vec::new();
-        for unit in databases(spec, connector)? {
-            views.push(view::take(spec, connector, &unit, stop)?);
-        }
-        let number = server_version(&mut views[0].client, "ask for the version")?;
+        let found = databases(spec, connector)?;
+        let (number, mut lost) = (found.number, found.lost);
+        let mut views = view::take_all(spec, connector, &found.units, &mut lost, stop)?;
         let mut snapshot = PostgresSnapshot {
             connector: connector.clone(),
             views: Vec::new(),
@@ -87,8 +85,9 @@ impl PostgresSnapshot {
             members: Vec::new(),
             contents: Vec::new(),
             version: format!("PostgreSQL {}.{}", number / 10_000, number % 10_000),
-            not_included: Vec::new(),
+            not_included: found.not_included,
             lost: Vec::new(),
+            shortfall: Mutex::default(),
             remarks: Vec::new(),
             chunk: reading.chunk,
         };
@@ -103,8 +102,7 @@ impl PostgresSnapshot {
         let globals = globals::read(spec, connector, number, stop)?;
         before.extend(globals.scripts.into_iter().map(script));
         snapshot.remarks.extend(globals.remarks);
-        snapshot.not_included.extend(globals.lost.iter().cloned());
-        snapshot.lost = globals.lost;
+        lost.extend(globals.lost);
         for (index, view) in views.iter_mut().enumerate() {
             let found = snapshot.define(spec, &program, view, stop)?;
             let large = large::survey(&mut view.client)?;
@@ -117,6 +115,9 @@ impl PostgresSnapshot {
                 snapshot.remarks.push(format!("{} was read on a standby", view.unit));
             }
         }
+        lost.append(&mut snapshot.lost);
+        snapshot.not_included.extend(lost.iter().cloned());
+        snapshot.lost = lost;
         for (member, content) in before.into_iter().chain(data).chain(after) {
             snapshot.members.push(member);
             snapshot.contents.push(content);
@@ -153,7 +154,7 @@ impl PostgresSnapshot {
             let error = Error::new(ErrorKind::Refused, &doing, format!("its archive is not understood: {found}"));
             error.hint("Name the folder of another version in the site file: `tools { postgres \"DIR\" }`.")
         })?;
-        let sequences = sequences(&mut view.client)?;
+        let sequences = sequences(&mut view.client, &view.unit, &mut self.lost)?;
         let (filled, owned) = (filled(&mut view.client)?, owned(&mut view.client)?);
         let schema = |name: &str| takes_schema(spec, &view.unit, name);
         let choice = Choice {
@@ -277,6 +278,15 @@ impl PostgresSnapshot {
         done
     }
 
+    /// What was not read of tables that were.
+    fn shortfall(&self) -> Vec<String> {
+        let found = self.shortfall.lock().expect("no panic while locked");
+        let line = |(title, why): (&String, &String)| {
+            format!("{title}: the server can't read them all, the others are here: {why}")
+        };
+        found.iter().map(line).collect()
+    }
+
     /// Reads the large objects of a database on a connection of their own.
     fn read_large(
         &self,
@@ -323,58 +333,6 @@ fn wanted(relation: &Relation) -> Option<Option<String>> {
     }
 }
 
-/// The statement that sets each sequence to where it stands. Sequences are not bound by the
-/// snapshot: read after it was made, none stands before a row of it.
-fn sequences(client: &mut Client) -> Result<BTreeMap<u32, String>> {
-    let doing = "read the sequences";
-    let list = "SELECT c.oid, n.nspname, c.relname FROM pg_catalog.pg_class c \
-                JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind = 'S' AND c.relpersistence <> 't' \
-                AND n.nspname !~ '^pg_temp' ORDER BY c.oid";
-    let all = client.query(list, &[]).map_err(|e| wrap(doing, e))?;
-    let mut found = BTreeMap::new();
-    for batch in all.chunks(100) {
-        let selects: Vec<String> = batch
-            .iter()
-            .map(|row| {
-                let (oid, schema, name): (u32, String, String) =
-                    (row.get(0), row.get(1), row.get(2));
-                format!(
-                    "SELECT {oid}::oid, last_value, is_called FROM {}",
-                    qualified(&schema, &name)
-                )
-            })
-            .collect();
-        let states =
-            client.query(selects.join(" UNION ALL ").as_str(), &[]).map_err(|e| wrap(doing, e))?;
-        let states: BTreeMap<u32, (i64, bool)> =
-            states.iter().map(|r| (r.get(0), (r.get(1), r.get(2)))).collect();
-        for row in batch {
-            let (oid, schema, name): (u32, String, String) = (row.get(0), row.get(1), row.get(2));
-            let Some((last, called)) = states.get(&oid) else { continue };
-            let place = literal(&qualified(&schema, &name));
-            found.insert(oid, format!("SELECT pg_catalog.setval({place}, {last}, {called});\n"));
-        }
-    }
-    Ok(found)
-}
-
-/// Materialized views that hold rows.
-fn filled(client: &mut Client) -> Result<BTreeSet<u32>> {
-    let sql = "SELECT oid FROM pg_catalog.pg_class WHERE relkind = 'm' AND relispopulated";
-    let rows = client.query(sql, &[]).map_err(|e| wrap("list the materialized views", e))?;
-    Ok(rows.iter().map(|row| row.get(0)).collect())
-}
-
-/// The table that owns each sequence.
-fn owned(client: &mut Client) -> Result<BTreeMap<u32, u32>> {
-    let sql = "SELECT d.objid, d.refobjid FROM pg_catalog.pg_depend d \
-               WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.refclassid = 'pg_catalog.pg_class'::regclass \
-               AND d.deptype IN ('a', 'i') AND d.refobjsubid > 0 \
-               AND d.objid IN (SELECT oid FROM pg_catalog.pg_class WHERE relkind = 'S')";
-    let rows = client.query(sql, &[]).map_err(|e| wrap("list the owners of sequences", e))?;
-    Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
-}
-
 impl Snapshot for PostgresSnapshot {
     fn members(&self) -> &[Member] {
         &self.members
@@ -416,17 +374,23 @@ impl Snapshot for PostgresSnapshot {
                 let pages = pieces[piece.number];
                 let encoding =
                     self.views[*view].lock().expect("no panic while locked").encoding.clone();
-                let mut read =
-                    |wire: &mut Wire| rows.read(wire, pages, &encoding, self.chunk, out, stop);
-                match self.on_worker(worker, *view, &mut read, stop) {
+                let mut partly = Proof::default();
+                let mut read = |wire: &mut Wire| {
+                    rows.read(wire, pages, &encoding, self.chunk, (out, &mut partly), stop)
+                };
+                let done = match self.on_worker(worker, *view, &mut read, stop) {
                     // An ALTER waits for the lock that is held here, and the worker behind it:
                     // nothing was read yet.
-                    Err(error) if error.found.ends_with("(SQLSTATE 55P03)") => {
+                    Err(error) if sqlstate(&error) == Some("55P03") => {
                         let mut holder = self.views[*view].lock().expect("no panic while locked");
-                        read(&mut holder.reader)
+                        return read(&mut holder.reader);
                     }
                     other => other,
-                }
+                };
+                let Some(why) = done.as_ref().err().and_then(unreadable) else { return done };
+                let title = format!("rows of {}", self.members[piece.member].title());
+                self.shortfall.lock().expect("no panic while locked").insert(title, why);
+                Ok(partly)
             }
         }
     }
@@ -454,12 +418,12 @@ impl Snapshot for PostgresSnapshot {
         &[]
     }
 
-    fn not_included(&self) -> &[String] {
-        &self.not_included
+    fn not_included(&self) -> Vec<String> {
+        [self.not_included.clone(), self.shortfall()].concat()
     }
 
-    fn lost(&self) -> &[String] {
-        &self.lost
+    fn lost(&self) -> Vec<String> {
+        [self.lost.clone(), self.shortfall()].concat()
     }
 
     fn estimate(&self) -> u64 {

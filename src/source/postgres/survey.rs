@@ -1,4 +1,4 @@
-//! What a server holds: its databases, and the tables of one, without locks.
+//! What a database holds: its tables, without locks.
 //!
 //! Invariant: what the job includes and excludes is decided here and nowhere else.
 
@@ -7,9 +7,8 @@ use std::collections::BTreeMap;
 use postgres::Client;
 
 use crate::job::PostgresSpec;
-use crate::source::contract::{Error, ErrorKind, Result};
+use crate::source::contract::Result;
 use crate::source::postgres::binary::Form;
-use crate::source::postgres::connect::Connector;
 use crate::source::postgres::fault::{run, wrap};
 
 /// A relation that may have rows.
@@ -49,38 +48,6 @@ impl Relation {
     pub fn has_rows(&self) -> bool {
         self.kind == 'r'
     }
-}
-
-/// The databases that match, in the order of their names.
-pub fn databases(spec: &PostgresSpec, connector: &Connector) -> Result<Vec<String>> {
-    let home = connector.home();
-    let doing = format!("list the databases of {}", connector.place());
-    let named: Vec<String> = spec.databases.iter().filter_map(|g| g.literal()).collect();
-    // A user who may reach one database only can still dump that one.
-    let mut client = match (connector.connect(home, "ask"), named.first()) {
-        (Err(error), Some(first)) if error.kind != ErrorKind::Unreachable => {
-            connector.connect(first, "ask").map_err(|_| error)?
-        }
-        (client, _) => client?,
-    };
-    let sql = "SELECT datname FROM pg_catalog.pg_database WHERE NOT datistemplate AND datallowconn ORDER BY datname";
-    let all: Vec<String> =
-        client.query(sql, &[]).map_err(|e| wrap(&doing, e))?.iter().map(|row| row.get(0)).collect();
-    if let Some(missing) = named.iter().find(|n| !all.iter().any(|d| d == *n)) {
-        let error =
-            Error::new(ErrorKind::Refused, doing, format!("there is no database {missing}"));
-        return Err(error.hint(format!("It has {}.", all.join(", "))));
-    }
-    let wanted = |name: &String| {
-        (spec.databases.is_empty() || spec.databases.iter().any(|g| g.matches(name)))
-            && !spec.exclude.iter().any(|g| g.matches(name))
-    };
-    let found: Vec<String> = all.iter().filter(|d| wanted(d)).cloned().collect();
-    if found.is_empty() {
-        let error = Error::new(ErrorKind::Refused, doing, "no database matches");
-        return Err(error.hint(format!("It has {}.", all.join(", "))));
-    }
-    Ok(found)
 }
 
 /// Whether a job takes a schema.

@@ -17,6 +17,7 @@ use crate::job::{PostgresSpec, VacuumRule};
 use crate::source::contract::{Error, ErrorKind, Maintenance, Result, Task, TaskOutcome};
 use crate::source::postgres::cancel;
 use crate::source::postgres::connect::{Connector, server_version};
+use crate::source::postgres::databases::databases;
 use crate::source::postgres::definition::quoted;
 use crate::source::postgres::fault::{run, wrap};
 use crate::source::postgres::survey;
@@ -44,7 +45,7 @@ impl Vacuums {
 impl Maintenance for Vacuums {
     fn units(&self, stop: &Stop) -> Result<Vec<String>> {
         stop.check()?;
-        survey::databases(&self.spec, &self.connector)
+        Ok(databases(&self.spec, &self.connector)?.units)
     }
 
     fn tasks(&self, unit: &str, rule: &VacuumRule, today: Date, stop: &Stop) -> Result<Vec<Task>> {

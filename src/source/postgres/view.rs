@@ -14,6 +14,7 @@ use crate::base::Stop;
 use crate::job::PostgresSpec;
 use crate::source::contract::{Error, ErrorKind, Result};
 use crate::source::postgres::connect::Connector;
+use crate::source::postgres::databases::shut;
 use crate::source::postgres::definition::{literal, qualified};
 use crate::source::postgres::fault::{run, wrap};
 use crate::source::postgres::rows::Column;
@@ -51,8 +52,38 @@ pub struct View {
 /// A column as the snapshot, or the moment, knows it.
 type Known = (u32, i16, String, u32, i32, bool, String);
 
+/// What came of an attempt to enter a database.
+pub enum Entered {
+    /// It was.
+    In(Box<View>),
+    /// It lets nobody in, and why.
+    Shut(String),
+}
+
+/// Takes views of databases; those that let nobody in are named. An error if none does.
+pub fn take_all(
+    spec: &PostgresSpec,
+    connector: &Connector,
+    units: &[String],
+    lost: &mut Vec<String>,
+    stop: &Stop,
+) -> Result<Vec<View>> {
+    let mut views = Vec::new();
+    for unit in units {
+        match take(spec, connector, unit, stop)? {
+            Entered::In(view) => views.push(*view),
+            Entered::Shut(why) => lost.push(why),
+        }
+    }
+    if views.is_empty() {
+        let doing = format!("dump {}", connector.place());
+        return Err(Error::new(ErrorKind::Refused, doing, lost.join("; ")));
+    }
+    Ok(views)
+}
+
 /// Takes a view of a database.
-pub fn take(spec: &PostgresSpec, connector: &Connector, unit: &str, stop: &Stop) -> Result<View> {
+fn take(spec: &PostgresSpec, connector: &Connector, unit: &str, stop: &Stop) -> Result<Entered> {
     let mut attempt = 1;
     loop {
         stop.check()?;
@@ -66,9 +97,17 @@ pub fn take(spec: &PostgresSpec, connector: &Connector, unit: &str, stop: &Stop)
     }
 }
 
-fn try_take(spec: &PostgresSpec, connector: &Connector, unit: &str, stop: &Stop) -> Result<View> {
+fn try_take(
+    spec: &PostgresSpec,
+    connector: &Connector,
+    unit: &str,
+    stop: &Stop,
+) -> Result<Entered> {
     let doing = format!("take a snapshot of {unit}");
-    let mut client = connector.session(unit, "dump")?;
+    let mut client = match connector.session(unit, "dump") {
+        Ok(client) => client,
+        Err(error) => return shut(unit, &error).map(Entered::Shut).ok_or(error),
+    };
     // One statement before the snapshot is made: the wait is for the server's own time-outs.
     let lock = format!("SET lock_timeout={}", spec.lock_wait.as_millis().max(1));
     run(&mut client, &lock, &doing)?;
@@ -110,7 +149,7 @@ fn try_take(spec: &PostgresSpec, connector: &Connector, unit: &str, stop: &Stop)
         }
     }
     let without = left.iter().map(|r| r.oid).collect();
-    Ok(View {
+    Ok(Entered::In(Box::new(View {
         unit: unit.to_owned(),
         snapshot,
         client,
@@ -120,7 +159,7 @@ fn try_take(spec: &PostgresSpec, connector: &Connector, unit: &str, stop: &Stop)
         columns: own,
         encoding,
         standby,
-    })
+    })))
 }
 
 /// A connection that reads in a snapshot, and waits for a lock no longer than this.
@@ -144,7 +183,7 @@ pub fn join(
 
 /// A table that is not there any more is a moment that has passed.
 fn gone(error: Error) -> Error {
-    let missing = error.found.ends_with("(SQLSTATE 42P01)");
+    let missing = error.is_native("42P01");
     if missing { Error { kind: ErrorKind::Busy, ..error } } else { error }
 }
 

@@ -263,8 +263,8 @@ impl Snapshot for SqliteSnapshot {
         &[]
     }
 
-    fn not_included(&self) -> &[String] {
-        &self.not_included
+    fn not_included(&self) -> Vec<String> {
+        self.not_included.clone()
     }
 
     fn estimate(&self) -> u64 {

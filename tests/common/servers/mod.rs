@@ -236,6 +236,21 @@ impl Server {
         self.brand.start_at(place, &[&format!("--datadir={}", data.display())])
     }
 
+    /// Another server with the data of this one, which ends; they are changed in between.
+    pub fn reopened(&self, change: impl FnOnce(&Path)) -> Server {
+        self.exec("SHUTDOWN");
+        let line = format!("/proc/{}/cmdline", self.pid());
+        let end = Instant::now() + PATIENCE;
+        // Whoever has ended and is not yet buried has no command line any more.
+        while std::fs::read(&line).is_ok_and(|line| !line.is_empty()) {
+            assert!(Instant::now() < end, "it does not end:\n{}", self.log());
+            thread::sleep(Duration::from_millis(10));
+        }
+        let data = self.home().join("data");
+        change(&data);
+        self.brand.start_at(Place::default(), &[&format!("--datadir={}", data.display())])
+    }
+
     /// Its process.
     pub fn pid(&self) -> u32 {
         self.process.id()

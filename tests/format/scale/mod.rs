@@ -22,9 +22,9 @@ use vex::testing::pipeline::{
     Backup, Copy, Fetch, IndexMade, Meter, Restore, Shape, Windows, backup,
 };
 use vex::testing::pipeline::{restore, verify};
+use vex::testing::recover::Opened;
 use vex::testing::shelf::{Contents, IndexBytes, Shelf};
 use vex::testing::source::contract::Snapshot;
-use vex::testing::step::Opened;
 use vex::testing::store::{Dir, Memory, contract::Store};
 use vex::testing::world::World;
 

@@ -110,8 +110,8 @@ impl Snapshot for Synthetic {
         &[]
     }
 
-    fn not_included(&self) -> &[String] {
-        &[]
+    fn not_included(&self) -> Vec<String> {
+        Vec::new()
     }
 
     fn estimate(&self) -> u64 {

@@ -89,8 +89,8 @@ impl Snapshot for Crafted {
         &[]
     }
 
-    fn not_included(&self) -> &[String] {
-        &[]
+    fn not_included(&self) -> Vec<String> {
+        Vec::new()
     }
 
     fn estimate(&self) -> u64 {

@@ -1,0 +1,393 @@
+//! Reads the definitions of one database, each as the server shows it.
+//!
+//! A definition that the server can't show is left out and named; one that the user may not see is
+//! an error.
+
+use mysql::prelude::{FromRow, Queryable};
+use mysql::{Conn, Row, Value};
+
+use crate::artifact::{Kind, Member, Phase};
+use crate::source::contract::{Error, ErrorKind, Result};
+use crate::source::mysql::fault::{run, wrap};
+use crate::source::mysql::literal::as_utf8;
+use crate::source::mysql::object::{
+    Definitions, Script, bytes_of, database_head, prologue, sequence, show, text_of,
+};
+use crate::source::mysql::privilege::{Privileges, Scope as On};
+use crate::source::mysql::privilege_check::sees_routines;
+use crate::source::mysql::schema::{Unit, literal, qualified, quoted};
+use crate::source::mysql::unreadable::reason;
+
+/// Which definitions are read.
+#[derive(Clone, Copy)]
+pub enum Scope<'a> {
+    /// All, as a user with these privileges sees them.
+    All(&'a Privileges),
+    /// All but tables, which the guard holds, and sequences, whose state moves all the time.
+    Unguarded,
+}
+
+/// Reads the definitions of a database. `connection` is used for nothing else meanwhile.
+pub fn definitions(connection: &mut Conn, unit: &Unit, scope: Scope<'_>) -> Result<Definitions> {
+    let mut reader = Reader { connection, unit, found: Definitions::default() };
+    run(reader.connection, &format!("USE {}", quoted(&unit.name)), &format!("use {}", unit.name))?;
+    reader.database()?;
+    if let Scope::All(held) = scope {
+        reader.privileges(held)?;
+        reader.tables()?;
+    }
+    let views = reader.views()?;
+    reader.routines()?;
+    reader.found.scripts.extend(views);
+    reader.triggers()?;
+    reader.events()?;
+    Ok(reader.found)
+}
+
+/// The definitions of the tables of a unit, and nothing else.
+pub fn tables_of(connection: &mut Conn, unit: &Unit) -> Result<Vec<Script>> {
+    let mut reader = Reader { connection, unit, found: Definitions::default() };
+    reader.tables()?;
+    Ok(reader.found.scripts)
+}
+
+struct Reader<'a> {
+    connection: &'a mut Conn,
+    unit: &'a Unit,
+    found: Definitions,
+}
+
+impl Reader<'_> {
+    fn push(&mut self, member: Member, text: Vec<u8>) {
+        self.found.scripts.push(Script { member, text });
+    }
+
+    /// The row of a SHOW CREATE.
+    fn show(&mut self, statement: &str) -> Result<Row> {
+        show(self.connection, &self.unit.name, statement)
+    }
+
+    fn database(&mut self) -> Result<()> {
+        let name = self.unit.name.clone();
+        let row = self.show(&format!("SHOW CREATE DATABASE {}", quoted(&name)))?;
+        let text = bytes_of(&row, 1)?;
+        let head = format!("CREATE DATABASE {}", quoted(&name));
+        let rest = text.strip_prefix(head.as_bytes()).unwrap_or_default();
+        let mut script = database_head(&name).into_bytes();
+        script.extend_from_slice(rest);
+        script.extend_from_slice(b";\n");
+        self.push(Member::new(&name, "", Kind::Database, Phase::Before), script);
+        Ok(())
+    }
+
+    /// The row of a SHOW CREATE; nothing if the server can't show it, which is told.
+    fn shown(&mut self, statement: &str, title: &str) -> Result<Option<Row>> {
+        match self.connection.query_first::<Row, _>(statement) {
+            Ok(Some(row)) => return Ok(Some(row)),
+            Ok(None) => self.lose(title, "the server shows nothing of it"),
+            Err(error) => match reason(&error) {
+                Some(why) => self.lose(title, &format!("the server can't show it: {why}")),
+                None => return Err(wrap(&format!("read {title}"), error)),
+            },
+        }
+        Ok(None)
+    }
+
+    /// The rows of a catalogue; none if the server can't read it, which is told.
+    fn listed<T: FromRow>(&mut self, what: &str, sql: &str) -> Result<Vec<T>> {
+        let title = format!("{what} of {}", self.unit.name);
+        match self.connection.query(sql) {
+            Ok(rows) => Ok(rows),
+            Err(error) => {
+                let why = reason(&error);
+                let Some(why) = why else { return Err(wrap(&format!("list the {title}"), error)) };
+                self.lose(&title, &format!("the server can't list them: {why}"));
+                Ok(Vec::new())
+            }
+        }
+    }
+
+    fn lose(&mut self, title: &str, why: &str) {
+        let line = format!("{title}: {why}");
+        if !self.found.lost.contains(&line) {
+            self.found.lost.push(line);
+        }
+    }
+
+    /// The catalogue shows a user only what it may see: what it can't see would be missing in
+    /// silence.
+    fn privileges(&mut self, held: &Privileges) -> Result<()> {
+        let unit = self.unit.name.clone();
+        // Without the right to see events this is refused, where the catalogue shows none.
+        drop(self.listed::<Row>("events", &format!("SHOW EVENTS FROM {}", quoted(&unit)))?);
+        if !held.has(&["TRIGGER", "SUPER"], &On::Database(unit.clone())) {
+            self.found
+                .lost
+                .push(format!("triggers of {unit} may be missing: no TRIGGER privilege was found"));
+        }
+        if !sees_routines(held, &unit) {
+            self.found.lost.push(format!(
+                "routines of {unit} may be missing: no privilege on routines was found"
+            ));
+        }
+        Ok(())
+    }
+
+    fn tables(&mut self) -> Result<()> {
+        // Sequences first: a column's default may draw from one.
+        let mut tables = self.unit.tables.clone();
+        tables.sort_by_key(|t| !t.sequence);
+        for table in tables {
+            let full = qualified(&self.unit.name, &table.name);
+            let title = format!("{}.{}", self.unit.name, table.name);
+            if table.sequence {
+                // No lock has shown that it can be opened.
+                let open =
+                    self.shown(&format!("SELECT 1 FROM {full}"), &format!("sequence {title}"));
+                if open?.is_some() {
+                    let script = sequence(self.connection, &self.unit.name, &table.name)?;
+                    let name = &table.name;
+                    let member = Member::new(&self.unit.name, name, Kind::Sequence, Phase::Before);
+                    self.push(member, script);
+                }
+                continue;
+            }
+            let statement = format!("SHOW CREATE TABLE {full}");
+            let open =
+                table.has_rows() || self.shown(&statement, &format!("table {title}"))?.is_some();
+            if !open {
+                continue;
+            }
+            let mut script = prologue(&self.unit.name);
+            let text = self.whole(&statement)?;
+            script.extend_from_slice(&as_utf8(text));
+            script.extend_from_slice(b";\n");
+            self.push(
+                Member::new(&self.unit.name, &table.name, Kind::Table, Phase::Before),
+                script,
+            );
+            if !table.has_rows() {
+                let text = format!(
+                    "rows of {}.{} ({}): they live elsewhere",
+                    self.unit.name, table.name, table.engine
+                );
+                self.found.not_included.push(text);
+            }
+        }
+        Ok(())
+    }
+
+    /// A definition without loss. MySQL keeps a literal of a generated column or a check in the
+    /// character set that it was compared in, and shows its bytes: those that are no text come as
+    /// `?`, unless nothing is converted at all.
+    fn whole(&mut self, statement: &str) -> Result<Vec<u8>> {
+        let text = bytes_of(&self.show(statement)?, 1)?;
+        if !text.contains(&b'?') {
+            return Ok(text);
+        }
+        let doing = format!("read a definition of {}", self.unit.name);
+        run(self.connection, "SET character_set_results=NULL", &doing)?;
+        let raw = self.show(statement)?;
+        run(self.connection, "SET character_set_results=utf8mb4", &doing)?;
+        bytes_of(&raw, 1)
+    }
+
+    /// Placeholders go before, so that views may name each other in any order; returns the views
+    /// themselves.
+    fn views(&mut self) -> Result<Vec<Script>> {
+        let mut views = Vec::new();
+        for name in self.unit.views.clone() {
+            let title = format!("view {}.{name}", self.unit.name);
+            let show = format!("SHOW CREATE VIEW {}", qualified(&self.unit.name, &name));
+            let Some(row) = self.shown(&show, &title)? else { continue };
+            let (client, collation) = (text_of(&row, 2)?, text_of(&row, 3)?);
+            let text = bytes_of(&row, 1)?;
+            let Some(columns) = self.columns(&name, &title, &text)? else { continue };
+            let client = self.client_of(&text, client, &title);
+            let list = columns
+                .iter()
+                .map(|c| format!("1 AS {}", quoted(c)))
+                .collect::<Vec<_>>()
+                .join(", ");
+            let mut placeholder = prologue(&self.unit.name);
+            placeholder.extend_from_slice(
+                format!("CREATE VIEW {} AS SELECT {list};\n", quoted(&name)).as_bytes(),
+            );
+            self.push(Member::new(&self.unit.name, &name, Kind::View, Phase::Before), placeholder);
+            let mut script = prologue(&self.unit.name);
+            script
+                .extend_from_slice(format!("DROP VIEW IF EXISTS {};\n", quoted(&name)).as_bytes());
+            script.extend_from_slice(charset_lines(&client, &collation).as_bytes());
+            script.extend_from_slice(&text);
+            script.extend_from_slice(b";\n");
+            views.push(Script {
+                member: Member::new(&self.unit.name, &name, Kind::View, Phase::After),
+                text: script,
+            });
+        }
+        Ok(views)
+    }
+
+    /// The columns of a view. Its SELECT is prepared, not run: it may fail at run time and be a
+    /// good view. Nothing if what it names is not there or can't be opened, or its definer is gone:
+    /// no server takes such a definition back, and it is told.
+    fn columns(&mut self, name: &str, title: &str, text: &[u8]) -> Result<Option<Vec<String>>> {
+        let full = qualified(&self.unit.name, name);
+        let prepared = self.connection.prep(format!("SELECT * FROM {full}"));
+        let statement = match prepared {
+            Ok(statement) => statement,
+            Err(error) => {
+                let Some(why) = reason(&error) else {
+                    return Err(wrap(&format!("read {title}"), error));
+                };
+                let text = String::from_utf8_lossy(text);
+                self.found.lost.push(format!("{title} is invalid, {why}: {text}"));
+                return Ok(None);
+            }
+        };
+        let columns = statement.columns().iter().map(|c| c.name_str().into_owned()).collect();
+        let closed = self.connection.close(statement);
+        closed.map_err(|e| wrap(&format!("read {title}"), e))?;
+        Ok(Some(columns))
+    }
+
+    fn routines(&mut self) -> Result<()> {
+        let sql = format!(
+            "SELECT ROUTINE_TYPE, ROUTINE_NAME FROM information_schema.ROUTINES WHERE ROUTINE_SCHEMA={} ORDER BY \
+             FIELD(ROUTINE_TYPE, 'PACKAGE', 'PACKAGE BODY', 'FUNCTION', 'PROCEDURE'), ROUTINE_NAME",
+            literal(&self.unit.name)
+        );
+        let all: Vec<(String, String)> = self.listed("routines", &sql)?;
+        for (form, name) in all {
+            let kind = match form.as_str() {
+                "FUNCTION" => Kind::Function,
+                "PROCEDURE" => Kind::Procedure,
+                "PACKAGE" => Kind::Package,
+                "PACKAGE BODY" => Kind::PackageBody,
+                other => {
+                    let text = format!(
+                        "{} {}.{name}: this vex does not know such routines",
+                        other.to_lowercase(),
+                        self.unit.name
+                    );
+                    self.found.lost.push(text);
+                    continue;
+                }
+            };
+            let member = Member::new(&self.unit.name, &name, kind, Phase::After);
+            let show = format!("SHOW CREATE {form} {}", qualified(&self.unit.name, &name));
+            self.compound(member, &show, Compound { mode: 1, text: 2, client: 3, zone: None })?;
+        }
+        Ok(())
+    }
+
+    fn triggers(&mut self) -> Result<()> {
+        let sql = format!(
+            "SELECT TRIGGER_NAME, EVENT_OBJECT_TABLE FROM information_schema.TRIGGERS WHERE EVENT_OBJECT_SCHEMA={} ORDER BY \
+             EVENT_OBJECT_TABLE, EVENT_MANIPULATION, ACTION_TIMING, ACTION_ORDER",
+            literal(&self.unit.name)
+        );
+        let all: Vec<(String, String)> = self.listed("triggers", &sql)?;
+        for (name, table) in
+            all.into_iter().filter(|(_, t)| self.unit.tables.iter().any(|own| own.name == *t))
+        {
+            let member =
+                Member::new(&self.unit.name, &name, Kind::Trigger, Phase::After).of_table(&table);
+            let show = format!("SHOW CREATE TRIGGER {}", qualified(&self.unit.name, &name));
+            self.compound(member, &show, Compound { mode: 1, text: 2, client: 3, zone: None })?;
+        }
+        Ok(())
+    }
+
+    fn events(&mut self) -> Result<()> {
+        let sql = format!(
+            "SELECT EVENT_NAME FROM information_schema.EVENTS WHERE EVENT_SCHEMA={} ORDER BY EVENT_NAME",
+            literal(&self.unit.name)
+        );
+        let all: Vec<String> = self.listed("events", &sql)?;
+        for name in all {
+            let member = Member::new(&self.unit.name, &name, Kind::Event, Phase::After);
+            let show = format!("SHOW CREATE EVENT {}", qualified(&self.unit.name, &name));
+            self.compound(member, &show, Compound { mode: 1, text: 3, client: 4, zone: Some(2) })?;
+        }
+        Ok(())
+    }
+
+    /// A routine, trigger or event: its body may hold `;`, so the script names another delimiter.
+    fn compound(&mut self, member: Member, show: &str, at: Compound) -> Result<()> {
+        let title = format!("{} {}", member.kind.word(), member.title());
+        let Some(row) = self.shown(show, &title)? else { return Ok(()) };
+        let (mode, client, collation) =
+            (text_of(&row, at.mode)?, text_of(&row, at.client)?, text_of(&row, at.client + 1)?);
+        let zone = at.zone.map(|z| text_of(&row, z)).transpose()?;
+        if row.as_ref(at.text) == Some(&Value::NULL) {
+            let found = "the server shows no definition: the user lacks the right to see it";
+            let error = Error::new(ErrorKind::Denied, format!("read {title}"), found);
+            return Err(
+                error.hint("Grant SHOW_ROUTINE (MySQL 8.0.20+) or SELECT on mysql.proc (MariaDB).")
+            );
+        }
+        let text = bytes_of(&row, at.text)?;
+        let client = self.client_of(&text, client, &title);
+        let mut script = prologue(&self.unit.name);
+        script.extend_from_slice(charset_lines(&client, &collation).as_bytes());
+        script.extend_from_slice(format!("SET sql_mode={};\n", literal(&mode)).as_bytes());
+        if let Some(zone) = zone {
+            script.extend_from_slice(format!("SET time_zone={};\n", literal(&zone)).as_bytes());
+        }
+        let delimiter = delimiter(&text);
+        script.extend_from_slice(format!("DELIMITER {delimiter}\n").as_bytes());
+        script.extend_from_slice(&text);
+        script.extend_from_slice(format!("\n{delimiter}\nDELIMITER ;\n").as_bytes());
+        self.push(member, script);
+        Ok(())
+    }
+
+    /// The client's character set to restore an object with. Entries are UTF-8: text that is not
+    /// ASCII and was written by another client is kept, and that it was another client's is not.
+    fn client_of(&mut self, text: &[u8], client: String, title: &str) -> String {
+        if text.is_ascii() || client.starts_with("utf8") {
+            return client;
+        }
+        self.found
+            .not_included
+            .push(format!("the client character set {client} of {title}: it is kept as utf8mb4"));
+        "utf8mb4".into()
+    }
+}
+
+/// Where a SHOW CREATE has its columns; the collation follows the client's character set.
+#[derive(Clone, Copy)]
+struct Compound {
+    mode: usize,
+    text: usize,
+    client: usize,
+    zone: Option<usize>,
+}
+
+fn charset_lines(client: &str, collation: &str) -> String {
+    format!("SET character_set_client={client}, collation_connection={collation};\n")
+}
+
+/// A delimiter that does not occur in the text.
+fn delimiter(text: &[u8]) -> String {
+    let fits = |d: &str| memchr::memmem::find(text, d.as_bytes()).is_none();
+    let numbered = (0..).map(|n| format!("$${n}$$"));
+    ["//".to_owned(), ";;".to_owned(), "$$".to_owned()]
+        .into_iter()
+        .chain(numbered)
+        .find(|d| fits(d))
+        .unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_delimiter_never_occurs_in_the_body() {
+        assert_eq!(delimiter(b"BEGIN END"), "//");
+        assert_eq!(delimiter(b"// ;;"), "$$");
+        assert_eq!(delimiter(b"// ;; $$ $$0$$"), "$$1$$");
+    }
+}
