@@ -38,8 +38,8 @@ pub mod job {
 pub mod pipeline {
     //! Bytes in motion.
     pub use crate::pipeline::{
-        Backup, Copy, Fetch, IndexMade, Meter, Outcome, Restore, Shape, Windows, backup,
-        refused_script, restore, verify,
+        Backup, Copy, Fetch, IndexMade, Meter, Outcome, Restore, Shape, Windows, backup, restore,
+        verify,
     };
 }
 

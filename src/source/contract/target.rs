@@ -229,6 +229,12 @@ pub trait Target: Send + Sync {
         entry.to_vec()
     }
 
+    /// What leads a client program into a database of this name in the target, before statements of
+    /// it; nothing where these say so themselves.
+    fn enter(&self, _unit: &str) -> Vec<u8> {
+        Vec::new()
+    }
+
     /// The name of a database in the target.
     fn unit(&self, name: &str) -> String {
         name.to_owned()

@@ -55,7 +55,7 @@ impl MysqlTarget {
         let doing = format!("restore {} {}", member.kind.word(), member.title());
         for statement in Splitter::new(Dialect::Mysql, bytes) {
             let statement =
-                statement.map_err(|e| Error::new(ErrorKind::Damaged, &doing, e.to_string()))?;
+                statement.map_err(|e| Error::new(ErrorKind::Failed, &doing, e.to_string()))?;
             self.statement(connection, member, statement.text, &doing)?;
         }
         Ok(())
@@ -80,8 +80,9 @@ impl MysqlTarget {
             Some(new) => rename(statement, &member.unit, new),
             None => statement.into(),
         };
-        // Bytes between quotes may be those of another character set.
-        let text = as_text(&text, doing)?;
+        // Bytes between quotes may be those of another character set; what else is no text was none
+        // when it was dumped.
+        let text = as_text(&text, doing).map_err(|e| Error { kind: ErrorKind::Failed, ..e })?;
         let current = self.terms.lock().expect("no panic while locked").current_definer;
         let text = match current && member.phase == Phase::After {
             true => without_definer(&text),
@@ -219,7 +220,7 @@ impl MysqlTarget {
         let doing = format!("restore {} {}", member.kind.word(), member.title());
         for statement in Splitter::new(Dialect::Mysql, bytes) {
             let statement =
-                statement.map_err(|e| Error::new(ErrorKind::Damaged, &doing, e.to_string()))?;
+                statement.map_err(|e| Error::new(ErrorKind::Failed, &doing, e.to_string()))?;
             match self.statement(connection, member, statement.text, &doing) {
                 Err(error) if is_refusal(error.kind) => {
                     self.refuse_statement(member, &statement, error);
@@ -282,6 +283,8 @@ impl MysqlTarget {
                 ErrorKind::Full if engine.eq_ignore_ascii_case("MEMORY") => {
                     Error { kind: ErrorKind::Failed, ..error }
                 }
+                // Tried again, what is there would be there twice.
+                ErrorKind::Busy => Error { kind: ErrorKind::Failed, ..error },
                 _ => error,
             });
         }
