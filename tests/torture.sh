@@ -12,7 +12,7 @@
 # Takes minutes to hours, so nobody runs it by accident. The servers are those that tests/run.sh installs.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-usage() { sed -n '2,10s/^# \{0,1\}//p' "$0" >&2; exit 64; }
+usage() { sed -n '2,12s/^# \{0,1\}//p' "$0" >&2; exit 64; }
 
 # note COMMAND LINES: the command, the machine and what was found, at the end of the results.
 note() {

@@ -254,6 +254,10 @@ pub struct Doctor {
     /// The site file [default: vex.kdl beside the job file, then /etc/vex/vex.kdl]
     #[arg(long)]
     pub site: Option<PathBuf>,
+    /// Examine only this target of a restore: a source of the file, or a URL without password, such
+    /// as mysql://user@host:3306 or sqlite:path
+    #[arg(long, value_name = "TARGET")]
+    pub into: Option<String>,
     /// End with 2 on an alert.
     #[arg(long)]
     pub strict: bool,
@@ -363,6 +367,10 @@ pub struct Restore {
     /// Replace the objects that the backup holds and the target has.
     #[arg(long)]
     pub overwrite: bool,
+    /// A new file for the statements that the target refused [default: one beside the log of the
+    /// run]
+    #[arg(long, value_name = "FILE.sql")]
+    pub refused: Option<PathBuf>,
     /// With --overwrite: replace without reading all of the backup first.
     #[arg(long, requires = "overwrite")]
     pub no_read_first: bool,

@@ -80,8 +80,13 @@ fn perform(
     };
     let source = spec.which.source.as_deref();
     let address = source.map_or("restore".to_owned(), |source| format!("restore/{source}"));
-    let plan = Plan::of_one(StepKind::Restore(Box::new(spec)), address);
+    let mut plan = Plan::of_one(StepKind::Restore(Box::new(spec)), address);
     let session = session((&plan, RunKind::Restore), wish, app, found, shown);
+    if let (Some(step), Some(log)) = (plan.steps.first_mut(), &session.log)
+        && let StepKind::Restore(spec) = &mut step.kind
+    {
+        spec.beside_log = Some(log.path().with_extension("refused.sql"));
+    }
     let steps = steps(&session);
     steps.prepare(prepared);
     judge(&session.execute(&plan, &steps), args.strict)

@@ -171,6 +171,9 @@ pub fn restore_spec(args: &Restore, wish: &Wish) -> Result<RestoreSpec, Exit> {
              target's binary log, beside those that it takes over.",
         ));
     }
+    if let Some(path) = args.refused.as_ref().filter(|path| path.exists()) {
+        return Err(usage(&format!("--refused {}: it exists; name a new file", path.display())));
+    }
     let password = match (&args.password_env, &args.password_file) {
         (Some(name), _) => Some(SecretRef::Env(name.clone())),
         (None, Some(path)) => Some(SecretRef::File(path.clone())),
@@ -193,7 +196,8 @@ pub fn restore_spec(args: &Restore, wish: &Wish) -> Result<RestoreSpec, Exit> {
         skip_binlog: args.skip_binlog,
         map_collation: None,
         threads: usize::from(args.threads),
-        refused: None,
+        refused: args.refused.clone(),
+        beside_log: None,
         password,
     })
 }
@@ -204,7 +208,6 @@ fn target(args: &Restore, wish: &Wish, password: Option<&SecretRef>) -> Result<T
     if let Some(path) = args.into.strip_prefix(SCHEME) {
         return Ok(TargetWish::Cluster(cluster(args, path, file)));
     }
-    let named = file.sources.iter().find(|s| s.name.value == args.into);
     let name = wish.backup.source.clone().unwrap_or_default();
     let own = &args.files;
     if own.stop || own.start || own.owner.is_some() || own.config.is_some() {
@@ -212,19 +215,30 @@ fn target(args: &Restore, wish: &Wish, password: Option<&SecretRef>) -> Result<T
             "--stop, --start, --owner and --config have no meaning here: they are for --into pgdata:DIR",
         ));
     }
-    let (mut spec, database): (SourceSpec, _) = match named {
+    let (spec, database) = target_spec(&args.into, password, file)?;
+    Ok(TargetWish::Source { source: SourceRef { name, spec }, database })
+}
+
+/// What a target is: a source of the file, or an address, with the database that it names.
+pub fn target_spec(
+    into: &str,
+    password: Option<&SecretRef>,
+    file: &JobFile,
+) -> Result<(SourceSpec, Option<String>), Exit> {
+    let named = file.sources.iter().find(|s| s.name.value == into);
+    let (mut spec, database) = match named {
         Some(source) => (source.spec.clone(), None),
-        None => target_address(&args.into, password.cloned()).map_err(|why| {
+        None => target_address(into, password.cloned()).map_err(|why| {
             let known: Vec<&str> = file.sources.iter().map(|s| s.name.value.as_str()).collect();
             usage(&format!(
                 "--into {}: {why}; sources of the file: {}",
-                show_address(&args.into),
+                show_address(into),
                 known.join(", ")
             ))
         })?,
     };
     equip(&mut spec, &file.site);
-    Ok(TargetWish::Source { source: SourceRef { name, spec }, database })
+    Ok((spec, database))
 }
 
 fn cluster(args: &Restore, path: &str, file: &JobFile) -> ClusterWish {

@@ -104,8 +104,10 @@ pub struct RestoreSpec {
     pub map_collation: Option<Vec<(String, String)>>,
     /// Connections.
     pub threads: usize,
-    /// Where statements that the target refused are kept; in the log's folder if nothing is named.
+    /// Where statements that the target refused are kept, as it was typed.
     pub refused: Option<PathBuf>,
+    /// Where they are kept if nothing is named: beside the log.
+    pub beside_log: Option<PathBuf>,
     /// Where the password of a target's address is found.
     pub password: Option<SecretRef>,
 }

@@ -12,6 +12,7 @@ use crate::recover::lock::TargetLock;
 use crate::recover::marker::Marker;
 use crate::recover::operator::Work;
 use crate::recover::prove::{Setback, prove};
+use crate::recover::refused;
 use crate::recover::restore_plan::RestorePlan;
 use crate::recover::target::{Restored, restore_into};
 use crate::source::{self, contract::Terms};
@@ -218,6 +219,8 @@ pub fn judge(
     done.remarks.iter().for_each(|remark| work.tell(remark));
     let damage = done.outcome.differences();
     damage.iter().for_each(|line: &Damage| work.tell(format_args!("differs: {line}")));
+    let path = spec.refused.as_deref().or(spec.beside_log.as_deref());
+    refused::keep(path, &done.outcome.refused, work);
     if let Some(say) = work.say {
         let differences = damage.iter().map(ToString::to_string).collect();
         say.event(Event::Restored { step: say.step(), restore: facts(plan, differences) });

@@ -25,6 +25,7 @@ mod opened;
 mod operator;
 mod prove;
 mod read_back;
+mod refused;
 mod resolve;
 mod restore;
 mod restore_plan;
