@@ -6,6 +6,9 @@ use mysql::prelude::Queryable;
 use crate::source::contract::{Error, ErrorKind, Result};
 use crate::world::ChildError;
 
+/// The error of a collation that the server does not have.
+const UNKNOWN_COLLATION: u16 = 1273;
+
 /// Runs a statement that returns nothing.
 pub fn run(connection: &mut Conn, statement: &str, doing: &str) -> Result<()> {
     connection.query_drop(statement).map_err(|e| wrap(doing, e))
@@ -79,6 +82,9 @@ pub fn wrap(doing: &str, error: mysql::Error) -> Error {
     };
     let mut error = Error::new(kind, doing, found);
     error.native = number.map(|number| number.to_string().into());
+    if number == Some(UNKNOWN_COLLATION) {
+        return error.hint("--map-collation OLD=NEW takes a collation that the server knows.");
+    }
     match kind {
         ErrorKind::Denied => error
             .hint("`vex plan` shows what is asked of the server; check user, password and grants."),

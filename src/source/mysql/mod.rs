@@ -5,6 +5,7 @@
 //! job names it as the engine of a dump, and never for a restore.
 
 mod account;
+pub mod collation;
 mod column;
 mod compatibility;
 mod connect;

@@ -20,6 +20,7 @@ use crate::source::contract::{
 use crate::source::postgres::compatibility::Compatibility;
 use crate::source::postgres::connect::{Connector, server_version};
 use crate::source::postgres::deferred::{Deferred, Waiting};
+use crate::source::postgres::definition::quoted;
 use crate::source::postgres::displaced;
 use crate::source::postgres::fault::run;
 use crate::source::postgres::interrupted::Interrupted;
@@ -129,7 +130,10 @@ impl PostgresTarget {
         let refused = Refused::new(what, error.found);
         let refused = match sql {
             "" => refused,
-            sql => refused.with_sql(&self.unit_name(unit), sql),
+            sql => {
+                let name = self.unit_name(unit);
+                refused.with_sql(&name, [self.enter(&name).as_slice(), sql.as_bytes()].concat())
+            }
         };
         self.refused.lock().expect("no panic while locked").push(refused);
     }
@@ -197,7 +201,8 @@ impl PostgresTarget {
     fn left(&self, waiting: &Waiting, why: String) -> Refused {
         let what = format!("{} {}", waiting.member.kind.word(), waiting.member.title());
         let unit = self.unit_name(&waiting.member.unit);
-        Refused::new(what, why).with_sql(&unit, waiting.text.as_str())
+        let sql = [self.enter(&unit).as_slice(), waiting.text.as_bytes()].concat();
+        Refused::new(what, why).with_sql(&unit, sql)
     }
 
     /// Goes on with what an interrupted restore left in a database.
@@ -252,10 +257,10 @@ impl Target for PostgresTarget {
             )
             .hint(hint))
         };
-        if loading.terms.gtid || loading.terms.skip_binlog {
+        if loading.terms.gtid || loading.terms.skip_binlog || !loading.map_collation.is_empty() {
             return refuse(
-                "GTIDs and a binary log are things of MySQL and MariaDB",
-                "Restore without --gtid and --skip-binlog.",
+                "GTIDs, a binary log and collations to map are things of MySQL and MariaDB",
+                "Restore without --gtid, --skip-binlog and --map-collation.",
             );
         }
         let is_of_program = |m: &Member| matches!(m.kind, Kind::File | Kind::Script);
@@ -351,6 +356,19 @@ impl Target for PostgresTarget {
         Some(Dialect::Postgres)
     }
 
+    fn takes_all_or_nothing(&self, member: &Member, stop: &Stop) -> Result<bool> {
+        stop.check()?;
+        Ok(!self.families.leaks(member))
+    }
+
+    fn enter(&self, unit: &str) -> Vec<u8> {
+        // A client stays in the database it is in, and its commands end with their line.
+        match unit.chars().any(char::is_control) {
+            true => Vec::new(),
+            false => format!("\\connect {}\n", quoted(unit)).into_bytes(),
+        }
+    }
+
     fn unit(&self, name: &str) -> String {
         self.unit_name(name)
     }
@@ -384,7 +402,7 @@ impl Target for PostgresTarget {
             });
         }
         let text = std::str::from_utf8(load.bytes)
-            .map_err(|e| Error::new(ErrorKind::Damaged, doing, e.to_string()))?;
+            .map_err(|e| Error::new(ErrorKind::Failed, doing, e.to_string()))?;
         if member.kind == Kind::Database {
             return self.create(&member.unit, text);
         }
@@ -443,7 +461,11 @@ impl Target for PostgresTarget {
                 run(client, flush, "make the restore durable")?;
             }
         }
-        self.interrupted.unmark(&mut self.maintenance("restore into")?)
+        let left = self.interrupted.unmark(&mut self.maintenance("restore into")?)?;
+        for (statement, why) in left {
+            self.remark(format!("run {statement}: the restore is done, and may not say so: {why}"));
+        }
+        Ok(())
     }
 
     fn prove(&self, worker: usize, member: &Member, stop: &Stop) -> Result<Proof> {

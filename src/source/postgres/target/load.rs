@@ -152,12 +152,14 @@ impl PostgresTarget {
         let sent = cut.rows.lines().count() as u64;
         let mixed = self.families.mixed(member).and(root.as_ref());
         let first = mixed.and_then(|root| through(statement, member, root));
-        match copy(client, first.as_deref().unwrap_or(statement), cut.rows.bytes, sent, &doing) {
+        let leak = || self.families.leak(member);
+        let rows = (cut.rows.bytes, sent);
+        match copy(client, first.as_deref().unwrap_or(statement), rows, &leak, &doing) {
             // What a hash says is not the same on every server.
             Err(Copied { outside: true, error }) if first.is_none() => {
                 let other = root.as_ref().and_then(|root| through(statement, member, root));
                 let (Some(root), Some(other)) = (root, other) else { return Err(error) };
-                copy(client, &other, cut.rows.bytes, sent, &doing).map_err(|e| e.error)?;
+                copy(client, &other, rows, &leak, &doing).map_err(|e| e.error)?;
                 self.families.mix(&root);
                 Ok(())
             }
@@ -237,12 +239,12 @@ struct Copied {
     outside: bool,
 }
 
-/// Sends rows.
+/// Sends rows, of which there are so many; `leak` hears of it if some are left out without a word.
 fn copy(
     client: &mut Client,
     statement: &str,
-    rows: &[u8],
-    sent: u64,
+    (rows, sent): (&[u8], u64),
+    leak: &dyn Fn(),
     doing: &str,
 ) -> std::result::Result<(), Copied> {
     let fail = |error: postgres::Error| {
@@ -263,8 +265,9 @@ fn copy(
     if taken == sent {
         return Ok(());
     }
+    leak();
     let found = format!("{sent} rows were sent, and the server took {taken}");
-    Err(Copied { error: Error::new(ErrorKind::Damaged, doing, found), outside: false })
+    Err(Copied { error: Error::new(ErrorKind::Failed, doing, found), outside: false })
 }
 
 /// The statement of an entry, for the root of a partition.
