@@ -167,7 +167,8 @@ pub fn perform(
     picked: &Picked,
     work: Work<'_>,
 ) -> Result<Restored, Setback> {
-    let lock = TargetLock::take(work, plan.target.as_ref()).map_err(Setback::of)?;
+    let lock =
+        TargetLock::take(work, plan.target.as_ref(), &plan.head.kind).map_err(Setback::of)?;
     read_first(spec, plan, picked, work)?;
     let marker = marker(spec, plan, work);
     let resumes = source::resumes(&plan.head.kind);
@@ -227,7 +228,10 @@ pub fn judge(
     }
     let recounted = plan.choice.recounted(&picked.manifest);
     for (index, proof) in &recounted {
-        let member = &picked.manifest.members[*index];
+        let mut member = picked.manifest.members[*index].clone();
+        if let Some((_, name)) = &plan.renamed {
+            member.unit.clone_from(name);
+        }
         work.tell(format_args!("{:>12} rows  {}  {}", proof.rows, proof.digest, member.title()));
     }
     if !damage.is_empty() {
