@@ -58,7 +58,7 @@ fn nothing_that_is_being_read_is_removed_whoever_is_killed() {
     let mixes = std::env::var("VEX_LEASE_MIXES").map_or(20, |n| n.parse().unwrap());
     let space = space(0);
     // Large enough that reading it takes a while.
-    let fill = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i < 3000)
+    let fill = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i < 1500)
         INSERT INTO t SELECT randomblob(1500) FROM n";
     Connection::open(space.path("app.db")).unwrap().execute_batch(fill).unwrap();
     (0..3).for_each(|_| drop(run(&space)));
