@@ -54,7 +54,7 @@ pub mod shelf {
 
 pub mod source {
     //! Where bytes come from.
-    pub use crate::source::open;
+    pub use crate::source::{is_mysql_catalogue, is_postgres_catalogue, open};
 
     pub mod contract {
         //! What every source owes.

@@ -1,3 +1,4 @@
 //! SQLite files.
 
+pub mod foreign;
 pub mod live;
