@@ -28,6 +28,7 @@ pub(crate) mod notify;
 pub(crate) mod pipeline;
 pub(crate) mod plan;
 pub(crate) mod record;
+mod recover;
 pub(crate) mod report;
 pub(crate) mod retention;
 pub(crate) mod run;

@@ -6,7 +6,10 @@
 //! are never counted; an increment is never left without what it adds to; the newest proven copy is
 //! always kept; a copy that is not proven goes only when no rule would keep it even if it counted,
 //! so that a job that begins to verify, or was killed before it did, does not lose what it had;
+//! a copy that somebody pinned stays, with all that it adds to;
 //! when a copy claims to be from the future, nothing is removed, since some clock is wrong.
+
+use std::fmt;
 
 use jiff::{Timestamp, tz::TimeZone};
 
@@ -25,6 +28,74 @@ pub struct Held {
     pub needed: bool,
     /// Which copy of the same list it adds to, and can't be restored without.
     pub parent: Option<usize>,
+    /// Whether somebody wished that it is kept.
+    pub pinned: Option<Pinned>,
+}
+
+/// How long somebody wished that a copy is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pinned {
+    /// Until a moment that has not come.
+    Until(Timestamp),
+    /// Until the pin is released.
+    UntilReleased,
+    /// There is a pin that can't be read: it may hold.
+    Unreadable,
+}
+
+impl fmt::Display for Pinned {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Pinned::Until(moment) => write!(f, "pinned until {moment}"),
+            Pinned::UntilReleased => f.write_str("pinned until it is released"),
+            Pinned::Unreadable => f.write_str("its pin can't be read, and may hold"),
+        }
+    }
+}
+
+/// Why a copy stays or goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reason {
+    /// A rule keeps it; the text says which of the copies of that rule it is.
+    Rule(Rule, String),
+    /// It is the last that is proven.
+    LastProven,
+    /// The run made it that asks.
+    Made,
+    /// An artifact of another job adds to it.
+    Needed,
+    /// An increment that stays adds to it.
+    Parent,
+    /// Somebody wished it.
+    Pinned(Pinned),
+    /// A copy is from the future: some clock is wrong.
+    Future,
+    /// No copy is proven.
+    NoneProven,
+    /// It is not proven, and does not count.
+    NotCounted,
+    /// No rule keeps it.
+    NoRule,
+    /// It is not proven, and older than all that stays.
+    NotProven,
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Reason::Rule(_, text) => text,
+            Reason::LastProven => "the last proven copy",
+            Reason::Made => "this run made it",
+            Reason::Needed => "an increment of another job adds to it",
+            Reason::Parent => "an increment that is kept adds to it",
+            Reason::Pinned(pinned) => return pinned.fmt(f),
+            Reason::Future => "a copy is from the future: some clock is wrong, nothing is removed",
+            Reason::NoneProven => "no copy is proven",
+            Reason::NotCounted => "not proven, and not counted",
+            Reason::NoRule => "no rule keeps it",
+            Reason::NotProven => "not proven, and older than every copy that is kept",
+        })
+    }
 }
 
 /// What becomes of a copy.
@@ -32,10 +103,32 @@ pub struct Held {
 pub struct Judgement {
     /// Whether it stays.
     pub keep: bool,
-    /// Why, in words.
-    pub reason: String,
+    /// Why; never empty.
+    pub reasons: Vec<Reason>,
+}
+
+impl Judgement {
     /// The rules that keep it.
-    pub rules: Vec<Rule>,
+    pub fn rules(&self) -> Vec<Rule> {
+        let rule = |reason: &Reason| match reason {
+            Reason::Rule(rule, _) => Some(*rule),
+            Reason::LastProven => Some(Rule::Last),
+            Reason::Made
+            | Reason::Needed
+            | Reason::Parent
+            | Reason::Pinned(_)
+            | Reason::Future
+            | Reason::NoneProven
+            | Reason::NotCounted
+            | Reason::NoRule
+            | Reason::NotProven => None,
+        };
+        self.reasons.iter().filter_map(rule).collect()
+    }
+
+    fn because(keep: bool, reason: Reason) -> Judgement {
+        Judgement { keep, reasons: vec![reason] }
+    }
 }
 
 /// A rule of a policy.
@@ -72,9 +165,6 @@ impl Rule {
     }
 }
 
-/// Why a rule keeps a copy: the rule, and which of its copies it is.
-type Reasons = Vec<(Rule, String)>;
-
 /// How far ahead of `now` a copy may be before a clock is wrong.
 const SKEW_SECONDS: i64 = 300;
 
@@ -82,14 +172,23 @@ const SKEW_SECONDS: i64 = 300;
 /// it is.
 pub fn judge(keep: &KeepSpec, held: &[Held], now: Timestamp, zone: &TimeZone) -> Vec<Judgement> {
     let mut judged = alone(keep, held, now, zone);
-    for (copy, judgement) in held.iter().zip(&mut judged).filter(|(_, j)| !j.keep) {
+    for (copy, judgement) in held.iter().zip(&mut judged) {
         // Whatever the clocks say: what a run has just made is not what it removes.
         let reason = match (copy.made, copy.needed) {
-            (true, _) => "this run made it",
-            (false, true) => "an increment of another job adds to it",
-            (false, false) => continue,
+            _ if judgement.keep => None,
+            (true, _) => Some(Reason::Made),
+            (false, true) => Some(Reason::Needed),
+            (false, false) => None,
         };
-        *judgement = stays(reason);
+        if let Some(reason) = reason {
+            *judgement = Judgement::because(true, reason);
+        }
+        if let Some(pinned) = copy.pinned.map(Reason::Pinned) {
+            match judgement.keep {
+                true => judgement.reasons.push(pinned),
+                false => *judgement = Judgement::because(true, pinned),
+            }
+        }
     }
     for index in 0..held.len() {
         let mut at = index;
@@ -101,7 +200,7 @@ pub fn judge(keep: &KeepSpec, held: &[Held], now: Timestamp, zone: &TimeZone) ->
                 break;
             };
             if !judged[parent].keep {
-                judged[parent] = stays("an increment that is kept adds to it");
+                judged[parent] = Judgement::because(true, Reason::Parent);
             }
             at = parent;
         }
@@ -112,15 +211,12 @@ pub fn judge(keep: &KeepSpec, held: &[Held], now: Timestamp, zone: &TimeZone) ->
 /// Judges every copy as if none added to another.
 fn alone(keep: &KeepSpec, held: &[Held], now: Timestamp, zone: &TimeZone) -> Vec<Judgement> {
     if held.iter().any(|h| h.finished.as_second() > now.as_second() + SKEW_SECONDS) {
-        return held
-            .iter()
-            .map(|_| stays("a copy is from the future: some clock is wrong, nothing is removed"))
-            .collect();
+        return held.iter().map(|_| Judgement::because(true, Reason::Future)).collect();
     }
     let mut order: Vec<usize> = (0..held.len()).filter(|i| held[*i].proven).collect();
     order.sort_by_key(|i| std::cmp::Reverse(held[*i].finished));
     if order.is_empty() {
-        return held.iter().map(|_| stays("no copy is proven")).collect();
+        return held.iter().map(|_| Judgement::because(true, Reason::NoneProven)).collect();
     }
     let mut counted = reasons(keep, held, &order, zone);
     let mut all: Vec<usize> = (0..held.len()).collect();
@@ -129,49 +225,36 @@ fn alone(keep: &KeepSpec, held: &[Held], now: Timestamp, zone: &TimeZone) -> Vec
     if let Some(first) = order.first()
         && counted[*first].is_empty()
     {
-        counted[*first].push((Rule::Last, "the last proven copy".into()));
+        counted[*first].push(Reason::LastProven);
     }
     let oldest_kept =
         order.iter().filter(|i| !counted[**i].is_empty()).map(|i| held[*i].finished).min();
     held.iter()
         .zip(counted.into_iter().zip(hoped))
         .map(|(copy, (reasons, hoped))| match (copy.proven, reasons.is_empty()) {
-            (true, false) => kept_by(reasons),
-            (true, true) => goes("no rule keeps it"),
+            (true, false) => Judgement { keep: true, reasons },
+            (true, true) => Judgement::because(false, Reason::NoRule),
             (false, _)
                 if hoped.is_empty() && oldest_kept.is_some_and(|oldest| copy.finished < oldest) =>
             {
-                goes("not proven, and older than every copy that is kept")
+                Judgement::because(false, Reason::NotProven)
             }
-            (false, _) => stays("not proven, and not counted"),
+            (false, _) => Judgement::because(true, Reason::NotCounted),
         })
         .collect()
 }
 
-fn stays(reason: &str) -> Judgement {
-    Judgement { keep: true, reason: reason.to_owned(), rules: Vec::new() }
-}
-
-fn goes(reason: &str) -> Judgement {
-    Judgement { keep: false, ..stays(reason) }
-}
-
-fn kept_by(reasons: Reasons) -> Judgement {
-    let (rules, texts): (Vec<Rule>, Vec<String>) = reasons.into_iter().unzip();
-    Judgement { keep: true, reason: texts.join(", "), rules }
-}
-
 /// Why the rules keep each copy, if only those of `order`, newest first, counted; empty where they
 /// do not.
-fn reasons(keep: &KeepSpec, held: &[Held], order: &[usize], zone: &TimeZone) -> Vec<Reasons> {
-    let mut reasons: Vec<Reasons> = vec![Vec::new(); held.len()];
+fn reasons(keep: &KeepSpec, held: &[Held], order: &[usize], zone: &TimeZone) -> Vec<Vec<Reason>> {
+    let mut reasons: Vec<Vec<Reason>> = vec![Vec::new(); held.len()];
     for (rank, index) in order.iter().enumerate() {
         if keep.last.is_some_and(|n| rank < n as usize) {
-            reasons[*index].push((Rule::Last, format!("last {}", rank + 1)));
+            reasons[*index].push(Reason::Rule(Rule::Last, format!("last {}", rank + 1)));
         }
         let age = held[order[0]].finished.duration_since(held[*index].finished);
         if keep.within.is_some_and(|w| age.as_secs() <= w.as_secs() as i64) {
-            reasons[*index].push((Rule::Within, "within".into()));
+            reasons[*index].push(Reason::Rule(Rule::Within, "within".into()));
         }
     }
     let periods: [(Rule, Option<u32>, &str); 5] = [
@@ -186,7 +269,8 @@ fn reasons(keep: &KeepSpec, held: &[Held], order: &[usize], zone: &TimeZone) -> 
         for index in order {
             let period = held[*index].finished.to_zoned(zone.clone()).strftime(form).to_string();
             if seen.len() < count.unwrap_or(0) as usize && !seen.contains(&period) {
-                reasons[*index].push((rule, format!("{} {period}", rule.word())));
+                let text = format!("{} {period}", rule.word());
+                reasons[*index].push(Reason::Rule(rule, text));
                 seen.push(period);
             }
         }
@@ -215,6 +299,7 @@ mod tests {
                 made: false,
                 needed: false,
                 parent: None,
+                pinned: None,
             })
             .collect()
     }
@@ -285,7 +370,7 @@ mod tests {
         held[0].made = true;
         held[1].needed = true;
         let judged = judge(&last, &held, at("2026-03-11T00:00:00Z"), &TimeZone::UTC);
-        let reasons: Vec<&str> = judged.iter().map(|j| j.reason.as_str()).collect();
+        let reasons: Vec<String> = judged.iter().map(|j| j.reasons[0].to_string()).collect();
         assert_eq!(
             reasons,
             ["this run made it", "an increment of another job adds to it", "last 1"]
@@ -311,11 +396,48 @@ mod tests {
         assert_eq!(kept(&last(2), &held, now), [false, false, false, true, true]);
         assert_eq!(kept(&last(3), &held, now), [true, true, true, true, true]);
         let judged = judge(&last(3), &held, at(now), &TimeZone::UTC);
-        assert_eq!(judged[0].reason, "an increment that is kept adds to it");
+        assert_eq!(judged[0].reasons, [Reason::Parent]);
         // Two that claim to add to each other end nothing but themselves.
         held[0].parent = Some(2);
         assert_eq!(kept(&last(1), &held, now), [false, false, false, true, true]);
         assert_eq!(kept(&last(3), &held, now), [true; 5]);
+    }
+
+    #[test]
+    fn what_is_pinned_stays_with_all_that_it_adds_to() {
+        let mut held = copies(&[
+            "2026-03-01T01:00:00Z",
+            "2026-03-02T01:00:00Z",
+            "2026-03-03T01:00:00Z",
+            "2026-03-04T01:00:00Z",
+        ]);
+        held[1].parent = Some(0);
+        let last = KeepSpec { last: Some(1), ..KeepSpec::default() };
+        let now = "2026-03-06T00:00:00Z";
+        assert_eq!(kept(&last, &held, now), [false, false, false, true]);
+        held[1].pinned = Some(Pinned::Until(at("2026-04-01T00:00:00Z")));
+        held[3].pinned = Some(Pinned::UntilReleased);
+        let judged = judge(&last, &held, at(now), &TimeZone::UTC);
+        assert_eq!(judged[0].reasons, [Reason::Parent]);
+        let why: Vec<String> = judged
+            .iter()
+            .map(|j| {
+                let all: Vec<String> = j.reasons.iter().map(ToString::to_string).collect();
+                format!("{} {}", j.keep, all.join(", "))
+            })
+            .collect();
+        assert_eq!(
+            why,
+            [
+                "true an increment that is kept adds to it",
+                "true pinned until 2026-04-01T00:00:00Z",
+                "false no rule keeps it",
+                "true last 1, pinned until it is released",
+            ]
+        );
+        // One that nobody can read is taken for one that holds.
+        held[2].pinned = Some(Pinned::Unreadable);
+        assert_eq!(kept(&last, &held, now), [true; 4]);
     }
 
     proptest! {
@@ -332,6 +454,7 @@ mod tests {
                     made: false,
                     needed: false,
                     parent: *parent,
+                    pinned: None,
                 })
                 .collect();
             let keep = KeepSpec { last, daily, ..KeepSpec::default() };
@@ -350,7 +473,7 @@ mod tests {
         ) {
             let held: Vec<Held> = days
                 .iter()
-                .map(|(d, proven)| Held { finished: Timestamp::from_second(d * 40_000).expect("in range"), proven: *proven, made: false, needed: false, parent: None })
+                .map(|(d, proven)| Held { finished: Timestamp::from_second(d * 40_000).expect("in range"), proven: *proven, made: false, needed: false, parent: None, pinned: None })
                 .collect();
             let keep = KeepSpec { last, daily, yearly, ..KeepSpec::default() };
             let now = Timestamp::from_second(2001 * 40_000).expect("in range");

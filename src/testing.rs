@@ -38,13 +38,19 @@ pub mod job {
 pub mod pipeline {
     //! Bytes in motion.
     pub use crate::pipeline::{
-        Backup, Copy, Fetch, IndexMade, Meter, Restore, Shape, Windows, backup, restore, verify,
+        Backup, Copy, Fetch, IndexMade, Meter, Outcome, Restore, Shape, Windows, backup, restore,
+        verify,
     };
 }
 
 pub mod plan {
     //! What a job does.
     pub use crate::plan::build;
+}
+
+pub mod recover {
+    //! From a backup to what came back.
+    pub use crate::recover::Opened;
 }
 
 pub mod shelf {
@@ -59,14 +65,10 @@ pub mod source {
     pub mod contract {
         //! What every source owes.
         pub use crate::source::contract::{
-            ErrorKind, Load, Loading, Out, Piece, Reading, Refused, Result, Snapshot, Target, Terms,
+            Error, ErrorKind, Load, Loading, Out, Piece, Proven, Reading, Refused, Result,
+            Snapshot, Target, Terms,
         };
     }
-}
-
-pub mod step {
-    //! What each step does.
-    pub use crate::step::Opened;
 }
 
 pub mod store {

@@ -4,13 +4,15 @@
 #   scale     800 000 entries of 10 000 tables, and an index that states 16 TiB
 #   catalog   200 simultaneous starts of one job on two hosts with one catalog, and a host that is killed
 #   identity  200 random runs of hosts, files and servers that share a folder and a bucket
-#   web       1 000 and 5 000 connections that never say what they want, requests that smuggle, and markup everywhere
+#   leases    500 random mixes of two hosts' runs, a verification and a restore on one store, with kills
+#   web       1 000 and 5 000 connections that never say what they want, requests that smuggle, markup everywhere, 10 000
+#             guessed logins, 10 000 hostile names on pages and in letters, and a report of 10 000 rows in a browser
 #   pages     a catalog of 100 000 backups on each database, and 100 sessions that ask a page a second
 #
 # Takes minutes to hours, so nobody runs it by accident. The servers are those that tests/run.sh installs.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-usage() { sed -n '2,9s/^# \{0,1\}//p' "$0" >&2; exit 64; }
+usage() { sed -n '2,12s/^# \{0,1\}//p' "$0" >&2; exit 64; }
 
 # note COMMAND LINES: the command, the machine and what was found, at the end of the results.
 note() {
@@ -47,10 +49,15 @@ case ${1:-} in
         VEX_IDENTITY_RUNS=200 cargo test --test all store::identity::mix | tee "$log"
         note "$command" "- 200 runs: all well, $((SECONDS - began)) s"
         ;;
+    leases)
+        command="VEX_LEASE_MIXES=500 cargo test --test all store::lease::mix"
+        VEX_LEASE_MIXES=500 cargo test --test all store::lease::mix -- --nocapture | tee "$log"
+        note "$command" "$(figures "$log")"
+        ;;
     web)
         ulimit -n hard
-        command="VEX_WEB=1 cargo test --release --test all -- web::front:: web::attack:: --nocapture --test-threads=1"
-        VEX_WEB=1 cargo test --release --test all -- web::front:: web::attack:: --nocapture --test-threads=1 | tee "$log"
+        command="VEX_WEB=1 cargo test --release --test all -- web::front:: web::attack:: web::guess:: web::names:: web::browser::report::ten --nocapture --test-threads=1"
+        VEX_WEB=1 cargo test --release --test all -- web::front:: web::attack:: web::guess:: web::names:: web::browser::report::ten --nocapture --test-threads=1 | tee "$log"
         note "$command" "$(figures "$log")"
         ;;
     pages)

@@ -14,7 +14,7 @@ ALTER TABLE run ADD COLUMN progress TEXT NOT NULL DEFAULT '';     -- {"STEP": {"
 CREATE INDEX run_started ON run (started);
 CREATE INDEX run_open ON run (finished, host);
 
-ALTER TABLE backup ADD COLUMN shown TEXT NOT NULL DEFAULT '';     -- text that is searched; empty: to be made by a reader
+ALTER TABLE backup ADD COLUMN shown TEXT NOT NULL DEFAULT '';     -- no longer used: a dashboard makes the text that it searches itself
 ALTER TABLE backup ADD COLUMN upload INTEGER;                     -- worst verdict of its copies; 0: it has none
 UPDATE backup SET upload = (SELECT coalesce(max(c.verdict), 0) FROM copy c WHERE c.id = backup.id AND c.source = backup.source);
 CREATE INDEX backup_shown ON backup (shown) WHERE shown = '';

@@ -393,6 +393,11 @@ pub fn read_frames(text: &[u8]) -> Result<Vec<FrameLine>, Damage> {
     text.split(|b| *b == b'\n').filter(|line| !line.is_empty()).map(read_line).collect()
 }
 
+/// Whether an entry of a container holds lines of entries, by its name.
+pub fn is_entries(name: &str) -> bool {
+    name.starts_with("index.") && name.ends_with(".ndjson")
+}
+
 /// Reads lines of entries; those of the index itself are apart.
 pub fn read_entries(text: &[u8]) -> Result<(Vec<EntryLine>, Vec<ContentsLine>), Damage> {
     let (mut entries, mut contents) = (Vec::new(), Vec::new());

@@ -11,6 +11,7 @@ mod copy;
 mod damage;
 mod definition;
 mod fingerprint;
+mod halves;
 mod head;
 mod index;
 mod legacy;
@@ -37,10 +38,11 @@ pub use copy::{CopyEntry, copy_proof};
 pub use damage::Damage;
 pub use definition::definition;
 pub use fingerprint::fingerprint;
+pub use halves::{Half, halves};
 pub use head::{ENTRY, FORMAT, Head, LARGEST_HEAD, ObjectLine, Seal, format_of};
 pub use index::{
     ContentsLine, EntryLine, FrameLine, INDEX, IndexLine, IndexWriter, Keys, MEMBERS, MemberSum,
-    hex, open_frame, read_entries, read_frames, read_members, sums,
+    hex, is_entries, open_frame, read_entries, read_frames, read_members, sums,
 };
 pub use legacy::{LARGEST_LEGACY, parse as parse_legacy};
 pub use literal::{Dialect, SqlError, write_bytes, write_name, write_text};
@@ -48,7 +50,8 @@ pub use manifest::{Manifest, follows};
 pub use marker::{ABANDONED, LARGEST_MARKER, Marker, REFRESHED};
 pub use member::{Kind, Member, Phase};
 pub use name::{
-    EntryNames, MANIFEST, Naming, Part, TEMPLATE, backup_name, begun_key, is_proof_of, proof_key,
+    EntryNames, MANIFEST, Naming, Part, TEMPLATE, backup_name, begun_key, is_backup_name,
+    is_proof_of, proof_key,
 };
 pub use origin::Origin;
 pub use plain::{Plain, plain_rows, plain_statement};

@@ -7,7 +7,7 @@
 //! <https://github.com/Cyan4973/xxHash/blob/dev/doc/xxhash_spec.md>.
 
 use std::fmt;
-use std::ops::AddAssign;
+use std::ops::{AddAssign, Sub};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use xxhash_rust::xxh3::xxh3_128;
@@ -32,6 +32,16 @@ impl AddAssign for Proof {
     fn add_assign(&mut self, other: Proof) {
         self.rows += other.rows;
         self.digest.0 = self.digest.0.wrapping_add(other.digest.0);
+    }
+}
+
+/// The rows of one set that are not among those of another, which is a part of it.
+impl Sub for Proof {
+    type Output = Proof;
+
+    fn sub(self, part: Proof) -> Proof {
+        let digest = RowSum(self.digest.0.wrapping_sub(part.digest.0));
+        Proof { rows: self.rows.wrapping_sub(part.rows), digest }
     }
 }
 
@@ -138,6 +148,7 @@ mod tests {
             (&[(Tag::Number, "1"), (Tag::Text, "x")], &[(Tag::Number, "2"), (Tag::Null, "")]);
         assert_eq!(proof(&[a, b]), proof(&[b, a]));
         assert_ne!(proof(&[a, a]), proof(&[a]), "equal rows do not cancel out");
+        assert_eq!(proof(&[a, b, a]) - proof(&[a]), proof(&[b, a]), "what is left is the rest");
         assert_ne!(proof(&[&[(Tag::Null, "")]]), proof(&[&[(Tag::Text, "")]]), "NULL is not ''");
         assert_ne!(proof(&[&[(Tag::Number, "0")]]), proof(&[&[(Tag::Number, "-0")]]));
         assert_ne!(

@@ -3,6 +3,7 @@
 //! Knows two dialects of literals, no server. What it does not know is an error.
 
 use std::borrow::Cow;
+use std::ops::Range;
 
 use crate::artifact::literal::{Dialect, SqlError};
 use crate::artifact::proof::Tag;
@@ -58,12 +59,25 @@ pub fn read_insert<E: From<SqlError>>(
     statement: &Statement<'_>,
     row: &mut TakeRow<'_, E>,
 ) -> Result<(), E> {
+    read_spans(dialect, statement, &mut |head, values, _| row(head, values))
+}
+
+/// Takes the head of a statement, the values of a row, and where that stands in the statement.
+pub type TakeSpan<'a, E> = dyn FnMut(&[u8], &[Value<'_>], Range<usize>) -> Result<(), E> + 'a;
+
+/// The same, with the place of each row.
+pub fn read_spans<E: From<SqlError>>(
+    dialect: Dialect,
+    statement: &Statement<'_>,
+    row: &mut TakeSpan<'_, E>,
+) -> Result<(), E> {
     let mut reader = Reader { bytes: statement.text, at: 0, base: statement.at, dialect };
     let head = reader.head()?;
     let mut values = Vec::new();
     loop {
         values.clear();
         reader.blanks();
+        let from = reader.at;
         reader.expect(b'(', "a row begins with (")?;
         if reader.peek() == Some(b')') {
             reader.at += 1;
@@ -77,7 +91,7 @@ pub fn read_insert<E: From<SqlError>>(
                 }
             }
         }
-        row(head, &values)?;
+        row(head, &values, from..reader.at)?;
         reader.blanks();
         match reader.take() {
             Some(b',') => {}

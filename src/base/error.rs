@@ -125,6 +125,8 @@ pub struct Error<P> {
     pub kind: ErrorKind,
     /// A code of its own, where the kind does not say enough.
     pub code: Option<&'static str>,
+    /// What the server itself calls it: an SQLSTATE, the number of an error.
+    pub native: Option<Box<str>>,
     /// What was being done, to what: `read shop.orders`.
     pub doing: Box<str>,
     /// What was found.
@@ -145,6 +147,7 @@ impl<P> Error<P> {
         Error {
             kind,
             code: None,
+            native: None,
             doing: doing.into().into(),
             found: found.into(),
             tries: None,
@@ -164,6 +167,17 @@ impl<P> Error<P> {
     pub fn with_code(mut self, code: &'static str) -> Error<P> {
         self.code = Some(code);
         self
+    }
+
+    /// Adds what the server itself calls it.
+    pub fn with_native(mut self, native: impl Into<String>) -> Error<P> {
+        self.native = Some(native.into().into());
+        self
+    }
+
+    /// Whether the server itself calls it so.
+    pub fn is_native(&self, native: &str) -> bool {
+        self.native.as_deref() == Some(native)
     }
 
     /// Adds how often it was tried.

@@ -1,7 +1,7 @@
 //! Every query on dumps that were tried: one row each, whatever became of them.
 //!
-//! Writes can be repeated: a replayed event finds its row. A row that changes has no shown text
-//! (`shown=''`) until a reader makes it again. Knows no event.
+//! Writes can be repeated: a replayed event finds its row. The column `shown` is no longer used.
+//! Knows no event.
 
 use crate::catalog::error::CatalogError;
 use crate::catalog::open::Catalog;
@@ -35,7 +35,7 @@ impl Catalog {
 
     /// Notes what is dumped, once the source said so.
     pub fn backup_named(&mut self, b: &BackupRow) -> Result<(), CatalogError> {
-        let sql = format!("UPDATE backup SET server=?, units=?, name=?, started=?, shown='' {OWN}");
+        let sql = format!("UPDATE backup SET server=?, units=?, name=?, started=? {OWN}");
         self.write(&sql, values![&b.server, &b.units, &b.name, &b.started, &b.id, &b.source])
     }
 
@@ -45,7 +45,7 @@ impl Catalog {
         let sql = self.dialect().upsert(&Upsert {
             table: "backup",
             keys: &["id", "source"],
-            first: &["job", "host", "file", "chain", "created", "upload"],
+            first: &["job", "host", "file", "chain", "created", "upload", "shown"],
             always: &[
                 "server",
                 "units",
@@ -56,7 +56,6 @@ impl Catalog {
                 "finished",
                 "verdict",
                 "note",
-                "shown",
             ],
         });
         self.write(
@@ -70,6 +69,7 @@ impl Catalog {
                 &b.chain,
                 &b.finished,
                 0,
+                "",
                 &b.server,
                 &b.units,
                 &b.name,
@@ -78,8 +78,7 @@ impl Catalog {
                 &b.started,
                 &b.finished,
                 b.verdict,
-                &b.note,
-                ""
+                &b.note
             ],
         )?;
         self.backup_uploaded(&b.id, &b.source)
@@ -103,7 +102,7 @@ impl Catalog {
         note: &str,
     ) -> Result<(), CatalogError> {
         let sql = format!(
-            "UPDATE backup SET verdict=3, finished=coalesce(finished, ?), note=?, shown='' {OWN} AND NOT EXISTS \
+            "UPDATE backup SET verdict=3, finished=coalesce(finished, ?), note=? {OWN} AND NOT EXISTS \
              (SELECT 1 FROM copy c WHERE c.id=backup.id AND c.source=backup.source AND c.verdict=1)"
         );
         self.write(&sql, values![at, note, id, source])
@@ -112,7 +111,7 @@ impl Catalog {
     /// Notes the worst verdict of the copies of a backup; 0 where it has none.
     pub(super) fn backup_uploaded(&mut self, id: &str, source: &str) -> Result<(), CatalogError> {
         let sql = format!(
-            "UPDATE backup SET shown='', upload=(SELECT coalesce(max(c.verdict), 0) FROM copy c \
+            "UPDATE backup SET upload=(SELECT coalesce(max(c.verdict), 0) FROM copy c \
              WHERE c.id=backup.id AND c.source=backup.source) {OWN}"
         );
         self.write(&sql, values![id, source])

@@ -3,6 +3,7 @@
 //! Writes can be repeated: a replayed event finds its row and changes nothing.
 
 use crate::catalog::error::CatalogError;
+use crate::catalog::meta::LAST_PROOF;
 use crate::catalog::open::Catalog;
 use crate::catalog::record::{ArtifactRow, CopyRow, ProofRow};
 use crate::catalog::sql::{Upsert, values};
@@ -126,11 +127,10 @@ impl Catalog {
         at: &str,
     ) -> Result<(), CatalogError> {
         let sql = "UPDATE copy SET removed=? WHERE id=? AND source=? AND store=?";
-        self.write(sql, values![at, id, source, store])?;
-        self.write("UPDATE backup SET shown='' WHERE id=? AND source=?", values![id, source])
+        self.write(sql, values![at, id, source, store])
     }
 
-    /// Notes a proof.
+    /// Notes a proof, and which was noted last: pages look whether it is another.
     pub fn proof(&mut self, p: &ProofRow) -> Result<(), CatalogError> {
         let sql = self.dialect().upsert(&Upsert {
             table: "proof",
@@ -140,7 +140,7 @@ impl Catalog {
         });
         let row = values![&p.id, &p.source, &p.store, &p.at, &p.level, p.good, &p.damage];
         self.write(&sql, row)?;
-        self.write("UPDATE backup SET shown='' WHERE id=? AND source=?", values![&p.id, &p.source])
+        self.set_meta(LAST_PROOF, &format!("{} {} {}", p.at, p.id, p.store))
     }
 
     /// Notes the ID that a store has now; returns the one that it had before.

@@ -157,7 +157,7 @@ impl Catalog {
     fn close_run(&mut self, run: &str, now: &str) -> Result<(), CatalogError> {
         self.transaction(|sql| {
             sql.execute(
-                "UPDATE backup SET verdict=3, finished=?, note=?, shown='' WHERE id=? AND EXISTS (SELECT 1 FROM step s \
+                "UPDATE backup SET verdict=3, finished=?, note=? WHERE id=? AND EXISTS (SELECT 1 FROM step s \
                  WHERE s.run=backup.id AND s.state='running' AND s.verb IN ('dump', 'physical') AND s.chain=backup.source)",
                 values![now, KILLED, run],
             )?;
@@ -188,6 +188,36 @@ impl Catalog {
                 source: "the verdict of a run is none".into(),
             }),
         }
+    }
+
+    /// Bytes a second that the last restore brought back, unpacked; `None` where none is on record.
+    pub fn restore_pace(&mut self) -> Result<Option<u64>, CatalogError> {
+        let sql = "SELECT started, finished, progress FROM run WHERE kind=? AND verdict<=2 AND finished IS NOT NULL ORDER BY started DESC LIMIT 1";
+        let rows = self.query(sql, values!["restore"])?;
+        let Some(row) = rows.first() else { return Ok(None) };
+        let moment = |column: usize| row.text(column).parse::<jiff::Timestamp>().ok();
+        let (Some(from), Some(to)) = (moment(0), moment(1)) else { return Ok(None) };
+        let counters: serde_json::Value = serde_json::from_str(row.text(2)).unwrap_or_default();
+        let raw = counters["0"]["raw"].as_u64().unwrap_or(0);
+        let milliseconds = u64::try_from(to.duration_since(from).as_millis()).unwrap_or(0).max(1);
+        Ok(Some(raw.saturating_mul(1000) / milliseconds).filter(|pace| *pace > 0))
+    }
+
+    /// How many of the newest runs of a file's job in a row, but no more than `most`, ended the
+    /// retention of a chain in a store with this code.
+    pub fn retention_ended(
+        &mut self,
+        (file, job): (&str, &str),
+        (chain, store): (&str, &str),
+        code: &str,
+        most: usize,
+    ) -> Result<usize, CatalogError> {
+        let sql = format!(
+            "SELECT s.code FROM step s JOIN run r ON r.id=s.run WHERE r.job=? AND r.file=? AND s.verb='keep' AND \
+             s.chain=? AND s.store=? AND s.state='done' ORDER BY r.started DESC, r.id DESC LIMIT {most}"
+        );
+        let rows = self.query(&sql, values![job, file, chain, store])?;
+        Ok(rows.iter().take_while(|row| row.text(0) == code).count())
     }
 
     /// All runs, newest first.

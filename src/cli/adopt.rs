@@ -17,7 +17,7 @@ use crate::world::World;
 use crate::cli::args::Adopt;
 use crate::cli::exit::Exit;
 use crate::cli::wiring::App;
-use crate::cli::wiring::{Loaded, complain, fail, tell};
+use crate::cli::wiring::{Loaded, complain, fail, tell, who};
 
 /// One folder of a source, and what stands in it.
 struct Folder {
@@ -71,8 +71,7 @@ fn try_adopt(args: &Adopt, app: &App) -> Result<(), Exit> {
             return Err(Exit::Usage);
         }
     };
-    let by = std::env::var("USER").or_else(|_| std::env::var("LOGNAME"));
-    let by = format!("{}@{}", by.unwrap_or_else(|_| "?".into()), app.world.host());
+    let by = who(&app.world);
     for folder in &folders {
         let holds = |head: &Head| is_of(&chain, head) && head.job == folder.job;
         if !folder.listing.artifacts.iter().any(|a| holds(&a.head)) {
@@ -154,9 +153,12 @@ fn folders(args: &Adopt, loaded: &Loaded, app: &App) -> Result<Vec<Folder>, Exit
     for plan in &loaded.plans {
         let backups = plan.steps.iter().filter_map(|step| match &step.kind {
             StepKind::Backup(backup) => Some(backup.as_ref()),
-            StepKind::Vacuum(_) | StepKind::Verify(_) | StepKind::Prune(_) | StepKind::Exec(_) => {
-                None
-            }
+            StepKind::Vacuum(_)
+            | StepKind::Verify(_)
+            | StepKind::Prune(_)
+            | StepKind::Exec(_)
+            | StepKind::Restore(_)
+            | StepKind::ReadBack(_) => None,
         });
         for backup in backups.filter(|b| b.source.name == args.source) {
             let own = match &origin {

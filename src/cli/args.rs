@@ -35,6 +35,8 @@ pub enum Command {
     Export(Export),
     /// Continue the backups that another host, job file, database or machine made.
     Adopt(Adopt),
+    /// Keep a backup whatever the policy says, until a date or until it is released.
+    Keep(Keep),
     /// Look after the catalog.
     #[command(subcommand)]
     Catalog(Catalog),
@@ -252,6 +254,10 @@ pub struct Doctor {
     /// The site file [default: vex.kdl beside the job file, then /etc/vex/vex.kdl]
     #[arg(long)]
     pub site: Option<PathBuf>,
+    /// Examine only this target of a restore: a source of the file, or a URL without password, such
+    /// as mysql://user@host:3306 or sqlite:path
+    #[arg(long, value_name = "TARGET")]
+    pub into: Option<String>,
     /// End with 2 on an alert.
     #[arg(long)]
     pub strict: bool,
@@ -343,9 +349,14 @@ pub struct Restore {
     /// Which backup.
     #[command(flatten)]
     pub which: Which,
-    /// Only this database (DB) or table (DB.TABLE); may be repeated.
-    #[arg(long, value_name = "DB[.TABLE]")]
+    /// Only this database (DB), table (DB.TABLE) or any object with its kind, such as view:DB.NAME;
+    /// may be repeated.
+    #[arg(long, value_name = "NAME")]
     pub only: Vec<String>,
+    /// Leave this out: DB, DB.TABLE, or any object with its kind, such as view:DB.NAME, event:DB or
+    /// trigger: for all of them; may be repeated.
+    #[arg(long, value_name = "NAME")]
+    pub except: Vec<String>,
     /// Where to: a source of the file, pgdata:DIR, or a URL without password:
     /// mysql://user@host:3306, sqlite:path
     #[arg(long, value_name = "TARGET")]
@@ -356,6 +367,16 @@ pub struct Restore {
     /// Replace the objects that the backup holds and the target has.
     #[arg(long)]
     pub overwrite: bool,
+    /// A new file for the statements that the target refused [default: one beside the log of the
+    /// run]
+    #[arg(long, value_name = "FILE.sql")]
+    pub refused: Option<PathBuf>,
+    /// With --overwrite: replace without reading all of the backup first.
+    #[arg(long, requires = "overwrite")]
+    pub no_read_first: bool,
+    /// With --overwrite: do not ask on a terminal before objects are replaced.
+    #[arg(long)]
+    pub yes: bool,
     /// Restore users, roles and grants too; those that exist are kept, unless --overwrite.
     #[arg(long)]
     pub accounts: bool,
@@ -385,9 +406,12 @@ pub struct Restore {
     /// then the next older one.
     #[arg(long, conflicts_with = "resume")]
     pub fallback: bool,
-    /// With --fallback: end with 2 where it is not the newest backup.
-    #[arg(long, requires = "fallback")]
+    /// End with 2 where somebody must look, such as at a backup that is not the newest.
+    #[arg(long)]
     pub strict: bool,
+    /// How it is shown; JSON is the events that `vex run` prints too.
+    #[arg(long, value_enum, default_value = "human")]
+    pub format: Format,
     /// Show what would be read and replaced, and stop.
     #[arg(long)]
     pub dry_run: bool,
@@ -452,6 +476,30 @@ pub struct Adopt {
     /// The host that made them, where they are of format 1 to 3 and name no origin.
     #[arg(long, value_name = "NAME", conflicts_with = "from")]
     pub host: Option<String>,
+    /// The site file [default: vex.kdl beside the job file, then /etc/vex/vex.kdl]
+    #[arg(long)]
+    pub site: Option<PathBuf>,
+}
+
+/// `vex keep`.
+#[derive(Debug, clap::Args)]
+pub struct Keep {
+    /// The job file.
+    pub file: PathBuf,
+    /// The backup: its ID or the beginning of it, its date, or the file name that mails show.
+    pub id: String,
+    /// Only these sources of it.
+    pub sources: Vec<String>,
+    /// The last day that it is kept, such as 2027-01-31; a moment, such as 2027-01-31T12:00:00Z; or
+    /// never.
+    #[arg(long, value_name = "DATE|never", required_unless_present = "release")]
+    pub until: Option<String>,
+    /// Why, for whoever asks later.
+    #[arg(long, value_name = "TEXT", conflicts_with = "release")]
+    pub note: Option<String>,
+    /// Release it: the policy decides again.
+    #[arg(long, conflicts_with = "until")]
+    pub release: bool,
     /// The site file [default: vex.kdl beside the job file, then /etc/vex/vex.kdl]
     #[arg(long)]
     pub site: Option<PathBuf>,

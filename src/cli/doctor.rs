@@ -20,6 +20,7 @@ use crate::cli::exit::Exit;
 use crate::cli::outside::{Outside, outside};
 use crate::cli::wiring::App;
 use crate::cli::wiring::{Loaded, tell};
+use crate::cli::wish::target_spec;
 
 /// A source, and what it is needed for.
 struct SourceCheck<'a> {
@@ -59,7 +60,7 @@ struct Printer {
     counts: [usize; 3],
 }
 
-/// Examines everything.
+/// Examines everything, or the one target that is named.
 pub fn doctor(args: &Doctor, app: &App) -> Exit {
     let loaded = match Loaded::open(&args.file, args.site.as_deref(), false) {
         Ok(loaded) => loaded,
@@ -75,6 +76,17 @@ pub fn doctor(args: &Doctor, app: &App) -> Exit {
     let checks = checks(&loaded, &plans);
     let (world, stop) = (&app.world, &app.stop);
     let mut printer = Printer { format: args.format, worst: Grade::Ok, counts: [0; 3] };
+    if let Some(into) = &args.into {
+        let spec = match target_spec(into, None, &loaded.file) {
+            Ok((spec, _)) => spec,
+            Err(exit) => return exit,
+        };
+        let purpose = Purpose { load: true, ..Purpose::default() };
+        let check = SourceCheck { spec: &spec, purpose, engines: Vec::new() };
+        let found = examine_source(into, &check, world, stop);
+        found.findings.iter().for_each(|f| printer.print("target", into, f));
+        return printer.end(args.strict);
+    }
     let mut examined: BTreeMap<&str, Examined> = BTreeMap::new();
     for (name, check) in &checks.sources {
         let found = examine_source(name, check, world, stop);
@@ -140,7 +152,10 @@ fn checks<'a>(loaded: &'a Loaded, plans: &[&'a Plan]) -> Checks<'a> {
                         checks.password(&plan.job, password, false);
                     }
                 }
-                StepKind::Prune(_) | StepKind::Exec(_) => {}
+                StepKind::Prune(_)
+                | StepKind::Exec(_)
+                | StepKind::Restore(_)
+                | StepKind::ReadBack(_) => {}
             }
         }
     }

@@ -41,6 +41,17 @@ impl Exit {
         }
     }
 
+    /// How a failure ends the process, by its code.
+    pub fn of(code: &str) -> Exit {
+        match code {
+            "damage" | "differs" | "no-good-backup" => Exit::Damage,
+            "usage" => Exit::Usage,
+            "target-busy" => Exit::Busy,
+            "bug" => Exit::Bug,
+            _ => Exit::Error,
+        }
+    }
+
     /// The worse of two: an interruption, then the higher of the rest, by what somebody must do.
     pub fn worse(self, other: Exit) -> Exit {
         let weight = |e: Exit| match e {

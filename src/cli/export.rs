@@ -12,14 +12,14 @@ use tempfile::NamedTempFile;
 use crate::artifact::Kind;
 use crate::base::{Size, Stop};
 use crate::pipeline::{self, ExportError, Fetch, Meter};
+use crate::recover::{Fault, Picked, pick, scripts};
 use crate::source;
-use crate::step::{Fault, scripts};
 
 use crate::cli::args::Export;
 use crate::cli::exit::Exit;
-use crate::cli::offer::Picked;
-use crate::cli::pick::pick;
+use crate::cli::operator::Terminal;
 use crate::cli::wiring::{App, complain, fail, tell};
+use crate::cli::wish::wish;
 
 /// What stands for standard output.
 const STDOUT: &str = "-";
@@ -37,7 +37,9 @@ fn try_export(args: &Export, app: &App) -> Result<(), Exit> {
     if !to_stdout {
         free(&args.sql, args.overwrite)?;
     }
-    let mut picked = pick(&args.which, &app.world, &app.stop)?;
+    let wish = wish(&args.which)?;
+    let picked = pick(&wish.backup, &app.world, &Terminal, &app.stop);
+    let mut picked = picked.map_err(|fault| fail(&fault))?;
     picked.load(&args.only, &app.stop).map_err(|fault| fail(&fault))?;
     let manifest = &picked.manifest;
     let dialect = source::dialect(&manifest.head.kind).ok_or_else(|| {

@@ -66,7 +66,11 @@ pub fn wanted(loaded: &Loaded, plan: &Plan, host: &str) -> Option<(String, bool)
         Exclusive::Shared => !plan.steps.iter().any(|step| match &step.kind {
             StepKind::Backup(backup) => is_here(&backup.source.spec),
             StepKind::Vacuum(vacuum) => is_here(&vacuum.source.spec),
-            StepKind::Verify(_) | StepKind::Prune(_) | StepKind::Exec(_) => false,
+            StepKind::Verify(_)
+            | StepKind::Prune(_)
+            | StepKind::Exec(_)
+            | StepKind::Restore(_)
+            | StepKind::ReadBack(_) => false,
         }),
     };
     let mut digest = Sha256::new();

@@ -11,13 +11,13 @@ use crate::catalog::{Catalog, CatalogError, moment};
 use crate::plan::StepKind;
 use crate::record::{ArtifactFacts, CopyFacts, ProofFacts, Verdict};
 use crate::report::{artifact_row, backup_row, copy_row, proof_row};
-use crate::shelf::{Listing, Shelf, Shelved, part_anywhere, survey};
+use crate::shelf::{Listing, Notes, Shelf, Shelved, part_anywhere, survey};
 use crate::store::{self, contract::Result as StoreResult};
+use crate::syntax::{is_store_address, store_address};
 use crate::world::World;
 
 use crate::cli::args::{Format, List};
 use crate::cli::exit::Exit;
-use crate::cli::pick::parse_store_url;
 use crate::cli::wiring::App;
 use crate::cli::wiring::{Loaded, complain, fail, open_catalog, tell};
 
@@ -38,10 +38,11 @@ struct Line {
     verdict: Verdict,
     proof: &'static str,
     proven_at: Option<String>,
+    pinned_until: Option<String>,
 }
 
 impl Line {
-    fn of(store: &str, shelved: &Shelved) -> Line {
+    fn of(store: &str, shelved: &Shelved, notes: &Notes) -> Line {
         let head = &shelved.head;
         Line {
             version: 2,
@@ -61,6 +62,7 @@ impl Line {
             },
             proof: if shelved.is_damaged() { "damaged" } else { shelved.level().word() },
             proven_at: shelved.proven_at().map(|t| t.to_string()),
+            pinned_until: notes.pin_of(head).map(|pin| pin.until.to_string()),
         }
     }
 }
@@ -85,15 +87,15 @@ fn try_list(args: &List, app: &App) -> Result<Exit, Exit> {
     let (mut unreadable, mut headless) = (Vec::new(), Vec::new());
     let mut take = |store: &str, listing: StoreResult<Listing>, exit: &mut Exit| match listing {
         Ok(listing) => {
-            lines.extend(listing.artifacts.iter().map(|a| Line::of(store, a)));
+            lines.extend(listing.artifacts.iter().map(|a| Line::of(store, a, &listing.notes)));
             unreadable.extend(listing.unreadable);
             headless.extend(listing.headless);
         }
         Err(error) => *exit = exit.worse(fail(&error.into())),
     };
     match &args.from {
-        Some(url) if url.starts_with("file:") || url.starts_with("s3://") => {
-            let (spec, under) = parse_store_url(url).map_err(|why| {
+        Some(url) if is_store_address(url) => {
+            let (spec, under) = store_address(url).map_err(|why| {
                 complain(&why);
                 Exit::Usage
             })?;
@@ -180,17 +182,33 @@ fn print(lines: &[Line], format: Format) {
     origins.sort_unstable();
     origins.dedup();
     let several = origins.len() > 1;
-    let head =
-        ["ID", "JOB", "SOURCE", "ORIGIN", "STORE", "SIZE", "FINISHED (UTC)", "VERDICT", "PROOF"];
+    let head = [
+        "ID",
+        "JOB",
+        "SOURCE",
+        "ORIGIN",
+        "STORE",
+        "SIZE",
+        "FINISHED (UTC)",
+        "VERDICT",
+        "PROOF",
+        "PINNED UNTIL (UTC)",
+    ];
+    let second = |moment: &str| {
+        let moment = moment.split('.').next().unwrap_or_default();
+        moment.trim_end_matches('Z').replace('T', " ")
+    };
     let mut rows: Vec<Vec<String>> = vec![head.map(str::to_owned).to_vec()];
     rows.extend(lines.iter().map(|l| {
-        let finished = l.finished.split('.').next().unwrap_or_default();
-        let finished = finished.trim_end_matches('Z').replace('T', " ");
+        let (finished, pinned) = (second(&l.finished), l.pinned_until.as_deref().map(second));
         let words = [&l.id, &l.job, &l.source, l.origin(), &l.store];
         let words = words.map(|w| w.chars().filter(|c| !c.is_control()).collect::<String>());
         let rest = [Size(l.bytes).to_string(), finished, l.verdict.word().into(), l.proof.into()];
-        words.into_iter().chain(rest).collect()
+        words.into_iter().chain(rest).chain([pinned.unwrap_or_default()]).collect()
     }));
+    if lines.iter().all(|l| l.pinned_until.is_none()) {
+        rows.iter_mut().for_each(|row| drop(row.pop()));
+    }
     if !several {
         rows.iter_mut().for_each(|row| drop(row.remove(3)));
     }

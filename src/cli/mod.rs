@@ -4,30 +4,30 @@
 mod adopt;
 mod args;
 mod check;
-mod config;
 mod declare;
 mod doctor;
 mod due;
 mod exit;
 mod export;
-mod fallback;
-mod into;
+mod keep;
 mod language;
 mod lease;
 mod list;
-mod offer;
+mod operator;
 mod outside;
-mod permit;
-mod pgdata;
-mod pick;
+mod own_run;
 mod plan;
 mod report;
 mod restore;
+mod restore_console;
 mod run;
 mod serve;
+mod session;
 mod typed;
 mod user;
+mod verify;
 mod wiring;
+mod wish;
 
 use std::process::ExitCode;
 
@@ -82,10 +82,11 @@ fn dispatch(command: &Command, app: &App) -> Exit {
         Command::Plan(args) => plan::plan(args, app),
         Command::Doctor(args) => doctor::doctor(args, app),
         Command::List(args) => list::list(args, app),
-        Command::Verify(args) => restore::verify(args, app),
+        Command::Verify(args) => verify::verify(args, app),
         Command::Restore(args) => restore::restore(args, app),
         Command::Export(args) => export::export(args, app),
         Command::Adopt(args) => adopt::adopt(args, app),
+        Command::Keep(args) => keep::keep(args, app),
         Command::Catalog(Catalog::Rebuild { file, site }) => {
             list::rebuild(file, site.as_deref(), app)
         }

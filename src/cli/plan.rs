@@ -1,20 +1,18 @@
 //! `vex plan`: what a run would do, with what servers and stores say of it now.
 
 use std::cmp::Reverse;
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::base::{Size, Stop};
 use crate::job::VacuumKind;
 use crate::pipeline::Shape;
 use crate::plan::{Backup, Outlook, Plan, Prune, Step, StepKind, Vacuum, show};
-use crate::retention::judge;
-use crate::shelf::{Belongs, Own, Shelf, divide};
+use crate::shelf::{Own, Shelf};
 use crate::source::{
     self,
     contract::{Error, Facts, Program, Task},
 };
-use crate::step::held;
+use crate::step::{Fate, PruneGround, PruneLine, PrunePlan, because, needed_by_others};
 use crate::store::{self, contract::Store};
 use crate::world::World;
 
@@ -109,7 +107,10 @@ fn ask((plan, file): (&Plan, &str), world: &World, stop: &Stop, exit: &mut Exit)
                 });
                 outlook.vacuum.insert(step.address.clone(), lines);
             }
-            StepKind::Verify(_) | StepKind::Exec(_) => {}
+            StepKind::Verify(_)
+            | StepKind::Exec(_)
+            | StepKind::Restore(_)
+            | StepKind::ReadBack(_) => {}
         }
     }
     outlook
@@ -252,22 +253,29 @@ fn retention_lines(
         host: world.host(),
         gap: None,
     };
-    let division = divide(&own, &listing.artifacts, &listing.notes, now);
-    let (mut lines, mut all) = (Vec::new(), Vec::new());
-    for (artifact, belongs) in listing.artifacts.into_iter().zip(division.belongs) {
-        match belongs {
-            Belongs::Own => all.push(artifact),
-            Belongs::Waits(_) | Belongs::Machine(_) | Belongs::Foreign(_) => lines.push(format!(
-                "leaves {} alone: it is of another host, file or database",
-                artifact.head.key
-            )),
+    let plan = PrunePlan::make(&PruneGround {
+        own: &own,
+        naming: shelf.naming(),
+        listing: &listing,
+        needed: &needed_by_others(&prune.kin, &plan.job, &shelf, stop)
+            .map_err(|e| e.to_string())?,
+        made: None,
+        keep: &prune.keep,
+        verified: prune.verified,
+        now,
+        zone: &zone(world, plan),
+    });
+    Ok(plan.lines.iter().map(prune_line).collect())
+}
+
+/// What becomes of an artifact, as a line of a plan.
+fn prune_line(line: &PruneLine) -> String {
+    let key = &line.head.key;
+    match &line.fate {
+        Fate::Keep(reasons) => format!("keeps {key}: {}", because(reasons)),
+        Fate::Remove(reasons) => format!("would remove {key}: {}", because(reasons)),
+        Fate::Leave(_) => {
+            format!("leaves {key} alone: it is of another host, file or database")
         }
     }
-    let held = held(&all, prune.verified, None, &BTreeSet::new());
-    let judged = judge(&prune.keep, &held, now, &zone(world, plan));
-    lines.extend(all.iter().zip(judged).map(|(artifact, judgement)| {
-        let verb = if judgement.keep { "keeps" } else { "would remove" };
-        format!("{verb} {}: {}", artifact.head.key, judgement.reason)
-    }));
-    Ok(lines)
 }

@@ -4,15 +4,16 @@
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
+use jiff::tz::TimeZone;
+
 use crate::base::Id;
 use crate::catalog::{Catalog, moment};
 use crate::job::{JobFile, NotifyOn, NotifySpec};
 use crate::notify::Notifier;
-use crate::plan::{Plan, Step};
-use crate::record::{Event, LogLevel, RunFacts, RunKind, Stamped, Verdict};
-use crate::report::{Console, Fan, Json, Log, Queue, Recorder, Summary};
-use crate::run::{Listener, Outcome, execute};
-use crate::step::Steps;
+use crate::plan::{Plan, Step, StepKind};
+use crate::record::{IN_USE, LogLevel, RunFacts, RunKind};
+use crate::report::{Console, Json, Log, Queue, Summary};
+use crate::step::{IN_USE_RUNS, InUse, Steps};
 use crate::view::Reader;
 use crate::world::failpoint;
 
@@ -21,10 +22,11 @@ use crate::cli::declare::declaration;
 use crate::cli::due;
 use crate::cli::exit::Exit;
 use crate::cli::language::language;
-use crate::cli::lease::{Keeper, Lease, Remarks, admit};
+use crate::cli::lease::{Lease, admit};
 use crate::cli::report;
+use crate::cli::session::{Session, judge};
 use crate::cli::wiring::App;
-use crate::cli::wiring::{Loaded, by_file, catalog_place, complain, lock_job, open_catalog, zone};
+use crate::cli::wiring::{Loaded, by_file, complain, lock_job, open_catalog, zone};
 
 /// Runs jobs.
 pub fn run(args: &Run, app: &App) -> Exit {
@@ -98,27 +100,15 @@ fn run_job(args: &Run, loaded: &Loaded, plan: &Plan, app: &App) -> Exit {
         ));
         return Exit::Invalid;
     }
-    let world = &app.world;
-    let lock = match lock_job(world, &loaded.path, &plan.job) {
-        Ok(Some(lock)) => lock,
-        Ok(None) => {
-            complain(&format!("another run holds job {}", plan.job));
-            return Exit::Busy;
-        }
-        Err(error) => {
-            complain(&format!(
-                "unable to lock job {} in {}: {error}",
-                plan.job,
-                world.state.display()
-            ));
-            return Exit::Error;
-        }
+    let lock = match locked(loaded, plan, app) {
+        Ok(lock) => lock,
+        Err(exit) => return exit,
     };
     failpoint("lock after");
+    let world = &app.world;
     let id = Id::new(world.clock.now(), world.entropy.bits());
     let zone = zone(world, plan);
     let mut early: Vec<(LogLevel, String)> = Vec::new();
-    let alert = |text: String| (LogLevel::Alert, text);
     let (mut catalog, lease) = match opened(loaded, plan, app, &id, &mut early) {
         Ok(opened) => opened,
         Err(why) => {
@@ -130,83 +120,134 @@ fn run_job(args: &Run, loaded: &Loaded, plan: &Plan, app: &App) -> Exit {
     let folder = job
         .and_then(|j| j.logs.clone())
         .unwrap_or_else(|| log_folder(&world.state, &loaded.path, &plan.job));
-    let log = Log::create(&folder, id.as_str(), zone.clone());
-    let log = log
-        .map_err(|e| {
-            early.push(alert(format!("unable to make a log in {}: {e}", folder.display())))
-        })
-        .ok();
-    let facts = RunFacts {
-        id: id.clone(),
-        job: plan.job.clone(),
-        file: loaded.path.clone(),
-        host: world.host(),
-        pid: std::process::id(),
-        steps: plan.steps.iter().map(Step::facts).collect(),
-        kind: RunKind::Job,
-    };
-    let schedule = job.and_then(|j| j.schedule.as_ref());
-    let gap = schedule.and_then(|s| s.longest_gap(world.clock.now(), &zone));
-    let notify = loaded.file.notify.iter().chain(job.iter().flat_map(|j| &j.notify));
-    let specs: Vec<NotifySpec> = notify.cloned().collect();
-    let asked = specs.iter().any(|s| s.enabled && s.on == NotifyOn::Change);
-    // Only a notice of a change asks for it. Why there is no catalog was said already.
-    let before = catalog.as_mut().filter(|_| asked).and_then(|catalog| {
-        match catalog.last_verdict((&loaded.path, &plan.job), id.as_str()) {
-            Ok(Some(verdict)) => return Some(verdict),
-            Ok(None) => early
-                .push((LogLevel::Info, "the catalog knows no earlier run of the job".to_owned())),
-            Err(error) => {
-                early.push(alert(format!("how the run before ended is not known: {error}")))
-            }
-        }
-        None
-    });
-    let notifier = Notifier {
-        specs,
-        mail: loaded.file.site.mail.clone(),
-        language: loaded.file.site.language.clone(),
-        zone: zone.clone(),
-        log: log.as_ref().map(|l| l.path().to_path_buf()),
-        before,
-        summary: Summary { page: page_of(&loaded.file, id.as_str()), ..Summary::default() },
-        stop: app.stop.clone(),
-    };
+    let log = create_log(&folder, &id, &zone, &mut early);
+    let gap =
+        job.and_then(|j| j.schedule.as_ref()).and_then(|s| s.longest_gap(world.clock.now(), &zone));
+    let notifier = notifier(loaded, plan, app, (&id, &log), catalog.as_mut(), &mut early);
+    let in_use = catalog.as_mut().and_then(|catalog| in_use_before(catalog, &loaded.path, plan));
     let terminal = std::io::stderr().is_terminal();
-    let remarks = Remarks::default();
-    let keeper = Keeper {
+    let session = Session {
         app,
         file: &loaded.file,
-        run: id.as_str(),
+        facts: facts(loaded, plan, app, &id),
+        catalog,
         lease,
-        remarks: Remarks::clone(&remarks),
+        log,
+        notifier: Some(notifier),
+        shown: Queue::new(
+            "the output",
+            match args.format {
+                Format::Human => Box::new(Console::new(terminal, args.quiet, zone.clone())),
+                Format::Json => Box::new(Json(std::io::stdout())),
+            },
+        ),
+        early,
     };
-    let outcome = keeper.during(|stop| {
-        let place = catalog_place(world, &loaded.file);
-        let recorder = Recorder::new(catalog, &place, &world.state, id.as_str());
-        let mut record = Fan::default();
-        record.0.extend(log.map(|l| Box::new(l) as Box<dyn Listener + Send>));
-        record.0.push(Box::new(FailpointRecorder(recorder)));
-        record.0.push(Box::new(notifier));
-        let shown: Box<dyn Listener + Send> = match args.format {
-            Format::Human => Box::new(Console::new(terminal, args.quiet, zone.clone())),
-            Format::Json => Box::new(Json(std::io::stdout())),
-        };
-        // A catalog that is busy and a reader that does not read hold up neither the steps nor each
-        // other.
-        let mut fan = Fan::default();
-        fan.0.push(Box::new(Queue::new("the history", Box::new(record))));
-        fan.0.push(Box::new(Queue::new("the output", shown)));
-        let mut listener = Early { inner: fan, early, remarks };
-        let steps = Steps::new(world.clone(), id.clone(), (&plan.job, &loaded.path), zone, gap);
-        execute(plan, &facts, &steps, &mut listener, &world.clock, stop)
-    });
+    let steps = Steps::new(world.clone(), id, (&plan.job, &loaded.path), zone, gap);
+    let outcome = session.execute(plan, &steps.after(in_use));
     failpoint("unlock before");
     drop(lock);
     if let Some(out) = &loaded.file.site.report {
         write_report(loaded, out, app);
     }
-    judge(outcome, args.strict)
+    judge(&outcome, args.strict)
+}
+
+/// The lock of the job on this machine.
+fn locked(loaded: &Loaded, plan: &Plan, app: &App) -> Result<std::fs::File, Exit> {
+    match lock_job(&app.world, &loaded.path, &plan.job) {
+        Ok(Some(lock)) => Ok(lock),
+        Ok(None) => {
+            complain(&format!("another run holds job {}", plan.job));
+            Err(Exit::Busy)
+        }
+        Err(error) => {
+            complain(&format!(
+                "unable to lock job {} in {}: {error}",
+                plan.job,
+                app.world.state.display()
+            ));
+            Err(Exit::Error)
+        }
+    }
+}
+
+/// A log of a run, if it can be made.
+pub fn create_log(
+    folder: &Path,
+    id: &Id,
+    zone: &TimeZone,
+    early: &mut Vec<(LogLevel, String)>,
+) -> Option<Log> {
+    let log = Log::create(folder, id.as_str(), zone.clone());
+    log.map_err(|e| {
+        let text = format!("unable to make a log in {}: {e}", folder.display());
+        early.push((LogLevel::Alert, text));
+    })
+    .ok()
+}
+
+fn facts(loaded: &Loaded, plan: &Plan, app: &App, id: &Id) -> RunFacts {
+    RunFacts {
+        id: id.clone(),
+        job: plan.job.clone(),
+        file: loaded.path.clone(),
+        host: app.world.host(),
+        pid: std::process::id(),
+        steps: plan.steps.iter().map(Step::facts).collect(),
+        kind: RunKind::Job,
+    }
+}
+
+/// Whoever is told of the run.
+fn notifier(
+    loaded: &Loaded,
+    plan: &Plan,
+    app: &App,
+    (id, log): (&Id, &Option<Log>),
+    catalog: Option<&mut Catalog>,
+    early: &mut Vec<(LogLevel, String)>,
+) -> Notifier {
+    let job = loaded.file.jobs.iter().find(|j| j.name.value == plan.job);
+    let notify = loaded.file.notify.iter().chain(job.iter().flat_map(|j| &j.notify));
+    let specs: Vec<NotifySpec> = notify.cloned().collect();
+    let asked = specs.iter().any(|s| s.enabled && s.on == NotifyOn::Change);
+    // Only a notice of a change asks for it. Why there is no catalog was said already.
+    let before = catalog.filter(|_| asked).and_then(|catalog| {
+        match catalog.last_verdict((&loaded.path, &plan.job), id.as_str()) {
+            Ok(Some(verdict)) => return Some(verdict),
+            Ok(None) => early
+                .push((LogLevel::Info, "the catalog knows no earlier run of the job".to_owned())),
+            Err(error) => {
+                let text = format!("how the run before ended is not known: {error}");
+                early.push((LogLevel::Alert, text));
+            }
+        }
+        None
+    });
+    Notifier {
+        specs,
+        mail: loaded.file.site.mail.clone(),
+        language: loaded.file.site.language.clone(),
+        zone: zone(&app.world, plan),
+        log: log.as_ref().map(|l| l.path().to_path_buf()),
+        before,
+        summary: Summary { page: page_of(&loaded.file, id.as_str()), ..Summary::default() },
+        stop: app.stop.clone(),
+    }
+}
+
+/// How many runs in a row found each folder of the plan in use; `None` where the history can't say.
+fn in_use_before(catalog: &mut Catalog, file: &str, plan: &Plan) -> Option<InUse> {
+    let mut known = InUse::new();
+    for step in &plan.steps {
+        let StepKind::Prune(prune) = &step.kind else { continue };
+        let (source, store) = (&prune.source, &prune.store.name);
+        let found =
+            catalog.retention_ended((file, &plan.job), (source, store), IN_USE, IN_USE_RUNS);
+        known.insert((source.clone(), store.clone()), found.ok()?);
+    }
+    Some(known)
 }
 
 /// Where pages show a run: on the dashboard, else in the report.
@@ -274,57 +315,5 @@ fn log_folder(state: &Path, file: &str, job: &str) -> PathBuf {
             );
             plain
         }
-    }
-}
-
-/// A recorder with a failpoint before and after every event it writes.
-struct FailpointRecorder(Recorder);
-
-impl Listener for FailpointRecorder {
-    fn hear(&mut self, event: &Stamped) -> Vec<(LogLevel, String)> {
-        let said = match &event.event {
-            Event::Progress { .. } | Event::Said { .. } | Event::Engine { .. } => {
-                return self.0.hear(event);
-            }
-            _ => {
-                failpoint("record before");
-                self.0.hear(event)
-            }
-        };
-        failpoint("record after");
-        said
-    }
-}
-
-/// Says what no step says: once, at the start, what was found before there was a run, then what is
-/// found beside it.
-struct Early {
-    inner: Fan,
-    early: Vec<(LogLevel, String)>,
-    /// What is found while it runs.
-    remarks: Remarks,
-}
-
-impl Listener for Early {
-    fn hear(&mut self, event: &Stamped) -> Vec<(LogLevel, String)> {
-        let mut said = self.inner.hear(event);
-        said.append(&mut self.early);
-        said.append(&mut self.remarks.lock().expect("no panic while locked"));
-        said
-    }
-
-    fn last_word(&mut self, now: jiff::Timestamp, verdict: Verdict) -> Vec<(LogLevel, String)> {
-        let mut said = self.inner.last_word(now, verdict);
-        said.append(&mut self.remarks.lock().expect("no panic while locked"));
-        said
-    }
-}
-
-fn judge(outcome: Outcome, strict: bool) -> Exit {
-    match outcome.verdict {
-        Verdict::Success => Exit::Success,
-        Verdict::Alert if strict => Exit::Alert,
-        Verdict::Alert => Exit::Success,
-        Verdict::Error => Exit::Error,
     }
 }

@@ -19,6 +19,12 @@ use crate::web::{LONGEST, SHORTEST, hash_password};
 /// Who acts here, in the audit.
 const HERE: &str = "vex user";
 
+/// Characters that turn the direction of what follows, and separators of lines.
+const TURNS: [char; 11] = [
+    '\u{202a}', '\u{202b}', '\u{202c}', '\u{202d}', '\u{202e}', '\u{2066}', '\u{2067}', '\u{2068}',
+    '\u{2069}', '\u{2028}', '\u{2029}',
+];
+
 /// Does what was asked.
 pub fn user(args: &User, app: &App) -> Exit {
     let done = match args {
@@ -123,11 +129,21 @@ fn list(app: &App, site: Option<&Path>, format: Format) -> Result<Exit, Exit> {
             .to_string(),
             Format::Human => {
                 let seen = reader.moment_of(last_seen.as_deref());
-                format!("{login:<24} {privilege:<14} {seen:<20} {name}")
+                line(&format!("{login:<24} {privilege:<14} {seen:<20} {name}"))
             }
         });
     }
     Ok(Exit::Success)
+}
+
+/// A text of the catalog on one line of a terminal: somebody may have written into the catalog what
+/// this program refuses.
+fn line(text: &str) -> String {
+    let shown = |c: char| match c.is_control() || TURNS.contains(&c) {
+        true => c.escape_default().to_string(),
+        false => c.to_string(),
+    };
+    text.chars().map(shown).collect()
 }
 
 fn known(catalog: &mut Catalog, login: &str) -> Result<Account, Exit> {
@@ -207,7 +223,8 @@ fn audit(app: &App, verify: bool, site: Option<&Path>, format: Format) -> Result
             Format::Human => {
                 let action = reader.lang.known(&r.action).unwrap_or(r.action);
                 let at = reader.moment_of(Some(&r.at));
-                format!("{at} {} ({}) {action}: {} [{}] -> [{}]", r.who, r.peer, r.target, r.before, r.after)
+                let what = format!("{action}: {} [{}] -> [{}]", r.target, r.before, r.after);
+                line(&format!("{at} {} ({}) {what}", r.who, r.peer))
             }
         });
     }

@@ -15,8 +15,8 @@ use crate::base::{Complaint, Severity, Stop};
 use crate::catalog::Catalog;
 use crate::job::{CatalogHome, JobFile, Site, SourceSpec};
 use crate::plan::{self, Plan};
+use crate::recover::Fault;
 use crate::report::Recorder;
-use crate::step::Fault;
 use crate::syntax;
 use crate::world::{Interrupts, World, absolute};
 
@@ -123,13 +123,11 @@ pub fn complain(text: &str) {
 
 /// Prints a fault and says how the command ends.
 pub fn fail(fault: &Fault) -> Exit {
-    let failure = fault.failure();
-    complain(&format!(
-        "{}.{}",
-        failure.line(),
-        fault.hint().map_or(String::new(), |h| format!(" {h}"))
-    ));
-    if fault.is_damage() { Exit::Damage } else { Exit::Error }
+    complain(&fault.line());
+    Exit::of(&fault.failure().code).worse(match fault.is_damage() {
+        true => Exit::Damage,
+        false => Exit::Success,
+    })
 }
 
 /// A line on standard output; a reader that went away is no error.
@@ -142,6 +140,12 @@ pub fn tell(text: &str) {
 /// A path made absolute by its text; where there is no working directory, as it was written.
 fn absolute_text(path: &Path) -> String {
     absolute(path).unwrap_or_else(|_| path.to_path_buf()).display().to_string()
+}
+
+/// Who types, as notes in stores name it: user@host.
+pub fn who(world: &World) -> String {
+    let user = std::env::var("USER").or_else(|_| std::env::var("LOGNAME"));
+    format!("{}@{}", user.unwrap_or_else(|_| "?".into()), world.host())
 }
 
 /// The zone of a plan.

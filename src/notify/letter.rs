@@ -158,7 +158,7 @@ fn word(verdict: Verdict, lang: Lang) -> String {
 /// How a step ended.
 fn ended(end: &StepEnd, lang: Lang) -> String {
     match end {
-        StepEnd::Done { verdict } => word(*verdict, lang),
+        StepEnd::Done { verdict, .. } => word(*verdict, lang),
         StepEnd::Failed { verdict, failure } => {
             format!("{}: {}", word(*verdict, lang), why(failure, lang))
         }
@@ -259,6 +259,7 @@ mod tests {
             id: Id::new(moment, 1),
             source: "shop".into(),
             store: "cloud".into(),
+            place: String::new(),
             level: Level::Read,
             at: moment,
             good: true,
@@ -289,7 +290,7 @@ mod tests {
             steps: vec![
                 StepSummary {
                     facts: plan[0].clone(),
-                    end: StepEnd::Done { verdict: Verdict::Success },
+                    end: StepEnd::Done { verdict: Verdict::Success, code: String::new() },
                 },
                 StepSummary { facts: plan[1].clone(), end: failed },
             ],

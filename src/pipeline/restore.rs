@@ -2,10 +2,10 @@
 //! then *after* in order and what waited for that.
 //!
 //! Knows a target, not which server it is. Nothing counts as restored before the target recounted
-//! it. A view or routine that the target refuses does not keep the rest away: it is listed at the
+//! it. What the target refuses, whatever it is, does not keep the rest away: it is listed at the
 //! end, and the restore is incomplete.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -14,13 +14,16 @@ use crossbeam_channel::bounded;
 use crate::artifact::{Damage, EntryLine, Kind, Member, Phase, Proof};
 use crate::base::Stop;
 use crate::pipeline::fetch::Fetch;
-use crate::pipeline::recount::Recount;
+use crate::pipeline::loader::Loader;
+use crate::pipeline::recount::{Compared, Recount};
+use crate::pipeline::refusals::{Refusals, what};
 use crate::pipeline::rounds::finish;
 use crate::pipeline::shares::WorkShares;
 use crate::pipeline::stage::{Error, FirstFailure};
-use crate::source::contract::{ErrorKind, Load, Loading, Objection, Target};
+use crate::source::contract::{Load, Loading, Objection, Refused, Target, is_refusal};
 
 /// What is to be restored.
+#[derive(Clone, Copy)]
 pub struct Restore<'a> {
     /// Where entries come from.
     pub fetch: &'a Fetch<'a>,
@@ -32,8 +35,33 @@ pub struct Restore<'a> {
     pub chosen: &'a [bool],
 }
 
-/// Restores and recounts; returns every difference from the manifest.
-pub fn restore(restore: &Restore<'_>, stop: &Stop) -> Result<Vec<Damage>, Error> {
+/// What a restore came to.
+#[derive(Debug, Default)]
+pub struct Outcome {
+    /// What came back and is not what the manifest says.
+    pub damage: Vec<Damage>,
+    /// What did not come back: the target refused it.
+    pub refused: Vec<Refused>,
+}
+
+impl Outcome {
+    /// Every difference from the manifest: what was refused, then what differs.
+    pub fn differences(&self) -> Vec<Damage> {
+        let left = |refused: &Refused| Damage::Left {
+            what: refused.what.clone(),
+            why: match refused.rows {
+                0 => refused.why.clone(),
+                1 => format!("{} (1 row)", refused.why),
+                rows => format!("{} ({rows} rows)", refused.why),
+            },
+        };
+        self.refused.iter().map(left).chain(self.damage.iter().cloned()).collect()
+    }
+}
+
+/// Restores and recounts. What the target refuses keeps nothing else away; an error is what leaves
+/// nobody to ask for the rest.
+pub fn restore(restore: &Restore<'_>, stop: &Stop) -> Result<Outcome, Error> {
     let manifest = restore.fetch.manifest;
     // What is not known is not restored, and nobody would miss it.
     manifest.holds(restore.chosen).map_err(Error::Panic)?;
@@ -52,53 +80,92 @@ pub fn restore(restore: &Restore<'_>, stop: &Stop) -> Result<Vec<Damage>, Error>
     } else {
         restore.target.prepare(restore.loading, stop)?;
     }
-    let left = Mutex::new(Vec::new());
+    let refusals = Refusals::new(manifest, restore.target);
+    let recount = load(restore, &chosen, &kept, &refusals, stop)?;
+    settle(restore, recount.compare(&refusals), refusals, stop)
+}
+
+/// Loads all phases and what waits for them; returns what was counted.
+fn load<'a>(
+    restore: &Restore<'a>,
+    chosen: &[&EntryLine],
+    kept: &BTreeSet<usize>,
+    refusals: &Refusals<'_>,
+    stop: &Stop,
+) -> Result<Recount<'a>, Error> {
+    let (manifest, target, meter) = (restore.fetch.manifest, restore.target, restore.fetch.meter);
     let mut recount = None;
     for phase in [Phase::Before, Phase::Data, Phase::After] {
-        let own: Vec<&EntryLine> =
-            chosen.iter().copied().filter(|e| manifest.members[e.member].phase == phase).collect();
-        load_phase(
-            restore,
-            &own,
-            if phase == Phase::Data { restore.target.workers() } else { 1 },
-            &left,
-            stop,
-        )?;
+        let own: Vec<&EntryLine> = chosen
+            .iter()
+            .copied()
+            .filter(|e| manifest.members[e.member].phase == phase && !refusals.passes_rows(e))
+            .collect();
+        let workers = if phase == Phase::Data { target.workers() } else { 1 };
+        load_phase(restore, &own, workers, refusals, stop)?;
         if phase == Phase::Before {
             continue;
         }
-        if phase == Phase::After && restore.target.counts_early() {
-            recount = Some(Recount::new(manifest, restore.target, counted(restore, &kept), stop)?);
+        if phase == Phase::After && target.counts_early() {
+            recount = Some(Recount::new(manifest, target, counted(restore, kept, refusals), stop)?);
         }
         // Indexes and archives of a program are the server's work, however long it takes.
-        restore.fetch.meter.wait();
-        finish(restore.target, restore.target.later(), recount.as_ref(), &left, stop)?;
-        restore.fetch.meter.go_on();
+        meter.wait();
+        finish(target, target.later(), recount.as_ref(), refusals, stop)?;
+        meter.go_on();
     }
-    restore.target.settle(stop)?;
-    restore.fetch.meter.wait();
-    let recount = match recount {
-        Some(recount) => recount,
-        None => {
-            let recount = Recount::new(manifest, restore.target, counted(restore, &kept), stop)?;
-            finish(restore.target, Vec::new(), Some(&recount), &left, stop)?;
-            recount
+    target.settle(stop)?;
+    meter.wait();
+    if let Some(recount) = recount {
+        return Ok(recount);
+    }
+    let recount = Recount::new(manifest, target, counted(restore, kept, refusals), stop)?;
+    finish(target, Vec::new(), Some(&recount), refusals, stop)?;
+    Ok(recount)
+}
+
+/// What follows the recount: nothing that runs by itself is let loose before it, and never where
+/// something differs.
+fn settle(
+    restore: &Restore<'_>,
+    compared: Compared,
+    refusals: Refusals<'_>,
+    stop: &Stop,
+) -> Result<Outcome, Error> {
+    let target = restore.target;
+    let wanted: HashSet<&Member> = restore.loading.members.iter().collect();
+    let members = restore.fetch.manifest.members.iter().enumerate();
+    let (events, others): (Vec<Member>, Vec<Member>) = members
+        .filter(|(index, member)| wanted.contains(member) && !refusals.has(*index))
+        .map(|(_, member)| member.clone())
+        .partition(|member| member.kind == Kind::Event);
+    refusals.extend(target.refused());
+    refusals.extend(missing(target, &others, stop)?);
+    let proven = compared.proven(refusals.is_empty());
+    match &proven {
+        Some(proven) => {
+            refusals.extend(target.release(proven, stop)?);
+            refusals.extend(target.refused());
+            let there: Vec<Member> =
+                events.into_iter().filter(|m| !refusals.names(&what(m))).collect();
+            refusals.extend(missing(target, &there, stop)?);
         }
-    };
-    let mut damage = left.into_inner().expect("no panic while locked");
-    damage.extend(recount.differences());
-    let refused = restore.target.release(stop)?;
-    damage.extend(refused.into_iter().map(|r| Damage::Left { what: r.what, why: r.why }));
-    for member in restore.target.missing(&restore.loading.members, stop)? {
-        let what = what(&member);
-        if !damage.iter().any(|d| matches!(d, Damage::Left { what: own, .. } if *own == what)) {
-            damage.push(Damage::Left { what, why: "it is not there".into() });
-        }
+        None => refusals.extend(target.withhold()),
     }
-    if damage.is_empty() {
-        restore.target.adopt(restore.loading, stop)?;
+    let outcome = Outcome { damage: compared.damage, refused: refusals.into_list() };
+    if let Some(proven) = proven.filter(|_| outcome.refused.is_empty()) {
+        target.adopt(restore.loading, &proven, stop)?;
     }
-    Ok(damage)
+    Ok(outcome)
+}
+
+/// Those of the members that are not there, and nobody said why.
+fn missing(target: &dyn Target, members: &[Member], stop: &Stop) -> Result<Vec<Refused>, Error> {
+    if members.is_empty() {
+        return Ok(Vec::new());
+    }
+    let missing = target.missing(members, stop)?;
+    Ok(missing.iter().map(|member| Refused::new(what(member), "it is not there")).collect())
 }
 
 /// What of the choice would not fit the target; reads the definitions, writes nothing.
@@ -156,10 +223,15 @@ fn kept(restore: &Restore<'_>, stop: &Stop) -> Result<BTreeSet<usize>, Error> {
                             let rows = proofs.iter().find(|(i, _)| is_rows(&manifest.members[**i]));
                             let Some((rows, expected)) = rows else { return Ok(()) };
                             let load = Load { member, offset: 0, bytes: &bytes };
-                            if restore.target.keeps(worker, load, *expected, &failure.stop)? {
-                                kept.lock()
+                            match restore.target.keeps(worker, load, *expected, &failure.stop) {
+                                Ok(false) => {}
+                                Ok(true) => kept
+                                    .lock()
                                     .expect("no panic while locked")
-                                    .extend([entry.member, *rows]);
+                                    .extend([entry.member, *rows]),
+                                // What can't be looked at is made again.
+                                Err(error) if is_refusal(error.kind) => {}
+                                Err(error) => return Err(error.into()),
                             }
                             Ok(())
                         })?;
@@ -174,12 +246,17 @@ fn kept(restore: &Restore<'_>, stop: &Stop) -> Result<BTreeSet<usize>, Error> {
 }
 
 /// The tables that are recounted, and what they should have; those that were kept were counted when
-/// the restore began.
-fn counted(restore: &Restore<'_>, kept: &BTreeSet<usize>) -> Vec<(usize, Proof)> {
-    let proofs = restore.fetch.manifest.proofs().into_iter();
+/// the restore began, and those that could not be made have nothing to count.
+fn counted(
+    restore: &Restore<'_>,
+    kept: &BTreeSet<usize>,
+    refusals: &Refusals<'_>,
+) -> Vec<(usize, Proof)> {
+    let mut proofs = restore.fetch.manifest.proofs();
+    proofs.retain(|(i, _)| {
+        recounts(restore.loading, restore.chosen, *i) && !kept.contains(i) && !refusals.is_lost(*i)
+    });
     proofs
-        .filter(|(i, _)| recounts(restore.loading, restore.chosen, *i) && !kept.contains(i))
-        .collect()
 }
 
 /// Whether the rows of a member, by its index, are recounted in the target: a restored file brings
@@ -188,15 +265,11 @@ pub fn recounts(loading: &Loading, chosen: &[bool], index: usize) -> bool {
     chosen[index] || loading.members.iter().any(|m| m.kind == Kind::File)
 }
 
-fn what(member: &Member) -> String {
-    format!("{} {}", member.kind.word(), member.title())
-}
-
 fn load_phase(
     restore: &Restore<'_>,
     entries: &[&EntryLine],
     workers: usize,
-    left: &Mutex<Vec<Damage>>,
+    refusals: &Refusals<'_>,
     stop: &Stop,
 ) -> Result<(), Error> {
     let failure = FirstFailure::new(stop);
@@ -222,29 +295,13 @@ fn load_phase(
                 });
                 drop(ready);
             });
+            let (manifest, target) = (restore.fetch.manifest, restore.target);
+            let loader = Loader { manifest, target, refusals, worker, stop: &failure.stop };
             scope.spawn(move || {
                 failure.run(|| {
                     for (entry, bytes) in &opened {
-                        failure.stop.check()?;
-                        let member = &restore.fetch.manifest.members[entry.member];
                         let offset = offsets.get(&entry.offset).copied().unwrap_or(0);
-                        match restore.target.load(
-                            worker,
-                            Load { member, offset, bytes: &bytes },
-                            &failure.stop,
-                        ) {
-                            Err(error)
-                                if member.phase == Phase::After
-                                    && matches!(
-                                        error.kind,
-                                        ErrorKind::Failed | ErrorKind::Denied
-                                    ) =>
-                            {
-                                let line = Damage::Left { what: what(member), why: error.found };
-                                left.lock().expect("no panic while locked").push(line);
-                            }
-                            other => other?,
-                        }
+                        loader.take(entry, offset, bytes)?;
                     }
                     Ok(())
                 });

@@ -8,9 +8,9 @@
 use std::sync::{Condvar, Mutex};
 use std::time::Duration;
 
-use crate::artifact::Damage;
 use crate::base::{Stop, Stopped};
 use crate::pipeline::recount::Recount;
+use crate::pipeline::refusals::Refusals;
 use crate::pipeline::stage::{Error, FirstFailure};
 use crate::source::contract::Target;
 
@@ -18,12 +18,12 @@ use crate::source::contract::Target;
 const PATIENCE: Duration = Duration::from_millis(100);
 
 /// Makes `rounds` of so many pieces each, and counts, on all connections. What the target refuses
-/// goes to `left`.
+/// goes to `refusals`.
 pub fn finish(
     target: &dyn Target,
     rounds: Vec<usize>,
     recount: Option<&Recount<'_>>,
-    left: &Mutex<Vec<Damage>>,
+    refusals: &Refusals<'_>,
     stop: &Stop,
 ) -> Result<(), Error> {
     let counts = recount.map_or(0, Recount::parts);
@@ -38,11 +38,12 @@ pub fn finish(
                     while let Some(work) = rounds.take(&failure.stop)? {
                         match (work, recount) {
                             (Work::Make(round, number), _) => {
-                                let refused = target.make(worker, round, number, &failure.stop)?;
-                                let lines = refused
-                                    .into_iter()
-                                    .map(|r| Damage::Left { what: r.what, why: r.why });
-                                left.lock().expect("no panic while locked").extend(lines);
+                                refusals.extend(target.make(
+                                    worker,
+                                    round,
+                                    number,
+                                    &failure.stop,
+                                )?);
                                 rounds.made();
                             }
                             (Work::Count(part), recount) => {

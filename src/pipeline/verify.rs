@@ -213,7 +213,7 @@ fn show(proof: Proof) -> String {
 }
 
 /// Rows and digest of the `INSERT`s or the `COPY` of an entry.
-fn digest(dialect: Dialect, raw: &[u8]) -> Result<Proof, SqlError> {
+pub fn digest(dialect: Dialect, raw: &[u8]) -> Result<Proof, SqlError> {
     if dialect == Dialect::Postgres {
         return copy_proof(raw);
     }

@@ -13,10 +13,10 @@ use crate::plan::chain::{
 };
 use crate::plan::draft::Draft;
 use crate::plan::graph::{
-    Archive, Backup, CopyPlan, Edge, Exec, Kin, Needs, Plan, Prune, SourceRef, StepKind, StoreRef,
-    Vacuum, Verify, Which,
+    Archive, Backup, CopyPlan, Edge, Exec, Kin, Needs, Plan, Prune, StepKind, Vacuum, Verify, Which,
 };
 use crate::plan::problem;
+use crate::plan::reference::{SourceRef, StoreRef};
 
 /// Bytes of a chunk where none are given.
 const CHUNK: u64 = 4 << 20;
@@ -89,6 +89,7 @@ impl Builder<'_> {
             }
         }
         draft.vacuum_first();
+        draft.verify_after_dump();
         draft.hold_apart();
         complaints.extend(draft.cycle());
         draft.plan

@@ -95,9 +95,12 @@ pub fn collisions(file: &JobFile, plans: &[Plan], complaints: &mut Vec<Complaint
     for plan in plans {
         for copy in plan.steps.iter().flat_map(|s| match &s.kind {
             StepKind::Backup(backup) => backup.copies.as_slice(),
-            StepKind::Vacuum(_) | StepKind::Verify(_) | StepKind::Prune(_) | StepKind::Exec(_) => {
-                &[]
-            }
+            StepKind::Vacuum(_)
+            | StepKind::Verify(_)
+            | StepKind::Prune(_)
+            | StepKind::Exec(_)
+            | StepKind::Restore(_)
+            | StepKind::ReadBack(_) => &[],
         }) {
             let (place, folder) = (place(copy), copy.naming.folder().to_owned());
             let span = |store: &str| {

@@ -4,7 +4,7 @@
 //! its edges.
 
 use crate::base::{Complaint, Span, Spanned};
-use crate::plan::graph::{Edge, Needs, Plan, Step, StepKind};
+use crate::plan::graph::{Edge, Needs, Plan, Step, StepKind, Which};
 use crate::plan::problem;
 
 /// A plan and where its steps were written.
@@ -106,6 +106,35 @@ impl Draft {
                 }
             }
         }
+    }
+
+    /// A verification of the newest copy waits for the backup of this job that makes one, whatever
+    /// the order of the file.
+    pub fn verify_after_dump(&mut self) {
+        let steps = &self.plan.steps;
+        let mut edges = Vec::new();
+        for (to, step) in steps.iter().enumerate() {
+            let StepKind::Verify(verify) = &step.kind else { continue };
+            if verify.which != Which::Latest {
+                continue;
+            }
+            let makes = |step: &Step| match &step.kind {
+                StepKind::Backup(backup) => {
+                    backup.source.name == verify.source.name
+                        && backup.copies.iter().any(|c| c.store.name == verify.store.name)
+                }
+                _ => false,
+            };
+            let makers = (0..steps.len()).filter(|from| makes(&steps[*from]));
+            edges.extend(makers.map(|from| Edge { from, to, needs: Needs::End }));
+        }
+        // What the file orders by itself stays so.
+        let tied = |plan: &Plan, edge: &Edge| {
+            let pairs = [(edge.from, edge.to), (edge.to, edge.from)];
+            plan.edges.iter().any(|e| pairs.contains(&(e.from, e.to)))
+        };
+        edges.retain(|edge| !tied(&self.plan, edge));
+        self.plan.edges.extend(edges);
     }
 
     /// Names the steps that wait for each other, if any do.

@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use crate::artifact::{Method, Naming};
 use crate::base::SecretRef;
-use crate::job::{Engine, EnvValue, KeepSpec, SourceSpec, StoreSpec, VacuumRule};
+use crate::job::{Engine, EnvValue, KeepSpec, VacuumRule};
+use crate::plan::reference::{SourceRef, StoreRef};
+use crate::plan::wish::{BackupWish, RestoreSpec};
 use crate::record::{StepFacts, Verb};
 
 /// What one job does.
@@ -51,6 +53,10 @@ pub enum StepKind {
     Prune(Box<Prune>),
     /// Runs a program.
     Exec(Exec),
+    /// Brings a backup back.
+    Restore(Box<RestoreSpec>),
+    /// Reads a backup back.
+    ReadBack(Box<BackupWish>),
 }
 
 /// An edge: `to` waits for `from`.
@@ -73,24 +79,6 @@ pub enum Needs {
     Success,
     /// That it made the copy in this store.
     Copy(String),
-}
-
-/// A source by name.
-#[derive(Debug, Clone)]
-pub struct SourceRef {
-    /// Its name.
-    pub name: String,
-    /// How to reach it.
-    pub spec: SourceSpec,
-}
-
-/// A store by name.
-#[derive(Debug, Clone)]
-pub struct StoreRef {
-    /// Its name.
-    pub name: String,
-    /// How to reach it.
-    pub spec: StoreSpec,
 }
 
 /// How an archive is made.
@@ -247,12 +235,27 @@ impl Step {
                 (Verb::Prune, (named(&r.declared), named(&r.source), named(&r.store.name)))
             }
             StepKind::Exec(_) => (Verb::Exec, none()),
+            StepKind::Restore(r) => (Verb::Restore, (r.which.source.clone(), None, None)),
+            StepKind::ReadBack(which) => (Verb::Verify, (which.source.clone(), None, None)),
         };
         StepFacts { address: self.address.clone(), verb, source, chain, store }
     }
 }
 
 impl Plan {
+    /// A plan of one step that no job file declares.
+    pub fn of_one(kind: StepKind, address: String) -> Plan {
+        let step = Step { address: address.clone(), kind, optional: false };
+        Plan {
+            job: address,
+            zone: None,
+            parallel: 1,
+            steps: vec![step],
+            edges: Vec::new(),
+            off: Vec::new(),
+        }
+    }
+
     /// A cycle of the edges, as indices of steps, if there is one.
     pub fn cycle(&self) -> Option<Vec<usize>> {
         let mut state = vec![0_u8; self.steps.len()];

@@ -8,14 +8,17 @@ mod draft;
 mod graph;
 mod lint;
 mod problem;
+mod reference;
 mod show;
+mod wish;
 
 pub use build::build;
 #[cfg(test)]
 pub use graph::Edge;
 pub use graph::{
-    Backup, CopyPlan, Exec, Kin, Needs, Plan, Prune, SourceRef, Step, StepKind, StoreRef, Vacuum,
-    Verify, Which,
+    Backup, CopyPlan, Exec, Kin, Needs, Plan, Prune, Step, StepKind, Vacuum, Verify, Which,
 };
 pub use lint::lint;
+pub use reference::{SourceRef, StoreRef};
 pub use show::{Outlook, show};
+pub use wish::{BackupWish, ClusterWish, LATEST, Places, RestoreSpec, StorePlace, TargetWish};

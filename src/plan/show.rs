@@ -93,6 +93,8 @@ fn step_lines(step: &Step, outlook: &Outlook) -> Vec<String> {
             lines.extend(known(outlook.retention.get(&step.address)));
             lines
         }
+        StepKind::ReadBack(which) => which.source.iter().cloned().collect(),
+        StepKind::Restore(restore) => vec![format!("  {}", restore.command())],
         StepKind::Exec(exec) => {
             let arguments = exec.command.len().saturating_sub(1);
             let program = exec.command.first().map_or("", String::as_str);

@@ -7,7 +7,9 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::base::Id;
-use crate::record::facts::{ArtifactFacts, CopyFacts, DumpFacts, ProofFacts, RunFacts};
+use crate::record::facts::{
+    ArtifactFacts, CopyFacts, DumpFacts, ProofFacts, RestoreFacts, RunFacts,
+};
 use crate::record::failure::Failure;
 use crate::record::verdict::Verdict;
 
@@ -23,6 +25,9 @@ pub enum LogLevel {
     Error,
 }
 
+/// The code of a retention that removed nothing, or not all, since others used the folder.
+pub const IN_USE: &str = "in-use";
+
 /// How a step ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "end", rename_all = "lowercase")]
@@ -31,6 +36,9 @@ pub enum StepEnd {
     Done {
         /// How well.
         verdict: Verdict,
+        /// A word on how it ended, if there is one to say: [`IN_USE`].
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        code: String,
     },
     /// It failed.
     Failed {
@@ -53,7 +61,7 @@ impl StepEnd {
     /// did.
     pub fn verdict(&self) -> Verdict {
         match self {
-            StepEnd::Done { verdict } | StepEnd::Failed { verdict, .. } => *verdict,
+            StepEnd::Done { verdict, .. } | StepEnd::Failed { verdict, .. } => *verdict,
             StepEnd::Skipped { .. } => Verdict::Success,
             StepEnd::Interrupted => Verdict::Error,
         }
@@ -166,6 +174,20 @@ pub enum Event {
         store: String,
         /// Its key.
         key: String,
+    },
+    /// A restore is about to write.
+    Restoring {
+        /// Index of the step.
+        step: usize,
+        /// What it is of.
+        restore: RestoreFacts,
+    },
+    /// A restore came to its end.
+    Restored {
+        /// Index of the step.
+        step: usize,
+        /// What came back.
+        restore: RestoreFacts,
     },
     /// A step ended.
     StepFinished {

@@ -35,6 +35,10 @@ pub enum RunKind {
     /// A job of a file.
     #[default]
     Job,
+    /// A restore that a person asked for.
+    Restore,
+    /// A verification that a person asked for.
+    Verify,
 }
 
 impl RunKind {
@@ -42,6 +46,8 @@ impl RunKind {
     pub fn word(self) -> &'static str {
         match self {
             RunKind::Job => "job",
+            RunKind::Restore => "restore",
+            RunKind::Verify => "verify",
         }
     }
 }
@@ -62,6 +68,8 @@ pub enum Verb {
     Prune,
     /// A program.
     Exec,
+    /// A backup is brought back.
+    Restore,
 }
 
 impl Verb {
@@ -74,6 +82,7 @@ impl Verb {
             Verb::Verify => "verify",
             Verb::Prune => "keep",
             Verb::Exec => "exec",
+            Verb::Restore => "restore",
         }
     }
 
@@ -81,7 +90,7 @@ impl Verb {
     pub fn backs_up(self) -> bool {
         match self {
             Verb::Dump | Verb::Physical => true,
-            Verb::Vacuum | Verb::Verify | Verb::Prune | Verb::Exec => false,
+            Verb::Vacuum | Verb::Verify | Verb::Prune | Verb::Exec | Verb::Restore => false,
         }
     }
 }
@@ -202,8 +211,11 @@ pub struct ProofFacts {
     pub id: Id,
     /// What the artifact is of.
     pub source: String,
-    /// The store.
+    /// The store; empty where only its address is known.
     pub store: String,
+    /// What messages call the store.
+    #[serde(default)]
+    pub place: String,
     /// How deep it went.
     pub level: Level,
     /// When the proof was made, as the store keeps it.
@@ -231,6 +243,31 @@ pub struct DumpFacts {
     pub started: Timestamp,
 }
 
+/// A restore: what is brought back, and what came of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RestoreFacts {
+    /// Identity of the backup.
+    pub id: Id,
+    /// What it is of.
+    pub source: String,
+    /// The store that holds it, as messages call it.
+    pub place: String,
+    /// Its key there.
+    pub key: String,
+    /// What it is restored into.
+    pub target: String,
+    /// Tables.
+    pub tables: usize,
+    /// Rows.
+    pub rows: u64,
+    /// Bytes unpacked.
+    pub raw: u64,
+    /// What exists in the target and is replaced.
+    pub replaced: Vec<String>,
+    /// What differs from the backup; empty before it was performed.
+    pub differences: Vec<String>,
+}
+
 impl ProofFacts {
     /// What a proof beside a copy in `store` says.
     pub fn of(proof: &ProofLine, source: &str, store: &str) -> ProofFacts {
@@ -238,6 +275,7 @@ impl ProofFacts {
             id: proof.id.clone(),
             source: source.to_owned(),
             store: store.to_owned(),
+            place: String::new(),
             level: proof.level,
             at: proof.at,
             good: proof.good,

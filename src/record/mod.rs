@@ -9,9 +9,10 @@ mod facts;
 mod failure;
 mod verdict;
 
-pub use event::{Event, LogLevel, Progress, Stamped, StepEnd};
+pub use event::{Event, IN_USE, LogLevel, Progress, Stamped, StepEnd};
 pub use facts::{
-    ArtifactFacts, CopyFacts, DumpFacts, ProofFacts, RunFacts, RunKind, StepFacts, Verb,
+    ArtifactFacts, CopyFacts, DumpFacts, ProofFacts, RestoreFacts, RunFacts, RunKind, StepFacts,
+    Verb,
 };
 pub use failure::Failure;
 pub use verdict::Verdict;

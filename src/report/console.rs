@@ -61,7 +61,7 @@ impl Console {
         }
         let moved = running.map_or(Progress::default(), |r| r.last);
         match end {
-            StepEnd::Done { verdict } => {
+            StepEnd::Done { verdict, .. } => {
                 let counts = if moved.raw > 0 {
                     let whole = Progress { estimate: 0, ..moved };
                     format!(" ({})", rate(whole, seconds))
@@ -152,15 +152,16 @@ impl Listener for Console {
             Event::Progress { step, progress } => self.progress(*step, *progress),
             Event::Said { step, level, text } => {
                 if *level > LogLevel::Info {
-                    let address = step
-                        .and_then(|s| self.running.get(&s))
-                        .map_or("run", |r| r.address.as_str());
+                    let running = step.and_then(|s| self.running.get(&s));
+                    let address = running.map_or("run", |r| r.address.as_str());
                     self.line(stamped, &format!("{address} {text}"));
                 }
             }
             Event::Dumping { .. }
             | Event::Engine { .. }
             | Event::StoreSeen { .. }
+            | Event::Restoring { .. }
+            | Event::Restored { .. }
             | Event::Artifact { .. } => {}
             Event::Copied { copy: CopyFacts { place, key, bytes, failure, .. }, .. } => {
                 match failure {

@@ -11,7 +11,11 @@ pub fn line_of(event: &Event) -> Option<(LogLevel, Option<usize>, String)> {
             (LogLevel::Info, None, text)
         }
         Event::StepStarted { step, .. } => (LogLevel::Info, Some(*step), "begins".into()),
-        Event::Progress { .. } | Event::Engine { .. } | Event::StoreSeen { .. } => return None,
+        Event::Progress { .. }
+        | Event::Engine { .. }
+        | Event::StoreSeen { .. }
+        | Event::Restoring { .. }
+        | Event::Restored { .. } => return None,
         Event::Said { step, level, text } => (*level, *step, text.clone()),
         Event::Dumping { step, dump } => {
             let units = dump.units.join(",");
@@ -68,7 +72,7 @@ fn proved(proof: &ProofFacts) -> (LogLevel, String) {
 
 fn ended(end: &StepEnd) -> (LogLevel, String) {
     match end {
-        StepEnd::Done { verdict } => (level_of(*verdict), verdict.word().into()),
+        StepEnd::Done { verdict, .. } => (level_of(*verdict), verdict.word().into()),
         StepEnd::Failed { verdict, failure } => {
             let hint = failure.hint.as_ref().map_or(String::new(), |h| format!(" {h}"));
             (level_of(*verdict), format!("{}: {}.{hint}", verdict.word(), failure.line()))

@@ -47,6 +47,8 @@ pub struct Queue {
     /// Guards all that both threads share.
     shared: Arc<(Mutex<State>, Condvar)>,
     name: &'static str,
+    /// Events that may wait before those for the log only are dropped.
+    most: usize,
 }
 
 impl Queue {
@@ -74,7 +76,14 @@ impl Queue {
             own.0.lock().expect("no panic while locked").ended = true;
             own.1.notify_all();
         });
-        Queue { shared, name }
+        Queue { shared, name, most: WAITING }
+    }
+
+    /// The same, of which no remark is dropped: it is what was asked for.
+    pub fn lossless(name: &'static str, listener: Box<dyn Listener + Send>) -> Queue {
+        let mut queue = Queue::new(name, listener);
+        queue.most = usize::MAX;
+        queue
     }
 
     fn put(&self, message: Message) {
@@ -83,7 +92,7 @@ impl Queue {
             && may_drop(&event.event)
         {
             let is_progress = matches!(event.event, Event::Progress { .. });
-            if state.waiting.len() >= if is_progress { 1 } else { WAITING } {
+            if state.waiting.len() >= if is_progress { 1 } else { self.most } {
                 state.dropped += u64::from(!is_progress);
                 return;
             }
@@ -137,6 +146,8 @@ fn may_drop(event: &Event) -> bool {
         | Event::Proved { .. }
         | Event::StoreSeen { .. }
         | Event::Pruned { .. }
+        | Event::Restoring { .. }
+        | Event::Restored { .. }
         | Event::StepFinished { .. }
         | Event::RunFinished { .. } => false,
     }

@@ -15,7 +15,7 @@ use sha2::{Digest, Sha256};
 
 use crate::artifact::hex;
 use crate::catalog::{BackupRow, Catalog, CatalogError, LogLine, RunRow, StepRow, moment};
-use crate::record::{Event, LogLevel, Progress, RunFacts, Stamped, StepEnd, StepFacts};
+use crate::record::{Event, LogLevel, Progress, ProofFacts, RunFacts, Stamped, StepEnd, StepFacts};
 use crate::report::line::line_of;
 use crate::report::rows::{artifact_row, backup_row, copy_row, ended_row, proof_row, step_row};
 use crate::run::Listener;
@@ -291,11 +291,10 @@ fn record(
             }
         }
         Event::Said { .. } | Event::Engine { .. } => {}
+        Event::Restoring { .. } | Event::Restored { .. } => {}
         Event::StoreSeen { place, id, .. } => {
-            let before = catalog.place_seen(place, id, &at)?;
-            return Ok(before
-                .filter(|before| before != id)
-                .map(|before| replaced(place, id, &before)));
+            let before = catalog.place_seen(place, id, &at)?.filter(|before| before != id);
+            return Ok(before.map(|before| replaced(place, id, &before)));
         }
         Event::Dumping { dump, .. } => catalog.backup_named(&BackupRow {
             id: run,
@@ -312,7 +311,7 @@ fn record(
             catalog.backup_read(&BackupRow { chain: declared(known, *step), ..row })?;
         }
         Event::Copied { copy, .. } => catalog.copy(&copy_row(copy, &at))?,
-        Event::Proved { proof, .. } => catalog.proof(&proof_row(proof))?,
+        Event::Proved { proof, .. } => proved(catalog, proof)?,
         Event::Pruned { id, source, store, .. } => {
             catalog.copy_removed(id.as_str(), source, store, &at)?;
         }
@@ -378,6 +377,18 @@ fn backup_ended(
     let row = begun(known, facts, run, at);
     catalog.backup_started(&row)?;
     catalog.backup_failed(run, &row.source, at, &note)
+}
+
+/// Notes a proof, of a store that is known by its address only where the catalog knows the copy.
+fn proved(catalog: &mut Catalog, proof: &ProofFacts) -> Result<(), CatalogError> {
+    let mut row = proof_row(proof);
+    if row.store.is_empty() {
+        match catalog.store_at((proof.id.as_str(), &proof.source), &proof.place)? {
+            Some(store) => row.store = store,
+            None => return Ok(()),
+        }
+    }
+    catalog.proof(&row)
 }
 
 /// What is said of a store whose ID is another one than before.

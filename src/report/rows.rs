@@ -20,7 +20,9 @@ pub fn step_row((number, facts): (usize, &StepFacts)) -> StepRow {
 /// How a step ended.
 pub fn ended_row(number: usize, end: &StepEnd) -> StepRow {
     let (state, verdict, code, message) = match end {
-        StepEnd::Done { verdict } => ("done", Some(verdict.code()), "", String::new()),
+        StepEnd::Done { verdict, code } => {
+            ("done", Some(verdict.code()), code.as_str(), String::new())
+        }
         StepEnd::Failed { verdict, failure } => {
             ("failed", Some(verdict.code()), failure.code.as_str(), failure.line())
         }

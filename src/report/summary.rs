@@ -117,6 +117,8 @@ impl Listener for Summary {
             | Event::Progress { .. }
             | Event::Engine { .. }
             | Event::StoreSeen { .. }
+            | Event::Restoring { .. }
+            | Event::Restored { .. }
             | Event::Pruned { .. } => {}
             Event::Said { level, text, .. } => {
                 if *level > LogLevel::Info {

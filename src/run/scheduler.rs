@@ -36,12 +36,14 @@ impl<L: Listener + ?Sized> Listener for &mut L {
 }
 
 /// How a run ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Outcome {
     /// The worst verdict of its steps.
     pub verdict: Verdict,
     /// Whether it was stopped.
     pub interrupted: bool,
+    /// The codes of what failed and is no Alerta.
+    pub codes: Vec<String>,
 }
 
 /// Executes a plan.
@@ -102,7 +104,8 @@ pub fn execute(
     speaker.remark(remarks);
     let verdict = so_far.max(speaker.worst);
     speaker.say(Event::RunFinished { verdict, interrupted: stopping });
-    Outcome { verdict: verdict.max(speaker.worst), interrupted: stopping }
+    let codes = states.codes();
+    Outcome { verdict: verdict.max(speaker.worst), interrupted: stopping, codes }
 }
 
 /// Starts and skips; says whether anything changed.
@@ -150,7 +153,7 @@ fn finish(
     let end = match done.failure {
         _ if done.interrupted => StepEnd::Interrupted,
         Some(failure) => StepEnd::Failed { verdict: soften(done.verdict), failure },
-        None => StepEnd::Done { verdict: soften(done.verdict) },
+        None => StepEnd::Done { verdict: soften(done.verdict), code: done.code },
     };
     states.set(index, State::Ended { end: end.clone(), made: done.made });
     speaker.say(Event::StepFinished { step: index, address: step.address.clone(), end });
@@ -284,7 +287,8 @@ mod tests {
         );
         let script = Script { fail: &["a"], hang: false, order: Mutex::default() };
         let (outcome, events) = run(&plan, &script, &Stop::new());
-        assert_eq!(outcome, Outcome { verdict: Verdict::Error, interrupted: false });
+        assert_eq!((outcome.verdict, outcome.interrupted), (Verdict::Error, false));
+        assert_eq!(outcome.codes, [""]);
         assert_eq!(*script.order.lock().expect("free"), ["a", "d"]);
         let skipped = events
             .iter()
@@ -317,7 +321,7 @@ mod tests {
                 stop.stop();
             });
             let (outcome, _) = run(&plan, &script, &stop);
-            assert_eq!(outcome, Outcome { verdict: Verdict::Error, interrupted: true });
+            assert_eq!((outcome.verdict, outcome.interrupted), (Verdict::Error, true));
         });
         assert_eq!(script.order.lock().expect("free").len(), 2);
     }

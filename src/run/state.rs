@@ -95,6 +95,17 @@ impl<'a> States<'a> {
         turn
     }
 
+    /// The codes of what failed and is no Alerta.
+    pub fn codes(&self) -> Vec<String> {
+        let code = |state: &State| match state {
+            State::Ended { end: StepEnd::Failed { verdict: Verdict::Error, failure }, .. } => {
+                Some(failure.code.clone())
+            }
+            State::Waiting | State::Running | State::Ended { .. } => None,
+        };
+        self.states.iter().filter_map(code).collect()
+    }
+
     /// The worst verdict of the steps that ended.
     pub fn verdict(&self) -> Verdict {
         let ends = self.states.iter().filter_map(|s| match s {

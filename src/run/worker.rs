@@ -19,6 +19,8 @@ pub struct Done {
     pub made: Vec<String>,
     /// Why it failed, if it did.
     pub failure: Option<Failure>,
+    /// A word for programs on how it ended, if there is one to say.
+    pub code: String,
     /// Whether it ended because the run was stopped.
     pub interrupted: bool,
 }
@@ -26,22 +28,23 @@ pub struct Done {
 impl Done {
     /// All well.
     pub fn well() -> Done {
-        Done { verdict: Verdict::Success, made: Vec::new(), failure: None, interrupted: false }
-    }
-
-    /// A failure.
-    pub fn failed(failure: Failure) -> Done {
         Done {
-            verdict: Verdict::Error,
+            verdict: Verdict::Success,
             made: Vec::new(),
-            failure: Some(failure),
+            failure: None,
+            code: String::new(),
             interrupted: false,
         }
     }
 
+    /// A failure.
+    pub fn failed(failure: Failure) -> Done {
+        Done { verdict: Verdict::Error, failure: Some(failure), ..Done::well() }
+    }
+
     /// Stopped half way.
     pub fn interrupted() -> Done {
-        Done { verdict: Verdict::Error, made: Vec::new(), failure: None, interrupted: true }
+        Done { verdict: Verdict::Error, interrupted: true, ..Done::well() }
     }
 }
 

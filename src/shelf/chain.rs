@@ -369,7 +369,7 @@ mod tests {
         // What was found holds when the backups that showed it are gone.
         let signs = finding.expect("found");
         let machines = Machines { format: 1, origin: "a".into(), signs, at: day(3) };
-        let notes = Notes { machines: vec![machines], adopts: Vec::new() };
+        let notes = Notes { machines: vec![machines], ..Notes::default() };
         assert_eq!(whose(&own("a", "h2"), &moved, &notes, 900), "mmo");
         assert_eq!(divide(&own("a", "h2"), &moved, &notes, day(900)).finding, None);
     }
@@ -425,7 +425,7 @@ mod tests {
         };
         let to = own("a", "h1");
         let adopts = vec![adopt(&all[1], &to), adopt(&all[3], &to)];
-        let notes = Notes { adopts, machines: Vec::new() };
+        let notes = Notes { adopts, ..Notes::default() };
         assert_eq!(whose(&to, &all, &notes, 900), "fooo");
         // From the other side it is the same chain.
         assert_eq!(whose(&own("b", "h1"), &all, &notes, 900), "fooo");
@@ -435,7 +435,7 @@ mod tests {
         assert_eq!(whose(&to, &clones, &none, 2), "omo");
         let mut one = adopt(&clones[1], &to);
         (one.from.sign, one.to.sign) = (Some("h2".into()), Some("h1".into()));
-        let notes = Notes { adopts: vec![one], machines: Vec::new() };
+        let notes = Notes { adopts: vec![one], ..Notes::default() };
         assert_eq!(whose(&to, &clones, &notes, 2), "ooo");
         assert_eq!(labels(&clones, &notes, 2), ["a 3"]);
     }

@@ -13,6 +13,7 @@ use crate::artifact::{
     ProofLine, format_of, parse_legacy,
 };
 use crate::base::Stop;
+use crate::shelf::lease::parse_key;
 use crate::shelf::note::{LARGEST_NOTE, Note, Notes, is_note, parse_note};
 use crate::shelf::shelved::Shelved;
 use crate::store::contract::{Error as StoreError, ErrorKind, Object, Store};
@@ -34,6 +35,8 @@ pub struct Listing {
     pub headless: Vec<(Object, bool)>,
     /// What was written down about the chains.
     pub notes: Notes,
+    /// Leases, whoever holds them; they are not read.
+    pub leases: Vec<Object>,
 }
 
 /// One object that is to be read.
@@ -75,7 +78,7 @@ pub fn survey(
             groups.entry(container).or_default().push((object, part));
         }
     }
-    let mut listing = Listing::default();
+    let mut listing = Listing { leases: leases(&objects, under), ..Listing::default() };
     let mut wanted = wanted(&groups, &mut listing);
     let notes = objects.iter().filter(|o| is_note(&o.key));
     wanted.extend(notes.map(|o| ("", Wanted::Note(o.key.as_str()))));
@@ -90,6 +93,7 @@ pub fn survey(
             Found::Proof(line) => proofs.push((container, key, line)),
             Found::Note(Note::Adopt(adopt)) => listing.notes.adopts.push(*adopt),
             Found::Note(Note::Machines(machines)) => listing.notes.machines.push(machines),
+            Found::Note(Note::Pin(pin)) => listing.notes.pins.push(pin),
             Found::Head(head) => {
                 let size = |kind| {
                     let own = groups[container].iter().find(|(_, part)| *part == kind);
@@ -119,6 +123,11 @@ pub fn survey(
     listing.artifacts.iter_mut().for_each(|a| a.proofs.sort_by_key(|p| p.at));
     listing.artifacts.sort_by(|a, b| (a.moment(), &a.head.id).cmp(&(b.moment(), &b.head.id)));
     Ok(listing)
+}
+
+/// The leases of a folder among its objects.
+fn leases(objects: &[Object], folder: &str) -> Vec<Object> {
+    objects.iter().filter(|o| parse_key(&o.key, folder).is_some()).cloned().collect()
 }
 
 /// The heads and proofs of the containers of a listing; a container without a head goes into it.

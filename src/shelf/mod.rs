@@ -8,7 +8,8 @@
 //! - removal takes the head first, then the proofs, the index and the container: what is still
 //!   listed still restores;
 //! - only keys that our own naming derives are ever removed, and only what a chain made itself;
-//! - swept is only what has a marker of a dead run (`sweep.rs`).
+//! - swept is only what has a marker of a dead run (`sweep.rs`);
+//! - nothing is removed from a folder that somebody reads (`lease.rs`, `hold.rs`).
 //!
 //! Knows no source and no pipeline.
 
@@ -16,9 +17,12 @@ mod artifacts;
 mod chain;
 mod contents;
 mod error;
+mod hold;
 mod identity;
+mod lease;
 mod lineage;
 mod list;
+mod named;
 mod note;
 mod shelved;
 mod sweep;
@@ -27,11 +31,15 @@ pub use artifacts::{IndexBytes, Shelf};
 pub use chain::{Belongs, Division, Own, divide};
 pub use contents::Contents;
 pub use error::ShelfError;
+pub use hold::{Holder, Lease, LeaseError, Reading, bury_dead};
 pub use identity::store_id;
+pub use lease::LeaseKind;
 pub use lineage::{Group, groups, lineage};
 pub use list::{Listing, part_anywhere, survey};
+pub use named::{Unnamed, named};
 pub use note::{
-    Adopt, ChainName, Machines, NOTE_FORMAT, Notes, adopt_key, machines_key, write_note,
+    Adopt, ChainName, LARGEST_NOTE, Machines, NOTE_FORMAT, Notes, Pin, Until, adopt_key,
+    machines_key, pin_key, write_note,
 };
 pub use shelved::Shelved;
 pub use sweep::Swept;

@@ -1,13 +1,16 @@
-//! Notes of a folder: what was written down about its chains, each an object of its own.
+//! Notes of a folder: what was written down about its chains and its backups, each an object of its
+//! own.
 //!
 //! Knows their keys and forms, not what follows from them (`chain.rs`). They are written once and
-//! never changed.
+//! never changed; a pin is removed when it is released, and with its backup.
+
+use std::fmt;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::artifact::{Damage, Head, Naming};
-use crate::base::Stop;
+use crate::base::{Id, Stop};
 use crate::store::contract::{Error as StoreError, Store};
 
 /// The format of notes.
@@ -18,6 +21,10 @@ pub const LARGEST_NOTE: u64 = 64 << 10;
 
 const ADOPT: &str = "vex-adopt-";
 const MACHINES: &str = "vex-machines-";
+const PIN: &str = "vex-pin-";
+
+/// How a pin says that it holds until it is released.
+const NEVER: &str = "never";
 
 /// The names of a chain, as far as they are known or meant.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -93,6 +100,79 @@ pub struct Machines {
     pub at: Timestamp,
 }
 
+/// Until when a pin holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
+pub enum Until {
+    /// Until a moment.
+    Moment(Timestamp),
+    /// Until it is released.
+    Never,
+}
+
+impl fmt::Display for Until {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Until::Moment(moment) => moment.fmt(f),
+            Until::Never => f.write_str(NEVER),
+        }
+    }
+}
+
+impl From<Until> for String {
+    fn from(until: Until) -> String {
+        until.to_string()
+    }
+}
+
+impl TryFrom<String> for Until {
+    type Error = jiff::Error;
+
+    fn try_from(text: String) -> Result<Until, jiff::Error> {
+        match text.as_str() {
+            NEVER => Ok(Until::Never),
+            text => text.parse().map(Until::Moment),
+        }
+    }
+}
+
+/// A wish that a backup is kept whatever the policy says: an object `vex-pin-…json` of the folder.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pin {
+    /// Version of the format.
+    pub format: u64,
+    /// Identity of the backup: with source and kind it names one.
+    pub id: Id,
+    /// Its source.
+    pub source: String,
+    /// Its kind.
+    pub kind: String,
+    /// Until when.
+    pub until: Until,
+    /// Who wished it.
+    pub who: String,
+    /// Why; may be empty.
+    #[serde(default)]
+    pub why: String,
+    /// When it was written.
+    pub at: Timestamp,
+}
+
+impl Pin {
+    /// Whether it is about this backup.
+    pub fn is_of(&self, head: &Head) -> bool {
+        (&self.id, &self.source, &self.kind) == (&head.id, &head.source, &head.kind)
+    }
+
+    /// Whether it holds, by the clock of the store.
+    pub fn holds(&self, now: Timestamp) -> bool {
+        match self.until {
+            Until::Moment(until) => now < until,
+            Until::Never => true,
+        }
+    }
+}
+
 /// The notes of a folder.
 #[derive(Debug, Clone, Default)]
 pub struct Notes {
@@ -100,6 +180,15 @@ pub struct Notes {
     pub adopts: Vec<Adopt>,
     /// Machines that have one origin.
     pub machines: Vec<Machines>,
+    /// Backups that are kept.
+    pub pins: Vec<Pin>,
+}
+
+impl Notes {
+    /// The pin of a backup, if there is one.
+    pub fn pin_of(&self, head: &Head) -> Option<&Pin> {
+        self.pins.iter().find(|pin| pin.is_of(head))
+    }
 }
 
 /// A note.
@@ -108,6 +197,8 @@ pub enum Note {
     Adopt(Box<Adopt>),
     /// Two machines have one origin.
     Machines(Machines),
+    /// A backup is kept.
+    Pin(Pin),
 }
 
 /// The key of a note that a chain goes on with another.
@@ -118,6 +209,22 @@ pub fn adopt_key(naming: &Naming, at: Timestamp, random: u32) -> String {
 /// The key of a finding that two machines have one origin.
 pub fn machines_key(naming: &Naming, at: Timestamp) -> String {
     format!("{}{MACHINES}{}.json", naming.folder(), at.strftime("%Y%m%dT%H%M%S%6fZ"))
+}
+
+/// The key of the pin of a backup; `None` where its names can't stand in a key.
+pub fn pin_key(naming: &Naming, head: &Head) -> Option<String> {
+    let name = pin_name(&head.id, &head.source, &head.kind)?;
+    Some(format!("{}{name}", naming.folder()))
+}
+
+/// The name of a pin. What a head says of itself never becomes a path.
+fn pin_name(id: &Id, source: &str, kind: &str) -> Option<String> {
+    let is_plain = |text: &str| {
+        let plain = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.');
+        !text.is_empty() && text.chars().all(plain)
+    };
+    let parts = [id.as_str(), source, kind];
+    parts.into_iter().all(is_plain).then(|| format!("{PIN}{}.json", parts.join("-")))
 }
 
 /// Writes a note.
@@ -139,7 +246,7 @@ fn name(key: &str) -> &str {
 /// Whether a key is that of a note.
 pub fn is_note(key: &str) -> bool {
     let name = name(key);
-    (name.starts_with(ADOPT) || name.starts_with(MACHINES)) && name.ends_with(".json")
+    [ADOPT, MACHINES, PIN].iter().any(|begin| name.starts_with(begin)) && name.ends_with(".json")
 }
 
 /// Reads a note.
@@ -148,6 +255,12 @@ pub fn parse_note(key: &str, bytes: &[u8]) -> Result<Note, Damage> {
     let (format, note) = if name(key).starts_with(ADOPT) {
         let adopt: Adopt = serde_json::from_slice(bytes).map_err(damage)?;
         (adopt.format, Note::Adopt(Box::new(adopt)))
+    } else if name(key).starts_with(PIN) {
+        let pin: Pin = serde_json::from_slice(bytes).map_err(damage)?;
+        if pin_name(&pin.id, &pin.source, &pin.kind).as_deref() != Some(name(key)) {
+            return Err(Damage::Manifest("a pin of another backup".into()));
+        }
+        (pin.format, Note::Pin(pin))
     } else {
         let machines: Machines = serde_json::from_slice(bytes).map_err(damage)?;
         (machines.format, Note::Machines(machines))

@@ -8,6 +8,8 @@
 //! - a lost connection is an error, never a silent reconnect;
 //! - nothing is fed to a client program.
 
+mod target;
+
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -17,6 +19,9 @@ use crate::artifact::{Keys, Member, Origin, Position, Proof};
 use crate::base::{Finding, Id, Stop};
 use crate::job::{Engine, VacuumKind, VacuumRule};
 
+pub use crate::source::contract::target::{
+    Load, Loading, Objection, Proven, Refused, Target, Terms, is_refusal,
+};
 pub use crate::source::error::{Error, ErrorKind, Result};
 
 /// What a probe found, for the plan.
@@ -173,6 +178,13 @@ pub trait Source: Send + Sync {
     /// Opens it to be restored into, with this many connections.
     fn target(&self, threads: usize, stop: &Stop) -> Result<Box<dyn Target>>;
 
+    /// The rights that a restore of these members needs and its account lacks, each with the
+    /// statement that gives it; asks the server, changes nothing.
+    fn rights(&self, _loading: &Loading, stop: &Stop) -> Result<Vec<Finding>> {
+        stop.check()?;
+        Ok(Vec::new())
+    }
+
     /// Its tables can be vacuumed, by this.
     fn maintenance(&self) -> Option<&dyn Maintenance> {
         None
@@ -294,190 +306,4 @@ pub trait Snapshot: Send + Sync {
     fn afterwards(&self) -> Vec<String> {
         Vec::new()
     }
-}
-
-/// What is to be loaded.
-#[derive(Debug, Clone)]
-pub struct Loading {
-    /// The chosen members, in restore order.
-    pub members: Vec<Member>,
-    /// Another name for the one unit.
-    pub rename: Option<String>,
-    /// Whether this is a part of the units only, into what else is there.
-    pub part: bool,
-    /// Whether objects that exist may be replaced.
-    pub overwrite: bool,
-    /// Whether the target is there to be overwritten: nothing of it is worth keeping.
-    pub scratch: bool,
-    /// Version of the server the members come from.
-    pub server: String,
-    /// Whether an interrupted restore of the same goes on: tables that are proven to be there stay.
-    pub resume: bool,
-    /// Bytes of the files of dump programs among them, which may have to be staged.
-    pub staged: u64,
-    /// Where the backup stands in the log of the server it comes from.
-    pub position: Option<Position>,
-    /// How the target is treated.
-    pub terms: Terms,
-}
-
-/// How a server is treated that is restored into.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Terms {
-    /// Whether the restoring account becomes the definer of views, routines, triggers and events.
-    pub current_definer: bool,
-    /// Whether the GTID state of the backup becomes the target's.
-    pub gtid: bool,
-    /// Whether nothing of the restore goes into the target's own binary log.
-    pub skip_binlog: bool,
-}
-
-/// One entry on its way into a target.
-#[derive(Debug)]
-pub struct Load<'a> {
-    /// Whose entry it is.
-    pub member: &'a Member,
-    /// Where its bytes stand in the member, for a file.
-    pub offset: u64,
-    /// The bytes.
-    pub bytes: &'a [u8],
-}
-
-/// A part of a table that could not be made; its rows are there.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Refused {
-    /// What it is, as a title.
-    pub what: String,
-    /// Why.
-    pub why: String,
-}
-
-/// What would not fit a target.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Objection {
-    /// What it is, as a title.
-    pub what: String,
-    /// Why it would not.
-    pub why: String,
-    /// Whether rows could not be restored for it.
-    pub blocks: bool,
-}
-
-/// Takes a snapshot back.
-pub trait Target: Send + Sync {
-    /// Takes over the terms, or says why they can't be kept. Called first, before anything is
-    /// written.
-    fn agree(&self, loading: &Loading, stop: &Stop) -> Result<()> {
-        stop.check()?;
-        if loading.terms == Terms::default() {
-            return Ok(());
-        }
-        let found = "definers, GTIDs and a binary log are things of MySQL and MariaDB; this target has none";
-        let error = Error::new(ErrorKind::Refused, "restore", found);
-        Err(error.hint("Restore without --definer, --gtid and --skip-binlog."))
-    }
-
-    /// The objects of `loading` that exist already, as titles.
-    fn existing(&self, loading: &Loading, stop: &Stop) -> Result<Vec<String>>;
-
-    /// What of a definition would not fit the target; asked before anything is written, after
-    /// `existing`.
-    fn objections(
-        &self,
-        _loading: &Loading,
-        _load: Load<'_>,
-        _stop: &Stop,
-    ) -> Result<Vec<Objection>> {
-        Ok(Vec::new())
-    }
-
-    /// Whether `objections` may have any, so that definitions need to be read for it.
-    fn objects(&self) -> bool {
-        false
-    }
-
-    /// Whether the table of `load`, a definition, is there as an interrupted restore would have
-    /// made it, with all the rows of `expected`; keys that it still lacks are made with the others.
-    /// Called before `prepare`.
-    fn keeps(
-        &self,
-        _worker: usize,
-        _load: Load<'_>,
-        _expected: Proof,
-        _stop: &Stop,
-    ) -> Result<bool> {
-        Ok(false)
-    }
-
-    /// Makes room: removes what will be replaced. Called once, before the first `load`.
-    fn prepare(&self, loading: &Loading, stop: &Stop) -> Result<()>;
-
-    /// Loads one entry as worker number `worker`.
-    fn load(&self, worker: usize, load: Load<'_>, stop: &Stop) -> Result<()>;
-
-    /// How much of each round of work waits: indexes, then foreign keys. Asked after the last rows,
-    /// and after the last definition.
-    fn later(&self) -> Vec<usize> {
-        Vec::new()
-    }
-
-    /// Does work `number` of a round as worker number `worker`; rounds come one after another.
-    /// Returns what the target refused to make.
-    fn make(
-        &self,
-        _worker: usize,
-        _round: usize,
-        _number: usize,
-        _stop: &Stop,
-    ) -> Result<Vec<Refused>> {
-        Ok(Vec::new())
-    }
-
-    /// Makes what was loaded final. Called once, after the last `load`.
-    fn settle(&self, stop: &Stop) -> Result<()>;
-
-    /// Recounts the rows of a member that were loaded.
-    fn prove(&self, worker: usize, member: &Member, stop: &Stop) -> Result<Proof>;
-
-    /// Whether members can be recounted while what waited for the rows is made.
-    fn counts_early(&self) -> bool {
-        false
-    }
-
-    /// In how many parts a member is best recounted.
-    fn parts(&self, _member: &Member, _stop: &Stop) -> Result<usize> {
-        Ok(1)
-    }
-
-    /// Recounts one part of a member; the sum of all is what [`Target::prove`] would find.
-    fn prove_part(
-        &self,
-        worker: usize,
-        member: &Member,
-        _part: usize,
-        stop: &Stop,
-    ) -> Result<Proof> {
-        self.prove(worker, member, stop)
-    }
-
-    /// Lets loose what must not run before everything is proven: events. Called once, after the
-    /// last `prove`. What the target refused is returned; the rest is let loose.
-    fn release(&self, stop: &Stop) -> Result<Vec<Refused>>;
-
-    /// Takes over where the backup stands in its server's log, if the terms say so. Called last,
-    /// and only if nothing differs from the manifest.
-    fn adopt(&self, _loading: &Loading, stop: &Stop) -> Result<()> {
-        Ok(stop.check()?)
-    }
-
-    /// Which of the members do not exist now.
-    fn missing(&self, members: &[Member], stop: &Stop) -> Result<Vec<Member>>;
-
-    /// What the restore did beside, or passed over, for the user to know.
-    fn remarks(&self) -> Vec<String> {
-        Vec::new()
-    }
-
-    /// How many workers may load at once.
-    fn workers(&self) -> usize;
 }

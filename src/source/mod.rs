@@ -45,7 +45,17 @@ pub fn open(spec: &SourceSpec, name: &str, world: &World, stop: &Stop) -> Result
 
 /// Whether an interrupted restore of a kind of source can go on where it was.
 pub fn resumes(kind: &str) -> bool {
-    matches!(kind, "mysql" | "sqlite")
+    matches!(kind, "mysql" | "postgres" | "sqlite")
+}
+
+/// Whether a source of a kind is one file, which a restore replaces.
+pub fn is_one_file(kind: &str) -> bool {
+    kind == "sqlite"
+}
+
+/// Whether backups of a kind hold the files of a server, which come back as a whole.
+pub fn is_files(kind: &str) -> bool {
+    kind == "postgres-physical"
 }
 
 /// The dialect of the entries of a kind of source; `None` for a kind this program does not know.

@@ -4,8 +4,6 @@
 //! the others whole.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
@@ -13,20 +11,14 @@ use crate::artifact::{
     ALGORITHM, FORMAT, Head, Member, Origin, Seal, Totals, UnitSum, fingerprint,
 };
 use crate::base::{Secret, Stop};
-use crate::pipeline::{self, Counts, Meter, Shape};
+use crate::pipeline::{self, Meter, Shape};
 use crate::plan::Backup;
-use crate::record::{ArtifactFacts, DumpFacts, Event, Progress, Verdict};
+use crate::record::{ArtifactFacts, DumpFacts, Event, Verdict};
+use crate::recover::{Fault, watched};
 use crate::run::{Done, Say};
 use crate::source::contract::{Hear, Reading, Snapshot};
 use crate::step::copies::Copies;
-use crate::step::fault::Fault;
 use crate::step::perform::Steps;
-
-/// Time between two readings of the meter.
-const TICK: Duration = Duration::from_millis(200);
-
-/// A step in which nothing moves for this long has stalled.
-const STALL: Duration = Duration::from_secs(900);
 
 impl Steps {
     /// Performs a backup.
@@ -41,6 +33,7 @@ impl Steps {
         let mut copies = Copies::open(self, backup, say, stop)?;
         let own = (self.run.clone(), backup.source.name.as_str());
         let origin = source.origin(stop)?;
+        let parents = self.keep_parents(backup, &copies, stop);
         let parent = self.parent(backup, &copies, password.as_ref(), &origin, say, stop)?;
         let voice = say.clone();
         let hear: Hear = Arc::new(move |line: &str| voice.engine(line));
@@ -130,6 +123,10 @@ impl Steps {
         let others = self.tell_unkept(backup, say, stop)?;
         let mut done = copies.report(own, head.bytes(), say);
         done.verdict = done.verdict.max(others);
+        for remark in parents.end() {
+            done.verdict = done.verdict.max(Verdict::Alert);
+            say.alert(remark);
+        }
         for reason in snapshot.inconsistent() {
             done.verdict = done.verdict.max(Verdict::Alert);
             say.alert(format!("not one point in time: {reason}"));
@@ -198,53 +195,6 @@ struct Made<'a> {
     origin: &'a Origin,
     seal: Option<&'a Seal>,
     key: &'a str,
-}
-
-/// Runs work while its counters are shown, and stops it when they stand still.
-pub(super) fn watched<T>(
-    meter: &Meter,
-    say: &Say,
-    stop: &Stop,
-    each_tick: &(dyn Fn() + Sync),
-    work: impl FnOnce(&Stop) -> Result<T, pipeline::Error>,
-) -> Result<T, Fault> {
-    let (inner, over) = (stop.child(), Stop::new());
-    let stalled = AtomicBool::new(false);
-    let result = std::thread::scope(|scope| {
-        scope.spawn(|| {
-            let (mut last, mut since) = (Counts::default(), Instant::now());
-            while over.sleep(TICK).is_ok() {
-                each_tick();
-                let counts = meter.counts();
-                if counts != last {
-                    (last, since) = (counts, Instant::now());
-                    say.progress(progress(counts));
-                } else if since.elapsed() > STALL && !meter.is_waiting() {
-                    stalled.store(true, Ordering::SeqCst);
-                    inner.stop();
-                    return;
-                }
-            }
-        });
-        let result = work(&inner);
-        over.stop();
-        result
-    });
-    say.progress(progress(meter.counts()));
-    if stalled.load(Ordering::SeqCst) {
-        return Err(Fault::Stalled(STALL.as_secs()));
-    }
-    Ok(result?)
-}
-
-fn progress(counts: Counts) -> Progress {
-    Progress {
-        raw: counts.raw,
-        rows: counts.rows,
-        stored: counts.stored,
-        sent: counts.sent,
-        estimate: counts.estimate,
-    }
 }
 
 /// The databases of some members, in order.

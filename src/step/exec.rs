@@ -3,8 +3,8 @@
 use crate::base::Stop;
 use crate::job::EnvValue;
 use crate::plan::Exec;
+use crate::recover::Fault;
 use crate::run::{Done, Say};
-use crate::step::fault::Fault;
 use crate::step::perform::Steps;
 use crate::world::{Child, reveal};
 

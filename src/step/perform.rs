@@ -9,9 +9,11 @@ use jiff::{SignedDuration, tz::TimeZone};
 use crate::artifact::{Head, Marker, PROOF_FORMAT, may_seal};
 use crate::base::{Id, Secret, SecretRef, Stop};
 use crate::plan::{SourceRef, Step, StepKind, StoreRef};
+use crate::recover::{Fault, ReadBack};
 use crate::run::{Done, Perform, Say};
+use crate::shelf::Holder;
 use crate::source::{self, contract::Source};
-use crate::step::fault::Fault;
+use crate::step::prepared::Prepared;
 use crate::store::{self, contract::Store};
 use crate::world::{World, process_id, reveal};
 
@@ -31,9 +33,21 @@ pub struct Steps {
     pub gap: Option<SignedDuration>,
     /// Guards the list of stores, by name; never held while one of them is opened.
     stores: Mutex<BTreeMap<String, Slot>>,
+    /// Guards a restore that was resolved before the run, until its step takes it.
+    pub(super) prepared: Mutex<Option<Prepared>>,
+    /// Guards what a backup was found to be that was read back.
+    pub(super) read: Mutex<Option<ReadBack>>,
     /// Guards what this run made: heads by source and store.
     made: Mutex<BTreeMap<(String, String), Head>>,
+    /// Holds the leases of this run, all under one token.
+    holder: Holder,
+    /// How many runs in a row found a folder in use before, by source and store; `None` without
+    /// history.
+    in_use: Option<InUse>,
 }
+
+/// How many runs in a row found a folder in use, by source and store.
+pub type InUse = BTreeMap<(String, String), usize>;
 
 /// Guards one store: a step that needs it waits until it is open, and for no other store.
 type Slot = Arc<Mutex<Option<Arc<dyn Store>>>>;
@@ -48,6 +62,7 @@ impl Steps {
         gap: Option<SignedDuration>,
     ) -> Steps {
         Steps {
+            holder: Holder::new(&world, ""),
             world,
             run,
             job: job.to_owned(),
@@ -55,8 +70,37 @@ impl Steps {
             zone,
             gap,
             stores: Mutex::default(),
+            prepared: Mutex::default(),
+            read: Mutex::default(),
             made: Mutex::default(),
+            in_use: None,
         }
+    }
+
+    /// What the backup was found to be that was read back.
+    pub fn read(&self) -> Option<ReadBack> {
+        self.read.lock().expect("no panic while locked").clone()
+    }
+
+    /// Gives the restore of this run what was resolved before it.
+    pub fn prepare(&self, prepared: Prepared) {
+        *self.prepared.lock().expect("no panic while locked") = Some(prepared);
+    }
+
+    /// The same, knowing which folders the runs before found in use.
+    pub fn after(self, in_use: Option<InUse>) -> Steps {
+        Steps { in_use, ..self }
+    }
+
+    /// Who takes leases for this run; `what` says for people what for.
+    pub(super) fn holder(&self, what: &str) -> Holder {
+        self.holder.named(&format!("{what}, run {}", self.run))
+    }
+
+    /// How many runs in a row found the folder in use just before; `None` where nobody knows.
+    pub(super) fn in_use_before(&self, source: &str, store: &str) -> Option<usize> {
+        let known = self.in_use.as_ref()?;
+        Some(known.get(&(source.to_owned(), store.to_owned())).copied().unwrap_or(0))
     }
 
     pub(super) fn store(&self, store: &StoreRef, stop: &Stop) -> Result<Arc<dyn Store>, Fault> {
@@ -148,6 +192,8 @@ impl Perform for Steps {
             StepKind::Verify(verify) => self.verify(verify, say, stop),
             StepKind::Prune(prune) => self.prune(prune, say, stop),
             StepKind::Exec(exec) => self.exec(exec, say, stop),
+            StepKind::Restore(restore) => self.restore(restore, say, stop),
+            StepKind::ReadBack(which) => self.read_back(which, say, stop),
         };
         match result {
             Ok(done) => done,

@@ -1,47 +1,33 @@
 //! Removes what the policy does not keep, after a proven copy, with a reason for every line.
 //!
 //! Acts on its own chain only: what another host, job file, database or machine made is named and
-//! left alone, and the run is an alert that says how to end it.
-
-use std::collections::BTreeSet;
+//! left alone, and the run is an alert that says how to end it. Removes nothing that somebody reads:
+//! what is to be removed is decided again under an exclusive lease, and without one nothing is.
 
 use jiff::Timestamp;
 
-use crate::artifact::{Head, Level};
-use crate::base::{Id, Stop};
-use crate::plan::{Backup, Kin, Prune};
-use crate::record::{Event, Verdict};
-use crate::retention::{Held, judge};
+use crate::artifact::Head;
+use crate::base::Stop;
+use crate::plan::{Backup, Prune};
+use crate::record::{Event, IN_USE, Verdict};
+use crate::recover::Fault;
 use crate::run::{Done, Say};
 use crate::shelf::{
-    Belongs, ChainName, Division, Listing, Machines, NOTE_FORMAT, Own, Shelf, Shelved, divide,
-    lineage, machines_key, write_note,
+    Belongs, ChainName, Division, Lease, LeaseError, LeaseKind, Listing, Machines, NOTE_FORMAT,
+    Own, Shelf, bury_dead, divide, machines_key, write_note,
 };
-use crate::step::fault::Fault;
 use crate::step::perform::Steps;
+use crate::step::prune_plan::{Fate, PruneGround, PruneLine, PrunePlan, because, needed};
 
-/// Artifacts as retention sees them: damaged ones never count, unverified ones only where nothing
-/// is verified, and an increment no more than all it adds to. `made` is what the run made that
-/// asks; `needed` is what artifacts of other jobs add to.
-pub fn held(
-    artifacts: &[Shelved],
-    verified: bool,
-    made: Option<&Id>,
-    needed: &BTreeSet<Id>,
-) -> Vec<Held> {
-    let proven = |a: &Shelved| !a.is_damaged() && (!verified || a.level() >= Level::Read);
-    let whole =
-        |a: &Shelved| lineage(artifacts, a).is_ok_and(|chain| chain.into_iter().all(proven));
-    let places: std::collections::HashMap<&Id, usize> =
-        artifacts.iter().enumerate().map(|(i, a)| (&a.head.id, i)).collect();
-    let one = |a: &Shelved| Held {
-        finished: a.moment(),
-        proven: whole(a),
-        made: Some(&a.head.id) == made,
-        needed: needed.contains(&a.head.id),
-        parent: a.head.parent.as_ref().and_then(|id| places.get(id).copied()),
-    };
-    artifacts.iter().map(one).collect()
+/// The run in a row that finds a folder in use and makes somebody look.
+pub const IN_USE_RUNS: usize = 3;
+
+/// What stands in a folder, and what is to become of it.
+struct Decided {
+    own: Own,
+    listing: Listing,
+    plan: PrunePlan,
+    now: Timestamp,
 }
 
 impl Steps {
@@ -52,55 +38,141 @@ impl Steps {
             panic!("BUG: retention of a chain that made no copy");
         };
         let shelf = Shelf::new(store.clone(), prune.naming.clone(), &self.job, &prune.source);
-        let listing = shelf.list(stop)?;
-        let now = store.now(stop)?;
-        let (own, verdict) = self.own_part(&shelf, &listing, &made, now, say, stop)?;
-        let needed = self.needed(&prune.kin, &shelf, stop)?;
-        let held = held(&own, prune.verified, Some(&made.id), &needed);
-        let judged = judge(&prune.keep, &held, now, &self.zone);
-        // The newest first: stopped half way, no increment is left without what it adds to.
-        for (artifact, judgement) in own.iter().zip(judged).rev() {
-            stop.check()?;
-            let key = &artifact.head.key;
-            if judgement.keep {
-                say.info(format!("keeps {key}: {}", judgement.reason));
-                continue;
-            }
-            shelf.remove(&artifact.head, &self.marker(), stop)?;
-            say.info(format!("removed {key}: {}", judgement.reason));
-            say.event(Event::Pruned {
-                step: say.step(),
-                id: artifact.head.id.clone(),
-                source: artifact.head.source.clone(),
-                store: prune.store.name.clone(),
-                key: key.clone(),
-            });
+        let folder = prune.naming.folder();
+        let first = self.decide(prune, &shelf, &made, stop)?;
+        let dead = bury_dead(store.as_ref(), folder, first.listing.leases.clone(), stop)?;
+        if dead > 0 {
+            say.info(format!("removed {dead} leases that nobody holds any more"));
         }
-        Ok(Done { verdict, ..Done::well() })
+        if first.plan.removals().next().is_none() {
+            let verdict = self.tell(&shelf, &first, say, stop)?;
+            tell_kept(&first.plan, say);
+            return Ok(Done { verdict, ..Done::well() });
+        }
+        let holder = self.holder(&format!("retention of job {}", self.job));
+        let lease = match Lease::take(&store, folder, LeaseKind::Exclusive, &holder, stop) {
+            Ok(lease) => lease,
+            Err(LeaseError::InUse(other)) => {
+                let verdict = self.tell(&shelf, &first, say, stop)?;
+                let done = self.in_use(prune, &first.plan, &other, say);
+                return Ok(Done { verdict: verdict.max(done.verdict), ..done });
+            }
+            Err(LeaseError::Store(error)) => {
+                say.info("removes nothing: without its lease nobody knows that nothing is read");
+                return Err(error.into());
+            }
+            Err(LeaseError::Lost(_)) => panic!("BUG: a lease that was lost before it was had"),
+        };
+        // What others did meanwhile counts: nobody reads from here on, and nobody else removes.
+        let found = self.decide(prune, &shelf, &made, stop)?;
+        let verdict = self.tell(&shelf, &found, say, stop)?;
+        tell_kept(&found.plan, say);
+        let done = self.remove(prune, &shelf, &found.plan, &lease, say, stop)?;
+        Ok(Done { verdict: verdict.max(done.verdict), ..done })
     }
 
-    /// The artifacts of a listing that are of the chain that `made` is of; of all others it is said
-    /// whose they are.
-    pub(super) fn own_part(
+    /// Decides what becomes of everything in the folder.
+    fn decide(
         &self,
+        prune: &Prune,
         shelf: &Shelf,
-        listing: &Listing,
         made: &Head,
-        now: Timestamp,
+        stop: &Stop,
+    ) -> Result<Decided, Fault> {
+        let listing = shelf.list(stop)?;
+        let now = shelf.store().now(stop)?;
+        let own = self.own(made);
+        let plan = PrunePlan::make(&PruneGround {
+            own: &own,
+            naming: shelf.naming(),
+            listing: &listing,
+            needed: &needed(&prune.kin, &self.job, shelf, stop)?,
+            made: Some(&made.id),
+            keep: &prune.keep,
+            verified: prune.verified,
+            now,
+            zone: &self.zone,
+        });
+        Ok(Decided { own, listing, plan, now })
+    }
+
+    /// Removes what is to be removed, as long as the lease allows it.
+    fn remove(
+        &self,
+        prune: &Prune,
+        shelf: &Shelf,
+        plan: &PrunePlan,
+        lease: &Lease,
         say: &Say,
         stop: &Stop,
-    ) -> Result<(Vec<Shelved>, Verdict), Fault> {
-        for (key, damage) in &listing.unreadable {
-            say.alert(format!("{key} is left alone, for it can't be used: {damage}"));
+    ) -> Result<Done, Fault> {
+        let trusted = lease.until(stop);
+        for line in plan.removals() {
+            stop.check()?;
+            match lease.may_remove(stop) {
+                Ok(()) => {}
+                Err(LeaseError::InUse(other)) => return Ok(self.in_use(prune, plan, &other, say)),
+                Err(LeaseError::Lost(place)) => return Ok(lost(&place, say)),
+                Err(LeaseError::Store(error)) => return Err(error.into()),
+            }
+            match self.remove_one(shelf, line, &trusted) {
+                Err(_) if trusted.is_stopped() && !stop.is_stopped() => {
+                    return Ok(lost(shelf.naming().folder(), say));
+                }
+                removed => removed?,
+            }
+            let (head, Fate::Remove(reasons)) = (&line.head, &line.fate) else { continue };
+            say.info(format!("removed {}: {}", head.key, because(reasons)));
+            say.event(Event::Pruned {
+                step: say.step(),
+                id: head.id.clone(),
+                source: head.source.clone(),
+                store: prune.store.name.clone(),
+                key: head.key.clone(),
+            });
         }
-        for (object, begun) in &listing.headless {
-            let why = if *begun { "a run that has begun it" } else { "no run that vex knows of" };
-            say.info(format!("{} is left alone: it has no head, and {why}", object.key));
+        Ok(Done::well())
+    }
+
+    /// Removes an artifact, and then its pin, which holds no more.
+    fn remove_one(&self, shelf: &Shelf, line: &PruneLine, stop: &Stop) -> Result<(), Fault> {
+        shelf.remove(&line.head, &self.marker(), stop)?;
+        match &line.pin {
+            Some(pin) => Ok(shelf.store().remove(pin, stop)?),
+            None => Ok(()),
         }
+    }
+
+    /// Keeps what is left of a folder that others use: told, and an alert once that happens in run
+    /// after run.
+    fn in_use(&self, prune: &Prune, plan: &PrunePlan, other: &str, say: &Say) -> Done {
+        let count = plan.removals().count();
+        let text = format!("keeps all that would be removed ({count} in all): in use by {other}");
+        // Without history nobody knows whether it is the first time.
+        let before = self.in_use_before(&prune.source, &prune.store.name);
+        let verdict = match before {
+            Some(runs) if runs + 1 < IN_USE_RUNS => {
+                say.info(text);
+                Verdict::Success
+            }
+            Some(runs) => {
+                say.alert(format!("{text}; so it was in the {runs} runs before"));
+                Verdict::Alert
+            }
+            None => {
+                say.alert(format!("{text}; how often so before is not known"));
+                Verdict::Alert
+            }
+        };
+        Done { verdict, code: IN_USE.to_owned(), ..Done::well() }
+    }
+
+    /// The chain that an artifact of this run is of.
+    fn own(&self, made: &Head) -> Own {
         let Some(origin) = made.origin.clone() else {
             panic!("BUG: an artifact of this run without its origin");
         };
-        let own = Own {
+        Own {
             file: self.file.clone(),
             job: self.job.clone(),
             source: made.source.clone(),
@@ -108,9 +180,47 @@ impl Steps {
             origin,
             host: self.world.host(),
             gap: self.gap,
-        };
-        let division = divide(&own, &listing.artifacts, &listing.notes, now);
-        let mut verdict = self.tell_others(&own, listing, &division, say);
+        }
+    }
+
+    /// Says what in a folder is left alone, and writes down what was found about its machines.
+    fn tell(
+        &self,
+        shelf: &Shelf,
+        found: &Decided,
+        say: &Say,
+        stop: &Stop,
+    ) -> Result<Verdict, Fault> {
+        self.tell_left(
+            shelf,
+            &found.own,
+            &found.listing,
+            &found.plan.division,
+            found.now,
+            say,
+            stop,
+        )
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "what was found in one folder")]
+    fn tell_left(
+        &self,
+        shelf: &Shelf,
+        own: &Own,
+        listing: &Listing,
+        division: &Division,
+        now: Timestamp,
+        say: &Say,
+        stop: &Stop,
+    ) -> Result<Verdict, Fault> {
+        for (key, damage) in &listing.unreadable {
+            say.alert(format!("{key} is left alone, for it can't be used: {damage}"));
+        }
+        for (object, begun) in &listing.headless {
+            let why = if *begun { "a run that has begun it" } else { "no run that vex knows of" };
+            say.info(format!("{} is left alone: it has no head, and {why}", object.key));
+        }
+        let mut verdict = self.tell_others(own, listing, division, say);
         if !listing.unreadable.is_empty() {
             verdict = Verdict::Alert;
         }
@@ -124,9 +234,7 @@ impl Steps {
             let key = machines_key(shelf.naming(), now);
             write_note(shelf.store().as_ref(), &key, &machines, stop)?;
         }
-        let all = listing.artifacts.iter().zip(&division.belongs);
-        let own = all.filter(|(_, b)| **b == Belongs::Own).map(|(a, _)| a.clone());
-        Ok((own.collect(), verdict))
+        Ok(verdict)
     }
 
     /// Says what is left alone, and how to end it; an alert where somebody must decide.
@@ -192,21 +300,33 @@ impl Steps {
             let name = &backup.source.name;
             let shelf = Shelf::new(store.clone(), copy.naming.clone(), &self.job, name);
             let (listing, now) = (shelf.list(stop)?, store.now(stop)?);
-            let (_, own) = self.own_part(&shelf, &listing, &made, now, say, stop)?;
-            verdict = verdict.max(own);
+            let own = self.own(&made);
+            let division = divide(&own, &listing.artifacts, &listing.notes, now);
+            let told = self.tell_left(&shelf, &own, &listing, &division, now, say, stop)?;
+            verdict = verdict.max(told);
         }
         Ok(verdict)
     }
+}
 
-    /// What artifacts of other jobs of this source, in this store, add to.
-    fn needed(&self, kin: &[Kin], shelf: &Shelf, stop: &Stop) -> Result<BTreeSet<Id>, Fault> {
-        let mut needed = BTreeSet::new();
-        for kin in kin.iter().filter(|k| k.job != self.job) {
-            let other = shelf.sibling(&kin.naming, &kin.job);
-            needed.extend(other.list(stop)?.artifacts.into_iter().filter_map(|a| a.head.parent));
+/// Says what stays, and why.
+fn tell_kept(plan: &PrunePlan, say: &Say) {
+    for line in plan.lines.iter().rev() {
+        match &line.fate {
+            Fate::Keep(reasons) => {
+                say.info(format!("keeps {}: {}", line.head.key, because(reasons)))
+            }
+            Fate::Remove(_) | Fate::Leave(_) => {}
         }
-        Ok(needed)
     }
+}
+
+/// Keeps what is left, since nobody can say any more that it is not being read.
+fn lost(place: &str, say: &Say) -> Done {
+    say.alert(format!(
+        "removes no more: the lease of {place} could not be kept; what is left goes with the next run"
+    ));
+    Done { verdict: Verdict::Alert, ..Done::well() }
 }
 
 /// Who made a foreign chain, and in what it differs.

@@ -11,9 +11,9 @@ use crate::base::Stop;
 use crate::job::VacuumKind;
 use crate::plan::Vacuum;
 use crate::record::Verdict;
+use crate::recover::Fault;
 use crate::run::{Done, Say};
 use crate::source::contract::{Error, ErrorKind, Maintenance, Task, TaskOutcome};
-use crate::step::fault::Fault;
 use crate::step::perform::Steps;
 
 impl Steps {

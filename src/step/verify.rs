@@ -10,17 +10,15 @@ use crate::base::Stop;
 use crate::job::SourceSpec;
 use crate::pipeline::{self, Fetch, Meter};
 use crate::plan::{Kin, SourceRef, Verify, Which};
-use crate::record::{Event, ProofFacts};
+use crate::record::{Event, ProofFacts, Verdict};
+use crate::recover::{
+    Assembly, Fault, Names, Opened, choose, facts, load_all, restore_into, watched,
+};
 use crate::run::{Done, Say};
-use crate::shelf::{Contents, Notes, Shelf, Shelved, groups, lineage};
+use crate::shelf::{Contents, Notes, Reading, Shelf, Shelved, groups, lineage};
 use crate::source::contract::{ErrorKind as SourceErrorKind, Source};
 use crate::source::{self, Control, Owner, Private};
-use crate::step::backup::watched;
-use crate::step::fault::Fault;
-use crate::step::files::{Assembly, facts};
-use crate::step::opened::{Opened, load_all};
 use crate::step::perform::Steps;
-use crate::step::restore::{choose, restore_into};
 use crate::store::contract::Store;
 
 impl Steps {
@@ -28,6 +26,12 @@ impl Steps {
     pub(super) fn verify(&self, verify: &Verify, say: &Say, stop: &Stop) -> Result<Done, Fault> {
         let store = self.store(&verify.store, stop)?;
         let maker = self.made(&verify.source.name, &verify.store.name);
+        // Before anything is chosen: what is found then stays until it was read.
+        let wide = verify.which == Which::Latest || verify.unpack;
+        let folders = verify.kin.iter().filter(|_| wide).map(|kin| kin.naming.folder());
+        let folders: Vec<&str> = folders.chain([verify.naming.folder()]).collect();
+        let holder = self.holder(&format!("verification of job {}", self.job));
+        let (reading, remark) = Reading::begin(&store, &folders, &holder, stop);
         let (shelf, head) = match (verify.which, maker) {
             (Which::ThisRun, Some(head)) => {
                 (Shelf::new(store, verify.naming.clone(), &self.job, &verify.source.name), head)
@@ -42,8 +46,11 @@ impl Steps {
         let into = verify.into.as_ref().map(|i| i.name.clone());
         let into = into.or(verify.unpack.then(|| "pg_verifybackup".to_owned()));
         self.note_proof(&shelf, &head, level, into, &damage, verify, say, stop)?;
+        let remarks: Vec<String> = remark.into_iter().chain(reading.end()).collect();
         if damage.is_empty() {
-            return Ok(Done::well());
+            let told = remarks.iter().map(|_| Verdict::Alert).max();
+            remarks.into_iter().for_each(|remark| say.alert(remark));
+            return Ok(Done { verdict: told.unwrap_or(Verdict::Success), ..Done::well() });
         }
         Err(Fault::Unproven { title: head.key.clone(), damage })
     }
@@ -88,7 +95,7 @@ impl Steps {
             Some(into) => {
                 let target = self.source(into, stop)?;
                 self.must_be_scratch(verify, into, target.as_ref(), head, stop)?;
-                let mut choice = choose(&manifest, &[], None, true)?;
+                let mut choice = choose(&manifest, Names::default(), None, true)?;
                 choice.loading.scratch = true;
                 let restored = restore_into(
                     &fetch,
@@ -102,7 +109,7 @@ impl Steps {
                 for remark in restored.remarks {
                     say.info(remark);
                 }
-                Ok((Level::Restored, restored.damage))
+                Ok((Level::Restored, restored.outcome.differences()))
             }
         }
     }

@@ -3,6 +3,7 @@
 //! Does not know what a plan is: names stay words. Reads files (the job file, its includes, its
 //! site file) and asks nobody else.
 
+mod address;
 mod fault;
 mod kdl;
 mod kinds;
@@ -23,5 +24,6 @@ mod table;
 mod take;
 mod value;
 
+pub use address::{is_store_address, store_address, target_address};
 pub use read::{read, read_one};
 pub use reference::reference;

@@ -4,7 +4,7 @@
 //! Numbers and rows, no words yet. Invariant: a source is well by the age of a proven copy, never
 //! by the verdict of its last run (`ui/design.md` §2.1).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::civil::Date;
 use jiff::{Timestamp, ToSpan, tz::TimeZone};
@@ -137,20 +137,34 @@ impl Source {
     }
 }
 
+/// How old copies may be by a schedule and its zone: a year of moments, looked through once for all
+/// chains that share it.
+#[derive(Default)]
+struct Limits(BTreeMap<(String, String), Option<i64>>);
+
+impl Limits {
+    fn of(&mut self, (schedule, zone): &(Schedule, TimeZone), now: Timestamp) -> Option<i64> {
+        let key = (schedule.text().to_owned(), format!("{zone:?}"));
+        let look = || Some(schedule.longest_gap(now, zone)?.as_secs() + SLACK);
+        *self.0.entry(key).or_insert_with(look)
+    }
+}
+
 /// The sources of an estate at a moment, in a zone: late ones first, then as their files list them.
 pub fn sources(estate: &Estate, now: Timestamp, zone: &TimeZone) -> Vec<Source> {
     let mut sources = Vec::new();
     let mut known = BTreeSet::new();
+    let mut limits = Limits::default();
     for declared in &estate.chains {
         let key = (declared.job.file.clone(), declared.job.job.clone(), declared.chain.clone());
         if known.insert(key.clone()) {
-            sources.push(source(estate, &key, Some(declared), now, zone));
+            sources.push(source(estate, &key, Some(declared), &mut limits, (now, zone)));
         }
     }
     for backup in &estate.recent {
         let key = (backup.file.clone(), backup.job.clone(), backup.chain.clone());
         if known.insert(key.clone()) {
-            sources.push(source(estate, &key, None, now, zone));
+            sources.push(source(estate, &key, None, &mut limits, (now, zone)));
         }
     }
     sources.sort_by_key(|s| !s.is_late());
@@ -161,8 +175,8 @@ fn source(
     estate: &Estate,
     key: &(String, String, String),
     declared: Option<&KnownChain>,
-    now: Timestamp,
-    zone: &TimeZone,
+    limits: &mut Limits,
+    (now, zone): (Timestamp, &TimeZone),
 ) -> Source {
     let (file, job, name) = key.clone();
     let is_own = |b: &&ListedBackup| b.file == file && b.job == job && b.chain == name;
@@ -178,10 +192,7 @@ fn source(
         name,
         job,
         file,
-        limit: declared.and_then(|d| d.job.within).or_else(|| {
-            let (schedule, zone) = schedule.as_ref()?;
-            Some(schedule.longest_gap(now, zone)?.as_secs() + SLACK)
-        }),
+        limit: declared.and_then(|d| d.job.within).or_else(|| limits.of(schedule.as_ref()?, now)),
         declared: declared.cloned(),
         schedule,
         recent,
@@ -274,19 +285,26 @@ fn nights(source: &Source, now: Timestamp, zone: &TimeZone) -> Vec<Night> {
         .filter_map(|b| parse(&b.started))
         .min();
     let born = first.map(|at| date(at, zone));
+    let mut ran: BTreeMap<Date, Vec<&ListedBackup>> = BTreeMap::new();
+    for backup in source.recent.iter().filter(|b| b.verdict.is_some()) {
+        if let Some(at) = parse(&backup.started) {
+            ran.entry(date(at, zone)).or_default().push(backup);
+        }
+    }
+    let mut due: BTreeMap<Date, Timestamp> = BTreeMap::new();
+    for at in planned {
+        due.entry(date(at, zone)).or_insert(at);
+    }
     let night = |day: Date| {
-        let of_day = |b: &&ListedBackup| parse(&b.started).is_some_and(|at| date(at, zone) == day);
-        let mut ran: Vec<&ListedBackup> =
-            source.recent.iter().filter(of_day).filter(|b| b.verdict.is_some()).collect();
-        let count = ran.len();
-        ran.sort_by_key(|b| std::cmp::Reverse(b.verdict));
-        if let Some(worst) = ran.first() {
-            return Night::Ran(Box::new((*worst).clone()), count);
+        let of_day = ran.get(&day).map(Vec::as_slice).unwrap_or_default();
+        // The first of the worst ones.
+        if let Some(worst) = of_day.iter().rev().max_by_key(|b| b.verdict) {
+            return Night::Ran(Box::new((*worst).clone()), of_day.len());
         }
         if born.is_none_or(|born| day < born) {
             return Night::Unborn;
         }
-        match planned.iter().find(|at| date(**at, zone) == day) {
+        match due.get(&day) {
             Some(at) => Night::Missed(*at),
             None => Night::Off,
         }

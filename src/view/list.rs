@@ -143,13 +143,17 @@ impl Asked {
         let (order, ascending) =
             self.order().map_or((Order::Started, false), |(c, up)| (COLUMNS[c].2, up));
         ListQuery {
-            words: search_words(&self.q),
             verdict: verdict_named(&self.status),
             order,
             ascending,
             offset: (self.page.max(1) - 1).saturating_mul(PAGE).min(1 << 40),
             limit: PAGE,
         }
+    }
+
+    /// The words that are searched.
+    pub fn words(&self) -> Vec<String> {
+        search_words(&self.q)
     }
 
     /// The address of this question with other order and page.

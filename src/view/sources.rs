@@ -278,6 +278,7 @@ fn keep_of(viewer: &Viewer, source: &Source, store: &str, text: &str) -> Option<
                 made: false,
                 needed: false,
                 parent: None,
+                pinned: None,
             })
             .collect::<Vec<_>>(),
         viewer.now,
@@ -319,7 +320,7 @@ fn letters(viewer: &Viewer, judgement: &Judgement) -> String {
         Rule::Yearly => Some("keep-letter-yearly"),
     };
     // The longest period says most.
-    let mut rules = judgement.rules.clone();
+    let mut rules = judgement.rules();
     rules.sort();
     rules.iter().rev().find_map(letter).map(|key| viewer.say(key, &[])).unwrap_or_default()
 }

@@ -4,6 +4,8 @@
 //! Invariants: a job is named by its digest, and only one that a run declared can be named; no step
 //! of a restore is started from here.
 
+use jiff::tz::TimeZone;
+
 use crate::catalog::{KnownJob, Override, RunRequest};
 use crate::job::Schedule;
 use crate::view::{Choice, Field, Question, Viewer, pages};
@@ -134,7 +136,7 @@ impl State {
         };
         let after = match state {
             "on" => {
-                if let Err(why) = Schedule::parse(fields) {
+                if let Some(why) = self.nonsense(viewer, &job, fields) {
                     let held = Override { schedule: fields.to_owned(), ..wish };
                     let page = schedule_question(request, viewer, &job, Some(&held), &why);
                     return Ok(Response::html(pages::question(viewer, &page)).with_status(422));
@@ -155,6 +157,17 @@ impl State {
         self.note(request, asker, "action-schedule", &target, (&before, &after))?;
         self.forget();
         Ok(Response::redirect(BACK))
+    }
+
+    /// Why cron fields are no schedule of a job: they can't be read, or no day has such a moment.
+    fn nonsense(&self, viewer: &Viewer, job: &KnownJob, fields: &str) -> Option<String> {
+        let schedule = match Schedule::parse(fields) {
+            Ok(schedule) => schedule,
+            Err(why) => return Some(why),
+        };
+        let zone = TimeZone::get(&job.zone).unwrap_or_else(|_| self.settings.zone.clone());
+        let next = schedule.next(self.now(), &zone);
+        next.is_none().then(|| viewer.say("schedule-never", &[]))
     }
 
     /// What the dashboard holds against the schedule of a job's file.

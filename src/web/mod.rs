@@ -10,6 +10,7 @@ mod dashboard;
 mod desk;
 mod engine;
 mod exchange;
+mod found;
 mod front;
 mod guard;
 mod password;

@@ -198,7 +198,7 @@ impl State {
             after: count.to_string(),
             ..AuditRow::default()
         };
-        drop(self.with(|catalog| catalog.note(&row)));
+        self.note_when_it_is_there(row);
     }
 
     /// Signs out; the error says that the catalog is away, and the session still there.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::catalog::{Estate, HeldCopy, KnownJob, ListQuery, ListedBackup, Totals};
+use crate::catalog::{Estate, HeldCopy, KnownJob, ListQuery};
 use crate::view::{self, Asked, Parts, RunParts, Viewer, pages};
 use crate::web::dashboard::{Page, Trouble};
 use crate::web::exchange::{Request, Response};
@@ -54,56 +54,18 @@ impl State {
         Ok(Response::download("application/json", "evidencia.json", record.into_bytes()))
     }
 
-    /// The page of a search, and how many backups it finds.
-    fn search(
-        &self,
-        query: &ListQuery,
-        totals: Totals,
-    ) -> Result<(Vec<ListedBackup>, u64), String> {
-        if self.show()? {
-            self.searches.clear();
-        }
-        let numbers = match self.searches.get(query, totals) {
-            Some(numbers) => numbers,
-            None => {
-                let found = Arc::new(self.with(|catalog| catalog.found(query))?);
-                self.searches.put(query, totals, &found);
-                found
-            }
-        };
-        let size = |n: u64| usize::try_from(n).unwrap_or(usize::MAX);
-        let page: Vec<i64> =
-            numbers.iter().skip(size(query.offset)).take(size(query.limit)).copied().collect();
-        let rows = self.with(|catalog| catalog.numbered(&page))?;
-        Ok((rows, numbers.len() as u64))
-    }
-
     pub(super) fn backup_list(&self, request: &Request, viewer: &Viewer) -> Page {
         let asked = Asked::of(&pick(&request.query));
-        let query = asked.query();
-        if query.words.is_empty() {
-            let (found, totals) =
-                self.with(|catalog| Ok((catalog.list(&query)?, catalog.totals()?)))?;
-            let total = match query.verdict {
-                Some(1) => totals.success,
-                Some(2) => totals.alert,
-                Some(_) => totals.error,
-                None => totals.all(),
-            };
-            return self.shown(pages::backups(viewer, &asked, (&found, total), &totals));
-        }
         let totals = self.known()?.estate.totals;
-        let (found, total) = self.search(&query, totals)?;
+        let (found, total) = self.found(&asked.query(), &asked.words(), totals)?;
         self.shown(pages::backups(viewer, &asked, (&found, total), &totals))
     }
 
     pub(super) fn backups_as(&self, request: &Request, viewer: &Viewer, kind: &str) -> Page {
-        let mut query = Asked::of(&pick(&request.query)).query();
-        (query.offset, query.limit) = (0, EXPORT);
-        if !query.words.is_empty() {
-            self.show()?;
-        }
-        let found = self.with(|catalog| catalog.list(&query))?;
+        let asked = Asked::of(&pick(&request.query));
+        let query = ListQuery { offset: 0, limit: EXPORT, ..asked.query() };
+        let totals = self.known()?.estate.totals;
+        let (found, _) = self.found(&query, &asked.words(), totals)?;
         let heads: Vec<String> = view::columns(viewer, None)
             .into_iter()
             .filter(|c| !c.hidden)

@@ -4,16 +4,16 @@
 //! Invariants: overviews are asked of the catalog every five seconds at most, and when something
 //! changed, however many look; the catalog being away takes no page down that was shown before.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
 use crate::base::Stop;
-use crate::catalog::{Catalog, CatalogError, Estate, Growth, KnownJob, moment};
+use crate::catalog::{AuditRow, Catalog, CatalogError, Estate, Growth, KnownJob, moment};
 use crate::lang::Lang;
-use crate::view::{self, Reader, Source};
+use crate::view::{self, Source};
 use crate::web::desk::Desk;
 use crate::web::search::Searches;
 use crate::web::sessions::Sessions;
@@ -31,6 +31,9 @@ const USABLE: Duration = Duration::from_secs(15);
 /// How often somebody looks whether something changed.
 const LOOK: Duration = Duration::from_secs(2);
 
+/// For how long after somebody looked what changes is read without being asked.
+const LOOKED: Duration = Duration::from_secs(60);
+
 /// How often a stream says that it is still there.
 const PULSE: Duration = Duration::from_secs(15);
 
@@ -40,8 +43,8 @@ const STREAM: Duration = Duration::from_secs(300);
 /// Catalogs that are kept open.
 const KEPT: usize = 8;
 
-/// Texts for searches that are written at a time.
-const SHOWN: u64 = 2000;
+/// Rows of the audit that wait for the catalog at most.
+const OWED: usize = 1000;
 
 /// Opens a catalog.
 pub type Opener = Box<dyn Fn() -> Result<Catalog, String> + Send + Sync>;
@@ -85,6 +88,27 @@ impl Known {
     }
 }
 
+/// What overviews knew last.
+#[derive(Default)]
+struct Last {
+    known: Option<Arc<Known>>,
+    /// When that was read; `None` where something changed since.
+    read: Option<Instant>,
+    /// How often something changed.
+    changed: u64,
+}
+
+impl Last {
+    fn is_younger(&self, most: Duration) -> bool {
+        self.read.is_some_and(|at| at.elapsed() < most)
+    }
+
+    fn expire(&mut self) {
+        self.read = None;
+        self.changed += 1;
+    }
+}
+
 /// What all requests share.
 pub struct State {
     /// What the dashboard was told.
@@ -97,14 +121,18 @@ pub struct State {
     pub throttle: Mutex<Throttle>,
     opener: Opener,
     pool: Mutex<Vec<Catalog>>,
-    known: Mutex<Option<(Instant, Arc<Known>)>>,
+    known: Mutex<Last>,
+    /// When somebody last looked at it.
+    looked: Mutex<Option<Instant>>,
     /// Held by who reads what overviews know.
     reading: Mutex<()>,
-    /// What was searched lately.
+    /// What searches know.
     pub searches: Searches,
     away: Mutex<Option<Timestamp>>,
     /// How often something changed, and who waits for it.
     changes: (Mutex<u64>, Condvar),
+    /// Rows of the audit that the catalog did not take.
+    owed: Mutex<VecDeque<AuditRow>>,
     /// What was last seen of the catalog.
     mark: Mutex<String>,
     /// Up to where the audit's chain was checked.
@@ -127,10 +155,12 @@ impl State {
             opener,
             pool: Mutex::default(),
             known: Mutex::default(),
+            looked: Mutex::default(),
             reading: Mutex::default(),
             searches: Searches::default(),
             away: Mutex::default(),
             changes: (Mutex::new(0), Condvar::new()),
+            owed: Mutex::default(),
             mark: Mutex::default(),
             audited: Mutex::default(),
         }
@@ -180,12 +210,13 @@ impl State {
         result
     }
 
-    /// What overviews know: read again where that is older than a second. The last of it where the
-    /// catalog is away; an error where there never was any.
+    /// What overviews know: read again where that is older than five seconds. The last of it where
+    /// the catalog is away; an error where there never was any.
     pub fn known(&self) -> Result<Arc<Known>, String> {
+        *lock(&self.looked) = Some(Instant::now());
         let fresh = |most: Duration| {
-            let known = lock(&self.known);
-            known.as_ref().filter(|(at, _)| at.elapsed() < most).map(|(_, seen)| Arc::clone(seen))
+            let last = lock(&self.known);
+            last.known.clone().filter(|_| last.is_younger(most))
         };
         if let Some(seen) = fresh(FRESH) {
             return Ok(seen);
@@ -202,23 +233,39 @@ impl State {
         if let Some(seen) = fresh(FRESH) {
             return Ok(seen);
         }
+        self.learn().or_else(|why| lock(&self.known).known.clone().ok_or(why))
+    }
+
+    /// Reads what overviews know.
+    fn learn(&self) -> Result<Arc<Known>, String> {
         let (now, zone) = (self.now(), &self.settings.zone);
         let since = moment(view::since(now, zone));
-        match self.with(|catalog| catalog.estate(&since)) {
-            Ok(estate) => {
-                let sources = view::sources(&estate, now, zone);
-                let seen = Arc::new(Known {
-                    estate,
-                    sources,
-                    at: now,
-                    growth: Mutex::default(),
-                    overviews: Mutex::default(),
-                });
-                *lock(&self.known) = Some((Instant::now(), Arc::clone(&seen)));
-                Ok(seen)
-            }
-            Err(why) => lock(&self.known).as_ref().map(|(_, seen)| Arc::clone(seen)).ok_or(why),
+        let changed = lock(&self.known).changed;
+        let estate = self.with(|catalog| catalog.estate(&since))?;
+        let sources = view::sources(&estate, now, zone);
+        let seen = Arc::new(Known {
+            estate,
+            sources,
+            at: now,
+            growth: Mutex::default(),
+            overviews: Mutex::default(),
+        });
+        let mut last = lock(&self.known);
+        // What was changed while it was read may be missing.
+        last.read = (last.changed == changed).then(Instant::now);
+        last.known = Some(Arc::clone(&seen));
+        Ok(seen)
+    }
+
+    /// Something changed past this dashboard: what overviews know is read here, so that nobody who
+    /// looks waits for it; where nobody does, whoever comes next reads it.
+    fn learn_change(&self) {
+        let is_looked_at = lock(&self.looked).is_some_and(|at| at.elapsed() < LOOKED);
+        let _reading = lock(&self.reading);
+        if !is_looked_at || self.learn().is_err() {
+            lock(&self.known).expire();
         }
+        self.change();
     }
 
     /// What stores hold and held, as old as what overviews know.
@@ -235,7 +282,7 @@ impl State {
 
     /// Forgets what overviews know: somebody changed something.
     pub fn forget(&self) {
-        *lock(&self.known) = None;
+        lock(&self.known).expire();
         self.change();
     }
 
@@ -245,35 +292,37 @@ impl State {
         waiting.notify_all();
     }
 
-    /// Writes the texts for searches that are missing; returns whether there were any.
-    pub fn show(&self) -> Result<bool, String> {
-        let zone = self.settings.zone.clone();
-        let reader = Reader { lang: self.settings.lang, zone };
-        self.with(|catalog| {
-            let mut written = catalog.show_for(&reader.zone_name())?;
-            loop {
-                let missing = catalog.unshown(SHOWN)?;
-                if missing.is_empty() {
-                    return Ok(written);
-                }
-                written = true;
-                let texts: Vec<(i64, String)> =
-                    missing.iter().map(|b| (b.number, view::search_text(&reader, b))).collect();
-                catalog.show(&texts)?;
+    /// Adds a row to the audit, once the catalog is there; of a flood, the first ones.
+    pub fn note_when_it_is_there(&self, row: AuditRow) {
+        if self.with(|catalog| catalog.note(&row)).is_err() {
+            let mut owed = lock(&self.owed);
+            if owed.len() < OWED {
+                owed.push_back(row);
             }
-        })
+        }
+    }
+
+    /// Adds the rows to the audit that it is owed.
+    fn pay(&self) {
+        loop {
+            let Some(row) = lock(&self.owed).pop_front() else { return };
+            if self.with(|catalog| catalog.note(&row)).is_err() {
+                lock(&self.owed).push_front(row);
+                return;
+            }
+        }
     }
 
     /// Looks whether something changed until `stop`; one thread does.
     pub fn watch(&self, stop: &Stop) {
         while stop.sleep(LOOK).is_ok() {
+            self.pay();
             if let Ok(mark) = self.with(Catalog::mark) {
                 let mut known = lock(&self.mark);
                 if *known != mark {
                     *known = mark;
                     drop(known);
-                    *lock(&self.known) = None;
-                    self.change();
+                    self.learn_change();
                 }
             }
         }

@@ -9,6 +9,7 @@ pub mod end_to_end;
 pub mod engines;
 pub mod odd;
 pub mod policy;
+pub mod refused;
 pub mod restore;
 pub mod slices;
 pub mod zoo;

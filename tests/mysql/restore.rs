@@ -10,7 +10,7 @@ use crate::common::servers::{Brand, Server};
 use crate::common::shop::{DATABASES, fill, open_shop};
 
 /// Backs a server up; the folder has the job file and the backup.
-fn dumped(server: &Server, dump: &str) -> tempfile::TempDir {
+pub fn dumped(server: &Server, dump: &str) -> tempfile::TempDir {
     let home = tempfile::tempdir().expect("a folder");
     let text = format!(
         "sources {{\n  mysql \"db\" host=\"127.0.0.1\" port={} user=\"root\" {{ inconsistent \"alert\" }}\n}}\nstores {{\n  dir \
@@ -22,7 +22,7 @@ fn dumped(server: &Server, dump: &str) -> tempfile::TempDir {
     home
 }
 
-fn url(server: &Server) -> String {
+pub fn url(server: &Server) -> String {
     format!("mysql://root@127.0.0.1:{}", server.port)
 }
 

@@ -13,6 +13,7 @@ pub mod physical;
 pub mod physical_chain;
 pub mod physical_standby;
 pub mod pooler;
+pub mod refused;
 pub mod restore;
 pub mod traps;
 pub mod vacuum;

@@ -194,7 +194,7 @@ fn a_server_that_runs_is_refused_or_stopped_and_its_data_is_moved_aside() {
     let into = format!("pgdata:{}", server.data().display());
     let before = files(server.data()).len();
     let plan =
-        space.run(&["restore", "job.kdl", "erp-physical", "--into", &into, "--dry-run"]).expect(0);
+        space.run(&["restore", "job.kdl", "erp-physical", "--into", &into, "--dry-run"]).expect(1);
     assert!(
         plan.stdout.contains(&format!("! a server runs in {}", server.data().display())),
         "{}",

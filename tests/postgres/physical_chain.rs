@@ -103,7 +103,7 @@ fn an_increment_without_what_it_adds_to_is_passed_over_and_not_added_to() {
     let ran = space
         .run(&["verify", "job.kdl", "erp-physical", "--backup", word(&lines[1], "id")])
         .expect(65);
-    assert!(ran.stdout.contains("damaged in"), "{ran:?}");
+    assert!(ran.stderr.contains("damaged in"), "{ran:?}");
     let dry = ["restore", "job.kdl", "erp-physical", "--into", "pgdata:data", "--dry-run"];
     let mut words = dry.to_vec();
     words.extend(crate::postgres::physical::owner());

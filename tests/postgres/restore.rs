@@ -153,7 +153,7 @@ fn a_role_that_is_missing_is_told_before_and_after_and_everything_else_comes() {
     assert!(ran.stdout.contains("! will not fit: role clerk"), "{}", ran.stdout);
     assert!(
         ran.stdout.contains("owner of table shop.sales.orders")
-            && ran.stdout.contains("INCOMPLETE"),
+            && ran.stderr.contains("INCOMPLETE"),
         "{}",
         ran.stdout
     );

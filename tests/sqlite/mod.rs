@@ -2,3 +2,4 @@
 
 pub mod foreign;
 pub mod live;
+mod refused;

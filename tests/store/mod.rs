@@ -2,6 +2,7 @@
 
 pub mod contract;
 pub mod identity;
+pub mod lease;
 pub mod listing;
 pub mod s3_run;
 pub mod s3_way;

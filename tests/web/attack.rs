@@ -1,7 +1,7 @@
 //! What a hostile user tries: names that are markup, a login from many places at once, a report with
 //! links that lead out, addresses and methods that are nearly right.
 
-mod html;
+pub mod html;
 
 use std::io::{Read, Write};
 use std::net::SocketAddr;
@@ -14,10 +14,10 @@ use crate::web::load::serve_with;
 use crate::web::pages::report;
 
 /// What everybody here signs in with.
-const PASSWORD: &str = "CANARY-senha-do-ataque";
+pub const PASSWORD: &str = "CANARY-senha-do-ataque";
 
 /// A filled catalog with an administrator and a client.
-fn peopled() -> Space {
+pub fn peopled() -> Space {
     let space = report::filled();
     let file = space.secret("senha", PASSWORD);
     for (login, privilege) in [("chefe", "Administrador"), ("leitora", "Cliente")] {
@@ -28,14 +28,14 @@ fn peopled() -> Space {
     space
 }
 
-fn field(answer: &str, name: &str) -> Option<String> {
+pub fn field(answer: &str, name: &str) -> Option<String> {
     let head = answer.split("\r\n\r\n").next().unwrap();
     let same = |line: &&str| line.to_ascii_lowercase().starts_with(&format!("{name}: "));
     head.lines().find(same).map(|line| line[name.len() + 2..].to_owned())
 }
 
 /// A request line with some fields and a body, to the end.
-fn say(to: SocketAddr, line: &str, fields: &str, body: &str) -> String {
+pub fn say(to: SocketAddr, line: &str, fields: &str, body: &str) -> String {
     let length = body.len();
     let form = "Content-Type: application/x-www-form-urlencoded\r\nContent-Length: ";
     let form = if body.is_empty() { String::new() } else { format!("{form}{length}\r\n") };
@@ -43,19 +43,19 @@ fn say(to: SocketAddr, line: &str, fields: &str, body: &str) -> String {
     send(connect(to), request)
 }
 
-fn encoded(text: &str) -> String {
+pub fn encoded(text: &str) -> String {
     text.bytes().map(|b| format!("%{b:02X}")).collect()
 }
 
 /// Tries to sign in.
-fn login(to: SocketAddr, fields: &str, login: &str, password: &str) -> String {
+pub fn login(to: SocketAddr, fields: &str, login: &str, password: &str) -> String {
     let body = format!("login={}&senha={}&para=%2F", encoded(login), encoded(password));
     let fields = format!("Sec-Fetch-Site: same-origin\r\n{fields}");
     say(to, "POST /entrar", &fields, &body)
 }
 
 /// The cookie of a session.
-fn signed_in(to: SocketAddr, who: &str) -> String {
+pub fn signed_in(to: SocketAddr, who: &str) -> String {
     let answer = login(to, "", who, PASSWORD);
     assert_eq!(status(&answer), 303, "{answer}");
     let cookie = field(&answer, "set-cookie").unwrap();
@@ -129,7 +129,7 @@ fn poison(space: &Space) {
 }
 
 #[track_caller]
-fn is_harmless(what: &str, answer: &str) {
+pub fn is_harmless(what: &str, answer: &str) {
     let policy = field(answer, "content-security-policy");
     assert!(policy.is_some_and(|p| p.starts_with("default-src 'none'")), "{what}: {answer}");
     let kind = field(answer, "content-type").unwrap_or_default();

@@ -25,12 +25,13 @@ use crate::web::front::served::{HANGS, status};
 const SESSIONS: usize = 100;
 
 /// Kinds of pages that are asked.
-const PAGES: [&str; 9] = [
+const PAGES: [&str; 10] = [
     "/",
     "/backups",
     "/backups q=1",
     "/backups q=3",
     "/backups ordem",
+    "/backups upload",
     "/backups 5000",
     "/backups/n",
     "/execucoes",
@@ -52,6 +53,7 @@ fn address(kind: &str, turn: usize, backups: i64) -> String {
             )
         }
         "/backups ordem" => "/backups?ordem=-3".into(),
+        "/backups upload" => "/backups?ordem=-6".into(),
         "/backups 5000" => format!("/backups?pagina={}", (backups / 20).min(5000)),
         "/backups/n" => format!("/backups/{}", 1 + turn * 7919 % backups),
         plain => plain.to_owned(),
@@ -136,7 +138,8 @@ pub fn serve_with(space: &Space, arguments: &[&str]) -> (Running, SocketAddr) {
     (server, told.expect("the dashboard says where it is").parse().unwrap())
 }
 
-fn peak(server: &Running) -> u64 {
+/// The most memory that a server had, in MiB.
+pub fn peak(server: &Running) -> u64 {
     let text = fs::read_to_string(format!("/proc/{}/status", server.0.id())).unwrap();
     let line = text.lines().find_map(|l| l.strip_prefix("VmHWM:")).unwrap();
     line.trim_matches([' ', '\t', 'k', 'B']).parse::<u64>().unwrap() / 1024

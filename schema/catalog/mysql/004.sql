@@ -118,7 +118,7 @@ CREATE TABLE IF NOT EXISTS backup (
     verdict   TINYINT UNSIGNED,
     note      MEDIUMTEXT NOT NULL,
     created   VARCHAR(32) NOT NULL,
-    shown     MEDIUMTEXT NOT NULL,
+    shown     MEDIUMTEXT NOT NULL, -- no longer used
     upload    TINYINT UNSIGNED,
     PRIMARY KEY (number),
     UNIQUE (id, source),

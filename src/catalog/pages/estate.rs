@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::catalog::error::CatalogError;
+use crate::catalog::meta::LAST_PROOF;
 use crate::catalog::open::Catalog;
 use crate::catalog::pages::copy::HeldCopy;
 use crate::catalog::pages::list::Totals;
@@ -189,6 +190,14 @@ pub struct Estate {
 /// How many of the newest backups of a chain are looked at.
 const NEWEST: u64 = 45;
 
+/// Chains that are asked for in one statement.
+const AT_ONCE: usize = 40;
+
+/// One question for each of several, as one statement.
+fn each(one: &str, count: usize) -> String {
+    vec![one; count].join(" UNION ALL ")
+}
+
 impl Catalog {
     /// What overviews need; `since` is where the recent backups begin.
     pub fn estate(&mut self, since: &str) -> Result<Estate, CatalogError> {
@@ -207,8 +216,8 @@ impl Catalog {
         keys.sort();
         keys.dedup();
         let mut newest = BTreeMap::new();
-        for key in keys {
-            newest.insert(key.clone(), self.newest_of(&key)?);
+        for some in keys.chunks(AT_ONCE) {
+            newest.extend(self.newest_of(some)?);
         }
         Ok(Estate {
             recent,
@@ -291,50 +300,101 @@ impl Catalog {
         Ok(chains)
     }
 
-    /// The newest backups of a chain that were read, with their copies.
+    /// The newest backups of some chains that were read, with their copies: three questions for all
+    /// of them.
     fn newest_of(
         &mut self,
-        (file, job, chain): &(String, String, String),
-    ) -> Result<Vec<(ListedBackup, Vec<HeldCopy>)>, CatalogError> {
-        let sql = format!(
-            "SELECT {BACKUP} FROM backup b WHERE b.file = ? AND b.job = ? AND b.source = ? AND b.verdict IS NOT NULL \
-             ORDER BY b.started DESC LIMIT ?"
+        keys: &[ChainKey],
+    ) -> Result<BTreeMap<ChainKey, Vec<WithCopies>>, CatalogError> {
+        let own = "b.file = ? AND b.job = ? AND b.source = ? AND b.verdict IS NOT NULL";
+        let one = format!(
+            "SELECT * FROM (SELECT {BACKUP} FROM backup b WHERE {own} ORDER BY b.started DESC LIMIT {NEWEST}) n"
         );
-        let values = [file.as_str(), job.as_str(), chain.as_str()].map(Value::from);
-        let limit = Value::from(NEWEST);
-        let rows = self.query(&sql, &[values.to_vec(), vec![limit]].concat())?;
-        let backups: Vec<ListedBackup> = rows.iter().map(backup).collect();
-        let mut newest = Vec::new();
-        let Some(oldest) = backups.last().map(|b| b.id.clone()) else { return Ok(newest) };
-        // IDs begin with their moment, so that the copies of these are those from the oldest on.
-        let sql = "SELECT c.id, c.source, c.store, c.place, c.bucket, c.object_key, c.bytes, c.started, c.finished, c.verdict, \
-                   c.message, c.removed FROM copy c WHERE c.source = ? AND c.id >= ?";
-        let key = [Value::from(chain.as_str()), Value::from(oldest.as_str())];
-        let mut copies: BTreeMap<String, Vec<HeldCopy>> = BTreeMap::new();
-        for row in self.query(sql, &key)? {
-            copies.entry(row.text(0).to_owned()).or_default().push(HeldCopy::of(&row));
+        let values = keys.iter().flat_map(|(file, job, chain)| [file, job, chain]);
+        let mut backups: BTreeMap<ChainKey, Vec<ListedBackup>> = BTreeMap::new();
+        for row in
+            self.query(&each(&one, keys.len()), &values.map(Value::from).collect::<Vec<_>>())?
+        {
+            let backup = backup(&row);
+            let key = (backup.file.clone(), backup.job.clone(), backup.chain.clone());
+            backups.entry(key).or_default().push(backup);
         }
-        let sql = "SELECT p.id, p.store, p.level, p.at, p.good, p.damage FROM proof p WHERE p.source = ? AND p.id >= ? ORDER BY p.at";
-        for row in self.query(sql, &key)? {
-            let of = copies.get_mut(row.text(0)).into_iter().flatten();
-            for copy in of.filter(|c| c.store == row.text(1)) {
-                copy.prove(row.text(2), row.text(3), row.int(4) != 0, row.text(5));
+        // Two jobs may have a chain of one name.
+        let mut oldest: BTreeMap<String, String> = BTreeMap::new();
+        for backup in backups.values().flatten() {
+            let id = oldest.entry(backup.chain.clone()).or_insert_with(|| backup.id.clone());
+            if backup.id < *id {
+                id.clone_from(&backup.id);
             }
         }
-        for backup in backups {
-            let copies = copies.remove(&backup.id).unwrap_or_default();
-            newest.push((backup, copies));
+        let mut copies = self.copies_from(&oldest)?;
+        let mut with_copies = |backup: ListedBackup| {
+            let key = (backup.chain.clone(), backup.id.clone());
+            let copies = copies.remove(&key).unwrap_or_default();
+            (backup, copies)
+        };
+        let mut newest = BTreeMap::new();
+        for (key, mut backups) in backups {
+            backups.sort_by(|a, b| (&b.started, b.number).cmp(&(&a.started, a.number)));
+            newest.insert(key, backups.into_iter().map(&mut with_copies).collect());
         }
         Ok(newest)
     }
 
-    /// A text that differs where something of the runs changed.
+    /// The copies of the artifacts of chains from one of each on, by chain and artifact.
+    fn copies_from(
+        &mut self,
+        oldest: &BTreeMap<String, String>,
+    ) -> Result<BTreeMap<(String, String), Vec<HeldCopy>>, CatalogError> {
+        let mut copies: BTreeMap<(String, String), Vec<HeldCopy>> = BTreeMap::new();
+        if oldest.is_empty() {
+            return Ok(copies);
+        }
+        // IDs begin with their moment, so that the copies of these are those from the oldest on.
+        let one = "SELECT c.id, c.source, c.store, c.place, c.bucket, c.object_key, c.bytes, c.started, c.finished, c.verdict, \
+                   c.message, c.removed FROM copy c WHERE c.source = ? AND c.id >= ?";
+        let values: Vec<Value> =
+            oldest.iter().flat_map(|(chain, id)| [chain, id].map(Value::from)).collect();
+        for row in self.query(&each(one, oldest.len()), &values)? {
+            let key = (row.text(1).to_owned(), row.text(0).to_owned());
+            copies.entry(key).or_default().push(HeldCopy::of(&row));
+        }
+        let one = "SELECT p.id, p.source, p.store, p.level, p.at, p.good, p.damage FROM proof p WHERE p.source = ? AND p.id >= ?";
+        let mut proofs = self.query(&each(one, oldest.len()), &values)?;
+        proofs.sort_by(|a, b| a.text(4).cmp(b.text(4)));
+        for row in proofs {
+            let key = (row.text(1).to_owned(), row.text(0).to_owned());
+            let of = copies.get_mut(&key).into_iter().flatten();
+            for copy in of.filter(|c| c.store == row.text(2)) {
+                copy.prove(row.text(3), row.text(4), row.int(5) != 0, row.text(6));
+            }
+        }
+        Ok(copies)
+    }
+
+    /// A text that differs where something of what overviews show changed.
     pub fn mark(&mut self) -> Result<String, CatalogError> {
-        // Each of them is one look into an index.
-        let sql = "SELECT (SELECT max(started) FROM run), (SELECT max(finished) FROM run), \
-                   (SELECT max(beat) FROM run WHERE finished IS NULL), (SELECT max(finished) FROM copy), \
-                   (SELECT max(removed) FROM copy), (SELECT max(number) FROM backup)";
-        Ok(format!("{:?}", self.query(sql, &[])?))
+        // Each of them is one look into an index, or at a table of a few rows.
+        let looks = [
+            "max(started) FROM run",
+            "max(finished) FROM run",
+            "max(beat) FROM run WHERE finished IS NULL",
+            "max(finished) FROM copy",
+            "max(removed) FROM copy",
+            "max(number) FROM backup",
+            "max(finished) FROM backup",
+            "max(at) FROM drill",
+            "max(number) FROM remark",
+            "count(*) FROM schedule_override",
+            "max(at) FROM schedule_override",
+            "count(*) FROM declared_job WHERE enabled = 1",
+            "max(seen) FROM declared_job",
+            "max(due_seen) FROM host",
+        ]
+        .map(|look| format!("(SELECT {look})"));
+        let sql =
+            format!("SELECT {}, (SELECT value_text FROM meta WHERE name = ?)", looks.join(", "));
+        Ok(format!("{:?}", self.query(&sql, &[Value::from(LAST_PROOF)])?))
     }
 
     /// Restore drills, newest first.

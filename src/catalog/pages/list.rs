@@ -1,15 +1,25 @@
-//! Lists: backups and runs, searched, sorted, and cut into pages.
+//! Lists: backups and runs, sorted and cut into pages; and what a search of backups compares.
 //!
-//! Invariant: what is searched is the column `shown`, the text that the list shows; it is filled by
-//! whoever shows lists, since only a reader knows zone and language.
+//! Backups are not searched here: only a reader knows zone and language of the text that is shown.
+
+use std::collections::BTreeMap;
 
 use crate::catalog::error::CatalogError;
 use crate::catalog::open::Catalog;
 use crate::catalog::pages::one::{ListedRun, RUN, run};
 use crate::catalog::pages::row::{BACKUP, ListedBackup, backup};
 use crate::catalog::sought::Sought;
-use crate::catalog::sql::Dialect;
 use crate::catalog::value::Value;
+
+/// Backups that are asked for by their numbers in one statement.
+const AT_ONCE: usize = 500;
+
+/// The columns of a `ListedBackup`, without those that a search does not compare.
+const SOUGHT: &str = "b.number, '', '', '', '', '', b.host, '', '', '', b.raw_bytes, 0, b.started, b.finished, b.verdict, \
+     '', b.upload";
+
+/// Backups that ended.
+const ENDED: &str = "FROM backup b WHERE b.verdict IS NOT NULL AND b.finished IS NOT NULL";
 
 /// How many backups there are, of each verdict.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -26,6 +36,25 @@ impl Totals {
     /// All of them.
     pub fn all(&self) -> u64 {
         self.success + self.alert + self.error
+    }
+
+    /// Those of a verdict; all of them without one.
+    pub fn of(&self, verdict: Option<u8>) -> u64 {
+        match verdict {
+            Some(1) => self.success,
+            Some(2) => self.alert,
+            Some(_) => self.error,
+            None => self.all(),
+        }
+    }
+
+    /// Counts some more of a verdict.
+    pub fn add(&mut self, verdict: i64, n: u64) {
+        match verdict {
+            1 => self.success += n,
+            2 => self.alert += n,
+            _ => self.error += n,
+        }
     }
 }
 
@@ -64,8 +93,6 @@ impl Order {
 /// Which backups of the list.
 #[derive(Debug, Clone, Default)]
 pub struct ListQuery {
-    /// Words that the shown text must hold, as `view` compares text.
-    pub words: Vec<String>,
     /// The verdict.
     pub verdict: Option<u8>,
     /// What it is sorted by.
@@ -92,7 +119,7 @@ pub struct RunsQuery {
 impl Catalog {
     /// Backups that ended. The page is cut in the index; only its own rows are read.
     pub fn list(&mut self, query: &ListQuery) -> Result<Vec<ListedBackup>, CatalogError> {
-        let (filter, mut values) = self.filter(query);
+        let (filter, mut values) = filter(query);
         let order = query.sorted();
         let sql = format!(
             "SELECT {BACKUP} FROM backup b JOIN (SELECT b.number AS picked FROM backup b {filter} ORDER BY {order} \
@@ -102,24 +129,18 @@ impl Catalog {
         Ok(self.query(&sql, &values)?.iter().map(backup).collect())
     }
 
-    /// The numbers of all backups of a query, in its order.
-    pub fn found(&mut self, query: &ListQuery) -> Result<Vec<i64>, CatalogError> {
-        let (filter, values) = self.filter(query);
-        let sql = format!("SELECT b.number FROM backup b {filter} ORDER BY {}", query.sorted());
-        Ok(self.query(&sql, &values)?.iter().map(|row| row.int(0)).collect())
-    }
-
     /// The backups of some numbers, in their order; one that is gone is left out.
     pub fn numbered(&mut self, numbers: &[i64]) -> Result<Vec<ListedBackup>, CatalogError> {
-        if numbers.is_empty() {
-            return Ok(Vec::new());
+        let mut found = Vec::new();
+        for some in numbers.chunks(AT_ONCE) {
+            let holders = vec!["?"; some.len()].join(",");
+            let sql = format!("SELECT {BACKUP} FROM backup b WHERE b.number IN ({holders})");
+            let values: Vec<Value> = some.iter().map(|n| Value::from(*n)).collect();
+            let mut rows: BTreeMap<i64, ListedBackup> =
+                self.query(&sql, &values)?.iter().map(backup).map(|b| (b.number, b)).collect();
+            found.extend(some.iter().filter_map(|number| rows.remove(number)));
         }
-        let holders = vec!["?"; numbers.len()].join(",");
-        let sql = format!("SELECT {BACKUP} FROM backup b WHERE b.number IN ({holders})");
-        let values: Vec<Value> = numbers.iter().map(|n| Value::from(*n)).collect();
-        let mut rows: Vec<ListedBackup> = self.query(&sql, &values)?.iter().map(backup).collect();
-        rows.sort_by_key(|b| numbers.iter().position(|n| *n == b.number));
-        Ok(rows)
+        Ok(found)
     }
 
     /// Numbers of backups that ended, by verdict.
@@ -127,44 +148,39 @@ impl Catalog {
         let sql = "SELECT verdict, count(*) FROM backup WHERE verdict IS NOT NULL AND finished IS NOT NULL GROUP BY verdict";
         let mut totals = Totals::default();
         for row in self.query(sql, &[])? {
-            let n = row.int(1).max(0) as u64;
-            match row.int(0) {
-                1 => totals.success += n,
-                2 => totals.alert += n,
-                _ => totals.error += n,
-            }
+            totals.add(row.int(0), row.int(1).max(0) as u64);
         }
         Ok(totals)
     }
 
-    /// Backups whose text for searches is still to be written, at most `limit`.
-    pub fn unshown(&mut self, limit: u64) -> Result<Vec<ListedBackup>, CatalogError> {
-        let sql = format!(
-            "SELECT {BACKUP} FROM backup b WHERE b.shown = '' AND b.verdict IS NOT NULL LIMIT ?"
-        );
-        Ok(self.query(&sql, &[Value::from(limit)])?.iter().map(backup).collect())
+    /// What a search compares of backups that ended, those after a number, by their numbers; other
+    /// fields are empty.
+    pub fn sought_after(
+        &mut self,
+        number: i64,
+        limit: u64,
+    ) -> Result<Vec<ListedBackup>, CatalogError> {
+        let sql = format!("SELECT {SOUGHT} {ENDED} AND b.number > ? ORDER BY b.number LIMIT ?");
+        let values = [Value::from(number), Value::from(limit)];
+        Ok(self.query(&sql, &values)?.iter().map(backup).collect())
     }
 
-    /// Writes the text for searches of some backups, by their number.
-    pub fn show(&mut self, texts: &[(i64, String)]) -> Result<(), CatalogError> {
-        self.transaction(|sql| {
-            for (number, text) in texts {
-                let values = [Value::from(text.as_str()), Value::from(*number)];
-                sql.execute("UPDATE backup SET shown = ? WHERE number = ?", &values)?;
-            }
-            Ok(())
-        })
-    }
-
-    /// Forgets every text for searches, where it was written for another zone; returns whether.
-    pub fn show_for(&mut self, zone: &str) -> Result<bool, CatalogError> {
-        let known = self.meta("shown")?;
-        if known.as_deref() == Some(zone) {
-            return Ok(false);
+    /// The same of some numbers.
+    pub fn sought_of(&mut self, numbers: &[i64]) -> Result<Vec<ListedBackup>, CatalogError> {
+        let mut found = Vec::new();
+        for some in numbers.chunks(AT_ONCE) {
+            let holders = vec!["?"; some.len()].join(",");
+            let sql = format!("SELECT {SOUGHT} {ENDED} AND b.number IN ({holders})");
+            let values: Vec<Value> = some.iter().map(|n| Value::from(*n)).collect();
+            found.extend(self.query(&sql, &values)?.iter().map(backup));
         }
-        self.execute("UPDATE backup SET shown = ''", &[])?;
-        self.set_meta("shown", zone)?;
-        Ok(true)
+        Ok(found)
+    }
+
+    /// Numbers of backups that have not ended.
+    pub fn open_backups(&mut self) -> Result<Vec<i64>, CatalogError> {
+        let sql = "SELECT b.number FROM backup b WHERE b.finished IS NULL OR b.verdict IS NULL";
+        Ok(self.query(sql, &[])?.iter().map(|row| row.int(0)).collect())
     }
 
     /// Runs, newest first, and how many there are of this query; `all` is how many there are.
@@ -199,24 +215,14 @@ impl Catalog {
         let found = self.query("SELECT count(*) FROM run", &[])?;
         Ok(found.first().map_or(0, |row| row.int(0).max(0) as u64))
     }
+}
 
-    /// What a query asks of a row.
-    fn filter(&self, query: &ListQuery) -> (String, Vec<Value>) {
-        let mut sql = "WHERE b.verdict IS NOT NULL AND b.finished IS NOT NULL".to_owned();
-        let mut values = Vec::new();
-        if let Some(verdict) = query.verdict {
-            sql += " AND b.verdict = ?";
-            values.push(Value::from(i64::from(verdict)));
-        }
-        for word in &query.words {
-            // Texts and words are plain, so that bytes are compared.
-            sql += match self.dialect() {
-                Dialect::Postgres => " AND strpos(b.shown, ?) > 0",
-                Dialect::Sqlite | Dialect::Mysql => " AND instr(b.shown, ?) > 0",
-            };
-            values.push(Value::from(word.as_str()));
-        }
-        (sql, values)
+/// What a query asks of a row.
+fn filter(query: &ListQuery) -> (String, Vec<Value>) {
+    let ended = "WHERE b.verdict IS NOT NULL AND b.finished IS NOT NULL".to_owned();
+    match query.verdict {
+        Some(verdict) => (ended + " AND b.verdict = ?", vec![Value::from(i64::from(verdict))]),
+        None => (ended, Vec::new()),
     }
 }
 

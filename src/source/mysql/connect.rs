@@ -233,6 +233,8 @@ fn loading_session(flavor: &Flavor) -> Vec<&'static str> {
         Family::Mariadb => &[
             "SET SESSION max_statement_time=0, check_constraint_checks=0",
             "(!)SET SESSION system_versioning_insert_history=1",
+            // Foreign keys are added when the rows are there.
+            "(!)SET SESSION system_versioning_alter_history=KEEP",
             "(!)SET SESSION idle_transaction_timeout=0",
         ][..],
     });

@@ -10,7 +10,7 @@ use mysql::Conn;
 use mysql::prelude::Queryable;
 
 use crate::base::Stop;
-use crate::source::contract::{ErrorKind, Refused, Result};
+use crate::source::contract::{Refused, Result, is_refusal};
 use crate::source::mysql::definition::{Cut, name};
 use crate::source::mysql::fault::{run, wrap};
 use crate::source::mysql::schema::{qualified, quoted};
@@ -120,7 +120,13 @@ impl Table {
                                 name(clause).unwrap_or(clause),
                                 self.title
                             );
-                            refused.push(Refused { what, why: error.found });
+                            let sql = format!(
+                                "SET NAMES utf8mb4;\nSET foreign_key_checks=0;\nUSE {};\n{};\n",
+                                quoted(&self.unit),
+                                alter(std::slice::from_ref(clause))
+                            );
+                            let refusal = Refused::new(what, error.found);
+                            refused.push(refusal.with_sql(&self.unit, sql));
                         }
                     }
                 }
@@ -128,9 +134,4 @@ impl Table {
         }
         Ok(refused)
     }
-}
-
-/// Whether the server said no, and is there to be asked for the next.
-fn is_refusal(kind: ErrorKind) -> bool {
-    matches!(kind, ErrorKind::Failed | ErrorKind::Denied | ErrorKind::Exists | ErrorKind::Busy)
 }

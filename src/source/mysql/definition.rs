@@ -39,38 +39,73 @@ pub fn cut(text: &str) -> Option<Cut> {
         return None;
     }
     let (elements, tail) = elements(&text[open + 2..])?;
-    let options = plain(tail);
-    if !options.contains(") ENGINE=InnoDB") || options.contains("SYSTEM VERSIONING") {
-        return None;
-    }
-    let kinds: Vec<Element> = elements.iter().map(|e| kind(e)).collect::<Option<_>>()?;
-    let of = |wanted: Element| {
-        elements.iter().zip(&kinds).filter(move |(_, k)| **k == wanted).map(|(e, _)| *e)
+    let kinds: Vec<Option<Element>> = elements.iter().map(|e| kind(e)).collect();
+    // A key that a foreign key needs may itself come late, so every foreign key does.
+    let later: &[Element] = match keys_may_wait(&elements, &kinds, tail) {
+        true => &[Element::Unique, Element::Key, Element::Reference],
+        false => &[Element::Reference],
     };
-    let primary = of(Element::Primary).next();
-    // Without a primary key, rows are kept in the order of a unique one.
-    if primary.is_none() && of(Element::Unique).next().is_some() {
-        return None;
-    }
-    if let Some(counted) = of(Element::Column).find(|e| plain(e).contains(" AUTO_INCREMENT")) {
-        let first = format!("  PRIMARY KEY ({}", name(counted.trim_start())?);
-        if !primary.is_some_and(|p| p.starts_with(&first)) {
-            return None;
-        }
-    }
-    let later = |k: &Element| matches!(k, Element::Unique | Element::Key | Element::Reference);
     let take = |wanted: &[Element]| -> Vec<String> {
-        let chosen = elements.iter().zip(&kinds).filter(|(_, k)| wanted.contains(k));
+        let waits =
+            |k: &Option<Element>| k.is_some_and(|k| wanted.contains(&k) && later.contains(&k));
+        let chosen = elements.iter().zip(&kinds).filter(|(_, k)| waits(k));
         chosen.map(|(e, _)| e.trim_start().to_owned()).collect()
     };
+    let stays = |k: &Option<Element>| k.is_none_or(|k| !later.contains(&k));
     let kept: Vec<&str> =
-        elements.iter().zip(&kinds).filter(|(_, k)| !later(k)).map(|(e, _)| *e).collect();
+        elements.iter().zip(&kinds).filter(|(_, k)| stays(k)).map(|(e, _)| *e).collect();
     let cut = Cut {
         create: format!("{}(\n{}\n{tail}", &text[..open], kept.join(",\n")),
         keys: take(&[Element::Unique, Element::Key]),
         references: take(&[Element::Reference]),
     };
     (!cut.keys.is_empty() || !cut.references.is_empty()).then_some(cut)
+}
+
+/// Whether the secondary keys of a table can be made after its rows.
+fn keys_may_wait(elements: &[&str], kinds: &[Option<Element>], tail: &str) -> bool {
+    let options = plain(tail);
+    if !options.contains(") ENGINE=InnoDB")
+        || options.contains("SYSTEM VERSIONING")
+        || kinds.contains(&None)
+    {
+        return false;
+    }
+    let of = |wanted: Element| {
+        elements.iter().zip(kinds).filter(move |(_, k)| **k == Some(wanted)).map(|(e, _)| *e)
+    };
+    let primary = of(Element::Primary).next();
+    // Without a primary key, rows are kept in the order of a unique one.
+    if primary.is_none() && of(Element::Unique).next().is_some() {
+        return false;
+    }
+    let Some(counted) = of(Element::Column).find(|e| plain(e).contains(" AUTO_INCREMENT")) else {
+        return true;
+    };
+    name(counted.trim_start()).is_some_and(|name| {
+        primary.is_some_and(|p| p.starts_with(&format!("  PRIMARY KEY ({name}")))
+    })
+}
+
+/// A definition without the clauses that name what the server keeps for itself and lacks: the
+/// tablespaces of a table, or the spatial reference systems of its columns. Nothing if it has none.
+pub fn without(text: &str, clause: &str) -> Option<String> {
+    let (mut out, mut at, mut left) = (String::new(), 0, false);
+    while let Some(found) = text[at..].find(['`', '\'', '"', '/']) {
+        out.push_str(&text[at..at + found]);
+        at += found;
+        let length = quoted_length(&text[at..])?;
+        let words = text[at..at + length].trim_start_matches(|c: char| !c.is_ascii_alphabetic());
+        if text[at..].starts_with("/*!") && words.starts_with(&format!("{clause} ")) {
+            left = true;
+            out.truncate(out.trim_end_matches(' ').len());
+        } else {
+            out.push_str(&text[at..at + length]);
+        }
+        at += length;
+    }
+    out.push_str(&text[at..]);
+    left.then_some(out)
 }
 
 /// What a table that is there lacks of its definition, if it is that table up to keys that [`cut`]
@@ -231,7 +266,7 @@ fn is_closed(text: &str) -> bool {
 }
 
 /// Length of the quoted stretch that begins the text; one byte where none does.
-fn quoted_length(text: &str) -> Option<usize> {
+pub fn quoted_length(text: &str) -> Option<usize> {
     let bytes = text.as_bytes();
     let quote = bytes[0];
     if quote == b'/' {
@@ -276,6 +311,43 @@ mod tests {
         assert_eq!(found.references, [reference.trim()]);
         assert_eq!(name(&found.keys[0]), Some("`u,``(`"));
         assert_eq!(column_types(&text), [("`id`".to_owned(), "int".to_owned())]);
+    }
+
+    #[test]
+    fn a_foreign_key_waits_wherever_its_table_is_made_whole() {
+        let reference = "  CONSTRAINT `f` FOREIGN KEY (`a`) REFERENCES `p` (`b`)";
+        let (id, key) = ("  `id` int", "  KEY `f` (`a`)");
+        for (more, options) in [
+            ("  FULLTEXT KEY `x` (`t`)", ""),
+            ("  PERIOD FOR SYSTEM_TIME (`a`, `b`)", ""),
+            ("  KEY `k` (`b`)", " WITH SYSTEM VERSIONING"),
+        ] {
+            let found = cut(&table(&[id, key, more, reference], options)).expect("it is cut");
+            assert_eq!(found.create, table(&[id, key, more], options));
+            assert_eq!(
+                (found.keys.len(), &found.references[..]),
+                (0, &[reference.trim().into()][..])
+            );
+        }
+    }
+
+    #[test]
+    fn only_the_clause_of_the_server_is_left_out() {
+        let text = "CREATE TABLE `t` (\n  `g` geometry NOT NULL /*!80003 SRID 4711 */ COMMENT '/*!80003 SRID 1 */'\n) /*!50100 \
+                    TABLESPACE `s` */ ENGINE=InnoDB";
+        assert_eq!(
+            without(text, "TABLESPACE").as_deref(),
+            Some(
+                "CREATE TABLE `t` (\n  `g` geometry NOT NULL /*!80003 SRID 4711 */ COMMENT '/*!80003 SRID 1 */'\n) ENGINE=InnoDB"
+            )
+        );
+        assert_eq!(
+            without(text, "SRID").as_deref(),
+            Some(
+                "CREATE TABLE `t` (\n  `g` geometry NOT NULL COMMENT '/*!80003 SRID 1 */'\n) /*!50100 TABLESPACE `s` */ ENGINE=InnoDB"
+            )
+        );
+        assert_eq!(without("CREATE TABLE `t` (\n  `a` int\n)", "SRID"), None);
     }
 
     #[test]

@@ -39,6 +39,8 @@ pub fn kind(error: &mysql::Error) -> ErrorKind {
             1044 | 1045 | 1142 | 1143 | 1227 | 1370 | 1410 | 1698 => ErrorKind::Denied,
             1205 | 1213 | 1412 | 3058 => ErrorKind::Busy,
             1007 | 1050 | 1304 | 1359 | 1537 => ErrorKind::Exists,
+            // No room on the disk, or in the file of a table.
+            1021 | 1114 => ErrorKind::Full,
             1040 | 1053 | 1927 | 2006 | 2013 | 3024 | 3169 => ErrorKind::Unreachable,
             _ => ErrorKind::Failed,
         },
@@ -66,12 +68,17 @@ pub fn is_damage(error: &mysql::Error) -> bool {
 /// Wraps an error of the server or of the wire.
 pub fn wrap(doing: &str, error: mysql::Error) -> Error {
     let kind = kind(&error);
+    let number = match &error {
+        mysql::Error::MySqlError(e) => Some(e.code),
+        _ => None,
+    };
     let found = match &error {
         // The server's own words; the crate would add its name of the error's kind.
         mysql::Error::MySqlError(e) => format!("{} (error {})", e.message, e.code),
         other => other.to_string(),
     };
-    let error = Error::new(kind, doing, found);
+    let mut error = Error::new(kind, doing, found);
+    error.native = number.map(|number| number.to_string().into());
     match kind {
         ErrorKind::Denied => error
             .hint("`vex plan` shows what is asked of the server; check user, password and grants."),

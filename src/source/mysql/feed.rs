@@ -196,17 +196,21 @@ impl<'a> Feed<'a> {
         }
         // LOCAL turns errors into warnings and goes on; a row that was left out is one
         // nevertheless.
-        if connection.affected_rows() != rows {
-            let found = format!("the server took {} of {rows} rows", connection.affected_rows());
-            let warning: Option<(String, u64, String)> =
-                connection.query_first("SHOW WARNINGS LIMIT 1").map_err(|e| wrap(doing, e))?;
-            let found = warning.map_or(found.clone(), |(_, code, text)| {
-                format!("{found}: {text} (warning {code})")
-            });
-            return Err(Error::new(ErrorKind::Failed, doing, found));
-        }
-        Ok(Ok(()))
+        all_taken(connection, rows, doing).map(Ok)
     }
+}
+
+/// An error, unless the last statement took as many rows.
+pub fn all_taken(connection: &mut Conn, rows: u64, doing: &str) -> Result<()> {
+    if connection.affected_rows() == rows {
+        return Ok(());
+    }
+    let found = format!("the server took {} of {rows} rows", connection.affected_rows());
+    let warning: Option<(String, u64, String)> =
+        connection.query_first("SHOW WARNINGS LIMIT 1").map_err(|e| wrap(doing, e))?;
+    let found = warning
+        .map_or(found.clone(), |(_, code, text)| format!("{found}: {text} (warning {code})"));
+    Err(Error::new(ErrorKind::Failed, doing, found))
 }
 
 fn write_field(bytes: &[u8], out: &mut Vec<u8>) {

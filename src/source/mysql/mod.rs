@@ -16,6 +16,7 @@ mod definer;
 mod definition;
 mod describe;
 mod doctor;
+mod event;
 mod fault;
 mod feed;
 mod flavor;
@@ -33,6 +34,7 @@ mod range;
 mod reader;
 mod rename;
 mod restored_accounts;
+mod rights;
 mod rows;
 mod schema;
 mod slice;
@@ -51,10 +53,11 @@ pub use catalogue::is_decided;
 use std::path::PathBuf;
 
 use crate::artifact::Origin;
-use crate::base::Stop;
+use crate::base::{Finding, Stop};
 use crate::job::{Engine, MysqlSpec};
 use crate::source::contract::{
-    Examined, Facts, Program, Purpose, Reading, Result, Snapshot, Source, Target, UnitFacts,
+    Examined, Facts, Loading, Program, Purpose, Reading, Result, Snapshot, Source, Target,
+    UnitFacts,
 };
 use crate::source::mysql::connect::Connector;
 use crate::source::mysql::flavor::Flavor;
@@ -115,6 +118,10 @@ impl Source for Mysql {
 
     fn examine(&self, purpose: Purpose, stop: &Stop) -> Result<Examined> {
         doctor::examine(&self.spec, &self.connector, &self.clock, purpose, stop)
+    }
+
+    fn rights(&self, loading: &Loading, stop: &Stop) -> Result<Vec<Finding>> {
+        rights::rights(&self.connector, loading, stop)
     }
 
     fn engine(&self, engine: Engine, stop: &Stop) -> Result<Option<Program>> {

@@ -4,9 +4,10 @@
 //! Follows `guard.rs`, `object.rs`, `schema.rs`, `snapshot.rs` and `target.rs`; a test dumps with
 //! exactly these, and with one less.
 
+use crate::artifact::Kind;
 use crate::base::{Finding, Grade};
 use crate::job::MysqlSpec;
-use crate::source::contract::Purpose;
+use crate::source::contract::{Loading, Purpose};
 use crate::source::mysql::flavor::{Family, Flavor};
 use crate::source::mysql::privilege::{Privileges, Scope};
 
@@ -162,6 +163,61 @@ pub fn examine(
         found.push(Finding::ok("privileges", format!("{} may {what}", held.account())));
     }
     found
+}
+
+/// Every privilege that a restore of these members needs and that is missing. What keeps rows away
+/// is an error; without the others something is refused, and listed at the end.
+pub fn of_restore(
+    flavor: &Flavor,
+    held: &Privileges,
+    settings: Settings,
+    loading: &Loading,
+) -> Vec<Finding> {
+    let members = &loading.members;
+    let name = |unit: &str| loading.rename.clone().unwrap_or_else(|| unit.to_owned());
+    let mut units: Vec<String> =
+        members.iter().filter(|m| !m.unit.is_empty()).map(|m| name(&m.unit)).collect();
+    units.sort_unstable();
+    units.dedup();
+    let scopes: Vec<Scope> = units.into_iter().map(Scope::Database).collect();
+    let tables: Vec<Scope> = members
+        .iter()
+        .filter(|m| m.kind == Kind::Table)
+        .map(|m| Scope::Table(name(&m.unit), m.name.clone()))
+        .collect();
+    let mut found = Vec::new();
+    for need in of_load(flavor, settings).into_iter().filter(|need| is_needed(need, loading)) {
+        // Who may do it in every table of the choice needs no right in the database.
+        if !tables.is_empty() && tables.iter().all(|table| held.has(&need.any, table)) {
+            continue;
+        }
+        let grave = matches!(need.any[0], "SELECT" | "INSERT" | "CREATE");
+        let grade = if grave { Grade::Error } else { Grade::Alert };
+        let need = Need { grade, ..need };
+        let global = [Scope::Global];
+        found.extend(missing(held, &need, if need.everywhere { &global } else { &scopes }, &[]));
+    }
+    found
+}
+
+/// Whether a restore of these members needs a privilege of [`of_load`].
+fn is_needed(need: &Need, loading: &Loading) -> bool {
+    let any = |kinds: &[Kind]| loading.members.iter().any(|m| kinds.contains(&m.kind));
+    let routines = [Kind::Function, Kind::Procedure, Kind::Package, Kind::PackageBody];
+    match need.any[0] {
+        "CREATE VIEW" | "SHOW VIEW" => any(&[Kind::View]),
+        "CREATE ROUTINE" | "ALTER ROUTINE" => any(&routines),
+        "EXECUTE" => any(&routines) && any(&[Kind::View, Kind::Trigger, Kind::Event]),
+        "TRIGGER" => any(&[Kind::Trigger]),
+        "EVENT" => any(&[Kind::Event]),
+        "DROP" => loading.overwrite,
+        "SELECT" | "INSERT" => any(&[Kind::Rows]),
+        "ALTER" | "INDEX" | "REFERENCES" | "CREATE" => any(&[Kind::Table]),
+        _ => {
+            !loading.terms.current_definer
+                && (any(&routines) || any(&[Kind::View, Kind::Trigger, Kind::Event]))
+        }
+    }
 }
 
 /// A missing privilege. One that is held in every database that is seen is enough where the job

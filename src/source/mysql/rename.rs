@@ -5,6 +5,7 @@
 
 use std::borrow::Cow;
 
+use crate::artifact::{Dialect, Splitter};
 use crate::source::mysql::object::database_head;
 use crate::source::mysql::schema::quoted;
 
@@ -28,9 +29,31 @@ pub fn rename<'a>(statement: &'a [u8], old: &str, new: &str) -> Cow<'a, [u8]> {
     statement.into()
 }
 
+/// An entry for another database: all of it, for somebody who runs it by hand.
+pub fn rename_entry(entry: &[u8], old: &str, new: &str) -> Vec<u8> {
+    let (mut out, mut copied) = (Vec::with_capacity(entry.len()), 0);
+    for statement in Splitter::new(Dialect::Mysql, entry).flatten() {
+        if let Cow::Owned(text) = rename(statement.text, old, new) {
+            out.extend_from_slice(&entry[copied..statement.at]);
+            out.extend_from_slice(&text);
+            copied = statement.at + statement.text.len();
+        }
+    }
+    out.extend_from_slice(&entry[copied..]);
+    out
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_entry_keeps_all_but_the_name() {
+        let entry = b"SET x;\nUSE `a`;\nDELIMITER //\nCREATE PROCEDURE p() BEGIN SELECT 'USE `a`'; END\n//\n";
+        let text = String::from_utf8(rename_entry(entry, "a", "b")).expect("text");
+        let expected = String::from_utf8_lossy(entry).replacen("USE `a`;", "USE `b`;", 1);
+        assert_eq!(text, expected);
+    }
 
     #[test]
     fn only_the_statements_vex_writes_itself_are_renamed() {

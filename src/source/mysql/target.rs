@@ -17,7 +17,7 @@ use mysql::prelude::Queryable;
 use crate::artifact::{Dialect, Kind, Member, Proof, Splitter};
 use crate::base::Stop;
 use crate::source::contract::{
-    Error, ErrorKind, Load, Loading, Objection, Refused, Result, Target, Terms,
+    Error, ErrorKind, Load, Loading, Objection, Proven, Refused, Result, Target, Terms, is_refusal,
 };
 use crate::source::mysql::compatibility::Compatibility;
 use crate::source::mysql::connect::Connector;
@@ -28,6 +28,7 @@ use crate::source::mysql::feed::{Ways, ways};
 use crate::source::mysql::flavor::Flavor;
 use crate::source::mysql::journal;
 use crate::source::mysql::object::{libraries, removal};
+use crate::source::mysql::rename::rename_entry;
 use crate::source::mysql::restored_accounts::{RestoredAccounts, is_about_account};
 use crate::source::mysql::rows::TableRows;
 use crate::source::mysql::schema::{self, Layout, SYSTEM, Table, Unit, literal, quoted};
@@ -44,6 +45,12 @@ pub struct MysqlTarget {
     layouts: Mutex<BTreeMap<String, BTreeMap<String, Layout>>>,
     /// Guards events that wait for the end.
     events: Mutex<Vec<(Member, Vec<u8>)>>,
+    /// Whether events are made without being switched on.
+    events_off: AtomicBool,
+    /// Guards statements of scripts that were refused.
+    refused: Mutex<Vec<Refused>>,
+    /// Guards what the user is told.
+    remarks: Mutex<Vec<String>>,
     /// Guards the new name, once it is known.
     rename: Mutex<Option<String>>,
     /// Guards how it is restored, once it is known.
@@ -56,11 +63,16 @@ pub struct MysqlTarget {
     deferred: DeferredKeys,
     /// Guards how tables are fed, by database.
     ways: Mutex<BTreeMap<String, Arc<Ways>>>,
+    /// Guards the engines of tables, by database.
+    engines: Mutex<BTreeMap<String, Arc<Engines>>>,
     /// Whether the server takes LOAD DATA LOCAL, as far as is known.
     feeds: AtomicBool,
     flavor: Flavor,
     connector: Connector,
 }
+
+/// The engine of each table of a database.
+type Engines = BTreeMap<String, String>;
 
 impl MysqlTarget {
     /// Connects.
@@ -81,12 +93,16 @@ impl MysqlTarget {
             loaders,
             layouts: Mutex::default(),
             events: Mutex::default(),
+            events_off: AtomicBool::new(false),
+            refused: Mutex::default(),
+            remarks: Mutex::default(),
             rename: Mutex::default(),
             terms: Mutex::default(),
             accounts: RestoredAccounts::default(),
             compatibility: Mutex::default(),
             deferred: DeferredKeys::default(),
             ways: Mutex::default(),
+            engines: Mutex::default(),
             feeds: AtomicBool::new(feeds == Some(true)),
             flavor,
             connector: connector.clone(),
@@ -114,6 +130,28 @@ impl MysqlTarget {
             Ways::new()
         };
         Ok(known.entry(unit.to_owned()).or_insert(Arc::new(own)).clone())
+    }
+
+    /// The engine of a table; asked once for a database, when all of its tables are made.
+    fn engine(&self, member: &Member) -> Result<String> {
+        let unit = self.unit_name(&member.unit);
+        let mut known = self.engines.lock().expect("no panic while locked");
+        if !known.contains_key(&unit) {
+            let mut session = self.connector.session(&self.flavor, "ask")?;
+            let sql = format!(
+                "SELECT TABLE_NAME, COALESCE(ENGINE, '') FROM information_schema.TABLES WHERE TABLE_SCHEMA={}",
+                literal(&unit)
+            );
+            let rows: Vec<(String, String)> = session
+                .query(sql)
+                .map_err(|e| wrap(&format!("ask for the engines of {unit}"), e))?;
+            known.insert(unit.clone(), Arc::new(rows.into_iter().collect()));
+        }
+        Ok(known.get(&unit).and_then(|own| own.get(&member.name)).cloned().unwrap_or_default())
+    }
+
+    fn remark(&self, text: String) {
+        self.remarks.lock().expect("no panic while locked").push(text);
     }
 
     /// The names of the members that are there, as `(kind, unit, name)`.
@@ -146,6 +184,11 @@ impl MysqlTarget {
         };
         Ok(members.iter().filter(is_there).cloned().collect())
     }
+}
+
+/// Whether an engine takes back what a transaction wrote.
+fn is_transactional(engine: &str) -> bool {
+    ["innodb", "rocksdb", "tokudb"].contains(&engine.to_lowercase().as_str())
 }
 
 /// What asks for the names of each kind of object in a database.
@@ -194,7 +237,7 @@ impl Target for MysqlTarget {
         Ok(())
     }
 
-    fn adopt(&self, loading: &Loading, stop: &Stop) -> Result<()> {
+    fn adopt(&self, loading: &Loading, _: &Proven, stop: &Stop) -> Result<()> {
         stop.check()?;
         journal::adopt(
             &mut self.loaders[0].lock().expect("no panic while locked"),
@@ -300,7 +343,17 @@ impl Target for MysqlTarget {
             if packaged {
                 run(&mut connection, "SET sql_mode='ORACLE'", &doing)?;
             }
-            run(&mut connection, &removal(member, &self.unit_name(&member.unit)), &doing)?;
+            let drop = removal(member, &self.unit_name(&member.unit));
+            match run(&mut connection, &drop, &doing) {
+                // What stays in the way is named when it can't be made anew.
+                Err(error) if is_refusal(error.kind) => self.remark(format!(
+                    "kept: {} {}: {}",
+                    member.kind.word(),
+                    member.title(),
+                    error.found
+                )),
+                other => other?,
+            }
             if packaged {
                 run(
                     &mut connection,
@@ -326,9 +379,30 @@ impl Target for MysqlTarget {
             return done;
         }
         match load.member.kind {
-            Kind::Rows => self.load_rows(&mut connection, load.member, load.bytes),
+            Kind::Rows => self.rows(&mut connection, load.member, load.bytes),
+            Kind::Script => self.script(&mut connection, load.member, load.bytes),
             _ => self.execute(&mut connection, load.member, load.bytes),
         }
+    }
+
+    fn dialect(&self) -> Option<Dialect> {
+        Some(Dialect::Mysql)
+    }
+
+    fn takes_all_or_nothing(&self, member: &Member, stop: &Stop) -> Result<bool> {
+        stop.check()?;
+        Ok(is_transactional(&self.engine(member)?))
+    }
+
+    fn by_hand(&self, member: &Member, entry: &[u8]) -> Vec<u8> {
+        match &*self.rename.lock().expect("no panic while locked") {
+            Some(new) => rename_entry(entry, &member.unit, new),
+            None => entry.to_vec(),
+        }
+    }
+
+    fn unit(&self, name: &str) -> String {
+        self.unit_name(name)
     }
 
     fn later(&self) -> Vec<usize> {
@@ -368,22 +442,32 @@ impl Target for MysqlTarget {
         TableRows { unit: &unit, name: &member.name, layout: &layout }.prove(connection, stop)
     }
 
-    fn release(&self, stop: &Stop) -> Result<Vec<Refused>> {
-        let mut refused = Vec::new();
+    fn release(&self, proven: &Proven, stop: &Stop) -> Result<Vec<Refused>> {
+        // An event that runs where a table is missing may do harm.
+        self.events_off.store(!proven.is_whole(), Ordering::Relaxed);
+        let events = std::mem::take(&mut *self.events.lock().expect("no panic while locked"));
         let mut connection = self.loaders[0].lock().expect("no panic while locked");
-        for (member, bytes) in
-            std::mem::take(&mut *self.events.lock().expect("no panic while locked"))
-        {
+        let mut refused = Vec::new();
+        for (member, bytes) in events {
             stop.check()?;
             match self.execute(&mut connection, &member, &bytes) {
-                Err(error) if matches!(error.kind, ErrorKind::Failed | ErrorKind::Denied) => {
-                    let what = format!("{} {}", member.kind.word(), member.title());
-                    refused.push(Refused { what, why: error.found });
+                Err(error) if is_refusal(error.kind) => {
+                    refused.push(self.event(&member, &bytes, error.found));
                 }
                 other => other?,
             }
         }
         Ok(refused)
+    }
+
+    fn withhold(&self) -> Vec<Refused> {
+        let events = std::mem::take(&mut *self.events.lock().expect("no panic while locked"));
+        let why = "it runs by itself, and what came back is not what the backup holds";
+        events.iter().map(|(member, bytes)| self.event(member, bytes, why.into())).collect()
+    }
+
+    fn refused(&self) -> Vec<Refused> {
+        std::mem::take(&mut *self.refused.lock().expect("no panic while locked"))
     }
 
     fn missing(&self, members: &[Member], stop: &Stop) -> Result<Vec<Member>> {
@@ -395,6 +479,10 @@ impl Target for MysqlTarget {
             .filter(|m| m.kind != Kind::Script && !there.contains(m))
             .cloned()
             .collect())
+    }
+
+    fn remarks(&self) -> Vec<String> {
+        self.remarks.lock().expect("no panic while locked").clone()
     }
 
     fn workers(&self) -> usize {

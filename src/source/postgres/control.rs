@@ -153,11 +153,11 @@ pub fn options(settings: &[(String, String)]) -> std::result::Result<String, Str
 }
 
 /// Lines of a server's log that somebody must see, without those that say no more than that it is
-/// starting.
-pub fn problems(log: &str) -> Vec<String> {
-    let serious = |line: &&str| {
-        ["PANIC:", "FATAL:", "ERROR:", "WARNING:"].iter().any(|level| line.contains(level))
-    };
+/// starting; of each whether it is worse than a warning.
+pub fn problems(log: &str) -> Vec<(bool, String)> {
+    let is_grave =
+        |line: &str| ["PANIC:", "FATAL:", "ERROR:"].iter().any(|level| line.contains(level));
+    let serious = |line: &&str| is_grave(line) || line.contains("WARNING:");
     let harmless = [
         "the database system is starting up",
         "the database system is not yet accepting connections",
@@ -165,7 +165,7 @@ pub fn problems(log: &str) -> Vec<String> {
     log.lines()
         .filter(serious)
         .filter(|line| !harmless.iter().any(|h| line.contains(h)))
-        .map(str::to_owned)
+        .map(|line| (is_grave(line), line.to_owned()))
         .collect()
 }
 
@@ -190,8 +190,8 @@ mod tests {
         assert_eq!(
             found,
             [
-                "2026 WARNING:  page verification failed",
-                "2026 PANIC:  could not locate a valid checkpoint record"
+                (false, "2026 WARNING:  page verification failed".to_owned()),
+                (true, "2026 PANIC:  could not locate a valid checkpoint record".to_owned())
             ]
         );
     }

@@ -5,9 +5,9 @@
 
 use postgres::Client;
 
-use crate::source::contract::{Refused, Result};
+use crate::source::contract::{Refused, Result, is_refusal};
 use crate::source::postgres::definition::quoted;
-use crate::source::postgres::fault::{is_refusal, wrap};
+use crate::source::postgres::fault::wrap;
 
 /// Parts two statements.
 const BREAK: &str = "--\n";
@@ -55,11 +55,9 @@ pub fn create(
         let made = client.batch_execute(&statement);
         match made.map_err(|e| wrap(&format!("create the database {}", names.1), e)) {
             // Without the database there is nothing; without its settings it is still worth having.
-            Err(error) if index > 0 && is_refusal(&error) => {
-                refused.push(Refused {
-                    what: format!("settings of database {}", names.1),
-                    why: error.found,
-                });
+            Err(error) if index > 0 && is_refusal(error.kind) => {
+                refused
+                    .push(Refused::new(format!("settings of database {}", names.1), error.found));
             }
             other => other?,
         }

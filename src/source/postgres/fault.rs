@@ -49,12 +49,15 @@ pub fn said(doing: &str, said: Said<'_>) -> Error {
         "57P01" | "57P02" | "57P03" | "57P05" | "53300" | "25P03" | "25P04" => {
             ErrorKind::Unreachable
         }
+        "53100" => ErrorKind::Full,
+        "25006" => ErrorKind::Refused,
         other if other.starts_with("08") => ErrorKind::Unreachable,
         _ => ErrorKind::Failed,
     };
     let detail = said.detail.map_or(String::new(), |d| format!("; {d}"));
     let error =
-        Error::new(kind, doing, format!("{}{detail} (SQLSTATE {})", said.message, said.code));
+        Error::new(kind, doing, format!("{}{detail} (SQLSTATE {})", said.message, said.code))
+            .with_native(said.code);
     match (kind, said.hint) {
         (ErrorKind::Denied, None) if said.code == "28P01" => {
             error.hint("Check user and password, and the server's pg_hba.conf.")
@@ -69,8 +72,7 @@ pub fn said(doing: &str, said: Said<'_>) -> Error {
 
 /// The SQLSTATE of an error that a server said.
 pub fn sqlstate(error: &Error) -> Option<&str> {
-    let (_, code) = error.found.rsplit_once("(SQLSTATE ")?;
-    code.strip_suffix(')')
+    error.native.as_deref()
 }
 
 /// What a server says of stored bytes that it can't read, or of a value that it can't show; nothing
@@ -79,14 +81,6 @@ pub fn unreadable(error: &Error) -> Option<String> {
     let passing = |code: &str| ["25", "40", "53", "57"].iter().any(|c| code.starts_with(c));
     let said = error.kind == ErrorKind::Failed && sqlstate(error).is_some_and(|c| !passing(c));
     said.then(|| error.found.clone())
-}
-
-/// Whether the server said no, and is there to be asked for the next.
-pub fn is_refusal(error: &Error) -> bool {
-    matches!(
-        error.kind,
-        ErrorKind::Failed | ErrorKind::Denied | ErrorKind::Exists | ErrorKind::Busy
-    )
 }
 
 /// Wraps an error that came as one of reading or writing rows.

@@ -26,6 +26,7 @@ mod doctor;
 mod dumper;
 mod fault;
 mod globals;
+mod interrupted;
 mod large;
 mod origin;
 mod outside;
@@ -37,7 +38,9 @@ pub mod present;
 mod privileges;
 pub mod program;
 mod recount;
+mod reroute;
 mod restored_globals;
+mod rights;
 mod rows;
 mod script;
 pub mod server;
@@ -57,11 +60,11 @@ pub use catalogue::is_decided;
 use std::path::PathBuf;
 
 use crate::artifact::Origin;
-use crate::base::Stop;
+use crate::base::{Finding, Stop};
 use crate::job::{DumpForm, Engine, PostgresSpec};
 use crate::source::contract::{
-    Examined, Facts, Maintenance, Program, Purpose, Reading, Result, Snapshot, Source, Target,
-    UnitFacts,
+    Examined, Facts, Loading, Maintenance, Program, Purpose, Reading, Result, Snapshot, Source,
+    Target, UnitFacts,
 };
 use crate::source::postgres::connect::Connector;
 use crate::source::postgres::databases::{databases, shut};
@@ -131,6 +134,10 @@ impl Source for Postgres {
 
     fn examine(&self, purpose: Purpose, stop: &Stop) -> Result<Examined> {
         doctor::examine(&self.spec, &self.connector, &self.clock, purpose, stop)
+    }
+
+    fn rights(&self, loading: &Loading, stop: &Stop) -> Result<Vec<Finding>> {
+        rights::rights(&self.connector, loading, stop)
     }
 
     fn engine(&self, engine: Engine, stop: &Stop) -> Result<Option<Program>> {

@@ -49,6 +49,30 @@ impl Place {
         self.parent().join(name)
     }
 
+    /// Whether a file system is mounted there, which can't be moved: then its contents are.
+    pub fn is_mount(&self) -> bool {
+        let device = |path: &Path| fs::metadata(path).map(|seen| seen.dev()).ok();
+        let own = device(&self.data);
+        own.is_some() && own != device(self.parent())
+    }
+
+    /// The folder in which a new cluster is made: on the file system that it comes to.
+    pub fn workshop(&self) -> &Path {
+        if self.is_mount() { &self.data } else { self.parent() }
+    }
+
+    /// The new folder that a cluster is made in.
+    pub fn fresh(&self, stamp: &str) -> PathBuf {
+        let more = format!(".new-{stamp}");
+        if self.is_mount() { self.data.join(more) } else { self.beside(&more) }
+    }
+
+    /// Where the old cluster comes to.
+    pub fn aside(&self, stamp: &str) -> PathBuf {
+        let more = format!(".old-{stamp}");
+        if self.is_mount() { self.data.join(more) } else { self.beside(&more) }
+    }
+
     /// Its owner, or that of its folder.
     pub fn owner(&self) -> Option<Owner> {
         let seen = fs::metadata(&self.data).or_else(|_| fs::metadata(self.parent())).ok()?;
@@ -110,11 +134,12 @@ impl Place {
             ));
         }
         let mut old = None;
+        if self.is_mount() {
+            return self.replace_contents(fresh, stamp).map(Some);
+        }
         if self.exists() {
-            let aside = self.beside(&format!(".old-{stamp}"));
-            rename(&self.data, &aside).map_err(|e| {
-                e.hint("A mount point can't be moved: mount it one folder higher, or restore into another folder.")
-            })?;
+            let aside = self.aside(stamp);
+            rename(&self.data, &aside)?;
             old = Some(aside);
         }
         if let Err(error) = rename(fresh, &self.data) {
@@ -126,6 +151,47 @@ impl Place {
         }
         Ok(old)
     }
+
+    /// The same for a mount point: all that is in it is moved aside, within it.
+    fn replace_contents(&self, fresh: &Path, stamp: &str) -> Result<PathBuf> {
+        let aside = self.aside(stamp);
+        fs::create_dir(&aside).map_err(|e| failed("make", &aside, &e))?;
+        if let Some(owner) = self.owner() {
+            owner.give(&aside)?;
+        }
+        let is_own = |path: &Path| fresh.starts_with(path) || path == aside.as_path();
+        let mut moved = Vec::new();
+        let done = move_all(&self.data, &aside, &is_own, &mut moved)
+            .and_then(|()| move_all(fresh, &self.data, &|_| false, &mut moved));
+        if let Err(error) = done {
+            // The old ones back: a server that ran before must be able to run again.
+            for (from, to) in moved.iter().rev() {
+                rename(to, from)?;
+            }
+            return Err(error);
+        }
+        Ok(aside)
+    }
+}
+
+/// Moves what is in a folder into another, and notes what it moved: from, to. What the file system
+/// keeps for itself stays.
+fn move_all(
+    from: &Path,
+    into: &Path,
+    stays: &dyn Fn(&Path) -> bool,
+    moved: &mut Vec<(PathBuf, PathBuf)>,
+) -> Result<()> {
+    for entry in fs::read_dir(from).map_err(|e| failed("read", from, &e))? {
+        let entry = entry.map_err(|e| failed("read", from, &e))?;
+        if stays(&entry.path()) || entry.file_name() == "lost+found" {
+            continue;
+        }
+        let to = into.join(entry.file_name());
+        rename(&entry.path(), &to)?;
+        moved.push((entry.path(), to));
+    }
+    Ok(())
 }
 
 /// Puts the files of a tablespace in their place: `fresh` holds the folder of its version; returns

@@ -38,6 +38,8 @@ pub struct Recount {
     readers: Vec<Mutex<Option<(String, Wire)>>>,
     /// Guards the tables of each database, by its name on the server.
     layouts: Mutex<BTreeMap<String, Arc<Layouts>>>,
+    /// Guards the order in which a backup has the columns of each table, which may be another here.
+    orders: Mutex<BTreeMap<(String, String, String), Vec<String>>>,
 }
 
 impl Recount {
@@ -49,7 +51,21 @@ impl Recount {
             ranges: version >= 140_000,
             readers,
             layouts: Mutex::default(),
+            orders: Mutex::default(),
         }
+    }
+
+    /// Forgets what it knows of the tables: they are about to change.
+    pub fn forget(&self) {
+        self.layouts.lock().expect("no panic while locked").clear();
+    }
+
+    /// Hears in which order the rows of a table have their columns, by the statement of an entry.
+    pub fn expect(&self, member: &Member, statement: &str) {
+        let place =
+            (member.unit.clone(), member.schema.clone().unwrap_or_default(), member.name.clone());
+        let mut orders = self.orders.lock().expect("no panic while locked");
+        orders.entry(place).or_insert_with(|| columns_of(statement));
     }
 
     /// In how many parts a member is counted; `name` is that of its database on the server.
@@ -74,7 +90,8 @@ impl Recount {
             run(&mut client, "BEGIN READ ONLY", &format!("recount {}", member.title()))?;
             return large::prove(&mut client, stop);
         }
-        let (rows, parts) = self.layout(name, member)?;
+        let (mut rows, parts) = self.layout(name, member)?;
+        self.put_in_order(&mut rows, member);
         let mut own = self.readers[worker].lock().expect("no panic while locked");
         if own.as_ref().is_none_or(|(at, _)| at != name) {
             let mut wire = self.connector.wire(name, "recount", stop)?;
@@ -89,6 +106,18 @@ impl Recount {
         }
         let pages = part.map_or(Pages::ALL, |part| parts[part]);
         rows.prove(&mut own.as_mut().expect("it was just made").1, pages, stop)
+    }
+
+    /// The columns as the backup has them, if they are the same.
+    fn put_in_order(&self, rows: &mut TableRows, member: &Member) {
+        let place =
+            (member.unit.clone(), member.schema.clone().unwrap_or_default(), member.name.clone());
+        let orders = self.orders.lock().expect("no panic while locked");
+        let Some(order) = orders.get(&place) else { return };
+        let at = |column: &Column| order.iter().position(|name| *name == column.name);
+        if rows.columns.len() == order.len() && rows.columns.iter().all(|c| at(c).is_some()) {
+            rows.columns.sort_by_key(at);
+        }
     }
 
     fn layout(&self, name: &str, member: &Member) -> Result<Layout> {
@@ -146,5 +175,42 @@ impl Recount {
             layouts.insert((relation.schema, relation.name), (rows, parts));
         }
         Ok(layouts)
+    }
+}
+
+/// The columns of `COPY "schema"."table" ("column",…) FROM stdin`.
+fn columns_of(statement: &str) -> Vec<String> {
+    let mut names = Vec::new();
+    let mut rest = statement;
+    while let Some(open) = rest.find('"') {
+        let (mut name, mut tail) = (String::new(), &rest[open + 1..]);
+        while let Some((part, after)) = tail.split_once('"') {
+            name.push_str(part);
+            tail = after;
+            match after.strip_prefix('"') {
+                Some(more) => {
+                    name.push('"');
+                    tail = more;
+                }
+                None => break,
+            }
+        }
+        names.push(name);
+        rest = tail;
+    }
+    // The schema and the table come first.
+    names.split_off(names.len().min(2))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_are_read_as_they_were_quoted() {
+        let statement = r#"COPY "s ("."t""" ("a","b "", (c","d") FROM stdin"#;
+        assert_eq!(columns_of(statement), ["a", "b \", (c", "d"]);
+        assert!(columns_of(r#"COPY "s"."t" FROM stdin"#).is_empty());
+        assert!(columns_of("COPY").is_empty());
     }
 }

@@ -75,16 +75,16 @@ impl RestoredGlobals {
                 error if error.kind == ErrorKind::Unreachable => Err(error),
                 error => {
                     // A complaint about syntax would repeat a part of the statement.
-                    let syntax = error.found.ends_with("(SQLSTATE 42601)");
+                    let syntax = error.is_native("42601");
                     let why = if syntax {
                         "the server does not understand it (SQLSTATE 42601)".into()
                     } else {
                         error.found
                     };
-                    refused.push(Refused {
-                        what: format!("{} {}", member.kind.word(), member.title()),
+                    refused.push(Refused::new(
+                        format!("{} {}", member.kind.word(), member.title()),
                         why,
-                    });
+                    ));
                     Ok(())
                 }
             },

@@ -248,7 +248,7 @@ fn judge(said: &[String]) -> Judged {
             }
             match statement.filter(|s| is_harmless(s)) {
                 Some(statement) => judged.passed.push(format!("passed over: {statement}: {why}")),
-                None => judged.refused.push(Refused { what: what.clone(), why }),
+                None => judged.refused.push(Refused::new(what.clone(), why)),
             }
         }
     }
@@ -300,10 +300,7 @@ mod tests {
         let judged = judge(&lines);
         assert_eq!(
             judged.refused,
-            [Refused {
-                what: "TABLE orders shop".into(),
-                why: "role \"shop\" does not exist".into()
-            }]
+            [Refused::new("TABLE orders shop", "role \"shop\" does not exist")]
         );
         assert_eq!(judged.passed.len(), 1);
         assert!(judged.whole);

@@ -7,22 +7,25 @@
 mod load;
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use postgres::Client;
 
-use crate::artifact::{Kind, Member, Proof};
+use crate::artifact::{Dialect, Kind, Member, Proof};
 use crate::base::Stop;
 use crate::source::contract::{
-    Error, ErrorKind, Load, Loading, Objection, Refused, Result, Target,
+    Error, ErrorKind, Load, Loading, Objection, Proven, Refused, Result, Target, is_refusal,
 };
 use crate::source::postgres::compatibility::Compatibility;
 use crate::source::postgres::connect::{Connector, server_version};
 use crate::source::postgres::deferred::{Deferred, Waiting};
 use crate::source::postgres::displaced;
-use crate::source::postgres::fault::{is_refusal, run};
+use crate::source::postgres::fault::run;
+use crate::source::postgres::interrupted::Interrupted;
 use crate::source::postgres::present::Present;
 use crate::source::postgres::recount::Recount;
+use crate::source::postgres::reroute::Families;
 use crate::source::postgres::restored_globals::{RestoredGlobals, is_global, units};
 use crate::source::postgres::staged::Archives;
 
@@ -57,6 +60,12 @@ pub struct PostgresTarget {
     /// Guards what the user is told.
     remarks: Mutex<Vec<String>>,
     deferred: Deferred,
+    /// Guards event triggers, which wait for the end: after them nothing is defined any more.
+    event_triggers: Mutex<Vec<Waiting>>,
+    families: Families,
+    interrupted: Interrupted,
+    /// Whether an interrupted restore goes on.
+    resumes: AtomicBool,
     archives: Archives,
     globals: RestoredGlobals,
 }
@@ -86,6 +95,10 @@ impl PostgresTarget {
             refused: Mutex::default(),
             remarks: Mutex::default(),
             deferred: Deferred::default(),
+            event_triggers: Mutex::default(),
+            families: Families::default(),
+            interrupted: Interrupted::default(),
+            resumes: AtomicBool::new(false),
             archives,
             globals: RestoredGlobals::default(),
         })
@@ -111,11 +124,14 @@ impl PostgresTarget {
         self.remarks.lock().expect("no panic while locked").push(text);
     }
 
-    fn refuse(&self, what: String, error: Error) {
-        self.refused
-            .lock()
-            .expect("no panic while locked")
-            .push(Refused { what, why: error.found });
+    /// Notes what was refused, with its database and what would make it.
+    fn refuse(&self, what: String, error: Error, (unit, sql): (&str, &str)) {
+        let refused = Refused::new(what, error.found);
+        let refused = match sql {
+            "" => refused,
+            sql => refused.with_sql(&self.unit_name(unit), sql),
+        };
+        self.refused.lock().expect("no panic while locked").push(refused);
     }
 
     fn recounted(
@@ -177,6 +193,38 @@ impl PostgresTarget {
         Ok(())
     }
 
+    /// A definition that was not made.
+    fn left(&self, waiting: &Waiting, why: String) -> Refused {
+        let what = format!("{} {}", waiting.member.kind.word(), waiting.member.title());
+        let unit = self.unit_name(&waiting.member.unit);
+        Refused::new(what, why).with_sql(&unit, waiting.text.as_str())
+    }
+
+    /// Goes on with what an interrupted restore left in a database.
+    fn go_on(&self, unit: &str, loading: &Loading) -> Result<()> {
+        let name = self.unit_name(unit);
+        let mut client = self.maintenance("restore into")?;
+        if !Present::has_database(&mut client, &name)? {
+            return Ok(());
+        }
+        let mut inside = self.connector.loader(&name)?;
+        let own: Vec<&Member> = loading.members.iter().filter(|m| m.unit == unit).collect();
+        if Interrupted::is_marked(&mut client, &name)? {
+            return self.interrupted.empty(&mut inside, &name, self.number, &own);
+        }
+        let there = Present::of(&mut inside)?;
+        let Some(first) = own.iter().find(|m| m.kind != Kind::Database && there.has(m)) else {
+            return Ok(());
+        };
+        let found = format!(
+            "{} {} is there, and nothing says that an interrupted restore made it",
+            first.kind.word(),
+            first.title()
+        );
+        let error = Error::new(ErrorKind::Exists, format!("go on in {name}"), found);
+        Err(error.hint("Begin again with --overwrite: the database is put aside, not dropped."))
+    }
+
     fn work(
         &self,
         client: &mut Client,
@@ -184,9 +232,8 @@ impl PostgresTarget {
         refused: &mut Vec<Refused>,
     ) -> Result<()> {
         match self.define(client, &waiting.member, &waiting.text) {
-            Err(error) if is_refusal(&error) => {
-                let what = format!("{} {}", waiting.member.kind.word(), waiting.member.title());
-                refused.push(Refused { what, why: error.found });
+            Err(error) if is_refusal(error.kind) => {
+                refused.push(self.left(waiting, error.found));
                 Ok(())
             }
             other => other,
@@ -211,12 +258,14 @@ impl Target for PostgresTarget {
                 "Restore without --gtid and --skip-binlog.",
             );
         }
-        if loading.resume {
+        let is_of_program = |m: &Member| matches!(m.kind, Kind::File | Kind::Script);
+        if loading.resume && loading.members.iter().any(is_of_program) {
             return refuse(
-                "what an interrupted restore left can't be told from what was there",
+                "what an interrupted restore of a dump program left can't be told from what was there",
                 "Begin again with --overwrite: the database is put aside, not dropped.",
             );
         }
+        self.resumes.store(loading.resume, Ordering::Relaxed);
         self.archives.agree(loading, stop)?;
         *self.terms.lock().expect("no panic while locked") =
             (loading.terms.current_definer, loading.part);
@@ -269,9 +318,20 @@ impl Target for PostgresTarget {
         Ok(compatibility.judge(load.member, &String::from_utf8_lossy(load.bytes), without_owner))
     }
 
+    fn keeps(&self, worker: usize, load: Load<'_>, expected: Proof, stop: &Stop) -> Result<bool> {
+        let name = self.unit_name(&load.member.unit);
+        let ask = || Interrupted::is_marked(&mut self.maintenance("ask")?, &name);
+        if !self.interrupted.goes_on(&name, ask)? {
+            return Ok(false);
+        }
+        Ok(self.prove(worker, load.member, stop)? == expected)
+    }
+
     fn prepare(&self, loading: &Loading, stop: &Stop) -> Result<()> {
         self.globals.prepare(&mut self.maintenance("restore into")?, loading)?;
         self.deferred.expect(&loading.members);
+        self.families.expect(&loading.members);
+        self.recount.forget();
         // What an archive replaces stays until the archive is here.
         if loading.part && loading.members.iter().any(|m| m.kind == Kind::File) {
             *self.part.lock().expect("no panic while locked") = Some(Arc::new(loading.clone()));
@@ -279,9 +339,24 @@ impl Target for PostgresTarget {
         }
         for unit in units(&loading.members) {
             stop.check()?;
-            self.make_room(unit, loading)?;
+            match loading.resume {
+                true => self.go_on(unit, loading)?,
+                false => self.make_room(unit, loading)?,
+            }
         }
         Ok(())
+    }
+
+    fn dialect(&self) -> Option<Dialect> {
+        Some(Dialect::Postgres)
+    }
+
+    fn unit(&self, name: &str) -> String {
+        self.unit_name(name)
+    }
+
+    fn together(&self, member: &Member) -> Option<String> {
+        self.families.mixed(member)
     }
 
     fn load(&self, worker: usize, load: Load<'_>, stop: &Stop) -> Result<()> {
@@ -332,7 +407,12 @@ impl Target for PostgresTarget {
         stop: &Stop,
     ) -> Result<Vec<Refused>> {
         if let Some((unit, path)) = self.archives.take(number) {
-            return self.archive(worker, &unit, &path, stop);
+            return match self.archive(worker, &unit, &path, stop) {
+                Err(error) if is_refusal(error.kind) => {
+                    Ok(vec![Refused::new(format!("archive of {unit}"), error.found)])
+                }
+                other => other,
+            };
         }
         let mut refused = Vec::new();
         // Where every connection has an index to build, the server's own helpers cost more than
@@ -357,11 +437,13 @@ impl Target for PostgresTarget {
         // Commits were not waited for; one that is makes all before it durable.
         for slot in &self.loaders {
             if let Some((_, client)) = &mut *slot.lock().expect("no panic while locked") {
-                let flush = "SET synchronous_commit=on; CREATE TEMPORARY TABLE vex_settled (); DROP TABLE pg_temp.vex_settled";
+                // Nothing is defined: an event trigger may be in the way of that.
+                let flush = "SET synchronous_commit=on; \
+                             SELECT pg_catalog.pg_logical_emit_message(true, 'vex', '')";
                 run(client, flush, "make the restore durable")?;
             }
         }
-        Ok(())
+        self.interrupted.unmark(&mut self.maintenance("restore into")?)
     }
 
     fn prove(&self, worker: usize, member: &Member, stop: &Stop) -> Result<Proof> {
@@ -387,9 +469,29 @@ impl Target for PostgresTarget {
         self.recounted(worker, member, Some(part), stop)
     }
 
-    fn release(&self, stop: &Stop) -> Result<Vec<Refused>> {
-        stop.check()?;
-        Ok(std::mem::take(&mut *self.refused.lock().expect("no panic while locked")))
+    fn release(&self, _: &Proven, stop: &Stop) -> Result<Vec<Refused>> {
+        let mut refused = Vec::new();
+        for waiting in
+            std::mem::take(&mut *self.event_triggers.lock().expect("no panic while locked"))
+        {
+            stop.check()?;
+            self.on(&self.loaders[0], &waiting.member.unit, &mut |client| {
+                run(client, "SET synchronous_commit=on", "make an event trigger durable")?;
+                self.work(client, &waiting, &mut refused)
+            })?;
+        }
+        Ok(refused)
+    }
+
+    fn withhold(&self) -> Vec<Refused> {
+        let waiting =
+            std::mem::take(&mut *self.event_triggers.lock().expect("no panic while locked"));
+        let why = "it runs by itself, and what came back is not what the backup holds";
+        waiting.iter().map(|waiting| self.left(waiting, why.to_owned())).collect()
+    }
+
+    fn refused(&self) -> Vec<Refused> {
+        std::mem::take(&mut *self.refused.lock().expect("no panic while locked"))
     }
 
     fn missing(&self, members: &[Member], stop: &Stop) -> Result<Vec<Member>> {

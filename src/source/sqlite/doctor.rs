@@ -8,7 +8,7 @@ use rusqlite::Connection;
 
 use crate::base::{Finding, Size, Stop};
 use crate::source::contract::{Examined, Purpose, Result};
-use crate::source::sqlite::check::{Checked, check};
+use crate::source::sqlite::check::{Soundness, check};
 use crate::source::sqlite::definition::database_bytes;
 use crate::source::sqlite::open::{failed, open_live};
 
@@ -55,16 +55,16 @@ fn integrity(connection: &Connection, bytes: u64) -> Finding {
     }
     let advice = "Restore the last proven backup, or recover what is left with `.recover` of the sqlite3 shell.";
     match check(connection) {
-        Ok(Checked { damage: Some(damage), .. }) => Finding::error("integrity", damage, advice),
-        Ok(Checked { unchecked, .. }) if !unchecked.is_empty() => {
+        Ok(Soundness::Damaged(damage)) => Finding::error("integrity", damage, advice),
+        Ok(Soundness::Sound { unchecked, .. }) if !unchecked.is_empty() => {
             let advice =
                 "Its application alone can check the rest; backups are made, and are Alerta.";
             Finding::alert("integrity", unchecked.join("; "), advice)
         }
-        Ok(Checked { remarks, .. }) if !remarks.is_empty() => {
-            Finding::ok("integrity", remarks.join("; "))
+        Ok(Soundness::Sound { odd, .. }) if !odd.is_empty() => {
+            Finding::ok("integrity", odd.join("; "))
         }
-        Ok(_) => Finding::ok("integrity", "quick_check found nothing"),
+        Ok(Soundness::Sound { .. }) => Finding::ok("integrity", "quick_check found nothing"),
         Err(error) => Finding::error("integrity", error.to_string(), advice),
     }
 }

@@ -72,7 +72,8 @@ pub fn failed(doing: &str, error: rusqlite::Error) -> Error {
             | ErrorCode::ReadOnly
             | ErrorCode::AuthorizationForStatementDenied,
         ) => ErrorKind::Denied,
-        Some(ErrorCode::CannotOpen) => ErrorKind::Unreachable,
+        Some(ErrorCode::CannotOpen | ErrorCode::SystemIoFailure) => ErrorKind::Unreachable,
+        Some(ErrorCode::DiskFull) => ErrorKind::Full,
         Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => ErrorKind::Damaged,
         _ => ErrorKind::Failed,
     };

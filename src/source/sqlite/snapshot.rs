@@ -18,7 +18,7 @@ use crate::artifact::{Keys, Kind, Member, Phase, Position, Proof, RowDigest};
 use crate::base::Stop;
 use crate::source::contract::{Error, ErrorKind, Out, Piece, Reading, Result, Snapshot};
 use crate::source::script::Inserts;
-use crate::source::sqlite::check::check;
+use crate::source::sqlite::check::{Soundness, check};
 use crate::source::sqlite::definition::{
     STATISTICS, bytes_of, database_bytes, schema_objects, schema_sql, sequence_sql, settings_sql,
     statistics, tables, undecided,
@@ -77,15 +77,14 @@ impl SqliteSnapshot {
             ));
         }
         let connection = open_copy(copy.path(), &doing)?;
-        let checked = check(&connection).map_err(|e| failed(&doing, e))?;
-        if let Some(damage) = checked.damage {
-            return Err(Error::new(
-                ErrorKind::Damaged,
-                doing,
-                format!("quick_check says {damage}"),
-            )
-            .hint("The source itself is damaged; the last good backup is kept."));
-        }
+        let (odd, unchecked) = match check(&connection).map_err(|e| failed(&doing, e))? {
+            Soundness::Sound { odd, unchecked } => (odd, unchecked),
+            Soundness::Damaged(damage) => {
+                let found = format!("quick_check says {damage}");
+                return Err(Error::new(ErrorKind::Damaged, doing, found)
+                    .hint("The source itself is damaged; the last good backup is kept."));
+            }
+        };
         let mut connections = vec![Mutex::new(connection)];
         for _ in 1..reading.threads.max(1) {
             connections.push(Mutex::new(open_copy(copy.path(), &doing)?));
@@ -99,8 +98,8 @@ impl SqliteSnapshot {
             chunk: reading.chunk,
             version: format!("SQLite {}", rusqlite::version()),
             not_included: Vec::new(),
-            lost: checked.unchecked,
-            remarks: checked.remarks,
+            lost: unchecked,
+            remarks: odd,
             place: place.to_owned(),
         };
         snapshot.collect(unit).map_err(|e| failed(&doing, e))?;

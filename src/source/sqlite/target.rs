@@ -14,7 +14,10 @@ use rusqlite::{Connection, ToSql};
 
 use crate::artifact::{Dialect, Kind, Member, Proof, SqlError, Value, read_rows, write_name};
 use crate::base::Stop;
-use crate::source::contract::{Error, ErrorKind, Load, Loading, Refused, Result, Target};
+use crate::source::contract::{
+    Error, ErrorKind, Load, Loading, Proven, Refused, Result, Target, is_refusal,
+};
+use crate::source::sqlite::check::{Soundness, check};
 use crate::source::sqlite::open::{BUSY, failed};
 use crate::source::sqlite::rows;
 
@@ -25,6 +28,8 @@ pub struct SqliteTarget {
     whole: OnceLock<Whole>,
     /// Guards the one connection that loads SQL.
     connection: Mutex<Option<Connection>>,
+    /// Guards what the user is told.
+    remarks: Mutex<Vec<String>>,
 }
 
 struct Whole {
@@ -41,7 +46,12 @@ impl SqliteTarget {
             threads,
             whole: OnceLock::new(),
             connection: Mutex::new(None),
+            remarks: Mutex::default(),
         }
+    }
+
+    fn remark(&self, text: String) {
+        self.remarks.lock().expect("no panic while locked").push(text);
     }
 
     fn doing(&self, what: &str) -> String {
@@ -53,7 +63,10 @@ impl SqliteTarget {
         let connection = Connection::open(&self.path).map_err(|e| failed(&doing, e))?;
         connection.busy_timeout(BUSY).map_err(|e| failed(&doing, e))?;
         connection
-            .execute_batch("PRAGMA trusted_schema=OFF; PRAGMA foreign_keys=OFF;")
+            // A row that was there comes back, whatever a CHECK says of it now.
+            .execute_batch(
+                "PRAGMA trusted_schema=OFF; PRAGMA foreign_keys=OFF; PRAGMA ignore_check_constraints=ON;",
+            )
             .map_err(|e| failed(&doing, e))?;
         Ok(connection)
     }
@@ -198,9 +211,19 @@ impl Target for SqliteTarget {
             }) {
                 let mut sql = format!("DROP {} IF EXISTS ", member.kind.word()).into_bytes();
                 write_name(Dialect::Sqlite, &member.name, &mut sql);
-                connection
+                match connection
                     .execute_batch(&String::from_utf8_lossy(&sql))
-                    .map_err(|e| failed(&doing, e))?;
+                    .map_err(|e| failed(&doing, e))
+                {
+                    // What stays in the way is named when it can't be made anew.
+                    Err(error) if is_refusal(error.kind) => self.remark(format!(
+                        "kept: {} {}: {}",
+                        member.kind.word(),
+                        member.title(),
+                        error.found
+                    )),
+                    other => other?,
+                }
             }
         }
         *self.connection.lock().expect("no panic while locked") = Some(connection);
@@ -229,6 +252,10 @@ impl Target for SqliteTarget {
         connection.execute_batch(text).map_err(|e| failed(&doing, e))
     }
 
+    fn dialect(&self) -> Option<Dialect> {
+        Some(Dialect::Sqlite)
+    }
+
     fn settle(&self, stop: &Stop) -> Result<()> {
         stop.check()?;
         drop(self.connection.lock().expect("no panic while locked").take());
@@ -236,11 +263,18 @@ impl Target for SqliteTarget {
         let doing = self.doing("put in place");
         let fail = |e: std::io::Error| Error::new(ErrorKind::Failed, &doing, e.to_string());
         whole.file.sync_all().map_err(fail)?;
-        let check: String = Connection::open(&whole.temporary)
-            .and_then(|c| c.query_row("PRAGMA quick_check(1)", [], |row| row.get(0)))
+        let soundness = Connection::open(&whole.temporary)
+            .and_then(|connection| check(&connection))
             .map_err(|e| failed(&doing, e))?;
-        if check != "ok" {
-            return Err(Error::new(ErrorKind::Damaged, doing, format!("quick_check says {check}")));
+        match soundness {
+            Soundness::Sound { odd, unchecked } => {
+                let unchecked = unchecked.into_iter().map(|line| format!("not checked: {line}"));
+                odd.into_iter().chain(unchecked).for_each(|line| self.remark(line));
+            }
+            Soundness::Damaged(found) => {
+                let found = format!("quick_check says {found}");
+                return Err(Error::new(ErrorKind::Damaged, doing, found));
+            }
         }
         if whole.overwrite {
             std::fs::rename(&whole.temporary, &self.path).map_err(fail)?;
@@ -262,7 +296,7 @@ impl Target for SqliteTarget {
             .map_err(|e| failed(&format!("recount {}", member.title()), e))
     }
 
-    fn release(&self, stop: &Stop) -> Result<Vec<Refused>> {
+    fn release(&self, _: &Proven, stop: &Stop) -> Result<Vec<Refused>> {
         stop.check()?;
         Ok(Vec::new())
     }
@@ -271,6 +305,10 @@ impl Target for SqliteTarget {
         stop.check()?;
         let there = present(&self.open()?, members).map_err(|e| failed(&self.doing("ask"), e))?;
         Ok(members.iter().filter(|m| !there.contains(m)).cloned().collect())
+    }
+
+    fn remarks(&self) -> Vec<String> {
+        self.remarks.lock().expect("no panic while locked").clone()
     }
 
     fn workers(&self) -> usize {

@@ -302,6 +302,15 @@ impl PgServer {
             .unwrap_or_else(|e| panic!("{:?}: {e:?}: {statements}", self.version));
     }
 
+    /// The same as [`PgServer::value`], of a database that may not be there yet.
+    pub fn asked(&self, database: &str, query: &str) -> Option<String> {
+        let found = self.config(database).connect(NoTls).ok()?.simple_query(query).ok()?;
+        found.iter().find_map(|message| match message {
+            postgres::SimpleQueryMessage::Row(row) => row.get(0).map(str::to_owned),
+            _ => None,
+        })
+    }
+
     /// The first value of a query's first row, as text.
     pub fn value(&self, database: &str, query: &str) -> Option<String> {
         let found = self.client(database).simple_query(query);

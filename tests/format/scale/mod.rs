@@ -22,9 +22,9 @@ use vex::testing::pipeline::{
     Backup, Copy, Fetch, IndexMade, Meter, Restore, Shape, Windows, backup,
 };
 use vex::testing::pipeline::{restore, verify};
+use vex::testing::recover::Opened;
 use vex::testing::shelf::{Contents, IndexBytes, Shelf};
 use vex::testing::source::contract::Snapshot;
-use vex::testing::step::Opened;
 use vex::testing::store::{Dir, Memory, contract::Store};
 use vex::testing::world::World;
 
@@ -222,7 +222,7 @@ fn one_table(store: &Arc<Counting>, head: &Head, table: usize, stop: &Stop) {
         &Restore { fetch: &fetch, target: &target, loading: &loading, chosen: &chosen },
         stop,
     );
-    assert!(damage.as_ref().is_ok_and(Vec::is_empty), "{damage:?}");
+    assert!(damage.as_ref().is_ok_and(|o| o.differences().is_empty()), "{damage:?}");
     let ranges = store.reads();
     let is_own = |range: &std::ops::Range<u64>| {
         let mut inside = 0;

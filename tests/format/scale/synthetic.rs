@@ -8,7 +8,7 @@ use vex::testing::artifact::{
 };
 use vex::testing::base::Stop;
 use vex::testing::source::contract::{
-    Load, Loading, Out, Piece, Refused, Result, Snapshot, Target, Terms,
+    Load, Loading, Out, Piece, Proven, Refused, Result, Snapshot, Target, Terms,
 };
 
 /// Tables of each database.
@@ -144,6 +144,7 @@ impl Counted {
             staged: 0,
             position: None,
             terms: Terms::default(),
+            map_collation: Vec::new(),
         }
     }
 }
@@ -174,7 +175,7 @@ impl Target for Counted {
         Ok(self.loaded.lock().unwrap().get(member).copied().unwrap_or_default())
     }
 
-    fn release(&self, _: &Stop) -> Result<Vec<Refused>> {
+    fn release(&self, _: &Proven, _: &Stop) -> Result<Vec<Refused>> {
         Ok(Vec::new())
     }
 

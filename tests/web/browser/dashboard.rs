@@ -4,6 +4,7 @@ use serde_json::json;
 
 use crate::common::browser::Browser;
 use crate::common::space::until;
+use crate::web::browser::rules::kept;
 use crate::web::browser::site::{ADMIN, CLIENT, Site};
 use crate::web::pages::estate;
 
@@ -177,4 +178,37 @@ fn a_page_outlives_the_network() {
          return document.querySelectorAll('#hoje .num')[2].innerText.startsWith('2')",
     );
     assert_eq!(browser.texts("#hoje .num"), ["6 hoje", "2 hoje", "2 hoje"]);
+}
+
+/// A catalog that is away: what was known stays, with the moment of it; what needs the catalog says
+/// since when it is away, and leads nowhere wrong.
+#[test]
+fn the_page_of_a_catalog_that_is_away() {
+    let site = Site::start();
+    let browser = Browser::start(estate::ZONE);
+    site.sign_in(&browser, CLIENT, "pt-BR");
+    let (state, kept_aside) = (site.space.path("state/vex"), site.space.path("kept"));
+    std::fs::rename(&state, &kept_aside).unwrap();
+    // A file is where its folder was: no catalog can be made there.
+    std::fs::write(&state, "").unwrap();
+    let status = "return performance.getEntriesByType('navigation')[0].responseStatus";
+    let mut wrong = Vec::new();
+    for (width, theme) in [(1280, "light"), (360, "dark")] {
+        browser.look(width, theme);
+        for path in ["/backups", "/backups/81"] {
+            site.go(&browser, path);
+            assert_eq!(browser.script(status), json!(503), "{path}");
+            let said = browser.text("main");
+            assert!(said.contains("O catálogo não responde desde 08:00:52"), "{said}");
+            wrong.extend(kept(&browser, &format!("{path}-{width}-{theme}"), &site.address));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    site.go(&browser, "/");
+    assert_eq!(browser.texts("#hoje .num"), ["7 hoje", "2 hoje", "1 hoje"]);
+    std::fs::remove_file(&state).unwrap();
+    std::fs::rename(&kept_aside, &state).unwrap();
+    site.go(&browser, "/backups");
+    assert_eq!(browser.script(status), json!(200));
+    assert_eq!(browser.texts(".tabs a")[0], "Todos 81");
 }

@@ -7,16 +7,42 @@ use std::sync::atomic::Ordering;
 use mysql::Conn;
 use mysql::prelude::Queryable;
 
-use crate::artifact::{Dialect, Kind, Member, Phase, Splitter, SqlError};
-use crate::source::contract::{Error, ErrorKind, Result};
+use crate::artifact::{Dialect, Kind, Member, Phase, Splitter, SqlError, Statement, read_insert};
+use crate::source::contract::{Error, ErrorKind, Refused, Result, Target, is_refusal};
 use crate::source::mysql::definer::without_definer;
-use crate::source::mysql::definition::cut;
+use crate::source::mysql::definition::{cut, without};
+use crate::source::mysql::event::{SwitchedOff, switched_off};
 use crate::source::mysql::fault::{run, wrap};
-use crate::source::mysql::feed::{Feed, head};
+use crate::source::mysql::feed::{Feed, all_taken, head};
 use crate::source::mysql::flavor::Family;
+use crate::source::mysql::object::prologue;
 use crate::source::mysql::rename::{names_unit, rename};
-use crate::source::mysql::target::MysqlTarget;
+use crate::source::mysql::schema::{qualified, quoted};
+use crate::source::mysql::target::{MysqlTarget, is_transactional};
 use crate::source::mysql::utf8::{as_text, text_of};
+
+/// Longest beginning of a statement that is shown.
+const SHOWN: usize = 80;
+
+/// The error of MySQL for a tablespace that is not there.
+const NO_TABLESPACE: u16 = 3510;
+
+/// The error of MySQL for a spatial reference system that is not there.
+const NO_REFERENCE_SYSTEM: u16 = 3548;
+
+/// The warning of a value that may not be NULL.
+const NOT_NULL: u16 = 1048;
+
+/// How rows are taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Taking {
+    /// All of an entry, or an error.
+    All,
+    /// The same, and NULL where the server would not have it now.
+    Nulls,
+    /// Whatever the server takes, for what it took it can't give back.
+    AsManyAsPossible,
+}
 
 impl MysqlTarget {
     pub(super) fn execute(
@@ -25,45 +51,200 @@ impl MysqlTarget {
         member: &Member,
         bytes: &[u8],
     ) -> Result<()> {
-        let renamed = self.rename.lock().expect("no panic while locked").clone();
-        let current = self.terms.lock().expect("no panic while locked").current_definer;
         let doing = format!("restore {} {}", member.kind.word(), member.title());
         for statement in Splitter::new(Dialect::Mysql, bytes) {
             let statement =
                 statement.map_err(|e| Error::new(ErrorKind::Damaged, &doing, e.to_string()))?;
-            if renamed.is_some()
-                && member.kind == Kind::Trigger
-                && names_unit(statement.text, &member.unit)
-            {
-                // Run as it is, it would hang on the table of the database it came from.
-                let found = format!("its text names the database {}; make it by hand", member.unit);
-                return Err(Error::new(ErrorKind::Failed, doing, found));
-            }
-            let text = match &renamed {
-                Some(new) => rename(statement.text, &member.unit, new),
-                None => statement.text.into(),
-            };
-            let text = match member.kind {
-                Kind::Script => as_text(&text, &doing)?,
-                _ => text_of(&text, &doing)?.into(),
-            };
-            let text =
-                if current && member.phase == Phase::After { without_definer(&text) } else { text };
-            if member.kind == Kind::Table
-                && let Some(cut) = cut(&text)
-            {
-                connection.query_drop(&cut.create).map_err(|e| wrap(&doing, e))?;
-                self.deferred.put(
-                    member.title(),
-                    self.unit_name(&member.unit),
-                    member.name.clone(),
-                    cut,
-                );
-                continue;
-            }
-            connection.query_drop(self.known_modes(&text).as_ref()).map_err(|e| wrap(&doing, e))?;
+            self.statement(connection, member, statement.text, &doing)?;
         }
         Ok(())
+    }
+
+    /// Runs a statement of a member.
+    fn statement(
+        &self,
+        connection: &mut Conn,
+        member: &Member,
+        statement: &[u8],
+        doing: &str,
+    ) -> Result<()> {
+        let renamed = self.rename.lock().expect("no panic while locked").clone();
+        if renamed.is_some() && member.kind == Kind::Trigger && names_unit(statement, &member.unit)
+        {
+            // Run as it is, it would hang on the table of the database it came from.
+            let found = format!("its text names the database {}; make it by hand", member.unit);
+            return Err(Error::new(ErrorKind::Failed, doing, found));
+        }
+        let text = match &renamed {
+            Some(new) => rename(statement, &member.unit, new),
+            None => statement.into(),
+        };
+        // Bytes between quotes may be those of another character set.
+        let text = as_text(&text, doing)?;
+        let current = self.terms.lock().expect("no panic while locked").current_definer;
+        let text = match current && member.phase == Phase::After {
+            true => without_definer(&text),
+            false => text,
+        };
+        match member.kind {
+            Kind::Database => self.database(connection, member, &text, doing),
+            Kind::Table => self.table(connection, member, &text, doing),
+            Kind::Event => self.make_event(connection, member, &text, doing),
+            _ => {
+                connection.query_drop(self.known_modes(&text).as_ref()).map_err(|e| wrap(doing, e))
+            }
+        }
+    }
+
+    /// Makes a database; one that is there serves whoever may not make one.
+    fn database(
+        &self,
+        connection: &mut Conn,
+        member: &Member,
+        text: &str,
+        doing: &str,
+    ) -> Result<()> {
+        let error = match connection.query_drop(text).map_err(|e| wrap(doing, e)) {
+            Err(error) if is_refusal(error.kind) => error,
+            other => return other,
+        };
+        let there = format!("USE {}", quoted(&self.unit_name(&member.unit)));
+        if connection.query_drop(there).is_err() {
+            return Err(error);
+        }
+        self.remark(format!("kept: database {}: {}", member.title(), error.found));
+        Ok(())
+    }
+
+    /// Makes a table, without the keys that come late.
+    fn table(&self, connection: &mut Conn, member: &Member, text: &str, doing: &str) -> Result<()> {
+        let cut = cut(text);
+        self.create(connection, member, cut.as_ref().map_or(text, |c| &c.create), doing)?;
+        if let Some(cut) = cut {
+            let unit = self.unit_name(&member.unit);
+            self.deferred.put(member.title(), unit, member.name.clone(), cut);
+        }
+        Ok(())
+    }
+
+    /// Makes a table; what only the server of the backup has is left out of it, and that is told.
+    fn create(
+        &self,
+        connection: &mut Conn,
+        member: &Member,
+        text: &str,
+        doing: &str,
+    ) -> Result<()> {
+        let error = match connection.query_drop(self.known_modes(text).as_ref()) {
+            Ok(()) => return Ok(()),
+            Err(error) => error,
+        };
+        let clause = match &error {
+            mysql::Error::MySqlError(e) if e.code == NO_TABLESPACE => "TABLESPACE",
+            mysql::Error::MySqlError(e) if e.code == NO_REFERENCE_SYSTEM => "SRID",
+            _ => return Err(wrap(doing, error)),
+        };
+        let Some(other) = without(text, clause) else { return Err(wrap(doing, error)) };
+        self.create(connection, member, &other, doing)?;
+        let found = wrap(doing, error).found;
+        match clause {
+            "SRID" => {
+                let what = format!("{clause} of table {}", member.title());
+                let refused = Refused::new(what, found);
+                self.refused.lock().expect("no panic while locked").push(refused);
+            }
+            // Where a table lies changes nothing of it.
+            _ => {
+                self.remark(format!("table {} was made without {clause}: {found}", member.title()))
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes an event, switched off if not everything came back.
+    fn make_event(
+        &self,
+        connection: &mut Conn,
+        member: &Member,
+        text: &str,
+        doing: &str,
+    ) -> Result<()> {
+        let run = |connection: &mut Conn, text: &str| {
+            connection.query_drop(self.known_modes(text).as_ref()).map_err(|e| wrap(doing, e))
+        };
+        if !self.events_off.load(Ordering::Relaxed) || !text.starts_with("CREATE ") {
+            return run(connection, text);
+        }
+        match switched_off(text) {
+            SwitchedOff::Already => run(connection, text),
+            SwitchedOff::Now(text) => {
+                run(connection, &text)?;
+                let full = qualified(&self.unit_name(&member.unit), &member.name);
+                self.remark(format!(
+                    "event {} is switched off, for not everything came back: ALTER EVENT {full} ENABLE",
+                    member.title()
+                ));
+                Ok(())
+            }
+            SwitchedOff::Unknown => {
+                let found = "it can't be made switched off, and not everything came back";
+                Err(Error::new(ErrorKind::Failed, doing, found))
+            }
+        }
+    }
+
+    /// An event that was not made.
+    pub(super) fn event(&self, member: &Member, bytes: &[u8], why: String) -> Refused {
+        let what = format!("{} {}", member.kind.word(), member.title());
+        Refused::new(what, why).with_sql(&self.unit_name(&member.unit), self.by_hand(member, bytes))
+    }
+
+    /// Statements of a dump program: those that are refused keep the others from nothing.
+    pub(super) fn script(
+        &self,
+        connection: &mut Conn,
+        member: &Member,
+        bytes: &[u8],
+    ) -> Result<()> {
+        let doing = format!("restore {} {}", member.kind.word(), member.title());
+        for statement in Splitter::new(Dialect::Mysql, bytes) {
+            let statement =
+                statement.map_err(|e| Error::new(ErrorKind::Damaged, &doing, e.to_string()))?;
+            match self.statement(connection, member, statement.text, &doing) {
+                Err(error) if is_refusal(error.kind) => {
+                    self.refuse_statement(member, &statement, error);
+                }
+                other => other?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Notes a statement of a script; those that insert into one table are one line.
+    fn refuse_statement(&self, member: &Member, statement: &Statement<'_>, error: Error) {
+        let text = String::from_utf8_lossy(statement.text);
+        let (mut rows, head) = (0, head(statement.text));
+        let counted = read_insert(Dialect::Mysql, statement, &mut |_, _| {
+            rows += 1;
+            Ok::<(), SqlError>(())
+        });
+        let line = head.map_or_else(
+            || text.lines().next().unwrap_or_default().chars().take(SHOWN).collect(),
+            |head| String::from_utf8_lossy(head).into_owned(),
+        );
+        let what = format!("{line} ({})", member.unit);
+        let mut refused = self.refused.lock().expect("no panic while locked");
+        let rows = if counted.is_ok() { rows } else { 0 };
+        if let Some(same) = refused.iter_mut().find(|r| r.what == what && r.rows > 0 && rows > 0) {
+            same.rows += rows;
+            return;
+        }
+        let sql = [&prologue(&self.unit_name(&member.unit))[..], statement.text, b";\n"].concat();
+        let line = Refused { rows, ..Refused::new(what, error.found) };
+        refused.push(match rows {
+            0 => line.with_sql(&self.unit_name(&member.unit), sql),
+            _ => line,
+        });
     }
 
     /// A setting of the SQL mode without the mode that MySQL 8 removed; it only ever concerned
@@ -80,52 +261,122 @@ impl MysqlTarget {
             .into()
     }
 
-    /// Rows: their INSERT statements are fed to LOAD DATA where it takes them, and run where not.
-    pub(super) fn load_rows(
+    /// Rows. Of those that the server refuses nothing stays behind, where the engine of the table
+    /// can take it back.
+    pub(super) fn rows(&self, connection: &mut Conn, member: &Member, bytes: &[u8]) -> Result<()> {
+        let engine = self.engine(member)?;
+        if !is_transactional(&engine) {
+            let done = self.load_rows(connection, member, bytes, Taking::AsManyAsPossible);
+            return done.map_err(|error| match error.kind {
+                // It keeps its rows in memory: the disk is not full.
+                ErrorKind::Full if engine.eq_ignore_ascii_case("MEMORY") => {
+                    Error { kind: ErrorKind::Failed, ..error }
+                }
+                _ => error,
+            });
+        }
+        let Err(error) = self.load_rows(connection, member, bytes, Taking::All) else {
+            return Ok(());
+        };
+        if !is_refusal(error.kind) {
+            return Err(error);
+        }
+        let doing = format!("restore {} {}", member.kind.word(), member.title());
+        let warnings: Vec<(String, u16, String)> =
+            connection.query("SHOW WARNINGS").map_err(|e| wrap(&doing, e))?;
+        run(connection, "ROLLBACK", &doing)?;
+        // A generated column that may not be NULL and is: the row came in under another mode.
+        if warnings.iter().any(|(_, code, _)| *code == NOT_NULL) {
+            match self.load_rows(connection, member, bytes, Taking::Nulls) {
+                Ok(()) => return Ok(()),
+                Err(error) if is_refusal(error.kind) => run(connection, "ROLLBACK", &doing)?,
+                Err(error) => return Err(error),
+            }
+        }
+        Err(error)
+    }
+
+    /// Their INSERT statements are fed to LOAD DATA where it takes them, and run where not.
+    fn load_rows(
         &self,
         connection: &mut Conn,
         member: &Member,
         bytes: &[u8],
+        taking: Taking,
     ) -> Result<()> {
-        let renamed = self.rename.lock().expect("no panic while locked").clone();
         let doing = format!("restore {} {}", member.kind.word(), member.title());
         let damaged = |e: SqlError| Error::new(ErrorKind::Damaged, &doing, e.to_string());
         let ways = self.ways(&self.unit_name(&member.unit))?;
+        let feeds = |head: &&[u8]| {
+            !head.is_empty() && taking != Taking::Nulls && self.feeds.load(Ordering::Relaxed)
+        };
         let mut feed: Option<Feed<'_>> = None;
+        let mut first = Ok(());
+        // Whatever can't be taken back is no reason to leave the rest.
+        let mut note = |done: Result<()>| match done {
+            Err(error) if taking == Taking::AsManyAsPossible && is_refusal(error.kind) => {
+                first = std::mem::replace(&mut first, Ok(())).and(Err(error));
+                Ok(())
+            }
+            other => other,
+        };
         for statement in Splitter::new(Dialect::Mysql, bytes) {
             let statement = statement.map_err(damaged)?;
-            let head = if statement.text.starts_with(b"INSERT INTO ") {
-                head(statement.text)
-            } else {
-                None
-            };
-            if let Some(head) = head.filter(|_| self.feeds.load(Ordering::Relaxed)) {
+            let is_insert = statement.text.starts_with(b"INSERT INTO ");
+            let head = if is_insert { head(statement.text) } else { None };
+            if let Some(head) = head.filter(feeds) {
                 if !feed.as_ref().is_some_and(|f| f.is_of(head)) {
-                    self.send(feed.take(), connection, &doing)?;
+                    note(self.send(feed.take(), connection, &doing))?;
                     feed = Feed::open(head, &ways);
                 }
                 if let Some(own) = &mut feed
                     && own.take(&statement).map_err(damaged)?
                 {
                     if own.is_full() {
-                        self.send(Some(own), connection, &doing)?;
+                        note(self.send(Some(own), connection, &doing))?;
                     }
                     continue;
                 }
             }
-            self.send(feed.as_mut(), connection, &doing)?;
-            if statement.text == b"BEGIN" && self.flavor.family == Family::Mariadb {
-                // Else the first rows of an empty table lock all of it, and go through a sort that
-                // doubles the work.
-                run(connection, "SET unique_checks=1", &doing)?;
-            }
-            let text = match &renamed {
-                Some(new) => rename(statement.text, &member.unit, new),
-                None => statement.text.into(),
-            };
-            connection.query_drop(text_of(&text, &doing)?).map_err(|e| wrap(&doing, e))?;
+            note(self.send(feed.as_mut(), connection, &doing))?;
+            note(self.row_statement(connection, member, &statement, taking, &doing))?;
         }
-        self.send(feed.as_mut(), connection, &doing)
+        note(self.send(feed.as_mut(), connection, &doing))?;
+        first
+    }
+
+    /// A statement of an entry of rows.
+    fn row_statement(
+        &self,
+        connection: &mut Conn,
+        member: &Member,
+        statement: &Statement<'_>,
+        taking: Taking,
+        doing: &str,
+    ) -> Result<()> {
+        let text = statement.text;
+        if text == b"BEGIN" && self.flavor.family == Family::Mariadb {
+            // Else the first rows of an empty table lock all of it, and go through a sort that
+            // doubles the work.
+            run(connection, "SET unique_checks=1", doing)?;
+        }
+        if let Some(rest) = text.strip_prefix(b"INSERT INTO ").filter(|_| taking != Taking::All) {
+            let ignoring = format!("INSERT IGNORE INTO {}", text_of(rest, doing)?);
+            let mut rows = 0;
+            read_insert(Dialect::Mysql, statement, &mut |_, _| {
+                rows += 1;
+                Ok::<(), SqlError>(())
+            })
+            .map_err(|e| Error::new(ErrorKind::Damaged, doing, e.to_string()))?;
+            connection.query_drop(ignoring).map_err(|e| wrap(doing, e))?;
+            return all_taken(connection, rows, doing);
+        }
+        let renamed = self.rename.lock().expect("no panic while locked").clone();
+        let text = match &renamed {
+            Some(new) => rename(text, &member.unit, new),
+            None => text.into(),
+        };
+        connection.query_drop(text_of(&text, doing)?).map_err(|e| wrap(doing, e))
     }
 
     /// Sends what waits, as INSERT statements if the server takes nothing else.

@@ -5,16 +5,20 @@
 
 use std::io::Write;
 use std::path::Path;
+use std::sync::atomic::Ordering;
 
 use postgres::Client;
+use postgres::error::SqlState;
 
 use crate::artifact::{CopyEntry, Kind, Member, Phase};
 use crate::base::Stop;
-use crate::source::contract::{Error, ErrorKind, Loading, Refused, Result};
+use crate::source::contract::{Error, ErrorKind, Loading, Refused, Result, is_refusal};
 use crate::source::postgres::contents::Contents;
 use crate::source::postgres::creation;
-use crate::source::postgres::definition::{OWNER, Script};
-use crate::source::postgres::fault::{is_refusal, run, wrap, wrap_io};
+use crate::source::postgres::deferred::Waiting;
+use crate::source::postgres::definition::{OWNER, Script, qualified};
+use crate::source::postgres::fault::{run, wrap, wrap_io};
+use crate::source::postgres::interrupted::is_there;
 use crate::source::postgres::large;
 use crate::source::postgres::present::Present;
 use crate::source::postgres::script::{Left, run_script};
@@ -27,13 +31,12 @@ impl PostgresTarget {
     pub(super) fn create(&self, unit: &str, text: &str) -> Result<()> {
         let name = self.unit_name(unit);
         let mut client = self.maintenance("restore into")?;
-        if Present::has_database(&mut client, &name)? {
-            return Ok(());
+        if !Present::has_database(&mut client, &name)? {
+            let without_owner = self.terms.lock().expect("no panic while locked").0;
+            let refused = creation::create(&mut client, text, (unit, &name), without_owner)?;
+            self.refused.lock().expect("no panic while locked").extend(refused);
         }
-        let without_owner = self.terms.lock().expect("no panic while locked").0;
-        let refused = creation::create(&mut client, text, (unit, &name), without_owner)?;
-        self.refused.lock().expect("no panic while locked").extend(refused);
-        Ok(())
+        self.interrupted.mark(&mut client, &name)
     }
 
     /// Runs a script; an owner that can't be given is told.
@@ -42,23 +45,42 @@ impl PostgresTarget {
         let doing = format!("restore {title}");
         let (made, owner) = text.rsplit_once(OWNER).unwrap_or((text, ""));
         let mut tries = 1;
-        loop {
+        let done = loop {
             match client.batch_execute(made).map_err(|e| wrap(&doing, e)) {
                 Err(error) if error.kind == ErrorKind::Busy && tries < TRIES => tries += 1,
-                other => break other?,
+                other => break other,
             }
+        };
+        match done {
+            Err(error) if !self.goes_on_with(client, member, &error)? => return Err(error),
+            Ok(()) | Err(_) => {}
         }
         let without_owner = self.terms.lock().expect("no panic while locked").0;
         if without_owner || owner.is_empty() {
             return Ok(());
         }
         match client.batch_execute(owner).map_err(|e| wrap(&doing, e)) {
-            Err(error) if is_refusal(&error) => {
-                self.refuse(format!("owner of {title}"), error);
+            Err(error) if is_refusal(error.kind) => {
+                self.refuse(format!("owner of {title}"), error, (&member.unit, owner));
                 Ok(())
             }
             other => other,
         }
+    }
+
+    /// Whether what can't be made was made by the restore that goes on.
+    fn goes_on_with(&self, client: &mut Client, member: &Member, error: &Error) -> Result<bool> {
+        if !self.resumes.load(Ordering::Relaxed) || !is_refusal(error.kind) {
+            return Ok(false);
+        }
+        if member.kind == Kind::Table {
+            // Rows may go into a table only if it has none.
+            let name = self.unit_name(&member.unit);
+            return Ok(
+                error.kind == ErrorKind::Exists && self.interrupted.is_emptied(&name, member)
+            );
+        }
+        Ok(error.kind == ErrorKind::Exists || is_there(client, member)?)
     }
 
     /// A definition before the rows: what exists already and holds no rows is kept, and that is
@@ -75,15 +97,13 @@ impl PostgresTarget {
                 self.remark(format!("kept: {title}: {}", error.found));
                 Ok(())
             }
-            // Only what rows go into ends the restore.
             Err(error)
-                if is_refusal(&error) && !matches!(member.kind, Kind::Table | Kind::Sequence) =>
+                if is_refusal(error.kind)
+                    && part
+                    && member.table.is_none()
+                    && member.kind == Kind::Object =>
             {
-                if part && member.table.is_none() && member.kind == Kind::Object {
-                    self.remark(format!("left out: {title}: {}", error.found));
-                } else {
-                    self.refuse(title, error);
-                }
+                self.remark(format!("left out: {title}: {}", error.found));
                 Ok(())
             }
             other => other,
@@ -92,6 +112,11 @@ impl PostgresTarget {
 
     /// A definition: now, or with those that wait for the rows.
     pub(super) fn definition(&self, worker: usize, member: &Member, text: String) -> Result<()> {
+        if member.class.as_deref() == Some("event trigger") {
+            let waiting = Waiting { member: member.clone(), text };
+            self.event_triggers.lock().expect("no panic while locked").push(waiting);
+            return Ok(());
+        }
         if member.phase == Phase::After || self.deferred.is_lone(member, "table attach") {
             self.deferred.put(member, text);
             return Ok(());
@@ -121,16 +146,22 @@ impl PostgresTarget {
                 run(client, own, &doing)?;
             }
         }
-        let mut writer = client.copy_in(text(cut.statement)?).map_err(|e| wrap(&doing, e))?;
-        for bytes in cut.rows.bytes.chunks(MESSAGE) {
-            writer.write_all(bytes).map_err(|e| wrap_io(&doing, e))?;
-        }
-        let taken = writer.finish().map_err(|e| wrap(&doing, e))?;
+        let statement = text(cut.statement)?;
+        self.recount.expect(member, statement);
+        let root = self.families.root(member);
         let sent = cut.rows.lines().count() as u64;
-        if taken == sent {
-            Ok(())
-        } else {
-            Err(damaged(format!("{sent} rows were sent, and the server took {taken}")))
+        let mixed = self.families.mixed(member).and(root.as_ref());
+        let first = mixed.and_then(|root| through(statement, member, root));
+        match copy(client, first.as_deref().unwrap_or(statement), cut.rows.bytes, sent, &doing) {
+            // What a hash says is not the same on every server.
+            Err(Copied { outside: true, error }) if first.is_none() => {
+                let other = root.as_ref().and_then(|root| through(statement, member, root));
+                let (Some(root), Some(other)) = (root, other) else { return Err(error) };
+                copy(client, &other, cut.rows.bytes, sent, &doing).map_err(|e| e.error)?;
+                self.families.mix(&root);
+                Ok(())
+            }
+            other => other.map_err(|e| e.error),
         }
     }
 
@@ -140,7 +171,7 @@ impl PostgresTarget {
         for Left { what, error, harmless } in run_script(client, entry, without_owner, doing)? {
             match harmless {
                 true => self.remark(format!("passed over: {what}: {}", error.found)),
-                false => self.refuse(what, error),
+                false => self.refuse(what, error, ("", "")),
             }
         }
         Ok(())
@@ -198,4 +229,47 @@ impl PostgresTarget {
         portion.after.into_iter().for_each(|script| self.deferred.put(&script.member, script.text));
         Ok(portion.rows)
     }
+}
+
+/// Why rows were not copied, and whether it is that a partition is not for them.
+struct Copied {
+    error: Error,
+    outside: bool,
+}
+
+/// Sends rows.
+fn copy(
+    client: &mut Client,
+    statement: &str,
+    rows: &[u8],
+    sent: u64,
+    doing: &str,
+) -> std::result::Result<(), Copied> {
+    let fail = |error: postgres::Error| {
+        // A CHECK has a name, the bound of a partition has none.
+        let outside = error
+            .as_db_error()
+            .is_some_and(|db| *db.code() == SqlState::CHECK_VIOLATION && db.constraint().is_none());
+        Copied { error: wrap(doing, error), outside }
+    };
+    let mut writer = client.copy_in(statement).map_err(fail)?;
+    for bytes in rows.chunks(MESSAGE) {
+        writer.write_all(bytes).map_err(|error| match error.downcast::<postgres::Error>() {
+            Ok(own) => fail(own),
+            Err(other) => Copied { error: wrap_io(doing, other), outside: false },
+        })?;
+    }
+    let taken = writer.finish().map_err(fail)?;
+    if taken == sent {
+        return Ok(());
+    }
+    let found = format!("{sent} rows were sent, and the server took {taken}");
+    Err(Copied { error: Error::new(ErrorKind::Damaged, doing, found), outside: false })
+}
+
+/// The statement of an entry, for the root of a partition.
+fn through(statement: &str, member: &Member, root: &Member) -> Option<String> {
+    let own = qualified(member.schema.as_deref()?, &member.name);
+    let rest = statement.strip_prefix("COPY ")?.strip_prefix(&own)?;
+    Some(format!("COPY {}{rest}", qualified(root.schema.as_deref()?, &root.name)))
 }

@@ -6,26 +6,20 @@
 
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, VecDeque};
-use std::io::IsTerminal;
 use std::sync::Arc;
 
 use jiff::Timestamp;
 
 use crate::artifact::{Damage, Head, Manifest, Naming};
 use crate::base::{Id, Secret, SecretRef, Stop};
-use crate::job::JobFile;
 use crate::lang::Lang;
-use crate::shelf::{Contents, Group, Notes, Shelf, Shelved, groups, lineage};
-use crate::step::{Fault, needed};
+use crate::plan::{BackupWish, LATEST};
+use crate::recover::fault::Fault;
+use crate::recover::opened::needed;
+use crate::recover::operator::Operator;
+use crate::shelf::{Contents, Group, Notes, Shelf, Shelved, Unnamed, groups, lineage, named};
 use crate::store::contract::Store;
 use crate::world::reveal;
-
-use crate::cli::args::Which;
-use crate::cli::exit::Exit;
-use crate::cli::wiring::{complain, fail};
-
-/// The word for the newest that may be used.
-pub const LATEST: &str = "latest";
 
 /// A backup that was picked.
 pub struct Picked {
@@ -39,31 +33,27 @@ pub struct Picked {
     pub password: Option<Secret>,
     /// Where its proofs go; a lone `.zip` has no such place.
     pub shelf: Option<Shelf>,
-    /// The job file, if one was given.
-    pub file: Option<JobFile>,
+    /// The name of its store in the job file.
+    pub name: Option<String>,
 }
 
 impl Picked {
     /// A backup of which only the head is known.
-    fn of(
-        head: Head,
-        store: Arc<dyn Store>,
-        shelf: Option<Shelf>,
-        file: Option<JobFile>,
-    ) -> Picked {
+    fn of(head: Head, held: &Held, shelf: Option<Shelf>) -> Picked {
+        let (store, name) = (held.store.clone(), held.name.clone());
         let manifest = Manifest::of(head);
-        Picked { store, manifest, contents: None, password: None, shelf, file }
+        Picked { store, manifest, contents: None, password: None, shelf, name }
     }
 
     /// A lone `.zip`, whose contents stand in it.
-    pub fn lone(
-        manifest: Manifest,
-        store: Arc<dyn Store>,
-        password: Option<Secret>,
-        file: Option<JobFile>,
-    ) -> Picked {
+    pub fn lone(manifest: Manifest, store: Arc<dyn Store>, password: Option<Secret>) -> Picked {
         let contents = Some(Contents::of(manifest.clone()));
-        Picked { store, manifest, contents, password, shelf: None, file }
+        Picked { store, manifest, contents, password, shelf: None, name: None }
+    }
+
+    /// The store, unless it is a lone `.zip`.
+    pub fn place(&self) -> Option<Arc<dyn Store>> {
+        self.shelf.is_some().then(|| self.store.clone())
     }
 
     /// Reads its members.
@@ -124,7 +114,7 @@ pub struct Other {
 }
 
 /// All that may be picked from.
-pub struct Offers {
+pub struct Candidates {
     /// The stores that answered.
     held: Vec<Held>,
     /// Store and artifact of each that was not looked at yet, the newest first.
@@ -133,7 +123,8 @@ pub struct Offers {
     backup: String,
     /// Of what, in words.
     of: String,
-    file: Option<JobFile>,
+    /// Whether one that was found damaged is taken too: it is to be read again.
+    pub again: bool,
     /// One `.zip`, which is all there is.
     lone: Option<Picked>,
     passed: Vec<Passed>,
@@ -146,15 +137,15 @@ pub struct Offers {
     fault: Option<Fault>,
 }
 
-impl Offers {
+impl Candidates {
     /// Nothing yet, of what `of` names.
-    pub fn new(backup: &str, of: String, file: Option<JobFile>) -> Offers {
-        Offers {
+    pub fn new(backup: &str, of: String) -> Candidates {
+        Candidates {
             held: Vec::new(),
             order: VecDeque::new(),
             backup: backup.to_owned(),
             of,
-            file,
+            again: false,
             lone: None,
             passed: Vec::new(),
             bad: Vec::new(),
@@ -165,10 +156,10 @@ impl Offers {
     }
 
     /// One `.zip`.
-    pub fn lone(picked: Picked) -> Offers {
-        let mut offers = Offers::new(LATEST, picked.manifest.head.key.clone(), None);
-        offers.lone = Some(picked);
-        offers
+    pub fn lone(picked: Picked) -> Candidates {
+        let mut candidates = Candidates::new(LATEST, picked.manifest.head.key.clone());
+        candidates.lone = Some(picked);
+        candidates
     }
 
     /// Whether it is one `.zip`, beside which there is no other.
@@ -177,9 +168,9 @@ impl Offers {
     }
 
     /// Adds what a store holds, and says what of it can't be read.
-    pub fn add(&mut self, held: Held, unreadable: &[(String, Damage)]) {
+    pub fn add(&mut self, held: Held, unreadable: &[(String, Damage)], operator: &dyn Operator) {
         for (key, damage) in unreadable {
-            complain(&format!("{key} in {} is passed over: {damage}", held.store.place()));
+            operator.warn(&format!("{key} in {} is passed over: {damage}", held.store.place()));
             self.unreadable.push(key.clone());
         }
         self.held.push(held);
@@ -205,7 +196,8 @@ impl Offers {
         host: &str,
         file: Option<&str>,
         now: Timestamp,
-    ) -> Result<(), Exit> {
+        operator: &dyn Operator,
+    ) -> Result<(), Fault> {
         let all: Vec<(usize, usize)> = self.order.iter().copied().collect();
         let artifacts: Vec<&Shelved> =
             all.iter().map(|(h, a)| &self.held[*h].artifacts[*a]).collect();
@@ -219,8 +211,8 @@ impl Offers {
             (None, [] | [_]) => return Ok(()),
             // An ID says more than an origin.
             (None, _) if self.backup != LATEST => return Ok(()),
-            (None, several) => ask(several, &artifacts, &self.of)?,
-            (Some(prefix), all) => named(prefix, all, &artifacts, &self.of)?,
+            (None, several) => ask(several, &artifacts, &self.of, operator)?,
+            (Some(prefix), all) => of_origin(prefix, all, &artifacts, &self.of)?,
         };
         let keep: BTreeSet<(usize, usize)> = chosen.artifacts.iter().map(|i| all[*i]).collect();
         for (h, held) in self.held.iter_mut().enumerate() {
@@ -231,26 +223,56 @@ impl Offers {
         Ok(())
     }
 
+    /// Finds out which backup a name means: the beginning of an ID, a date, a file name.
+    pub fn find(&mut self) -> Result<(), Fault> {
+        if self.backup == LATEST {
+            return Ok(());
+        }
+        let heads = self.held.iter().flat_map(|held| &held.artifacts).map(|a| &a.head);
+        match named(heads, &self.backup) {
+            Ok(id) => self.backup = id.to_string(),
+            // Taking it says what there is none of.
+            Err(Unnamed::None) => {}
+            Err(Unnamed::Ambiguous(ids)) => {
+                let all: Vec<String> = ids.iter().map(ToString::to_string).collect();
+                return Err(Fault::usage(
+                    format!(
+                        "--backup {} names several {}: {}",
+                        self.backup,
+                        self.of,
+                        all.join(", ")
+                    ),
+                    "Give as much of one as tells it apart.",
+                ));
+            }
+        }
+        Ok(())
+    }
+
     /// Notes a store that can't be looked into, and says so.
-    pub fn silent(&mut self, name: &str, fault: Fault) {
-        complain(&format!("store {name} is passed over: {fault}"));
+    pub fn silent(&mut self, name: &str, fault: Fault, operator: &dyn Operator) {
+        operator.warn(&format!("store {name} is passed over: {fault}"));
         self.silent.push(name.to_owned());
         self.fault = Some(fault);
     }
 
     /// Takes the next that is meant and may be used.
-    pub fn take(&mut self, which: &Which, stop: &Stop) -> Result<Picked, Exit> {
+    pub fn take(
+        &mut self,
+        which: &BackupWish,
+        operator: &dyn Operator,
+        stop: &Stop,
+    ) -> Result<Picked, Fault> {
         if let Some(picked) = self.lone.take() {
             return Ok(picked);
         }
-        let Some((h, a)) = self.advance() else { return Err(self.none()) };
+        let Some((h, a)) = self.advance(operator) else { return Err(self.none(operator)) };
         let held = &self.held[h];
         let head = held.artifacts[a].head.clone();
         let naming = held.naming.clone().unwrap_or_else(|| Naming::of_key(&head.key));
         let shelf = Shelf::new(held.store.clone(), naming, &head.job, &head.source);
         let password = password(which, held.password.as_ref(), head.sealed(), stop)?;
-        let (store, file) = (held.store.clone(), self.file.clone());
-        Ok(Picked { password, ..Picked::of(head, store, Some(shelf), file) })
+        Ok(Picked { password, ..Picked::of(head, held, Some(shelf)) })
     }
 
     /// Whether the next one is a copy of the same backup.
@@ -274,9 +296,9 @@ impl Offers {
     }
 
     /// The next one that may be used, whatever was asked for.
-    pub fn other(&mut self) -> Option<Other> {
+    pub fn other(&mut self, operator: &dyn Operator) -> Option<Other> {
         LATEST.clone_into(&mut self.backup);
-        let (h, a) = self.advance()?;
+        let (h, a) = self.advance(operator)?;
         let head = &self.held[h].artifacts[a].head;
         Some(Other {
             id: head.id.clone(),
@@ -286,7 +308,7 @@ impl Offers {
     }
 
     /// What somebody must know who gets another backup than the newest.
-    pub fn caveat(&self, picked: &Picked, now: Timestamp) -> Option<String> {
+    pub fn caveat(&self, picked: &Picked, now: Timestamp, lang: Lang) -> Option<String> {
         let manifest = &picked.manifest;
         let newer: Vec<&Passed> = self.passed.iter().filter(|p| p.id != manifest.head.id).collect();
         let count = newer.iter().map(|p| &p.id).collect::<BTreeSet<_>>().len();
@@ -311,7 +333,7 @@ impl Offers {
             }
             None => return None,
         };
-        let age = Lang::En.duration(now.as_second() - manifest.head.started.as_second());
+        let age = lang.duration(now.as_second() - manifest.head.started.as_second());
         Some(format!(
             "! {what}. Its data are up to {age} old: what changed since {} may be missing",
             manifest.head.started
@@ -319,7 +341,7 @@ impl Offers {
     }
 
     /// Goes on to the next one that is meant and may be used, and says what it passes over.
-    fn advance(&mut self) -> Option<(usize, usize)> {
+    fn advance(&mut self, operator: &dyn Operator) -> Option<(usize, usize)> {
         while let Some((h, a)) = self.order.pop_front() {
             let artifact = &self.held[h].artifacts[a];
             let head = &artifact.head;
@@ -329,8 +351,9 @@ impl Offers {
                 }
                 continue;
             }
-            let Some(why) = self.unfit(h, artifact) else { return Some((h, a)) };
-            complain(&format!(
+            let unfit = self.unfit(h, artifact).filter(|_| !self.again);
+            let Some(why) = unfit else { return Some((h, a)) };
+            operator.warn(&format!(
                 "{} in {} is passed over: {why}",
                 head.key,
                 self.held[h].store.place()
@@ -356,28 +379,23 @@ impl Offers {
         }
     }
 
-    /// Says that nothing is left: an error, or damage where what was passed over may have been it.
-    fn none(&self) -> Exit {
+    /// Why nothing is left: damage where what was passed over may have been it.
+    fn none(&mut self, operator: &dyn Operator) -> Fault {
         let damaged = !self.passed.is_empty() || !self.unreadable.is_empty();
-        if let Some(fault) = &self.fault {
-            let exit = fail(fault);
+        if let Some(fault) = self.fault.take() {
             if !damaged {
-                return exit;
+                return fault;
             }
+            operator.warn(&fault.line());
         }
         let count = self.passed.iter().map(|p| &p.id).collect::<BTreeSet<_>>().len();
-        match count {
-            0 => complain(&format!("there is no backup {} {}", self.backup, self.of)),
-            1 => complain(&format!(
-                "there is no backup {}: the only one {} can't be used",
-                self.backup, self.of
-            )),
-            _ => complain(&format!(
-                "there is no backup {}: none of the {count} {} can be used",
-                self.backup, self.of
-            )),
-        }
-        if damaged { Exit::Damage } else { Exit::Error }
+        let (backup, of) = (&self.backup, &self.of);
+        let found = match count {
+            0 => format!("there is no backup {backup} {of}"),
+            1 => format!("there is no backup {backup}: the only one {of} can't be used"),
+            _ => format!("there is no backup {backup}: none of the {count} {of} can be used"),
+        };
+        Fault::NoBackup { found, damaged }
     }
 }
 
@@ -396,33 +414,28 @@ fn lines(groups: &[Group], artifacts: &[&Shelved]) -> Vec<String> {
 }
 
 /// Has a person choose, or says what there is to choose between.
-fn ask<'g>(groups: &'g [Group], artifacts: &[&Shelved], of: &str) -> Result<&'g Group, Exit> {
+fn ask<'g>(
+    groups: &'g [Group],
+    artifacts: &[&Shelved],
+    of: &str,
+    operator: &dyn Operator,
+) -> Result<&'g Group, Fault> {
     let lines = lines(groups, artifacts);
-    complain(&format!("there are backups {of} of {} databases:", groups.len()));
-    for (number, line) in lines.iter().enumerate() {
-        complain(&format!("{:>3}  {line}", number + 1));
+    let what = format!("there are backups {of} of {} databases", groups.len());
+    if let Some(group) = operator.choose(&what, &lines).and_then(|n| groups.get(n)) {
+        return Ok(group);
     }
-    if std::io::stdin().is_terminal() && std::io::stderr().is_terminal() {
-        complain("which one? its number:");
-        let mut answer = String::new();
-        if std::io::stdin().read_line(&mut answer).is_ok() {
-            let number = answer.trim().parse::<usize>().ok().and_then(|n| n.checked_sub(1));
-            if let Some(group) = number.and_then(|n| groups.get(n)) {
-                return Ok(group);
-            }
-        }
-    }
-    complain("Say which with --origin, as much of it as tells it apart.");
-    Err(Exit::Usage)
+    let found = format!("{what}:\n  {}", lines.join("\n  "));
+    Err(Fault::usage(found, "Say which with --origin, as much of it as tells it apart."))
 }
 
 /// The one database that a prefix names.
-fn named<'g>(
+fn of_origin<'g>(
     prefix: &str,
     groups: &'g [Group],
     artifacts: &[&Shelved],
     of: &str,
-) -> Result<&'g Group, Exit> {
+) -> Result<&'g Group, Fault> {
     let exact = groups.iter().filter(|g| g.label == prefix);
     let begins = groups.iter().filter(|g| g.label.starts_with(prefix));
     let fits: Vec<&Group> = match exact.clone().count() {
@@ -433,11 +446,11 @@ fn named<'g>(
         [only] => Ok(only),
         _ => {
             let how = if fits.is_empty() { "none" } else { "several" };
-            complain(&format!("--origin {prefix} names {how} of the databases {of}:"));
-            for line in lines(groups, artifacts) {
-                complain(&format!("  {line}"));
-            }
-            Err(Exit::Usage)
+            let found = format!(
+                "--origin {prefix} names {how} of the databases {of}:\n  {}",
+                lines(groups, artifacts).join("\n  ")
+            );
+            Err(Fault::usage(found, "Give as much of one as tells it apart."))
         }
     }
 }
@@ -450,18 +463,11 @@ fn name(key: &str) -> &str {
 
 /// What opens an archive: what was typed, else what the job file says.
 pub fn password(
-    which: &Which,
+    which: &BackupWish,
     reference: Option<&SecretRef>,
     sealed: bool,
     stop: &Stop,
-) -> Result<Option<Secret>, Exit> {
-    let given = match (&which.archive_password_env, &which.archive_password_file) {
-        (Some(name), _) => Some(SecretRef::Env(name.clone())),
-        (None, Some(path)) => Some(SecretRef::File(path.clone())),
-        (None, None) => reference.cloned(),
-    };
-    match given.filter(|_| sealed) {
-        Some(reference) => reveal(&reference, stop).map(Some).map_err(|e| fail(&e.into())),
-        None => Ok(None),
-    }
+) -> Result<Option<Secret>, Fault> {
+    let given = which.password.as_ref().or(reference).filter(|_| sealed);
+    Ok(given.map(|reference| reveal(reference, stop)).transpose()?)
 }

@@ -4,13 +4,13 @@
 //! passwords.
 
 use crate::artifact::{Dialect, Kind, Manifest};
-use crate::step::fault::Fault;
-use crate::step::restore::{is_archive, nothing, wanted};
+use crate::recover::choice::{Names, is_archive, nothing, wanted};
+use crate::recover::fault::Fault;
 
 /// Whether each member's entries belong into the file, by its index: all SQL, or what `only` names
 /// of it.
 pub fn scripts(manifest: &Manifest, dialect: Dialect, only: &[String]) -> Result<Vec<bool>, Fault> {
-    let mut chosen = wanted(manifest, only)?;
+    let mut chosen = wanted(manifest, Names::only(only))?;
     let mut units: Vec<&str> = Vec::new();
     for (member, chosen) in manifest.members.iter().zip(&chosen).filter(|(_, chosen)| **chosen) {
         // The file of SQLite has no name, and its rows stand beside it as SQL.

@@ -54,6 +54,41 @@ pub enum Fault {
         /// What to do.
         hint: Option<String>,
     },
+    /// The command line is wrong, or does not fit what is there.
+    #[error("{found}")]
+    Usage {
+        /// What was found.
+        found: String,
+        /// What to do.
+        hint: Option<String>,
+    },
+    /// No backup is there that may be used.
+    #[error("{found}")]
+    NoBackup {
+        /// What was found.
+        found: String,
+        /// Whether what was passed over may have been it.
+        damaged: bool,
+    },
+    /// What came back is not what the backup holds.
+    #[error("INCOMPLETE: {found}")]
+    Differs {
+        /// What was found.
+        found: String,
+        /// What to do.
+        hint: Option<String>,
+    },
+    /// The artifact is not what its manifest says; where was said.
+    #[error("{title}: damaged in {places} places")]
+    Damaged {
+        /// The artifact.
+        title: String,
+        /// In how many places.
+        places: usize,
+    },
+    /// Another restore writes into the target.
+    #[error("{0}")]
+    Busy(String),
     /// Nothing moved for too long.
     #[error("unable to go on: no data moved for {0} s")]
     Stalled(u64),
@@ -79,6 +114,17 @@ impl From<Stopped> for Fault {
 }
 
 impl Fault {
+    /// A command line that does not fit what is there.
+    pub fn usage(found: impl Into<String>, hint: &str) -> Fault {
+        Fault::Usage { found: found.into(), hint: Some(hint.to_owned()) }
+    }
+
+    /// It in one line, and what to do.
+    pub fn line(&self) -> String {
+        let hint = self.hint().map_or(String::new(), |hint| format!(" {hint}"));
+        format!("{}.{hint}", self.failure().line())
+    }
+
     /// The failure that others are told of.
     pub fn failure(&self) -> Failure {
         match self {
@@ -95,6 +141,11 @@ impl Fault {
             | Fault::Damage(_)
             | Fault::Unproven { .. }
             | Fault::Nothing { .. }
+            | Fault::Usage { .. }
+            | Fault::NoBackup { .. }
+            | Fault::Differs { .. }
+            | Fault::Damaged { .. }
+            | Fault::Busy(_)
             | Fault::Seal(..)
             | Fault::Stalled(_)
             | Fault::Stopped => {
@@ -110,8 +161,11 @@ impl Fault {
         match self {
             Fault::Source(error) | Fault::Pipeline(pipeline::Error::Source(error)) => error.code(),
             Fault::Store(error) | Fault::Pipeline(pipeline::Error::Store(error)) => error.code(),
+            Fault::Damage(Damage::Sealed { .. })
+            | Fault::Pipeline(pipeline::Error::Damage(Damage::Sealed { .. })) => "secret",
             Fault::Damage(_)
             | Fault::Unproven { .. }
+            | Fault::Damaged { .. }
             | Fault::Pipeline(pipeline::Error::Damage(_)) => "damage",
             Fault::Pipeline(pipeline::Error::Rows { .. }) => "rows",
             Fault::Pipeline(pipeline::Error::NoStore(_)) => "no-store",
@@ -122,6 +176,11 @@ impl Fault {
             Fault::Reveal(_) | Fault::Seal(..) => "secret",
             Fault::Child(_) => "program",
             Fault::Nothing { .. } => "refused",
+            Fault::Usage { .. } => "usage",
+            Fault::NoBackup { damaged: false, .. } => "no-backup",
+            Fault::NoBackup { damaged: true, .. } => "no-good-backup",
+            Fault::Differs { .. } => "differs",
+            Fault::Busy(_) => "target-busy",
             Fault::Stalled(_) => "stalled",
         }
     }
@@ -132,7 +191,15 @@ impl Fault {
             Fault::Source(error) | Fault::Pipeline(pipeline::Error::Source(error)) => {
                 error.hint.as_deref().map(str::to_owned)
             }
-            Fault::Nothing { hint, .. } => hint.clone(),
+            Fault::Nothing { hint, .. }
+            | Fault::Usage { hint, .. }
+            | Fault::Differs { hint, .. } => hint.clone(),
+            Fault::Busy(_) => Some("Wait for its end, or stop it.".to_owned()),
+            Fault::Damage(Damage::Sealed { .. })
+            | Fault::Pipeline(pipeline::Error::Damage(Damage::Sealed { .. })) => Some(
+                "Give its password with --archive-password-env NAME or --archive-password-file FILE."
+                    .to_owned(),
+            ),
             Fault::Seal(_, error) => Some(error.hint().to_owned()),
             Fault::Store(_)
             | Fault::Shelf(_)
@@ -141,6 +208,8 @@ impl Fault {
             | Fault::Child(_)
             | Fault::Damage(_)
             | Fault::Unproven { .. }
+            | Fault::NoBackup { .. }
+            | Fault::Damaged { .. }
             | Fault::Stalled(_)
             | Fault::Stopped => None,
         }
@@ -190,6 +259,11 @@ impl Fault {
             | Fault::Seal(..)
             | Fault::Child(_)
             | Fault::Nothing { .. }
+            | Fault::Usage { .. }
+            | Fault::NoBackup { .. }
+            | Fault::Differs { .. }
+            | Fault::Damaged { .. }
+            | Fault::Busy(_)
             | Fault::Stalled(_)
             | Fault::Stopped => false,
         }
@@ -210,6 +284,11 @@ impl Fault {
             | Fault::Damage(_)
             | Fault::Unproven { .. }
             | Fault::Nothing { .. }
+            | Fault::Usage { .. }
+            | Fault::NoBackup { .. }
+            | Fault::Differs { .. }
+            | Fault::Damaged { .. }
+            | Fault::Busy(_)
             | Fault::Stalled(_)
             | Fault::Stopped => false,
         }
@@ -218,9 +297,14 @@ impl Fault {
     /// Whether it says that an artifact is damaged.
     pub fn is_damage(&self) -> bool {
         match self {
+            Fault::Damage(Damage::Sealed { .. })
+            | Fault::Pipeline(pipeline::Error::Damage(Damage::Sealed { .. })) => false,
             Fault::Damage(_)
             | Fault::Unproven { .. }
+            | Fault::Differs { .. }
+            | Fault::Damaged { .. }
             | Fault::Pipeline(pipeline::Error::Damage(_)) => true,
+            Fault::NoBackup { damaged, .. } => *damaged,
             Fault::Store(error) | Fault::Pipeline(pipeline::Error::Store(error)) => {
                 error.kind == store::ErrorKind::Damaged
             }
@@ -231,6 +315,8 @@ impl Fault {
             | Fault::Seal(..)
             | Fault::Child(_)
             | Fault::Nothing { .. }
+            | Fault::Usage { .. }
+            | Fault::Busy(_)
             | Fault::Stalled(_)
             | Fault::Stopped => false,
         }

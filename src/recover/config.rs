@@ -10,10 +10,9 @@ use std::time::SystemTime;
 
 use crate::base::Stop;
 use crate::pipeline::Fetch;
+use crate::recover::assembly::small;
+use crate::recover::fault::Fault;
 use crate::source::{ClusterFacts, Owner, Place};
-use crate::step::{Fault, small};
-
-use crate::cli::wiring::tell;
 
 /// Largest log that is read.
 const LOG: u64 = 16 << 20;
@@ -63,14 +62,15 @@ impl Config {
         lines
     }
 
-    /// Writes the files.
+    /// Writes the files; returns what it says of them.
     pub fn write(
         &self,
         facts: &ClusterFacts,
         fetch: &Fetch<'_>,
         owner: Owner,
         stop: &Stop,
-    ) -> Result<(), Fault> {
+    ) -> Result<Vec<String>, Fault> {
+        let mut said = Vec::new();
         for line in &facts.config {
             let path = self.folder.join(below(&line.member));
             let bytes = small(fetch, &line.member, stop)?;
@@ -80,9 +80,9 @@ impl Config {
             }
             let hint = "The data directory is in its place; copy the file from the backup by hand.";
             owner.write(&path, &bytes).map_err(|e| e.hint(hint))?;
-            tell(&format!("wrote {}", path.display()));
+            said.push(format!("wrote {}", path.display()));
         }
-        Ok(())
+        Ok(said)
     }
 
     /// Settings for a start; none where all is in the data directory.

@@ -9,22 +9,22 @@ use std::collections::HashSet;
 use crate::artifact::{EntryLine, Kind, Manifest, Member};
 use crate::base::Stop;
 use crate::pipeline::Fetch;
+use crate::recover::choice::{Choice, Names, choose, is_archive, nothing, staged};
+use crate::recover::fault::Fault;
 use crate::source::{Contents, Unread};
-use crate::step::fault::Fault;
-use crate::step::restore::{Choice, choose, is_archive, nothing, staged};
 
 /// Chooses members as `choose` does, and those that stand in archives only.
 pub fn choose_from(
     fetch: &Fetch<'_>,
-    only: &[String],
+    names: Names<'_>,
     rename: Option<&str>,
     overwrite: bool,
     stop: &Stop,
 ) -> Result<Choice, Fault> {
     let manifest = fetch.manifest;
-    let units = opened(manifest, only)?;
+    let units = opened(manifest, names.only)?;
     if units.is_empty() {
-        return choose(manifest, only, rename, overwrite);
+        return choose(manifest, names, rename, overwrite);
     }
     // The manifest as it would be if each definition were a member.
     let mut listed = Manifest { entries: Vec::new(), ..manifest.clone() };
@@ -35,7 +35,7 @@ pub fn choose_from(
         listed.members.extend(contents.members().cloned());
         all.push((unit, contents));
     }
-    let mut choice = choose(&listed, only, rename, overwrite)?;
+    let mut choice = choose(&listed, names, rename, overwrite)?;
     let own = |m: &&Member| is_archive(m);
     let needed = |m: &&Member| {
         let contents = all.iter().find(|(unit, _)| *unit == m.unit).map(|(_, contents)| contents);

@@ -7,9 +7,9 @@
 use crate::artifact::{Head, Kind, Manifest, Member};
 use crate::base::Stop;
 use crate::pipeline::{Error, Windows};
+use crate::recover::choice::{Names, is_about_account, is_archive, wanted};
+use crate::recover::fault::Fault;
 use crate::shelf::{Contents, ShelfError};
-use crate::step::fault::Fault;
-use crate::step::restore::{is_about_account, is_archive, wanted};
 use crate::store::contract::Store;
 
 /// An artifact whose contents are known.
@@ -60,7 +60,7 @@ pub fn needed(bare: &Manifest, only: &[String]) -> Vec<bool> {
     let mut needed: Vec<bool> = bare.members.iter().map(always).collect();
     for selector in only {
         // A name that stands in an archive only is unknown here; choosing says so, or finds it.
-        let named = wanted(bare, std::slice::from_ref(selector)).unwrap_or_default();
+        let named = wanted(bare, Names::only(std::slice::from_ref(selector))).unwrap_or_default();
         needed.iter_mut().zip(named).for_each(|(needed, named)| *needed |= named);
     }
     needed

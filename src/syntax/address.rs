@@ -1,63 +1,90 @@
-//! What `--into` names: a source of the job file, or a URL.
+//! Addresses on a command line: a store (`file:/path`, `s3://bucket/prefix`) or a target of a restore
+//! (`mysql://user@host:3306`), as the specs that a job file would declare.
+//!
+//! Opens nothing. A password in an address is refused and never repeated.
 
 use std::path::PathBuf;
 
-use crate::base::{SecretRef, Stop, holds_login, show_address};
+use crate::base::{SecretRef, holds_login, show_address};
 use crate::job::{
-    HostRole, Inconsistent, JobFile, MysqlSpec, PostgresSpec, SourceSpec, SqliteSpec, Tls,
+    DirSpec, HostRole, Inconsistent, MysqlSpec, PostgresSpec, S3Spec, SourceSpec, SqliteSpec,
+    StoreSpec, Tls,
 };
-use crate::source::{self, contract::Source};
-use crate::world::World;
 
-use crate::cli::args::Restore;
-use crate::cli::exit::Exit;
-use crate::cli::wiring::{complain, equip, fail};
-
-/// Where a restore goes.
-pub struct Into {
-    /// The server or file.
-    pub source: Box<dyn Source>,
-    /// The database that a URL names, for the one database of the backup.
-    pub database: Option<String>,
+/// Whether a text is meant as the address of a store.
+pub fn is_store_address(text: &str) -> bool {
+    text.starts_with("file:") || text.starts_with("s3://")
 }
 
-/// Opens what `--into` names.
-pub fn target(
-    args: &Restore,
-    file: Option<&JobFile>,
-    unit: &str,
-    world: &World,
-    stop: &Stop,
-) -> Result<Into, Exit> {
-    let password = match (&args.password_env, &args.password_file) {
-        (Some(name), _) => Some(SecretRef::Env(name.clone())),
-        (None, Some(path)) => Some(SecretRef::File(path.clone())),
-        (None, None) => None,
-    };
-    let named = file.and_then(|f| f.sources.iter().find(|s| s.name.value == args.into));
-    let (mut spec, database) = match named {
-        Some(source) => (source.spec.clone(), None),
-        None => parse(&args.into, password).map_err(|why| {
-            let known: Vec<&str> =
-                file.iter().flat_map(|f| &f.sources).map(|s| s.name.value.as_str()).collect();
-            complain(&format!(
-                "--into {}: {why}; sources of the file: {}",
-                show_address(&args.into),
-                known.join(", ")
-            ));
-            Exit::Usage
-        })?,
-    };
-    if let Some(file) = file {
-        equip(&mut spec, &file.site);
+/// Reads `file:/path` or `s3://bucket/prefix?endpoint=…&region=…&profile=…&path-style=…`.
+pub fn store_address(text: &str) -> Result<(StoreSpec, String), String> {
+    if let Some(path) = text.strip_prefix("file:") {
+        let path = path.strip_prefix("//").unwrap_or(path);
+        if path.is_empty() {
+            return Err("there is no path after file:".into());
+        }
+        return Ok((StoreSpec::Dir(DirSpec { path: PathBuf::from(path) }), String::new()));
     }
-    let source = source::open(&spec, unit, world, stop).map_err(|e| fail(&e.into()))?;
-    Ok(Into { source, database })
+    s3_address(text).map_err(|why| format!("{}: {why}", show_address(text)))
+}
+
+fn s3_address(text: &str) -> Result<(StoreSpec, String), String> {
+    const KEYS: &str =
+        "keys do not belong into a URL; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY";
+    if holds_login(text) {
+        return Err(KEYS.into());
+    }
+    let url = url::Url::parse(text).map_err(|e| e.to_string())?;
+    if url.port().is_some() {
+        return Err("a bucket has no port; the service is named by endpoint=".into());
+    }
+    if url.fragment().is_some() {
+        return Err("a `#` that is part of a prefix is written %23".into());
+    }
+    let mut spec = S3Spec {
+        bucket: url.host_str().unwrap_or_default().to_owned(),
+        region: std::env::var("AWS_REGION").unwrap_or_else(|_| "us-east-1".into()),
+        endpoint: None,
+        path_style: false,
+        access_key: None,
+        secret_key: None,
+        session_token: None,
+        profile: None,
+        ca: None,
+        storage_class: None,
+        sse: None,
+    };
+    for (name, value) in url.query_pairs() {
+        let value = value.into_owned();
+        match name.as_ref() {
+            "endpoint" if holds_login(&value) => return Err(KEYS.into()),
+            "endpoint" => {
+                spec.path_style = true;
+                spec.endpoint = Some(value.trim_end_matches('/').to_owned());
+            }
+            "region" => spec.region = value,
+            "profile" => spec.profile = Some(value),
+            "path-style" => spec.path_style = value == "true",
+            "ca" => spec.ca = Some(PathBuf::from(value)),
+            other => {
+                return Err(unknown_part(
+                    other,
+                    "a store URL: endpoint, region, profile, path-style, ca",
+                ));
+            }
+        }
+    }
+    let prefix = percent_decode(url.path().trim_matches('/')).ok_or("the prefix is not UTF-8")?;
+    let under = if prefix.is_empty() { String::new() } else { format!("{prefix}/") };
+    Ok((StoreSpec::S3(spec), under))
 }
 
 /// Reads `sqlite:path`, `mysql://user@host:3306[?socket=…&ca=…]` or
 /// `postgres://user@host:5432[/database][?…]`.
-fn parse(text: &str, password: Option<SecretRef>) -> Result<(SourceSpec, Option<String>), String> {
+pub fn target_address(
+    text: &str,
+    password: Option<SecretRef>,
+) -> Result<(SourceSpec, Option<String>), String> {
     if let Some(path) = text.strip_prefix("sqlite:") {
         let path = path.strip_prefix("//").unwrap_or(path);
         return if path.is_empty() {
@@ -135,14 +162,14 @@ fn user(url: &url::Url) -> Result<Option<String>, String> {
 }
 
 /// A parameter that means nothing; what is no word may be a piece of a password.
-pub fn unknown_part(name: &str, of: &str) -> String {
+fn unknown_part(name: &str, of: &str) -> String {
     let word = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
     let name = if name.chars().all(word) { name } else { "what stands behind the `?`" };
     format!("{name} is not a part of {of}")
 }
 
 /// `%XX` as the byte it stands for; `None` if that is no text.
-pub fn percent_decode(text: &str) -> Option<String> {
+fn percent_decode(text: &str) -> Option<String> {
     let mut bytes = Vec::new();
     let mut rest = text.as_bytes();
     while let [first, tail @ ..] = rest {

@@ -13,11 +13,11 @@ use std::path::{Path, PathBuf};
 use crate::artifact::{Damage, EntryLine, TarReader};
 use crate::base::Stop;
 use crate::pipeline::Fetch;
+use crate::recover::fault::Fault;
 use crate::source::{
     BACKUP_LABEL, BACKUP_MANIFEST, CLUSTER_FACTS, ClusterFacts, Control, Owner, Tablespace, Unpack,
     link,
 };
-use crate::step::fault::Fault;
 
 /// Most bytes of a file that is read into memory.
 const SMALL: u64 = 64 << 20;

@@ -15,12 +15,12 @@ use crate::base::Id;
 use crate::world::World;
 
 /// The mark of one backup, target and choice.
-pub struct Permit {
+pub struct Marker {
     path: PathBuf,
     text: String,
 }
 
-impl Permit {
+impl Marker {
     /// The mark of a restore of `id` into `place`.
     pub fn new(
         world: &World,
@@ -28,11 +28,11 @@ impl Permit {
         place: &str,
         only: &[String],
         rename: Option<&str>,
-    ) -> Permit {
+    ) -> Marker {
         let text = format!("{id}\ninto {place:?}\nonly {only:?}\nas {rename:?}\n");
         let name: String =
             Sha256::digest(&text).iter().take(8).map(|b| format!("{b:02x}")).collect();
-        Permit { path: world.state.join("restores").join(name), text }
+        Marker { path: world.state.join("restores").join(name), text }
     }
 
     /// Whether such a restore began here and did not end.

@@ -1,0 +1,97 @@
+//! A restore as a person sees it: what is done on standard output, what somebody must look at on
+//! standard error, and a bar on a terminal.
+
+use std::time::Instant;
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::base::Size;
+use crate::record::{Event, LogLevel, Progress, Stamped, StepEnd};
+use crate::run::Listener;
+
+use crate::cli::wiring::{complain, tell};
+
+/// Shows a restore.
+pub struct RestoreConsole {
+    terminal: bool,
+    bar: Option<ProgressBar>,
+    since: Instant,
+    last: Progress,
+}
+
+impl RestoreConsole {
+    /// With a bar on a terminal.
+    pub fn new(terminal: bool) -> RestoreConsole {
+        RestoreConsole { terminal, bar: None, since: Instant::now(), last: Progress::default() }
+    }
+
+    fn progress(&mut self, progress: Progress) {
+        if progress.raw < self.last.raw {
+            // Another reading of the same backup begins.
+            self.since = Instant::now();
+        }
+        self.last = progress;
+        if !self.terminal || progress.estimate == 0 {
+            return;
+        }
+        let bar = self.bar.get_or_insert_with(|| {
+            let form = "{bar:30} {percent}% {msg} {bytes_per_sec}, {eta} left";
+            let style = ProgressStyle::with_template(form);
+            let bar = ProgressBar::new(progress.estimate);
+            bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+            bar
+        });
+        bar.set_length(progress.estimate);
+        bar.set_position(progress.raw.min(progress.estimate));
+        bar.set_message(format!("{} of {}", Size(progress.raw), Size(progress.estimate)));
+    }
+
+    /// Says a line, above the bar where there is one.
+    fn line(&self, level: LogLevel, text: &str) {
+        let text: String =
+            text.chars().map(|c| if c.is_control() && c != '\n' { ' ' } else { c }).collect();
+        let say = || if level > LogLevel::Info { complain(&text) } else { tell(&text) };
+        match &self.bar {
+            Some(bar) => bar.suspend(say),
+            None => say(),
+        }
+    }
+
+    /// Takes the bar away and says what moved, on a terminal.
+    fn moved(&mut self) {
+        if let Some(bar) = self.bar.take() {
+            bar.finish_and_clear();
+        }
+        let (moved, seconds) = (std::mem::take(&mut self.last), self.since.elapsed().as_secs_f64());
+        if self.terminal && moved.raw > 0 {
+            let pace = (moved.raw as f64 / seconds.max(0.001)) as u64;
+            let (raw, pace) = (Size(moved.raw), Size(pace));
+            self.line(LogLevel::Info, &format!("{raw} in {seconds:.1} s, {pace}/s"));
+        }
+    }
+
+    fn finished(&mut self, end: &StepEnd) {
+        self.moved();
+        match end {
+            StepEnd::Failed { failure, .. } => {
+                let hint = failure.hint.as_ref().map_or(String::new(), |hint| format!(" {hint}"));
+                self.line(LogLevel::Error, &format!("{}.{hint}", failure.line()));
+            }
+            StepEnd::Interrupted => self.line(LogLevel::Error, "interrupted"),
+            StepEnd::Done { .. } | StepEnd::Skipped { .. } => {}
+        }
+    }
+}
+
+impl Listener for RestoreConsole {
+    fn hear(&mut self, stamped: &Stamped) -> Vec<(LogLevel, String)> {
+        match &stamped.event {
+            Event::Said { level, text, .. } => self.line(*level, text),
+            Event::Progress { progress, .. } => self.progress(*progress),
+            Event::Restored { .. } => self.moved(),
+            Event::StepFinished { end, .. } => self.finished(end),
+            _ => {}
+        }
+        Vec::new()
+    }
+}

@@ -1,0 +1,268 @@
+//! What a person asks a restore for: the wish, before any store or server was asked.
+//!
+//! Knows no artifact: names stay names until the heads of the backups were read. The wish can be
+//! said again as the command that makes it.
+
+use std::path::PathBuf;
+
+use crate::artifact::Naming;
+use crate::base::SecretRef;
+use crate::job::StoreSpec;
+use crate::plan::reference::{SourceRef, StoreRef};
+
+/// The word for the newest backup that may be used.
+pub const LATEST: &str = "latest";
+
+/// Which backup is meant, and what opens it.
+#[derive(Debug, Clone)]
+pub struct BackupWish {
+    /// The job file as it was typed.
+    pub typed: Option<String>,
+    /// The job file, absolute.
+    pub file: Option<String>,
+    /// The source as it was typed.
+    pub named: Option<String>,
+    /// The source, where it is known.
+    pub source: Option<String>,
+    /// `--from` as it was typed.
+    pub from: Option<String>,
+    /// Where it is looked for.
+    pub places: Places,
+    /// Where backups of the same source and of another kind are: its files, or its dumps.
+    pub others: Vec<StorePlace>,
+    /// [`LATEST`], or what names one backup.
+    pub backup: String,
+    /// The beginning of the origin that is meant.
+    pub origin: Option<String>,
+    /// What opens it, where that was given beside the job file.
+    pub password: Option<SecretRef>,
+}
+
+/// Where a backup is looked for.
+#[derive(Debug, Clone)]
+pub enum Places {
+    /// Stores of a job file.
+    Stores(Vec<StorePlace>),
+    /// A store by its address.
+    Address {
+        /// How to reach it.
+        spec: StoreSpec,
+        /// What the keys begin with: empty, or ending in `/`.
+        under: String,
+    },
+    /// One `.zip`, which is all there is.
+    Archive(PathBuf),
+}
+
+/// A store that a job sends the source to.
+#[derive(Debug, Clone)]
+pub struct StorePlace {
+    /// The job.
+    pub job: String,
+    /// The source as its artifacts name it.
+    pub source: String,
+    /// The store.
+    pub store: StoreRef,
+    /// The names of its artifacts.
+    pub naming: Naming,
+    /// Where the password of its archives is found.
+    pub password: Option<SecretRef>,
+}
+
+/// A restore that is asked for.
+#[derive(Debug, Clone)]
+pub struct RestoreSpec {
+    /// Which backup.
+    pub which: BackupWish,
+    /// Where to, as it was typed.
+    pub into: String,
+    /// Where to.
+    pub target: TargetWish,
+    /// What of it: all where nothing is named.
+    pub only: Vec<String>,
+    /// What is left out.
+    pub except: Vec<String>,
+    /// Another name for the one database.
+    pub rename: Option<String>,
+    /// Whether what exists is replaced.
+    pub overwrite: bool,
+    /// Whether all of it is read before anything is replaced.
+    pub read_first: bool,
+    /// Whether users and grants come back too.
+    pub accounts: bool,
+    /// Whether an interrupted restore goes on.
+    pub resume: bool,
+    /// Whether another backup is taken where one is damaged.
+    pub fallback: bool,
+    /// Whether whoever restores becomes the definer.
+    pub current_definer: bool,
+    /// Whether the target takes over the GTID state.
+    pub gtid: bool,
+    /// Whether the target's binary log is left out.
+    pub skip_binlog: bool,
+    /// Collations and what stands for them where the target lacks them; `None` is none.
+    pub map_collation: Option<Vec<(String, String)>>,
+    /// Connections.
+    pub threads: usize,
+    /// Where statements that the target refused are kept, as it was typed.
+    pub refused: Option<PathBuf>,
+    /// Where they are kept if nothing is named: beside the log.
+    pub beside_log: Option<PathBuf>,
+    /// Where the password of a target's address is found.
+    pub password: Option<SecretRef>,
+}
+
+/// Where a restore goes.
+#[derive(Debug, Clone)]
+pub enum TargetWish {
+    /// A server or a file.
+    Source {
+        /// The source.
+        source: SourceRef,
+        /// The database that an address names, for the one database of the backup.
+        database: Option<String>,
+    },
+    /// The data directory of a PostgreSQL cluster.
+    Cluster(ClusterWish),
+}
+
+/// How the files of a cluster come back.
+#[derive(Debug, Clone, Default)]
+pub struct ClusterWish {
+    /// The data directory.
+    pub data: PathBuf,
+    /// Whether a server that runs there is stopped.
+    pub stop: bool,
+    /// Whether the server is started.
+    pub start: bool,
+    /// Whose the files are.
+    pub owner: Option<String>,
+    /// Other folders for tablespaces: `OLD=NEW`.
+    pub tablespaces: Vec<String>,
+    /// The folder of configuration files that were outside.
+    pub config: Option<PathBuf>,
+    /// Settings of the start: `NAME=VALUE`.
+    pub set: Vec<String>,
+    /// Folders of PostgreSQL's programs.
+    pub tools: Vec<PathBuf>,
+}
+
+impl RestoreSpec {
+    /// The words that only one kind of target understands, and whether they were given: of dumps,
+    /// then of files.
+    pub fn words(&self) -> [Vec<(&'static str, bool)>; 2] {
+        let none = ClusterWish::default();
+        let own = match &self.target {
+            TargetWish::Cluster(own) => own,
+            TargetWish::Source { .. } => &none,
+        };
+        [
+            vec![
+                ("--only", !self.only.is_empty()),
+                ("--except", !self.except.is_empty()),
+                ("--as", self.rename.is_some()),
+                ("--accounts", self.accounts),
+                ("--overwrite", self.overwrite),
+                ("--resume", self.resume),
+                ("--map-collation", self.map_collation.is_some()),
+                ("--refused", self.refused.is_some()),
+            ],
+            vec![
+                ("--stop", own.stop),
+                ("--start", own.start),
+                ("--owner", own.owner.is_some()),
+                ("--tablespace", !own.tablespaces.is_empty()),
+                ("--config", own.config.is_some()),
+            ],
+        ]
+    }
+
+    /// The command that asks for this.
+    pub fn command(&self) -> String {
+        let mut line = vec!["vex".to_owned(), "restore".to_owned()];
+        let which = &self.which;
+        line.extend(which.typed.iter().chain(&which.named).map(|word| quoted(word)));
+        let mut value = |name: &str, value: &str| line.extend([name.to_owned(), quoted(value)]);
+        if let Some(from) = &which.from {
+            value("--from", from);
+        }
+        if let Some(origin) = &which.origin {
+            value("--origin", origin);
+        }
+        self.only.iter().for_each(|name| value("--only", name));
+        self.except.iter().for_each(|name| value("--except", name));
+        value("--into", &self.into);
+        if let Some(name) = &self.rename {
+            value("--as", name);
+        }
+        if let Some(path) = &self.refused {
+            value("--refused", &path.display().to_string());
+        }
+        secret(&mut value, "--archive-password", which.password.as_ref());
+        secret(&mut value, "--password", self.password.as_ref());
+        for (old, new) in self.map_collation.iter().flatten() {
+            value("--map-collation", &format!("{old}={new}"));
+        }
+        if self.threads != 4 {
+            value("--threads", &self.threads.to_string());
+        }
+        if self.current_definer {
+            value("--definer", "current");
+        }
+        if self.gtid {
+            value("--gtid", "set");
+        }
+        if let TargetWish::Cluster(own) = &self.target {
+            own.words(&mut value);
+        }
+        let (stop, start) = match &self.target {
+            TargetWish::Cluster(own) => (own.stop, own.start),
+            TargetWish::Source { .. } => (false, false),
+        };
+        let switches = [
+            ("--skip-binlog", self.skip_binlog),
+            ("--accounts", self.accounts),
+            ("--overwrite", self.overwrite),
+            ("--no-read-first", self.overwrite && !self.read_first),
+            ("--stop", stop),
+            ("--start", start),
+            ("--resume", self.resume),
+            ("--fallback", self.fallback),
+        ];
+        if which.backup != LATEST {
+            value("--backup", &which.backup);
+        }
+        line.extend(switches.iter().filter(|(_, on)| *on).map(|(name, _)| (*name).to_owned()));
+        line.join(" ")
+    }
+}
+
+impl ClusterWish {
+    fn words(&self, value: &mut impl FnMut(&str, &str)) {
+        if let Some(owner) = &self.owner {
+            value("--owner", owner);
+        }
+        self.tablespaces.iter().for_each(|word| value("--tablespace", word));
+        if let Some(path) = &self.config {
+            value("--config", &path.display().to_string());
+        }
+        self.set.iter().for_each(|word| value("--set", word));
+    }
+}
+
+fn secret(value: &mut impl FnMut(&str, &str), name: &str, reference: Option<&SecretRef>) {
+    match reference {
+        Some(SecretRef::Env(variable)) => value(&format!("{name}-env"), variable),
+        Some(SecretRef::File(path)) => value(&format!("{name}-file"), &path.display().to_string()),
+        Some(SecretRef::Command(_)) | None => {}
+    }
+}
+
+/// A word as a shell reads it.
+fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "._/:=@%+,-".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        return word.to_owned();
+    }
+    format!("'{}'", word.replace('\'', r"'\''"))
+}

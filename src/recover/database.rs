@@ -1,0 +1,248 @@
+//! A restore into a server or a file: its plan, and its work.
+
+use crate::artifact::{Damage, EntryLine, Kind};
+use crate::pipeline::{self, Fetch, Meter};
+use crate::plan::{BackupWish, RestoreSpec, SourceRef};
+use crate::record::{Event, RestoreFacts};
+use crate::recover::archive::choose_from;
+use crate::recover::candidates::Picked;
+use crate::recover::choice::{Choice, Names, with_accounts};
+use crate::recover::fault::Fault;
+use crate::recover::lock::TargetLock;
+use crate::recover::marker::Marker;
+use crate::recover::operator::Work;
+use crate::recover::prove::{Setback, prove};
+use crate::recover::refused;
+use crate::recover::restore_plan::RestorePlan;
+use crate::recover::target::{Restored, restore_into};
+use crate::source::{self, contract::Terms};
+
+pub(super) fn fetch<'a>(picked: &'a Picked, meter: &'a Meter) -> Fetch<'a> {
+    Fetch {
+        store: picked.store.as_ref(),
+        manifest: &picked.manifest,
+        password: picked.password.as_ref(),
+        meter,
+    }
+}
+
+/// Refuses a backup of another kind than the target takes, before anybody is asked.
+fn same_kind(picked: &Picked, source: &SourceRef, into: &str) -> Result<(), Fault> {
+    let (backup, target) = (picked.manifest.head.kind.as_str(), source.spec.kind());
+    if backup == target || source::dialect(backup).is_none() {
+        return Ok(());
+    }
+    Err(Fault::usage(
+        format!(
+            "{} is a backup of {backup}, and {into} is of {target}; nothing was written",
+            picked.manifest.head.id
+        ),
+        "Name a target of the same kind with --into.",
+    ))
+}
+
+/// Makes the plan.
+pub fn plan(
+    spec: &RestoreSpec,
+    (source, database): (&SourceRef, Option<&str>),
+    picked: &Picked,
+    work: Work<'_>,
+) -> Result<RestorePlan, Fault> {
+    same_kind(picked, source, &spec.into)?;
+    let stop = work.stop;
+    let name = &picked.manifest.head.source;
+    let target = source::open(&source.spec, name, work.world, stop)?;
+    let rename = spec.rename.as_deref().or(database);
+    let meter = Meter::default();
+    let names = Names { only: &spec.only, except: &spec.except };
+    let mut choice = choose_from(&fetch(picked, &meter), names, rename, spec.overwrite, stop)?;
+    choice.loading.resume = spec.resume;
+    choice.loading.terms = terms(spec);
+    if spec.accounts {
+        with_accounts(&picked.manifest, &mut choice)?;
+    }
+    let opened = target.target(1, stop)?;
+    opened.agree(&choice.loading, stop)?;
+    let existing = opened.existing(&choice.loading, stop)?;
+    let restore = pipeline::Restore {
+        fetch: &fetch(picked, &meter),
+        target: opened.as_ref(),
+        loading: &choice.loading,
+        chosen: &choice.chosen,
+    };
+    let objections = pipeline::preflight(&restore, stop)?;
+    drop(opened);
+    let rights = target.rights(&choice.loading, stop)?;
+    let manifest = &picked.manifest;
+    let own = manifest.entries.iter().filter(|e: &&EntryLine| choice.chosen[e.member]);
+    let bytes = own.fold((0, 0), |(s, r), e| (s + e.stored, r + e.raw));
+    Ok(RestorePlan {
+        head: manifest.head.clone(),
+        place: picked.store.place().to_owned(),
+        bytes,
+        rows: choice.recounted(manifest).iter().map(|(_, proof)| proof.rows).sum(),
+        renamed: renamed(&choice, rename),
+        target,
+        accounts: manifest.members.iter().filter(|m| m.kind == Kind::Account).count(),
+        existing,
+        objections,
+        rights,
+        seconds: work.operator.pace().map(|pace| bytes.1.div_ceil(pace.max(1))),
+        choice,
+    })
+}
+
+/// The database that gets another name.
+fn renamed(choice: &Choice, rename: Option<&str>) -> Option<(String, String)> {
+    let from = choice.loading.members.first().map(|m| m.unit.clone())?;
+    rename.filter(|to| *to != from).map(|to| (from, to.to_owned()))
+}
+
+/// How the target is treated.
+fn terms(spec: &RestoreSpec) -> Terms {
+    Terms { current_definer: spec.current_definer, gtid: spec.gtid, skip_binlog: spec.skip_binlog }
+}
+
+fn marker(spec: &RestoreSpec, plan: &RestorePlan, work: Work<'_>) -> Marker {
+    let rename = plan.choice.loading.rename.as_deref();
+    Marker::new(work.world, &plan.head.id, plan.target.place(), &names(spec), rename)
+}
+
+/// What is chosen by name, as the mark of a restore keeps it.
+fn names(spec: &RestoreSpec) -> Vec<String> {
+    let except = spec.except.iter().map(|name| format!("-{name}"));
+    spec.only.iter().cloned().chain(except).collect()
+}
+
+/// Why the plan may not begin.
+pub fn refusal(spec: &RestoreSpec, plan: &RestorePlan, work: Work<'_>) -> Result<(), Fault> {
+    if spec.resume && !marker(spec, plan, work).is_open() {
+        return Err(Fault::Nothing {
+            doing: "resume".into(),
+            found: format!(
+                "no restore of {} into {} with this choice was interrupted on this machine",
+                plan.head.id,
+                plan.target.place()
+            ),
+            hint: Some("Start it without --resume.".into()),
+        });
+    }
+    plan.refusal()
+}
+
+/// Reads what is restored before anything is written, where the wish says so.
+pub fn read_first(
+    spec: &RestoreSpec,
+    plan: &RestorePlan,
+    picked: &Picked,
+    work: Work<'_>,
+) -> Result<(), Setback> {
+    if !plan.reads_first(spec) {
+        return Ok(());
+    }
+    let own = std::slice::from_ref(&picked.manifest);
+    prove(spec, picked, own, Some(&plan.choice.chosen), work)
+}
+
+/// What the history and programs are told of the restore.
+fn facts(plan: &RestorePlan, differences: Vec<String>) -> RestoreFacts {
+    RestoreFacts {
+        id: plan.head.id.clone(),
+        source: plan.head.source.clone(),
+        place: plan.place.clone(),
+        key: plan.head.key.clone(),
+        target: plan.target.place().to_owned(),
+        tables: plan.choice.count(Kind::Table),
+        rows: plan.rows,
+        raw: plan.bytes.1,
+        replaced: plan.existing.clone(),
+        differences,
+    }
+}
+
+/// Performs the plan.
+pub fn perform(
+    spec: &RestoreSpec,
+    plan: &RestorePlan,
+    picked: &Picked,
+    work: Work<'_>,
+) -> Result<Restored, Setback> {
+    let lock =
+        TargetLock::take(work, plan.target.as_ref(), &plan.head.kind).map_err(Setback::of)?;
+    read_first(spec, plan, picked, work)?;
+    let marker = marker(spec, plan, work);
+    let resumes = source::resumes(&plan.head.kind);
+    if resumes
+        && (plan.existing.is_empty() || spec.overwrite)
+        && let Err(error) = marker.begin()
+    {
+        work.warn(format_args!(
+            "the state folder can't be written: {error}; this restore could not be resumed"
+        ));
+    }
+    if let Some(say) = work.say {
+        say.event(Event::Restoring { step: say.step(), restore: facts(plan, Vec::new()) });
+    }
+    let meter = Meter::default();
+    let fetch = fetch(picked, &meter);
+    let (target, choice) = (plan.target.as_ref(), &plan.choice);
+    let done = restore_into(&fetch, target, choice, spec.threads, &meter, work.say, work.stop);
+    let done = done.map_err(|fault| {
+        // What is wrong in the backup is there the next time too.
+        let hint = if marker.is_open() && !fault.condemns() {
+            let again = RestoreSpec { resume: true, fallback: false, ..spec.clone() };
+            let which = BackupWish { backup: plan.head.id.to_string(), ..spec.which.clone() };
+            let again = RestoreSpec { which, overwrite: false, ..again };
+            format!("; `{}` goes on", again.command())
+        } else {
+            String::new()
+        };
+        work.warn(format_args!("INCOMPLETE: what was restored so far is not the backup{hint}"));
+        Setback::late(fault)
+    })?;
+    drop(lock);
+    if let Err(error) = marker.end() {
+        work.warn(format_args!(
+            "the mark of this restore could not be removed from the state folder: {error}"
+        ));
+    }
+    Ok(done)
+}
+
+/// Says what came back; the error is that it is not what the backup holds.
+pub fn judge(
+    spec: &RestoreSpec,
+    plan: &RestorePlan,
+    picked: &Picked,
+    done: &Restored,
+    work: Work<'_>,
+) -> Result<(), Fault> {
+    done.remarks.iter().for_each(|remark| work.tell(remark));
+    let damage = done.outcome.differences();
+    damage.iter().for_each(|line: &Damage| work.tell(format_args!("differs: {line}")));
+    let path = spec.refused.as_deref().or(spec.beside_log.as_deref());
+    refused::keep(path, &done.outcome.refused, work);
+    if let Some(say) = work.say {
+        let differences = damage.iter().map(ToString::to_string).collect();
+        say.event(Event::Restored { step: say.step(), restore: facts(plan, differences) });
+    }
+    let recounted = plan.choice.recounted(&picked.manifest);
+    for (index, proof) in &recounted {
+        let mut member = picked.manifest.members[*index].clone();
+        if let Some((_, name)) = &plan.renamed {
+            member.unit.clone_from(name);
+        }
+        work.tell(format_args!("{:>12} rows  {}  {}", proof.rows, proof.digest, member.title()));
+    }
+    if !damage.is_empty() {
+        let gtid = if spec.gtid { "; the GTID state was not taken over" } else { "" };
+        let found = format!("{} differences from the manifest{gtid}", damage.len());
+        return Err(Fault::Differs { found, hint: None });
+    }
+    let proof = match recounted.is_empty() {
+        false => "every row count and digest is as the manifest says",
+        true => "it holds no row count or digest that could be compared",
+    };
+    work.tell(format_args!("restored {} into {}: {proof}", plan.head.id, plan.target.place()));
+    Ok(())
+}

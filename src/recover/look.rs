@@ -1,0 +1,104 @@
+//! Which backups a wish may mean: in stores of the job file, in a store by its address, or one
+//! `.zip`.
+//!
+//! `latest` goes by the manifest's UTC time, never by name or age of a file.
+
+use crate::base::{Stop, show_address};
+use crate::job::StoreSpec;
+use crate::plan::{BackupWish, LATEST, Places, StorePlace};
+use crate::recover::candidates::{Candidates, Held, Picked};
+use crate::recover::fault::Fault;
+use crate::recover::lone::lone_zip;
+use crate::recover::operator::Operator;
+use crate::shelf::{Shelf, Shelved, part_anywhere, survey};
+use crate::store;
+use crate::world::World;
+
+/// Picks the backup that is meant.
+pub fn pick(
+    which: &BackupWish,
+    world: &World,
+    operator: &dyn Operator,
+    stop: &Stop,
+) -> Result<Picked, Fault> {
+    look(which, world, operator, stop)?.take(which, operator, stop)
+}
+
+/// Looks at all that may be meant.
+pub fn look(
+    which: &BackupWish,
+    world: &World,
+    operator: &dyn Operator,
+    stop: &Stop,
+) -> Result<Candidates, Fault> {
+    let mut candidates = match &which.places {
+        Places::Archive(path) => {
+            return lone_zip(path, which, world, stop).map(Candidates::lone);
+        }
+        Places::Stores(places) => in_stores(places, which, world, operator, stop)?,
+        Places::Address { spec, under } => in_address((spec, under), which, world, operator, stop)?,
+    };
+    let (origin, now) = (which.origin.as_deref(), world.clock.now());
+    candidates.one_origin(origin, &world.host(), which.file.as_deref(), now, operator)?;
+    candidates.find()?;
+    Ok(candidates)
+}
+
+fn in_stores(
+    places: &[StorePlace],
+    which: &BackupWish,
+    world: &World,
+    operator: &dyn Operator,
+    stop: &Stop,
+) -> Result<Candidates, Fault> {
+    let of = which.source.as_ref().map_or_else(String::new, |source| format!("of {source}"));
+    let mut candidates = Candidates::new(&which.backup, of);
+    for place in places {
+        let listed = store::open(&place.store.spec, world, stop).and_then(|store| {
+            let naming = place.naming.clone();
+            let shelf = Shelf::new(store.clone(), naming, &place.job, &place.source);
+            Ok((store, shelf.list(stop)?))
+        });
+        match listed {
+            Ok((store, listing)) => {
+                let held = Held {
+                    name: Some(place.store.name.clone()),
+                    store,
+                    naming: Some(place.naming.clone()),
+                    artifacts: listing.artifacts,
+                    notes: listing.notes,
+                    password: place.password.clone(),
+                };
+                candidates.add(held, &listing.unreadable, operator);
+            }
+            Err(error) => candidates.silent(&place.store.name, error.into(), operator),
+        }
+    }
+    Ok(candidates)
+}
+
+fn in_address(
+    (spec, under): (&StoreSpec, &str),
+    which: &BackupWish,
+    world: &World,
+    operator: &dyn Operator,
+    stop: &Stop,
+) -> Result<Candidates, Fault> {
+    let store = store::open(spec, world, stop)?;
+    let listing = survey(store.as_ref(), under, &part_anywhere, stop)?;
+    let own = |a: &Shelved| which.source.as_ref().is_none_or(|s| a.head.source == *s);
+    let artifacts: Vec<Shelved> = listing.artifacts.into_iter().filter(own).collect();
+    let mut sources: Vec<&str> = artifacts.iter().map(|a| a.head.source.as_str()).collect();
+    sources.sort_unstable();
+    sources.dedup();
+    let from = show_address(which.from.as_deref().unwrap_or(store.place()));
+    if sources.len() > 1 && which.backup == LATEST {
+        let found = format!("{from} holds the sources {}", sources.join(", "));
+        return Err(Fault::usage(found, "Name one."));
+    }
+    let mut candidates = Candidates::new(&which.backup, format!("in {from}"));
+    let notes = listing.notes;
+    let held = Held { name: None, store, naming: None, artifacts, notes, password: None };
+    candidates.add(held, &listing.unreadable, operator);
+    Ok(candidates)
+}

@@ -1,0 +1,48 @@
+//! From a wish to what came back: which backup is taken, what it replaces, the restore itself, and
+//! what is read before anything is written.
+//!
+//! Knows plans, stores and sources, not steps and no terminal: whoever watches and answers is an
+//! [`Operator`]. Invariants: nothing is written before the plan of it was made and its refusals were
+//! heard; whatever may lead to another backup comes before the first write.
+
+mod another_kind;
+mod archive;
+mod assembly;
+mod candidates;
+mod choice;
+mod cluster;
+mod cluster_plan;
+mod config;
+mod database;
+mod export;
+mod fault;
+mod lease;
+mod lock;
+mod lone;
+mod look;
+mod marker;
+mod opened;
+mod operator;
+mod prove;
+mod read_back;
+mod refused;
+mod resolve;
+mod restore;
+mod restore_plan;
+mod selector;
+mod target;
+mod watched;
+
+pub use assembly::{Assembly, facts};
+pub use candidates::Picked;
+pub use choice::{Names, choose};
+pub use export::scripts;
+pub use fault::Fault;
+pub use look::pick;
+pub use opened::{Opened, load_all};
+pub use operator::{Operator, Work};
+pub use read_back::{ReadBack, read_back};
+pub use resolve::{Resolved, resolve};
+pub use restore::{dry_run, restore};
+pub use target::restore_into;
+pub use watched::watched;
