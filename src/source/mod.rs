@@ -21,10 +21,12 @@ use crate::source::sqlite::Sqlite;
 use crate::world::World;
 
 pub use mysql::collation::ready as ready_collations;
+pub use mysql::is_decided as is_mysql_catalogue;
 pub use postgres::basebackup::MANIFEST as BACKUP_MANIFEST;
 pub use postgres::config::{CLUSTER_FACTS, Facts as ClusterFacts};
 pub use postgres::contents::{Contents, Unread};
 pub use postgres::control::{Control, problems};
+pub use postgres::is_decided as is_postgres_catalogue;
 pub use postgres::physical::BACKUP_LABEL;
 pub use postgres::place::{Place, detach, link, replace_space, write_map};
 pub use postgres::server::Tablespace;

@@ -2,6 +2,8 @@
 
 pub mod accounts;
 pub mod bank;
+pub mod catalogues;
+pub mod charsets;
 pub mod ddl;
 pub mod end_to_end;
 pub mod engines;

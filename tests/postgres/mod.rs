@@ -2,6 +2,7 @@
 
 pub mod archive;
 pub mod binary;
+pub mod catalogues;
 pub mod connect;
 pub mod doctor;
 pub mod end_to_end;

@@ -1,4 +1,5 @@
 //! SQLite files.
 
+pub mod foreign;
 pub mod live;
 mod refused;

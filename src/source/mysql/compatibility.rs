@@ -87,6 +87,9 @@ impl Compatibility {
             Kind::Package | Kind::PackageBody if mysql => {
                 why.push("MySQL has no packages".to_owned())
             }
+            Kind::Object if !mysql || self.flavor.number < (9, 2) => {
+                why.push("the server has no libraries".to_owned())
+            }
             Kind::Database | Kind::Table | Kind::Sequence => {
                 for statement in Splitter::new(Dialect::Mysql, script).flatten() {
                     let text = String::from_utf8_lossy(statement.text);

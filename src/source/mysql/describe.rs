@@ -10,7 +10,9 @@ use crate::base::Stop;
 use crate::job::MysqlSpec;
 use crate::source::contract::Result;
 use crate::source::mysql::account;
+use crate::source::mysql::catalogue::server_objects;
 use crate::source::mysql::flavor::Flavor;
+use crate::source::mysql::names::Names;
 use crate::source::mysql::object::Script;
 use crate::source::mysql::privilege::Privileges;
 use crate::source::mysql::reader::{Scope, definitions};
@@ -51,7 +53,12 @@ pub fn describe(
         }
         false => found.not_included.push("users, roles and grants".to_owned()),
     }
+    let server = server_objects(control, flavor)?;
+    found.not_included.extend(server.not_included);
+    found.lost.extend(server.lost);
     let held = Privileges::of(control, flavor)?;
+    let names = Names::of(guard, &listing.units)?;
+    found.lost.extend(names.lost.iter().cloned());
     for unit in &listing.units {
         stop.check()?;
         let made = schema::made(guard, unit)?;
@@ -62,7 +69,7 @@ pub fn describe(
             found.lost.extend(unknown.map(|why| format!("rows of {}.{table}: {why}", unit.name)));
         }
         found.layouts.push(layouts);
-        let definitions = definitions(guard, unit, Scope::All(&held))?;
+        let definitions = definitions(guard, unit, &names, Scope::All(&held))?;
         found.scripts.extend(definitions.scripts);
         found.not_included.extend(definitions.not_included);
         found.lost.extend(definitions.lost);

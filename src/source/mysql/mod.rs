@@ -5,6 +5,7 @@
 //! job names it as the engine of a dump, and never for a restore.
 
 mod account;
+mod catalogue;
 pub mod collation;
 mod column;
 mod compatibility;
@@ -24,6 +25,7 @@ mod guard;
 mod journal;
 mod literal;
 mod metadata_locks;
+mod names;
 mod object;
 mod origin;
 mod privilege;
@@ -46,6 +48,8 @@ mod unguarded;
 mod unreadable;
 mod utf8;
 mod value;
+
+pub use catalogue::is_decided;
 
 use std::path::PathBuf;
 

@@ -8,15 +8,15 @@ use mysql::prelude::Queryable;
 use mysql::{Conn, Row, Value};
 
 use crate::artifact::{Kind, Member, Phase};
-use crate::base::Stop;
-use crate::job::MysqlSpec;
 use crate::source::contract::{Error, ErrorKind, Result};
 use crate::source::mysql::fault::wrap;
-use crate::source::mysql::reader::{Scope, definitions};
-use crate::source::mysql::schema::{self, Listing, qualified, quoted};
+use crate::source::mysql::schema::{literal, qualified, quoted};
+
+/// The class of libraries (MySQL 9.2 and later).
+pub const LIBRARY: &str = "library";
 
 /// A member and its script.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Script {
     /// What it makes.
     pub member: Member,
@@ -50,6 +50,25 @@ pub struct Definitions {
     pub lost: Vec<String>,
 }
 
+/// The libraries of a database, as its members are called; none where a server knows none.
+pub fn libraries(connection: &mut Conn, unit: &str) -> Result<Vec<String>> {
+    let sql = format!(
+        "SELECT CONCAT('{LIBRARY} ', LIBRARY_NAME) FROM information_schema.LIBRARIES WHERE LIBRARY_SCHEMA={} ORDER BY 1",
+        literal(unit)
+    );
+    match connection.query(sql) {
+        Err(mysql::Error::MySqlError(e)) if e.code == 1109 => Ok(Vec::new()),
+        other => other.map_err(|e| wrap(&format!("list the libraries of {unit}"), e)),
+    }
+}
+
+/// The statement that removes the object of a member, of a database by this name.
+pub fn removal(member: &Member, unit: &str) -> String {
+    let own = member.own_name().map(|name| (member.class.as_deref().unwrap_or_default(), name));
+    let (word, name) = own.unwrap_or((member.kind.word(), &member.name));
+    format!("DROP {word} IF EXISTS {}", qualified(unit, name))
+}
+
 /// The scripts that come before the rows, and those that come after them. Accounts may be definers
 /// of what follows; their grants may be on it. Triggers and events come after everything else of
 /// every database.
@@ -58,44 +77,14 @@ pub fn in_restore_order(scripts: &[Script]) -> (Vec<&Script>, Vec<&Script>) {
         scripts.iter().partition(|s| s.member.phase == Phase::Before);
     after.sort_by_key(|s| match s.member.kind {
         Kind::Account => 0,
-        Kind::Trigger => 2,
-        Kind::Grants => 3,
-        Kind::Event => 4,
-        _ => 1,
+        // Libraries, which routines of other databases may use.
+        Kind::Object => 1,
+        Kind::Trigger => 3,
+        Kind::Grants => 4,
+        Kind::Event => 5,
+        _ => 2,
     });
     (before, after)
-}
-
-/// Proves that no definition changed since `scripts` were read, but those that a lock holds
-/// (tables) and those that move all the time (sequences). `now` are those that were read again
-/// already.
-pub fn unchanged(
-    connection: &mut Conn,
-    (spec, listing): (&MysqlSpec, &Listing),
-    scripts: &[Script],
-    mut now: Vec<Script>,
-    stop: &Stop,
-) -> Result<()> {
-    for unit in schema::names(connection, spec, &listing.unreadable)? {
-        stop.check()?;
-        now.extend(definitions(connection, &unit, Scope::Unguarded)?.scripts);
-    }
-    let guarded = |s: &&Script| matches!(s.member.kind, Kind::Sequence | Kind::Table);
-    let then: Vec<&Script> = scripts.iter().filter(|s| !guarded(s)).collect();
-    let now: Vec<&Script> = now.iter().collect();
-    let different =
-        then.iter().find(|s| !now.contains(s)).or_else(|| now.iter().find(|s| !then.contains(s)));
-    different.map_or(Ok(()), |script| Err(changed(script)))
-}
-
-/// The error of a definition that changed under a dump.
-pub fn changed(script: &Script) -> Error {
-    let found = format!(
-        "the {} {} changed while it was dumped",
-        script.member.kind.word(),
-        script.member.title()
-    );
-    Error::new(ErrorKind::Busy, "prove the snapshot", found).hint("Run the job again.")
 }
 
 /// The row of a SHOW CREATE.

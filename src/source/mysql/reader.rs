@@ -3,15 +3,18 @@
 //! A definition that the server can't show is left out and named; one that the user may not see is
 //! an error.
 
+use std::collections::BTreeSet;
+
 use mysql::prelude::{FromRow, Queryable};
 use mysql::{Conn, Row, Value};
 
 use crate::artifact::{Kind, Member, Phase};
 use crate::source::contract::{Error, ErrorKind, Result};
 use crate::source::mysql::fault::{run, wrap};
-use crate::source::mysql::literal::as_utf8;
+use crate::source::mysql::literal::{Form, as_utf8, combined, has_introduced, repaired};
+use crate::source::mysql::names::Names;
 use crate::source::mysql::object::{
-    Definitions, Script, bytes_of, database_head, prologue, sequence, show, text_of,
+    Definitions, LIBRARY, Script, bytes_of, database_head, prologue, sequence, show, text_of,
 };
 use crate::source::mysql::privilege::{Privileges, Scope as On};
 use crate::source::mysql::privilege_check::sees_routines;
@@ -28,7 +31,12 @@ pub enum Scope<'a> {
 }
 
 /// Reads the definitions of a database. `connection` is used for nothing else meanwhile.
-pub fn definitions(connection: &mut Conn, unit: &Unit, scope: Scope<'_>) -> Result<Definitions> {
+pub fn definitions(
+    connection: &mut Conn,
+    unit: &Unit,
+    names: &Names,
+    scope: Scope<'_>,
+) -> Result<Definitions> {
     let mut reader = Reader { connection, unit, found: Definitions::default() };
     run(reader.connection, &format!("USE {}", quoted(&unit.name)), &format!("use {}", unit.name))?;
     reader.database()?;
@@ -37,10 +45,11 @@ pub fn definitions(connection: &mut Conn, unit: &Unit, scope: Scope<'_>) -> Resu
         reader.tables()?;
     }
     let views = reader.views()?;
-    reader.routines()?;
+    reader.libraries(names.libraries_of(unit))?;
+    reader.routines(names.routines_of(unit))?;
     reader.found.scripts.extend(views);
     reader.triggers()?;
-    reader.events()?;
+    reader.events(names.events_of(unit))?;
     Ok(reader.found)
 }
 
@@ -49,6 +58,14 @@ pub fn tables_of(connection: &mut Conn, unit: &Unit) -> Result<Vec<Script>> {
     let mut reader = Reader { connection, unit, found: Definitions::default() };
     reader.tables()?;
     Ok(reader.found.scripts)
+}
+
+/// Where a text stands that the server shows.
+struct Shown<'a> {
+    statement: &'a str,
+    at: usize,
+    form: Form,
+    title: &'a str,
 }
 
 struct Reader<'a> {
@@ -159,8 +176,7 @@ impl Reader<'_> {
                 continue;
             }
             let mut script = prologue(&self.unit.name);
-            let text = self.whole(&statement)?;
-            script.extend_from_slice(&as_utf8(text));
+            script.extend_from_slice(&self.whole(&statement)?);
             script.extend_from_slice(b";\n");
             self.push(
                 Member::new(&self.unit.name, &table.name, Kind::Table, Phase::Before),
@@ -182,14 +198,40 @@ impl Reader<'_> {
     /// `?`, unless nothing is converted at all.
     fn whole(&mut self, statement: &str) -> Result<Vec<u8>> {
         let text = bytes_of(&self.show(statement)?, 1)?;
-        if !text.contains(&b'?') {
-            return Ok(text);
-        }
+        let text = if text.contains(&b'?') { self.raw(statement, 1)? } else { text };
+        Ok(as_utf8(text, Form::Definition))
+    }
+
+    /// A column of an answer as the server keeps it.
+    fn raw(&mut self, statement: &str, at: usize) -> Result<Vec<u8>> {
         let doing = format!("read a definition of {}", self.unit.name);
         run(self.connection, "SET character_set_results=NULL", &doing)?;
         let raw = self.show(statement)?;
         run(self.connection, "SET character_set_results=utf8mb4", &doing)?;
-        bytes_of(&raw, 1)
+        bytes_of(&raw, at)
+    }
+
+    /// The text of an object as UTF-8, without loss. It is in the character set of the client that
+    /// made it, and literals with an introducer are in none but their own.
+    fn text(&mut self, row: &Row, shown: &Shown<'_>, client: &str) -> Result<Vec<u8>> {
+        let text = bytes_of(row, shown.at)?;
+        let (statement, at, form) = (shown.statement, shown.at, shown.form);
+        if client.starts_with("utf8") || matches!(client, "binary" | "ascii") {
+            let text = if text.contains(&b'?') { self.raw(statement, at)? } else { text };
+            return Ok(as_utf8(text, form));
+        }
+        if !has_introduced(&text, form) {
+            return Ok(as_utf8(text, form));
+        }
+        let raw = self.raw(statement, at)?;
+        match combined(&text, &raw, form) {
+            Some(text) => Ok(text),
+            None => {
+                let why = format!("its literals can't be told from its text in {client}");
+                self.lose(shown.title, &why);
+                Ok(text)
+            }
+        }
     }
 
     /// Placeholders go before, so that views may name each other in any order; returns the views
@@ -201,7 +243,9 @@ impl Reader<'_> {
             let show = format!("SHOW CREATE VIEW {}", qualified(&self.unit.name, &name));
             let Some(row) = self.shown(&show, &title)? else { continue };
             let (client, collation) = (text_of(&row, 2)?, text_of(&row, 3)?);
-            let text = bytes_of(&row, 1)?;
+            let (statement, form) = (show.as_str(), Form::Definition);
+            let shown = Shown { statement, at: 1, form, title: &title };
+            let text = self.text(&row, &shown, &client)?;
             let Some(columns) = self.columns(&name, &title, &text)? else { continue };
             let client = self.client_of(&text, client, &title);
             let list = columns
@@ -251,14 +295,30 @@ impl Reader<'_> {
         Ok(Some(columns))
     }
 
-    fn routines(&mut self) -> Result<()> {
-        let sql = format!(
-            "SELECT ROUTINE_TYPE, ROUTINE_NAME FROM information_schema.ROUTINES WHERE ROUTINE_SCHEMA={} ORDER BY \
-             FIELD(ROUTINE_TYPE, 'PACKAGE', 'PACKAGE BODY', 'FUNCTION', 'PROCEDURE'), ROUTINE_NAME",
-            literal(&self.unit.name)
-        );
-        let all: Vec<(String, String)> = self.listed("routines", &sql)?;
-        for (form, name) in all {
+    /// Libraries of code (MySQL 9.2 and later), which routines of any database may use.
+    fn libraries(&mut self, names: &[String]) -> Result<()> {
+        for name in names {
+            let title = format!("library {}.{name}", self.unit.name);
+            let show = format!("SHOW CREATE LIBRARY {}", qualified(&self.unit.name, name));
+            let Some(row) = self.shown(&show, &title)? else { continue };
+            if row.as_ref(2) == Some(&Value::NULL) {
+                self.lose(&title, "the user may not see its text");
+                continue;
+            }
+            let (mode, text) = (text_of(&row, 1)?, bytes_of(&row, 2)?);
+            let mut script = prologue(&self.unit.name);
+            script.extend_from_slice(format!("SET sql_mode={};\n", literal(&mode)).as_bytes());
+            script.extend_from_slice(&delimited(&text));
+            let own = format!("{LIBRARY} {name}");
+            let mut member = Member::new(&self.unit.name, &own, Kind::Object, Phase::After);
+            member.class = Some(LIBRARY.to_owned());
+            self.push(member, script);
+        }
+        Ok(())
+    }
+
+    fn routines(&mut self, names: &[(String, String)]) -> Result<()> {
+        for (form, name) in names {
             let kind = match form.as_str() {
                 "FUNCTION" => Kind::Function,
                 "PROCEDURE" => Kind::Procedure,
@@ -274,8 +334,8 @@ impl Reader<'_> {
                     continue;
                 }
             };
-            let member = Member::new(&self.unit.name, &name, kind, Phase::After);
-            let show = format!("SHOW CREATE {form} {}", qualified(&self.unit.name, &name));
+            let member = Member::new(&self.unit.name, name, kind, Phase::After);
+            let show = format!("SHOW CREATE {form} {}", qualified(&self.unit.name, name));
             self.compound(member, &show, Compound { mode: 1, text: 2, client: 3, zone: None })?;
         }
         Ok(())
@@ -288,9 +348,8 @@ impl Reader<'_> {
             literal(&self.unit.name)
         );
         let all: Vec<(String, String)> = self.listed("triggers", &sql)?;
-        for (name, table) in
-            all.into_iter().filter(|(_, t)| self.unit.tables.iter().any(|own| own.name == *t))
-        {
+        let own: BTreeSet<&str> = self.unit.tables.iter().map(|t| t.name.as_str()).collect();
+        for (name, table) in all.into_iter().filter(|(_, table)| own.contains(table.as_str())) {
             let member =
                 Member::new(&self.unit.name, &name, Kind::Trigger, Phase::After).of_table(&table);
             let show = format!("SHOW CREATE TRIGGER {}", qualified(&self.unit.name, &name));
@@ -299,15 +358,10 @@ impl Reader<'_> {
         Ok(())
     }
 
-    fn events(&mut self) -> Result<()> {
-        let sql = format!(
-            "SELECT EVENT_NAME FROM information_schema.EVENTS WHERE EVENT_SCHEMA={} ORDER BY EVENT_NAME",
-            literal(&self.unit.name)
-        );
-        let all: Vec<String> = self.listed("events", &sql)?;
-        for name in all {
-            let member = Member::new(&self.unit.name, &name, Kind::Event, Phase::After);
-            let show = format!("SHOW CREATE EVENT {}", qualified(&self.unit.name, &name));
+    fn events(&mut self, names: &[String]) -> Result<()> {
+        for name in names {
+            let member = Member::new(&self.unit.name, name, Kind::Event, Phase::After);
+            let show = format!("SHOW CREATE EVENT {}", qualified(&self.unit.name, name));
             self.compound(member, &show, Compound { mode: 1, text: 3, client: 4, zone: Some(2) })?;
         }
         Ok(())
@@ -327,7 +381,11 @@ impl Reader<'_> {
                 error.hint("Grant SHOW_ROUTINE (MySQL 8.0.20+) or SELECT on mysql.proc (MariaDB).")
             );
         }
-        let text = bytes_of(&row, at.text)?;
+        let shown = Shown { statement: show, at: at.text, form: Form::Code, title: &title };
+        let mut text = self.text(&row, &shown, &client)?;
+        if !client.starts_with("utf8") && !text.is_ascii() {
+            text = repaired(&text, &member.name, self.comment(&member)?.as_deref());
+        }
         let client = self.client_of(&text, client, &title);
         let mut script = prologue(&self.unit.name);
         script.extend_from_slice(charset_lines(&client, &collation).as_bytes());
@@ -335,12 +393,29 @@ impl Reader<'_> {
         if let Some(zone) = zone {
             script.extend_from_slice(format!("SET time_zone={};\n", literal(&zone)).as_bytes());
         }
-        let delimiter = delimiter(&text);
-        script.extend_from_slice(format!("DELIMITER {delimiter}\n").as_bytes());
-        script.extend_from_slice(&text);
-        script.extend_from_slice(format!("\n{delimiter}\nDELIMITER ;\n").as_bytes());
+        script.extend_from_slice(&delimited(&text));
         self.push(member, script);
         Ok(())
+    }
+
+    /// The comment of a routine or event. In its text, MariaDB takes the name and the comment for
+    /// words of the client that made it, and they are UTF-8.
+    fn comment(&mut self, member: &Member) -> Result<Option<String>> {
+        let what = match member.kind {
+            Kind::Trigger => return Ok(None),
+            Kind::Event => "EVENT",
+            _ => "ROUTINE",
+        };
+        let (unit, name) = (literal(&self.unit.name), literal(&member.name));
+        let form = match what {
+            "EVENT" => String::new(),
+            _ => format!(" AND ROUTINE_TYPE='{}'", member.kind.word().to_uppercase()),
+        };
+        let sql = format!(
+            "SELECT {what}_COMMENT FROM information_schema.{what}S WHERE {what}_SCHEMA={unit} AND {what}_NAME={name}{form}"
+        );
+        let doing = format!("read the comment of {} {}", member.kind.word(), member.title());
+        self.connection.query_first(sql).map_err(|e| wrap(&doing, e))
     }
 
     /// The client's character set to restore an object with. Entries are UTF-8: text that is not
@@ -367,6 +442,14 @@ struct Compound {
 
 fn charset_lines(client: &str, collation: &str) -> String {
     format!("SET character_set_client={client}, collation_connection={collation};\n")
+}
+
+/// A statement that may hold `;`, so that it has another delimiter.
+fn delimited(text: &[u8]) -> Vec<u8> {
+    let delimiter = delimiter(text);
+    let (head, tail) =
+        (format!("DELIMITER {delimiter}\n"), format!("\n{delimiter}\nDELIMITER ;\n"));
+    [head.as_bytes(), text, tail.as_bytes()].concat()
 }
 
 /// A delimiter that does not occur in the text.

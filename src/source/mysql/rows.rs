@@ -243,13 +243,7 @@ impl TableRows<'_> {
             if sizes.ordered && first.is_none() {
                 first = Some(self.key_of(row)?);
             }
-            if open.statement_bytes() + PACKET_MARGIN > sizes.packet {
-                let row_bytes = open.bytes.len() - from;
-                if head.len() + row_bytes + PACKET_MARGIN > sizes.packet {
-                    return Err(self.too_long(row_bytes, sizes.packet));
-                }
-                open.split(from, &head);
-            }
+            self.fit(open, from, &head, sizes.packet)?;
             if open.bytes.len() >= sizes.chunk
                 && let Some(full) = entry.take()
             {
@@ -335,6 +329,18 @@ impl TableRows<'_> {
             Some(error) => End::broken(last, &error),
             None => End { row: last, broken: None },
         })
+    }
+
+    /// Sees that no statement is longer than the server takes; its last row begins at `from`.
+    fn fit(&self, open: &mut Inserts, from: usize, head: &[u8], packet: usize) -> Result<()> {
+        if open.statement_bytes() + PACKET_MARGIN > packet {
+            let row_bytes = open.bytes.len() - from;
+            if head.len() + row_bytes + PACKET_MARGIN > packet {
+                return Err(self.too_long(row_bytes, packet));
+            }
+            open.split(from, head);
+        }
+        Ok(())
     }
 
     fn too_long(&self, bytes: usize, packet: usize) -> Error {

@@ -25,13 +25,13 @@ use crate::source::mysql::flavor::Flavor;
 use crate::source::mysql::guard::{Guarded, guard, pause, synchronise};
 use crate::source::mysql::metadata_locks::{Sessions, Worker, releases};
 use crate::source::mysql::object::{
-    Script, history_prologue, in_restore_order, prologue, sequence, unchanged,
+    Script, history_prologue, in_restore_order, prologue, sequence,
 };
 use crate::source::mysql::range::Range;
 use crate::source::mysql::rows::{Reached, Sizes, TableRows};
 use crate::source::mysql::schema::{Layout, Listing, untransactional};
 use crate::source::mysql::slice::{Progress, Slices};
-use crate::source::mysql::unguarded::compare;
+use crate::source::mysql::unguarded::{compare, unchanged};
 use crate::source::mysql::unreadable::{Name, Shortfall};
 
 /// How often the view is tried when DDL comes between its parts.

@@ -2,6 +2,8 @@
 //!
 //! Knows what each program can't do, runs none.
 
+use std::collections::BTreeSet;
+
 use mysql::Conn;
 use mysql::prelude::Queryable;
 
@@ -11,9 +13,7 @@ use crate::source::mysql::fault::wrap;
 use crate::source::mysql::flavor::{Family, Flavor};
 use crate::source::mysql::program::Tool;
 use crate::source::mysql::schema::{Unit, literal};
-
-/// Most columns named in one line of the manifest.
-const NAMED: usize = 8;
+use crate::source::mysql::unreadable::list;
 
 /// What was found of one database.
 #[derive(Debug, Default)]
@@ -60,7 +60,9 @@ impl Survey {
     /// Asks about one database.
     pub fn of(connection: &mut Conn, unit: &Unit, tool: &Tool, flavor: &Flavor) -> Result<Survey> {
         let (name, doing) = (&unit.name, format!("read the columns of {}", unit.name));
-        let own = |table: &str| unit.tables.iter().any(|t| t.name == table && !t.sequence);
+        let tables: BTreeSet<&str> =
+            unit.tables.iter().filter(|t| !t.sequence).map(|t| t.name.as_str()).collect();
+        let own = |table: &str| tables.contains(table);
         let schema = literal(name);
         let sql =
             format!("SELECT TABLE_NAME FROM information_schema.TABLES WHERE TABLE_SCHEMA={schema}");
@@ -144,15 +146,6 @@ fn refuse_empty(unit: &Unit, tool: &Tool, columns: &[ColumnRow]) -> Result<()> {
 fn is_generated(extra: &str) -> bool {
     let extra = extra.to_uppercase();
     extra.contains("VIRTUAL GENERATED") || extra.contains("STORED GENERATED")
-}
-
-fn list(names: &[String]) -> String {
-    let more = if names.len() > NAMED {
-        format!(" and {} more", names.len() - NAMED)
-    } else {
-        String::new()
-    };
-    names.iter().take(NAMED).cloned().collect::<Vec<_>>().join(", ") + &more
 }
 
 impl Tool {

@@ -28,10 +28,11 @@ use crate::source::mysql::fault::{run, wrap};
 use crate::source::mysql::feed::{Ways, ways};
 use crate::source::mysql::flavor::Flavor;
 use crate::source::mysql::journal;
+use crate::source::mysql::object::{libraries, removal};
 use crate::source::mysql::rename::rename_entry;
 use crate::source::mysql::restored_accounts::{RestoredAccounts, is_about_account};
 use crate::source::mysql::rows::TableRows;
-use crate::source::mysql::schema::{self, Layout, SYSTEM, Table, Unit, literal, qualified, quoted};
+use crate::source::mysql::schema::{self, Layout, SYSTEM, Table, Unit, literal, quoted};
 use crate::source::mysql::utf8::text_of;
 
 /// A server to restore into.
@@ -171,6 +172,8 @@ impl MysqlTarget {
                     .map_err(|e| wrap(&format!("ask {} what it holds", self.place), e))?;
                 there.extend(names.into_iter().map(|name| (kind, unit.to_owned(), name)));
             }
+            let libraries = libraries(&mut connection, &self.unit_name(unit))?;
+            there.extend(libraries.into_iter().map(|n| (Kind::Object, unit.to_owned(), n)));
         }
         let accounts = match members.iter().any(is_about_account) {
             true => self.accounts.present(&mut connection, &self.flavor)?,
@@ -347,13 +350,12 @@ impl Target for MysqlTarget {
             .filter(|m| !matches!(m.kind, Kind::Database | Kind::Rows) && !is_about_account(m))
         {
             stop.check()?;
-            let full = qualified(&self.unit_name(&member.unit), &member.name);
             let doing = format!("make room for {} {}", member.kind.word(), member.title());
             let packaged = matches!(member.kind, Kind::Package | Kind::PackageBody);
             if packaged {
                 run(&mut connection, "SET sql_mode='ORACLE'", &doing)?;
             }
-            let drop = format!("DROP {} IF EXISTS {full}", member.kind.word());
+            let drop = removal(member, &self.unit_name(&member.unit));
             match run(&mut connection, &drop, &doing) {
                 // What stays in the way is named when it can't be made anew.
                 Err(error) if is_refusal(error.kind) => self.remark(format!(

@@ -23,12 +23,14 @@ use crate::artifact::{Kind, Member, Phase, Position, Proof};
 use crate::base::Stop;
 use crate::job::{Engine, MysqlSpec};
 use crate::source::contract::{Error, ErrorKind, Out, Piece, Reading, Result, Snapshot};
+use crate::source::mysql::catalogue::server_objects;
 use crate::source::mysql::connect::Connector;
 use crate::source::mysql::cut::{Before, Cutter};
 use crate::source::mysql::fault::failed;
 use crate::source::mysql::flavor::Flavor;
 use crate::source::mysql::guard::guard;
-use crate::source::mysql::object::{Script, in_restore_order, later_state, prologue, unchanged};
+use crate::source::mysql::names::Names;
+use crate::source::mysql::object::{Script, in_restore_order, later_state, prologue};
 use crate::source::mysql::privilege::Privileges;
 use crate::source::mysql::program::{Tool, find};
 use crate::source::mysql::reader::{Scope, definitions};
@@ -36,6 +38,7 @@ use crate::source::mysql::schema::{Listing, untransactional};
 use crate::source::mysql::snapshot::max_packet;
 use crate::source::mysql::staged::{self, Staged};
 use crate::source::mysql::survey::{Survey, pinned};
+use crate::source::mysql::unguarded::unchanged;
 use crate::source::private::{Private, option};
 use crate::source::tool_log::ToolLog;
 use crate::world::Child;
@@ -124,13 +127,18 @@ impl ToolSnapshot {
                 tool.title()
             ),
         ];
+        let server = server_objects(&mut connector.session(&flavor, "ask")?, &flavor)?;
+        not_included.extend(server.not_included);
+        lost.extend(server.lost);
         if units.len() > 1 {
             not_included.push("one moment for all databases: each of them has its own".into());
         }
         let mut skipped = Vec::new();
+        let names = Names::of(&mut guarding, units)?;
+        lost.extend(names.lost.iter().cloned());
         for unit in units {
             stop.check()?;
-            let found = definitions(&mut guarding, unit, Scope::All(&held))?;
+            let found = definitions(&mut guarding, unit, &names, Scope::All(&held))?;
             scripts.extend(found.scripts);
             not_included.extend(found.not_included);
             lost.extend(found.lost);

@@ -9,6 +9,9 @@ use std::collections::BTreeMap;
 use crate::source::contract::ErrorKind;
 use crate::source::mysql::fault::kind;
 
+/// Most things named in one line.
+const NAMED: usize = 8;
+
 /// A table, by unit and name.
 pub type Name = (String, String);
 
@@ -91,6 +94,15 @@ impl Shortfall {
         });
         broken.chain(left).collect()
     }
+}
+
+/// Names for one line of the manifest.
+pub fn list(names: &[String]) -> String {
+    let more = match names.len() > NAMED {
+        true => format!(" and {} more", names.len() - NAMED),
+        false => String::new(),
+    };
+    names.iter().take(NAMED).cloned().collect::<Vec<_>>().join(", ") + &more
 }
 
 /// What the server said of a thing that it can't read; `None` where the error is about something

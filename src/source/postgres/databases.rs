@@ -7,6 +7,7 @@ use postgres::Client;
 
 use crate::job::PostgresSpec;
 use crate::source::contract::{Error, ErrorKind, Result};
+use crate::source::postgres::catalogue::server_objects;
 use crate::source::postgres::connect::{Connector, server_version};
 use crate::source::postgres::fault::{sqlstate, wrap};
 
@@ -53,7 +54,8 @@ pub fn databases(spec: &PostgresSpec, connector: &Connector) -> Result<Databases
             && !spec.exclude.iter().any(|g| g.matches(name))
     };
     let number = server_version(&mut client, "ask for the version")?;
-    let mut found = Databases { number, ..Databases::default() };
+    let not_included = server_objects(&mut client)?;
+    let mut found = Databases { number, not_included, ..Databases::default() };
     for Listed { name, template, open, limit } in all.into_iter().filter(|d| wanted(&d.name)) {
         if template {
             if !OWN_TEMPLATES.contains(&name.as_str()) {

@@ -7,6 +7,7 @@
 pub mod basebackup;
 mod binary;
 mod cancel;
+mod catalogue;
 pub mod cluster;
 mod compatibility;
 pub mod config;
@@ -53,6 +54,8 @@ pub mod unpack;
 mod vacuum;
 mod view;
 mod wire;
+
+pub use catalogue::is_decided;
 
 use std::path::PathBuf;
 

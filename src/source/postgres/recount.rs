@@ -154,7 +154,7 @@ impl Recount {
             columns.entry(row.get(0)).or_default().push(Column { name: row.get(1), form });
         }
         let mut layouts = Layouts::new();
-        for relation in relations.into_iter().filter(|r| r.has_rows()) {
+        for relation in relations.into_iter().filter(|r| r.has_rows() || r.kind == 'p') {
             let pages = relation.heap / PAGE;
             let per_page = relation.bytes.checked_div(pages).unwrap_or(PAGE);
             let parts = match self.ranges && relation.method == "heap" && pages > 0 {
@@ -170,6 +170,7 @@ impl Recount {
                 name: relation.name.clone(),
                 columns,
                 condition,
+                tree: relation.kind == 'p',
             };
             layouts.insert((relation.schema, relation.name), (rows, parts));
         }

@@ -32,6 +32,8 @@ pub struct TableRows {
     pub columns: Vec<Column>,
     /// Rows that belong to the database rather than to an extension, as `WHERE …`.
     pub condition: Option<String>,
+    /// Whether its rows are those of its partitions.
+    pub tree: bool,
 }
 
 /// A column.
@@ -106,15 +108,16 @@ impl TableRows {
                 own.get(..5).filter(|w| w.eq_ignore_ascii_case("where")).map_or(own, |_| &own[5..]);
             conditions.push(format!("({bare})"));
         }
-        if conditions.is_empty() {
+        if conditions.is_empty() && !self.tree {
             return format!("COPY {} TO STDOUT{format}", self.place());
         }
         let table = qualified(&self.schema, &self.name);
-        let conditions = conditions.join(" AND ");
-        format!(
-            "COPY (SELECT {} FROM ONLY {table} WHERE {conditions}) TO STDOUT{format}",
-            self.columns()
-        )
+        let only = if self.tree { "" } else { "ONLY " };
+        let filter = match conditions.is_empty() {
+            true => String::new(),
+            false => format!(" WHERE {}", conditions.join(" AND ")),
+        };
+        format!("COPY (SELECT {} FROM {only}{table}{filter}) TO STDOUT{format}", self.columns())
     }
 
     /// Reads pages as entries. What is read before the server can read no further is handed on as
@@ -321,6 +324,7 @@ mod tests {
             name: "t".into(),
             columns: columns.iter().map(|c| Column { name: (*c).to_owned(), form: None }).collect(),
             condition: condition.map(str::to_owned),
+            tree: false,
         }
     }
 

@@ -21,7 +21,7 @@ use crate::source::postgres::globals;
 use crate::source::postgres::large::{self, LargeObjects};
 use crate::source::postgres::program;
 use crate::source::postgres::rows::{Pages, TableRows};
-use crate::source::postgres::state::{filled, owned, sequences};
+use crate::source::postgres::state::{filled, owned, sequences, through_root};
 use crate::source::postgres::survey::{Relation, takes_schema, takes_table};
 use crate::source::postgres::toc;
 use crate::source::postgres::view::{self, View};
@@ -108,7 +108,8 @@ impl PostgresSnapshot {
             let large = large::survey(&mut view.client)?;
             before.push(database(&view.unit, &found));
             before.extend(found.before.into_iter().map(script));
-            data.extend(snapshot.rows(spec, index, view, number, each)?);
+            let roots = through_root(&mut view.client, number)?;
+            data.extend(snapshot.rows(spec, index, (&*view, &roots), number, each)?);
             snapshot.large(index, &view.unit, large, (&mut before, &mut data, &mut after));
             after.extend(found.after.into_iter().map(script));
             if view.standby {
@@ -174,11 +175,12 @@ impl PostgresSnapshot {
         &mut self,
         spec: &PostgresSpec,
         index: usize,
-        view: &View,
+        (view, roots): (&View, &BTreeMap<u32, u32>),
         version: u32,
         each: u64,
     ) -> Result<Vec<(Member, Content)>> {
         let mut found = Vec::new();
+        let mut trees: BTreeMap<u32, Vec<&Relation>> = BTreeMap::new();
         for relation in &view.relations {
             let title = format!("{}.{}", view.unit, relation.title());
             if relation.kind == 'f' {
@@ -194,16 +196,12 @@ impl PostgresSnapshot {
                     .push(format!("rows of {title}: an unlogged table can't be read on a standby"));
                 continue;
             }
-            let rows = TableRows {
-                schema: relation.schema.clone(),
-                name: relation.name.clone(),
-                columns: view
-                    .columns
-                    .get(&relation.oid)
-                    .cloned()
-                    .expect("a view knows the columns of what it locked"),
-                condition,
-            };
+            let root = roots.get(&relation.oid).filter(|root| view.columns.contains_key(root));
+            if let Some(root) = root {
+                trees.entry(*root).or_default().push(relation);
+                continue;
+            }
+            let rows = table_rows(view, relation, condition);
             let pages = relation.heap / PAGE;
             // Ranges of ctid are read by range from PostgreSQL 14 on, and only where the table is a
             // heap.
@@ -214,12 +212,21 @@ impl PostgresSnapshot {
             } else {
                 vec![Pages::ALL]
             };
-            let member = Member::new(&view.unit, &relation.name, Kind::Rows, Phase::Data)
-                .in_schema(&relation.schema);
-            found.push((
-                member,
-                Content::Rows { view: index, rows, pieces, weight: relation.bytes },
-            ));
+            let content = Content::Rows { view: index, rows, pieces, weight: relation.bytes };
+            found.push((member(view, relation), content));
+        }
+        for (root, leaves) in trees {
+            let root = view.relations.iter().find(|r| r.oid == root);
+            let root = root.expect("BUG: columns of a table that is not there");
+            let oids: Vec<String> = leaves.iter().map(|leaf| leaf.oid.to_string()).collect();
+            let condition = format!("tableoid IN ({})", oids.join(","));
+            let mut rows = table_rows(view, root, Some(condition));
+            rows.tree = true;
+            let weight = leaves.iter().map(|leaf| leaf.bytes).sum();
+            let content = Content::Rows { view: index, rows, pieces: vec![Pages::ALL], weight };
+            found.push((member(view, root), content));
+            let title = format!("{}.{}", view.unit, root.title());
+            self.remarks.push(format!("rows of {title} are loaded through it, not by partition: it is cut by a hash of an enum"));
         }
         Ok(found)
     }
@@ -319,6 +326,22 @@ fn database(unit: &str, found: &Definitions) -> (Member, Content) {
 
 fn script(script: Script) -> (Member, Content) {
     (script.member, Content::Script(script.text))
+}
+
+/// The rows of a relation.
+fn table_rows(view: &View, relation: &Relation, condition: Option<String>) -> TableRows {
+    let columns = view.columns.get(&relation.oid).cloned();
+    TableRows {
+        schema: relation.schema.clone(),
+        name: relation.name.clone(),
+        columns: columns.expect("a view knows the columns of what it locked"),
+        condition,
+        tree: false,
+    }
+}
+
+fn member(view: &View, relation: &Relation) -> Member {
+    Member::new(&view.unit, &relation.name, Kind::Rows, Phase::Data).in_schema(&relation.schema)
 }
 
 /// Whether the rows of a relation are the database's own, and which.

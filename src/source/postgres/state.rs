@@ -74,6 +74,27 @@ fn states(client: &mut Client, batch: &[Sequence]) -> Result<Vec<(u32, String)>>
     Ok(batch.iter().filter_map(statement).collect())
 }
 
+/// Partitions whose rows another server, or another database, may put into others: those of a table
+/// cut by a hash of an enum, which is a hash of identifiers. Each with the table that they are all
+/// partitions of, by which their rows are loaded.
+pub fn through_root(client: &mut Client, number: u32) -> Result<BTreeMap<u32, u32>> {
+    // Nobody cut by a hash before.
+    if number < 110_000 {
+        return Ok(BTreeMap::new());
+    }
+    let sql = "WITH RECURSIVE cut AS (SELECT p.partrelid FROM pg_catalog.pg_partitioned_table p WHERE p.partstrat = 'h' AND EXISTS \
+                 (SELECT 1 FROM pg_catalog.pg_opclass c JOIN pg_catalog.pg_am a ON a.oid = c.opcmethod WHERE c.oid = ANY(p.partclass) \
+                  AND c.opcname = 'enum_ops' AND c.opcnamespace = 'pg_catalog'::regnamespace AND a.amname = 'hash')), \
+               up(leaf, parent) AS (SELECT i.inhrelid, i.inhparent FROM pg_catalog.pg_inherits i \
+                 JOIN pg_catalog.pg_class c ON c.oid = i.inhrelid WHERE c.relispartition \
+                 UNION ALL SELECT u.leaf, i.inhparent FROM up u JOIN pg_catalog.pg_inherits i ON i.inhrelid = u.parent \
+                 JOIN pg_catalog.pg_class c ON c.oid = i.inhrelid WHERE c.relispartition) \
+               SELECT u.leaf, u.parent FROM up u JOIN pg_catalog.pg_class c ON c.oid = u.parent WHERE NOT c.relispartition \
+               AND EXISTS (SELECT 1 FROM up o JOIN cut ON cut.partrelid = o.parent WHERE o.leaf = u.leaf)";
+    let rows = client.query(sql, &[]).map_err(|e| wrap("list the partitions", e))?;
+    Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
+}
+
 /// Materialized views that hold rows.
 pub fn filled(client: &mut Client) -> Result<BTreeSet<u32>> {
     let sql = "SELECT oid FROM pg_catalog.pg_class WHERE relkind = 'm' AND relispopulated";

@@ -13,6 +13,8 @@ use postgres::Client;
 use crate::base::Stop;
 use crate::job::PostgresSpec;
 use crate::source::contract::{Error, ErrorKind, Result};
+use crate::source::postgres::binary::Form;
+use crate::source::postgres::catalogue::hidden;
 use crate::source::postgres::connect::Connector;
 use crate::source::postgres::databases::shut;
 use crate::source::postgres::definition::{literal, qualified};
@@ -71,7 +73,10 @@ pub fn take_all(
     let mut views = Vec::new();
     for unit in units {
         match take(spec, connector, unit, stop)? {
-            Entered::In(view) => views.push(*view),
+            Entered::In(mut view) => {
+                lost.extend(hidden(&mut view.client, unit)?);
+                views.push(*view);
+            }
             Entered::Shut(why) => lost.push(why),
         }
     }
@@ -141,13 +146,7 @@ fn try_take(
     let oids: Vec<u32> = locked.iter().map(|r| r.oid).collect();
     measure(&mut client, &mut relations)?;
     let columns = unchanged(&mut client, connector, unit, &oids)?;
-    let forms = forms(&mut client)?;
-    let mut own: BTreeMap<u32, Vec<Column>> = oids.iter().map(|oid| (*oid, Vec::new())).collect();
-    for (table, _, name, of, _, dropped, generated) in columns {
-        if !dropped && generated.is_empty() {
-            own.entry(table).or_default().push(Column { name, form: forms.get(&of).copied() });
-        }
-    }
+    let own = written(columns, &oids, &forms(&mut client)?);
     let without = left.iter().map(|r| r.oid).collect();
     Ok(Entered::In(Box::new(View {
         unit: unit.to_owned(),
@@ -160,6 +159,21 @@ fn try_take(
         encoding,
         standby,
     })))
+}
+
+/// The columns that COPY writes, by table.
+fn written(
+    columns: Vec<Known>,
+    oids: &[u32],
+    forms: &BTreeMap<u32, Form>,
+) -> BTreeMap<u32, Vec<Column>> {
+    let mut own: BTreeMap<u32, Vec<Column>> = oids.iter().map(|oid| (*oid, Vec::new())).collect();
+    for (table, _, name, of, _, dropped, generated) in columns {
+        if !dropped && generated.is_empty() {
+            own.entry(table).or_default().push(Column { name, form: forms.get(&of).copied() });
+        }
+    }
+    own
 }
 
 /// A connection that reads in a snapshot, and waits for a lock no longer than this.

@@ -6,8 +6,13 @@ use rusqlite::{Connection, ErrorCode};
 /// What a check found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Soundness {
-    /// It is sound; the lines say what could not be looked at, or is odd.
-    Sound(Vec<String>),
+    /// It is sound, as far as it could be looked at.
+    Sound {
+        /// What is odd and no damage.
+        odd: Vec<String>,
+        /// What could not be looked at, and why.
+        unchecked: Vec<String>,
+    },
     /// It is not.
     Damaged(String),
 }
@@ -15,13 +20,13 @@ pub enum Soundness {
 /// Checks a database; an error is one that has nothing to do with its contents.
 pub fn check(connection: &Connection) -> rusqlite::Result<Soundness> {
     connection.execute_batch("PRAGMA ignore_check_constraints=ON")?;
-    let mut remarks = Vec::new();
+    let (mut odd, mut unchecked) = (Vec::new(), Vec::new());
     match quick(connection, None) {
         Ok(answer) if answer == OK => {
             // Only what it says is of interest: that it can't be asked is no news.
             connection.execute_batch("PRAGMA ignore_check_constraints=OFF")?;
             let answer = quick(connection, None).unwrap_or_else(|e| format!("it fails: {e}"));
-            remarks.extend((answer != OK).then(|| format!("quick_check says: {answer}")));
+            odd.extend((answer != OK).then(|| format!("quick_check says: {answer}")));
         }
         Ok(answer) => return Ok(Soundness::Damaged(answer)),
         Err(error) if !is_of_application(&error) => return Err(error),
@@ -32,14 +37,13 @@ pub fn check(connection: &Connection) -> rusqlite::Result<Soundness> {
                     Ok(answer) if answer == OK => {}
                     Ok(answer) => return Ok(Soundness::Damaged(answer)),
                     Err(error) if !is_of_application(&error) => return Err(error),
-                    Err(error) => {
-                        remarks.push(format!("table {table} could not be checked: {error}"))
-                    }
+                    Err(error) => unchecked.push(format!("the check of table {table}: {error}")),
                 }
             }
         }
     }
-    Ok(Soundness::Sound(remarks))
+    connection.execute_batch("PRAGMA ignore_check_constraints=OFF")?;
+    Ok(Soundness::Sound { odd, unchecked })
 }
 
 /// What SQLite says of what is sound.
@@ -82,9 +86,12 @@ mod tests {
         let connection = made(
             "CREATE TABLE c (id, CHECK (id <> 99)); PRAGMA ignore_check_constraints=ON; INSERT INTO c VALUES (99)",
         );
-        let Ok(Soundness::Sound(remarks)) = check(&connection) else { panic!("it is sound") };
-        assert_eq!(remarks.len(), 1, "{remarks:?}");
+        let Ok(Soundness::Sound { odd, unchecked }) = check(&connection) else {
+            panic!("it is sound")
+        };
+        assert_eq!((odd.len(), unchecked.len()), (1, 0), "{odd:?}");
         let sound = made("CREATE TABLE c (id, CHECK (id <> 99)); INSERT INTO c VALUES (1)");
-        assert_eq!(check(&sound), Ok(Soundness::Sound(Vec::new())));
+        let nothing = Soundness::Sound { odd: Vec::new(), unchecked: Vec::new() };
+        assert_eq!(check(&sound), Ok(nothing));
     }
 }

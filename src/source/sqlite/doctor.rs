@@ -8,8 +8,9 @@ use rusqlite::Connection;
 
 use crate::base::{Finding, Size, Stop};
 use crate::source::contract::{Examined, Purpose, Result};
+use crate::source::sqlite::check::{Soundness, check};
+use crate::source::sqlite::definition::database_bytes;
 use crate::source::sqlite::open::{failed, open_live};
-use crate::source::sqlite::snapshot::database_bytes;
 
 /// Files up to this size are checked page by page; larger ones would take minutes.
 const QUICK: u64 = 256 << 20;
@@ -53,9 +54,17 @@ fn integrity(connection: &Connection, bytes: u64) -> Finding {
         return Finding::ok("integrity", found);
     }
     let advice = "Restore the last proven backup, or recover what is left with `.recover` of the sqlite3 shell.";
-    match connection.query_row("PRAGMA quick_check(1)", [], |row| row.get::<_, String>(0)) {
-        Ok(answer) if answer == "ok" => Finding::ok("integrity", "quick_check found nothing"),
-        Ok(answer) => Finding::error("integrity", answer, advice),
+    match check(connection) {
+        Ok(Soundness::Damaged(damage)) => Finding::error("integrity", damage, advice),
+        Ok(Soundness::Sound { unchecked, .. }) if !unchecked.is_empty() => {
+            let advice =
+                "Its application alone can check the rest; backups are made, and are Alerta.";
+            Finding::alert("integrity", unchecked.join("; "), advice)
+        }
+        Ok(Soundness::Sound { odd, .. }) if !odd.is_empty() => {
+            Finding::ok("integrity", odd.join("; "))
+        }
+        Ok(Soundness::Sound { .. }) => Finding::ok("integrity", "quick_check found nothing"),
         Err(error) => Finding::error("integrity", error.to_string(), advice),
     }
 }

@@ -7,6 +7,7 @@
 //! owner held a lock on them).
 
 mod check;
+mod definition;
 mod doctor;
 mod open;
 mod origin;
@@ -56,11 +57,11 @@ impl Source for Sqlite {
         let doing = format!("ask {}", self.place);
         let connection = open_live(&self.spec.path, &doing, stop)?;
         let mut tables = Vec::new();
-        for table in snapshot::tables(&connection).map_err(|e| failed(&doing, e))? {
-            let bytes = snapshot::bytes_of(&connection, &table.name);
+        for table in definition::tables(&connection).map_err(|e| failed(&doing, e))? {
+            let bytes = definition::bytes_of(&connection, &table.name);
             tables.push((table.name, 0, bytes));
         }
-        let pages = snapshot::database_bytes(&connection).map_err(|e| failed(&doing, e))?;
+        let pages = definition::database_bytes(&connection).map_err(|e| failed(&doing, e))?;
         let listed: u64 = tables.iter().map(|t| t.2).sum();
         if listed == 0
             && let Some(first) = tables.first_mut()

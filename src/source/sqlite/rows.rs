@@ -65,6 +65,12 @@ pub fn insert_head(table: &str, columns: &[String]) -> Vec<u8> {
     head
 }
 
+/// Whether rows of a table can be read without its application; the error says what is missing.
+pub fn readable(connection: &Connection, table: &str) -> rusqlite::Result<()> {
+    let columns = columns(connection, table)?;
+    connection.prepare(&select(table, &columns)).map(drop)
+}
+
 /// `SELECT "a","b" FROM "t"`.
 pub fn select(table: &str, columns: &[String]) -> String {
     let mut sql = b"SELECT ".to_vec();

@@ -18,6 +18,11 @@ use crate::artifact::{Keys, Kind, Member, Phase, Position, Proof, RowDigest};
 use crate::base::Stop;
 use crate::source::contract::{Error, ErrorKind, Out, Piece, Reading, Result, Snapshot};
 use crate::source::script::Inserts;
+use crate::source::sqlite::check::{Soundness, check};
+use crate::source::sqlite::definition::{
+    STATISTICS, bytes_of, database_bytes, schema_objects, schema_sql, sequence_sql, settings_sql,
+    statistics, tables, undecided,
+};
 use crate::source::sqlite::open::{failed, open_live};
 use crate::source::sqlite::rows;
 
@@ -26,14 +31,6 @@ const STATEMENT: usize = 256 << 10;
 
 /// What every entry of rows begins with.
 const PROLOGUE: &[u8] = b"PRAGMA foreign_keys=OFF;\n";
-
-/// A table as `PRAGMA table_list` knows it.
-pub struct Table {
-    /// Its name.
-    pub name: String,
-    /// `table`, `virtual` or `shadow`.
-    pub form: String,
-}
 
 /// A copy of the file and connections to it.
 pub struct SqliteSnapshot {
@@ -46,6 +43,8 @@ pub struct SqliteSnapshot {
     chunk: usize,
     version: String,
     not_included: Vec<String>,
+    lost: Vec<String>,
+    remarks: Vec<String>,
     place: String,
 }
 
@@ -78,13 +77,14 @@ impl SqliteSnapshot {
             ));
         }
         let connection = open_copy(copy.path(), &doing)?;
-        let check: String = connection
-            .query_row("PRAGMA quick_check(1)", [], |row| row.get(0))
-            .map_err(|e| failed(&doing, e))?;
-        if check != "ok" {
-            return Err(Error::new(ErrorKind::Damaged, doing, format!("quick_check says {check}"))
-                .hint("The source itself is damaged; the last good backup is kept."));
-        }
+        let (odd, unchecked) = match check(&connection).map_err(|e| failed(&doing, e))? {
+            Soundness::Sound { odd, unchecked } => (odd, unchecked),
+            Soundness::Damaged(damage) => {
+                let found = format!("quick_check says {damage}");
+                return Err(Error::new(ErrorKind::Damaged, doing, found)
+                    .hint("The source itself is damaged; the last good backup is kept."));
+            }
+        };
         let mut connections = vec![Mutex::new(connection)];
         for _ in 1..reading.threads.max(1) {
             connections.push(Mutex::new(open_copy(copy.path(), &doing)?));
@@ -98,6 +98,8 @@ impl SqliteSnapshot {
             chunk: reading.chunk,
             version: format!("SQLite {}", rusqlite::version()),
             not_included: Vec::new(),
+            lost: unchecked,
+            remarks: odd,
             place: place.to_owned(),
         };
         snapshot.collect(unit).map_err(|e| failed(&doing, e))?;
@@ -109,7 +111,7 @@ impl SqliteSnapshot {
         let mut found: Vec<(Member, Option<String>, u64)> = Vec::new();
         let settings = Member::new(unit, "", Kind::Settings, Phase::Before);
         found.push((settings, Some(settings_sql(&connection)?), 0));
-        let (mut data, mut not_included) = (Vec::new(), Vec::new());
+        let (mut data, mut not_included, mut lost) = (Vec::new(), Vec::new(), Vec::new());
         for table in tables(&connection)? {
             if table.form != "table" {
                 let text = format!(
@@ -121,6 +123,13 @@ impl SqliteSnapshot {
             }
             let sql = schema_sql(&connection, "table", &table.name)?;
             found.push((Member::new(unit, &table.name, Kind::Table, Phase::Before), sql, 0));
+            if let Err(error) = rows::readable(&connection, &table.name) {
+                lost.push(format!(
+                    "rows of table {}: they are in the file only: {error}",
+                    table.name
+                ));
+                continue;
+            }
             let weight = bytes_of(&connection, &table.name);
             data.push((Member::new(unit, &table.name, Kind::Rows, Phase::Data), None, weight));
         }
@@ -136,19 +145,23 @@ impl SqliteSnapshot {
                 found.push((member, Some(sql), 0));
             }
         }
-        if let Some(sql) = sequence_sql(&connection)? {
-            found.push((
-                Member::new(unit, "sqlite_sequence", Kind::Settings, Phase::After),
-                Some(sql),
-                0,
-            ));
+        let own = [
+            ("sqlite_sequence", sequence_sql(&connection)?),
+            (STATISTICS, statistics(&connection)?),
+        ];
+        for (name, sql) in own {
+            let member = Member::new(unit, name, Kind::Settings, Phase::After);
+            found.extend(sql.map(|sql| (member, Some(sql), 0)));
         }
+        not_included.extend(undecided(&connection)?);
         drop(connection);
         for (member, text, weight) in found {
             self.members.push(member);
             self.texts.push(text);
             self.weights.push(weight);
         }
+        self.lost.append(&mut lost);
+        not_included.extend(self.lost.iter().cloned());
         self.not_included = not_included;
         Ok(())
     }
@@ -267,12 +280,16 @@ impl Snapshot for SqliteSnapshot {
         self.not_included.clone()
     }
 
+    fn lost(&self) -> Vec<String> {
+        self.lost.clone()
+    }
+
     fn estimate(&self) -> u64 {
         self.weights.iter().sum()
     }
 
     fn remarks(&self) -> &[String] {
-        &[]
+        &self.remarks
     }
 }
 
@@ -375,93 +392,4 @@ fn remove(path: &Path) -> std::io::Result<()> {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
         Ok(()) | Err(_) => Ok(()),
     }
-}
-
-/// The tables of the application, in the order they were made.
-pub fn tables(connection: &Connection) -> rusqlite::Result<Vec<Table>> {
-    let sql = "SELECT l.name, l.type FROM pragma_table_list l JOIN sqlite_schema s ON s.name=l.name AND s.type='table' \
-               WHERE l.schema='main' AND l.name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY s.rowid";
-    let mut statement = connection.prepare(sql)?;
-    let tables =
-        statement.query_map([], |row| Ok(Table { name: row.get(0)?, form: row.get(1)? }))?;
-    tables.collect()
-}
-
-fn schema_sql(connection: &Connection, form: &str, name: &str) -> rusqlite::Result<Option<String>> {
-    let sql = "SELECT sql FROM sqlite_schema WHERE type=?1 AND name=?2";
-    let text: String = connection.query_row(sql, [form, name], |row| row.get(0))?;
-    Ok(Some(terminated(&text)))
-}
-
-/// Name, table and SQL of every object of a form that has SQL of its own.
-fn schema_objects(
-    connection: &Connection,
-    form: &str,
-) -> rusqlite::Result<Vec<(String, String, String)>> {
-    let sql = "SELECT name, tbl_name, sql FROM sqlite_schema WHERE type=?1 AND sql IS NOT NULL ORDER BY rowid";
-    let mut statement = connection.prepare(sql)?;
-    let objects = statement.query_map([form], |row| {
-        Ok((row.get(0)?, row.get(1)?, terminated(&row.get::<_, String>(2)?)))
-    })?;
-    objects.collect()
-}
-
-/// SQL of the schema as a statement. What stands before the `;` becomes part of the schema again,
-/// so no line end is added but after a comment, which would swallow it.
-fn terminated(sql: &str) -> String {
-    let comment = sql.lines().next_back().is_some_and(|line| line.contains("--"));
-    format!("{sql}{};\n", if comment { "\n" } else { "" })
-}
-
-fn settings_sql(connection: &Connection) -> rusqlite::Result<String> {
-    let number = |name: &str| {
-        connection.query_row(&format!("PRAGMA {name}"), [], |row| row.get::<_, i64>(0))
-    };
-    let encoding: String = connection.query_row("PRAGMA encoding", [], |row| row.get(0))?;
-    let mut sql = format!("PRAGMA encoding='{encoding}';\n");
-    for name in ["page_size", "auto_vacuum", "user_version", "application_id"] {
-        sql += &format!("PRAGMA {name}={};\n", number(name)?);
-    }
-    Ok(sql)
-}
-
-/// The state of AUTOINCREMENT, which no CREATE carries.
-fn sequence_sql(connection: &Connection) -> rusqlite::Result<Option<String>> {
-    let there: bool = connection.query_row(
-        "SELECT count(*) > 0 FROM sqlite_schema WHERE name='sqlite_sequence'",
-        [],
-        |row| row.get(0),
-    )?;
-    if !there {
-        return Ok(None);
-    }
-    let mut statement = connection.prepare("SELECT name, seq FROM sqlite_sequence")?;
-    let mut sql = String::from("DELETE FROM sqlite_sequence;\n");
-    let mut found = statement.query([])?;
-    while let Some(row) = found.next()? {
-        let (name, seq): (String, i64) = (row.get(0)?, row.get(1)?);
-        sql += &format!(
-            "INSERT INTO sqlite_sequence VALUES ('{}',{seq});\n",
-            name.replace('\'', "''")
-        );
-    }
-    Ok(Some(sql))
-}
-
-/// Bytes of the whole database.
-pub fn database_bytes(connection: &Connection) -> rusqlite::Result<u64> {
-    let number = |name: &str| {
-        connection.query_row(&format!("PRAGMA {name}"), [], |row| row.get::<_, i64>(0))
-    };
-    Ok((number("page_count")? * number("page_size")?).max(0) as u64)
-}
-
-/// An estimate of a table's bytes: its largest rowid, at 64 bytes a row; 0 where it has none.
-pub fn bytes_of(connection: &Connection, table: &str) -> u64 {
-    let mut sql = b"SELECT max(rowid) FROM ".to_vec();
-    crate::artifact::write_name(crate::artifact::Dialect::Sqlite, table, &mut sql);
-    let rows = connection
-        .query_row(&String::from_utf8_lossy(&sql), [], |row| row.get::<_, Option<i64>>(0));
-    // A table without rowid has no cheap estimate; correctness never depends on one.
-    rows.ok().flatten().unwrap_or(0).clamp(0, 1 << 40) as u64 * 64
 }

@@ -267,7 +267,10 @@ impl Target for SqliteTarget {
             .and_then(|connection| check(&connection))
             .map_err(|e| failed(&doing, e))?;
         match soundness {
-            Soundness::Sound(remarks) => remarks.into_iter().for_each(|line| self.remark(line)),
+            Soundness::Sound { odd, unchecked } => {
+                let unchecked = unchecked.into_iter().map(|line| format!("not checked: {line}"));
+                odd.into_iter().chain(unchecked).for_each(|line| self.remark(line));
+            }
             Soundness::Damaged(found) => {
                 let found = format!("quick_check says {found}");
                 return Err(Error::new(ErrorKind::Damaged, doing, found));
