@@ -75,7 +75,7 @@ impl Operator for Keeps {
         if self.yes || !has_person() {
             return true;
         }
-        complain(&format!("this replaces {} objects:", lines.len()));
+        complain("this replaces what is there:");
         lines.iter().take(SHOWN).for_each(|line| complain(&format!("  {line}")));
         if lines.len() > SHOWN {
             complain(&format!("  and {} more", lines.len() - SHOWN));

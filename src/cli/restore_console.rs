@@ -57,16 +57,21 @@ impl RestoreConsole {
         }
     }
 
-    fn finished(&mut self, end: &StepEnd) {
+    /// Takes the bar away and says what moved, on a terminal.
+    fn moved(&mut self) {
         if let Some(bar) = self.bar.take() {
             bar.finish_and_clear();
         }
-        let seconds = self.since.elapsed().as_secs_f64();
-        if self.terminal && self.last.raw > 0 {
-            let pace = (self.last.raw as f64 / seconds.max(0.001)) as u64;
-            let (raw, pace) = (Size(self.last.raw), Size(pace));
+        let (moved, seconds) = (std::mem::take(&mut self.last), self.since.elapsed().as_secs_f64());
+        if self.terminal && moved.raw > 0 {
+            let pace = (moved.raw as f64 / seconds.max(0.001)) as u64;
+            let (raw, pace) = (Size(moved.raw), Size(pace));
             self.line(LogLevel::Info, &format!("{raw} in {seconds:.1} s, {pace}/s"));
         }
+    }
+
+    fn finished(&mut self, end: &StepEnd) {
+        self.moved();
         match end {
             StepEnd::Failed { failure, .. } => {
                 let hint = failure.hint.as_ref().map_or(String::new(), |hint| format!(" {hint}"));
@@ -83,6 +88,7 @@ impl Listener for RestoreConsole {
         match &stamped.event {
             Event::Said { level, text, .. } => self.line(*level, text),
             Event::Progress { progress, .. } => self.progress(*progress),
+            Event::Restored { .. } => self.moved(),
             Event::StepFinished { end, .. } => self.finished(end),
             _ => {}
         }

@@ -161,6 +161,8 @@ impl Fault {
         match self {
             Fault::Source(error) | Fault::Pipeline(pipeline::Error::Source(error)) => error.code(),
             Fault::Store(error) | Fault::Pipeline(pipeline::Error::Store(error)) => error.code(),
+            Fault::Damage(Damage::Sealed { .. })
+            | Fault::Pipeline(pipeline::Error::Damage(Damage::Sealed { .. })) => "secret",
             Fault::Damage(_)
             | Fault::Unproven { .. }
             | Fault::Damaged { .. }
@@ -193,6 +195,11 @@ impl Fault {
             | Fault::Usage { hint, .. }
             | Fault::Differs { hint, .. } => hint.clone(),
             Fault::Busy(_) => Some("Wait for its end, or stop it.".to_owned()),
+            Fault::Damage(Damage::Sealed { .. })
+            | Fault::Pipeline(pipeline::Error::Damage(Damage::Sealed { .. })) => Some(
+                "Give its password with --archive-password-env NAME or --archive-password-file FILE."
+                    .to_owned(),
+            ),
             Fault::Seal(_, error) => Some(error.hint().to_owned()),
             Fault::Store(_)
             | Fault::Shelf(_)
@@ -290,6 +297,8 @@ impl Fault {
     /// Whether it says that an artifact is damaged.
     pub fn is_damage(&self) -> bool {
         match self {
+            Fault::Damage(Damage::Sealed { .. })
+            | Fault::Pipeline(pipeline::Error::Damage(Damage::Sealed { .. })) => false,
             Fault::Damage(_)
             | Fault::Unproven { .. }
             | Fault::Differs { .. }

@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 use crate::artifact::hex;
 use crate::recover::fault::Fault;
 use crate::recover::operator::Work;
-use crate::source::contract::Source;
+use crate::source::{self, contract::Source};
 
 /// Held until it is dropped; free when its process is gone.
 pub struct TargetLock {
@@ -19,10 +19,13 @@ pub struct TargetLock {
 
 impl TargetLock {
     /// Takes it; the error is that another process holds it.
-    pub fn take(work: Work<'_>, target: &dyn Source) -> Result<TargetLock, Fault> {
-        // A target that can't say which it is goes by its address.
-        let origin = target.origin(work.stop).ok().and_then(|origin| origin.server);
-        let identity = origin.unwrap_or_else(|| target.place().to_owned());
+    pub fn take(work: Work<'_>, target: &dyn Source, kind: &str) -> Result<TargetLock, Fault> {
+        // A file that is replaced is another one afterwards, at the same path. A target that can't
+        // say which it is goes by its address.
+        let origin = target.origin(work.stop).ok();
+        let identity =
+            origin.and_then(|o| if source::is_one_file(kind) { Some(o.id) } else { o.server });
+        let identity = identity.unwrap_or_else(|| target.place().to_owned());
         let name = format!("restore-{}.lock", hex(&Sha256::digest(&identity)[..8]));
         let folder = work.world.state.join("locks");
         let opened = fs::create_dir_all(&folder).and_then(|()| {

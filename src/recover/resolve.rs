@@ -2,6 +2,8 @@
 //!
 //! Writes nothing. A dry run ends here, and a restore begins with it, so that both say the same.
 
+use crate::artifact::Damage;
+use crate::pipeline::{self, Meter};
 use crate::plan::{BackupWish, LATEST, RestoreSpec, TargetWish};
 use crate::recover::another_kind::name_another;
 use crate::recover::candidates::{Candidates, Other, Picked};
@@ -80,6 +82,7 @@ pub(super) fn next(
 fn plan(spec: &RestoreSpec, picked: &mut Picked, work: Work<'_>) -> Result<Planned, Setback> {
     route(spec, picked).map_err(Setback::of)?;
     picked.load(&spec.only, work.stop).map_err(Setback::of)?;
+    opens(picked, work).map_err(Setback::of)?;
     agree(spec, picked, std::slice::from_ref(&picked.manifest), work)?;
     match &spec.target {
         TargetWish::Cluster(wish) => {
@@ -95,6 +98,19 @@ fn plan(spec: &RestoreSpec, picked: &mut Picked, work: Work<'_>) -> Result<Plann
             database::refusal(spec, &plan, work).map_err(Setback::of)?;
             Ok(Planned::Database(Box::new(plan)))
         }
+    }
+}
+
+/// Tries the password of a sealed backup on its smallest entry, before anything is written.
+fn opens(picked: &Picked, work: Work<'_>) -> Result<(), Fault> {
+    let smallest = picked.manifest.entries.iter().min_by_key(|entry| entry.stored);
+    let Some(entry) = smallest.filter(|_| picked.manifest.head.sealed()) else { return Ok(()) };
+    let meter = Meter::default();
+    let read = database::fetch(picked, &meter).group(&[entry], work.stop, &mut |_, _| Ok(()));
+    match read {
+        Err(pipeline::Error::Damage(damage @ Damage::Sealed { .. })) => Err(damage.into()),
+        // What is wrong besides is found where it is read.
+        Ok(()) | Err(_) => Ok(()),
     }
 }
 

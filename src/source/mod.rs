@@ -47,6 +47,11 @@ pub fn resumes(kind: &str) -> bool {
     matches!(kind, "mysql" | "postgres" | "sqlite")
 }
 
+/// Whether a source of a kind is one file, which a restore replaces.
+pub fn is_one_file(kind: &str) -> bool {
+    kind == "sqlite"
+}
+
 /// Whether backups of a kind hold the files of a server, which come back as a whole.
 pub fn is_files(kind: &str) -> bool {
     kind == "postgres-physical"

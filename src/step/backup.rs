@@ -33,6 +33,7 @@ impl Steps {
         let mut copies = Copies::open(self, backup, say, stop)?;
         let own = (self.run.clone(), backup.source.name.as_str());
         let origin = source.origin(stop)?;
+        let parents = self.keep_parents(backup, &copies, stop);
         let parent = self.parent(backup, &copies, password.as_ref(), &origin, say, stop)?;
         let voice = say.clone();
         let hear: Hear = Arc::new(move |line: &str| voice.engine(line));
@@ -122,6 +123,10 @@ impl Steps {
         let others = self.tell_unkept(backup, say, stop)?;
         let mut done = copies.report(own, head.bytes(), say);
         done.verdict = done.verdict.max(others);
+        for remark in parents.end() {
+            done.verdict = done.verdict.max(Verdict::Alert);
+            say.alert(remark);
+        }
         for reason in snapshot.inconsistent() {
             done.verdict = done.verdict.max(Verdict::Alert);
             say.alert(format!("not one point in time: {reason}"));

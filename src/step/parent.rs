@@ -11,12 +11,50 @@ use crate::pipeline::{Fetch, Meter};
 use crate::plan::Backup;
 use crate::recover::Fault;
 use crate::run::Say;
-use crate::shelf::{Contents, Shelf, Shelved, lineage};
+use crate::shelf::{Contents, Reading, Shelf, Shelved, lineage};
 use crate::source::{BACKUP_MANIFEST, contract::Parent};
 use crate::step::copies::Copies;
 use crate::step::perform::Steps;
 
+/// What an increment may add to, as long as it is kept for it.
+pub struct KeptParents {
+    readings: Vec<Reading>,
+    remarks: Vec<String>,
+}
+
+impl KeptParents {
+    /// Keeps them no longer; the remarks are why they may have been removed meanwhile, and make an
+    /// Alerta.
+    pub fn end(self) -> Vec<String> {
+        let ended = self.readings.into_iter().filter_map(Reading::end);
+        self.remarks.into_iter().chain(ended).collect()
+    }
+}
+
 impl Steps {
+    /// Keeps what an increment may add to from being removed before the increment exists.
+    pub(super) fn keep_parents(
+        &self,
+        backup: &Backup,
+        copies: &Copies<'_>,
+        stop: &Stop,
+    ) -> KeptParents {
+        let mut kept = KeptParents { readings: Vec::new(), remarks: Vec::new() };
+        let SourceSpec::Cluster(spec) = &backup.source.spec else { return kept };
+        if !spec.physical.incremental {
+            return kept;
+        }
+        let holder = self.holder(&format!("increment of job {}", self.job));
+        for (shelf, plan) in copies.shelves() {
+            let kin = plan.kin.iter().map(|kin| kin.naming.folder());
+            let folders: Vec<&str> = kin.chain([shelf.naming().folder()]).collect();
+            let (reading, remark) = Reading::begin(shelf.store(), &folders, &holder, stop);
+            kept.readings.push(reading);
+            kept.remarks.extend(remark);
+        }
+        kept
+    }
+
     /// The backup that this one may add to; `None` is a full one, and the log says why.
     pub(super) fn parent(
         &self,

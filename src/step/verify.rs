@@ -27,7 +27,8 @@ impl Steps {
         let store = self.store(&verify.store, stop)?;
         let maker = self.made(&verify.source.name, &verify.store.name);
         // Before anything is chosen: what is found then stays until it was read.
-        let folders = verify.kin.iter().map(|kin| kin.naming.folder());
+        let wide = verify.which == Which::Latest || verify.unpack;
+        let folders = verify.kin.iter().filter(|_| wide).map(|kin| kin.naming.folder());
         let folders: Vec<&str> = folders.chain([verify.naming.folder()]).collect();
         let holder = self.holder(&format!("verification of job {}", self.job));
         let (reading, remark) = Reading::begin(&store, &folders, &holder, stop);

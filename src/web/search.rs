@@ -140,7 +140,7 @@ impl Index {
     /// The numbers of one page of the backups whose text holds all words, in their order, and how many
     /// there are of them.
     fn find(&self, query: &ListQuery, words: &[String]) -> (Vec<i64>, u64) {
-        let words: Vec<Finder<'_>> = words.iter().map(|word| Finder::new(word)).collect();
+        let words: Vec<Finder<'_>> = words.iter().map(Finder::new).collect();
         let mut found: Vec<&Row> = self
             .rows
             .iter()

@@ -79,8 +79,15 @@ fn one_read_of_the_source_makes_two_equal_copies_and_the_manifest_is_written_las
         (Kind::Delete, format!("{key}.begun")),
     ];
     assert_eq!(written[..7], expected);
-    let [(Kind::Put, id), (Kind::Put, proof)] = &written[7..] else { panic!("{written:#?}") };
+    // Who reads it back says so, before and after.
+    let [(Kind::Put, id), (Kind::Put, begins), (Kind::Put, proof), (Kind::Delete, ends)] =
+        &written[7..]
+    else {
+        panic!("{written:#?}")
+    };
     assert_eq!(id, "/vault/pre/vex.json");
+    assert!(begins.starts_with("/vault/pre/j/app/vex-lease-shared-"), "{begins}");
+    assert_eq!(begins, ends);
     assert!(proof.starts_with(&format!("{key}.proof-")), "{proof}");
     server.assert_tidy("pre/j/app/");
 }

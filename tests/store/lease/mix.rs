@@ -10,7 +10,7 @@ use rusqlite::Connection;
 use rustix::process::Signal;
 
 use crate::common::servers::on_host;
-use crate::common::space::{Ran, Running, Space, contents, word};
+use crate::common::space::{Ran, Running, Space, contents, files, word};
 use crate::store::identity::age;
 use crate::store::lease::{TERM, keeps, leases, run, space};
 
@@ -58,7 +58,7 @@ fn nothing_that_is_being_read_is_removed_whoever_is_killed() {
     let mixes = std::env::var("VEX_LEASE_MIXES").map_or(20, |n| n.parse().unwrap());
     let space = space(0);
     // Large enough that reading it takes a while.
-    let fill = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i < 3000)
+    let fill = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i < 1500)
         INSERT INTO t SELECT randomblob(1500) FROM n";
     Connection::open(space.path("app.db")).unwrap().execute_batch(fill).unwrap();
     (0..3).for_each(|_| drop(run(&space)));
@@ -117,9 +117,20 @@ fn nothing_that_is_being_read_is_removed_whoever_is_killed() {
         settle(&space, mix);
     }
     assert!(killed > 0 && ended > 2 * mixes, "{killed} killed, {ended} ended");
+    let waited = in_use(&space);
+    assert!(waited > 0, "no retention met a reader");
     println!(
-        "figure {mixes} mixes of two runs, a verification and a restore, {killed} killed: nothing that was read was removed"
+        "figure {mixes} mixes of two runs, a verification and a restore, {killed} killed, {waited} \
+         times a folder in use: nothing that was read was removed"
     );
+}
+
+/// How often a retention found the folder in use.
+fn in_use(space: &Space) -> usize {
+    let states = PARTS.map(|part| space.path(&format!("state-{part:?}")));
+    let logs = states.iter().flat_map(|state| files(state));
+    let logs = logs.filter(|path| path.extension().is_some_and(|e| e == "log"));
+    logs.map(|path| std::fs::read_to_string(path).unwrap().matches("in use by").count()).sum()
 }
 
 /// The next run is as any other: it removes what is to go, and the leases of the dead.
