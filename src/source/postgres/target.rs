@@ -5,6 +5,7 @@
 //! database that is replaced is not dropped; it is put aside under another name.
 
 mod load;
+mod room;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -21,7 +22,6 @@ use crate::source::postgres::compatibility::Compatibility;
 use crate::source::postgres::connect::{Connector, server_version};
 use crate::source::postgres::deferred::{Deferred, Waiting};
 use crate::source::postgres::definition::quoted;
-use crate::source::postgres::displaced;
 use crate::source::postgres::fault::run;
 use crate::source::postgres::interrupted::Interrupted;
 use crate::source::postgres::present::Present;
@@ -168,66 +168,12 @@ impl PostgresTarget {
         work(&mut own.as_mut().expect("it was just made").1)
     }
 
-    /// Puts aside, or drops, what a database holds of the choice.
-    fn make_room(&self, unit: &str, loading: &Loading) -> Result<()> {
-        let name = self.unit_name(unit);
-        let mut client = self.maintenance("restore into")?;
-        if !loading.overwrite || !Present::has_database(&mut client, &name)? {
-            return Ok(());
-        }
-        let mut inside = self.connector.loader(&name)?;
-        let there = Present::of(&mut inside)?;
-        let own: Vec<&Member> =
-            loading.members.iter().filter(|m| m.unit == unit && there.has(m)).collect();
-        match (own.is_empty(), loading.part, loading.scratch) {
-            (true, ..) => {}
-            (false, true, _) => displaced::drop_objects(&mut inside, &name, &own, &there)?,
-            (false, false, scratch) => {
-                drop(inside);
-                match scratch {
-                    true => displaced::drop_database(&mut client, &name)?,
-                    false => self.remark(displaced::put_aside(
-                        &mut client,
-                        &name,
-                        self.connector.home(),
-                    )?),
-                }
-            }
-        }
-        Ok(())
-    }
-
     /// A definition that was not made.
     fn left(&self, waiting: &Waiting, why: String) -> Refused {
         let what = format!("{} {}", waiting.member.kind.word(), waiting.member.title());
         let unit = self.unit_name(&waiting.member.unit);
         let sql = [self.enter(&unit).as_slice(), waiting.text.as_bytes()].concat();
         Refused::new(what, why).with_sql(&unit, sql)
-    }
-
-    /// Goes on with what an interrupted restore left in a database.
-    fn go_on(&self, unit: &str, loading: &Loading) -> Result<()> {
-        let name = self.unit_name(unit);
-        let mut client = self.maintenance("restore into")?;
-        if !Present::has_database(&mut client, &name)? {
-            return Ok(());
-        }
-        let mut inside = self.connector.loader(&name)?;
-        let own: Vec<&Member> = loading.members.iter().filter(|m| m.unit == unit).collect();
-        if Interrupted::is_marked(&mut client, &name)? {
-            return self.interrupted.empty(&mut inside, &name, self.number, &own);
-        }
-        let there = Present::of(&mut inside)?;
-        let Some(first) = own.iter().find(|m| m.kind != Kind::Database && there.has(m)) else {
-            return Ok(());
-        };
-        let found = format!(
-            "{} {} is there, and nothing says that an interrupted restore made it",
-            first.kind.word(),
-            first.title()
-        );
-        let error = Error::new(ErrorKind::Exists, format!("go on in {name}"), found);
-        Err(error.hint("Begin again with --overwrite: the database is put aside, not dropped."))
     }
 
     fn work(
@@ -425,12 +371,7 @@ impl Target for PostgresTarget {
         stop: &Stop,
     ) -> Result<Vec<Refused>> {
         if let Some((unit, path)) = self.archives.take(number) {
-            return match self.archive(worker, &unit, &path, stop) {
-                Err(error) if is_refusal(error.kind) => {
-                    Ok(vec![Refused::new(format!("archive of {unit}"), error.found)])
-                }
-                other => other,
-            };
+            return self.archive(worker, &unit, &path, stop);
         }
         let mut refused = Vec::new();
         // Where every connection has an index to build, the server's own helpers cost more than

@@ -26,6 +26,9 @@ use crate::source::postgres::staged::How;
 
 use crate::source::postgres::target::{MESSAGE, PostgresTarget, TRIES};
 
+/// SQLSTATE of a setting whose value is none: a tablespace that is not there.
+const NO_SUCH_VALUE: &str = "22023";
+
 impl PostgresTarget {
     /// Makes the database, if it is not there.
     pub(super) fn create(&self, unit: &str, text: &str) -> Result<()> {
@@ -50,6 +53,14 @@ impl PostgresTarget {
                 Err(error) if error.kind == ErrorKind::Busy && tries < TRIES => tries += 1,
                 other => break other,
             }
+        };
+        // Where a table lies changes nothing of it.
+        let done = match (done, elsewhere(made)) {
+            (Err(error), Some(other)) if error.is_native(NO_SUCH_VALUE) => {
+                let done = client.batch_execute(&other).map_err(|e| wrap(&doing, e));
+                done.map(|()| self.remark(format!("{title} is in no tablespace: {}", error.found)))
+            }
+            (done, _) => done,
         };
         match done {
             Err(error) if !self.goes_on_with(client, member, &error)? => return Err(error),
@@ -202,7 +213,13 @@ impl PostgresTarget {
             rows = self.portion(worker, unit, path, loading, stop)?;
             how.rows = Some(&rows);
         }
-        let (refused, passed) = self.archives.restore(path, how, stop)?;
+        let (refused, passed) = match self.archives.restore(path, how, stop) {
+            // It gave up: the archives of other databases are still to come.
+            Err(error) if is_refusal(error.kind) => {
+                return Ok(vec![Refused::new(format!("archive of {unit}"), error.found)]);
+            }
+            other => other?,
+        };
         passed.into_iter().for_each(|line| self.remark(line));
         Ok(refused)
     }
@@ -231,6 +248,13 @@ impl PostgresTarget {
         portion.after.into_iter().for_each(|script| self.deferred.put(&script.member, script.text));
         Ok(portion.rows)
     }
+}
+
+/// A definition without the tablespace that it names.
+fn elsewhere(text: &str) -> Option<String> {
+    let (before, rest) = text.split_once("\nSET default_tablespace=")?;
+    let (_, after) = rest.split_once(";\n")?;
+    Some(format!("{before}\n{after}"))
 }
 
 /// Why rows were not copied, and whether it is that a partition is not for them.
