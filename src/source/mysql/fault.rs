@@ -3,6 +3,7 @@
 use mysql::Conn;
 use mysql::prelude::Queryable;
 
+use crate::base::NativeCode;
 use crate::source::contract::{Error, ErrorKind, Result};
 use crate::world::ChildError;
 
@@ -81,7 +82,7 @@ pub fn wrap(doing: &str, error: mysql::Error) -> Error {
         other => other.to_string(),
     };
     let mut error = Error::new(kind, doing, found);
-    error.native = number.map(|number| number.to_string().into());
+    error.native = number.map(NativeCode::Number);
     if number == Some(UNKNOWN_COLLATION) {
         return error.hint("--map-collation OLD=NEW takes a collation that the server knows.");
     }

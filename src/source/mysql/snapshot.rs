@@ -343,7 +343,7 @@ impl MysqlSnapshot {
 
 /// Whether a statement gave up waiting for a metadata lock; nothing was read then.
 fn waited(error: &Error) -> bool {
-    error.is_native("1205")
+    error.is_number(1205)
 }
 
 /// The longest statement the server takes.

@@ -56,7 +56,7 @@ impl PostgresTarget {
         };
         // Where a table lies changes nothing of it.
         let done = match (done, elsewhere(made)) {
-            (Err(error), Some(other)) if error.is_native(NO_SUCH_VALUE) => {
+            (Err(error), Some(other)) if error.is_state(NO_SUCH_VALUE) => {
                 let done = client.batch_execute(&other).map_err(|e| wrap(&doing, e));
                 done.map(|()| self.remark(format!("{title} is in no tablespace: {}", error.found)))
             }
