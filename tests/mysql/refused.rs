@@ -3,24 +3,14 @@
 
 use std::path::Path;
 use std::process::Output;
-use std::sync::Arc;
 
 use mysql::prelude::{FromRow, Queryable};
 
-use vex::testing::artifact::{Naming, TEMPLATE};
-use vex::testing::base::Stop;
-use vex::testing::job::DirSpec;
-use vex::testing::pipeline::{Fetch, Meter, Outcome, Restore, restore as restore_all};
-use vex::testing::shelf::{Contents, Shelf};
-use vex::testing::source::contract::{Loading, Terms};
-use vex::testing::source::{open, ready_collations};
-use vex::testing::store::Dir;
-use vex::testing::world::World;
+use vex::testing::source::ready_collations;
 
 use crate::common::binary::{good, run, text};
 use crate::common::servers::{Brand, Server};
 use crate::mysql::restore::{dumped, url};
-use crate::restore::contract::mysql_spec;
 
 /// A server with these statements in it, run as bytes of one session.
 fn filled(brand: Brand, statements: &[&str]) -> Server {
@@ -324,13 +314,14 @@ fn a_collation_becomes_another_where_a_restore_is_told_to() {
         assert!(ready.iter().any(|(old, _)| *old == name), "{name} has a place in the map");
     }
     let home = dumped(&source, "");
-    let place = DirSpec { path: home.path().join("store") };
     for brand in [Brand::Mariadb, Brand::Mariadb11] {
         let target = brand.start(&[]);
-        let told = text(&restore(home.path(), &target));
-        assert!(told.contains("utf8mb4_zh_0900_as_cs"), "{told}");
-        let (outcome, remarks) = restored(&place, &target, &ready);
-        assert!(outcome.differences().is_empty(), "{outcome:#?}");
+        let into = ["restore", "job.kdl", "--into", &url(&target)];
+        let told = text(&run(home.path(), &[&into[..], &["--dry-run"]].concat()));
+        assert!(told.contains("does not know the collation utf8mb4_zh_0900_as_cs"), "{told}");
+        assert!(told.contains("--map-collation ready"), "{told}");
+        let output = run(home.path(), &[&into[..], &["--map-collation", "ready"]].concat());
+        good(&output);
         let became = match brand {
             Brand::Mariadb => "utf8mb4_uca1400_danish_nopad_as_cs",
             _ => "utf8mb4_da_0900_as_cs",
@@ -341,40 +332,6 @@ fn a_collation_becomes_another_where_a_restore_is_told_to() {
         let sql = "SELECT COLLATION_NAME FROM information_schema.COLUMNS WHERE TABLE_NAME='plain'";
         one(&target, sql, "utf8mb3_general_ci".to_owned());
         let line = "the collation utf8mb4_zh_0900_as_cs became utf8mb4_uca1400_nopad_as_cs in 1 definitions";
-        assert!(remarks.iter().any(|remark| remark == line), "{remarks:?}");
+        assert!(text(&output).contains(line), "{}", text(&output));
     }
-}
-
-/// Restores the only backup of a folder, with these collations.
-fn restored(place: &DirSpec, target: &Server, map: &[(String, String)]) -> (Outcome, Vec<String>) {
-    let stop = Stop::new();
-    let naming = Naming::new(TEMPLATE, "", "nightly", "db");
-    let store = Arc::new(Dir::open(place, &World::real()).unwrap());
-    let shelf = Shelf::new(store.clone(), naming, "nightly", "db");
-    let head = shelf.list(&stop).unwrap().artifacts[0].head.clone();
-    let contents = Contents::open(store.as_ref(), &head, &stop).unwrap();
-    let chosen = vec![true; contents.members.len()];
-    let manifest = contents.load(store.as_ref(), &chosen, &stop).unwrap();
-    let loading = Loading {
-        members: manifest.members.clone(),
-        rename: None,
-        part: false,
-        overwrite: false,
-        scratch: true,
-        server: head.server.clone(),
-        resume: false,
-        staged: 0,
-        position: None,
-        terms: Terms::default(),
-        map_collation: map.to_vec(),
-    };
-    let target = open(&mysql_spec(target), "db", &World::real(), &stop).unwrap();
-    let target = target.target(2, &stop).unwrap();
-    target.agree(&loading, &stop).unwrap();
-    target.existing(&loading, &stop).unwrap();
-    let meter = Meter::default();
-    let fetch = Fetch { store: store.as_ref(), manifest: &manifest, password: None, meter: &meter };
-    let (target, chosen) = (target.as_ref(), chosen.as_slice());
-    let work = Restore { fetch: &fetch, target, loading: &loading, chosen };
-    (restore_all(&work, &stop).unwrap(), target.remarks())
 }

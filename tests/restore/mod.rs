@@ -1,7 +1,7 @@
 //! The way back: damage, fallback, other programs, and what comes back of each kind.
 
 pub mod as_a_run;
-pub mod contract;
+mod contract;
 pub mod damage;
 pub mod export;
 pub mod fallback;

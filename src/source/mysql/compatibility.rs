@@ -106,8 +106,10 @@ impl Compatibility {
         let blocks = matches!(member.kind, Kind::Database | Kind::Table | Kind::Sequence);
         let what = format!("{} {}", member.kind.word(), member.title());
         // Only where nothing else is against it, another collation helps.
-        let hint = (!why.is_empty() && why.len() == self.collations)
-            .then(|| "--map-collation OLD=NEW takes a collation that the server knows.".to_owned());
+        let hint = (!why.is_empty() && why.len() == self.collations).then(|| {
+            "`--map-collation ready` takes what is nearest in MariaDB, OLD=NEW any other."
+                .to_owned()
+        });
         let objection = |why| Objection { what: what.clone(), why, blocks, hint: hint.clone() };
         Ok(why.into_iter().map(objection).collect())
     }

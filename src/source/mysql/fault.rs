@@ -84,7 +84,8 @@ pub fn wrap(doing: &str, error: mysql::Error) -> Error {
     let mut error = Error::new(kind, doing, found);
     error.native = number.map(NativeCode::Number);
     if number == Some(UNKNOWN_COLLATION) {
-        return error.hint("--map-collation OLD=NEW takes a collation that the server knows.");
+        return error
+            .hint("`--map-collation ready` takes what is nearest in MariaDB, OLD=NEW any other.");
     }
     match kind {
         ErrorKind::Denied => error

@@ -292,7 +292,7 @@ fn goes_on(engine: &Engine) {
 }
 
 /// A server of MySQL or MariaDB, as a job declares it.
-pub fn mysql_spec(server: &Server) -> SourceSpec {
+fn mysql_spec(server: &Server) -> SourceSpec {
     SourceSpec::Mysql(MysqlSpec {
         identity: None,
         host: "127.0.0.1".into(),

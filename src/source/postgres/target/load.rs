@@ -169,12 +169,12 @@ impl PostgresTarget {
             // What a hash says is not the same on every server.
             Err(Copied { outside: true, error }) if first.is_none() => {
                 let other = root.as_ref().and_then(|root| through(statement, member, root));
-                let (Some(root), Some(other)) = (root, other) else { return Err(error) };
-                copy(client, &other, rows, &leak, &doing).map_err(|e| e.error)?;
+                let (Some(root), Some(other)) = (root, other) else { return Err(*error) };
+                copy(client, &other, rows, &leak, &doing).map_err(|e| *e.error)?;
                 self.families.mix(&root);
                 Ok(())
             }
-            other => other.map_err(|e| e.error),
+            other => other.map_err(|e| *e.error),
         }
     }
 
@@ -259,7 +259,7 @@ fn elsewhere(text: &str) -> Option<String> {
 
 /// Why rows were not copied, and whether it is that a partition is not for them.
 struct Copied {
-    error: Error,
+    error: Box<Error>,
     outside: bool,
 }
 
@@ -276,13 +276,13 @@ fn copy(
         let outside = error
             .as_db_error()
             .is_some_and(|db| *db.code() == SqlState::CHECK_VIOLATION && db.constraint().is_none());
-        Copied { error: wrap(doing, error), outside }
+        Copied { error: wrap(doing, error).into(), outside }
     };
     let mut writer = client.copy_in(statement).map_err(fail)?;
     for bytes in rows.chunks(MESSAGE) {
         writer.write_all(bytes).map_err(|error| match error.downcast::<postgres::Error>() {
             Ok(own) => fail(own),
-            Err(other) => Copied { error: wrap_io(doing, other), outside: false },
+            Err(other) => Copied { error: wrap_io(doing, other).into(), outside: false },
         })?;
     }
     let taken = writer.finish().map_err(fail)?;
@@ -291,7 +291,7 @@ fn copy(
     }
     leak();
     let found = format!("{sent} rows were sent, and the server took {taken}");
-    Err(Copied { error: Error::new(ErrorKind::Failed, doing, found), outside: false })
+    Err(Copied { error: Error::new(ErrorKind::Failed, doing, found).into(), outside: false })
 }
 
 /// The statement of an entry, for the root of a partition.
