@@ -75,8 +75,8 @@ fn states(client: &mut Client, batch: &[Sequence]) -> Result<Vec<(u32, String)>>
 }
 
 /// Partitions whose rows another server, or another database, may put into others: those of a table
-/// cut by a hash of an enum, which is a hash of identifiers. Each with the table that they are all
-/// partitions of, by which their rows are loaded.
+/// that is cut somewhere by a hash of an enum, which is a hash of identifiers. Each with the table
+/// that they are all partitions of, by which their rows are loaded.
 pub fn through_root(client: &mut Client, number: u32) -> Result<BTreeMap<u32, u32>> {
     // Nobody cut by a hash before.
     if number < 110_000 {
@@ -89,8 +89,9 @@ pub fn through_root(client: &mut Client, number: u32) -> Result<BTreeMap<u32, u3
                  JOIN pg_catalog.pg_class c ON c.oid = i.inhrelid WHERE c.relispartition \
                  UNION ALL SELECT u.leaf, i.inhparent FROM up u JOIN pg_catalog.pg_inherits i ON i.inhrelid = u.parent \
                  JOIN pg_catalog.pg_class c ON c.oid = i.inhrelid WHERE c.relispartition) \
-               SELECT u.leaf, u.parent FROM up u JOIN pg_catalog.pg_class c ON c.oid = u.parent WHERE NOT c.relispartition \
-               AND EXISTS (SELECT 1 FROM up o JOIN cut ON cut.partrelid = o.parent WHERE o.leaf = u.leaf)";
+               SELECT u.leaf, u.parent FROM up u WHERE u.parent IN (SELECT t.parent FROM up t \
+                 JOIN pg_catalog.pg_class c ON c.oid = t.parent AND NOT c.relispartition \
+                 WHERE EXISTS (SELECT 1 FROM up o JOIN cut ON cut.partrelid = o.parent WHERE o.leaf = t.leaf))";
     let rows = client.query(sql, &[]).map_err(|e| wrap("list the partitions", e))?;
     Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
 }
