@@ -84,7 +84,7 @@ fn places(
         (Some(from), _) if is_archive(from) => Ok((Places::Archive(PathBuf::from(from)), source)),
         (Some(from), _) if is_store_address(from) => {
             let (spec, under) = store_address(from).map_err(|why| usage(&why))?;
-            Ok((Places::Address { spec, under }, source))
+            Ok((Places::Address { spec: Box::new(spec), under }, source))
         }
         (from, Some(loaded)) => declared(from.as_deref(), source.as_deref(), loaded),
         (Some(from), None) => Err(usage(&format!(
@@ -216,7 +216,7 @@ fn target(args: &Restore, wish: &Wish, password: Option<&SecretRef>) -> Result<T
         ));
     }
     let (spec, database) = target_spec(&args.into, password, file)?;
-    Ok(TargetWish::Source { source: SourceRef { name, spec }, database })
+    Ok(TargetWish::Source { source: Box::new(SourceRef { name, spec }), database })
 }
 
 /// What a target is: a source of the file, or an address, with the database that it names.

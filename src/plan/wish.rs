@@ -46,7 +46,7 @@ pub enum Places {
     /// A store by its address.
     Address {
         /// How to reach it.
-        spec: StoreSpec,
+        spec: Box<StoreSpec>,
         /// What the keys begin with: empty, or ending in `/`.
         under: String,
     },
@@ -119,7 +119,7 @@ pub enum TargetWish {
     /// A server or a file.
     Source {
         /// The source.
-        source: SourceRef,
+        source: Box<SourceRef>,
         /// The database that an address names, for the one database of the backup.
         database: Option<String>,
     },

@@ -92,7 +92,7 @@ fn plan(spec: &RestoreSpec, picked: &mut Picked, work: Work<'_>) -> Result<Plann
             Ok(Planned::Cluster(Box::new(plan)))
         }
         TargetWish::Source { source, database } => {
-            let own = (source, database.as_deref());
+            let own = (source.as_ref(), database.as_deref());
             let plan = database::plan(spec, own, picked, work).map_err(Setback::of)?;
             plan.lines(spec).iter().for_each(|line| work.tell(line));
             database::refusal(spec, &plan, work).map_err(Setback::of)?;
