@@ -60,7 +60,7 @@ pub mod shelf {
 
 pub mod source {
     //! Where bytes come from.
-    pub use crate::source::{is_mysql_catalogue, is_postgres_catalogue, open};
+    pub use crate::source::{is_mysql_catalogue, is_postgres_catalogue, open, ready_collations};
 
     pub mod contract {
         //! What every source owes.

@@ -109,6 +109,22 @@ impl fmt::Display for Tries {
     }
 }
 
+/// What a server itself calls an error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NativeCode {
+    /// An SQLSTATE: five letters and digits.
+    State([u8; 5]),
+    /// A number.
+    Number(u16),
+}
+
+impl NativeCode {
+    /// An SQLSTATE; `None` for what is none.
+    pub fn state(text: &str) -> Option<NativeCode> {
+        text.as_bytes().try_into().ok().map(NativeCode::State)
+    }
+}
+
 /// Whose errors are of sources.
 #[derive(Debug, Clone, Copy)]
 pub enum OfSource {}
@@ -126,7 +142,7 @@ pub struct Error<P> {
     /// A code of its own, where the kind does not say enough.
     pub code: Option<&'static str>,
     /// What the server itself calls it: an SQLSTATE, the number of an error.
-    pub native: Option<Box<str>>,
+    pub native: Option<NativeCode>,
     /// What was being done, to what: `read shop.orders`.
     pub doing: Box<str>,
     /// What was found.
@@ -169,15 +185,14 @@ impl<P> Error<P> {
         self
     }
 
-    /// Adds what the server itself calls it.
-    pub fn with_native(mut self, native: impl Into<String>) -> Error<P> {
-        self.native = Some(native.into().into());
-        self
+    /// Whether the server gave it this SQLSTATE.
+    pub fn is_state(&self, state: &str) -> bool {
+        matches!(self.native, Some(NativeCode::State(own)) if own == state.as_bytes())
     }
 
-    /// Whether the server itself calls it so.
-    pub fn is_native(&self, native: &str) -> bool {
-        self.native.as_deref() == Some(native)
+    /// Whether the server gave it this number.
+    pub fn is_number(&self, number: u16) -> bool {
+        self.native == Some(NativeCode::Number(number))
     }
 
     /// Adds how often it was tried.

@@ -14,7 +14,7 @@ mod stop;
 
 pub use address::{holds_login, secret_parts, show_address};
 pub use complaint::{Complaint, Severity, suggest};
-pub use error::{Error, ErrorKind, OfSource, OfStore, Tries};
+pub use error::{Error, ErrorKind, NativeCode, OfSource, OfStore, Tries};
 pub use finding::{Finding, Grade};
 pub use glob::Glob;
 pub use id::Id;

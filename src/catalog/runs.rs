@@ -289,6 +289,53 @@ mod tests {
     }
 
     #[test]
+    fn how_often_in_a_row_a_folder_was_in_use_is_known_of_each() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut catalog = Catalog::open(&folder.path().join("c.sqlite")).expect("opens");
+        let retention = |number, store: &str| StepRow {
+            number,
+            address: format!("j/keep/a/{store}"),
+            verb: "keep".into(),
+            chain: "a".into(),
+            store: store.into(),
+            state: "waiting".into(),
+            ..StepRow::default()
+        };
+        // Of the store s in use twice, then free, then in use; one that failed says nothing.
+        let ends = [
+            ("r1", "in-use", "done"),
+            ("r2", "in-use", "done"),
+            ("r3", "", "done"),
+            ("r4", "in-use", "done"),
+            ("r5", "denied", "failed"),
+        ];
+        let mut counts = Vec::new();
+        for (id, code, state) in ends {
+            let run = RunRow {
+                id: id.into(),
+                kind: "job".into(),
+                job: "j".into(),
+                file: "f".into(),
+                host: "h".into(),
+                pid: 1,
+                started: format!("2026-01-0{}T00:00:00Z", &id[1..]),
+                finished: None,
+                verdict: None,
+            };
+            let steps = [retention(0, "s"), retention(1, "t")];
+            catalog.run_started(&run, &steps).expect("written");
+            let row = StepRow { state: state.into(), code: code.into(), ..retention(0, "s") };
+            catalog.step_finished(id, &row, "t").expect("written");
+            let of = |catalog: &mut Catalog, file, store| {
+                catalog.retention_ended((file, "j"), ("a", store), "in-use", 9).expect("read")
+            };
+            assert_eq!(of(&mut catalog, "f", "t") + of(&mut catalog, "g", "s"), 0);
+            counts.push(of(&mut catalog, "f", "s"));
+        }
+        assert_eq!(counts, [1, 2, 0, 1, 1]);
+    }
+
+    #[test]
     fn a_run_without_end_is_closed_as_erro_and_a_replay_changes_nothing() {
         let folder = tempfile::tempdir().expect("a folder");
         let mut catalog = Catalog::open(&folder.path().join("c.sqlite")).expect("opens");

@@ -393,6 +393,10 @@ pub struct Restore {
     /// MySQL, MariaDB: write nothing of the restore into the target's binary log.
     #[arg(long)]
     pub skip_binlog: bool,
+    /// MySQL, MariaDB: where the target lacks the collation OLD, take NEW; `ready` takes those of
+    /// MySQL to what is nearest in MariaDB; may be repeated.
+    #[arg(long, value_name = "OLD=NEW")]
+    pub map_collation: Vec<String>,
     /// Connections.
     #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=64))]
     pub threads: u16,

@@ -71,7 +71,7 @@ pub fn judge(outcome: &Outcome, strict: bool) -> Exit {
         Verdict::Alert => Exit::Success,
         Verdict::Error => {
             let exits = outcome.codes.iter().map(|code| Exit::of(code));
-            exits.fold(Exit::Error, Exit::worse)
+            exits.reduce(Exit::worse).unwrap_or(Exit::Error)
         }
     }
 }

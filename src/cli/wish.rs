@@ -194,7 +194,7 @@ pub fn restore_spec(args: &Restore, wish: &Wish) -> Result<RestoreSpec, Exit> {
         current_definer: args.definer == Definer::Current,
         gtid,
         skip_binlog: args.skip_binlog,
-        map_collation: None,
+        map_collation: args.map_collation.clone(),
         threads: usize::from(args.threads),
         refused: args.refused.clone(),
         beside_log: None,

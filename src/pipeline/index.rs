@@ -6,6 +6,7 @@
 
 use std::sync::Arc;
 
+use crate::base::Stop;
 use crate::pipeline::shape::{PART, part_size};
 use crate::store::contract::{Error, Upload};
 
@@ -42,7 +43,7 @@ impl IndexOut {
     }
 
     /// Adds the bytes of a frame.
-    pub fn write(&mut self, bytes: &[u8]) {
+    pub fn write(&mut self, bytes: &[u8], stop: &Stop) {
         self.current.extend_from_slice(bytes);
         loop {
             let size = part_size(PART, self.parts + 1) as usize;
@@ -51,17 +52,17 @@ impl IndexOut {
             }
             let rest = self.current.split_off(size);
             let part = std::mem::replace(&mut self.current, rest);
-            self.send(&part);
+            self.send(&part, stop);
         }
     }
 
-    fn send(&mut self, part: &[u8]) {
+    fn send(&mut self, part: &[u8], stop: &Stop) {
         self.parts += 1;
         for copy in self.copies.iter_mut().filter(|c| c.failed.is_none()) {
             let sent = match &copy.upload {
-                Some(upload) => upload.part(self.parts, self.sent, part),
+                Some(upload) => upload.part(self.parts, self.sent, part, stop),
                 None => (copy.begin)().and_then(|upload| {
-                    copy.upload.insert(upload).part(self.parts, self.sent, part)
+                    copy.upload.insert(upload).part(self.parts, self.sent, part, stop)
                 }),
             };
             copy.failed = sent.err();
@@ -70,13 +71,13 @@ impl IndexOut {
     }
 
     /// Ends the index of every copy, in their order.
-    pub fn finish(mut self) -> Vec<Result<IndexMade, Error>> {
+    pub fn finish(mut self, stop: &Stop) -> Vec<Result<IndexMade, Error>> {
         if self.parts == 0 {
             let whole = Arc::new(std::mem::take(&mut self.current));
             return self.copies.iter().map(|_| Ok(IndexMade::Small(whole.clone()))).collect();
         }
         let last = std::mem::take(&mut self.current);
-        self.send(&last);
+        self.send(&last, stop);
         let bytes = self.sent;
         let end = |copy: OneIndex| match (copy.failed, copy.upload) {
             (None, Some(upload)) => Ok(IndexMade::Sent(upload, bytes)),
@@ -99,7 +100,6 @@ pub fn also(error: Error, taken_back: Result<(), Error>) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::Stop;
     use crate::store::{Memory, contract::Store};
 
     #[test]
@@ -110,16 +110,18 @@ mod tests {
             Box::new(move || store.create(key, &Stop::new()))
         };
         let mut small = IndexOut::new(vec![begin("a"), begin("b")]);
-        small.write(b"frame");
-        for made in small.finish() {
+        small.write(b"frame", &Stop::new());
+        for made in small.finish(&Stop::new()) {
             assert!(matches!(made, Ok(IndexMade::Small(bytes)) if *bytes == b"frame"));
         }
         let mut large = IndexOut::new(vec![begin("c")]);
         let frame = vec![7; 3 << 20];
         for _ in 0..7 {
-            large.write(&frame);
+            large.write(&frame, &Stop::new());
         }
-        let Ok(IndexMade::Sent(upload, bytes)) = large.finish().remove(0) else { panic!("sent") };
+        let Ok(IndexMade::Sent(upload, bytes)) = large.finish(&Stop::new()).remove(0) else {
+            panic!("sent")
+        };
         assert_eq!(bytes, 21 << 20);
         upload.finish(bytes).expect("whole");
         assert_eq!(store.size("c", &Stop::new()).expect("looked up"), Some(bytes));

@@ -244,7 +244,7 @@ impl<'a> Join<'a> {
             raw,
             sha256: hex(&Sha256::digest(&pressed.bytes)),
         })?;
-        self.index_out.write(&frame);
+        self.index_out.write(&frame, self.stop);
         Ok(())
     }
 
@@ -278,7 +278,7 @@ impl<'a> Join<'a> {
             (self.send)(part)?;
         }
         let (last, index) = self.index.finish(&members)?;
-        self.index_out.write(&last);
+        self.index_out.write(&last, self.stop);
         let sha256 = hex(&self.hash.finalize());
         let tail = hex(&self.tail.unwrap_or_default().finalize());
         let object = ObjectLine {
@@ -289,7 +289,7 @@ impl<'a> Join<'a> {
             tail_from,
             directory,
         };
-        Ok(Joined { head, object, index, indexes: self.index_out.finish() })
+        Ok(Joined { head, object, index, indexes: self.index_out.finish(self.stop) })
     }
 
     fn write(&mut self, mut bytes: &[u8]) -> Result<(), Error> {

@@ -80,6 +80,14 @@ impl<'a> Refusals<'a> {
         &self.manifest.members[index]
     }
 
+    /// What leads a client into the database of a member.
+    fn enter(&self, member: &Member) -> Vec<u8> {
+        match member.kind {
+            Kind::Database | Kind::Account | Kind::Grants => Vec::new(),
+            _ => self.target.enter(&self.target.unit(&member.unit)),
+        }
+    }
+
     /// Adds what the target named itself.
     pub fn extend(&self, refused: Vec<Refused>) {
         let mut state = self.state.lock().expect("no panic while locked");
@@ -138,7 +146,7 @@ impl<'a> Refusals<'a> {
         // What may hold the hash of a password is written nowhere.
         let is_open = !matches!(member.kind, Kind::Account | Kind::Grants);
         let sql = (is_open && state.kept + bytes.len() <= KEPT_IN_ALL)
-            .then(|| self.target.by_hand(member, bytes));
+            .then(|| [self.enter(member), self.target.by_hand(member, bytes)].concat());
         state.kept += sql.as_ref().map_or(0, Vec::len);
         let refused = Refused { unit: self.target.unit(&member.unit), sql, ..refused };
         // A view has a placeholder before the rows and its text after them.
@@ -188,7 +196,7 @@ impl<'a> Refusals<'a> {
             (line.why, line.hint) = (error.found, error.hint.map(String::from));
         }
         (line.rows, line.unit) = (line.rows + count, unit);
-        let sql = line.sql.get_or_insert_default();
+        let sql = line.sql.get_or_insert_with(|| self.enter(member));
         match keep {
             true => sql.extend(self.target.by_hand(member, entry)),
             false => sql.extend(format!("-- {count} more rows, which the backup holds\n").bytes()),

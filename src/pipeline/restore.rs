@@ -133,13 +133,13 @@ fn settle(
     stop: &Stop,
 ) -> Result<Outcome, Error> {
     let target = restore.target;
+    refusals.extend(target.refused());
     let wanted: HashSet<&Member> = restore.loading.members.iter().collect();
     let members = restore.fetch.manifest.members.iter().enumerate();
     let (events, others): (Vec<Member>, Vec<Member>) = members
         .filter(|(index, member)| wanted.contains(member) && !refusals.has(*index))
         .map(|(_, member)| member.clone())
         .partition(|member| member.kind == Kind::Event);
-    refusals.extend(target.refused());
     refusals.extend(missing(target, &others, stop)?);
     let proven = compared.proven(refusals.is_empty());
     match &proven {

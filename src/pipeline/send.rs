@@ -139,8 +139,12 @@ impl Sending {
             if self.failed.lock().expect("no panic while locked").is_some() {
                 continue;
             }
-            match self.upload.part(part.number, part.offset, &part.bytes) {
+            match self.upload.part(part.number, part.offset, &part.bytes, stop) {
                 Ok(()) => meter.sent(part.bytes.len() as u64),
+                // Its store did no wrong.
+                Err(error) if error.kind == store::ErrorKind::Stopped && stop.is_stopped() => {
+                    return Err(Error::Stopped);
+                }
                 Err(error) => {
                     self.failed.lock().expect("no panic while locked").get_or_insert(error);
                     // Nothing is read for nobody.

@@ -100,8 +100,9 @@ pub struct RestoreSpec {
     pub gtid: bool,
     /// Whether the target's binary log is left out.
     pub skip_binlog: bool,
-    /// Collations and what stands for them where the target lacks them; `None` is none.
-    pub map_collation: Option<Vec<(String, String)>>,
+    /// Collations that become others where the target lacks them, as they were typed: `OLD=NEW`, or
+    /// the word for the ready map.
+    pub map_collation: Vec<String>,
     /// Connections.
     pub threads: usize,
     /// Where statements that the target refused are kept, as it was typed.
@@ -164,7 +165,7 @@ impl RestoreSpec {
                 ("--accounts", self.accounts),
                 ("--overwrite", self.overwrite),
                 ("--resume", self.resume),
-                ("--map-collation", self.map_collation.is_some()),
+                ("--map-collation", !self.map_collation.is_empty()),
                 ("--refused", self.refused.is_some()),
             ],
             vec![
@@ -200,9 +201,7 @@ impl RestoreSpec {
         }
         secret(&mut value, "--archive-password", which.password.as_ref());
         secret(&mut value, "--password", self.password.as_ref());
-        for (old, new) in self.map_collation.iter().flatten() {
-            value("--map-collation", &format!("{old}={new}"));
-        }
+        self.map_collation.iter().for_each(|word| value("--map-collation", word));
         if self.threads != 4 {
             value("--threads", &self.threads.to_string());
         }

@@ -17,7 +17,9 @@ use crate::plan::{BackupWish, LATEST};
 use crate::recover::fault::Fault;
 use crate::recover::opened::needed;
 use crate::recover::operator::Operator;
-use crate::shelf::{Contents, Group, Notes, Shelf, Shelved, Unnamed, groups, lineage, named};
+use crate::shelf::{
+    Contents, Group, Notes, Reading, Shelf, Shelved, Unnamed, groups, lineage, named,
+};
 use crate::store::contract::Store;
 use crate::world::reveal;
 
@@ -117,6 +119,8 @@ pub struct Other {
 pub struct Candidates {
     /// The stores that answered.
     held: Vec<Held>,
+    /// What keeps all of it from being removed, from before it was looked at.
+    pub readings: Vec<Reading>,
     /// Store and artifact of each that was not looked at yet, the newest first.
     order: VecDeque<(usize, usize)>,
     /// `latest`, or an ID.
@@ -142,6 +146,7 @@ impl Candidates {
     pub fn new(backup: &str, of: String) -> Candidates {
         Candidates {
             held: Vec::new(),
+            readings: Vec::new(),
             order: VecDeque::new(),
             backup: backup.to_owned(),
             of,

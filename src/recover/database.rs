@@ -17,6 +17,9 @@ use crate::recover::restore_plan::RestorePlan;
 use crate::recover::target::{Restored, restore_into};
 use crate::source::{self, contract::Terms};
 
+/// The word for the map that vex has.
+const READY: &str = "ready";
+
 pub(super) fn fetch<'a>(picked: &'a Picked, meter: &'a Meter) -> Fetch<'a> {
     Fetch {
         store: picked.store.as_ref(),
@@ -58,6 +61,7 @@ pub fn plan(
     let mut choice = choose_from(&fetch(picked, &meter), names, rename, spec.overwrite, stop)?;
     choice.loading.resume = spec.resume;
     choice.loading.terms = terms(spec);
+    choice.loading.map_collation = collations(spec)?;
     if spec.accounts {
         with_accounts(&picked.manifest, &mut choice)?;
     }
@@ -101,6 +105,28 @@ fn renamed(choice: &Choice, rename: Option<&str>) -> Option<(String, String)> {
 /// How the target is treated.
 fn terms(spec: &RestoreSpec) -> Terms {
     Terms { current_definer: spec.current_definer, gtid: spec.gtid, skip_binlog: spec.skip_binlog }
+}
+
+/// The collations that become others.
+fn collations(spec: &RestoreSpec) -> Result<Vec<(String, String)>, Fault> {
+    // What was typed wins over the ready map.
+    let mut all = match spec.map_collation.iter().any(|word| word == READY) {
+        true => source::ready_collations(),
+        false => Vec::new(),
+    };
+    for word in &spec.map_collation {
+        match word.split_once('=') {
+            Some((old, new)) if !old.is_empty() && !new.is_empty() => {
+                all.push((old.to_owned(), new.to_owned()));
+            }
+            None if word == READY => {}
+            _ => {
+                let found = format!("--map-collation {word} is neither OLD=NEW nor {READY}");
+                return Err(Fault::Usage { found, hint: None });
+            }
+        }
+    }
+    Ok(all)
 }
 
 fn marker(spec: &RestoreSpec, plan: &RestorePlan, work: Work<'_>) -> Marker {

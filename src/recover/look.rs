@@ -10,7 +10,7 @@ use crate::recover::candidates::{Candidates, Held, Picked};
 use crate::recover::fault::Fault;
 use crate::recover::lone::lone_zip;
 use crate::recover::operator::Operator;
-use crate::shelf::{Shelf, Shelved, part_anywhere, survey};
+use crate::shelf::{Holder, Reading, Shelf, Shelved, part_anywhere, survey};
 use crate::store;
 use crate::world::World;
 
@@ -53,9 +53,14 @@ fn in_stores(
 ) -> Result<Candidates, Fault> {
     let of = which.source.as_ref().map_or_else(String::new, |source| format!("of {source}"));
     let mut candidates = Candidates::new(&which.backup, of);
+    let (holder, mut readings) = (Holder::new(world, "a reader"), Vec::new());
     for place in places {
         let listed = store::open(&place.store.spec, world, stop).and_then(|store| {
             let naming = place.naming.clone();
+            // Before it is looked at: what is found then stays until it was read.
+            let (reading, remark) = Reading::begin(&store, &[naming.folder()], &holder, stop);
+            remark.iter().for_each(|remark| operator.warn(remark));
+            readings.push(reading);
             let shelf = Shelf::new(store.clone(), naming, &place.job, &place.source);
             Ok((store, shelf.list(stop)?))
         });
@@ -74,6 +79,7 @@ fn in_stores(
             Err(error) => candidates.silent(&place.store.name, error.into(), operator),
         }
     }
+    candidates.readings = readings;
     Ok(candidates)
 }
 

@@ -40,9 +40,9 @@ pub fn read_back(which: &BackupWish, work: Work<'_>) -> Result<ReadBack, Fault> 
         found: format!("this vex does not know backups of kind {}", head.kind),
         hint: Some("Use a newer vex.".into()),
     })?;
-    let damage = leased(&picked.place(), slice::from_ref(&head.key), work, || {
-        read(&mut picked, dialect, work)
-    })?;
+    let place = picked.place().filter(|_| candidates.readings.is_empty());
+    let damage =
+        leased(&place, slice::from_ref(&head.key), work, || read(&mut picked, dialect, work))?;
     let proof = ProofLine {
         format: PROOF_FORMAT,
         id: head.id.clone(),

@@ -21,7 +21,8 @@ pub struct Ended {
 /// Performs a plan to its end. The error says what came back where that is not all.
 pub fn restore(spec: &RestoreSpec, mut resolved: Resolved, work: Work<'_>) -> Result<Ended, Fault> {
     loop {
-        let (place, keys) = (resolved.picked.place(), resolved.keys());
+        let is_kept = !resolved.candidates.readings.is_empty();
+        let (place, keys) = (resolved.picked.place().filter(|_| !is_kept), resolved.keys());
         match leased(&place, &keys, work, || perform(spec, &resolved, work)) {
             Ok(ended) => {
                 let older = caveat(&resolved, work);

@@ -78,7 +78,8 @@ impl RestorePlan {
             lines.push(format!("! {}. {advice}", right.found));
         }
         for objection in &self.objections {
-            lines.push(format!("! will not fit: {}: {}", objection.what, objection.why));
+            let hint = objection.hint.as_ref().map_or(String::new(), |hint| format!(". {hint}"));
+            lines.push(format!("! will not fit: {}: {}{hint}", objection.what, objection.why));
         }
         if let Some(seconds) = self.seconds {
             lines.push(format!("takes about {seconds} s, as earlier restores did"));
@@ -154,18 +155,23 @@ impl RestorePlan {
                 hint: right.advice.clone(),
             });
         }
-        let mut blocked: Vec<&str> =
-            self.objections.iter().filter(|o| o.blocks).map(|o| o.what.as_str()).collect();
-        blocked.dedup();
-        if let Some(first) = blocked.first() {
-            let others = blocked.len() - 1;
+        let blocked: Vec<&Objection> = self.objections.iter().filter(|o| o.blocks).collect();
+        let mut titles: Vec<&str> = blocked.iter().map(|o| o.what.as_str()).collect();
+        titles.sort_unstable();
+        titles.dedup();
+        // Where some of it fits, that comes back, and the rest is listed.
+        if let Some(first) = blocked.first()
+            && titles.len() >= self.choice.titles(Kind::Table)
+        {
+            let hint = first.hint.clone();
             return Err(Fault::Nothing {
                 doing: doing(),
-                found: format!("{first} and {others} others would not fit; nothing was written"),
-                hint: Some(
-                    "Leave them out with --except, or take a server that has what is missing."
-                        .into(),
+                found: format!(
+                    "{} and {} others would not fit; nothing was written",
+                    first.what,
+                    titles.len() - 1
                 ),
+                hint: hint.or(Some("Take a server that has what is missing.".into())),
             });
         }
         may_write(&self.existing, &self.choice, place)

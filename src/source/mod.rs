@@ -20,6 +20,7 @@ use crate::source::postgres::cluster::Cluster;
 use crate::source::sqlite::Sqlite;
 use crate::world::World;
 
+pub use mysql::collation::ready as ready_collations;
 pub use mysql::is_decided as is_mysql_catalogue;
 pub use postgres::basebackup::MANIFEST as BACKUP_MANIFEST;
 pub use postgres::config::{CLUSTER_FACTS, Facts as ClusterFacts};

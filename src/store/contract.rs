@@ -95,8 +95,8 @@ pub trait Store: Send + Sync {
 /// A large object on its way. Dropped before `finish`, it leaves nothing.
 pub trait Upload: Send + Sync {
     /// Sends part `number` (from 1), whose bytes stand at `offset`. Any thread, any order; may be
-    /// repeated.
-    fn part(&self, number: u32, offset: u64, bytes: &[u8]) -> Result<()>;
+    /// repeated. Obeys the `stop` of whoever sends, not that of `create`: what reads for it may fail.
+    fn part(&self, number: u32, offset: u64, bytes: &[u8], stop: &Stop) -> Result<()>;
 
     /// Makes the object of `bytes` bytes visible; every part was sent.
     fn finish(self: Box<Self>, bytes: u64) -> Result<()>;

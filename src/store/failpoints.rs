@@ -76,8 +76,8 @@ impl Store for WithFailpoints {
 }
 
 impl Upload for FailpointUpload {
-    fn part(&self, number: u32, offset: u64, bytes: &[u8]) -> Result<()> {
-        around("part", || self.0.part(number, offset, bytes))
+    fn part(&self, number: u32, offset: u64, bytes: &[u8], stop: &Stop) -> Result<()> {
+        around("part", || self.0.part(number, offset, bytes, stop))
     }
 
     fn finish(self: Box<Self>, bytes: u64) -> Result<()> {

@@ -166,8 +166,8 @@ struct MemoryUpload {
 }
 
 impl Upload for MemoryUpload {
-    fn part(&self, _: u32, offset: u64, bytes: &[u8]) -> Result<()> {
-        self.stop.check()?;
+    fn part(&self, _: u32, offset: u64, bytes: &[u8], stop: &Stop) -> Result<()> {
+        stop.check()?;
         self.bytes.lock().expect("no panic while locked").insert(offset, bytes.to_vec());
         Ok(())
     }

@@ -8,7 +8,7 @@ use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use vex::testing::artifact::Proof;
-use vex::testing::base::Stop;
+use vex::testing::base::{Glob, Stop};
 use vex::testing::job::{Engine, Inconsistent, MysqlSpec, SourceSpec, Tls};
 use vex::testing::source::contract::{ErrorKind, Out, Piece, Reading, Result, Snapshot};
 use vex::testing::source::open;
@@ -55,6 +55,11 @@ fn open_server(brand: Brand) -> Server {
 }
 
 fn snapshot(server: &Server, ddl_wait: u64) -> Result<Box<dyn Snapshot>> {
+    snapshot_of(server, ddl_wait, &[])
+}
+
+/// Of some databases; of all where none is named.
+fn snapshot_of(server: &Server, ddl_wait: u64, databases: &[&str]) -> Result<Box<dyn Snapshot>> {
     let spec = MysqlSpec {
         identity: None,
         host: "127.0.0.1".into(),
@@ -62,7 +67,7 @@ fn snapshot(server: &Server, ddl_wait: u64) -> Result<Box<dyn Snapshot>> {
         socket: None,
         user: "root".into(),
         password: None,
-        databases: Vec::new(),
+        databases: databases.iter().map(|name| Glob::parse(name).unwrap()).collect(),
         exclude: Vec::new(),
         tables: Vec::new(),
         tls: Tls::default(),
@@ -168,5 +173,35 @@ fn the_guard_gives_way_and_what_changed_unread_is_an_error_in_words() {
         through.recv_timeout(SOON).expect("nothing waits");
         let error = other.finish(&Stop::new()).expect_err("a view came");
         assert!(error.to_string().contains("view d.v"), "{brand:?}: {error}");
+    }
+}
+
+#[test]
+fn a_ddl_that_waits_for_somebody_else_is_not_given_way_to() {
+    use mysql::prelude::Queryable;
+    for brand in Brand::ALL {
+        let server = open_server(brand);
+        server.exec("CREATE DATABASE other");
+        server.exec("CREATE TABLE other.t (a INT)");
+        let snapshot = snapshot_of(&server, 1, &["d"]).expect("a snapshot");
+        let mut holder = server.conn();
+        holder.query_drop("START TRANSACTION").unwrap();
+        holder.query_drop("SELECT * FROM other.t").unwrap();
+        let through = alter(&server, "ALTER TABLE other.t ADD COLUMN b INT");
+        // Several looks beyond its patience: this is the claim, not how long anything takes.
+        assert!(through.recv_timeout(Duration::from_secs(6)).is_err(), "{brand:?}: it waits");
+        assert!(snapshot.afterwards().is_empty(), "{brand:?}: the locks are still held");
+        // The same dump gives way to one that waits for it.
+        let ours = alter(&server, "ALTER TABLE d.large ADD COLUMN new INT DEFAULT 1");
+        let mut pause = 0;
+        while snapshot.afterwards().is_empty() {
+            std::thread::sleep(Duration::from_millis(100));
+            pause += 1;
+            assert!(pause < 600, "{brand:?}: the guard never gave way");
+        }
+        holder.query_drop("COMMIT").unwrap();
+        through.recv_timeout(SOON).expect("nothing waits");
+        drop(snapshot);
+        ours.recv_timeout(SOON).expect("free at the end");
     }
 }

@@ -6,6 +6,8 @@ use std::process::Output;
 
 use mysql::prelude::{FromRow, Queryable};
 
+use vex::testing::source::ready_collations;
+
 use crate::common::binary::{good, run, text};
 use crate::common::servers::{Brand, Server};
 use crate::mysql::restore::{dumped, url};
@@ -88,7 +90,7 @@ fn with_innocent<'a>(own: &[&'a str]) -> Vec<&'a str> {
 }
 
 #[test]
-fn a_table_without_rights_is_named_and_all_else_comes_back() {
+fn a_table_that_can_not_be_made_is_named_and_all_else_comes_back() {
     for brand in Brand::ALL {
         let source = filled(
             brand,
@@ -103,26 +105,10 @@ fn a_table_without_rights_is_named_and_all_else_comes_back() {
         );
         let home = dumped(&source, "");
         let target = brand.start(&[]);
-        target.exec("CREATE USER clerk@'127.0.0.1'");
-        // Everything but on one table.
-        let mut rights: Vec<String> = Vec::new();
-        for table in ["z_parent", "z_innocent", "z_view", "of_both"] {
-            rights.push(format!("ALL ON a.{table}"));
-        }
-        rights.push("ALL ON zz_other.*".into());
-        rights.push("CREATE ROUTINE, ALTER ROUTINE, EXECUTE, EVENT ON a.*".into());
-        let (set, super_right) = match brand.is_mariadb() {
-            true => ("SET USER", "BINLOG ADMIN"),
-            false => ("SET_ANY_DEFINER, SYSTEM_USER", "SYSTEM_VARIABLES_ADMIN"),
-        };
-        rights.push(format!("{set}, {super_right} ON *.*"));
+        // Something else has its name: rows go nowhere.
         target.exec("CREATE DATABASE a");
-        target.exec("SET GLOBAL log_bin_trust_function_creators=1");
-        for right in rights {
-            target.exec(&format!("GRANT {right} TO clerk@'127.0.0.1'"));
-        }
-        let into = format!("mysql://clerk@127.0.0.1:{}", target.port);
-        let output = run(home.path(), &["restore", "job.kdl", "--into", &into]);
+        target.exec("CREATE VIEW a.closed AS SELECT 9 AS id");
+        let output = restore(home.path(), &target);
         incomplete(
             &output,
             &[
@@ -302,5 +288,50 @@ fn an_engine_that_can_not_take_back_keeps_what_it_took() {
             "{}",
             text(&output)
         );
+    }
+}
+
+#[test]
+fn a_collation_becomes_another_where_a_restore_is_told_to() {
+    let source = filled(
+        Brand::Mysql9,
+        &[
+            "CREATE DATABASE a COLLATE utf8mb4_0900_ai_ci",
+            "USE a",
+            "CREATE TABLE t (n VARCHAR(60) COLLATE utf8mb4_da_0900_as_cs COMMENT 'COLLATE utf8mb4_da_0900_as_cs', z TEXT COLLATE \
+             utf8mb4_zh_0900_as_cs, KEY (n))",
+            "INSERT INTO t VALUES ('COLLATE utf8mb4_0900_ai_ci', 'x')",
+            "CREATE VIEW v AS SELECT n COLLATE utf8mb4_0900_ai_ci AS c FROM t",
+            "CREATE TABLE plain (u VARCHAR(9)) CHARACTER SET utf8mb3",
+        ],
+    );
+    let known: Vec<String> = source
+        .conn()
+        .query("SELECT COLLATION_NAME FROM information_schema.COLLATIONS WHERE COLLATION_NAME LIKE '%\\_0900\\_%'")
+        .expect("it answers");
+    let ready = ready_collations();
+    for name in known {
+        assert!(ready.iter().any(|(old, _)| *old == name), "{name} has a place in the map");
+    }
+    let home = dumped(&source, "");
+    for brand in [Brand::Mariadb, Brand::Mariadb11] {
+        let target = brand.start(&[]);
+        let into = ["restore", "job.kdl", "--into", &url(&target)];
+        let told = text(&run(home.path(), &[&into[..], &["--dry-run"]].concat()));
+        assert!(told.contains("does not know the collation utf8mb4_zh_0900_as_cs"), "{told}");
+        assert!(told.contains("--map-collation ready"), "{told}");
+        let output = run(home.path(), &[&into[..], &["--map-collation", "ready"]].concat());
+        good(&output);
+        let became = match brand {
+            Brand::Mariadb => "utf8mb4_uca1400_danish_nopad_as_cs",
+            _ => "utf8mb4_da_0900_as_cs",
+        };
+        let sql = "SELECT COLLATION_NAME, COLUMN_COMMENT FROM information_schema.COLUMNS WHERE TABLE_NAME='t' AND COLUMN_NAME='n'";
+        one(&target, sql, (became.to_owned(), "COLLATE utf8mb4_da_0900_as_cs".to_owned()));
+        one(&target, "SELECT c FROM a.v", "COLLATE utf8mb4_0900_ai_ci".to_owned());
+        let sql = "SELECT COLLATION_NAME FROM information_schema.COLUMNS WHERE TABLE_NAME='plain'";
+        one(&target, sql, "utf8mb3_general_ci".to_owned());
+        let line = "the collation utf8mb4_zh_0900_as_cs became utf8mb4_uca1400_nopad_as_cs in 1 definitions";
+        assert!(text(&output).contains(line), "{}", text(&output));
     }
 }

@@ -290,22 +290,30 @@ fn a_plain_shop_moves_between_the_families_and_what_would_not_fit_is_refused_fir
             .expect("made");
         drop(home);
         let home = dumped(&source, "");
-        let refused = run(home.path(), &["restore", "job.kdl", "--into", &url(&target)]);
+        // Of tables of which none fits nothing is written.
+        let only = ["restore", "job.kdl", "--only", "a.alien", "--into", &url(&target)];
+        let refused = run(home.path(), &only);
         let told = text(&refused);
         assert_eq!(refused.status.code(), Some(1), "{told}");
+        assert!(told.contains("nothing was written"), "{told}");
+        let found = |target: &Server| -> Option<u64> {
+            let sql = "SELECT COUNT(*) FROM information_schema.SCHEMATA WHERE SCHEMA_NAME='a'";
+            target.conn().query_first(sql).expect("it answers")
+        };
+        assert_eq!(found(&target), Some(0), "nothing was written");
+        // Where others fit they come back, and what does not is listed before and after.
+        let refused = run(home.path(), &["restore", "job.kdl", "--into", &url(&target)]);
+        let told = text(&refused);
+        assert_eq!(refused.status.code(), Some(65), "{told}");
+        assert!(told.contains("differs: table a.alien was not restored: "), "{told}");
         assert!(told.contains("! will not fit: table a.alien: ") && told.contains(word), "{told}");
         assert!(
             told.contains("view a.whose: its definer nobody@here does not exist there"),
             "{told}"
         );
-        let found: Option<u64> = target
-            .conn()
-            .query_first("SELECT COUNT(*) FROM information_schema.SCHEMATA WHERE SCHEMA_NAME='a'")
-            .expect("it answers");
-        assert_eq!(found, Some(0), "nothing was written");
-        good(&run(
-            home.path(),
-            &["restore", "job.kdl", "--only", "a.sale", "--only", "a.who", "--into", &url(&target)],
-        ));
+        assert_eq!(rows(&target), rows(&source));
+        target.exec("DROP DATABASE a");
+        let except = ["--except", "a.alien", "--except", "view:a.whose", "--into", &url(&target)];
+        good(&run(home.path(), &[["restore", "job.kdl"].as_slice(), &except].concat()));
     }
 }

@@ -166,8 +166,9 @@ fn a_tablespace_comes_back_where_its_folder_is_and_is_told_where_not() {
     drop(target);
     fs::remove_dir_all(&place).unwrap();
     let target = Pg::V17.start(&[]);
-    let told = restore(&space, &target, &["--accounts", "--definer", "current"], 1);
+    let told = restore(&space, &target, &["--accounts", "--definer", "current"], 65);
     assert!(told.contains("tablespace"), "{told}");
+    assert_eq!(target.value("shop", "SELECT a FROM there").as_deref(), Some("1"), "{told}");
 }
 
 #[test]

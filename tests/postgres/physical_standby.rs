@@ -31,7 +31,8 @@ fn the_files_of_a_standby_come_back_as_a_server_of_its_own() {
         until("the standby has it", || {
             (standby.value("postgres", "SELECT to_regclass('late')")?.len() == 4).then_some(())
         });
-        let space = job(&standby, &by_socket(&standby), STEPS);
+        let source = format!("{} {{ session \"standby\" }}", by_socket(&standby));
+        let space = job(&standby, &source, STEPS);
         space.back_up();
         // What the primary does later must not come after the restore.
         primary.sql("postgres", "DROP TABLE late");

@@ -215,7 +215,7 @@ fn a_password_that_does_not_fit_is_no_reason() {
     space.back_up();
     space.back_up();
     space.secret("key", "CANARY-WRONG");
-    let ran = space.run(&RESTORE).expect(65);
+    let ran = space.run(&RESTORE).expect(1);
     assert!(ran.stderr.contains("the password does not open it"), "{}", ran.stderr);
     assert!(!ran.stderr.contains("passed over"), "{}", ran.stderr);
     assert!(
@@ -224,7 +224,7 @@ fn a_password_that_does_not_fit_is_no_reason() {
     );
     assert!(!space.path("back.db").exists());
     // Nor does a verification that could not open it say anything of it.
-    let ran = space.run(&["verify", "job.kdl"]).expect(65);
+    let ran = space.run(&["verify", "job.kdl"]).expect(1);
     assert!(ran.stderr.contains("the password does not open it"), "{}", ran.stderr);
     assert!(space.list().iter().all(|line| word(line, "proof") == "read"));
 }

@@ -159,7 +159,7 @@ fn a_lone_container_is_enough_for_vex() {
             "sqlite:new.db",
         ])
     };
-    let wrong = restore("WRONG").expect(65);
+    let wrong = restore("WRONG").expect(1);
     assert!(wrong.stderr.contains("the password does not open it"), "{}", wrong.stderr);
     assert!(!lone.path("new.db").exists());
     restore("PASS").expect(0);

@@ -33,7 +33,9 @@ pub struct Loading {
     pub position: Option<Position>,
     /// How the target is treated.
     pub terms: Terms,
-    /// Collations of definitions that become others: old and new name.
+    /// Collations of definitions that become others where the target lacks them (MySQL, MariaDB):
+    /// the old name, and the new one or several, parted by `|`, of which the first is taken that
+    /// the target knows.
     pub map_collation: Vec<(String, String)>,
 }
 
@@ -146,6 +148,8 @@ pub struct Objection {
     pub why: String,
     /// Whether rows could not be restored for it.
     pub blocks: bool,
+    /// What to do, as a sentence.
+    pub hint: Option<String>,
 }
 
 /// Whether a target said no, and is there to be asked for the next.
@@ -159,12 +163,13 @@ pub trait Target: Send + Sync {
     /// written.
     fn agree(&self, loading: &Loading, stop: &Stop) -> Result<()> {
         stop.check()?;
-        if loading.terms == Terms::default() {
+        if loading.terms == Terms::default() && loading.map_collation.is_empty() {
             return Ok(());
         }
-        let found = "definers, GTIDs and a binary log are things of MySQL and MariaDB; this target has none";
+        let found =
+            "definers, GTIDs, a binary log and collations to map are things of MySQL and MariaDB";
         let error = Error::new(ErrorKind::Refused, "restore", found);
-        Err(error.hint("Restore without --definer, --gtid and --skip-binlog."))
+        Err(error.hint("Restore without --definer, --gtid, --skip-binlog and --map-collation."))
     }
 
     /// The objects of `loading` that exist already, as titles.
@@ -222,6 +227,12 @@ pub trait Target: Send + Sync {
     /// An entry as somebody would run it by hand on the target.
     fn by_hand(&self, _member: &Member, entry: &[u8]) -> Vec<u8> {
         entry.to_vec()
+    }
+
+    /// What leads a client program into a database of this name in the target, before statements of
+    /// it; nothing where these say so themselves.
+    fn enter(&self, _unit: &str) -> Vec<u8> {
+        Vec::new()
     }
 
     /// The name of a database in the target.

@@ -16,6 +16,9 @@ use crate::source::mysql::definition::{column_types, plain};
 use crate::source::mysql::fault::wrap;
 use crate::source::mysql::flavor::{Family, Flavor};
 
+/// The word for a collation.
+const COLLATION: &str = "collation";
+
 /// What is known of a server so far.
 pub struct Compatibility {
     flavor: Flavor,
@@ -25,6 +28,8 @@ pub struct Compatibility {
     accounts: Option<BTreeSet<String>>,
     /// Tables whose names the server would take for another's.
     collisions: BTreeSet<(String, String)>,
+    /// How many collations of the last definition are unknown.
+    collations: usize,
     /// Answers to queries that name a collation or a character set.
     answers: BTreeMap<String, bool>,
 }
@@ -59,6 +64,7 @@ impl Compatibility {
             engines: engines.collect(),
             accounts: accounts.map(|a| a.into_iter().collect()),
             collisions,
+            collations: 0,
             answers: BTreeMap::new(),
         })
     }
@@ -71,6 +77,7 @@ impl Compatibility {
         script: &[u8],
     ) -> Result<Vec<Objection>> {
         let mut why = Vec::new();
+        self.collations = 0;
         if self.collisions.contains(&(member.unit.clone(), member.name.clone())) {
             why.push("the server takes its name for another's (lower_case_table_names)".to_owned());
         }
@@ -98,7 +105,13 @@ impl Compatibility {
         }
         let blocks = matches!(member.kind, Kind::Database | Kind::Table | Kind::Sequence);
         let what = format!("{} {}", member.kind.word(), member.title());
-        Ok(why.into_iter().map(|why| Objection { what: what.clone(), why, blocks }).collect())
+        // Only where nothing else is against it, another collation helps.
+        let hint = (!why.is_empty() && why.len() == self.collations).then(|| {
+            "`--map-collation ready` takes what is nearest in MariaDB, OLD=NEW any other."
+                .to_owned()
+        });
+        let objection = |why| Objection { what: what.clone(), why, blocks, hint: hint.clone() };
+        Ok(why.into_iter().map(objection).collect())
     }
 
     /// A database or a table.
@@ -163,7 +176,7 @@ impl Compatibility {
         let collations = after(words, &["COLLATE ", "COLLATE=", "collation_connection="]);
         let charsets = after(words, &["CHARSET=", "CHARACTER SET ", "character_set_client="]);
         let collations =
-            collations.into_iter().map(|n| ("collation", format!("SELECT '' COLLATE {n}"), n));
+            collations.into_iter().map(|n| (COLLATION, format!("SELECT '' COLLATE {n}"), n));
         let charsets = charsets
             .into_iter()
             .map(|n| ("character set", format!("SELECT CONVERT('' USING {n})"), n));
@@ -182,6 +195,7 @@ impl Compatibility {
                 }
             };
             if !known {
+                self.collations += usize::from(word == COLLATION);
                 why.push(format!("the server does not know the {word} {name}"));
             }
         }

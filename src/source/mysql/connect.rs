@@ -21,6 +21,9 @@ use crate::world::reveal;
 /// A server that says nothing for this long is taken for dead.
 const SILENCE: Duration = Duration::from_secs(3600);
 
+/// The same for a look at what others do: it answers at once, or is not worth the wait.
+const GLANCE: Duration = Duration::from_secs(10);
+
 /// Where servers put their socket, for `localhost`.
 const SOCKETS: [&str; 4] = [
     "/run/mysqld/mysqld.sock",
@@ -68,6 +71,10 @@ impl Connector {
 
     /// A bare connection: session settings as the server gives them.
     pub fn connect(&self, doing: &str) -> Result<Conn> {
+        self.connect_within(doing, SILENCE)
+    }
+
+    fn connect_within(&self, doing: &str, silence: Duration) -> Result<Conn> {
         let doing = format!("{doing} {}", self.place);
         let builder = OptsBuilder::new()
             .user(Some(&self.spec.user))
@@ -75,8 +82,8 @@ impl Connector {
             .prefer_socket(false)
             .tcp_connect_timeout(Some(Duration::from_secs(15)))
             .tcp_keepalive_time_ms(Some(30_000))
-            .read_timeout(Some(SILENCE))
-            .write_timeout(Some(SILENCE));
+            .read_timeout(Some(silence))
+            .write_timeout(Some(silence));
         let builder = match &self.spec.socket {
             Some(socket) => builder.socket(Some(socket.to_string_lossy())),
             None => builder
@@ -155,7 +162,15 @@ impl Connector {
 
     /// A connection that asks: text comes as utf8mb4.
     pub fn session(&self, flavor: &Flavor, doing: &str) -> Result<Conn> {
-        let mut connection = self.connect(doing)?;
+        self.pinned(flavor, self.connect(doing)?)
+    }
+
+    /// A connection that asks what others do, and never waits long for the answer.
+    pub fn look_out(&self, flavor: &Flavor) -> Result<Conn> {
+        self.pinned(flavor, self.connect_within("look out on", GLANCE)?)
+    }
+
+    fn pinned(&self, flavor: &Flavor, mut connection: Conn) -> Result<Conn> {
         for statement in reading_session(flavor) {
             run_if_known(&mut connection, statement)?;
         }
@@ -233,6 +248,9 @@ fn loading_session(flavor: &Flavor) -> Vec<&'static str> {
         Family::Mariadb => &[
             "SET SESSION max_statement_time=0, check_constraint_checks=0",
             "(!)SET SESSION system_versioning_insert_history=1",
+            // MySQL names no collation where it is the character set's own, which another server
+            // may have made another (MariaDB 11.5 and later).
+            "(!)SET SESSION character_set_collations=''",
             // Foreign keys are added when the rows are there.
             "(!)SET SESSION system_versioning_alter_history=KEEP",
             "(!)SET SESSION idle_transaction_timeout=0",

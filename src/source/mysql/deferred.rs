@@ -97,6 +97,7 @@ impl Table {
         }
         let doing = format!("add the keys of {}", self.title);
         // Foreign keys name other tables of the database without its name.
+        run(connection, "SET NAMES utf8mb4", &doing)?;
         run(connection, &format!("USE {}", quoted(&self.unit)), &doing)?;
         let alter = |clauses: &[String]| {
             let adds: Vec<String> = clauses.iter().map(|c| format!("ADD {c}")).collect();

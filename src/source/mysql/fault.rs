@@ -3,8 +3,12 @@
 use mysql::Conn;
 use mysql::prelude::Queryable;
 
+use crate::base::NativeCode;
 use crate::source::contract::{Error, ErrorKind, Result};
 use crate::world::ChildError;
+
+/// The error of a collation that the server does not have.
+const UNKNOWN_COLLATION: u16 = 1273;
 
 /// Runs a statement that returns nothing.
 pub fn run(connection: &mut Conn, statement: &str, doing: &str) -> Result<()> {
@@ -78,7 +82,11 @@ pub fn wrap(doing: &str, error: mysql::Error) -> Error {
         other => other.to_string(),
     };
     let mut error = Error::new(kind, doing, found);
-    error.native = number.map(|number| number.to_string().into());
+    error.native = number.map(NativeCode::Number);
+    if number == Some(UNKNOWN_COLLATION) {
+        return error
+            .hint("`--map-collation ready` takes what is nearest in MariaDB, OLD=NEW any other.");
+    }
     match kind {
         ErrorKind::Denied => error
             .hint("`vex plan` shows what is asked of the server; check user, password and grants."),

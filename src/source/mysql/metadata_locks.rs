@@ -32,6 +32,21 @@ const ALONE: usize = 64;
 /// Tables that share one, of the rest.
 const TOGETHER: usize = 128;
 
+/// How statements begin that read or write rows.
+const WRITES: [&str; 5] = ["select", "insert", "update", "delete", "replace"];
+
+/// How statements begin that name every table they lock: a trigger or a database does not.
+const NAMES_ALL: [[&str; 2]; 8] = [
+    ["alter", "table"],
+    ["create", "index"],
+    ["create", "unique"],
+    ["drop", "index"],
+    ["drop", "table"],
+    ["optimize", "table"],
+    ["rename", "table"],
+    ["truncate", "table"],
+];
+
 /// Whether ROLLBACK TO SAVEPOINT releases metadata locks in this session.
 pub fn releases(connection: &mut Conn, flavor: &Flavor) -> Result<bool> {
     let doing = "ask whether the session logs";
@@ -182,6 +197,20 @@ impl MetadataLocks {
         state.yielded.get_or_insert(unread);
     }
 
+    /// Whether a statement that waits for a lock on a table may wait for one of these: it names one,
+    /// or is of a kind that need not name what it locks. One that only reads or writes rows waits for
+    /// no reader.
+    pub fn may_hold_up(&self, statement: &str) -> bool {
+        let statement = statement.to_lowercase().replace("``", "`");
+        let mut words = statement.split_whitespace();
+        let begins = [words.next().unwrap_or_default(), words.next().unwrap_or_default()];
+        if WRITES.contains(&begins[0]) {
+            return false;
+        }
+        let named = |name: &Name| statement.contains(&name.1.to_lowercase());
+        !NAMES_ALL.contains(&begins) || self.groups.iter().flatten().any(named)
+    }
+
     /// The tables that were not yet read when all locks were released; `None` if they never were.
     pub fn unguarded(&self) -> Option<Vec<Name>> {
         self.state.lock().expect("no panic while locked").yielded.clone()
@@ -238,6 +267,33 @@ fn savepoint(number: usize) -> String {
 mod tests {
     use super::*;
     use crate::source::mysql::schema::Table;
+
+    #[test]
+    fn a_statement_that_names_none_of_the_tables_does_not_wait_for_them() {
+        let table = |name: &str| Table {
+            name: name.into(),
+            engine: "InnoDB".into(),
+            sequence: false,
+            versioned: false,
+            partitioned: false,
+            rows: 0,
+            bytes: 0,
+        };
+        let tables = vec![table("Orders"), table("a`b")];
+        let locks = MetadataLocks::new(&[Unit { name: "u".into(), tables, views: Vec::new() }]);
+        for ours in [
+            "ALTER TABLE u.orders ADD c INT",
+            "truncate  table `a``b`",
+            "DROP DATABASE u",
+            "DROP TRIGGER u.t",
+            "LOCK TABLES v WRITE",
+        ] {
+            assert!(locks.may_hold_up(ours), "{ours}");
+        }
+        for other in ["ALTER TABLE other.t ADD c INT", "DROP TABLE x", "SELECT * FROM orders"] {
+            assert!(!locks.may_hold_up(other), "{other}");
+        }
+    }
 
     #[test]
     fn small_tables_are_free_first_and_a_group_only_as_a_whole() {

@@ -6,6 +6,7 @@
 
 mod account;
 mod catalogue;
+pub mod collation;
 mod column;
 mod compatibility;
 mod connect;

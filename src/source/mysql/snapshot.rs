@@ -174,7 +174,7 @@ impl MysqlSnapshot {
             released: 0,
         });
         let sessions = Arc::new(Sessions { locks, guard, workers: sessions });
-        let look_out = connector.session(&flavor, "look out on")?;
+        let look_out = connector.look_out(&flavor)?;
         let watch = DdlWatch::begin(look_out, Arc::clone(&sessions), spec.ddl_wait);
         let mut snapshot = MysqlSnapshot {
             flavor,
@@ -343,7 +343,7 @@ impl MysqlSnapshot {
 
 /// Whether a statement gave up waiting for a metadata lock; nothing was read then.
 fn waited(error: &Error) -> bool {
-    error.is_native("1205")
+    error.is_number(1205)
 }
 
 /// The longest statement the server takes.

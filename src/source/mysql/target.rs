@@ -19,6 +19,7 @@ use crate::base::Stop;
 use crate::source::contract::{
     Error, ErrorKind, Load, Loading, Objection, Proven, Refused, Result, Target, Terms, is_refusal,
 };
+use crate::source::mysql::collation::Collations;
 use crate::source::mysql::compatibility::Compatibility;
 use crate::source::mysql::connect::Connector;
 use crate::source::mysql::deferred::DeferredKeys;
@@ -55,6 +56,8 @@ pub struct MysqlTarget {
     rename: Mutex<Option<String>>,
     /// Guards how it is restored, once it is known.
     terms: Mutex<Terms>,
+    /// Guards which collations become others.
+    collations: Mutex<Collations>,
     /// Accounts on their way in.
     accounts: RestoredAccounts,
     /// Guards what is known of what fits.
@@ -98,6 +101,7 @@ impl MysqlTarget {
             remarks: Mutex::default(),
             rename: Mutex::default(),
             terms: Mutex::default(),
+            collations: Mutex::default(),
             accounts: RestoredAccounts::default(),
             compatibility: Mutex::default(),
             deferred: DeferredKeys::default(),
@@ -221,6 +225,11 @@ fn routine(schema: &str, form: &str) -> String {
 impl Target for MysqlTarget {
     fn agree(&self, loading: &Loading, stop: &Stop) -> Result<()> {
         *self.terms.lock().expect("no panic while locked") = loading.terms;
+        if !loading.map_collation.is_empty() {
+            let mut session = self.connector.session(&self.flavor, "ask")?;
+            *self.collations.lock().expect("no panic while locked") =
+                Collations::of(&mut session, &loading.map_collation)?;
+        }
         let loaders = self.loaders.iter().filter(|_| loading.terms.skip_binlog);
         for loader in loaders {
             stop.check()?;
@@ -283,7 +292,9 @@ impl Target for MysqlTarget {
                 compatibility.insert(Compatibility::of(&mut connection, &self.flavor, loading)?)
             }
         };
-        compatibility.objections(&mut connection, load.member, load.bytes)
+        let text = String::from_utf8_lossy(load.bytes);
+        let (text, _) = self.collations.lock().expect("no panic while locked").changed(&text);
+        compatibility.objections(&mut connection, load.member, text.as_bytes())
     }
 
     fn keeps(&self, worker: usize, load: Load<'_>, expected: Proof, stop: &Stop) -> Result<bool> {
@@ -308,7 +319,8 @@ impl Target for MysqlTarget {
                 other => other.map_err(|e| wrap(&doing, e))?,
             }
         };
-        let Some(missing) = there.and_then(|(_, there)| lacks(&there, wanted)) else {
+        let (wanted, _) = self.collations.lock().expect("no panic while locked").changed(wanted);
+        let Some(missing) = there.and_then(|(_, there)| lacks(&there, &wanted)) else {
             return Ok(false);
         };
         if self.prove(worker, member, stop)? != expected {
@@ -482,7 +494,9 @@ impl Target for MysqlTarget {
     }
 
     fn remarks(&self) -> Vec<String> {
-        self.remarks.lock().expect("no panic while locked").clone()
+        let mut remarks = self.remarks.lock().expect("no panic while locked").clone();
+        remarks.extend(self.collations.lock().expect("no panic while locked").remarks());
+        remarks
     }
 
     fn workers(&self) -> usize {

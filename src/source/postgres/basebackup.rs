@@ -1,27 +1,20 @@
-//! `pg_basebackup`: its words, its variables, and what it wrote down of the backup.
+//! `pg_basebackup`: its words, and what it wrote down of the backup.
 //!
-//! Never a shell, never a password in its words: libpq reads it from a variable of the child. Page
-//! checksums are always verified where the cluster has them, and WAL always comes along: without it
-//! a copy is no moment at all.
+//! Never a shell, and nothing of the connection in its words: the connector puts that into the
+//! variables of the child. Page checksums are always verified where the cluster has them, and WAL
+//! always comes along: without it a copy is no moment at all.
 
 use std::path::Path;
 
 use serde::Deserialize;
 
 use crate::artifact::Position;
-use crate::base::Secret;
-use crate::job::{Physical, TlsMode};
+use crate::job::Physical;
 use crate::source::contract::{Error, ErrorKind, Result};
-use crate::source::postgres::connect::Connector;
 use crate::source::postgres::program::Program;
-use crate::world::Child;
 
 /// The name of the manifest that the server writes of a backup.
 pub const MANIFEST: &str = "backup_manifest";
-
-/// Where Linux distributions keep the certificates they trust.
-const BUNDLES: [&str; 3] =
-    ["/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem"];
 
 /// The words of the program; `target` is a folder, or `None` for standard output.
 pub fn words(
@@ -42,48 +35,6 @@ pub fn words(
     words.extend(physical.rate.map(|bytes| format!("--max-rate={}", (bytes >> 10).max(32))));
     words.extend(parent.map(|path| format!("--incremental={}", path.display())));
     words
-}
-
-/// The program as a child: how the server is reached, as libpq's variables.
-pub fn child<'a>(
-    words: &'a [String],
-    connector: &Connector,
-    password: Option<Secret>,
-) -> Child<'a> {
-    let (mode, tls) = connector.protection();
-    let port = connector.port.to_string();
-    let mut child = Child::new(words)
-        .env("PGHOST", &connector.hosts.join(","))
-        .env("PGPORT", &port)
-        .env("PGUSER", &connector.user)
-        .env("PGAPPNAME", "vex")
-        .env("PGCONNECT_TIMEOUT", "15")
-        // Not the user's own file: its password, if there is one, was looked up already.
-        .env("PGPASSFILE", "/dev/null")
-        .env(
-            "PGSSLMODE",
-            match mode {
-                TlsMode::Off => "disable",
-                TlsMode::Require => "require",
-                TlsMode::VerifyCa => "verify-ca",
-                TlsMode::VerifyFull => "verify-full",
-            },
-        );
-    if matches!(mode, TlsMode::VerifyCa | TlsMode::VerifyFull) {
-        let own = tls.ca.as_ref().map(|path| path.display().to_string());
-        let machine =
-            || BUNDLES.iter().find(|p| Path::new(p).is_file()).map_or("system", |p| p).to_owned();
-        child = child.env("PGSSLROOTCERT", &own.unwrap_or_else(machine));
-    }
-    if let (Some(cert), Some(key)) = (&tls.cert, &tls.key) {
-        child = child
-            .env("PGSSLCERT", &cert.display().to_string())
-            .env("PGSSLKEY", &key.display().to_string());
-    }
-    match password {
-        Some(password) => child.secret("PGPASSWORD", password),
-        None => child,
-    }
 }
 
 /// What vex needs of the server's manifest.

@@ -32,6 +32,9 @@ const ROOTS: [&str; 3] =
 /// The database that is there to be asked for the others.
 const MAINTENANCE: &str = "postgres";
 
+/// The name by which a connection of replication finds its password.
+const REPLICATION: &str = "replication";
+
 /// Makes connections to one server.
 #[derive(Clone)]
 pub struct Connector {
@@ -288,27 +291,44 @@ impl Connector {
         config.connect(MakeRustlsConnect::new(tls)).map_err(|e| unencrypted(doing, e))
     }
 
-    /// A client program on its way to a database: where and as whom stands in its environment,
-    /// nothing in its words.
+    /// A client program on its way to a database.
     pub fn child<'a>(&self, words: &'a [String], database: &str) -> Result<Child<'a>> {
         if let Some(host) = self.chosen.get() {
             let doing = format!("run {} on {database} in {}", words[0], self.place);
             self.preflight(host, database, &doing)?;
         }
+        let child = self.client(words, database)?;
+        Ok(child.env("PGDATABASE", database).env("PGCLIENTENCODING", "UTF8"))
+    }
+
+    /// A client program that copies the files of the cluster: it is in no database.
+    pub fn copier<'a>(&self, words: &'a [String]) -> Result<Child<'a>> {
+        self.client(words, REPLICATION)
+    }
+
+    /// A client program: where, as whom and how protected stands in its environment, nothing in its
+    /// words. It goes to the host that the other connections go to.
+    fn client<'a>(&self, words: &'a [String], database: &str) -> Result<Child<'a>> {
         let hosts = self.chosen.get().cloned().unwrap_or_else(|| self.hosts.join(","));
         let mut child = Child::new(words)
             .env("PGHOST", &hosts)
             .env("PGPORT", &self.port.to_string())
             .env("PGUSER", &self.user)
-            .env("PGDATABASE", database)
             .env("PGCONNECT_TIMEOUT", "15")
-            .env("PGCLIENTENCODING", "UTF8")
             .env("PGAPPNAME", "vex");
         child = match self.role {
             HostRole::Any => child,
             HostRole::Primary => child.env("PGTARGETSESSIONATTRS", "read-write"),
             HostRole::Standby => child.env("PGTARGETSESSIONATTRS", "read-only"),
         };
+        child = self.protected(child);
+        Ok(match self.password(database)? {
+            Some(password) => child.secret("PGPASSWORD", password),
+            None => child,
+        })
+    }
+
+    fn protected<'a>(&self, mut child: Child<'a>) -> Child<'a> {
         let mode = match self.mode {
             TlsMode::VerifyFull => "verify-full",
             TlsMode::VerifyCa => "verify-ca",
@@ -317,7 +337,11 @@ impl Connector {
         };
         child = child.env("PGSSLMODE", mode);
         let checked = matches!(self.mode, TlsMode::VerifyFull | TlsMode::VerifyCa);
-        let machine = || ROOTS.iter().map(PathBuf::from).find(|p| p.exists()).filter(|_| checked);
+        let machine = || {
+            // libpq's own word for the roots that its TLS library knows.
+            let listed = ROOTS.iter().find(|path| Path::new(path).exists());
+            checked.then(|| PathBuf::from(listed.unwrap_or(&"system")))
+        };
         let files = [
             ("PGSSLROOTCERT", self.tls.ca.clone().or_else(machine)),
             ("PGSSLCERT", self.tls.cert.clone()),
@@ -328,10 +352,7 @@ impl Connector {
                 child = child.env(name, &path.display().to_string());
             }
         }
-        Ok(match self.password(database)? {
-            Some(password) => child.secret("PGPASSWORD", password),
-            None => child,
-        })
+        child
     }
 
     /// A connection that asks and reads: everything that could change an answer is pinned.
@@ -426,4 +447,38 @@ fn protection(
         own.unwrap_or(if near && tls.ca.is_none() { TlsMode::Off } else { TlsMode::VerifyFull });
     let socket = hosts.iter().all(|h| h.starts_with('/'));
     (if socket { TlsMode::Off } else { mode }, tls)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_program_that_copies_files_goes_to_the_chosen_host_and_no_other() {
+        let spec = PostgresSpec {
+            identity: None,
+            hosts: vec!["one".into(), "two".into()],
+            port: Some(5433),
+            socket: None,
+            service: None,
+            session: HostRole::Standby,
+            user: None,
+            password: None,
+            databases: Vec::new(),
+            schemas: Vec::new(),
+            exclude: Vec::new(),
+            tables: Vec::new(),
+            tls: Tls { mode: Some(TlsMode::Off), ..Tls::default() },
+            lock_wait: Duration::ZERO,
+            globals: false,
+            tools: Vec::new(),
+        };
+        let connector = Connector::new(&spec, &Stop::new()).expect("nothing is connected");
+        connector.chosen.set("two".into()).expect("not chosen yet");
+        let said = "echo $PGHOST $PGPORT $PGTARGETSESSIONATTRS $PGSSLMODE";
+        let words = ["/bin/sh", "-c", said].map(str::to_owned);
+        let child = connector.copier(&words).expect("nothing is connected");
+        let variables = child.output(100, &Stop::new()).expect("it runs");
+        assert_eq!(String::from_utf8_lossy(&variables), "two 5433 read-only disable\n");
+    }
 }

@@ -76,6 +76,6 @@ pub fn drop_objects(
     run(client, &script, &doing).map_err(|error| {
         let hint =
             "Choose what hangs on it as well with --only, or restore under another name with --as.";
-        if error.is_native("2BP01") { Error { hint: Some(hint.into()), ..error } } else { error }
+        if error.is_state("2BP01") { Error { hint: Some(hint.into()), ..error } } else { error }
     })
 }

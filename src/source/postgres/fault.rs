@@ -3,6 +3,7 @@
 
 use postgres::Client;
 
+use crate::base::NativeCode;
 use crate::source::contract::{Error, ErrorKind, Result};
 use crate::world::ChildError;
 
@@ -56,8 +57,8 @@ pub fn said(doing: &str, said: Said<'_>) -> Error {
     };
     let detail = said.detail.map_or(String::new(), |d| format!("; {d}"));
     let error =
-        Error::new(kind, doing, format!("{}{detail} (SQLSTATE {})", said.message, said.code))
-            .with_native(said.code);
+        Error::new(kind, doing, format!("{}{detail} (SQLSTATE {})", said.message, said.code));
+    let error = Error { native: NativeCode::state(said.code), ..error };
     match (kind, said.hint) {
         (ErrorKind::Denied, None) if said.code == "28P01" => {
             error.hint("Check user and password, and the server's pg_hba.conf.")
@@ -72,7 +73,10 @@ pub fn said(doing: &str, said: Said<'_>) -> Error {
 
 /// The SQLSTATE of an error that a server said.
 pub fn sqlstate(error: &Error) -> Option<&str> {
-    error.native.as_deref()
+    match &error.native {
+        Some(NativeCode::State(state)) => std::str::from_utf8(state).ok(),
+        Some(NativeCode::Number(_)) | None => None,
+    }
 }
 
 /// What a server says of stored bytes that it can't read, or of a value that it can't show; nothing

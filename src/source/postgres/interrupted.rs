@@ -45,13 +45,17 @@ impl Interrupted {
         }
     }
 
-    /// Takes all marks away.
-    pub fn unmark(&self, client: &mut Client) -> Result<()> {
+    /// Takes all marks away; returns the statements that were refused, and why.
+    pub fn unmark(&self, client: &mut Client) -> Result<Vec<(String, String)>> {
+        let mut left = Vec::new();
         for name in std::mem::take(&mut *self.marked.lock().expect("no panic while locked")) {
             let reset = format!("ALTER DATABASE {} RESET {MARK}", quoted(&name));
-            run(client, &reset, &format!("take the mark of the restore from {name}"))?;
+            match run(client, &reset, &format!("take the mark of the restore from {name}")) {
+                Err(error) if is_refusal(error.kind) => left.push((reset, error.found)),
+                other => other?,
+            }
         }
-        Ok(())
+        Ok(left)
     }
 
     /// Whether a database carries the mark of a restore that did not end.

@@ -25,7 +25,7 @@ use crate::artifact::{
 use crate::base::{Id, Stop};
 use crate::job::Physical;
 use crate::source::contract::{Error, ErrorKind, Out, Piece, Reading, Result, Snapshot};
-use crate::source::postgres::basebackup::{MANIFEST, child, position, words};
+use crate::source::postgres::basebackup::{MANIFEST, position, words};
 use crate::source::postgres::config::{CLUSTER_FACTS, Config};
 use crate::source::postgres::connect::Connector;
 use crate::source::postgres::fault::failed;
@@ -148,9 +148,8 @@ impl PhysicalSnapshot {
         let folder = self.parts.private.path().join("files");
         let words =
             words(&self.parts.program, &self.parts.physical, Some(&folder), self.parent_file());
-        let password = self.parts.connector.password("replication")?;
         let hear = self.reading.hear.clone();
-        let run = child(&words, &self.parts.connector, password).stall(SILENCE);
+        let run = self.parts.connector.copier(&words)?.stall(SILENCE);
         run.run(stop, &mut |line| hear(line)).map_err(|e| self.explain(failed(&doing, e), true))?;
         let io = |e: std::io::Error| Error::new(ErrorKind::Failed, &doing, e.to_string());
         self.note(std::fs::read(folder.join(MANIFEST)).map_err(io)?)?;
@@ -209,7 +208,7 @@ impl PhysicalSnapshot {
     fn stream(&self, out: &mut dyn Out, stop: &Stop) -> Result<Proof> {
         let doing = self.doing();
         let words = words(&self.parts.program, &self.parts.physical, None, self.parent_file());
-        let password = self.parts.connector.password("replication")?;
+        let copier = self.parts.connector.copier(&words)?;
         let hear = self.reading.hear.clone();
         let mut cut = Cut {
             notes: Notes::default(),
@@ -218,11 +217,10 @@ impl PhysicalSnapshot {
             chunk: self.reading.chunk,
             out,
         };
-        let ended = child(&words, &self.parts.connector, password).stream(
-            stop,
-            &mut |bytes| cut.push(bytes).map_err(Ended::Cut),
-            &mut |line| hear(line),
-        );
+        let ended =
+            copier.stream(stop, &mut |bytes| cut.push(bytes).map_err(Ended::Cut), &mut |line| {
+                hear(line)
+            });
         match ended {
             Ok(_) => {}
             Err(Ended::Cut(error)) => return Err(Error { doing: doing.into(), ..error }),

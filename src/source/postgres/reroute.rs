@@ -1,6 +1,8 @@
 //! Partitions whose rows may go elsewhere: what a hash says differs from server to server (of an
 //! enum it is made of OIDs), so a row that its old partition refuses is given to the root.
 //!
+//! Beside them, tables of which a trigger of an extension or of the target left rows out.
+//!
 //! Pure but for the locks. Of a family of which one row was given to the root, all partitions are
 //! recounted together.
 
@@ -19,6 +21,8 @@ pub struct Families {
     roots: Mutex<BTreeMap<Table, Member>>,
     /// Guards the titles of roots that were given rows.
     mixed: Mutex<BTreeSet<String>>,
+    /// Guards the tables of which the server left rows out without a word.
+    leaky: Mutex<BTreeSet<Table>>,
 }
 
 fn table(member: &Member) -> Table {
@@ -50,6 +54,16 @@ impl Families {
     /// Notes that a root was given rows.
     pub fn mix(&self, root: &Member) {
         self.mixed.lock().expect("no panic while locked").insert(root.title());
+    }
+
+    /// Notes that the server took fewer rows than came, and kept those.
+    pub fn leak(&self, member: &Member) {
+        self.leaky.lock().expect("no panic while locked").insert(table(member));
+    }
+
+    /// Whether it did so.
+    pub fn leaks(&self, member: &Member) -> bool {
+        self.leaky.lock().expect("no panic while locked").contains(&table(member))
     }
 
     /// The root that a member is recounted with, if its partitions may hold each other's rows.

@@ -75,7 +75,7 @@ impl RestoredGlobals {
                 error if error.kind == ErrorKind::Unreachable => Err(error),
                 error => {
                     // A complaint about syntax would repeat a part of the statement.
-                    let syntax = error.is_native("42601");
+                    let syntax = error.is_state("42601");
                     let why = if syntax {
                         "the server does not understand it (SQLSTATE 42601)".into()
                     } else {

@@ -5,6 +5,7 @@
 //! database that is replaced is not dropped; it is put aside under another name.
 
 mod load;
+mod room;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -20,7 +21,7 @@ use crate::source::contract::{
 use crate::source::postgres::compatibility::Compatibility;
 use crate::source::postgres::connect::{Connector, server_version};
 use crate::source::postgres::deferred::{Deferred, Waiting};
-use crate::source::postgres::displaced;
+use crate::source::postgres::definition::quoted;
 use crate::source::postgres::fault::run;
 use crate::source::postgres::interrupted::Interrupted;
 use crate::source::postgres::present::Present;
@@ -129,7 +130,10 @@ impl PostgresTarget {
         let refused = Refused::new(what, error.found);
         let refused = match sql {
             "" => refused,
-            sql => refused.with_sql(&self.unit_name(unit), sql),
+            sql => {
+                let name = self.unit_name(unit);
+                refused.with_sql(&name, [self.enter(&name).as_slice(), sql.as_bytes()].concat())
+            }
         };
         self.refused.lock().expect("no panic while locked").push(refused);
     }
@@ -164,65 +168,12 @@ impl PostgresTarget {
         work(&mut own.as_mut().expect("it was just made").1)
     }
 
-    /// Puts aside, or drops, what a database holds of the choice.
-    fn make_room(&self, unit: &str, loading: &Loading) -> Result<()> {
-        let name = self.unit_name(unit);
-        let mut client = self.maintenance("restore into")?;
-        if !loading.overwrite || !Present::has_database(&mut client, &name)? {
-            return Ok(());
-        }
-        let mut inside = self.connector.loader(&name)?;
-        let there = Present::of(&mut inside)?;
-        let own: Vec<&Member> =
-            loading.members.iter().filter(|m| m.unit == unit && there.has(m)).collect();
-        match (own.is_empty(), loading.part, loading.scratch) {
-            (true, ..) => {}
-            (false, true, _) => displaced::drop_objects(&mut inside, &name, &own, &there)?,
-            (false, false, scratch) => {
-                drop(inside);
-                match scratch {
-                    true => displaced::drop_database(&mut client, &name)?,
-                    false => self.remark(displaced::put_aside(
-                        &mut client,
-                        &name,
-                        self.connector.home(),
-                    )?),
-                }
-            }
-        }
-        Ok(())
-    }
-
     /// A definition that was not made.
     fn left(&self, waiting: &Waiting, why: String) -> Refused {
         let what = format!("{} {}", waiting.member.kind.word(), waiting.member.title());
         let unit = self.unit_name(&waiting.member.unit);
-        Refused::new(what, why).with_sql(&unit, waiting.text.as_str())
-    }
-
-    /// Goes on with what an interrupted restore left in a database.
-    fn go_on(&self, unit: &str, loading: &Loading) -> Result<()> {
-        let name = self.unit_name(unit);
-        let mut client = self.maintenance("restore into")?;
-        if !Present::has_database(&mut client, &name)? {
-            return Ok(());
-        }
-        let mut inside = self.connector.loader(&name)?;
-        let own: Vec<&Member> = loading.members.iter().filter(|m| m.unit == unit).collect();
-        if Interrupted::is_marked(&mut client, &name)? {
-            return self.interrupted.empty(&mut inside, &name, self.number, &own);
-        }
-        let there = Present::of(&mut inside)?;
-        let Some(first) = own.iter().find(|m| m.kind != Kind::Database && there.has(m)) else {
-            return Ok(());
-        };
-        let found = format!(
-            "{} {} is there, and nothing says that an interrupted restore made it",
-            first.kind.word(),
-            first.title()
-        );
-        let error = Error::new(ErrorKind::Exists, format!("go on in {name}"), found);
-        Err(error.hint("Begin again with --overwrite: the database is put aside, not dropped."))
+        let sql = [self.enter(&unit).as_slice(), waiting.text.as_bytes()].concat();
+        Refused::new(what, why).with_sql(&unit, sql)
     }
 
     fn work(
@@ -252,10 +203,10 @@ impl Target for PostgresTarget {
             )
             .hint(hint))
         };
-        if loading.terms.gtid || loading.terms.skip_binlog {
+        if loading.terms.gtid || loading.terms.skip_binlog || !loading.map_collation.is_empty() {
             return refuse(
-                "GTIDs and a binary log are things of MySQL and MariaDB",
-                "Restore without --gtid and --skip-binlog.",
+                "GTIDs, a binary log and collations to map are things of MySQL and MariaDB",
+                "Restore without --gtid, --skip-binlog and --map-collation.",
             );
         }
         let is_of_program = |m: &Member| matches!(m.kind, Kind::File | Kind::Script);
@@ -351,6 +302,19 @@ impl Target for PostgresTarget {
         Some(Dialect::Postgres)
     }
 
+    fn takes_all_or_nothing(&self, member: &Member, stop: &Stop) -> Result<bool> {
+        stop.check()?;
+        Ok(!self.families.leaks(member))
+    }
+
+    fn enter(&self, unit: &str) -> Vec<u8> {
+        // A client stays in the database it is in, and its commands end with their line.
+        match unit.chars().any(char::is_control) {
+            true => Vec::new(),
+            false => format!("\\connect {}\n", quoted(unit)).into_bytes(),
+        }
+    }
+
     fn unit(&self, name: &str) -> String {
         self.unit_name(name)
     }
@@ -384,7 +348,7 @@ impl Target for PostgresTarget {
             });
         }
         let text = std::str::from_utf8(load.bytes)
-            .map_err(|e| Error::new(ErrorKind::Damaged, doing, e.to_string()))?;
+            .map_err(|e| Error::new(ErrorKind::Failed, doing, e.to_string()))?;
         if member.kind == Kind::Database {
             return self.create(&member.unit, text);
         }
@@ -407,12 +371,7 @@ impl Target for PostgresTarget {
         stop: &Stop,
     ) -> Result<Vec<Refused>> {
         if let Some((unit, path)) = self.archives.take(number) {
-            return match self.archive(worker, &unit, &path, stop) {
-                Err(error) if is_refusal(error.kind) => {
-                    Ok(vec![Refused::new(format!("archive of {unit}"), error.found)])
-                }
-                other => other,
-            };
+            return self.archive(worker, &unit, &path, stop);
         }
         let mut refused = Vec::new();
         // Where every connection has an index to build, the server's own helpers cost more than
@@ -443,7 +402,11 @@ impl Target for PostgresTarget {
                 run(client, flush, "make the restore durable")?;
             }
         }
-        self.interrupted.unmark(&mut self.maintenance("restore into")?)
+        let left = self.interrupted.unmark(&mut self.maintenance("restore into")?)?;
+        for (statement, why) in left {
+            self.remark(format!("run {statement}: the restore is done, and may not say so: {why}"));
+        }
+        Ok(())
     }
 
     fn prove(&self, worker: usize, member: &Member, stop: &Stop) -> Result<Proof> {

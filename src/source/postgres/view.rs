@@ -197,7 +197,7 @@ pub fn join(
 
 /// A table that is not there any more is a moment that has passed.
 fn gone(error: Error) -> Error {
-    let missing = error.is_native("42P01");
+    let missing = error.is_state("42P01");
     if missing { Error { kind: ErrorKind::Busy, ..error } } else { error }
 }
 

@@ -20,7 +20,7 @@ use rustls::{ClientConfig, ClientConnection, StreamOwned};
 
 use crate::base::{Secret, Stop};
 use crate::source::contract::{Error, ErrorKind, Result};
-use crate::source::postgres::fault::{Said, said};
+use crate::source::postgres::fault::{Said, said, sqlstate};
 
 /// Bytes that are asked of the socket at once.
 const READ: usize = 256 << 10;
@@ -296,12 +296,16 @@ impl Wire {
         let (mut tag, mut failure) = (None, None);
         loop {
             let message = match self.message(stop) {
-                // The server is ready again after it.
-                Err(error) if error.source.is_some() => {
-                    failure.get_or_insert(Error { source: None, ..error });
+                Ok(message) => message,
+                // The server is ready again after it, or it leaves.
+                Err(error) if sqlstate(&error).is_some() => {
+                    failure.get_or_insert(error);
                     continue;
                 }
-                other => other?,
+                Err(error) if error.kind == ErrorKind::Unreachable => {
+                    return Err(failure.unwrap_or(error));
+                }
+                Err(error) => return Err(error),
             };
             let body = &self.buffer[message.from..message.to];
             match message.kind {
@@ -324,8 +328,8 @@ impl Wire {
         }
     }
 
-    /// The next message; notices and parameters are passed over, an error of the server is one with
-    /// a `source`.
+    /// The next message; notices and parameters are passed over, an error of the server has
+    /// its SQLSTATE.
     fn message(&mut self, stop: &Stop) -> Result<Message> {
         loop {
             self.need(5, stop)?;
@@ -413,7 +417,23 @@ impl Wire {
             Stream::Plain(stream) => stream.write_all(bytes),
             Stream::Sealed(stream) => stream.write_all(bytes).and_then(|()| stream.flush()),
         };
-        written.map_err(|e| Error::new(ErrorKind::Unreachable, &self.place, e.to_string()))
+        written.map_err(|e| {
+            let lost = Error::new(ErrorKind::Unreachable, &self.place, e.to_string());
+            self.last_words().unwrap_or(lost)
+        })
+    }
+
+    /// Why the server ended the connection, where it said so before it did.
+    fn last_words(&mut self) -> Option<Error> {
+        let patience = std::mem::replace(&mut self.patience, FAREWELL);
+        let said = loop {
+            match self.message(&Stop::new()) {
+                Ok(_) => {}
+                Err(error) => break Some(error).filter(|error| sqlstate(error).is_some()),
+            }
+        };
+        self.patience = patience;
+        said
     }
 }
 
@@ -478,7 +498,7 @@ fn sealed(mut tcp: TcpStream, address: &Address<'_>, doing: &str) -> Result<Stre
     Ok(Stream::Sealed(Box::new(stream)))
 }
 
-/// An error in the server's words; its `source` tells it from one of the wire.
+/// An error in the server's words; its SQLSTATE tells it from one of the wire.
 fn error(doing: &str, body: &[u8]) -> Error {
     let field = |kind: u8| {
         let own = body.split(|b| *b == 0).find(|f| f.first() == Some(&kind));
@@ -486,9 +506,11 @@ fn error(doing: &str, body: &[u8]) -> Error {
     };
     let (code, message) = (field(b'C').unwrap_or_default(), field(b'M').unwrap_or_default());
     let (detail, hint) = (field(b'D'), field(b'H'));
-    let error = said(
+    said(
         doing,
         Said { code: &code, message: &message, detail: detail.as_deref(), hint: hint.as_deref() },
-    );
-    Error { source: Some(message.into()), ..error }
+    )
 }
+
+#[cfg(test)]
+mod tests;

@@ -245,7 +245,7 @@ impl Target for SqliteTarget {
             return self.load_rows(connection, load.bytes);
         }
         let text = std::str::from_utf8(load.bytes).map_err(|e| {
-            Error::new(ErrorKind::Damaged, format!("load {}", load.member.title()), e.to_string())
+            Error::new(ErrorKind::Failed, format!("load {}", load.member.title()), e.to_string())
         })?;
         // The state of AUTOINCREMENT means something only where its table is.
         let doing = format!("load {} {}", load.member.kind.word(), load.member.title());

@@ -111,12 +111,12 @@ impl Store for Dir {
 
     fn put(&self, key: &str, bytes: &[u8], stop: &Stop) -> Result<()> {
         let mut upload = self.upload(key, Form::Whole, stop)?;
-        upload.write(0, bytes)?;
+        upload.write(0, bytes, stop)?;
         match upload.publish(bytes.len() as u64) {
             // Not every file system that has such files can name them.
             Err(_) if upload.is_unnamed() => {
                 let mut named = self.upload(key, Form::Parts, stop)?;
-                named.write(0, bytes)?;
+                named.write(0, bytes, stop)?;
                 named.publish(bytes.len() as u64)
             }
             done => done,

@@ -96,11 +96,11 @@ impl DirUpload {
     }
 
     /// Writes `bytes` at `offset`.
-    pub fn write(&self, offset: u64, bytes: &[u8]) -> Result<()> {
+    pub fn write(&self, offset: u64, bytes: &[u8], stop: &Stop) -> Result<()> {
         self.parts.lock().expect("no panic while locked").remove(&offset);
         let mut at = offset;
         for slice in bytes.chunks(SLICE) {
-            self.stop.check()?;
+            stop.check()?;
             self.file.write_all_at(slice, at).map_err(|e| path::error(e, &self.doing))?;
             at += slice.len() as u64;
         }
@@ -163,8 +163,8 @@ impl DirUpload {
 }
 
 impl Upload for DirUpload {
-    fn part(&self, _: u32, offset: u64, bytes: &[u8]) -> Result<()> {
-        self.write(offset, bytes)
+    fn part(&self, _: u32, offset: u64, bytes: &[u8], stop: &Stop) -> Result<()> {
+        self.write(offset, bytes, stop)
     }
 
     fn finish(mut self: Box<Self>, bytes: u64) -> Result<()> {

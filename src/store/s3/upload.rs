@@ -7,10 +7,11 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use http::Method;
 
-use crate::base::Stop;
+use crate::base::{Deadline, Stop};
 use crate::store::contract::{Error, ErrorKind, Result, Upload};
 use crate::store::s3::call::{Answer, Call, header};
 use crate::store::s3::commit::{Look, commit};
@@ -20,6 +21,9 @@ use crate::store::s3::refusal::{Refusal, status_of};
 use crate::store::s3::wire::{Wire, document};
 use crate::store::s3::xml::{self, Completed, Initiated, Part};
 
+/// How long the abort of an upload is tried.
+const TAKING_BACK: Duration = Duration::from_secs(60);
+
 /// An upload of parts.
 pub struct S3Upload {
     wire: Arc<Wire>,
@@ -28,6 +32,7 @@ pub struct S3Upload {
     doing: String,
     /// Guards the parts that were answered, by number.
     parts: Mutex<BTreeMap<u32, Sent>>,
+    /// Stops all but the parts.
     stop: Stop,
     /// Whether nothing is left to take back.
     ended: bool,
@@ -60,7 +65,7 @@ impl S3Upload {
         })
     }
 
-    fn send_part(&self, number: u32, offset: u64, bytes: &[u8]) -> Result<()> {
+    fn send_part(&self, number: u32, offset: u64, bytes: &[u8], stop: &Stop) -> Result<()> {
         let doing = || format!("{} (part {number})", self.doing);
         if !(1..=10_000).contains(&number) {
             return Err(Error::new(ErrorKind::Full, doing(), "S3 takes parts 1 to 10000"));
@@ -81,7 +86,7 @@ impl S3Upload {
                 }
             }
         };
-        let etag = self.wire.ask_for(&call, &told, &self.stop).map_err(|e| e.error(&doing()))?;
+        let etag = self.wire.ask_for(&call, &told, stop).map_err(|e| e.error(&doing()))?;
         let sent = Sent { offset, bytes: bytes.len() as u64, etag, checksum };
         self.parts.lock().expect("no panic while locked").insert(number, sent);
         Ok(())
@@ -157,19 +162,23 @@ impl S3Upload {
         }
         self.ended = true;
         let doing = format!("abort the upload of {} to {}", self.key, self.wire.place);
-        // Parts are removed even when the run is cancelled: this has a token of its own.
-        abort(&self.wire, &self.key, &self.id, &Stop::new()).map_err(|e| e.error(&doing))
+        // Parts are removed even when the run is cancelled: this has a token of its own. A store that
+        // is gone keeps nobody from saying so; the next sweep finds the upload.
+        let last_try = Deadline::never();
+        last_try.set(Instant::now(), TAKING_BACK);
+        let stop = Stop::new().until(&last_try);
+        abort(&self.wire, &self.key, &self.id, &stop).map_err(|e| e.error(&doing))
     }
 }
 
 impl Upload for S3Upload {
-    fn part(&self, number: u32, offset: u64, bytes: &[u8]) -> Result<()> {
-        self.send_part(number, offset, bytes)
+    fn part(&self, number: u32, offset: u64, bytes: &[u8], stop: &Stop) -> Result<()> {
+        self.send_part(number, offset, bytes, stop)
     }
 
     fn finish(mut self: Box<Self>, bytes: u64) -> Result<()> {
         if bytes == 0 && self.parts.lock().expect("no panic while locked").is_empty() {
-            self.send_part(1, 0, &[])?;
+            self.send_part(1, 0, &[], &self.stop)?;
         }
         let parts = self.cover(bytes)?;
         commit(

@@ -306,7 +306,7 @@ fn describe(
         part.extend_from_slice(bytes);
         if part.len() >= 8 << 20 || last {
             number += 1;
-            upload.part(number, sent, &part).unwrap();
+            upload.part(number, sent, &part, stop).unwrap();
             sent += part.len() as u64;
             part.clear();
         }

@@ -260,6 +260,11 @@ fn keeps_the_contract(engine: &Engine) {
     assert!(!sql.contains("row 8") && !sql.contains("row 10"), "only what was refused: {sql}");
     of(&outcome, &format!("view suite.{schema}lost"));
     assert_eq!(outcome.refused.len(), 4, "{outcome:#?}");
+    let sql = |r: &Refused| String::from_utf8(r.sql.clone().unwrap()).unwrap();
+    let all: String = outcome.refused.iter().map(sql).collect();
+    let enters = if engine.dialect == Dialect::Postgres { 4 } else { 0 };
+    assert_eq!(all.matches("\\connect \"suite\"\n").count(), enters, "{all}");
+    assert!(all.contains("nowhere_at_all") && all.contains("no_such_type(1,2,3"), "{all}");
     for (name, count) in [("good", 6), ("other", 1), ("twice", 10)] {
         assert_eq!(engine.count(&odd.1, name), count, "{name}");
     }
@@ -286,8 +291,9 @@ fn goes_on(engine: &Engine) {
     }
 }
 
-fn mysql(server: &Server) -> Engine {
-    let spec = MysqlSpec {
+/// A server of MySQL or MariaDB, as a job declares it.
+fn mysql_spec(server: &Server) -> SourceSpec {
+    SourceSpec::Mysql(MysqlSpec {
         identity: None,
         host: "127.0.0.1".into(),
         port: server.port,
@@ -302,8 +308,11 @@ fn mysql(server: &Server) -> Engine {
         ddl_wait: Duration::from_secs(10),
         inconsistent: Inconsistent::Refuse,
         accounts: false,
-    };
-    let spec = SourceSpec::Mysql(spec);
+    })
+}
+
+fn mysql(server: &Server) -> Engine {
+    let spec = mysql_spec(server);
     Engine { kind: "mysql", dialect: Dialect::Mysql, spec, schema: None }
 }
 

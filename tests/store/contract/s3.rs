@@ -38,7 +38,7 @@ const PART: usize = 64 << 10;
 /// Writes an object of one part; the service takes small parts only as the last.
 fn write(store: &S3, key: &str) -> vex::testing::store::contract::Result<()> {
     let upload = store.create(key, &stop())?;
-    upload.part(1, 0, &[7; PART])?;
+    upload.part(1, 0, &[7; PART], &stop())?;
     upload.finish(PART as u64)
 }
 
@@ -201,7 +201,7 @@ fn after_a_lost_request_the_object_of_another_is_not_taken_for_ours() {
     assert_eq!(error.kind, ErrorKind::Exists);
     // The same for parts: our upload still waits, so what stands there is not ours.
     let upload = store.create("p/x", &stop()).unwrap();
-    upload.part(1, 0, b"ours!!").unwrap();
+    upload.part(1, 0, b"ours!!", &stop()).unwrap();
     other.put("p/x", b"theirs", &stop()).unwrap();
     server.fault(Fault::new(Kind::Complete, What::CutRequest(0)));
     assert_eq!(upload.finish(6).unwrap_err().kind, ErrorKind::Exists);
@@ -233,14 +233,15 @@ fn a_stop_ends_the_wait_between_tries_and_still_aborts() {
     };
     let store = S3::open_with(&server.spec(), &World::real(), pace, &stop()).unwrap();
     server.fault(Fault::new(Kind::Part, What::Answer(503, "SlowDown")).times(100));
-    let live = stop();
+    // What a part is sent for may fail while the upload and the run live on.
+    let (live, pipeline) = (stop(), stop());
     let upload = store.create("p/x", &live).unwrap();
     std::thread::scope(|scope| {
-        let part = scope.spawn(|| upload.part(1, 0, b"x").unwrap_err().kind);
+        let part = scope.spawn(|| upload.part(1, 0, b"x", &pipeline).unwrap_err().kind);
         while server.statuses(Kind::Part).is_empty() {
             std::thread::yield_now();
         }
-        live.stop();
+        pipeline.stop();
         assert_eq!(part.join().unwrap(), ErrorKind::Stopped);
     });
     drop(upload);
@@ -338,7 +339,7 @@ fn a_service_without_checksums_or_conditions_is_served_without_and_still_not_ove
         assert_eq!(store.put("p/m", b"manifest", &stop()).unwrap_err().kind, ErrorKind::Exists);
         assert_eq!(store.create("p/x", &stop()).err().unwrap().kind, ErrorKind::Exists);
         let upload = store.create("p/y", &stop()).unwrap();
-        upload.part(1, 0, b"x").unwrap();
+        upload.part(1, 0, b"x", &stop()).unwrap();
         store.put("p/y", b"theirs", &stop()).unwrap();
         assert_eq!(upload.finish(1).unwrap_err().kind, ErrorKind::Exists);
         assert!(is_whole(&store, "p/x"));

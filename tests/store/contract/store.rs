@@ -103,7 +103,7 @@ fn create_and_put_refuse_a_key_that_exists(stand: &Stand) {
 
 fn nothing_is_visible_before_finish(stand: &Stand) {
     let upload = stand.store.create("a/x", &stop()).unwrap();
-    upload.part(1, 0, b"bytes").unwrap();
+    upload.part(1, 0, b"bytes", &stop()).unwrap();
     assert_eq!(stand.store.size("a/x", &stop()).unwrap(), None);
     assert_eq!(keys(stand, ""), Vec::<String>::new());
     assert_eq!(kind(stand.store.read("a/x", None, &stop())), ErrorKind::Missing);
@@ -115,7 +115,7 @@ fn nothing_is_visible_before_finish(stand: &Stand) {
 fn a_dropped_or_aborted_upload_leaves_nothing(stand: &Stand) {
     for way in 0..2 {
         let upload = stand.store.create("a/x", &stop()).unwrap();
-        upload.part(1, 0, b"bytes").unwrap();
+        upload.part(1, 0, b"bytes", &stop()).unwrap();
         if way == 0 {
             drop(upload);
         } else {
@@ -132,12 +132,13 @@ fn parts_come_in_any_order_from_any_thread_and_repeated(stand: &Stand) {
     let bytes = filler(2 * stand.part + 3);
     let parts: Vec<_> = bytes.chunks(stand.part).enumerate().collect();
     let upload = stand.store.create("big", &stop()).unwrap();
-    upload.part(2, stand.part as u64, &filler(stand.part)).unwrap();
+    upload.part(2, stand.part as u64, &filler(stand.part), &stop()).unwrap();
     std::thread::scope(|scope| {
         for (i, part) in parts.iter().rev() {
             let upload = &upload;
-            scope
-                .spawn(move || upload.part(*i as u32 + 1, (*i * stand.part) as u64, part).unwrap());
+            scope.spawn(move || {
+                upload.part(*i as u32 + 1, (*i * stand.part) as u64, part, &stop()).unwrap()
+            });
         }
     });
     upload.finish(bytes.len() as u64).unwrap();
@@ -150,11 +151,11 @@ fn parts_come_in_any_order_from_any_thread_and_repeated(stand: &Stand) {
 fn an_upload_with_a_gap_is_damaged(stand: &Stand) {
     let part = filler(stand.part);
     let missing_middle = stand.store.create("gap", &stop()).unwrap();
-    missing_middle.part(1, 0, &part).unwrap();
-    missing_middle.part(3, 2 * stand.part as u64, b"end").unwrap();
+    missing_middle.part(1, 0, &part, &stop()).unwrap();
+    missing_middle.part(3, 2 * stand.part as u64, b"end", &stop()).unwrap();
     assert_eq!(kind(missing_middle.finish(2 * stand.part as u64 + 3)), ErrorKind::Damaged);
     let missing_end = stand.store.create("gap", &stop()).unwrap();
-    missing_end.part(1, 0, &part).unwrap();
+    missing_end.part(1, 0, &part, &stop()).unwrap();
     assert_eq!(kind(missing_end.finish(stand.part as u64 + 3)), ErrorKind::Damaged);
     assert_eq!(keys(stand, ""), Vec::<String>::new());
 }
@@ -171,7 +172,7 @@ fn an_empty_upload_is_an_empty_object(stand: &Stand) {
 
 fn finish_refuses_a_key_that_was_taken_meanwhile(stand: &Stand) {
     let upload = stand.store.create("a/x", &stop()).unwrap();
-    upload.part(1, 0, b"mine!").unwrap();
+    upload.part(1, 0, b"mine!", &stop()).unwrap();
     stand.store.put("a/x", b"other", &stop()).unwrap();
     assert_eq!(kind(upload.finish(5)), ErrorKind::Exists);
     assert_eq!(stand.store.read("a/x", None, &stop()).unwrap(), b"other");
@@ -243,7 +244,7 @@ fn a_list_says_when_each_object_was_written(stand: &Stand) {
     let about_now = |written: Timestamp| (Timestamp::now() - written).get_seconds().abs() <= 30;
     stand.store.put("m/put", b"x", &stop()).unwrap();
     let upload = stand.store.create("m/upload", &stop()).unwrap();
-    upload.part(1, 0, b"x").unwrap();
+    upload.part(1, 0, b"x", &stop()).unwrap();
     upload.finish(1).unwrap();
     for object in stand.store.list("m/", &stop()).unwrap() {
         assert!(object.modified.is_some_and(about_now), "{object:?}");
@@ -299,7 +300,7 @@ fn keys_may_hold_any_character(stand: &Stand) {
     assert_eq!(keys(stand, "k/"), all);
     assert_eq!(keys(stand, "k/a b/"), ["k/a b/end"]);
     let upload = stand.store.create("k/ü +&=%/big", &stop()).unwrap();
-    upload.part(1, 0, b"x").unwrap();
+    upload.part(1, 0, b"x", &stop()).unwrap();
     upload.finish(1).unwrap();
     for key in &all {
         stand.store.remove(key, &stop()).unwrap();
@@ -321,7 +322,7 @@ fn of_concurrent_writers_exactly_one_wins(stand: &Stand) {
                     let upload = store.create("race", &stop()).map_err(|e| e.kind);
                     all.wait();
                     let upload = upload?;
-                    upload.part(1, 0, &[i; 9]).map_err(|e| e.kind)?;
+                    upload.part(1, 0, &[i; 9], &stop()).map_err(|e| e.kind)?;
                     upload.finish(9).map_err(|e| e.kind)
                 })
             })
@@ -339,9 +340,9 @@ fn a_stop_ends_every_call(stand: &Stand) {
     let live = stop();
     stand.store.put("a", b"x", &live).unwrap();
     let upload = stand.store.create("b", &live).unwrap();
-    upload.part(1, 0, b"x").unwrap();
+    upload.part(1, 0, b"x", &stop()).unwrap();
     live.stop();
-    assert_eq!(kind(upload.part(2, 1, b"y")), ErrorKind::Stopped);
+    assert_eq!(kind(upload.part(2, 1, b"y", &live)), ErrorKind::Stopped);
     assert_eq!(kind(upload.finish(1)), ErrorKind::Stopped);
     let store = &stand.store;
     let kinds = [
@@ -461,7 +462,7 @@ mod folder {
         let folder = tempfile::tempdir().unwrap();
         let store = open(folder.path());
         let living = store.create("db1/live", &stop()).unwrap();
-        living.part(1, 0, b"x").unwrap();
+        living.part(1, 0, b"x", &stop()).unwrap();
         store.put("db1/done", b"", &stop()).unwrap();
         store.put("db10/done", b"", &stop()).unwrap();
         for dead in ["db1/.vex-dead.zip-0000dead.part", "db1/.vex-dead.zip.index-0000dead.part"] {

@@ -263,7 +263,7 @@ fn a_page_instead_of_an_answer_is_neither_a_listing_nor_a_receipt() {
         }
         store.put("p/y", b"manifest", &stop()).unwrap();
         let upload = store.create("p/z", &stop()).unwrap();
-        upload.part(1, 0, b"container").unwrap();
+        upload.part(1, 0, b"container", &stop()).unwrap();
         upload.finish(9).unwrap();
         assert_eq!(store.read("p/y", None, &stop()).unwrap(), b"manifest", "{alters:?}");
         assert_eq!(store.read("p/z", None, &stop()).unwrap(), b"container", "{alters:?}");

@@ -10,7 +10,7 @@ use rusqlite::Connection;
 use rustix::process::Signal;
 
 use crate::common::servers::on_host;
-use crate::common::space::{Ran, Running, Space, contents, files, word};
+use crate::common::space::{Ran, Running, Space, contents, files};
 use crate::store::identity::age;
 use crate::store::lease::{TERM, keeps, leases, run, space};
 
@@ -31,18 +31,18 @@ enum Part {
     RunElsewhere,
     /// Reads the newest backup.
     Verify,
-    /// Restores the oldest backup, which is the first to be removed.
+    /// Restores the backup that is the newest when it begins.
     Restore,
 }
 
 const PARTS: [Part; 4] = [Part::Run, Part::RunElsewhere, Part::Verify, Part::Restore];
 
-fn start(space: &Space, part: Part, oldest: &str, into: &str) -> Running {
+fn start(space: &Space, part: Part, into: &str) -> Running {
     let target = format!("sqlite:{into}");
     let arguments: &[&str] = match part {
         Part::Run | Part::RunElsewhere => &["run", "job.kdl", "nightly"],
         Part::Verify => &["run", "job.kdl", "check"],
-        Part::Restore => &["restore", "job.kdl", "--backup", oldest, "--into", &target],
+        Part::Restore => &["restore", "job.kdl", "app", "--into", &target],
     };
     let mut command = space.vex(arguments);
     // Each has a lock and a history of its own: two hosts, and two terminals.
@@ -58,7 +58,7 @@ fn nothing_that_is_being_read_is_removed_whoever_is_killed() {
     let mixes = std::env::var("VEX_LEASE_MIXES").map_or(20, |n| n.parse().unwrap());
     let space = space(0);
     // Large enough that reading it takes a while.
-    let fill = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i < 3000)
+    let fill = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i < 1500)
         INSERT INTO t SELECT randomblob(1500) FROM n";
     Connection::open(space.path("app.db")).unwrap().execute_batch(fill).unwrap();
     (0..3).for_each(|_| drop(run(&space)));
@@ -66,18 +66,18 @@ fn nothing_that_is_being_read_is_removed_whoever_is_killed() {
     let expected = contents(&space.path("app.db"));
     let (mut state, mut killed, mut ended) = (20_261_129, 0, 0);
     for mix in 0..mixes {
-        let oldest = word(&space.list()[0], "id").to_owned();
         let into = space.path("back.db");
         let mut running: Vec<(Part, Running)> = Vec::new();
         let first = chance(&mut state) as usize;
         for number in 0..PARTS.len() {
             let part = PARTS[(first + number) % PARTS.len()];
-            running.push((part, start(&space, part, &oldest, into.to_str().unwrap())));
+            running.push((part, start(&space, part, into.to_str().unwrap())));
             std::thread::sleep(Duration::from_millis(chance(&mut state) % 40));
         }
-        // Whoever verifies is slow, from any moment on, so that the runs come in between.
+        // Whoever verifies or restores is slow, from any moment on, so that the runs come in between.
         std::thread::sleep(Duration::from_millis(chance(&mut state) % 300));
-        let slow = running.iter().position(|(part, _)| *part == Part::Verify).unwrap();
+        let reader = [Part::Verify, Part::Restore][chance(&mut state) as usize % 2];
+        let slow = running.iter().position(|(part, _)| *part == reader).unwrap();
         running[slow].1.signal(Signal::STOP);
         // One of them is killed, at any moment.
         let victim = chance(&mut state) as usize % running.len();

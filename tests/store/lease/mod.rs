@@ -5,6 +5,7 @@
 mod mix;
 mod pin;
 
+use std::process::Command;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -12,7 +13,7 @@ use rustix::process::Signal;
 use serde_json::{Value, json};
 
 use crate::common::s3_server::{Fault, Kind, S3Server, What};
-use crate::common::space::{Ran, Space, files, names, until, word};
+use crate::common::space::{Ran, Space, contents, files, names, until, word};
 use crate::store::identity::{age, grade, ids};
 
 /// A little longer than a lease lasts.
@@ -132,6 +133,38 @@ fn what_another_process_reads_stays_until_it_has_read_it_or_was_killed() {
         assert_eq!((space.list().len(), leases(&space).len()), (1, 0), "{signal:?}");
         space.run(&["run", "job.kdl", "nightly"]).expect(0);
     }
+}
+
+/// The binary, about to run where the store is mounted for reading only.
+fn where_nothing_is_written(space: &Space, arguments: &[&str]) -> Command {
+    let command = space.vex(arguments);
+    let mut there = Command::new("unshare");
+    if !rustix::process::geteuid().is_root() {
+        there.arg("--map-root-user");
+    }
+    let mounts = "mount --bind nas nas && mount -o remount,ro,bind nas && exec \"$@\"";
+    there.args(["--mount", "sh", "-c", mounts, "sh"]);
+    there.arg(command.get_program()).args(command.get_args());
+    there.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    there.current_dir(space.path(""));
+    there
+}
+
+#[test]
+fn a_folder_that_takes_no_lease_is_read_all_the_same() {
+    let space = space(1);
+    let before = names(&space.path("nas"));
+    let restore = ["restore", "job.kdl", "app", "--into", "sqlite:back.db"];
+    let ran = Ran::from(where_nothing_is_written(&space, &restore).output().unwrap()).expect(0);
+    let said = ran.stdout + &ran.stderr;
+    assert!(said.contains("unable to write a lease"), "{said}");
+    assert_eq!(contents(&space.path("back.db")), contents(&space.path("app.db")));
+    assert_eq!(names(&space.path("nas")), before);
+    // Where a disk is away, nobody makes a folder on its mount point.
+    std::fs::rename(space.path("nas"), space.path("away")).unwrap();
+    space.run(&["restore", "job.kdl", "app", "--into", "sqlite:other.db"]);
+    space.run(&["run", "job.kdl", "check"]);
+    assert!(!space.path("nas").exists());
 }
 
 #[test]

@@ -2,6 +2,7 @@
 //!
 //! Does not know what is asked of the target before.
 
+use std::borrow::Cow;
 use std::sync::atomic::Ordering;
 
 use mysql::Conn;
@@ -54,7 +55,7 @@ impl MysqlTarget {
         let doing = format!("restore {} {}", member.kind.word(), member.title());
         for statement in Splitter::new(Dialect::Mysql, bytes) {
             let statement =
-                statement.map_err(|e| Error::new(ErrorKind::Damaged, &doing, e.to_string()))?;
+                statement.map_err(|e| Error::new(ErrorKind::Failed, &doing, e.to_string()))?;
             self.statement(connection, member, statement.text, &doing)?;
         }
         Ok(())
@@ -79,13 +80,15 @@ impl MysqlTarget {
             Some(new) => rename(statement, &member.unit, new),
             None => statement.into(),
         };
-        // Bytes between quotes may be those of another character set.
-        let text = as_text(&text, doing)?;
+        // Bytes between quotes may be those of another character set; what else is no text was none
+        // when it was dumped.
+        let text = as_text(&text, doing).map_err(|e| Error { kind: ErrorKind::Failed, ..e })?;
         let current = self.terms.lock().expect("no panic while locked").current_definer;
         let text = match current && member.phase == Phase::After {
             true => without_definer(&text),
             false => text,
         };
+        let text = self.collated(&text);
         match member.kind {
             Kind::Database => self.database(connection, member, &text, doing),
             Kind::Table => self.table(connection, member, &text, doing),
@@ -93,6 +96,14 @@ impl MysqlTarget {
             _ => {
                 connection.query_drop(self.known_modes(&text).as_ref()).map_err(|e| wrap(doing, e))
             }
+        }
+    }
+
+    /// A definition with the collations that it is to have here.
+    fn collated<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        match text.starts_with("INSERT INTO ") {
+            true => text.into(),
+            false => self.collations.lock().expect("no panic while locked").apply(text),
         }
     }
 
@@ -209,7 +220,7 @@ impl MysqlTarget {
         let doing = format!("restore {} {}", member.kind.word(), member.title());
         for statement in Splitter::new(Dialect::Mysql, bytes) {
             let statement =
-                statement.map_err(|e| Error::new(ErrorKind::Damaged, &doing, e.to_string()))?;
+                statement.map_err(|e| Error::new(ErrorKind::Failed, &doing, e.to_string()))?;
             match self.statement(connection, member, statement.text, &doing) {
                 Err(error) if is_refusal(error.kind) => {
                     self.refuse_statement(member, &statement, error);
@@ -249,7 +260,7 @@ impl MysqlTarget {
 
     /// A setting of the SQL mode without the mode that MySQL 8 removed; it only ever concerned
     /// GRANT.
-    pub(super) fn known_modes<'t>(&self, text: &'t str) -> std::borrow::Cow<'t, str> {
+    pub(super) fn known_modes<'t>(&self, text: &'t str) -> Cow<'t, str> {
         const REMOVED: &str = "NO_AUTO_CREATE_USER";
         let is_removed = self.flavor.family == Family::Mysql && self.flavor.number >= (8, 0);
         if !is_removed || !text.starts_with("SET sql_mode=") || !text.contains(REMOVED) {
@@ -272,6 +283,8 @@ impl MysqlTarget {
                 ErrorKind::Full if engine.eq_ignore_ascii_case("MEMORY") => {
                     Error { kind: ErrorKind::Failed, ..error }
                 }
+                // Tried again, what is there would be there twice.
+                ErrorKind::Busy => Error { kind: ErrorKind::Failed, ..error },
                 _ => error,
             });
         }

@@ -26,6 +26,9 @@ use crate::source::postgres::staged::How;
 
 use crate::source::postgres::target::{MESSAGE, PostgresTarget, TRIES};
 
+/// SQLSTATE of a setting whose value is none: a tablespace that is not there.
+const NO_SUCH_VALUE: &str = "22023";
+
 impl PostgresTarget {
     /// Makes the database, if it is not there.
     pub(super) fn create(&self, unit: &str, text: &str) -> Result<()> {
@@ -50,6 +53,14 @@ impl PostgresTarget {
                 Err(error) if error.kind == ErrorKind::Busy && tries < TRIES => tries += 1,
                 other => break other,
             }
+        };
+        // Where a table lies changes nothing of it.
+        let done = match (done, elsewhere(made)) {
+            (Err(error), Some(other)) if error.is_state(NO_SUCH_VALUE) => {
+                let done = client.batch_execute(&other).map_err(|e| wrap(&doing, e));
+                done.map(|()| self.remark(format!("{title} is in no tablespace: {}", error.found)))
+            }
+            (done, _) => done,
         };
         match done {
             Err(error) if !self.goes_on_with(client, member, &error)? => return Err(error),
@@ -152,16 +163,18 @@ impl PostgresTarget {
         let sent = cut.rows.lines().count() as u64;
         let mixed = self.families.mixed(member).and(root.as_ref());
         let first = mixed.and_then(|root| through(statement, member, root));
-        match copy(client, first.as_deref().unwrap_or(statement), cut.rows.bytes, sent, &doing) {
+        let leak = || self.families.leak(member);
+        let rows = (cut.rows.bytes, sent);
+        match copy(client, first.as_deref().unwrap_or(statement), rows, &leak, &doing) {
             // What a hash says is not the same on every server.
             Err(Copied { outside: true, error }) if first.is_none() => {
                 let other = root.as_ref().and_then(|root| through(statement, member, root));
-                let (Some(root), Some(other)) = (root, other) else { return Err(error) };
-                copy(client, &other, cut.rows.bytes, sent, &doing).map_err(|e| e.error)?;
+                let (Some(root), Some(other)) = (root, other) else { return Err(*error) };
+                copy(client, &other, rows, &leak, &doing).map_err(|e| *e.error)?;
                 self.families.mix(&root);
                 Ok(())
             }
-            other => other.map_err(|e| e.error),
+            other => other.map_err(|e| *e.error),
         }
     }
 
@@ -200,7 +213,13 @@ impl PostgresTarget {
             rows = self.portion(worker, unit, path, loading, stop)?;
             how.rows = Some(&rows);
         }
-        let (refused, passed) = self.archives.restore(path, how, stop)?;
+        let (refused, passed) = match self.archives.restore(path, how, stop) {
+            // It gave up: the archives of other databases are still to come.
+            Err(error) if is_refusal(error.kind) => {
+                return Ok(vec![Refused::new(format!("archive of {unit}"), error.found)]);
+            }
+            other => other?,
+        };
         passed.into_iter().for_each(|line| self.remark(line));
         Ok(refused)
     }
@@ -231,18 +250,25 @@ impl PostgresTarget {
     }
 }
 
+/// A definition without the tablespace that it names.
+fn elsewhere(text: &str) -> Option<String> {
+    let (before, rest) = text.split_once("\nSET default_tablespace=")?;
+    let (_, after) = rest.split_once(";\n")?;
+    Some(format!("{before}\n{after}"))
+}
+
 /// Why rows were not copied, and whether it is that a partition is not for them.
 struct Copied {
-    error: Error,
+    error: Box<Error>,
     outside: bool,
 }
 
-/// Sends rows.
+/// Sends rows, of which there are so many; `leak` hears of it if some are left out without a word.
 fn copy(
     client: &mut Client,
     statement: &str,
-    rows: &[u8],
-    sent: u64,
+    (rows, sent): (&[u8], u64),
+    leak: &dyn Fn(),
     doing: &str,
 ) -> std::result::Result<(), Copied> {
     let fail = |error: postgres::Error| {
@@ -250,21 +276,22 @@ fn copy(
         let outside = error
             .as_db_error()
             .is_some_and(|db| *db.code() == SqlState::CHECK_VIOLATION && db.constraint().is_none());
-        Copied { error: wrap(doing, error), outside }
+        Copied { error: wrap(doing, error).into(), outside }
     };
     let mut writer = client.copy_in(statement).map_err(fail)?;
     for bytes in rows.chunks(MESSAGE) {
         writer.write_all(bytes).map_err(|error| match error.downcast::<postgres::Error>() {
             Ok(own) => fail(own),
-            Err(other) => Copied { error: wrap_io(doing, other), outside: false },
+            Err(other) => Copied { error: wrap_io(doing, other).into(), outside: false },
         })?;
     }
     let taken = writer.finish().map_err(fail)?;
     if taken == sent {
         return Ok(());
     }
+    leak();
     let found = format!("{sent} rows were sent, and the server took {taken}");
-    Err(Copied { error: Error::new(ErrorKind::Damaged, doing, found), outside: false })
+    Err(Copied { error: Error::new(ErrorKind::Failed, doing, found).into(), outside: false })
 }
 
 /// The statement of an entry, for the root of a partition.
