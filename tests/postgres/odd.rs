@@ -162,7 +162,7 @@ fn rows_of_tables_cut_by_a_hash_of_an_enum_come_back_through_the_table() {
         // Another database has other identifiers; so has another server.
         let args = ["restore", "job.kdl", "--as", "copy", "--into", &server.url()];
         let said = space.run(&args).expect(0).stdout;
-        assert!(said.contains("odd.public.whole0") && said.contains("odd.public.he\n"), "{said}");
+        assert!(said.contains("copy.public.whole0") && said.contains("copy.public.he\n"), "{said}");
         let all = |database: &str, sql: &str| server.value(database, sql);
         for sql in [
             "SELECT md5(string_agg(t::text, ',' ORDER BY t::text)) FROM (SELECT v, e, g FROM he) t",
