@@ -3,6 +3,7 @@
 //!
 //! Twenty mixes; `VEX_LEASE_MIXES=500` for the whole.
 
+use std::io::Write;
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -107,7 +108,8 @@ fn nothing_that_is_being_read_is_removed_whoever_is_killed() {
                 assert_eq!(contents(&into), expected, "{what}");
             }
         }
-        let _ = std::fs::remove_file(&into);
+        // One that was killed may have made none.
+        drop(std::fs::remove_file(&into));
         // Who ended released what it held; who was killed holds it for its term at most, and on this
         // machine not at all.
         assert!(leases(&space).len() <= 2 * usize::from(was_killed), "{:?}", leases(&space));
@@ -119,10 +121,11 @@ fn nothing_that_is_being_read_is_removed_whoever_is_killed() {
     assert!(killed > 0 && ended > 2 * mixes, "{killed} killed, {ended} ended");
     let waited = in_use(&space);
     assert!(waited > 0, "no retention met a reader");
-    println!(
-        "figure {mixes} mixes of two runs, a verification and a restore, {killed} killed, {waited} \
-         times a folder in use: nothing that was read was removed"
+    let figure = format!(
+        "\nfigure {mixes} mixes of two runs, a verification and a restore, {killed} killed, {waited} \
+         times a folder in use: nothing that was read was removed\n"
     );
+    std::io::stdout().write_all(figure.as_bytes()).unwrap();
 }
 
 /// How often a retention found the folder in use.
