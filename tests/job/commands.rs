@@ -18,13 +18,15 @@ const AS_IT_IS: [&str; 4] = [
 ];
 
 /// Run one after the other with the servers of the test.
-const NIGHTLY: [&str; 9] = [
+const NIGHTLY: [&str; 11] = [
     "vex doctor jobs/nightly.kdl",
+    "vex doctor jobs/nightly.kdl --into lab",
     "vex plan jobs/nightly.kdl",
     "vex run jobs/nightly.kdl",
     "vex run --quiet /etc/vex/nightly.kdl",
     "vex list jobs/nightly.kdl",
     "vex verify jobs/nightly.kdl shop --from cloud",
+    "vex restore jobs/nightly.kdl shop --into lab --dry-run",
     "vex restore jobs/nightly.kdl shop --into shop --only shop.orders --as rescue",
     "vex restore jobs/nightly.kdl shop --into mysql://root@new-host:3306 --password-env PW",
     "vex restore jobs/nightly.kdl shop --into shop --fallback",
@@ -50,7 +52,31 @@ const ALONE: [&str; 1] =
 const PAGES: [&str; 2] = ["vex report --out /srv/backup-report", "vex user audit --verify"];
 
 /// Only parsed, and why.
-const PARSED: [(&str, &str); 9] = [
+const PARSED: [(&str, &str); 15] = [
+    (
+        "vex restore jobs/nightly.kdl shop --into lab --overwrite --except shop.log --except event:",
+        "needs a database that has them; tests/restore/as_a_run.rs leaves a table, a view and all triggers out",
+    ),
+    (
+        "vex restore jobs/nightly.kdl shop --into lab --overwrite --backup 2026-11-20 --refused refused.sql",
+        "needs a backup of that day; tests/restore/as_a_run.rs names one of its own day",
+    ),
+    (
+        "vex keep jobs/nightly.kdl 20261120 --until 2027-01-31",
+        "needs a backup of that day; tests/store/lease/pin.rs pins one of its own day",
+    ),
+    (
+        "vex keep jobs/nightly.kdl 20261120 --until 2027-01-31 --note migration",
+        "needs a backup of that day; tests/store/lease/pin.rs pins one of its own day",
+    ),
+    (
+        "vex keep jobs/nightly.kdl backup_20261120_013000.zip shop --until never",
+        "needs a backup of that name; tests/store/lease/pin.rs pins one by its own",
+    ),
+    (
+        "vex keep jobs/nightly.kdl 2026-11-20 --release",
+        "needs a backup of that day; tests/store/lease/pin.rs releases one of its own day",
+    ),
     (
         "vex serve --report /srv/backup-report",
         "serves until it is stopped; tests/web/browser starts it, with a port of its own",
