@@ -524,7 +524,7 @@ fn retention_does_not_run_after_a_verification_that_fails() {
             assert_eq!(space.list().len(), 1, "{on}");
             continue;
         }
-        let ran = space.run(&["run", "job.kdl", "--format", "json"]).expect(1);
+        let ran = space.run(&["run", "job.kdl", "--format", "json"]).expect(65);
         let expected = [
             "j/dump/app done success",
             "j/verify/app/cloud failed error",
