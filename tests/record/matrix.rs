@@ -264,7 +264,8 @@ fn verifications_and_retention_tell_how_they_ended() {
         )
     };
     let says = ["o backup está danificado", "the backup is damaged"];
-    of("verify", &later("")).failed(says).backup(1, &[(1, "")]).holds(&app, None);
+    let damaged = of("verify", &later("")).failed(says).backup(1, &[(1, "")]);
+    Cell { code: 65, ..damaged }.holds(&app, None);
 
     let kept = SQLITE.replace("path=\"nas\"", "path=\"nas\" { keep last=1 }");
     let keep = |steps: &str| cell(&format!("{kept}job \"j\" {{ {steps} }}"), "keep");

@@ -6,6 +6,7 @@
 //! removed with the snapshot; copies that a killed run left are swept at the next start (their
 //! owner held a lock on them).
 
+mod authorizer;
 mod check;
 mod definition;
 mod doctor;

@@ -17,6 +17,7 @@ use crate::base::Stop;
 use crate::source::contract::{
     Error, ErrorKind, Load, Loading, Proven, Refused, Result, Target, is_refusal,
 };
+use crate::source::sqlite::authorizer::guard;
 use crate::source::sqlite::check::{Soundness, check};
 use crate::source::sqlite::open::{BUSY, failed};
 use crate::source::sqlite::rows;
@@ -202,7 +203,7 @@ impl Target for SqliteTarget {
         if loading.members.iter().any(|m| m.kind == Kind::File) {
             return self.begin_whole(loading.overwrite);
         }
-        let connection = self.open()?;
+        let mut connection = self.open()?;
         let doing = self.doing("make room in");
         if loading.overwrite {
             let there = present(&connection, &loading.members).map_err(|e| failed(&doing, e))?;
@@ -226,6 +227,7 @@ impl Target for SqliteTarget {
                 }
             }
         }
+        guard(&mut connection).map_err(|e| failed(&doing, e))?;
         *self.connection.lock().expect("no panic while locked") = Some(connection);
         Ok(())
     }
