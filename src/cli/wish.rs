@@ -210,9 +210,10 @@ fn target(args: &Restore, wish: &Wish, password: Option<&SecretRef>) -> Result<T
     }
     let name = wish.backup.source.clone().unwrap_or_default();
     let own = &args.files;
-    if own.stop || own.start || own.owner.is_some() || own.config.is_some() {
+    let given = own.stop || own.start || own.owner.is_some() || own.config.is_some();
+    if given || !own.tablespace.is_empty() {
         return Err(usage(
-            "--stop, --start, --owner and --config have no meaning here: they are for --into pgdata:DIR",
+            "--stop, --start, --owner, --tablespace and --config have no meaning here: they are for --into pgdata:DIR",
         ));
     }
     let (spec, database) = target_spec(&args.into, password, file)?;
