@@ -89,11 +89,9 @@ impl Drop for Apart {
 
 /// In the child: serves until the input ends.
 fn served(folder: &Path, connections: Option<usize>) {
-    let path = folder.join("complaints");
-    let complain = move |line: &str| {
-        let mut file = fs::OpenOptions::new().create(true).append(true).open(&path).unwrap();
-        writeln!(file, "{line}").unwrap();
-    };
+    // Opened before descriptors run out: a complaint that needed one would end the watch.
+    let complaints = fs::File::create_new(folder.join("complaints")).unwrap();
+    let complain = move |line: &str| writeln!(&complaints, "{line}").unwrap();
     let mut config = Config::new("127.0.0.1:0".parse().unwrap(), Arc::new(complain));
     config.connections = connections;
     let stop = Stop::new();
