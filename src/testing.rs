@@ -65,7 +65,7 @@ pub mod source {
     pub mod contract {
         //! What every source owes.
         pub use crate::source::contract::{
-            Error, ErrorKind, Load, Loading, Out, Piece, Proven, Reading, Refused, Result,
+            About, Error, ErrorKind, Load, Loading, Out, Piece, Proven, Reading, Refused, Result,
             Snapshot, Target, Terms,
         };
     }

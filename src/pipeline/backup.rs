@@ -17,7 +17,7 @@ use crate::artifact::{
 };
 use crate::base::{Secret, Stop};
 use crate::pipeline::join::{Entry, Finish, Join, Joined, Message};
-use crate::pipeline::meter::Meter;
+use crate::pipeline::meter::{Meter, Waiting};
 use crate::pipeline::permits::{BufferPermit, BufferPool, Permits};
 use crate::pipeline::queue::Queue;
 use crate::pipeline::send::{Copies, Copy, Made};
@@ -177,6 +177,7 @@ impl Reading<'_> {
                 .send(Message::End(phase, count.load(Ordering::SeqCst)))
                 .map_err(|_| Error::Stopped)?;
         }
+        let _wait = self.meter.wait("the proof that the view held to the end");
         self.snapshot.finish(&self.failure.stop)?;
         Ok(())
     }
@@ -197,6 +198,7 @@ impl Reading<'_> {
                                     to_join,
                                     tasks,
                                     permit: None,
+                                    waiting: None,
                                     sum,
                                 };
                                 let read = self.snapshot.read(
@@ -261,11 +263,13 @@ struct PieceOut<'a, 'scope, 'env> {
     to_join: &'env Sender<Message>,
     tasks: &'a rayon::Scope<'scope>,
     permit: Option<BufferPermit>,
+    waiting: Option<Waiting<'env>>,
     sum: Proof,
 }
 
 impl<'scope, 'env: 'scope> Out for PieceOut<'_, 'scope, 'env> {
     fn buffer(&mut self) -> SourceResult<Vec<u8>> {
+        self.waiting = None;
         if self.permit.is_none() {
             self.permit = Some(
                 self.reading.permits.take(&self.reading.failure.stop).map_err(SourceError::from)?,
@@ -282,6 +286,10 @@ impl<'scope, 'env: 'scope> Out for PieceOut<'_, 'scope, 'env> {
         self.take(bytes, proof, Some(keys))
     }
 
+    fn waiting(&mut self, on: &str) {
+        self.waiting = Some(self.reading.meter.wait(on));
+    }
+
     fn more(&mut self, piece: Piece) {
         self.queue.push(piece);
     }
@@ -290,6 +298,7 @@ impl<'scope, 'env: 'scope> Out for PieceOut<'_, 'scope, 'env> {
 impl<'scope, 'env: 'scope> PieceOut<'_, 'scope, 'env> {
     /// Hands a chunk to the pool that presses.
     fn take(&mut self, bytes: Vec<u8>, proof: Proof, keys: Option<Keys>) -> SourceResult<()> {
+        self.waiting = None;
         let permit = match self.permit.take() {
             Some(permit) => permit,
             None => {

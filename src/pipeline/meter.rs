@@ -1,6 +1,8 @@
 //! Counters that a run may show while bytes are in motion.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// What went by so far.
 #[derive(Debug, Default)]
@@ -11,7 +13,21 @@ pub struct Meter {
     sent: AtomicU64,
     estimate: AtomicU64,
     moves: AtomicU64,
-    waiting: AtomicBool,
+    /// Guards what is waited for now, each by the number of its wait.
+    waits: Mutex<BTreeMap<u64, String>>,
+}
+
+/// A wait for a server that works while nothing is counted; ends when it is dropped.
+#[derive(Debug)]
+pub struct Waiting<'a> {
+    meter: &'a Meter,
+    number: u64,
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.meter.waits.lock().expect("no panic while locked").remove(&self.number);
+    }
 }
 
 /// A reading of a meter.
@@ -56,20 +72,18 @@ impl Meter {
         self.moves.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Says that from now on a server works and nothing is counted: standing still is no stall
-    /// then.
-    pub fn wait(&self) {
-        self.waiting.store(true, Ordering::Relaxed);
+    /// Says what is waited for from now on, until what is returned is dropped: a server works, and
+    /// standing still is no stall.
+    pub fn wait(&self, on: impl Into<String>) -> Waiting<'_> {
+        let mut waits = self.waits.lock().expect("no panic while locked");
+        let number = waits.last_key_value().map_or(0, |(last, _)| last + 1);
+        waits.insert(number, on.into());
+        Waiting { meter: self, number }
     }
 
-    /// Says that from now on it counts again.
-    pub fn go_on(&self) {
-        self.waiting.store(false, Ordering::Relaxed);
-    }
-
-    /// Whether standing still is no stall.
-    pub fn is_waiting(&self) -> bool {
-        self.waiting.load(Ordering::Relaxed)
+    /// What is waited for, the longest wait first; standing still is no stall while there is any.
+    pub fn waits(&self) -> Vec<String> {
+        self.waits.lock().expect("no panic while locked").values().cloned().collect()
     }
 
     /// All counters.

@@ -110,12 +110,11 @@ fn load<'a>(
             recount = Some(Recount::new(manifest, target, counted(restore, kept, refusals), stop)?);
         }
         // Indexes and archives of a program are the server's work, however long it takes.
-        meter.wait();
+        let _wait = meter.wait("indexes and keys that the server makes");
         finish(target, target.later(), recount.as_ref(), refusals, stop)?;
-        meter.go_on();
     }
     target.settle(stop)?;
-    meter.wait();
+    let _wait = meter.wait("the rows that the server counts again");
     if let Some(recount) = recount {
         return Ok(recount);
     }

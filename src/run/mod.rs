@@ -6,4 +6,6 @@ mod state;
 mod worker;
 
 pub use scheduler::{Listener, Outcome, execute};
+#[cfg(test)]
+pub use worker::Message;
 pub use worker::{Done, Perform, Say};

@@ -142,6 +142,10 @@ pub trait Out {
         self.chunk(bytes, proof)
     }
 
+    /// Says what the source waits for at its server, until the next buffer or chunk or the end of
+    /// the piece: while something is said, standing still is no stall.
+    fn waiting(&mut self, on: &str);
+
     /// Hands back what was cut off the piece that is being read; it comes next, for whichever
     /// worker is free.
     fn more(&mut self, piece: Piece);
@@ -251,6 +255,41 @@ pub trait Maintenance: Send + Sync {
     ) -> Result<()>;
 }
 
+/// What a snapshot is, in words and numbers.
+#[derive(Debug, Clone, Default)]
+pub struct About {
+    /// Version of the server or library, as it names itself.
+    pub version: String,
+    /// Estimated bytes of all pieces, uncompressed.
+    pub estimate: u64,
+    /// Where the view stands in the source's log; some engines say it at their end only.
+    pub position: Option<Position>,
+    /// The backup that this one adds to.
+    pub parent: Option<Id>,
+    /// Why the view is not one moment; empty when it is.
+    pub inconsistent: Vec<String>,
+    /// What the source holds and the artifact does not.
+    pub not_included: Vec<String>,
+    /// Of these, what should be included: the verdict is Alerta, and somebody must look.
+    pub lost: Vec<String>,
+    /// What the engine warned of so far: the verdict is Alerta.
+    pub warnings: Vec<String>,
+    /// Remarks for the log, such as how long writers were held; all are there from the beginning.
+    pub remarks: Vec<String>,
+    /// Remarks on the reading, once it has ended.
+    pub afterwards: Vec<String>,
+}
+
+impl About {
+    /// Adds what was found missing while it was read.
+    pub fn lacks(&mut self, lines: impl IntoIterator<Item = String>) {
+        for line in lines {
+            self.not_included.push(line.clone());
+            self.lost.push(line);
+        }
+    }
+}
+
 /// One consistent view.
 pub trait Snapshot: Send + Sync {
     /// All members, in restore order: before, data, after.
@@ -269,41 +308,6 @@ pub trait Snapshot: Send + Sync {
     /// After the last read: proves that the view held to the end.
     fn finish(&self, stop: &Stop) -> Result<()>;
 
-    /// Where the view stands in the source's log.
-    fn position(&self) -> Option<&Position>;
-
-    /// The backup that this one adds to; known once its members are.
-    fn parent(&self) -> Option<&Id> {
-        None
-    }
-
-    /// Version of the server or library.
-    fn version(&self) -> &str;
-
-    /// Why the view is not one moment; empty when it is.
-    fn inconsistent(&self) -> &[String];
-
-    /// What the source holds and the artifact does not; complete after the last read.
-    fn not_included(&self) -> Vec<String>;
-
-    /// Of these, what should be included: the verdict is Alerta, and somebody must look.
-    fn lost(&self) -> Vec<String> {
-        Vec::new()
-    }
-
-    /// What the engine warned of so far: the verdict is Alerta.
-    fn warnings(&self) -> Vec<String> {
-        Vec::new()
-    }
-
-    /// Estimated bytes of all pieces, uncompressed.
-    fn estimate(&self) -> u64;
-
-    /// Remarks for the log, such as how long writers were held.
-    fn remarks(&self) -> &[String];
-
-    /// Remarks on the reading, once it has ended.
-    fn afterwards(&self) -> Vec<String> {
-        Vec::new()
-    }
+    /// What it is; what grows while it is read is complete after the last read.
+    fn about(&self) -> About;
 }

@@ -45,9 +45,10 @@ impl Steps {
             parent,
         };
         let snapshot = source.snapshot(reading, stop)?;
-        for remark in snapshot.remarks() {
+        let about = snapshot.about();
+        for remark in about.remarks {
             say.info(remark.clone());
-            say.engine(remark.clone());
+            say.engine(remark);
         }
         let begun = copies.begin(&self.marker(), &self.zone, stop)?;
         say.event(Event::Dumping {
@@ -55,7 +56,7 @@ impl Steps {
             dump: DumpFacts {
                 id: self.run.clone(),
                 source: backup.source.name.clone(),
-                server: snapshot.version().to_owned(),
+                server: about.version,
                 units: units_of(snapshot.members()),
                 name: copies.name().unwrap_or_default().to_owned(),
                 started,
@@ -66,16 +67,15 @@ impl Steps {
         };
         let (presses, lanes) =
             (rayon::current_num_threads(), begun.uploads.iter().map(|u| u.lanes).sum());
-        let shape =
-            Shape::new(snapshot.workers(), presses, backup.chunk, lanes, snapshot.estimate())
-                .holding(snapshot.members().len());
+        let shape = Shape::new(snapshot.workers(), presses, backup.chunk, lanes, about.estimate)
+            .holding(snapshot.members().len());
         let seal = password.as_ref().map(|password| self.sealed_by(&backup.source.name, password));
         let draft = |totals: Totals, units: Vec<UnitSum>| {
             let made = Made { started, origin: &origin, seal: seal.as_ref(), key: &begun.key };
             self.head(backup, snapshot.as_ref(), &made, totals, units)
         };
         let meter = Meter::default();
-        meter.expect(snapshot.estimate());
+        meter.expect(about.estimate);
         let refresh = || copies.refresh(&self.marker(), stop);
         let piped = watched(&meter, say, stop, &refresh, |stop| {
             pipeline::backup(
@@ -104,7 +104,8 @@ impl Steps {
                 return Err(fault);
             }
         };
-        for remark in snapshot.afterwards() {
+        let about = snapshot.about();
+        for remark in about.afterwards {
             say.info(remark);
         }
         say.info(format!(
@@ -114,7 +115,7 @@ impl Steps {
         ));
         let head =
             Head { objects: vec![written.object], index: Some(written.index), ..written.head };
-        let facts = ArtifactFacts::of(&head, &snapshot.lost());
+        let facts = ArtifactFacts::of(&head, &about.lost);
         say.event(Event::Artifact { step: say.step(), artifact: facts });
         for (store, head) in copies.commit(written.copies, &head, &begun.name, stop) {
             self.note_made(&backup.source.name, &store, head);
@@ -127,15 +128,15 @@ impl Steps {
             done.verdict = done.verdict.max(Verdict::Alert);
             say.alert(remark);
         }
-        for reason in snapshot.inconsistent() {
+        for reason in about.inconsistent {
             done.verdict = done.verdict.max(Verdict::Alert);
             say.alert(format!("not one point in time: {reason}"));
         }
-        for warning in snapshot.warnings() {
+        for warning in about.warnings {
             done.verdict = done.verdict.max(Verdict::Alert);
             say.alert(format!("{} warned: {warning}", backup.engine.word()));
         }
-        for lost in snapshot.lost() {
+        for lost in about.lost {
             done.verdict = done.verdict.max(Verdict::Alert);
             say.alert(format!("not included: {lost}"));
         }
@@ -150,6 +151,7 @@ impl Steps {
         totals: Totals,
         units: Vec<UnitSum>,
     ) -> Head {
+        let about = snapshot.about();
         Head {
             format: FORMAT,
             needs: Vec::new(),
@@ -162,17 +164,17 @@ impl Steps {
             key: made.key.to_owned(),
             host: self.world.host(),
             vex: env!("CARGO_PKG_VERSION").to_owned(),
-            server: snapshot.version().to_owned(),
+            server: about.version,
             started: made.started,
             finished: self.world.clock.now(),
             seal: made.seal.cloned(),
             totals,
             units,
-            inconsistent: snapshot.inconsistent().to_vec(),
-            not_included: snapshot.not_included(),
+            inconsistent: about.inconsistent,
+            not_included: about.not_included,
             cut: false,
-            position: snapshot.position().cloned(),
-            parent: snapshot.parent().cloned(),
+            position: about.position,
+            parent: about.parent,
             digest: ALGORITHM.to_owned(),
             objects: Vec::new(),
             index: None,

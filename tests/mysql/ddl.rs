@@ -31,6 +31,8 @@ impl Out for Sink {
         Ok(())
     }
 
+    fn waiting(&mut self, _: &str) {}
+
     fn more(&mut self, piece: Piece) {
         self.more.push(piece);
     }
@@ -152,7 +154,7 @@ fn the_guard_gives_way_and_what_changed_unread_is_an_error_in_words() {
         // The workers let go at their next piece, which is when they get one; the guard at once.
         let through = alter(&server, "ALTER TABLE d.large ADD COLUMN new INT DEFAULT 1");
         let mut pause = 0;
-        while one.afterwards().is_empty() {
+        while one.about().afterwards.is_empty() {
             std::thread::sleep(Duration::from_millis(100));
             pause += 1;
             assert!(pause < 600, "{brand:?}: the guard never gave way");
@@ -190,11 +192,11 @@ fn a_ddl_that_waits_for_somebody_else_is_not_given_way_to() {
         let through = alter(&server, "ALTER TABLE other.t ADD COLUMN b INT");
         // Several looks beyond its patience: this is the claim, not how long anything takes.
         assert!(through.recv_timeout(Duration::from_secs(6)).is_err(), "{brand:?}: it waits");
-        assert!(snapshot.afterwards().is_empty(), "{brand:?}: the locks are still held");
+        assert!(snapshot.about().afterwards.is_empty(), "{brand:?}: the locks are still held");
         // The same dump gives way to one that waits for it.
         let ours = alter(&server, "ALTER TABLE d.large ADD COLUMN new INT DEFAULT 1");
         let mut pause = 0;
-        while snapshot.afterwards().is_empty() {
+        while snapshot.about().afterwards.is_empty() {
             std::thread::sleep(Duration::from_millis(100));
             pause += 1;
             assert!(pause < 600, "{brand:?}: the guard never gave way");

@@ -185,6 +185,16 @@ fn a_cluster_under_load_comes_back_by_one_command_and_is_whole() {
 }
 
 #[test]
+fn a_checkpoint_that_the_server_spreads_over_an_hour_is_waited_for() {
+    let server = Pg::V17.start(&[]);
+    server.sql("postgres", "ALTER SYSTEM SET checkpoint_timeout='1h'");
+    server.sql("postgres", "SELECT pg_reload_conf(); CREATE TABLE t AS SELECT 1");
+    let steps = r#"physical "erp" checkpoint="spread" { send "nas"; verify "nas" }"#;
+    let space = job(&server, &by_socket(&server), steps);
+    space.back_up();
+}
+
+#[test]
 fn a_server_that_runs_is_refused_or_stopped_and_its_data_is_moved_aside() {
     let server = Pg::V15.start(&[]);
     server.sql("postgres", "CREATE TABLE kept (a int); INSERT INTO kept VALUES (1)");

@@ -35,6 +35,8 @@ impl Out for Sink {
         Ok(())
     }
 
+    fn waiting(&mut self, _: &str) {}
+
     fn more(&mut self, _: vex::testing::source::contract::Piece) {
         panic!("no piece is handed back");
     }

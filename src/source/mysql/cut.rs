@@ -147,6 +147,8 @@ mod tests {
             Ok(())
         }
 
+        fn waiting(&mut self, _: &str) {}
+
         fn more(&mut self, _: Piece) {
             panic!("nothing is cut off here");
         }

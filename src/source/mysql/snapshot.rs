@@ -12,10 +12,10 @@ use std::time::Duration;
 use mysql::Conn;
 use mysql::prelude::Queryable;
 
-use crate::artifact::{Kind, Member, Phase, Position, Proof};
+use crate::artifact::{Kind, Member, Phase, Proof};
 use crate::base::Stop;
 use crate::job::MysqlSpec;
-use crate::source::contract::{Error, ErrorKind, Out, Piece, Reading, Result, Snapshot};
+use crate::source::contract::{About, Error, ErrorKind, Out, Piece, Reading, Result, Snapshot};
 use crate::source::mysql::account;
 use crate::source::mysql::connect::Connector;
 use crate::source::mysql::ddl_watch::DdlWatch;
@@ -69,13 +69,9 @@ pub struct MysqlSnapshot {
     /// Ends with the view.
     _watch: DdlWatch,
     scripts: Vec<Script>,
-    position: Option<Position>,
-    inconsistent: Vec<String>,
-    not_included: Vec<String>,
-    lost: Vec<String>,
+    about: About,
     /// Guards what was not read of tables that are read.
     shortfall: Mutex<Shortfall>,
-    remarks: Vec<String>,
     /// When each table was made or altered last, as the server tells it.
     made: BTreeMap<Name, String>,
     /// `max_allowed_packet` of the server: no statement may be longer.
@@ -115,9 +111,14 @@ impl MysqlSnapshot {
         let mut guarding = connector.session(&flavor, "guard the tables of")?;
         let mut control = connector.session(&flavor, "control")?;
         let Guarded { listing, locks } = guard(&mut guarding, spec, stop)?;
-        let inconsistent = untransactional(&listing.units, spec)?;
-        let Described { mut scripts, layouts, made, mut not_included, lost } =
+        let mut about = About {
+            version: flavor.version.clone(),
+            inconsistent: untransactional(&listing.units, spec)?,
+            ..About::default()
+        };
+        let Described { mut scripts, layouts, made, not_included, lost } =
             describe(&mut guarding, &mut control, (spec, &flavor), &listing, stop)?;
+        about.not_included = not_included;
         let mut workers = Vec::new();
         let seconds = spec.lock_wait.as_secs().max(1);
         for _ in 0..reading.threads.max(1) {
@@ -140,21 +141,22 @@ impl MysqlSnapshot {
             script.text = sequence(&mut control, &script.member.unit, &script.member.name)?;
         }
         let packet = max_packet(&mut control)?;
-        not_included.extend(lost.iter().cloned());
-        let mut remarks = Vec::new();
+        about.lacks(lost);
         if synced.locked {
             let held = synced.held.as_secs_f64() * 1000.0;
-            remarks
+            about
+                .remarks
                 .push(format!("commits were held back for {held:.1} ms at try {}", synced.tries));
         } else {
-            remarks.push(
+            about.remarks.push(
                 "the user may not hold back commits (RELOAD): one connection reads everything"
                     .into(),
             );
         }
         match &synced.position {
-            Some(position) => remarks.push(format!("the snapshot stands at {position}")),
-            None => not_included
+            Some(position) => about.remarks.push(format!("the snapshot stands at {position}")),
+            None => about
+                .not_included
                 .push("a binary log position: no point-in-time recovery from this backup".into()),
         }
         let mut sessions = Vec::new();
@@ -163,7 +165,7 @@ impl MysqlSnapshot {
             sessions.push(Mutex::new(Worker { connection: worker, session, released: 0 }));
         }
         if !releases(&mut guarding, &flavor)? {
-            remarks.push(
+            about.remarks.push(
                 "the user may not set sql_log_bin (BINLOG ADMIN): DDL waits until the dump ends"
                     .into(),
             );
@@ -188,12 +190,8 @@ impl MysqlSnapshot {
             handed_back: AtomicUsize::new(0),
             _watch: watch,
             scripts,
-            position: synced.position,
-            inconsistent,
-            not_included,
-            lost,
+            about: About { position: synced.position, ..about },
             shortfall: Mutex::default(),
-            remarks,
             made,
             packet,
             chunk: reading.chunk,
@@ -246,6 +244,10 @@ impl MysqlSnapshot {
                 .collect::<Vec<_>>()
         };
         for (member, content) in of(before).into_iter().chain(rows).chain(of(after)) {
+            self.about.estimate += match &content {
+                Content::Script(text) => text.len() as u64,
+                Content::Rows { weight, .. } => *weight,
+            };
             self.members.push(member);
             self.contents.push(content);
         }
@@ -279,7 +281,10 @@ impl MysqlSnapshot {
         };
         let read = (|| {
             if slice.long
-                && let Some(key) = rows.nth_key(connection, &slice.range, slices.rows)?
+                && let Some(key) = {
+                    out.waiting(&format!("the keys of {}", rows.title()));
+                    rows.nth_key(connection, &slice.range, slices.rows)?
+                }
             {
                 let (range, rest) = std::mem::take(&mut slice.range).cut(key);
                 slice.range = range;
@@ -289,6 +294,7 @@ impl MysqlSnapshot {
             let limit = (slices.ordered && !slice.long).then(|| slices.limit());
             let ordered = slices.ordered;
             let sizes = Sizes { chunk: self.chunk, packet: self.packet, rows: limit, ordered };
+            out.waiting(&format!("the first rows of {}", rows.title()));
             rows.read(connection, &slice.range, &prologue, sizes, out, stop)
         })();
         let Reached { proof, last, left, broken } = match read {
@@ -322,6 +328,7 @@ impl MysqlSnapshot {
             && whole
         {
             let read = read + left;
+            out.waiting(&format!("the server's own count of {}", rows.title()));
             let counted = rows.count(connection)?;
             if counted != read {
                 let found = format!("{read} rows were read, and the server counts {counted}");
@@ -450,42 +457,12 @@ impl Snapshot for MysqlSnapshot {
         }
     }
 
-    fn position(&self) -> Option<&Position> {
-        self.position.as_ref()
-    }
-
-    fn version(&self) -> &str {
-        &self.flavor.version
-    }
-
-    fn inconsistent(&self) -> &[String] {
-        &self.inconsistent
-    }
-
-    fn not_included(&self) -> Vec<String> {
-        [self.not_included.clone(), self.shortfall().lines()].concat()
-    }
-
-    fn lost(&self) -> Vec<String> {
-        [self.lost.clone(), self.shortfall().lines()].concat()
-    }
-
-    fn estimate(&self) -> u64 {
-        let weight = |content: &Content| match content {
-            Content::Script(text) => text.len() as u64,
-            Content::Rows { weight, .. } => *weight,
-        };
-        self.contents.iter().map(weight).sum()
-    }
-
-    fn remarks(&self) -> &[String] {
-        &self.remarks
-    }
-
-    fn afterwards(&self) -> Vec<String> {
-        let gave_way = self.sessions.locks.unguarded().map(|unread| {
-            format!("the guard gave way to a DDL; {} tables were read without it and compared at the end", unread.len())
+    fn about(&self) -> About {
+        let mut about = self.about.clone();
+        about.lacks(self.shortfall().lines());
+        about.afterwards = self.sessions.locks.unguarded().map_or_else(Vec::new, |unread| {
+            vec![format!("the guard gave way to a DDL; {} tables were read without it and compared at the end", unread.len())]
         });
-        gave_way.into_iter().collect()
+        about
     }
 }

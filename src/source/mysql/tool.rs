@@ -19,10 +19,10 @@ use std::time::Duration;
 
 use mysql::Conn;
 
-use crate::artifact::{Kind, Member, Phase, Position, Proof};
+use crate::artifact::{Kind, Member, Phase, Proof};
 use crate::base::Stop;
 use crate::job::{Engine, MysqlSpec};
-use crate::source::contract::{Error, ErrorKind, Out, Piece, Reading, Result, Snapshot};
+use crate::source::contract::{About, Error, ErrorKind, Out, Piece, Reading, Result, Snapshot};
 use crate::source::mysql::catalogue::server_objects;
 use crate::source::mysql::connect::Connector;
 use crate::source::mysql::cut::{Before, Cutter};
@@ -82,11 +82,7 @@ pub struct ToolSnapshot {
     /// then.
     guard: Mutex<Conn>,
     log: ToolLog,
-    position: Option<Position>,
-    inconsistent: Vec<String>,
-    not_included: Vec<String>,
-    lost: Vec<String>,
-    remarks: Vec<String>,
+    about: About,
     packet: usize,
     reading: Reading,
 }
@@ -109,7 +105,9 @@ impl ToolSnapshot {
         let listing = guard(&mut guarding, spec, stop)?.listing;
         let units = &listing.units;
         // mydumper reads what no snapshot covers under its global lock.
-        let inconsistent = if tool.engine == Engine::Mydumper {
+        let mut about = About { version: flavor.version.clone(), ..About::default() };
+        about.remarks.push(format!("tables and rows are read by {}", tool.version));
+        about.inconsistent = if tool.engine == Engine::Mydumper {
             Vec::new()
         } else {
             untransactional(units, spec)?
@@ -120,7 +118,7 @@ impl ToolSnapshot {
         if spec.accounts {
             lost.push(format!("{accounts}: only the engine native dumps them"));
         }
-        let mut not_included = vec![
+        about.not_included = vec![
             accounts,
             format!(
                 "a content proof: {} counts no rows, so every byte is verified and no value",
@@ -128,10 +126,12 @@ impl ToolSnapshot {
             ),
         ];
         let server = server_objects(&mut connector.session(&flavor, "ask")?, &flavor)?;
-        not_included.extend(server.not_included);
+        about.not_included.extend(server.not_included);
         lost.extend(server.lost);
         if units.len() > 1 {
-            not_included.push("one moment for all databases: each of them has its own".into());
+            about
+                .not_included
+                .push("one moment for all databases: each of them has its own".into());
         }
         let mut skipped = Vec::new();
         let names = Names::of(&mut guarding, units)?;
@@ -140,21 +140,20 @@ impl ToolSnapshot {
             stop.check()?;
             let found = definitions(&mut guarding, unit, &names, Scope::All(&held))?;
             scripts.extend(found.scripts);
-            not_included.extend(found.not_included);
+            about.not_included.extend(found.not_included);
             lost.extend(found.lost);
             let survey = Survey::of(&mut guarding, unit, &tool, &flavor)?;
-            not_included.extend(survey.not_included);
+            about.not_included.extend(survey.not_included);
             lost.extend(survey.lost);
             skipped.push(survey.skipped);
         }
-        not_included.extend(lost.iter().cloned());
+        about.lacks(lost);
         let packet = max_packet(&mut guarding)?;
         let mut snapshot = ToolSnapshot {
             private: Private::create(staging)?,
             flavor,
             spec: spec.clone(),
             connector: connector.clone(),
-            remarks: vec![format!("tables and rows are read by {}", tool.version)],
             tool,
             listing,
             members: Vec::new(),
@@ -162,10 +161,7 @@ impl ToolSnapshot {
             scripts,
             guard: Mutex::new(guarding),
             log: ToolLog::new(reading.hear.clone()),
-            position: None,
-            inconsistent,
-            not_included,
-            lost,
+            about,
             packet,
             reading,
         };
@@ -176,8 +172,11 @@ impl ToolSnapshot {
             }
         };
         snapshot.collect(files);
-        if snapshot.position.is_none() {
+        let weights = (0..snapshot.contents.len()).map(|member| snapshot.weight(member));
+        snapshot.about.estimate = weights.sum();
+        if snapshot.about.position.is_none() {
             snapshot
+                .about
                 .not_included
                 .push("a binary log position: no point-in-time recovery from this backup".into());
         }
@@ -248,11 +247,11 @@ impl ToolSnapshot {
             let files = staged::files(&folder, &unit.name, &tables)?;
             let metadata = std::fs::read_to_string(folder.join("metadata")).unwrap_or_default();
             if self.listing.units.len() == 1 {
-                self.position = staged::position(&metadata, self.flavor.family);
+                self.about.position = staged::position(&metadata, self.flavor.family);
             }
             all.extend(files);
         }
-        self.inconsistent.extend(self.log.doubts());
+        self.about.inconsistent.extend(self.log.doubts());
         Ok(all)
     }
 
@@ -316,6 +315,7 @@ impl ToolSnapshot {
             self.packet,
             format!("{} from its dump", unit.name),
         );
+        out.waiting(&format!("the first bytes of {} from {}", unit.name, self.tool.title()));
         let (mut first, mut last) = (Some(Vec::new()), Vec::new());
         let mut take = |bytes: &[u8]| -> Result<()> {
             last.extend_from_slice(bytes);
@@ -422,37 +422,11 @@ impl Snapshot for ToolSnapshot {
         unchanged(&mut guard, (&self.spec, &self.listing), &self.scripts, Vec::new(), stop)
     }
 
-    fn position(&self) -> Option<&Position> {
-        self.position.as_ref()
-    }
-
-    fn version(&self) -> &str {
-        &self.flavor.version
-    }
-
-    fn inconsistent(&self) -> &[String] {
-        &self.inconsistent
-    }
-
-    fn not_included(&self) -> Vec<String> {
-        self.not_included.clone()
-    }
-
-    fn lost(&self) -> Vec<String> {
-        self.lost.clone()
-    }
-
-    fn warnings(&self) -> Vec<String> {
+    fn about(&self) -> About {
         // What leaves the moment in doubt is told as such.
-        self.log.warnings().into_iter().filter(|w| !self.inconsistent.contains(w)).collect()
-    }
-
-    fn estimate(&self) -> u64 {
-        (0..self.contents.len()).map(|member| self.weight(member)).sum()
-    }
-
-    fn remarks(&self) -> &[String] {
-        &self.remarks
+        let told = |w: &String| !self.about.inconsistent.contains(w);
+        let warnings = self.log.warnings().into_iter().filter(told).collect();
+        About { warnings, ..self.about.clone() }
     }
 }
 

@@ -12,8 +12,8 @@ use crate::artifact::{Origin, Position};
 use crate::base::{Finding, Stop};
 use crate::job::{ClusterSpec, Engine};
 use crate::source::contract::{
-    Error, ErrorKind, Examined, Facts, Parent, Program, Purpose, Reading, Result, Snapshot, Source,
-    Target, UnitFacts,
+    About, Error, ErrorKind, Examined, Facts, Parent, Program, Purpose, Reading, Result, Snapshot,
+    Source, Target, UnitFacts,
 };
 use crate::source::postgres::config;
 use crate::source::postgres::connect::Connector;
@@ -27,9 +27,6 @@ use crate::world::World;
 
 /// The first server that can tell what changed since a backup.
 const INCREMENTAL: u32 = 170_000;
-
-/// A checkpoint that is spread over more than this, in seconds, looks like a stall.
-const SPREAD: u64 = 600;
 
 /// The files of a server.
 pub struct Cluster {
@@ -64,15 +61,6 @@ impl Cluster {
             let found = format!("{} can't tell what changed since a backup", server.version());
             return Err(Error::new(ErrorKind::Refused, doing, found)
                 .hint("Leave `incremental` out, or move to PostgreSQL 17."));
-        }
-        let timeout: u64 = server.setting("checkpoint_timeout").parse().unwrap_or(0);
-        if !self.spec.physical.fast && timeout > SPREAD {
-            let found = format!(
-                "a checkpoint that is spread takes up to {timeout} s here, in which nothing would move"
-            );
-            return Err(
-                Error::new(ErrorKind::Refused, doing, found).hint("Write `checkpoint \"fast\"`.")
-            );
         }
         Ok(())
     }
@@ -234,8 +222,7 @@ impl Source for Cluster {
             connector,
             private,
             parent,
-            warnings,
-            remarks,
+            about: About { warnings, remarks, ..About::default() },
         };
         Ok(Box::new(PhysicalSnapshot::take(parts, client, reading, stop)?))
     }

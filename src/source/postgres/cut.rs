@@ -135,6 +135,8 @@ mod tests {
             Ok(())
         }
 
+        fn waiting(&mut self, _: &str) {}
+
         fn more(&mut self, _: Piece) {
             panic!("nothing is cut off here");
         }

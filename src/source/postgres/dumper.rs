@@ -16,10 +16,10 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
-use crate::artifact::{Kind, Member, Phase, Position, Proof};
+use crate::artifact::{Kind, Member, Phase, Proof};
 use crate::base::Stop;
 use crate::job::{DumpForm, PostgresSpec};
-use crate::source::contract::{Error, ErrorKind, Out, Piece, Reading, Result, Snapshot};
+use crate::source::contract::{About, Error, ErrorKind, Out, Piece, Reading, Result, Snapshot};
 use crate::source::postgres::connect::Connector;
 use crate::source::postgres::creation;
 use crate::source::postgres::cut::Cutter;
@@ -68,11 +68,7 @@ pub struct DumperSnapshot {
     _private: Option<Private>,
     members: Vec<Member>,
     contents: Vec<Content>,
-    version: String,
-    not_included: Vec<String>,
-    lost: Vec<String>,
-    remarks: Vec<String>,
-    estimate: u64,
+    about: About,
     log: ToolLog,
     reading: Reading,
 }
@@ -99,33 +95,34 @@ impl DumperSnapshot {
             _private: None,
             members: Vec::new(),
             contents: Vec::new(),
-            version: format!("PostgreSQL {}.{}", number / 10_000, number % 10_000),
-            not_included: vec![format!(
-                "a content proof: {} counts no rows, so every byte is verified and no value",
-                program.title
-            )],
-            lost: Vec::new(),
-            remarks: vec![format!("definitions and rows are read by {}", program.title)],
+            about: About {
+                version: format!("PostgreSQL {}.{}", number / 10_000, number % 10_000),
+                not_included: vec![format!(
+                    "a content proof: {} counts no rows, so every byte is verified and no value",
+                    program.title
+                )],
+                remarks: vec![format!("definitions and rows are read by {}", program.title)],
+                ..About::default()
+            },
             program,
-            estimate: 0,
             log: ToolLog::new(reading.hear.clone()),
             reading,
         };
         if !spec.globals {
-            snapshot.not_included.push("roles and tablespaces".into());
+            snapshot.about.not_included.push("roles and tablespaces".into());
         }
-        snapshot.not_included.extend(found.not_included);
+        snapshot.about.not_included.extend(found.not_included);
         if views.len() > 1 {
             snapshot
+                .about
                 .not_included
                 .push("one moment for all databases: each of them has its own".into());
         }
         let globals = globals::read(spec, connector, number, stop)?;
         globals.scripts.into_iter().for_each(|s| snapshot.add(s.member, Content::Script(s.text)));
-        snapshot.remarks.extend(globals.remarks);
+        snapshot.about.remarks.extend(globals.remarks);
         lost.extend(globals.lost);
-        snapshot.not_included.extend(lost.iter().cloned());
-        snapshot.lost = lost;
+        snapshot.about.lacks(lost);
         for mut view in views {
             snapshot.define(spec, &mut view, stop)?;
             snapshot.views.push(Mutex::new(view));
@@ -153,20 +150,21 @@ impl DumperSnapshot {
             let member = Member::new(&view.unit, &relation.name, Kind::Table, Phase::Before);
             self.add(member.in_schema(&relation.schema), Content::Nothing);
         }
-        self.estimate += view.relations.iter().map(|r| r.bytes).sum::<u64>();
+        self.about.estimate += view.relations.iter().map(|r| r.bytes).sum::<u64>();
         let left = patterns(spec, view)?;
         if !left.is_empty() {
             let unit = &view.unit;
-            self.not_included.push(format!(
+            self.about.not_included.push(format!(
                 "{unit}: what the job leaves out; what needs it can't be made by a restore"
             ));
         }
         for relation in view.relations.iter().filter(|r| r.has_rows()) {
             let title = format!("{}.{}", view.unit, relation.title());
             if !takes_table(spec, &view.unit, relation).1 {
-                self.not_included.push(format!("rows of {title}: the job leaves them out"));
+                self.about.not_included.push(format!("rows of {title}: the job leaves them out"));
             } else if relation.persistence == 'u' && view.standby {
-                self.not_included
+                self.about
+                    .not_included
                     .push(format!("rows of {title}: an unlogged table can't be read on a standby"));
             }
         }
@@ -228,7 +226,8 @@ impl DumperSnapshot {
     /// Runs the program into a folder for each database, and finds what it wrote.
     fn stage(&mut self, staging: &Path, stop: &Stop) -> Result<()> {
         let private = Private::create(staging)?;
-        private.has_room(self.estimate, "or use `format=\"custom\"`, which stages nothing")?;
+        private
+            .has_room(self.about.estimate, "or use `format=\"custom\"`, which stages nothing")?;
         for view in 0..self.views.len() {
             let unit = self.unit(view);
             let doing = format!("dump {unit} with {}", self.program.title);
@@ -285,6 +284,7 @@ impl DumperSnapshot {
         words.push("--compress=0".into());
         let mut plain = Cutter::new(self.reading.chunk, format!("{unit} from its dump"));
         let mut bytes = Bytes { chunk: self.reading.chunk, buffer: None };
+        out.waiting(&format!("the first bytes of {unit} from {}", self.program.title));
         let ended = self.child(&words, &unit)?.stream(
             stop,
             &mut |part| match self.form {
@@ -424,35 +424,7 @@ impl Snapshot for DumperSnapshot {
         Ok(())
     }
 
-    fn position(&self) -> Option<&Position> {
-        None
-    }
-
-    fn version(&self) -> &str {
-        &self.version
-    }
-
-    fn inconsistent(&self) -> &[String] {
-        &[]
-    }
-
-    fn not_included(&self) -> Vec<String> {
-        self.not_included.clone()
-    }
-
-    fn lost(&self) -> Vec<String> {
-        self.lost.clone()
-    }
-
-    fn warnings(&self) -> Vec<String> {
-        self.log.warnings()
-    }
-
-    fn estimate(&self) -> u64 {
-        self.estimate
-    }
-
-    fn remarks(&self) -> &[String] {
-        &self.remarks
+    fn about(&self) -> About {
+        About { warnings: self.log.warnings(), ..self.about.clone() }
     }
 }

@@ -24,7 +24,7 @@ use crate::artifact::{
 };
 use crate::base::{Id, Stop};
 use crate::job::Physical;
-use crate::source::contract::{Error, ErrorKind, Out, Piece, Reading, Result, Snapshot};
+use crate::source::contract::{About, Error, ErrorKind, Out, Piece, Reading, Result, Snapshot};
 use crate::source::postgres::basebackup::{MANIFEST, position, words};
 use crate::source::postgres::config::{CLUSTER_FACTS, Config};
 use crate::source::postgres::connect::Connector;
@@ -70,10 +70,8 @@ pub struct Parts {
     pub private: Private,
     /// The backup that this one adds to, and the file with its manifest.
     pub parent: Option<(Id, PathBuf)>,
-    /// What somebody must look at.
-    pub warnings: Vec<String>,
-    /// Remarks for the log.
-    pub remarks: Vec<String>,
+    /// What somebody must look at, and remarks for the log.
+    pub about: About,
 }
 
 /// The files of a cluster.
@@ -84,8 +82,7 @@ pub struct PhysicalSnapshot {
     members: Vec<Member>,
     contents: Vec<Content>,
     reading: Reading,
-    version: String,
-    not_included: Vec<String>,
+    about: About,
     /// The manifest, once it is known.
     record: OnceLock<Vec<u8>>,
     position: OnceLock<Position>,
@@ -104,18 +101,25 @@ impl PhysicalSnapshot {
         for (line, bytes) in facts.config.iter().zip(files) {
             all.push((file(&line.member, Phase::Before), Content::Bytes(bytes.clone())));
         }
-        let mut not_included: Vec<String> =
-            parts.config.lost.iter().chain(&parts.config.left).cloned().collect();
+        let mut about = About {
+            version: parts.server.version(),
+            estimate: parts.server.bytes(),
+            parent: parts.parent.as_ref().map(|(id, _)| id.clone()),
+            ..parts.about.clone()
+        };
+        about.lacks(parts.config.lost.iter().cloned());
+        about.not_included.extend(parts.config.left.iter().cloned());
         if !facts.checksums {
-            not_included.push("a check of its pages: the cluster has data_checksums off".into());
+            about
+                .not_included
+                .push("a check of its pages: the cluster has data_checksums off".into());
         }
         let mut snapshot = PhysicalSnapshot {
             client: Mutex::new(Some(client)),
-            version: parts.server.version(),
+            about,
             members: Vec::new(),
             contents: Vec::new(),
             reading,
-            not_included,
             record: OnceLock::new(),
             position: OnceLock::new(),
             parts,
@@ -209,6 +213,7 @@ impl PhysicalSnapshot {
         let doing = self.doing();
         let words = words(&self.parts.program, &self.parts.physical, None, self.parent_file());
         let copier = self.parts.connector.copier(&words)?;
+        out.waiting("the checkpoint with which the server begins its backup");
         let hear = self.reading.hear.clone();
         let mut cut = Cut {
             notes: Notes::default(),
@@ -413,39 +418,7 @@ impl Snapshot for PhysicalSnapshot {
         Ok(stop.check()?)
     }
 
-    fn position(&self) -> Option<&Position> {
-        self.position.get()
-    }
-
-    fn parent(&self) -> Option<&Id> {
-        self.parts.parent.as_ref().map(|(id, _)| id)
-    }
-
-    fn version(&self) -> &str {
-        &self.version
-    }
-
-    fn inconsistent(&self) -> &[String] {
-        &[]
-    }
-
-    fn not_included(&self) -> Vec<String> {
-        self.not_included.clone()
-    }
-
-    fn lost(&self) -> Vec<String> {
-        self.parts.config.lost.clone()
-    }
-
-    fn warnings(&self) -> Vec<String> {
-        self.parts.warnings.clone()
-    }
-
-    fn estimate(&self) -> u64 {
-        self.parts.server.bytes()
-    }
-
-    fn remarks(&self) -> &[String] {
-        &self.parts.remarks
+    fn about(&self) -> About {
+        About { position: self.position.get().cloned(), ..self.about.clone() }
     }
 }

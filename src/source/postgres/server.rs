@@ -80,7 +80,7 @@ impl Server {
         let row = client.query_one(sql, &[]).map_err(fail)?;
         let sql = "SELECT name, setting FROM pg_settings WHERE name IN ('data_directory', 'config_file', 'hba_file', \
                    'ident_file', 'full_page_writes', 'wal_level', 'data_checksums', 'summarize_wal', 'ssl', \
-                   'ssl_cert_file', 'ssl_key_file', 'ssl_ca_file', 'checkpoint_timeout', 'max_wal_senders', \
+                   'ssl_cert_file', 'ssl_key_file', 'ssl_ca_file', 'max_wal_senders', \
                    'archive_mode')";
         let settings = client.query(sql, &[]).map_err(fail)?;
         let sql = "SELECT oid, spcname::text, pg_tablespace_location(oid) FROM pg_tablespace \

@@ -8,10 +8,10 @@
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 
-use crate::artifact::{Kind, Member, Phase, Position, Proof};
+use crate::artifact::{Kind, Member, Phase, Proof};
 use crate::base::Stop;
 use crate::job::PostgresSpec;
-use crate::source::contract::{Error, ErrorKind, Out, Piece, Reading, Result, Snapshot};
+use crate::source::contract::{About, Error, ErrorKind, Out, Piece, Reading, Result, Snapshot};
 use crate::source::postgres::connect::Connector;
 use crate::source::postgres::creation;
 use crate::source::postgres::databases::databases;
@@ -49,21 +49,34 @@ enum Content {
 /// Members and what each is read from.
 type Parts = Vec<(Member, Content)>;
 
+/// What a worker has to know of a view to join it.
+struct Face {
+    unit: String,
+    snapshot: String,
+    encoding: String,
+}
+
+impl Face {
+    fn of(view: &View) -> Face {
+        let (unit, snapshot) = (view.unit.clone(), view.snapshot.clone());
+        Face { unit, snapshot, encoding: view.encoding.clone() }
+    }
+}
+
 /// A consistent view.
 pub struct PostgresSnapshot {
     connector: Connector,
-    /// Guards the connection that holds a database's snapshot and locks.
+    /// Guards the connection that holds a database's snapshot and locks; it is held as long as a
+    /// piece is read on it, so what workers need of a view stands beside it.
     views: Vec<Mutex<View>>,
+    faces: Vec<Face>,
     /// Guards each worker's connection, and says which database it is in.
     workers: Vec<Mutex<Option<(usize, Wire)>>>,
     members: Vec<Member>,
     contents: Vec<Content>,
-    version: String,
-    not_included: Vec<String>,
-    lost: Vec<String>,
+    about: About,
     /// Guards the tables that the server could not read to the end, and why.
     shortfall: Mutex<BTreeMap<String, String>>,
-    remarks: Vec<String>,
     chunk: usize,
 }
 
@@ -81,30 +94,32 @@ impl PostgresSnapshot {
         let mut snapshot = PostgresSnapshot {
             connector: connector.clone(),
             views: Vec::new(),
+            faces: Vec::new(),
             workers: (0..reading.threads.max(1)).map(|_| Mutex::default()).collect(),
             members: Vec::new(),
             contents: Vec::new(),
-            version: format!("PostgreSQL {}.{}", number / 10_000, number % 10_000),
-            not_included: found.not_included,
-            lost: Vec::new(),
+            about: About {
+                version: format!("PostgreSQL {}.{}", number / 10_000, number % 10_000),
+                not_included: found.not_included,
+                ..About::default()
+            },
             shortfall: Mutex::default(),
-            remarks: Vec::new(),
             chunk: reading.chunk,
         };
         let program = program::find(&spec.tools, "pg_dump", number, stop)?;
-        snapshot.remarks.push(format!("definitions are read by {}", program.title));
+        snapshot.about.remarks.push(format!("definitions are read by {}", program.title));
         if !spec.globals {
-            snapshot.not_included.push("roles and tablespaces".into());
+            snapshot.about.not_included.push("roles and tablespaces".into());
         }
         let total: u64 = views.iter().flat_map(|v| &v.relations).map(|r| r.bytes).sum();
         let each = (total / (reading.threads.max(1) as u64 * 8)).clamp(PIECE.0, PIECE.1);
         let (mut before, mut data, mut after) = (Vec::new(), Vec::new(), Vec::new());
         let globals = globals::read(spec, connector, number, stop)?;
         before.extend(globals.scripts.into_iter().map(script));
-        snapshot.remarks.extend(globals.remarks);
+        snapshot.about.remarks.extend(globals.remarks);
         lost.extend(globals.lost);
         for (index, view) in views.iter_mut().enumerate() {
-            let found = snapshot.define(spec, &program, view, stop)?;
+            let found = snapshot.define(spec, &program, view, &mut lost, stop)?;
             let large = large::survey(&mut view.client)?;
             before.push(database(&view.unit, &found));
             before.extend(found.before.into_iter().map(script));
@@ -113,16 +128,20 @@ impl PostgresSnapshot {
             snapshot.large(index, &view.unit, large, (&mut before, &mut data, &mut after));
             after.extend(found.after.into_iter().map(script));
             if view.standby {
-                snapshot.remarks.push(format!("{} was read on a standby", view.unit));
+                snapshot.about.remarks.push(format!("{} was read on a standby", view.unit));
             }
         }
-        lost.append(&mut snapshot.lost);
-        snapshot.not_included.extend(lost.iter().cloned());
-        snapshot.lost = lost;
+        snapshot.about.lacks(lost);
         for (member, content) in before.into_iter().chain(data).chain(after) {
+            snapshot.about.estimate += match &content {
+                Content::Script(text) => text.len() as u64,
+                Content::Large { ids, .. } => ids.len() as u64 * 2048,
+                Content::Rows { weight, .. } => *weight,
+            };
             snapshot.members.push(member);
             snapshot.contents.push(content);
         }
+        snapshot.faces = views.iter().map(Face::of).collect();
         snapshot.views = views.into_iter().map(Mutex::new).collect();
         Ok(snapshot)
     }
@@ -133,6 +152,7 @@ impl PostgresSnapshot {
         spec: &PostgresSpec,
         program: &program::Program,
         view: &mut View,
+        lost: &mut Vec<String>,
         stop: &Stop,
     ) -> Result<Definitions> {
         let doing = format!("read the definitions of {} with {}", view.unit, program.title);
@@ -155,7 +175,7 @@ impl PostgresSnapshot {
             let error = Error::new(ErrorKind::Refused, &doing, format!("its archive is not understood: {found}"));
             error.hint("Name the folder of another version in the site file: `tools { postgres \"DIR\" }`.")
         })?;
-        let sequences = sequences(&mut view.client, &view.unit, &mut self.lost)?;
+        let sequences = sequences(&mut view.client, &view.unit, lost)?;
         let (filled, owned) = (filled(&mut view.client)?, owned(&mut view.client)?);
         let schema = |name: &str| takes_schema(spec, &view.unit, name);
         let choice = Choice {
@@ -166,7 +186,7 @@ impl PostgresSnapshot {
             owned: &owned,
         };
         let found = definitions(&view.unit, &archive, &choice);
-        self.not_included.extend(found.left_out.iter().cloned());
+        self.about.not_included.extend(found.left_out.iter().cloned());
         Ok(found)
     }
 
@@ -184,15 +204,18 @@ impl PostgresSnapshot {
         for relation in &view.relations {
             let title = format!("{}.{}", view.unit, relation.title());
             if relation.kind == 'f' {
-                self.not_included.push(format!("rows of {title}: they belong to another server"));
+                self.about
+                    .not_included
+                    .push(format!("rows of {title}: they belong to another server"));
             }
             let Some(condition) = wanted(relation) else { continue };
             if !takes_table(spec, &view.unit, relation).1 {
-                self.not_included.push(format!("rows of {title}: the job leaves them out"));
+                self.about.not_included.push(format!("rows of {title}: the job leaves them out"));
                 continue;
             }
             if relation.persistence == 'u' && view.standby {
-                self.not_included
+                self.about
+                    .not_included
                     .push(format!("rows of {title}: an unlogged table can't be read on a standby"));
                 continue;
             }
@@ -226,7 +249,7 @@ impl PostgresSnapshot {
             let content = Content::Rows { view: index, rows, pieces: vec![Pages::ALL], weight };
             found.push((member(view, root), content));
             let title = format!("{}.{}", view.unit, root.title());
-            self.remarks.push(format!("rows of {title} are loaded through it, not by partition: it is cut by a hash of an enum"));
+            self.about.remarks.push(format!("rows of {title} are loaded through it, not by partition: it is cut by a hash of an enum"));
         }
         Ok(found)
     }
@@ -262,14 +285,11 @@ impl PostgresSnapshot {
     ) -> Result<Proof> {
         let mut own = self.workers[worker].lock().expect("no panic while locked");
         if own.as_ref().is_none_or(|(at, _)| *at != view) {
-            let (unit, snapshot, encoding) = {
-                let view = self.views[view].lock().expect("no panic while locked");
-                (view.unit.clone(), view.snapshot.clone(), view.encoding.clone())
-            };
-            let mut wire = view::join(&self.connector, &unit, &snapshot, GIVE_WAY, stop)?;
+            let Face { unit, snapshot, encoding } = &self.faces[view];
+            let mut wire = view::join(&self.connector, unit, snapshot, GIVE_WAY, stop)?;
             if encoding != "UTF8" {
                 wire.run(
-                    &format!("SET client_encoding={}", literal(&encoding)),
+                    &format!("SET client_encoding={}", literal(encoding)),
                     "prepare the reading",
                     stop,
                 )?;
@@ -302,14 +322,11 @@ impl PostgresSnapshot {
         out: &mut dyn Out,
         stop: &Stop,
     ) -> Result<Proof> {
-        let (unit, snapshot) = {
-            let view = self.views[view].lock().expect("no panic while locked");
-            (view.unit.clone(), view.snapshot.clone())
-        };
-        let mut client = self.connector.session(&unit, "read")?;
+        let Face { unit, snapshot, .. } = &self.faces[view];
+        let mut client = self.connector.session(unit, "read")?;
         let begin = format!(
             "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY; SET TRANSACTION SNAPSHOT {}",
-            literal(&snapshot)
+            literal(snapshot)
         );
         run(&mut client, &begin, &format!("read {unit} in the snapshot"))?;
         large::read(&mut client, ids, self.chunk, out, stop)
@@ -395,11 +412,14 @@ impl Snapshot for PostgresSnapshot {
             Content::Large { view, ids } => self.read_large(*view, ids, out, stop),
             Content::Rows { view, rows, pieces, .. } => {
                 let pages = pieces[piece.number];
-                let encoding =
-                    self.views[*view].lock().expect("no panic while locked").encoding.clone();
+                let encoding = &self.faces[*view].encoding;
                 let mut partly = Proof::default();
                 let mut read = |wire: &mut Wire| {
-                    rows.read(wire, pages, &encoding, self.chunk, (out, &mut partly), stop)
+                    out.waiting(&format!(
+                        "the first rows of {}",
+                        self.members[piece.member].title()
+                    ));
+                    rows.read(wire, pages, encoding, self.chunk, (out, &mut partly), stop)
                 };
                 let done = match self.on_worker(worker, *view, &mut read, stop) {
                     // An ALTER waits for the lock that is held here, and the worker behind it:
@@ -429,36 +449,9 @@ impl Snapshot for PostgresSnapshot {
         Ok(())
     }
 
-    fn position(&self) -> Option<&Position> {
-        None
-    }
-
-    fn version(&self) -> &str {
-        &self.version
-    }
-
-    fn inconsistent(&self) -> &[String] {
-        &[]
-    }
-
-    fn not_included(&self) -> Vec<String> {
-        [self.not_included.clone(), self.shortfall()].concat()
-    }
-
-    fn lost(&self) -> Vec<String> {
-        [self.lost.clone(), self.shortfall()].concat()
-    }
-
-    fn estimate(&self) -> u64 {
-        let weight = |content: &Content| match content {
-            Content::Script(text) => text.len() as u64,
-            Content::Large { ids, .. } => ids.len() as u64 * 2048,
-            Content::Rows { weight, .. } => *weight,
-        };
-        self.contents.iter().map(weight).sum()
-    }
-
-    fn remarks(&self) -> &[String] {
-        &self.remarks
+    fn about(&self) -> About {
+        let mut about = self.about.clone();
+        about.lacks(self.shortfall());
+        about
     }
 }

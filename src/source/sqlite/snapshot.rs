@@ -14,9 +14,9 @@ use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, OpenFlags};
 use tempfile::NamedTempFile;
 
-use crate::artifact::{Keys, Kind, Member, Phase, Position, Proof, RowDigest};
+use crate::artifact::{Keys, Kind, Member, Phase, Proof, RowDigest};
 use crate::base::Stop;
-use crate::source::contract::{Error, ErrorKind, Out, Piece, Reading, Result, Snapshot};
+use crate::source::contract::{About, Error, ErrorKind, Out, Piece, Reading, Result, Snapshot};
 use crate::source::script::Inserts;
 use crate::source::sqlite::check::{Soundness, check};
 use crate::source::sqlite::definition::{
@@ -41,10 +41,7 @@ pub struct SqliteSnapshot {
     texts: Vec<Option<String>>,
     weights: Vec<u64>,
     chunk: usize,
-    version: String,
-    not_included: Vec<String>,
-    lost: Vec<String>,
-    remarks: Vec<String>,
+    about: About,
     place: String,
 }
 
@@ -96,22 +93,23 @@ impl SqliteSnapshot {
             texts: Vec::new(),
             weights: Vec::new(),
             chunk: reading.chunk,
-            version: format!("SQLite {}", rusqlite::version()),
-            not_included: Vec::new(),
-            lost: unchecked,
-            remarks: odd,
+            about: About {
+                version: format!("SQLite {}", rusqlite::version()),
+                remarks: odd,
+                ..About::default()
+            },
             place: place.to_owned(),
         };
-        snapshot.collect(unit).map_err(|e| failed(&doing, e))?;
+        snapshot.collect(unit, unchecked).map_err(|e| failed(&doing, e))?;
         Ok(snapshot)
     }
 
-    fn collect(&mut self, unit: &str) -> rusqlite::Result<()> {
+    fn collect(&mut self, unit: &str, mut lost: Vec<String>) -> rusqlite::Result<()> {
         let connection = self.connections[0].lock().expect("no panic while locked");
         let mut found: Vec<(Member, Option<String>, u64)> = Vec::new();
         let settings = Member::new(unit, "", Kind::Settings, Phase::Before);
         found.push((settings, Some(settings_sql(&connection)?), 0));
-        let (mut data, mut not_included, mut lost) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut data, mut not_included) = (Vec::new(), Vec::new());
         for table in tables(&connection)? {
             if table.form != "table" {
                 let text = format!(
@@ -158,11 +156,11 @@ impl SqliteSnapshot {
         for (member, text, weight) in found {
             self.members.push(member);
             self.texts.push(text);
+            self.about.estimate += weight;
             self.weights.push(weight);
         }
-        self.lost.append(&mut lost);
-        not_included.extend(self.lost.iter().cloned());
-        self.not_included = not_included;
+        self.about.not_included = not_included;
+        self.about.lacks(lost);
         Ok(())
     }
 
@@ -264,32 +262,8 @@ impl Snapshot for SqliteSnapshot {
         Ok(stop.check()?)
     }
 
-    fn position(&self) -> Option<&Position> {
-        None
-    }
-
-    fn version(&self) -> &str {
-        &self.version
-    }
-
-    fn inconsistent(&self) -> &[String] {
-        &[]
-    }
-
-    fn not_included(&self) -> Vec<String> {
-        self.not_included.clone()
-    }
-
-    fn lost(&self) -> Vec<String> {
-        self.lost.clone()
-    }
-
-    fn estimate(&self) -> u64 {
-        self.weights.iter().sum()
-    }
-
-    fn remarks(&self) -> &[String] {
-        &self.remarks
+    fn about(&self) -> About {
+        self.about.clone()
     }
 }
 

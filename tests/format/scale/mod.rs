@@ -160,9 +160,14 @@ fn many_tables_and_chunks_take_no_more_memory_than_the_plan_says() {
         let stop = Stop::new();
         let store = Arc::new(Counting::new(folder(path)));
         let snapshot = Synthetic::new(scaled(10_000), 79);
-        let shape =
-            Shape::new(snapshot.workers(), 2, snapshot.chunk, store.lanes(), snapshot.estimate())
-                .holding(snapshot.members().len());
+        let shape = Shape::new(
+            snapshot.workers(),
+            2,
+            snapshot.chunk,
+            store.lanes(),
+            snapshot.about().estimate,
+        )
+        .holding(snapshot.members().len());
         let bound = shape.bound().0;
         let what = format!("{} entries of {} tables", snapshot.entries(), scaled(10_000));
         measured(&format!("write {what}"), bound, || write(&store, &snapshot, shape, &stop));

@@ -3,12 +3,10 @@
 use std::collections::HashMap;
 use std::sync::Mutex;
 
-use vex::testing::artifact::{
-    Dialect, Kind, Member, Phase, Position, Proof, RowDigest, SqlError, read_rows,
-};
+use vex::testing::artifact::{Dialect, Kind, Member, Phase, Proof, RowDigest, SqlError, read_rows};
 use vex::testing::base::Stop;
 use vex::testing::source::contract::{
-    Load, Loading, Out, Piece, Proven, Refused, Result, Snapshot, Target, Terms,
+    About, Load, Loading, Out, Piece, Proven, Refused, Result, Snapshot, Target, Terms,
 };
 
 /// Tables of each database.
@@ -98,28 +96,9 @@ impl Snapshot for Synthetic {
         Ok(stop.check()?)
     }
 
-    fn position(&self) -> Option<&Position> {
-        None
-    }
-
-    fn version(&self) -> &str {
-        "synthetic"
-    }
-
-    fn inconsistent(&self) -> &[String] {
-        &[]
-    }
-
-    fn not_included(&self) -> Vec<String> {
-        Vec::new()
-    }
-
-    fn estimate(&self) -> u64 {
-        self.entries() * self.chunk as u64
-    }
-
-    fn remarks(&self) -> &[String] {
-        &[]
+    fn about(&self) -> About {
+        let estimate = self.entries() * self.chunk as u64;
+        About { version: "synthetic".into(), estimate, ..About::default() }
     }
 }
 

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use vex::testing::artifact::{
-    Dialect, Head, INDEX, Manifest, Member, Method, Naming, ObjectLine, Phase, Position, Proof,
-    RowDigest, SqlError, TEMPLATE, Totals, UnitSum, Value, read_rows,
+    Dialect, Head, INDEX, Manifest, Member, Method, Naming, ObjectLine, Phase, Proof, RowDigest,
+    SqlError, TEMPLATE, Totals, UnitSum, Value, read_rows,
 };
 use vex::testing::base::Stop;
 use vex::testing::pipeline::{Backup, Copy, IndexMade, Meter, Shape, backup};
 use vex::testing::shelf::{Contents, IndexBytes, Shelf};
-use vex::testing::source::contract::{Out, Piece, Result, Snapshot};
+use vex::testing::source::contract::{About, Out, Piece, Result, Snapshot};
 use vex::testing::store::{Memory, contract::Store};
 
 /// A member, and its entries.
@@ -77,28 +77,9 @@ impl Snapshot for Crafted {
         Ok(stop.check()?)
     }
 
-    fn position(&self) -> Option<&Position> {
-        None
-    }
-
-    fn version(&self) -> &str {
-        "crafted"
-    }
-
-    fn inconsistent(&self) -> &[String] {
-        &[]
-    }
-
-    fn not_included(&self) -> Vec<String> {
-        Vec::new()
-    }
-
-    fn estimate(&self) -> u64 {
-        self.entries.iter().flatten().map(|entry| entry.len() as u64).sum()
-    }
-
-    fn remarks(&self) -> &[String] {
-        &[]
+    fn about(&self) -> About {
+        let estimate = self.entries.iter().flatten().map(|entry| entry.len() as u64).sum();
+        About { version: "crafted".into(), estimate, ..About::default() }
     }
 }
 
@@ -137,7 +118,7 @@ pub fn written(
             ..head
         }
     };
-    let shape = Shape::new(1, 1, 1 << 16, store.lanes(), snapshot.estimate());
+    let shape = Shape::new(1, 1, 1 << 16, store.lanes(), snapshot.about().estimate);
     let mut written = backup(
         Backup {
             snapshot: &snapshot,
