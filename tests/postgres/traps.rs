@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use vex::testing::artifact::{Kind, Proof};
 use vex::testing::base::Stop;
 use vex::testing::job::{Engine, HostRole, PostgresSpec, SourceSpec, Tls};
-use vex::testing::source::contract::{Out, Reading, Result, Snapshot};
+use vex::testing::source::contract::{Out, Piece, Reading, Result, Snapshot};
 use vex::testing::source::open;
 use vex::testing::world::World;
 
@@ -37,7 +37,7 @@ impl Out for Sink {
 
     fn waiting(&mut self, _: &str) {}
 
-    fn more(&mut self, _: vex::testing::source::contract::Piece) {
+    fn more(&mut self, _: Piece) {
         panic!("no piece is handed back");
     }
 }
@@ -178,6 +178,61 @@ fn an_alter_that_waits_keeps_no_worker_from_reading() {
             snapshot.finish(&Stop::new()).unwrap();
             drop(snapshot);
             done.recv_timeout(Duration::from_secs(30)).expect("then it is free");
+        });
+    }
+}
+
+/// Reads another piece, as the other worker, while the first is half read.
+struct Meanwhile<'a> {
+    snapshot: &'a dyn Snapshot,
+    other: Piece,
+    rows: u64,
+}
+
+impl Out for Meanwhile<'_> {
+    fn buffer(&mut self) -> Result<Vec<u8>> {
+        Ok(Vec::new())
+    }
+
+    fn chunk(&mut self, _: Vec<u8>, _: Proof) -> Result<()> {
+        if self.rows == 0 {
+            let read = self.snapshot.read(1, &self.other, &mut Sink::default(), &Stop::new());
+            self.rows = read?.rows;
+        }
+        Ok(())
+    }
+
+    fn waiting(&mut self, _: &str) {}
+
+    fn more(&mut self, _: Piece) {
+        panic!("no piece is handed back");
+    }
+}
+
+#[test]
+fn a_table_that_an_alter_waits_for_keeps_no_other_from_being_read() {
+    for version in Pg::ALL {
+        let server = version.start(&[]);
+        server.run("createdb", &["d"]);
+        server.sql("d", "CREATE TABLE other (id int); INSERT INTO other VALUES (1), (2)");
+        server.sql("d", "CREATE TABLE t (id int); INSERT INTO t SELECT generate_series(1, 50000)");
+        let snapshot = snapshot(&server, 5).unwrap();
+        let piece = |name: &str| {
+            let of = |p: &Piece| {
+                let member = &snapshot.members()[p.member];
+                member.kind == Kind::Rows && member.name == name
+            };
+            snapshot.pieces().into_iter().find(of).unwrap()
+        };
+        let (first, other) = (piece("t"), piece("other"));
+        std::thread::scope(|scope| {
+            scope.spawn(|| server.sql("d", "ALTER TABLE t ADD COLUMN late int"));
+            until_somebody_waits(&server);
+            let mut out = Meanwhile { snapshot: snapshot.as_ref(), other, rows: 0 };
+            let read = snapshot.read(0, &first, &mut out, &Stop::new()).unwrap();
+            assert_eq!((read.rows, out.rows), (50_000, 2));
+            snapshot.finish(&Stop::new()).unwrap();
+            drop(snapshot);
         });
     }
 }

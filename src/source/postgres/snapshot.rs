@@ -132,18 +132,23 @@ impl PostgresSnapshot {
             }
         }
         snapshot.about.lacks(lost);
-        for (member, content) in before.into_iter().chain(data).chain(after) {
-            snapshot.about.estimate += match &content {
+        snapshot.hold(views, before.into_iter().chain(data).chain(after));
+        Ok(snapshot)
+    }
+
+    /// Keeps the views and what was found in them, in restore order.
+    fn hold(&mut self, views: Vec<View>, parts: impl Iterator<Item = (Member, Content)>) {
+        for (member, content) in parts {
+            self.about.estimate += match &content {
                 Content::Script(text) => text.len() as u64,
                 Content::Large { ids, .. } => ids.len() as u64 * 2048,
                 Content::Rows { weight, .. } => *weight,
             };
-            snapshot.members.push(member);
-            snapshot.contents.push(content);
+            self.members.push(member);
+            self.contents.push(content);
         }
-        snapshot.faces = views.iter().map(Face::of).collect();
-        snapshot.views = views.into_iter().map(Mutex::new).collect();
-        Ok(snapshot)
+        self.faces = views.iter().map(Face::of).collect();
+        self.views = views.into_iter().map(Mutex::new).collect();
     }
 
     /// The definitions of a database, as pg_dump reads them in its snapshot.
@@ -202,23 +207,12 @@ impl PostgresSnapshot {
         let mut found = Vec::new();
         let mut trees: BTreeMap<u32, Vec<&Relation>> = BTreeMap::new();
         for relation in &view.relations {
-            let title = format!("{}.{}", view.unit, relation.title());
-            if relation.kind == 'f' {
-                self.about
-                    .not_included
-                    .push(format!("rows of {title}: they belong to another server"));
+            if let Some(why) = left_out(spec, view, relation) {
+                let title = format!("{}.{}", view.unit, relation.title());
+                self.about.not_included.push(format!("rows of {title}: {why}"));
+                continue;
             }
             let Some(condition) = wanted(relation) else { continue };
-            if !takes_table(spec, &view.unit, relation).1 {
-                self.about.not_included.push(format!("rows of {title}: the job leaves them out"));
-                continue;
-            }
-            if relation.persistence == 'u' && view.standby {
-                self.about
-                    .not_included
-                    .push(format!("rows of {title}: an unlogged table can't be read on a standby"));
-                continue;
-            }
             let root = roots.get(&relation.oid).filter(|root| view.columns.contains_key(root));
             if let Some(root) = root {
                 trees.entry(*root).or_default().push(relation);
@@ -359,6 +353,19 @@ fn table_rows(view: &View, relation: &Relation, condition: Option<String>) -> Ta
 
 fn member(view: &View, relation: &Relation) -> Member {
     Member::new(&view.unit, &relation.name, Kind::Rows, Phase::Data).in_schema(&relation.schema)
+}
+
+/// Why the rows of a relation are not dumped, where somebody might look for them.
+fn left_out(spec: &PostgresSpec, view: &View, relation: &Relation) -> Option<&'static str> {
+    if relation.kind == 'f' {
+        return Some("they belong to another server");
+    }
+    wanted(relation)?;
+    if !takes_table(spec, &view.unit, relation).1 {
+        return Some("the job leaves them out");
+    }
+    let unread = relation.persistence == 'u' && view.standby;
+    unread.then_some("an unlogged table can't be read on a standby")
 }
 
 /// Whether the rows of a relation are the database's own, and which.
