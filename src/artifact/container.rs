@@ -252,25 +252,56 @@ pub fn open(
     raw: u64,
     password: Option<&Secret>,
 ) -> Result<Vec<u8>, Damage> {
+    let record = record(&bytes, name, raw)?;
+    if record.method == ZSTD && record.flags & ENCRYPTED == 0 && raw <= AT_ONCE {
+        return open_zstd(&bytes[bytes.len() - record.stored as usize..], &record, name);
+    }
+    read_entry(&mut alone(bytes, &record, name)?, 0, name, raw, password)
+}
+
+/// The same for an entry of which nobody needs the bytes: of a large one, as much is in memory as
+/// passes by.
+pub fn check(
+    bytes: Vec<u8>,
+    name: &str,
+    raw: u64,
+    password: Option<&Secret>,
+) -> Result<(), Damage> {
+    if raw <= AT_ONCE {
+        return open(bytes, name, raw, password).map(drop);
+    }
+    let record = record(&bytes, name, raw)?;
+    let mut archive = alone(bytes, &record, name)?;
+    pass_entry(&mut archive, 0, (name, raw), password, &mut |entry| {
+        std::io::copy(entry, &mut std::io::sink())
+    })
+}
+
+/// The header of an entry that stands by itself, if it is the one of `name`.
+fn record(bytes: &[u8], name: &str, raw: u64) -> Result<Record, Damage> {
     let damage = |found: String| Damage::entry(name, found);
     if raw > LARGEST_ENTRY {
         return Err(damage(format!("it claims {raw} bytes")));
     }
-    let length = bytes.len() as u64;
-    let (record, expected) = read_local(&bytes).ok_or_else(|| damage("no entry header".into()))?;
-    if record.name != name.as_bytes() || expected != length || record.raw != raw {
+    let found = read_local(bytes).ok_or_else(|| damage("no entry header".into()))?;
+    let (record, expected) = found;
+    if record.name != name.as_bytes() || expected != bytes.len() as u64 || record.raw != raw {
         return Err(damage("its header is of another entry".into()));
     }
-    if record.method == ZSTD && record.flags & ENCRYPTED == 0 && raw <= AT_ONCE {
-        return open_zstd(&bytes[length as usize - record.stored as usize..], &record, name);
-    }
-    let mut whole = bytes;
-    let mut line = Vec::new();
+    Ok(record)
+}
+
+/// An archive of one entry.
+fn alone(
+    bytes: Vec<u8>,
+    record: &Record,
+    name: &str,
+) -> Result<ZipArchive<Cursor<Vec<u8>>>, Damage> {
+    let (length, mut whole, mut line) = (bytes.len() as u64, bytes, Vec::new());
     record.write(0, &mut line);
     whole.extend_from_slice(&line);
     whole.extend_from_slice(&ends(length, line.len() as u64, 1));
-    let mut archive = ZipArchive::new(Cursor::new(whole)).map_err(|e| damage(e.to_string()))?;
-    read_entry(&mut archive, 0, name, raw, password)
+    ZipArchive::new(Cursor::new(whole)).map_err(|e| Damage::entry(name, e.to_string()))
 }
 
 /// Opens Zstandard in one call, as it was made: the stream decoder of the `zip` crate copies
@@ -310,6 +341,21 @@ pub fn read_entry<R: Read + std::io::Seek>(
     raw: u64,
     password: Option<&Secret>,
 ) -> Result<Vec<u8>, Damage> {
+    let mut data = Vec::with_capacity(raw.min(AT_ONCE) as usize);
+    let mut all = |entry: &mut dyn Read| entry.read_to_end(&mut data).map(|n| n as u64);
+    pass_entry(archive, index, (name, raw), password, &mut all)?;
+    Ok(data)
+}
+
+/// Reads entry `index` of an archive, of exactly `raw` bytes, as `pass` does, which says how many
+/// came.
+fn pass_entry<R: Read + std::io::Seek>(
+    archive: &mut ZipArchive<R>,
+    index: usize,
+    (name, raw): (&str, u64),
+    password: Option<&Secret>,
+    pass: &mut dyn FnMut(&mut dyn Read) -> std::io::Result<u64>,
+) -> Result<(), Damage> {
     let options =
         zip::read::ZipReadOptions::new().password(password.map(|p| p.reveal().as_bytes()));
     let mut entry = archive.by_index_with_options(index, options).map_err(|e| match e {
@@ -319,16 +365,12 @@ pub fn read_entry<R: Read + std::io::Seek>(
         }
         other => Damage::entry(name, other.to_string()),
     })?;
-    let mut data = Vec::with_capacity(raw.min(AT_ONCE) as usize);
-    entry
-        .by_ref()
-        .take(raw + 1)
-        .read_to_end(&mut data)
-        .map_err(|e| Damage::entry(name, e.to_string()))?;
-    if data.len() as u64 != raw {
-        return Err(Damage::entry(name, format!("{} bytes instead of {raw}", data.len())));
+    let passed =
+        pass(&mut entry.by_ref().take(raw + 1)).map_err(|e| Damage::entry(name, e.to_string()))?;
+    if passed != raw {
+        return Err(Damage::entry(name, format!("{passed} bytes instead of {raw}")));
     }
-    Ok(data)
+    Ok(())
 }
 
 #[cfg(test)]
@@ -380,6 +422,24 @@ mod tests {
                         .expect("reads"),
                     data
                 );
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_only_checked_is_judged_as_what_is_opened() {
+        let (raw, password) = (AT_ONCE + 1, Secret::new("CANARY-ZIP".into()));
+        let data = vec![7; raw as usize];
+        for method in [Method::Zstd(1), Method::Deflate(1)] {
+            for password in [None, Some(&password)] {
+                let entry = press("x", &data, method, password, Vec::new()).expect("pressed").bytes;
+                check(entry.clone(), "x", raw, password).expect("it is whole");
+                assert!(check(entry.clone(), "y", raw, password).is_err());
+                assert!(check(entry.clone(), "x", raw - 1, password).is_err());
+                let mut flipped = entry;
+                let middle = flipped.len() / 2;
+                flipped[middle] ^= 4;
+                assert!(check(flipped, "x", raw, password).is_err());
             }
         }
     }

@@ -33,7 +33,7 @@ mod tar;
 mod totals;
 mod verification;
 
-pub use container::{Directory, Method, Pressed, entry_at, open, open_first, read_entry};
+pub use container::{Directory, Method, Pressed, check, entry_at, open, open_first, read_entry};
 pub use copy::{CopyEntry, copy_proof};
 pub use damage::Damage;
 pub use definition::definition;

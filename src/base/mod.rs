@@ -22,4 +22,4 @@ pub use process_id::ProcessId;
 pub use secret::{Secret, SecretRef};
 pub use size::Size;
 pub use span::{Span, Spanned, Text};
-pub use stop::{Deadline, Stop, Stopped};
+pub use stop::{Deadline, Hooked, Stop, Stopped};

@@ -5,6 +5,7 @@
 //! `io::ErrorKind::Interrupted`: `write_all` and `read_exact` would retry it for ever;
 //! [`Stop::io_error`] is the kind to use.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -61,13 +62,34 @@ struct Node {
 struct State {
     open: Option<Sender<()>>,
     children: Vec<std::sync::Weak<Node>>,
+    /// What is to be done at once, each by its number.
+    hooks: BTreeMap<u64, Hook>,
+}
+
+/// What a stop does on the thread that wishes it; it must not wait.
+type Hook = Box<dyn FnOnce() + Send>;
+
+/// Keeps a hook of a token; dropped, it is forgotten.
+pub struct Hooked {
+    node: Arc<Node>,
+    number: Option<u64>,
+}
+
+impl Drop for Hooked {
+    fn drop(&mut self) {
+        if let Some(number) = self.number {
+            let hook = self.node.state.lock().expect("no panic while locked").hooks.remove(&number);
+            // Whatever it holds is dropped outside of the lock.
+            drop(hook);
+        }
+    }
 }
 
 impl Stop {
     /// A token with no parent.
     pub fn new() -> Stop {
         let (sender, closed) = bounded(0);
-        let state = State { open: Some(sender), children: Vec::new() };
+        let state = State { open: Some(sender), children: Vec::new(), hooks: BTreeMap::new() };
         Stop { node: Arc::new(Node { state: Mutex::new(state) }), closed, deadline: None }
     }
 
@@ -88,6 +110,22 @@ impl Stop {
     /// it; what asks is told.
     pub fn until(&self, deadline: &Arc<Deadline>) -> Stop {
         Stop { deadline: Some(deadline.clone()), ..self.child() }
+    }
+
+    /// Does something once it is cancelled, as long as what is returned lives; at once, if it is
+    /// cancelled already. For a wait that can't select: its socket is shut down. Must not wait
+    /// itself.
+    #[must_use]
+    pub fn once_stopped(&self, hook: impl FnOnce() + Send + 'static) -> Hooked {
+        let mut state = self.node.state.lock().expect("no panic while locked");
+        if state.open.is_none() {
+            drop(state);
+            hook();
+            return Hooked { node: self.node.clone(), number: None };
+        }
+        let number = state.hooks.last_key_value().map_or(0, |(last, _)| last + 1);
+        state.hooks.insert(number, Box::new(hook));
+        Hooked { node: self.node.clone(), number: Some(number) }
     }
 
     /// Cancels; every wait on this token or its children ends at once.
@@ -133,11 +171,12 @@ impl Default for Stop {
 
 impl Node {
     fn stop(&self) {
-        let children = {
+        let (children, hooks) = {
             let mut state = self.state.lock().expect("no panic while locked");
             state.open = None;
-            std::mem::take(&mut state.children)
+            (std::mem::take(&mut state.children), std::mem::take(&mut state.hooks))
         };
+        hooks.into_values().for_each(|hook| hook());
         for child in children.iter().filter_map(std::sync::Weak::upgrade) {
             child.stop();
         }
@@ -158,6 +197,28 @@ mod tests {
         run.stop();
         assert!(other.is_stopped() && run.child().is_stopped());
         assert_eq!(run.sleep(Duration::from_secs(3600)), Err(Stopped));
+    }
+
+    #[test]
+    fn a_hook_is_done_once_by_the_stop_of_its_token_or_a_parent_unless_it_was_dropped() {
+        let (run, done) = (Stop::new(), Arc::new(AtomicU64::new(0)));
+        let step = run.child();
+        let adds = |n: u64| {
+            let done = done.clone();
+            move || {
+                done.fetch_add(n, Ordering::SeqCst);
+            }
+        };
+        let kept = (step.once_stopped(adds(1)), run.once_stopped(adds(10)));
+        drop(run.once_stopped(adds(100)));
+        run.stop();
+        run.stop();
+        assert_eq!(done.load(Ordering::SeqCst), 11);
+        drop(kept);
+        let late = run.child().once_stopped(adds(1000));
+        assert_eq!(done.load(Ordering::SeqCst), 1011);
+        drop(late);
+        assert_eq!(done.load(Ordering::SeqCst), 1011);
     }
 
     #[test]

@@ -10,7 +10,7 @@ use crate::base::{SecretRef, Stop};
 use crate::notify::ping::{Calls, calls};
 use crate::record::{ArtifactFacts, CopyFacts, DumpFacts, StepEnd, StepFacts, Verdict};
 use crate::report::Summary;
-use crate::world::{Trust, agent, reveal};
+use crate::world::{Trust, agents, reveal};
 
 /// Longest wait for an answer.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -83,7 +83,8 @@ pub fn webhook(url: &SecretRef, summary: &Summary, stop: &Stop) -> Result<(), St
     let json = serde_json::to_vec(&body).expect("BUG: a summary that is not JSON");
     let fail = |why: String| format!("unable to call the webhook {url}: {why}");
     let address = reveal(url, stop).map_err(|e| fail(e.to_string()))?;
-    let agent = agent(Trust::Machine, 1, PATIENCE).map_err(|e| fail(e.to_string()))?;
+    let agents = agents(Trust::Machine, PATIENCE).map_err(|e| fail(e.to_string()))?;
+    let agent = agents.take(stop);
     let request = agent.post(address.reveal()).header("content-type", "application/json");
     answer(request.send(&json)).map_err(fail)
 }
@@ -94,7 +95,8 @@ pub fn ping(url: &SecretRef, verdict: Verdict, stop: &Stop) -> Result<(), String
     let address = reveal(url, stop).map_err(|e| fail(e.to_string()))?;
     let Calls { first, second } =
         calls(address.reveal(), verdict).map_err(|why| fail(why.to_owned()))?;
-    let agent = agent(Trust::Machine, 1, PATIENCE).map_err(|e| fail(e.to_string()))?;
+    let agents = agents(Trust::Machine, PATIENCE).map_err(|e| fail(e.to_string()))?;
+    let agent = agents.take(stop);
     let call = |url: &url::Url| agent.get(url.as_str()).call();
     let answered = call(&first);
     match second {

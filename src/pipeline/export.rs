@@ -58,7 +58,9 @@ fn read(
         fetch.manifest.entries.iter().filter(|e| chosen[e.member]).collect();
     for group in fetch.groups(&entries) {
         // A writer that failed takes nothing any more, and says why itself.
-        fetch.group(&group, stop, &mut |_, bytes| give.send(bytes).map_err(|_| Error::Stopped))?;
+        fetch.group(&group, &|_| true, stop, &mut |_, bytes| {
+            give.send(bytes).map_err(|_| Error::Stopped)
+        })?;
     }
     match fetch.tail(stop)? {
         Some(damage) => Err(Error::Damage(damage)),

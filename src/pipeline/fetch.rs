@@ -2,16 +2,20 @@
 //! for.
 //!
 //! Knows a store and a manifest, not what becomes of the entries. Every entry is checked against
-//! its SHA-256 before it is opened, and its size before anything is allocated for it.
+//! its SHA-256 before it is opened, and its size before anything is allocated for it; of those that
+//! are larger than any chunk, one is open at a time in the whole process.
+
+use std::sync::LazyLock;
 
 use sha2::{Digest, Sha256};
 
 use crate::artifact::{
-    ContentsLine, Damage, ENTRY, EntryLine, FORMAT, Head, MEMBERS, Manifest, entry_at, hex, open,
-    open_first, parse_legacy, read_entries, read_members,
+    ContentsLine, Damage, ENTRY, EntryLine, FORMAT, Head, MEMBERS, Manifest, check, entry_at, hex,
+    open, open_first, parse_legacy, read_entries, read_members,
 };
 use crate::base::{Secret, Stop};
 use crate::pipeline::meter::Meter;
+use crate::pipeline::permits::Permits;
 use crate::pipeline::stage::Error;
 use crate::store::contract::Store;
 
@@ -22,7 +26,14 @@ const GROUP: u64 = 8 << 20;
 /// left with the rest.
 const GROUP_RAW: u64 = 24 << 20;
 
-/// Takes an opened entry.
+/// Bytes of the largest chunk that a job may ask for; an entry of more is one huge row, or claims
+/// to be.
+const LARGEST_CHUNK: u64 = 256 << 20;
+
+/// The right to have an entry open that is larger than any chunk.
+static HUGE: LazyLock<Permits> = LazyLock::new(|| Permits::new(1));
+
+/// Takes an opened entry; without bytes, where they were not asked for.
 pub type TakeEntry<'e, 'a> = dyn FnMut(&'e EntryLine, Vec<u8>) -> Result<(), Error> + 'a;
 
 /// Where entries come from.
@@ -63,10 +74,12 @@ impl Fetch<'_> {
         groups
     }
 
-    /// Fetches a group and hands each opened entry on, in order.
+    /// Fetches a group and hands each opened entry on, in order; `needs` says of which the bytes
+    /// are needed, the others are only checked.
     pub fn group<'e>(
         &self,
         group: &[&'e EntryLine],
+        needs: &dyn Fn(&EntryLine) -> bool,
         stop: &Stop,
         take: &mut TakeEntry<'e, '_>,
     ) -> Result<(), Error> {
@@ -82,14 +95,19 @@ impl Fetch<'_> {
             let from = (entry.offset - first.offset) as usize;
             let own = bytes.get(from..from + entry.stored as usize);
             let own = own.ok_or_else(|| Damage::entry(&entry.name, "the object ends before it"))?;
-            let raw = match open_checked(own, entry, self.password) {
+            let _huge = match entry.raw > LARGEST_CHUNK {
+                true => Some(HUGE.take(stop)?),
+                false => None,
+            };
+            let how = if needs(entry) { open } else { only_checked };
+            let raw = match open_checked(own, entry, self.password, how) {
                 Err(damage @ (Damage::Entry { .. } | Damage::Object(_))) => {
-                    self.again(entry, damage, stop)?
+                    self.again(entry, damage, how, stop)?
                 }
                 other => other?,
             };
             let rows = entry.rows.map_or(0, |r| r.rows);
-            self.meter.read(raw.len() as u64, rows);
+            self.meter.read(entry.raw, rows);
             take(entry, raw)?;
         }
         Ok(())
@@ -98,13 +116,19 @@ impl Fetch<'_> {
 
 impl Fetch<'_> {
     /// Reads an entry by itself once more: what the way broke is no damage of the backup.
-    fn again(&self, entry: &EntryLine, damage: Damage, stop: &Stop) -> Result<Vec<u8>, Error> {
+    fn again(
+        &self,
+        entry: &EntryLine,
+        damage: Damage,
+        how: Opening,
+        stop: &Stop,
+    ) -> Result<Vec<u8>, Error> {
         stop.check()?;
         let range = entry.offset..entry.offset.saturating_add(entry.stored);
         let bytes = self.store.read(&self.manifest.head.key, Some(range), stop)?;
         self.meter.stored(bytes.len() as u64);
         // Twice the same: it is so in the store.
-        open_checked(&bytes, entry, self.password).map_err(|_| damage.into())
+        open_checked(&bytes, entry, self.password, how).map_err(|_| damage.into())
     }
 
     /// Fetches an entry that holds lines of the index, and reads them.
@@ -123,8 +147,8 @@ impl Fetch<'_> {
             rows: None,
             keys: None,
         };
-        let text = match open_checked(&bytes, &entry, self.password) {
-            Err(damage @ Damage::Entry { .. }) => self.again(&entry, damage, stop)?,
+        let text = match open_checked(&bytes, &entry, self.password, open) {
+            Err(damage @ Damage::Entry { .. }) => self.again(&entry, damage, open, stop)?,
             other => other?,
         };
         Ok(read_entries(&text)?.0)
@@ -230,11 +254,25 @@ impl Fetch<'_> {
     }
 }
 
+/// How an entry is opened: its bytes, its name, its size, and what opens it.
+type Opening = fn(Vec<u8>, &str, u64, Option<&Secret>) -> Result<Vec<u8>, Damage>;
+
+/// Opens an entry of which nobody needs the bytes.
+fn only_checked(
+    bytes: Vec<u8>,
+    name: &str,
+    raw: u64,
+    password: Option<&Secret>,
+) -> Result<Vec<u8>, Damage> {
+    check(bytes, name, raw, password).map(|()| Vec::new())
+}
+
 /// Checks an entry's hash and opens it, inside the pool where CPU work belongs.
 fn open_checked(
     bytes: &[u8],
     entry: &EntryLine,
     password: Option<&Secret>,
+    how: Opening,
 ) -> Result<Vec<u8>, Damage> {
     rayon::scope(|_| {
         let found = hex(&Sha256::digest(bytes));
@@ -244,6 +282,6 @@ fn open_checked(
                 format!("its SHA-256 is {found}, the manifest says {}", entry.sha256),
             ));
         }
-        open(bytes.to_vec(), &entry.name, entry.raw, password)
+        how(bytes.to_vec(), &entry.name, entry.raw, password)
     })
 }

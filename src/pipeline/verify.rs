@@ -162,7 +162,8 @@ fn verify_group(
     stop: &Stop,
 ) -> Result<(), Error> {
     let mut done = 0;
-    let whole = fetch.group(group, stop, &mut |entry, raw| {
+    let is_rows = |entry: &EntryLine| fetch.manifest.members[entry.member].kind == Kind::Rows;
+    let whole = fetch.group(group, &is_rows, stop, &mut |entry, raw| {
         check_rows(fetch, entry, &raw, dialect)?;
         done += 1;
         Ok(())

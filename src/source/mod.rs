@@ -4,11 +4,9 @@ pub mod contract;
 mod error;
 mod mysql;
 mod postgres;
-mod private;
+mod program;
 mod script;
-mod severity;
 mod sqlite;
-mod tool_log;
 
 use crate::artifact::Dialect;
 use crate::base::Stop;
@@ -31,7 +29,7 @@ pub use postgres::physical::BACKUP_LABEL;
 pub use postgres::place::{Place, detach, link, replace_space, write_map};
 pub use postgres::server::Tablespace;
 pub use postgres::unpack::{Owner, Unpack};
-pub use private::Private;
+pub use program::Private;
 
 /// Opens a source; `name` is what the job file calls it. Asks no server yet.
 pub fn open(spec: &SourceSpec, name: &str, world: &World, stop: &Stop) -> Result<Box<dyn Source>> {

@@ -138,7 +138,7 @@ fn record(
     let own: Vec<&EntryLine> = manifest.entries.iter().collect();
     let mut bytes = Vec::new();
     for group in fetch.groups(&own) {
-        fetch.group(&group, stop, &mut |_, raw| {
+        fetch.group(&group, &|_| true, stop, &mut |_, raw| {
             bytes.extend_from_slice(&raw);
             Ok(())
         })?;

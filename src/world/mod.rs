@@ -18,7 +18,7 @@ use std::path::PathBuf;
 pub use clock::Clock;
 pub use entropy::Entropy;
 pub use failpoint::failpoint;
-pub use http::{Trust, agent, install_provider};
+pub use http::{Agents, Lent, Trust, agents, install_provider};
 pub use machine::absolute;
 pub use process::{Child, ChildError, harden};
 pub use process_id::{is_gone, process_id};

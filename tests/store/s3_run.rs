@@ -240,6 +240,20 @@ fn a_failed_source_completes_no_upload() {
 }
 
 #[test]
+fn a_store_that_says_nothing_is_hung_up_on_by_a_signal() {
+    // Longer than anybody waits here.
+    let silence = What::Stall(Duration::from_secs(3600));
+    let server = S3Server::start();
+    let space = space(&server);
+    server.fault(Fault::new(Kind::Part, silence).times(99));
+    let run = space.start(&["run", "job.kdl"]);
+    until("a part is on its way", || (!server.statuses(Kind::Part).is_empty()).then_some(()));
+    run.signal(Signal::TERM);
+    assert_eq!(run.ends_soon(), 143);
+    assert_eq!(server.statuses(Kind::Abort), [204]);
+}
+
+#[test]
 fn a_signal_in_the_middle_of_a_part_aborts_the_upload() {
     let server = S3Server::start();
     let space = space(&server);

@@ -5,7 +5,6 @@ use mysql::prelude::Queryable;
 
 use crate::base::NativeCode;
 use crate::source::contract::{Error, ErrorKind, Result};
-use crate::world::ChildError;
 
 /// The error of a collation that the server does not have.
 const UNKNOWN_COLLATION: u16 = 1273;
@@ -13,26 +12,6 @@ const UNKNOWN_COLLATION: u16 = 1273;
 /// Runs a statement that returns nothing.
 pub fn run(connection: &mut Conn, statement: &str, doing: &str) -> Result<()> {
     connection.query_drop(statement).map_err(|e| wrap(doing, e))
-}
-
-/// The error of a program that did not come to a good end.
-pub fn failed(doing: &str, error: ChildError) -> Error {
-    let said = |ended: &str, tail: &[String]| {
-        let lines: Vec<&str> = tail.iter().map(String::as_str).filter(|l| !l.is_empty()).collect();
-        if lines.is_empty() { ended.to_owned() } else { format!("{ended}: {}", lines.join(" / ")) }
-    };
-    match &error {
-        ChildError::Stopped(_) => Error::new(ErrorKind::Stopped, doing, "stopped"),
-        ChildError::Failed { ended, tail, .. } => {
-            Error::new(ErrorKind::Failed, doing, format!("it {}", said(ended, tail)))
-        }
-        ChildError::Start(program, cause) => {
-            Error::new(ErrorKind::Failed, doing, format!("{program} does not start: {cause}"))
-        }
-        ChildError::Stalled(..) | ChildError::Long(..) => {
-            Error::new(ErrorKind::Failed, doing, error.to_string())
-        }
-    }
 }
 
 /// What an error of the server or of the wire is.

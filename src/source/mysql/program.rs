@@ -14,7 +14,7 @@ use crate::job::{Engine, TlsMode};
 use crate::source::contract::{Error, ErrorKind, Program, Result};
 use crate::source::mysql::connect::Connector;
 use crate::source::mysql::flavor::{Family, Flavor};
-use crate::source::private::option;
+use crate::source::program::option;
 use crate::world::Child;
 
 /// A program that was found.

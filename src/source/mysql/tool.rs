@@ -26,7 +26,6 @@ use crate::source::contract::{About, Error, ErrorKind, Out, Piece, Reading, Resu
 use crate::source::mysql::catalogue::server_objects;
 use crate::source::mysql::connect::Connector;
 use crate::source::mysql::cut::{Before, Cutter};
-use crate::source::mysql::fault::failed;
 use crate::source::mysql::flavor::Flavor;
 use crate::source::mysql::guard::guard;
 use crate::source::mysql::names::Names;
@@ -39,8 +38,7 @@ use crate::source::mysql::snapshot::max_packet;
 use crate::source::mysql::staged::{self, Staged};
 use crate::source::mysql::survey::{Survey, pinned};
 use crate::source::mysql::unguarded::unchanged;
-use crate::source::private::{Private, option};
-use crate::source::tool_log::ToolLog;
+use crate::source::program::{Private, ToolLog, failed, follow, option, staged as read_staged};
 use crate::world::Child;
 
 /// What mysqldump and mariadb-dump end with, and then the moment.
@@ -328,18 +326,9 @@ impl ToolSnapshot {
             }
             Ok(())
         };
-        let ended = self.child(&words).stream(
-            stop,
-            &mut |bytes| take(bytes).map_err(Ended::Cut),
-            &mut |line| {
-                self.log.push(line);
-            },
-        );
-        match ended {
-            Ok(_) => {}
-            Err(Ended::Cut(error)) => return Err(error),
-            Err(Ended::Child(error)) => return Err(self.log.instead(failed(&doing, error))),
-        }
+        let explain = |error| self.log.instead(failed(&doing, error));
+        let mut line = |line: &str| self.log.push(line);
+        follow(self.child(&words), stop, &mut take, &mut line, &explain)?;
         if memchr::memmem::find(&last, END).is_none() {
             let found =
                 "it ended well, and what it wrote has no end: `-- Dump completed` is missing";
@@ -354,18 +343,6 @@ fn whole(text: &[u8], out: &mut dyn Out) -> Result<()> {
     let mut buffer = out.buffer()?;
     buffer.extend_from_slice(text);
     out.chunk(buffer, Proof::default())
-}
-
-/// Why a stream came to no good end.
-enum Ended {
-    Child(crate::world::ChildError),
-    Cut(Error),
-}
-
-impl From<crate::world::ChildError> for Ended {
-    fn from(error: crate::world::ChildError) -> Ended {
-        Ended::Child(error)
-    }
 }
 
 /// The beginning of a dump without the line that only MariaDB's newest clients understand; it says
@@ -446,25 +423,12 @@ impl ToolSnapshot {
     /// A file of mydumper: entries that may be run in any order, and so begin with their session
     /// each.
     fn file(&self, member: &Member, path: &Path, out: &mut dyn Out, stop: &Stop) -> Result<()> {
-        use std::io::Read;
-        let doing = format!("read {}", path.file_name().unwrap_or_default().to_string_lossy());
-        let io = |e: std::io::Error| Error::new(ErrorKind::Failed, &doing, e.to_string());
         let head =
             [&b"SET NAMES binary;\n"[..], &prologue(&member.unit)["SET NAMES utf8mb4;\n".len()..]]
                 .concat();
         let mut cutter =
             Cutter::new(&head, Before::Each, self.reading.chunk, self.packet, member.title());
-        let mut file = std::fs::File::open(path).map_err(io)?;
-        let mut bytes = vec![0; 256 << 10];
-        loop {
-            stop.check()?;
-            match file.read(&mut bytes).map_err(io)? {
-                0 => break,
-                n => cutter.push(&bytes[..n], out)?,
-            }
-        }
-        cutter.finish(out)?;
-        // Read once, and never again: what was sent needs no second place.
-        std::fs::remove_file(path).map_err(io)
+        read_staged(path, stop, &mut |bytes| cutter.push(bytes, out))?;
+        cutter.finish(out)
     }
 }

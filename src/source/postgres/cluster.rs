@@ -22,7 +22,7 @@ use crate::source::postgres::origin::origin;
 use crate::source::postgres::physical::{Parts, PhysicalSnapshot, UNIT};
 use crate::source::postgres::program::{self, find};
 use crate::source::postgres::server::{Server, session};
-use crate::source::private::Private;
+use crate::source::program::Private;
 use crate::world::World;
 
 /// The first server that can tell what changed since a backup.

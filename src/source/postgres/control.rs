@@ -9,9 +9,9 @@ use std::time::Duration;
 
 use crate::base::Stop;
 use crate::source::contract::{Error, ErrorKind, Result};
-use crate::source::postgres::fault::failed;
 use crate::source::postgres::program::find_same;
 use crate::source::postgres::unpack::Owner;
+use crate::source::program::failed;
 use crate::world::{Child, ChildError};
 
 /// A program that says nothing for this long is taken for dead: a large cluster takes a while.

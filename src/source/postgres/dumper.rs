@@ -11,8 +11,6 @@
 //! so.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::File;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
@@ -25,7 +23,7 @@ use crate::source::postgres::creation;
 use crate::source::postgres::cut::Cutter;
 use crate::source::postgres::databases::databases;
 use crate::source::postgres::definition::{Choice, definitions};
-use crate::source::postgres::fault::{failed, run};
+use crate::source::postgres::fault::run;
 use crate::source::postgres::globals;
 use crate::source::postgres::pattern::patterns;
 use crate::source::postgres::program::{self, Program};
@@ -33,9 +31,8 @@ use crate::source::postgres::staged::{ARCHIVE, is_file};
 use crate::source::postgres::survey::takes_table;
 use crate::source::postgres::toc;
 use crate::source::postgres::view::{self, View};
-use crate::source::private::Private;
-use crate::source::tool_log::ToolLog;
-use crate::world::{Child, ChildError};
+use crate::source::program::{Bytes, Private, ToolLog, failed, follow, staged};
+use crate::world::Child;
 
 /// The longest table of contents.
 const CONTENTS: usize = 1 << 28;
@@ -283,92 +280,27 @@ impl DumperSnapshot {
         words.push(format!("--format={}", self.form.word()));
         words.push("--compress=0".into());
         let mut plain = Cutter::new(self.reading.chunk, format!("{unit} from its dump"));
-        let mut bytes = Bytes { chunk: self.reading.chunk, buffer: None };
+        let mut bytes = Bytes::new(self.reading.chunk);
         out.waiting(&format!("the first bytes of {unit} from {}", self.program.title));
-        let ended = self.child(&words, &unit)?.stream(
-            stop,
-            &mut |part| match self.form {
-                DumpForm::Plain => plain.push(part, out).map_err(Ended::Cut),
-                DumpForm::Custom | DumpForm::Directory => bytes.push(part, out).map_err(Ended::Cut),
-            },
-            &mut |line| self.log.push(line),
-        );
-        match ended {
-            Ok(_) => {}
-            Err(Ended::Cut(error)) => return Err(error),
-            Err(Ended::Child(error)) => return Err(self.log.instead(failed(&doing, error))),
-        }
+        let mut take = |part: &[u8]| match self.form {
+            DumpForm::Plain => plain.push(part, out),
+            DumpForm::Custom | DumpForm::Directory => bytes.push(part, out),
+        };
+        let explain = |error| self.log.instead(failed(&doing, error));
+        let mut line = |line: &str| self.log.push(line);
+        follow(self.child(&words, &unit)?, stop, &mut take, &mut line, &explain)?;
         self.log.judge(&doing)?;
-        plain.finish(out)?;
-        bytes.finish(out)
+        match self.form {
+            DumpForm::Plain => plain.finish(out),
+            DumpForm::Custom | DumpForm::Directory => bytes.finish(out),
+        }
     }
 
     /// A staged file, read once and never again.
     fn file(&self, path: &Path, out: &mut dyn Out, stop: &Stop) -> Result<()> {
-        let doing = format!("read {}", path.file_name().unwrap_or_default().to_string_lossy());
-        let io = |e: std::io::Error| Error::new(ErrorKind::Failed, &doing, e.to_string());
-        let mut file = File::open(path).map_err(io)?;
-        let mut sent = false;
-        loop {
-            stop.check()?;
-            let mut buffer = out.buffer()?;
-            let read = file
-                .by_ref()
-                .take(self.reading.chunk as u64)
-                .read_to_end(&mut buffer)
-                .map_err(io)?;
-            // An empty file is a file as well.
-            if read > 0 || !sent {
-                out.chunk(buffer, Proof::default())?;
-                sent = true;
-            }
-            if read == 0 {
-                break;
-            }
-        }
-        std::fs::remove_file(path).map_err(io)
-    }
-}
-
-/// Bytes that may be cut anywhere.
-struct Bytes {
-    chunk: usize,
-    buffer: Option<Vec<u8>>,
-}
-
-impl Bytes {
-    fn push(&mut self, mut bytes: &[u8], out: &mut dyn Out) -> Result<()> {
-        while !bytes.is_empty() {
-            let buffer = match &mut self.buffer {
-                Some(buffer) => buffer,
-                None => self.buffer.insert(out.buffer()?),
-            };
-            let taken = bytes.len().min(self.chunk - buffer.len());
-            buffer.extend_from_slice(&bytes[..taken]);
-            bytes = &bytes[taken..];
-            if buffer.len() == self.chunk
-                && let Some(full) = self.buffer.take()
-            {
-                out.chunk(full, Proof::default())?;
-            }
-        }
-        Ok(())
-    }
-
-    fn finish(self, out: &mut dyn Out) -> Result<()> {
-        self.buffer.map_or(Ok(()), |rest| out.chunk(rest, Proof::default()))
-    }
-}
-
-/// Why a stream came to no good end.
-enum Ended {
-    Child(ChildError),
-    Cut(Error),
-}
-
-impl From<ChildError> for Ended {
-    fn from(error: ChildError) -> Ended {
-        Ended::Child(error)
+        let mut bytes = Bytes::new(self.reading.chunk);
+        staged(path, stop, &mut |part| bytes.push(part, out))?;
+        bytes.finish(out)
     }
 }
 

@@ -5,7 +5,6 @@ use postgres::Client;
 
 use crate::base::NativeCode;
 use crate::source::contract::{Error, ErrorKind, Result};
-use crate::world::ChildError;
 
 /// Runs statements that return nothing.
 pub fn run(client: &mut Client, statements: &str, doing: &str) -> Result<()> {
@@ -125,24 +124,4 @@ fn is_io(error: &postgres::Error) -> bool {
 /// The causes of an error, the nearest first.
 fn causes(error: &postgres::Error) -> impl Iterator<Item = &(dyn std::error::Error + 'static)> {
     std::iter::successors(std::error::Error::source(error), |cause| cause.source())
-}
-
-/// The error of a program that did not come to a good end.
-pub fn failed(doing: &str, error: ChildError) -> Error {
-    match &error {
-        ChildError::Stopped(_) => Error::new(ErrorKind::Stopped, doing, "stopped"),
-        ChildError::Failed { ended, tail, .. } => {
-            let lines: Vec<&str> =
-                tail.iter().map(String::as_str).filter(|l| !l.is_empty()).collect();
-            let said =
-                if lines.is_empty() { String::new() } else { format!(": {}", lines.join(" / ")) };
-            Error::new(ErrorKind::Failed, doing, format!("it {ended}{said}"))
-        }
-        ChildError::Start(program, cause) => {
-            Error::new(ErrorKind::Failed, doing, format!("{program} does not start: {cause}"))
-        }
-        ChildError::Stalled(..) | ChildError::Long(..) => {
-            Error::new(ErrorKind::Failed, doing, error.to_string())
-        }
-    }
 }

@@ -10,9 +10,10 @@ use crate::job::PostgresSpec;
 use crate::source::contract::{Error, ErrorKind, Result};
 use crate::source::postgres::connect::Connector;
 use crate::source::postgres::definition::Script;
-use crate::source::postgres::fault::{failed, wrap};
+use crate::source::postgres::fault::wrap;
 use crate::source::postgres::program;
 use crate::source::postgres::staged::conninfo;
+use crate::source::program::failed;
 
 /// The most it may be.
 const MOST: usize = 1 << 28;

@@ -11,8 +11,6 @@
 //! and goes with the session.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::File;
-use std::io::Read;
 use std::path::PathBuf;
 use std::sync::{Mutex, OnceLock};
 use std::time::Duration;
@@ -28,11 +26,9 @@ use crate::source::contract::{About, Error, ErrorKind, Out, Piece, Reading, Resu
 use crate::source::postgres::basebackup::{MANIFEST, position, words};
 use crate::source::postgres::config::{CLUSTER_FACTS, Config};
 use crate::source::postgres::connect::Connector;
-use crate::source::postgres::fault::failed;
 use crate::source::postgres::program::Program;
 use crate::source::postgres::server::Server;
-use crate::source::private::Private;
-use crate::world::ChildError;
+use crate::source::program::{Bytes, Private, failed, follow, staged};
 
 /// The unit of all members: a folder of the archive.
 pub const UNIT: &str = "cluster";
@@ -215,25 +211,16 @@ impl PhysicalSnapshot {
         let copier = self.parts.connector.copier(&words)?;
         out.waiting("the checkpoint with which the server begins its backup");
         let hear = self.reading.hear.clone();
-        let mut cut = Cut {
-            notes: Notes::default(),
-            tar: TarReader::new(),
-            buffer: None,
-            chunk: self.reading.chunk,
-            out,
+        let mut cut = Cut::new(self.reading.chunk, out);
+        let early = std::cell::Cell::new(true);
+        let mut take = |bytes: &[u8]| {
+            let taken =
+                cut.push(bytes).map_err(|error| Error { doing: doing.as_str().into(), ..error });
+            early.set(cut.notes.seen == 0);
+            taken
         };
-        let ended =
-            copier.stream(stop, &mut |bytes| cut.push(bytes).map_err(Ended::Cut), &mut |line| {
-                hear(line)
-            });
-        match ended {
-            Ok(_) => {}
-            Err(Ended::Cut(error)) => return Err(Error { doing: doing.into(), ..error }),
-            Err(Ended::Child(error)) => {
-                let early = cut.notes.seen == 0;
-                return Err(self.explain(failed(&doing, error), early));
-            }
-        }
+        let explain = |error| self.explain(failed(&doing, error), early.get());
+        follow(copier, stop, &mut take, &mut |line| hear(line), &explain)?;
         let notes =
             cut.finish().map_err(|error| Error { doing: doing.as_str().into(), ..error })?;
         let record = notes.record.ok_or_else(|| {
@@ -244,34 +231,17 @@ impl PhysicalSnapshot {
     }
 
     /// A staged tar file, read once and then removed.
-    fn staged(
+    fn file(
         &self,
         path: &std::path::Path,
         base: bool,
         out: &mut dyn Out,
         stop: &Stop,
     ) -> Result<Proof> {
-        let doing = format!("read {}", path.file_name().unwrap_or_default().to_string_lossy());
-        let io = |e: std::io::Error| Error::new(ErrorKind::Failed, &doing, e.to_string());
-        let mut cut = Cut {
-            notes: Notes::default(),
-            tar: TarReader::new(),
-            buffer: None,
-            chunk: self.reading.chunk,
-            out,
-        };
+        let mut cut = Cut::new(self.reading.chunk, out);
         cut.notes.label = !base;
-        let mut file = File::open(path).map_err(io)?;
-        let mut bytes = vec![0; 256 << 10];
-        loop {
-            stop.check()?;
-            match file.read(&mut bytes).map_err(io)? {
-                0 => break,
-                n => cut.push(&bytes[..n])?,
-            }
-        }
+        staged(path, stop, &mut |bytes| cut.push(bytes))?;
         cut.finish()?;
-        std::fs::remove_file(path).map_err(io)?;
         Ok(Proof::default())
     }
 }
@@ -279,18 +249,6 @@ impl PhysicalSnapshot {
 /// A file of the artifact.
 fn file(name: &str, phase: Phase) -> Member {
     Member::new(UNIT, name, Kind::File, phase)
-}
-
-/// Why a stream came to no good end.
-enum Ended {
-    Child(ChildError),
-    Cut(Error),
-}
-
-impl From<ChildError> for Ended {
-    fn from(error: ChildError) -> Ended {
-        Ended::Child(error)
-    }
 }
 
 /// What is kept of a tar file that passes by.
@@ -341,35 +299,22 @@ impl From<TarError> for Error {
 struct Cut<'a> {
     notes: Notes,
     tar: TarReader,
-    buffer: Option<Vec<u8>>,
-    chunk: usize,
+    bytes: Bytes,
     out: &'a mut dyn Out,
 }
 
-impl Cut<'_> {
-    fn push(&mut self, mut bytes: &[u8]) -> Result<()> {
-        self.tar.push(bytes, &mut self.notes)?;
-        while !bytes.is_empty() {
-            let mut buffer = match self.buffer.take() {
-                Some(buffer) => buffer,
-                None => self.out.buffer()?,
-            };
-            let used = bytes.len().min(self.chunk - buffer.len());
-            buffer.extend_from_slice(&bytes[..used]);
-            bytes = &bytes[used..];
-            if buffer.len() == self.chunk {
-                self.out.chunk(buffer, Proof::default())?;
-            } else {
-                self.buffer = Some(buffer);
-            }
-        }
-        Ok(())
+impl<'a> Cut<'a> {
+    fn new(chunk: usize, out: &'a mut dyn Out) -> Cut<'a> {
+        Cut { notes: Notes::default(), tar: TarReader::new(), bytes: Bytes::new(chunk), out }
     }
 
-    fn finish(mut self) -> Result<Notes> {
-        if let Some(buffer) = self.buffer.take() {
-            self.out.chunk(buffer, Proof::default())?;
-        }
+    fn push(&mut self, bytes: &[u8]) -> Result<()> {
+        self.tar.push(bytes, &mut self.notes)?;
+        self.bytes.push(bytes, self.out)
+    }
+
+    fn finish(self) -> Result<Notes> {
+        self.bytes.finish(self.out)?;
         self.tar.finish()?;
         if self.notes.label {
             return Ok(self.notes);
@@ -399,7 +344,7 @@ impl Snapshot for PhysicalSnapshot {
         let bytes = match &self.contents[piece.member] {
             Content::Stream => return self.stream(out, stop),
             Content::File(path) => {
-                return self.staged(path, self.members[piece.member].name == "base.tar", out, stop);
+                return self.file(path, self.members[piece.member].name == "base.tar", out, stop);
             }
             Content::Bytes(bytes) => bytes,
             Content::Record => self.record.get().expect("BUG: a manifest read before its backup"),

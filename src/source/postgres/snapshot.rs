@@ -16,7 +16,7 @@ use crate::source::postgres::connect::Connector;
 use crate::source::postgres::creation;
 use crate::source::postgres::databases::databases;
 use crate::source::postgres::definition::{Choice, Definitions, Script, definitions, literal};
-use crate::source::postgres::fault::{failed, run, sqlstate, unreadable, wrap};
+use crate::source::postgres::fault::{run, sqlstate, unreadable, wrap};
 use crate::source::postgres::globals;
 use crate::source::postgres::large::{self, LargeObjects};
 use crate::source::postgres::program;
@@ -26,6 +26,7 @@ use crate::source::postgres::survey::{Relation, takes_schema, takes_table};
 use crate::source::postgres::toc;
 use crate::source::postgres::view::{self, View};
 use crate::source::postgres::wire::Wire;
+use crate::source::program::failed;
 
 /// Bytes of a page.
 const PAGE: u64 = 8192;

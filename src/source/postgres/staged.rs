@@ -16,11 +16,11 @@ use crate::artifact::{Kind, Member};
 use crate::base::Stop;
 use crate::source::contract::{Error, ErrorKind, Loading, Refused, Result};
 use crate::source::postgres::connect::Connector;
-use crate::source::postgres::fault::failed;
 use crate::source::postgres::program;
 use crate::source::postgres::script::is_harmless;
 use crate::source::postgres::toc;
-use crate::source::private::Private;
+use crate::source::program::Private;
+use crate::source::program::failed;
 use crate::world::ChildError;
 
 /// What the name of an archive of the custom format ends with.

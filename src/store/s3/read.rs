@@ -106,9 +106,9 @@ impl Wanted<'_> {
         let at = self.start + came.bytes.len() as u64;
         let call = self.call(came, at);
         let ranged = call.headers.iter().any(|(name, _)| *name == "range");
-        let response = match self.wire.send(&call, self.stop) {
+        let (response, _line) = match self.wire.send(&call, self.stop) {
             Err(refusal) if refusal.says(416) => return Err(self.short(came)),
-            response => response?,
+            answered => answered?,
         };
         let (parts, body) = response.into_parts();
         let span = Span::of(parts.status, &parts.headers, ranged)?;

@@ -8,7 +8,7 @@ use std::io::Read;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode};
-use ureq::{Agent, Body, SendBody};
+use ureq::{Body, SendBody};
 use url::Url;
 
 use crate::base::Stop;
@@ -20,14 +20,14 @@ use crate::store::s3::credentials::Credentials;
 use crate::store::s3::refusal::{Extra, Extras, Refusal, status_of};
 use crate::store::s3::sign::{self, Signer};
 use crate::store::s3::xml::{self, Document, ErrorBody};
-use crate::world::{Backoff, Clock, Entropy, Trust, World, agent};
+use crate::world::{Agents, Backoff, Clock, Entropy, Lent, Trust, World, agents};
 
 /// Longest answer that is not an object, in bytes; a page of 1000 long keys stays below.
 const LONGEST_ANSWER: u64 = 16 << 20;
 
 /// The way to one bucket.
 pub struct Wire {
-    agent: Agent,
+    agents: Agents,
     address: Address,
     credentials: Credentials,
     signer: Signer,
@@ -60,13 +60,13 @@ impl Wire {
             None if address.is_plain() => Trust::Listed,
             None => Trust::Machine,
         };
-        let agent = agent(trust, pace.lanes + 1, pace.stall);
-        let agent = agent.map_err(|e| failed(ErrorKind::Failed, e.to_string()))?;
+        let agents =
+            agents(trust, pace.stall).map_err(|e| failed(ErrorKind::Failed, e.to_string()))?;
         let label = |name, value: &Option<String>| value.clone().map(|value| (name, value));
         let class = label("x-amz-storage-class", &spec.storage_class);
         let sse = label("x-amz-server-side-encryption", &spec.sse);
         Ok(Wire {
-            agent,
+            agents,
             address,
             credentials,
             signer: Signer::new(&spec.region),
@@ -108,7 +108,8 @@ impl Wire {
 
     /// Asks once, and reads all of the answer.
     pub fn once(&self, call: &Call<'_>, stop: &Stop) -> Result<Answer, Refusal> {
-        let (parts, body) = self.send(call, stop)?.into_parts();
+        let (response, _line) = self.send(call, stop)?;
+        let (parts, body) = response.into_parts();
         let mut bytes = Vec::new();
         if call.method != Method::HEAD {
             read_body(body, LONGEST_ANSWER, &mut bytes, stop)?;
@@ -116,8 +117,12 @@ impl Wire {
         Ok(Answer { headers: parts.headers, body: bytes })
     }
 
-    /// Asks once; the body of the answer is still to be read.
-    pub fn send(&self, call: &Call<'_>, stop: &Stop) -> Result<Response<Body>, Refusal> {
+    /// Asks once; the body of the answer is still to be read, as long as its line is held.
+    pub fn send(
+        &self,
+        call: &Call<'_>,
+        stop: &Stop,
+    ) -> Result<(Response<Body>, Lent<'_>), Refusal> {
         stop.check()?;
         let request = self.request(call)?;
         let sent = Extras {
@@ -126,16 +131,19 @@ impl Wire {
             unsigned_body: !self.signs_body(&call.method),
         };
         let mut body = Sending { rest: call.body, stop };
+        let line = self.agents.take(stop);
         let response = match has_body(&call.method) {
-            true => self.agent.run(request.map(|()| SendBody::from_reader(&mut body))),
-            false => self.agent.run(request),
+            true => line.run(request.map(|()| SendBody::from_reader(&mut body))),
+            false => line.run(request),
         };
-        let response = response.map_err(Refusal::broken)?;
+        // What a stop hung up broke for no other reason.
+        let response = response
+            .map_err(|e| stop.check().err().map_or_else(|| Refusal::broken(e), Refusal::from))?;
         if response.status().is_success() {
             if call.method != Method::HEAD && response.status() != StatusCode::NO_CONTENT {
                 untouched(response.headers())?;
             }
-            return Ok(response);
+            return Ok((response, line));
         }
         let (parts, body) = response.into_parts();
         let mut bytes = Vec::new();

@@ -25,7 +25,7 @@ pub struct Crafted {
 }
 
 /// Rows and digest of an entry.
-fn proof(dialect: Dialect, entry: &str) -> Proof {
+pub fn proof(dialect: Dialect, entry: &str) -> Proof {
     let mut digest = RowDigest::new();
     if dialect == Dialect::Postgres {
         let rows = entry.split_once(" FROM stdin;\n").and_then(|(_, r)| r.strip_suffix("\\.\n"));

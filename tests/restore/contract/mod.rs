@@ -1,9 +1,10 @@
-//! What every target owes: it says what exists, one refused thing keeps nothing else away, rows are
+//! What every target owes, and `snapshots` what every source does: it says what exists, one refused thing keeps nothing else away, rows are
 //! recounted, nothing that runs by itself is let loose before the proof, an interrupted restore goes
 //! on, and what is missing is named.
 
 mod crafted;
 mod cut;
+mod snapshots;
 
 use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
@@ -333,35 +334,62 @@ fn postgres(server: &PgServer) -> Engine {
         tls: Tls::default(),
         lock_wait: Duration::from_secs(1),
         globals: false,
-        tools: Vec::new(),
+        tools: vec![server.version.programs()],
     };
     let spec = SourceSpec::Postgres(spec);
     Engine { kind: "postgres", dialect: Dialect::Postgres, spec, schema: Some("public") }
 }
 
-#[test]
-fn mysql_keeps_the_contract_of_targets() {
-    keeps_the_contract(&mysql(&Brand::Mysql9.start(&[])));
+/// The same engine as a source, once what runs by itself is gone.
+fn as_a_source(engine: &Engine, write: &dyn Fn()) {
+    let mut entries = engine.entries(false);
+    entries.truncate(entries.len() - usize::from(engine.event().is_some()));
+    let backup = written(engine.kind, engine.dialect, entries, false);
+    let outcome =
+        engine.restore(&backup, &Loading { overwrite: true, ..engine.loading(&backup.1) });
+    assert!(outcome.differences().is_empty(), "{outcome:#?}");
+    snapshots::keeps_the_contract(&engine.spec, engine.dialect, write);
+}
+
+fn mysql_server(brand: Brand) {
+    let server = brand.start(&[]);
+    let engine = mysql(&server);
+    keeps_the_contract(&engine);
+    server.exec("DROP EVENT IF EXISTS suite.event");
+    as_a_source(&engine, &|| server.exec("INSERT INTO suite.good (id) VALUES (100)"));
 }
 
 #[test]
-fn mariadb_keeps_the_contract_of_targets() {
-    for brand in [Brand::Mariadb, Brand::Mariadb11] {
-        keeps_the_contract(&mysql(&brand.start(&[])));
-    }
+fn mysql_keeps_the_contract_of_targets_and_sources() {
+    mysql_server(Brand::Mysql9);
 }
 
 #[test]
-fn postgres_keeps_the_contract_of_targets() {
+fn mariadb_keeps_the_contract_of_targets_and_sources() {
+    [Brand::Mariadb, Brand::Mariadb11].into_iter().for_each(mysql_server);
+}
+
+#[test]
+fn postgres_keeps_the_contract_of_targets_and_sources() {
     for version in Pg::ALL {
-        keeps_the_contract(&postgres(&version.start(&[])));
+        let server = version.start(&[]);
+        let engine = postgres(&server);
+        keeps_the_contract(&engine);
+        server.sql("suite", "DROP EVENT TRIGGER IF EXISTS guard");
+        as_a_source(&engine, &|| server.sql("suite", "INSERT INTO good (id) VALUES (100)"));
     }
 }
 
 #[test]
-fn sqlite_keeps_the_contract_of_targets() {
+fn sqlite_keeps_the_contract_of_targets_and_sources() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("suite.db");
-    let spec = SourceSpec::Sqlite(SqliteSpec { identity: None, path });
-    keeps_the_contract(&Engine { kind: "sqlite", dialect: Dialect::Sqlite, spec, schema: None });
+    let spec = SourceSpec::Sqlite(SqliteSpec { identity: None, path: path.clone() });
+    let engine = Engine { kind: "sqlite", dialect: Dialect::Sqlite, spec, schema: None };
+    keeps_the_contract(&engine);
+    let write = || {
+        let file = rusqlite::Connection::open(&path).unwrap();
+        file.execute("INSERT INTO good (id) VALUES (100)", []).unwrap();
+    };
+    as_a_source(&engine, &write);
 }

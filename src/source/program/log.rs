@@ -5,7 +5,7 @@
 use std::sync::Mutex;
 
 use crate::source::contract::{Error, ErrorKind, Hear, Result};
-use crate::source::severity::{Severity, severity};
+use crate::source::program::severity::{Severity, severity};
 
 /// Lines kept of each severity; the log of the run has them all.
 const MOST: usize = 100;
