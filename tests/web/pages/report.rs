@@ -273,4 +273,13 @@ fn a_folder_that_is_not_ours_is_left_alone() {
     let ran = space.run(&["report", "--out", "out"]).expect(1);
     assert!(ran.stderr.contains("vex did not write"), "{}", ran.stderr);
     assert_eq!(std::fs::read_to_string(space.path("out/index.html")).unwrap(), "mine");
+    for foreign in ["backups.csv", "rows.js", "b/1.html", "r/x.html"] {
+        let path = space.path("other").join(foreign);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, "mine").unwrap();
+        let ran = space.run(&["report", "--out", "other"]).expect(1);
+        assert!(ran.stderr.contains("vex did not write"), "{}", ran.stderr);
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "mine");
+        std::fs::remove_dir_all(space.path("other")).unwrap();
+    }
 }
