@@ -148,10 +148,11 @@ impl State {
                 self.with(|catalog| catalog.set_override(&wish))?;
                 shown(&wish)
             }
-            _ => {
+            "file" => {
                 self.with(|c| c.undo_override(&job.host, &job.file, &job.job))?;
                 job.schedule.clone()
             }
+            _ => return Ok(Response::plain(400)),
         };
         let target = format!("{} ({})", job.job, job.host);
         self.note(request, asker, "action-schedule", &target, (&before, &after))?;

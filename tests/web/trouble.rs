@@ -152,6 +152,26 @@ fn nonsense_is_no_schedule() {
 }
 
 #[test]
+fn a_state_that_no_schedule_has_is_refused_and_changes_nothing() {
+    let space = with_job(&dumps("vendas", "0 2 * * *", "UTC"));
+    let (_server, to) = serve_with(&space, &["serve", "job.kdl"]);
+    let cookie = signed_in(to, "chefe");
+    let schedule = asked_of_job(to, &cookie, "agendamento");
+    let off = [("estado", "off"), ("horario", "")];
+    assert_eq!(status(&post(to, &cookie, &schedule, &off)), 303);
+    let audit = "SELECT count(*) FROM audit WHERE action = 'action-schedule'";
+    for fields in [&[("estado", "nunca")][..], &[("estado", "")], &[("horario", "0 3 * * *")], &[]]
+    {
+        assert_eq!(status(&post(to, &cookie, &schedule, fields)), 400, "{fields:?}");
+        assert_eq!(space.catalog::<String>("SELECT state FROM schedule_override"), "off");
+        assert_eq!(space.catalog::<i64>(audit), 1);
+    }
+    let file = [("estado", "file"), ("horario", "")];
+    assert_eq!(status(&post(to, &cookie, &schedule, &file)), 303);
+    assert_eq!(space.catalog::<i64>("SELECT count(*) FROM schedule_override"), 0);
+}
+
+#[test]
 fn the_hour_that_is_lost_and_the_one_that_comes_twice_are_shown_once() {
     for (now, shown) in [
         // The clocks go from 02:00 to 03:00 on the 29th of March, and from 03:00 to 02:00 on the 25th of October.
