@@ -164,7 +164,8 @@ impl State {
     fn nonsense(&self, viewer: &Viewer, job: &KnownJob, fields: &str) -> Option<String> {
         let schedule = match Schedule::parse(fields) {
             Ok(schedule) => schedule,
-            Err(why) => return Some(why),
+            // What the parser says is of one language.
+            Err(_) => return Some(viewer.say("schedule-unread", &[])),
         };
         let zone = TimeZone::get(&job.zone).unwrap_or_else(|_| self.settings.zone.clone());
         let next = schedule.next(self.now(), &zone);
