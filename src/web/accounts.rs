@@ -149,8 +149,12 @@ impl State {
         self.sessions.forget_all();
         let action = if old.is_some() { "action-change-user" } else { "action-add-user" };
         let before = old.map(|o| told(o, false)).unwrap_or_default();
-        let after = told(&account, old.is_some() && !account.password.is_empty());
-        self.note(request, asker, action, &account.login, (&before, &after))?;
+        let mut after = told(&account, old.is_some() && !account.password.is_empty());
+        let target = old.map_or(&account.login, |o| &o.login);
+        if *target != account.login {
+            after += &format!(", login {}", account.login);
+        }
+        self.note(request, asker, action, target, (&before, &after))?;
         Ok(Ok(match old {
             None => "/usuarios?feito=cadastrado",
             Some(_) => "/usuarios?feito=alterado",

@@ -417,6 +417,23 @@ fn a_refused_login_is_noted_once_the_catalog_takes_it() {
 }
 
 #[test]
+fn a_login_that_becomes_another_is_in_the_audit_with_both() {
+    let space = with_job(&dumps("vendas", "0 2 * * *", "UTC"));
+    let (_server, to) = serve_with(&space, &["serve", "job.kdl"]);
+    let cookie = signed_in(to, "chefe");
+    let id = space.catalog::<i64>("SELECT id FROM account WHERE login = 'leitora'");
+    let fields =
+        [("nome", "leitora"), ("login", "auditora"), ("privilegio", "Cliente"), ("senha", "")];
+    let changed = post(to, &cookie, &format!("/usuarios/{id}/editar"), &fields);
+    assert_eq!(status(&changed), 303, "{changed}");
+    let row = "SELECT target || ': ' || before_text || ' -> ' || after_text FROM audit WHERE action = 'action-change-user'";
+    assert_eq!(
+        space.catalog::<String>(row),
+        "leitora: leitora, Cliente -> leitora, Cliente, login auditora"
+    );
+}
+
+#[test]
 fn what_was_written_into_the_catalog_by_hand_moves_no_cursor() {
     let space = with_job(&dumps("vendas", "0 2 * * *", "UTC"));
     let writer = Connection::open(space.state("catalog.sqlite")).unwrap();
