@@ -154,7 +154,7 @@ impl State {
         if *target != account.login {
             after += &format!(", login {}", account.login);
         }
-        self.note(request, asker, action, target, (&before, &after))?;
+        self.note(request, asker, action, target, (&before, &after));
         Ok(Ok(match old {
             None => "/usuarios?feito=cadastrado",
             Some(_) => "/usuarios?feito=alterado",
@@ -188,11 +188,11 @@ impl State {
         }
         self.sessions.forget_all();
         let before = told(&account, false);
-        self.note(request, asker, "action-remove-user", &account.login, (&before, ""))?;
+        self.note(request, asker, "action-remove-user", &account.login, (&before, ""));
         Ok(Response::redirect("/usuarios?feito=excluido"))
     }
 
-    /// Adds a row to the audit.
+    /// Adds a row to the audit of what was done; while the catalog is away, once it is there.
     pub(super) fn note(
         &self,
         request: &Request,
@@ -200,7 +200,7 @@ impl State {
         action: &str,
         target: &str,
         (before, after): (&str, &str),
-    ) -> Result<(), Trouble> {
+    ) {
         let row = AuditRow {
             number: 0,
             at: self.moment(),
@@ -211,7 +211,7 @@ impl State {
             before: before.to_owned(),
             after: after.to_owned(),
         };
-        Ok(self.with(|catalog| catalog.note(&row))?)
+        self.note_when_it_is_there(row);
     }
 
     pub(super) fn audit_page(&self, request: &Request, viewer: &Viewer) -> Page {

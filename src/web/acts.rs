@@ -63,7 +63,7 @@ impl State {
             Ok(())
         };
         let after = begun.as_ref().err().cloned().unwrap_or_default();
-        self.note(request, asker, "action-run", &target, ("", &after))?;
+        self.note(request, asker, "action-run", &target, ("", &after));
         self.forget();
         Ok(answered(viewer, begun, "run-failed", question))
     }
@@ -104,7 +104,7 @@ impl State {
         let begun = self.desk.verify(&backup.file, &backup.chain, &copy.store, &backup.id);
         let after = begun.as_ref().err().cloned().unwrap_or_default();
         let target = format!("{} {} ({})", backup.chain, backup.id, copy.store);
-        self.note(request, asker, "action-drill", &target, ("", &after))?;
+        self.note(request, asker, "action-drill", &target, ("", &after));
         self.forget();
         Ok(answered(viewer, begun, "drill-failed", question))
     }
@@ -155,7 +155,7 @@ impl State {
             _ => return Ok(Response::plain(400)),
         };
         let target = format!("{} ({})", job.job, job.host);
-        self.note(request, asker, "action-schedule", &target, (&before, &after))?;
+        self.note(request, asker, "action-schedule", &target, (&before, &after));
         self.forget();
         Ok(Response::redirect(BACK))
     }

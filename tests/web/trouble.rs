@@ -417,6 +417,26 @@ fn a_refused_login_is_noted_once_the_catalog_takes_it() {
 }
 
 #[test]
+fn a_run_that_begins_while_the_catalog_takes_nothing_is_noted_later() {
+    let script = "touch rodou";
+    let job =
+        format!("job \"curta\" {{ exec \"marca\" {{ command \"sh\" \"-c\" {script:?} }} }}\n");
+    let space = with_job(&job);
+    let (_server, to) = serve_with(&space, &["serve", "job.kdl"]);
+    let cookie = signed_in(to, "chefe");
+    let run = asked_of_job(to, &cookie, "executar");
+    let writer = Connection::open(space.state("catalog.sqlite")).unwrap();
+    writer.execute_batch("BEGIN IMMEDIATE").unwrap();
+    assert_eq!(status(&post(to, &cookie, &run, &[])), 303, "it did begin");
+    let noted = "SELECT count(*) FROM audit WHERE action = 'action-run' AND who = 'chefe'";
+    assert_eq!(space.catalog::<i64>(noted), 0);
+    writer.execute_batch("ROLLBACK").unwrap();
+    wait("it is noted", || space.catalog::<i64>(noted) == 1);
+    wait("it has run", || space.path("rodou").exists());
+    space.run(&["user", "audit", "--verify"]).expect(0);
+}
+
+#[test]
 fn a_login_that_becomes_another_is_in_the_audit_with_both() {
     let space = with_job(&dumps("vendas", "0 2 * * *", "UTC"));
     let (_server, to) = serve_with(&space, &["serve", "job.kdl"]);
