@@ -4,7 +4,7 @@
 //! field itself, whatever the browser did.
 
 use crate::base::Secret;
-use crate::catalog::{Account, AuditRow, CLIENT, Changed};
+use crate::catalog::{Account, AuditRow, CLIENT, Catalog, Changed};
 use crate::view::{self, Ask, Done, Typed, Viewer, pages};
 use crate::web::dashboard::{Page, Trouble};
 use crate::web::exchange::{Method, Request, Response};
@@ -57,7 +57,7 @@ impl State {
     ) -> Page {
         let q: String = request.query.get("q").unwrap_or_default().chars().take(200).collect();
         let page = request.query.get("pagina").and_then(|p| p.parse().ok()).unwrap_or(1);
-        let accounts = self.with(crate::catalog::Catalog::accounts)?;
+        let accounts = self.with(Catalog::accounts)?;
         let mut shown = view::users(viewer, &accounts, (&q, page));
         let told = |key: &str, about: &str| Done {
             k: "ok",
@@ -82,7 +82,7 @@ impl State {
         viewer: &Viewer,
         id: Option<i64>,
     ) -> Page {
-        let privileges = self.with(crate::catalog::Catalog::privileges)?;
+        let privileges = self.with(Catalog::privileges)?;
         let old = match id {
             Some(id) => Some(self.with(|c| c.account(id))?.ok_or(Trouble::Missing)?),
             None => None,
@@ -223,10 +223,15 @@ impl State {
             .unwrap_or(1_u64)
             .clamp(1, 1 << 30);
         let words = view::sought(viewer, &q);
-        let span = ((page - 1) * PAGE, PAGE);
         let after = lock(&self.audited).clone();
-        let (found, checked) =
-            self.with(|c| Ok((c.audit(&words, span)?, c.check_audit(after)?)))?;
+        let ((page, found), checked) = self.with(|catalog| {
+            let of =
+                |catalog: &mut Catalog, page: u64| catalog.audit(&words, ((page - 1) * PAGE, PAGE));
+            let found = of(catalog, page)?;
+            let last = view::pages_of(found.1).min(page);
+            let found = if last < page { of(catalog, last)? } else { found };
+            Ok(((last, found), catalog.check_audit(after)?))
+        })?;
         let broken = match checked {
             Ok(up_to) => {
                 *lock(&self.audited) = up_to;

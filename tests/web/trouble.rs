@@ -454,6 +454,26 @@ fn a_login_that_becomes_another_is_in_the_audit_with_both() {
 }
 
 #[test]
+fn a_page_beyond_the_last_is_the_last() {
+    let space = with_job(&dumps("vendas", "0 2 * * *", "UTC"));
+    space.back_up();
+    let (_server, to) = serve_with(&space, &["serve", "job.kdl"]);
+    let cookie = signed_in(to, "chefe");
+    for (path, row) in [
+        ("/backups?pagina=99", "href=\"/backups/1\""),
+        ("/backups?q=sucesso&pagina=2", "href=\"/backups/1\""),
+        ("/execucoes?pagina=99", "href=\"/execucoes/2"),
+        ("/auditoria?pagina=18446744073709551615", "Cadastrar usuário"),
+        ("/usuarios?pagina=99", "leitora"),
+    ] {
+        let shown = page(to, &cookie, path);
+        assert!(shown.contains("Página 1 de 1") && shown.contains(row), "{path}: {shown}");
+    }
+    let none = page(to, &cookie, "/backups?q=nada&pagina=3");
+    assert!(none.contains("Página 1 de 1") && !none.contains("href=\"/backups/1\""), "{none}");
+}
+
+#[test]
 fn what_was_written_into_the_catalog_by_hand_moves_no_cursor() {
     let space = with_job(&dumps("vendas", "0 2 * * *", "UTC"));
     let writer = Connection::open(space.state("catalog.sqlite")).unwrap();
