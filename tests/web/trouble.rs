@@ -454,6 +454,19 @@ fn a_login_that_becomes_another_is_in_the_audit_with_both() {
 }
 
 #[test]
+fn who_signs_in_again_leaves_no_session_behind() {
+    let space = with_job(&dumps("vendas", "0 2 * * *", "UTC"));
+    let (_server, to) = serve_with(&space, &["serve", "job.kdl"]);
+    let old = signed_in(to, "chefe");
+    assert_eq!(status(&page(to, &old, "/")), 200);
+    assert_eq!(status(&login(to, &old, "chefe", "CANARY-errada-errada")), 401);
+    assert_eq!(status(&page(to, &old, "/")), 200, "a login that failed ends nothing");
+    assert_eq!(status(&login(to, &old, "leitora", PASSWORD)), 303);
+    assert_eq!(status(&page(to, &old, "/")), 303);
+    assert_eq!(space.catalog::<i64>("SELECT count(*) FROM session"), 1);
+}
+
+#[test]
 fn a_page_beyond_the_last_is_the_last() {
     let space = with_job(&dumps("vendas", "0 2 * * *", "UTC"));
     space.back_up();
