@@ -107,6 +107,7 @@
       get tr() {
         if (tr) return tr;
         tr = model.cloneNode(true);
+        tr.cells[1].removeAttribute("title");
         for (const [n, text] of [i + 1, host, , size, start, end].entries()) if (text !== undefined) tr.cells[n].textContent = text;
         for (const [n, code] of [[2, status], [6, up]]) {
           const v = $(".v", model.cells[2]).cloneNode(true), name = ["no", "ok", "al", "er"][code];
