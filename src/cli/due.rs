@@ -3,7 +3,8 @@
 //!
 //! vex has no scheduler of its own: a timer calls `vex run --due` each minute, or `vex run
 //! --scheduled` when a job is due. Invariants: moments that were missed count once, none older than
-//! a day; what the dashboard holds against a file's schedule holds here too.
+//! a day, and none from before a schedule was moved; what the dashboard holds against a file's schedule
+//! holds here too.
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -68,7 +69,9 @@ fn is_due(job: &Job, plan: &Plan, held: Option<&Override>, last: Option<&str>, a
     let Some(schedule) = moved.as_ref().or(job.schedule.as_ref()) else { return false };
     let now = app.world.clock.now();
     let last = last.and_then(|text| text.parse::<Timestamp>().ok());
-    let from = last.unwrap_or(Timestamp::MIN).max(now - OLDEST);
+    // A moment before a schedule was moved is none of it.
+    let since = held.and_then(|held| held.at.parse::<Timestamp>().ok());
+    let from = last.max(since).unwrap_or(Timestamp::MIN).max(now - OLDEST);
     schedule.next(from, &zone(&app.world, plan)).is_some_and(|next| next <= now)
 }
 

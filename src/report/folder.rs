@@ -2,7 +2,8 @@
 //! one or the new one, never half of one.
 //!
 //! Knows no page's content. Invariants: what vex did not write is neither replaced nor removed; a
-//! list of its own (`.vex-report.json`) says what it wrote and of what, and is written last.
+//! list of its own (`.vex-report.json`) says what it wrote and of what, and is written last; an empty
+//! one before the first page says whose folder it is.
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -26,21 +27,27 @@ impl ReportFolder {
     /// Opens the folder at `path`, makes it if there is none. The error says why it can't be used.
     pub fn open(path: &Path) -> std::io::Result<ReportFolder> {
         std::fs::create_dir_all(path)?;
+        let mut is_new = false;
         let before = match std::fs::read_to_string(path.join(LIST)) {
             // A list that can't be read says nothing: every page is made anew.
             Ok(text) => serde_json::from_str(&text).unwrap_or_default(),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                if path.join("index.html").exists() {
+                if let Some(name) = foreign(path)? {
                     return Err(std::io::Error::new(
                         std::io::ErrorKind::AlreadyExists,
-                        "it holds an index.html that vex did not write; name another folder",
+                        format!("it holds {name}, which vex did not write; name another folder"),
                     ));
                 }
+                is_new = true;
                 BTreeMap::new()
             }
             Err(error) => return Err(error),
         };
-        Ok(ReportFolder { path: path.to_owned(), before, now: BTreeMap::new() })
+        let folder = ReportFolder { path: path.to_owned(), before, now: BTreeMap::new() };
+        if is_new {
+            folder.write(LIST, "{}")?;
+        }
+        Ok(folder)
     }
 
     /// Removes what earlier reports wrote and this one does not hold, and writes the list.
@@ -71,6 +78,25 @@ impl ReportFolder {
         new.persist(&path).map_err(|e| e.error)?;
         Ok(())
     }
+}
+
+/// What a folder without a list holds under a name that a report writes.
+fn foreign(path: &Path) -> std::io::Result<Option<String>> {
+    let is_page = |name: &str| {
+        let plain = ["index.html", "execucoes.html", "fontes.html", "restauracoes.html"];
+        let folders = ["b", "r", "evidencia.json"];
+        let several = ["backups", "rows", "vex-"];
+        plain.contains(&name)
+            || folders.contains(&name)
+            || several.iter().any(|start| name.starts_with(start))
+    };
+    for entry in std::fs::read_dir(path)? {
+        let name = entry?.file_name().to_string_lossy().into_owned();
+        if is_page(&name) {
+            return Ok(Some(name));
+        }
+    }
+    Ok(None)
 }
 
 /// Whether a name of the list is one that a report writes: a list that was edited must not lead
@@ -120,6 +146,21 @@ mod tests {
         {
             assert!(!is_own(name), "{name}");
         }
+    }
+
+    #[test]
+    fn a_first_report_that_was_cut_off_is_made_anew() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut cut = ReportFolder::open(folder.path()).expect("opens");
+        cut.put("index.html", "half", "1").expect("written");
+        cut.put("b/1.html", "half", "1").expect("written");
+        drop(cut);
+        let mut report = ReportFolder::open(folder.path()).expect("opens again");
+        assert!(!report.is_current("b/1.html", "1"), "nobody knows what it holds");
+        report.put("index.html", "whole", "1").expect("written");
+        report.finish().expect("finished");
+        let text = std::fs::read_to_string(folder.path().join("index.html")).expect("read");
+        assert_eq!(text, "whole");
     }
 
     #[test]

@@ -6,7 +6,7 @@ use sha2::{Digest, Sha256};
 
 use crate::catalog::{Drill, Estate, ListedBackup};
 use crate::view::dashboard::tabs;
-use crate::view::estate::{Source, moments, since};
+use crate::view::estate::{Source, since};
 use crate::view::format::{NONE, age, class, limit, number, parse, short, word};
 use crate::view::frame::{Tab, Viewer};
 use crate::view::todo::reasons;
@@ -209,9 +209,15 @@ fn scope(viewer: &Viewer, source: &Source) -> Scope {
 fn execution(viewer: &Viewer, source: &Source) -> Execution {
     let zone = &viewer.reader.zone;
     let from = since(viewer.now, zone);
-    let planned = moments(source.schedule.as_ref(), from, viewer.now);
+    let planned = source.planned(from, viewer.now);
     let count = |verdict: u8| source.recent.iter().filter(|b| b.verdict == Some(verdict)).count();
-    let missed = planned.iter().filter(|at| was_missed(source, **at, viewer)).count();
+    let next = planned.last().and_then(|last| {
+        let (schedule, zone) = source.schedule.as_ref()?;
+        schedule.next(*last, zone)
+    });
+    let ends = planned.iter().skip(1).copied().chain([next.unwrap_or(viewer.now)]);
+    let spans = planned.iter().copied().zip(ends);
+    let missed = spans.filter(|span| was_missed(source, *span, viewer)).count();
     let (gap, open) = gap(viewer, source);
     let known = !planned.is_empty();
     Execution {
@@ -227,9 +233,11 @@ fn execution(viewer: &Viewer, source: &Source) -> Execution {
 }
 
 /// Whether nothing of a source began between a planned moment and the next one.
-fn was_missed(source: &Source, at: jiff::Timestamp, viewer: &Viewer) -> bool {
-    let Some((schedule, zone)) = &source.schedule else { return false };
-    let until = schedule.next(at, zone).unwrap_or(viewer.now);
+fn was_missed(
+    source: &Source,
+    (at, until): (jiff::Timestamp, jiff::Timestamp),
+    viewer: &Viewer,
+) -> bool {
     let born = source.newest.iter().map(|(b, _)| b).chain(&source.recent);
     let is_born = born.filter_map(|b| parse(&b.started)).any(|began| began <= at);
     let began =

@@ -51,6 +51,8 @@ pub struct Source {
     pub declared: Option<KnownChain>,
     /// The schedule that holds, with its zone.
     pub schedule: Option<(Schedule, TimeZone)>,
+    /// Since when the dashboard holds that against the file's, and the file's.
+    pub earlier: Option<(Timestamp, Option<(Schedule, TimeZone)>)>,
     /// Its backups of the last days, oldest first.
     pub recent: Vec<ListedBackup>,
     /// Its newest backups, newest first, with their copies.
@@ -82,6 +84,32 @@ impl Source {
     /// How much older than allowed it is, in seconds.
     pub fn over(&self) -> Option<i64> {
         Some(self.age? - self.limit?).filter(|over| *over > 0)
+    }
+
+    /// When its first backup that is known began.
+    fn born(&self) -> Option<Timestamp> {
+        let known = self.newest.iter().map(|(b, _)| b).chain(&self.recent);
+        known.filter_map(|b| parse(&b.started)).min()
+    }
+
+    /// The moments of a time at which it was to run, from the one on that its first backup answers:
+    /// until the dashboard changed it by the file's schedule.
+    pub fn planned(&self, from: Timestamp, to: Timestamp) -> Vec<Timestamp> {
+        let now = self.schedule.as_ref();
+        let mut all = match &self.earlier {
+            None => moments(now, from, to),
+            Some((since, earlier)) => {
+                let mut all = moments(earlier.as_ref(), from, to.min(*since));
+                all.extend(moments(now, from.max(*since), to));
+                all.dedup();
+                all
+            }
+        };
+        if let Some(born) = self.born() {
+            let before = all.iter().filter(|at| **at <= born).count();
+            all.drain(..before.saturating_sub(1));
+        }
+        all
     }
 
     /// Days that the newest good drill is overdue; `None` if it is not, or there was none.
@@ -187,7 +215,12 @@ fn source(
         estate.drills.iter().filter(|d| d.source == own || d.source == name).peekable();
     let failed_drill = drills.peek().filter(|d| d.verdict == 3).map(|d| (*d).clone());
     let drill = drills.find(|d| d.verdict < 3).cloned();
-    let schedule = declared.and_then(|d| schedule(d, &estate.overrides, zone));
+    let held = declared.and_then(|d| held(d, &estate.overrides));
+    let schedule = declared.and_then(|d| schedule(d, held, zone));
+    let earlier = declared.zip(held).and_then(|(d, held)| {
+        let since = parse(&held.at)?;
+        Some((since, schedule_of(d, &d.job.schedule, zone)))
+    });
     let mut source = Source {
         name,
         job,
@@ -195,6 +228,7 @@ fn source(
         limit: declared.and_then(|d| d.job.within).or_else(|| limits.of(schedule.as_ref()?, now)),
         declared: declared.cloned(),
         schedule,
+        earlier,
         recent,
         newest,
         proven: None,
@@ -213,21 +247,32 @@ fn source(
     source
 }
 
+/// What the dashboard holds against the schedule of a job's file.
+fn held<'a>(declared: &KnownChain, overrides: &'a [Override]) -> Option<&'a Override> {
+    let job = &declared.job;
+    overrides.iter().find(|o| o.file == job.file && o.job == job.job && o.host == job.host)
+}
+
 /// The schedule that holds for a job: the file's, unless the dashboard moved or stopped it.
-pub fn schedule(
+fn schedule(
     declared: &KnownChain,
-    overrides: &[Override],
+    held: Option<&Override>,
     zone: &TimeZone,
 ) -> Option<(Schedule, TimeZone)> {
-    let job = &declared.job;
-    let held =
-        overrides.iter().find(|o| o.file == job.file && o.job == job.job && o.host == job.host);
-    let fields = match held {
-        Some(held) if held.state == "off" => return None,
-        Some(held) => held.schedule.as_str(),
-        None => job.schedule.as_str(),
-    };
-    let zone = match job.zone.as_str() {
+    match held {
+        Some(held) if held.state == "off" => None,
+        Some(held) => schedule_of(declared, &held.schedule, zone),
+        None => schedule_of(declared, &declared.job.schedule, zone),
+    }
+}
+
+/// Cron fields in the zone of a job.
+fn schedule_of(
+    declared: &KnownChain,
+    fields: &str,
+    zone: &TimeZone,
+) -> Option<(Schedule, TimeZone)> {
+    let zone = match declared.job.zone.as_str() {
         "" => zone.clone(),
         name => TimeZone::get(name).unwrap_or_else(|_| zone.clone()),
     };
@@ -252,7 +297,7 @@ pub fn since(now: Timestamp, zone: &TimeZone) -> Timestamp {
 }
 
 /// The moments of a schedule between two moments.
-pub fn moments(
+fn moments(
     schedule: Option<&(Schedule, TimeZone)>,
     from: Timestamp,
     to: Timestamp,
@@ -272,19 +317,9 @@ pub fn moments(
 }
 
 fn nights(source: &Source, now: Timestamp, zone: &TimeZone) -> Vec<Night> {
-    let planned = moments(
-        source.schedule.as_ref(),
-        since(now, zone),
-        now - jiff::SignedDuration::from_secs(GRACE),
-    );
-    let first = source
-        .newest
-        .iter()
-        .map(|(b, _)| b)
-        .chain(&source.recent)
-        .filter_map(|b| parse(&b.started))
-        .min();
-    let born = first.map(|at| date(at, zone));
+    let grace = jiff::SignedDuration::from_secs(GRACE);
+    let planned = source.planned(since(now, zone), now - grace);
+    let born = source.born().map(|at| date(at, zone));
     let mut ran: BTreeMap<Date, Vec<&ListedBackup>> = BTreeMap::new();
     for backup in source.recent.iter().filter(|b| b.verdict.is_some()) {
         if let Some(at) = parse(&backup.started) {

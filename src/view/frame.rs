@@ -268,6 +268,11 @@ pub struct Pager {
 /// Rows of a page of a list.
 pub const PAGE: u64 = 10;
 
+/// How many pages a list has in which so many were found; the first one is always there.
+pub fn pages_of(found: u64) -> u64 {
+    found.div_ceil(PAGE).max(1)
+}
+
 impl Pager {
     /// Of `total` things called `word`, the page `at` (from 1), `found` of which the search left;
     /// `to` is the address of a page.
@@ -279,7 +284,7 @@ impl Pager {
         to: &dyn Fn(u64) -> String,
     ) -> Pager {
         let word = viewer.say(word, &[]);
-        let pages = found.div_ceil(PAGE).max(1);
+        let pages = pages_of(found);
         let at = at.clamp(1, pages);
         let n = if found == total {
             total.to_string()

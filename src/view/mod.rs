@@ -32,7 +32,7 @@ pub use details::{Parts, details};
 pub use drills::{digest, evidence, sheet};
 pub use estate::{Source, since, sources};
 pub use format::Reader;
-pub use frame::{Choice, Viewer};
+pub use frame::{Choice, Viewer, pages_of};
 pub use jobs::{due, jobs};
 pub use list::{Asked, cells, columns, csv, json, row, search_text};
 pub use people::{

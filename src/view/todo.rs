@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use crate::catalog::{HeldCopy, ListedBackup};
 use crate::view::address::Address;
-use crate::view::estate::{Night, Source, date, moments};
+use crate::view::estate::{Night, Source, date};
 use crate::view::format::{age, limit, parse, short, shorten, word};
 use crate::view::frame::Viewer;
 
@@ -149,7 +149,7 @@ fn without_copy(viewer: &Viewer, source: &Source) -> Vec<Reason> {
 fn today(viewer: &Viewer, source: &Source) -> Option<Reason> {
     let zone = &viewer.reader.zone;
     let midnight = date(viewer.now, zone).to_zoned(zone.clone()).ok()?.timestamp();
-    let planned = moments(source.schedule.as_ref(), midnight, viewer.now - GRACE);
+    let planned = source.planned(midnight, viewer.now - GRACE);
     let ends = planned.iter().skip(1).copied().chain([viewer.now]);
     let of = |from: Timestamp, to: Timestamp| {
         let began = |b: &&ListedBackup| parse(&b.started).is_some_and(|at| from <= at && at < to);

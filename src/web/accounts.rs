@@ -4,7 +4,7 @@
 //! field itself, whatever the browser did.
 
 use crate::base::Secret;
-use crate::catalog::{Account, AuditRow, CLIENT, Changed};
+use crate::catalog::{Account, AuditRow, CLIENT, Catalog, Changed};
 use crate::view::{self, Ask, Done, Typed, Viewer, pages};
 use crate::web::dashboard::{Page, Trouble};
 use crate::web::exchange::{Method, Request, Response};
@@ -57,7 +57,7 @@ impl State {
     ) -> Page {
         let q: String = request.query.get("q").unwrap_or_default().chars().take(200).collect();
         let page = request.query.get("pagina").and_then(|p| p.parse().ok()).unwrap_or(1);
-        let accounts = self.with(crate::catalog::Catalog::accounts)?;
+        let accounts = self.with(Catalog::accounts)?;
         let mut shown = view::users(viewer, &accounts, (&q, page));
         let told = |key: &str, about: &str| Done {
             k: "ok",
@@ -82,7 +82,7 @@ impl State {
         viewer: &Viewer,
         id: Option<i64>,
     ) -> Page {
-        let privileges = self.with(crate::catalog::Catalog::privileges)?;
+        let privileges = self.with(Catalog::privileges)?;
         let old = match id {
             Some(id) => Some(self.with(|c| c.account(id))?.ok_or(Trouble::Missing)?),
             None => None,
@@ -149,8 +149,12 @@ impl State {
         self.sessions.forget_all();
         let action = if old.is_some() { "action-change-user" } else { "action-add-user" };
         let before = old.map(|o| told(o, false)).unwrap_or_default();
-        let after = told(&account, old.is_some() && !account.password.is_empty());
-        self.note(request, asker, action, &account.login, (&before, &after))?;
+        let mut after = told(&account, old.is_some() && !account.password.is_empty());
+        let target = old.map_or(&account.login, |o| &o.login);
+        if *target != account.login {
+            after += &format!(", login {}", account.login);
+        }
+        self.note(request, asker, action, target, (&before, &after));
         Ok(Ok(match old {
             None => "/usuarios?feito=cadastrado",
             Some(_) => "/usuarios?feito=alterado",
@@ -184,11 +188,11 @@ impl State {
         }
         self.sessions.forget_all();
         let before = told(&account, false);
-        self.note(request, asker, "action-remove-user", &account.login, (&before, ""))?;
+        self.note(request, asker, "action-remove-user", &account.login, (&before, ""));
         Ok(Response::redirect("/usuarios?feito=excluido"))
     }
 
-    /// Adds a row to the audit.
+    /// Adds a row to the audit of what was done; while the catalog is away, once it is there.
     pub(super) fn note(
         &self,
         request: &Request,
@@ -196,7 +200,7 @@ impl State {
         action: &str,
         target: &str,
         (before, after): (&str, &str),
-    ) -> Result<(), Trouble> {
+    ) {
         let row = AuditRow {
             number: 0,
             at: self.moment(),
@@ -207,7 +211,7 @@ impl State {
             before: before.to_owned(),
             after: after.to_owned(),
         };
-        Ok(self.with(|catalog| catalog.note(&row))?)
+        self.note_when_it_is_there(row);
     }
 
     pub(super) fn audit_page(&self, request: &Request, viewer: &Viewer) -> Page {
@@ -219,10 +223,15 @@ impl State {
             .unwrap_or(1_u64)
             .clamp(1, 1 << 30);
         let words = view::sought(viewer, &q);
-        let span = ((page - 1) * PAGE, PAGE);
         let after = lock(&self.audited).clone();
-        let (found, checked) =
-            self.with(|c| Ok((c.audit(&words, span)?, c.check_audit(after)?)))?;
+        let ((page, found), checked) = self.with(|catalog| {
+            let of =
+                |catalog: &mut Catalog, page: u64| catalog.audit(&words, ((page - 1) * PAGE, PAGE));
+            let found = of(catalog, page)?;
+            let last = view::pages_of(found.1).min(page);
+            let found = if last < page { of(catalog, last)? } else { found };
+            Ok(((last, found), catalog.check_audit(after)?))
+        })?;
         let broken = match checked {
             Ok(up_to) => {
                 *lock(&self.audited) = up_to;

@@ -63,7 +63,7 @@ impl State {
             Ok(())
         };
         let after = begun.as_ref().err().cloned().unwrap_or_default();
-        self.note(request, asker, "action-run", &target, ("", &after))?;
+        self.note(request, asker, "action-run", &target, ("", &after));
         self.forget();
         Ok(answered(viewer, begun, "run-failed", question))
     }
@@ -104,7 +104,7 @@ impl State {
         let begun = self.desk.verify(&backup.file, &backup.chain, &copy.store, &backup.id);
         let after = begun.as_ref().err().cloned().unwrap_or_default();
         let target = format!("{} {} ({})", backup.chain, backup.id, copy.store);
-        self.note(request, asker, "action-drill", &target, ("", &after))?;
+        self.note(request, asker, "action-drill", &target, ("", &after));
         self.forget();
         Ok(answered(viewer, begun, "drill-failed", question))
     }
@@ -148,13 +148,14 @@ impl State {
                 self.with(|catalog| catalog.set_override(&wish))?;
                 shown(&wish)
             }
-            _ => {
+            "file" => {
                 self.with(|c| c.undo_override(&job.host, &job.file, &job.job))?;
                 job.schedule.clone()
             }
+            _ => return Ok(Response::plain(400)),
         };
         let target = format!("{} ({})", job.job, job.host);
-        self.note(request, asker, "action-schedule", &target, (&before, &after))?;
+        self.note(request, asker, "action-schedule", &target, (&before, &after));
         self.forget();
         Ok(Response::redirect(BACK))
     }
@@ -163,7 +164,8 @@ impl State {
     fn nonsense(&self, viewer: &Viewer, job: &KnownJob, fields: &str) -> Option<String> {
         let schedule = match Schedule::parse(fields) {
             Ok(schedule) => schedule,
-            Err(why) => return Some(why),
+            // What the parser says is of one language.
+            Err(_) => return Some(viewer.say("schedule-unread", &[])),
         };
         let zone = TimeZone::get(&job.zone).unwrap_or_else(|_| self.settings.zone.clone());
         let next = schedule.next(self.now(), &zone);

@@ -186,6 +186,7 @@ impl State {
         let password = Secret::new(given("senha"));
         let status = match self.sign_in(request.peer, &page.login, &password) {
             Ok(token) => {
+                self.leave_behind(request);
                 // Session cookies end with the browser; their age is the server's to keep.
                 return Response::redirect(own_path(&page.to))
                     .with_cookie(request, COOKIE, &token, None);

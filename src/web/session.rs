@@ -201,6 +201,14 @@ impl State {
         self.note_when_it_is_there(row);
     }
 
+    /// Ends the session that a request came with, as it has another one now. While the catalog is away
+    /// that one ends by its age.
+    pub fn leave_behind(&self, request: &Request) {
+        let Some(token) = request.cookie(COOKIE).map(digest) else { return };
+        self.sessions.forget(&token);
+        drop(self.with(|catalog| catalog.end_session(&token)));
+    }
+
     /// Signs out; the error says that the catalog is away, and the session still there.
     pub fn sign_out(&self, asker: &Asker, peer: IpAddr) -> Result<(), String> {
         self.sessions.forget(&asker.token);

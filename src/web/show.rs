@@ -55,9 +55,14 @@ impl State {
     }
 
     pub(super) fn backup_list(&self, request: &Request, viewer: &Viewer) -> Page {
-        let asked = Asked::of(&pick(&request.query));
+        let mut asked = Asked::of(&pick(&request.query));
         let totals = self.known()?.estate.totals;
-        let (found, total) = self.found(&asked.query(), &asked.words(), totals)?;
+        let (mut found, mut total) = self.found(&asked.query(), &asked.words(), totals)?;
+        let last = view::pages_of(total);
+        if asked.page > last {
+            asked.page = last;
+            (found, total) = self.found(&asked.query(), &asked.words(), totals)?;
+        }
         self.shown(pages::backups(viewer, &asked, (&found, total), &totals))
     }
 
@@ -118,8 +123,16 @@ impl State {
         let (known, viewer) = self.look(viewer)?;
         let q: String = request.query.get("q").unwrap_or_default().chars().take(200).collect();
         let page = request.query.get("pagina").and_then(|p| p.parse().ok()).unwrap_or(1_u64).max(1);
-        let query = view::runs_query(&viewer, &q, page);
-        let (found, total) = self.with(|catalog| catalog.list_runs(&query, known.estate.runs))?;
+        let of = |page: u64| {
+            let query = view::runs_query(&viewer, &q, page);
+            self.with(|catalog| catalog.list_runs(&query, known.estate.runs))
+        };
+        let (mut found, mut total) = of(page)?;
+        let last = view::pages_of(total).min(page);
+        if last < page {
+            (found, total) = of(last)?;
+        }
+        let page = last;
         let totals = known.estate.totals;
         let mut shown = view::runs(&viewer, (&q, page), (&found, total), &totals, &|_| true);
         let to = |what: &str, job: &KnownJob| {

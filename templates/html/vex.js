@@ -107,6 +107,7 @@
       get tr() {
         if (tr) return tr;
         tr = model.cloneNode(true);
+        tr.cells[1].removeAttribute("title");
         for (const [n, text] of [i + 1, host, , size, start, end].entries()) if (text !== undefined) tr.cells[n].textContent = text;
         for (const [n, code] of [[2, status], [6, up]]) {
           const v = $(".v", model.cells[2]).cloneNode(true), name = ["no", "ok", "al", "er"][code];
@@ -142,8 +143,12 @@
     try {
       const answer = await fetch(url, { headers: { accept: "text/html" }, credentials: "same-origin" });
       if (answer.redirected) return location.reload();
-      if (!answer.ok) return;
+      if (!answer.ok && answer.status !== 503) return;
       const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
+      // While the catalog is away the last page stays, with the note that says so.
+      const note = fresh.getElementById("fora"), told = $("#fora");
+      if (!answer.ok) { if (note && !told) $("main").prepend(document.importNode(note, true)); return; }
+      if (!note && told) told.remove();
       // A part that came or went changes the page itself, as when a run has ended.
       const parts = (page) => $$("[data-part]", page).map((part) => part.id).join(" "), focus = document.activeElement;
       if (parts(fresh) !== parts(document) && (!$("main").contains(focus) || focus === $("main"))) return location.reload();

@@ -101,6 +101,42 @@ fn what_the_dashboard_holds_against_the_file_is_obeyed_and_shown() {
 }
 
 #[test]
+fn a_moment_before_a_schedule_was_moved_is_not_due() {
+    let space = space();
+    due(&space, "2026-11-20T03:00:20Z");
+    let file = space.path("job.kdl").canonicalize().unwrap().display().to_string();
+    sql(
+        &space,
+        &format!(
+            "INSERT INTO schedule_override (host, file, job, state, schedule, who, at) VALUES \
+             ('{}', '{file}', 'early', 'on', '5 3 * * *', 'dba.plantao', '2026-11-20T03:10:00.000000Z')",
+            host()
+        ),
+    );
+    due(&space, "2026-11-20T03:11:00Z");
+    assert_eq!(runs(&space, "early"), 1);
+    due(&space, "2026-11-21T03:04:59Z");
+    assert_eq!(runs(&space, "early"), 1);
+    due(&space, "2026-11-21T03:05:00Z");
+    assert_eq!(runs(&space, "early"), 2);
+}
+
+#[test]
+fn hours_before_the_first_backup_are_not_missed() {
+    let space = space();
+    due(&space, "2026-11-20T09:30:00Z");
+    let page = std::fs::read_to_string(space.path("pages/index.html")).unwrap();
+    assert!(page.contains("hourly"), "{page}");
+    assert!(!page.contains("de hoje com falha"), "{page}");
+    // Nothing ran since: those that followed it are.
+    let mut report = space.vex(&["report", "job.kdl"]);
+    let output = report.env("VEX_TEST_NOW", "2026-11-20T12:20:00Z").output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let page = std::fs::read_to_string(space.path("pages/index.html")).unwrap();
+    assert!(page.contains("3 das 4 execuções de hoje com falha"), "{page}");
+}
+
+#[test]
 fn what_the_dashboard_asks_a_host_for_runs_once() {
     let space = space();
     due(&space, "2026-11-20T03:00:20Z");

@@ -141,7 +141,9 @@ fn nonsense_is_no_schedule() {
     ] {
         let answer = post(to, &cookie, &schedule, &[("estado", "on"), ("horario", nonsense)]);
         assert_eq!(status(&answer), 422, "{nonsense:?}: {answer}");
-        assert!(answer.contains("Não é um horário: "), "{nonsense:?}: {answer}");
+        let said = ["escreva cinco campos: minuto, hora", "nenhum dia tem esse momento"];
+        let told = |why: &&str| answer.contains(&format!("Não é um horário: {why}"));
+        assert!(said.iter().any(told), "{nonsense:?}: {answer}");
     }
     assert_eq!(space.catalog::<i64>("SELECT count(*) FROM schedule_override"), 0);
     for sense in ["0 3 * * *", "*/5 * * * *", "0 0 29 2 *", "@daily", "0 3 * * MON-FRI"] {
@@ -149,6 +151,26 @@ fn nonsense_is_no_schedule() {
         assert_eq!(status(&answer), 303, "{sense}: {answer}");
         assert_eq!(space.catalog::<String>("SELECT schedule FROM schedule_override"), sense);
     }
+}
+
+#[test]
+fn a_state_that_no_schedule_has_is_refused_and_changes_nothing() {
+    let space = with_job(&dumps("vendas", "0 2 * * *", "UTC"));
+    let (_server, to) = serve_with(&space, &["serve", "job.kdl"]);
+    let cookie = signed_in(to, "chefe");
+    let schedule = asked_of_job(to, &cookie, "agendamento");
+    let off = [("estado", "off"), ("horario", "")];
+    assert_eq!(status(&post(to, &cookie, &schedule, &off)), 303);
+    let audit = "SELECT count(*) FROM audit WHERE action = 'action-schedule'";
+    for fields in [&[("estado", "nunca")][..], &[("estado", "")], &[("horario", "0 3 * * *")], &[]]
+    {
+        assert_eq!(status(&post(to, &cookie, &schedule, fields)), 400, "{fields:?}");
+        assert_eq!(space.catalog::<String>("SELECT state FROM schedule_override"), "off");
+        assert_eq!(space.catalog::<i64>(audit), 1);
+    }
+    let file = [("estado", "file"), ("horario", "")];
+    assert_eq!(status(&post(to, &cookie, &schedule, &file)), 303);
+    assert_eq!(space.catalog::<i64>("SELECT count(*) FROM schedule_override"), 0);
 }
 
 #[test]
@@ -392,6 +414,76 @@ fn a_refused_login_is_noted_once_the_catalog_takes_it() {
     writer.execute_batch("ROLLBACK").unwrap();
     wait("it is noted", || space.catalog::<i64>(refused) == 1);
     space.run(&["user", "audit", "--verify"]).expect(0);
+}
+
+#[test]
+fn a_run_that_begins_while_the_catalog_takes_nothing_is_noted_later() {
+    let script = "touch rodou";
+    let job =
+        format!("job \"curta\" {{ exec \"marca\" {{ command \"sh\" \"-c\" {script:?} }} }}\n");
+    let space = with_job(&job);
+    let (_server, to) = serve_with(&space, &["serve", "job.kdl"]);
+    let cookie = signed_in(to, "chefe");
+    let run = asked_of_job(to, &cookie, "executar");
+    let writer = Connection::open(space.state("catalog.sqlite")).unwrap();
+    writer.execute_batch("BEGIN IMMEDIATE").unwrap();
+    assert_eq!(status(&post(to, &cookie, &run, &[])), 303, "it did begin");
+    let noted = "SELECT count(*) FROM audit WHERE action = 'action-run' AND who = 'chefe'";
+    assert_eq!(space.catalog::<i64>(noted), 0);
+    writer.execute_batch("ROLLBACK").unwrap();
+    wait("it is noted", || space.catalog::<i64>(noted) == 1);
+    wait("it has run", || space.path("rodou").exists());
+    space.run(&["user", "audit", "--verify"]).expect(0);
+}
+
+#[test]
+fn a_login_that_becomes_another_is_in_the_audit_with_both() {
+    let space = with_job(&dumps("vendas", "0 2 * * *", "UTC"));
+    let (_server, to) = serve_with(&space, &["serve", "job.kdl"]);
+    let cookie = signed_in(to, "chefe");
+    let id = space.catalog::<i64>("SELECT id FROM account WHERE login = 'leitora'");
+    let fields =
+        [("nome", "leitora"), ("login", "auditora"), ("privilegio", "Cliente"), ("senha", "")];
+    let changed = post(to, &cookie, &format!("/usuarios/{id}/editar"), &fields);
+    assert_eq!(status(&changed), 303, "{changed}");
+    let row = "SELECT target || ': ' || before_text || ' -> ' || after_text FROM audit WHERE action = 'action-change-user'";
+    assert_eq!(
+        space.catalog::<String>(row),
+        "leitora: leitora, Cliente -> leitora, Cliente, login auditora"
+    );
+}
+
+#[test]
+fn who_signs_in_again_leaves_no_session_behind() {
+    let space = with_job(&dumps("vendas", "0 2 * * *", "UTC"));
+    let (_server, to) = serve_with(&space, &["serve", "job.kdl"]);
+    let old = signed_in(to, "chefe");
+    assert_eq!(status(&page(to, &old, "/")), 200);
+    assert_eq!(status(&login(to, &old, "chefe", "CANARY-errada-errada")), 401);
+    assert_eq!(status(&page(to, &old, "/")), 200, "a login that failed ends nothing");
+    assert_eq!(status(&login(to, &old, "leitora", PASSWORD)), 303);
+    assert_eq!(status(&page(to, &old, "/")), 303);
+    assert_eq!(space.catalog::<i64>("SELECT count(*) FROM session"), 1);
+}
+
+#[test]
+fn a_page_beyond_the_last_is_the_last() {
+    let space = with_job(&dumps("vendas", "0 2 * * *", "UTC"));
+    space.back_up();
+    let (_server, to) = serve_with(&space, &["serve", "job.kdl"]);
+    let cookie = signed_in(to, "chefe");
+    for (path, row) in [
+        ("/backups?pagina=99", "href=\"/backups/1\""),
+        ("/backups?q=sucesso&pagina=2", "href=\"/backups/1\""),
+        ("/execucoes?pagina=99", "href=\"/execucoes/2"),
+        ("/auditoria?pagina=18446744073709551615", "Cadastrar usuário"),
+        ("/usuarios?pagina=99", "leitora"),
+    ] {
+        let shown = page(to, &cookie, path);
+        assert!(shown.contains("Página 1 de 1") && shown.contains(row), "{path}: {shown}");
+    }
+    let none = page(to, &cookie, "/backups?q=nada&pagina=3");
+    assert!(none.contains("Página 1 de 1") && !none.contains("href=\"/backups/1\""), "{none}");
 }
 
 #[test]

@@ -29,6 +29,29 @@ UPDATE backup SET finished = '2026-11-20T12:00:52.000000Z', verdict = 1, raw_byt
 ";
 
 #[test]
+fn a_catalog_that_goes_away_is_told_on_the_page_that_is_open() {
+    let site = Site::start();
+    let browser = Browser::start(estate::ZONE);
+    site.sign_in(&browser, CLIENT, "pt-BR");
+    let (place, aside) = (site.space.state("catalog.sqlite"), site.space.state("aside"));
+    for path in ["/", "/backups"] {
+        site.go(&browser, path);
+        browser.script("window.sameDocument = true");
+        assert!(!browser.has("#fora"), "{path}");
+        std::fs::rename(&place, &aside).unwrap();
+        // What the page does each minute it does when it is looked at again.
+        let look = "document.dispatchEvent(new Event('visibilitychange'));";
+        let away = "return document.querySelector('#fora') !== null";
+        browser.until(&format!("{look} {away}"));
+        assert!(browser.text("#fora").starts_with("O catálogo não responde desde "), "{path}");
+        assert!(browser.has("#frase, #lista"), "the last page stays: {path}");
+        std::fs::rename(&aside, &place).unwrap();
+        browser.until(&format!("{look} return document.querySelector('#fora') === null"));
+        assert_eq!(browser.script("return window.sameDocument"), json!(true), "{path}");
+    }
+}
+
+#[test]
 fn a_run_appears_goes_on_and_ends_by_itself() {
     let site = Site::start();
     let browser = Browser::start(estate::ZONE);

@@ -191,6 +191,8 @@ fn ten_thousand_rows_are_searched() {
     assert_eq!(row[1..4], ["antigo0097", "Alerta", "1.09 GB"]);
     assert_eq!(row[4..7], ["27/05/2025 19:00:00", "27/05/2025 19:01:30", "—"]);
     assert!(!browser.has("#backups tbody a.go"), "a backup of which no copy is left has no page");
+    let title = browser.attribute("#backups tbody .lead", "title");
+    assert_eq!(title, "", "another backup's");
     browser.fill("input[type=search]", "Alerta");
     browser.until_text("[data-count]", "108 de 10081 backups");
     browser.fill("input[type=search]", "");

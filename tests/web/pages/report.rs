@@ -153,6 +153,35 @@ fn number_of(list: &str, started: &str, size: &str) -> String {
 }
 
 #[test]
+fn another_schedule_does_not_change_what_was_planned_before() {
+    let space = filled();
+    let rows = |text: &str| -> Vec<String> {
+        let (_, rest) = text.split_once("2. Execução no período").unwrap();
+        let (table, _) = rest.split_once("3. Testes de restauração").unwrap();
+        table.split_whitespace().map(str::to_owned).collect()
+    };
+    space.run(&["report", "--out", "out"]).expect(0);
+    let before = shown(&read(&space, "restauracoes.html"));
+    let failed = |space: &Space| read(space, "index.html").matches("de hoje com falha").count();
+    let todo = failed(&space);
+    // Moved a while ago: two moments more, of which one is over.
+    let moved = "INSERT INTO schedule_override (host, file, job, state, schedule, who, at) SELECT host, file, job, 'on', \
+         '*/15 * * * *', 'dba.plantao', '2026-11-20T11:40:00.000000Z' FROM declared_job WHERE job = 'noturno'";
+    run_sql(&space, &[moved.to_owned()]);
+    space.run(&["report", "--out", "out"]).expect(0);
+    let after = shown(&read(&space, "restauracoes.html"));
+    // What came before the first backup was not planned: the last one is new since yesterday.
+    holds(&before, &["loja 30 28 1 1 0", "erp 30 25 3 1 1", "pagamentos 15 12 1 1 1"]);
+    holds(&after, &["loja 32 28 1 1 1", "erp 32 25 3 1 2"]);
+    assert_eq!(rows(&before).len(), rows(&after).len());
+    assert_eq!(failed(&space), todo);
+    // Stopped then: what was planned until then was planned.
+    run_sql(&space, &["UPDATE schedule_override SET state = 'off', schedule = ''".to_owned()]);
+    space.run(&["report", "--out", "out"]).expect(0);
+    holds(&shown(&read(&space, "restauracoes.html")), &["loja 30 28 1 1 0", "erp 30 25 3 1 1"]);
+}
+
+#[test]
 fn every_link_leads_to_a_file_of_the_folder_and_nowhere_else() {
     let space = filled();
     space.run(&["report", "--out", "out", "--lang", "en"]).expect(0);
@@ -273,4 +302,13 @@ fn a_folder_that_is_not_ours_is_left_alone() {
     let ran = space.run(&["report", "--out", "out"]).expect(1);
     assert!(ran.stderr.contains("vex did not write"), "{}", ran.stderr);
     assert_eq!(std::fs::read_to_string(space.path("out/index.html")).unwrap(), "mine");
+    for foreign in ["backups.csv", "rows.js", "b/1.html", "r/x.html"] {
+        let path = space.path("other").join(foreign);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, "mine").unwrap();
+        let ran = space.run(&["report", "--out", "other"]).expect(1);
+        assert!(ran.stderr.contains("vex did not write"), "{}", ran.stderr);
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "mine");
+        std::fs::remove_dir_all(space.path("other")).unwrap();
+    }
 }
