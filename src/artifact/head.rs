@@ -82,6 +82,9 @@ pub struct Head {
     /// What the source holds and the artifact does not.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub not_included: Vec<String>,
+    /// How many of these should have been included: somebody must look.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub lost: u64,
     /// Whether units, notes or the position were cut here, and are whole in the index only.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub cut: bool,
@@ -133,7 +136,17 @@ pub struct ObjectLine {
     pub directory: u64,
 }
 
+fn is_zero(count: &u64) -> bool {
+    *count == 0
+}
+
 impl Head {
+    /// Whether somebody must look at what it holds: it is not one point in time, or lacks what
+    /// should be there.
+    pub fn must_be_looked_at(&self) -> bool {
+        !self.inconsistent.is_empty() || self.lost > 0
+    }
+
     /// Whether entries are sealed with a password.
     pub fn sealed(&self) -> bool {
         self.seal.is_some()

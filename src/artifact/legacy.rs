@@ -120,6 +120,7 @@ pub fn parse(bytes: &[u8]) -> Result<Manifest, Damage> {
         units,
         inconsistent: old.inconsistent,
         not_included: old.not_included,
+        lost: 0,
         cut: false,
         position: old.position,
         parent: old.parent,

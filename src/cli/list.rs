@@ -55,10 +55,10 @@ impl Line {
             bytes: head.bytes(),
             started: head.started.to_string(),
             finished: head.finished.to_string(),
-            verdict: match (shelved.is_damaged(), head.inconsistent.is_empty()) {
+            verdict: match (shelved.is_damaged(), head.must_be_looked_at()) {
                 (true, _) => Verdict::Error,
-                (false, false) => Verdict::Alert,
-                (false, true) => Verdict::Success,
+                (false, true) => Verdict::Alert,
+                (false, false) => Verdict::Success,
             },
             proof: if shelved.is_damaged() { "damaged" } else { shelved.level().word() },
             proven_at: shelved.proven_at().map(|t| t.to_string()),

@@ -171,6 +171,7 @@ impl Steps {
             totals,
             units,
             inconsistent: about.inconsistent,
+            lost: about.lost.len() as u64,
             not_included: about.not_included,
             cut: false,
             position: about.position,

@@ -5,7 +5,7 @@ use std::fs;
 use std::os::unix::fs::FileExt;
 
 use crate::common::servers::{Pg, PgServer};
-use crate::common::space::Space;
+use crate::common::space::{Space, word};
 use crate::postgres::end_to_end::{assert_same, back_up, dumped, job};
 
 /// Databases that can't be read, and how each is named.
@@ -112,6 +112,7 @@ fn what_can_be_read_of_damaged_relations_is_dumped_and_the_rest_is_told() {
             assert_eq!(found.iter().filter(|l| l.starts_with(name)).count(), 1, "{found:?}");
         }
         assert_eq!(found.len(), 4, "{found:?}");
+        assert_eq!(word(&space.list()[0], "verdict"), "alert");
         let target = version.start(&[]);
         space.run(&["restore", "job.kdl", "--into", &target.url()]).expect(0);
         let value = |sql: &str| target.value("odd", sql).unwrap_or_default();
