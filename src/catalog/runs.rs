@@ -6,12 +6,16 @@ use crate::catalog::error::{CatalogError, SqlFault};
 use crate::catalog::open::Catalog;
 use crate::catalog::record::{RunRow, StepRow};
 use crate::catalog::sql::{Upsert, values};
+use crate::catalog::value::Row;
 
 /// Why a run has no end of its own.
 const KILLED: &str = "the process was killed or the machine stopped";
 
 /// A run that gave no sign of life for so long has no process.
 const SILENT_SECONDS: i64 = 600;
+
+/// Bytes of a restore in which what is done once no longer counts.
+const TELLING: u64 = 32 << 20;
 
 impl Catalog {
     /// Notes that a run began, with its steps waiting.
@@ -190,17 +194,20 @@ impl Catalog {
         }
     }
 
-    /// Bytes a second that the last restore brought back, unpacked; `None` where none is on record.
+    /// Bytes a second that the last restore brought back that was large enough to tell, unpacked;
+    /// `None` where none is on record.
     pub fn restore_pace(&mut self) -> Result<Option<u64>, CatalogError> {
-        let sql = "SELECT started, finished, progress FROM run WHERE kind=? AND verdict<=2 AND finished IS NOT NULL ORDER BY started DESC LIMIT 1";
+        let sql = "SELECT started, finished, progress FROM run WHERE kind=? AND verdict<=2 AND finished IS NOT NULL ORDER BY started DESC LIMIT 50";
         let rows = self.query(sql, values!["restore"])?;
-        let Some(row) = rows.first() else { return Ok(None) };
-        let moment = |column: usize| row.text(column).parse::<jiff::Timestamp>().ok();
-        let (Some(from), Some(to)) = (moment(0), moment(1)) else { return Ok(None) };
-        let counters: serde_json::Value = serde_json::from_str(row.text(2)).unwrap_or_default();
-        let raw = counters["0"]["raw"].as_u64().unwrap_or(0);
-        let milliseconds = u64::try_from(to.duration_since(from).as_millis()).unwrap_or(0).max(1);
-        Ok(Some(raw.saturating_mul(1000) / milliseconds).filter(|pace| *pace > 0))
+        let pace = |row: &Row| {
+            let moment = |column: usize| row.text(column).parse::<jiff::Timestamp>().ok();
+            let (from, to) = (moment(0)?, moment(1)?);
+            let counters: serde_json::Value = serde_json::from_str(row.text(2)).ok()?;
+            let raw = counters["0"]["raw"].as_u64().filter(|raw| *raw >= TELLING)?;
+            let milliseconds = u64::try_from(to.duration_since(from).as_millis()).ok()?.max(1);
+            Some(raw.saturating_mul(1000) / milliseconds)
+        };
+        Ok(rows.iter().find_map(pace))
     }
 
     /// How many of the newest runs of a file's job in a row, but no more than `most`, ended the

@@ -6,7 +6,7 @@ use std::path::Path;
 use serde::Serialize;
 
 use crate::artifact::Damage;
-use crate::base::{Size, Stop};
+use crate::base::{Size, Stop, show_address};
 use crate::catalog::{Catalog, CatalogError, moment};
 use crate::plan::StepKind;
 use crate::record::{ArtifactFacts, CopyFacts, ProofFacts, Verdict};
@@ -104,7 +104,10 @@ fn try_list(args: &List, app: &App) -> Result<Exit, Exit> {
             take(url, listing, &mut exit);
         }
         from => {
-            let file = args.file.as_deref().ok_or(Exit::Usage)?;
+            let file = args.file.as_deref().ok_or_else(|| {
+                complain(&nothing_to_list(from.as_deref()));
+                Exit::Usage
+            })?;
             let loaded = Loaded::open(file, args.site.as_deref(), false)?;
             for found in shelves(&loaded, from.as_deref(), &app.world, &app.stop) {
                 take(&found.store, found.listing, &mut exit);
@@ -129,6 +132,18 @@ fn try_list(args: &List, app: &App) -> Result<Exit, Exit> {
         complain(&format!("! {} ({}) is no backup: {why}", object.key, Size(object.bytes)));
     }
     Ok(exit)
+}
+
+/// What to do where neither a job file nor a store is named.
+fn nothing_to_list(from: Option<&str>) -> String {
+    let ask = "name a job file, or a store by its address (file:/mnt/backups, s3://bucket/prefix)";
+    match from {
+        Some(from) => {
+            let from = show_address(from);
+            format!("{from} is no store: {ask}; `vex verify --from {from}` reads one archive")
+        }
+        None => ask.to_owned(),
+    }
 }
 
 /// How a listing ends that passed something over.

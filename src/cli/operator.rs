@@ -1,11 +1,15 @@
 //! A person at a terminal who hears what a restore finds and answers its questions; without a
 //! terminal nobody is asked.
 
-use std::io::{IsTerminal, stderr, stdin};
+use std::io::{IsTerminal, stderr, stdin, stdout};
 use std::sync::Mutex;
 
-use crate::record::LogLevel;
+use crate::base::Id;
+use crate::record::{EVENTS, Event, LogLevel, Stamped};
 use crate::recover::Operator;
+use crate::report::Json;
+use crate::run::Listener;
+use crate::world::Clock;
 
 use crate::cli::wiring::{complain, tell};
 
@@ -26,6 +30,32 @@ impl Operator for Terminal {
 
     fn choose(&self, what: &str, lines: &[String]) -> Option<usize> {
         choose(what, lines)
+    }
+}
+
+/// Says what it hears as events of a run that never begins, on standard output.
+pub struct Events {
+    /// The run's ID.
+    pub run: Id,
+    /// When it is.
+    pub clock: Clock,
+}
+
+impl Events {
+    fn say(&self, level: LogLevel, text: &str) {
+        let event = Event::Said { step: None, level, text: text.to_owned() };
+        let (at, run) = (self.clock.now(), self.run.clone());
+        Json(stdout()).hear(&Stamped { version: EVENTS, at, run, event });
+    }
+}
+
+impl Operator for Events {
+    fn tell(&self, text: &str) {
+        self.say(LogLevel::Info, text);
+    }
+
+    fn warn(&self, text: &str) {
+        self.say(LogLevel::Alert, text);
     }
 }
 
@@ -75,6 +105,7 @@ impl Operator for Keeps {
         if self.yes || !has_person() {
             return true;
         }
+        hand_on(&self.said.lock().expect("no panic while locked"), &Terminal);
         complain("this replaces what is there:");
         lines.iter().take(SHOWN).for_each(|line| complain(&format!("  {line}")));
         if lines.len() > SHOWN {
@@ -108,9 +139,9 @@ fn choose(what: &str, lines: &[String]) -> Option<usize> {
     answer()?.parse::<usize>().ok().and_then(|number| number.checked_sub(1))
 }
 
-/// Prints what was heard.
-pub fn print(said: &[(LogLevel, String)]) {
+/// Hands on what was heard.
+pub fn hand_on(said: &[(LogLevel, String)], to: &dyn Operator) {
     for (level, text) in said {
-        if *level > LogLevel::Info { complain(text) } else { tell(text) }
+        if *level > LogLevel::Info { to.warn(text) } else { to.tell(text) }
     }
 }

@@ -3,18 +3,19 @@
 
 use std::io::IsTerminal;
 
+use crate::base::Id;
 use crate::catalog::Catalog;
 use crate::job::CatalogHome;
 use crate::plan::{Plan, RestoreSpec, StepKind};
 use crate::record::{LogLevel, RunKind};
-use crate::recover::{Work, dry_run, resolve};
+use crate::recover::{Operator, Work, dry_run, resolve};
 use crate::report::Json;
 use crate::run::Listener;
 use crate::step::Prepared;
 
 use crate::cli::args::{Format, Restore};
 use crate::cli::exit::Exit;
-use crate::cli::operator::{Keeps, Terminal, print};
+use crate::cli::operator::{Events, Keeps, Terminal, hand_on};
 use crate::cli::own_run::{history, session, steps};
 use crate::cli::restore_console::RestoreConsole;
 use crate::cli::session::judge;
@@ -39,17 +40,23 @@ fn try_restore(args: &Restore, app: &App) -> Result<Exit, Exit> {
     let pace = catalog.as_mut().and_then(|catalog| catalog.restore_pace().ok().flatten());
     let keeps = Keeps::new(args.yes || args.dry_run, pace);
     let work = Work { world: &app.world, operator: &keeps, say: None, stop: &app.stop };
-    let resolved = match resolve(&spec, work) {
-        Ok(resolved) => resolved,
-        Err(fault) => {
-            print(&keeps.said());
-            return Err(fail(&fault));
+    let resolved = resolve(&spec, work);
+    let said = keeps.said();
+    let operator: Box<dyn Operator> = match args.format {
+        Format::Human => Box::new(Terminal),
+        Format::Json => {
+            let run = Id::new(app.world.clock.now(), app.world.entropy.bits());
+            Box::new(Events { run, clock: app.world.clock.clone() })
         }
     };
-    let said = keeps.said();
+    let resolved = resolved.map_err(|fault| {
+        hand_on(&said, operator.as_ref());
+        fail(&fault)
+    })?;
     if args.dry_run {
-        print(&said);
-        let work = Work { world: &app.world, operator: &Terminal, say: None, stop: &app.stop };
+        hand_on(&said, operator.as_ref());
+        let operator = operator.as_ref();
+        let work = Work { world: &app.world, operator, say: None, stop: &app.stop };
         let ended = dry_run(&spec, resolved, work).map_err(|fault| fail(&fault))?;
         return Ok(if ended.older && args.strict { Exit::Alert } else { Exit::Success });
     }

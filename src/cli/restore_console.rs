@@ -1,7 +1,7 @@
 //! A restore as a person sees it: what is done on standard output, what somebody must look at on
 //! standard error, and a bar on a terminal.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
@@ -16,13 +16,19 @@ pub struct RestoreConsole {
     terminal: bool,
     bar: Option<ProgressBar>,
     since: Instant,
+    /// When progress was last said as a line.
+    said: Instant,
     last: Progress,
 }
+
+/// Without a terminal, progress is a line so often; a work that takes as long ends with its sums.
+const LINE: Duration = Duration::from_secs(30);
 
 impl RestoreConsole {
     /// With a bar on a terminal.
     pub fn new(terminal: bool) -> RestoreConsole {
-        RestoreConsole { terminal, bar: None, since: Instant::now(), last: Progress::default() }
+        let now = Instant::now();
+        RestoreConsole { terminal, bar: None, since: now, said: now, last: Progress::default() }
     }
 
     fn progress(&mut self, progress: Progress) {
@@ -31,7 +37,16 @@ impl RestoreConsole {
             self.since = Instant::now();
         }
         self.last = progress;
-        if !self.terminal || progress.estimate == 0 {
+        if progress.estimate == 0 {
+            return;
+        }
+        if !self.terminal {
+            if self.said.elapsed() >= LINE {
+                self.said = Instant::now();
+                let pace = progress.raw as f64 / self.since.elapsed().as_secs_f64().max(0.001);
+                let (raw, all) = (Size(progress.raw), Size(progress.estimate));
+                self.line(LogLevel::Info, &format!("{raw} of {all}, {}/s", Size(pace as u64)));
+            }
             return;
         }
         let bar = self.bar.get_or_insert_with(|| {
@@ -63,7 +78,7 @@ impl RestoreConsole {
             bar.finish_and_clear();
         }
         let (moved, seconds) = (std::mem::take(&mut self.last), self.since.elapsed().as_secs_f64());
-        if self.terminal && moved.raw > 0 {
+        if (self.terminal || self.since.elapsed() >= LINE) && moved.raw > 0 {
             let pace = (moved.raw as f64 / seconds.max(0.001)) as u64;
             let (raw, pace) = (Size(moved.raw), Size(pace));
             self.line(LogLevel::Info, &format!("{raw} in {seconds:.1} s, {pace}/s"));

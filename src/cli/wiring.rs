@@ -106,6 +106,8 @@ pub fn equip(spec: &mut SourceSpec, site: &Site) {
 
 /// A complaint as text with its lines and carets.
 pub fn render(complaint: &Complaint, color: bool) -> String {
+    // https://no-color.org: set and not empty.
+    let color = color && std::env::var_os("NO_COLOR").is_none_or(|set| set.is_empty());
     let theme = if color { GraphicalTheme::unicode() } else { GraphicalTheme::unicode_nocolor() };
     let handler = GraphicalReportHandler::new_themed(theme).with_width(100).with_links(false);
     let mut out = String::new();

@@ -36,7 +36,9 @@ fn usage(text: &str) -> Exit {
 pub fn wish(which: &Which) -> Result<Wish, Exit> {
     // Without a job file the first word is the source.
     let (typed, source) = match (&which.file, &which.source, &which.from) {
-        (Some(word), None, Some(from)) if is_store_address(from) && !word.exists() => {
+        (Some(word), None, Some(from))
+            if (is_store_address(from) || is_archive(from)) && !word.exists() =>
+        {
             (None, Some(word.to_string_lossy().into_owned()))
         }
         (file, source, _) => (file.clone(), source.clone()),

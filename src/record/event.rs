@@ -208,6 +208,9 @@ pub enum Event {
     },
 }
 
+/// Version of the event format.
+pub const EVENTS: u32 = 2;
+
 /// An event and its moment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stamped {

@@ -9,7 +9,7 @@ mod facts;
 mod failure;
 mod verdict;
 
-pub use event::{Event, IN_USE, LogLevel, Progress, Stamped, StepEnd};
+pub use event::{EVENTS, Event, IN_USE, LogLevel, Progress, Stamped, StepEnd};
 pub use facts::{
     ArtifactFacts, CopyFacts, DumpFacts, ProofFacts, RestoreFacts, RunFacts, RunKind, StepFacts,
     Verb,

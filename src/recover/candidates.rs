@@ -136,6 +136,8 @@ pub struct Candidates {
     bad: Vec<(String, String)>,
     /// Keys of what can't be read, whose time nobody knows.
     unreadable: Vec<String>,
+    /// Keys of containers without a head, which may be foreign, or backups.
+    headless: Vec<String>,
     /// Stores that did not answer.
     silent: Vec<String>,
     fault: Option<Fault>,
@@ -155,6 +157,7 @@ impl Candidates {
             passed: Vec::new(),
             bad: Vec::new(),
             unreadable: Vec::new(),
+            headless: Vec::new(),
             silent: Vec::new(),
             fault: None,
         }
@@ -235,7 +238,10 @@ impl Candidates {
         }
         let heads = self.held.iter().flat_map(|held| &held.artifacts).map(|a| &a.head);
         match named(heads, &self.backup) {
-            Ok(id) => self.backup = id.to_string(),
+            Ok(id) => {
+                self.backup = id.to_string();
+                self.one_source(&id)?;
+            }
             // Taking it says what there is none of.
             Err(Unnamed::None) => {}
             Err(Unnamed::Ambiguous(ids)) => {
@@ -252,6 +258,24 @@ impl Candidates {
             }
         }
         Ok(())
+    }
+
+    /// One run makes backups of several sources: its ID alone means none of them.
+    fn one_source(&self, id: &Id) -> Result<(), Fault> {
+        let heads = self.held.iter().flat_map(|held| &held.artifacts).map(|a| &a.head);
+        let own = heads.filter(|head| head.id == *id).map(|head| head.source.as_str());
+        let sources: BTreeSet<&str> = own.collect();
+        if sources.len() < 2 {
+            return Ok(());
+        }
+        let all: Vec<&str> = sources.into_iter().collect();
+        let found = format!("--backup {id} is a run that made backups of {}", all.join(", "));
+        Err(Fault::usage(found, "Name one."))
+    }
+
+    /// Notes containers without a head: if they were backups, nobody knows of what.
+    pub fn headless<'k>(&mut self, keys: impl Iterator<Item = &'k str>) {
+        self.headless.extend(keys.map(str::to_owned));
     }
 
     /// Notes a store that can't be looked into, and says so.
@@ -318,7 +342,8 @@ impl Candidates {
         let newer: Vec<&Passed> = self.passed.iter().filter(|p| p.id != manifest.head.id).collect();
         let count = newer.iter().map(|p| &p.id).collect::<BTreeSet<_>>().len();
         let own = name(&manifest.head.key);
-        let maybe = self.unreadable.iter().filter(|key| name(key) > own).map(String::as_str);
+        let unknown = self.unreadable.iter().chain(&self.headless);
+        let maybe = unknown.filter(|key| name(key) > own).map(String::as_str);
         let maybe: Vec<&str> = maybe.chain(self.silent.iter().map(String::as_str)).collect();
         let what = match newer.first() {
             Some(newest) => {

@@ -2,7 +2,7 @@
 //!
 //! Pure. A partition comes with its table, an account only when it is asked for.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
 use crate::artifact::{Kind, Manifest, Member, Proof};
 use crate::base::suggest;
@@ -100,6 +100,10 @@ pub(super) fn wanted(manifest: &Manifest, names: Names<'_>) -> Result<Vec<bool>,
         *wanted = false;
     }
     leave_out(manifest, names.except, &mut wanted)?;
+    if !names.except.is_empty() && !wanted.contains(&true) {
+        let hint = Some("Leave out less, or restore nothing.".into());
+        return Err(nothing("--except leaves nothing of the backup".into(), hint));
+    }
     no_part_of_script(manifest, &wanted)?;
     Ok(wanted)
 }
@@ -200,14 +204,18 @@ pub fn choose(
         .map(|(member, _)| member.clone())
         .collect();
     if let Some(name) = rename {
-        let mut units: Vec<&str> = members.iter().map(|m| m.unit.as_str()).collect();
-        units.dedup();
+        // What belongs to the whole server is in no database.
+        let units: BTreeSet<&str> =
+            members.iter().map(|m| m.unit.as_str()).filter(|unit| !unit.is_empty()).collect();
         if units.len() != 1 {
             let hint = Some("Choose one with --only DB.".into());
-            return Err(nothing(
-                format!("--as {name} takes exactly one database, not {}", units.len()),
-                hint,
-            ));
+            let all: Vec<&str> = units.into_iter().collect();
+            let found = format!(
+                "--as {name} takes exactly one database, not {}: {}",
+                all.len(),
+                all.join(", ")
+            );
+            return Err(nothing(found, hint));
         }
     }
     let staged = staged(manifest, &chosen);

@@ -10,7 +10,7 @@ use crate::recover::candidates::{Candidates, Held, Picked};
 use crate::recover::fault::Fault;
 use crate::recover::lone::lone_zip;
 use crate::recover::operator::Operator;
-use crate::shelf::{Holder, Reading, Shelf, Shelved, part_anywhere, survey};
+use crate::shelf::{Holder, Listing, Reading, Shelf, Shelved, part_anywhere, survey};
 use crate::store;
 use crate::world::World;
 
@@ -66,6 +66,7 @@ fn in_stores(
         });
         match listed {
             Ok((store, listing)) => {
+                candidates.headless(lost_heads(&listing));
                 let held = Held {
                     name: Some(place.store.name.clone()),
                     store,
@@ -91,9 +92,10 @@ fn in_address(
     stop: &Stop,
 ) -> Result<Candidates, Fault> {
     let store = store::open(spec, world, stop)?;
-    let listing = survey(store.as_ref(), under, &part_anywhere, stop)?;
+    let mut listing = survey(store.as_ref(), under, &part_anywhere, stop)?;
     let own = |a: &Shelved| which.source.as_ref().is_none_or(|s| a.head.source == *s);
-    let artifacts: Vec<Shelved> = listing.artifacts.into_iter().filter(own).collect();
+    let artifacts: Vec<Shelved> =
+        std::mem::take(&mut listing.artifacts).into_iter().filter(own).collect();
     let mut sources: Vec<&str> = artifacts.iter().map(|a| a.head.source.as_str()).collect();
     sources.sort_unstable();
     sources.dedup();
@@ -103,8 +105,15 @@ fn in_address(
         return Err(Fault::usage(found, "Name one."));
     }
     let mut candidates = Candidates::new(&which.backup, format!("in {from}"));
+    candidates.headless(lost_heads(&listing));
     let notes = listing.notes;
     let held = Held { name: None, store, naming: None, artifacts, notes, password: None };
     candidates.add(held, &listing.unreadable, operator);
     Ok(candidates)
+}
+
+/// Containers that have no head and no run that is at work on them: vex did not make them, or their
+/// head was lost.
+fn lost_heads(listing: &Listing) -> impl Iterator<Item = &str> {
+    listing.headless.iter().filter(|(_, begun)| !begun).map(|(object, _)| object.key.as_str())
 }

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 
 use crate::base::{Id, Stop};
 use crate::plan::Plan;
-use crate::record::{Event, LogLevel, RunFacts, Stamped, StepEnd, Verdict};
+use crate::record::{EVENTS, Event, LogLevel, RunFacts, Stamped, StepEnd, Verdict};
 use crate::run::state::{State, States, Turn};
 use crate::run::worker::{Done, Message, Perform, work};
 use crate::world::Clock;
@@ -191,7 +191,7 @@ impl Speaker<'_> {
     }
 
     fn stamp(&self, event: Event) -> Stamped {
-        Stamped { version: 2, at: self.clock.now(), run: self.run.clone(), event }
+        Stamped { version: EVENTS, at: self.clock.now(), run: self.run.clone(), event }
     }
 }
 

@@ -6,4 +6,5 @@ pub mod damage;
 pub mod export;
 pub mod fallback;
 pub mod fidelity;
+pub mod which;
 pub mod without_vex;
