@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
+use crate::base::SecretRef;
+
 /// A build tool for backups: one linted file, an explained plan, and a backup that is green only
 /// once proven.
 #[derive(Debug, Parser)]
@@ -244,6 +246,28 @@ pub struct Plan {
     pub offline: bool,
 }
 
+/// The password of a target that is a URL.
+#[derive(Debug, clap::Args)]
+pub struct TargetPassword {
+    /// Variable that holds the password of a target URL.
+    #[arg(long, value_name = "NAME")]
+    pub password_env: Option<String>,
+    /// File that holds the password of a target URL.
+    #[arg(long, value_name = "FILE", conflicts_with = "password_env")]
+    pub password_file: Option<PathBuf>,
+}
+
+impl TargetPassword {
+    /// The reference to it, if there is one.
+    pub fn secret(&self) -> Option<SecretRef> {
+        match (&self.password_env, &self.password_file) {
+            (Some(name), _) => Some(SecretRef::Env(name.clone())),
+            (None, Some(path)) => Some(SecretRef::File(path.clone())),
+            (None, None) => None,
+        }
+    }
+}
+
 /// `vex doctor`.
 #[derive(Debug, clap::Args)]
 pub struct Doctor {
@@ -258,6 +282,9 @@ pub struct Doctor {
     /// as mysql://user@host:3306 or sqlite:path
     #[arg(long, value_name = "TARGET")]
     pub into: Option<String>,
+    /// What opens that target.
+    #[command(flatten)]
+    pub password: TargetPassword,
     /// End with 2 on an alert.
     #[arg(long)]
     pub strict: bool,
@@ -400,12 +427,9 @@ pub struct Restore {
     /// Connections.
     #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=64))]
     pub threads: u16,
-    /// Variable that holds the password of a target URL.
-    #[arg(long, value_name = "NAME")]
-    pub password_env: Option<String>,
-    /// File that holds the password of a target URL.
-    #[arg(long, value_name = "FILE", conflicts_with = "password_env")]
-    pub password_file: Option<PathBuf>,
+    /// What opens a target URL.
+    #[command(flatten)]
+    pub password: TargetPassword,
     /// Read the backup first, before anything is written; where it is damaged, take another copy,
     /// then the next older one.
     #[arg(long, conflicts_with = "resume")]

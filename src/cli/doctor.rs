@@ -77,7 +77,7 @@ pub fn doctor(args: &Doctor, app: &App) -> Exit {
     let (world, stop) = (&app.world, &app.stop);
     let mut printer = Printer { format: args.format, worst: Grade::Ok, counts: [0; 3] };
     if let Some(into) = &args.into {
-        let spec = match target_spec(into, None, &loaded.file) {
+        let spec = match target_spec(into, args.password.secret().as_ref(), &loaded.file) {
             Ok((spec, _)) => spec,
             Err(exit) => return exit,
         };

@@ -176,11 +176,7 @@ pub fn restore_spec(args: &Restore, wish: &Wish) -> Result<RestoreSpec, Exit> {
     if let Some(path) = args.refused.as_ref().filter(|path| path.exists()) {
         return Err(usage(&format!("--refused {}: it exists; name a new file", path.display())));
     }
-    let password = match (&args.password_env, &args.password_file) {
-        (Some(name), _) => Some(SecretRef::Env(name.clone())),
-        (None, Some(path)) => Some(SecretRef::File(path.clone())),
-        (None, None) => None,
-    };
+    let password = args.password.secret();
     Ok(RestoreSpec {
         which: wish.backup.clone(),
         into: args.into.clone(),

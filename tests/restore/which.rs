@@ -63,7 +63,7 @@ fn a_dry_run_as_json_says_its_plan_as_events() {
     let plain = space.run(&words).expect(0).stdout;
     let events = space.run(&[&words[..], &["--format", "json"]].concat()).expect(0).json();
     let said: Vec<&str> = events.iter().map(|event| word(event, "text")).collect();
-    assert!(plain.lines().count() > 3 && said.len() >= plain.lines().count(), "{said:?}");
+    assert!(plain.lines().count() >= 3 && said.len() >= plain.lines().count(), "{said:?}");
     assert!(events.iter().all(|e| e["version"] == 2 && e["event"] == "said"), "{events:?}");
 }
 

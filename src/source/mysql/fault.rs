@@ -58,6 +58,9 @@ pub fn wrap(doing: &str, error: mysql::Error) -> Error {
     let found = match &error {
         // The server's own words; the crate would add its name of the error's kind.
         mysql::Error::MySqlError(e) => format!("{} (error {})", e.message, e.code),
+        // The crate's own name of the variant is for its programmers.
+        mysql::Error::DriverError(e) => e.to_string(),
+        mysql::Error::IoError(e) => e.to_string(),
         other => other.to_string(),
     };
     let mut error = Error::new(kind, doing, found);
@@ -66,9 +69,13 @@ pub fn wrap(doing: &str, error: mysql::Error) -> Error {
         return error
             .hint("`--map-collation ready` takes what is nearest in MariaDB, OLD=NEW any other.");
     }
-    match kind {
-        ErrorKind::Denied => error
-            .hint("`vex plan` shows what is asked of the server; check user, password and grants."),
+    match number {
+        Some(1045 | 1698) => {
+            error.hint("Check user and password, and from which hosts it may come.")
+        }
+        _ if kind == ErrorKind::Denied => {
+            error.hint("`vex doctor FILE` names each right that is missing, with its GRANT.")
+        }
         _ => error,
     }
 }
