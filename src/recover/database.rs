@@ -226,12 +226,13 @@ pub fn perform(
         work.warn(format_args!("INCOMPLETE: what was restored so far is not the backup{hint}"));
         Setback::late(fault)
     })?;
-    drop(lock);
     if let Err(error) = marker.end() {
         work.warn(format_args!(
             "the mark of this restore could not be removed from the state folder: {error}"
         ));
     }
+    // Last: the mark of whoever comes next is not ours to remove.
+    drop(lock);
     Ok(done)
 }
 

@@ -40,8 +40,12 @@ impl Marker {
         fs::read_to_string(&self.path).is_ok_and(|text| text == self.text)
     }
 
-    /// Notes that it begins.
+    /// Notes that it begins. One that is there stays as it is: a mark that was cut short would say
+    /// that nothing was interrupted.
     pub fn begin(&self) -> io::Result<()> {
+        if self.is_open() {
+            return Ok(());
+        }
         if let Some(folder) = self.path.parent() {
             fs::create_dir_all(folder)?;
         }
