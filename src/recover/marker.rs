@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use sha2::{Digest, Sha256};
 
 use crate::base::Id;
-use crate::world::World;
+use crate::world::{World, failpoint};
 
 /// The mark of one backup, target and choice.
 pub struct Marker {
@@ -55,6 +55,7 @@ impl Marker {
             .write(true)
             .mode(0o600)
             .open(&self.path)?;
+        failpoint("mark made");
         file.write_all(self.text.as_bytes())?;
         file.sync_all()
     }
