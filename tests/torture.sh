@@ -5,6 +5,7 @@
 #   catalog   200 simultaneous starts of one job on two hosts with one catalog, and a host that is killed
 #   identity  200 random runs of hosts, files and servers that share a folder and a bucket
 #   leases    500 random mixes of two hosts' runs, a verification and a restore on one store, with kills
+#   restore   a restore killed at every point on MariaDB 10.11, PostgreSQL 15 and SQLite, and its --resume at every third
 #   web       1 000 and 5 000 connections that never say what they want, requests that smuggle, markup everywhere, 10 000
 #             guessed logins, 10 000 hostile names on pages and in letters, and a report of 10 000 rows in a browser
 #   pages     a catalog of 100 000 backups on each database, and 100 sessions that ask a page a second
@@ -12,7 +13,7 @@
 # Takes minutes to hours, so nobody runs it by accident. The servers are those that tests/run.sh installs.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-usage() { sed -n '2,12s/^# \{0,1\}//p' "$0" >&2; exit 64; }
+usage() { sed -n '2,13s/^# \{0,1\}//p' "$0" >&2; exit 64; }
 
 # note COMMAND LINES: the command, the machine and what was found, at the end of the results.
 note() {
@@ -53,6 +54,13 @@ case ${1:-} in
         command="VEX_LEASE_MIXES=500 cargo test --test all store::lease::mix"
         VEX_LEASE_MIXES=500 cargo test --test all store::lease::mix -- --nocapture | tee "$log"
         note "$command" "$(figures "$log")"
+        ;;
+    restore)
+        command="VEX_RESTORE_KILLS=all cargo test --test all restore::killed:: -- --nocapture --skip of_mysql"
+        began=$SECONDS
+        VEX_RESTORE_KILLS=all cargo test --test all restore::killed:: -- --nocapture --skip of_mysql | tee "$log"
+        note "$command" "$(figures "$log")
+- all well, $((SECONDS - began)) s"
         ;;
     web)
         ulimit -n hard

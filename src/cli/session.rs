@@ -53,9 +53,9 @@ impl Session<'_> {
             record.0.push(Box::new(FailpointRecorder(recorder)));
             record.0.extend(notifier.map(|n| Box::new(n) as Box<dyn Listener + Send>));
             // A catalog that is busy and a reader that does not read hold up neither the steps nor
-            // each other.
+            // each other; only the beginning of the run waits a moment to be known.
             let mut fan = Fan::default();
-            fan.0.push(Box::new(Queue::new("the history", Box::new(record))));
+            fan.0.push(Box::new(Queue::history(Box::new(record))));
             fan.0.push(Box::new(shown));
             let mut listener = Early { inner: fan, early, remarks };
             execute(plan, &facts, steps, &mut listener, &world.clock, stop)

@@ -72,6 +72,13 @@ pub fn restore(restore: &Restore<'_>, stop: &Stop) -> Result<Outcome, Error> {
         .iter()
         .filter(|e| restore.chosen[e.member] && !kept.contains(&e.member))
         .collect();
+    if restore.loading.resume
+        && restore.target.has_finished(restore.loading, stop)?
+        && is_whole(restore, &kept, stop)?
+    {
+        restore.target.finish(stop)?;
+        return Ok(Outcome::default());
+    }
     restore.fetch.meter.expect(chosen.iter().map(|e| e.raw).sum());
     if restore.loading.resume {
         let mut rest = Loading { overwrite: true, ..restore.loading.clone() };
@@ -83,6 +90,20 @@ pub fn restore(restore: &Restore<'_>, stop: &Stop) -> Result<Outcome, Error> {
     let refusals = Refusals::new(manifest, restore.target);
     let recount = load(restore, &chosen, &kept, &refusals, stop)?;
     settle(restore, recount.compare(&refusals), refusals, stop)
+}
+
+/// Whether all that is wanted is there: every table was kept, and what else can be counted or
+/// looked for is as it should be.
+fn is_whole(restore: &Restore<'_>, kept: &BTreeSet<usize>, stop: &Stop) -> Result<bool, Error> {
+    let (manifest, target) = (restore.fetch.manifest, restore.target);
+    if !missing(target, &restore.loading.members, stop)?.is_empty() {
+        return Ok(false);
+    }
+    let refusals = Refusals::new(manifest, target);
+    let left = counted(restore, kept, &refusals);
+    let recount = Recount::new(manifest, target, left, stop)?;
+    finish(target, Vec::new(), Some(&recount), &refusals, stop)?;
+    Ok(recount.compare(&refusals).proven(true).is_some())
 }
 
 /// Loads all phases and what waits for them; returns what was counted.
@@ -155,6 +176,7 @@ fn settle(
     if let Some(proven) = proven.filter(|_| outcome.refused.is_empty()) {
         target.adopt(restore.loading, &proven, stop)?;
     }
+    target.finish(stop)?;
     Ok(outcome)
 }
 

@@ -1,5 +1,7 @@
 //! A restore into a server or a file: its plan, and its work.
 
+use std::io;
+
 use crate::artifact::{Damage, EntryLine, Kind};
 use crate::pipeline::{self, Fetch, Meter};
 use crate::plan::{BackupWish, RestoreSpec, SourceRef};
@@ -16,6 +18,7 @@ use crate::recover::refused;
 use crate::recover::restore_plan::RestorePlan;
 use crate::recover::target::{Restored, restore_into};
 use crate::source::{self, contract::Terms};
+use crate::world::failpoint;
 
 /// The word for the map that vex has.
 const READY: &str = "ready";
@@ -129,6 +132,14 @@ fn collations(spec: &RestoreSpec) -> Result<Vec<(String, String)>, Fault> {
     Ok(all)
 }
 
+/// A change of the mark, between two failpoints.
+fn around(name: &str, change: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
+    failpoint(&format!("{name} before"));
+    let changed = change();
+    failpoint(&format!("{name} after"));
+    changed
+}
+
 fn marker(spec: &RestoreSpec, plan: &RestorePlan, work: Work<'_>) -> Marker {
     let rename = plan.choice.loading.rename.as_deref();
     Marker::new(work.world, &plan.head.id, plan.target.place(), &names(spec), rename)
@@ -200,7 +211,7 @@ pub fn perform(
     let resumes = source::resumes(&plan.head.kind);
     if resumes
         && (plan.existing.is_empty() || spec.overwrite)
-        && let Err(error) = marker.begin()
+        && let Err(error) = around("mark", || marker.begin())
     {
         work.warn(format_args!(
             "the state folder can't be written: {error}; this restore could not be resumed"
@@ -226,12 +237,13 @@ pub fn perform(
         work.warn(format_args!("INCOMPLETE: what was restored so far is not the backup{hint}"));
         Setback::late(fault)
     })?;
-    drop(lock);
-    if let Err(error) = marker.end() {
+    if let Err(error) = around("unmark", || marker.end()) {
         work.warn(format_args!(
             "the mark of this restore could not be removed from the state folder: {error}"
         ));
     }
+    // Last: the mark of whoever comes next is not ours to remove.
+    drop(lock);
     Ok(done)
 }
 

@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use sha2::{Digest, Sha256};
 
 use crate::base::Id;
-use crate::world::World;
+use crate::world::{World, failpoint};
 
 /// The mark of one backup, target and choice.
 pub struct Marker {
@@ -40,8 +40,12 @@ impl Marker {
         fs::read_to_string(&self.path).is_ok_and(|text| text == self.text)
     }
 
-    /// Notes that it begins.
+    /// Notes that it begins. One that is there stays as it is: a mark that was cut short would say
+    /// that nothing was interrupted.
     pub fn begin(&self) -> io::Result<()> {
+        if self.is_open() {
+            return Ok(());
+        }
         if let Some(folder) = self.path.parent() {
             fs::create_dir_all(folder)?;
         }
@@ -51,6 +55,7 @@ impl Marker {
             .write(true)
             .mode(0o600)
             .open(&self.path)?;
+        failpoint("mark made");
         file.write_all(self.text.as_bytes())?;
         file.sync_all()
     }

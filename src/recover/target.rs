@@ -7,6 +7,7 @@ use crate::recover::fault::Fault;
 use crate::recover::watched::watched;
 use crate::run::Say;
 use crate::source::contract::{Error as SourceError, ErrorKind, Source};
+use crate::source::with_failpoints;
 
 /// What a restore came to.
 #[derive(Debug, Default)]
@@ -46,7 +47,7 @@ pub fn restore_into(
     say: Option<&Say>,
     stop: &Stop,
 ) -> Result<Restored, Fault> {
-    let target = source.target(threads, stop)?;
+    let target = with_failpoints(source.target(threads, stop)?);
     target.agree(&choice.loading, stop)?;
     may_write(&target.existing(&choice.loading, stop)?, choice, source.place())?;
     let restore = Restore {

@@ -2,7 +2,8 @@
 //!
 //! Knows no event but that progress may be dropped, and so may lines of engines and remarks for the
 //! log once too many wait; what is kept as history is never dropped. What the listener has to say
-//! comes back with the next event. At the end it is waited for as long as it gets on with its work.
+//! comes back with the next event. At the end it is waited for as long as it gets on with its work;
+//! of the history also at the beginning, but not long, so that a run that is killed is known.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex};
@@ -18,6 +19,9 @@ const WAITING: usize = 4096;
 
 /// How long a listener may take for one event before it is given up at the end of a run.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How long the beginning of a run may take to be kept.
+const BEGINNING: Duration = Duration::from_secs(5);
 
 /// How long the last word, which is when people are told, may take.
 const LAST_WORD: Duration = Duration::from_secs(600);
@@ -49,6 +53,8 @@ pub struct Queue {
     name: &'static str,
     /// Events that may wait before those for the log only are dropped.
     most: usize,
+    /// How long the beginning of a run is waited for.
+    beginning: Duration,
 }
 
 impl Queue {
@@ -76,13 +82,20 @@ impl Queue {
             own.0.lock().expect("no panic while locked").ended = true;
             own.1.notify_all();
         });
-        Queue { shared, name, most: WAITING }
+        Queue { shared, name, most: WAITING, beginning: Duration::ZERO }
     }
 
     /// The same, of which no remark is dropped: it is what was asked for.
     pub fn lossless(name: &'static str, listener: Box<dyn Listener + Send>) -> Queue {
         let mut queue = Queue::new(name, listener);
         queue.most = usize::MAX;
+        queue
+    }
+
+    /// A queue of history: a run does nothing before it is known that it began.
+    pub fn history(listener: Box<dyn Listener + Send>) -> Queue {
+        let mut queue = Queue::new("the history", listener);
+        queue.beginning = BEGINNING;
         queue
     }
 
@@ -156,6 +169,9 @@ fn may_drop(event: &Event) -> bool {
 impl Listener for Queue {
     fn hear(&mut self, event: &Stamped) -> Vec<(LogLevel, String)> {
         self.put(Message::Event(Box::new(event.clone())));
+        if matches!(event.event, Event::RunStarted { .. }) {
+            self.wait(self.beginning, |state| state.done > 0);
+        }
         self.said()
     }
 
@@ -191,6 +207,7 @@ impl Drop for Queue {
 mod tests {
     use super::*;
     use crate::base::Id;
+    use crate::record::{RunFacts, RunKind};
 
     /// Hears one event, then hangs until it is let go.
     struct Hangs(Arc<(Mutex<bool>, Condvar)>, Arc<Mutex<Vec<Event>>>);
@@ -209,6 +226,34 @@ mod tests {
     fn stamped(event: Event) -> Stamped {
         let at = Timestamp::UNIX_EPOCH;
         Stamped { version: 2, at, run: Id::new(at, 1), event }
+    }
+
+    /// Takes a moment for each event.
+    struct Slow(Arc<Mutex<usize>>);
+
+    impl Listener for Slow {
+        fn hear(&mut self, _: &Stamped) -> Vec<(LogLevel, String)> {
+            std::thread::sleep(Duration::from_millis(20));
+            *self.0.lock().expect("free") += 1;
+            Vec::new()
+        }
+    }
+
+    #[test]
+    fn a_run_does_nothing_before_the_history_knows_that_it_began() {
+        let heard: Arc<Mutex<usize>> = Arc::default();
+        let mut queue = Queue::history(Box::new(Slow(Arc::clone(&heard))));
+        let run = RunFacts {
+            id: Id::new(Timestamp::UNIX_EPOCH, 1),
+            job: "j".into(),
+            file: String::new(),
+            host: String::new(),
+            pid: 1,
+            steps: Vec::new(),
+            kind: RunKind::Restore,
+        };
+        queue.hear(&stamped(Event::RunStarted { run }));
+        assert_eq!(*heard.lock().expect("free"), 1);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 pub mod contract;
 mod error;
+mod failpoints;
 mod mysql;
 mod postgres;
 mod program;
@@ -18,6 +19,7 @@ use crate::source::postgres::cluster::Cluster;
 use crate::source::sqlite::Sqlite;
 use crate::world::World;
 
+pub use failpoints::with_failpoints;
 pub use mysql::collation::ready as ready_collations;
 pub use mysql::is_decided as is_mysql_catalogue;
 pub use postgres::basebackup::MANIFEST as BACKUP_MANIFEST;

@@ -1,4 +1,4 @@
-//! The way back: damage, fallback, other programs, and what comes back of each kind.
+//! The way back: damage, fallback, kills, other programs, and what comes back of each kind.
 
 pub mod as_a_run;
 mod contract;
@@ -6,5 +6,6 @@ pub mod damage;
 pub mod export;
 pub mod fallback;
 pub mod fidelity;
+mod killed;
 pub mod which;
 pub mod without_vex;

@@ -1,9 +1,11 @@
 //! What every target owes, in the order of a restore: terms, what exists, room, entries, what waited
-//! for the rows, the recount, and only then what runs by itself.
+//! for the rows, the recount, then what runs by itself, and last the end of the restore.
 //!
 //! Promises asked of every implementation:
 //! - what the server would not take keeps nothing else away;
 //! - nothing is let loose that was not proven: `release` takes a [`Proven`];
+//! - killed before `finish`, it does not count as restored, and the next restore goes on or begins
+//!   again;
 //! - a lost connection is an error, never a silent reconnect.
 
 use crate::artifact::{Dialect, Member, Position, Proof};
@@ -204,6 +206,14 @@ pub trait Target: Send + Sync {
         Ok(false)
     }
 
+    /// Whether nothing says any more that an interrupted restore of the same is under way: it may
+    /// have been killed after [`Target::finish`]. Only then what is there is compared as a whole
+    /// before it is gone on with.
+    fn has_finished(&self, _loading: &Loading, stop: &Stop) -> Result<bool> {
+        stop.check()?;
+        Ok(false)
+    }
+
     /// Makes room: removes what will be replaced. Called once, before the first `load`.
     fn prepare(&self, loading: &Loading, stop: &Stop) -> Result<()>;
 
@@ -307,9 +317,15 @@ pub trait Target: Send + Sync {
         Vec::new()
     }
 
-    /// Takes over where the backup stands in its server's log, if the terms say so. Called last,
-    /// and only if nothing differs from the manifest and nothing was refused.
+    /// Takes over where the backup stands in its server's log, if the terms say so. Called after
+    /// [`Target::release`], and only if nothing differs from the manifest and nothing was refused.
     fn adopt(&self, _loading: &Loading, _proven: &Proven, stop: &Stop) -> Result<()> {
+        Ok(stop.check()?)
+    }
+
+    /// Puts in its place what was restored beside it, and takes away what says that a restore is
+    /// under way. Called last, whether or not something differs or was refused.
+    fn finish(&self, stop: &Stop) -> Result<()> {
         Ok(stop.check()?)
     }
 

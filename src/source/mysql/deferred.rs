@@ -14,6 +14,7 @@ use crate::source::contract::{Refused, Result, is_refusal};
 use crate::source::mysql::definition::{Cut, name};
 use crate::source::mysql::fault::{run, wrap};
 use crate::source::mysql::schema::{qualified, quoted};
+use crate::world::failpoint;
 
 /// A table whose keys wait.
 struct Waiting {
@@ -69,6 +70,7 @@ impl DeferredKeys {
         for table in waiting {
             stop.check()?;
             refused.extend(Table::of(&table).add(connection, "foreign key", &table.references)?);
+            failpoint("foreign keys made");
         }
         Ok(refused)
     }

@@ -34,6 +34,7 @@ use crate::source::mysql::restored_accounts::{RestoredAccounts, is_about_account
 use crate::source::mysql::rows::TableRows;
 use crate::source::mysql::schema::{self, Layout, SYSTEM, Table, Unit, literal, quoted};
 use crate::source::mysql::utf8::text_of;
+use crate::world::failpoint;
 
 /// A server to restore into.
 pub struct MysqlTarget {
@@ -366,6 +367,7 @@ impl Target for MysqlTarget {
                 )),
                 other => other?,
             }
+            failpoint("room made");
             if packaged {
                 run(
                     &mut connection,
@@ -468,6 +470,7 @@ impl Target for MysqlTarget {
                 }
                 other => other?,
             }
+            failpoint("event made");
         }
         Ok(refused)
     }

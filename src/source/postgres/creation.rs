@@ -8,6 +8,7 @@ use postgres::Client;
 use crate::source::contract::{Refused, Result, is_refusal};
 use crate::source::postgres::definition::quoted;
 use crate::source::postgres::fault::wrap;
+use crate::world::failpoint;
 
 /// Parts two statements.
 const BREAK: &str = "--\n";
@@ -37,30 +38,41 @@ pub fn read(entry: &str) -> Vec<String> {
     statements
 }
 
-/// Makes the database of an entry, `names` being its own and the new one; returns what of its
-/// settings was refused.
-pub fn create(
+/// Makes the database of an entry, `names` being its own and the new one.
+pub fn create(client: &mut Client, entry: &str, names: (&str, &str)) -> Result<()> {
+    for statement in read(entry).iter().take(1) {
+        let made = client.batch_execute(&rename(statement, names.0, names.1));
+        made.map_err(|e| wrap(&format!("create the database {}", names.1), e))?;
+        failpoint("database made");
+    }
+    Ok(())
+}
+
+/// Gives a database that was made its owner, rights and settings; returns what of them was refused.
+/// Done again, it changes nothing.
+pub fn equip(
     client: &mut Client,
     entry: &str,
     names: (&str, &str),
     without_owner: bool,
 ) -> Result<Vec<Refused>> {
     let mut refused = Vec::new();
-    for (index, statement) in read(entry).iter().enumerate() {
+    for statement in read(entry).iter().skip(1) {
         let is_owner = statement.starts_with("ALTER DATABASE ") && statement.contains(" OWNER TO ");
         if is_owner && without_owner {
             continue;
         }
         let statement = rename(statement, names.0, names.1);
         let made = client.batch_execute(&statement);
-        match made.map_err(|e| wrap(&format!("create the database {}", names.1), e)) {
-            // Without the database there is nothing; without its settings it is still worth having.
-            Err(error) if index > 0 && is_refusal(error.kind) => {
+        match made.map_err(|e| wrap(&format!("set up the database {}", names.1), e)) {
+            // Without its settings it is still worth having.
+            Err(error) if is_refusal(error.kind) => {
                 refused
                     .push(Refused::new(format!("settings of database {}", names.1), error.found));
             }
             other => other?,
         }
+        failpoint("database set up");
     }
     Ok(refused)
 }

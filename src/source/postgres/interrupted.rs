@@ -16,16 +16,49 @@ use crate::source::postgres::definition::{literal, qualified, quoted};
 use crate::source::postgres::fault::{run, wrap};
 use crate::source::postgres::large;
 use crate::source::postgres::present::Present;
+use crate::world::failpoint;
 
 /// The setting.
 const MARK: &str = "vex.restore";
+
+/// How far a restore came with a database.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mark {
+    /// It made the database, which is not yet set up.
+    Made,
+    /// It fills it.
+    Begun,
+}
+
+impl Mark {
+    const ALL: [Mark; 2] = [Mark::Made, Mark::Begun];
+
+    fn word(self) -> &'static str {
+        match self {
+            Mark::Made => "made",
+            Mark::Begun => "begun",
+        }
+    }
+
+    /// The mark that a database carries of a restore that did not end.
+    pub fn of(client: &mut Client, name: &str) -> Result<Option<Mark>> {
+        let sql = "SELECT unnest(s.setconfig) FROM pg_catalog.pg_db_role_setting s \
+                   JOIN pg_catalog.pg_database d ON d.oid = s.setdatabase \
+                   WHERE d.datname = $1 AND s.setrole = 0";
+        let found = client.query(sql, &[&name]);
+        let found = found.map_err(|e| wrap("look for an interrupted restore", e))?;
+        let settings: Vec<String> = found.iter().map(|row| row.get(0)).collect();
+        let is_set = |mark: &Mark| settings.contains(&format!("{MARK}={}", mark.word()));
+        Ok(Mark::ALL.into_iter().find(is_set))
+    }
+}
 
 /// What is gone on with.
 #[derive(Debug, Default)]
 pub struct Interrupted {
     /// Guards the databases that carry our mark, by their name on the server.
     marked: Mutex<BTreeSet<String>>,
-    /// Guards which databases carried one when they were asked.
+    /// Guards which databases were there when they were asked for.
     known: Mutex<BTreeMap<String, bool>>,
     /// Guards the tables that were emptied: database, schema, name.
     emptied: Mutex<BTreeSet<(String, String, String)>>,
@@ -33,8 +66,8 @@ pub struct Interrupted {
 
 impl Interrupted {
     /// Marks a database. Who may not set it has a restore that can't be gone on with.
-    pub fn mark(&self, client: &mut Client, name: &str) -> Result<()> {
-        let set = format!("ALTER DATABASE {} SET {MARK} = 'begun'", quoted(name));
+    pub fn mark(&self, client: &mut Client, name: &str, mark: Mark) -> Result<()> {
+        let set = format!("ALTER DATABASE {} SET {MARK} = '{}'", quoted(name), mark.word());
         match run(client, &set, &format!("mark the database {name}")) {
             Ok(()) => {
                 self.marked.lock().expect("no panic while locked").insert(name.to_owned());
@@ -45,12 +78,24 @@ impl Interrupted {
         }
     }
 
-    /// Takes all marks away; returns the statements that were refused, and why.
+    /// Takes all marks away, at once if it can be; returns the statements that were refused, and
+    /// why.
     pub fn unmark(&self, client: &mut Client) -> Result<Vec<(String, String)>> {
+        let names = std::mem::take(&mut *self.marked.lock().expect("no panic while locked"));
+        if names.is_empty() {
+            return Ok(Vec::new());
+        }
+        let reset = |name: &String| format!("ALTER DATABASE {} RESET {MARK}", quoted(name));
+        let resets: Vec<String> = names.iter().map(reset).collect();
+        let doing = "take the marks of the restore away";
+        let at_once = format!("BEGIN;\n{};\nCOMMIT;", resets.join(";\n"));
+        match run(client, &at_once, doing) {
+            Err(error) if is_refusal(error.kind) => run(client, "ROLLBACK", doing)?,
+            other => return other.map(|()| Vec::new()),
+        }
         let mut left = Vec::new();
-        for name in std::mem::take(&mut *self.marked.lock().expect("no panic while locked")) {
-            let reset = format!("ALTER DATABASE {} RESET {MARK}", quoted(&name));
-            match run(client, &reset, &format!("take the mark of the restore from {name}")) {
+        for reset in resets {
+            match run(client, &reset, doing) {
                 Err(error) if is_refusal(error.kind) => left.push((reset, error.found)),
                 other => other?,
             }
@@ -58,18 +103,7 @@ impl Interrupted {
         Ok(left)
     }
 
-    /// Whether a database carries the mark of a restore that did not end.
-    pub fn is_marked(client: &mut Client, name: &str) -> Result<bool> {
-        let sql = "SELECT count(*) FROM pg_catalog.pg_db_role_setting s \
-                   JOIN pg_catalog.pg_database d ON d.oid = s.setdatabase \
-                   WHERE d.datname = $1 AND s.setrole = 0 AND $2 = ANY (s.setconfig)";
-        let mark = format!("{MARK}=begun");
-        let found = client.query_one(sql, &[&name, &mark]);
-        let count: i64 = found.map_err(|e| wrap("look for an interrupted restore", e))?.get(0);
-        Ok(count > 0)
-    }
-
-    /// Whether a database is gone on with; asked once.
+    /// Whether a database is there to be gone on with; asked once.
     pub fn goes_on(&self, name: &str, ask: impl FnOnce() -> Result<bool>) -> Result<bool> {
         let mut known = self.known.lock().expect("no panic while locked");
         if let Some(known) = known.get(name) {
@@ -81,7 +115,8 @@ impl Interrupted {
     }
 
     /// Empties the tables among the members that are there, so that their rows can come again.
-    /// What holds them back (foreign keys, triggers) is dropped where it comes back with the rest.
+    /// What holds them back (foreign keys, triggers) is dropped where it comes back with the rest,
+    /// and event triggers are, which would hear of all that is defined.
     pub fn empty(
         &self,
         client: &mut Client,
@@ -89,12 +124,21 @@ impl Interrupted {
         version: u32,
         members: &[&Member],
     ) -> Result<()> {
+        let is_event_trigger = |m: &&&Member| m.class.as_deref() == Some("event trigger");
+        for trigger in members.iter().filter(is_event_trigger).filter_map(|m| m.own_name()) {
+            let drop = format!("DROP EVENT TRIGGER IF EXISTS {}", quoted(trigger));
+            match run(client, &drop, "remove an event trigger of an interrupted restore") {
+                Err(error) if is_refusal(error.kind) => {}
+                other => other?,
+            }
+        }
         let there = Present::of(client)?;
         for member in members.iter().filter(|m| m.kind == Kind::Table && there.has(m)) {
             let Some(schema) = &member.schema else { continue };
             // A partitioned table has no rows, and a foreign one has those of another server.
             let is_empty = there.kind(member) != Some('r')
                 || self.empty_one(client, version, (schema, member), members)?;
+            failpoint("table emptied");
             if is_empty {
                 let place = (name.to_owned(), schema.clone(), member.name.clone());
                 self.emptied.lock().expect("no panic while locked").insert(place);

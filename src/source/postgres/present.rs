@@ -40,6 +40,11 @@ impl Present {
         Ok(count > 0)
     }
 
+    /// Whether it holds no relation of anybody.
+    pub fn is_empty(&self) -> bool {
+        self.relations.is_empty()
+    }
+
     /// What `pg_class.relkind` says of a member's name.
     pub fn kind(&self, member: &Member) -> Option<char> {
         let schema = member.schema.clone()?;

@@ -23,12 +23,13 @@ use crate::source::postgres::connect::{Connector, server_version};
 use crate::source::postgres::deferred::{Deferred, Waiting};
 use crate::source::postgres::definition::quoted;
 use crate::source::postgres::fault::run;
-use crate::source::postgres::interrupted::Interrupted;
+use crate::source::postgres::interrupted::{Interrupted, Mark};
 use crate::source::postgres::present::Present;
 use crate::source::postgres::recount::Recount;
 use crate::source::postgres::reroute::Families;
 use crate::source::postgres::restored_globals::{RestoredGlobals, is_global, units};
 use crate::source::postgres::staged::Archives;
+use crate::world::failpoint;
 
 /// Bytes of rows that are sent in one message.
 const MESSAGE: usize = 256 << 10;
@@ -271,7 +272,7 @@ impl Target for PostgresTarget {
 
     fn keeps(&self, worker: usize, load: Load<'_>, expected: Proof, stop: &Stop) -> Result<bool> {
         let name = self.unit_name(&load.member.unit);
-        let ask = || Interrupted::is_marked(&mut self.maintenance("ask")?, &name);
+        let ask = || Present::has_database(&mut self.maintenance("ask")?, &name);
         if !self.interrupted.goes_on(&name, ask)? {
             return Ok(false);
         }
@@ -387,6 +388,7 @@ impl Target for PostgresTarget {
                 run(client, helpers, "prepare a key")?;
                 self.work(client, &waiting, &mut refused)
             })?;
+            failpoint("definition made");
         }
         Ok(refused)
     }
@@ -401,10 +403,6 @@ impl Target for PostgresTarget {
                              SELECT pg_catalog.pg_logical_emit_message(true, 'vex', '')";
                 run(client, flush, "make the restore durable")?;
             }
-        }
-        let left = self.interrupted.unmark(&mut self.maintenance("restore into")?)?;
-        for (statement, why) in left {
-            self.remark(format!("run {statement}: the restore is done, and may not say so: {why}"));
         }
         Ok(())
     }
@@ -442,8 +440,31 @@ impl Target for PostgresTarget {
                 run(client, "SET synchronous_commit=on", "make an event trigger durable")?;
                 self.work(client, &waiting, &mut refused)
             })?;
+            failpoint("event trigger made");
         }
         Ok(refused)
+    }
+
+    fn has_finished(&self, loading: &Loading, stop: &Stop) -> Result<bool> {
+        let mut client = self.maintenance("ask")?;
+        for unit in units(&loading.members) {
+            stop.check()?;
+            let name = self.unit_name(unit);
+            let is_there = Present::has_database(&mut client, &name)?;
+            if !is_there || Mark::of(&mut client, &name)?.is_some() {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    fn finish(&self, stop: &Stop) -> Result<()> {
+        stop.check()?;
+        let left = self.interrupted.unmark(&mut self.maintenance("restore into")?)?;
+        for (statement, why) in left {
+            self.remark(format!("run {statement}: the restore is done, and may not say so: {why}"));
+        }
+        Ok(())
     }
 
     fn withhold(&self) -> Vec<Refused> {

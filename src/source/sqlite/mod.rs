@@ -8,6 +8,7 @@
 
 mod authorizer;
 mod check;
+mod copy;
 mod definition;
 mod doctor;
 mod open;

@@ -5,13 +5,12 @@
 //! `quick_check` before a byte of it is read; the live file is the same file before and after.
 
 use std::io::Read;
-use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::Mutex;
 
+use rusqlite::Connection;
 use rusqlite::backup::{Backup, StepResult};
-use rusqlite::{Connection, OpenFlags};
 use tempfile::NamedTempFile;
 
 use crate::artifact::{Keys, Kind, Member, Phase, Proof, RowDigest};
@@ -19,6 +18,7 @@ use crate::base::Stop;
 use crate::source::contract::{About, Error, ErrorKind, Out, Piece, Reading, Result, Snapshot};
 use crate::source::script::Inserts;
 use crate::source::sqlite::check::{Soundness, check};
+use crate::source::sqlite::copy::{open_copy, stage, sweep};
 use crate::source::sqlite::definition::{
     STATISTICS, bytes_of, database_bytes, schema_objects, schema_sql, sequence_sql, settings_sql,
     statistics, tables, undecided,
@@ -28,6 +28,9 @@ use crate::source::sqlite::rows;
 
 /// Size of an INSERT statement at which the next begins.
 const STATEMENT: usize = 256 << 10;
+
+/// What the names of copies begin with.
+const PREFIX: &str = ".vex-";
 
 /// What every entry of rows begins with.
 const PROLOGUE: &[u8] = b"PRAGMA foreign_keys=OFF;\n";
@@ -60,8 +63,8 @@ impl SqliteSnapshot {
             Error::new(ErrorKind::Failed, &doing, format!("staging in {}: {e}", staging.display()))
         };
         std::fs::create_dir_all(staging).map_err(io)?;
-        sweep(staging).map_err(io)?;
-        let copy = stage(staging).map_err(io)?;
+        sweep(staging, PREFIX).map_err(io)?;
+        let copy = stage(staging, PREFIX).map_err(io)?;
         let identity = |p: &Path| std::fs::metadata(p).map(|m| (m.dev(), m.ino()));
         // A missing file is for the opening to tell.
         let before = identity(path).ok();
@@ -303,67 +306,4 @@ fn copy_live(path: &Path, copy: &Path, doing: &str, stop: &Stop) -> Result<()> {
     }
     Err(Error::new(ErrorKind::Busy, doing, "the application held its lock for the whole time")
         .hint("Try again when it writes less, or switch the database to WAL mode."))
-}
-
-/// Opens the copy. It never changes, so SQLite needs no locks on it and no files beside it, not
-/// even in WAL mode.
-fn open_copy(path: &Path, doing: &str) -> Result<Connection> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY
-        | OpenFlags::SQLITE_OPEN_NO_MUTEX
-        | OpenFlags::SQLITE_OPEN_URI;
-    let mut uri = String::from("file:");
-    for byte in path.as_os_str().as_bytes() {
-        match byte {
-            b'/' | b'.' | b'-' | b'_' | b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' => {
-                uri.push(char::from(*byte))
-            }
-            _ => uri += &format!("%{byte:02X}"),
-        }
-    }
-    let connection =
-        Connection::open_with_flags(uri + "?immutable=1", flags).map_err(|e| failed(doing, e))?;
-    connection
-        .execute_batch("PRAGMA trusted_schema=OFF; PRAGMA cell_size_check=ON;")
-        .map_err(|e| failed(doing, e))?;
-    Ok(connection)
-}
-
-/// A new file for a copy, locked as long as it lives. A sweep may have caught it before the lock:
-/// then another is made.
-fn stage(staging: &Path) -> std::io::Result<NamedTempFile> {
-    loop {
-        let copy =
-            tempfile::Builder::new().prefix(".vex-").suffix(".sqlite").tempfile_in(staging)?;
-        copy.as_file().lock()?;
-        if copy.as_file().metadata()?.nlink() > 0 {
-            return Ok(copy);
-        }
-    }
-}
-
-/// Removes copies whose owner is gone: nobody holds their lock. What SQLite put beside a copy goes
-/// once the copy has.
-fn sweep(staging: &Path) -> std::io::Result<()> {
-    for entry in std::fs::read_dir(staging)? {
-        let path = entry?.path();
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
-        let Some(at) = name.find(".sqlite").filter(|_| name.starts_with(".vex-")) else { continue };
-        let own = staging.join(&name[..at + ".sqlite".len()]);
-        match std::fs::File::open(&own) {
-            Ok(file) if file.try_lock().is_ok() => remove(&own)?,
-            Ok(_) => continue,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-            Err(error) => return Err(error),
-        }
-        remove(&path)?;
-    }
-    Ok(())
-}
-
-/// Removes a file that another sweep may have removed already.
-fn remove(path: &Path) -> std::io::Result<()> {
-    match std::fs::remove_file(path) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
-        Ok(()) | Err(_) => Ok(()),
-    }
 }

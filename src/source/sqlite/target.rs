@@ -1,16 +1,18 @@
 //! A SQLite file as a target: the exact file as a whole, or single tables from their SQL.
 //!
-//! The whole file is written under another name, checked, synced and renamed; nobody ever sees half
-//! of it. Values of single tables are bound, not parsed by SQLite, so a REAL comes back bit for
+//! The whole file is written under another name, checked, synced, recounted and only then renamed;
+//! nobody ever sees half of it, or one that is not proven. What a killed restore left under such a
+//! name is swept by the next into the same folder. Values of single tables are bound, not parsed by SQLite, so a REAL comes back bit for
 //! bit. Nothing of an entry reaches a shell; dot-commands are no SQL.
 
-use std::fs::{File, OpenOptions};
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::fs::File;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, OnceLock};
 
 use rusqlite::types::{ToSqlOutput, Value as SqlValue, ValueRef};
 use rusqlite::{Connection, ToSql};
+use tempfile::TempPath;
 
 use crate::artifact::{Dialect, Kind, Member, Proof, SqlError, Value, read_rows, write_name};
 use crate::base::Stop;
@@ -19,8 +21,13 @@ use crate::source::contract::{
 };
 use crate::source::sqlite::authorizer::guard;
 use crate::source::sqlite::check::{Soundness, check};
+use crate::source::sqlite::copy::{open_copy, stage, sweep};
 use crate::source::sqlite::open::{BUSY, failed};
 use crate::source::sqlite::rows;
+use crate::world::failpoint;
+
+/// What the names of files begin with that are not yet in place.
+const PREFIX: &str = ".vex-restore-";
 
 /// A file to restore into.
 pub struct SqliteTarget {
@@ -34,8 +41,10 @@ pub struct SqliteTarget {
 }
 
 struct Whole {
+    /// Locked as long as it has no name of its own.
     file: File,
-    temporary: PathBuf,
+    /// Guards its name, until it is in place.
+    temporary: Mutex<Option<TempPath>>,
     overwrite: bool,
 }
 
@@ -59,8 +68,13 @@ impl SqliteTarget {
         format!("{what} {}", self.path.display())
     }
 
+    /// Opens the file, or what is to be it.
     fn open(&self) -> Result<Connection> {
         let doing = self.doing("open");
+        if let Some(whole) = self.whole.get() {
+            let own = whole.temporary.lock().expect("no panic while locked");
+            return open_copy(own.as_deref().unwrap_or(&self.path), &doing);
+        }
         let connection = Connection::open(&self.path).map_err(|e| failed(&doing, e))?;
         connection.busy_timeout(BUSY).map_err(|e| failed(&doing, e))?;
         connection
@@ -70,6 +84,14 @@ impl SqliteTarget {
             )
             .map_err(|e| failed(&doing, e))?;
         Ok(connection)
+    }
+
+    /// Removes what killed restores left in the folder.
+    fn sweep(&self) {
+        let folder = folder_of(&self.path);
+        if let Err(error) = sweep(folder, PREFIX) {
+            self.remark(format!("not swept: {}: {error}", folder.display()));
+        }
     }
 
     fn begin_whole(&self, overwrite: bool) -> Result<()> {
@@ -89,15 +111,10 @@ impl SqliteTarget {
         let io = |e: std::io::Error| Error::new(ErrorKind::Failed, &doing, e.to_string());
         let folder = folder_of(&self.path);
         std::fs::create_dir_all(folder).map_err(io)?;
-        let name = tempfile::Builder::new()
-            .prefix(".vex-restore-")
-            .suffix(".sqlite")
-            .tempfile_in(folder)
-            .map_err(io)?;
-        let temporary = name.into_temp_path().keep().map_err(|e| io(e.error))?;
-        let file =
-            OpenOptions::new().read(true).write(true).mode(0o600).open(&temporary).map_err(io)?;
-        let whole = Whole { file, temporary, overwrite };
+        self.sweep();
+        let (file, temporary) = stage(folder, PREFIX).map_err(io)?.into_parts();
+        failpoint("file made");
+        let whole = Whole { file, temporary: Mutex::new(Some(temporary)), overwrite };
         self.whole
             .set(whole)
             .map_err(|_| Error::new(ErrorKind::Failed, doing, "BUG: prepared twice"))
@@ -203,6 +220,7 @@ impl Target for SqliteTarget {
         if loading.members.iter().any(|m| m.kind == Kind::File) {
             return self.begin_whole(loading.overwrite);
         }
+        self.sweep();
         let mut connection = self.open()?;
         let doing = self.doing("make room in");
         if loading.overwrite {
@@ -212,6 +230,7 @@ impl Target for SqliteTarget {
             }) {
                 let mut sql = format!("DROP {} IF EXISTS ", member.kind.word()).into_bytes();
                 write_name(Dialect::Sqlite, &member.name, &mut sql);
+                failpoint("room made");
                 match connection
                     .execute_batch(&String::from_utf8_lossy(&sql))
                     .map_err(|e| failed(&doing, e))
@@ -262,33 +281,46 @@ impl Target for SqliteTarget {
         stop.check()?;
         drop(self.connection.lock().expect("no panic while locked").take());
         let Some(whole) = self.whole.get() else { return Ok(()) };
-        let doing = self.doing("put in place");
+        let doing = self.doing("check what is to be");
         let fail = |e: std::io::Error| Error::new(ErrorKind::Failed, &doing, e.to_string());
         whole.file.sync_all().map_err(fail)?;
-        let soundness = Connection::open(&whole.temporary)
-            .and_then(|connection| check(&connection))
-            .map_err(|e| failed(&doing, e))?;
-        match soundness {
+        failpoint("file synced");
+        // Where it may not write, quick_check passes over CHECK constraints.
+        let own = whole.temporary.lock().expect("no panic while locked");
+        let soundness = Connection::open(own.as_deref().unwrap_or(&self.path))
+            .and_then(|connection| check(&connection));
+        match soundness.map_err(|e| failed(&doing, e))? {
             Soundness::Sound { odd, unchecked } => {
                 let unchecked = unchecked.into_iter().map(|line| format!("not checked: {line}"));
                 odd.into_iter().chain(unchecked).for_each(|line| self.remark(line));
+                Ok(())
             }
             Soundness::Damaged(found) => {
                 let found = format!("quick_check says {found}");
-                return Err(Error::new(ErrorKind::Damaged, doing, found));
+                Err(Error::new(ErrorKind::Damaged, doing, found))
             }
         }
-        if whole.overwrite {
-            std::fs::rename(&whole.temporary, &self.path).map_err(fail)?;
-        } else {
-            std::fs::hard_link(&whole.temporary, &self.path).map_err(|e| match e.kind() {
-                std::io::ErrorKind::AlreadyExists => {
-                    Error::new(ErrorKind::Exists, &doing, "it appeared meanwhile")
-                }
-                _ => fail(e),
-            })?;
-            std::fs::remove_file(&whole.temporary).map_err(fail)?;
-        }
+    }
+
+    fn finish(&self, stop: &Stop) -> Result<()> {
+        stop.check()?;
+        let Some(whole) = self.whole.get() else { return Ok(()) };
+        let Some(temporary) = whole.temporary.lock().expect("no panic while locked").take() else {
+            return Ok(());
+        };
+        let doing = self.doing("put in place");
+        let fail = |e: std::io::Error| Error::new(ErrorKind::Failed, &doing, e.to_string());
+        let placed = match whole.overwrite {
+            true => temporary.persist(&self.path),
+            false => temporary.persist_noclobber(&self.path),
+        };
+        placed.map_err(|e| match e.error.kind() {
+            std::io::ErrorKind::AlreadyExists => {
+                Error::new(ErrorKind::Exists, &doing, "it appeared meanwhile")
+            }
+            _ => fail(e.error),
+        })?;
+        failpoint("file in place");
         File::open(folder_of(&self.path)).and_then(|f| f.sync_all()).map_err(fail)
     }
 
@@ -315,17 +347,6 @@ impl Target for SqliteTarget {
 
     fn workers(&self) -> usize {
         self.threads.max(1)
-    }
-}
-
-impl Drop for SqliteTarget {
-    fn drop(&mut self) {
-        if let Some(whole) = self.whole.get()
-            && whole.temporary.exists()
-            && std::fs::remove_file(&whole.temporary).is_err()
-        {
-            // Left behind under a name that is no database of anybody's.
-        }
     }
 }
 

@@ -51,6 +51,10 @@ impl Target for Cut<'_> {
         self.target.release(proven, stop)
     }
 
+    fn finish(&self, stop: &Stop) -> Result<()> {
+        self.target.finish(stop)
+    }
+
     fn missing(&self, members: &[Member], stop: &Stop) -> Result<Vec<Member>> {
         self.target.missing(members, stop)
     }

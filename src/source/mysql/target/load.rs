@@ -21,6 +21,7 @@ use crate::source::mysql::rename::{names_unit, rename};
 use crate::source::mysql::schema::{qualified, quoted};
 use crate::source::mysql::target::{MysqlTarget, is_transactional};
 use crate::source::mysql::utf8::{as_text, text_of};
+use crate::world::failpoint;
 
 /// Longest beginning of a statement that is shown.
 const SHOWN: usize = 80;
@@ -57,6 +58,7 @@ impl MysqlTarget {
             let statement =
                 statement.map_err(|e| Error::new(ErrorKind::Failed, &doing, e.to_string()))?;
             self.statement(connection, member, statement.text, &doing)?;
+            failpoint("statement done");
         }
         Ok(())
     }
@@ -400,6 +402,7 @@ impl MysqlTarget {
         doing: &str,
     ) -> Result<()> {
         let Some(mut feed) = feed else { return Ok(()) };
+        failpoint("rows sent before");
         if let Err(statements) = feed.borrow_mut().send(connection, doing)? {
             self.feeds.store(false, Ordering::Relaxed);
             for statement in statements {

@@ -18,7 +18,7 @@ use crate::source::postgres::creation;
 use crate::source::postgres::deferred::Waiting;
 use crate::source::postgres::definition::{OWNER, Script, qualified};
 use crate::source::postgres::fault::{run, wrap, wrap_io};
-use crate::source::postgres::interrupted::is_there;
+use crate::source::postgres::interrupted::{Mark, is_there};
 use crate::source::postgres::large;
 use crate::source::postgres::present::Present;
 use crate::source::postgres::script::{Left, run_script};
@@ -30,16 +30,31 @@ use crate::source::postgres::target::{MESSAGE, PostgresTarget, TRIES};
 const NO_SUCH_VALUE: &str = "22023";
 
 impl PostgresTarget {
-    /// Makes the database, if it is not there.
+    /// Makes the database, if it is not there. One that an interrupted restore made, and perhaps
+    /// did no more to, is set up again.
     pub(super) fn create(&self, unit: &str, text: &str) -> Result<()> {
-        let name = self.unit_name(unit);
+        let (name, resumes) = (self.unit_name(unit), self.resumes.load(Ordering::Relaxed));
         let mut client = self.maintenance("restore into")?;
-        if !Present::has_database(&mut client, &name)? {
+        let is_new = !Present::has_database(&mut client, &name)?;
+        if is_new {
+            creation::create(&mut client, text, (unit, &name))?;
+        }
+        if is_new || (resumes && self.is_bare(&mut client, &name)?) {
+            self.interrupted.mark(&mut client, &name, Mark::Made)?;
             let without_owner = self.terms.lock().expect("no panic while locked").0;
-            let refused = creation::create(&mut client, text, (unit, &name), without_owner)?;
+            let refused = creation::equip(&mut client, text, (unit, &name), without_owner)?;
             self.refused.lock().expect("no panic while locked").extend(refused);
         }
-        self.interrupted.mark(&mut client, &name)
+        self.interrupted.mark(&mut client, &name, Mark::Begun)
+    }
+
+    /// Whether an interrupted restore made a database and was killed before it was set up.
+    fn is_bare(&self, client: &mut Client, name: &str) -> Result<bool> {
+        Ok(match Mark::of(client, name)? {
+            Some(mark) => mark == Mark::Made,
+            // It was killed before it could mark what it made.
+            None => Present::of(&mut self.connector.session(name, "ask")?)?.is_empty(),
+        })
     }
 
     /// Runs a script; an owner that can't be given is told.

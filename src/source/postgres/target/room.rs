@@ -4,7 +4,7 @@
 use crate::artifact::{Kind, Member};
 use crate::source::contract::{Error, ErrorKind, Loading, Result};
 use crate::source::postgres::displaced;
-use crate::source::postgres::interrupted::Interrupted;
+use crate::source::postgres::interrupted::Mark;
 use crate::source::postgres::present::Present;
 use crate::source::postgres::target::PostgresTarget;
 
@@ -47,7 +47,7 @@ impl PostgresTarget {
         }
         let mut inside = self.connector.loader(&name)?;
         let own: Vec<&Member> = loading.members.iter().filter(|m| m.unit == unit).collect();
-        if Interrupted::is_marked(&mut client, &name)? {
+        if Mark::of(&mut client, &name)?.is_some() {
             return self.interrupted.empty(&mut inside, &name, self.number, &own);
         }
         let there = Present::of(&mut inside)?;
