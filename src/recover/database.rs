@@ -17,7 +17,8 @@ use crate::recover::prove::{Setback, prove};
 use crate::recover::refused;
 use crate::recover::restore_plan::RestorePlan;
 use crate::recover::target::{Restored, restore_into};
-use crate::source::{self, contract::Terms};
+use crate::source;
+use crate::source::contract::{ErrorKind, Terms};
 use crate::world::failpoint;
 
 /// The word for the map that vex has.
@@ -164,7 +165,15 @@ pub fn refusal(spec: &RestoreSpec, plan: &RestorePlan, work: Work<'_>) -> Result
             hint: Some("Start it without --resume.".into()),
         });
     }
-    plan.refusal()
+    plan.refusal().map_err(|fault| match fault {
+        Fault::Source(error)
+            if error.kind == ErrorKind::Exists && marker(spec, plan, work).is_open() =>
+        {
+            let hint = "This restore was interrupted here: --resume goes on with it. --overwrite replaces exactly these.";
+            Fault::Source(error.hint(hint))
+        }
+        other => other,
+    })
 }
 
 /// Reads what is restored before anything is written, where the wish says so.
@@ -270,7 +279,22 @@ pub fn judge(
         if let Some((_, name)) = &plan.renamed {
             member.unit.clone_from(name);
         }
-        work.tell(format_args!("{:>12} rows  {}  {}", proof.rows, proof.digest, member.title()));
+        let title = member.title();
+        let refused = |what: &str| {
+            let all = &done.outcome.refused;
+            all.iter().find(|r| r.what.strip_prefix(what).is_some_and(|rest| rest == title))
+        };
+        match (refused("table "), refused("rows of ")) {
+            // What is not there has no rows.
+            (Some(_), _) => {}
+            (None, Some(rows)) => {
+                let came = proof.rows.saturating_sub(rows.rows);
+                work.tell(format_args!("{came:>12} rows, {} were refused  {title}", rows.rows));
+            }
+            (None, None) => {
+                work.tell(format_args!("{:>12} rows  {}  {title}", proof.rows, proof.digest));
+            }
+        }
     }
     if !damage.is_empty() {
         let gtid = if spec.gtid { "; the GTID state was not taken over" } else { "" };
