@@ -58,7 +58,7 @@ pub use plain::{Plain, plain_rows, plain_statement};
 pub use position::Position;
 pub use press::press;
 pub use proof::{ALGORITHM, Proof, RowDigest, Tag};
-pub use readme::readme;
+pub use readme::{is_readme, readme};
 pub use seal::{SealError, may_seal};
 pub use split::{Splitter, Statement, whole_statements};
 pub use sql::{Value, read_insert, read_rows};

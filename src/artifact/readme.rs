@@ -8,6 +8,14 @@ use std::collections::BTreeSet;
 use crate::artifact::container::Method;
 use crate::artifact::member::{Kind, Member};
 
+/// The names of both.
+const NAMES: [&str; 2] = ["README.txt", "LEIA-ME.txt"];
+
+/// Whether an entry is one of both.
+pub fn is_readme(name: &str) -> bool {
+    NAMES.contains(&name)
+}
+
 /// Name and text of both, English first.
 pub fn readme(
     name: &str,
@@ -65,7 +73,7 @@ pub fn readme(
             ""
         },
     );
-    [("README.txt", english), ("LEIA-ME.txt", portuguese)]
+    [(NAMES[0], english), (NAMES[1], portuguese)]
 }
 
 /// The commands for databases of PostgreSQL: SQL, or an archive of `pg_dump`, which `pg_restore`

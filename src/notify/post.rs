@@ -84,7 +84,8 @@ pub fn webhook(url: &SecretRef, summary: &Summary, stop: &Stop) -> Result<(), St
     let fail = |why: String| format!("unable to call the webhook {url}: {why}");
     let address = reveal(url, stop).map_err(|e| fail(e.to_string()))?;
     let agents = agents(Trust::Machine, PATIENCE).map_err(|e| fail(e.to_string()))?;
-    let agent = agents.take(stop);
+    // A run that was stopped is told as well; only patience ends this.
+    let agent = agents.take(&Stop::new());
     let request = agent.post(address.reveal()).header("content-type", "application/json");
     answer(request.send(&json)).map_err(fail)
 }
@@ -96,7 +97,8 @@ pub fn ping(url: &SecretRef, verdict: Verdict, stop: &Stop) -> Result<(), String
     let Calls { first, second } =
         calls(address.reveal(), verdict).map_err(|why| fail(why.to_owned()))?;
     let agents = agents(Trust::Machine, PATIENCE).map_err(|e| fail(e.to_string()))?;
-    let agent = agents.take(stop);
+    // A run that was stopped is told as well; only patience ends this.
+    let agent = agents.take(&Stop::new());
     let call = |url: &url::Url| agent.get(url.as_str()).call();
     let answered = call(&first);
     match second {

@@ -13,7 +13,7 @@ use sha2::{Digest, Sha256};
 
 use crate::artifact::{
     EntryNames, Head, IndexLine, IndexWriter, Keys, Kind, Method, ObjectLine, Phase, Proof, Totals,
-    UnitSum, definition, hex, press,
+    UnitSum, definition, hex, is_readme, press,
 };
 use crate::base::{Secret, Stop};
 use crate::pipeline::join::{Entry, Finish, Join, Joined, Message};
@@ -86,6 +86,11 @@ pub fn backup(backup: Backup<'_>, stop: &Stop) -> Result<Written, Error> {
             failure.run(|| {
                 let mut send = |part| outlets.send(part, &failure.stop);
                 let seal = |name: &str, text: &[u8]| {
+                    // What says how to open the archive is open to every program, and to everybody.
+                    let (method, password) = match is_readme(name) {
+                        true => (Method::Store, None),
+                        false => (method, password),
+                    };
                     press(name, text, method, password, Vec::new())
                         .map_err(|e| Error::Press(name.to_owned(), e))
                 };

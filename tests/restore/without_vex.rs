@@ -171,6 +171,10 @@ fn a_lone_container_is_enough_for_vex() {
 fn the_commands_in_the_archive_bring_it_back() {
     for archive in ["compression=\"zstd\"", "compression=\"deflate\""] {
         let (space, zip) = backed_up(archive);
+        let whole = String::from_utf8_lossy(&std::fs::read(&zip).unwrap()).into_owned();
+        for plain in ["This archive is a backup made by vex.", "Este arquivo é um backup"] {
+            assert!(whole.contains(plain), "any program shows it");
+        }
         let lone = Space::new();
         std::fs::copy(&zip, lone.path(zip.file_name().unwrap().to_str().unwrap())).unwrap();
         std::os::unix::fs::symlink("/usr/bin/7zz", lone.path("7z")).unwrap();

@@ -377,6 +377,15 @@ impl Connector {
         Ok(client)
     }
 
+    /// A connection that asks and changes nothing; whatever time limits its role has do not end it.
+    pub fn patient(&self, database: &str, doing: &str) -> Result<Client> {
+        let mut client = self.connect(database, doing)?;
+        let doing = format!("prepare the session on {database} in {}", self.place);
+        let limits = "SET statement_timeout=0; SET lock_timeout=0; SET idle_in_transaction_session_timeout=0";
+        run(&mut client, limits, &doing)?;
+        Ok(client)
+    }
+
     /// A connection that restores.
     pub fn loader(&self, database: &str) -> Result<Client> {
         let mut client = self.connect(database, "restore into")?;

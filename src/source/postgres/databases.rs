@@ -82,9 +82,9 @@ pub fn databases(spec: &PostgresSpec, connector: &Connector) -> Result<Databases
 /// A connection to ask for databases. A user who may reach one database only can still dump that
 /// one.
 fn entrance(connector: &Connector, named: &[String]) -> Result<Client> {
-    match (connector.connect(connector.home(), "ask"), named.first()) {
+    match (connector.patient(connector.home(), "ask"), named.first()) {
         (Err(error), Some(first)) if error.kind != ErrorKind::Unreachable => {
-            connector.connect(first, "ask").map_err(|_| error)
+            connector.patient(first, "ask").map_err(|_| error)
         }
         (client, _) => client,
     }

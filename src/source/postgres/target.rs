@@ -81,7 +81,7 @@ impl PostgresTarget {
         stop: &Stop,
     ) -> Result<PostgresTarget> {
         stop.check()?;
-        let mut first = connector.connect(connector.home(), "ask")?;
+        let mut first = connector.patient(connector.home(), "ask")?;
         let number = server_version(&mut first, "ask for the version")?;
         let workers = threads.max(1);
         Ok(PostgresTarget {
@@ -117,7 +117,7 @@ impl PostgresTarget {
 
     fn maintenance(&self, doing: &str) -> Result<Client> {
         match doing {
-            "ask" => self.connector.connect(self.connector.home(), doing),
+            "ask" => self.connector.patient(self.connector.home(), doing),
             _ => self.connector.loader(self.connector.home()),
         }
     }
