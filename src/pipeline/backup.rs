@@ -12,8 +12,8 @@ use crossbeam_channel::{Receiver, Sender, unbounded};
 use sha2::{Digest, Sha256};
 
 use crate::artifact::{
-    EntryNames, Head, IndexLine, IndexWriter, Keys, Kind, Method, ObjectLine, Phase, Proof, Totals,
-    UnitSum, definition, hex, is_readme, press,
+    EntryNames, Head, IndexLine, IndexWriter, Keys, Kind, Method, ObjectLine, Phase, Pressed,
+    Proof, Totals, UnitSum, definition, hex, is_readme, press,
 };
 use crate::base::{Secret, Stop};
 use crate::pipeline::join::{Entry, Finish, Join, Joined, Message};
@@ -85,15 +85,7 @@ pub fn backup(backup: Backup<'_>, stop: &Stop) -> Result<Written, Error> {
         scope.spawn(|| {
             failure.run(|| {
                 let mut send = |part| outlets.send(part, &failure.stop);
-                let seal = |name: &str, text: &[u8]| {
-                    // What says how to open the archive is open to every program, and to everybody.
-                    let (method, password) = match is_readme(name) {
-                        true => (Method::Store, None),
-                        false => (method, password),
-                    };
-                    press(name, text, method, password, Vec::new())
-                        .map_err(|e| Error::Press(name.to_owned(), e))
-                };
+                let seal = |name: &str, text: &[u8]| sealed(name, text, method, password);
                 let mut join = Join::new(
                     shape.part,
                     &parts,
@@ -123,6 +115,18 @@ pub fn backup(backup: Backup<'_>, stop: &Stop) -> Result<Written, Error> {
     let none = || Error::Panic("a pipeline ended without object or failure".into());
     let Joined { head, object, index, indexes } = joined.ok_or_else(none)?;
     Ok(Written { head, object, index, copies: copies.finish(indexes), peak_chunks: chunks.peak() })
+}
+
+/// A text of the archive's own. What says how to open it is open to every program, and to everybody.
+fn sealed(
+    name: &str,
+    text: &[u8],
+    method: Method,
+    password: Option<&Secret>,
+) -> Result<Pressed, Error> {
+    let (method, password) =
+        if is_readme(name) { (Method::Store, None) } else { (method, password) };
+    press(name, text, method, password, Vec::new()).map_err(|e| Error::Press(name.to_owned(), e))
 }
 
 fn join_all(

@@ -215,6 +215,7 @@ impl Connector {
     pub fn wire(&self, database: &str, doing: &str, stop: &Stop) -> Result<Wire> {
         let mut wire = self.bare(database, doing, Speech::Sql, stop)?;
         let doing = format!("{doing} {} in {}", database, self.place);
+        wire.run(LIMITS, &doing, stop)?;
         wire.run(SETTINGS, &doing, stop)?;
         Ok(wire)
     }
@@ -357,7 +358,7 @@ impl Connector {
 
     /// A connection that asks and reads: everything that could change an answer is pinned.
     pub fn session(&self, database: &str, doing: &str) -> Result<Client> {
-        let mut client = self.connect(database, doing)?;
+        let mut client = self.patient(database, doing)?;
         let doing = format!("prepare the session on {database} in {}", self.place);
         run(&mut client, SETTINGS, &doing)?;
         let row = client
@@ -381,14 +382,13 @@ impl Connector {
     pub fn patient(&self, database: &str, doing: &str) -> Result<Client> {
         let mut client = self.connect(database, doing)?;
         let doing = format!("prepare the session on {database} in {}", self.place);
-        let limits = "SET statement_timeout=0; SET lock_timeout=0; SET idle_in_transaction_session_timeout=0";
-        run(&mut client, limits, &doing)?;
+        run(&mut client, LIMITS, &doing)?;
         Ok(client)
     }
 
     /// A connection that restores.
     pub fn loader(&self, database: &str) -> Result<Client> {
-        let mut client = self.connect(database, "restore into")?;
+        let mut client = self.patient(database, "restore into")?;
         let doing = format!("prepare the session on {database} in {}", self.place);
         let own = "SET default_transaction_read_only=off; SET check_function_bodies=off; \
                 SET xmloption=content; SET client_min_messages=warning; SET synchronous_commit=off; SET lock_timeout=0;";
@@ -405,9 +405,12 @@ pub fn server_version(client: &mut Client, doing: &str) -> Result<u32> {
     Ok(u32::try_from(row.get::<_, i32>(0)).unwrap_or(0))
 }
 
+/// First of all, by itself: a limit of the role holds for the statements that come with what ends it.
+const LIMITS: &str =
+    "SET statement_timeout=0; SET lock_timeout=0; SET idle_in_transaction_session_timeout=0";
+
 /// The settings of every session. A role or a database may have any other.
-const SETTINGS: &str = "SET statement_timeout=0; SET lock_timeout=0; SET idle_in_transaction_session_timeout=0; \
-                   SET row_security=off; SET search_path=pg_catalog; SET datestyle=ISO; SET intervalstyle=postgres; \
+const SETTINGS: &str = "SET row_security=off; SET search_path=pg_catalog; SET datestyle=ISO; SET intervalstyle=postgres; \
                    SET extra_float_digits=3; SET lc_monetary='C'; SET timezone='UTC'; SET bytea_output=hex; \
                    SET xmlbinary=base64; SET quote_all_identifiers=off; SET synchronize_seqscans=off; \
                    SET default_transaction_read_only=on; SET standard_conforming_strings=on; SET escape_string_warning=off; \
