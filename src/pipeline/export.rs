@@ -10,7 +10,7 @@ use crossbeam_channel::bounded;
 
 use crate::artifact::EntryLine;
 use crate::base::Stop;
-use crate::pipeline::fetch::Fetch;
+use crate::pipeline::fetch::{Fetch, Opened};
 use crate::pipeline::stage::Error;
 
 /// Entries that wait to be written.
@@ -35,7 +35,7 @@ pub fn export(
     stop: &Stop,
 ) -> Result<u64, ExportError> {
     let inner = stop.child();
-    let (give, take) = bounded::<Vec<u8>>(AHEAD);
+    let (give, take) = bounded(AHEAD);
     let (read, written) = std::thread::scope(|scope| {
         let inner = &inner;
         let reader = scope.spawn(move || read(fetch, chosen, &give, inner));
@@ -50,7 +50,7 @@ pub fn export(
 fn read(
     fetch: &Fetch<'_>,
     chosen: &[bool],
-    give: &crossbeam_channel::Sender<Vec<u8>>,
+    give: &crossbeam_channel::Sender<Opened>,
     stop: &Stop,
 ) -> Result<(), Error> {
     fetch.manifest.holds(chosen).map_err(Error::Panic)?;
@@ -58,9 +58,8 @@ fn read(
         fetch.manifest.entries.iter().filter(|e| chosen[e.member]).collect();
     for group in fetch.groups(&entries) {
         // A writer that failed takes nothing any more, and says why itself.
-        fetch.group(&group, &|_| true, stop, &mut |_, bytes| {
-            give.send(bytes).map_err(|_| Error::Stopped)
-        })?;
+        fetch
+            .group(&group, stop, &mut |_, opened| give.send(opened).map_err(|_| Error::Stopped))?;
     }
     match fetch.tail(stop)? {
         Some(damage) => Err(Error::Damage(damage)),
@@ -68,11 +67,11 @@ fn read(
     }
 }
 
-fn write(take: crossbeam_channel::Receiver<Vec<u8>>, out: &mut dyn Write) -> io::Result<u64> {
+fn write(take: crossbeam_channel::Receiver<Opened>, out: &mut dyn Write) -> io::Result<u64> {
     let mut written = 0;
-    for bytes in take {
-        out.write_all(&bytes)?;
-        written += bytes.len() as u64;
+    for opened in take {
+        out.write_all(&opened.bytes)?;
+        written += opened.bytes.len() as u64;
     }
     out.flush()?;
     Ok(written)

@@ -3,7 +3,7 @@
 //!
 //! Knows a store and a manifest, not what becomes of the entries. Every entry is checked against
 //! its SHA-256 before it is opened, and its size before anything is allocated for it; of those that
-//! are larger than any chunk, one is open at a time in the whole process.
+//! are larger than any chunk, one lives at a time in the whole process, whoever has it.
 
 use std::sync::LazyLock;
 
@@ -15,7 +15,7 @@ use crate::artifact::{
 };
 use crate::base::{Secret, Stop};
 use crate::pipeline::meter::Meter;
-use crate::pipeline::permits::Permits;
+use crate::pipeline::permits::{BufferPermit, Permits};
 use crate::pipeline::stage::Error;
 use crate::store::contract::Store;
 
@@ -33,8 +33,17 @@ const LARGEST_CHUNK: u64 = 256 << 20;
 /// The right to have an entry open that is larger than any chunk.
 static HUGE: LazyLock<Permits> = LazyLock::new(|| Permits::new(1));
 
-/// Takes an opened entry; without bytes, where they were not asked for.
-pub type TakeEntry<'e, 'a> = dyn FnMut(&'e EntryLine, Vec<u8>) -> Result<(), Error> + 'a;
+/// The bytes of an opened entry; none where they were not asked for. As long as a huge one lives, no
+/// other is opened.
+pub struct Opened {
+    /// The bytes.
+    pub bytes: Vec<u8>,
+    /// The right to have them, where they are many.
+    pub huge: Option<BufferPermit>,
+}
+
+/// Takes an opened entry.
+pub type TakeEntry<'e, 'a> = dyn FnMut(&'e EntryLine, Opened) -> Result<(), Error> + 'a;
 
 /// Where entries come from.
 #[derive(Clone, Copy)]
@@ -74,9 +83,19 @@ impl Fetch<'_> {
         groups
     }
 
-    /// Fetches a group and hands each opened entry on, in order; `needs` says of which the bytes
-    /// are needed, the others are only checked.
+    /// Fetches a group and hands each opened entry on, in order.
     pub fn group<'e>(
+        &self,
+        group: &[&'e EntryLine],
+        stop: &Stop,
+        take: &mut TakeEntry<'e, '_>,
+    ) -> Result<(), Error> {
+        self.group_needing(group, &|_| true, stop, take)
+    }
+
+    /// The same where `needs` says of which entries the bytes are needed; the others are only
+    /// checked.
+    pub fn group_needing<'e>(
         &self,
         group: &[&'e EntryLine],
         needs: &dyn Fn(&EntryLine) -> bool,
@@ -95,12 +114,12 @@ impl Fetch<'_> {
             let from = (entry.offset - first.offset) as usize;
             let own = bytes.get(from..from + entry.stored as usize);
             let own = own.ok_or_else(|| Damage::entry(&entry.name, "the object ends before it"))?;
-            let _huge = match entry.raw > LARGEST_CHUNK {
+            let huge = match entry.raw > LARGEST_CHUNK {
                 true => Some(HUGE.take(stop)?),
                 false => None,
             };
             let how = if needs(entry) { open } else { only_checked };
-            let raw = match open_checked(own, entry, self.password, how) {
+            let bytes = match open_checked(own, entry, self.password, how) {
                 Err(damage @ (Damage::Entry { .. } | Damage::Object(_))) => {
                     self.again(entry, damage, how, stop)?
                 }
@@ -108,7 +127,7 @@ impl Fetch<'_> {
             };
             let rows = entry.rows.map_or(0, |r| r.rows);
             self.meter.read(entry.raw, rows);
-            take(entry, raw)?;
+            take(entry, Opened { bytes, huge })?;
         }
         Ok(())
     }

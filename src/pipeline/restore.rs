@@ -13,7 +13,7 @@ use crossbeam_channel::bounded;
 
 use crate::artifact::{Damage, EntryLine, Kind, Member, Phase, Proof};
 use crate::base::Stop;
-use crate::pipeline::fetch::Fetch;
+use crate::pipeline::fetch::{Fetch, Opened};
 use crate::pipeline::loader::Loader;
 use crate::pipeline::recount::{Compared, Recount};
 use crate::pipeline::refusals::{Refusals, what};
@@ -202,8 +202,9 @@ pub fn preflight(restore: &Restore<'_>, stop: &Stop) -> Result<Vec<Objection>, E
     };
     let definitions: Vec<&EntryLine> = manifest.entries.iter().filter(defines).collect();
     for group in restore.fetch.groups(&definitions) {
-        restore.fetch.group(&group, &|_| true, stop, &mut |entry, bytes| {
-            let load = Load { member: &manifest.members[entry.member], offset: 0, bytes: &bytes };
+        restore.fetch.group(&group, stop, &mut |entry, opened| {
+            let load =
+                Load { member: &manifest.members[entry.member], offset: 0, bytes: &opened.bytes };
             objections.extend(restore.target.objections(restore.loading, load, stop)?);
             Ok(())
         })?;
@@ -234,34 +235,28 @@ fn kept(restore: &Restore<'_>, stop: &Stop) -> Result<BTreeSet<usize>, Error> {
             scope.spawn(move || {
                 failure.run(|| {
                     while let Some(group) = groups.get(next.fetch_add(1, Ordering::SeqCst)) {
-                        restore.fetch.group(
-                            group,
-                            &|_| true,
-                            &failure.stop,
-                            &mut |entry, bytes| {
-                                let member = &manifest.members[entry.member];
-                                let is_rows = |m: &Member| {
-                                    m.kind == Kind::Rows
-                                        && (&m.unit, &m.schema, &m.name)
-                                            == (&member.unit, &member.schema, &member.name)
-                                };
-                                let rows =
-                                    proofs.iter().find(|(i, _)| is_rows(&manifest.members[**i]));
-                                let Some((rows, expected)) = rows else { return Ok(()) };
-                                let load = Load { member, offset: 0, bytes: &bytes };
-                                match restore.target.keeps(worker, load, *expected, &failure.stop) {
-                                    Ok(false) => {}
-                                    Ok(true) => kept
-                                        .lock()
-                                        .expect("no panic while locked")
-                                        .extend([entry.member, *rows]),
-                                    // What can't be looked at is made again.
-                                    Err(error) if is_refusal(error.kind) => {}
-                                    Err(error) => return Err(error.into()),
-                                }
-                                Ok(())
-                            },
-                        )?;
+                        restore.fetch.group(group, &failure.stop, &mut |entry, opened| {
+                            let member = &manifest.members[entry.member];
+                            let is_rows = |m: &Member| {
+                                m.kind == Kind::Rows
+                                    && (&m.unit, &m.schema, &m.name)
+                                        == (&member.unit, &member.schema, &member.name)
+                            };
+                            let rows = proofs.iter().find(|(i, _)| is_rows(&manifest.members[**i]));
+                            let Some((rows, expected)) = rows else { return Ok(()) };
+                            let load = Load { member, offset: 0, bytes: &opened.bytes };
+                            match restore.target.keeps(worker, load, *expected, &failure.stop) {
+                                Ok(false) => {}
+                                Ok(true) => kept
+                                    .lock()
+                                    .expect("no panic while locked")
+                                    .extend([entry.member, *rows]),
+                                // What can't be looked at is made again.
+                                Err(error) if is_refusal(error.kind) => {}
+                                Err(error) => return Err(error.into()),
+                            }
+                            Ok(())
+                        })?;
                     }
                     Ok(())
                 });
@@ -315,13 +310,8 @@ fn load_phase(
                     while let Some(number) = shares.take(worker) {
                         failure.stop.check()?;
                         let mut hand_on =
-                            |entry, bytes| ready.send((entry, bytes)).map_err(|_| Error::Stopped);
-                        restore.fetch.group(
-                            &groups[number],
-                            &|_| true,
-                            &failure.stop,
-                            &mut hand_on,
-                        )?;
+                            |entry, opened| ready.send((entry, opened)).map_err(|_| Error::Stopped);
+                        restore.fetch.group(&groups[number], &failure.stop, &mut hand_on)?;
                     }
                     Ok(())
                 });
@@ -331,9 +321,10 @@ fn load_phase(
             let loader = Loader { manifest, target, refusals, worker, stop: &failure.stop };
             scope.spawn(move || {
                 failure.run(|| {
-                    for (entry, bytes) in &opened {
+                    for (entry, Opened { bytes, huge }) in &opened {
                         let offset = offsets.get(&entry.offset).copied().unwrap_or(0);
                         loader.take(entry, offset, bytes)?;
+                        drop(huge);
                     }
                     Ok(())
                 });

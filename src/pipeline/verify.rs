@@ -163,8 +163,8 @@ fn verify_group(
 ) -> Result<(), Error> {
     let mut done = 0;
     let is_rows = |entry: &EntryLine| fetch.manifest.members[entry.member].kind == Kind::Rows;
-    let whole = fetch.group(group, &is_rows, stop, &mut |entry, raw| {
-        check_rows(fetch, entry, &raw, dialect)?;
+    let whole = fetch.group_needing(group, &is_rows, stop, &mut |entry, opened| {
+        check_rows(fetch, entry, &opened.bytes, dialect)?;
         done += 1;
         Ok(())
     });

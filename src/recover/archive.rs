@@ -81,8 +81,8 @@ fn read(fetch: &Fetch<'_>, unit: &str, stop: &Stop) -> Result<Contents, Fault> {
     let mut bytes = Vec::new();
     let mut unread = Unread { why: "it holds no table of contents".into(), more: true };
     for entry in entries {
-        fetch.group(&[entry], &|_| true, stop, &mut |_, raw| {
-            bytes.extend_from_slice(&raw);
+        fetch.group(&[entry], stop, &mut |_, opened| {
+            bytes.extend_from_slice(&opened.bytes);
             Ok(())
         })?;
         match Contents::parse(unit, &bytes) {

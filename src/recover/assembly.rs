@@ -58,8 +58,8 @@ pub fn small(fetch: &Fetch<'_>, name: &str, stop: &Stop) -> Result<Vec<u8>, Faul
     }
     let mut bytes = Vec::new();
     for group in fetch.groups(&entries) {
-        fetch.group(&group, &|_| true, stop, &mut |_, raw| {
-            bytes.extend_from_slice(&raw);
+        fetch.group(&group, stop, &mut |_, opened| {
+            bytes.extend_from_slice(&opened.bytes);
             Ok(())
         })?;
     }
@@ -86,7 +86,7 @@ fn unpack(
     let entries = entries(fetch, name);
     let (mut tar, mut folder) = (TarReader::new(), Unpack::into(into, owner)?);
     for group in fetch.groups(&entries) {
-        fetch.group(&group, &|_| true, stop, &mut |_, raw| Ok(tar.push(&raw, &mut folder)?))?;
+        fetch.group(&group, stop, &mut |_, opened| Ok(tar.push(&opened.bytes, &mut folder)?))?;
     }
     tar.finish().map_err(|e| Damage::entry(name, e.to_string()))?;
     Ok(folder.finish()?)

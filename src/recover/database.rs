@@ -1,7 +1,5 @@
 //! A restore into a server or a file: its plan, and its work.
 
-use std::io;
-
 use crate::artifact::{Damage, EntryLine, Kind};
 use crate::pipeline::{self, Fetch, Meter};
 use crate::plan::{BackupWish, RestoreSpec, SourceRef};
@@ -19,7 +17,7 @@ use crate::recover::restore_plan::RestorePlan;
 use crate::recover::target::{Restored, restore_into};
 use crate::source;
 use crate::source::contract::{ErrorKind, Terms};
-use crate::world::failpoint;
+use crate::world::around;
 
 /// The word for the map that vex has.
 const READY: &str = "ready";
@@ -131,14 +129,6 @@ fn collations(spec: &RestoreSpec) -> Result<Vec<(String, String)>, Fault> {
         }
     }
     Ok(all)
-}
-
-/// A change of the mark, between two failpoints.
-fn around(name: &str, change: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
-    failpoint(&format!("{name} before"));
-    let changed = change();
-    failpoint(&format!("{name} after"));
-    changed
 }
 
 fn marker(spec: &RestoreSpec, plan: &RestorePlan, work: Work<'_>) -> Marker {

@@ -106,8 +106,12 @@ fn opens(picked: &Picked, work: Work<'_>) -> Result<(), Fault> {
     let smallest = picked.manifest.entries.iter().min_by_key(|entry| entry.stored);
     let Some(entry) = smallest.filter(|_| picked.manifest.head.sealed()) else { return Ok(()) };
     let meter = Meter::default();
-    let read =
-        database::fetch(picked, &meter).group(&[entry], &|_| false, work.stop, &mut |_, _| Ok(()));
+    let read = database::fetch(picked, &meter).group_needing(
+        &[entry],
+        &|_| false,
+        work.stop,
+        &mut |_, _| Ok(()),
+    );
     match read {
         Err(pipeline::Error::Damage(damage @ Damage::Sealed { .. })) => Err(damage.into()),
         // What is wrong besides is found where it is read.

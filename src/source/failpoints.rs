@@ -6,7 +6,7 @@
 use crate::artifact::{Dialect, Member, Proof};
 use crate::base::Stop;
 use crate::source::contract::{Load, Loading, Objection, Proven, Refused, Result, Target};
-use crate::world::failpoint;
+use crate::world::around;
 
 /// A target with points; in a release build the target itself.
 pub fn with_failpoints(target: Box<dyn Target>) -> Box<dyn Target> {
@@ -14,13 +14,6 @@ pub fn with_failpoints(target: Box<dyn Target>) -> Box<dyn Target> {
 }
 
 struct WithFailpoints(Box<dyn Target>);
-
-fn around<T>(name: &str, call: impl FnOnce() -> Result<T>) -> Result<T> {
-    failpoint(&format!("{name} before"));
-    let result = call();
-    failpoint(&format!("{name} after"));
-    result
-}
 
 fn title(what: &str, member: &Member) -> String {
     format!("{what} {} {}", member.kind.word(), member.title())

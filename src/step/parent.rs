@@ -138,8 +138,8 @@ fn record(
     let own: Vec<&EntryLine> = manifest.entries.iter().collect();
     let mut bytes = Vec::new();
     for group in fetch.groups(&own) {
-        fetch.group(&group, &|_| true, stop, &mut |_, raw| {
-            bytes.extend_from_slice(&raw);
+        fetch.group(&group, stop, &mut |_, opened| {
+            bytes.extend_from_slice(&opened.bytes);
             Ok(())
         })?;
     }

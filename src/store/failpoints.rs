@@ -9,19 +9,12 @@ use jiff::Timestamp;
 
 use crate::base::{Finding, Stop};
 use crate::store::contract::{Coming, Object, Result, Store, Upload};
-use crate::world::failpoint;
+use crate::world::around;
 
 /// A store with points.
 pub struct WithFailpoints(pub Arc<dyn Store>);
 
 struct FailpointUpload(Box<dyn Upload>);
-
-fn around<T>(name: &str, call: impl FnOnce() -> Result<T>) -> Result<T> {
-    failpoint(&format!("{name} before"));
-    let result = call();
-    failpoint(&format!("{name} after"));
-    result
-}
 
 impl Store for WithFailpoints {
     fn create(&self, key: &str, stop: &Stop) -> Result<Box<dyn Upload>> {

@@ -32,3 +32,11 @@ pub fn failpoint(name: &str) {
 #[cfg(not(debug_assertions))]
 #[inline]
 pub fn failpoint(_: &str) {}
+
+/// A call between two failpoints, `name before` and `name after`.
+pub fn around<T>(name: &str, call: impl FnOnce() -> T) -> T {
+    failpoint(&format!("{name} before"));
+    let result = call();
+    failpoint(&format!("{name} after"));
+    result
+}

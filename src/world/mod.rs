@@ -17,7 +17,7 @@ use std::path::PathBuf;
 
 pub use clock::Clock;
 pub use entropy::Entropy;
-pub use failpoint::failpoint;
+pub use failpoint::{around, failpoint};
 pub use http::{Agents, Lent, Trust, agents, install_provider};
 pub use machine::absolute;
 pub use process::{Child, ChildError, harden};

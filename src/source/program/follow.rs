@@ -6,6 +6,7 @@
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
+use std::time::Duration;
 
 use crate::artifact::Proof;
 use crate::base::Stop;
@@ -14,6 +15,10 @@ use crate::world::{Child, ChildError};
 
 /// Bytes read from a staged file at once.
 const SLICE: usize = 256 << 10;
+
+/// A program that writes nothing for this long is taken for dead: what its server computes, or a
+/// checkpoint, may take hours.
+const SILENCE: Duration = Duration::from_secs(6 * 3600);
 
 /// Runs a program, hands what it writes to `take` as it comes, and every line of its log to `line`;
 /// `explain` makes an error of an end that was not good.
@@ -24,7 +29,8 @@ pub fn follow(
     line: &mut dyn FnMut(&str),
     explain: &dyn Fn(ChildError) -> Error,
 ) -> Result<()> {
-    let ended = child.stream(stop, &mut |bytes| take(bytes).map_err(Ended::Take), line);
+    let ended =
+        child.stall(SILENCE).stream(stop, &mut |bytes| take(bytes).map_err(Ended::Take), line);
     ended.map_err(|ended| match ended {
         Ended::Take(error) => error,
         Ended::Child(error) => explain(error),
