@@ -16,10 +16,10 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 use crate::base::{Secret, Stop};
 use crate::job::{HostRole, PostgresSpec, Tls, TlsMode};
 use crate::source::contract::{Error, ErrorKind, Result};
-use crate::source::postgres::fault::{run, unencrypted, wrap};
+use crate::source::postgres::fault::{PROTOCOL_VIOLATION, run, sqlstate, unencrypted, wrap};
 use crate::source::postgres::outside::{self, Whom};
 use crate::source::postgres::pooler::{self, Ways};
-use crate::source::postgres::wire::{Address, SILENCE, Speech, Wire};
+use crate::source::postgres::wire::{Address, SILENCE, Speech, UNLIMITED, Wire};
 use crate::world::{Child, reveal, secure_client};
 
 /// Folders where servers put their socket.
@@ -266,7 +266,18 @@ impl Connector {
         Ok(Address { host, port, user, database, password, tls, speech, patience })
     }
 
+    /// Without the time limits of the role where the other end can be told so (`UNLIMITED`).
     fn connect_to(&self, host: &str, database: &str, doing: &str) -> Result<Client> {
+        let mut config = self.config(host, database)?;
+        match self.open(config.clone().options(UNLIMITED), doing) {
+            Err(refused) if sqlstate(&refused) == Some(PROTOCOL_VIOLATION) => {
+                self.open(&mut config, doing)
+            }
+            opened => opened,
+        }
+    }
+
+    fn config(&self, host: &str, database: &str) -> Result<Config> {
         let mut config = Config::new();
         config.user(&self.user).dbname(database).application_name("vex").port(self.port);
         config.connect_timeout(Duration::from_secs(15)).keepalives_idle(Duration::from_secs(30));
@@ -283,6 +294,10 @@ impl Connector {
         if let Some(password) = &password {
             config.password(password.reveal());
         }
+        Ok(config)
+    }
+
+    fn open(&self, config: &mut Config, doing: &str) -> Result<Client> {
         if self.mode == TlsMode::Off {
             return config.ssl_mode(SslMode::Disable).connect(NoTls).map_err(|e| wrap(doing, e));
         }
@@ -322,6 +337,9 @@ impl Connector {
             HostRole::Primary => child.env("PGTARGETSESSIONATTRS", "read-write"),
             HostRole::Standby => child.env("PGTARGETSESSIONATTRS", "read-only"),
         };
+        if !self.ways.is_pooled() {
+            child = child.env("PGOPTIONS", UNLIMITED);
+        }
         child = self.protected(child);
         Ok(match self.password(database)? {
             Some(password) => child.secret("PGPASSWORD", password),
@@ -406,6 +424,7 @@ pub fn server_version(client: &mut Client, doing: &str) -> Result<u32> {
 }
 
 /// First of all, by itself: a limit of the role holds for the statements that come with what ends it.
+/// Behind a pooler that takes no `UNLIMITED` this is the first that ends the limits.
 const LIMITS: &str =
     "SET statement_timeout=0; SET lock_timeout=0; SET idle_in_transaction_session_timeout=0";
 

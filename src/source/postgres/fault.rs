@@ -6,6 +6,9 @@ use postgres::Client;
 use crate::base::NativeCode;
 use crate::source::contract::{Error, ErrorKind, Result};
 
+/// The SQLSTATE with which a pooler refuses what it can't pass on at the start of a session.
+pub const PROTOCOL_VIOLATION: &str = "08P01";
+
 /// Runs statements that return nothing.
 pub fn run(client: &mut Client, statements: &str, doing: &str) -> Result<()> {
     client.batch_execute(statements).map_err(|e| wrap(doing, e))

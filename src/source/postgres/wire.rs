@@ -20,7 +20,7 @@ use rustls::{ClientConfig, ClientConnection, StreamOwned};
 
 use crate::base::{Secret, Stop};
 use crate::source::contract::{Error, ErrorKind, Result};
-use crate::source::postgres::fault::{Said, said, sqlstate};
+use crate::source::postgres::fault::{PROTOCOL_VIOLATION, Said, said, sqlstate};
 
 /// Bytes that are asked of the socket at once.
 const READ: usize = 256 << 10;
@@ -30,6 +30,11 @@ const LOOK: Duration = Duration::from_millis(500);
 
 /// A server that says nothing for this long is taken for dead.
 pub const SILENCE: Duration = Duration::from_secs(3600);
+
+/// What a session begins with, since a time limit of the role would end even the first statement
+/// that lifts it. A server takes it; a pooler may refuse it.
+pub const UNLIMITED: &str =
+    "-c statement_timeout=0 -c lock_timeout=0 -c idle_in_transaction_session_timeout=0";
 
 /// What is spoken on a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -90,8 +95,22 @@ struct Message {
 }
 
 impl Wire {
-    /// Connects.
+    /// Connects, without the time limits of the role where the other end can be told so.
     pub fn connect(address: Address<'_>, doing: &str, stop: &Stop) -> Result<Wire> {
+        match Wire::begin(&address, Some(UNLIMITED), doing, stop) {
+            Err(refused) if sqlstate(&refused) == Some(PROTOCOL_VIOLATION) => {
+                Wire::begin(&address, None, doing, stop)
+            }
+            begun => begun,
+        }
+    }
+
+    fn begin(
+        address: &Address<'_>,
+        options: Option<&str>,
+        doing: &str,
+        stop: &Stop,
+    ) -> Result<Wire> {
         let io = |e: std::io::Error| Error::new(ErrorKind::Unreachable, doing, e.to_string());
         let stream = match address.host.starts_with('/') {
             true => {
@@ -100,7 +119,7 @@ impl Wire {
                 socket.set_read_timeout(Some(LOOK)).map_err(io)?;
                 Stream::Socket(socket)
             }
-            false => tcp(&address, doing).and_then(|tcp| sealed(tcp, &address, doing))?,
+            false => tcp(address, doing).and_then(|tcp| sealed(tcp, address, doing))?,
         };
         let mut wire = Wire {
             stream,
@@ -121,9 +140,10 @@ impl Wire {
         if address.speech == Speech::Replication {
             words.push(("replication", "database"));
         }
+        words.extend(options.map(|options| ("options", options)));
         frontend::startup_message(words, &mut out).map_err(io)?;
         wire.send(&out)?;
-        wire.authenticate(&address, stop)?;
+        wire.authenticate(address, stop)?;
         while wire.message(stop)?.kind != b'Z' {}
         Ok(wire)
     }
