@@ -1,10 +1,14 @@
 //! What was typed. Nothing here knows what it means.
 
+mod file;
+
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::base::SecretRef;
+
+pub use crate::cli::args::file::{Check, CheckFormat, Fmt, Man, Schema};
 
 /// A build tool for backups: one linted file, an explained plan, and a backup that is green only
 /// once proven.
@@ -50,7 +54,16 @@ pub enum Command {
     #[command(subcommand)]
     User(User),
     /// Print the reference of the job language.
-    Schema,
+    Schema(Schema),
+    /// Lay out job files; only white space moves.
+    Fmt(Fmt),
+    /// Print the completions of a shell.
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page of vex or of one of its commands.
+    Man(Man),
 }
 
 /// `vex serve`.
@@ -212,23 +225,6 @@ pub struct Run {
     /// Print failures only.
     #[arg(long, short)]
     pub quiet: bool,
-}
-
-/// `vex check`.
-#[derive(Debug, clap::Args)]
-pub struct Check {
-    /// Job files, or folders of them.
-    #[arg(required = true)]
-    pub paths: Vec<PathBuf>,
-    /// The site file [default: vex.kdl beside each job file, then /etc/vex/vex.kdl]
-    #[arg(long)]
-    pub site: Option<PathBuf>,
-    /// Treat warnings as errors.
-    #[arg(long)]
-    pub strict: bool,
-    /// How complaints are printed.
-    #[arg(long, value_enum, default_value = "human")]
-    pub format: Format,
 }
 
 /// `vex plan`.

@@ -3,12 +3,11 @@
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
-use serde::Serialize;
-
 use crate::base::{Complaint, Severity};
 use crate::syntax;
 
-use crate::cli::args::{Check, Format};
+use crate::cli::annotate;
+use crate::cli::args::{Check, CheckFormat, Format};
 use crate::cli::exit::Exit;
 use crate::cli::wiring::{Loaded, complain, render, tell};
 
@@ -21,15 +20,32 @@ pub fn check(args: &Check) -> Exit {
             return Exit::Usage;
         }
     };
-    let mut exit = Exit::Success;
+    let (mut exit, mut found) = (Exit::Success, Vec::new());
     for path in &files {
-        exit = exit.worse(check_file(path, args));
+        match check_file(path, args) {
+            Ok(loaded) => {
+                exit = exit.worse(weighed(&loaded.complaints, args.strict));
+                found.extend(loaded.complaints);
+            }
+            Err(unread) => exit = exit.worse(unread),
+        }
+    }
+    if args.format == CheckFormat::Sarif {
+        tell(&annotate::sarif(&found));
     }
     exit
 }
 
+fn weighed(complaints: &[Complaint], strict: bool) -> Exit {
+    let floor = if strict { Severity::Warning } else { Severity::Error };
+    match complaints.iter().any(|c| c.severity >= floor) {
+        true => Exit::Invalid,
+        false => Exit::Success,
+    }
+}
+
 /// The files to check: as given, and every `.kdl` of a folder, sorted.
-fn collect(paths: &[PathBuf]) -> Result<Vec<PathBuf>, (PathBuf, std::io::Error)> {
+pub fn collect(paths: &[PathBuf]) -> Result<Vec<PathBuf>, (PathBuf, std::io::Error)> {
     let mut files = Vec::new();
     for path in paths {
         if !path.is_dir() {
@@ -53,88 +69,48 @@ fn collect(paths: &[PathBuf]) -> Result<Vec<PathBuf>, (PathBuf, std::io::Error)>
     Ok(files)
 }
 
-fn check_file(path: &Path, args: &Check) -> Exit {
-    let loaded = match Loaded::read(path, args.site.as_deref()) {
-        Ok(loaded) => loaded,
-        Err(error) => {
-            complain(&error.to_string());
-            return if error.kind() == std::io::ErrorKind::NotFound {
-                Exit::Usage
-            } else {
-                Exit::Invalid
-            };
-        }
-    };
+fn check_file(path: &Path, args: &Check) -> Result<Loaded, Exit> {
+    let loaded = Loaded::read(path, args.site.as_deref()).map_err(|error| {
+        complain(&error.to_string());
+        if error.kind() == std::io::ErrorKind::NotFound { Exit::Usage } else { Exit::Invalid }
+    })?;
     for complaint in &loaded.complaints {
-        tell(&match args.format {
-            Format::Human => render(complaint, std::io::stdout().is_terminal()),
-            Format::Json => serde_json::to_string(&Line::of(path, complaint))
-                .expect("BUG: a complaint that is not JSON"),
-        });
-    }
-    let count = |severity| loaded.complaints.iter().filter(|c| c.severity == severity).count();
-    let (errors, warnings) = (count(Severity::Error), count(Severity::Warning));
-    if args.format == Format::Human {
-        let many = |n: usize, what: &str| format!("{n} {what}{}", if n == 1 { "" } else { "s" });
-        tell(&match (errors, warnings) {
-            (0, 0) => format!("{}: ok, {}", path.display(), many(loaded.file.jobs.len(), "job")),
-            _ => format!(
-                "{}: {}, {}",
-                path.display(),
-                many(errors, "error"),
-                many(warnings, "warning")
-            ),
-        });
-    }
-    if errors > 0 || (args.strict && warnings > 0) { Exit::Invalid } else { Exit::Success }
-}
-
-/// A complaint as JSON, version 1.
-#[derive(Serialize)]
-struct Line<'a> {
-    version: u32,
-    file: String,
-    code: &'a str,
-    severity: &'static str,
-    message: &'a str,
-    help: Option<&'a str>,
-    labels: Vec<Label<'a>>,
-}
-
-#[derive(Serialize)]
-struct Label<'a> {
-    file: String,
-    line: usize,
-    column: usize,
-    offset: usize,
-    length: usize,
-    text: &'a str,
-}
-
-impl<'a> Line<'a> {
-    fn of(path: &Path, complaint: &'a Complaint) -> Line<'a> {
-        let labels = complaint.places().map(|(span, text)| {
-            let (line, column) = span.text.position(span.start);
-            let file = span.text.path().display().to_string();
-            Label { file, line, column, offset: span.start, length: span.len, text }
-        });
-        Line {
-            version: 1,
-            file: path.display().to_string(),
-            code: complaint.code,
-            severity: match complaint.severity {
-                Severity::Warning => "warning",
-                Severity::Error => "error",
-            },
-            message: &complaint.message,
-            help: complaint.help.as_deref(),
-            labels: labels.collect(),
+        match args.format {
+            CheckFormat::Human => tell(&render(complaint, std::io::stdout().is_terminal())),
+            CheckFormat::Json => tell(&annotate::json(path, complaint)),
+            CheckFormat::Github => tell(&annotate::github(complaint)),
+            CheckFormat::Sarif => {}
         }
+    }
+    if args.format == CheckFormat::Human {
+        tell(&summary(path, &loaded));
+    }
+    Ok(loaded)
+}
+
+fn summary(path: &Path, loaded: &Loaded) -> String {
+    let count = |severity| loaded.complaints.iter().filter(|c| c.severity == severity).count();
+    let many = |n: usize, what: &str| format!("{n} {what}{}", if n == 1 { "" } else { "s" });
+    match (count(Severity::Error), count(Severity::Warning)) {
+        (0, 0) => format!("{}: ok, {}", path.display(), many(loaded.file.jobs.len(), "job")),
+        (errors, warnings) => {
+            format!("{}: {}, {}", path.display(), many(errors, "error"), many(warnings, "warning"))
+        }
+    }
+}
+
+/// Says on standard error what is wrong with a text.
+pub fn report(complaints: &[Complaint]) {
+    for complaint in complaints {
+        complain(&render(complaint, std::io::stderr().is_terminal()));
     }
 }
 
 /// Prints the reference of the language.
-pub fn schema() -> Exit {
-    tell(syntax::reference().trim_end());
+pub fn schema(format: Format) -> Exit {
+    match format {
+        Format::Human => tell(syntax::reference().trim_end()),
+        Format::Json => tell(&syntax::reference_json()),
+    }
     Exit::Success
 }

@@ -2,6 +2,7 @@
 //! `report/console.rs`).
 
 mod adopt;
+mod annotate;
 mod args;
 mod check;
 mod declare;
@@ -9,10 +10,12 @@ mod doctor;
 mod due;
 mod exit;
 mod export;
+mod fmt;
 mod keep;
 mod language;
 mod lease;
 mod list;
+mod manual;
 mod operator;
 mod outside;
 mod own_run;
@@ -93,6 +96,9 @@ fn dispatch(command: &Command, app: &App) -> Exit {
         Command::Report(args) => report::report(args, app),
         Command::Serve(args) => serve::serve(args, app),
         Command::User(args) => user::user(args, app),
-        Command::Schema => check::schema(),
+        Command::Schema(args) => check::schema(args.format),
+        Command::Fmt(args) => fmt::fmt(args),
+        Command::Completions { shell } => manual::completions(*shell),
+        Command::Man(args) => manual::man(args),
     }
 }

@@ -65,6 +65,13 @@ impl Loaded {
 
     /// Reads a job file to use it: errors are printed and end the command.
     pub fn open(path: &Path, site: Option<&Path>, strict: bool) -> Result<Loaded, Exit> {
+        if path == Path::new("-") {
+            complain(
+                "standard input is no job file to work with, since backups are known by the file that made them; \
+                 `vex check -` and `vex fmt -` read it",
+            );
+            return Err(Exit::Usage);
+        }
         let loaded = Loaded::read(path, site).map_err(|error| {
             complain(&error.to_string());
             if error.kind() == std::io::ErrorKind::NotFound { Exit::Usage } else { Exit::Invalid }

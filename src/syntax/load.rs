@@ -13,10 +13,22 @@ use crate::syntax::{mask, problem};
 /// Largest file, in bytes: what people write is far smaller, and the parser is not fast.
 const LARGEST: u64 = 4 << 20;
 
-/// A file as text, or what is wrong with it as a text.
+/// How standard input is written as a path, and how it is called.
+const STDIN: (&str, &str) = ("-", "<stdin>");
+
+/// A file as text, or what is wrong with it as a text; `-` is standard input.
 pub fn load(path: &Path) -> std::io::Result<Result<Arc<Text>, Complaint>> {
     let mut bytes = Vec::new();
-    std::fs::File::open(path)?.take(LARGEST + 1).read_to_end(&mut bytes)?;
+    let path = match path == Path::new(STDIN.0) {
+        true => {
+            std::io::stdin().take(LARGEST + 1).read_to_end(&mut bytes)?;
+            Path::new(STDIN.1)
+        }
+        false => {
+            std::fs::File::open(path)?.take(LARGEST + 1).read_to_end(&mut bytes)?;
+            path
+        }
+    };
     if bytes.len() as u64 > LARGEST {
         return Ok(Err(problem::too_large(path, LARGEST)));
     }

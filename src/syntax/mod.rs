@@ -5,6 +5,7 @@
 
 mod address;
 mod fault;
+mod fmt;
 mod kdl;
 mod kinds;
 mod load;
@@ -25,5 +26,7 @@ mod take;
 mod value;
 
 pub use address::{is_store_address, store_address, target_address};
+pub use fmt::{Unformatted, format};
+pub use load::load;
 pub use read::{read, read_one};
-pub use reference::reference;
+pub use reference::{reference, reference_json};

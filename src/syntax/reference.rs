@@ -2,8 +2,10 @@
 //!
 //! `vex schema` prints it, `schema/job.md` is that print, and a test holds the two together.
 
+use serde_json::{Value, json};
+
 use crate::syntax::kinds::kinds;
-use crate::syntax::table::{Argument, Kind};
+use crate::syntax::table::{Argument, Form, Kind};
 
 /// All nodes that may stand within `parent`; `""` is the top level.
 pub fn within(parent: &str) -> impl Iterator<Item = &'static Kind> {
@@ -66,12 +68,51 @@ pub fn reference() -> String {
     out
 }
 
+/// The same as one JSON document, version 1, for editors and programs.
+pub fn reference_json() -> String {
+    let nodes: Vec<Value> = kinds().map(described).collect();
+    let document = json!({ "version": 1, "language": "KDL v2", "nodes": nodes });
+    serde_json::to_string_pretty(&document).expect("BUG: a table that is not JSON")
+}
+
+fn described(kind: &Kind) -> Value {
+    let (argument, what, required) = match kind.argument {
+        Argument::None => ("none", None, false),
+        Argument::Name(optional) => ("name", None, !optional),
+        Argument::Names(what) => ("names", Some(what), true),
+        Argument::One(what) => ("one", Some(what), true),
+    };
+    let fields: Vec<Value> = kind
+        .fields
+        .iter()
+        .map(|field| {
+            let mut described = json!({
+                "name": field.name, "form": field.form.show(), "required": field.required, "doc": field.doc,
+            });
+            if !field.default.is_empty() {
+                described["default"] = field.default.into();
+            }
+            if let Form::Choice(words) = field.form {
+                described["values"] = words.into();
+            }
+            described
+        })
+        .collect();
+    json!({
+        "name": kind.name,
+        "within": if kind.within.is_empty() { &[""][..] } else { kind.within },
+        "argument": { "form": argument, "of": what, "required": required },
+        "ready": kind.ready,
+        "doc": kind.doc,
+        "fields": fields,
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::base::Text;
     use crate::syntax::read::read_one;
-    use crate::syntax::table::Form;
 
     /// A node with its parents around it.
     fn placed(kind: &Kind, body: &str) -> String {

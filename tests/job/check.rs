@@ -138,6 +138,8 @@ fn no_secret_is_printed_by_any_command() {
         let mut commands = vec![
             vec!["check", &file],
             vec!["check", "--strict", "--format", "json", &file],
+            vec!["check", "--format", "github", &file],
+            vec!["check", "--format", "sarif", &file],
             vec!["plan", "--offline", &file],
             vec!["list", &file],
         ];

@@ -98,6 +98,13 @@ fn the_reference_of_the_language_is_what_vex_prints() {
         String::from_utf8_lossy(&output.stdout),
         "run `vex schema > schema/job.md`"
     );
+    let output = vex(root(), &["schema", "--format", "json"]);
+    let written = std::fs::read_to_string(root().join("schema/job.json")).expect("schema/job.json");
+    assert_eq!(
+        written,
+        String::from_utf8_lossy(&output.stdout),
+        "run `vex schema --format json > schema/job.json`"
+    );
 }
 
 #[test]

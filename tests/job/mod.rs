@@ -5,6 +5,7 @@ pub mod commands;
 pub mod crash;
 pub mod docs;
 pub mod doctor;
+pub mod fmt;
 pub mod interrupt;
 pub mod origin;
 pub mod output;
