@@ -67,6 +67,6 @@ fn write_all(command: &Command, folder: &Path) -> std::io::Result<()> {
     std::fs::create_dir_all(folder)?;
     let name = command.get_display_name().unwrap_or(command.get_name());
     std::fs::write(folder.join(format!("{name}.1")), page(command)?)?;
-    let inner = command.get_subcommands().filter(|inner| inner.get_name() != "help");
-    inner.map(|inner| write_all(inner, folder)).collect()
+    let mut inner = command.get_subcommands().filter(|inner| inner.get_name() != "help");
+    inner.try_for_each(|inner| write_all(inner, folder))
 }
