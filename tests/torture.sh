@@ -6,6 +6,7 @@
 #   identity  200 random runs of hosts, files and servers that share a folder and a bucket
 #   leases    500 random mixes of two hosts' runs, a verification and a restore on one store, with kills
 #   restore   a restore killed at every point on MariaDB 10.11, PostgreSQL 15 and SQLite, and its --resume at every third
+#   schedule  2 000 schedules in ten zones over three years, beside what systemd makes of the units
 #   web       1 000 and 5 000 connections that never say what they want, requests that smuggle, markup everywhere, 10 000
 #             guessed logins, 10 000 hostile names on pages and in letters, and a report of 10 000 rows in a browser
 #   pages     a catalog of 100 000 backups on each database, and 100 sessions that ask a page a second
@@ -13,7 +14,7 @@
 # Takes minutes to hours, so nobody runs it by accident. The servers are those that tests/run.sh installs.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-usage() { sed -n '2,13s/^# \{0,1\}//p' "$0" >&2; exit 64; }
+usage() { sed -n '2,14s/^# \{0,1\}//p' "$0" >&2; exit 64; }
 
 # note COMMAND LINES: the command, the machine and what was found, at the end of the results.
 note() {
@@ -61,6 +62,11 @@ case ${1:-} in
         VEX_RESTORE_KILLS=all cargo test --test all restore::killed:: -- --nocapture --skip of_mysql | tee "$log"
         note "$command" "$(figures "$log")
 - all well, $((SECONDS - began)) s"
+        ;;
+    schedule)
+        command="VEX_SCHEDULES=2000 VEX_MOMENTS=1100 cargo test --lib systemd_has_the_same_moments -- --nocapture"
+        VEX_SCHEDULES=2000 VEX_MOMENTS=1100 cargo test --lib systemd_has_the_same_moments -- --nocapture | tee "$log"
+        note "$command" "$(figures "$log")"
         ;;
     web)
         ulimit -n hard

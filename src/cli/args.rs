@@ -1,6 +1,7 @@
 //! What was typed. Nothing here knows what it means.
 
 mod file;
+mod format;
 
 use std::path::PathBuf;
 
@@ -8,7 +9,8 @@ use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::base::SecretRef;
 
-pub use crate::cli::args::file::{Check, CheckFormat, Fmt, Man, Schema};
+pub use crate::cli::args::file::{Check, CheckFormat, Engine, Fmt, Jobs, Man, Schedule, Schema};
+pub use crate::cli::args::format::Format;
 
 /// A build tool for backups: one linted file, an explained plan, and a backup that is green only
 /// once proven.
@@ -55,6 +57,10 @@ pub enum Command {
     User(User),
     /// Print the reference of the job language.
     Schema(Schema),
+    /// Show the jobs of job files, their schedules and when each runs next.
+    Jobs(Jobs),
+    /// Print the units that have cron, systemd, Kubernetes or Nomad start the jobs of a file.
+    Schedule(Schedule),
     /// Lay out job files; only white space moves.
     Fmt(Fmt),
     /// Print the completions of a shell.
@@ -185,15 +191,6 @@ pub enum Language {
     PtBr,
     /// English.
     En,
-}
-
-/// How tables and events are printed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Format {
-    /// For people.
-    Human,
-    /// One JSON object a line.
-    Json,
 }
 
 /// `vex run`.

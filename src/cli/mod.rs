@@ -24,9 +24,11 @@ mod report;
 mod restore;
 mod restore_console;
 mod run;
+mod schedule;
 mod serve;
 mod session;
 mod typed;
+mod units;
 mod user;
 mod verify;
 mod wiring;
@@ -98,6 +100,8 @@ fn dispatch(command: &Command, app: &App) -> Exit {
         Command::User(args) => user::user(args, app),
         Command::Schema(args) => check::schema(args.format),
         Command::Fmt(args) => fmt::fmt(args),
+        Command::Jobs(args) => schedule::jobs(args, app),
+        Command::Schedule(args) => schedule::schedule(args, app),
         Command::Completions { shell } => manual::completions(*shell),
         Command::Man(args) => manual::man(args),
     }

@@ -3,6 +3,7 @@
 //!
 //! Does not know KDL (`syntax/` fills it) nor what will be done with it (`plan/` resolves it).
 
+mod calendar;
 mod physical;
 mod policy;
 mod schedule;
@@ -12,6 +13,7 @@ mod step;
 mod store;
 mod vacuum;
 
+pub use calendar::Unsaid;
 pub use physical::Physical;
 pub use policy::{ArchiveSpec, Compression, KeepSpec, NotifyKind, NotifyOn, NotifySpec};
 pub use schedule::Schedule;

@@ -42,6 +42,17 @@ impl Schedule {
         longest
     }
 
+    /// Its parsed fields.
+    pub(super) fn cron(&self) -> &Cron {
+        &self.cron
+    }
+
+    /// Whether a moment is one of the pattern itself: not one that stands for a moment that a DST
+    /// change has lost.
+    pub fn holds(&self, at: Timestamp, zone: &TimeZone) -> bool {
+        self.cron.is_time_matching(&at.to_zoned(zone.clone())).unwrap_or(false)
+    }
+
     /// As it was written.
     pub fn text(&self) -> &str {
         &self.text

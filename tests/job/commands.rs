@@ -10,9 +10,11 @@ use crate::common::servers::{Mariadb, Pg, Server};
 use crate::common::space::{Ran, Space, files};
 
 /// Run in a copy of the examples, as they are: they contact nothing but a SQLite file.
-const AS_IT_IS: [&str; 5] = [
+const AS_IT_IS: [&str; 7] = [
     "vex check jobs/",
     "vex fmt --check jobs/",
+    "vex jobs jobs/nightly.kdl",
+    "vex schedule jobs/nightly.kdl --format systemd",
     "vex check --strict jobs/nightly.kdl",
     "vex run jobs/quickstart.kdl",
     "vex plan jobs/quickstart.kdl",

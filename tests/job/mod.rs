@@ -11,4 +11,5 @@ pub mod origin;
 pub mod output;
 pub mod quickstart;
 pub mod run_job;
+pub mod schedule;
 pub mod secrets;

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::ValueEnum;
 
-use crate::cli::args::Format;
+use crate::cli::args::format::Format;
 
 /// `vex check`.
 #[derive(Debug, clap::Args)]
@@ -63,4 +63,64 @@ pub struct Man {
     /// Write the pages of all commands into DIR instead.
     #[arg(long, value_name = "DIR", conflicts_with = "command")]
     pub out: Option<PathBuf>,
+}
+
+/// `vex jobs`.
+#[derive(Debug, clap::Args)]
+pub struct Jobs {
+    /// The job files.
+    #[arg(required = true)]
+    pub files: Vec<PathBuf>,
+    /// The site file [default: vex.kdl beside each job file, then /etc/vex/vex.kdl]
+    #[arg(long)]
+    pub site: Option<PathBuf>,
+    /// For people or for programs.
+    #[arg(long, value_enum, default_value = "human")]
+    pub format: Format,
+}
+
+/// `vex schedule`.
+#[derive(Debug, clap::Args)]
+pub struct Schedule {
+    /// The job file.
+    pub file: PathBuf,
+    /// Jobs of the file [default: all that have a schedule]
+    pub jobs: Vec<String>,
+    /// The site file [default: vex.kdl beside the job file, then /etc/vex/vex.kdl]
+    #[arg(long)]
+    pub site: Option<PathBuf>,
+    /// Who starts them.
+    #[arg(long, value_enum, default_value = "systemd")]
+    pub format: Engine,
+    /// Write the units into DIR instead of printing them.
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// The image with vex that a cluster runs.
+    #[arg(long, value_name = "IMAGE", default_value = "vex:latest")]
+    pub image: String,
+}
+
+/// A scheduler.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Engine {
+    /// Lines of a crontab.
+    Cron,
+    /// A service and a timer for each job.
+    Systemd,
+    /// A CronJob for each job.
+    Kubernetes,
+    /// A periodic job for each job.
+    Nomad,
+}
+
+impl Engine {
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Engine::Cron => "cron",
+            Engine::Systemd => "systemd",
+            Engine::Kubernetes => "Kubernetes",
+            Engine::Nomad => "Nomad",
+        }
+    }
 }
