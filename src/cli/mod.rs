@@ -81,6 +81,12 @@ pub fn main() -> ExitCode {
 }
 
 fn dispatch(command: &Command, app: &App) -> Exit {
+    if !is_of_text(command)
+        && let Err(unknown) = app.world.clock.preflight()
+    {
+        wiring::complain(&unknown);
+        return Exit::Invalid;
+    }
     match command {
         Command::Run(args) => run::run(args, app),
         Command::Check(args) => check::check(args),
@@ -105,4 +111,16 @@ fn dispatch(command: &Command, app: &App) -> Exit {
         Command::Completions { shell } => manual::completions(*shell),
         Command::Man(args) => manual::man(args),
     }
+}
+
+/// Whether a command reads and prints text only: no moment is told or compared.
+fn is_of_text(command: &Command) -> bool {
+    matches!(
+        command,
+        Command::Check(_)
+            | Command::Fmt(_)
+            | Command::Schema(_)
+            | Command::Completions { .. }
+            | Command::Man(_)
+    )
 }

@@ -1,5 +1,7 @@
 //! A restore into a server or a file: its plan, and its work.
 
+use std::collections::HashSet;
+
 use crate::artifact::{Damage, EntryLine, Kind};
 use crate::pipeline::{self, Fetch, Meter};
 use crate::plan::{BackupWish, RestoreSpec, SourceRef};
@@ -69,7 +71,10 @@ pub fn plan(
     }
     let opened = target.target(1, stop)?;
     opened.agree(&choice.loading, stop)?;
-    let existing = opened.existing(&choice.loading, stop)?;
+    let mut existing = opened.existing(&choice.loading, stop)?;
+    // One thing that is made in two steps exists once.
+    let mut seen = HashSet::new();
+    existing.retain(|title| seen.insert(title.clone()));
     let restore = pipeline::Restore {
         fetch: &fetch(picked, &meter),
         target: opened.as_ref(),

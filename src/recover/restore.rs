@@ -71,7 +71,13 @@ pub fn dry_run(spec: &RestoreSpec, mut resolved: Resolved, work: Work<'_>) -> Re
             Planned::Database(_) | Planned::Cluster(_) => Ok(()),
         };
         match read {
-            Ok(()) => return Ok(Ended { older: caveat(&resolved, work) }),
+            Ok(()) => {
+                let older = caveat(&resolved, work);
+                if let Planned::Database(plan) = &resolved.planned {
+                    plan.foreseen()?;
+                }
+                return Ok(Ended { older });
+            }
             Err(setback) => {
                 let Resolved { mut candidates, picked, .. } = resolved;
                 pass_over(spec, &mut candidates, &picked, setback, work)?;

@@ -3,13 +3,18 @@
 //!
 //! Holds what was found; decides nothing but whether it may begin.
 
-use crate::artifact::{Head, Kind};
+use std::collections::BTreeSet;
+
+use crate::artifact::{Head, Kind, Member};
 use crate::base::{Finding, Grade, Size};
 use crate::plan::RestoreSpec;
 use crate::recover::choice::Choice;
 use crate::recover::fault::Fault;
 use crate::recover::target::may_write;
 use crate::source::contract::{Objection, Source};
+
+/// So many tables are named where it is said how many come back.
+const NAMED: usize = 3;
 
 /// A restore into a server or a file.
 pub struct RestorePlan {
@@ -66,9 +71,7 @@ impl RestorePlan {
             lines.push(format!("! not one point in time: {}", head.inconsistent.join("; ")));
         }
         lines.extend(head.not_included.iter().map(|missing| format!("! not included: {missing}")));
-        let (tables, views) = (self.choice.count(Kind::Table), self.choice.titles(Kind::View));
-        let rows = self.rows;
-        lines.push(format!("writes into {target}: {tables} tables, {views} views, {rows} rows"));
+        lines.push(format!("writes into {target}: {}", self.counted()));
         lines.extend(self.renamed.iter().map(|(from, to)| format!("{from} comes back as {to}")));
         lines.extend(self.about_accounts(spec));
         lines.extend(self.about_terms(spec));
@@ -85,6 +88,24 @@ impl RestorePlan {
             lines.push(format!("takes about {seconds} s, as earlier restores did"));
         }
         lines
+    }
+
+    /// What comes back, few tables by their names.
+    fn counted(&self) -> String {
+        let many = |n: u64, what: &str| format!("{n} {what}{}", if n == 1 { "" } else { "s" });
+        let own = self.choice.loading.members.iter().filter(|m| m.kind == Kind::Table);
+        let names: Vec<String> = own.map(Member::title).collect();
+        let named = match names.len() {
+            1..=NAMED => format!(" ({})", names.join(", ")),
+            _ => String::new(),
+        };
+        let views = self.choice.titles(Kind::View) as u64;
+        format!(
+            "{}{named}, {}, {}",
+            many(names.len() as u64, "table"),
+            many(views, "view"),
+            many(self.rows, "row")
+        )
     }
 
     fn about_accounts(&self, spec: &RestoreSpec) -> Option<String> {
@@ -142,6 +163,19 @@ impl RestorePlan {
     /// Whether all that the backup holds is read before anything is written.
     pub fn reads_first(&self, spec: &RestoreSpec) -> bool {
         spec.fallback || (spec.overwrite && spec.read_first && !self.existing.is_empty())
+    }
+
+    /// What would not come back although all the rest does: the restore ends so, and its dry run.
+    pub fn foreseen(&self) -> Result<(), Fault> {
+        let refused: BTreeSet<&str> =
+            self.objections.iter().filter(|o| o.refused).map(|o| o.what.as_str()).collect();
+        let Some(first) = refused.first() else { return Ok(()) };
+        let found = match refused.len() {
+            1 => format!("{first} would not be restored"),
+            more => format!("{first} and {} others would not be restored", more - 1),
+        };
+        let hint = self.objections.iter().filter(|o| o.refused).find_map(|o| o.hint.clone());
+        Err(Fault::Differs { found, hint })
     }
 
     /// Why it may not begin.

@@ -32,6 +32,19 @@ impl Clock {
         }
     }
 
+    /// Whether the zone of the machine is known: a `TZ` that names none is no UTC. Without `TZ` and
+    /// `/etc/localtime` it is UTC, as for every program.
+    pub fn preflight(&self) -> Result<(), String> {
+        match std::env::var_os("TZ") {
+            Some(name) if TimeZone::try_system().is_err() => Err(format!(
+                "unable to tell the time zone: TZ={} names none that this machine knows. Correct it, or install the \
+                 zone data (package tzdata)",
+                name.display()
+            )),
+            _ => Ok(()),
+        }
+    }
+
     /// The zone called `name`, or the machine's.
     pub fn zone(&self, name: Option<&str>) -> Result<TimeZone, jiff::Error> {
         match name {

@@ -41,6 +41,24 @@ fn ends(ran: &Ran) -> Vec<String> {
 }
 
 #[test]
+fn an_unknown_zone_of_the_machine_is_no_utc() {
+    let space = Space::new();
+    let run = |zone: &str| {
+        let mut command = space.vex(&["jobs", "job.kdl"]);
+        command.env("TZ", zone).output().unwrap()
+    };
+    std::fs::write(space.path("job.kdl"), "job \"j\" { exec \"x\" { command \"true\" } }\n")
+        .unwrap();
+    let output = run("America/Nowhere");
+    assert_eq!(output.status.code(), Some(78));
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(said.contains("TZ=America/Nowhere") && said.contains("tzdata"), "{said}");
+    for known in ["America/Porto_Velho", "EST5EDT,M3.2.0,M11.1.0", ""] {
+        assert_eq!(run(known).status.code(), Some(0), "{known}");
+    }
+}
+
+#[test]
 fn each_way_to_end_has_its_code() {
     let lenient =
         r#"job "j" { dump "app" { send "good"; send "bad" optional=#true; verify "good" } }"#;

@@ -149,6 +149,9 @@ fn a_role_that_is_missing_is_told_before_and_after_and_everything_else_comes() {
     );
     let (space, _) = back_up(&server, "databases \"shop\"", "");
     let target = Pg::V15.start(&[]);
+    // The dry run ends as the restore does.
+    let dry = space.run(&["restore", "job.kdl", "--into", &target.url(), "--dry-run"]).expect(65);
+    assert!(dry.stderr.contains("role clerk would not be restored"), "{dry:?}");
     let ran = space.run(&["restore", "job.kdl", "--into", &target.url()]).expect(65);
     assert!(ran.stdout.contains("! will not fit: role clerk"), "{}", ran.stdout);
     assert!(

@@ -43,7 +43,7 @@ fn the_history_and_a_log_tell_of_it() {
     let space = backed_up();
     let ran = run(&space, &[]).expect(0);
     assert!(
-        ran.stdout.contains("writes into sqlite back.db: 2 tables, 1 views, 3 rows"),
+        ran.stdout.contains("writes into sqlite back.db: 2 tables (app.a, app.b), 1 view, 3 rows"),
         "{ran:?}"
     );
     let of = |what: &str| {

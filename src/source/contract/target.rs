@@ -150,6 +150,9 @@ pub struct Objection {
     pub why: String,
     /// Whether rows could not be restored for it.
     pub blocks: bool,
+    /// Whether the restore would end without it: the target refuses it. Else it comes back, and
+    /// somebody should know what it lacks.
+    pub refused: bool,
     /// What to do, as a sentence.
     pub hint: Option<String>,
 }

@@ -30,6 +30,8 @@ pub struct Compatibility {
     collisions: BTreeSet<(String, String)>,
     /// How many collations of the last definition are unknown.
     collations: usize,
+    /// What the last definition lacks and comes back without.
+    definers: Vec<String>,
     /// Answers to queries that name a collation or a character set.
     answers: BTreeMap<String, bool>,
 }
@@ -65,6 +67,7 @@ impl Compatibility {
             accounts: accounts.map(|a| a.into_iter().collect()),
             collisions,
             collations: 0,
+            definers: Vec::new(),
             answers: BTreeMap::new(),
         })
     }
@@ -110,8 +113,16 @@ impl Compatibility {
             "`--map-collation ready` takes what is nearest in MariaDB, OLD=NEW any other."
                 .to_owned()
         });
-        let objection = |why| Objection { what: what.clone(), why, blocks, hint: hint.clone() };
-        Ok(why.into_iter().map(objection).collect())
+        let objection = |(why, refused)| Objection {
+            what: what.clone(),
+            why,
+            blocks,
+            refused,
+            hint: hint.clone(),
+        };
+        let refused = why.into_iter().map(|why| (why, true));
+        let kept = std::mem::take(&mut self.definers).into_iter().map(|why| (why, false));
+        Ok(refused.chain(kept).map(objection).collect())
     }
 
     /// A database or a table.
@@ -165,7 +176,7 @@ impl Compatibility {
                     definer.host.as_deref().unwrap_or_default()
                 ))
             {
-                why.push(format!("its definer {} does not exist there", definer.title()));
+                self.definers.push(format!("its definer {} does not exist there", definer.title()));
             }
         }
         Ok(())

@@ -46,7 +46,13 @@ impl Compatibility {
         let mut found = Vec::new();
         let mut object = |told: &mut BTreeSet<String>, what: String, why: &str, blocks: bool| {
             if told.insert(what.clone()) {
-                found.push(Objection { what, why: why.to_owned(), blocks, hint: None });
+                found.push(Objection {
+                    what,
+                    why: why.to_owned(),
+                    blocks,
+                    refused: true,
+                    hint: None,
+                });
             }
         };
         if let Some(name) =
