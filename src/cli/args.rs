@@ -1,10 +1,16 @@
 //! What was typed. Nothing here knows what it means.
 
+mod ask;
+mod word;
+
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::base::SecretRef;
+
+pub use crate::cli::args::ask::{History, HistoryFormat, List, Status};
+pub use crate::cli::args::word::{Format, Language};
 
 /// A build tool for backups: one linted file, an explained plan, and a backup that is green only
 /// once proven.
@@ -29,6 +35,11 @@ pub enum Command {
     Doctor(Doctor),
     /// List the backups in the stores.
     List(List),
+    /// Show what every source stands at: its last run, its newest proven backup and how old that
+    /// is, its last drill, its next run; ends with 2 where something is overdue.
+    Status(Status),
+    /// Show what ran: verdicts, sizes, rows, how long each stage took, and what was removed.
+    History(History),
     /// Read a backup back and recount every row.
     Verify(Verify),
     /// Bring a backup back.
@@ -164,25 +175,6 @@ pub struct Report {
     pub open: bool,
 }
 
-/// A language of what people read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Language {
-    /// Brazilian Portuguese.
-    #[value(name = "pt-BR", alias = "pt")]
-    PtBr,
-    /// English.
-    En,
-}
-
-/// How tables and events are printed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Format {
-    /// For people.
-    Human,
-    /// One JSON object a line.
-    Json,
-}
-
 /// `vex run`.
 #[derive(Debug, clap::Args)]
 pub struct Run {
@@ -289,25 +281,6 @@ pub struct Doctor {
     #[arg(long)]
     pub strict: bool,
     /// How findings are printed.
-    #[arg(long, value_enum, default_value = "human")]
-    pub format: Format,
-}
-
-/// `vex list`.
-#[derive(Debug, clap::Args)]
-pub struct List {
-    /// The job file.
-    #[arg(required_unless_present = "from")]
-    pub file: Option<PathBuf>,
-    /// Only these sources.
-    pub sources: Vec<String>,
-    /// Only this store, or a store URL: file:/path, s3://bucket/prefix?endpoint=…
-    #[arg(long)]
-    pub from: Option<String>,
-    /// The site file [default: vex.kdl beside the job file, then /etc/vex/vex.kdl]
-    #[arg(long)]
-    pub site: Option<PathBuf>,
-    /// How it is printed.
     #[arg(long, value_enum, default_value = "human")]
     pub format: Format,
 }

@@ -9,6 +9,7 @@ mod doctor;
 mod due;
 mod exit;
 mod export;
+mod history;
 mod keep;
 mod language;
 mod lease;
@@ -23,6 +24,8 @@ mod restore_console;
 mod run;
 mod serve;
 mod session;
+mod status;
+mod table;
 mod typed;
 mod user;
 mod verify;
@@ -82,6 +85,8 @@ fn dispatch(command: &Command, app: &App) -> Exit {
         Command::Plan(args) => plan::plan(args, app),
         Command::Doctor(args) => doctor::doctor(args, app),
         Command::List(args) => list::list(args, app),
+        Command::Status(args) => status::status(args, app),
+        Command::History(args) => history::history(args, app),
         Command::Verify(args) => verify::verify(args, app),
         Command::Restore(args) => restore::restore(args, app),
         Command::Export(args) => export::export(args, app),
