@@ -31,7 +31,7 @@ pub use lease::{LEASE_SECONDS, Taken};
 pub use open::Catalog;
 pub use pages::{
     Drill, Estate, Growth, HeldCopy, KnownChain, KnownCopy, KnownJob, ListQuery, ListedBackup,
-    ListedRun, ListedStep, LogLine, Order, Override, RunsQuery, Totals,
+    ListedRun, ListedStep, LogLine, Order, Override, RemovedCopy, RunsQuery, Totals,
 };
 pub use record::{ArtifactRow, BackupRow, CopyRow, ProofRow, RunRow, StepRow};
 pub use schedules::RunRequest;

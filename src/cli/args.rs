@@ -1,7 +1,8 @@
 //! What was typed. Nothing here knows what it means.
 
+mod ask;
 mod file;
-mod format;
+mod word;
 
 use std::path::PathBuf;
 
@@ -9,8 +10,9 @@ use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::base::SecretRef;
 
+pub use crate::cli::args::ask::{History, HistoryFormat, List, Status};
 pub use crate::cli::args::file::{Check, CheckFormat, Engine, Fmt, Jobs, Man, Schedule, Schema};
-pub use crate::cli::args::format::Format;
+pub use crate::cli::args::word::{Format, Language};
 
 /// A build tool for backups: one linted file, an explained plan, and a backup that is green only
 /// once proven.
@@ -35,6 +37,11 @@ pub enum Command {
     Doctor(Doctor),
     /// List the backups in the stores.
     List(List),
+    /// Show what every source stands at: its last run, its newest proven backup and how old that
+    /// is, its last drill, its next run; ends with 2 where something is overdue.
+    Status(Status),
+    /// Show what ran: verdicts, sizes, rows, how long each stage took, and what was removed.
+    History(History),
     /// Read a backup back and recount every row.
     Verify(Verify),
     /// Bring a backup back.
@@ -183,16 +190,6 @@ pub struct Report {
     pub open: bool,
 }
 
-/// A language of what people read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Language {
-    /// Brazilian Portuguese.
-    #[value(name = "pt-BR", alias = "pt")]
-    PtBr,
-    /// English.
-    En,
-}
-
 /// `vex run`.
 #[derive(Debug, clap::Args)]
 pub struct Run {
@@ -282,25 +279,6 @@ pub struct Doctor {
     #[arg(long)]
     pub strict: bool,
     /// How findings are printed.
-    #[arg(long, value_enum, default_value = "human")]
-    pub format: Format,
-}
-
-/// `vex list`.
-#[derive(Debug, clap::Args)]
-pub struct List {
-    /// The job file.
-    #[arg(required_unless_present = "from")]
-    pub file: Option<PathBuf>,
-    /// Only these sources.
-    pub sources: Vec<String>,
-    /// Only this store, or a store URL: file:/path, s3://bucket/prefix?endpoint=…
-    #[arg(long)]
-    pub from: Option<String>,
-    /// The site file [default: vex.kdl beside the job file, then /etc/vex/vex.kdl]
-    #[arg(long)]
-    pub site: Option<PathBuf>,
-    /// How it is printed.
     #[arg(long, value_enum, default_value = "human")]
     pub format: Format,
 }

@@ -9,7 +9,8 @@ pub enum Exit {
     Success,
     /// Erro.
     Error,
-    /// Alerta under `--strict`; of a restore, that it was not the newest backup.
+    /// Alerta under `--strict`; of a restore, that it was not the newest backup; of a status, that
+    /// something is overdue.
     Alert,
     /// The command line is wrong.
     Usage,

@@ -11,6 +11,7 @@ mod due;
 mod exit;
 mod export;
 mod fmt;
+mod history;
 mod keep;
 mod language;
 mod lease;
@@ -27,6 +28,8 @@ mod run;
 mod schedule;
 mod serve;
 mod session;
+mod status;
+mod table;
 mod typed;
 mod units;
 mod user;
@@ -93,6 +96,8 @@ fn dispatch(command: &Command, app: &App) -> Exit {
         Command::Plan(args) => plan::plan(args, app),
         Command::Doctor(args) => doctor::doctor(args, app),
         Command::List(args) => list::list(args, app),
+        Command::Status(args) => status::status(args, app),
+        Command::History(args) => history::history(args, app),
         Command::Verify(args) => verify::verify(args, app),
         Command::Restore(args) => restore::restore(args, app),
         Command::Export(args) => export::export(args, app),

@@ -168,11 +168,15 @@ pub fn by_file(job: &str, file: &str) -> String {
     format!("{job}-{}", hex(&Sha256::digest(file)[..4]))
 }
 
+/// The file of the lock of a job of a file on this machine.
+pub fn job_lock(world: &World, file: &str, job: &str) -> PathBuf {
+    world.state.join("locks").join(format!("{}.lock", by_file(job, file)))
+}
+
 /// The lock of a job of a file on this machine: held until dropped, free when its process is gone.
 pub fn lock_job(world: &World, file: &str, job: &str) -> std::io::Result<Option<File>> {
-    let folder = world.state.join("locks");
-    std::fs::create_dir_all(&folder)?;
-    let path = folder.join(format!("{}.lock", by_file(job, file)));
+    std::fs::create_dir_all(world.state.join("locks"))?;
+    let path = job_lock(world, file, job);
     let file =
         OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(path)?;
     match file.try_lock() {

@@ -89,8 +89,44 @@ impl Letter {
             line.chars().map(|c| if c.is_control() { ' ' } else { c }).collect::<String>()
         };
         let body = lines.iter().map(clean).collect::<Vec<_>>().join("\n") + "\n";
-        Letter { subject: clean(&subject.map_or_else(usual, str::to_owned)), body }
+        let named = |text: &str| {
+            let parts = [
+                ("verdict", word(verdict, lang)),
+                ("job", summary.job.clone()),
+                ("host", summary.host.clone()),
+                ("date", date.clone()),
+                ("time", time.clone()),
+            ];
+            filled(text, &parts)
+        };
+        Letter { subject: clean(&subject.map_or_else(usual, named)), body }
     }
+}
+
+/// A text with the values of its `{names}`; a name that is none stays, and a value is never looked
+/// into.
+fn filled(text: &str, parts: &[(&str, String)]) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find('{') {
+        out += &rest[..at];
+        rest = &rest[at..];
+        let value = |(name, value): &(&str, String)| {
+            let after = rest[1..].strip_prefix(name)?.strip_prefix('}')?;
+            Some((value.clone(), after))
+        };
+        match parts.iter().find_map(value) {
+            Some((value, after)) => {
+                out += &value;
+                rest = after;
+            }
+            None => {
+                out.push('{');
+                rest = &rest[1..];
+            }
+        }
+    }
+    out + rest
 }
 
 /// The lines of one backup: what it is of, how large it is, and every copy with its own failure. One
@@ -302,6 +338,14 @@ mod tests {
         let zone = TimeZone::get("America/Porto_Velho").expect("in the database");
         let letter = Letter::write(&summary, None, Lang::PtBr, &zone);
         assert_eq!(letter.subject, "Rotina de backup servidor02 20/07/2025 16:15:23");
+        let own = "[{verdict}] {job} {host}, {date} {time} {who} {";
+        let letter_of = |lang| Letter::write(&summary, Some(own), lang, &zone).subject;
+        let rest = "nightly servidor02, 20/07/2025 16:15:23 {who} {";
+        assert_eq!(letter_of(Lang::PtBr), format!("[Erro] {rest}"));
+        assert_eq!(letter_of(Lang::En), format!("[Error] {rest}"));
+        let odd = Summary { job: "{host}\r\nBcc: x".into(), ..summary.clone() };
+        let subject = Letter::write(&odd, Some("{job}"), Lang::En, &zone).subject;
+        assert_eq!(subject, "{host}  Bcc: x", "a value is no template and ends no header");
         insta::assert_snapshot!(letter.body, @r"
         Resultado: Erro (3)
         Rotina: nightly

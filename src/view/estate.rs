@@ -17,7 +17,7 @@ use crate::view::format::parse;
 pub const DAYS: i64 = 30;
 
 /// How long after its moment a run that did not begin is missed, in seconds.
-const GRACE: i64 = 600;
+pub(super) const GRACE: i64 = 600;
 
 /// What is added to the longest gap of a schedule where no `within` is declared, in seconds.
 const SLACK: i64 = 7200;

@@ -33,6 +33,16 @@ impl Reader {
         self.show(at, "%d/%m/%Y %H:%M:%S", "%Y-%m-%d %H:%M:%S")
     }
 
+    /// A moment with its offset: `20/07/2025 16:15 -04:00`.
+    pub fn zoned(&self, at: Timestamp) -> String {
+        self.show(at, "%d/%m/%Y %H:%M %:z", "%Y-%m-%d %H:%M %:z")
+    }
+
+    /// A moment of the catalog with its offset.
+    pub fn zoned_of(&self, text: &str) -> String {
+        parse(text).map_or_else(|| NONE.to_owned(), |at| self.zoned(at))
+    }
+
     /// `20/07/2025`, or `2025-07-20`.
     pub fn day(&self, at: Timestamp) -> String {
         self.show(at, "%d/%m/%Y", "%Y-%m-%d")

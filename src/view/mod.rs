@@ -11,6 +11,7 @@ mod drills;
 mod estate;
 mod format;
 mod frame;
+mod history;
 mod jobs;
 mod lanes;
 mod list;
@@ -22,6 +23,7 @@ mod run;
 mod seek;
 mod site;
 mod sources;
+mod status;
 mod svg;
 mod template;
 mod todo;
@@ -33,6 +35,7 @@ pub use drills::{digest, evidence, sheet};
 pub use estate::{Source, since, sources};
 pub use format::Reader;
 pub use frame::{Choice, Viewer, pages_of};
+pub use history::{Past, PastParts, past};
 pub use jobs::{due, jobs};
 pub use list::{Asked, cells, columns, csv, json, row, search_text};
 pub use people::{
@@ -42,3 +45,4 @@ pub use people::{
 pub use run::{RunParts, run, runs, runs_query};
 pub use seek::sought;
 pub use site::{Made, Sink, report};
+pub use status::{Standing, standing};

@@ -52,7 +52,8 @@ const ALONE: [&str; 1] =
     ["vex restore --from backup_20261120_010000.zip --into sqlite:/srv/app/app.db"];
 
 /// Run one after the other beside a catalog; the report stands in the folder of the test.
-const PAGES: [&str; 2] = ["vex report --out /srv/backup-report", "vex user audit --verify"];
+const PAGES: [&str; 4] =
+    ["vex report --out /srv/backup-report", "vex user audit --verify", "vex status", "vex history"];
 
 /// Only parsed, and why.
 const PARSED: [(&str, &str); 15] = [
@@ -233,7 +234,7 @@ fn every_printed_command_parses() {
     for command in commands {
         let mut words = words(&command);
         // What needs no job file reads its site file first.
-        let has_site = ["report", "serve", "user"].contains(&words[0]);
+        let has_site = ["report", "serve", "user", "status", "history"].contains(&words[0]);
         if has_site {
             words.extend(["--site", "jobs/nightly.kdl"]);
         }

@@ -4,3 +4,4 @@ pub mod catalog;
 pub mod matrix;
 pub mod notify;
 pub mod records;
+pub mod status;

@@ -11,5 +11,5 @@ mod row;
 pub use copy::HeldCopy;
 pub use estate::{Drill, Estate, Growth, KnownChain, KnownCopy, KnownJob, Override};
 pub use list::{ListQuery, Order, RunsQuery, Totals};
-pub use one::{ListedRun, ListedStep, LogLine};
+pub use one::{ListedRun, ListedStep, LogLine, RemovedCopy};
 pub use row::ListedBackup;

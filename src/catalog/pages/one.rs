@@ -21,6 +21,8 @@ pub struct ListedRun {
     pub file: String,
     /// The machine.
     pub host: String,
+    /// The process there.
+    pub pid: u32,
     /// When it began.
     pub started: String,
     /// When it ended; `None` while it runs.
@@ -36,7 +38,7 @@ pub struct ListedRun {
 }
 
 /// The columns of a `ListedRun`, of `run` called `r`.
-pub(super) const RUN: &str = "r.id, r.kind, r.job, r.file, r.host, r.started, r.finished, r.verdict, r.note, r.beat, r.progress";
+pub(super) const RUN: &str = "r.id, r.kind, r.job, r.file, r.host, r.started, r.finished, r.verdict, r.note, r.beat, r.progress, r.pid";
 
 /// A row of those columns.
 pub(super) fn run(row: &Row) -> ListedRun {
@@ -52,6 +54,7 @@ pub(super) fn run(row: &Row) -> ListedRun {
         note: row.text(8).to_owned(),
         beat: row.opt_text(9).map(str::to_owned),
         progress: row.opt_text(10).unwrap_or_default().to_owned(),
+        pid: u32::try_from(row.int(11)).unwrap_or(0),
     }
 }
 
@@ -97,6 +100,23 @@ fn step(row: &Row) -> ListedStep {
         verdict: row.opt_int(9).and_then(|v| u8::try_from(v).ok()),
         message: text(10),
     }
+}
+
+/// A copy that was removed.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RemovedCopy {
+    /// When.
+    pub at: String,
+    /// Identity of the artifact.
+    pub id: String,
+    /// What the artifact is of.
+    pub source: String,
+    /// The store it was in.
+    pub store: String,
+    /// The job file.
+    pub file: String,
+    /// The job.
+    pub job: String,
 }
 
 /// A line of a run's log.
@@ -188,6 +208,39 @@ impl Catalog {
     pub fn run(&mut self, id: &str) -> Result<Option<ListedRun>, CatalogError> {
         let sql = format!("SELECT {RUN} FROM run r WHERE r.id = ?");
         Ok(self.query(&sql, &[Value::from(id)])?.first().map(run))
+    }
+
+    /// The newest runs of a file's job, newest first; runs of another kind are none of it.
+    pub fn runs_of(
+        &mut self,
+        (file, job): (&str, &str),
+        limit: u64,
+    ) -> Result<Vec<ListedRun>, CatalogError> {
+        let sql = format!(
+            "SELECT {RUN} FROM run r WHERE r.job = ? AND r.file = ? AND r.kind = 'job' ORDER BY r.started DESC LIMIT ?"
+        );
+        let values = [Value::from(job), Value::from(file), Value::from(limit)];
+        Ok(self.query(&sql, &values)?.iter().map(run).collect())
+    }
+
+    /// Copies of which the catalog learned since a moment that they are removed: when, whose, and
+    /// where they were.
+    pub fn removed_since(&mut self, since: &str) -> Result<Vec<RemovedCopy>, CatalogError> {
+        let sql = "SELECT c.removed, c.id, c.source, c.store, a.file, a.job FROM copy c JOIN artifact a \
+                   ON a.id = c.id AND a.source = c.source WHERE c.removed >= ? ORDER BY c.removed, c.id, c.source";
+        let copy = |row: &Row| {
+            let [at, id, source, store, file, job] =
+                [0, 1, 2, 3, 4, 5].map(|i| row.text(i).to_owned());
+            RemovedCopy { at, id, source, store, file, job }
+        };
+        Ok(self.query(sql, &[Value::from(since)])?.iter().map(copy).collect())
+    }
+
+    /// Rows of the artifacts of a run, by what they are of.
+    pub fn rows_of(&mut self, run: &str) -> Result<BTreeMap<String, u64>, CatalogError> {
+        let sql = "SELECT source, row_count FROM artifact WHERE id = ?";
+        let rows = self.query(sql, &[Value::from(run)])?;
+        Ok(rows.iter().map(|r| (r.text(0).to_owned(), r.int(1).max(0) as u64)).collect())
     }
 
     /// Runs that have not ended, oldest first.

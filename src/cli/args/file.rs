@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::ValueEnum;
 
-use crate::cli::args::format::Format;
+use crate::cli::args::word::Format;
 
 /// `vex check`.
 #[derive(Debug, clap::Args)]

@@ -13,7 +13,12 @@ pub const NOTIFY: &[Kind] = &[
         doc: "A mail with the summary of the run.",
         fields: &[
             required("to", Form::List, "Receivers."),
-            field("subject", Form::Text, "`Rotina de backup HOST DATE TIME`", "Subject."),
+            field(
+                "subject",
+                Form::Text,
+                "`Rotina de backup HOST DATE TIME`",
+                "Subject; `{verdict}`, `{job}`, `{host}`, `{date}` and `{time}` are filled in.",
+            ),
             field("lang", Form::Choice(&["pt-BR", "en"]), "the site's", "Language."),
             ON,
             ENABLED,

@@ -1,0 +1,124 @@
+//! `vex status`: what every source stands at, by the catalog.
+
+use std::os::unix::fs::MetadataExt;
+
+use crate::catalog::{Catalog, moment};
+use crate::catalog::{CatalogError, ListedRun};
+use crate::cli::args::{Format, Status};
+use crate::cli::declare::declaration;
+use crate::cli::exit::Exit;
+use crate::cli::language::language;
+use crate::cli::report::{sites, zone};
+use crate::cli::table;
+use crate::cli::wiring::{App, Loaded, complain, job_lock, open_catalog, tell};
+use crate::lang::Lang;
+use crate::view::{Standing, since, sources, standing};
+
+/// A run of another machine that gave no sign of life for so long has no process, in seconds.
+const SILENT: i64 = 600;
+
+/// Shows what every source stands at.
+pub fn status(args: &Status, app: &App) -> Exit {
+    match try_status(args, app) {
+        Ok(exit) | Err(exit) => exit,
+    }
+}
+
+fn try_status(args: &Status, app: &App) -> Result<Exit, Exit> {
+    let paths: Vec<_> = args.file.iter().cloned().collect();
+    let (site, files) = sites(&paths, args.site.as_deref())?;
+    let lang = language(args.lang, site.site.language.as_deref());
+    if let Some(file) = files.first() {
+        file.choose(&args.jobs)?;
+    }
+    let unable = |why: String| {
+        complain(&why);
+        Exit::Error
+    };
+    let mut catalog = open_catalog(&app.world, &site, &app.stop).map_err(unable)?;
+    let found = ask(&mut catalog, &files, &zone(&site), app).map_err(|e| unable(e.to_string()))?;
+    let is_meant = |s: &Standing| {
+        files.first().is_none_or(|file| file.path == s.file)
+            && (args.jobs.is_empty() || args.jobs.contains(&s.job))
+    };
+    let found: Vec<Standing> = found.into_iter().filter(is_meant).collect();
+    print(&found, args.format, lang);
+    let overdue = found.iter().any(Standing::is_overdue);
+    Ok(if overdue { Exit::Alert } else { Exit::Success })
+}
+
+/// What the sources of a catalog stand at, those included that a file declares and that never ran.
+fn ask(
+    catalog: &mut Catalog,
+    files: &[Loaded],
+    zone: &jiff::tz::TimeZone,
+    app: &App,
+) -> Result<Vec<Standing>, CatalogError> {
+    for file in files {
+        catalog.declare(&declaration(file, &app.world))?;
+    }
+    let now = app.world.clock.now();
+    let estate = catalog.estate(&moment(since(now, zone)))?;
+    let mut found = Vec::new();
+    for source in sources(&estate, now, zone) {
+        let last = catalog.runs_of((&source.file, &source.job), 1)?;
+        let alive = |run: &ListedRun| is_alive(run, app);
+        found.push(standing(&source, last.first(), &alive, (now, zone)));
+    }
+    Ok(found)
+}
+
+/// Whether a run without an end still runs. On this machine its process holds the lock of its job;
+/// of another one, or where the lock is not ours to see, its signs of life tell.
+fn is_alive(run: &ListedRun, app: &App) -> bool {
+    let lock = job_lock(&app.world, &run.file, &run.job);
+    let seen = std::fs::metadata(lock).ok().zip(std::fs::read_to_string("/proc/locks").ok());
+    if let Some((file, locks)) = seen.filter(|_| run.host == app.world.host()) {
+        return holds(&locks, run.pid, file.ino());
+    }
+    // Without any sign it is of an earlier version, and nobody knows.
+    let heard = run.beat.as_deref().and_then(|at| at.parse::<jiff::Timestamp>().ok());
+    let now = app.world.clock.now();
+    heard.is_none_or(|at| now.duration_since(at).as_secs() < SILENT)
+}
+
+/// Whether a process holds a lock on a file, by the text of `/proc/locks` (proc(5)).
+fn holds(locks: &str, pid: u32, inode: u64) -> bool {
+    locks.lines().any(|line| {
+        let words: Vec<&str> = line.split_ascii_whitespace().collect();
+        let [_, "FLOCK", _, "WRITE", holder, file, ..] = words[..] else { return false };
+        let number = file.rsplit(':').next().and_then(|n| n.parse::<u64>().ok());
+        holder.parse() == Ok(pid) && number == Some(inode)
+    })
+}
+
+fn print(found: &[Standing], format: Format, lang: Lang) {
+    match format {
+        Format::Json => found.iter().for_each(|s| {
+            tell(&serde_json::to_string(s).expect("BUG: a status that is not JSON"));
+        }),
+        Format::Human if found.is_empty() => tell(&lang.say("status-nothing", &[])),
+        Format::Human => {
+            let mut rows = vec![Standing::heads(lang)];
+            rows.extend(found.iter().map(|s| s.cells(lang)));
+            table::print(&rows);
+            found.iter().flat_map(|s| s.reasons(lang)).for_each(|why| tell(&format!("! {why}")));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lock_is_held_by_the_process_that_the_kernel_names() {
+        let locks = "1: FLOCK  ADVISORY  WRITE 708 08:01:12345 0 EOF\n\
+                     1: -> FLOCK  ADVISORY  WRITE 709 08:01:12345 0 EOF\n\
+                     2: POSIX  ADVISORY  WRITE 710 08:01:12346 0 EOF\n";
+        assert!(holds(locks, 708, 12345));
+        assert!(!holds(locks, 708, 12346), "another file");
+        assert!(!holds(locks, 709, 12345), "who waits for a lock does not hold it");
+        assert!(!holds(locks, 710, 12346), "a lock of another kind");
+    }
+}
