@@ -11,6 +11,8 @@ pub enum SqlFault {
     Busy,
     /// The connection is gone or could not be made.
     Lost,
+    /// The file is no database, or a damaged one.
+    Damaged,
     /// Anything else.
     Other,
 }
@@ -38,6 +40,16 @@ pub enum CatalogError {
         /// The cause.
         source: std::io::Error,
     },
+    /// A damaged file that stays where it is.
+    #[error("unable to put the damaged catalog {} aside as {}: {source}", .path.display(), .aside.display())]
+    Aside {
+        /// The file.
+        path: PathBuf,
+        /// Where it was to go.
+        aside: PathBuf,
+        /// The cause.
+        source: std::io::Error,
+    },
     /// A newer vex wrote it, and this one can't read that.
     #[error(
         "unable to use the catalog {place}: it has version {found}, this vex knows {known}; use a newer vex"
@@ -57,10 +69,16 @@ impl CatalogError {
     pub(super) fn sqlite(path: &Path, doing: &'static str, error: rusqlite::Error) -> CatalogError {
         let fault = match error.sqlite_error_code() {
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => SqlFault::Busy,
+            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => SqlFault::Damaged,
             _ => SqlFault::Other,
         };
         let place = path.display().to_string();
         CatalogError::Sql { doing, place, fault, source: error.into() }
+    }
+
+    /// Whether the file is no database, or a damaged one.
+    pub fn is_damaged(&self) -> bool {
+        matches!(self, CatalogError::Sql { fault: SqlFault::Damaged, .. })
     }
 
     /// Whether once more may help.

@@ -1,6 +1,7 @@
 //! What happened; an index, never the truth. The stores alone are enough to rebuild it.
 
 mod accounts;
+mod aside;
 mod audit;
 mod backups;
 mod copies;

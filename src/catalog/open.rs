@@ -2,10 +2,11 @@
 //!
 //! Statements are done again where another transaction was in the way; nothing else is.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use crate::base::Stop;
+use crate::catalog::aside;
 use crate::catalog::error::{CatalogError, SqlFault};
 use crate::catalog::migrate;
 use crate::catalog::mysql::Mysql;
@@ -34,6 +35,12 @@ impl Catalog {
     pub fn open(path: &Path) -> Result<Catalog, CatalogError> {
         let sql = Box::new(Sqlite::open(path)?);
         Ok(Catalog { sql, place: path.display().to_string() })
+    }
+
+    /// Puts the file at `path` aside if it is no catalog that can be read, so that another can be
+    /// made in its place; returns its new name and what was found.
+    pub fn put_damaged_aside(path: &Path) -> Result<Option<(PathBuf, String)>, CatalogError> {
+        aside::put_damaged_aside(path)
     }
 
     /// Opens the catalog on a server, and brings its tables up to date.

@@ -8,6 +8,7 @@ use serde::Serialize;
 use crate::artifact::Damage;
 use crate::base::{Size, Stop, show_address};
 use crate::catalog::{Catalog, CatalogError, moment};
+use crate::job::CatalogHome;
 use crate::plan::StepKind;
 use crate::record::{ArtifactFacts, CopyFacts, ProofFacts, Verdict};
 use crate::report::{artifact_row, backup_row, copy_row, proof_row};
@@ -19,7 +20,7 @@ use crate::world::World;
 use crate::cli::args::{Format, List};
 use crate::cli::exit::Exit;
 use crate::cli::wiring::App;
-use crate::cli::wiring::{Loaded, complain, fail, open_catalog, tell};
+use crate::cli::wiring::{Loaded, catalog_path, complain, fail, open_catalog, tell};
 
 /// One backup in one store, version 2 of the listing.
 #[derive(Debug, Serialize)]
@@ -288,6 +289,17 @@ fn write_all(
     unread: &[(String, String)],
     app: &App,
 ) -> Result<(String, [u64; 4]), String> {
+    if let CatalogHome::File(path) = &loaded.file.site.catalog.home {
+        let path = catalog_path(&app.world, path.as_deref());
+        let put = Catalog::put_damaged_aside(&path).map_err(|e| e.to_string())?;
+        if let Some((aside, found)) = put {
+            complain(&format!(
+                "! the catalog {} is damaged and is kept as {}: {found}",
+                path.display(),
+                aside.display()
+            ));
+        }
+    }
     let mut catalog = open_catalog(&app.world, &loaded.file, &app.stop)?;
     let now = moment(app.world.clock.now());
     let bucket = |name: &str| {

@@ -290,6 +290,29 @@ fn the_catalog_is_rebuilt_from_the_stores_alone() {
     }
 }
 
+/// A file that is no database, and one with a page that is none: both are kept.
+#[test]
+fn a_damaged_catalog_is_kept_aside_and_made_again() {
+    let space = space(PLAIN);
+    space.back_up();
+    let path = space.state("catalog.sqlite");
+    let mut torn = std::fs::read(&path).unwrap();
+    let middle = torn.len() / 2 / 4096 * 4096;
+    torn[middle..].fill(0xa5);
+    for (number, damaged) in
+        [b"this is no database, but a text".repeat(40), torn].iter().enumerate()
+    {
+        std::fs::write(&path, damaged).unwrap();
+        let ran = space.run(&["catalog", "rebuild", "job.kdl"]).expect(0);
+        assert!(ran.stdout.ends_with(": 1 artifacts, 1 copies, 1 proofs\n"), "{ran:?}");
+        let name = format!("catalog.sqlite.damaged-{}", number + 1);
+        assert!(ran.stderr.contains(&format!("{name}: ")), "{ran:?}");
+        assert_eq!(&std::fs::read(space.state(&name)).unwrap(), damaged);
+    }
+    let ran = space.run(&["catalog", "rebuild", "job.kdl"]).expect(0);
+    assert!(!ran.stderr.contains("damaged"), "{ran:?}");
+}
+
 /// One store has a manifest that can't be read, the other does not answer: what is not seen is not
 /// gone.
 #[test]
