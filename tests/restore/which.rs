@@ -68,6 +68,27 @@ fn a_dry_run_as_json_says_its_plan_as_events() {
 }
 
 #[test]
+fn a_path_where_no_file_can_be_is_refused_before_anything_is_read() {
+    let space = two();
+    std::fs::create_dir(space.path("folder")).unwrap();
+    std::fs::write(space.path("plain"), "").unwrap();
+    for (path, found) in [
+        ("folder", "it is a folder; nothing was written"),
+        ("plain/new.db", "plain is no folder; nothing was written"),
+        ("plain/deep/new.db", "plain is no folder; nothing was written"),
+    ] {
+        let into = format!("sqlite:{path}");
+        for more in [&[][..], &["--dry-run"], &["--overwrite", "--yes"], &["--fallback"]] {
+            let words = ["restore", "job.kdl", "beta", "--into", &into];
+            let ran = space.run(&[&words[..], more].concat()).expect(1);
+            assert!(ran.stderr.contains(found), "{path} {more:?}: {}", ran.stderr);
+        }
+    }
+    assert_eq!(std::fs::read_dir(space.path("folder")).unwrap().count(), 0);
+    assert_eq!(std::fs::read(space.path("plain")).unwrap(), b"");
+}
+
+#[test]
 fn what_leaves_nothing_to_restore_is_refused() {
     let space = two();
     let words = ["restore", "job.kdl", "alpha", "--except", "alpha", "--into", "sqlite:new.db"];

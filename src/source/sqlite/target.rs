@@ -86,6 +86,25 @@ impl SqliteTarget {
         Ok(connection)
     }
 
+    /// Refuses a path where no file can be: it is a folder, or goes through what is none.
+    fn can_be_file(&self) -> Result<()> {
+        let refuse = |found: String| {
+            let error = Error::new(ErrorKind::Refused, self.doing("restore into"), found);
+            Err(error.hint("Name the file itself: `--into sqlite:FOLDER/NAME.db`."))
+        };
+        if self.path.is_dir() {
+            return refuse("it is a folder; nothing was written".to_owned());
+        }
+        // Folders that are not there are made.
+        let above = self.path.ancestors().skip(1).find(|folder| folder.exists());
+        match above {
+            Some(above) if !above.is_dir() => {
+                refuse(format!("{} is no folder; nothing was written", above.display()))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Removes what killed restores left in the folder.
     fn sweep(&self) {
         let folder = folder_of(&self.path);
@@ -202,6 +221,7 @@ impl Target for SqliteTarget {
             )
             .hint("Leave `--as` out and name another file with `--into sqlite:PATH`."));
         }
+        self.can_be_file()?;
         if !self.path.exists() {
             return Ok(Vec::new());
         }
