@@ -3,6 +3,7 @@
 pub mod contract;
 mod error;
 mod failpoints;
+mod greeting;
 mod mysql;
 mod postgres;
 mod program;

@@ -14,6 +14,7 @@ use mysql::{ClientIdentity, Conn, OptsBuilder, SslOpts};
 use crate::base::{Secret, Stop};
 use crate::job::{MysqlSpec, Tls, TlsMode};
 use crate::source::contract::{Error, ErrorKind, Result};
+use crate::source::greeting::greeted;
 use crate::source::mysql::fault::{run, wrap};
 use crate::source::mysql::flavor::{Family, Flavor};
 use crate::world::reveal;
@@ -91,7 +92,8 @@ impl Connector {
                 .tcp_port(self.spec.port)
                 .ssl_opts(self.tls(&doing)?),
         };
-        Conn::new(builder).map_err(|e| wrap(&doing, e))
+        let own = doing.clone();
+        greeted(&doing, move || Conn::new(builder).map_err(|e| wrap(&own, e)))
     }
 
     /// The server as it was declared, its socket found.

@@ -16,6 +16,7 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 use crate::base::{Secret, Stop};
 use crate::job::{HostRole, PostgresSpec, Tls, TlsMode};
 use crate::source::contract::{Error, ErrorKind, Result};
+use crate::source::greeting::greeted;
 use crate::source::postgres::fault::{PROTOCOL_VIOLATION, run, sqlstate, unencrypted, wrap};
 use crate::source::postgres::outside::{self, Whom};
 use crate::source::postgres::pooler::{self, Ways};
@@ -298,13 +299,17 @@ impl Connector {
     }
 
     fn open(&self, config: &mut Config, doing: &str) -> Result<Client> {
+        let (mut config, own) = (config.clone(), doing.to_owned());
         if self.mode == TlsMode::Off {
-            return config.ssl_mode(SslMode::Disable).connect(NoTls).map_err(|e| wrap(doing, e));
+            config.ssl_mode(SslMode::Disable);
+            return greeted(doing, move || config.connect(NoTls).map_err(|e| wrap(&own, e)));
         }
         config.ssl_mode(SslMode::Require);
         let tls = secure_client(self.mode, &self.tls)
             .map_err(|e| Error::new(ErrorKind::Refused, doing, e))?;
-        config.connect(MakeRustlsConnect::new(tls)).map_err(|e| unencrypted(doing, e))
+        greeted(doing, move || {
+            config.connect(MakeRustlsConnect::new(tls)).map_err(|e| unencrypted(&own, e))
+        })
     }
 
     /// A client program on its way to a database.

@@ -31,6 +31,9 @@ const LOOK: Duration = Duration::from_millis(500);
 /// A server that says nothing for this long is taken for dead.
 pub const SILENCE: Duration = Duration::from_secs(3600);
 
+/// How long it may say nothing before there is a session.
+const GREETING: Duration = Duration::from_secs(60);
+
 /// What a session begins with, since a time limit of the role would end even the first statement
 /// that lifts it. A server takes it; a pooler may refuse it.
 pub const UNLIMITED: &str =
@@ -128,7 +131,7 @@ impl Wire {
             to: 0,
             place: doing.to_owned(),
             process: None,
-            patience: address.patience,
+            patience: address.patience.min(GREETING),
         };
         let mut out = BytesMut::new();
         let mut words = vec![
@@ -145,6 +148,7 @@ impl Wire {
         wire.send(&out)?;
         wire.authenticate(address, stop)?;
         while wire.message(stop)?.kind != b'Z' {}
+        wire.patience = address.patience;
         Ok(wire)
     }
 
