@@ -190,8 +190,8 @@ fn a_target_that_refuses_is_no_reason_and_is_asked_first() {
         space.run(&["restore", "job.kdl", "--into", "sqlite:job.kdl/x.db", "--fallback"]).expect(1);
     assert!(ran.stderr.contains("job.kdl is no folder"), "{}", ran.stderr);
     assert!(!ran.stderr.contains("passed over"), "nothing was read yet: {}", ran.stderr);
-    let gone = format!("postgres://vex@127.0.0.1:{}", crate::common::servers::free_port());
-    let ran = space.run(&["restore", "job.kdl", "--into", &gone, "--fallback"]);
+    // No file can be made there, which only shows once one is.
+    let ran = space.run(&["restore", "job.kdl", "--into", "sqlite:/proc/x.db", "--fallback"]);
     assert_ne!(ran.code, 0);
     assert_eq!(
         ran.stderr.matches("passed over").count(),
@@ -199,6 +199,9 @@ fn a_target_that_refuses_is_no_reason_and_is_asked_first() {
         "the older one is whole: {}",
         ran.stderr
     );
+    let gone = format!("postgres://vex@127.0.0.1:{}", crate::common::servers::free_port());
+    let ran = space.run(&["restore", "job.kdl", "--into", &gone, "--fallback"]).expect(64);
+    assert!(ran.stderr.contains("is a backup of sqlite"), "{}", ran.stderr);
 }
 
 #[test]
