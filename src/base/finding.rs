@@ -1,6 +1,27 @@
 //! What an examination found: one thing looked at, how it stands, what to do. Plain data; knows
 //! nothing of sources.
 
+/// What the statements of an advice begin with.
+const VERBS: [&str; 3] = ["GRANT ", "ALTER ROLE ", "CREATE TABLE "];
+
+/// A text cut behind each `;` that stands in no quotes.
+fn pieces(text: &str) -> Vec<&str> {
+    let (mut pieces, mut from, mut quote) = (Vec::new(), 0, None);
+    for (at, c) in text.char_indices() {
+        match (quote, c) {
+            (None, '`' | '"' | '\'') => quote = Some(c),
+            (Some(open), c) if open == c => quote = None,
+            (None, ';') => {
+                pieces.push(&text[from..=at]);
+                from = at + 1;
+            }
+            _ => {}
+        }
+    }
+    pieces.push(&text[from..]);
+    pieces
+}
+
 /// How well a thing stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Grade {
@@ -60,6 +81,17 @@ impl Finding {
         Finding { grade: Grade::Error, advice: Some(advice.into()), ..Finding::ok(looked, found) }
     }
 
+    /// The statements of the advice, each with its `;`.
+    pub fn statements(&self) -> Vec<String> {
+        let Some(advice) = &self.advice else { return Vec::new() };
+        let ended = pieces(advice).into_iter().filter_map(|piece| piece.strip_suffix(';'));
+        let begun = |piece: &str| {
+            let at = VERBS.iter().filter_map(|verb| piece.find(verb)).min()?;
+            Some(format!("{};", &piece[at..]))
+        };
+        ended.filter_map(begun).collect()
+    }
+
     /// A thing that is as it should be if `good`, else one that somebody should look at.
     pub fn judged(
         good: bool,
@@ -68,5 +100,22 @@ impl Finding {
         advice: &str,
     ) -> Finding {
         if good { Finding::ok(looked, found) } else { Finding::alert(looked, found, advice) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn statements_are_taken_out_of_an_advice_and_a_name_may_hold_anything() {
+        let of = |advice: &str| Finding::alert("l", "f", advice).statements();
+        assert_eq!(of("Say why it's so."), Vec::<String>::new());
+        assert_eq!(of("Set x; GRANT it yourself."), Vec::<String>::new());
+        assert_eq!(
+            of("Run: GRANT SELECT ON `a;b`.* TO 'v'@'%'; GRANT RELOAD ON *.* TO 'v'@'%';"),
+            ["GRANT SELECT ON `a;b`.* TO 'v'@'%';", "GRANT RELOAD ON *.* TO 'v'@'%';"]
+        );
+        assert_eq!(of("ALTER ROLE \"x\" CREATEDB;"), ["ALTER ROLE \"x\" CREATEDB;"]);
     }
 }

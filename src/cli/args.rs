@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::base::SecretRef;
+use crate::syntax::parse_duration;
 
 pub use crate::cli::args::ask::{History, HistoryFormat, List, Status};
 pub use crate::cli::args::file::{Check, CheckFormat, Engine, Fmt, Jobs, Man, Schedule, Schema};
@@ -195,7 +196,9 @@ pub struct Report {
 pub struct Run {
     /// The job file.
     pub file: PathBuf,
-    /// Jobs of the file [default: the only one, else the one named as the file]
+    /// Jobs of the file [default: the only one, else the one named as the file], and steps of
+    /// them, which bring along what they need: `dump/shop`, `send/shop/cloud`, `verify`
+    #[arg(value_name = "JOB|STEP")]
     pub jobs: Vec<String>,
     /// Run all jobs of the file.
     #[arg(long, conflicts_with = "jobs")]
@@ -213,12 +216,23 @@ pub struct Run {
     /// End with 2 on Alerta; treat warnings about the file as errors.
     #[arg(long)]
     pub strict: bool,
+    /// Wait so long for a job that another run holds, such as 30m, instead of ending with 75.
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    pub wait: Option<std::time::Duration>,
+    /// Show what would be done, as `vex plan` does, and stop.
+    #[arg(long, short = 'n', conflicts_with = "due")]
+    pub dry_run: bool,
     /// Print events as JSON on standard output.
     #[arg(long, value_enum, default_value = "human")]
     pub format: Format,
     /// Print failures only.
     #[arg(long, short)]
     pub quiet: bool,
+}
+
+/// A length of time as job files write it.
+fn time(text: &str) -> Result<std::time::Duration, String> {
+    parse_duration(text).ok_or_else(|| "write a time such as `90s`, `15m`, `6h`".to_owned())
 }
 
 /// `vex plan`.
@@ -275,6 +289,13 @@ pub struct Doctor {
     /// What opens that target.
     #[command(flatten)]
     pub password: TargetPassword,
+    /// Print only the statements that give what is missing, each once; the server they are for as a
+    /// comment.
+    #[arg(long, conflicts_with = "format")]
+    pub sql: bool,
+    /// Print only what is wrong.
+    #[arg(long)]
+    pub problems: bool,
     /// End with 2 on an alert.
     #[arg(long)]
     pub strict: bool,

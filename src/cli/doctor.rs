@@ -4,6 +4,7 @@
 //! needs. What is down is a line of its own, and the rest is examined all the same.
 
 use std::collections::BTreeMap;
+use std::slice;
 
 use serde::Serialize;
 
@@ -55,9 +56,20 @@ struct Checks<'a> {
 
 /// Prints findings, and remembers the worst.
 struct Printer {
-    format: Format,
+    shows: Shows,
+    /// Whether only what is wrong is printed.
+    problems: bool,
     worst: Grade,
     counts: [usize; 3],
+    /// Statements that were printed, under the name they are for.
+    statements: Vec<(String, String)>,
+}
+
+/// What is printed of a finding.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Shows {
+    All(Format),
+    Statements,
 }
 
 /// Examines everything, or the one target that is named.
@@ -75,7 +87,7 @@ pub fn doctor(args: &Doctor, app: &App) -> Exit {
     };
     let checks = checks(&loaded, &plans);
     let (world, stop) = (&app.world, &app.stop);
-    let mut printer = Printer { format: args.format, worst: Grade::Ok, counts: [0; 3] };
+    let mut printer = Printer::new(args);
     if let Some(into) = &args.into {
         let spec = match target_spec(into, args.password.secret().as_ref(), &loaded.file) {
             Ok((spec, _)) => spec,
@@ -84,25 +96,28 @@ pub fn doctor(args: &Doctor, app: &App) -> Exit {
         let purpose = Purpose { load: true, ..Purpose::default() };
         let check = SourceCheck { spec: &spec, purpose, engines: Vec::new() };
         let found = examine_source(into, &check, world, stop);
-        found.findings.iter().for_each(|f| printer.print("target", into, f));
+        let findings = found.as_ref().map_or_else(slice::from_ref, |found| &found.findings);
+        findings.iter().for_each(|f| printer.print("target", into, f));
         return printer.end(args.strict);
     }
-    let mut examined: BTreeMap<&str, Examined> = BTreeMap::new();
+    let mut examined: BTreeMap<&str, Option<Examined>> = BTreeMap::new();
     for (name, check) in &checks.sources {
         let found = examine_source(name, check, world, stop);
-        found.findings.iter().for_each(|f| printer.print("source", name, f));
-        examined.insert(name, found);
+        let findings = found.as_ref().map_or_else(slice::from_ref, |found| &found.findings);
+        findings.iter().for_each(|f| printer.print("source", name, f));
+        examined.insert(name, found.ok());
     }
     for (name, check) in &checks.stores {
-        let own = check.sources.iter().filter_map(|s| examined.get(s.as_str()));
+        let own: Vec<&Option<Examined>> =
+            check.sources.iter().filter_map(|s| examined.get(s.as_str())).collect();
         let coming = Coming {
             probe: format!(
                 "{}vex-doctor-{}",
                 check.folder,
                 Id::new(world.clock.now(), world.entropy.bits())
             ),
-            bytes: own.clone().map(|e| e.bytes).sum(),
-            data: own.filter_map(|e| e.data.clone()).collect(),
+            bytes: own.iter().map(|e| e.as_ref().map(|e| e.bytes)).sum(),
+            data: own.iter().filter_map(|e| e.as_ref()?.data.clone()).collect(),
         };
         let found = store::examine(check.spec, &coming, world, stop);
         let found = found.unwrap_or_else(|error| vec![broken("opening", &error.found)]);
@@ -196,7 +211,13 @@ impl<'a> Checks<'a> {
     }
 }
 
-fn examine_source(name: &str, check: &SourceCheck, world: &World, stop: &Stop) -> Examined {
+/// What was found; the error is what kept it from being asked.
+fn examine_source(
+    name: &str,
+    check: &SourceCheck,
+    world: &World,
+    stop: &Stop,
+) -> Result<Examined, Finding> {
     let asked = source::open(check.spec, name, world, stop).and_then(|source| {
         let mut found = source.examine(check.purpose, stop)?;
         found.findings.push(match source.origin(stop) {
@@ -216,12 +237,9 @@ fn examine_source(name: &str, check: &SourceCheck, world: &World, stop: &Stop) -
         }
         Ok(found)
     });
-    asked.unwrap_or_else(|error| {
-        let finding = Finding {
-            advice: error.hint.as_deref().map(str::to_owned),
-            ..broken("connection", &error.to_string())
-        };
-        Examined { findings: vec![finding], ..Examined::default() }
+    asked.map_err(|error| Finding {
+        advice: error.hint.as_deref().map(str::to_owned),
+        ..broken("connection", &error.to_string())
     })
 }
 
@@ -299,34 +317,61 @@ struct Line<'a> {
     advice: Option<&'a str>,
 }
 
+fn json(kind: &str, name: &str, finding: &Finding) -> String {
+    let Finding { grade, looked, found, advice } = finding;
+    let (grade, advice) = (grade.word(), advice.as_deref());
+    let line = Line { version: 1, grade, kind, name, looked, found, advice };
+    serde_json::to_string(&line).expect("BUG: a finding that is not JSON")
+}
+
+/// A name from a server may hold anything; a line stays a line.
+fn shown(line: &str) -> String {
+    line.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+}
+
 impl Printer {
+    fn new(args: &Doctor) -> Printer {
+        let shows = if args.sql { Shows::Statements } else { Shows::All(args.format) };
+        let (problems, statements) = (args.problems, Vec::new());
+        Printer { shows, problems, worst: Grade::Ok, counts: [0; 3], statements }
+    }
+
     fn print(&mut self, kind: &str, name: &str, finding: &Finding) {
         self.worst = self.worst.max(finding.grade);
         self.counts[finding.grade as usize] += 1;
-        let Finding { grade, looked, found, advice } = finding;
-        let advice = advice.as_deref();
-        tell(&match self.format {
-            Format::Human => {
+        if self.problems && finding.grade == Grade::Ok {
+            return;
+        }
+        match self.shows {
+            Shows::All(Format::Human) => {
+                let Finding { grade, looked, found, advice } = finding;
                 let line = format!("{:<5}  {kind} {name}: {looked}: {found}", grade.word());
-                // A name from a server may hold anything; a line stays a line.
-                let line = advice.map_or(line.clone(), |advice| format!("{line}. {advice}"));
-                line.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+                tell(&shown(&match advice {
+                    Some(advice) => format!("{line}. {advice}"),
+                    None => line,
+                }));
             }
-            Format::Json => serde_json::to_string(&Line {
-                version: 1,
-                grade: grade.word(),
-                kind,
-                name,
-                looked,
-                found,
-                advice,
-            })
-            .expect("BUG: a finding that is not JSON"),
-        });
+            Shows::All(Format::Json) => tell(&json(kind, name, finding)),
+            Shows::Statements => self.print_statements(&format!("{kind} {name}"), finding),
+        }
+    }
+
+    fn print_statements(&mut self, of: &str, finding: &Finding) {
+        for statement in finding.statements() {
+            let line = (of.to_owned(), shown(&statement));
+            if self.statements.contains(&line) {
+                continue;
+            }
+            if self.statements.last().is_none_or(|(before, _)| before != of) {
+                tell(&format!("-- {}", shown(of)));
+            }
+            tell(&line.1);
+            self.statements.push(line);
+        }
     }
 
     fn end(&self, strict: bool) -> Exit {
-        if self.format == Format::Human {
+        if self.shows == Shows::All(Format::Human) {
             let [ok, alerts, errors] = self.counts;
             tell(&format!("{ok} ok, {alerts} to look at, {errors} to repair"));
         }

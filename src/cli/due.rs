@@ -23,7 +23,7 @@ use crate::view::Reader;
 const OLDEST: SignedDuration = SignedDuration::from_hours(24);
 
 /// The jobs of a file that are due now.
-pub fn due<'a>(args: &Run, loaded: &'a Loaded, app: &App) -> Result<Vec<&'a Plan>, Exit> {
+pub fn due(args: &Run, loaded: &Loaded, app: &App) -> Result<Vec<Plan>, Exit> {
     let plans: Vec<&Plan> = match args.jobs.is_empty() {
         true => loaded.plans.iter().collect(),
         false => loaded.choose(&args.jobs)?,
@@ -43,7 +43,7 @@ pub fn due<'a>(args: &Run, loaded: &'a Loaded, app: &App) -> Result<Vec<&'a Plan
         let held = held.iter().find(|o| o.host == own.0 && o.file == own.1 && o.job == own.2);
         let is_asked = asked.contains(&plan.job);
         if is_asked || job.is_some_and(|job| is_due(job, plan, held, last.as_deref(), app)) {
-            due.push(plan);
+            due.push(plan.clone());
         }
     }
     Ok(due)

@@ -5,6 +5,7 @@ mod adopt;
 mod annotate;
 mod args;
 mod check;
+mod chosen;
 mod declare;
 mod doctor;
 mod due;

@@ -13,7 +13,7 @@ use crate::base::{Finding, SecretRef, Size, Stop};
 use crate::catalog::Catalog;
 use crate::job::{CatalogHome, CatalogServer, Exclusive, JobFile, NotifyKind, NotifySpec};
 use crate::plan::{Plan, StepKind};
-use crate::world::{Child, World, reveal};
+use crate::world::{Child, World, privacy, reveal};
 
 /// Programs that can be asked for their version, and how.
 const VERSIONED: [(&str, &str); 7] = [
@@ -153,6 +153,9 @@ fn folder(path: &Path) -> Finding {
         Ok(stat) => {
             let free = stat.f_bavail.saturating_mul(stat.f_frsize);
             let made = if there == path { "" } else { " (made by the first run)" };
+            if let Some(open) = (there == path).then(|| privacy(path)).flatten() {
+                return open;
+            }
             let found = format!("{}{made}, {} free", path.display(), Size(free));
             Finding::judged(free >= LITTLE, looked, found, "Make room: history and logs go there.")
         }

@@ -31,22 +31,27 @@ pub fn plan(args: &Args, app: &App) -> Exit {
         Ok(loaded) => loaded,
         Err(exit) => return exit,
     };
-    let plans = match args.jobs.as_slice() {
-        [] => loaded.plans.iter().collect(),
+    let plans: Vec<Plan> = match args.jobs.as_slice() {
+        [] => loaded.plans.clone(),
         jobs => match loaded.choose(jobs) {
-            Ok(plans) => plans,
+            Ok(plans) => plans.into_iter().cloned().collect(),
             Err(exit) => return exit,
         },
     };
+    show_all(&plans, &loaded, args.offline, app)
+}
+
+/// Shows plans of a file.
+pub fn show_all(plans: &[Plan], loaded: &Loaded, is_offline: bool, app: &App) -> Exit {
     let mut exit = Exit::Success;
     for plan in plans {
-        let outlook = if args.offline {
+        let outlook = if is_offline {
             offline(plan)
         } else {
             ask((plan, &loaded.path), &app.world, &app.stop, &mut exit)
         };
         tell(&show(plan, &outlook));
-        if let Some(text) = override_text(&loaded, &plan.job, app).filter(|_| !args.offline) {
+        if let Some(text) = override_text(loaded, &plan.job, app).filter(|_| !is_offline) {
             tell(&format!("schedule of job {}: {text}", plan.job));
         }
     }

@@ -3,26 +3,30 @@
 
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use jiff::tz::TimeZone;
 
-use crate::base::Id;
+use crate::base::{Id, Stop};
 use crate::catalog::{Catalog, moment};
 use crate::job::{JobFile, NotifyOn, NotifySpec};
 use crate::notify::Notifier;
 use crate::plan::{Plan, Step, StepKind};
 use crate::record::{IN_USE, LogLevel, RunFacts, RunKind};
 use crate::report::{Console, Json, Log, Queue, Summary};
+use crate::run::Listener;
 use crate::step::{IN_USE_RUNS, InUse, Steps};
 use crate::view::Reader;
 use crate::world::failpoint;
 
 use crate::cli::args::{Format, Run};
+use crate::cli::chosen::chosen;
 use crate::cli::declare::declaration;
 use crate::cli::due;
 use crate::cli::exit::Exit;
 use crate::cli::language::language;
 use crate::cli::lease::{Lease, admit};
+use crate::cli::plan;
 use crate::cli::report;
 use crate::cli::session::{Session, judge};
 use crate::cli::wiring::App;
@@ -42,8 +46,11 @@ pub fn run(args: &Run, app: &App) -> Exit {
         Ok(plans) => plans,
         Err(exit) => return exit,
     };
+    if args.dry_run {
+        return plan::show_all(&plans, &loaded, false, app);
+    }
     let mut exit = Exit::Success;
-    for plan in plans {
+    for plan in &plans {
         if app.stop.is_stopped() {
             break;
         }
@@ -55,43 +62,6 @@ pub fn run(args: &Run, app: &App) -> Exit {
     exit
 }
 
-/// The jobs that run: those that are named, else the only one, else the one named as the file.
-fn chosen<'a>(args: &Run, loaded: &'a Loaded) -> Result<Vec<&'a Plan>, Exit> {
-    let names = |plans: &[&Plan]| {
-        let names: Vec<&str> = plans.iter().map(|p| p.job.as_str()).collect();
-        names.join(", ")
-    };
-    let all: Vec<&Plan> = loaded.plans.iter().collect();
-    if !args.jobs.is_empty() {
-        return loaded.choose(&args.jobs);
-    }
-    if all.is_empty() {
-        complain(&format!("{} has no job that takes part", args.file.display()));
-        return Err(Exit::Usage);
-    }
-    if args.all || all.len() == 1 {
-        return Ok(all);
-    }
-    let is_own = |plan: &&Plan| args.file.file_stem().is_some_and(|stem| stem == plan.job.as_str());
-    let (own, left): (Vec<&Plan>, Vec<&Plan>) = all.iter().partition(|plan| is_own(plan));
-    if own.is_empty() {
-        complain(&format!(
-            "{} has the jobs {}; name one, or say --all",
-            args.file.display(),
-            names(&all)
-        ));
-        return Err(Exit::Usage);
-    }
-    if !args.quiet {
-        complain(&format!(
-            "runs job {}, named as its file; left: {}; name others, or say --all",
-            names(&own),
-            names(&left)
-        ));
-    }
-    Ok(own)
-}
-
 fn run_job(args: &Run, loaded: &Loaded, plan: &Plan, app: &App) -> Exit {
     if plan.steps.is_empty() {
         complain(&format!(
@@ -100,7 +70,8 @@ fn run_job(args: &Run, loaded: &Loaded, plan: &Plan, app: &App) -> Exit {
         ));
         return Exit::Invalid;
     }
-    let lock = match locked(loaded, plan, app) {
+    let deadline = Instant::now() + args.wait.unwrap_or_default();
+    let lock = match locked(loaded, plan, deadline, app) {
         Ok(lock) => lock,
         Err(exit) => return exit,
     };
@@ -109,7 +80,9 @@ fn run_job(args: &Run, loaded: &Loaded, plan: &Plan, app: &App) -> Exit {
     let id = Id::new(world.clock.now(), world.entropy.bits());
     let zone = zone(world, plan);
     let mut early: Vec<(LogLevel, String)> = Vec::new();
-    let (mut catalog, lease) = match opened(loaded, plan, app, &id, &mut early) {
+    let opened =
+        patiently(deadline, &app.stop, plan, || opened(loaded, plan, app, &id, &mut early));
+    let (mut catalog, lease) = match opened {
         Ok(opened) => opened,
         Err(why) => {
             complain(&why);
@@ -125,7 +98,7 @@ fn run_job(args: &Run, loaded: &Loaded, plan: &Plan, app: &App) -> Exit {
         job.and_then(|j| j.schedule.as_ref()).and_then(|s| s.longest_gap(world.clock.now(), &zone));
     let notifier = notifier(loaded, plan, app, (&id, &log), catalog.as_mut(), &mut early);
     let in_use = catalog.as_mut().and_then(|catalog| in_use_before(catalog, &loaded.path, plan));
-    let terminal = std::io::stderr().is_terminal();
+    let log_path = log.as_ref().map(|log| log.path().to_path_buf());
     let session = Session {
         app,
         file: &loaded.file,
@@ -134,16 +107,12 @@ fn run_job(args: &Run, loaded: &Loaded, plan: &Plan, app: &App) -> Exit {
         lease,
         log,
         notifier: Some(notifier),
-        shown: Queue::new(
-            "the output",
-            match args.format {
-                Format::Human => Box::new(Console::new(terminal, args.quiet, zone.clone())),
-                Format::Json => Box::new(Json(std::io::stdout())),
-            },
-        ),
+        shown: shown(args, &zone),
         early,
     };
+    let window = plan.window_end(world.clock.now(), &zone);
     let steps = Steps::new(world.clone(), id, (&plan.job, &loaded.path), zone, gap);
+    let steps = steps.logged(log_path).within(window);
     let outcome = session.execute(plan, &steps.after(in_use));
     failpoint("unlock before");
     drop(lock);
@@ -153,21 +122,69 @@ fn run_job(args: &Run, loaded: &Loaded, plan: &Plan, app: &App) -> Exit {
     judge(&outcome, args.strict)
 }
 
+/// What shows the run.
+fn shown(args: &Run, zone: &TimeZone) -> Queue {
+    let terminal = std::io::stderr().is_terminal();
+    let listener: Box<dyn Listener + Send> = match args.format {
+        Format::Human => Box::new(Console::new(terminal, args.quiet, zone.clone())),
+        Format::Json => Box::new(Json(std::io::stdout())),
+    };
+    Queue::new("the output", listener)
+}
+
 /// The lock of the job on this machine.
-fn locked(loaded: &Loaded, plan: &Plan, app: &App) -> Result<std::fs::File, Exit> {
-    match lock_job(&app.world, &loaded.path, &plan.job) {
-        Ok(Some(lock)) => Ok(lock),
-        Ok(None) => {
-            complain(&format!("another run holds job {}", plan.job));
+fn locked(
+    loaded: &Loaded,
+    plan: &Plan,
+    deadline: Instant,
+    app: &App,
+) -> Result<std::fs::File, Exit> {
+    let lock = || match lock_job(&app.world, &loaded.path, &plan.job) {
+        Ok(Some(lock)) => Ok(Ok(lock)),
+        Ok(None) => Err(format!("another run holds job {}", plan.job)),
+        Err(error) => Ok(Err(error)),
+    };
+    match patiently(deadline, &app.stop, plan, lock) {
+        Ok(Ok(lock)) => Ok(lock),
+        Err(held) => {
+            complain(&held);
             Err(Exit::Busy)
         }
-        Err(error) => {
+        Ok(Err(error)) => {
             complain(&format!(
                 "unable to lock job {} in {}: {error}",
                 plan.job,
                 app.world.state.display()
             ));
             Err(Exit::Error)
+        }
+    }
+}
+
+/// Asks again each second, until the deadline, for what another run has.
+fn patiently<T>(
+    deadline: Instant,
+    stop: &Stop,
+    plan: &Plan,
+    mut ask: impl FnMut() -> Result<T, String>,
+) -> Result<T, String> {
+    let mut told = false;
+    loop {
+        let why = match ask() {
+            Ok(got) => return Ok(got),
+            Err(why) => why,
+        };
+        let left = deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() || stop.sleep(left.min(Duration::from_secs(1))).is_err() {
+            return Err(why);
+        }
+        if !told {
+            told = true;
+            complain(&format!(
+                "{why}; job {} waits for it, {} s at most",
+                plan.job,
+                left.as_secs() + 1
+            ));
         }
     }
 }

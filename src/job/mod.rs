@@ -25,7 +25,8 @@ pub use source::{
     Tls, TlsMode,
 };
 pub use step::{
-    Dump, DumpForm, Engine, EnvValue, Exec, Job, JobFile, Send, Step, StepDecl, Vacuum, Verify,
+    Dump, DumpForm, Engine, EnvValue, Exec, ExecOn, Job, JobFile, Retry, Send, Step, StepDecl,
+    Vacuum, Verify,
 };
 pub use store::{DirSpec, S3Spec, Store, StoreSpec};
 pub use vacuum::{VacuumKind, VacuumRule};

@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use jiff::civil;
+
 use crate::base::{SecretRef, Span, Spanned};
 use crate::job::physical::Physical;
 use crate::job::policy::{ArchiveSpec, KeepSpec, NotifySpec};
@@ -42,6 +44,8 @@ pub struct Job {
     pub parallel: usize,
     /// It is late when a scheduled run is not proven in this time.
     pub within: Option<Duration>,
+    /// Time of day after which a run of it begins to read no source any more.
+    pub not_after: Option<civil::Time>,
     /// Folder of its logs.
     pub logs: Option<PathBuf>,
     /// Defaults of its archives.
@@ -186,12 +190,29 @@ pub struct Dump {
     pub threads: Option<usize>,
     /// Size of a chunk, in bytes.
     pub chunk: Option<u64>,
+    /// What is done about a chain that failed.
+    pub retry: Retry,
     /// How its archives are made.
     pub archive: ArchiveSpec,
     /// Where they go.
     pub sends: Vec<Send>,
     /// What is verified.
     pub verifies: Vec<Verify>,
+}
+
+/// What is done about a chain that failed before it made a copy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Retry {
+    /// How often it is begun anew, from a snapshot of its own.
+    pub times: u32,
+    /// The time between two tries.
+    pub delay: Duration,
+}
+
+impl Default for Retry {
+    fn default() -> Retry {
+        Retry { times: 0, delay: Duration::from_secs(600) }
+    }
 }
 
 /// `send STORE…`.
@@ -233,6 +254,40 @@ pub struct Exec {
     pub env: Vec<(String, EnvValue)>,
     /// It is killed when it prints nothing for this long.
     pub stall: Option<Duration>,
+    /// The verdict of what it waits for that it is meant for; `None` for a step like any other.
+    pub on: Option<ExecOn>,
+}
+
+/// For which verdict of what ran before a program is meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ExecOn {
+    /// Every one, also of a run that was stopped.
+    Always,
+    /// Sucesso.
+    Success,
+    /// Alerta or Erro.
+    Alert,
+    /// Erro.
+    Error,
+}
+
+impl ExecOn {
+    /// The one of a word of the language.
+    pub fn of(word: &str) -> Option<ExecOn> {
+        [ExecOn::Always, ExecOn::Success, ExecOn::Alert, ExecOn::Error]
+            .into_iter()
+            .find(|on| on.word() == word)
+    }
+
+    /// The word for it.
+    pub fn word(self) -> &'static str {
+        match self {
+            ExecOn::Always => "always",
+            ExecOn::Success => "success",
+            ExecOn::Alert => "alert",
+            ExecOn::Error => "error",
+        }
+    }
 }
 
 /// The value of a variable.

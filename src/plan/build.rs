@@ -42,6 +42,7 @@ impl Builder<'_> {
             job: job.name.value.clone(),
             zone,
             parallel: job.parallel,
+            not_after: job.not_after,
             steps: Vec::new(),
             edges: Vec::new(),
             off: Vec::new(),
@@ -55,23 +56,7 @@ impl Builder<'_> {
                 StepDecl::Dump(dump) => self.dump(job, dump, step, &mut draft, complaints),
                 StepDecl::Verify(verify) => self.verify(job, verify, step, &mut draft, complaints),
                 StepDecl::Vacuum(vacuum) => self.vacuum(job, vacuum, step, &mut draft, complaints),
-                StepDecl::Exec(exec) => {
-                    let name = &exec.name;
-                    let kind = StepKind::Exec(Exec {
-                        command: exec.command.clone(),
-                        env: exec.env.clone(),
-                        stall: exec.stall.unwrap_or(Duration::from_secs(3600)),
-                    });
-                    draft.push(
-                        format!("{}/exec/{}", job.name.value, name.value),
-                        kind,
-                        step.optional,
-                        &name.span,
-                        vec![name.value.clone(), format!("exec/{}", name.value)],
-                        Vec::new(),
-                        complaints,
-                    );
-                }
+                StepDecl::Exec(program) => exec(job, program, step, &mut draft, complaints),
             }
             if !step.enabled {
                 draft.switch_off(from);
@@ -91,6 +76,7 @@ impl Builder<'_> {
         draft.vacuum_first();
         draft.verify_after_dump();
         draft.hold_apart();
+        draft.told_last();
         complaints.extend(draft.cycle());
         draft.plan
     }
@@ -225,6 +211,7 @@ impl Builder<'_> {
             engine: dump.engine.value,
             threads,
             chunk: dump.chunk.unwrap_or(CHUNK) as usize,
+            retry: dump.retry,
             archive: archive.clone(),
             copies: copies.clone(),
         }));
@@ -485,6 +472,26 @@ impl Builder<'_> {
         }
         Some(SourceRef { name: target.name.value.clone(), spec: target.spec.clone() })
     }
+}
+
+/// A program.
+fn exec(
+    job: &Job,
+    exec: &crate::job::Exec,
+    step: &crate::job::Step,
+    draft: &mut Draft,
+    complaints: &mut Vec<Complaint>,
+) {
+    let name = &exec.name;
+    let kind = StepKind::Exec(Exec {
+        command: exec.command.clone(),
+        env: exec.env.clone(),
+        stall: exec.stall.unwrap_or(Duration::from_secs(3600)),
+        on: exec.on,
+    });
+    let address = format!("{}/exec/{}", job.name.value, name.value);
+    let names = vec![name.value.clone(), format!("exec/{}", name.value)];
+    draft.push(address, kind, step.optional, &name.span, names, Vec::new(), complaints);
 }
 
 /// A chain while its steps are made: the backup is there, what follows it is not.

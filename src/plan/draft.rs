@@ -137,6 +137,22 @@ impl Draft {
         self.plan.edges.extend(edges);
     }
 
+    /// A program that is meant for a verdict waits for all that has one, unless `after` says for
+    /// what.
+    pub fn told_last(&mut self) {
+        let is_told = |step: &Step| step.on().is_some();
+        let steps = &self.plan.steps;
+        let alone = |to: &usize| !self.plan.edges.iter().any(|e| e.to == *to);
+        let told = (0..steps.len()).filter(|i| is_told(&steps[*i])).filter(alone);
+        let edges: Vec<Edge> = told
+            .flat_map(|to| {
+                let others = (0..steps.len()).filter(|i| !is_told(&steps[*i]));
+                others.map(move |from| Edge { from, to, needs: Needs::End })
+            })
+            .collect();
+        self.plan.edges.extend(edges);
+    }
+
     /// Names the steps that wait for each other, if any do.
     pub fn cycle(&self) -> Option<Complaint> {
         let named = self.plan.cycle()?.into_iter().map(|i| {

@@ -5,12 +5,15 @@
 
 use std::time::Duration;
 
+use jiff::tz::TimeZone;
+use jiff::{Timestamp, civil};
+
 use crate::artifact::{Method, Naming};
 use crate::base::SecretRef;
-use crate::job::{Engine, EnvValue, KeepSpec, VacuumRule};
+use crate::job::{Engine, EnvValue, ExecOn, KeepSpec, Retry, VacuumRule};
 use crate::plan::reference::{SourceRef, StoreRef};
 use crate::plan::wish::{BackupWish, RestoreSpec};
-use crate::record::{StepFacts, Verb};
+use crate::record::{StepFacts, Verb, Verdict};
 
 /// What one job does.
 #[derive(Debug, Clone)]
@@ -21,6 +24,8 @@ pub struct Plan {
     pub zone: Option<String>,
     /// Chains at once.
     pub parallel: usize,
+    /// Time of day after which a run begins to read no source any more.
+    pub not_after: Option<civil::Time>,
     /// The steps.
     pub steps: Vec<Step>,
     /// What waits for what.
@@ -112,6 +117,8 @@ pub struct Backup {
     pub threads: usize,
     /// Bytes of a chunk.
     pub chunk: usize,
+    /// What is done about a failure.
+    pub retry: Retry,
     /// How the archive is made.
     pub archive: Archive,
     /// Where it goes.
@@ -210,9 +217,34 @@ pub struct Exec {
     pub env: Vec<(String, EnvValue)>,
     /// It is killed when it prints nothing for this long.
     pub stall: Duration,
+    /// The verdict of what it waits for that it is meant for; `None` for a step like any other.
+    pub on: Option<ExecOn>,
 }
 
 impl Step {
+    /// The verdict that it is meant for, if it is a program that is told of one.
+    pub fn on(&self) -> Option<ExecOn> {
+        match &self.kind {
+            StepKind::Exec(exec) => exec.on,
+            _ => None,
+        }
+    }
+
+    /// Whether it runs where what it waits for came to this verdict.
+    pub fn is_meant_for(&self, verdict: Verdict) -> bool {
+        match self.on() {
+            None | Some(ExecOn::Always) => true,
+            Some(ExecOn::Success) => verdict == Verdict::Success,
+            Some(ExecOn::Alert) => verdict >= Verdict::Alert,
+            Some(ExecOn::Error) => verdict == Verdict::Error,
+        }
+    }
+
+    /// Whether it reads the server of a source.
+    pub fn loads(&self) -> bool {
+        matches!(self.kind, StepKind::Backup(_) | StepKind::Vacuum(_))
+    }
+
     /// What it is about, for those who keep or show history.
     pub fn facts(&self) -> StepFacts {
         let none = || (None, None, None);
@@ -250,10 +282,21 @@ impl Plan {
             job: address,
             zone: None,
             parallel: 1,
+            not_after: None,
             steps: vec![step],
             edges: Vec::new(),
             off: Vec::new(),
         }
+    }
+
+    /// The moment after which a run that begins at `from` begins to read no source any more.
+    pub fn window_end(&self, from: Timestamp, zone: &TimeZone) -> Option<Timestamp> {
+        let time = self.not_after?;
+        let today = from.to_zoned(zone.clone()).date();
+        let moments = [Some(today), today.tomorrow().ok()].into_iter().flatten();
+        let mut moments =
+            moments.filter_map(|day| day.to_datetime(time).to_zoned(zone.clone()).ok());
+        moments.find_map(|moment| (moment.timestamp() > from).then(|| moment.timestamp()))
     }
 
     /// A cycle of the edges, as indices of steps, if there is one.

@@ -7,6 +7,7 @@ mod chain;
 mod draft;
 mod graph;
 mod lint;
+mod part;
 mod problem;
 mod reference;
 mod show;

@@ -8,7 +8,7 @@ use std::fmt::Write;
 
 use crate::artifact::Method;
 use crate::base::Size;
-use crate::job::{KeepSpec, SourceSpec};
+use crate::job::{ExecOn, KeepSpec, SourceSpec};
 use crate::plan::graph::{Backup, Needs, Plan, Step, StepKind, Verify, Which};
 
 /// What servers and stores said, or why they could not be asked.
@@ -36,6 +36,9 @@ pub fn show(plan: &Plan, outlook: &Outlook) -> String {
         plan.steps.len(),
         plan.parallel
     ));
+    if let Some(time) = plan.not_after {
+        line(format!("begins to read no source after {}", time.strftime("%H:%M")));
+    }
     for (index, step) in plan.steps.iter().enumerate() {
         let optional = if step.optional { " (optional)" } else { "" };
         line(format!("\n{}. {}{optional}", index + 1, step.address));
@@ -99,8 +102,21 @@ fn step_lines(step: &Step, outlook: &Outlook) -> Vec<String> {
             let arguments = exec.command.len().saturating_sub(1);
             let program = exec.command.first().map_or("", String::as_str);
             let plural = if arguments == 1 { "" } else { "s" };
-            vec![format!("runs {program} with {arguments} argument{plural}")]
+            let mut lines = vec![format!("runs {program} with {arguments} argument{plural}")];
+            lines
+                .extend(exec.on.map(|on| format!("only where what it waits for is {}", meant(on))));
+            lines
         }
+    }
+}
+
+/// The verdicts that a program is meant for.
+fn meant(on: ExecOn) -> &'static str {
+    match on {
+        ExecOn::Always => "over, whatever the verdict, and also when the run is stopped",
+        ExecOn::Success => "Sucesso",
+        ExecOn::Alert => "Alerta or Erro",
+        ExecOn::Error => "Erro",
     }
 }
 
@@ -150,6 +166,11 @@ fn backup_lines(backup: &Backup) -> Vec<String> {
         lines.push(format!(
             "adds to the newest backup that is whole in every store; a full one after {hours} h"
         ));
+    }
+    if backup.retry.times > 0 {
+        let minutes = backup.retry.delay.as_secs_f64() / 60.0;
+        let times = backup.retry.times;
+        lines.push(format!("begun anew up to {times} times where it fails, {minutes} min apart"));
     }
     for copy in &backup.copies {
         let optional = if copy.optional { " (optional)" } else { "" };

@@ -28,6 +28,9 @@ pub enum LogLevel {
 /// The code of a retention that removed nothing, or not all, since others used the folder.
 pub const IN_USE: &str = "in-use";
 
+/// The code of a program that did not run, since it is meant for another verdict.
+pub const NOT_MEANT: &str = "not-meant";
+
 /// How a step ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "end", rename_all = "lowercase")]
@@ -36,7 +39,7 @@ pub enum StepEnd {
     Done {
         /// How well.
         verdict: Verdict,
-        /// A word on how it ended, if there is one to say: [`IN_USE`].
+        /// A word on how it ended, if there is one to say: [`IN_USE`], [`NOT_MEANT`].
         #[serde(default, skip_serializing_if = "String::is_empty")]
         code: String,
     },

@@ -9,10 +9,10 @@ mod facts;
 mod failure;
 mod verdict;
 
-pub use event::{EVENTS, Event, IN_USE, LogLevel, Progress, Stamped, StepEnd};
+pub use event::{EVENTS, Event, IN_USE, LogLevel, NOT_MEANT, Progress, Stamped, StepEnd};
 pub use facts::{
     ArtifactFacts, CopyFacts, DumpFacts, ProofFacts, RestoreFacts, RunFacts, RunKind, StepFacts,
     Verb,
 };
-pub use failure::Failure;
+pub use failure::{Failure, TriesFacts};
 pub use verdict::Verdict;

@@ -24,6 +24,15 @@ impl Verdict {
         }
     }
 
+    /// The word programs see.
+    pub fn slug(self) -> &'static str {
+        match self {
+            Verdict::Success => "success",
+            Verdict::Alert => "alert",
+            Verdict::Error => "error",
+        }
+    }
+
     /// The word people see.
     pub fn word(self) -> &'static str {
         match self {

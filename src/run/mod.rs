@@ -6,6 +6,7 @@ mod state;
 mod worker;
 
 pub use scheduler::{Listener, Outcome, execute};
+pub use state::Standing;
 #[cfg(test)]
 pub use worker::Message;
 pub use worker::{Done, Perform, Say};

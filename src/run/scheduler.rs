@@ -3,15 +3,23 @@
 //! One thread owns all state; steps send messages; listeners hear every event in one order. Knows
 //! nothing of backups.
 
-use crossbeam_channel::{Sender, select, unbounded};
+use std::time::Duration;
+
+use crossbeam_channel::{select, unbounded};
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 
 use crate::base::{Id, Stop};
-use crate::plan::Plan;
-use crate::record::{EVENTS, Event, LogLevel, RunFacts, Stamped, StepEnd, Verdict};
-use crate::run::state::{State, States, Turn};
+use crate::plan::{Plan, Step};
+use crate::record::{
+    EVENTS, Event, Failure, LogLevel, NOT_MEANT, RunFacts, Stamped, StepEnd, Verdict,
+};
+use crate::run::state::{Standing, State, States, Turn};
 use crate::run::worker::{Done, Message, Perform, work};
 use crate::world::Clock;
+
+/// Time of a program that is told that its run is being stopped.
+const LAST_WORDS: Duration = Duration::from_secs(4);
 
 /// Hears what a run says. A listener can't fail a run; what it could not do it says as a remark,
 /// for the others.
@@ -59,20 +67,27 @@ pub fn execute(
     let mut states = States::new(plan);
     let (to, messages) = unbounded::<Message>();
     let mut stopping = false;
+    // A zone that is unknown was refused before there was a plan.
+    let zone = clock.zone(plan.zone.as_deref()).unwrap_or_else(|_| TimeZone::system());
+    let window = plan.window_end(clock.now(), &zone);
     speaker.say(Event::RunStarted { run: run.clone() });
+    // First end what can't run and start what may. When nothing changed, wait: for a step to speak,
+    // or for cancellation. After that nothing starts any more but what is meant to hear of it, and
+    // what runs is waited for: it stops by itself.
     std::thread::scope(|scope| {
-        // First end what can't run and start what may. When nothing changed, wait: for a step to
-        // speak, or for cancellation. After that nothing starts any more, and what runs is
-        // waited for: it stops by itself.
         while !states.all_ended() {
             if !stopping && stop.is_stopped() {
                 stopping = true;
                 speaker.stopping();
             }
-            if advance(plan, &mut states, &mut speaker, stopping, |index| {
-                let (to, step, stop): (Sender<Message>, _, _) =
-                    (to.clone(), &plan.steps[index], stop.child());
-                scope.spawn(move || work(perform, index, step, to, &stop));
+            let is_over = window.is_some_and(|end| clock.now() >= end);
+            let now = Now { stopping, is_over };
+            if advance(plan, &mut states, &mut speaker, now, |index, before| {
+                let (to, step, stop) = (to.clone(), &plan.steps[index], stop.child());
+                scope.spawn(move || match stopping {
+                    false => work(perform, index, (step, &before), to, &stop),
+                    true => briefly(|stop| work(perform, index, (step, &before), to, stop)),
+                });
             }) {
                 continue;
             }
@@ -98,14 +113,28 @@ pub fn execute(
             }
         }
     });
-    // What a step said just before its end was heard before it; nothing is left in the channel.
-    let so_far = if stopping { Verdict::Error } else { states.verdict().max(speaker.worst) };
-    let remarks = speaker.listener.last_word(clock.now(), so_far);
+    end(&states, &mut speaker, stopping)
+}
+
+/// Judges a run whose steps have all ended, and says so. What a step said just before its end was
+/// heard before it; nothing is left in the channel.
+fn end(states: &States<'_>, speaker: &mut Speaker<'_>, interrupted: bool) -> Outcome {
+    let so_far = if interrupted { Verdict::Error } else { states.verdict().max(speaker.worst) };
+    let remarks = speaker.listener.last_word(speaker.clock.now(), so_far);
     speaker.remark(remarks);
     let verdict = so_far.max(speaker.worst);
-    speaker.say(Event::RunFinished { verdict, interrupted: stopping });
+    speaker.say(Event::RunFinished { verdict, interrupted });
     let codes = states.codes();
-    Outcome { verdict: verdict.max(speaker.worst), interrupted: stopping, codes }
+    Outcome { verdict: verdict.max(speaker.worst), interrupted, codes }
+}
+
+/// What holds for every step that waits now.
+#[derive(Clone, Copy)]
+struct Now {
+    /// Whether the run is being stopped.
+    stopping: bool,
+    /// Whether the time is over in which sources are read.
+    is_over: bool,
 }
 
 /// Starts and skips; says whether anything changed.
@@ -113,31 +142,79 @@ fn advance(
     plan: &Plan,
     states: &mut States<'_>,
     speaker: &mut Speaker<'_>,
-    stopping: bool,
-    mut start: impl FnMut(usize),
+    now: Now,
+    mut start: impl FnMut(usize, Standing),
 ) -> bool {
     let mut changed = false;
     for index in states.waiting() {
-        let address = plan.steps[index].address.clone();
+        let step = &plan.steps[index];
         let end = match states.turn(index) {
-            _ if stopping => StepEnd::Interrupted,
+            _ if now.stopping && !hears_of_a_stop(step) => StepEnd::Interrupted,
             Turn::Skip(missing) => {
                 StepEnd::Skipped { missing: plan.steps[missing].address.clone() }
             }
-            Turn::Start if states.running() < plan.parallel => {
-                states.set(index, State::Running);
-                speaker.say(Event::StepStarted { step: index, address });
-                start(index);
-                changed = true;
-                continue;
+            Turn::Start if now.is_over && step.loads() => too_late(plan, step),
+            Turn::Start if now.stopping || states.running() < plan.parallel => {
+                let before = states.standing(index);
+                if step.is_meant_for(before.verdict) {
+                    states.set(index, State::Running);
+                    speaker.say(Event::StepStarted { step: index, address: step.address.clone() });
+                    start(index, before);
+                    changed = true;
+                    continue;
+                }
+                unmeant(step, &before, index, speaker)
             }
             Turn::Start | Turn::Wait => continue,
         };
         states.set(index, State::Ended { end: end.clone(), made: Vec::new() });
-        speaker.say(Event::StepFinished { step: index, address, end });
+        speaker.say(Event::StepFinished { step: index, address: step.address.clone(), end });
         changed = true;
     }
     changed
+}
+
+/// Whether a step runs although the run is being stopped: a program that is meant for Erro.
+fn hears_of_a_stop(step: &Step) -> bool {
+    step.on().is_some() && step.is_meant_for(Verdict::Error)
+}
+
+/// The end of a program that is meant for another verdict.
+fn unmeant(step: &Step, before: &Standing, index: usize, speaker: &mut Speaker<'_>) -> StepEnd {
+    let (on, is) = (step.on().map_or("", |on| on.word()), before.verdict.slug());
+    let text = format!("not run: it is meant for {on}, and what it waits for is {is}");
+    speaker.say(Event::Said { step: Some(index), level: LogLevel::Info, text });
+    StepEnd::Done { verdict: Verdict::Success, code: NOT_MEANT.to_owned() }
+}
+
+/// The end of a step that would have begun to read a source too late.
+fn too_late(plan: &Plan, step: &Step) -> StepEnd {
+    let time = plan.not_after.map(|time| time.strftime("%H:%M").to_string()).unwrap_or_default();
+    let failure = Failure {
+        code: "too-late".into(),
+        message: format!("it could not begin by {time}, `not-after` of the job"),
+        values: [("time".to_owned(), time)].into(),
+        hint: Some(
+            "Begin earlier, let more chains run at once (`parallel`), or move `not-after`.".into(),
+        ),
+        ..Failure::default()
+    };
+    let verdict = if step.optional { Verdict::Alert } else { Verdict::Error };
+    StepEnd::Failed { verdict, failure }
+}
+
+/// Does work of a run that is being stopped, which has a short time of its own.
+fn briefly(work: impl FnOnce(&Stop)) {
+    let (stop, ended) = (Stop::new(), Stop::new());
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            if ended.sleep(LAST_WORDS).is_ok() {
+                stop.stop();
+            }
+        });
+        work(&stop);
+        ended.stop();
+    });
 }
 
 fn finish(
@@ -197,13 +274,11 @@ impl Speaker<'_> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Mutex;
-    use std::time::Duration;
-
     use super::*;
     use crate::plan::{Edge, Exec, Needs, Step, StepKind};
-    use crate::record::{Failure, RunKind};
+    use crate::record::RunKind;
     use crate::run::worker::Say;
+    use std::sync::Mutex;
 
     struct Heard(Vec<Event>);
 
@@ -221,7 +296,7 @@ mod tests {
     }
 
     impl Perform for Script {
-        fn perform(&self, step: &Step, _: &Say, stop: &Stop) -> Done {
+        fn perform(&self, step: &Step, _: &Standing, _: &Say, stop: &Stop) -> Done {
             self.order.lock().expect("no panic while locked").push(step.address.clone());
             if self.hang {
                 stop.closed().recv().expect_err("closed");
@@ -244,6 +319,7 @@ mod tests {
                 command: Vec::new(),
                 env: Vec::new(),
                 stall: Duration::from_secs(1),
+                on: None,
             }),
             optional: *optional,
         };
@@ -256,6 +332,7 @@ mod tests {
             job: "j".into(),
             zone: None,
             parallel: 2,
+            not_after: None,
             steps: steps.iter().map(step).collect(),
             edges: edges.collect(),
             off: Vec::new(),

@@ -32,6 +32,15 @@ pub enum Turn {
     Skip(usize),
 }
 
+/// How the steps before a step stand.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Standing {
+    /// The worst of their verdicts.
+    pub verdict: Verdict,
+    /// The addresses of those that failed, did not run, or were stopped.
+    pub failed: Vec<String>,
+}
+
 /// The states of all steps of a plan.
 pub struct States<'a> {
     plan: &'a Plan,
@@ -93,6 +102,35 @@ impl<'a> States<'a> {
             }
         }
         turn
+    }
+
+    /// How what ended stands: of the steps that `step` waits for, else of all.
+    pub fn standing(&self, step: usize) -> Standing {
+        let mut before: Vec<usize> =
+            self.plan.edges.iter().filter(|e| e.to == step).map(|e| e.from).collect();
+        if before.is_empty() {
+            before = (0..self.states.len()).collect();
+        }
+        let mut standing = Standing { verdict: Verdict::Success, failed: Vec::new() };
+        for index in before {
+            let State::Ended { end, .. } = &self.states[index] else { continue };
+            let own = self.judged(end);
+            standing.verdict = standing.verdict.max(own);
+            if own > Verdict::Success && !matches!(end, StepEnd::Done { .. }) {
+                standing.failed.push(self.plan.steps[index].address.clone());
+            }
+        }
+        standing
+    }
+
+    /// The verdict of an end; what was skipped stands as what it missed.
+    fn judged(&self, end: &StepEnd) -> Verdict {
+        let StepEnd::Skipped { missing } = end else { return end.verdict() };
+        let at = self.plan.steps.iter().position(|step| step.address == *missing);
+        match at.map(|at| &self.states[at]) {
+            Some(State::Ended { end, .. }) => self.judged(end),
+            Some(State::Waiting | State::Running) | None => Verdict::Error,
+        }
     }
 
     /// The codes of what failed and is no Alerta.

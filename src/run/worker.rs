@@ -9,6 +9,7 @@ use crossbeam_channel::Sender;
 use crate::base::Stop;
 use crate::plan::Step;
 use crate::record::{Event, Failure, LogLevel, Progress, Verdict};
+use crate::run::state::Standing;
 
 /// What a step came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,8 +51,8 @@ impl Done {
 
 /// Does what a step says.
 pub trait Perform: Sync {
-    /// Performs a step, on a thread of its own.
-    fn perform(&self, step: &Step, say: &Say, stop: &Stop) -> Done;
+    /// Performs a step, on a thread of its own; `before` is how the steps before it stand.
+    fn perform(&self, step: &Step, before: &Standing, say: &Say, stop: &Stop) -> Done;
 }
 
 /// What the scheduler hears.
@@ -115,19 +116,18 @@ impl Say {
 pub(crate) fn work(
     perform: &dyn Perform,
     index: usize,
-    step: &Step,
+    (step, before): (&Step, &Standing),
     to: Sender<Message>,
     stop: &Stop,
 ) {
     let say = Say::new(index, to.clone());
-    let done = catch_unwind(AssertUnwindSafe(|| perform.perform(step, &say, stop))).unwrap_or_else(
-        |panic| {
+    let done = catch_unwind(AssertUnwindSafe(|| perform.perform(step, before, &say, stop)))
+        .unwrap_or_else(|panic| {
             let text = panic.downcast_ref::<String>().cloned();
             let text = text.or_else(|| panic.downcast_ref::<&str>().map(|s| (*s).to_owned()));
             let message = format!("BUG: {}", text.unwrap_or_else(|| "a step panicked".into()));
             Done::failed(bug(message))
-        },
-    );
+        });
     drop(to.send(Message::Done(index, done)));
 }
 

@@ -2,15 +2,16 @@
 //! step.
 
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
-use jiff::{SignedDuration, tz::TimeZone};
+use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 
 use crate::artifact::{Head, Marker, PROOF_FORMAT, may_seal};
 use crate::base::{Id, Secret, SecretRef, Stop};
 use crate::plan::{SourceRef, Step, StepKind, StoreRef};
 use crate::recover::{Fault, ReadBack};
-use crate::run::{Done, Perform, Say};
+use crate::run::{Done, Perform, Say, Standing};
 use crate::shelf::Holder;
 use crate::source::{self, contract::Source};
 use crate::step::prepared::Prepared;
@@ -31,6 +32,10 @@ pub struct Steps {
     pub zone: TimeZone,
     /// The longest gap between two moments of the job's schedule.
     pub gap: Option<SignedDuration>,
+    /// Its log, if it has one.
+    log: Option<PathBuf>,
+    /// The moment after which it begins to read no source any more.
+    window: Option<Timestamp>,
     /// Guards the list of stores, by name; never held while one of them is opened.
     stores: Mutex<BTreeMap<String, Slot>>,
     /// Guards a restore that was resolved before the run, until its step takes it.
@@ -69,6 +74,8 @@ impl Steps {
             file: file.to_owned(),
             zone,
             gap,
+            log: None,
+            window: None,
             stores: Mutex::default(),
             prepared: Mutex::default(),
             read: Mutex::default(),
@@ -85,6 +92,26 @@ impl Steps {
     /// Gives the restore of this run what was resolved before it.
     pub fn prepare(&self, prepared: Prepared) {
         *self.prepared.lock().expect("no panic while locked") = Some(prepared);
+    }
+
+    /// The same, with its log.
+    pub fn logged(self, log: Option<PathBuf>) -> Steps {
+        Steps { log, ..self }
+    }
+
+    /// The same, reading no source anew after a moment.
+    pub fn within(self, window: Option<Timestamp>) -> Steps {
+        Steps { window, ..self }
+    }
+
+    /// The moment after which it begins to read no source any more.
+    pub(super) fn window(&self) -> Option<Timestamp> {
+        self.window
+    }
+
+    /// The log of the run, if it has one.
+    pub(super) fn log(&self) -> Option<&Path> {
+        self.log.as_deref()
     }
 
     /// The same, knowing which folders the runs before found in use.
@@ -185,13 +212,13 @@ impl Steps {
 }
 
 impl Perform for Steps {
-    fn perform(&self, step: &Step, say: &Say, stop: &Stop) -> Done {
+    fn perform(&self, step: &Step, before: &Standing, say: &Say, stop: &Stop) -> Done {
         let result = match &step.kind {
             StepKind::Vacuum(vacuum) => self.vacuum(vacuum, say, stop),
-            StepKind::Backup(backup) => self.backup(backup, say, stop),
+            StepKind::Backup(backup) => self.chain(backup, say, stop),
             StepKind::Verify(verify) => self.verify(verify, say, stop),
             StepKind::Prune(prune) => self.prune(prune, say, stop),
-            StepKind::Exec(exec) => self.exec(exec, say, stop),
+            StepKind::Exec(exec) => self.exec(exec, before, say, stop),
             StepKind::Restore(restore) => self.restore(restore, say, stop),
             StepKind::ReadBack(which) => self.read_back(which, say, stop),
         };

@@ -44,8 +44,8 @@ pub struct Object {
 pub struct Coming {
     /// The key of the probe.
     pub probe: String,
-    /// Bytes that one run brings, at most.
-    pub bytes: u64,
+    /// Bytes that one run brings, at most; `None` where a source could not be asked.
+    pub bytes: Option<u64>,
     /// Where the data of its sources lies, as far as that is on this machine.
     pub data: Vec<PathBuf>,
 }

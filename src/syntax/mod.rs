@@ -30,3 +30,4 @@ pub use fmt::{Unformatted, format};
 pub use load::load;
 pub use read::{read, read_one};
 pub use reference::{reference, reference_json};
+pub use value::parse_duration;

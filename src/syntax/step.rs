@@ -8,12 +8,13 @@ use kdl::KdlNode;
 
 use crate::base::{Complaint, Span, Spanned, Text};
 use crate::job::{
-    ArchiveSpec, Dump, DumpForm, Engine, EnvValue, Exec, Job, NotifySpec, Physical, Send, Step,
-    StepDecl, Vacuum, VacuumRule, Verify,
+    ArchiveSpec, Dump, DumpForm, Engine, EnvValue, Exec, ExecOn, Job, NotifySpec, Physical, Retry,
+    Send, Step, StepDecl, Vacuum, VacuumRule, Verify,
 };
 use crate::syntax::mask::is_secret;
 use crate::syntax::node::{Block, Node, Variable, name_span};
 use crate::syntax::table::Kind;
+use crate::syntax::value::clock_time;
 use crate::syntax::{fault, policy, problem};
 
 /// Smallest and largest chunk.
@@ -55,6 +56,7 @@ pub fn read_job(text: &Arc<Text>, node: &Node, complaints: &mut Vec<Complaint>) 
         threads: node.number("threads").unwrap_or(4),
         parallel: node.number("parallel").unwrap_or(2),
         within: node.duration("within"),
+        not_after: node.text("not-after").and_then(|text| clock_time(&text)),
         logs: node.path("logs"),
         archive,
         steps,
@@ -169,6 +171,7 @@ fn read_dump(text: &Arc<Text>, node: &Node, kind: &Kind, complaints: &mut Vec<Co
         engine: read_engine(node, kind, complaints),
         threads: node.number("threads"),
         chunk,
+        retry: read_retry(node, complaints),
         archive: ArchiveSpec::default(),
         sends: Vec::new(),
         verifies: Vec::new(),
@@ -198,6 +201,22 @@ fn read_dump(text: &Arc<Text>, node: &Node, kind: &Kind, complaints: &mut Vec<Co
         }
     }
     dump
+}
+
+fn read_retry(node: &Node, complaints: &mut Vec<Complaint>) -> Retry {
+    let usual = Retry::default();
+    if let (Some(delay), None) = (node.label("delay"), node.place("retry")) {
+        complaints.push(problem::conflict(
+            "`delay` is the time between two tries",
+            delay,
+            None,
+            "Say how often beside it: `retry=3`.",
+        ));
+    }
+    Retry {
+        times: node.number("retry").unwrap_or(usual.times),
+        delay: node.duration("delay").unwrap_or(usual.delay),
+    }
 }
 
 /// What reads the rows or files of a `dump` or `physical`.
@@ -316,5 +335,6 @@ fn read_exec(node: &Node, complaints: &mut Vec<Complaint>) -> Exec {
         command,
         env: env.collect(),
         stall: node.duration("stall"),
+        on: node.text("on").and_then(|word| ExecOn::of(&word)),
     }
 }

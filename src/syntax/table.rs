@@ -43,6 +43,8 @@ pub enum Form {
     Zone,
     /// Five cron fields.
     Schedule,
+    /// A time of day.
+    Clock,
     /// Variables, each a node of its own with one value.
     Variables,
 }
@@ -66,6 +68,7 @@ impl Form {
             }
             Form::Zone => "time zone (`America/Porto_Velho`)".into(),
             Form::Schedule => "cron fields (`0 1 * * *`)".into(),
+            Form::Clock => "time of day (`06:00`)".into(),
             Form::Variables => "a block of variables".into(),
         }
     }

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::civil;
 use kdl::{KdlEntry, KdlValue};
 
 use crate::base::{Complaint, Glob, SecretRef, Size, Span, Spanned, Text, holds_login, suggest};
@@ -168,8 +169,23 @@ fn one(name: &str, form: Form, value: &KdlValue, span: &Span) -> Result<Value, B
         (Form::Schedule, KdlValue::String(s)) => read_schedule(s)
             .map(|s| Value::Schedule(Box::new(s)))
             .map_err(|why| Box::new(fault::schedule(&why, span))),
+        (Form::Clock, KdlValue::String(s)) => match clock_time(s) {
+            Some(_) => Ok(Value::Text(s.clone())),
+            None => Err(unread("a time of day from `00:00` to `23:59`")),
+        },
         (form, _) => Err(wrong(&form.show())),
     }
+}
+
+/// A time of day: hours and minutes, and seconds if they are there.
+pub fn clock_time(text: &str) -> Option<civil::Time> {
+    let digits = |part: &&str| part.len() == 2 && part.bytes().all(|b| b.is_ascii_digit());
+    let parts: Vec<&str> = text.split(':').collect();
+    if !(2..=3).contains(&parts.len()) || !parts.iter().all(|part| digits(part)) {
+        return None;
+    }
+    let at = |index: usize| parts.get(index).map_or(Some(0), |part| part.parse::<i8>().ok());
+    civil::Time::new(at(0)?, at(1)?, at(2)?, 0).ok()
 }
 
 /// Reads five cron fields, or `@daily` and its like; the error says which field is wrong.

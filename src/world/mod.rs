@@ -6,6 +6,7 @@ mod entropy;
 mod failpoint;
 mod http;
 mod machine;
+mod privacy;
 mod process;
 mod process_id;
 mod retry;
@@ -20,6 +21,7 @@ pub use entropy::Entropy;
 pub use failpoint::{around, failpoint};
 pub use http::{Agents, Lent, Trust, agents, install_provider};
 pub use machine::absolute;
+pub use privacy::privacy;
 pub use process::{Child, ChildError, harden};
 pub use process_id::{is_gone, process_id};
 pub use retry::Backoff;
@@ -39,14 +41,20 @@ pub struct World {
 }
 
 impl World {
-    /// The real world: `$XDG_STATE_HOME/vex`, else `/var/lib/vex` for root, else
-    /// `~/.local/state/vex`.
+    /// The real world: `$STATE_DIRECTORY` (systemd), else `$XDG_STATE_HOME/vex`, else
+    /// `/var/lib/vex` for root, else `~/.local/state/vex`.
     pub fn real() -> World {
         let home = |rest: &str| std::env::var_os("HOME").map(|h| PathBuf::from(h).join(rest));
-        let state = match std::env::var_os("XDG_STATE_HOME").filter(|v| !v.is_empty()) {
-            Some(folder) => PathBuf::from(folder).join("vex"),
-            None if rustix::process::geteuid().is_root() => PathBuf::from("/var/lib/vex"),
-            None => home(".local/state/vex").unwrap_or_else(|| PathBuf::from("/var/lib/vex")),
+        let given = |name: &str| std::env::var_os(name).filter(|v| !v.is_empty());
+        // A unit with several state directories lists them with colons.
+        let own = given("STATE_DIRECTORY").and_then(|all| std::env::split_paths(&all).next());
+        let state = match (own, given("XDG_STATE_HOME")) {
+            (Some(folder), _) => folder,
+            (None, Some(folder)) => PathBuf::from(folder).join("vex"),
+            (None, None) if rustix::process::geteuid().is_root() => PathBuf::from("/var/lib/vex"),
+            (None, None) => {
+                home(".local/state/vex").unwrap_or_else(|| PathBuf::from("/var/lib/vex"))
+            }
         };
         World { clock: Clock::real(), entropy: Entropy::Os, state }
     }

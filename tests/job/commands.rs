@@ -21,11 +21,14 @@ const AS_IT_IS: [&str; 7] = [
 ];
 
 /// Run one after the other with the servers of the test.
-const NIGHTLY: [&str; 11] = [
+const NIGHTLY: [&str; 14] = [
     "vex doctor jobs/nightly.kdl",
+    "vex doctor jobs/nightly.kdl --sql",
     "vex doctor jobs/nightly.kdl --into lab",
     "vex plan jobs/nightly.kdl",
+    "vex run jobs/nightly.kdl --dry-run",
     "vex run jobs/nightly.kdl",
+    "vex run jobs/nightly.kdl nightly dump/shop --wait 30m",
     "vex run --quiet /etc/vex/nightly.kdl",
     "vex list jobs/nightly.kdl",
     "vex verify jobs/nightly.kdl shop --from cloud",

@@ -6,6 +6,7 @@ pub mod crash;
 pub mod docs;
 pub mod doctor;
 pub mod fmt;
+mod hooks;
 pub mod interrupt;
 pub mod origin;
 pub mod output;

@@ -52,6 +52,16 @@ fn of_dump(flavor: &Flavor, purpose: Purpose, settings: Settings) -> Vec<Need> {
         let without = "commits can't be held back: one connection reads everything";
         needs.push(need(lock, true, Grade::Alert, without));
     }
+    let without = "other sessions are not seen: a DDL that waits does so until its table is read";
+    needs.push(need(&["PROCESS"], true, Grade::Alert, without));
+    if settings.log_bin && flavor.family == Family::Mariadb {
+        let any: &[&str] = match flavor.number >= (10, 5) {
+            true => &["BINLOG ADMIN", "SUPER"],
+            false => &["SUPER"],
+        };
+        let without = "sql_log_bin can't be set: a DDL waits until the dump ends";
+        needs.push(need(any, true, Grade::Alert, without));
+    }
     if settings.log_bin {
         let any: &[&str] = match flavor.family {
             Family::Mariadb if flavor.number >= (10, 5) => &["BINLOG MONITOR", "SUPER"],

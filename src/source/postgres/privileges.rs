@@ -103,8 +103,14 @@ impl Privileges {
         {
             let without =
                 format!("{number} tables of {unit} can't be vacuumed, {first} among them");
-            let role = if self.maintain { "pg_maintain" } else { &owners };
-            self.lack(Grade::Alert, format!("GRANT {role} TO {user};"), without);
+            // Membership in the owner, who may be a superuser, is no right to ask for.
+            let advice = match self.maintain {
+                true => format!("GRANT pg_maintain TO {user};"),
+                false => format!(
+                    "Before PostgreSQL 17 only their owner may: let {owners} vacuum them, and leave them to autovacuum here"
+                ),
+            };
+            self.lack(Grade::Alert, advice, without);
         }
         if let (1.., Some(schemas)) = count(client, unit, CLOSED)? {
             let without = format!("tables of schema {schemas} of {unit} can't be vacuumed");

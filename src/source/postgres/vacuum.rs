@@ -241,7 +241,7 @@ fn facts(
                     ))
                 }
                 (false, _, "") => {
-                    Some(format!("it belongs to {owner}; run: GRANT {owner} TO {user};"))
+                    Some(format!("it belongs to {owner}, and before PostgreSQL 17 nobody else may"))
                 }
                 (false, ..) => {
                     Some(format!("it belongs to {owner}; run: GRANT pg_maintain TO {user};"))

@@ -12,6 +12,7 @@ use rustix::fs::{Access, access, statvfs};
 use crate::base::{Finding, Size, Stop};
 use crate::store::contract::{Coming, Store};
 use crate::store::probe::probe;
+use crate::world::privacy;
 
 /// Examines the folder at `root` of `store`.
 pub fn examine(root: &Path, store: &dyn Store, coming: &Coming, stop: &Stop) -> Vec<Finding> {
@@ -24,6 +25,7 @@ pub fn examine(root: &Path, store: &dyn Store, coming: &Coming, stop: &Stop) -> 
         found.push(missing(root));
     }
     let Some(there) = nearest(root) else { return found };
+    found.extend(root.is_dir().then(|| privacy(root)).flatten());
     match statvfs(there) {
         Ok(stat) => found.push(room(stat.f_bavail.saturating_mul(stat.f_frsize), coming.bytes)),
         Err(error) => {
@@ -68,7 +70,11 @@ fn missing(root: &Path) -> Finding {
     }
 }
 
-fn room(free: u64, bytes: u64) -> Finding {
+fn room(free: u64, bytes: Option<u64>) -> Finding {
+    let Some(bytes) = bytes else {
+        let text = format!("{} free; how large a backup is could not be asked", Size(free));
+        return Finding::ok("free space", text);
+    };
     let text = format!("{} free; a backup is about {} before compression", Size(free), Size(bytes));
     // The rows compress, and their text is longer than they are on disk: ten to one is out of
     // reach.
@@ -92,7 +98,7 @@ mod tests {
             (1, 10, Grade::Alert),
             (0, 10, Grade::Error),
         ] {
-            assert_eq!(room(free, bytes).grade, grade, "{free} {bytes}");
+            assert_eq!(room(free, Some(bytes)).grade, grade, "{free} {bytes}");
         }
     }
 }

@@ -91,6 +91,12 @@ pub const BLOCKS: &[Kind] = &[
                 "",
                 "It is late when a scheduled run is not proven in this time.",
             ),
+            field(
+                "not-after",
+                Form::Clock,
+                "",
+                "Time of day, in its zone, after which a run begins no dump, physical or vacuum any more; what has begun goes on to its end.",
+            ),
             field("logs", Form::Path, "the state folder", "Folder of its logs."),
             ENABLED,
         ],

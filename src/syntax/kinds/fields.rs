@@ -30,6 +30,15 @@ pub const AFTER: Field = field(
     "",
     "Steps to wait for: a name (`freeze`) or address (`dump/shop`); order only.",
 );
+/// `retry`.
+pub const RETRY: Field = field(
+    "retry",
+    Form::Number(0, 100),
+    "0",
+    "How often a chain that failed before it made a copy is begun anew, from a snapshot of its own.",
+);
+/// `delay`.
+pub const DELAY: Field = field("delay", Form::Duration, "10m", "The time between two tries.");
 /// `identity`, with what a source is named by without it.
 pub const fn identity(default: &'static str) -> Field {
     let doc = "Names the database: its backups are one chain, whichever machine it runs on.";

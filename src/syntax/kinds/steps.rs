@@ -1,7 +1,8 @@
 //! What a step can be. Data only: one row, one field.
 
 use crate::syntax::kinds::fields::{
-    AFTER, BLOCK, CHAINS, ENABLED, ENGINE, FORMAT, IN_JOB, OPTIONAL, UNPACK, field, required,
+    AFTER, BLOCK, CHAINS, DELAY, ENABLED, ENGINE, FORMAT, IN_JOB, OPTIONAL, RETRY, UNPACK, field,
+    required,
 };
 use crate::syntax::table::{Argument, Field, Form, Kind};
 
@@ -61,6 +62,8 @@ pub const STEPS: &[Kind] = &[
                 "4MiB",
                 "Size of an entry before compression, 64KiB to 256MiB.",
             ),
+            RETRY,
+            DELAY,
             AFTER,
             OPTIONAL,
             ENABLED,
@@ -138,6 +141,12 @@ pub const STEPS: &[Kind] = &[
                 "1h",
                 "It is killed when it prints nothing for this long.",
             ),
+            field(
+                "on",
+                Form::Choice(&["always", "success", "alert", "error"]),
+                "",
+                "For which verdict it is meant: of all other steps, or of those that `after` names, which it waits for. `alert`: Alerta or Erro; `always`: also when the run is stopped. It is told `VEX_VERDICT`, `VEX_RUN`, `VEX_LOG`, and in `VEX_FAILED` the addresses of what failed, a line each.",
+            ),
             AFTER,
             OPTIONAL,
             ENABLED,
@@ -211,6 +220,8 @@ pub const STEPS: &[Kind] = &[
                 "4MiB",
                 "Size of an entry before compression, 64KiB to 256MiB.",
             ),
+            RETRY,
+            DELAY,
             AFTER,
             OPTIONAL,
             ENABLED,
