@@ -52,7 +52,7 @@ fn unnamed<'a>(args: &Run, loaded: &'a Loaded) -> Result<Vec<&'a Plan>, Exit> {
     let all: Vec<&Plan> = loaded.plans.iter().collect();
     if all.is_empty() {
         complain(&format!("{} has no job that takes part", args.file.display()));
-        return Err(Exit::Usage);
+        return Err(Exit::Invalid);
     }
     if args.all || all.len() == 1 {
         return Ok(all);

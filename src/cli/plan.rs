@@ -20,7 +20,7 @@ use crate::cli::args::Plan as Args;
 use crate::cli::due::override_text;
 use crate::cli::exit::Exit;
 use crate::cli::wiring::App;
-use crate::cli::wiring::{Loaded, tell, zone};
+use crate::cli::wiring::{Loaded, complain, tell, zone};
 
 /// Tables shown of one database.
 const TABLES: usize = 12;
@@ -38,6 +38,10 @@ pub fn plan(args: &Args, app: &App) -> Exit {
             Err(exit) => return exit,
         },
     };
+    if plans.is_empty() {
+        complain(&format!("{} has no job that takes part", args.file.display()));
+        return Exit::Invalid;
+    }
     show_all(&plans, &loaded, args.offline, app)
 }
 

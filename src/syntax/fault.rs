@@ -132,6 +132,13 @@ pub fn secret_in_clear(field: &str, quoted: bool, span: &Span) -> Complaint {
     ))
 }
 
+/// A reference whose way stands without parentheses, or a variable of a shell; its bytes are masked.
+pub fn way_without_parens(field: &str, way: &str, span: &Span) -> Complaint {
+    Complaint::error("vex::secret::clear", format!("`{field}` is written in clear text"))
+        .label(span, "taken as the secret itself")
+        .help(format!("Did you mean `{field} ({way})\"…\"`? The way stands between parentheses."))
+}
+
 /// A secret among the arguments of a program; its bytes are masked.
 pub fn secret_in_command(span: &Span) -> Complaint {
     Complaint::warning("vex::secret::argument", "an argument looks like a secret")

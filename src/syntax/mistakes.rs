@@ -52,6 +52,11 @@ pub fn mistakes(text: &Arc<Text>) -> Vec<Complaint> {
                     .help("Write a value, or leave the field out."),
             ),
             Kind::Sign('(') => place.annotation(),
+            Kind::Sign('{') if place.begins() && index > 0 => Some(
+                syntax("a `{` begins a line", &place.span(), "belongs to the line before")
+                    .help("Write it behind the name that it is of: `sources {`."),
+            ),
+            Kind::Quoted => place.escape(&source[token.range.clone()]),
             Kind::Sign(',') => Some(
                 syntax("a comma stands between words", &place.span(), "not KDL")
                     .help("Words are parted by blanks: `dump \"a\" \"b\"`."),
@@ -107,6 +112,12 @@ impl Place<'_> {
     }
 
     fn word(&self, word: &str) -> Option<Complaint> {
+        if self.begins() && (word == "-" || word.ends_with(':')) {
+            return Some(
+                syntax("this looks like YAML", &self.span(), "not KDL")
+                    .help("A job file is KDL: `sources { mysql \"shop\" host=\"db1\" }`; `vex schema` has all of it."),
+            );
+        }
         if ["true", "false", "null"].contains(&word) && !self.begins() {
             return Some(
                 v1(&format!("`{word}` is KDL v1"), &self.span(), "a bare word is no value here")
@@ -118,6 +129,24 @@ impl Place<'_> {
             syntax("a comment does not begin with `#`", &self.span(), "not KDL")
                 .help("Comments begin with `//`.")
         })
+    }
+
+    /// A `\\` that escapes nothing: a path of Windows.
+    fn escape(&self, quoted: &str) -> Option<Complaint> {
+        let inner = quoted.strip_prefix('"')?.strip_suffix('"')?;
+        let mut chars = inner.chars();
+        while let Some(c) = chars.next() {
+            let next = if c == '\\' { chars.next() } else { continue };
+            let known = |c: char| matches!(c, '"' | '\\' | 'b' | 'f' | 'n' | 'r' | 't' | 's' | 'u');
+            if next.is_some_and(|c| !known(c) && !c.is_whitespace()) {
+                return Some(
+                    syntax("`\\` begins an escape", &self.span(), "no escape of KDL").help(
+                        "Write each twice, `\"C:\\\\Temp\"`, or a raw text: `#\"C:\\Temp\"#`.",
+                    ),
+                );
+            }
+        }
+        None
     }
 
     /// `(env)` with nothing after it, or before a name.
@@ -195,6 +224,8 @@ mod tests {
             ("# a", 0..1),
             ("a {\n  b {\n}\n", 8..9),
             ("a }", 2..3),
+            ("a\n{ b\n}\n", 2..3),
+            ("a \"C:\\Temp\"", 2..11),
         ] {
             let found = mistakes(&Text::new("x.kdl", source));
             assert_eq!(found.len(), 1, "{source}: {found:?}");

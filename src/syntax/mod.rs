@@ -12,6 +12,7 @@ mod load;
 mod mask;
 mod mistakes;
 mod node;
+mod odd;
 mod policy;
 mod problem;
 mod read;

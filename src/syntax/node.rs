@@ -325,8 +325,10 @@ impl Node {
 
 /// A name that may become part of a key and of an address.
 pub fn is_name(word: &str) -> bool {
-    let ok = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
-    (1..=64).contains(&word.len())
-        && word.bytes().all(ok)
-        && word.as_bytes()[0].is_ascii_alphanumeric()
+    let ok = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.');
+    (1..=64).contains(&word.chars().count())
+        // A file name has 255 bytes at most, and a name is only a part of some.
+        && word.len() <= 200
+        && word.chars().all(ok)
+        && word.starts_with(char::is_alphanumeric)
 }

@@ -63,6 +63,9 @@ pub fn unknown_node(name: &str, span: &Span, parent: &str) -> Complaint {
         kinds().filter(|k| k.name == name).flat_map(|k| k.within.iter().copied()).collect();
     homes.sort_by_key(|home| *home == "catalog");
     let elsewhere = kinds().any(|k| k.name == name).then(|| homes.join("` or `"));
+    if let Some(bare) = name.strip_suffix(':').filter(|bare| here.contains(bare)) {
+        return complaint.help(format!("This looks like YAML; in KDL it is `{bare} {{ … }}`."));
+    }
     complaint.help(match (elsewhere, meant(name, &here)) {
         (Some(home), _) if !home.is_empty() => format!("`{name}` stands in `{home}`."),
         (Some(_), _) => format!("`{name}` stands at the top level."),
@@ -94,6 +97,9 @@ pub fn unknown_field(name: &str, span: &Span, kind: &Kind) -> Complaint {
     if name == "url" && matches!(kind.argument, Argument::One(_)) {
         return complaint
             .help(format!("Its address has no name: write `{} (env)\"NAME\"`.", kind.name));
+    }
+    if kind.name == "keep" && ["days", "age", "max-age"].contains(&name) {
+        return complaint.help("By age: `within=\"30d\"`; the newest of so many days: `daily=30`.");
     }
     let all: Vec<&str> = known.iter().chain(&inner).copied().collect();
     complaint.help(match meant(name, &all) {
@@ -132,7 +138,7 @@ pub fn bad_name(name: &str, span: &Span) -> Complaint {
     Complaint::error("vex::name::form", format!("`{}` is not a name", name.escape_debug()))
         .label(
             span,
-            "letters, digits, `-`, `_` and `.`; 1 to 64 characters, first a letter or digit",
+            "letters and digits of any script, `-`, `_` and `.`; 1 to 64 characters, first a letter or digit",
         )
         .help("Names become parts of keys and addresses.")
 }
@@ -202,7 +208,7 @@ pub fn include_cycle(path: &[PathBuf], span: &Span) -> Complaint {
 
 /// A file that declares nothing.
 pub fn empty_file(path: &Path) -> Complaint {
-    Complaint::warning("vex::file::empty", format!("{} declares nothing", path.display()))
+    Complaint::error("vex::file::empty", format!("{} declares nothing", path.display()))
         .help("A job file has `sources`, `stores` and a `job`.")
 }
 

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use crate::base::{Complaint, SecretRef};
+use crate::base::{Complaint, Glob, SecretRef};
 use crate::job::{
     HostRole, Inconsistent, MysqlSpec, PostgresSpec, Source, SourceSpec, SqliteSpec, Tls, TlsMode,
 };
@@ -68,6 +68,8 @@ fn identity(node: &Node, complaints: &mut Vec<Complaint>) -> Option<String> {
 
 /// Complains about two ways to one server, and a certificate without key.
 pub(super) fn conflicts(node: &Node, complaints: &mut Vec<Complaint>) {
+    port(node, complaints);
+    nothing_left(node, complaints);
     if let (Some(socket), Some(host)) = (node.label("socket"), node.label("host")) {
         complaints.push(problem::conflict(
             "`socket` and `host` name two ways to one server",
@@ -83,6 +85,42 @@ pub(super) fn conflicts(node: &Node, complaints: &mut Vec<Complaint>) {
             None,
             "Add `key=\"…\"`.",
         ));
+    }
+}
+
+/// A port behind a host.
+fn port(node: &Node, complaints: &mut Vec<Complaint>) {
+    for word in node.list("host").iter().chain(&node.word("host")) {
+        let Some((host, port)) = word.value.rsplit_once(':') else { continue };
+        // More colons are an IPv6 address.
+        let is_port = !port.is_empty() && port.bytes().all(|b| b.is_ascii_digit());
+        let is_one = !host.contains(':') || (host.starts_with('[') && host.ends_with(']'));
+        if is_port && is_one && node.kind.field("port").is_some() {
+            let message = "`host` is a name or an address, without a port";
+            let host = host.trim_start_matches('[').trim_end_matches(']').escape_debug();
+            complaints.push(
+                Complaint::error("vex::value::host", message)
+                    .label(&word.span, "the port is a field of its own")
+                    .help(format!("Write `host=\"{host}\" port={port}`.")),
+            );
+        }
+    }
+}
+
+/// Databases that are named and excluded again, each and all.
+fn nothing_left(node: &Node, complaints: &mut Vec<Complaint>) {
+    let (wanted, excluded) = (node.globs("databases"), node.globs("exclude"));
+    let literals: Option<Vec<String>> = wanted.iter().map(Glob::literal).collect();
+    let Some(names) = literals.filter(|names| !names.is_empty()) else { return };
+    let is_out = |name: &String| excluded.iter().any(|glob| glob.matches(name));
+    if names.iter().all(is_out)
+        && let Some(span) = node.label("exclude")
+    {
+        complaints.push(
+            Complaint::error("vex::source::nothing", "`exclude` leaves nothing of `databases`")
+                .label(span, "wins over `databases`")
+                .help("Name what is to be left out inside them: `exclude \"shop.sessions\"`."),
+        );
     }
 }
 

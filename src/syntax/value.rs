@@ -12,8 +12,8 @@ use kdl::{KdlEntry, KdlValue};
 
 use crate::base::{Complaint, Glob, SecretRef, Size, Span, Spanned, Text, holds_login, suggest};
 use crate::job::Schedule;
-use crate::syntax::fault;
 use crate::syntax::table::Form;
+use crate::syntax::{fault, odd};
 
 /// The value of a field.
 #[derive(Debug, Clone)]
@@ -99,7 +99,11 @@ pub fn read(
         });
         return None;
     };
-    one(name, form, entry.value(), &value_span(text, entry)).map_err(|c| complaints.push(*c)).ok()
+    let (value, span) = (entry.value(), value_span(text, entry));
+    if form == Form::Path {
+        complaints.extend(value.as_string().and_then(|path| odd::variable(name, path, &span)));
+    }
+    one(name, form, value, &span).map_err(|c| complaints.push(*c)).ok()
 }
 
 fn many(
@@ -119,7 +123,10 @@ fn many(
         let span = value_span(text, entry);
         match entry.value() {
             KdlValue::String(word) if form == Form::Globs => match Glob::parse(word) {
-                Some(glob) => globs.push(glob),
+                Some(glob) => {
+                    complaints.extend(odd::comma(name, word, &span));
+                    globs.push(glob);
+                }
                 None => complaints.push(fault::glob(word, &span)),
             },
             KdlValue::String(word) => words.push(Spanned::new(word.clone(), span)),
@@ -238,8 +245,13 @@ pub fn secret(
     let Some(annotation) = first.ty() else {
         hide(entries);
         let word = first.value().as_string().unwrap_or_default();
-        let quoted = fault::WAYS.iter().any(|way| word.starts_with(&format!("({way})")));
-        complaints.push(fault::secret_in_clear(name, quoted, &span));
+        complaints.push(match meant_way(word, entries.len()) {
+            Some(way) => fault::way_without_parens(name, way, &span),
+            None => {
+                let quoted = fault::WAYS.iter().any(|way| word.starts_with(&format!("({way})")));
+                fault::secret_in_clear(name, quoted, &span)
+            }
+        });
         return None;
     };
     let way = annotation.value();
@@ -276,6 +288,17 @@ pub fn secret(
     }
 }
 
+/// The way that was meant by a variable of a shell, or by its word without parentheses.
+fn meant_way(word: &str, words: usize) -> Option<&'static str> {
+    if words > 1 {
+        return fault::WAYS.into_iter().find(|way| *way == word);
+    }
+    let name = word.strip_prefix("${").and_then(|rest| rest.strip_suffix('}'));
+    let name = name.or_else(|| word.strip_prefix('$'))?;
+    let is_name = !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+    is_name.then_some("env")
+}
+
 /// What the words behind an annotation refer to.
 fn reference(
     text: &Arc<Text>,
@@ -291,6 +314,7 @@ fn reference(
         (_, word) if word.contains("://") => Err(fault::not_a_file(name, span)),
         ("file", word) => Ok(SecretRef::File(text.folder().join(expand_home(word)))),
         (_, word) if word.contains('=') => Err(fault::not_a_variable(name, "=", span)),
+        (_, word) if word.contains('$') => Err(fault::not_a_variable(name, "$", span)),
         (_, word) => Ok(SecretRef::Env(word.to_owned())),
     }
 }

@@ -586,3 +586,24 @@ fn retention_does_not_run_after_a_verification_that_fails() {
         server.assert_tidy("j/app/");
     }
 }
+
+#[test]
+fn names_may_be_of_any_script() {
+    let space = Space::new().job(
+        r#"sources { sqlite "açaí" path="app.db" }
+        stores { dir "depósito" path="d" { keep last=2 } }
+        job "relatório-数据" { dump "açaí" { send "depósito"; verify "depósito" } }"#,
+    );
+    space.database("app.db", "CREATE TABLE t (v); INSERT INTO t VALUES (1);");
+    space.back_up();
+    let list = space.list();
+    assert_eq!(
+        (word(&list[0], "job"), word(&list[0], "proof")),
+        ("relatório-数据", "read"),
+        "{list:?}"
+    );
+    let back = space.restore(&list[0], "back.db");
+    assert_eq!(contents(&back), contents(&space.path("app.db")));
+    space.run(&["report", "--out", "pages"]).expect(0);
+    space.run(&["schedule", "job.kdl", "--format", "systemd"]);
+}

@@ -160,10 +160,10 @@ fn too_few_connections_and_locks_are_named_with_the_setting() {
         server.sql("erp", part);
     }
     let lines = doctor(&space(&server, "postgres", "", DUMP), 0);
-    assert!(
-        said(&lines, "connections")
-            .starts_with("alert 0 of 8 are in use, 3 are kept for superusers; the dump takes 7")
-    );
+    // A session that has just been closed may be counted still.
+    let connections = said(&lines, "connections");
+    let told = " of 8 are in use, 3 are kept for superusers; the dump takes 7";
+    assert!(connections.starts_with("alert ") && connections.contains(told), "{connections}");
     let locks = said(&lines, "locks");
     assert!(
         locks.starts_with("alert a dump takes 120, the server has room for about 80"),
