@@ -13,7 +13,8 @@ use crate::plan::chain::{
 };
 use crate::plan::draft::Draft;
 use crate::plan::graph::{
-    Archive, Backup, CopyPlan, Edge, Exec, Kin, Needs, Plan, Prune, StepKind, Vacuum, Verify, Which,
+    Archive, Backup, CopyPlan, Edge, Exec, Kin, Needs, Plan, Prune, PruneTask, StepKind, Vacuum,
+    Verify, Which,
 };
 use crate::plan::problem;
 use crate::plan::reference::{SourceRef, StoreRef};
@@ -513,6 +514,8 @@ impl Link<'_> {
         let kind = StepKind::Prune(Box::new(Prune {
             declared: self.source.name.value.clone(),
             source: name.clone(),
+            spec: self.source_ref.spec.clone(),
+            task: PruneTask::Policy,
             store: copy.store.clone(),
             naming: copy.naming.clone(),
             keep,

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::artifact::{Method, Naming};
 use crate::base::SecretRef;
-use crate::job::{Engine, EnvValue, KeepSpec, VacuumRule};
+use crate::job::{Engine, EnvValue, KeepSpec, SourceSpec, VacuumRule};
 use crate::plan::reference::{SourceRef, StoreRef};
 use crate::plan::wish::{BackupWish, RestoreSpec};
 use crate::record::{StepFacts, Verb};
@@ -180,6 +180,10 @@ pub struct Prune {
     pub declared: String,
     /// Whose copies.
     pub source: String,
+    /// How its database is reached, which is asked who it is where the run made no copy.
+    pub spec: SourceSpec,
+    /// What is removed.
+    pub task: PruneTask,
     /// Where they are.
     pub store: StoreRef,
     /// Their names there.
@@ -190,6 +194,15 @@ pub struct Prune {
     pub verified: bool,
     /// All jobs of the file that send this source to this store.
     pub kin: Vec<Kin>,
+}
+
+/// What is removed of a chain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PruneTask {
+    /// What the policy does not keep.
+    Policy,
+    /// What dead runs left, and uploads that nobody will finish.
+    Uploads,
 }
 
 /// A job that sends a source to a store, and its names there.

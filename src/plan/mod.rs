@@ -16,7 +16,8 @@ pub use build::build;
 #[cfg(test)]
 pub use graph::Edge;
 pub use graph::{
-    Backup, CopyPlan, Exec, Kin, Needs, Plan, Prune, Step, StepKind, Vacuum, Verify, Which,
+    Backup, CopyPlan, Exec, Kin, Needs, Plan, Prune, PruneTask, Step, StepKind, Vacuum, Verify,
+    Which,
 };
 pub use lint::lint;
 pub use reference::{SourceRef, StoreRef};

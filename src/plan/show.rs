@@ -180,5 +180,6 @@ fn rules(keep: &KeepSpec) -> String {
         s => format!("within {s} s"),
     };
     rules.extend(keep.within.map(|d| within(d.as_secs())));
+    rules.extend(keep.max_size.map(|bytes| format!("at most {}", Size(bytes))));
     rules.join(", ")
 }

@@ -39,6 +39,8 @@ pub enum RunKind {
     Restore,
     /// A verification that a person asked for.
     Verify,
+    /// A retention that a person asked for.
+    Prune,
 }
 
 impl RunKind {
@@ -48,6 +50,7 @@ impl RunKind {
             RunKind::Job => "job",
             RunKind::Restore => "restore",
             RunKind::Verify => "verify",
+            RunKind::Prune => "prune",
         }
     }
 }

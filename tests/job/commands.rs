@@ -21,13 +21,17 @@ const AS_IT_IS: [&str; 7] = [
 ];
 
 /// Run one after the other with the servers of the test.
-const NIGHTLY: [&str; 11] = [
+const NIGHTLY: [&str; 15] = [
     "vex doctor jobs/nightly.kdl",
     "vex doctor jobs/nightly.kdl --into lab",
     "vex plan jobs/nightly.kdl",
     "vex run jobs/nightly.kdl",
     "vex run --quiet /etc/vex/nightly.kdl",
     "vex list jobs/nightly.kdl",
+    "vex list jobs/nightly.kdl --all",
+    "vex prune jobs/nightly.kdl --dry-run",
+    "vex prune jobs/nightly.kdl",
+    "vex prune jobs/nightly.kdl --uploads",
     "vex verify jobs/nightly.kdl shop --from cloud",
     "vex restore jobs/nightly.kdl shop --into lab --dry-run",
     "vex restore jobs/nightly.kdl shop --into shop --only shop.orders --as rescue",

@@ -4,5 +4,6 @@ pub mod contract;
 pub mod identity;
 pub mod lease;
 pub mod listing;
+pub mod prune;
 pub mod s3_run;
 pub mod s3_way;
