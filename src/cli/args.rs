@@ -13,7 +13,7 @@ use crate::base::SecretRef;
 
 pub use crate::cli::args::ask::{History, HistoryFormat, List, Status};
 pub use crate::cli::args::file::{Check, CheckFormat, Engine, Fmt, Jobs, Man, Schedule, Schema};
-pub use crate::cli::args::store::{Adopt, Keep, Prune};
+pub use crate::cli::args::store::{Adopt, Copy, Keep, Prune};
 pub use crate::cli::args::word::{Format, Language};
 
 /// A build tool for backups: one linted file, an explained plan, and a backup that is green only
@@ -54,6 +54,8 @@ pub enum Command {
     Adopt(Adopt),
     /// Keep a backup whatever the policy says, until a date or until it is released.
     Keep(Keep),
+    /// Send backups from one store to another, and prove them there.
+    Copy(Copy),
     /// Remove what the policy does not keep, with a reason for every backup.
     Prune(Prune),
     /// Look after the catalog.

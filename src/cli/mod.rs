@@ -5,6 +5,7 @@ mod adopt;
 mod annotate;
 mod args;
 mod check;
+mod copy;
 mod declare;
 mod doctor;
 mod due;
@@ -107,6 +108,7 @@ fn dispatch(command: &Command, app: &App) -> Exit {
         Command::Export(args) => export::export(args, app),
         Command::Adopt(args) => adopt::adopt(args, app),
         Command::Keep(args) => keep::keep(args, app),
+        Command::Copy(args) => copy::copy(args, app),
         Command::Prune(args) => prune::prune(args, app),
         Command::Catalog(Catalog::Rebuild { file, site }) => {
             rebuild::rebuild(file, site.as_deref(), app)

@@ -101,6 +101,7 @@ fn ask((loaded, plan): (&Loaded, &Plan), app: &App, exit: &mut Exit) -> Outlook 
                 outlook.vacuum.insert(step.address.clone(), lines);
             }
             StepKind::Verify(_)
+            | StepKind::Copy(_)
             | StepKind::Exec(_)
             | StepKind::Restore(_)
             | StepKind::ReadBack(_) => {}

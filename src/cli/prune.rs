@@ -71,6 +71,7 @@ fn of_retention(plan: &Plan, task: PruneTask) -> Plan {
         StepKind::Vacuum(_)
         | StepKind::Backup(_)
         | StepKind::Verify(_)
+        | StepKind::Copy(_)
         | StepKind::Exec(_)
         | StepKind::Restore(_)
         | StepKind::ReadBack(_) => None,

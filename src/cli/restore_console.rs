@@ -104,6 +104,10 @@ impl Listener for RestoreConsole {
             Event::Said { level, text, .. } => self.line(*level, text),
             Event::Progress { progress, .. } => self.progress(*progress),
             Event::Restored { .. } => self.moved(),
+            Event::Copied { copy, .. } if copy.failure.is_none() => {
+                let (key, place) = (&copy.key, &copy.place);
+                self.line(LogLevel::Info, &format!("{key} is in {place}, {}", Size(copy.bytes)));
+            }
             Event::Pruned { store, key, why, .. } => {
                 self.line(LogLevel::Info, &format!("removed {key} from {store}: {why}"));
             }

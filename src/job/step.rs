@@ -186,6 +186,8 @@ pub struct Dump {
     pub threads: Option<usize>,
     /// Size of a chunk, in bytes.
     pub chunk: Option<u64>,
+    /// Bytes of the source a second, at most.
+    pub rate: Option<u64>,
     /// How its archives are made.
     pub archive: ArchiveSpec,
     /// Where they go.
@@ -201,6 +203,10 @@ pub struct Send {
     pub stores: Vec<Spanned<String>>,
     /// Whether a failure here is only Alerta.
     pub optional: bool,
+    /// Whether what failed to come is sent before the next backup.
+    pub catch_up: bool,
+    /// Bytes a second, at most.
+    pub rate: Option<u64>,
     /// What is kept there of this chain; the store's own rule when `None`.
     pub keep: Option<KeepSpec>,
 }

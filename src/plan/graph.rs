@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use crate::artifact::{Method, Naming};
-use crate::base::SecretRef;
+use crate::base::{Id, SecretRef};
 use crate::job::{Engine, EnvValue, KeepSpec, SourceSpec, VacuumRule};
 use crate::plan::reference::{SourceRef, StoreRef};
 use crate::plan::wish::{BackupWish, RestoreSpec};
@@ -51,6 +51,8 @@ pub enum StepKind {
     Verify(Box<Verify>),
     /// Removes what the policy does not keep.
     Prune(Box<Prune>),
+    /// Sends backups from one store to another.
+    Copy(Box<Transfer>),
     /// Runs a program.
     Exec(Exec),
     /// Brings a backup back.
@@ -112,6 +114,8 @@ pub struct Backup {
     pub threads: usize,
     /// Bytes of a chunk.
     pub chunk: usize,
+    /// Bytes of the source a second, at most.
+    pub rate: Option<u64>,
     /// How the archive is made.
     pub archive: Archive,
     /// Where it goes.
@@ -127,6 +131,8 @@ pub struct CopyPlan {
     pub naming: Naming,
     /// Whether its failure is only Alerta.
     pub optional: bool,
+    /// Bytes a second, at most.
+    pub rate: Option<u64>,
     /// What all keys of the store begin with: empty, or ending in `/`.
     pub root: String,
     /// Whether retention looks at it after the run.
@@ -205,6 +211,36 @@ pub enum PruneTask {
     Uploads,
 }
 
+/// Backups of one chain that go from store to store.
+#[derive(Debug, Clone)]
+pub struct Transfer {
+    /// The source as the job file names it.
+    pub declared: String,
+    /// The source.
+    pub source: SourceRef,
+    /// Where they are, the first that has one is read: stores, and their names there.
+    pub from: Vec<(StoreRef, Naming)>,
+    /// Where they go.
+    pub to: CopyPlan,
+    /// Which of them.
+    pub which: Sent,
+    /// Where the password of their archives is found.
+    pub password: Option<SecretRef>,
+    /// Threads that prove them there.
+    pub threads: usize,
+}
+
+/// Which backups are sent.
+#[derive(Debug, Clone)]
+pub enum Sent {
+    /// Those of a run, with all that they add to.
+    Ids(Vec<Id>),
+    /// Those that are not there.
+    Missing,
+    /// Those of the chain itself that are not there, as far as the policy keeps them there.
+    Kept(Option<KeepSpec>),
+}
+
 /// A job that sends a source to a store, and its names there.
 #[derive(Debug, Clone)]
 pub struct Kin {
@@ -246,6 +282,9 @@ impl Step {
             }
             StepKind::Prune(r) => {
                 (Verb::Prune, (named(&r.declared), named(&r.source), named(&r.store.name)))
+            }
+            StepKind::Copy(t) => {
+                (Verb::Copy, (named(&t.declared), named(&t.source.name), named(&t.to.store.name)))
             }
             StepKind::Exec(_) => (Verb::Exec, none()),
             StepKind::Restore(r) => (Verb::Restore, (r.which.source.clone(), None, None)),

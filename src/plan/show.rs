@@ -9,7 +9,7 @@ use std::fmt::Write;
 use crate::artifact::Method;
 use crate::base::Size;
 use crate::job::{KeepSpec, SourceSpec};
-use crate::plan::graph::{Backup, Needs, Plan, Step, StepKind, Verify, Which};
+use crate::plan::graph::{Backup, Needs, Plan, Sent, Step, StepKind, Transfer, Verify, Which};
 
 /// What servers and stores said, or why they could not be asked.
 #[derive(Debug, Default)]
@@ -93,6 +93,7 @@ fn step_lines(step: &Step, outlook: &Outlook) -> Vec<String> {
             lines.extend(known(outlook.retention.get(&step.address)));
             lines
         }
+        StepKind::Copy(transfer) => vec![transfer_line(transfer)],
         StepKind::ReadBack(which) => which.source.iter().cloned().collect(),
         StepKind::Restore(restore) => vec![format!("  {}", restore.command())],
         StepKind::Exec(exec) => {
@@ -102,6 +103,20 @@ fn step_lines(step: &Step, outlook: &Outlook) -> Vec<String> {
             vec![format!("runs {program} with {arguments} argument{plural}")]
         }
     }
+}
+
+fn transfer_line(transfer: &Transfer) -> String {
+    let from: Vec<&str> = transfer.from.iter().map(|(store, _)| store.name.as_str()).collect();
+    let what = match &transfer.which {
+        Sent::Ids(ids) => ids.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
+        Sent::Missing => "what is not there".to_owned(),
+        Sent::Kept(_) => "what failed to come and would be kept".to_owned(),
+    };
+    format!(
+        "sends {what} from {} to {} and proves it there",
+        from.join(" or "),
+        transfer.to.store.name
+    )
 }
 
 fn verify_lines(verify: &Verify) -> Vec<String> {

@@ -9,6 +9,7 @@ mod prepared;
 mod prune;
 mod prune_plan;
 mod restore;
+mod transfer;
 mod uploads;
 mod vacuum;
 mod verify;

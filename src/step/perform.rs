@@ -191,6 +191,7 @@ impl Perform for Steps {
             StepKind::Backup(backup) => self.backup(backup, say, stop),
             StepKind::Verify(verify) => self.verify(verify, say, stop),
             StepKind::Prune(prune) => self.prune(prune, say, stop),
+            StepKind::Copy(transfer) => self.transfer(transfer, say, stop),
             StepKind::Exec(exec) => self.exec(exec, say, stop),
             StepKind::Restore(restore) => self.restore(restore, say, stop),
             StepKind::ReadBack(which) => self.read_back(which, say, stop),

@@ -204,7 +204,7 @@ impl Steps {
         self.chain((&made.source, &made.kind), origin)
     }
 
-    fn chain(&self, (source, kind): (&str, &str), origin: Origin) -> Own {
+    pub(super) fn chain(&self, (source, kind): (&str, &str), origin: Origin) -> Own {
         Own {
             file: self.file.clone(),
             job: self.job.clone(),

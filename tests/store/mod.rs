@@ -1,6 +1,7 @@
 //! Stores, what lies in them, and who may touch it.
 
 pub mod contract;
+pub mod copy;
 pub mod identity;
 pub mod lease;
 pub mod listing;

@@ -47,6 +47,31 @@ pub struct Keep {
     pub site: Option<PathBuf>,
 }
 
+/// `vex copy`.
+#[derive(Debug, clap::Args)]
+pub struct Copy {
+    /// The job file.
+    pub file: PathBuf,
+    /// The backups, each by its ID or the beginning of it, its date, or its file name [default: all
+    /// that --to lacks]
+    pub ids: Vec<String>,
+    /// The store that has them.
+    #[arg(long, value_name = "STORE")]
+    pub from: String,
+    /// The store that gets them; the same job sends to both.
+    #[arg(long, value_name = "STORE")]
+    pub to: String,
+    /// The site file [default: vex.kdl beside the job file, then /etc/vex/vex.kdl]
+    #[arg(long)]
+    pub site: Option<PathBuf>,
+    /// End with 2 on Alerta.
+    #[arg(long)]
+    pub strict: bool,
+    /// How it is shown; JSON is the events of the run.
+    #[arg(long, value_enum, default_value = "human")]
+    pub format: Format,
+}
+
 /// `vex prune`.
 #[derive(Debug, clap::Args)]
 pub struct Prune {

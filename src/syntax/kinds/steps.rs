@@ -61,6 +61,12 @@ pub const STEPS: &[Kind] = &[
                 "4MiB",
                 "Size of an entry before compression, 64KiB to 256MiB.",
             ),
+            field(
+                "rate",
+                Form::Size,
+                "no limit",
+                "Bytes of the source a second at most, 32KiB to 1GiB.",
+            ),
             AFTER,
             OPTIONAL,
             ENABLED,
@@ -72,7 +78,17 @@ pub const STEPS: &[Kind] = &[
         argument: Argument::Names("STORE"),
         ready: true,
         doc: "Sends the archive to stores.",
-        fields: &[OPTIONAL, ENABLED],
+        fields: &[
+            field(
+                "catch-up",
+                Form::Switch,
+                "#false",
+                "Before the next backup, sends here what failed to come and would be kept, out of the other stores of the chain.",
+            ),
+            field("rate", Form::Size, "no limit", "Bytes a second at most, 32KiB to 1GiB."),
+            OPTIONAL,
+            ENABLED,
+        ],
     },
     Kind {
         name: "verify",
