@@ -24,6 +24,13 @@ impl Size {
         let bytes = number.parse::<f64>().ok()? * factor as f64;
         (bytes < i64::MAX as f64).then_some(Size(bytes as u64))
     }
+
+    /// The same number in the largest unit that shows it without loss: `1536KiB`.
+    pub fn exact(self) -> String {
+        let whole = UNITS.iter().find(|(_, factor)| self.0 > 0 && self.0.is_multiple_of(*factor));
+        let (unit, factor) = whole.copied().unwrap_or(("B", 1));
+        format!("{}{unit}", self.0 / factor)
+    }
 }
 
 impl fmt::Display for Size {
@@ -54,5 +61,9 @@ mod tests {
         assert_eq!(Size(1536).to_string(), "1.5 KiB");
         assert_eq!(Size(5 << 20).to_string(), "5 MiB");
         assert_eq!(Size(7).to_string(), "7 B");
+        for bytes in [0, 7, 1536, 3 << 39, 2 << 40, (1 << 30) + 1] {
+            assert_eq!(Size::parse(&Size(bytes).exact()), Some(Size(bytes)));
+        }
+        assert_eq!(Size(3 << 19).exact(), "1536KiB");
     }
 }

@@ -7,7 +7,7 @@ use crate::catalog::meta::LAST_PROOF;
 use crate::catalog::open::Catalog;
 use crate::catalog::record::{ArtifactRow, CopyRow, ProofRow};
 use crate::catalog::sql::{Upsert, values};
-use crate::catalog::value::Value;
+use crate::catalog::value::{Row, Value};
 
 impl Catalog {
     /// The name of the store at a place that holds a copy of an artifact, as its run called it.
@@ -165,22 +165,35 @@ impl Catalog {
     /// nothing is forgotten. A copy of which something is among `unread` (store, key) is there.
     pub fn mark_absent(
         &mut self,
-        (file, job): (&str, &str),
+        job: (&str, &str),
         present: &[[&str; 3]],
         unread: &[(String, String)],
         at: &str,
     ) -> Result<(), CatalogError> {
-        let sql = "SELECT c.id, c.source, c.store, c.object_key FROM copy c JOIN artifact a ON a.id=c.id AND \
-                   a.source=c.source WHERE a.job=? AND a.file IN ('', ?) AND c.removed IS NULL AND c.verdict=1";
-        for row in self.query(sql, values![job, file])? {
-            let [id, source, store, key] = [0, 1, 2, 3].map(|column| row.text(column));
-            let is_there = present.contains(&[id, source, store])
-                || unread.iter().any(|(s, k)| s == store && k.starts_with(key));
-            if !is_there {
-                self.copy_removed(id, source, store, at)?;
-            }
+        for [id, source, store, _] in self.absent(job, present, unread)? {
+            self.copy_removed(&id, &source, &store, at)?;
         }
         Ok(())
+    }
+
+    /// The copies of a job (artifact, source, store, key) that should be there and are not among
+    /// `present`, nor in part among `unread`.
+    pub fn absent(
+        &mut self,
+        (file, job): (&str, &str),
+        present: &[[&str; 3]],
+        unread: &[(String, String)],
+    ) -> Result<Vec<[String; 4]>, CatalogError> {
+        let sql = "SELECT c.id, c.source, c.store, c.object_key FROM copy c JOIN artifact a ON a.id=c.id AND \
+                   a.source=c.source WHERE a.job=? AND a.file IN ('', ?) AND c.removed IS NULL AND c.verdict=1";
+        let rows = self.query(sql, values![job, file])?;
+        let is_there = |row: &&Row| {
+            let [id, source, store, key] = [0, 1, 2, 3].map(|column| row.text(column));
+            present.contains(&[id, source, store])
+                || unread.iter().any(|(s, k)| s == store && k.starts_with(key))
+        };
+        let absent = rows.iter().filter(|row| !is_there(row));
+        Ok(absent.map(|row| [0, 1, 2, 3].map(|column| row.text(column).to_owned())).collect())
     }
 
     /// Numbers of runs, artifacts, copies and proofs.

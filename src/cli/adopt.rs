@@ -156,6 +156,7 @@ fn folders(args: &Adopt, loaded: &Loaded, app: &App) -> Result<Vec<Folder>, Exit
             StepKind::Vacuum(_)
             | StepKind::Verify(_)
             | StepKind::Prune(_)
+            | StepKind::Copy(_)
             | StepKind::Exec(_)
             | StepKind::Restore(_)
             | StepKind::ReadBack(_) => None,

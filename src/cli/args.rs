@@ -2,6 +2,7 @@
 
 mod ask;
 mod file;
+mod store;
 mod word;
 
 use std::path::PathBuf;
@@ -13,6 +14,7 @@ use crate::syntax::parse_duration;
 
 pub use crate::cli::args::ask::{History, HistoryFormat, List, Status};
 pub use crate::cli::args::file::{Check, CheckFormat, Engine, Fmt, Jobs, Man, Schedule, Schema};
+pub use crate::cli::args::store::{Adopt, Copy, Keep, Prune};
 pub use crate::cli::args::word::{Format, Language};
 
 /// A build tool for backups: one linted file, an explained plan, and a backup that is green only
@@ -53,6 +55,10 @@ pub enum Command {
     Adopt(Adopt),
     /// Keep a backup whatever the policy says, until a date or until it is released.
     Keep(Keep),
+    /// Send backups from one store to another, and prove them there.
+    Copy(Copy),
+    /// Remove what the policy does not keep, with a reason for every backup.
+    Prune(Prune),
     /// Look after the catalog.
     #[command(subcommand)]
     Catalog(Catalog),
@@ -480,49 +486,6 @@ pub struct Export {
     /// Replace the file if it exists.
     #[arg(long)]
     pub overwrite: bool,
-}
-
-/// `vex adopt`.
-#[derive(Debug, clap::Args)]
-pub struct Adopt {
-    /// The job file.
-    pub file: PathBuf,
-    /// The source that goes on with them.
-    pub source: String,
-    /// Any backup of the chain to continue, by its ID or the beginning of it; needed when there are
-    /// several.
-    #[arg(long, value_name = "ID")]
-    pub from: Option<String>,
-    /// The host that made them, where they are of format 1 to 3 and name no origin.
-    #[arg(long, value_name = "NAME", conflicts_with = "from")]
-    pub host: Option<String>,
-    /// The site file [default: vex.kdl beside the job file, then /etc/vex/vex.kdl]
-    #[arg(long)]
-    pub site: Option<PathBuf>,
-}
-
-/// `vex keep`.
-#[derive(Debug, clap::Args)]
-pub struct Keep {
-    /// The job file.
-    pub file: PathBuf,
-    /// The backup: its ID or the beginning of it, its date, or the file name that mails show.
-    pub id: String,
-    /// Only these sources of it.
-    pub sources: Vec<String>,
-    /// The last day that it is kept, such as 2027-01-31; a moment, such as 2027-01-31T12:00:00Z; or
-    /// never.
-    #[arg(long, value_name = "DATE|never", required_unless_present = "release")]
-    pub until: Option<String>,
-    /// Why, for whoever asks later.
-    #[arg(long, value_name = "TEXT", conflicts_with = "release")]
-    pub note: Option<String>,
-    /// Release it: the policy decides again.
-    #[arg(long, conflicts_with = "until")]
-    pub release: bool,
-    /// The site file [default: vex.kdl beside the job file, then /etc/vex/vex.kdl]
-    #[arg(long)]
-    pub site: Option<PathBuf>,
 }
 
 /// `vex catalog`.

@@ -4,7 +4,7 @@
 
 use std::path::Path;
 
-use crate::base::show_address;
+use crate::base::{Size, show_address};
 use crate::catalog::{
     Declaration, DeclaredChain, DeclaredCopy, DeclaredJob, DeclaredSource, moment,
 };
@@ -136,5 +136,6 @@ fn rules(keep: &KeepSpec) -> String {
         s if s % 3600 == 0 => format!("within={}h", s / 3600),
         s => format!("within={s}s"),
     }));
+    rules.extend(keep.max_size.map(|bytes| format!("max-size={}", Size(bytes).exact())));
     rules.join(" ")
 }

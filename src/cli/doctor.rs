@@ -168,6 +168,7 @@ fn checks<'a>(loaded: &'a Loaded, plans: &[&'a Plan]) -> Checks<'a> {
                     }
                 }
                 StepKind::Prune(_)
+                | StepKind::Copy(_)
                 | StepKind::Exec(_)
                 | StepKind::Restore(_)
                 | StepKind::ReadBack(_) => {}

@@ -102,6 +102,7 @@ fn check_sources(args: &Keep, loaded: &Loaded) -> Result<(), Exit> {
             StepKind::Vacuum(_)
             | StepKind::Verify(_)
             | StepKind::Prune(_)
+            | StepKind::Copy(_)
             | StepKind::Exec(_)
             | StepKind::Restore(_)
             | StepKind::ReadBack(_) => None,

@@ -68,6 +68,7 @@ pub fn wanted(loaded: &Loaded, plan: &Plan, host: &str) -> Option<(String, bool)
             StepKind::Vacuum(vacuum) => is_here(&vacuum.source.spec),
             StepKind::Verify(_)
             | StepKind::Prune(_)
+            | StepKind::Copy(_)
             | StepKind::Exec(_)
             | StepKind::Restore(_)
             | StepKind::ReadBack(_) => false,

@@ -1,26 +1,18 @@
-//! `vex list` and `vex catalog rebuild`: the stores tell what there is; the catalog is only their
-//! index.
-
-use std::path::Path;
+//! `vex list`: the stores tell what there is.
 
 use serde::Serialize;
 
-use crate::artifact::Damage;
-use crate::base::{Size, Stop, show_address};
-use crate::catalog::{Catalog, CatalogError, moment};
-use crate::job::CatalogHome;
-use crate::plan::StepKind;
-use crate::record::{ArtifactFacts, CopyFacts, ProofFacts, Verdict};
-use crate::report::{artifact_row, backup_row, copy_row, proof_row};
-use crate::shelf::{Listing, Notes, Shelf, Shelved, part_anywhere, survey};
+use crate::base::{Size, show_address};
+use crate::record::Verdict;
+use crate::shelf::{Listing, Notes, Shelved, part_anywhere, survey};
 use crate::store::{self, contract::Result as StoreResult};
 use crate::syntax::{is_store_address, store_address};
-use crate::world::World;
 
 use crate::cli::args::{Format, List};
 use crate::cli::exit::Exit;
-use crate::cli::wiring::App;
-use crate::cli::wiring::{Loaded, catalog_path, complain, fail, open_catalog, tell};
+use crate::cli::shelves::{exit_of, shelves};
+use crate::cli::strangers::flag;
+use crate::cli::wiring::{App, Loaded, complain, fail, tell};
 
 /// One backup in one store, version 2 of the listing.
 #[derive(Debug, Serialize)]
@@ -85,7 +77,7 @@ pub fn list(args: &List, app: &App) -> Exit {
 fn try_list(args: &List, app: &App) -> Result<Exit, Exit> {
     let mut exit = Exit::Success;
     let mut lines: Vec<Line> = Vec::new();
-    let (mut unreadable, mut headless) = (Vec::new(), Vec::new());
+    let (mut unreadable, mut headless, mut flagged) = (Vec::new(), Vec::new(), None);
     let mut take = |store: &str, listing: StoreResult<Listing>, exit: &mut Exit| match listing {
         Ok(listing) => {
             lines.extend(listing.artifacts.iter().map(|a| Line::of(store, a, &listing.notes)));
@@ -110,9 +102,11 @@ fn try_list(args: &List, app: &App) -> Result<Exit, Exit> {
                 Exit::Usage
             })?;
             let loaded = Loaded::open(file, args.site.as_deref(), false)?;
-            for found in shelves(&loaded, from.as_deref(), &app.world, &app.stop) {
-                take(&found.store, found.listing, &mut exit);
+            let all = shelves(&loaded, from.as_deref(), &app.world, &app.stop);
+            if args.all {
+                flagged = Some(flag(&loaded, &all, app));
             }
+            all.into_iter().for_each(|found| take(&found.store, found.listing, &mut exit));
         }
     }
     lines.retain(|l| args.sources.is_empty() || args.sources.contains(&l.source));
@@ -132,6 +126,9 @@ fn try_list(args: &List, app: &App) -> Result<Exit, Exit> {
         };
         complain(&format!("! {} ({}) is no backup: {why}", object.key, Size(object.bytes)));
     }
+    if let Some(flagged) = flagged {
+        exit = exit.worse(flagged.print(args.format));
+    }
     Ok(exit)
 }
 
@@ -145,46 +142,6 @@ fn nothing_to_list(from: Option<&str>) -> String {
         }
         None => ask.to_owned(),
     }
-}
-
-/// How a listing ends that passed something over.
-fn exit_of(damage: &Damage) -> Exit {
-    match damage {
-        Damage::Unread(_) | Damage::Newer { .. } => Exit::Error,
-        Damage::Entry { .. }
-        | Damage::Sealed { .. }
-        | Damage::Manifest(_)
-        | Damage::Rows { .. }
-        | Damage::Left { .. }
-        | Damage::Object(_) => Exit::Damage,
-    }
-}
-
-/// What one store holds of one chain.
-struct Found {
-    store: String,
-    place: String,
-    listing: StoreResult<Listing>,
-}
-
-/// The listing of every chain in every store of a job file.
-fn shelves(loaded: &Loaded, only: Option<&str>, world: &World, stop: &Stop) -> Vec<Found> {
-    let mut all = Vec::new();
-    for plan in &loaded.plans {
-        for step in &plan.steps {
-            let StepKind::Backup(backup) = &step.kind else { continue };
-            for copy in backup.copies.iter().filter(|c| only.is_none_or(|o| c.store.name == o)) {
-                let mut place = copy.store.name.clone();
-                let listing = store::open(&copy.store.spec, world, stop).and_then(|store| {
-                    store.place().clone_into(&mut place);
-                    Shelf::new(store, copy.naming.clone(), &plan.job, &backup.source.name)
-                        .list(stop)
-                });
-                all.push(Found { store: copy.store.name.clone(), place, listing });
-            }
-        }
-    }
-    all
 }
 
 fn print(lines: &[Line], format: Format) {
@@ -234,118 +191,4 @@ fn print(lines: &[Line], format: Format) {
         let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}"));
         tell(cells.collect::<Vec<_>>().join("  ").trim_end());
     }
-}
-
-/// Reads artifacts, copies and proofs from the stores into the catalog again.
-pub fn rebuild(file: &Path, site: Option<&Path>, app: &App) -> Exit {
-    let loaded = match Loaded::open(file, site, false) {
-        Ok(loaded) => loaded,
-        Err(exit) => return exit,
-    };
-    let mut exit = Exit::Success;
-    let (mut found, mut unread, mut silent) = (Vec::new(), Vec::new(), Vec::new());
-    for Found { store, place, listing } in shelves(&loaded, None, &app.world, &app.stop) {
-        match listing {
-            Ok(listing) => {
-                for (key, damage) in listing.unreadable {
-                    complain(&format!("! {key}: {damage}"));
-                    exit = exit.worse(exit_of(&damage));
-                    unread.push((store.clone(), key));
-                }
-                found.extend(
-                    listing.artifacts.into_iter().map(|a| (store.clone(), place.clone(), a)),
-                );
-            }
-            Err(error) => {
-                exit = exit.worse(fail(&error.into()));
-                silent.push(store);
-            }
-        }
-    }
-    // Whatever else was found: what is not seen would be noted as removed.
-    if !silent.is_empty() {
-        silent.dedup();
-        let stores = silent.join(", ");
-        complain(&format!("the catalog stays as it was: {stores} could not be read"));
-        return exit;
-    }
-    let written = write_all(&loaded, &found, &unread, app);
-    match written {
-        Ok((place, [_, artifacts, copies, proofs])) => {
-            tell(&format!("{place}: {artifacts} artifacts, {copies} copies, {proofs} proofs"));
-            exit
-        }
-        Err(why) => {
-            complain(&why);
-            Exit::Error
-        }
-    }
-}
-
-/// Writes what was found into the catalog, and what is no more there; returns its place and counts.
-fn write_all(
-    loaded: &Loaded,
-    found: &[(String, String, Shelved)],
-    unread: &[(String, String)],
-    app: &App,
-) -> Result<(String, [u64; 4]), String> {
-    if let CatalogHome::File(path) = &loaded.file.site.catalog.home {
-        let path = catalog_path(&app.world, path.as_deref());
-        let put = Catalog::put_damaged_aside(&path).map_err(|e| e.to_string())?;
-        if let Some((aside, found)) = put {
-            complain(&format!(
-                "! the catalog {} is damaged and is kept as {}: {found}",
-                path.display(),
-                aside.display()
-            ));
-        }
-    }
-    let mut catalog = open_catalog(&app.world, &loaded.file, &app.stop)?;
-    let now = moment(app.world.clock.now());
-    let bucket = |name: &str| {
-        let store = loaded.file.stores.iter().find(|s| s.name.value == name)?;
-        store.spec.bucket().map(str::to_owned)
-    };
-    write(&mut catalog, found, &bucket).map_err(|e| e.to_string())?;
-    let present: Vec<[&str; 3]> = found
-        .iter()
-        .map(|(store, _, a)| [a.head.id.as_str(), a.head.source.as_str(), store.as_str()])
-        .collect();
-    for plan in &loaded.plans {
-        catalog
-            .mark_absent((&loaded.path, &plan.job), &present, unread, &now)
-            .map_err(|e| e.to_string())?;
-    }
-    catalog.counts().map(|counts| (catalog.place().to_owned(), counts)).map_err(|e| e.to_string())
-}
-
-fn write(
-    catalog: &mut Catalog,
-    found: &[(String, String, Shelved)],
-    bucket: &dyn Fn(&str) -> Option<String>,
-) -> Result<(), CatalogError> {
-    for (store, place, shelved) in found {
-        let head = &shelved.head;
-        let (file, facts) = (head.file.as_deref().unwrap_or(""), ArtifactFacts::of(head, &[]));
-        catalog.artifact(&artifact_row(&facts, &head.job, file))?;
-        catalog.backup_found(&backup_row(&facts, &head.job, file, &head.host))?;
-        let copy = CopyFacts {
-            id: head.id.clone(),
-            source: head.source.clone(),
-            store: store.clone(),
-            place: place.clone(),
-            bucket: bucket(store),
-            key: head.key.clone(),
-            bytes: head.bytes(),
-            started: head.started,
-            finished: Some(head.finished),
-            verdict: Verdict::Success,
-            failure: None,
-        };
-        catalog.copy(&copy_row(&copy, ""))?;
-        for proof in &shelved.proofs {
-            catalog.proof(&proof_row(&ProofFacts::of(proof, &head.source, store)))?;
-        }
-    }
-    Ok(())
 }

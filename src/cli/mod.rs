@@ -6,6 +6,7 @@ mod annotate;
 mod args;
 mod check;
 mod chosen;
+mod copy;
 mod declare;
 mod doctor;
 mod due;
@@ -22,6 +23,8 @@ mod operator;
 mod outside;
 mod own_run;
 mod plan;
+mod prune;
+mod rebuild;
 mod report;
 mod restore;
 mod restore_console;
@@ -29,7 +32,9 @@ mod run;
 mod schedule;
 mod serve;
 mod session;
+mod shelves;
 mod status;
+mod strangers;
 mod table;
 mod typed;
 mod units;
@@ -104,8 +109,10 @@ fn dispatch(command: &Command, app: &App) -> Exit {
         Command::Export(args) => export::export(args, app),
         Command::Adopt(args) => adopt::adopt(args, app),
         Command::Keep(args) => keep::keep(args, app),
+        Command::Copy(args) => copy::copy(args, app),
+        Command::Prune(args) => prune::prune(args, app),
         Command::Catalog(Catalog::Rebuild { file, site }) => {
-            list::rebuild(file, site.as_deref(), app)
+            rebuild::rebuild(file, site.as_deref(), app)
         }
         Command::Report(args) => report::report(args, app),
         Command::Serve(args) => serve::serve(args, app),

@@ -1,8 +1,9 @@
-//! A run of one step that a person asks for, a restore or a verification: its ID, its log and its line
+//! A run that a person asks for, a restore, a verification or a retention: its ID, its log and its line
 //! in the history.
 
 use crate::base::Id;
 use crate::catalog::{Catalog, moment};
+use crate::job::JobFile;
 use crate::plan::{Plan, Step};
 use crate::record::{LogLevel, RunFacts, RunKind};
 use crate::report::Queue;
@@ -15,25 +16,46 @@ use crate::cli::session::Session;
 use crate::cli::wiring::{App, open_catalog};
 use crate::cli::wish::Wish;
 
+/// What a run is asked of.
+pub struct Asked<'a> {
+    /// The file whose site names the catalog.
+    pub file: &'a JobFile,
+    /// The job file, absolute; empty where none was given.
+    pub path: &'a str,
+    /// A name that the job file declares, which becomes the folder of the logs.
+    pub name: Option<&'a str>,
+}
+
+impl<'a> Asked<'a> {
+    /// Of what is wished of a backup. A name that no job file declares never becomes a path.
+    pub fn of(wish: &'a Wish) -> Asked<'a> {
+        Asked {
+            file: &wish.file,
+            path: wish.backup.file.as_deref().unwrap_or_default(),
+            name: wish.backup.source.as_deref().filter(|_| wish.declared),
+        }
+    }
+}
+
 /// The catalog, if it can be used: one that can't stops neither a restore nor a verification.
-pub fn history(wish: &Wish, app: &App, early: &mut Vec<(LogLevel, String)>) -> Option<Catalog> {
-    let catalog = open_catalog(&app.world, &wish.file, &app.stop);
+pub fn history(file: &JobFile, app: &App, early: &mut Vec<(LogLevel, String)>) -> Option<Catalog> {
+    let catalog = open_catalog(&app.world, file, &app.stop);
     catalog
         .map_err(|why| early.push((LogLevel::Alert, format!("{why}; the run goes on without it"))))
         .ok()
 }
 
-/// A run of the plan's one step.
+/// A run of a plan that a person asks for.
 pub fn session<'a>(
     (plan, kind): (&Plan, RunKind),
-    wish: &'a Wish,
+    asked: &Asked<'a>,
     app: &'a App,
     (mut catalog, mut early): (Option<Catalog>, Vec<(LogLevel, String)>),
     shown: Box<dyn Listener + Send>,
 ) -> Session<'a> {
     let world = &app.world;
     let id = Id::new(world.clock.now(), world.entropy.bits());
-    let (host, file) = (world.host(), wish.backup.file.clone().unwrap_or_default());
+    let (host, file) = (world.host(), asked.path.to_owned());
     if let Some(catalog) = &mut catalog {
         // What was killed is told by whoever comes next.
         let now = moment(world.clock.now());
@@ -41,11 +63,9 @@ pub fn session<'a>(
             early.push((LogLevel::Alert, error.to_string()));
         }
     }
-    // A name that no job file declares never becomes a path.
-    let declared = wish.backup.source.as_deref().filter(|_| wish.declared);
     let folder = world.state.join("logs").join(format!("{}.runs", kind.word()));
-    let folder = folder.join(declared.unwrap_or("archive"));
-    let log = create_log(&folder, &id, &zone(&wish.file), &mut early);
+    let folder = folder.join(asked.name.unwrap_or("archive"));
+    let log = create_log(&folder, &id, &zone(asked.file), &mut early);
     let facts = RunFacts {
         id,
         job: plan.job.clone(),
@@ -57,7 +77,7 @@ pub fn session<'a>(
     };
     Session {
         app,
-        file: &wish.file,
+        file: asked.file,
         facts,
         catalog,
         lease: None,

@@ -1,19 +1,18 @@
 //! `vex plan`: what a run would do, with what servers and stores say of it now.
 
 use std::cmp::Reverse;
-use std::sync::Arc;
 
-use crate::base::{Size, Stop};
+use crate::base::{Id, Size, Stop};
 use crate::job::VacuumKind;
 use crate::pipeline::Shape;
-use crate::plan::{Backup, Outlook, Plan, Prune, Step, StepKind, Vacuum, show};
-use crate::shelf::{Own, Shelf};
+use crate::plan::{Backup, Outlook, Plan, Prune, StepKind, Vacuum, show};
+use crate::recover::Fault;
 use crate::source::{
     self,
     contract::{Error, Facts, Program, Task},
 };
-use crate::step::{Fate, PruneGround, PruneLine, PrunePlan, because, needed_by_others};
-use crate::store::{self, contract::Store};
+use crate::step::{Fate, PruneLine, Steps, because};
+use crate::store;
 use crate::world::World;
 
 use crate::cli::args::Plan as Args;
@@ -49,11 +48,7 @@ pub fn plan(args: &Args, app: &App) -> Exit {
 pub fn show_all(plans: &[Plan], loaded: &Loaded, is_offline: bool, app: &App) -> Exit {
     let mut exit = Exit::Success;
     for plan in plans {
-        let outlook = if is_offline {
-            offline(plan)
-        } else {
-            ask((plan, &loaded.path), &app.world, &app.stop, &mut exit)
-        };
+        let outlook = if is_offline { offline(plan) } else { ask((loaded, plan), app, &mut exit) };
         tell(&show(plan, &outlook));
         if let Some(text) = override_text(loaded, &plan.job, app).filter(|_| !is_offline) {
             tell(&format!("schedule of job {}: {text}", plan.job));
@@ -74,7 +69,8 @@ fn offline(plan: &Plan) -> Outlook {
     outlook
 }
 
-fn ask((plan, file): (&Plan, &str), world: &World, stop: &Stop, exit: &mut Exit) -> Outlook {
+fn ask((loaded, plan): (&Loaded, &Plan), app: &App, exit: &mut Exit) -> Outlook {
+    let (world, stop) = (&app.world, &app.stop);
     let mut outlook = Outlook::default();
     for step in &plan.steps {
         match &step.kind {
@@ -99,11 +95,7 @@ fn ask((plan, file): (&Plan, &str), world: &World, stop: &Stop, exit: &mut Exit)
                 outlook.sizes.insert(step.address.clone(), size_lines(backup, facts.as_ref().ok()));
             }
             StepKind::Prune(prune) => {
-                let lines = match store::open(&prune.store.spec, world, stop) {
-                    Ok(store) => retention_lines((plan, file), prune, store, world, stop),
-                    Err(error) => Err(error.to_string()),
-                };
-                let lines = lines.unwrap_or_else(|why| {
+                let lines = retention_lines((loaded, plan), prune, app).unwrap_or_else(|why| {
                     *exit = exit.worse(Exit::Error);
                     vec![format!("! {why}")]
                 });
@@ -117,6 +109,7 @@ fn ask((plan, file): (&Plan, &str), world: &World, stop: &Stop, exit: &mut Exit)
                 outlook.vacuum.insert(step.address.clone(), lines);
             }
             StepKind::Verify(_)
+            | StepKind::Copy(_)
             | StepKind::Exec(_)
             | StepKind::Restore(_)
             | StepKind::ReadBack(_) => {}
@@ -237,48 +230,23 @@ fn size_lines(backup: &Backup, facts: Option<&Facts>) -> Vec<String> {
 }
 
 fn retention_lines(
-    (plan, file): (&Plan, &str),
+    (loaded, plan): (&Loaded, &Plan),
     prune: &Prune,
-    store: Arc<dyn Store>,
-    world: &World,
-    stop: &Stop,
-) -> Result<Vec<String>, String> {
-    let shelf = Shelf::new(store, prune.naming.clone(), &plan.job, &prune.source);
-    let listing = shelf.list(stop).map_err(|e| e.to_string())?;
-    let now = shelf.store().now(stop).map_err(|e| e.to_string())?;
-    let is_own =
-        |s: &&Step| matches!(&s.kind, StepKind::Backup(b) if b.source.name == prune.source);
-    let Some(StepKind::Backup(backup)) = plan.steps.iter().find(is_own).map(|s| &s.kind) else {
-        return Ok(Vec::new());
-    };
-    let source = source::open(&backup.source.spec, &backup.source.name, world, stop);
-    let origin = source.and_then(|s| s.origin(stop)).map_err(|e| e.to_string())?;
-    let own = Own {
-        file: file.to_owned(),
-        job: plan.job.clone(),
-        source: prune.source.clone(),
-        kind: backup.source.spec.kind().to_owned(),
-        origin,
-        host: world.host(),
-        gap: None,
-    };
-    let plan = PrunePlan::make(&PruneGround {
-        own: &own,
-        naming: shelf.naming(),
-        listing: &listing,
-        needed: &needed_by_others(&prune.kin, &plan.job, &shelf, stop)
-            .map_err(|e| e.to_string())?,
-        made: None,
-        keep: &prune.keep,
-        verified: prune.verified,
-        now,
-        zone: &zone(world, plan),
-    });
-    Ok(plan.lines.iter().map(prune_line).collect())
+    app: &App,
+) -> Result<Vec<String>, Fault> {
+    let planned = foresight((loaded, plan), app).foresee(prune, &app.stop)?;
+    Ok(planned.lines.iter().map(prune_line).collect())
+}
+
+/// What asks stores what retention would do to them.
+pub fn foresight((loaded, plan): (&Loaded, &Plan), app: &App) -> Steps {
+    let (world, job) = (&app.world, (plan.job.as_str(), loaded.path.as_str()));
+    let id = Id::new(world.clock.now(), world.entropy.bits());
+    Steps::new(world.clone(), id, job, zone(world, plan), loaded.gap(plan, world))
 }
 
 /// What becomes of an artifact, as a line of a plan.
-fn prune_line(line: &PruneLine) -> String {
+pub fn prune_line(line: &PruneLine) -> String {
     let key = &line.head.key;
     match &line.fate {
         Fate::Keep(reasons) => format!("keeps {key}: {}", because(reasons)),

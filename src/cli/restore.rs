@@ -16,7 +16,7 @@ use crate::step::Prepared;
 use crate::cli::args::{Format, Restore};
 use crate::cli::exit::Exit;
 use crate::cli::operator::{Events, Keeps, Terminal, hand_on};
-use crate::cli::own_run::{history, session, steps};
+use crate::cli::own_run::{Asked, history, session, steps};
 use crate::cli::restore_console::RestoreConsole;
 use crate::cli::session::judge;
 use crate::cli::wiring::{App, catalog_path, fail};
@@ -35,7 +35,7 @@ fn try_restore(args: &Restore, app: &App) -> Result<Exit, Exit> {
     let mut early = Vec::new();
     let mut catalog = match args.dry_run && has_no_catalog(&wish, app) {
         true => None,
-        false => history(&wish, app, &mut early),
+        false => history(&wish.file, app, &mut early),
     };
     let pace = catalog.as_mut().and_then(|catalog| catalog.restore_pace().ok().flatten());
     let keeps = Keeps::new(args.yes || args.dry_run, pace);
@@ -88,7 +88,7 @@ fn perform(
     let source = spec.which.source.as_deref();
     let address = source.map_or("restore".to_owned(), |source| format!("restore/{source}"));
     let mut plan = Plan::of_one(StepKind::Restore(Box::new(spec)), address);
-    let session = session((&plan, RunKind::Restore), wish, app, found, shown);
+    let session = session((&plan, RunKind::Restore), &Asked::of(wish), app, found, shown);
     if let (Some(step), Some(log)) = (plan.steps.first_mut(), &session.log)
         && let StepKind::Restore(spec) = &mut step.kind
     {

@@ -1,4 +1,4 @@
-//! A restore as a person sees it: what is done on standard output, what somebody must look at on
+//! A run that a person asked for, as he sees it: what is done on standard output, what somebody must look at on
 //! standard error, and a bar on a terminal.
 
 use std::time::{Duration, Instant};
@@ -11,7 +11,7 @@ use crate::run::Listener;
 
 use crate::cli::wiring::{complain, tell};
 
-/// Shows a restore.
+/// Shows a restore, a retention.
 pub struct RestoreConsole {
     terminal: bool,
     bar: Option<ProgressBar>,
@@ -104,6 +104,13 @@ impl Listener for RestoreConsole {
             Event::Said { level, text, .. } => self.line(*level, text),
             Event::Progress { progress, .. } => self.progress(*progress),
             Event::Restored { .. } => self.moved(),
+            Event::Copied { copy, .. } if copy.failure.is_none() => {
+                let (key, place) = (&copy.key, &copy.place);
+                self.line(LogLevel::Info, &format!("{key} is in {place}, {}", Size(copy.bytes)));
+            }
+            Event::Pruned { store, key, why, .. } => {
+                self.line(LogLevel::Info, &format!("removed {key} from {store}: {why}"));
+            }
             Event::StepFinished { end, .. } => self.finished(end),
             _ => {}
         }

@@ -94,8 +94,7 @@ fn run_job(args: &Run, loaded: &Loaded, plan: &Plan, app: &App) -> Exit {
         .and_then(|j| j.logs.clone())
         .unwrap_or_else(|| log_folder(&world.state, &loaded.path, &plan.job));
     let log = create_log(&folder, &id, &zone, &mut early);
-    let gap =
-        job.and_then(|j| j.schedule.as_ref()).and_then(|s| s.longest_gap(world.clock.now(), &zone));
+    let gap = loaded.gap(plan, world);
     let notifier = notifier(loaded, plan, app, (&id, &log), catalog.as_mut(), &mut early);
     let in_use = catalog.as_mut().and_then(|catalog| in_use_before(catalog, &loaded.path, plan));
     let log_path = log.as_ref().map(|log| log.path().to_path_buf());

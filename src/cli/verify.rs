@@ -8,7 +8,7 @@ use crate::run::Listener;
 
 use crate::cli::args::{Format, Verify};
 use crate::cli::exit::Exit;
-use crate::cli::own_run::{history, session, steps};
+use crate::cli::own_run::{Asked, history, session, steps};
 use crate::cli::restore_console::RestoreConsole;
 use crate::cli::session::judge;
 use crate::cli::wiring::{App, complain, tell};
@@ -21,7 +21,7 @@ pub fn verify(args: &Verify, app: &App) -> Exit {
         Err(exit) => return exit,
     };
     let mut early = Vec::new();
-    let catalog = history(&wish, app, &mut early);
+    let catalog = history(&wish.file, app, &mut early);
     let source = wish.backup.source.as_deref();
     let address = source.map_or("verify".to_owned(), |source| format!("verify/{source}"));
     let plan = Plan::of_one(StepKind::ReadBack(Box::new(wish.backup.clone())), address);
@@ -29,7 +29,8 @@ pub fn verify(args: &Verify, app: &App) -> Exit {
         Format::Human => Box::new(RestoreConsole::new(std::io::stderr().is_terminal())),
         Format::Json => Box::new(Complaints),
     };
-    let session = session((&plan, RunKind::Verify), &wish, app, (catalog, early), shown);
+    let session =
+        session((&plan, RunKind::Verify), &Asked::of(&wish), app, (catalog, early), shown);
     let steps = steps(&session);
     let outcome = session.execute(&plan, &steps);
     if let (Format::Json, Some(read)) = (args.format, steps.read()) {

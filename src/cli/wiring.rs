@@ -6,7 +6,7 @@ use std::io::{IsTerminal, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use jiff::tz::TimeZone;
+use jiff::{SignedDuration, tz::TimeZone};
 use miette::{GraphicalReportHandler, GraphicalTheme};
 use sha2::{Digest, Sha256};
 
@@ -83,6 +83,12 @@ impl Loaded {
             complain(&render(complaint, std::io::stderr().is_terminal()));
         }
         if bad.is_empty() { Ok(loaded) } else { Err(Exit::Invalid) }
+    }
+
+    /// The longest gap between two moments of the schedule of a job.
+    pub fn gap(&self, plan: &Plan, world: &World) -> Option<SignedDuration> {
+        let job = self.file.jobs.iter().find(|j| j.name.value == plan.job)?;
+        job.schedule.as_ref()?.longest_gap(world.clock.now(), &zone(world, plan))
     }
 
     /// The plans of the named jobs; unknown names are a usage error.

@@ -54,6 +54,8 @@ pub struct KeepSpec {
     pub monthly: Option<u32>,
     /// The newest of so many years.
     pub yearly: Option<u32>,
+    /// What all of them may take together, in bytes; the last proven one stays whatever it takes.
+    pub max_size: Option<u64>,
 }
 
 /// Who is told, of what.

@@ -192,6 +192,8 @@ pub struct Dump {
     pub chunk: Option<u64>,
     /// What is done about a chain that failed.
     pub retry: Retry,
+    /// Bytes of the source a second, at most.
+    pub rate: Option<u64>,
     /// How its archives are made.
     pub archive: ArchiveSpec,
     /// Where they go.
@@ -222,6 +224,10 @@ pub struct Send {
     pub stores: Vec<Spanned<String>>,
     /// Whether a failure here is only Alerta.
     pub optional: bool,
+    /// Whether what failed to come is sent before the next backup.
+    pub catch_up: bool,
+    /// Bytes a second, at most.
+    pub rate: Option<u64>,
     /// What is kept there of this chain; the store's own rule when `None`.
     pub keep: Option<KeepSpec>,
 }

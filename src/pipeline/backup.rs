@@ -20,6 +20,7 @@ use crate::pipeline::join::{Entry, Finish, Join, Joined, Message};
 use crate::pipeline::meter::{Meter, Waiting};
 use crate::pipeline::permits::{BufferPermit, BufferPool, Permits};
 use crate::pipeline::queue::Queue;
+use crate::pipeline::rate::Rate;
 use crate::pipeline::send::{Copies, Copy, Made};
 use crate::pipeline::shape::Shape;
 use crate::pipeline::stage::{Error, FirstFailure};
@@ -36,6 +37,8 @@ pub struct Backup<'a> {
     pub password: Option<&'a Secret>,
     /// Sizes.
     pub shape: Shape,
+    /// Bytes of the source a second, at most.
+    pub rate: Option<u64>,
     /// Where to.
     pub copies: Vec<Copy>,
     /// Makes the head that stands inside the container.
@@ -65,7 +68,7 @@ pub fn backup(backup: Backup<'_>, stop: &Stop) -> Result<Written, Error> {
     let [chunks, parts] = counts.map(Permits::new);
     let (copies, outlets, index_out) = Copies::new(backup.copies);
     let (to_join, joining) = unbounded();
-    let Backup { snapshot, shape, head, meter, method, password, .. } = backup;
+    let Backup { snapshot, shape, head, meter, method, password, rate, .. } = backup;
     let (mut joined, members) = (None, snapshot.members());
     let reading = Reading {
         snapshot,
@@ -74,6 +77,7 @@ pub fn backup(backup: Backup<'_>, stop: &Stop) -> Result<Written, Error> {
         chunk: shape.chunk,
         permits: &chunks,
         meter,
+        rate: rate.map(Rate::new),
         failure: &failure,
         names: EntryNames::new(members),
         numbers: members.iter().map(|_| AtomicU32::new(0)).collect(),
@@ -157,6 +161,7 @@ struct Reading<'a> {
     chunk: usize,
     permits: &'a Permits,
     meter: &'a Meter,
+    rate: Option<Rate>,
     failure: &'a FirstFailure,
     /// Names of entries.
     names: EntryNames,
@@ -314,6 +319,10 @@ impl<'scope, 'env: 'scope> PieceOut<'_, 'scope, 'env> {
                 self.reading.permits.take(&self.reading.failure.stop).map_err(SourceError::from)?
             }
         };
+        let Reading { rate, meter, failure, .. } = self.reading;
+        if let Some(rate) = rate {
+            rate.pass(bytes.len() as u64, meter, &failure.stop).map_err(SourceError::from)?;
+        }
         self.sum += proof;
         self.reading.meter.read(bytes.len() as u64, proof.rows);
         let number = self.reading.numbers[self.piece.member].fetch_add(1, Ordering::SeqCst);

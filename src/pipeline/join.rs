@@ -71,6 +71,18 @@ pub struct Part {
     _permit: BufferPermit,
 }
 
+impl Part {
+    /// A part, by its number and where it stands.
+    pub fn new(
+        (number, offset): (u32, u64),
+        bytes: Vec<u8>,
+        buffers: BufferPool,
+        permit: BufferPermit,
+    ) -> Part {
+        Part { number, offset, bytes, buffers, _permit: permit }
+    }
+}
+
 impl Drop for Part {
     fn drop(&mut self) {
         self.buffers.give(std::mem::take(&mut self.bytes));

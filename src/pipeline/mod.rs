@@ -5,6 +5,7 @@
 //! times the largest row.
 
 mod backup;
+mod duplicate;
 mod export;
 mod fetch;
 mod index;
@@ -13,6 +14,7 @@ mod loader;
 mod meter;
 mod permits;
 mod queue;
+mod rate;
 mod recount;
 mod refusals;
 mod restore;
@@ -24,6 +26,7 @@ mod stage;
 mod verify;
 
 pub use backup::{Backup, backup};
+pub use duplicate::duplicate;
 pub use export::{ExportError, export};
 pub use fetch::Fetch;
 pub use index::IndexMade;

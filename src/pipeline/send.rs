@@ -11,6 +11,7 @@ use crate::base::Stop;
 use crate::pipeline::index::{BeginIndex, IndexMade, IndexOut, also};
 use crate::pipeline::join::Part;
 use crate::pipeline::meter::Meter;
+use crate::pipeline::rate::Rate;
 use crate::pipeline::shape::DEPTH;
 use crate::pipeline::stage::{Error, FirstFailure};
 use crate::store::contract::{self as store, Upload};
@@ -21,6 +22,8 @@ pub struct Copy {
     pub upload: Box<dyn Upload>,
     /// Parts to send at once.
     pub lanes: usize,
+    /// Bytes a second, at most.
+    pub rate: Option<u64>,
     /// Begins its index, where that is too large to be written in one call.
     pub index: BeginIndex,
 }
@@ -41,6 +44,7 @@ pub struct Copies {
 struct Sending {
     upload: Box<dyn Upload>,
     lanes: usize,
+    rate: Option<Rate>,
     /// Guards the first failure of this copy.
     failed: Mutex<Option<store::Error>>,
     parts: Receiver<Arc<Part>>,
@@ -60,6 +64,7 @@ impl Copies {
             sending.push(Sending {
                 upload: copy.upload,
                 lanes: copy.lanes.max(1),
+                rate: copy.rate.map(Rate::new),
                 failed: Mutex::default(),
                 parts,
             });
@@ -138,6 +143,9 @@ impl Sending {
             };
             if self.failed.lock().expect("no panic while locked").is_some() {
                 continue;
+            }
+            if let Some(rate) = &self.rate {
+                rate.pass(part.bytes.len() as u64, meter, stop)?;
             }
             match self.upload.part(part.number, part.offset, &part.bytes, stop) {
                 Ok(()) => meter.sent(part.bytes.len() as u64),

@@ -78,7 +78,7 @@ impl Shape {
 
 /// The first part size for an estimate of uncompressed bytes: half of it in 5 000 parts, in whole
 /// MiB.
-fn first_part(estimate: u64) -> u64 {
+pub fn first_part(estimate: u64) -> u64 {
     (estimate / 2 / CALM_PARTS).div_ceil(1 << 20).saturating_mul(1 << 20).max(PART)
 }
 

@@ -6,15 +6,16 @@
 
 use std::time::Duration;
 
-use crate::base::{Complaint, Span, Spanned};
-use crate::job::{Dump, Engine, Job, JobFile, KeepSpec, Source, SourceSpec, StepDecl, Store};
+use crate::base::{Complaint, Spanned};
+use crate::job::{Dump, Engine, Job, JobFile, Source, SourceSpec, StepDecl, Store};
 use crate::plan::chain::{
     FILES, chain_name, chain_of, collisions, naming, resolve_archive, root, same_place, verb,
 };
 use crate::plan::draft::Draft;
 use crate::plan::graph::{
-    Archive, Backup, CopyPlan, Edge, Exec, Kin, Needs, Plan, Prune, StepKind, Vacuum, Verify, Which,
+    Archive, Backup, CopyPlan, Edge, Exec, Kin, Needs, Plan, StepKind, Vacuum, Verify, Which,
 };
+use crate::plan::link::Link;
 use crate::plan::problem;
 use crate::plan::reference::{SourceRef, StoreRef};
 
@@ -192,18 +193,8 @@ impl Builder<'_> {
         }
         let archive = resolve_archive(&dump.archive.or(&job.archive));
         let source_ref = SourceRef { name: name.clone(), spec };
-        let copies: Vec<CopyPlan> = stores
-            .iter()
-            .map(|(_, store, send)| CopyPlan {
-                store: StoreRef { name: store.name.value.clone(), spec: store.spec.clone() },
-                naming: naming(store, job_name, name),
-                optional: send.optional,
-                root: root(store),
-                kept: send.keep.is_some() || store.keep.is_some(),
-                kin: self.kin(name, store),
-                address: format!("{job_name}/send/{name}/{}", store.name.value),
-            })
-            .collect();
+        let copies: Vec<CopyPlan> =
+            stores.iter().map(|(_, store, send)| self.copy(job_name, name, store, send)).collect();
         let threads = dump.threads.unwrap_or(job.threads);
         let kind = StepKind::Backup(Box::new(Backup {
             declared: source.name.value.clone(),
@@ -212,6 +203,7 @@ impl Builder<'_> {
             threads,
             chunk: dump.chunk.unwrap_or(CHUNK) as usize,
             retry: dump.retry,
+            rate: dump.rate,
             archive: archive.clone(),
             copies: copies.clone(),
         }));
@@ -227,9 +219,28 @@ impl Builder<'_> {
             Link { job, dump, step, source, source_ref: &source_ref, copies: &copies, backup };
         let verified = self.verifications(&link, (&archive, threads), draft, complaints);
         for ((_, store, send), copy) in stores.iter().zip(&copies) {
-            let Some(keep) = send.keep.clone().or_else(|| store.keep.clone()) else { continue };
+            let keep = send.keep.clone().or_else(|| store.keep.clone());
+            if send.catch_up {
+                let keep = keep.clone();
+                link.catch_up((copy, keep), (&archive, threads), &word.span, draft, complaints);
+            }
+            let Some(keep) = keep else { continue };
             let proof = verified.iter().find(|(n, _)| *n == copy.store.name).map(|(_, i)| *i);
             link.prune((copy, keep), proof, &word.span, draft, complaints);
+        }
+    }
+
+    /// One copy of a chain's backup.
+    fn copy(&self, job: &str, name: &str, store: &Store, send: &crate::job::Send) -> CopyPlan {
+        CopyPlan {
+            store: StoreRef { name: store.name.value.clone(), spec: store.spec.clone() },
+            naming: naming(store, job, name),
+            optional: send.optional,
+            rate: send.rate,
+            root: root(store),
+            kept: send.keep.is_some() || store.keep.is_some(),
+            kin: self.kin(name, store),
+            address: format!("{job}/send/{name}/{}", store.name.value),
         }
     }
 
@@ -492,47 +503,4 @@ fn exec(
     let address = format!("{}/exec/{}", job.name.value, name.value);
     let names = vec![name.value.clone(), format!("exec/{}", name.value)];
     draft.push(address, kind, step.optional, &name.span, names, Vec::new(), complaints);
-}
-
-/// A chain while its steps are made: the backup is there, what follows it is not.
-struct Link<'a> {
-    job: &'a Job,
-    dump: &'a Dump,
-    step: &'a crate::job::Step,
-    source: &'a Source,
-    source_ref: &'a SourceRef,
-    copies: &'a [CopyPlan],
-    /// The index of the backup.
-    backup: usize,
-}
-
-impl Link<'_> {
-    /// The retention of one copy, after its verification if it has one.
-    fn prune(
-        &self,
-        (copy, keep): (&CopyPlan, KeepSpec),
-        proof: Option<usize>,
-        span: &Span,
-        draft: &mut Draft,
-        complaints: &mut Vec<Complaint>,
-    ) {
-        let (job_name, name) = (&self.job.name.value, &self.source_ref.name);
-        let kind = StepKind::Prune(Box::new(Prune {
-            declared: self.source.name.value.clone(),
-            source: name.clone(),
-            store: copy.store.clone(),
-            naming: copy.naming.clone(),
-            keep,
-            kin: copy.kin.clone(),
-            verified: proof.is_some(),
-        }));
-        let address = format!("{job_name}/keep/{name}/{}", copy.store.name);
-        let names = vec![format!("keep/{name}/{}", copy.store.name)];
-        let added = draft.push(address, kind, copy.optional, span, names, Vec::new(), complaints);
-        let Some(to) = added else { return };
-        draft.plan.edges.push(match proof {
-            Some(from) => Edge { from, to, needs: Needs::Success },
-            None => Edge { from: self.backup, to, needs: Needs::Copy(copy.store.name.clone()) },
-        });
-    }
 }

@@ -98,6 +98,7 @@ pub fn collisions(file: &JobFile, plans: &[Plan], complaints: &mut Vec<Complaint
             StepKind::Vacuum(_)
             | StepKind::Verify(_)
             | StepKind::Prune(_)
+            | StepKind::Copy(_)
             | StepKind::Exec(_)
             | StepKind::Restore(_)
             | StepKind::ReadBack(_) => &[],

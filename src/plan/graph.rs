@@ -9,8 +9,8 @@ use jiff::tz::TimeZone;
 use jiff::{Timestamp, civil};
 
 use crate::artifact::{Method, Naming};
-use crate::base::SecretRef;
-use crate::job::{Engine, EnvValue, ExecOn, KeepSpec, Retry, VacuumRule};
+use crate::base::{Id, SecretRef};
+use crate::job::{Engine, EnvValue, ExecOn, KeepSpec, Retry, SourceSpec, VacuumRule};
 use crate::plan::reference::{SourceRef, StoreRef};
 use crate::plan::wish::{BackupWish, RestoreSpec};
 use crate::record::{StepFacts, Verb, Verdict};
@@ -56,6 +56,8 @@ pub enum StepKind {
     Verify(Box<Verify>),
     /// Removes what the policy does not keep.
     Prune(Box<Prune>),
+    /// Sends backups from one store to another.
+    Copy(Box<Transfer>),
     /// Runs a program.
     Exec(Exec),
     /// Brings a backup back.
@@ -119,6 +121,8 @@ pub struct Backup {
     pub chunk: usize,
     /// What is done about a failure.
     pub retry: Retry,
+    /// Bytes of the source a second, at most.
+    pub rate: Option<u64>,
     /// How the archive is made.
     pub archive: Archive,
     /// Where it goes.
@@ -134,6 +138,8 @@ pub struct CopyPlan {
     pub naming: Naming,
     /// Whether its failure is only Alerta.
     pub optional: bool,
+    /// Bytes a second, at most.
+    pub rate: Option<u64>,
     /// What all keys of the store begin with: empty, or ending in `/`.
     pub root: String,
     /// Whether retention looks at it after the run.
@@ -187,6 +193,10 @@ pub struct Prune {
     pub declared: String,
     /// Whose copies.
     pub source: String,
+    /// How its database is reached, which is asked who it is where the run made no copy.
+    pub spec: SourceSpec,
+    /// What is removed.
+    pub task: PruneTask,
     /// Where they are.
     pub store: StoreRef,
     /// Their names there.
@@ -197,6 +207,45 @@ pub struct Prune {
     pub verified: bool,
     /// All jobs of the file that send this source to this store.
     pub kin: Vec<Kin>,
+}
+
+/// What is removed of a chain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PruneTask {
+    /// What the policy does not keep.
+    Policy,
+    /// What dead runs left, and uploads that nobody will finish.
+    Uploads,
+}
+
+/// Backups of one chain that go from store to store.
+#[derive(Debug, Clone)]
+pub struct Transfer {
+    /// The source as the job file names it.
+    pub declared: String,
+    /// The source.
+    pub source: SourceRef,
+    /// Where they are, the first that has one is read: stores, and their names there.
+    pub from: Vec<(StoreRef, Naming)>,
+    /// Where they go.
+    pub to: CopyPlan,
+    /// Which of them.
+    pub which: Sent,
+    /// Where the password of their archives is found.
+    pub password: Option<SecretRef>,
+    /// Threads that prove them there.
+    pub threads: usize,
+}
+
+/// Which backups are sent.
+#[derive(Debug, Clone)]
+pub enum Sent {
+    /// Those of a run, with all that they add to.
+    Ids(Vec<Id>),
+    /// Those that are not there.
+    Missing,
+    /// Those of the chain itself that are not there, as far as the policy keeps them there.
+    Kept(Option<KeepSpec>),
 }
 
 /// A job that sends a source to a store, and its names there.
@@ -265,6 +314,9 @@ impl Step {
             }
             StepKind::Prune(r) => {
                 (Verb::Prune, (named(&r.declared), named(&r.source), named(&r.store.name)))
+            }
+            StepKind::Copy(t) => {
+                (Verb::Copy, (named(&t.declared), named(&t.source.name), named(&t.to.store.name)))
             }
             StepKind::Exec(_) => (Verb::Exec, none()),
             StepKind::Restore(r) => (Verb::Restore, (r.which.source.clone(), None, None)),

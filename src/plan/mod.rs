@@ -6,6 +6,7 @@ mod build;
 mod chain;
 mod draft;
 mod graph;
+mod link;
 mod lint;
 mod part;
 mod problem;
@@ -17,7 +18,8 @@ pub use build::build;
 #[cfg(test)]
 pub use graph::Edge;
 pub use graph::{
-    Backup, CopyPlan, Exec, Kin, Needs, Plan, Prune, Step, StepKind, Vacuum, Verify, Which,
+    Backup, CopyPlan, Exec, Kin, Needs, Plan, Prune, PruneTask, Sent, Step, StepKind, Transfer,
+    Vacuum, Verify, Which,
 };
 pub use lint::lint;
 pub use reference::{SourceRef, StoreRef};

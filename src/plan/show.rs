@@ -9,7 +9,7 @@ use std::fmt::Write;
 use crate::artifact::Method;
 use crate::base::Size;
 use crate::job::{ExecOn, KeepSpec, SourceSpec};
-use crate::plan::graph::{Backup, Needs, Plan, Step, StepKind, Verify, Which};
+use crate::plan::graph::{Backup, Needs, Plan, Sent, Step, StepKind, Transfer, Verify, Which};
 
 /// What servers and stores said, or why they could not be asked.
 #[derive(Debug, Default)]
@@ -96,6 +96,7 @@ fn step_lines(step: &Step, outlook: &Outlook) -> Vec<String> {
             lines.extend(known(outlook.retention.get(&step.address)));
             lines
         }
+        StepKind::Copy(transfer) => vec![transfer_line(transfer)],
         StepKind::ReadBack(which) => which.source.iter().cloned().collect(),
         StepKind::Restore(restore) => vec![format!("  {}", restore.command())],
         StepKind::Exec(exec) => {
@@ -118,6 +119,20 @@ fn meant(on: ExecOn) -> &'static str {
         ExecOn::Alert => "Alerta or Erro",
         ExecOn::Error => "Erro",
     }
+}
+
+fn transfer_line(transfer: &Transfer) -> String {
+    let from: Vec<&str> = transfer.from.iter().map(|(store, _)| store.name.as_str()).collect();
+    let what = match &transfer.which {
+        Sent::Ids(ids) => ids.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
+        Sent::Missing => "what is not there".to_owned(),
+        Sent::Kept(_) => "what failed to come and would be kept".to_owned(),
+    };
+    format!(
+        "sends {what} from {} to {} and proves it there",
+        from.join(" or "),
+        transfer.to.store.name
+    )
 }
 
 fn verify_lines(verify: &Verify) -> Vec<String> {
@@ -201,5 +216,6 @@ fn rules(keep: &KeepSpec) -> String {
         s => format!("within {s} s"),
     };
     rules.extend(keep.within.map(|d| within(d.as_secs())));
+    rules.extend(keep.max_size.map(|bytes| format!("at most {}", Size(bytes))));
     rules.join(", ")
 }

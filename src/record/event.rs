@@ -177,6 +177,9 @@ pub enum Event {
         store: String,
         /// Its key.
         key: String,
+        /// Why.
+        #[serde(default)]
+        why: String,
     },
     /// A restore is about to write.
     Restoring {

@@ -39,6 +39,10 @@ pub enum RunKind {
     Restore,
     /// A verification that a person asked for.
     Verify,
+    /// A retention that a person asked for.
+    Prune,
+    /// Backups that a person sent to another store.
+    Copy,
 }
 
 impl RunKind {
@@ -48,6 +52,8 @@ impl RunKind {
             RunKind::Job => "job",
             RunKind::Restore => "restore",
             RunKind::Verify => "verify",
+            RunKind::Prune => "prune",
+            RunKind::Copy => "copy",
         }
     }
 }
@@ -66,6 +72,8 @@ pub enum Verb {
     Verify,
     /// Retention.
     Prune,
+    /// Backups go from one store to another.
+    Copy,
     /// A program.
     Exec,
     /// A backup is brought back.
@@ -81,6 +89,7 @@ impl Verb {
             Verb::Physical => "physical",
             Verb::Verify => "verify",
             Verb::Prune => "keep",
+            Verb::Copy => "copy",
             Verb::Exec => "exec",
             Verb::Restore => "restore",
         }
@@ -90,7 +99,9 @@ impl Verb {
     pub fn backs_up(self) -> bool {
         match self {
             Verb::Dump | Verb::Physical => true,
-            Verb::Vacuum | Verb::Verify | Verb::Prune | Verb::Exec | Verb::Restore => false,
+            Verb::Vacuum | Verb::Verify | Verb::Prune | Verb::Copy | Verb::Exec | Verb::Restore => {
+                false
+            }
         }
     }
 }

@@ -177,9 +177,9 @@ impl Listener for Console {
                     self.line(stamped, &format!("  proven in {store}: {}", level.word()));
                 }
             }
-            Event::Pruned { store, key, .. } => {
+            Event::Pruned { store, key, why, .. } => {
                 if !self.quiet {
-                    self.line(stamped, &format!("  removed {key} from {store}"));
+                    self.line(stamped, &format!("  removed {key} from {store}: {why}"));
                 }
             }
             Event::StepFinished { step, address, end } => {

@@ -41,8 +41,8 @@ pub fn line_of(event: &Event) -> Option<(LogLevel, Option<usize>, String)> {
             let (level, text) = proved(proof);
             (level, Some(*step), text)
         }
-        Event::Pruned { step, store, key, .. } => {
-            (LogLevel::Info, Some(*step), format!("{key} is gone from {store}"))
+        Event::Pruned { step, store, key, why, .. } => {
+            (LogLevel::Info, Some(*step), format!("removed {key} from {store}: {why}"))
         }
         Event::StepFinished { step, end, .. } => {
             let (level, text) = ended(end);

@@ -10,7 +10,7 @@ use crate::base::Stop;
 use crate::store::contract::{Error, ErrorKind, Store};
 
 /// The name of the object.
-const NAME: &str = "vex.json";
+pub const STORE_OBJECT: &str = "vex.json";
 
 /// The format of the object.
 const FORMAT: u64 = 1;
@@ -26,7 +26,7 @@ struct Identity {
 
 /// The ID of the store under `root`, which is empty or ends in `/`; `fresh` where it has none yet.
 pub fn store_id(store: &dyn Store, root: &str, fresh: &str, stop: &Stop) -> Result<String, Error> {
-    let key = format!("{root}{NAME}");
+    let key = format!("{root}{STORE_OBJECT}");
     match read(store, &key, stop) {
         Err(error) if error.kind == ErrorKind::Missing => {}
         found => return found,

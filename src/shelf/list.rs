@@ -37,6 +37,8 @@ pub struct Listing {
     pub notes: Notes,
     /// Leases, whoever holds them; they are not read.
     pub leases: Vec<Object>,
+    /// All else: what vex has no name for, and what is left of a backup without head and container.
+    pub strangers: Vec<Object>,
 }
 
 /// One object that is to be read.
@@ -79,6 +81,7 @@ pub fn survey(
         }
     }
     let mut listing = Listing { leases: leases(&objects, under), ..Listing::default() };
+    listing.strangers = objects.iter().filter(|o| !is_known(&o.key, part_of)).cloned().collect();
     let mut wanted = wanted(&groups, &mut listing);
     let notes = objects.iter().filter(|o| is_note(&o.key));
     wanted.extend(notes.map(|o| ("", Wanted::Note(o.key.as_str()))));
@@ -125,6 +128,12 @@ pub fn survey(
     Ok(listing)
 }
 
+/// Whether vex has a name for what a key is.
+fn is_known(key: &str, part_of: &PartOf<'_>) -> bool {
+    let folder = &key[..key.rfind('/').map_or(0, |at| at + 1)];
+    part_of(key).is_some() || is_note(key) || parse_key(key, folder).is_some()
+}
+
 /// The leases of a folder among its objects.
 fn leases(objects: &[Object], folder: &str) -> Vec<Object> {
     objects.iter().filter(|o| parse_key(&o.key, folder).is_some()).cloned().collect()
@@ -147,8 +156,11 @@ fn wanted<'a>(
             (None, Some(object)) => {
                 listing.headless.push((object.clone(), is(Part::Begun).is_some()));
             }
-            // An index, a proof or a marker by itself: the container comes, or has gone.
-            (None, None) => {}
+            // A marker by itself: the container comes. An index or a proof: it has gone.
+            (None, None) => {
+                let left = parts.iter().filter(|(_, part)| *part != Part::Begun);
+                listing.strangers.extend(left.map(|(object, _)| (*object).clone()));
+            }
         }
     }
     wanted

@@ -32,7 +32,7 @@ pub use chain::{Belongs, Division, Own, divide};
 pub use contents::Contents;
 pub use error::ShelfError;
 pub use hold::{Holder, Lease, LeaseError, Reading, bury_dead};
-pub use identity::store_id;
+pub use identity::{STORE_OBJECT, store_id};
 pub use lease::LeaseKind;
 pub use lineage::{Group, groups, lineage};
 pub use list::{Listing, part_anywhere, survey};

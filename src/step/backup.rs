@@ -30,7 +30,7 @@ impl Steps {
         if let Some(program) = source.engine(backup.engine, stop)? {
             say.info(format!("the engine is {}", program.title));
         }
-        let mut copies = Copies::open(self, backup, say, stop)?;
+        let mut copies = Copies::open(self, (&backup.source.name, &backup.copies), say, stop)?;
         let own = (self.run.clone(), backup.source.name.as_str());
         let origin = source.origin(stop)?;
         let parents = self.keep_parents(backup, &copies, stop);
@@ -84,6 +84,7 @@ impl Steps {
                     method: backup.archive.method,
                     password: password.as_ref(),
                     shape,
+                    rate: backup.rate,
                     copies: begun.uploads,
                     head: &draft,
                     meter: &meter,

@@ -13,7 +13,7 @@ use crate::artifact::{Head, INDEX, Marker, ObjectLine, REFRESHED, backup_name, b
 use crate::base::{Id, Stop};
 use crate::job::StoreSpec;
 use crate::pipeline::{Copy, IndexMade, Made};
-use crate::plan::{Backup, CopyPlan};
+use crate::plan::CopyPlan;
 use crate::record::{CopyFacts, Event, Verdict};
 use crate::recover::Fault;
 use crate::run::{Done, Say};
@@ -79,16 +79,16 @@ impl<'a> Copies<'a> {
     /// Opens every store and sweeps what killed runs left there.
     pub fn open(
         steps: &Steps,
-        backup: &'a Backup,
+        (source, copies): (&str, &'a [CopyPlan]),
         say: &Say,
         stop: &Stop,
     ) -> Result<Copies<'a>, Fault> {
         let mut all = Vec::new();
-        for plan in &backup.copies {
+        for plan in copies {
             let started = steps.world.clock.now();
-            let shelf = steps.store(&plan.store, stop).map(|store| {
-                Shelf::new(store, plan.naming.clone(), &steps.job, &backup.source.name)
-            });
+            let shelf = steps
+                .store(&plan.store, stop)
+                .map(|store| Shelf::new(store, plan.naming.clone(), &steps.job, source));
             let place = shelf
                 .as_ref()
                 .map_or_else(|_| plan.store.name.clone(), |s| s.store().place().to_owned());
@@ -126,13 +126,7 @@ impl<'a> Copies<'a> {
         let clock = self.clock.clone();
         for _ in 0..NAMES {
             let name = backup_name(&clock.now().to_zoned(zone.clone()));
-            let mut attempts: Vec<Option<Result<Box<dyn Upload>, Error>>> = Vec::new();
-            for copy in &self.all {
-                attempts.push(match &copy.state {
-                    State::Open(shelf) => Some(shelf.begin(&name, marker, stop)),
-                    State::Begun(..) | State::Made(_) | State::Failed(_) => None,
-                });
-            }
+            let attempts = self.attempts(&name, marker, stop);
             let taken = |a: &Option<Result<_, Error>>| matches!(a, Some(Err(e)) if e.kind == ErrorKind::Exists);
             if attempts.iter().any(taken) {
                 for (copy, attempt) in self.all.iter().zip(attempts) {
@@ -154,6 +148,26 @@ impl<'a> Copies<'a> {
         Err(Fault::Nothing { doing, found: "all are taken".into(), hint })
     }
 
+    /// Begins all copies under the name that a backup has elsewhere; where it is taken, there is no
+    /// copy.
+    pub fn begin_as(&mut self, name: &str, marker: &Marker, stop: &Stop) -> Option<Begun> {
+        let attempts = self.attempts(name, marker, stop);
+        self.take(name.to_owned(), attempts, self.clock.now(), stop)
+    }
+
+    fn attempts(
+        &self,
+        name: &str,
+        marker: &Marker,
+        stop: &Stop,
+    ) -> Vec<Option<Result<Box<dyn Upload>, Error>>> {
+        let attempt = |copy: &OneCopy<'_>| match &copy.state {
+            State::Open(shelf) => Some(shelf.begin(name, marker, stop)),
+            State::Begun(..) | State::Made(_) | State::Failed(_) => None,
+        };
+        self.all.iter().map(attempt).collect()
+    }
+
     fn take(
         &mut self,
         name: String,
@@ -173,7 +187,8 @@ impl<'a> Copies<'a> {
                     let (store, index, stop) =
                         (shelf.store().clone(), format!("{own}{INDEX}"), stop.clone());
                     let begin = Box::new(move || store.create(&index, &stop));
-                    uploads.push(Copy { upload, lanes: shelf.store().lanes(), index: begin });
+                    let (lanes, rate) = (shelf.store().lanes(), copy.plan.rate);
+                    uploads.push(Copy { upload, lanes, rate, index: begin });
                     let mark = Mutex::new(Mark { key: begun_key(&own, None), at: now });
                     key.get_or_insert(own);
                     OneCopy { state: State::Begun(shelf, mark), started: now, ..copy }

@@ -10,12 +10,12 @@ mod prune;
 mod prune_plan;
 mod restore;
 mod retry;
+mod transfer;
+mod uploads;
 mod vacuum;
 mod verify;
 
 pub use perform::{InUse, Steps};
 pub use prepared::Prepared;
 pub use prune::IN_USE_RUNS;
-pub use prune_plan::{
-    Fate, PruneGround, PruneLine, PrunePlan, because, needed as needed_by_others,
-};
+pub use prune_plan::{Fate, PruneLine, because};

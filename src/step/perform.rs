@@ -215,10 +215,11 @@ impl Perform for Steps {
     fn perform(&self, step: &Step, before: &Standing, say: &Say, stop: &Stop) -> Done {
         let result = match &step.kind {
             StepKind::Vacuum(vacuum) => self.vacuum(vacuum, say, stop),
-            StepKind::Backup(backup) => self.chain(backup, say, stop),
+            StepKind::Backup(backup) => self.tries(backup, say, stop),
             StepKind::Verify(verify) => self.verify(verify, say, stop),
             StepKind::Prune(prune) => self.prune(prune, say, stop),
             StepKind::Exec(exec) => self.exec(exec, before, say, stop),
+            StepKind::Copy(transfer) => self.transfer(transfer, say, stop),
             StepKind::Restore(restore) => self.restore(restore, say, stop),
             StepKind::ReadBack(which) => self.read_back(which, say, stop),
         };

@@ -6,9 +6,9 @@
 
 use jiff::Timestamp;
 
-use crate::artifact::Head;
-use crate::base::Stop;
-use crate::plan::{Backup, Prune};
+use crate::artifact::{Head, Origin};
+use crate::base::{Id, Stop};
+use crate::plan::{Backup, Prune, PruneTask, SourceRef};
 use crate::record::{Event, IN_USE, Verdict};
 use crate::recover::Fault;
 use crate::run::{Done, Say};
@@ -33,13 +33,16 @@ struct Decided {
 impl Steps {
     /// Performs retention.
     pub(super) fn prune(&self, prune: &Prune, say: &Say, stop: &Stop) -> Result<Done, Fault> {
+        if prune.task == PruneTask::Uploads {
+            return self.uploads(prune, say, stop);
+        }
         let store = self.store(&prune.store, stop)?;
-        let Some(made) = self.made(&prune.source, &prune.store.name) else {
-            panic!("BUG: retention of a chain that made no copy");
-        };
+        let made = self.made(&prune.source, &prune.store.name);
+        let own = self.own_of(prune, made.as_ref(), stop)?;
+        let made = made.as_ref().map(|head| &head.id);
         let shelf = Shelf::new(store.clone(), prune.naming.clone(), &self.job, &prune.source);
         let folder = prune.naming.folder();
-        let first = self.decide(prune, &shelf, &made, stop)?;
+        let first = self.decide(prune, &shelf, (&own, made), stop)?;
         let dead = bury_dead(store.as_ref(), folder, first.listing.leases.clone(), stop)?;
         if dead > 0 {
             say.info(format!("removed {dead} leases that nobody holds any more"));
@@ -52,6 +55,14 @@ impl Steps {
         let holder = self.holder(&format!("retention of job {}", self.job));
         let lease = match Lease::take(&store, folder, LeaseKind::Exclusive, &holder, stop) {
             Ok(lease) => lease,
+            // Nobody asks again by himself, as the next run of a job does.
+            Err(LeaseError::InUse(other)) if made.is_none() => {
+                return Err(Fault::Busy(format!(
+                    "nothing is removed from {} in {}: it is in use by {other}",
+                    if folder.is_empty() { "/" } else { folder },
+                    prune.store.name
+                )));
+            }
             Err(LeaseError::InUse(other)) => {
                 let verdict = self.tell(&shelf, &first, say, stop)?;
                 let done = self.in_use(prune, &first.plan, &other, say);
@@ -64,11 +75,19 @@ impl Steps {
             Err(LeaseError::Lost(_)) => panic!("BUG: a lease that was lost before it was had"),
         };
         // What others did meanwhile counts: nobody reads from here on, and nobody else removes.
-        let found = self.decide(prune, &shelf, &made, stop)?;
+        let found = self.decide(prune, &shelf, (&own, made), stop)?;
         let verdict = self.tell(&shelf, &found, say, stop)?;
         tell_kept(&found.plan, say);
         let done = self.remove(prune, &shelf, &found.plan, &lease, say, stop)?;
         Ok(Done { verdict: verdict.max(done.verdict), ..done })
+    }
+
+    /// What retention would do now.
+    pub fn foresee(&self, prune: &Prune, stop: &Stop) -> Result<PrunePlan, Fault> {
+        let store = self.store(&prune.store, stop)?;
+        let shelf = Shelf::new(store, prune.naming.clone(), &self.job, &prune.source);
+        let own = self.own_of(prune, None, stop)?;
+        Ok(self.decide(prune, &shelf, (&own, None), stop)?.plan)
     }
 
     /// Decides what becomes of everything in the folder.
@@ -76,18 +95,18 @@ impl Steps {
         &self,
         prune: &Prune,
         shelf: &Shelf,
-        made: &Head,
+        (own, made): (&Own, Option<&Id>),
         stop: &Stop,
     ) -> Result<Decided, Fault> {
         let listing = shelf.list(stop)?;
         let now = shelf.store().now(stop)?;
-        let own = self.own(made);
+        let own = own.clone();
         let plan = PrunePlan::make(&PruneGround {
             own: &own,
             naming: shelf.naming(),
             listing: &listing,
             needed: &needed(&prune.kin, &self.job, shelf, stop)?,
-            made: Some(&made.id),
+            made,
             keep: &prune.keep,
             verified: prune.verified,
             now,
@@ -122,13 +141,13 @@ impl Steps {
                 removed => removed?,
             }
             let (head, Fate::Remove(reasons)) = (&line.head, &line.fate) else { continue };
-            say.info(format!("removed {}: {}", head.key, because(reasons)));
             say.event(Event::Pruned {
                 step: say.step(),
                 id: head.id.clone(),
                 source: head.source.clone(),
                 store: prune.store.name.clone(),
                 key: head.key.clone(),
+                why: because(reasons),
             });
         }
         Ok(Done::well())
@@ -167,16 +186,30 @@ impl Steps {
         Done { verdict, code: IN_USE.to_owned(), ..Done::well() }
     }
 
+    /// The chain: of an artifact that this run made, else of the database as it is now.
+    fn own_of(&self, prune: &Prune, made: Option<&Head>, stop: &Stop) -> Result<Own, Fault> {
+        if let Some(made) = made {
+            return Ok(self.own(made));
+        }
+        let reference = SourceRef { name: prune.source.clone(), spec: prune.spec.clone() };
+        let origin = self.source(&reference, stop)?.origin(stop)?;
+        Ok(self.chain((&prune.source, prune.spec.kind()), origin))
+    }
+
     /// The chain that an artifact of this run is of.
     fn own(&self, made: &Head) -> Own {
         let Some(origin) = made.origin.clone() else {
             panic!("BUG: an artifact of this run without its origin");
         };
+        self.chain((&made.source, &made.kind), origin)
+    }
+
+    pub(super) fn chain(&self, (source, kind): (&str, &str), origin: Origin) -> Own {
         Own {
             file: self.file.clone(),
             job: self.job.clone(),
-            source: made.source.clone(),
-            kind: made.kind.clone(),
+            source: source.to_owned(),
+            kind: kind.to_owned(),
             origin,
             host: self.world.host(),
             gap: self.gap,

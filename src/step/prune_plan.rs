@@ -130,6 +130,7 @@ fn held(artifacts: &[Shelved], ground: &PruneGround<'_>) -> Vec<Held> {
         needed: ground.needed.contains(&a.head.id),
         parent: a.head.parent.as_ref().and_then(|id| places.get(id).copied()),
         pinned: pinned(&a.head, ground),
+        bytes: a.head.bytes() + a.head.index.as_ref().map_or(0, |index| index.bytes),
     };
     artifacts.iter().map(one).collect()
 }

@@ -16,7 +16,7 @@ use crate::step::perform::Steps;
 
 impl Steps {
     /// Performs a backup, anew where it failed and the job wants that.
-    pub(super) fn chain(&self, backup: &Backup, say: &Say, stop: &Stop) -> Result<Done, Fault> {
+    pub(super) fn tries(&self, backup: &Backup, say: &Say, stop: &Stop) -> Result<Done, Fault> {
         let begun = Instant::now();
         let mut found: Vec<(String, u32)> = Vec::new();
         for number in 1.. {

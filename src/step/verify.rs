@@ -39,13 +39,7 @@ impl Steps {
             (Which::ThisRun, None) => panic!("BUG: a copy to verify that was not made"),
             (Which::Latest, _) => self.latest(verify, store, stop)?,
         };
-        let (level, damage) = match self.examine(verify, &shelf, &head, say, stop) {
-            Ok(examined) => examined,
-            Err(fault) => (Level::Read, vec![fault.damage()?]),
-        };
-        let into = verify.into.as_ref().map(|i| i.name.clone());
-        let into = into.or(verify.unpack.then(|| "pg_verifybackup".to_owned()));
-        self.note_proof(&shelf, &head, level, into, &damage, verify, say, stop)?;
+        let damage = self.prove(verify, &shelf, &head, say, stop)?;
         let remarks: Vec<String> = remark.into_iter().chain(reading.end()).collect();
         if damage.is_empty() {
             let told = remarks.iter().map(|_| Verdict::Alert).max();
@@ -53,6 +47,25 @@ impl Steps {
             return Ok(Done { verdict: told.unwrap_or(Verdict::Success), ..Done::well() });
         }
         Err(Fault::Unproven { title: head.key.clone(), damage })
+    }
+
+    /// Proves one copy, and keeps what was found beside it; returns what is damaged.
+    pub(super) fn prove(
+        &self,
+        verify: &Verify,
+        shelf: &Shelf,
+        head: &Head,
+        say: &Say,
+        stop: &Stop,
+    ) -> Result<Vec<Damage>, Fault> {
+        let (level, damage) = match self.examine(verify, shelf, head, say, stop) {
+            Ok(examined) => examined,
+            Err(fault) => (Level::Read, vec![fault.damage()?]),
+        };
+        let into = verify.into.as_ref().map(|i| i.name.clone());
+        let into = into.or(verify.unpack.then(|| "pg_verifybackup".to_owned()));
+        self.note_proof(shelf, head, level, into, &damage, verify, say, stop)?;
+        Ok(damage)
     }
 
     /// Reads or restores all of a backup; says how deep that went, and what is damaged. An error is

@@ -53,6 +53,7 @@ pub fn read_keep(parent: &Node, complaints: &mut Vec<Complaint>) -> Option<KeepS
         weekly: node.number("weekly"),
         monthly: node.number("monthly"),
         yearly: node.number("yearly"),
+        max_size: node.size("max-size"),
     };
     let said = node.kind.fields.iter().any(|f| node.place(f.name).is_some());
     if keep == KeepSpec::default()

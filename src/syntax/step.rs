@@ -160,11 +160,7 @@ fn read_dump(text: &Arc<Text>, node: &Node, kind: &Kind, complaints: &mut Vec<Co
     {
         complaints.push(fault::form("chunk", "a size from 64KiB to 256MiB", "of this size", span));
     }
-    if let (Some(bytes), Some(span)) = (node.size("rate"), node.place("rate"))
-        && !RATES.contains(&bytes)
-    {
-        complaints.push(fault::form("rate", "a size from 32KiB to 1GiB", "of this size", span));
-    }
+    let rate = read_rate(node, complaints);
     let mut dump = Dump {
         sources: node.names.clone(),
         physical: read_physical(node),
@@ -172,6 +168,8 @@ fn read_dump(text: &Arc<Text>, node: &Node, kind: &Kind, complaints: &mut Vec<Co
         threads: node.number("threads"),
         chunk,
         retry: read_retry(node, complaints),
+        // That of files is told to what reads them.
+        rate: rate.filter(|_| kind.name == "dump"),
         archive: ArchiveSpec::default(),
         sends: Vec::new(),
         verifies: Vec::new(),
@@ -187,8 +185,10 @@ fn read_dump(text: &Arc<Text>, node: &Node, kind: &Kind, complaints: &mut Vec<Co
                 let send = Node::decode(text, raw, kind, complaints);
                 let keep = policy::read_keep(&send, complaints);
                 let optional = send.switch("optional").unwrap_or(false);
+                let catch_up = send.switch("catch-up").unwrap_or(false);
+                let rate = read_rate(&send, complaints);
                 if send.enabled() {
-                    dump.sends.push(Send { stores: send.names, optional, keep });
+                    dump.sends.push(Send { stores: send.names, optional, catch_up, rate, keep });
                 }
             }
             "verify" => {
@@ -217,6 +217,17 @@ fn read_retry(node: &Node, complaints: &mut Vec<Complaint>) -> Retry {
         times: node.number("retry").unwrap_or(usual.times),
         delay: node.duration("delay").unwrap_or(usual.delay),
     }
+}
+
+/// Bytes a second.
+fn read_rate(node: &Node, complaints: &mut Vec<Complaint>) -> Option<u64> {
+    let rate = node.size("rate");
+    if let (Some(bytes), Some(span)) = (rate, node.place("rate"))
+        && !RATES.contains(&bytes)
+    {
+        complaints.push(fault::form("rate", "a size from 32KiB to 1GiB", "of this size", span));
+    }
+    rate
 }
 
 /// What reads the rows or files of a `dump` or `physical`.

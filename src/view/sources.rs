@@ -4,6 +4,7 @@
 use jiff::{Timestamp, ToSpan};
 use serde::Serialize;
 
+use crate::base::Size;
 use crate::catalog::{Growth, HeldCopy};
 use crate::job::KeepSpec;
 use crate::retention::{Held, Judgement, Rule, judge};
@@ -229,6 +230,7 @@ pub fn rules(text: &str) -> KeepSpec {
             "monthly" => keep.monthly = n,
             "yearly" => keep.yearly = n,
             "within" => keep.within = duration(value),
+            "max-size" => keep.max_size = Size::parse(value).map(|size| size.0),
             _ => {}
         }
     }
@@ -279,6 +281,7 @@ fn keep_of(viewer: &Viewer, source: &Source, store: &str, text: &str) -> Option<
                 needed: false,
                 parent: None,
                 pinned: None,
+                bytes: copy.bytes,
             })
             .collect::<Vec<_>>(),
         viewer.now,
@@ -312,7 +315,7 @@ fn keep_of(viewer: &Viewer, source: &Source, store: &str, text: &str) -> Option<
 /// The letters of the periods that keep a copy, as the heading explains them.
 fn letters(viewer: &Viewer, judgement: &Judgement) -> String {
     let letter = |rule: &Rule| match rule {
-        Rule::Last | Rule::Within => None,
+        Rule::Last | Rule::Within | Rule::MaxSize => None,
         Rule::Hourly => Some("keep-letter-hourly"),
         Rule::Daily => Some("keep-letter-daily"),
         Rule::Weekly => Some("keep-letter-weekly"),

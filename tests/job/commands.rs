@@ -21,7 +21,7 @@ const AS_IT_IS: [&str; 7] = [
 ];
 
 /// Run one after the other with the servers of the test.
-const NIGHTLY: [&str; 14] = [
+const NIGHTLY: [&str; 19] = [
     "vex doctor jobs/nightly.kdl",
     "vex doctor jobs/nightly.kdl --sql",
     "vex doctor jobs/nightly.kdl --into lab",
@@ -31,6 +31,11 @@ const NIGHTLY: [&str; 14] = [
     "vex run jobs/nightly.kdl nightly dump/shop --wait 30m",
     "vex run --quiet /etc/vex/nightly.kdl",
     "vex list jobs/nightly.kdl",
+    "vex list jobs/nightly.kdl --all",
+    "vex prune jobs/nightly.kdl --dry-run",
+    "vex prune jobs/nightly.kdl",
+    "vex copy jobs/nightly.kdl --from nas --to cloud",
+    "vex prune jobs/nightly.kdl --uploads",
     "vex verify jobs/nightly.kdl shop --from cloud",
     "vex restore jobs/nightly.kdl shop --into lab --dry-run",
     "vex restore jobs/nightly.kdl shop --into shop --only shop.orders --as rescue",
@@ -59,7 +64,11 @@ const PAGES: [&str; 4] =
     ["vex report --out /srv/backup-report", "vex user audit --verify", "vex status", "vex history"];
 
 /// Only parsed, and why.
-const PARSED: [(&str, &str); 15] = [
+const PARSED: [(&str, &str); 16] = [
+    (
+        "vex copy jobs/nightly.kdl 20261120 --from nas --to cloud",
+        "needs a backup of that day; tests/store/copy.rs copies by ID",
+    ),
     (
         "vex restore jobs/nightly.kdl shop --into lab --overwrite --except shop.log --except event:",
         "needs a database that has them; tests/restore/as_a_run.rs leaves a table, a view and all triggers out",

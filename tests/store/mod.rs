@@ -1,8 +1,10 @@
 //! Stores, what lies in them, and who may touch it.
 
 pub mod contract;
+pub mod copy;
 pub mod identity;
 pub mod lease;
 pub mod listing;
+pub mod prune;
 pub mod s3_run;
 pub mod s3_way;

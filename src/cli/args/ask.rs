@@ -20,6 +20,10 @@ pub struct List {
     /// The site file [default: vex.kdl beside the job file, then /etc/vex/vex.kdl]
     #[arg(long)]
     pub site: Option<PathBuf>,
+    /// Flag also what is no backup: objects that vex has no name for, and backups of the catalog that
+    /// are gone from their store.
+    #[arg(long, requires = "file")]
+    pub all: bool,
     /// How it is printed.
     #[arg(long, value_enum, default_value = "human")]
     pub format: Format,

@@ -64,6 +64,12 @@ pub const STEPS: &[Kind] = &[
             ),
             RETRY,
             DELAY,
+            field(
+                "rate",
+                Form::Size,
+                "no limit",
+                "Bytes of the source a second at most, 32KiB to 1GiB.",
+            ),
             AFTER,
             OPTIONAL,
             ENABLED,
@@ -75,7 +81,17 @@ pub const STEPS: &[Kind] = &[
         argument: Argument::Names("STORE"),
         ready: true,
         doc: "Sends the archive to stores.",
-        fields: &[OPTIONAL, ENABLED],
+        fields: &[
+            field(
+                "catch-up",
+                Form::Switch,
+                "#false",
+                "Before the next backup, sends here what failed to come and would be kept, out of the other stores of the chain.",
+            ),
+            field("rate", Form::Size, "no limit", "Bytes a second at most, 32KiB to 1GiB."),
+            OPTIONAL,
+            ENABLED,
+        ],
     },
     Kind {
         name: "verify",

@@ -99,6 +99,12 @@ pub const STORES: &[Kind] = &[
             field("weekly", Form::Number(1, 100_000), "", "The newest of so many ISO weeks."),
             field("monthly", Form::Number(1, 100_000), "", "The newest of so many months."),
             field("yearly", Form::Number(1, 100_000), "", "The newest of so many years."),
+            field(
+                "max-size",
+                Form::Size,
+                "",
+                "What all backups of a chain may take together; of what the other rules keep, or of all, the oldest go. The last proven one stays.",
+            ),
         ],
     },
 ];

@@ -119,6 +119,7 @@ fn write(store: &Arc<Counting>, snapshot: &Synthetic, shape: Shape, stop: &Stop)
     let (own, index_key) = (store.clone(), format!("{key}{INDEX}"));
     let begin = move || own.create(&index_key, &Stop::new());
     let copy = Copy {
+        rate: None,
         upload: store.create(&key, stop).unwrap(),
         lanes: store.lanes(),
         index: Box::new(begin),
@@ -132,6 +133,7 @@ fn write(store: &Arc<Counting>, snapshot: &Synthetic, shape: Shape, stop: &Stop)
     };
     let written = backup(
         Backup {
+            rate: None,
             snapshot,
             method: Method::Zstd(1),
             password: None,

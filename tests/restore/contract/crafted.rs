@@ -98,6 +98,7 @@ pub fn written(
     let key = naming.key("backup_20261129_010000.zip");
     let (own, index_key) = (store.clone(), format!("{key}{INDEX}"));
     let copy = Copy {
+        rate: None,
         upload: store.create(&key, &stop).unwrap(),
         lanes: store.lanes(),
         index: Box::new(move || own.create(&index_key, &Stop::new())),
@@ -121,6 +122,7 @@ pub fn written(
     let shape = Shape::new(1, 1, 1 << 16, store.lanes(), snapshot.about().estimate);
     let mut written = backup(
         Backup {
+            rate: None,
             snapshot: &snapshot,
             method: Method::Zstd(1),
             password: None,

@@ -29,7 +29,7 @@ fn open_spec(spec: &S3Spec) -> S3 {
     S3::open_with(spec, &World::real(), pace, &Stop::new()).unwrap()
 }
 
-fn stop() -> Stop {
+pub fn stop() -> Stop {
     Stop::new()
 }
 

@@ -56,7 +56,7 @@ pub fn leases(space: &Space) -> Vec<String> {
 }
 
 /// Writes a lease as a process of another machine does.
-fn lease_of_another(space: &Space, kind: &str) -> std::path::PathBuf {
+pub fn lease_of_another(space: &Space, kind: &str) -> std::path::PathBuf {
     let line = json!({ "format": 1, "token": "theirs", "owner": "a restore", "host": "far" });
     let moment = Timestamp::now().strftime("%Y%m%dT%H%M%SZ");
     let path = space.path(&format!("nas/nightly/app/vex-lease-{kind}-{moment}-00000001.json"));

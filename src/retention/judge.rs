@@ -6,164 +6,16 @@
 //! are never counted; an increment is never left without what it adds to; the newest proven copy is
 //! always kept; a copy that is not proven goes only when no rule would keep it even if it counted,
 //! so that a job that begins to verify, or was killed before it did, does not lose what it had;
-//! a copy that somebody pinned stays, with all that it adds to;
+//! a copy that somebody pinned stays, with all that it adds to; `max-size` takes from what the rules
+//! keep, never the last proven copy;
 //! when a copy claims to be from the future, nothing is removed, since some clock is wrong.
-
-use std::fmt;
 
 use jiff::{Timestamp, tz::TimeZone};
 
 use crate::job::KeepSpec;
-
-/// A copy as retention sees it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Held {
-    /// When its content was read to the end.
-    pub finished: Timestamp,
-    /// Whether it counts.
-    pub proven: bool,
-    /// Whether the run made it that asks.
-    pub made: bool,
-    /// Whether an artifact of another chain adds to it.
-    pub needed: bool,
-    /// Which copy of the same list it adds to, and can't be restored without.
-    pub parent: Option<usize>,
-    /// Whether somebody wished that it is kept.
-    pub pinned: Option<Pinned>,
-}
-
-/// How long somebody wished that a copy is kept.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Pinned {
-    /// Until a moment that has not come.
-    Until(Timestamp),
-    /// Until the pin is released.
-    UntilReleased,
-    /// There is a pin that can't be read: it may hold.
-    Unreadable,
-}
-
-impl fmt::Display for Pinned {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Pinned::Until(moment) => write!(f, "pinned until {moment}"),
-            Pinned::UntilReleased => f.write_str("pinned until it is released"),
-            Pinned::Unreadable => f.write_str("its pin can't be read, and may hold"),
-        }
-    }
-}
-
-/// Why a copy stays or goes.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Reason {
-    /// A rule keeps it; the text says which of the copies of that rule it is.
-    Rule(Rule, String),
-    /// It is the last that is proven.
-    LastProven,
-    /// The run made it that asks.
-    Made,
-    /// An artifact of another job adds to it.
-    Needed,
-    /// An increment that stays adds to it.
-    Parent,
-    /// Somebody wished it.
-    Pinned(Pinned),
-    /// A copy is from the future: some clock is wrong.
-    Future,
-    /// No copy is proven.
-    NoneProven,
-    /// It is not proven, and does not count.
-    NotCounted,
-    /// No rule keeps it.
-    NoRule,
-    /// It is not proven, and older than all that stays.
-    NotProven,
-}
-
-impl fmt::Display for Reason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Reason::Rule(_, text) => text,
-            Reason::LastProven => "the last proven copy",
-            Reason::Made => "this run made it",
-            Reason::Needed => "an increment of another job adds to it",
-            Reason::Parent => "an increment that is kept adds to it",
-            Reason::Pinned(pinned) => return pinned.fmt(f),
-            Reason::Future => "a copy is from the future: some clock is wrong, nothing is removed",
-            Reason::NoneProven => "no copy is proven",
-            Reason::NotCounted => "not proven, and not counted",
-            Reason::NoRule => "no rule keeps it",
-            Reason::NotProven => "not proven, and older than every copy that is kept",
-        })
-    }
-}
-
-/// What becomes of a copy.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Judgement {
-    /// Whether it stays.
-    pub keep: bool,
-    /// Why; never empty.
-    pub reasons: Vec<Reason>,
-}
-
-impl Judgement {
-    /// The rules that keep it.
-    pub fn rules(&self) -> Vec<Rule> {
-        let rule = |reason: &Reason| match reason {
-            Reason::Rule(rule, _) => Some(*rule),
-            Reason::LastProven => Some(Rule::Last),
-            Reason::Made
-            | Reason::Needed
-            | Reason::Parent
-            | Reason::Pinned(_)
-            | Reason::Future
-            | Reason::NoneProven
-            | Reason::NotCounted
-            | Reason::NoRule
-            | Reason::NotProven => None,
-        };
-        self.reasons.iter().filter_map(rule).collect()
-    }
-
-    fn because(keep: bool, reason: Reason) -> Judgement {
-        Judgement { keep, reasons: vec![reason] }
-    }
-}
-
-/// A rule of a policy.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Rule {
-    /// One of the newest.
-    Last,
-    /// Young enough.
-    Within,
-    /// The newest of its hour.
-    Hourly,
-    /// The newest of its day.
-    Daily,
-    /// The newest of its week.
-    Weekly,
-    /// The newest of its month.
-    Monthly,
-    /// The newest of its year.
-    Yearly,
-}
-
-impl Rule {
-    /// Its name in a job file.
-    pub fn word(self) -> &'static str {
-        match self {
-            Rule::Last => "last",
-            Rule::Within => "within",
-            Rule::Hourly => "hourly",
-            Rule::Daily => "daily",
-            Rule::Weekly => "weekly",
-            Rule::Monthly => "monthly",
-            Rule::Yearly => "yearly",
-        }
-    }
-}
+use crate::retention::cap::cap;
+use crate::retention::held::Held;
+use crate::retention::reason::{Judgement, Reason, Rule};
 
 /// How far ahead of `now` a copy may be before a clock is wrong.
 const SKEW_SECONDS: i64 = 300;
@@ -190,6 +42,7 @@ pub fn judge(keep: &KeepSpec, held: &[Held], now: Timestamp, zone: &TimeZone) ->
             }
         }
     }
+    cap(keep, held, &mut judged);
     for index in 0..held.len() {
         let mut at = index;
         // No walk is longer than the list: whatever a manifest claims, this ends.
@@ -248,7 +101,12 @@ fn alone(keep: &KeepSpec, held: &[Held], now: Timestamp, zone: &TimeZone) -> Vec
 /// do not.
 fn reasons(keep: &KeepSpec, held: &[Held], order: &[usize], zone: &TimeZone) -> Vec<Vec<Reason>> {
     let mut reasons: Vec<Vec<Reason>> = vec![Vec::new(); held.len()];
+    let all = KeepSpec { max_size: keep.max_size, ..KeepSpec::default() };
+    let sized = keep.max_size.is_some() && *keep == all;
     for (rank, index) in order.iter().enumerate() {
+        if sized {
+            reasons[*index].push(Reason::Rule(Rule::MaxSize, Rule::MaxSize.word().to_owned()));
+        }
         if keep.last.is_some_and(|n| rank < n as usize) {
             reasons[*index].push(Reason::Rule(Rule::Last, format!("last {}", rank + 1)));
         }
@@ -285,6 +143,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::retention::reason::Pinned;
 
     fn at(text: &str) -> Timestamp {
         text.parse().expect("a moment")
@@ -300,6 +159,7 @@ mod tests {
                 needed: false,
                 parent: None,
                 pinned: None,
+                bytes: 1,
             })
             .collect()
     }
@@ -455,6 +315,7 @@ mod tests {
                     needed: false,
                     parent: *parent,
                     pinned: None,
+                    bytes: 1,
                 })
                 .collect();
             let keep = KeepSpec { last, daily, ..KeepSpec::default() };
@@ -473,7 +334,7 @@ mod tests {
         ) {
             let held: Vec<Held> = days
                 .iter()
-                .map(|(d, proven)| Held { finished: Timestamp::from_second(d * 40_000).expect("in range"), proven: *proven, made: false, needed: false, parent: None, pinned: None })
+                .map(|(d, proven)| Held { finished: Timestamp::from_second(d * 40_000).expect("in range"), proven: *proven, made: false, needed: false, parent: None, pinned: None, bytes: 7 })
                 .collect();
             let keep = KeepSpec { last, daily, yearly, ..KeepSpec::default() };
             let now = Timestamp::from_second(2001 * 40_000).expect("in range");

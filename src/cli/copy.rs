@@ -1,0 +1,160 @@
+//! `vex copy`: backups of one store go to another that the same job sends to, byte for byte, and are
+//! proven there.
+//!
+//! Each job is a run of its own, with an ID, a log and a line in the history.
+
+use std::io::IsTerminal;
+
+use crate::artifact::Head;
+use crate::base::Id;
+use crate::plan::{Backup, CopyPlan, Plan, Sent, Step, StepKind, Transfer};
+use crate::record::RunKind;
+use crate::report::Json;
+use crate::run::Listener;
+use crate::shelf::{Unnamed, named};
+use crate::step::Steps;
+
+use crate::cli::args::{Copy as Args, Format};
+use crate::cli::exit::Exit;
+use crate::cli::own_run::{Asked, history, session};
+use crate::cli::restore_console::RestoreConsole;
+use crate::cli::session::judge;
+use crate::cli::shelves::shelves;
+use crate::cli::wiring::{App, Loaded, complain, fail, zone};
+
+/// Copies backups.
+pub fn copy(args: &Args, app: &App) -> Exit {
+    match try_copy(args, app) {
+        Ok(exit) | Err(exit) => exit,
+    }
+}
+
+fn try_copy(args: &Args, app: &App) -> Result<Exit, Exit> {
+    let loaded = Loaded::open(&args.file, args.site.as_deref(), false)?;
+    if args.from == args.to {
+        complain(&format!("--from and --to are both {}", args.from));
+        return Err(Exit::Usage);
+    }
+    let heads = heads(args, &loaded, app)?;
+    let ids = ids(args, &heads)?;
+    let mut exit = Exit::Success;
+    let mut found = false;
+    for plan in &loaded.plans {
+        let own = of_copies(plan, args, (&heads, &ids));
+        if own.steps.is_empty() {
+            continue;
+        }
+        found = true;
+        if app.stop.is_stopped() {
+            break;
+        }
+        exit = exit.worse(perform(args, (&loaded, plan), &own, app));
+    }
+    match found {
+        true => Ok(exit),
+        false => Err(nowhere(args, &loaded)),
+    }
+}
+
+/// Every backup in the store that is read; it must answer.
+fn heads(args: &Args, loaded: &Loaded, app: &App) -> Result<Vec<Head>, Exit> {
+    let mut heads = Vec::new();
+    for found in shelves(loaded, Some(&args.from), &app.world, &app.stop) {
+        let listing = found.listing.map_err(|error| fail(&error.into()))?;
+        heads.extend(listing.artifacts.into_iter().map(|a| a.head));
+    }
+    Ok(heads)
+}
+
+/// The runs that are meant.
+fn ids(args: &Args, heads: &[Head]) -> Result<Vec<Id>, Exit> {
+    let one = |text: &String| {
+        named(heads, text).map_err(|unnamed| {
+            match unnamed {
+                Unnamed::None => complain(&format!("there is no backup {text} in {}", args.from)),
+                Unnamed::Ambiguous(ids) => {
+                    complain(&format!("{text} may be several backups; say which:"));
+                    ids.iter().for_each(|id| complain(&format!("  {id}")));
+                }
+            }
+            Exit::Usage
+        })
+    };
+    args.ids.iter().map(one).collect()
+}
+
+/// The copies of a job by themselves.
+fn of_copies(plan: &Plan, args: &Args, (heads, ids): (&[Head], &[Id])) -> Plan {
+    let mut steps = Vec::new();
+    for step in &plan.steps {
+        let StepKind::Backup(backup) = &step.kind else { continue };
+        let Some((from, to)) = both(backup, args) else { continue };
+        let name = &backup.source.name;
+        let is_own = |head: &&Head| head.job == plan.job && head.source == *name;
+        let has = |id: &Id| heads.iter().filter(is_own).any(|head| head.id == *id);
+        if !ids.is_empty() && !ids.iter().any(has) {
+            continue;
+        }
+        let which = if ids.is_empty() { Sent::Missing } else { Sent::Ids(ids.to_vec()) };
+        let kind = StepKind::Copy(Box::new(Transfer {
+            declared: backup.declared.clone(),
+            source: backup.source.clone(),
+            from: vec![(from.store.clone(), from.naming.clone())],
+            // Whoever asks for it by name wants to know.
+            to: CopyPlan { optional: false, ..to.clone() },
+            which,
+            password: backup.archive.password.clone(),
+            threads: backup.threads,
+        }));
+        let address = format!("{}/copy/{name}/{}", plan.job, to.store.name);
+        steps.push(Step { address, kind, optional: false });
+    }
+    Plan {
+        job: format!("{}/{}", RunKind::Copy.word(), plan.job),
+        steps,
+        edges: Vec::new(),
+        ..plan.clone()
+    }
+}
+
+/// The stores that are read and written, where the chain has both.
+fn both<'a>(backup: &'a Backup, args: &Args) -> Option<(&'a CopyPlan, &'a CopyPlan)> {
+    let named = |name: &str| backup.copies.iter().find(|copy| copy.store.name == name);
+    Some((named(&args.from)?, named(&args.to)?))
+}
+
+/// Says why nothing can be copied.
+fn nowhere(args: &Args, loaded: &Loaded) -> Exit {
+    let chains = loaded.plans.iter().flat_map(|plan| &plan.steps).filter_map(|s| match &s.kind {
+        StepKind::Backup(backup) => {
+            let stores: Vec<&str> = backup.copies.iter().map(|c| c.store.name.as_str()).collect();
+            Some(format!("{} to {}", backup.source.name, stores.join(" and ")))
+        }
+        _ => None,
+    });
+    complain(&format!(
+        "no job of {} sends one source to both {} and {}; it sends {}. Add a `send` first, so that the copies are \
+         listed, kept and restored like all others",
+        args.file.display(),
+        args.from,
+        args.to,
+        chains.collect::<Vec<_>>().join(", ")
+    ));
+    Exit::Usage
+}
+
+/// Performs it, as a run.
+fn perform(args: &Args, (loaded, plan): (&Loaded, &Plan), own: &Plan, app: &App) -> Exit {
+    let mut early = Vec::new();
+    let catalog = history(&loaded.file, app, &mut early);
+    let asked = Asked { file: &loaded.file, path: &loaded.path, name: Some(&plan.job) };
+    let shown: Box<dyn Listener + Send> = match args.format {
+        Format::Human => Box::new(RestoreConsole::new(std::io::stderr().is_terminal())),
+        Format::Json => Box::new(Json(std::io::stdout())),
+    };
+    let session = session((own, RunKind::Copy), &asked, app, (catalog, early), shown);
+    let (world, id) = (app.world.clone(), session.facts.id.clone());
+    let job = (plan.job.as_str(), loaded.path.as_str());
+    let steps = Steps::new(world, id, job, zone(&app.world, plan), loaded.gap(plan, &app.world));
+    judge(&session.execute(own, &steps), args.strict)
+}
