@@ -12,7 +12,7 @@ use crate::source::{
     self,
     contract::{Error, Facts, Program, Task},
 };
-use crate::step::{Fate, PruneGround, PruneLine, PrunePlan, because, needed_by_others};
+use crate::step::{Fate, PruneGround, PruneLine, PrunePlan, because, of_other_jobs};
 use crate::store::{self, contract::Store};
 use crate::world::World;
 
@@ -257,8 +257,7 @@ fn retention_lines(
         own: &own,
         naming: shelf.naming(),
         listing: &listing,
-        needed: &needed_by_others(&prune.kin, &plan.job, &shelf, stop)
-            .map_err(|e| e.to_string())?,
+        others: &of_other_jobs(&prune.kin, &plan.job, &shelf, stop).map_err(|e| e.to_string())?,
         made: None,
         keep: &prune.keep,
         verified: prune.verified,

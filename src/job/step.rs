@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::base::{SecretRef, Span, Spanned};
 use crate::job::physical::Physical;
 use crate::job::policy::{ArchiveSpec, KeepSpec, NotifySpec};
+use crate::job::rman::Rman;
 use crate::job::schedule::Schedule;
 use crate::job::site::Site;
 use crate::job::source::Source;
@@ -99,6 +100,8 @@ pub enum Engine {
     Basebackup,
     /// `pg_dump`, the oldest that is not older than the server.
     PgDump(DumpForm),
+    /// `rman`: backup sets of an Oracle database; only of an `rman`.
+    Rman(Rman),
 }
 
 /// What `pg_dump` writes.
@@ -151,6 +154,7 @@ impl Engine {
             Engine::Mysqldump => "mysqldump",
             Engine::PgDump(_) => "pg_dump",
             Engine::Basebackup => "pg_basebackup",
+            Engine::Rman(_) => "rman",
         }
     }
 
@@ -160,6 +164,7 @@ impl Engine {
             Engine::Native => None,
             Engine::Mydumper | Engine::Mysqldump => Some("mysql"),
             Engine::PgDump(_) | Engine::Basebackup => Some("postgres"),
+            Engine::Rman(_) => Some("oracle"),
         }
     }
 }

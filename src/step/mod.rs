@@ -5,16 +5,17 @@ mod copies;
 mod exec;
 mod parent;
 mod perform;
+mod piece_send;
 mod prepared;
 mod prune;
 mod prune_plan;
 mod restore;
+mod rman;
+mod rman_parent;
 mod vacuum;
 mod verify;
 
 pub use perform::{InUse, Steps};
 pub use prepared::Prepared;
 pub use prune::IN_USE_RUNS;
-pub use prune_plan::{
-    Fate, PruneGround, PruneLine, PrunePlan, because, needed as needed_by_others,
-};
+pub use prune_plan::{Fate, PruneGround, PruneLine, PrunePlan, because, others as of_other_jobs};

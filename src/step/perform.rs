@@ -8,6 +8,7 @@ use jiff::{SignedDuration, tz::TimeZone};
 
 use crate::artifact::{Head, Marker, PROOF_FORMAT, may_seal};
 use crate::base::{Id, Secret, SecretRef, Stop};
+use crate::job::Engine;
 use crate::plan::{SourceRef, Step, StepKind, StoreRef};
 use crate::recover::{Fault, ReadBack};
 use crate::run::{Done, Perform, Say};
@@ -188,7 +189,14 @@ impl Perform for Steps {
     fn perform(&self, step: &Step, say: &Say, stop: &Stop) -> Done {
         let result = match &step.kind {
             StepKind::Vacuum(vacuum) => self.vacuum(vacuum, say, stop),
-            StepKind::Backup(backup) => self.backup(backup, say, stop),
+            StepKind::Backup(backup) => match backup.engine {
+                Engine::Rman(rman) => self.rman(backup, rman, say, stop),
+                Engine::Native
+                | Engine::Mydumper
+                | Engine::Mysqldump
+                | Engine::PgDump(_)
+                | Engine::Basebackup => self.backup(backup, say, stop),
+            },
             StepKind::Verify(verify) => self.verify(verify, say, stop),
             StepKind::Prune(prune) => self.prune(prune, say, stop),
             StepKind::Exec(exec) => self.exec(exec, say, stop),
