@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::artifact::damage::Damage;
 use crate::artifact::index::IndexLine;
 use crate::artifact::origin::Origin;
+use crate::artifact::piece::{LARGEST_PIECES_HEAD, PIECES, PieceLine};
 use crate::artifact::position::Position;
 use crate::artifact::proof;
 use crate::artifact::totals::{Details, Totals, UnitSum};
@@ -26,7 +27,7 @@ pub const LARGEST_HEAD: usize = 64 << 10;
 pub const ENTRY: &str = "manifest.json";
 
 /// Words of `needs` that this program understands.
-const UNDERSTOOD: [&str; 0] = [];
+const UNDERSTOOD: [&str; 1] = [PIECES];
 
 /// Notes that a head quotes where not all of them fit, and the longest of each in characters.
 const NOTES: (usize, usize) = (20, 200);
@@ -96,8 +97,8 @@ pub struct Head {
     pub parent: Option<Id>,
     /// Algorithm of the row digests.
     pub digest: String,
-    /// The objects that hold the content: one container. Empty inside the container, which can't
-    /// tell its own hash.
+    /// The objects that hold the content: one container, or pieces. Empty inside the container,
+    /// which can't tell its own hash.
     #[serde(default)]
     pub objects: Vec<ObjectLine>,
     /// Where the index is; not inside the container.
@@ -126,14 +127,18 @@ pub struct ObjectLine {
     /// Its SHA-256, hexadecimal.
     pub sha256: String,
     /// SHA-256 of what follows the entries that the index lists, so that ranges alone prove the
-    /// whole.
+    /// whole; empty for a piece.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub tail: String,
     /// Where the entries that the index lists end, and the tail begins.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_zero")]
     pub tail_from: u64,
     /// Where the central directory begins; 0 in formats 1 to 3.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_zero")]
     pub directory: u64,
+    /// What it is, if it is a piece of a backup set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub piece: Option<PieceLine>,
 }
 
 fn is_zero(count: &u64) -> bool {
@@ -150,6 +155,21 @@ impl Head {
     /// Whether entries are sealed with a password.
     pub fn sealed(&self) -> bool {
         self.seal.is_some()
+    }
+
+    /// Whether it is pieces, each an object of its own, and has neither container nor index.
+    pub fn is_pieces(&self) -> bool {
+        self.needs.iter().any(|word| word == PIECES)
+    }
+
+    /// The largest it may be, in bytes.
+    pub fn most(&self) -> usize {
+        if self.is_pieces() { LARGEST_PIECES_HEAD } else { LARGEST_HEAD }
+    }
+
+    /// Its pieces, each with the object that it is.
+    pub fn pieces(&self) -> impl Iterator<Item = (&ObjectLine, &PieceLine)> {
+        self.objects.iter().filter_map(|object| Some((object, object.piece.as_ref()?)))
     }
 
     /// The name of the container: the last part of its key.
@@ -201,11 +221,12 @@ impl Head {
         Ok(Head { units, inconsistent, not_included, position, cut: false, ..self.clone() })
     }
 
-    /// The head as bytes, [`LARGEST_HEAD`] at most: what does not fit is cut.
+    /// The head as bytes, [`LARGEST_HEAD`] at most: what does not fit is cut. One of pieces, which
+    /// has no index, is never cut.
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut head = self.clone();
         let whole = head.write();
-        if whole.len() <= LARGEST_HEAD {
+        if whole.len() <= LARGEST_HEAD || self.is_pieces() {
             return whole;
         }
         head.cut = true;
@@ -234,14 +255,17 @@ impl Head {
     /// Reads a head of format 4 and checks that it is one this program understands.
     pub fn parse(bytes: &[u8]) -> Result<Head, Damage> {
         let damage = |found: String| Damage::Manifest(found);
-        if bytes.len() > LARGEST_HEAD {
-            return Err(damage("it is larger than 64 KiB".into()));
+        if bytes.len() > LARGEST_PIECES_HEAD {
+            return Err(damage("it is larger than 1 MiB".into()));
         }
         let found = format_of(bytes)?;
         if found != FORMAT {
             return Err(damage(format!("it has format {found}")));
         }
         let head: Head = serde_json::from_slice(bytes).map_err(|e| damage(e.to_string()))?;
+        if bytes.len() > head.most() {
+            return Err(damage("it is larger than 64 KiB".into()));
+        }
         head.check().map_err(damage)?;
         Ok(head)
     }
@@ -260,6 +284,12 @@ impl Head {
                 "its digests are by {}, which this vex does not know",
                 self.digest.escape_debug()
             ));
+        }
+        if self.is_pieces() {
+            return match self.objects.iter().all(|o| o.piece.is_some()) && self.index.is_none() {
+                true => Ok(()),
+                false => Err("it is of pieces, and names another object".into()),
+            };
         }
         if self.objects.iter().any(|object| object.key != self.key) {
             return Err("its object has another key".into());
@@ -377,7 +407,10 @@ mod tests {
         }
         let found = with("\"format\": 4", "\"format\": 5").expect_err("a newer one");
         assert_eq!(found, Damage::Newer { found: 5, known: 4 });
-        let found = Head::parse(&vec![b' '; LARGEST_HEAD + 1]).expect_err("too large");
+        let long = |bytes: usize| Head::parse(format!("{text}{:bytes$}", "").as_bytes());
+        let found = long(LARGEST_HEAD).expect_err("too large");
         assert!(found.to_string().contains("larger than 64 KiB"));
+        let found = long(LARGEST_PIECES_HEAD).expect_err("too large");
+        assert!(found.to_string().contains("larger than 1 MiB"));
     }
 }

@@ -93,6 +93,7 @@ pub fn parse(bytes: &[u8]) -> Result<Manifest, Damage> {
     let (totals, units) = sums(&old.members, &own);
     let tail_from = old.entries.last().map_or(0, |e| e.offset.saturating_add(e.stored));
     let object = old.object.map(|o| ObjectLine {
+        piece: None,
         tail_from,
         key: old.key.clone(),
         bytes: o.bytes,

@@ -21,6 +21,7 @@ mod marker;
 mod member;
 mod name;
 mod origin;
+mod piece;
 mod plain;
 mod position;
 mod press;
@@ -51,9 +52,13 @@ pub use marker::{ABANDONED, LARGEST_MARKER, Marker, REFRESHED};
 pub use member::{Kind, Member, Phase};
 pub use name::{
     EntryNames, MANIFEST, Naming, Part, TEMPLATE, backup_name, begun_key, is_backup_name,
-    is_proof_of, proof_key,
+    is_proof_of, pieces_name, proof_key,
 };
 pub use origin::Origin;
+pub use piece::{
+    Holds, LogRange, PIECES, PieceLine, owns_piece, piece_key, piece_places, piece_prefix,
+    piece_tag,
+};
 pub use plain::{Plain, plain_rows, plain_statement};
 pub use position::Position;
 pub use press::press;

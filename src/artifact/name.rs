@@ -40,6 +40,15 @@ pub const TEMPLATE: &str = "{prefix}/{job}/{source}/{name}";
 /// The part of a template that is a folder for each date.
 const DATE: &str = "{date}/";
 
+/// What the names of artifacts end in that are one container, and of those that are pieces.
+const NAMES: [&str; 2] = [".zip", PIECES_NAME];
+
+/// What the name of an artifact ends in that is pieces.
+pub const PIECES_NAME: &str = ".rman";
+
+/// Length of a name without its end.
+const STEM: usize = 22;
+
 /// Length of that folder, with its `/`.
 const DATE_BYTES: usize = 17;
 
@@ -94,14 +103,13 @@ impl Naming {
         let mut name = key.strip_prefix(&self.folder)?;
         if self.dated {
             let (folder, rest) = name.split_at_checked(DATE_BYTES)?;
-            if !rest.is_char_boundary(26.min(rest.len())) || folder != date(rest) {
+            if folder != date(rest) {
                 return None;
             }
             name = rest;
         }
-        let (stem, rest) = name.split_at_checked(26)?;
+        let (_, rest) = name.split_at_checked(name_length(name)?)?;
         let part = match rest {
-            _ if !is_backup_name(stem) => return None,
             "" => Part::Container,
             MANIFEST => Part::Head,
             INDEX => Part::Index,
@@ -120,7 +128,7 @@ impl Naming {
 
 /// The folder of the date in a name: `YYYY-MM-DD_HH-MM/`; empty for a name of another form.
 fn date(name: &str) -> String {
-    match name.get(..26).filter(|stem| is_backup_name(stem)) {
+    match name_length(name).and_then(|length| name.get(..length)) {
         Some(s) => {
             format!("{}-{}-{}_{}-{}/", &s[7..11], &s[11..13], &s[13..15], &s[16..18], &s[18..20])
         }
@@ -133,16 +141,27 @@ pub fn backup_name(now: &Zoned) -> String {
     now.strftime("backup_%Y%m%d_%H%M%S.zip").to_string()
 }
 
-/// Whether a name has that form.
+/// The name of an artifact of pieces that is made now: `backup_YYYYMMDD_HHMMSS.rman`.
+pub fn pieces_name(now: &Zoned) -> String {
+    format!("{}{PIECES_NAME}", now.strftime("backup_%Y%m%d_%H%M%S"))
+}
+
+/// Whether a name has one of these forms.
 pub fn is_backup_name(name: &str) -> bool {
+    name_length(name) == Some(name.len())
+}
+
+/// Length of the name of an artifact that a text begins with.
+fn name_length(text: &str) -> Option<usize> {
     let digits = |s: &str| s.bytes().all(|b| b.is_ascii_digit());
-    name.len() == 26
-        && name.is_ascii()
-        && name.starts_with("backup_")
-        && digits(&name[7..15])
-        && &name[15..16] == "_"
-        && digits(&name[16..22])
-        && name.ends_with(".zip")
+    let (stem, rest) = text.split_at_checked(STEM)?;
+    let is_stem = stem.is_ascii()
+        && stem.starts_with("backup_")
+        && digits(&stem[7..15])
+        && &stem[15..16] == "_"
+        && digits(&stem[16..22]);
+    let end = NAMES.iter().find(|end| rest.starts_with(**end)).filter(|_| is_stem)?;
+    Some(STEM + end.len())
 }
 
 /// The key of a proof: `<key>.proof-<UTC>.json`, UTC to the microsecond.

@@ -41,6 +41,17 @@ pub enum Position {
         /// Where it ends: the moment of the backup.
         stop: String,
     },
+    /// Oracle: the SCNs between which a backup, with its logs, can be recovered to.
+    Oracle {
+        /// Identifier of the database.
+        dbid: u64,
+        /// SCN of the RESETLOGS that began the incarnation.
+        resetlogs: u64,
+        /// The SCN of the data files.
+        start: u64,
+        /// The SCN after the last log.
+        stop: u64,
+    },
 }
 
 impl Position {
@@ -48,7 +59,7 @@ impl Position {
     pub fn gtid(&self) -> &str {
         match self {
             Position::Mysql { gtid, .. } | Position::Mariadb { gtid, .. } => gtid,
-            Position::Postgres { .. } => "",
+            Position::Postgres { .. } | Position::Oracle { .. } => "",
         }
     }
 }
@@ -62,6 +73,9 @@ impl fmt::Display for Position {
             }
             Position::Postgres { system, timeline, start, stop } => {
                 write!(f, "{start} to {stop} on timeline {timeline} of {system}")
+            }
+            Position::Oracle { dbid, start, stop, .. } => {
+                write!(f, "SCN {start} to {stop} of DBID {dbid}")
             }
         }
     }

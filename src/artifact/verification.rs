@@ -48,6 +48,8 @@ pub struct ProofLine {
 pub enum Level {
     /// Committed only.
     Written,
+    /// Read back, and every byte is what was stored; what it holds was not looked at.
+    Hashed,
     /// Read back, decompressed, its values parsed and recounted.
     Read,
     /// Restored into a scratch source and recounted there.
@@ -59,6 +61,7 @@ impl Level {
     pub fn word(self) -> &'static str {
         match self {
             Level::Written => "written",
+            Level::Hashed => "hashed",
             Level::Read => "read",
             Level::Restored => "restored",
         }

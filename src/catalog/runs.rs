@@ -162,7 +162,7 @@ impl Catalog {
         self.transaction(|sql| {
             sql.execute(
                 "UPDATE backup SET verdict=3, finished=?, note=? WHERE id=? AND EXISTS (SELECT 1 FROM step s \
-                 WHERE s.run=backup.id AND s.state='running' AND s.verb IN ('dump', 'physical') AND s.chain=backup.source)",
+                 WHERE s.run=backup.id AND s.state='running' AND s.verb IN ('dump', 'physical', 'rman') AND s.chain=backup.source)",
                 values![now, KILLED, run],
             )?;
             sql.execute(

@@ -209,6 +209,9 @@ pub struct Run {
     /// Run all jobs of the file.
     #[arg(long, conflicts_with = "jobs")]
     pub all: bool,
+    /// The level of every rman step, whatever the file says: FULL is 0, INCREMENTAL is 1.
+    #[arg(long, value_enum)]
+    pub mode: Option<Mode>,
     /// Run the jobs whose schedule has come since their last start, and those that the dashboard
     /// asks this machine for; for a timer of one minute.
     #[arg(long, conflicts_with_all = ["all", "scheduled"])]
@@ -239,6 +242,17 @@ pub struct Run {
 /// A length of time as job files write it.
 fn time(text: &str) -> Result<std::time::Duration, String> {
     parse_duration(text).ok_or_else(|| "write a time such as `90s`, `15m`, `6h`".to_owned())
+}
+
+/// Which backups of an Oracle database are made, or used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Mode {
+    /// Level 0.
+    #[value(name = "FULL", alias = "full")]
+    Full,
+    /// Level 1.
+    #[value(name = "INCREMENTAL", alias = "incremental")]
+    Incremental,
 }
 
 /// `vex plan`.
@@ -383,9 +397,21 @@ pub struct Restore {
     #[arg(long, value_name = "NAME")]
     pub except: Vec<String>,
     /// Where to: a source of the file, pgdata:DIR, or a URL without password:
-    /// mysql://user@host:3306, sqlite:path
-    #[arg(long, value_name = "TARGET")]
-    pub into: String,
+    /// mysql://user@host:3306, sqlite:path; with --mode, the source itself unless said otherwise
+    #[arg(long, value_name = "TARGET", required_unless_present = "mode")]
+    pub into: Option<String>,
+    /// Oracle: FULL takes the last level 0 and all archived logs since; INCREMENTAL also what adds
+    /// to it, and needs fewer logs.
+    #[arg(long, value_enum)]
+    pub mode: Option<Mode>,
+    /// Oracle: end before this SCN, or before this moment of this machine's clock, such as
+    /// `2025-08-02 14:30:00` or 2025-08-02T17:30:00Z [default: all that there is]
+    #[arg(long, value_name = "SCN|TIME", requires = "mode")]
+    pub until: Option<String>,
+    /// Oracle: a folder where pieces may lie already; the others are put there too [default: the
+    /// variable RESTORE_SOURCE_DIR, else the staging folder]
+    #[arg(long, value_name = "DIR", requires = "mode")]
+    pub pieces: Option<PathBuf>,
     /// Another name for the one database.
     #[arg(long = "as", value_name = "NEWNAME")]
     pub rename: Option<String>,

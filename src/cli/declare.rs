@@ -64,6 +64,9 @@ fn source(source: &Source) -> DeclaredSource {
             SourceSpec::Postgres(spec) => postgres(spec),
             SourceSpec::Cluster(spec) => postgres(&spec.server),
             SourceSpec::Sqlite(spec) => format!("SQLite · {}", spec.path.display()),
+            SourceSpec::Oracle(spec) => {
+                format!("Oracle · {}", spec.sid.as_deref().unwrap_or("ORACLE_SID"))
+            }
         },
         site: source.site.clone(),
         scratch: source.scratch,

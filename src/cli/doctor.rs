@@ -140,10 +140,10 @@ fn checks<'a>(loaded: &'a Loaded, plans: &[&'a Plan]) -> Checks<'a> {
                 StepKind::Backup(backup) => {
                     let check = checks.source(&backup.source.name, &backup.source.spec);
                     // Files are copied by a program; nobody reads their rows.
-                    if backup.engine != Engine::Basebackup {
+                    if !matches!(backup.engine, Engine::Basebackup | Engine::Rman(_)) {
                         check.purpose.readers = check.purpose.readers.max(backup.threads);
                     }
-                    if !check.engines.contains(&backup.engine) {
+                    if check.engines.iter().all(|own| own.word() != backup.engine.word()) {
                         check.engines.push(backup.engine);
                     }
                     for copy in &backup.copies {
@@ -257,6 +257,7 @@ fn judge_origin(spec: &SourceSpec, origin: &Origin) -> Finding {
         )),
         // A file that is not there yet has nothing to be told by.
         SourceSpec::Sqlite(_) => None,
+        SourceSpec::Oracle(_) => None,
     };
     let nowhere = (origin.sign.is_none() && !origin.anywhere).then_some((
         "the machine can't be told, and retention keeps what may be another's",

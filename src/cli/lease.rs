@@ -89,7 +89,7 @@ fn is_here(spec: &SourceSpec) -> bool {
         host.starts_with('/') || ["localhost", "127.0.0.1", "::1"].contains(&host.as_str())
     };
     match spec {
-        SourceSpec::Sqlite(_) => true,
+        SourceSpec::Sqlite(_) | SourceSpec::Oracle(_) => true,
         SourceSpec::Mysql(spec) => spec.socket.is_some() || near(&spec.host),
         SourceSpec::Postgres(spec) => spec.socket.is_some() || spec.hosts.iter().all(near),
         SourceSpec::Cluster(spec) => {

@@ -9,7 +9,7 @@ use jiff::tz::TimeZone;
 
 use crate::base::{Id, Stop};
 use crate::catalog::{Catalog, moment};
-use crate::job::{JobFile, NotifyOn, NotifySpec};
+use crate::job::{Engine, JobFile, NotifyOn, NotifySpec, RmanLevel};
 use crate::notify::Notifier;
 use crate::plan::{Plan, Step, StepKind};
 use crate::record::{IN_USE, LogLevel, RunFacts, RunKind};
@@ -19,7 +19,7 @@ use crate::step::{IN_USE_RUNS, InUse, Steps};
 use crate::view::Reader;
 use crate::world::failpoint;
 
-use crate::cli::args::{Format, Run};
+use crate::cli::args::{Format, Mode, Run};
 use crate::cli::chosen::chosen;
 use crate::cli::declare::declaration;
 use crate::cli::due;
@@ -38,6 +38,7 @@ pub fn run(args: &Run, app: &App) -> Exit {
         Ok(loaded) => loaded,
         Err(exit) => return exit,
     };
+    let loaded = in_mode(loaded, args.mode);
     let plans = match args.due {
         true => due::due(args, &loaded, app),
         false => chosen(args, &loaded),
@@ -60,6 +61,23 @@ pub fn run(args: &Run, app: &App) -> Exit {
         exit = exit.worse(run_job(args, &loaded, plan, app));
     }
     exit
+}
+
+/// The file with the level of every rman step as it was asked for.
+fn in_mode(mut loaded: Loaded, mode: Option<Mode>) -> Loaded {
+    let level = match mode {
+        None => return loaded,
+        Some(Mode::Full) => RmanLevel::Full,
+        Some(Mode::Incremental) => RmanLevel::Incremental,
+    };
+    for step in loaded.plans.iter_mut().flat_map(|plan| &mut plan.steps) {
+        if let StepKind::Backup(backup) = &mut step.kind
+            && let Engine::Rman(rman) = &mut backup.engine
+        {
+            rman.level = level;
+        }
+    }
+    loaded
 }
 
 fn run_job(args: &Run, loaded: &Loaded, plan: &Plan, app: &App) -> Exit {

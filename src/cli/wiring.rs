@@ -113,7 +113,7 @@ pub fn equip(spec: &mut SourceSpec, site: &Site) {
     match spec {
         SourceSpec::Postgres(spec) => spec.tools.clone_from(&site.postgres_tools),
         SourceSpec::Cluster(spec) => spec.server.tools.clone_from(&site.postgres_tools),
-        SourceSpec::Mysql(_) | SourceSpec::Sqlite(_) => {}
+        SourceSpec::Mysql(_) | SourceSpec::Sqlite(_) | SourceSpec::Oracle(_) => {}
     }
 }
 

@@ -2,14 +2,19 @@
 
 use std::path::{Path, PathBuf};
 
+use jiff::Timestamp;
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
+
 use crate::base::{SecretRef, show_address};
 use crate::job::{JobFile, SourceSpec};
 use crate::plan::{
-    BackupWish, ClusterWish, Places, Plan, RestoreSpec, SourceRef, StepKind, StorePlace, TargetWish,
+    BackupWish, ClusterWish, OracleMode, OracleWish, Places, Plan, RestoreSpec, SourceRef,
+    StepKind, StorePlace, TargetWish, Until,
 };
 use crate::syntax::{is_store_address, store_address, target_address};
 
-use crate::cli::args::{Definer, Gtid, Restore, Which};
+use crate::cli::args::{Definer, Gtid, Mode, Restore, Which};
 use crate::cli::exit::Exit;
 use crate::cli::report::sites;
 use crate::cli::wiring::{Loaded, complain, equip};
@@ -179,7 +184,7 @@ pub fn restore_spec(args: &Restore, wish: &Wish) -> Result<RestoreSpec, Exit> {
     let password = args.password.secret();
     Ok(RestoreSpec {
         which: wish.backup.clone(),
-        into: args.into.clone(),
+        into: into(args, wish),
         target: target(args, wish, password.as_ref())?,
         only: args.only.clone(),
         except: args.except.clone(),
@@ -203,7 +208,11 @@ pub fn restore_spec(args: &Restore, wish: &Wish) -> Result<RestoreSpec, Exit> {
 /// Where a restore goes: a source of the file, or an address.
 fn target(args: &Restore, wish: &Wish, password: Option<&SecretRef>) -> Result<TargetWish, Exit> {
     let file = &wish.file;
-    if let Some(path) = args.into.strip_prefix(SCHEME) {
+    let into = into(args, wish);
+    if let Some(mode) = args.mode {
+        return oracle(args, mode, &into, file);
+    }
+    if let Some(path) = into.strip_prefix(SCHEME) {
         return Ok(TargetWish::Cluster(cluster(args, path, file)));
     }
     let name = wish.backup.source.clone().unwrap_or_default();
@@ -214,8 +223,52 @@ fn target(args: &Restore, wish: &Wish, password: Option<&SecretRef>) -> Result<T
             "--stop, --start, --owner, --tablespace and --config have no meaning here: they are for --into pgdata:DIR",
         ));
     }
-    let (spec, database) = target_spec(&args.into, password, file)?;
+    let (spec, database) = target_spec(&into, password, file)?;
     Ok(TargetWish::Source { source: Box::new(SourceRef { name, spec }), database })
+}
+
+/// Where to, as it was typed: with `--mode` the source itself unless said otherwise.
+fn into(args: &Restore, wish: &Wish) -> String {
+    args.into.clone().or_else(|| wish.backup.source.clone()).unwrap_or_default()
+}
+
+/// A restore through RMAN.
+fn oracle(args: &Restore, mode: Mode, into: &str, file: &JobFile) -> Result<TargetWish, Exit> {
+    let named = file.sources.iter().find(|s| s.name.value == into).map(|s| &s.spec);
+    let Some(SourceSpec::Oracle(spec)) = named else {
+        return Err(usage(&format!(
+            "--mode is for an oracle source of the job file, and {into} is none"
+        )));
+    };
+    let until = match &args.until {
+        None => Until::Latest,
+        Some(text) => until(text).ok_or_else(|| {
+            usage(&format!("--until {text}: it is an SCN, or a moment such as 2025-08-02 14:30:00"))
+        })?,
+    };
+    let folder = || std::env::var_os("RESTORE_SOURCE_DIR").filter(|value| !value.is_empty());
+    Ok(TargetWish::Oracle(OracleWish {
+        source: spec.clone(),
+        mode: match mode {
+            Mode::Full => OracleMode::Full,
+            Mode::Incremental => OracleMode::Incremental,
+        },
+        until,
+        until_typed: args.until.clone(),
+        folder: args.pieces.clone().or_else(|| folder().map(PathBuf::from)),
+    }))
+}
+
+/// An SCN, a moment, or a moment of this machine's clock.
+fn until(text: &str) -> Option<Until> {
+    if let Ok(scn) = text.parse() {
+        return Some(Until::Scn(scn));
+    }
+    if let Ok(moment) = text.parse::<Timestamp>() {
+        return Some(Until::Moment(moment));
+    }
+    let local = text.parse::<DateTime>().ok()?.to_zoned(TimeZone::system()).ok()?;
+    Some(Until::Moment(local.timestamp()))
 }
 
 /// What a target is: a source of the file, or an address, with the database that it names.

@@ -6,6 +6,7 @@
 mod calendar;
 mod physical;
 mod policy;
+mod rman;
 mod schedule;
 mod site;
 mod source;
@@ -16,13 +17,14 @@ mod vacuum;
 pub use calendar::Unsaid;
 pub use physical::Physical;
 pub use policy::{ArchiveSpec, Compression, KeepSpec, NotifyKind, NotifyOn, NotifySpec};
+pub use rman::{Rman, RmanLevel};
 pub use schedule::Schedule;
 pub use site::{
     CatalogFamily, CatalogHome, CatalogServer, CatalogSpec, Exclusive, MailSpec, Site, WebSpec,
 };
 pub use source::{
-    ClusterSpec, HostRole, Inconsistent, MysqlSpec, PostgresSpec, Source, SourceSpec, SqliteSpec,
-    Tls, TlsMode,
+    ClusterSpec, HostRole, Inconsistent, MysqlSpec, OracleSpec, PostgresSpec, Source, SourceSpec,
+    SqliteSpec, Tls, TlsMode,
 };
 pub use step::{
     Dump, DumpForm, Engine, EnvValue, Exec, ExecOn, Job, JobFile, Retry, Send, Step, StepDecl,

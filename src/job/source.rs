@@ -36,6 +36,8 @@ pub enum SourceSpec {
     Cluster(ClusterSpec),
     /// A SQLite file.
     Sqlite(SqliteSpec),
+    /// An Oracle database of this machine.
+    Oracle(OracleSpec),
 }
 
 impl SourceSpec {
@@ -46,6 +48,7 @@ impl SourceSpec {
             SourceSpec::Postgres(_) => "postgres",
             SourceSpec::Cluster(_) => "postgres-physical",
             SourceSpec::Sqlite(_) => "sqlite",
+            SourceSpec::Oracle(_) => "oracle",
         }
     }
 }
@@ -184,4 +187,19 @@ pub struct SqliteSpec {
     pub identity: Option<String>,
     /// The database file.
     pub path: PathBuf,
+}
+
+/// An Oracle database of this machine, reached by the rights of the system's user.
+#[derive(Debug, Clone)]
+pub struct OracleSpec {
+    /// Which database it is; its DBID when `None`.
+    pub identity: Option<String>,
+    /// Name of the instance; that of the variable `ORACLE_SID` when `None`.
+    pub sid: Option<String>,
+    /// Folder of the Oracle software; that of the variable `ORACLE_HOME` when `None`.
+    pub home: Option<PathBuf>,
+    /// Where pieces are staged; in the state folder when `None`.
+    pub staging: Option<PathBuf>,
+    /// Channels of RMAN; the connections of the step when `None`.
+    pub channels: Option<usize>,
 }

@@ -8,6 +8,7 @@ use jiff::civil;
 use crate::base::{SecretRef, Span, Spanned};
 use crate::job::physical::Physical;
 use crate::job::policy::{ArchiveSpec, KeepSpec, NotifySpec};
+use crate::job::rman::Rman;
 use crate::job::schedule::Schedule;
 use crate::job::site::Site;
 use crate::job::source::Source;
@@ -103,6 +104,8 @@ pub enum Engine {
     Basebackup,
     /// `pg_dump`, the oldest that is not older than the server.
     PgDump(DumpForm),
+    /// `rman`: backup sets of an Oracle database; only of an `rman`.
+    Rman(Rman),
 }
 
 /// What `pg_dump` writes.
@@ -155,6 +158,7 @@ impl Engine {
             Engine::Mysqldump => "mysqldump",
             Engine::PgDump(_) => "pg_dump",
             Engine::Basebackup => "pg_basebackup",
+            Engine::Rman(_) => "rman",
         }
     }
 
@@ -164,6 +168,7 @@ impl Engine {
             Engine::Native => None,
             Engine::Mydumper | Engine::Mysqldump => Some("mysql"),
             Engine::PgDump(_) | Engine::Basebackup => Some("postgres"),
+            Engine::Rman(_) => Some("oracle"),
         }
     }
 }

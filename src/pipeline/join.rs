@@ -294,6 +294,7 @@ impl<'a> Join<'a> {
         let sha256 = hex(&self.hash.finalize());
         let tail = hex(&self.tail.unwrap_or_default().finalize());
         let object = ObjectLine {
+            piece: None,
             key: head.key.clone(),
             bytes: self.length,
             sha256,

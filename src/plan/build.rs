@@ -192,6 +192,13 @@ impl Builder<'_> {
             complaints.push(problem::other_engine(&dump.engine, word, source.spec.kind()));
         }
         let archive = resolve_archive(&dump.archive.or(&job.archive));
+        let is_rman = matches!(dump.engine.value, Engine::Rman(_));
+        if matches!(source.spec, SourceSpec::Oracle(_)) && !is_rman {
+            complaints.push(problem::needs_rman(word));
+        }
+        if is_rman && archive.password.is_some() {
+            complaints.push(problem::unsealed_pieces(word));
+        }
         let source_ref = SourceRef { name: name.clone(), spec };
         let copies: Vec<CopyPlan> =
             stores.iter().map(|(_, store, send)| self.copy(job_name, name, store, send)).collect();
@@ -369,7 +376,7 @@ impl Builder<'_> {
             }
             match source.spec {
                 SourceSpec::Postgres(_) | SourceSpec::Cluster(_) => {}
-                SourceSpec::Mysql(_) | SourceSpec::Sqlite(_) => {
+                SourceSpec::Mysql(_) | SourceSpec::Sqlite(_) | SourceSpec::Oracle(_) => {
                     complaints.push(problem::no_vacuum(word, source.spec.kind()));
                 }
             }

@@ -23,6 +23,7 @@ pub fn same_place(a: &SourceSpec, b: &SourceSpec) -> bool {
             (a, b) => a == b,
         },
         (SourceSpec::Sqlite(a), SourceSpec::Sqlite(b)) => a.path == b.path,
+        (SourceSpec::Oracle(a), SourceSpec::Oracle(b)) => a.sid == b.sid && a.home == b.home,
         (SourceSpec::Postgres(a), SourceSpec::Postgres(b)) => match (&a.socket, &b.socket) {
             (None, None) => (&a.hosts, &a.service) == (&b.hosts, &b.service) && a.port == b.port,
             (Some(_), Some(_)) => a.socket == b.socket && a.port == b.port,
@@ -32,6 +33,7 @@ pub fn same_place(a: &SourceSpec, b: &SourceSpec) -> bool {
             SourceSpec::Mysql(_)
             | SourceSpec::Postgres(_)
             | SourceSpec::Cluster(_)
+            | SourceSpec::Oracle(_)
             | SourceSpec::Sqlite(_),
             _,
         ) => false,
@@ -40,7 +42,11 @@ pub fn same_place(a: &SourceSpec, b: &SourceSpec) -> bool {
 
 /// The word of a chain's first step.
 pub fn verb(dump: &Dump) -> &'static str {
-    if dump.engine.value == Engine::Basebackup { "physical" } else { "dump" }
+    match dump.engine.value {
+        Engine::Basebackup => "physical",
+        Engine::Rman(_) => "rman",
+        Engine::Native | Engine::Mydumper | Engine::Mysqldump | Engine::PgDump(_) => "dump",
+    }
 }
 
 /// What the artifacts of a chain are of: files are kept apart from dumps of the same source,

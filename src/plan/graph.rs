@@ -303,6 +303,7 @@ impl Step {
             StepKind::Backup(b) => {
                 let verb = match b.engine {
                     Engine::Basebackup => Verb::Physical,
+                    Engine::Rman(_) => Verb::Rman,
                     Engine::Native | Engine::Mydumper | Engine::Mysqldump | Engine::PgDump(_) => {
                         Verb::Dump
                     }

@@ -71,7 +71,7 @@ fn has_accounts(file: &JobFile, name: &str) -> bool {
     let accounts = |spec: &SourceSpec| match spec {
         SourceSpec::Mysql(spec) => spec.accounts,
         SourceSpec::Postgres(spec) => spec.globals,
-        SourceSpec::Cluster(_) | SourceSpec::Sqlite(_) => false,
+        SourceSpec::Cluster(_) | SourceSpec::Sqlite(_) | SourceSpec::Oracle(_) => false,
     };
     file.sources.iter().any(|s| s.enabled && s.name.value == name && accounts(&s.spec))
 }

@@ -24,4 +24,7 @@ pub use graph::{
 pub use lint::lint;
 pub use reference::{SourceRef, StoreRef};
 pub use show::{Outlook, show};
-pub use wish::{BackupWish, ClusterWish, LATEST, Places, RestoreSpec, StorePlace, TargetWish};
+pub use wish::{
+    BackupWish, ClusterWish, LATEST, OracleMode, OracleWish, Places, RestoreSpec, StorePlace,
+    TargetWish, Until,
+};

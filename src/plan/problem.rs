@@ -142,6 +142,23 @@ pub fn other_engine(engine: &Spanned<Engine>, word: &Spanned<String>, kind: &str
         .help("Dump it with the engine `native`, in a `dump` of its own.")
 }
 
+/// An Oracle database in a step that can't read it.
+pub fn needs_rman(word: &Spanned<String>) -> Complaint {
+    Complaint::error("vex::plan::rman", "an oracle source is backed up by `rman`")
+        .label(&word.span, "this is oracle")
+        .help(format!("Write `rman \"{}\" level=0 {{ send … }}`.", word.value))
+}
+
+/// Pieces that were to be sealed.
+pub fn unsealed_pieces(word: &Spanned<String>) -> Complaint {
+    Complaint::error("vex::plan::seal", "the pieces of RMAN can't be sealed by vex yet")
+        .label(&word.span, "its archive has a password")
+        .help(
+            "Give the password to the other steps only, and encrypt with RMAN \
+             (`CONFIGURE ENCRYPTION FOR DATABASE ON`) or in the store (`sse`).",
+        )
+}
+
 /// A vacuum of a source that knows none.
 pub fn no_vacuum(word: &Spanned<String>, kind: &str) -> Complaint {
     Complaint::error("vex::plan::vacuum", format!("a {kind} source can't be vacuumed"))

@@ -5,9 +5,11 @@
 
 use std::path::PathBuf;
 
+use jiff::Timestamp;
+
 use crate::artifact::Naming;
 use crate::base::SecretRef;
-use crate::job::StoreSpec;
+use crate::job::{OracleSpec, StoreSpec};
 use crate::plan::reference::{SourceRef, StoreRef};
 
 /// The word for the newest backup that may be used.
@@ -125,6 +127,53 @@ pub enum TargetWish {
     },
     /// The data directory of a PostgreSQL cluster.
     Cluster(ClusterWish),
+    /// An Oracle instance, through RMAN.
+    Oracle(OracleWish),
+}
+
+/// How an Oracle database comes back.
+#[derive(Debug, Clone)]
+pub struct OracleWish {
+    /// The instance.
+    pub source: OracleSpec,
+    /// Which backups are used.
+    pub mode: OracleMode,
+    /// Where recovery ends.
+    pub until: Until,
+    /// `--until` as it was typed.
+    pub until_typed: Option<String>,
+    /// A folder where pieces may lie already, and are put.
+    pub folder: Option<PathBuf>,
+}
+
+/// Which backups bring an Oracle database back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OracleMode {
+    /// The last full one, and all logs since.
+    Full,
+    /// The last full one, what adds to it, and the logs after.
+    Incremental,
+}
+
+impl OracleMode {
+    /// The word of `--mode`.
+    pub fn word(self) -> &'static str {
+        match self {
+            OracleMode::Full => "FULL",
+            OracleMode::Incremental => "INCREMENTAL",
+        }
+    }
+}
+
+/// Where a recovery ends; what is there is not part of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Until {
+    /// As far as there is anything.
+    Latest,
+    /// Before an SCN.
+    Scn(u64),
+    /// Before a moment.
+    Moment(Timestamp),
 }
 
 /// How the files of a cluster come back.
@@ -155,7 +204,7 @@ impl RestoreSpec {
         let none = ClusterWish::default();
         let own = match &self.target {
             TargetWish::Cluster(own) => own,
-            TargetWish::Source { .. } => &none,
+            TargetWish::Source { .. } | TargetWish::Oracle(_) => &none,
         };
         [
             vec![
@@ -211,12 +260,14 @@ impl RestoreSpec {
         if self.gtid {
             value("--gtid", "set");
         }
-        if let TargetWish::Cluster(own) = &self.target {
-            own.words(&mut value);
+        match &self.target {
+            TargetWish::Cluster(own) => own.words(&mut value),
+            TargetWish::Oracle(own) => own.words(&mut value),
+            TargetWish::Source { .. } => {}
         }
         let (stop, start) = match &self.target {
             TargetWish::Cluster(own) => (own.stop, own.start),
-            TargetWish::Source { .. } => (false, false),
+            TargetWish::Source { .. } | TargetWish::Oracle(_) => (false, false),
         };
         let switches = [
             ("--skip-binlog", self.skip_binlog),
@@ -233,6 +284,18 @@ impl RestoreSpec {
         }
         line.extend(switches.iter().filter(|(_, on)| *on).map(|(name, _)| (*name).to_owned()));
         line.join(" ")
+    }
+}
+
+impl OracleWish {
+    fn words(&self, value: &mut impl FnMut(&str, &str)) {
+        value("--mode", self.mode.word());
+        if let Some(until) = &self.until_typed {
+            value("--until", until);
+        }
+        if let Some(folder) = &self.folder {
+            value("--pieces", &folder.display().to_string());
+        }
     }
 }
 

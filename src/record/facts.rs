@@ -68,6 +68,8 @@ pub enum Verb {
     Dump,
     /// The files of a server, with their copies.
     Physical,
+    /// Backup sets of an Oracle database, with their copies.
+    Rman,
     /// A copy is read back or restored.
     Verify,
     /// Retention.
@@ -87,6 +89,7 @@ impl Verb {
             Verb::Vacuum => "vacuum",
             Verb::Dump => "dump",
             Verb::Physical => "physical",
+            Verb::Rman => "rman",
             Verb::Verify => "verify",
             Verb::Prune => "keep",
             Verb::Copy => "copy",
@@ -98,7 +101,7 @@ impl Verb {
     /// Whether it makes an artifact.
     pub fn backs_up(self) -> bool {
         match self {
-            Verb::Dump | Verb::Physical => true,
+            Verb::Dump | Verb::Physical | Verb::Rman => true,
             Verb::Vacuum | Verb::Verify | Verb::Prune | Verb::Copy | Verb::Exec | Verb::Restore => {
                 false
             }

@@ -304,6 +304,20 @@ impl Candidates {
         Ok(Picked { password, ..Picked::of(head, held, Some(shelf)) })
     }
 
+    /// All that the store of a backup holds of its source, whichever job made it.
+    pub fn beside(&self, picked: &Picked) -> Vec<Shelved> {
+        let place = picked.store.place();
+        let own = self.held.iter().position(|held| held.store.place() == place);
+        own.map_or_else(Vec::new, |h| self.same_place(h))
+    }
+
+    /// What stands in the store of `h`: what adds to a backup may be of another job.
+    fn same_place(&self, h: usize) -> Vec<Shelved> {
+        let place = self.held[h].store.place();
+        let same = self.held.iter().filter(|held| held.store.place() == place);
+        same.flat_map(|held| held.artifacts.iter().cloned()).collect()
+    }
+
     /// Whether the next one is a copy of the same backup.
     pub fn has_copy(&self, picked: &Picked) -> bool {
         let mut copies = self.order.iter().map(|(h, a)| (*h, &self.held[*h].artifacts[*a]));
@@ -399,7 +413,7 @@ impl Candidates {
         let is_bad = |a: &Shelved| {
             a.is_damaged() || self.bad.iter().any(|(p, key)| p == place && *key == a.head.key)
         };
-        match lineage(&self.held[h].artifacts, artifact) {
+        match lineage(&self.same_place(h), artifact) {
             Ok(_) if is_bad(artifact) => Some("it was found damaged".to_owned()),
             Ok(chain) => {
                 let bad = chain.iter().find(|a| is_bad(a));
@@ -488,7 +502,7 @@ fn of_origin<'g>(
 /// The last part of a key, which begins with the time.
 fn name(key: &str) -> &str {
     let name = key.rsplit_once('/').map_or(key, |(_, name)| name);
-    name.split_once(".zip").map_or(name, |(stem, _)| stem)
+    name.split_once('.').map_or(name, |(stem, _)| stem)
 }
 
 /// What opens an archive: what was typed, else what the job file says.

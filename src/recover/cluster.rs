@@ -21,6 +21,9 @@ const SCHEME: &str = "pgdata:";
 
 /// Refuses files where a dump belongs, and the reverse, and words that the other understands.
 pub fn route(spec: &RestoreSpec, picked: &Picked) -> Result<(), Fault> {
+    if let Some(found) = wrong_pieces(spec, picked) {
+        return Err(Fault::Usage { found, hint: None });
+    }
     let (files, id) = (source::is_files(&picked.manifest.head.kind), &picked.manifest.head.id);
     let usage = |found: String| Fault::Usage { found, hint: None };
     let [of_dumps, of_files] = spec.words();
@@ -33,6 +36,7 @@ pub fn route(spec: &RestoreSpec, picked: &Picked) -> Result<(), Fault> {
         return Err(usage(format!("{word} has no meaning for {id}: {why}")));
     }
     match (files, &spec.target) {
+        (_, TargetWish::Oracle(_)) => Ok(()),
         (true, TargetWish::Cluster(_)) | (false, TargetWish::Source { .. }) => Ok(()),
         (true, TargetWish::Source { .. }) => Err(usage(format!(
             "{id} holds the files of a cluster: name its data directory, --into {SCHEME}DIR"
@@ -40,6 +44,23 @@ pub fn route(spec: &RestoreSpec, picked: &Picked) -> Result<(), Fault> {
         (false, TargetWish::Cluster(_)) => Err(usage(format!(
             "{id} is a dump, which is restored into a source or a URL, not a folder"
         ))),
+    }
+}
+
+/// Refuses pieces of RMAN where something else belongs, and the reverse.
+fn wrong_pieces(spec: &RestoreSpec, picked: &Picked) -> Option<String> {
+    let (is_pieces, id) = (picked.manifest.head.is_pieces(), &picked.manifest.head.id);
+    match (is_pieces, &spec.target) {
+        (true, TargetWish::Oracle(_)) => {
+            let given = [&spec.words()[0][..], &spec.words()[1][..]].concat();
+            let word = given.into_iter().find(|(_, given)| *given)?.0;
+            Some(format!("{word} has no meaning for {id}: RMAN brings a database back as a whole"))
+        }
+        (true, _) => Some(format!("{id} is of RMAN: say --mode FULL or --mode INCREMENTAL")),
+        (false, TargetWish::Oracle(_)) => {
+            Some(format!("--mode has no meaning for {id}: it is no backup of RMAN"))
+        }
+        (false, _) => None,
     }
 }
 

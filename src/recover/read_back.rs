@@ -12,6 +12,7 @@ use crate::recover::lease::leased;
 use crate::recover::look::look;
 use crate::recover::opened::Opened;
 use crate::recover::operator::Work;
+use crate::recover::pieces::{StoredPiece, read_pieces};
 use crate::source;
 
 /// Threads that read.
@@ -35,18 +36,23 @@ pub fn read_back(which: &BackupWish, work: Work<'_>) -> Result<ReadBack, Fault> 
     candidates.again = true;
     let mut picked = candidates.take(which, work.operator, work.stop)?;
     let head = picked.manifest.head.clone();
-    let dialect = source::dialect(&head.kind).ok_or_else(|| Fault::Nothing {
-        doing: format!("read {}", head.key),
-        found: format!("this vex does not know backups of kind {}", head.kind),
-        hint: Some("Use a newer vex.".into()),
-    })?;
     let place = picked.place().filter(|_| candidates.readings.is_empty());
-    let damage =
-        leased(&place, slice::from_ref(&head.key), work, || read(&mut picked, dialect, work))?;
+    let level = if head.is_pieces() { Level::Hashed } else { Level::Read };
+    let damage = leased(&place, slice::from_ref(&head.key), work, || {
+        if head.is_pieces() {
+            return hash(&picked, work);
+        }
+        let dialect = source::dialect(&head.kind).ok_or_else(|| Fault::Nothing {
+            doing: format!("read {}", head.key),
+            found: format!("this vex does not know backups of kind {}", head.kind),
+            hint: Some("Use a newer vex.".into()),
+        })?;
+        read(&mut picked, dialect, work)
+    })?;
     let proof = ProofLine {
         format: PROOF_FORMAT,
         id: head.id.clone(),
-        level: Level::Read,
+        level,
         at: work.world.clock.now(),
         good: damage.is_empty(),
         damage: damage.iter().map(ToString::to_string).collect(),
@@ -56,6 +62,14 @@ pub fn read_back(which: &BackupWish, work: Work<'_>) -> Result<ReadBack, Fault> 
     keep(&picked, &head, &proof, work);
     let rows = picked.manifest.proofs().iter().map(|(_, p)| p.rows).sum();
     Ok(ReadBack { head, proof, rows })
+}
+
+/// Reads every piece of a backup, and hashes it; returns what is damaged.
+fn hash(picked: &Picked, work: Work<'_>) -> Result<Vec<Damage>, Fault> {
+    let store = picked.store.as_ref();
+    let of = |object| StoredPiece { store, object };
+    let pieces: Vec<StoredPiece<'_>> = picked.manifest.head.objects.iter().map(of).collect();
+    read_pieces(&pieces, None, THREADS, &Meter::default(), work.stop)
 }
 
 /// Reads all of a backup, its index first; returns what is damaged.

@@ -15,6 +15,8 @@ use crate::recover::look::look;
 use crate::recover::operator::Work;
 use crate::recover::prove::{Setback, agree, may_fall_back, tell_passed};
 use crate::recover::restore_plan::RestorePlan;
+use crate::recover::rman::{self, RmanPlan};
+use crate::shelf::Shelved;
 
 /// What would be done.
 pub enum Planned {
@@ -22,6 +24,8 @@ pub enum Planned {
     Database(Box<RestorePlan>),
     /// The files of a cluster.
     Cluster(Box<ClusterPlan>),
+    /// An Oracle database, through RMAN.
+    Rman(Box<RmanPlan>),
 }
 
 /// A wish whose backup was taken and whose plan was made.
@@ -36,6 +40,7 @@ impl Resolved {
     pub(super) fn keys(&self) -> Vec<String> {
         match &self.planned {
             Planned::Cluster(plan) => plan.manifests.iter().map(|m| m.head.key.clone()).collect(),
+            Planned::Rman(plan) => plan.keys(),
             Planned::Database(_) => vec![self.picked.manifest.head.key.clone()],
         }
     }
@@ -72,15 +77,24 @@ pub(super) fn next(
 ) -> Result<Resolved, Fault> {
     loop {
         let mut picked = candidates.take(&spec.which, work.operator, work.stop)?;
-        match plan(spec, &mut picked, work) {
+        let beside = candidates.beside(&picked);
+        match plan(spec, &mut picked, beside, work) {
             Ok(planned) => return Ok(Resolved { candidates, picked, planned }),
             Err(setback) => pass_over(spec, &mut candidates, &picked, setback, work)?,
         }
     }
 }
 
-fn plan(spec: &RestoreSpec, picked: &mut Picked, work: Work<'_>) -> Result<Planned, Setback> {
+fn plan(
+    spec: &RestoreSpec,
+    picked: &mut Picked,
+    beside: Vec<Shelved>,
+    work: Work<'_>,
+) -> Result<Planned, Setback> {
     route(spec, picked).map_err(Setback::of)?;
+    if let TargetWish::Oracle(wish) = &spec.target {
+        return Ok(Planned::Rman(Box::new(rman::plan(spec, wish, picked, beside, work)?)));
+    }
     picked.load(&spec.only, work.stop).map_err(Setback::of)?;
     opens(picked, work).map_err(Setback::of)?;
     agree(spec, picked, std::slice::from_ref(&picked.manifest), work)?;
@@ -98,6 +112,7 @@ fn plan(spec: &RestoreSpec, picked: &mut Picked, work: Work<'_>) -> Result<Plann
             database::refusal(spec, &plan, work).map_err(Setback::of)?;
             Ok(Planned::Database(Box::new(plan)))
         }
+        TargetWish::Oracle(_) => panic!("BUG: a wish for RMAN that was not planned"),
     }
 }
 

@@ -50,6 +50,7 @@ fn perform(
             Ok(database::judge(spec, plan, picked, &done, work))
         }
         Planned::Cluster(plan) => cluster::perform(spec, plan, picked, work),
+        Planned::Rman(plan) => plan.perform(picked, work),
     }
 }
 
@@ -68,7 +69,7 @@ pub fn dry_run(spec: &RestoreSpec, mut resolved: Resolved, work: Work<'_>) -> Re
                     "{id} is whole: it would be unpacked and checked by pg_verifybackup"
                 ))
             }),
-            Planned::Database(_) | Planned::Cluster(_) => Ok(()),
+            Planned::Database(_) | Planned::Cluster(_) | Planned::Rman(_) => Ok(()),
         };
         match read {
             Ok(()) => {

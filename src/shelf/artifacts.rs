@@ -5,10 +5,10 @@
 use std::sync::Arc;
 
 use crate::artifact::{
-    Head, INDEX, LARGEST_HEAD, MANIFEST, Marker, Naming, Part, ProofLine, begun_key, is_proof_of,
-    proof_key,
+    Head, INDEX, MANIFEST, Marker, Naming, Part, ProofLine, begun_key, is_proof_of, owns_piece,
+    piece_places, proof_key,
 };
-use crate::base::Stop;
+use crate::base::{Id, Stop};
 use crate::store::contract::{Error as StoreError, ErrorKind, Store, Upload};
 
 use crate::shelf::error::ShelfError;
@@ -113,10 +113,42 @@ impl Shelf {
             }
             IndexBytes::Sent(upload, bytes) => upload.finish(bytes)?,
         }
+        self.write_head(head, stop)
+    }
+
+    /// Begins the pieces of the artifact called `name`: a marker before their first byte; `Exists`
+    /// if the name is taken.
+    pub fn begin_pieces(&self, name: &str, marker: &Marker, stop: &Stop) -> Result<(), StoreError> {
+        let key = self.naming.key(name);
+        self.store.put(&begun_key(&key, None), &marker.to_bytes(), stop)?;
+        let Some(_) = self.store.size(&format!("{key}{MANIFEST}"), stop)? else { return Ok(()) };
+        self.unmark(&begun_key(&key, None), stop);
+        Err(StoreError::new(ErrorKind::Exists, format!("begin {key}"), "it exists"))
+    }
+
+    /// Removes the pieces of a run that is given up or dead; returns how many.
+    pub fn sweep_pieces(&self, key: &str, run: &Id, stop: &Stop) -> Result<usize, StoreError> {
+        let mut removed = 0;
+        for place in piece_places(&self.naming, key, &self.source, run) {
+            removed += self.store.sweep(&place, stop)?;
+            for object in self.store.list(&place, stop)? {
+                self.store.remove(&object.key, stop)?;
+                removed += 1;
+            }
+        }
+        Ok(removed)
+    }
+
+    /// Makes the artifact exist whose content is stored: writes the head, and reads it back.
+    pub fn write_head(&self, head: &Head, stop: &Stop) -> Result<(), StoreError> {
         let (key, bytes) = (format!("{}{MANIFEST}", head.key), head.to_bytes());
+        if bytes.len() > head.most() {
+            let found = format!("it would have {} bytes, more than a head may", bytes.len());
+            return Err(StoreError::new(ErrorKind::TooLarge, format!("write {key}"), found));
+        }
         self.store.put(&key, &bytes, stop)?;
         let is_back = || {
-            Ok::<bool, StoreError>(self.store.read_small(&key, LARGEST_HEAD as u64, stop)? == bytes)
+            Ok::<bool, StoreError>(self.store.read_small(&key, head.most() as u64, stop)? == bytes)
         };
         match is_back()? || is_back()? {
             true => Ok(()),
@@ -149,6 +181,9 @@ impl Shelf {
             return Err(ShelfError::Foreign(head.key.clone()));
         }
         let objects = self.store.list(&head.key, stop)?;
+        // The sweep of a removal that was cut short finds pieces by the run that made them.
+        let own = Marker { run: head.id.clone(), ..marker.clone() };
+        let marker = if head.is_pieces() { &own } else { marker };
         match self.store.put(&begun_key(&head.key, None), &marker.to_bytes(), stop) {
             Err(error) if error.kind != ErrorKind::Exists => return Err(error.into()),
             Ok(()) | Err(_) => {}
@@ -157,12 +192,27 @@ impl Shelf {
         for proof in objects.iter().filter(|o| is_proof_of(&o.key, &head.key)) {
             self.store.remove(&proof.key, stop)?;
         }
-        self.store.remove(&format!("{}{INDEX}", head.key), stop)?;
-        self.store.remove(&head.key, stop)?;
+        if head.is_pieces() {
+            self.remove_pieces(head, stop)?;
+        } else {
+            self.store.remove(&format!("{}{INDEX}", head.key), stop)?;
+            self.store.remove(&head.key, stop)?;
+        }
         let own = |key: &str| self.naming.part(key) == Some((head.key.as_str(), Part::Begun));
         for marker in objects.iter().filter(|o| own(&o.key)) {
             self.store.remove(&marker.key, stop)?;
         }
         Ok(self.store.remove(&begun_key(&head.key, None), stop)?)
+    }
+
+    /// Removes the pieces that a head lists and that vex named so.
+    fn remove_pieces(&self, head: &Head, stop: &Stop) -> Result<(), ShelfError> {
+        for object in &head.objects {
+            if !owns_piece(&self.naming, &head.key, (&head.source, &head.id), &object.key) {
+                return Err(ShelfError::Foreign(object.key.clone()));
+            }
+            self.store.remove(&object.key, stop)?;
+        }
+        Ok(())
     }
 }

@@ -167,10 +167,13 @@ fn wanted<'a>(
 }
 
 /// Whether a head is that of the container it stands beside, and both container and index are there
-/// and have their sizes.
+/// and have their sizes. Pieces stand elsewhere, and are looked for where they are read.
 fn fits(head: &Head, container: &str, size: Option<u64>, index: Option<u64>) -> Result<(), Damage> {
     if head.key != container {
         return Err(Damage::Manifest(format!("it belongs to {}", head.key.escape_debug())));
+    }
+    if head.is_pieces() {
+        return Ok(());
     }
     if head.objects.is_empty() {
         let found = "it does not say size and hash of its container";

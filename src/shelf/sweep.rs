@@ -45,12 +45,16 @@ impl Shelf {
         let now = self.store.now(stop)?;
         for (container, parts) in groups {
             let markers = parts.iter().filter(|(_, part)| *part == Part::Begun);
-            let mut dead = true;
+            let (mut dead, mut runs) = (true, Vec::new());
             for (object, _) in markers {
                 let old = object.modified.is_some_and(|at| now.duration_since(at) > ABANDONED);
                 dead &= match self.store.read_small(&object.key, LARGEST_MARKER, stop) {
                     Ok(bytes) => match Marker::parse(&bytes) {
-                        Ok(marker) => old || marker.process.as_ref().is_some_and(is_gone),
+                        Ok(marker) => {
+                            let is_dead = old || marker.process.as_ref().is_some_and(is_gone);
+                            runs.push(marker.run);
+                            is_dead
+                        }
                         Err(damage) => {
                             swept.unreadable.push((object.key.clone(), damage.to_string()));
                             false
@@ -68,6 +72,9 @@ impl Shelf {
                 continue;
             }
             swept.objects += self.store.sweep(container, stop)?;
+            for run in &runs {
+                swept.objects += self.sweep_pieces(container, run, stop)?;
+            }
             // The marker last: a sweep that is cut short is done again.
             let (markers, others): (Vec<_>, Vec<_>) =
                 parts.iter().partition(|(_, part)| *part == Part::Begun);

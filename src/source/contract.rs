@@ -169,7 +169,11 @@ pub trait Source: Send + Sync {
         stop.check()?;
         match engine {
             Engine::Native => Ok(None),
-            Engine::Mydumper | Engine::Mysqldump | Engine::PgDump(_) | Engine::Basebackup => {
+            Engine::Mydumper
+            | Engine::Mysqldump
+            | Engine::PgDump(_)
+            | Engine::Basebackup
+            | Engine::Rman(_) => {
                 let found = format!("the engine {} does not read such sources", engine.word());
                 Err(Error::new(ErrorKind::Refused, format!("dump {}", self.place()), found))
             }

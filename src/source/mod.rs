@@ -5,6 +5,7 @@ mod error;
 mod failpoints;
 mod greeting;
 mod mysql;
+mod oracle;
 mod postgres;
 mod program;
 mod script;
@@ -20,6 +21,11 @@ use crate::source::postgres::cluster::Cluster;
 use crate::source::sqlite::Sqlite;
 use crate::world::World;
 
+pub use crate::source::oracle::{
+    Asking, BackupScript, Database, End, Oracle, RestoreScript, backup as backup_script,
+    delete_logs as delete_script, forget as forget_script, is_quotable, restore as restore_script,
+    version as oracle_version,
+};
 pub use failpoints::with_failpoints;
 pub use mysql::collation::ready as ready_collations;
 pub use mysql::is_decided as is_mysql_catalogue;
@@ -42,6 +48,7 @@ pub fn open(spec: &SourceSpec, name: &str, world: &World, stop: &Stop) -> Result
         SourceSpec::Postgres(spec) => Ok(Box::new(Postgres::open(spec, world, stop)?)),
         SourceSpec::Cluster(spec) => Ok(Box::new(Cluster::open(spec, world, stop)?)),
         SourceSpec::Mysql(spec) => Ok(Box::new(Mysql::open(spec, world, stop)?)),
+        SourceSpec::Oracle(spec) => Ok(Box::new(Oracle::open(spec, world)?)),
     }
 }
 

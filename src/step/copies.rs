@@ -4,6 +4,8 @@
 //! Knows no source. Invariant: a copy is in exactly one state, and one that failed keeps no other
 //! from being made.
 
+mod pieces;
+
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -21,6 +23,8 @@ use crate::shelf::{IndexBytes, Shelf, Swept, store_id};
 use crate::step::perform::Steps;
 use crate::store::contract::{Error, ErrorKind, Store, Upload};
 use crate::world::{Clock, absolute, is_gone};
+
+pub use crate::step::copies::pieces::PieceCopy;
 
 /// How often a taken name is tried again, a second later each.
 const NAMES: usize = 90;
@@ -376,6 +380,17 @@ fn tidy<'s>(lost: impl Iterator<Item = (&'s State, String)>, name: &str) {
     if lost.is_empty() {
         return;
     }
+    briefly(|brief| {
+        for (state, mark) in lost {
+            if let State::Begun(shelf, _) = state {
+                shelf.give_up(name, &mark, brief);
+            }
+        }
+    });
+}
+
+/// Does what tidies up, for no longer than somebody who stopped the run waits.
+pub fn briefly(work: impl FnOnce(&Stop)) {
     let (brief, done) = (Stop::new(), Stop::new());
     std::thread::scope(|scope| {
         scope.spawn(|| {
@@ -383,11 +398,7 @@ fn tidy<'s>(lost: impl Iterator<Item = (&'s State, String)>, name: &str) {
                 brief.stop();
             }
         });
-        for (state, mark) in lost {
-            if let State::Begun(shelf, _) = state {
-                shelf.give_up(name, &mark, &brief);
-            }
-        }
+        work(&brief);
         done.stop();
     });
 }

@@ -6,7 +6,7 @@
 
 use crate::artifact::{EntryLine, Head, Origin};
 use crate::base::{Secret, Stop};
-use crate::job::SourceSpec;
+use crate::job::{Engine, RmanLevel, SourceSpec};
 use crate::pipeline::{Fetch, Meter};
 use crate::plan::Backup;
 use crate::recover::Fault;
@@ -40,8 +40,12 @@ impl Steps {
         stop: &Stop,
     ) -> KeptParents {
         let mut kept = KeptParents { readings: Vec::new(), remarks: Vec::new() };
-        let SourceSpec::Cluster(spec) = &backup.source.spec else { return kept };
-        if !spec.physical.incremental {
+        let adds = match (&backup.source.spec, backup.engine) {
+            (SourceSpec::Cluster(spec), _) => spec.physical.incremental,
+            (_, Engine::Rman(rman)) => rman.level == RmanLevel::Incremental,
+            _ => false,
+        };
+        if !adds {
             return kept;
         }
         let holder = self.holder(&format!("increment of job {}", self.job));
@@ -117,7 +121,7 @@ impl Steps {
 }
 
 /// Whether an artifact and all it adds to are there, and none was found damaged.
-fn is_whole(all: &[Shelved], artifact: &Shelved) -> bool {
+pub fn is_whole(all: &[Shelved], artifact: &Shelved) -> bool {
     lineage(all, artifact).is_ok_and(|chain| chain.iter().all(|a| !a.is_damaged()))
 }
 

@@ -17,7 +17,7 @@ use crate::shelf::{
     Own, Shelf, bury_dead, divide, machines_key, write_note,
 };
 use crate::step::perform::Steps;
-use crate::step::prune_plan::{Fate, PruneGround, PruneLine, PrunePlan, because, needed};
+use crate::step::prune_plan::{Fate, PruneGround, PruneLine, PrunePlan, because, others};
 
 /// The run in a row that finds a folder in use and makes somebody look.
 pub const IN_USE_RUNS: usize = 3;
@@ -105,7 +105,7 @@ impl Steps {
             own: &own,
             naming: shelf.naming(),
             listing: &listing,
-            needed: &needed(&prune.kin, &self.job, shelf, stop)?,
+            others: &others(&prune.kin, &self.job, shelf, stop)?,
             made,
             keep: &prune.keep,
             verified: prune.verified,

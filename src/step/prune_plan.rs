@@ -1,7 +1,7 @@
 //! What retention removes and keeps of a chain, as a value: made from what stands in the folder,
 //! shown by `vex plan`, performed by the step of a run.
 //!
-//! Pure, but for [`needed`], which asks the folders of other jobs.
+//! Pure, but for [`others`], which asks the folders of other jobs.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -25,8 +25,8 @@ pub struct PruneGround<'a> {
     pub naming: &'a Naming,
     /// What stands in its folder.
     pub listing: &'a Listing,
-    /// What artifacts of other jobs add to.
-    pub needed: &'a BTreeSet<Id>,
+    /// What other jobs of this source made, in this store.
+    pub others: &'a [Shelved],
     /// What the run made that asks.
     pub made: Option<&'a Id>,
     /// What is kept.
@@ -118,16 +118,18 @@ pub fn because(reasons: &[Reason]) -> String {
 /// where nothing is verified, and an increment no more than all it adds to.
 fn held(artifacts: &[Shelved], ground: &PruneGround<'_>) -> Vec<Held> {
     let verified = ground.verified;
-    let proven = |a: &Shelved| !a.is_damaged() && (!verified || a.level() >= Level::Read);
-    let whole =
-        |a: &Shelved| lineage(artifacts, a).is_ok_and(|chain| chain.into_iter().all(proven));
+    let proven = |a: &Shelved| !a.is_damaged() && (!verified || a.level() >= Level::Hashed);
+    let all: Vec<Shelved> = artifacts.iter().chain(ground.others).cloned().collect();
+    let whole = |a: &Shelved| lineage(&all, a).is_ok_and(|chain| chain.into_iter().all(proven));
     let places: HashMap<&Id, usize> =
         artifacts.iter().enumerate().map(|(i, a)| (&a.head.id, i)).collect();
+    let needed: BTreeSet<&Id> =
+        ground.others.iter().filter_map(|a| a.head.parent.as_ref()).collect();
     let one = |a: &Shelved| Held {
         finished: a.moment(),
         proven: whole(a),
         made: Some(&a.head.id) == ground.made,
-        needed: ground.needed.contains(&a.head.id),
+        needed: needed.contains(&a.head.id),
         parent: a.head.parent.as_ref().and_then(|id| places.get(id).copied()),
         pinned: pinned(&a.head, ground),
         bytes: a.head.bytes() + a.head.index.as_ref().map_or(0, |index| index.bytes),
@@ -149,17 +151,16 @@ fn pinned(head: &Head, ground: &PruneGround<'_>) -> Option<Pinned> {
     unreadable.then_some(Pinned::Unreadable)
 }
 
-/// What artifacts of other jobs of this source, in this store, add to.
-pub fn needed(
+/// What other jobs of this source made, in this store: it may add to what this job made.
+pub fn others(
     kin: &[Kin],
     job: &str,
     shelf: &Shelf,
     stop: &Stop,
-) -> Result<BTreeSet<Id>, StoreError> {
-    let mut needed = BTreeSet::new();
+) -> Result<Vec<Shelved>, StoreError> {
+    let mut others = Vec::new();
     for kin in kin.iter().filter(|k| k.job != job) {
-        let other = shelf.sibling(&kin.naming, &kin.job);
-        needed.extend(other.list(stop)?.artifacts.into_iter().filter_map(|a| a.head.parent));
+        others.extend(shelf.sibling(&kin.naming, &kin.job).list(stop)?.artifacts);
     }
-    Ok(needed)
+    Ok(others)
 }

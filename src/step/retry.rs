@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use jiff::SignedDuration;
 
 use crate::base::Stop;
+use crate::job::Engine;
 use crate::plan::Backup;
 use crate::record::{Failure, TriesFacts};
 use crate::recover::Fault;
@@ -20,7 +21,7 @@ impl Steps {
         let begun = Instant::now();
         let mut found: Vec<(String, u32)> = Vec::new();
         for number in 1.. {
-            let ended = self.backup(backup, say, stop);
+            let ended = self.once(backup, say, stop);
             let failure = match &ended {
                 Err(fault) => Some(fault.failure()),
                 Ok(done) => done.failure.clone().filter(|_| done.made.is_empty()),
@@ -39,6 +40,18 @@ impl Steps {
             }
         }
         unreachable!("BUG: tries are counted without end")
+    }
+
+    /// One try.
+    fn once(&self, backup: &Backup, say: &Say, stop: &Stop) -> Result<Done, Fault> {
+        match backup.engine {
+            Engine::Rman(rman) => self.rman(backup, rman, say, stop),
+            Engine::Native
+            | Engine::Mydumper
+            | Engine::Mysqldump
+            | Engine::PgDump(_)
+            | Engine::Basebackup => self.backup(backup, say, stop),
+        }
     }
 
     /// Whether the next try would begin after the time in which sources are read.

@@ -12,7 +12,8 @@ use crate::pipeline::{self, Fetch, Meter};
 use crate::plan::{Kin, SourceRef, Verify, Which};
 use crate::record::{Event, ProofFacts, Verdict};
 use crate::recover::{
-    Assembly, Fault, Names, Opened, choose, facts, load_all, restore_into, watched,
+    Assembly, Fault, Names, Opened, StoredPiece, choose, facts, load_all, read_pieces,
+    restore_into, watched,
 };
 use crate::run::{Done, Say};
 use crate::shelf::{Contents, Notes, Reading, Shelf, Shelved, groups, lineage};
@@ -60,7 +61,10 @@ impl Steps {
     ) -> Result<Vec<Damage>, Fault> {
         let (level, damage) = match self.examine(verify, shelf, head, say, stop) {
             Ok(examined) => examined,
-            Err(fault) => (Level::Read, vec![fault.damage()?]),
+            Err(fault) => {
+                let level = if head.is_pieces() { Level::Hashed } else { Level::Read };
+                (level, vec![fault.damage()?])
+            }
         };
         let into = verify.into.as_ref().map(|i| i.name.clone());
         let into = into.or(verify.unpack.then(|| "pg_verifybackup".to_owned()));
@@ -81,6 +85,12 @@ impl Steps {
         let password = self.password(verify.password.as_ref().filter(|_| head.sealed()), stop)?;
         let meter = Meter::default();
         let own = shelf.store().clone();
+        if head.is_pieces() {
+            let of = |object| StoredPiece { store: own.as_ref(), object };
+            let pieces: Vec<StoredPiece<'_>> = head.objects.iter().map(of).collect();
+            let damage = read_pieces(&pieces, None, verify.threads, &meter, stop)?;
+            return Ok((Level::Hashed, damage));
+        }
         let contents = Contents::open(own.as_ref(), head, stop)?;
         // What is only read is read stretch by stretch; what is restored is loaded.
         let manifest = match verify.into.is_some() || verify.unpack {

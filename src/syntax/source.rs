@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use crate::base::{Complaint, Glob, SecretRef};
 use crate::job::{
-    HostRole, Inconsistent, MysqlSpec, PostgresSpec, Source, SourceSpec, SqliteSpec, Tls, TlsMode,
+    HostRole, Inconsistent, MysqlSpec, OracleSpec, PostgresSpec, Source, SourceSpec, SqliteSpec,
+    Tls, TlsMode,
 };
 use crate::syntax::node::Node;
 use crate::syntax::{fault, problem};
@@ -24,6 +25,13 @@ pub fn read(node: &Node, complaints: &mut Vec<Complaint>) -> Option<Source> {
         "sqlite" => SourceSpec::Sqlite(SqliteSpec {
             identity: identity(node, complaints),
             path: node.path("path").unwrap_or_default(),
+        }),
+        "oracle" => SourceSpec::Oracle(OracleSpec {
+            identity: identity(node, complaints),
+            sid: sid(node, complaints),
+            home: node.path("home"),
+            staging: node.path("staging"),
+            channels: node.number("channels"),
         }),
         other => unreachable!("BUG: no decoder for source kind {other}"),
     };
@@ -63,6 +71,18 @@ fn identity(node: &Node, complaints: &mut Vec<Complaint>) -> Option<String> {
     let wanted = format!("1 to {LONGEST} characters, no control character, no space at either end");
     let found = if text.is_empty() { "an empty text" } else { "this text" };
     complaints.push(fault::form("identity", &wanted, found, &word.span));
+    None
+}
+
+/// The name of an Oracle instance, which becomes a word of RMAN's environment.
+fn sid(node: &Node, complaints: &mut Vec<Complaint>) -> Option<String> {
+    let word = node.word("sid")?;
+    let good = |c: char| c.is_ascii_alphanumeric() || "_$#".contains(c);
+    if !word.value.is_empty() && word.value.len() <= 30 && word.value.chars().all(good) {
+        return Some(word.value);
+    }
+    let wanted = "1 to 30 letters, digits, `_`, `$`, `#`";
+    complaints.push(fault::form("sid", wanted, "another text", &word.span));
     None
 }
 

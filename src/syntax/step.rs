@@ -9,7 +9,7 @@ use kdl::KdlNode;
 use crate::base::{Complaint, Span, Spanned, Text};
 use crate::job::{
     ArchiveSpec, Dump, DumpForm, Engine, EnvValue, Exec, ExecOn, Job, NotifySpec, Physical, Retry,
-    Send, Step, StepDecl, Vacuum, VacuumRule, Verify,
+    Rman, RmanLevel, Send, Step, StepDecl, Vacuum, VacuumRule, Verify,
 };
 use crate::syntax::mask::is_secret;
 use crate::syntax::node::{Block, Node, Variable, name_span};
@@ -138,7 +138,7 @@ fn read_step(
     let node = Node::decode(text, raw, kind, complaints);
     node.require(complaints);
     let decl = match kind.name {
-        "dump" | "physical" => StepDecl::Dump(read_dump(text, &node, kind, complaints)),
+        "dump" | "physical" | "rman" => StepDecl::Dump(read_dump(text, &node, kind, complaints)),
         "vacuum" => StepDecl::Vacuum(read_vacuum(&node, complaints)),
         "verify" => StepDecl::Verify(read_verify(&node)),
         "exec" => StepDecl::Exec(read_exec(&node, complaints)),
@@ -232,7 +232,11 @@ fn read_rate(node: &Node, complaints: &mut Vec<Complaint>) -> Option<u64> {
 
 /// What reads the rows or files of a `dump` or `physical`.
 fn read_engine(node: &Node, kind: &Kind, complaints: &mut Vec<Complaint>) -> Spanned<Engine> {
-    let own = if kind.name == "physical" { Engine::Basebackup } else { Engine::default() };
+    let own = match kind.name {
+        "physical" => Engine::Basebackup,
+        "rman" => Engine::Rman(read_rman(node, complaints)),
+        _ => Engine::default(),
+    };
     let mut engine = node.word("engine").map_or_else(
         || Spanned::new(own, node.span.clone()),
         |w| Spanned::new(Engine::of(&w.value).unwrap_or_default(), w.span),
@@ -242,17 +246,38 @@ fn read_engine(node: &Node, kind: &Kind, complaints: &mut Vec<Complaint>) -> Spa
             Engine::PgDump(_) => {
                 engine.value = Engine::PgDump(DumpForm::of(&word.value).unwrap_or_default())
             }
-            Engine::Native | Engine::Mydumper | Engine::Mysqldump | Engine::Basebackup => {
-                complaints.push(problem::conflict(
-                    &format!("the engine {} has no `format`", engine.value.word()),
-                    &word.span,
-                    None,
-                    "Write `engine=\"pg_dump\"` beside it, or leave it out.",
-                ))
-            }
+            Engine::Native
+            | Engine::Mydumper
+            | Engine::Mysqldump
+            | Engine::Basebackup
+            | Engine::Rman(_) => complaints.push(problem::conflict(
+                &format!("the engine {} has no `format`", engine.value.word()),
+                &word.span,
+                None,
+                "Write `engine=\"pg_dump\"` beside it, or leave it out.",
+            )),
         }
     }
     engine
+}
+
+/// The fields of an `rman`.
+fn read_rman(node: &Node, complaints: &mut Vec<Complaint>) -> Rman {
+    let section_size = node.size("section-size");
+    if let (Some(bytes), Some(span)) = (section_size, node.place("section-size"))
+        && (bytes == 0 || !bytes.is_multiple_of(1 << 20))
+    {
+        complaints.push(fault::form("section-size", "whole MiB", "of this size", span));
+    }
+    Rman {
+        level: match node.number::<u8>("level") {
+            Some(1) => RmanLevel::Incremental,
+            _ => RmanLevel::Full,
+        },
+        cumulative: node.switch("cumulative").unwrap_or(false),
+        section_size,
+        compressed: node.switch("compressed").unwrap_or(false),
+    }
 }
 
 /// The fields of a `physical`; a `dump` has none of them.

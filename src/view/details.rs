@@ -302,7 +302,7 @@ fn of_steps(viewer: &Viewer, parts: &Parts<'_>, own: &[&ListedStep]) -> Option<L
     let mut timed: Vec<Timed> = Vec::new();
     for step in own {
         timed.extend(Timed::of_step(step, b));
-        if step.verb == "dump" || step.verb == "physical" {
+        if matches!(step.verb.as_str(), "dump" | "physical" | "rman") {
             timed.extend(parts.copies.iter().map(Timed::of_copy));
         }
     }

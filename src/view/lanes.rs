@@ -36,7 +36,7 @@ impl Timed {
     /// A step of a run; a dump ends when its last byte was read.
     pub fn of_step(step: &ListedStep, backup: &ListedBackup) -> Option<Timed> {
         let (class, finished) = match step.verb.as_str() {
-            "dump" | "physical" => {
+            "dump" | "physical" | "rman" => {
                 ("g-read", backup.finished.as_deref().or(step.finished.as_deref()))
             }
             "verify" => ("g-proof", step.finished.as_deref()),

@@ -165,7 +165,7 @@ fn groups(parts: &RunParts<'_>) -> Vec<(String, Vec<Timed>)> {
         let empty = ListedBackup::default();
         let backup = parts.backups.iter().find(|b| b.chain == step.chain).unwrap_or(&empty);
         let mut timed: Vec<Timed> = Timed::of_step(step, backup).into_iter().collect();
-        if step.verb == "dump" || step.verb == "physical" {
+        if matches!(step.verb.as_str(), "dump" | "physical" | "rman") {
             timed.extend(parts.copies.iter().filter(|c| c.chain == step.chain).map(Timed::of_copy));
         }
         match groups.iter_mut().find(|(known, _)| *known == name) {

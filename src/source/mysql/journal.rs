@@ -31,7 +31,7 @@ pub fn adopt(connection: &mut Conn, loading: &Loading, place: &str) -> Result<()
             format!("SET GLOBAL gtid_slave_pos={gtid}"),
             "SELECT @@GLOBAL.gtid_slave_pos <> '', @@GLOBAL.gtid_slave_pos".to_owned(),
         ),
-        Position::Postgres { .. } => return Ok(()),
+        Position::Postgres { .. } | Position::Oracle { .. } => return Ok(()),
     };
     let everything = "All rows are restored and proven; set it by hand, or not at all.";
     run(connection, &set, &doing).map_err(|e| e.hint(everything))?;
@@ -39,7 +39,7 @@ pub fn adopt(connection: &mut Conn, loading: &Loading, place: &str) -> Result<()
         connection.query_first(check).map_err(|e| wrap(&doing, e))?;
     let (there, found) = found.unwrap_or_default();
     let whole = match position {
-        Position::Mysql { .. } | Position::Postgres { .. } => there,
+        Position::Mysql { .. } | Position::Postgres { .. } | Position::Oracle { .. } => there,
         Position::Mariadb { gtid, .. } => there && sorted(gtid) == sorted(&found),
     };
     if !whole {
@@ -89,7 +89,9 @@ pub fn can_adopt(
     let of = match position {
         Position::Mysql { .. } => Family::Mysql,
         Position::Mariadb { .. } => Family::Mariadb,
-        Position::Postgres { .. } => return refuse("the backup is of PostgreSQL".into(), without),
+        Position::Postgres { .. } | Position::Oracle { .. } => {
+            return refuse("the backup is of another kind of database".into(), without);
+        }
     };
     if of != flavor.family {
         let name = |family| if family == Family::Mysql { "MySQL" } else { "MariaDB" };

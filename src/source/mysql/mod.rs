@@ -139,15 +139,17 @@ impl Source for Mysql {
             Engine::Native => {
                 Box::new(MysqlSnapshot::take(&self.spec, &self.connector, &reading, stop)?)
             }
-            Engine::Mydumper | Engine::Mysqldump | Engine::PgDump(_) | Engine::Basebackup => {
-                Box::new(ToolSnapshot::take(
-                    &self.spec,
-                    &self.connector,
-                    &self.staging,
-                    reading,
-                    stop,
-                )?)
-            }
+            Engine::Mydumper
+            | Engine::Mysqldump
+            | Engine::PgDump(_)
+            | Engine::Basebackup
+            | Engine::Rman(_) => Box::new(ToolSnapshot::take(
+                &self.spec,
+                &self.connector,
+                &self.staging,
+                reading,
+                stop,
+            )?),
         })
     }
 

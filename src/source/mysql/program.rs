@@ -35,7 +35,7 @@ pub struct Tool {
 /// The names under which an engine may be installed, the better first.
 fn names(engine: Engine, family: Option<Family>) -> &'static [&'static str] {
     match (engine, family) {
-        (Engine::Native | Engine::PgDump(_) | Engine::Basebackup, _) => &[],
+        (Engine::Native | Engine::PgDump(_) | Engine::Basebackup | Engine::Rman(_), _) => &[],
         (Engine::Mydumper, _) => &["mydumper"],
         (Engine::Mysqldump, Some(Family::Mysql)) => &["mysqldump"],
         (Engine::Mysqldump, Some(Family::Mariadb) | None) => &["mariadb-dump", "mysqldump"],
@@ -55,9 +55,11 @@ fn candidates(names: &[&str]) -> Vec<PathBuf> {
 fn missing(engine: Engine, found: String) -> Error {
     let package = match engine {
         Engine::Mydumper => "the package `mydumper`",
-        Engine::Native | Engine::Mysqldump | Engine::PgDump(_) | Engine::Basebackup => {
-            "the client package of the server's maker"
-        }
+        Engine::Native
+        | Engine::Mysqldump
+        | Engine::PgDump(_)
+        | Engine::Basebackup
+        | Engine::Rman(_) => "the client package of the server's maker",
     };
     Error::new(ErrorKind::Refused, format!("use the engine {}", engine.word()), found)
         .hint(format!("Install {package}, or use `engine \"native\"`, which needs no program."))
@@ -138,7 +140,7 @@ impl Tool {
     /// The program for the plan.
     pub fn facts(&self) -> Program {
         let locks = match self.engine {
-            Engine::Native | Engine::PgDump(_) | Engine::Basebackup => Vec::new(),
+            Engine::Native | Engine::PgDump(_) | Engine::Basebackup | Engine::Rman(_) => Vec::new(),
             Engine::Mydumper => vec![
                 "FLUSH TABLES WITH READ LOCK by mydumper: writers wait until all its connections have begun, and until \
                  every table that is not InnoDB has been read"
@@ -166,9 +168,11 @@ impl Tool {
         let spec = connector.spec();
         let mut text = match self.engine {
             Engine::Mydumper => "[mydumper]\n".to_owned(),
-            Engine::Native | Engine::Mysqldump | Engine::PgDump(_) | Engine::Basebackup => {
-                "[client]\n".to_owned()
-            }
+            Engine::Native
+            | Engine::Mysqldump
+            | Engine::PgDump(_)
+            | Engine::Basebackup
+            | Engine::Rman(_) => "[client]\n".to_owned(),
         };
         text += &option("user", &spec.user);
         if let Some(password) = connector.password() {

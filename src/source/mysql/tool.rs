@@ -165,9 +165,11 @@ impl ToolSnapshot {
         };
         let files = match snapshot.tool.engine {
             Engine::Mydumper => snapshot.stage(&skipped, stop)?,
-            Engine::Native | Engine::Mysqldump | Engine::PgDump(_) | Engine::Basebackup => {
-                snapshot.configure(&skipped)?
-            }
+            Engine::Native
+            | Engine::Mysqldump
+            | Engine::PgDump(_)
+            | Engine::Basebackup
+            | Engine::Rman(_) => snapshot.configure(&skipped)?,
         };
         snapshot.collect(files);
         let weights = (0..snapshot.contents.len()).map(|member| snapshot.weight(member));
@@ -372,7 +374,11 @@ impl Snapshot for ToolSnapshot {
     fn workers(&self) -> usize {
         match self.tool.engine {
             Engine::Mydumper => self.reading.threads.max(1),
-            Engine::Native | Engine::Mysqldump | Engine::PgDump(_) | Engine::Basebackup => 1,
+            Engine::Native
+            | Engine::Mysqldump
+            | Engine::PgDump(_)
+            | Engine::Basebackup
+            | Engine::Rman(_) => 1,
         }
     }
 

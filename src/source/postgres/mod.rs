@@ -170,7 +170,11 @@ impl Source for Postgres {
                 reading,
                 stop,
             )?),
-            Engine::Native | Engine::Mydumper | Engine::Mysqldump | Engine::Basebackup => {
+            Engine::Native
+            | Engine::Mydumper
+            | Engine::Mysqldump
+            | Engine::Basebackup
+            | Engine::Rman(_) => {
                 Box::new(PostgresSnapshot::take(&self.spec, &self.connector, &reading, stop)?)
             }
         })

@@ -350,6 +350,7 @@ fn describe(
     send(&bytes, true);
     upload.finish(index.bytes).unwrap();
     let object = ObjectLine {
+        piece: None,
         key: key.to_owned(),
         bytes: end + 1,
         tail_from: end,

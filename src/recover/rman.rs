@@ -1,0 +1,343 @@
+//! `--mode FULL|INCREMENTAL`: an Oracle database comes back through RMAN.
+//!
+//! The order is the promise: which pieces are needed is decided from heads, and each of them is
+//! looked for, before anything else; all are read into a folder of their own and hashed; only then
+//! does RMAN touch the database. Invariant: an open database is never touched.
+
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use sha2::{Digest, Sha256};
+
+use crate::artifact::{Head, ObjectLine, Position, hex};
+use crate::base::Size;
+use crate::pipeline::Meter;
+use crate::plan::{LATEST, OracleMode, OracleWish, RestoreSpec};
+use crate::record::{Event, RestoreFacts};
+use crate::recover::candidates::Picked;
+use crate::recover::fault::Fault;
+use crate::recover::operator::Work;
+use crate::recover::pieces::{StoredPiece, missing_pieces, read_pieces};
+use crate::recover::prove::Setback;
+use crate::recover::restore_plan::about;
+use crate::recover::rman_select::{Selection, select};
+use crate::shelf::Shelved;
+use crate::source::{
+    Asking, End, Oracle, Private, RestoreScript,
+    contract::{Hear, Source},
+    is_quotable, restore_script,
+};
+
+/// A folder that pieces are put into stands in this one, where the person named one.
+const FOLDER: &str = "vex-restore-";
+
+/// Everything that was decided before any work.
+pub struct RmanPlan {
+    oracle: Oracle,
+    mode: OracleMode,
+    /// The heads of the database's incarnation in the store, the oldest first.
+    heads: Vec<Head>,
+    selection: Selection,
+    dbid: u64,
+    /// What the instance is: `STARTED`, `MOUNTED`; nothing if it is not started.
+    status: Option<String>,
+    spfile: bool,
+    end: End,
+    threads: usize,
+    /// Where pieces may lie already, and are put.
+    folder: Option<PathBuf>,
+}
+
+fn refuse(oracle: &Oracle, found: impl Into<String>, hint: &str) -> Fault {
+    Fault::Nothing {
+        doing: format!("restore into {}", oracle.place()),
+        found: format!("{}; nothing was touched", found.into()),
+        hint: Some(hint.into()),
+    }
+}
+
+/// Makes the plan; looks for every piece.
+pub fn plan(
+    spec: &RestoreSpec,
+    wish: &OracleWish,
+    picked: &Picked,
+    beside: Vec<Shelved>,
+    work: Work<'_>,
+) -> Result<RmanPlan, Setback> {
+    let plan = decide(spec, wish, picked, beside, work).map_err(Setback::Ended)?;
+    plan.lines(picked).iter().for_each(|line| work.tell(line));
+    let missing = missing_pieces(&plan.pieces(picked), work.stop).map_err(Setback::of)?;
+    if missing.is_empty() {
+        return Ok(plan);
+    }
+    let title = picked.manifest.head.key.clone();
+    Err(Setback::of(Fault::Unproven { title, damage: missing }))
+}
+
+fn decide(
+    spec: &RestoreSpec,
+    wish: &OracleWish,
+    picked: &Picked,
+    beside: Vec<Shelved>,
+    work: Work<'_>,
+) -> Result<RmanPlan, Fault> {
+    let oracle = Oracle::open(&wish.source, work.world)?;
+    let Some(Position::Oracle { dbid, resetlogs, .. }) = picked.manifest.head.position else {
+        return Err(refuse(
+            &oracle,
+            "the backup does not say which database it is of",
+            "Take another with --backup.",
+        ));
+    };
+    let of_incarnation = |head: &Head| matches!(head.position, Some(Position::Oracle { dbid: d, resetlogs: r, .. }) if (d, r) == (dbid, resetlogs));
+    let mut all: Vec<Shelved> =
+        beside.into_iter().filter(|a| of_incarnation(&a.head) && !a.is_damaged()).collect();
+    all.sort_by_key(Shelved::moment);
+    if spec.which.backup != LATEST {
+        // What was made after the named backup is not part of the wish.
+        let own = all.iter().position(|a| a.head.id == picked.manifest.head.id);
+        all.truncate(own.map_or(0, |at| at + 1));
+    }
+    let heads: Vec<Head> = all.into_iter().map(|a| a.head).collect();
+    let refs: Vec<&Head> = heads.iter().collect();
+    let selection = select(&refs, wish.mode, &wish.until)
+        .map_err(|found| Fault::NoBackup { found, damaged: false })?;
+    let private = oracle.private()?;
+    let asking = Asking { instance: oracle.instance(), private: &private, stop: work.stop };
+    let status = asking.status()?;
+    match status.as_deref() {
+        Some("OPEN") => {
+            let hint = "If it is to be replaced: SHUTDOWN IMMEDIATE, and STARTUP MOUNT where its control file is good.";
+            return Err(refuse(&oracle, "the database is open", hint));
+        }
+        Some("MOUNTED") => {
+            let own = asking.database()?.dbid;
+            if own != dbid {
+                let found = format!("another database is mounted there: DBID {own}, not {dbid}");
+                return Err(refuse(&oracle, found, "Check `sid=` and `home=`, or use --into."));
+            }
+        }
+        Some(_) | None => {}
+    }
+    let stays = status.as_deref() == Some("MOUNTED");
+    let local =
+        |at: Timestamp| at.to_zoned(TimeZone::system()).strftime("%Y-%m-%d %H:%M:%S").to_string();
+    let end = selection.end(&wish.until, stays, local);
+    let spfile = !stays && !oracle.instance().has_parameters();
+    let threads = oracle.channels(spec.threads);
+    let (mode, folder) = (wish.mode, wish.folder.clone());
+    Ok(RmanPlan { oracle, mode, heads, selection, dbid, status, spfile, end, threads, folder })
+}
+
+impl RmanPlan {
+    fn objects(&self) -> impl Iterator<Item = &ObjectLine> {
+        self.selection.pieces.iter().map(|(head, object)| &self.heads[*head].objects[*object])
+    }
+
+    fn pieces<'a>(&'a self, picked: &'a Picked) -> Vec<StoredPiece<'a>> {
+        let store = picked.store.as_ref();
+        self.objects().map(|object| StoredPiece { store, object }).collect()
+    }
+
+    /// The keys of all backups that are read.
+    pub fn keys(&self) -> Vec<String> {
+        let used = |(at, _): &(usize, &Head)| self.selection.pieces.iter().any(|(i, _)| i == at);
+        self.heads.iter().enumerate().filter(used).map(|(_, head)| head.key.clone()).collect()
+    }
+
+    /// The script, for pieces in a folder.
+    fn script(&self, folder: &Path) -> String {
+        let (head, object) = self.selection.control;
+        let control = self.heads[head].objects[object].piece.as_ref().map(|p| p.name.as_str());
+        let stays = self.status.as_deref() == Some("MOUNTED");
+        restore_script(&RestoreScript {
+            folder,
+            dbid: self.dbid,
+            control: control.filter(|_| !stays),
+            spfile: self.spfile,
+            channels: self.threads,
+            end: self.end.clone(),
+        })
+    }
+
+    /// The plan as a person reads it.
+    fn lines(&self, picked: &Picked) -> Vec<String> {
+        let last = self.selection.data.last().map(|i| &self.heads[*i]);
+        let mut lines = vec![about(last.unwrap_or(&picked.manifest.head))];
+        let bytes: u64 = self.objects().map(|o| o.bytes).sum();
+        lines.push(format!(
+            "mode {}: reads {} pieces ({}) in {}",
+            self.mode.word(),
+            self.selection.pieces.len(),
+            Size(bytes),
+            picked.store.place()
+        ));
+        for object in self.objects() {
+            lines.push(format!("  {} ({})", object.key, Size(object.bytes)));
+        }
+        lines.push(match self.status.as_deref() {
+            Some("MOUNTED") => {
+                "the instance is mounted: its control file and online logs stay".into()
+            }
+            Some(status) => format!("the instance is {status}: the control file comes back first"),
+            None => "the instance is not started: the control file comes back first".to_owned(),
+        });
+        lines.push(format!("runs RMAN for {} with this script:", self.oracle.place()));
+        let folder = self.folder.clone().unwrap_or_else(|| PathBuf::from("/STAGING"));
+        lines.extend(self.script(&folder).lines().map(|line| format!("  {line}")));
+        lines
+    }
+
+    /// Performs the plan.
+    pub fn perform(&self, picked: &Picked, work: Work<'_>) -> Result<Result<(), Fault>, Setback> {
+        let place = Place::make(self, work).map_err(Setback::Ended)?;
+        self.fetch(picked, &place, work).map_err(Setback::of)?;
+        self.tell(picked, work, false);
+        if let Err(error) = self.run(&place, work) {
+            return Ok(Err(error));
+        }
+        self.tell(picked, work, true);
+        work.tell(match self.end {
+            End::Complete => "restored, recovered and open: all of it came back",
+            End::Sequence(..) | End::Scn(_) | End::Time(_) => {
+                "restored, recovered and open with RESETLOGS: a new incarnation has begun; run a FULL now"
+            }
+        });
+        Ok(Ok(()))
+    }
+
+    /// Has every piece in the folder, read from the store where it does not lie there already.
+    fn fetch(&self, picked: &Picked, place: &Place, work: Work<'_>) -> Result<(), Fault> {
+        let mut wanted = Vec::new();
+        for piece in self.pieces(picked) {
+            if !self.folder.as_deref().is_some_and(|own| lies_in(own, piece.object, place.path())) {
+                wanted.push(piece);
+            }
+        }
+        let here = self.selection.pieces.len() - wanted.len();
+        if here > 0 {
+            work.tell(format_args!("{here} pieces lie in the folder already, and are proven"));
+        }
+        let meter = Meter::default();
+        meter.expect(wanted.iter().map(|p| p.object.bytes).sum());
+        let mut damage = Vec::new();
+        let mut failed = None;
+        work.watched(&meter, |stop| {
+            match read_pieces(&wanted, Some(place.path()), self.threads, &meter, stop) {
+                Ok(found) => damage = found,
+                Err(fault) => failed = Some(fault),
+            }
+            Ok(())
+        })?;
+        if let Some(fault) = failed {
+            return Err(fault);
+        }
+        if damage.is_empty() {
+            return Ok(());
+        }
+        Err(Fault::Unproven { title: picked.manifest.head.key.clone(), damage })
+    }
+
+    fn run(&self, place: &Place, work: Work<'_>) -> Result<(), Fault> {
+        let voice = work.say.cloned();
+        let hear: Hear = Arc::new(move |line: &str| {
+            if let Some(say) = &voice {
+                say.engine(line);
+            }
+        });
+        let script = self.script(place.path());
+        let warned =
+            self.oracle.run("restore", &script, &place.private, hear, work.stop).map_err(|e| {
+                let hint =
+                    e.hint.as_deref().unwrap_or("See the log of RMAN in the log of this run.");
+                let hint =
+                    format!("{hint} The database is as RMAN left it: it can be restored again.");
+                Fault::Source(e.hint(hint))
+            })?;
+        warned.iter().for_each(|line| work.warn(format_args!("rman warned: {line}")));
+        Ok(())
+    }
+
+    fn tell(&self, picked: &Picked, work: Work<'_>, done: bool) {
+        let Some(say) = work.say else { return };
+        let head = &picked.manifest.head;
+        let restore = RestoreFacts {
+            id: head.id.clone(),
+            source: head.source.clone(),
+            place: picked.store.place().to_owned(),
+            key: head.key.clone(),
+            target: self.oracle.place().to_owned(),
+            tables: 0,
+            rows: 0,
+            raw: self.objects().map(|o| o.bytes).sum(),
+            replaced: Vec::new(),
+            differences: Vec::new(),
+        };
+        let step = say.step();
+        say.event(match done {
+            false => Event::Restoring { step, restore },
+            true => Event::Restored { step, restore },
+        });
+    }
+}
+
+/// Where the pieces are: a folder that holds nothing else.
+struct Place {
+    /// Scripts, and pieces where no folder was named.
+    private: Private,
+    own: Option<PathBuf>,
+}
+
+impl Place {
+    fn make(plan: &RmanPlan, work: Work<'_>) -> Result<Place, Fault> {
+        let private = plan.oracle.private()?;
+        let bytes = plan.objects().map(|o| o.bytes).sum();
+        let Some(folder) = &plan.folder else {
+            private.has_room(bytes, "or name another folder with --pieces")?;
+            return Ok(Place { private, own: None });
+        };
+        let now = work.world.clock.now().to_zoned(TimeZone::UTC);
+        let own = folder.join(format!("{FOLDER}{}", now.strftime("%Y%m%dT%H%M%S%6fZ")));
+        if !is_quotable(&own) {
+            let found = format!("{} can't stand in a script of RMAN", own.display());
+            return Err(refuse(&plan.oracle, found, "Name another folder with --pieces."));
+        }
+        let made = std::fs::create_dir_all(&own);
+        made.map_err(|e| {
+            refuse(
+                &plan.oracle,
+                format!("{}: {e}", own.display()),
+                "Name another folder with --pieces.",
+            )
+        })?;
+        Ok(Place { private, own: Some(own) })
+    }
+
+    fn path(&self) -> &Path {
+        self.own.as_deref().unwrap_or(self.private.path())
+    }
+}
+
+/// Takes a piece that lies in a folder over into another one, if it is proven to be the one.
+fn lies_in(folder: &Path, object: &ObjectLine, to: &Path) -> bool {
+    let Some(piece) = &object.piece else { return false };
+    let (from, to) = (folder.join(&piece.name), to.join(&piece.name));
+    let is_it = || -> std::io::Result<bool> {
+        let mut file = std::fs::File::open(&from)?;
+        if file.metadata()?.len() != object.bytes {
+            return Ok(false);
+        }
+        let (mut digest, mut bytes) = (Sha256::new(), vec![0; 1 << 20]);
+        loop {
+            match file.read(&mut bytes)? {
+                0 => return Ok(hex(&digest.finalize()) == object.sha256),
+                n => digest.update(&bytes[..n]),
+            }
+        }
+    };
+    is_it().unwrap_or(false)
+        && (std::fs::hard_link(&from, &to).is_ok() || std::fs::copy(&from, &to).is_ok())
+}

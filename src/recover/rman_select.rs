@@ -1,0 +1,224 @@
+//! Which pieces bring an Oracle database back to a moment: exactly those that are needed, or what is
+//! missing for it.
+//!
+//! Pure: decides from heads alone. Invariants: data files come from one full backup and what adds to
+//! it without a gap; the logs follow from the SCN of the last of these without a gap, in every
+//! thread; an end is not part of what comes back.
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+
+use crate::artifact::{Head, Holds, LogRange, ObjectLine, PieceLine};
+use crate::plan::{OracleMode, Until};
+use crate::source::End;
+
+/// Pieces that are needed, by their backup and their place in its head.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Selection {
+    /// Index of the backup, index of the object.
+    pub pieces: BTreeSet<(usize, usize)>,
+    /// The backups whose data files are read, the full one first.
+    pub data: Vec<usize>,
+    /// The piece of the control file.
+    pub control: (usize, usize),
+    /// The last log of each thread that is read: thread, sequence, the SCN after it.
+    pub logs: Vec<(u32, u64, u64)>,
+}
+
+/// What the data files of a backup are, all its pieces together.
+struct Data {
+    level: u8,
+    from: u64,
+    start: u64,
+    to: u64,
+    at: Timestamp,
+}
+
+impl Data {
+    fn of(head: &Head) -> Option<Data> {
+        let lines = || head.pieces().map(|(_, line)| line).filter(|l| l.holds == Holds::Data);
+        Some(Data {
+            level: lines().filter_map(|line| line.level).max()?,
+            from: lines().map(|line| line.from).max()?,
+            start: lines().map(|line| line.start).min()?,
+            to: lines().map(|line| line.to).max()?,
+            at: lines().filter_map(|line| line.at).max().unwrap_or(head.finished),
+        })
+    }
+
+    /// Whether all of it was before an end.
+    fn is_before(&self, until: &Until) -> bool {
+        match until {
+            Until::Latest => true,
+            Until::Scn(scn) => self.to < *scn,
+            Until::Moment(moment) => self.at < *moment,
+        }
+    }
+}
+
+/// Selects from the backups of one incarnation, the oldest first. The error says what is missing.
+pub fn select(heads: &[&Head], mode: OracleMode, until: &Until) -> Result<Selection, String> {
+    let all: Vec<Option<Data>> = heads.iter().map(|head| Data::of(head)).collect();
+    let fits = |i: &usize| all[*i].as_ref().is_some_and(|data| data.is_before(until));
+    let data = match mode {
+        OracleMode::Full => {
+            let is_full = |i: &usize| all[*i].as_ref().is_some_and(|data| data.level == 0);
+            let newest = (0..heads.len()).rev().filter(fits).find(is_full);
+            vec![newest.ok_or_else(|| nothing(until, "full backup"))?]
+        }
+        OracleMode::Incremental => {
+            let newest = (0..heads.len()).rev().find(fits);
+            chain(heads, &all, newest.ok_or_else(|| nothing(until, "backup"))?)?
+        }
+    };
+    let start = data.last().and_then(|i| all[*i].as_ref()).map_or(0, |data| data.start);
+    let mut pieces: BTreeSet<(usize, usize)> = BTreeSet::new();
+    for i in &data {
+        pieces.extend(holding(heads[*i], Holds::Data).map(|o| (*i, o)));
+    }
+    let logs = logs(heads, start, until, &mut pieces)?;
+    let last = pieces.iter().map(|(i, _)| *i).max().unwrap_or_default();
+    let control = holding(heads[last], Holds::Control).last().map(|o| (last, o));
+    let control = control.ok_or_else(|| format!("{} has no control file", heads[last].id))?;
+    pieces.insert(control);
+    Ok(Selection { pieces, data, control, logs })
+}
+
+fn nothing(until: &Until, what: &str) -> String {
+    match until {
+        Until::Latest => format!("there is no {what}"),
+        Until::Scn(scn) => format!("no {what} ends before SCN {scn}"),
+        Until::Moment(moment) => format!("no {what} ends before {moment}"),
+    }
+}
+
+/// The objects of a head that hold something.
+fn holding(head: &Head, holds: Holds) -> impl Iterator<Item = usize> {
+    let own = move |(_, object): &(usize, &ObjectLine)| {
+        object.piece.as_ref().is_some_and(|piece| piece.holds == holds)
+    };
+    head.objects.iter().enumerate().filter(own).map(|(at, _)| at)
+}
+
+/// A backup and what it adds to, the full one first: of each increment, the newest earlier backup
+/// whose data files end where it begins.
+fn chain(heads: &[&Head], all: &[Option<Data>], newest: usize) -> Result<Vec<usize>, String> {
+    let mut chain = vec![newest];
+    while let Some((last, data)) = chain.last().and_then(|i| Some((*i, all[*i].as_ref()?)))
+        && data.level > 0
+    {
+        let adds_to = |i: &usize| {
+            all[*i].as_ref().is_some_and(|earlier| match data.from {
+                // It has all blocks since the files were made.
+                0 => earlier.level == 0,
+                from => (earlier.start..=earlier.to).contains(&from),
+            })
+        };
+        let found = (0..last).rev().find(adds_to).ok_or_else(|| {
+            format!(
+                "the backup that {} adds to is in no store: its data files end at SCN {}",
+                heads[last].id, data.from
+            )
+        })?;
+        chain.push(found);
+    }
+    chain.reverse();
+    Ok(chain)
+}
+
+/// Adds the pieces of the logs from an SCN to the end, in every thread; returns the last of each.
+fn logs(
+    heads: &[&Head],
+    start: u64,
+    until: &Until,
+    pieces: &mut BTreeSet<(usize, usize)>,
+) -> Result<Vec<(u32, u64, u64)>, String> {
+    let of = |(i, head): (usize, &&Head)| -> Vec<(usize, usize, LogRange)> {
+        let ranges = |(o, piece): (usize, &PieceLine)| -> Vec<(usize, usize, LogRange)> {
+            piece.logs.iter().map(|range| (i, o, range.clone())).collect()
+        };
+        let lines = head.objects.iter().enumerate();
+        lines.filter_map(|(o, object)| Some((o, object.piece.as_ref()?))).flat_map(ranges).collect()
+    };
+    let known: Vec<(usize, usize, LogRange)> = heads.iter().enumerate().flat_map(of).collect();
+    let threads: BTreeSet<u32> = known.iter().map(|(_, _, range)| range.thread).collect();
+    let mut ends = Vec::new();
+    for thread in threads {
+        let own: Vec<&(usize, usize, LogRange)> =
+            known.iter().filter(|(_, _, range)| range.thread == thread).collect();
+        ends.push(thread_logs(&own, thread, start, until, pieces)?);
+    }
+    if ends.is_empty() {
+        return Err(format!("the log that holds SCN {start} is in no backup"));
+    }
+    Ok(ends)
+}
+
+fn thread_logs(
+    own: &[&(usize, usize, LogRange)],
+    thread: u32,
+    start: u64,
+    until: &Until,
+    pieces: &mut BTreeSet<(usize, usize)>,
+) -> Result<(u32, u64, u64), String> {
+    let longest = |fits: &dyn Fn(&LogRange) -> bool| {
+        let fitting = own.iter().filter(|(_, _, range)| fits(range));
+        fitting.max_by_key(|(i, o, range)| (range.last, *i, *o))
+    };
+    let first = longest(&|range| range.from <= start && start < range.to).ok_or_else(|| {
+        format!("the log of thread {thread} that holds SCN {start} is in no backup")
+    })?;
+    let mut at = first;
+    loop {
+        pieces.insert((at.0, at.1));
+        let (range, next) = (&at.2, at.2.last + 1);
+        let is_there = match until {
+            Until::Latest => false,
+            Until::Scn(scn) => range.to >= *scn,
+            Until::Moment(moment) => range.until >= *moment,
+        };
+        if is_there {
+            return Ok((thread, range.last, range.to));
+        }
+        let Some(found) = longest(&|range| (range.first..=range.last).contains(&next)) else {
+            let later = own.iter().map(|(_, _, range)| range.first).filter(|f| *f > next).min();
+            return match (later, until) {
+                (Some(_), _) => Err(format!(
+                    "log {next} of thread {thread} is in no backup, and later ones are"
+                )),
+                (None, Until::Latest) => Ok((thread, range.last, range.to)),
+                (None, Until::Scn(scn)) => Err(format!(
+                    "the logs of thread {thread} end at SCN {}, before SCN {scn}",
+                    range.to
+                )),
+                (None, Until::Moment(moment)) => Err(format!(
+                    "the logs of thread {thread} end at {}, before {moment}",
+                    range.until
+                )),
+            };
+        };
+        at = found;
+    }
+}
+
+impl Selection {
+    /// Where recovery ends, in the clock of the database: `local` writes a moment so. With a control
+    /// file that stayed, the online logs are there, and all comes back.
+    pub fn end(
+        &self,
+        until: &Until,
+        control_stays: bool,
+        local: impl Fn(Timestamp) -> String,
+    ) -> End {
+        match (until, self.logs.as_slice()) {
+            (Until::Scn(scn), _) => End::Scn(*scn),
+            (Until::Moment(moment), _) => End::Time(local(*moment)),
+            (Until::Latest, _) if control_stays => End::Complete,
+            (Until::Latest, [(thread, sequence, _)]) => End::Sequence(*thread, sequence + 1),
+            (Until::Latest, several) => {
+                End::Scn(several.iter().map(|(_, _, to)| *to).min().unwrap_or_default())
+            }
+        }
+    }
+}
