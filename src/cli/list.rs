@@ -3,6 +3,7 @@
 
 use std::path::Path;
 
+use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::artifact::Damage;
@@ -15,10 +16,12 @@ use crate::report::{artifact_row, backup_row, copy_row, proof_row};
 use crate::shelf::{Listing, Notes, Shelf, Shelved, part_anywhere, survey};
 use crate::store::{self, contract::Result as StoreResult};
 use crate::syntax::{is_store_address, store_address};
+use crate::view::age;
 use crate::world::World;
 
 use crate::cli::args::{Format, List};
 use crate::cli::exit::Exit;
+use crate::cli::table;
 use crate::cli::wiring::App;
 use crate::cli::wiring::{Loaded, catalog_path, complain, fail, open_catalog, tell};
 
@@ -36,6 +39,10 @@ struct Line {
     bytes: u64,
     started: String,
     finished: String,
+    raw: u64,
+    rows: u64,
+    host: String,
+    age_seconds: i64,
     verdict: Verdict,
     proof: &'static str,
     proven_at: Option<String>,
@@ -43,7 +50,7 @@ struct Line {
 }
 
 impl Line {
-    fn of(store: &str, shelved: &Shelved, notes: &Notes) -> Line {
+    fn of(store: &str, shelved: &Shelved, notes: &Notes, now: Timestamp) -> Line {
         let head = &shelved.head;
         Line {
             version: 2,
@@ -56,6 +63,10 @@ impl Line {
             bytes: head.bytes(),
             started: head.started.to_string(),
             finished: head.finished.to_string(),
+            raw: head.totals.raw,
+            rows: head.totals.rows,
+            host: head.host.clone(),
+            age_seconds: now.duration_since(head.started).as_secs().max(0),
             verdict: match (shelved.is_damaged(), head.must_be_looked_at()) {
                 (true, _) => Verdict::Error,
                 (false, true) => Verdict::Alert,
@@ -86,9 +97,10 @@ fn try_list(args: &List, app: &App) -> Result<Exit, Exit> {
     let mut exit = Exit::Success;
     let mut lines: Vec<Line> = Vec::new();
     let (mut unreadable, mut headless) = (Vec::new(), Vec::new());
+    let now = app.world.clock.now();
     let mut take = |store: &str, listing: StoreResult<Listing>, exit: &mut Exit| match listing {
         Ok(listing) => {
-            lines.extend(listing.artifacts.iter().map(|a| Line::of(store, a, &listing.notes)));
+            lines.extend(listing.artifacts.iter().map(|a| Line::of(store, a, &listing.notes, now)));
             unreadable.extend(listing.unreadable);
             headless.extend(listing.headless);
         }
@@ -187,6 +199,22 @@ fn shelves(loaded: &Loaded, only: Option<&str>, world: &World, stop: &Stop) -> V
     all
 }
 
+/// Every copy of every backup in the stores of a job file, and how the listing ends.
+pub fn copies(loaded: &Loaded, app: &App) -> (Vec<(String, Shelved)>, Exit) {
+    let (mut all, mut exit) = (Vec::new(), Exit::Success);
+    for found in shelves(loaded, None, &app.world, &app.stop) {
+        match found.listing {
+            Ok(listing) => {
+                all.extend(listing.artifacts.into_iter().map(|a| (found.store.clone(), a)));
+            }
+            Err(error) => exit = exit.worse(fail(&error.into())),
+        }
+    }
+    all.sort_by(|a, b| (&a.1.head.key, &a.0).cmp(&(&b.1.head.key, &b.0)));
+    all.dedup_by(|a, b| (&a.1.head.key, &a.0) == (&b.1.head.key, &b.0));
+    (all, exit)
+}
+
 fn print(lines: &[Line], format: Format) {
     if format == Format::Json {
         for line in lines {
@@ -203,9 +231,13 @@ fn print(lines: &[Line], format: Format) {
         "JOB",
         "SOURCE",
         "ORIGIN",
+        "HOST",
         "STORE",
+        "RAW",
         "SIZE",
+        "ROWS",
         "FINISHED (UTC)",
+        "AGE",
         "VERDICT",
         "PROOF",
         "PINNED UNTIL (UTC)",
@@ -217,10 +249,10 @@ fn print(lines: &[Line], format: Format) {
     let mut rows: Vec<Vec<String>> = vec![head.map(str::to_owned).to_vec()];
     rows.extend(lines.iter().map(|l| {
         let (finished, pinned) = (second(&l.finished), l.pinned_until.as_deref().map(second));
-        let words = [&l.id, &l.job, &l.source, l.origin(), &l.store];
-        let words = words.map(|w| w.chars().filter(|c| !c.is_control()).collect::<String>());
-        let rest = [Size(l.bytes).to_string(), finished, l.verdict.word().into(), l.proof.into()];
-        words.into_iter().chain(rest).chain([pinned.unwrap_or_default()]).collect()
+        let words = [&l.id, &l.job, &l.source, l.origin(), &l.host, &l.store].map(str::to_owned);
+        let sizes = [Size(l.raw).to_string(), Size(l.bytes).to_string(), l.rows.to_string()];
+        let rest = [finished, age(l.age_seconds), l.verdict.word().into(), l.proof.into()];
+        words.into_iter().chain(sizes).chain(rest).chain([pinned.unwrap_or_default()]).collect()
     }));
     if lines.iter().all(|l| l.pinned_until.is_none()) {
         rows.iter_mut().for_each(|row| drop(row.pop()));
@@ -228,12 +260,7 @@ fn print(lines: &[Line], format: Format) {
     if !several {
         rows.iter_mut().for_each(|row| drop(row.remove(3)));
     }
-    let width = |column: usize| rows.iter().map(|r| r[column].chars().count()).max().unwrap_or(0);
-    let widths: Vec<usize> = (0..rows[0].len()).map(width).collect();
-    for row in &rows {
-        let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}"));
-        tell(cells.collect::<Vec<_>>().join("  ").trim_end());
-    }
+    table::print(&rows);
 }
 
 /// Reads artifacts, copies and proofs from the stores into the catalog again.

@@ -4,6 +4,8 @@
 mod adopt;
 mod annotate;
 mod args;
+mod ask;
+mod asked;
 mod check;
 mod declare;
 mod doctor;
@@ -17,9 +19,11 @@ mod language;
 mod lease;
 mod list;
 mod manual;
+mod metrics;
 mod operator;
 mod outside;
 mod own_run;
+mod people;
 mod plan;
 mod report;
 mod restore;
@@ -98,6 +102,9 @@ fn dispatch(command: &Command, app: &App) -> Exit {
         Command::List(args) => list::list(args, app),
         Command::Status(args) => status::status(args, app),
         Command::History(args) => history::history(args, app),
+        Command::Info(args) => ask::info(args, app),
+        Command::Diff(args) => ask::diff(args, app),
+        Command::Peek(args) => ask::peek(args, app),
         Command::Verify(args) => verify::verify(args, app),
         Command::Restore(args) => restore::restore(args, app),
         Command::Export(args) => export::export(args, app),

@@ -27,6 +27,15 @@ pub struct JobFile {
     pub site: Site,
 }
 
+/// Logs of a job.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct LogsSpec {
+    /// Their folder; one in the state folder when `None`.
+    pub path: Option<PathBuf>,
+    /// How long they are kept.
+    pub keep: Option<Duration>,
+}
+
 /// A job.
 #[derive(Debug, Clone)]
 pub struct Job {
@@ -42,8 +51,8 @@ pub struct Job {
     pub parallel: usize,
     /// It is late when a scheduled run is not proven in this time.
     pub within: Option<Duration>,
-    /// Folder of its logs.
-    pub logs: Option<PathBuf>,
+    /// Its logs.
+    pub logs: LogsSpec,
     /// Defaults of its archives.
     pub archive: ArchiveSpec,
     /// Its steps, in the order of the file.

@@ -8,8 +8,8 @@ use kdl::KdlNode;
 
 use crate::base::{Complaint, Span, Spanned, Text};
 use crate::job::{
-    ArchiveSpec, Dump, DumpForm, Engine, EnvValue, Exec, Job, NotifySpec, Physical, Send, Step,
-    StepDecl, Vacuum, VacuumRule, Verify,
+    ArchiveSpec, Dump, DumpForm, Engine, EnvValue, Exec, Job, LogsSpec, NotifySpec, Physical, Send,
+    Step, StepDecl, Vacuum, VacuumRule, Verify,
 };
 use crate::syntax::mask::is_secret;
 use crate::syntax::node::{Block, Node, Variable, name_span};
@@ -30,6 +30,8 @@ pub fn read_job(text: &Arc<Text>, node: &Node, complaints: &mut Vec<Complaint>) 
     let (mut steps, mut notify) = (Vec::new(), Vec::new());
     let mut archive = ArchiveSpec::default();
     let mut first_archive: Option<Span> = None;
+    let mut logs = LogsSpec { path: node.path("logs"), keep: None };
+    let mut first_logs: Option<Span> = node.label("logs").cloned();
     for Block { kind, raw, .. } in &node.blocks {
         if off(raw) && !kind.ready {
             continue;
@@ -43,6 +45,11 @@ pub fn read_job(text: &Arc<Text>, node: &Node, complaints: &mut Vec<Complaint>) 
                 one_only(&mut first_archive, "archive", name_span(text, raw), complaints);
                 archive = archive_of(text, kind, raw, complaints);
             }
+            "logs" => {
+                one_only(&mut first_logs, "logs", name_span(text, raw), complaints);
+                let block = Node::decode(text, raw, kind, complaints);
+                logs = LogsSpec { path: block.path("path"), keep: block.duration("keep") };
+            }
             "notify" => notify.extend(read_notify_block(text, kind, raw, complaints)),
             _ => steps.push(read_step(text, kind, raw, complaints)),
         }
@@ -55,7 +62,7 @@ pub fn read_job(text: &Arc<Text>, node: &Node, complaints: &mut Vec<Complaint>) 
         threads: node.number("threads").unwrap_or(4),
         parallel: node.number("parallel").unwrap_or(2),
         within: node.duration("within"),
-        logs: node.path("logs"),
+        logs,
         archive,
         steps,
         notify,
