@@ -35,6 +35,7 @@ pub use pages::{
     ListedRun, ListedStep, LogLine, Order, Override, RemovedCopy, RunsQuery, Totals,
 };
 pub use record::{ArtifactRow, BackupRow, CopyRow, ProofRow, RunRow, StepRow};
+pub use runs::ClosedRun;
 pub use schedules::RunRequest;
 pub use sought::Sought;
 pub use sql::moment;

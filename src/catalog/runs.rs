@@ -2,6 +2,8 @@
 //!
 //! Writes can be repeated: a replayed event finds its row and changes nothing.
 
+use std::collections::BTreeMap;
+
 use crate::catalog::error::{CatalogError, SqlFault};
 use crate::catalog::open::Catalog;
 use crate::catalog::record::{RunRow, StepRow};
@@ -16,6 +18,17 @@ const SILENT_SECONDS: i64 = 600;
 
 /// Bytes of a restore in which what is done once no longer counts.
 const TELLING: u64 = 32 << 20;
+
+/// A run that ended without a word.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClosedRun {
+    /// Its identity.
+    pub id: String,
+    /// When it began.
+    pub started: String,
+    /// The machine.
+    pub host: String,
+}
 
 impl Catalog {
     /// Notes that a run began, with its steps waiting.
@@ -128,13 +141,10 @@ impl Catalog {
         (file, job): (&str, &str),
         host: &str,
         now: &str,
-    ) -> Result<usize, CatalogError> {
-        let sql = "SELECT id FROM run WHERE job=? AND host=? AND file=? AND finished IS NULL";
+    ) -> Result<Vec<ClosedRun>, CatalogError> {
+        let sql = "SELECT id, started, host FROM run WHERE job=? AND host=? AND file=? AND finished IS NULL";
         let open = self.query(sql, values![job, host, file])?;
-        for row in &open {
-            self.close_run(row.text(0), now)?;
-        }
-        Ok(open.len())
+        self.close_runs(&open, now)
     }
 
     /// Closes runs of a file's job on other hosts that gave no sign of life for ten minutes, by the
@@ -145,16 +155,24 @@ impl Catalog {
         (file, job): (&str, &str),
         host: &str,
         now: &str,
-    ) -> Result<usize, CatalogError> {
+    ) -> Result<Vec<ClosedRun>, CatalogError> {
         let sql = format!(
-            "SELECT id FROM run WHERE job=? AND file=? AND host<>? AND finished IS NULL AND beat < {}",
+            "SELECT id, started, host FROM run WHERE job=? AND file=? AND host<>? AND finished IS NULL AND beat < {}",
             self.dialect().moment(-SILENT_SECONDS)
         );
         let open = self.query(&sql, values![job, file, host])?;
-        for row in &open {
+        self.close_runs(&open, now)
+    }
+
+    fn close_runs(&mut self, open: &[Row], now: &str) -> Result<Vec<ClosedRun>, CatalogError> {
+        for row in open {
             self.close_run(row.text(0), now)?;
         }
-        Ok(open.len())
+        let closed = |row: &Row| {
+            let [id, started, host] = [0, 1, 2].map(|column| row.text(column).to_owned());
+            ClosedRun { id, started, host }
+        };
+        Ok(open.iter().map(closed).collect())
     }
 
     /// Closes one run whose process is gone.
@@ -174,13 +192,24 @@ impl Catalog {
         })
     }
 
+    /// When each chain of a file's job began its newest backup that a store took whole.
+    pub fn last_good(
+        &mut self,
+        (file, job): (&str, &str),
+    ) -> Result<BTreeMap<String, String>, CatalogError> {
+        let sql = "SELECT b.source, max(b.started) FROM backup b JOIN copy c ON c.id=b.id AND c.source=b.source \
+                   WHERE b.file=? AND b.job=? AND b.verdict<=2 AND c.verdict=1 GROUP BY b.source";
+        let rows = self.query(sql, values![file, job])?;
+        Ok(rows.iter().map(|row| (row.text(0).to_owned(), row.text(1).to_owned())).collect())
+    }
+
     /// The verdict of the last run of a file's job that ended.
     pub fn last_verdict(
         &mut self,
         (file, job): (&str, &str),
         except: &str,
     ) -> Result<Option<u8>, CatalogError> {
-        let sql = "SELECT verdict FROM run WHERE job=? AND file=? AND id<>? AND finished IS NOT NULL ORDER BY started DESC LIMIT 1";
+        let sql = "SELECT verdict FROM run WHERE job=? AND file=? AND id<>? AND kind='job' AND finished IS NOT NULL ORDER BY started DESC LIMIT 1";
         let rows = self.query(sql, values![job, file, except])?;
         let Some(row) = rows.first() else { return Ok(None) };
         match row.opt_int(0).map(u8::try_from) {
@@ -380,10 +409,13 @@ mod tests {
             catalog.step_started("r", 0, "t").expect("written");
             catalog.backup_started(&tried).expect("written");
         }
-        assert_eq!(catalog.close_orphans(("f", "other"), "h", "now").expect("written"), 0);
-        assert_eq!(catalog.close_orphans(("f", "j"), "elsewhere", "now").expect("written"), 0);
-        assert_eq!(catalog.close_orphans(("g", "j"), "h", "now").expect("written"), 0);
-        assert_eq!(catalog.close_orphans(("f", "j"), "h", "now").expect("written"), 1);
+        assert_eq!(catalog.close_orphans(("f", "other"), "h", "now").expect("written").len(), 0);
+        assert_eq!(
+            catalog.close_orphans(("f", "j"), "elsewhere", "now").expect("written").len(),
+            0
+        );
+        assert_eq!(catalog.close_orphans(("g", "j"), "h", "now").expect("written").len(), 0);
+        assert_eq!(catalog.close_orphans(("f", "j"), "h", "now").expect("written").len(), 1);
         assert_eq!(catalog.last_verdict(("f", "j"), "x").expect("read"), Some(3));
         assert_eq!(catalog.counts().expect("read"), [1, 0, 0, 0]);
         let sql = "SELECT verdict || note FROM backup WHERE finished='now'";

@@ -99,7 +99,7 @@ impl Catalog {
         &mut self,
         (host, file, job): (&str, &str, &str),
     ) -> Result<Option<String>, CatalogError> {
-        let sql = "SELECT started FROM run WHERE host = ? AND file = ? AND job = ? ORDER BY started DESC LIMIT 1";
+        let sql = "SELECT started FROM run WHERE host = ? AND file = ? AND job = ? AND kind = 'job' ORDER BY started DESC LIMIT 1";
         let rows = self.query(sql, values![host, file, job])?;
         Ok(rows.first().map(|row| row.text(0).to_owned()))
     }

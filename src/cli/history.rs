@@ -4,11 +4,11 @@ use std::io::Write;
 
 use crate::catalog::{Catalog, CatalogError, ListedRun, RunsQuery};
 use crate::cli::args::{History, HistoryFormat};
+use crate::cli::asked::{Asked, unable};
 use crate::cli::exit::Exit;
-use crate::cli::language::language;
-use crate::cli::report::{sites, zone};
+use crate::cli::report::zone;
 use crate::cli::table;
-use crate::cli::wiring::{App, Loaded, complain, open_catalog, tell};
+use crate::cli::wiring::{App, Loaded, complain, tell};
 use crate::view::{Past, PastParts, csv, past};
 
 /// Shows what ran.
@@ -19,18 +19,10 @@ pub fn history(args: &History, app: &App) -> Exit {
 }
 
 fn try_history(args: &History, app: &App) -> Result<Exit, Exit> {
-    let paths: Vec<_> = args.file.iter().cloned().collect();
-    let (site, files) = sites(&paths, args.site.as_deref())?;
-    let lang = language(args.lang, site.site.language.as_deref());
-    if let Some(file) = files.first() {
-        file.choose(&args.jobs)?;
-    }
-    let unable = |why: String| {
-        complain(&why);
-        Exit::Error
-    };
-    let mut catalog = open_catalog(&app.world, &site, &app.stop).map_err(unable)?;
-    let ran = ask(&mut catalog, args, files.first()).map_err(|e| unable(e.to_string()))?;
+    let asked =
+        Asked::open((args.file.as_ref(), &args.jobs), args.site.as_deref(), args.lang, app)?;
+    let Asked { site, file, lang, mut catalog } = asked;
+    let ran = ask(&mut catalog, args, file.as_ref()).map_err(unable)?;
     let cells = || ran.iter().map(|run| run.cells(lang, &zone(&site)));
     match args.format {
         HistoryFormat::Json => ran.iter().for_each(|run| {
@@ -87,7 +79,7 @@ fn newest(
     let mut runs = Vec::new();
     for plan in &file.plans {
         if args.jobs.is_empty() || args.jobs.contains(&plan.job) {
-            runs.extend(catalog.runs_of((&file.path, &plan.job), limit)?);
+            runs.extend(catalog.attempts_of((&file.path, &plan.job), limit)?);
         }
     }
     runs.sort_by(|a, b| (&b.started, &b.id).cmp(&(&a.started, &a.id)));

@@ -1,5 +1,6 @@
 //! `vex list`: the stores tell what there is.
 
+use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::base::{Size, show_address};
@@ -7,11 +8,13 @@ use crate::record::Verdict;
 use crate::shelf::{Listing, Notes, Shelved, part_anywhere, survey};
 use crate::store::{self, contract::Result as StoreResult};
 use crate::syntax::{is_store_address, store_address};
+use crate::view::age;
 
 use crate::cli::args::{Format, List};
 use crate::cli::exit::Exit;
 use crate::cli::shelves::{exit_of, shelves};
 use crate::cli::strangers::flag;
+use crate::cli::table;
 use crate::cli::wiring::{App, Loaded, complain, fail, tell};
 
 /// One backup in one store, version 2 of the listing.
@@ -28,6 +31,10 @@ struct Line {
     bytes: u64,
     started: String,
     finished: String,
+    raw: u64,
+    rows: u64,
+    host: String,
+    age_seconds: i64,
     verdict: Verdict,
     proof: &'static str,
     proven_at: Option<String>,
@@ -35,7 +42,7 @@ struct Line {
 }
 
 impl Line {
-    fn of(store: &str, shelved: &Shelved, notes: &Notes) -> Line {
+    fn of(store: &str, shelved: &Shelved, notes: &Notes, now: Timestamp) -> Line {
         let head = &shelved.head;
         Line {
             version: 2,
@@ -48,6 +55,10 @@ impl Line {
             bytes: head.bytes(),
             started: head.started.to_string(),
             finished: head.finished.to_string(),
+            raw: head.totals.raw,
+            rows: head.totals.rows,
+            host: head.host.clone(),
+            age_seconds: now.duration_since(head.started).as_secs().max(0),
             verdict: match (shelved.is_damaged(), head.must_be_looked_at()) {
                 (true, _) => Verdict::Error,
                 (false, true) => Verdict::Alert,
@@ -78,9 +89,10 @@ fn try_list(args: &List, app: &App) -> Result<Exit, Exit> {
     let mut exit = Exit::Success;
     let mut lines: Vec<Line> = Vec::new();
     let (mut unreadable, mut headless, mut flagged) = (Vec::new(), Vec::new(), None);
+    let now = app.world.clock.now();
     let mut take = |store: &str, listing: StoreResult<Listing>, exit: &mut Exit| match listing {
         Ok(listing) => {
-            lines.extend(listing.artifacts.iter().map(|a| Line::of(store, a, &listing.notes)));
+            lines.extend(listing.artifacts.iter().map(|a| Line::of(store, a, &listing.notes, now)));
             unreadable.extend(listing.unreadable);
             headless.extend(listing.headless);
         }
@@ -160,9 +172,13 @@ fn print(lines: &[Line], format: Format) {
         "JOB",
         "SOURCE",
         "ORIGIN",
+        "HOST",
         "STORE",
+        "RAW",
         "SIZE",
+        "ROWS",
         "FINISHED (UTC)",
+        "AGE",
         "VERDICT",
         "PROOF",
         "PINNED UNTIL (UTC)",
@@ -174,10 +190,10 @@ fn print(lines: &[Line], format: Format) {
     let mut rows: Vec<Vec<String>> = vec![head.map(str::to_owned).to_vec()];
     rows.extend(lines.iter().map(|l| {
         let (finished, pinned) = (second(&l.finished), l.pinned_until.as_deref().map(second));
-        let words = [&l.id, &l.job, &l.source, l.origin(), &l.store];
-        let words = words.map(|w| w.chars().filter(|c| !c.is_control()).collect::<String>());
-        let rest = [Size(l.bytes).to_string(), finished, l.verdict.word().into(), l.proof.into()];
-        words.into_iter().chain(rest).chain([pinned.unwrap_or_default()]).collect()
+        let words = [&l.id, &l.job, &l.source, l.origin(), &l.host, &l.store].map(str::to_owned);
+        let sizes = [Size(l.raw).to_string(), Size(l.bytes).to_string(), l.rows.to_string()];
+        let rest = [finished, age(l.age_seconds), l.verdict.word().into(), l.proof.into()];
+        words.into_iter().chain(sizes).chain(rest).chain([pinned.unwrap_or_default()]).collect()
     }));
     if lines.iter().all(|l| l.pinned_until.is_none()) {
         rows.iter_mut().for_each(|row| drop(row.pop()));
@@ -185,10 +201,5 @@ fn print(lines: &[Line], format: Format) {
     if !several {
         rows.iter_mut().for_each(|row| drop(row.remove(3)));
     }
-    let width = |column: usize| rows.iter().map(|r| r[column].chars().count()).max().unwrap_or(0);
-    let widths: Vec<usize> = (0..rows[0].len()).map(width).collect();
-    for row in &rows {
-        let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}"));
-        tell(cells.collect::<Vec<_>>().join("  ").trim_end());
-    }
+    table::print(&rows);
 }

@@ -4,6 +4,8 @@
 mod adopt;
 mod annotate;
 mod args;
+mod ask;
+mod asked;
 mod check;
 mod chosen;
 mod copy;
@@ -18,10 +20,13 @@ mod keep;
 mod language;
 mod lease;
 mod list;
+mod lock;
 mod manual;
+mod metrics;
 mod operator;
 mod outside;
 mod own_run;
+mod people;
 mod plan;
 mod prune;
 mod rebuild;
@@ -104,6 +109,9 @@ fn dispatch(command: &Command, app: &App) -> Exit {
         Command::List(args) => list::list(args, app),
         Command::Status(args) => status::status(args, app),
         Command::History(args) => history::history(args, app),
+        Command::Info(args) => ask::info(args, app),
+        Command::Diff(args) => ask::diff(args, app),
+        Command::Peek(args) => ask::peek(args, app),
         Command::Verify(args) => verify::verify(args, app),
         Command::Restore(args) => restore::restore(args, app),
         Command::Export(args) => export::export(args, app),

@@ -61,7 +61,7 @@ pub fn outside(asked: &Outside, told: &mut dyn FnMut(&str, &str, &Finding)) {
     told("folder", "state", &folder(state));
     let chosen = |name: &str| asked.plans.iter().any(|p| p.job == name);
     for job in asked.file.jobs.iter().filter(|j| chosen(&j.name.value)) {
-        if let Some(logs) = &job.logs {
+        if let Some(logs) = &job.logs.path {
             told("folder", &format!("logs of {}", job.name.value), &folder(logs));
         }
     }
@@ -84,10 +84,12 @@ pub fn outside(asked: &Outside, told: &mut dyn FnMut(&str, &str, &Finding)) {
     for notify in all {
         match &notify.kind {
             NotifyKind::Email { .. } => {}
-            NotifyKind::Webhook { url } => {
+            NotifyKind::Webhook { url, .. } => {
                 told("webhook", &url.to_string(), &address(url, asked.stop))
             }
-            NotifyKind::Ping { url } => told("ping", &url.to_string(), &address(url, asked.stop)),
+            NotifyKind::Ping { url, .. } => {
+                told("ping", &url.to_string(), &address(url, asked.stop))
+            }
         }
     }
 }

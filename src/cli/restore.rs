@@ -92,7 +92,7 @@ fn perform(
     if let (Some(step), Some(log)) = (plan.steps.first_mut(), &session.log)
         && let StepKind::Restore(spec) = &mut step.kind
     {
-        spec.beside_log = Some(log.path().with_extension("refused.sql"));
+        spec.beside_log = Some(log.path().with_file_name("refused.sql"));
     }
     let steps = steps(&session);
     steps.prepare(prepared);

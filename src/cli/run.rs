@@ -5,15 +5,15 @@ use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use jiff::SignedDuration;
 use jiff::tz::TimeZone;
 
-use crate::base::{Id, Stop};
-use crate::catalog::{Catalog, moment};
-use crate::job::{Engine, JobFile, NotifyOn, NotifySpec, RmanLevel};
-use crate::notify::Notifier;
+use crate::base::Id;
+use crate::catalog::{Catalog, ClosedRun, moment};
+use crate::job::{Engine, Job, RmanLevel};
 use crate::plan::{Plan, Step, StepKind};
-use crate::record::{IN_USE, LogLevel, RunFacts, RunKind};
-use crate::report::{Console, Json, Log, Queue, Summary};
+use crate::record::{IN_USE, LogLevel, RunFacts, RunKind, Verdict};
+use crate::report::{Console, Json, Log, Queue, remove_logs};
 use crate::run::Listener;
 use crate::step::{IN_USE_RUNS, InUse, Steps};
 use crate::view::Reader;
@@ -26,15 +26,30 @@ use crate::cli::due;
 use crate::cli::exit::Exit;
 use crate::cli::language::language;
 use crate::cli::lease::{Lease, admit};
+use crate::cli::lock::{locked, patiently};
+use crate::cli::metrics::write_metrics;
+use crate::cli::people::{file_refused, job_refused, notifier, tell_of_killed};
 use crate::cli::plan;
 use crate::cli::report;
 use crate::cli::session::{Session, judge};
 use crate::cli::wiring::App;
-use crate::cli::wiring::{Loaded, by_file, complain, lock_job, open_catalog, zone};
+use crate::cli::wiring::{Loaded, by_file, complain, open_catalog, zone};
+
+/// How long logs are kept where the job does not say it.
+const KEEP_LOGS: Duration = Duration::from_secs(90 * 86_400);
 
 /// Runs jobs.
 pub fn run(args: &Run, app: &App) -> Exit {
-    let loaded = match Loaded::open(&args.file, args.site.as_deref(), args.strict) {
+    let refused = |loaded: &Loaded, found: &str| {
+        let jobs = loaded.file.jobs.iter().map(|job| &job.name.value);
+        let meant = |job: &&String| args.jobs.is_empty() || args.jobs.contains(job);
+        jobs.filter(meant).for_each(|job| write_metrics(loaded, job, app, Exit::Invalid));
+        // Whoever sits at a terminal reads it there.
+        if !std::io::stderr().is_terminal() {
+            file_refused(loaded, &args.jobs, app, found);
+        }
+    };
+    let loaded = match Loaded::open_or(&args.file, args.site.as_deref(), args.strict, &refused) {
         Ok(loaded) => loaded,
         Err(exit) => return exit,
     };
@@ -58,7 +73,9 @@ pub fn run(args: &Run, app: &App) -> Exit {
         if args.scheduled && due::is_held(&loaded, &plan.job, app) {
             continue;
         }
-        exit = exit.worse(run_job(args, &loaded, plan, app));
+        let ended = run_job(args, &loaded, plan, app);
+        write_metrics(&loaded, &plan.job, app, ended);
+        exit = exit.worse(ended);
     }
     exit
 }
@@ -89,33 +106,35 @@ fn run_job(args: &Run, loaded: &Loaded, plan: &Plan, app: &App) -> Exit {
         return Exit::Invalid;
     }
     let deadline = Instant::now() + args.wait.unwrap_or_default();
-    let lock = match locked(loaded, plan, deadline, app) {
+    let world = &app.world;
+    let id = Id::new(world.clock.now(), world.entropy.bits());
+    let lock = match locked((loaded, plan), deadline, app, &id) {
         Ok(lock) => lock,
         Err(exit) => return exit,
     };
     failpoint("lock after");
-    let world = &app.world;
-    let id = Id::new(world.clock.now(), world.entropy.bits());
     let zone = zone(world, plan);
     let mut early: Vec<(LogLevel, String)> = Vec::new();
     let opened =
         patiently(deadline, &app.stop, plan, || opened(loaded, plan, app, &id, &mut early));
-    let (mut catalog, lease) = match opened {
+    let Opened { mut catalog, lease, killed } = match opened {
         Ok(opened) => opened,
         Err(why) => {
             complain(&why);
+            job_refused((loaded, plan), app, ("held", &why), Verdict::Alert);
             return Exit::Busy;
         }
     };
     let job = loaded.file.jobs.iter().find(|j| j.name.value == plan.job);
-    let folder = job
-        .and_then(|j| j.logs.clone())
-        .unwrap_or_else(|| log_folder(&world.state, &loaded.path, &plan.job));
+    let own = job.and_then(|j| j.logs.path.clone());
+    let folder = own.unwrap_or_else(|| log_folder(&world.state, &loaded.path, &plan.job));
     let log = create_log(&folder, &id, &zone, &mut early);
     let gap = loaded.gap(plan, world);
-    let notifier = notifier(loaded, plan, app, (&id, &log), catalog.as_mut(), &mut early);
+    let path = log.as_ref().map(|log| log.path().to_path_buf());
+    let mut notifier =
+        notifier((loaded, plan), app, (&id, path.clone()), catalog.as_mut(), &mut early);
+    tell_of_killed(&mut notifier, (loaded, plan), app, killed);
     let in_use = catalog.as_mut().and_then(|catalog| in_use_before(catalog, &loaded.path, plan));
-    let log_path = log.as_ref().map(|log| log.path().to_path_buf());
     let session = Session {
         app,
         file: &loaded.file,
@@ -129,8 +148,11 @@ fn run_job(args: &Run, loaded: &Loaded, plan: &Plan, app: &App) -> Exit {
     };
     let window = plan.window_end(world.clock.now(), &zone);
     let steps = Steps::new(world.clone(), id, (&plan.job, &loaded.path), zone, gap);
-    let steps = steps.logged(log_path).within(window);
+    let steps = steps.logged(path).within(window);
     let outcome = session.execute(plan, &steps.after(in_use));
+    if outcome.verdict == Verdict::Success {
+        forget_logs(&folder, job, app);
+    }
     failpoint("unlock before");
     drop(lock);
     if let Some(out) = &loaded.file.site.report {
@@ -149,60 +171,13 @@ fn shown(args: &Run, zone: &TimeZone) -> Queue {
     Queue::new("the output", listener)
 }
 
-/// The lock of the job on this machine.
-fn locked(
-    loaded: &Loaded,
-    plan: &Plan,
-    deadline: Instant,
-    app: &App,
-) -> Result<std::fs::File, Exit> {
-    let lock = || match lock_job(&app.world, &loaded.path, &plan.job) {
-        Ok(Some(lock)) => Ok(Ok(lock)),
-        Ok(None) => Err(format!("another run holds job {}", plan.job)),
-        Err(error) => Ok(Err(error)),
-    };
-    match patiently(deadline, &app.stop, plan, lock) {
-        Ok(Ok(lock)) => Ok(lock),
-        Err(held) => {
-            complain(&held);
-            Err(Exit::Busy)
-        }
-        Ok(Err(error)) => {
-            complain(&format!(
-                "unable to lock job {} in {}: {error}",
-                plan.job,
-                app.world.state.display()
-            ));
-            Err(Exit::Error)
-        }
-    }
-}
-
-/// Asks again each second, until the deadline, for what another run has.
-fn patiently<T>(
-    deadline: Instant,
-    stop: &Stop,
-    plan: &Plan,
-    mut ask: impl FnMut() -> Result<T, String>,
-) -> Result<T, String> {
-    let mut told = false;
-    loop {
-        let why = match ask() {
-            Ok(got) => return Ok(got),
-            Err(why) => why,
-        };
-        let left = deadline.saturating_duration_since(Instant::now());
-        if left.is_zero() || stop.sleep(left.min(Duration::from_secs(1))).is_err() {
-            return Err(why);
-        }
-        if !told {
-            told = true;
-            complain(&format!(
-                "{why}; job {} waits for it, {} s at most",
-                plan.job,
-                left.as_secs() + 1
-            ));
-        }
+/// Removes the logs that are older than the job keeps them.
+fn forget_logs(folder: &Path, job: Option<&Job>, app: &App) {
+    let keep = job.and_then(|j| j.logs.keep).unwrap_or(KEEP_LOGS);
+    let Ok(keep) = SignedDuration::try_from(keep) else { return };
+    let Ok(before) = app.world.clock.now().checked_sub(keep) else { return };
+    if let Err(error) = remove_logs(folder, before) {
+        complain(&format!("unable to remove old logs in {}: {error}", folder.display()));
     }
 }
 
@@ -233,44 +208,6 @@ fn facts(loaded: &Loaded, plan: &Plan, app: &App, id: &Id) -> RunFacts {
     }
 }
 
-/// Whoever is told of the run.
-fn notifier(
-    loaded: &Loaded,
-    plan: &Plan,
-    app: &App,
-    (id, log): (&Id, &Option<Log>),
-    catalog: Option<&mut Catalog>,
-    early: &mut Vec<(LogLevel, String)>,
-) -> Notifier {
-    let job = loaded.file.jobs.iter().find(|j| j.name.value == plan.job);
-    let notify = loaded.file.notify.iter().chain(job.iter().flat_map(|j| &j.notify));
-    let specs: Vec<NotifySpec> = notify.cloned().collect();
-    let asked = specs.iter().any(|s| s.enabled && s.on == NotifyOn::Change);
-    // Only a notice of a change asks for it. Why there is no catalog was said already.
-    let before = catalog.filter(|_| asked).and_then(|catalog| {
-        match catalog.last_verdict((&loaded.path, &plan.job), id.as_str()) {
-            Ok(Some(verdict)) => return Some(verdict),
-            Ok(None) => early
-                .push((LogLevel::Info, "the catalog knows no earlier run of the job".to_owned())),
-            Err(error) => {
-                let text = format!("how the run before ended is not known: {error}");
-                early.push((LogLevel::Alert, text));
-            }
-        }
-        None
-    });
-    Notifier {
-        specs,
-        mail: loaded.file.site.mail.clone(),
-        language: loaded.file.site.language.clone(),
-        zone: zone(&app.world, plan),
-        log: log.as_ref().map(|l| l.path().to_path_buf()),
-        before,
-        summary: Summary { page: page_of(&loaded.file, id.as_str()), ..Summary::default() },
-        stop: app.stop.clone(),
-    }
-}
-
 /// How many runs in a row found each folder of the plan in use; `None` where the history can't say.
 fn in_use_before(catalog: &mut Catalog, file: &str, plan: &Plan) -> Option<InUse> {
     let mut known = InUse::new();
@@ -282,15 +219,6 @@ fn in_use_before(catalog: &mut Catalog, file: &str, plan: &Plan) -> Option<InUse
         known.insert((source.clone(), store.clone()), found.ok()?);
     }
     Some(known)
-}
-
-/// Where pages show a run: on the dashboard, else in the report.
-fn page_of(file: &JobFile, id: &str) -> String {
-    match (&file.site.web.public_url, &file.site.report) {
-        (Some(url), _) => format!("{}/execucoes/{id}", url.trim_end_matches('/')),
-        (None, Some(out)) => out.join("r").join(format!("{id}.html")).display().to_string(),
-        (None, None) => String::new(),
-    }
 }
 
 /// Writes the report anew. One that can't be written is told, and changes nothing of a run that is
@@ -305,33 +233,50 @@ fn write_report(loaded: &Loaded, out: &Path, app: &App) {
     }
 }
 
-/// The catalog, if it can be used, and the lease of the job, if it needs one; the error is why the
-/// job does not run now.
+/// What a run begins with.
+struct Opened {
+    /// The catalog, if it can be used.
+    catalog: Option<Catalog>,
+    /// The lease of the job, if it needs one.
+    lease: Option<Lease>,
+    /// Earlier runs of the job that ended without a word.
+    killed: Vec<ClosedRun>,
+}
+
+/// What a run begins with; the error is why the job does not run now.
 fn opened(
     loaded: &Loaded,
     plan: &Plan,
     app: &App,
     id: &Id,
     early: &mut Vec<(LogLevel, String)>,
-) -> Result<(Option<Catalog>, Option<Lease>), String> {
+) -> Result<Opened, String> {
     let (world, host) = (&app.world, app.world.host());
     let catalog = open_catalog(world, &loaded.file, &app.stop);
     let admission = admit(catalog, (loaded, plan), (&host, id.as_str()), early)?;
-    let Some(mut catalog) = admission.catalog else { return Ok((None, None)) };
+    let (lease, mut killed) = (admission.lease, Vec::new());
+    let Some(mut catalog) = admission.catalog else {
+        return Ok(Opened { catalog: None, lease, killed });
+    };
     let (own, now) = ((loaded.path.as_str(), plan.job.as_str()), moment(world.clock.now()));
-    let mut noted = catalog.close_orphans(own, &host, &now).map(drop);
+    let mut noted = catalog.close_orphans(own, &host, &now).map(|closed| killed.extend(closed));
     if admission.across && noted.is_ok() {
-        noted = catalog.close_silent(own, &host, &now).map(drop);
+        noted = catalog.close_silent(own, &host, &now).map(|closed| killed.extend(closed));
     }
     if let Err(error) = noted {
         early.push((LogLevel::Alert, format!("{error}; the run goes on without it")));
-        return Ok((None, admission.lease));
+        return Ok(Opened { catalog: None, lease, killed });
     }
+    early.extend(killed.iter().map(|run| {
+        let ClosedRun { id, started, host } = run;
+        let text = format!("run {id} of {started} on {host} was killed, or the machine stopped");
+        (LogLevel::Info, text)
+    }));
     // Pages show what the file said before; history goes on.
     if let Err(error) = catalog.declare(&declaration(loaded, world)) {
         early.push((LogLevel::Alert, format!("what the file says is not noted: {error}")));
     }
-    Ok((Some(catalog), admission.lease))
+    Ok(Opened { catalog: Some(catalog), lease, killed })
 }
 
 /// The folder of a job's logs: two files may have a job of one name, and each has a folder.

@@ -3,12 +3,12 @@
 use crate::artifact::{Damage, Naming};
 use crate::base::Stop;
 use crate::plan::StepKind;
-use crate::shelf::{Listing, Shelf};
+use crate::shelf::{Listing, Shelf, Shelved};
 use crate::store::{self, contract::Result as StoreResult};
 use crate::world::World;
 
 use crate::cli::exit::Exit;
-use crate::cli::wiring::Loaded;
+use crate::cli::wiring::{App, Loaded, fail};
 
 /// How a listing ends that passed something over.
 pub fn exit_of(damage: &Damage) -> Exit {
@@ -56,4 +56,20 @@ pub fn shelves(loaded: &Loaded, only: Option<&str>, world: &World, stop: &Stop) 
         }
     }
     all
+}
+
+/// Every copy of every backup in the stores of a job file, and how the listing ends.
+pub fn copies(loaded: &Loaded, app: &App) -> (Vec<(String, Shelved)>, Exit) {
+    let (mut all, mut exit) = (Vec::new(), Exit::Success);
+    for found in shelves(loaded, None, &app.world, &app.stop) {
+        match found.listing {
+            Ok(listing) => {
+                all.extend(listing.artifacts.into_iter().map(|a| (found.store.clone(), a)));
+            }
+            Err(error) => exit = exit.worse(fail(&error.into())),
+        }
+    }
+    all.sort_by(|a, b| (&a.1.head.key, &a.0).cmp(&(&b.1.head.key, &b.0)));
+    all.dedup_by(|a, b| (&a.1.head.key, &a.0) == (&b.1.head.key, &b.0));
+    (all, exit)
 }

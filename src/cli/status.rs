@@ -70,7 +70,7 @@ fn ask(
 
 /// Whether a run without an end still runs. On this machine its process holds the lock of its job;
 /// of another one, or where the lock is not ours to see, its signs of life tell.
-fn is_alive(run: &ListedRun, app: &App) -> bool {
+pub fn is_alive(run: &ListedRun, app: &App) -> bool {
     let lock = job_lock(&app.world, &run.file, &run.job);
     let seen = std::fs::metadata(lock).ok().zip(std::fs::read_to_string("/proc/locks").ok());
     if let Some((file, locks)) = seen.filter(|_| run.host == app.world.host()) {

@@ -2,7 +2,7 @@
 //! folder opens.
 
 use std::fs::{File, OpenOptions};
-use std::io::{IsTerminal, Write};
+use std::io::{IsTerminal, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
@@ -11,7 +11,7 @@ use miette::{GraphicalReportHandler, GraphicalTheme};
 use sha2::{Digest, Sha256};
 
 use crate::artifact::hex;
-use crate::base::{Complaint, Severity, Stop};
+use crate::base::{Complaint, Id, Severity, Stop};
 use crate::catalog::Catalog;
 use crate::job::{CatalogHome, JobFile, Site, SourceSpec};
 use crate::plan::{self, Plan};
@@ -65,6 +65,16 @@ impl Loaded {
 
     /// Reads a job file to use it: errors are printed and end the command.
     pub fn open(path: &Path, site: Option<&Path>, strict: bool) -> Result<Loaded, Exit> {
+        Loaded::open_or(path, site, strict, &|_, _| ())
+    }
+
+    /// The same; `refused` hears of a file that was read and can't be used, and why.
+    pub fn open_or(
+        path: &Path,
+        site: Option<&Path>,
+        strict: bool,
+        refused: &dyn Fn(&Loaded, &str),
+    ) -> Result<Loaded, Exit> {
         if path == Path::new("-") {
             complain(
                 "standard input is no job file to work with, since backups are known by the file that made them; \
@@ -82,7 +92,14 @@ impl Loaded {
         for complaint in &bad {
             complain(&render(complaint, std::io::stderr().is_terminal()));
         }
-        if bad.is_empty() { Ok(loaded) } else { Err(Exit::Invalid) }
+        let Some(first) = bad.first() else { return Ok(loaded) };
+        let place = first.span().map_or_else(String::new, |span| format!(", {}", span.place()));
+        let more = match bad.len() - 1 {
+            0 => String::new(),
+            more => format!(" (and {more} more)"),
+        };
+        refused(&loaded, &format!("{}{place}{more}", first.message));
+        Err(Exit::Invalid)
     }
 
     /// The longest gap between two moments of the schedule of a job.
@@ -180,14 +197,36 @@ pub fn job_lock(world: &World, file: &str, job: &str) -> PathBuf {
 }
 
 /// The lock of a job of a file on this machine: held until dropped, free when its process is gone.
-pub fn lock_job(world: &World, file: &str, job: &str) -> std::io::Result<Option<File>> {
+/// Who has it writes down who that is; the inner error is what the other one wrote.
+pub fn lock_job(
+    world: &World,
+    file: &str,
+    job: &str,
+    run: &Id,
+) -> std::io::Result<Result<File, Option<String>>> {
     std::fs::create_dir_all(world.state.join("locks"))?;
     let path = job_lock(world, file, job);
-    let file =
-        OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(path)?;
+    let mut file = OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .read(true)
+        .write(true)
+        .mode(0o600)
+        .open(path)?;
     match file.try_lock() {
-        Ok(()) => Ok(Some(file)),
-        Err(std::fs::TryLockError::WouldBlock) => Ok(None),
+        Ok(()) => {
+            let (process, host, since) = (std::process::id(), world.host(), world.clock.now());
+            let holder = format!("run {run}, process {process} on {host}, since {since:.0}");
+            // The lock holds whatever stands in its file.
+            drop(file.set_len(0).and_then(|()| file.write_all(holder.as_bytes())));
+            Ok(Ok(file))
+        }
+        Err(std::fs::TryLockError::WouldBlock) => {
+            let mut holder = String::new();
+            let read = file.take(1024).read_to_string(&mut holder);
+            let holder = holder.trim().to_owned();
+            Ok(Err(read.ok().filter(|_| !holder.is_empty()).map(|_| holder)))
+        }
         Err(std::fs::TryLockError::Error(error)) => Err(error),
     }
 }

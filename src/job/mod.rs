@@ -16,19 +16,20 @@ mod vacuum;
 
 pub use calendar::Unsaid;
 pub use physical::Physical;
-pub use policy::{ArchiveSpec, Compression, KeepSpec, NotifyKind, NotifyOn, NotifySpec};
+pub use policy::{ArchiveSpec, Compression, KeepSpec, NotifyKind, NotifyOn, NotifySpec, Shape};
 pub use rman::{Rman, RmanLevel};
 pub use schedule::Schedule;
 pub use site::{
-    CatalogFamily, CatalogHome, CatalogServer, CatalogSpec, Exclusive, MailSpec, Site, WebSpec,
+    CatalogFamily, CatalogHome, CatalogServer, CatalogSpec, Exclusive, MailSpec, MailTls, Site,
+    WebSpec,
 };
 pub use source::{
     ClusterSpec, HostRole, Inconsistent, MysqlSpec, OracleSpec, PostgresSpec, Source, SourceSpec,
     SqliteSpec, Tls, TlsMode,
 };
 pub use step::{
-    Dump, DumpForm, Engine, EnvValue, Exec, ExecOn, Job, JobFile, Retry, Send, Step, StepDecl,
-    Vacuum, Verify,
+    Dump, DumpForm, Engine, EnvValue, Exec, ExecOn, Job, JobFile, LogsSpec, Retry, Send, Step,
+    StepDecl, Vacuum, Verify,
 };
 pub use store::{DirSpec, S3Spec, Store, StoreSpec};
 pub use vacuum::{VacuumKind, VacuumRule};

@@ -78,6 +78,8 @@ pub enum NotifyKind {
     Email {
         /// Receivers.
         to: Vec<String>,
+        /// Those who are told besides when a restore or a drill failed.
+        escalate: Vec<String>,
         /// Subject instead of the usual one.
         subject: Option<String>,
         /// `pt-BR` or `en`.
@@ -87,12 +89,41 @@ pub enum NotifyKind {
     Webhook {
         /// Where to; the address may be a secret.
         url: SecretRef,
+        /// Who reads it.
+        shape: Shape,
+        /// The key of its signature.
+        secret: Option<SecretRef>,
+        /// `pt-BR` or `en`, where people read it.
+        lang: Option<String>,
     },
-    /// A GET, for a dead man's switch.
+    /// A call for a dead man's switch.
     Ping {
         /// Where to; the address may be a secret.
         url: SecretRef,
+        /// Whether a run that begins is told too.
+        start: bool,
+        /// So many bytes of the end of the log go with it.
+        log: Option<u64>,
     },
+}
+
+/// The form of what a webhook is sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shape {
+    /// The summary of the run, for programs.
+    Vex,
+    /// A message of ntfy.
+    Ntfy,
+    /// An incoming webhook of Slack, and of what takes its form.
+    Slack,
+    /// A webhook of Discord.
+    Discord,
+    /// A workflow of Microsoft Teams.
+    Teams,
+    /// `sendMessage` of a bot of Telegram.
+    Telegram,
+    /// A message of Gotify.
+    Gotify,
 }
 
 /// When somebody is told.

@@ -22,6 +22,8 @@ pub struct Site {
     pub web: WebSpec,
     /// Folder of the report, written after every run.
     pub report: Option<PathBuf>,
+    /// Folder of the metrics, written after every attempt to run a job.
+    pub metrics: Option<PathBuf>,
     /// Folders of the client programs of PostgreSQL.
     pub postgres_tools: Vec<PathBuf>,
 }
@@ -142,12 +144,23 @@ pub struct WebSpec {
     pub session: Option<Duration>,
 }
 
+/// How a connection to a mail server is encrypted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MailTls {
+    /// It is not; on loopback only.
+    Off,
+    /// After the greeting, by STARTTLS, or there is no letter.
+    StartTls,
+    /// From the first byte.
+    Implicit,
+}
+
 /// The mail server.
 #[derive(Debug, Clone)]
 pub struct MailSpec {
     /// Host.
     pub host: String,
-    /// Port: 587 (STARTTLS) or 465 (TLS).
+    /// Port.
     pub port: u16,
     /// User.
     pub user: Option<String>,
@@ -155,8 +168,8 @@ pub struct MailSpec {
     pub password: Option<SecretRef>,
     /// Sender.
     pub from: String,
-    /// Whether the connection is encrypted; in the clear on loopback only.
-    pub tls: bool,
+    /// How the connection is encrypted.
+    pub tls: MailTls,
     /// Certificates to trust beside the machine's.
     pub ca: Option<PathBuf>,
 }

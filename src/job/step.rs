@@ -30,6 +30,15 @@ pub struct JobFile {
     pub site: Site,
 }
 
+/// Logs of a job.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct LogsSpec {
+    /// Their folder; one in the state folder when `None`.
+    pub path: Option<PathBuf>,
+    /// How long they are kept.
+    pub keep: Option<Duration>,
+}
+
 /// A job.
 #[derive(Debug, Clone)]
 pub struct Job {
@@ -47,8 +56,8 @@ pub struct Job {
     pub within: Option<Duration>,
     /// Time of day after which a run of it begins to read no source any more.
     pub not_after: Option<civil::Time>,
-    /// Folder of its logs.
-    pub logs: Option<PathBuf>,
+    /// Its logs.
+    pub logs: LogsSpec,
     /// Defaults of its archives.
     pub archive: ArchiveSpec,
     /// Its steps, in the order of the file.

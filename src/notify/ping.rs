@@ -1,20 +1,29 @@
-//! Where a ping goes: the address after Sucesso or Alerta; after Erro its path and `/fail`, with
-//! the query kept behind it.
+//! Where a ping goes: the address after Sucesso or Alerta; after Erro its path and `/fail`, before a
+//! run `/start`, with the query kept behind it.
 //!
 //! Pure: it calls nobody. Invariants: no failure is sent with a query that says it went well; an
 //! error does not repeat the address, which is a secret.
 
 use url::{Url, form_urlencoded};
 
-use crate::record::Verdict;
+/// What a ping tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sign {
+    /// A run begins.
+    Start,
+    /// It ended, and made what it was to make.
+    Success,
+    /// It failed.
+    Failure,
+}
 
-/// Parameters by which a monitor books a state, the value that says it went well, and the one that
-/// says it did not: Uptime Kuma, Sentry, Cronitor.
-const STATES: [(&str, &str, &str); 4] = [
-    ("status", "up", "down"),
-    ("status", "ok", "error"),
-    ("state", "complete", "fail"),
-    ("state", "ok", "fail"),
+/// Parameters by which a monitor books a state, the value that says it went well, the one that says
+/// it did not, and the one that says it runs, if there is one: Uptime Kuma, Sentry, Cronitor.
+const STATES: [(&str, &str, &str, &str); 4] = [
+    ("status", "up", "down", ""),
+    ("status", "ok", "error", "in_progress"),
+    ("state", "complete", "fail", "run"),
+    ("state", "ok", "fail", "run"),
 ];
 
 /// Where Uptime Kuma listens; it books UP where the query has no status.
@@ -23,54 +32,84 @@ const KUMA: &str = "/api/push/";
 /// What is called.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Calls {
-    /// First.
-    pub first: Url,
+    /// First; `None` where the monitor has no word for it.
+    pub first: Option<Url>,
     /// Where the first is not taken: a monitor that reads the query has no `/fail`.
     pub second: Option<Url>,
 }
 
-/// The calls that tell of a verdict.
-pub fn calls(address: &str, verdict: Verdict) -> Result<Calls, &'static str> {
+/// The calls that tell it.
+pub fn calls(address: &str, sign: Sign) -> Result<Calls, &'static str> {
     let parsed = Url::parse(address.trim()).ok();
     let mut url = parsed
         .filter(|u| matches!(u.scheme(), "http" | "https") && u.has_host())
         .ok_or("the address is none that begins with https:// and names a host")?;
     url.set_fragment(None);
-    if verdict != Verdict::Error {
-        return Ok(Calls { first: url, second: None });
+    let behind = |word: &str| {
+        let mut first = url.clone();
+        first.set_path(&format!("{}/{word}", url.path().trim_end_matches('/')));
+        first
+    };
+    let state = state(&url);
+    match sign {
+        Sign::Success => Ok(Calls { first: Some(url), second: None }),
+        Sign::Start => {
+            let first = match state {
+                Some(State { runs, .. }) if runs.is_empty() => None,
+                Some(State { runs, .. }) => {
+                    url.set_query(Some(&runs));
+                    Some(url)
+                }
+                None => Some(behind("start")),
+            };
+            Ok(Calls { first, second: None })
+        }
+        Sign::Failure => {
+            let mut first = behind("fail");
+            let second = state.map(|state| {
+                first.set_query(Some(&state.fails));
+                url.set_query(Some(&state.fails));
+                url
+            });
+            Ok(Calls { first: Some(first), second })
+        }
     }
-    let turned = turned(&url);
-    if let Some(query) = &turned {
-        url.set_query(Some(query));
-    }
-    let mut first = url.clone();
-    first.set_path(&format!("{}/fail", url.path().trim_end_matches('/')));
-    Ok(Calls { first, second: turned.map(|_| url) })
 }
 
-/// The query of a monitor that reads its state there, with the state of a failure; all else in it
-/// stays as it was written.
-fn turned(url: &Url) -> Option<String> {
+/// The query of a monitor that reads its state there.
+struct State {
+    /// With the state of a failure.
+    fails: String,
+    /// With that of a run that goes on; empty where there is none.
+    runs: String,
+}
+
+/// The states of a monitor that reads them in the query; all else in it stays as it was written.
+fn state(url: &Url) -> Option<State> {
     let query = url.query().unwrap_or_default();
     let mut parts: Vec<String> = query.split('&').map(str::to_owned).collect();
-    let (mut named, mut found) = (false, false);
-    for part in &mut parts {
+    let mut going = parts.clone();
+    let (mut named, mut found, mut runs) = (false, false, true);
+    for (part, going) in parts.iter_mut().zip(&mut going) {
         let Some((name, value)) = form_urlencoded::parse(part.as_bytes()).next() else { continue };
         named |= name == "status";
         let state = STATES
             .iter()
-            .find(|(n, good, _)| name.eq_ignore_ascii_case(n) && value.eq_ignore_ascii_case(good));
-        if let Some((_, _, bad)) = state {
-            *part = format!("{}={bad}", part.split('=').next().unwrap_or_default());
-            found = true;
+            .find(|(n, good, ..)| name.eq_ignore_ascii_case(n) && value.eq_ignore_ascii_case(good));
+        if let Some((_, _, bad, run)) = state {
+            let name = part.split('=').next().unwrap_or_default().to_owned();
+            *part = format!("{name}={bad}");
+            *going = format!("{name}={run}");
+            (found, runs) = (true, runs && !run.is_empty());
         }
     }
     if !named && url.path().contains(KUMA) {
         parts.retain(|part| !part.is_empty());
         parts.push("status=down".to_owned());
-        found = true;
+        (found, runs) = (true, false);
     }
-    found.then(|| parts.join("&"))
+    let going = if runs { going.join("&") } else { String::new() };
+    found.then(|| State { fails: parts.join("&"), runs: going })
 }
 
 #[cfg(test)]
@@ -113,25 +152,39 @@ mod tests {
             ),
         ];
         for (address, first, second) in table {
-            let calls = calls(address, Verdict::Error).expect(address);
-            assert_eq!(calls.first.as_str(), first);
+            let calls = calls(address, Sign::Failure).expect(address);
+            assert_eq!(calls.first.as_ref().map(Url::as_str), Some(first));
             assert_eq!(calls.second.as_ref().map(Url::as_str), second, "{address}");
         }
     }
 
     #[test]
     fn what_went_well_is_told_as_it_is_written_without_a_fragment() {
-        for verdict in [Verdict::Success, Verdict::Alert] {
-            let told = calls("https://h/api/push/KEY/?status=up&a=b#x", verdict).expect("a call");
-            assert_eq!(told.first.as_str(), "https://h/api/push/KEY/?status=up&a=b");
-            assert_eq!(told.second, None);
+        let told = calls("https://h/api/push/KEY/?status=up&a=b#x", Sign::Success).expect("a call");
+        let first = told.first.as_ref().map(Url::as_str);
+        assert_eq!(first, Some("https://h/api/push/KEY/?status=up&a=b"));
+        assert_eq!(told.second, None);
+    }
+
+    #[test]
+    fn a_start_is_told_where_the_monitor_has_a_word_for_it() {
+        let table = [
+            ("https://h/KEY?a=b#x", Some("https://h/KEY/start?a=b")),
+            ("https://h/p/KEY?state=complete&a=b", Some("https://h/p/KEY?state=run&a=b")),
+            ("https://h/cron/KEY/?status=ok", Some("https://h/cron/KEY/?status=in_progress")),
+            ("https://h/api/push/KEY?status=up", None),
+            ("https://h/api/push/KEY", None),
+        ];
+        for (address, first) in table {
+            let calls = calls(address, Sign::Start).expect(address);
+            assert_eq!((calls.first.as_ref().map(Url::as_str), calls.second), (first, None));
         }
     }
 
     #[test]
     fn what_is_no_address_is_not_repeated() {
         for address in ["CANARY", "ftp://h/CANARY", "https://", "https://h:CANARY/", ""] {
-            let why = calls(address, Verdict::Success).expect_err(address);
+            let why = calls(address, Sign::Success).expect_err(address);
             assert!(!why.contains("CANARY"));
         }
     }

@@ -4,8 +4,9 @@
 //! the file is written anew with the lines of each step together, and replaced whole. A log that
 //! can't be written is an Alerta, no more.
 //!
-//! What reads the sources has a log of its own beside it, `RUN.mydumper_log.log`, whichever engine
-//! it is: the name is the one that people know.
+//! Every run has a folder: `backup_script.log`, beside it what the engines said,
+//! `mydumper_log.log`, whichever engine it is, since people know that name, and `events.ndjson`, every
+//! event but the counters as JSON.
 
 use std::fs::{File, OpenOptions};
 use std::io::Write;
@@ -18,8 +19,19 @@ use crate::record::{Event, LogLevel, Stamped};
 use crate::report::line::line_of;
 use crate::run::Listener;
 
-/// What the name of the engines' log ends in.
-const ENGINE: &str = "mydumper_log.log";
+/// The log of a run.
+pub const SCRIPT: &str = "backup_script.log";
+
+/// What the engines said.
+pub const ENGINE: &str = "mydumper_log.log";
+
+/// The events of a run.
+pub const EVENTS: &str = "events.ndjson";
+
+/// The log of what reads the sources, beside the log of a run.
+pub fn engine_log(log: &Path) -> PathBuf {
+    log.with_file_name(ENGINE)
+}
 
 /// A log.
 pub struct Log {
@@ -27,6 +39,8 @@ pub struct Log {
     file: Option<File>,
     /// The engines' log, made with its first line.
     engine: Option<File>,
+    /// The events.
+    events: File,
     zone: TimeZone,
     /// Address and lines of each step; the first is the run's own.
     sections: Vec<(String, Vec<String>)>,
@@ -36,13 +50,18 @@ pub struct Log {
 impl Log {
     /// The log of a run in `folder`; the error says why there will be none.
     pub fn create(folder: &Path, run: &str, zone: TimeZone) -> std::io::Result<Log> {
-        std::fs::create_dir_all(folder)?;
-        let path = folder.join(format!("{run}.log"));
-        let file = OpenOptions::new().create_new(true).append(true).mode(0o600).open(&path)?;
+        let folder = folder.join(run);
+        std::fs::create_dir_all(&folder)?;
+        let new = |name: &str| {
+            let path = folder.join(name);
+            OpenOptions::new().create_new(true).append(true).mode(0o600).open(path)
+        };
+        let (path, file, events) = (folder.join(SCRIPT), new(SCRIPT)?, new(EVENTS)?);
         Ok(Log {
             path,
             file: Some(file),
             engine: None,
+            events,
             zone,
             sections: vec![("run".into(), Vec::new())],
             complained: false,
@@ -87,7 +106,7 @@ impl Log {
 
     /// A line of an engine, as it said it.
     fn write_engine(&mut self, stamped: &Stamped, step: usize, line: &str) -> std::io::Result<()> {
-        let path = self.path.with_extension(ENGINE);
+        let path = engine_log(&self.path);
         let open = || OpenOptions::new().create(true).append(true).mode(0o600).open(path);
         let file = match &mut self.engine {
             Some(file) => file,
@@ -129,6 +148,14 @@ impl Log {
 
 impl Listener for Log {
     fn hear(&mut self, stamped: &Stamped) -> Vec<(LogLevel, String)> {
+        if !matches!(stamped.event, Event::Progress { .. } | Event::Engine { .. }) {
+            let mut line = serde_json::to_vec(stamped).expect("BUG: an event that is not JSON");
+            line.push(b'\n');
+            let written = self.events.write_all(&line);
+            if written.is_err() {
+                return self.complain(written);
+            }
+        }
         match &stamped.event {
             Event::Engine { step, line } => {
                 let written = self.write_engine(stamped, *step, line);

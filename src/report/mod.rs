@@ -5,6 +5,7 @@ mod folder;
 mod json;
 mod line;
 mod log;
+mod old_logs;
 mod queue;
 mod recorder;
 mod rows;
@@ -13,13 +14,12 @@ mod summary;
 pub use console::Console;
 pub use folder::ReportFolder;
 pub use json::Json;
-pub use log::Log;
+pub use log::{Log, engine_log};
+pub use old_logs::remove_logs;
 pub use queue::Queue;
 pub use recorder::Recorder;
 pub use rows::{artifact_row, backup_row, copy_row, proof_row};
-pub use summary::{BackupSummary, Summary};
-#[cfg(test)]
-pub use summary::{CopySummary, StepSummary};
+pub use summary::{BackupSummary, CopySummary, StepSummary, Summary};
 
 use crate::record::{LogLevel, Stamped, Verdict};
 use crate::run::Listener;

@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use crate::record::{
-    ArtifactFacts, CopyFacts, DumpFacts, Event, LogLevel, ProofFacts, Stamped, StepEnd, StepFacts,
-    Verdict,
+    ArtifactFacts, CopyFacts, DumpFacts, Event, Failure, LogLevel, ProofFacts, Stamped, StepEnd,
+    StepFacts, Verdict,
 };
 use crate::run::Listener;
 
@@ -80,6 +80,8 @@ pub struct Summary {
     pub backups: BTreeMap<usize, BackupSummary>,
     /// Remarks somebody should read.
     pub alerts: Vec<String>,
+    /// Why no step of it ran, where none did.
+    pub refused: Option<Failure>,
 }
 
 impl Summary {

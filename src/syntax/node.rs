@@ -197,7 +197,12 @@ impl Node {
 
     fn child(&mut self, text: &Arc<Text>, child: &KdlNode, complaints: &mut Vec<Complaint>) {
         let (name, span) = (child.name().value(), name_span(text, child));
-        if let Some(field) = self.kind.field(name) {
+        let block = reference::kind(self.kind.name, name);
+        // A field that is a block as well is one value, and nothing else.
+        let is_block = child.children().is_some()
+            || child.entries().is_empty()
+            || child.entries().iter().any(|e| e.name().is_some());
+        if let Some(field) = self.kind.field(name).filter(|_| block.is_none() || !is_block) {
             if field.form == Form::Variables {
                 self.read_variables(text, child, complaints);
                 return;
@@ -206,7 +211,7 @@ impl Node {
             self.insert(field.name, given, complaints);
             return;
         }
-        match reference::kind(self.kind.name, name) {
+        match block {
             Some(kind) => self.blocks.push(Block { kind, raw: child.clone(), text: text.clone() }),
             None if !self.kind.ready => {}
             None if reference::within(self.kind.name).next().is_some() => {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::base::{Complaint, SecretRef, Text};
-use crate::job::{ArchiveSpec, Compression, KeepSpec, NotifyKind, NotifyOn, NotifySpec};
+use crate::job::{ArchiveSpec, Compression, KeepSpec, NotifyKind, NotifyOn, NotifySpec, Shape};
 use crate::syntax::node::{Node, name_span};
 use crate::syntax::{fault, problem, value};
 
@@ -76,23 +76,40 @@ pub fn read_notify(
     node.require(complaints);
     let kind = match node.kind.name {
         "email" => {
-            let to: Vec<String> = node.list("to").into_iter().map(|w| w.value).collect();
-            for word in node.list("to") {
+            let words = |name: &str| node.list(name).into_iter().map(|w| w.value).collect();
+            for (name, word) in ["to", "escalate"]
+                .iter()
+                .flat_map(|n| node.list(n).into_iter().map(move |w| (n, w)))
+            {
                 if word.value.split_once('@').is_none_or(|(a, b)| a.is_empty() || b.is_empty())
                     || word.value.contains(['\n', '\r'])
                 {
                     complaints.push(fault::form(
-                        "to",
+                        name,
                         "a mail address such as `dba@example.com`",
                         "this text",
                         &word.span,
                     ));
                 }
             }
-            NotifyKind::Email { to, subject: node.text("subject"), lang: node.text("lang") }
+            NotifyKind::Email {
+                to: words("to"),
+                escalate: words("escalate"),
+                subject: node.text("subject"),
+                lang: node.text("lang"),
+            }
         }
-        "webhook" => NotifyKind::Webhook { url: url(text, raw, node, complaints)? },
-        "ping" => NotifyKind::Ping { url: url(text, raw, node, complaints)? },
+        "webhook" => NotifyKind::Webhook {
+            url: url(text, raw, node, complaints)?,
+            shape: shape(node.text("shape").as_deref()),
+            secret: node.secret("secret"),
+            lang: node.text("lang"),
+        },
+        "ping" => NotifyKind::Ping {
+            url: url(text, raw, node, complaints)?,
+            start: node.switch("start").unwrap_or(false),
+            log: node.size("log"),
+        },
         other => unreachable!("BUG: no decoder for notify kind {other}"),
     };
     let on = match node.text("on").as_deref() {
@@ -103,6 +120,18 @@ pub fn read_notify(
         _ => NotifyOn::Always,
     };
     Some(NotifySpec { kind, on, enabled: node.enabled(), span: node.span.clone() })
+}
+
+fn shape(word: Option<&str>) -> Shape {
+    match word {
+        Some("ntfy") => Shape::Ntfy,
+        Some("slack") => Shape::Slack,
+        Some("discord") => Shape::Discord,
+        Some("teams") => Shape::Teams,
+        Some("telegram") => Shape::Telegram,
+        Some("gotify") => Shape::Gotify,
+        _ => Shape::Vex,
+    }
 }
 
 /// An address: a reference, since such addresses are often secrets. A plain one is a secret in

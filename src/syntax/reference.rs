@@ -92,7 +92,7 @@ fn described(kind: &Kind) -> Value {
             if !field.default.is_empty() {
                 described["default"] = field.default.into();
             }
-            if let Form::Choice(words) = field.form {
+            if let Form::Choice(words) | Form::SwitchOr(words) = field.form {
                 described["values"] = words.into();
             }
             described

@@ -1,10 +1,11 @@
-//! What belongs to the machine: `catalog`, `mail`, `web`, `report`, `language`, `timezone`, `tools`.
+//! What belongs to the machine: `catalog`, `mail`, `web`, `report`, `metrics`, `language`, `timezone`, `tools`.
 
 use std::path::PathBuf;
 
 use crate::base::{Complaint, Spanned};
 use crate::job::{
-    CatalogFamily, CatalogHome, CatalogServer, CatalogSpec, Exclusive, MailSpec, Site, WebSpec,
+    CatalogFamily, CatalogHome, CatalogServer, CatalogSpec, Exclusive, MailSpec, MailTls, Site,
+    WebSpec,
 };
 use crate::syntax::node::Node;
 use crate::syntax::value::near_zone;
@@ -41,6 +42,7 @@ pub fn read(node: &Node, site: &mut Site, complaints: &mut Vec<Complaint>) {
             None => {}
         },
         "web" => site.web = web(node, complaints),
+        "metrics" => site.metrics = node.path("path").or(site.metrics.take()),
         "report" => site.report = node.path("out").or(site.report.take()),
         "tools" => site
             .postgres_tools
@@ -142,9 +144,16 @@ fn server(node: &Node, complaints: &mut Vec<Complaint>) -> CatalogServer {
 
 fn mail(node: &Node, complaints: &mut Vec<Complaint>) -> MailSpec {
     let host = node.text("host").unwrap_or_default();
-    let tls = node.switch("tls").unwrap_or(true);
+    let port = node.number("port").unwrap_or(587);
+    let usual = if port == 465 { MailTls::Implicit } else { MailTls::StartTls };
+    let tls = match (node.switch("tls"), node.text("tls").as_deref()) {
+        (Some(false), _) => MailTls::Off,
+        (_, Some("starttls")) => MailTls::StartTls,
+        (_, Some("implicit")) => MailTls::Implicit,
+        _ => usual,
+    };
     let loopback = ["localhost", "127.0.0.1", "::1"].contains(&host.as_str());
-    if let (false, false, Some(span)) = (tls, loopback, node.place("tls")) {
+    if let (MailTls::Off, false, Some(span)) = (tls, loopback, node.place("tls")) {
         complaints.push(problem::conflict(
             "mail in the clear",
             span,
@@ -162,7 +171,7 @@ fn mail(node: &Node, complaints: &mut Vec<Complaint>) -> MailSpec {
     }
     MailSpec {
         host,
-        port: node.number("port").unwrap_or(587),
+        port,
         user: node.text("user"),
         password: node.secret("password"),
         from: node.text("from").unwrap_or_default(),

@@ -8,8 +8,8 @@ use kdl::KdlNode;
 
 use crate::base::{Complaint, Span, Spanned, Text};
 use crate::job::{
-    ArchiveSpec, Dump, DumpForm, Engine, EnvValue, Exec, ExecOn, Job, NotifySpec, Physical, Retry,
-    Rman, RmanLevel, Send, Step, StepDecl, Vacuum, VacuumRule, Verify,
+    ArchiveSpec, Dump, DumpForm, Engine, EnvValue, Exec, ExecOn, Job, LogsSpec, NotifySpec,
+    Physical, Retry, Rman, RmanLevel, Send, Step, StepDecl, Vacuum, VacuumRule, Verify,
 };
 use crate::syntax::mask::is_secret;
 use crate::syntax::node::{Block, Node, Variable, name_span};
@@ -31,6 +31,8 @@ pub fn read_job(text: &Arc<Text>, node: &Node, complaints: &mut Vec<Complaint>) 
     let (mut steps, mut notify) = (Vec::new(), Vec::new());
     let mut archive = ArchiveSpec::default();
     let mut first_archive: Option<Span> = None;
+    let mut logs = LogsSpec { path: node.path("logs"), keep: None };
+    let mut first_logs: Option<Span> = node.label("logs").cloned();
     for Block { kind, raw, .. } in &node.blocks {
         if off(raw) && !kind.ready {
             continue;
@@ -43,6 +45,11 @@ pub fn read_job(text: &Arc<Text>, node: &Node, complaints: &mut Vec<Complaint>) 
             "archive" => {
                 one_only(&mut first_archive, "archive", name_span(text, raw), complaints);
                 archive = archive_of(text, kind, raw, complaints);
+            }
+            "logs" => {
+                one_only(&mut first_logs, "logs", name_span(text, raw), complaints);
+                let block = Node::decode(text, raw, kind, complaints);
+                logs = LogsSpec { path: block.path("path"), keep: block.duration("keep") };
             }
             "notify" => notify.extend(read_notify_block(text, kind, raw, complaints)),
             _ => steps.push(read_step(text, kind, raw, complaints)),
@@ -57,7 +64,7 @@ pub fn read_job(text: &Arc<Text>, node: &Node, complaints: &mut Vec<Complaint>) 
         parallel: node.number("parallel").unwrap_or(2),
         within: node.duration("within"),
         not_after: node.text("not-after").and_then(|text| clock_time(&text)),
-        logs: node.path("logs"),
+        logs,
         archive,
         steps,
         notify,

@@ -27,6 +27,8 @@ pub enum Form {
     Number(i128, i128),
     /// `#true` or `#false`.
     Switch,
+    /// A switch, or one of these words.
+    SwitchOr(&'static [&'static str]),
     /// A number of bytes.
     Size,
     /// A length of time.
@@ -58,6 +60,9 @@ impl Form {
             Form::Number(low, high) if high >= i128::from(i64::MAX) => format!("number ≥ {low}"),
             Form::Number(low, high) => format!("number {low} to {high}"),
             Form::Switch => "`#true` or `#false`".into(),
+            Form::SwitchOr(words) => {
+                format!("`#true` or `#false` or {}", Form::Choice(words).show())
+            }
             Form::Size => "size (`64MiB`)".into(),
             Form::Duration => "duration (`90s` `15m` `6h` `30d`)".into(),
             Form::Secret => "secret (`(env)`, `(file)` or `(command)`)".into(),

@@ -153,7 +153,7 @@ fn one(name: &str, form: Form, value: &KdlValue, span: &Span) -> Result<Value, B
         (Form::Number(low, high), KdlValue::Integer(n)) => {
             Err(Box::new(fault::bounds(name, *n, low, high, span)))
         }
-        (Form::Switch, KdlValue::Bool(b)) => Ok(Value::Switch(*b)),
+        (Form::Switch | Form::SwitchOr(_), KdlValue::Bool(b)) => Ok(Value::Switch(*b)),
         (Form::Switch, KdlValue::String(_)) => Err(Box::new(fault::switch_word(name, span))),
         (Form::Size, KdlValue::String(s)) => {
             let size = Size::parse(s)
@@ -163,10 +163,12 @@ fn one(name: &str, form: Form, value: &KdlValue, span: &Span) -> Result<Value, B
         (Form::Duration, KdlValue::String(s)) => parse_duration(s)
             .map(Value::Duration)
             .ok_or_else(|| unread("a duration such as `90s`, `15m`, `6h`, `30d`")),
-        (Form::Choice(words), KdlValue::String(s)) if words.contains(&s.as_str()) => {
+        (Form::Choice(words) | Form::SwitchOr(words), KdlValue::String(s))
+            if words.contains(&s.as_str()) =>
+        {
             Ok(Value::Text(s.clone()))
         }
-        (Form::Choice(words), KdlValue::String(s)) => {
+        (Form::Choice(words) | Form::SwitchOr(words), KdlValue::String(s)) => {
             Err(Box::new(fault::choice(name, s, words, span)))
         }
         (Form::Zone, KdlValue::String(s)) => match jiff::tz::TimeZone::get(s) {

@@ -7,6 +7,7 @@
 mod address;
 mod dashboard;
 mod details;
+mod difference;
 mod drills;
 mod estate;
 mod format;
@@ -14,9 +15,11 @@ mod frame;
 mod history;
 mod jobs;
 mod lanes;
+mod letter;
 mod list;
 mod live;
 mod log;
+mod metrics;
 pub mod pages;
 mod people;
 mod run;
@@ -31,13 +34,16 @@ mod todo;
 pub use address::{Address, Base, SCRIPT, STYLE};
 pub use dashboard::{Dashboard, dashboard};
 pub use details::{Parts, details};
+pub use difference::{Difference, Inventory, Seen, differences};
 pub use drills::{digest, evidence, sheet};
 pub use estate::{Source, since, sources};
-pub use format::Reader;
+pub use format::{Reader, age};
 pub use frame::{Choice, Viewer, pages_of};
 pub use history::{Past, PastParts, past};
 pub use jobs::{due, jobs};
+pub use letter::{ChatModel, LetterBlock, LetterModel, color, one_line, write_chat};
 pub use list::{Asked, cells, columns, csv, json, row, search_text};
+pub use metrics::{Gauges, MeasuredJob};
 pub use people::{
     Ask, Done, Field, Login, Lost, Question, Typed, audit, audit_heads, audit_line, user_form,
     users,

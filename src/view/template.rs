@@ -1,6 +1,6 @@
 //! Templates become text: one environment a language, the templates compiled in.
 //!
-//! Knows no page's content. Invariants: every template is escaped (its name ends in `.html`); every
+//! Knows no page's content. Invariants: every page is escaped (its name ends in `.html`); every
 //! word comes from `templates/text/` by its key; what is not escaped again (`|safe`) was made by
 //! `svg`.
 
@@ -8,7 +8,7 @@ use std::sync::OnceLock;
 
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::{Kwargs, Serde, Value};
-use minijinja::{Environment, Error, ErrorKind, State};
+use minijinja::{AutoEscape, Environment, Error, ErrorKind, State};
 use serde::Serialize;
 
 use crate::lang::Lang;
@@ -36,6 +36,44 @@ const TEMPLATES: [(&str, &str); 18] = [
     ("user.html", include_str!("../../templates/html/user.html")),
     ("users.html", include_str!("../../templates/html/users.html")),
 ];
+
+/// The letter that is a page.
+const PAGE: &str = "letter.html";
+
+/// What goes out to people, by its name. A letter that is no page is not escaped; of JSON every value
+/// is written by the filter `json`.
+const LETTERS: [(&str, &str); 8] = [
+    ("discord.json", include_str!("../../templates/webhook/discord.json")),
+    ("gotify.json", include_str!("../../templates/webhook/gotify.json")),
+    ("ntfy.json", include_str!("../../templates/webhook/ntfy.json")),
+    ("slack.json", include_str!("../../templates/webhook/slack.json")),
+    ("teams.json", include_str!("../../templates/webhook/teams.json")),
+    ("telegram.json", include_str!("../../templates/webhook/telegram.json")),
+    (PAGE, include_str!("../../templates/mail/letter.html")),
+    ("letter.txt", include_str!("../../templates/mail/letter.txt")),
+];
+
+/// A letter as HTML.
+pub fn letter_html<P: Serialize>(lang: Lang, letter: &P) -> String {
+    bare(lang, PAGE, letter)
+}
+
+/// A letter as plain text.
+pub fn letter_text<P: Serialize>(lang: Lang, letter: &P) -> String {
+    bare(lang, "letter.txt", letter)
+}
+
+/// A message as JSON.
+pub fn chat<P: Serialize>(name: &str, model: &P) -> String {
+    bare(Lang::En, name, model)
+}
+
+/// A template without a frame, as it is written.
+fn bare<P: Serialize>(lang: Lang, name: &str, model: &P) -> String {
+    let template = environment(lang).get_template(name).expect("BUG: a text without a template");
+    let context = minijinja::context! { p => Value::from(Serde(model)) };
+    template.render(context).unwrap_or_else(|e| panic!("BUG: {name}: {e:#}"))
+}
 
 /// A page as HTML: the template `name` with its frame (`f`) and its model (`p`).
 pub fn render<F: Serialize, P: Serialize>(lang: Lang, name: &str, frame: &F, page: &P) -> String {
@@ -73,7 +111,14 @@ fn build(lang: Lang) -> Environment<'static> {
             .expect("BUG: the default syntax"),
     );
     environment.set_undefined_behavior(minijinja::UndefinedBehavior::Strict);
-    for (name, text) in TEMPLATES {
+    environment.set_auto_escape_callback(|name| {
+        match LETTERS.iter().any(|(own, _)| *own == name) {
+            true if name != PAGE => AutoEscape::None,
+            true | false => AutoEscape::Html,
+        }
+    });
+    environment.add_filter("json", |value: Value| serde_json::to_string(&value).map_err(unwritten));
+    for (name, text) in TEMPLATES.into_iter().chain(LETTERS) {
         environment.add_template(name, text).unwrap_or_else(|e| panic!("BUG: {name}: {e:#}"));
     }
     environment.add_function("t", move |key: &str, parts: Kwargs| -> Result<String, Error> {
@@ -99,6 +144,10 @@ fn build(lang: Lang) -> Environment<'static> {
     environment
 }
 
+fn unwritten(error: serde_json::Error) -> Error {
+    Error::new(ErrorKind::BadSerialization, error.to_string())
+}
+
 fn missing(name: &str) -> Error {
     Error::new(ErrorKind::UndefinedError, format!("nothing is called {name}"))
 }
@@ -109,8 +158,14 @@ mod tests {
 
     #[test]
     fn every_template_is_of_an_escaped_kind_and_every_key_exists() {
-        for (name, text) in TEMPLATES {
-            assert!(name.ends_with(".html"), "{name} would not be escaped");
+        for (name, text) in TEMPLATES.into_iter().chain(LETTERS) {
+            let plain = name == "letter.txt";
+            let is_json = name.ends_with(".json");
+            let bare =
+                |part: &&str| !part.contains("|json }}") && !part.contains("p.color_number }}");
+            let bare = text.split("{{").skip(1).filter(bare).count();
+            assert!(!is_json || bare == 0, "{name}: a value that is not written as JSON");
+            assert!(plain || is_json || name.ends_with(".html"), "{name} would not be escaped");
             for key in text.split("t(\"").skip(1).filter_map(|rest| rest.split('"').next()) {
                 // `to("` and `import "` are no keys.
                 if text.contains(&format!(" t(\"{key}\""))

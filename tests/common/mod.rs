@@ -8,4 +8,5 @@ pub mod mysql_state;
 pub mod s3_server;
 pub mod servers;
 pub mod shop;
+pub mod smtp;
 pub mod space;

@@ -21,7 +21,7 @@ const AS_IT_IS: [&str; 7] = [
 ];
 
 /// Run one after the other with the servers of the test.
-const NIGHTLY: [&str; 19] = [
+const NIGHTLY: [&str; 20] = [
     "vex doctor jobs/nightly.kdl",
     "vex doctor jobs/nightly.kdl --sql",
     "vex doctor jobs/nightly.kdl --into lab",
@@ -37,6 +37,7 @@ const NIGHTLY: [&str; 19] = [
     "vex copy jobs/nightly.kdl --from nas --to cloud",
     "vex prune jobs/nightly.kdl --uploads",
     "vex verify jobs/nightly.kdl shop --from cloud",
+    "vex peek jobs/nightly.kdl shop shop.orders --limit 5",
     "vex restore jobs/nightly.kdl shop --into lab --dry-run",
     "vex restore jobs/nightly.kdl shop --into shop --only shop.orders --as rescue",
     "vex restore jobs/nightly.kdl shop --into mysql://root@new-host:3306 --password-env PW",
@@ -64,11 +65,16 @@ const PAGES: [&str; 4] =
     ["vex report --out /srv/backup-report", "vex user audit --verify", "vex status", "vex history"];
 
 /// Only parsed, and why.
-const PARSED: [(&str, &str); 16] = [
+const PARSED: [(&str, &str); 18] = [
     (
         "vex copy jobs/nightly.kdl 20261120 --from nas --to cloud",
         "needs a backup of that day; tests/store/copy.rs copies by ID",
     ),
+    (
+        "vex info jobs/nightly.kdl 20261120",
+        "needs a backup of that day; tests/record/ask.rs asks for one of its own day",
+    ),
+    ("vex diff jobs/nightly.kdl shop", "needs two backups; tests/record/ask.rs makes them"),
     (
         "vex restore jobs/nightly.kdl shop --into lab --overwrite --except shop.log --except event:",
         "needs a database that has them; tests/restore/as_a_run.rs leaves a table, a view and all triggers out",

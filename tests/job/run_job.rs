@@ -235,7 +235,12 @@ fn the_log_has_a_section_a_step_and_whole_moments() {
     space.back_up();
     let id: String = space.catalog("SELECT id FROM run");
     let logs = files(&space.state("logs"));
-    assert_eq!(logs, [space.state(&format!("logs/j/{id}.log")), space.state("logs/j.file")]);
+    let own = ["backup_script.log", "events.ndjson"];
+    let own = own.map(|name| space.state(&format!("logs/j/{id}/{name}")));
+    assert_eq!(logs, [own[0].clone(), own[1].clone(), space.state("logs/j.file")]);
+    let events = std::fs::read_to_string(&own[1]).unwrap();
+    let last: serde_json::Value = serde_json::from_str(events.lines().last().unwrap()).unwrap();
+    assert_eq!(last["event"], "run-finished");
     let text = space.logs();
     let sections: Vec<&str> = text.lines().filter(|l| l.starts_with("== ")).collect();
     let expected =
@@ -424,7 +429,7 @@ fn one_run_of_a_job_at_a_time() {
     let space = space(&job.replace("job \"other\"", "job \"other\" enabled=#false"));
     let (child, _events, _) = start_until_ready(&space);
     let ran = space.run(&["run", "job.kdl"]).expect(75);
-    assert_eq!(ran.stderr, "another run holds job j\n");
+    assert!(ran.stderr.starts_with("another run holds job j: run 2"), "{}", ran.stderr);
     std::fs::write(
         space.path("other.kdl"),
         format!("{PLACES}job \"other\" {{ exec \"x\" {{ command \"true\" }} }}"),

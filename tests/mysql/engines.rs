@@ -122,7 +122,7 @@ impl Home {
         let logs = files(&self.path("state/vex/logs"));
         let log = logs
             .into_iter()
-            .find(|p| p.to_string_lossy().ends_with(".mydumper_log.log"))
+            .find(|p| p.to_string_lossy().ends_with("/mydumper_log.log"))
             .expect("an engine's log");
         std::fs::read_to_string(log).expect("text")
     }

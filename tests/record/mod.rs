@@ -1,6 +1,9 @@
 //! What is kept and told of a run: catalog, letters, webhooks and pings.
 
+pub mod ask;
 pub mod catalog;
+pub mod hooks;
+pub mod letters;
 pub mod matrix;
 pub mod notify;
 pub mod records;

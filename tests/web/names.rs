@@ -198,7 +198,8 @@ fn no_name_is_a_field_of_a_letter() {
         std::fs::write(space.path("job.kdl"), format!("{mail}{emails}{job}")).unwrap();
         space.run(&["run", "job.kdl"]).expect(0);
         for letter in sink.join().unwrap() {
-            let expected = ["Content-Type", "Date", "From", "MIME-Version", "Subject", "To"];
+            let expected =
+                ["Content-Type", "Date", "From", "MIME-Version", "Message-ID", "Subject", "To"];
             assert_eq!(heads(&letter), expected, "run {run}: {letter}");
             let bare = letter.replace("\r\n", "");
             assert!(!bare.contains(['\r', '\n']), "a line ends by half: {letter:?}");

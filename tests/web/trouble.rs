@@ -103,7 +103,9 @@ fn a_job_that_runs_is_not_started_again() {
     assert!(second.contains("another run holds job lenta"), "{second}");
     std::fs::write(space.path("pode"), "").unwrap();
     let count = |sql: &str| space.catalog::<i64>(sql);
-    wait("the run has ended", || count("SELECT count(*) FROM run WHERE finished IS NOT NULL") == 1);
+    wait("the run has ended", || {
+        count("SELECT count(*) FROM run WHERE kind='job' AND finished IS NOT NULL") == 1
+    });
     assert_eq!(status(&post(to, &cookie, &run, &[])), 303);
     wait("the second one has, too", || count("SELECT count(*) FROM run WHERE verdict = 1") == 2);
     // What was refused is in the audit with its reason.

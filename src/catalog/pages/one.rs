@@ -216,8 +216,26 @@ impl Catalog {
         (file, job): (&str, &str),
         limit: u64,
     ) -> Result<Vec<ListedRun>, CatalogError> {
+        self.runs_where("r.kind = 'job'", (file, job), limit)
+    }
+
+    /// The same, with those that were refused.
+    pub fn attempts_of(
+        &mut self,
+        own: (&str, &str),
+        limit: u64,
+    ) -> Result<Vec<ListedRun>, CatalogError> {
+        self.runs_where("r.kind IN ('job', 'refused')", own, limit)
+    }
+
+    fn runs_where(
+        &mut self,
+        which: &str,
+        (file, job): (&str, &str),
+        limit: u64,
+    ) -> Result<Vec<ListedRun>, CatalogError> {
         let sql = format!(
-            "SELECT {RUN} FROM run r WHERE r.job = ? AND r.file = ? AND r.kind = 'job' ORDER BY r.started DESC LIMIT ?"
+            "SELECT {RUN} FROM run r WHERE r.job = ? AND r.file = ? AND {which} ORDER BY r.started DESC LIMIT ?"
         );
         let values = [Value::from(job), Value::from(file), Value::from(limit)];
         Ok(self.query(&sql, &values)?.iter().map(run).collect())

@@ -78,3 +78,88 @@ pub struct History {
     #[arg(long, value_enum, default_value = "human")]
     pub format: HistoryFormat,
 }
+
+/// `vex info`.
+#[derive(Debug, clap::Args)]
+pub struct Info {
+    /// The job file.
+    pub file: PathBuf,
+    /// The backup: its ID or the beginning of it, its day, or its file's name.
+    pub id: String,
+    /// Only this source of it.
+    pub source: Option<String>,
+    /// The site file [default: vex.kdl beside the job file, then /etc/vex/vex.kdl]
+    #[arg(long)]
+    pub site: Option<PathBuf>,
+    /// Language of the words: pt-BR or en [default: VEX_LANG, the site file's, the locale's]
+    #[arg(long)]
+    pub lang: Option<Language>,
+    /// How it is printed.
+    #[arg(long, value_enum, default_value = "human")]
+    pub format: Format,
+}
+
+/// `vex diff`.
+#[derive(Debug, clap::Args)]
+pub struct Diff {
+    /// The job file.
+    pub file: PathBuf,
+    /// The source.
+    pub source: String,
+    /// The earlier backup, by its ID or the beginning of it [default: the one before the later]
+    pub before: Option<String>,
+    /// The later backup [default: latest]
+    pub after: Option<String>,
+    /// The site file [default: vex.kdl beside the job file, then /etc/vex/vex.kdl]
+    #[arg(long)]
+    pub site: Option<PathBuf>,
+    /// Language of the words: pt-BR or en [default: VEX_LANG, the site file's, the locale's]
+    #[arg(long)]
+    pub lang: Option<Language>,
+    /// How it is printed.
+    #[arg(long, value_enum, default_value = "human")]
+    pub format: Format,
+}
+
+/// `vex peek`.
+#[derive(Debug, clap::Args)]
+pub struct Peek {
+    /// The job file.
+    pub file: PathBuf,
+    /// The source.
+    pub source: String,
+    /// The table, as `vex plan` names it: DB.TABLE, or DB.SCHEMA.TABLE of PostgreSQL.
+    pub table: String,
+    /// `latest`, or the ID that `vex list` shows, or the beginning of it.
+    #[arg(long, default_value = "latest")]
+    pub backup: String,
+    /// A store of the file.
+    #[arg(long)]
+    pub from: Option<String>,
+    /// Only rows whose column has this value; may be repeated.
+    #[arg(long = "where", value_name = "COLUMN=VALUE")]
+    pub wheres: Vec<String>,
+    /// How many rows.
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..))]
+    pub limit: u32,
+    /// The site file [default: vex.kdl beside the job file, then /etc/vex/vex.kdl]
+    #[arg(long)]
+    pub site: Option<PathBuf>,
+    /// Language of the words: pt-BR or en [default: VEX_LANG, the site file's, the locale's]
+    #[arg(long)]
+    pub lang: Option<Language>,
+    /// How they are printed.
+    #[arg(long, value_enum, default_value = "human")]
+    pub format: HistoryFormat,
+}
+
+impl Peek {
+    /// The columns and values that rows must have; the error is what is none.
+    pub fn wanted(&self) -> Result<Vec<(String, String)>, &str> {
+        let pair = |text: &'_ str| {
+            let (column, value) = text.split_once('=')?;
+            Some((column.to_owned(), value.to_owned()))
+        };
+        self.wheres.iter().map(|text| pair(text).ok_or(text.as_str())).collect()
+    }
+}

@@ -97,8 +97,30 @@ pub const BLOCKS: &[Kind] = &[
                 "",
                 "Time of day, in its zone, after which a run begins no dump, physical or vacuum any more; what has begun goes on to its end.",
             ),
-            field("logs", Form::Path, "the state folder", "Folder of its logs."),
+            field(
+                "logs",
+                Form::Path,
+                "the state folder",
+                "Folder of its logs: a folder a run, with `backup_script.log`, what the engines said in \
+                 `mydumper_log.log`, and `events.ndjson`; as a block it says more.",
+            ),
             ENABLED,
+        ],
+    },
+    Kind {
+        name: "logs",
+        within: &["job"],
+        argument: BLOCK,
+        ready: true,
+        doc: "The logs of a job.",
+        fields: &[
+            field("path", Form::Path, "the state folder", "Their folder."),
+            field(
+                "keep",
+                Form::Duration,
+                "90d",
+                "How long they are kept; older ones are removed after a run that ended in Sucesso. History and audit stay.",
+            ),
         ],
     },
     Kind {
@@ -157,11 +179,16 @@ pub const BLOCKS: &[Kind] = &[
         doc: "The mail server.",
         fields: &[
             required("host", Form::Text, "Host."),
-            field("port", Form::Number(1, 65535), "587", "587 is STARTTLS, 465 is TLS."),
+            field("port", Form::Number(1, 65535), "587", "Port."),
             field("user", Form::Text, "", "User."),
             field("password", Form::Secret, "", "Password."),
             required("from", Form::Text, "Sender."),
-            field("tls", Form::Switch, "#true", "Off only on loopback."),
+            field(
+                "tls",
+                Form::SwitchOr(&["starttls", "implicit"]),
+                "implicit on port 465, else starttls",
+                "STARTTLS, or TLS from the first byte; off only on loopback.",
+            ),
             field("ca", Form::Path, "the machine's", "Certificates to trust."),
         ],
     },
@@ -210,6 +237,19 @@ pub const BLOCKS: &[Kind] = &[
         ready: true,
         doc: "The report as a folder of pages; belongs into the site file.",
         fields: &[required("out", Form::Path, "The folder; written after every run.")],
+    },
+    Kind {
+        name: "metrics",
+        within: &[],
+        argument: BLOCK,
+        ready: true,
+        doc: "Numbers for a monitor, as gauges of OpenMetrics; belongs into the site file.",
+        fields: &[required(
+            "path",
+            Form::Path,
+            "The folder that node_exporter reads (`--collector.textfile.directory`); a file a job, written after every \
+             attempt to run it.",
+        )],
     },
     Kind {
         name: "language",

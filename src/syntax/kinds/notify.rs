@@ -10,9 +10,20 @@ pub const NOTIFY: &[Kind] = &[
         within: &["notify"],
         argument: BLOCK,
         ready: true,
-        doc: "A mail with the summary of the run.",
+        doc: "A mail with the summary of the run, as text and HTML, with `backup_script.log` and `mydumper_log.log` (above 256 KiB \
+              as `.gz`). A failure is told ten seconds after it is known, if the run goes on, and again at the end.",
         fields: &[
-            required("to", Form::List, "Receivers."),
+            required(
+                "to",
+                Form::List,
+                "Receivers; whom the server refuses keeps nobody else from being told.",
+            ),
+            field(
+                "escalate",
+                Form::List,
+                "",
+                "Who is told besides when a restore or a drill failed, whatever `on` says.",
+            ),
             field(
                 "subject",
                 Form::Text,
@@ -29,8 +40,25 @@ pub const NOTIFY: &[Kind] = &[
         within: &["notify"],
         argument: Argument::One("URL"),
         ready: true,
-        doc: "A POST with the summary as JSON. The address may be a reference, for it often is a secret.",
-        fields: &[ON, ENABLED],
+        doc: "A POST with the summary as JSON, tried three times within 60 s. The address must be a reference, for it often \
+              is a secret.",
+        fields: &[
+            field(
+                "shape",
+                Form::Choice(&["vex", "ntfy", "slack", "discord", "teams", "telegram", "gotify"]),
+                "vex",
+                "Who reads it: `vex` is the whole summary for a program, the others a message for people.",
+            ),
+            field(
+                "secret",
+                Form::Secret,
+                "",
+                "Key of the signature: `X-Vex-Signature: sha256=` and the HMAC-SHA-256 of the body.",
+            ),
+            field("lang", Form::Choice(&["pt-BR", "en"]), "the site's", "Language of a message."),
+            ON,
+            ENABLED,
+        ],
     },
     Kind {
         name: "ping",
@@ -40,6 +68,21 @@ pub const NOTIFY: &[Kind] = &[
         doc: "A GET for a dead man's switch: `URL` after Sucesso or Alerta; after Erro its path and `/fail`, with the query \
               behind it. A query that says it went well (`status=up` of Uptime Kuma, `status=ok`, `state=complete`) says \
               the contrary then (`down`, `error`, `fail`), and where `/fail` is not taken the address itself is called with it.",
-        fields: &[ON, ENABLED],
+        fields: &[
+            field(
+                "start",
+                Form::Switch,
+                "#false",
+                "Whether a run that begins is told too: the path and `/start`, or `state=run`, `status=in_progress`.",
+            ),
+            field(
+                "log",
+                Form::Size,
+                "",
+                "So much of the end of the log is sent with it, as a POST; without it nothing but the call.",
+            ),
+            ON,
+            ENABLED,
+        ],
     },
 ];
