@@ -31,11 +31,7 @@ pub fn locked(
     };
     match patiently(deadline, &app.stop, plan, lock) {
         Ok(Ok(lock)) => Ok(lock),
-        Err(found) => {
-            complain(&found);
-            job_refused((loaded, plan), app, ("held", &found), Verdict::Alert);
-            Err(Exit::Busy)
-        }
+        Err(found) => Err(held((loaded, plan), app, &found)),
         Ok(Err(error)) => {
             let state = app.world.state.display();
             let found = format!("unable to lock job {} in {state}: {error}", plan.job);
@@ -44,6 +40,13 @@ pub fn locked(
             Err(Exit::Error)
         }
     }
+}
+
+/// Tells that another run has the job; says how the command ends.
+pub fn held((loaded, plan): (&Loaded, &Plan), app: &App, found: &str) -> Exit {
+    complain(found);
+    job_refused((loaded, plan), app, ("held", found), Verdict::Alert);
+    Exit::Busy
 }
 
 /// Asks again each second, until the deadline, for what another run has.

@@ -26,9 +26,9 @@ use crate::cli::due;
 use crate::cli::exit::Exit;
 use crate::cli::language::language;
 use crate::cli::lease::{Lease, admit};
-use crate::cli::lock::{locked, patiently};
+use crate::cli::lock::{held, locked, patiently};
 use crate::cli::metrics::write_metrics;
-use crate::cli::people::{file_refused, job_refused, notifier, tell_of_killed};
+use crate::cli::people::{file_refused, notifier, tell_of_killed};
 use crate::cli::plan;
 use crate::cli::report;
 use crate::cli::session::{Session, judge};
@@ -119,15 +119,10 @@ fn run_job(args: &Run, loaded: &Loaded, plan: &Plan, app: &App) -> Exit {
         patiently(deadline, &app.stop, plan, || opened(loaded, plan, app, &id, &mut early));
     let Opened { mut catalog, lease, killed } = match opened {
         Ok(opened) => opened,
-        Err(why) => {
-            complain(&why);
-            job_refused((loaded, plan), app, ("held", &why), Verdict::Alert);
-            return Exit::Busy;
-        }
+        Err(why) => return held((loaded, plan), app, &why),
     };
     let job = loaded.file.jobs.iter().find(|j| j.name.value == plan.job);
-    let own = job.and_then(|j| j.logs.path.clone());
-    let folder = own.unwrap_or_else(|| log_folder(&world.state, &loaded.path, &plan.job));
+    let folder = logs_of(job, (loaded, plan), app);
     let log = create_log(&folder, &id, &zone, &mut early);
     let gap = loaded.gap(plan, world);
     let path = log.as_ref().map(|log| log.path().to_path_buf());
@@ -169,6 +164,12 @@ fn shown(args: &Run, zone: &TimeZone) -> Queue {
         Format::Json => Box::new(Json(std::io::stdout())),
     };
     Queue::new("the output", listener)
+}
+
+/// The folder of the logs of a job.
+fn logs_of(job: Option<&Job>, (loaded, plan): (&Loaded, &Plan), app: &App) -> PathBuf {
+    let own = job.and_then(|job| job.logs.path.clone());
+    own.unwrap_or_else(|| log_folder(&app.world.state, &loaded.path, &plan.job))
 }
 
 /// Removes the logs that are older than the job keeps them.

@@ -188,17 +188,8 @@ impl Builder<'_> {
         let job_name = &job.name.value;
         let (name, spec) = chain_of(dump, source);
         let name = &name;
-        if dump.engine.value.reads().is_some_and(|kind| kind != source.spec.kind()) {
-            complaints.push(problem::other_engine(&dump.engine, word, source.spec.kind()));
-        }
         let archive = resolve_archive(&dump.archive.or(&job.archive));
-        let is_rman = matches!(dump.engine.value, Engine::Rman(_));
-        if matches!(source.spec, SourceSpec::Oracle(_)) && !is_rman {
-            complaints.push(problem::needs_rman(word));
-        }
-        if is_rman && archive.password.is_some() {
-            complaints.push(problem::unsealed_pieces(word));
-        }
+        fits(dump, (source, word), &archive, complaints);
         let source_ref = SourceRef { name: name.clone(), spec };
         let copies: Vec<CopyPlan> =
             stores.iter().map(|(_, store, send)| self.copy(job_name, name, store, send)).collect();
@@ -489,6 +480,25 @@ impl Builder<'_> {
             complaints.push(problem::scratch_is_real(into, &real.name));
         }
         Some(SourceRef { name: target.name.value.clone(), spec: target.spec.clone() })
+    }
+}
+
+/// Complains about an engine that does not read a source, or does not seal.
+fn fits(
+    dump: &Dump,
+    (source, word): (&Source, &Spanned<String>),
+    archive: &Archive,
+    complaints: &mut Vec<Complaint>,
+) {
+    if dump.engine.value.reads().is_some_and(|kind| kind != source.spec.kind()) {
+        complaints.push(problem::other_engine(&dump.engine, word, source.spec.kind()));
+    }
+    let is_rman = matches!(dump.engine.value, Engine::Rman(_));
+    if matches!(source.spec, SourceSpec::Oracle(_)) && !is_rman {
+        complaints.push(problem::needs_rman(word));
+    }
+    if is_rman && archive.password.is_some() {
+        complaints.push(problem::unsealed_pieces(word));
     }
 }
 

@@ -4,7 +4,7 @@
 //! Knows no source. Invariant: a copy is in exactly one state, and one that failed keeps no other
 //! from being made.
 
-mod pieces;
+pub mod pieces;
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -23,8 +23,6 @@ use crate::shelf::{IndexBytes, Shelf, Swept, store_id};
 use crate::step::perform::Steps;
 use crate::store::contract::{Error, ErrorKind, Store, Upload};
 use crate::world::{Clock, absolute, is_gone};
-
-pub use crate::step::copies::pieces::PieceCopy;
 
 /// How often a taken name is tried again, a second later each.
 const NAMES: usize = 90;

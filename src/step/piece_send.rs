@@ -15,7 +15,7 @@ use sha2::{Digest, Sha256};
 use crate::artifact::{hex, piece_key};
 use crate::base::Stop;
 use crate::pipeline::Meter;
-use crate::step::copies::PieceCopy;
+use crate::step::copies::pieces::PieceCopy;
 use crate::store::contract::{Error, ErrorKind, Upload};
 use crate::world::failpoint;
 

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::artifact::{
     ALGORITHM, FORMAT, Head, Holds, ObjectLine, Origin, PIECES, PieceLine, Position, Proof, Totals,
@@ -27,10 +27,12 @@ use crate::source::{
     Asking, BackupScript, Database, Oracle, Private, backup_script, delete_script, forget_script,
     oracle_version,
 };
-use crate::step::copies::{Copies, PieceCopy, briefly};
+use crate::step::copies::pieces::PieceCopy;
+use crate::step::copies::{Copies, briefly};
 use crate::step::perform::Steps;
 use crate::step::piece_send::{PieceSender, Sent};
 use crate::step::rman_parent::RmanGround;
+use crate::store::contract::Error as StoreError;
 use crate::world::failpoint;
 
 /// Pieces that wait to be sent, at most.
@@ -87,17 +89,8 @@ impl Steps {
         let (level, forced) = self.decide_level(&run, &ground, say, stop)?;
         let own = (self.run.clone(), backup.source.name.as_str());
         let begun = copies.begin_pieces(&self.marker(), &self.zone, stop)?;
-        say.event(Event::Dumping {
-            step: say.step(),
-            dump: DumpFacts {
-                id: self.run.clone(),
-                source: backup.source.name.clone(),
-                server: oracle_version(&run.database),
-                units: vec![run.database.name.clone()],
-                name: copies.name().unwrap_or_default().to_owned(),
-                started,
-            },
-        });
+        let title = copies.name().unwrap_or_default();
+        say.event(Event::Dumping { step: say.step(), dump: self.dumping(&run, title, started) });
         let Some((name, targets)) = begun else {
             return Ok(copies.report(own, 0, say));
         };
@@ -142,6 +135,18 @@ impl Steps {
         }
         failpoint("staging removed before");
         Ok(done)
+    }
+
+    /// What is about to be backed up.
+    fn dumping(&self, run: &Run<'_>, name: &str, started: Timestamp) -> DumpFacts {
+        DumpFacts {
+            id: self.run.clone(),
+            source: run.backup.source.name.clone(),
+            server: oracle_version(&run.database),
+            units: vec![run.database.name.clone()],
+            name: name.to_owned(),
+            started,
+        }
     }
 
     /// Opens the database, and refuses what could not become a good backup. Says whether it has a
@@ -422,10 +427,7 @@ fn send_all(
 }
 
 /// Of each copy, its objects, or why it has not all of them.
-fn objects(
-    written: &Written,
-    name: &str,
-) -> Vec<Result<Vec<ObjectLine>, crate::store::contract::Error>> {
+fn objects(written: &Written, name: &str) -> Vec<Result<Vec<ObjectLine>, StoreError>> {
     let of = |copy: &PieceCopy| {
         if let Some(error) = copy.failed.lock().expect("no panic while locked").take() {
             return Err(error);

@@ -94,14 +94,7 @@ pub fn can_adopt(
         }
     };
     if of != flavor.family {
-        let name = |family| if family == Family::Mysql { "MySQL" } else { "MariaDB" };
-        let found = format!(
-            "GTIDs of {} mean nothing to {} ({})",
-            name(of),
-            name(flavor.family),
-            flavor.version
-        );
-        return refuse(found, without);
+        return refuse(foreign(of, flavor), without);
     }
     let ask = |connection: &mut Conn, sql: &str| -> Result<String> {
         let found: Option<Option<String>> =
@@ -131,6 +124,13 @@ pub fn can_adopt(
         return Err(Error::new(ErrorKind::Denied, &doing, found).hint(hint));
     }
     Ok(())
+}
+
+/// Why GTIDs of one family are none of the other.
+fn foreign(of: Family, flavor: &Flavor) -> String {
+    let name = |family| if family == Family::Mysql { "MySQL" } else { "MariaDB" };
+    let (of, to) = (name(of), name(flavor.family));
+    format!("GTIDs of {of} mean nothing to {to} ({})", flavor.version)
 }
 
 /// On what terms a server takes over a GTID state.

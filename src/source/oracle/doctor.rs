@@ -63,12 +63,7 @@ pub fn examine(instance: &Instance, staging: &Path, stop: &Stop) -> Result<Exami
         Err(error) => unanswered("recovery area", &error),
     });
     findings.push(match asking.remembers() {
-        Ok(days) => Finding::judged(
-            days >= DAYS,
-            "memory of backups",
-            format!("CONTROL_FILE_RECORD_KEEP_TIME is {days}"),
-            "ALTER SYSTEM SET CONTROL_FILE_RECORD_KEEP_TIME=30: an increment is a full backup once RMAN has forgotten the last full one.",
-        ),
+        Ok(days) => of_memory(days),
         Err(error) => unanswered("memory of backups", &error),
     });
     let bytes = asking.size().unwrap_or_else(|error| {
@@ -82,6 +77,15 @@ pub fn examine(instance: &Instance, staging: &Path, stop: &Stop) -> Result<Exami
         Err(error) => unanswered("staging", &error),
     });
     Ok(Examined { findings, bytes, data: None })
+}
+
+fn of_memory(days: u64) -> Finding {
+    Finding::judged(
+        days >= DAYS,
+        "memory of backups",
+        format!("CONTROL_FILE_RECORD_KEEP_TIME is {days}"),
+        "ALTER SYSTEM SET CONTROL_FILE_RECORD_KEEP_TIME=30: an increment is a full backup once RMAN has forgotten the last full one.",
+    )
 }
 
 fn unanswered(looked: &str, error: &crate::source::contract::Error) -> Finding {
