@@ -16,6 +16,7 @@ mod exit;
 mod export;
 mod fmt;
 mod history;
+mod home;
 mod keep;
 mod language;
 mod lease;
@@ -56,7 +57,7 @@ use crate::base::Stop;
 use crate::cli::args::{Args, Catalog, Command};
 use crate::cli::exit::Exit;
 use crate::cli::wiring::App;
-use crate::world::{World, harden, install_provider, watch};
+use crate::world::{harden, install_provider, watch};
 
 /// The program.
 pub fn main() -> ExitCode {
@@ -84,7 +85,7 @@ pub fn main() -> ExitCode {
             return Exit::Error.into();
         }
     };
-    let app = App { world: World::real(), stop, interrupts };
+    let app = App { world: home::world_of(&args.command), stop, interrupts };
     let exit =
         std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| dispatch(&args.command, &app)));
     let exit = exit.unwrap_or(Exit::Bug);

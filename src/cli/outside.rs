@@ -59,6 +59,7 @@ pub fn outside(asked: &Outside, told: &mut dyn FnMut(&str, &str, &Finding)) {
     }
     let state = &asked.world.state;
     told("folder", "state", &folder(state));
+    told("folder", "staging", &folder(&asked.world.staging()));
     let chosen = |name: &str| asked.plans.iter().any(|p| p.job == name);
     for job in asked.file.jobs.iter().filter(|j| chosen(&j.name.value)) {
         if let Some(logs) = &job.logs.path {

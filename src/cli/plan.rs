@@ -1,6 +1,7 @@
 //! `vex plan`: what a run would do, with what servers and stores say of it now.
 
 use std::cmp::Reverse;
+use std::path::Path;
 
 use crate::base::{Id, Size, Stop};
 use crate::job::VacuumKind;
@@ -47,6 +48,9 @@ pub fn plan(args: &Args, app: &App) -> Exit {
 /// Shows plans of a file.
 pub fn show_all(plans: &[Plan], loaded: &Loaded, is_offline: bool, app: &App) -> Exit {
     let mut exit = Exit::Success;
+    if !is_offline {
+        tell(&format!("staged in {}, {} free\n", app.world.staging().display(), free(app)));
+    }
     for plan in plans {
         let outlook = if is_offline { offline(plan) } else { ask((loaded, plan), app, &mut exit) };
         tell(&show(plan, &outlook));
@@ -55,6 +59,17 @@ pub fn show_all(plans: &[Plan], loaded: &Loaded, is_offline: bool, app: &App) ->
         }
     }
     exit
+}
+
+/// Room in the staging folder, or in the folder that it will be made in.
+fn free(app: &App) -> String {
+    let staging = app.world.staging();
+    let there = staging.ancestors().find(|path| path.is_dir()).unwrap_or(Path::new("."));
+    let stat = rustix::fs::statvfs(there);
+    stat.map_or_else(
+        |error| error.to_string(),
+        |stat| Size(stat.f_bavail.saturating_mul(stat.f_frsize)).to_string(),
+    )
 }
 
 /// What can be said without asking: the memory bound for an unknown size.

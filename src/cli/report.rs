@@ -8,15 +8,13 @@ use crate::catalog::Catalog;
 use crate::cli::args::Report;
 use crate::cli::declare::declaration;
 use crate::cli::exit::Exit;
+use crate::cli::home::MACHINE;
 use crate::cli::language::language;
 use crate::cli::wiring::{App, Loaded, complain, open_catalog, tell};
 use crate::job::JobFile;
 use crate::report::ReportFolder;
 use crate::view::{self, Made, Reader, Viewer};
 use crate::world::{Child, World};
-
-/// The site file of a machine.
-const MACHINE: &str = "/etc/vex/vex.kdl";
 
 /// Writes the report.
 pub fn report(args: &Report, app: &App) -> Exit {

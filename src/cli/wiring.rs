@@ -18,9 +18,10 @@ use crate::plan::{self, Plan};
 use crate::recover::Fault;
 use crate::report::Recorder;
 use crate::syntax;
-use crate::world::{Interrupts, World, absolute};
+use crate::world::{Clock, Interrupts, World, absolute, read_env_file};
 
 use crate::cli::exit::Exit;
+use crate::cli::home;
 use crate::cli::typed::veil;
 
 /// What every command is given.
@@ -59,6 +60,7 @@ impl Loaded {
             plan::lint(&file, path, &mut complaints);
             plans
         };
+        home::lint(&file.site, Clock::real().now(), &mut complaints);
         complaints.sort_by_key(|c| c.span().map(|s| (s.text.path().to_path_buf(), s.start)));
         Ok(Loaded { path: absolute_text(path), file, plans, complaints })
     }
@@ -87,12 +89,13 @@ impl Loaded {
             if error.kind() == std::io::ErrorKind::NotFound { Exit::Usage } else { Exit::Invalid }
         })?;
         let floor = if strict { Severity::Warning } else { Severity::Error };
-        let bad: Vec<&Complaint> =
-            loaded.complaints.iter().filter(|c| c.severity >= floor).collect();
+        // What can be checked elsewhere can't be used here.
+        let is_bad = |c: &&Complaint| c.severity >= floor || c.code == home::NO_PROGRAM;
+        let bad: Vec<&Complaint> = loaded.complaints.iter().filter(is_bad).collect();
         for complaint in &bad {
             complain(&render(complaint, std::io::stderr().is_terminal()));
         }
-        let Some(first) = bad.first() else { return Ok(loaded) };
+        let Some(first) = bad.first() else { return loaded.with_variables() };
         let place = first.span().map_or_else(String::new, |span| format!(", {}", span.place()));
         let more = match bad.len() - 1 {
             0 => String::new(),
@@ -100,6 +103,17 @@ impl Loaded {
         };
         refused(&loaded, &format!("{}{place}{more}", first.message));
         Err(Exit::Invalid)
+    }
+
+    /// Reads the files of variables of its site.
+    fn with_variables(self) -> Result<Loaded, Exit> {
+        for path in &self.file.site.env_files {
+            read_env_file(path).map_err(|why| {
+                complain(&why);
+                Exit::Invalid
+            })?;
+        }
+        Ok(self)
     }
 
     /// The longest gap between two moments of the schedule of a job.
@@ -128,9 +142,10 @@ impl Loaded {
 /// Gives a source what the site knows of it.
 pub fn equip(spec: &mut SourceSpec, site: &Site) {
     match spec {
-        SourceSpec::Postgres(spec) => spec.tools.clone_from(&site.postgres_tools),
-        SourceSpec::Cluster(spec) => spec.server.tools.clone_from(&site.postgres_tools),
-        SourceSpec::Mysql(_) | SourceSpec::Sqlite(_) | SourceSpec::Oracle(_) => {}
+        SourceSpec::Postgres(spec) => spec.tools = site.tools_of(&["postgres"]),
+        SourceSpec::Cluster(spec) => spec.server.tools = site.tools_of(&["postgres"]),
+        SourceSpec::Mysql(spec) => spec.tools = site.tools_of(&["mysql", "mydumper"]),
+        SourceSpec::Sqlite(_) | SourceSpec::Oracle(_) => {}
     }
 }
 

@@ -303,6 +303,6 @@ fn cluster(args: &Restore, path: &str, file: &JobFile) -> ClusterWish {
         tablespaces: own.tablespace.clone(),
         config: own.config.clone(),
         set: own.set.clone(),
-        tools: file.site.postgres_tools.clone(),
+        tools: file.site.tools_of(&["postgres"]),
     }
 }

@@ -21,7 +21,7 @@ pub use rman::{Rman, RmanLevel};
 pub use schedule::Schedule;
 pub use site::{
     CatalogFamily, CatalogHome, CatalogServer, CatalogSpec, Exclusive, MailSpec, MailTls, Site,
-    WebSpec,
+    ToolFolder, WebSpec,
 };
 pub use source::{
     ClusterSpec, HostRole, Inconsistent, MysqlSpec, OracleSpec, PostgresSpec, Source, SourceSpec,

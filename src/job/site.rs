@@ -4,7 +4,9 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::base::SecretRef;
+use jiff::civil;
+
+use crate::base::{SecretRef, Spanned};
 use crate::job::source::{Tls, TlsMode};
 
 /// The site, with what was said about it.
@@ -24,8 +26,44 @@ pub struct Site {
     pub report: Option<PathBuf>,
     /// Folder of the metrics, written after every attempt to run a job.
     pub metrics: Option<PathBuf>,
-    /// Folders of the client programs of PostgreSQL.
-    pub postgres_tools: Vec<PathBuf>,
+    /// Folders of client programs.
+    pub tools: Vec<ToolFolder>,
+    /// The state folder.
+    pub state: Option<PathBuf>,
+    /// Where what can't be streamed is staged.
+    pub staging: Option<PathBuf>,
+    /// Files of variables.
+    pub env_files: Vec<PathBuf>,
+    /// The day by which somebody must look the plan over again.
+    pub review: Option<Spanned<civil::Date>>,
+}
+
+/// A folder of client programs.
+#[derive(Debug, Clone)]
+pub struct ToolFolder {
+    /// Of which: a field of `tools`.
+    pub of: &'static str,
+    /// The folder, and where it was written.
+    pub path: Spanned<PathBuf>,
+}
+
+impl ToolFolder {
+    /// The programs it may hold; one of them must be there.
+    pub fn programs(&self) -> &'static [&'static str] {
+        match self.of {
+            "postgres" => &["pg_dump", "pg_basebackup", "pg_restore"],
+            "mydumper" => &["mydumper"],
+            _ => &["mysqldump", "mariadb-dump"],
+        }
+    }
+}
+
+impl Site {
+    /// The folders of the client programs of some of these.
+    pub fn tools_of(&self, of: &[&str]) -> Vec<PathBuf> {
+        let own = self.tools.iter().filter(|folder| of.contains(&folder.of));
+        own.map(|folder| folder.path.value.clone()).collect()
+    }
 }
 
 /// Where history is kept, and whom it keeps from running at once.

@@ -85,6 +85,8 @@ pub struct MysqlSpec {
     pub inconsistent: Inconsistent,
     /// Whether users, roles and grants are dumped too.
     pub accounts: bool,
+    /// Folders of client programs, searched first.
+    pub tools: Vec<PathBuf>,
 }
 
 /// A PostgreSQL server.

@@ -260,7 +260,7 @@ impl Steps {
         let chain = manifests.iter().map(|manifest| Fetch { manifest, meter: &meter, ..*fetch });
         let chain: Vec<Fetch<'_>> = chain.collect();
         let bytes: u64 = chain.iter().map(|f| f.manifest.head.totals.raw).sum();
-        let private = Private::create(&self.world.state.join("staging"))?;
+        let private = Private::create(&self.world.staging())?;
         private.has_room(
             if chain.len() > 1 { bytes * 2 } else { bytes },
             "or verify without `unpack`",

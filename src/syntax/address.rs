@@ -205,6 +205,7 @@ fn mysql(url: &url::Url, password: Option<SecretRef>) -> Result<SourceSpec, Stri
         ddl_wait: std::time::Duration::from_secs(10),
         inconsistent: Inconsistent::Refuse,
         accounts: false,
+        tools: Vec::new(),
     };
     for (name, value) in url.query_pairs() {
         match name.as_ref() {

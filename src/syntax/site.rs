@@ -1,11 +1,9 @@
 //! What belongs to the machine: `catalog`, `mail`, `web`, `report`, `metrics`, `language`, `timezone`, `tools`.
 
-use std::path::PathBuf;
-
 use crate::base::{Complaint, Spanned};
 use crate::job::{
     CatalogFamily, CatalogHome, CatalogServer, CatalogSpec, Exclusive, MailSpec, MailTls, Site,
-    WebSpec,
+    ToolFolder, WebSpec,
 };
 use crate::syntax::node::Node;
 use crate::syntax::value::near_zone;
@@ -44,9 +42,28 @@ pub fn read(node: &Node, site: &mut Site, complaints: &mut Vec<Complaint>) {
         "web" => site.web = web(node, complaints),
         "metrics" => site.metrics = node.path("path").or(site.metrics.take()),
         "report" => site.report = node.path("out").or(site.report.take()),
-        "tools" => site
-            .postgres_tools
-            .extend(node.list("postgres").into_iter().map(|w| PathBuf::from(w.value))),
+        "tools" => {
+            for of in ["postgres", "mysql", "mydumper"] {
+                let folder = |word: Spanned<String>| ToolFolder {
+                    of,
+                    path: Spanned::new(
+                        word.span.text.folder().join(&word.value),
+                        word.span.clone(),
+                    ),
+                };
+                site.tools.extend(node.list(of).into_iter().map(folder));
+            }
+        }
+        "state" => site.state = node.path("path").or(site.state.take()),
+        "staging" => site.staging = node.path("path").or(site.staging.take()),
+        "env-file" => site
+            .env_files
+            .extend(node.name.as_ref().map(|word| node.span.text.folder().join(&word.value))),
+        "review" => {
+            let word = node.word("by");
+            let day = word.and_then(|w| Some(Spanned::new(w.value.parse().ok()?, w.span)));
+            site.review = day.or(site.review.take());
+        }
         other => unreachable!("BUG: no decoder for site node {other}"),
     }
 }

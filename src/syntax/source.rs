@@ -199,6 +199,7 @@ fn mysql(node: &Node, complaints: &mut Vec<Complaint>) -> MysqlSpec {
             _ => Inconsistent::Refuse,
         },
         accounts: node.switch("accounts").unwrap_or(false),
+        tools: Vec::new(),
     }
 }
 

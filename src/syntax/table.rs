@@ -47,6 +47,8 @@ pub enum Form {
     Schedule,
     /// A time of day.
     Clock,
+    /// A day.
+    Date,
     /// Variables, each a node of its own with one value.
     Variables,
 }
@@ -74,6 +76,7 @@ impl Form {
             Form::Zone => "time zone (`America/Porto_Velho`)".into(),
             Form::Schedule => "cron fields (`0 1 * * *`)".into(),
             Form::Clock => "time of day (`06:00`)".into(),
+            Form::Date => "day (`2027-01-31`)".into(),
             Form::Variables => "a block of variables".into(),
         }
     }

@@ -182,6 +182,10 @@ fn one(name: &str, form: Form, value: &KdlValue, span: &Span) -> Result<Value, B
             Some(_) => Ok(Value::Text(s.clone())),
             None => Err(unread("a time of day from `00:00` to `23:59`")),
         },
+        (Form::Date, KdlValue::String(s)) => match s.parse::<civil::Date>() {
+            Ok(_) => Ok(Value::Text(s.clone())),
+            Err(_) => Err(unread("a day such as `2027-01-31`")),
+        },
         (form, _) => Err(wrong(&form.show())),
     }
 }

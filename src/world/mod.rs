@@ -3,6 +3,7 @@
 
 mod clock;
 mod entropy;
+mod env_file;
 mod failpoint;
 mod http;
 mod machine;
@@ -18,6 +19,7 @@ use std::path::PathBuf;
 
 pub use clock::Clock;
 pub use entropy::Entropy;
+pub use env_file::read_env_file;
 pub use failpoint::{around, failpoint};
 pub use http::{Agents, Lent, Trust, agents, install_provider};
 pub use machine::absolute;
@@ -38,6 +40,8 @@ pub struct World {
     pub entropy: Entropy,
     /// Folder of the catalog, locks, logs and staging copies.
     pub state: PathBuf,
+    /// Where what can't be streamed is staged; in the state folder when `None`.
+    pub staging: Option<PathBuf>,
 }
 
 impl World {
@@ -56,7 +60,12 @@ impl World {
                 home(".local/state/vex").unwrap_or_else(|| PathBuf::from("/var/lib/vex"))
             }
         };
-        World { clock: Clock::real(), entropy: Entropy::Os, state }
+        World { clock: Clock::real(), entropy: Entropy::Os, state, staging: None }
+    }
+
+    /// Where what can't be streamed is staged.
+    pub fn staging(&self) -> PathBuf {
+        self.staging.clone().unwrap_or_else(|| self.state.join("staging"))
     }
 
     /// Name of this machine.

@@ -7,6 +7,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
 use crate::base::{Secret, SecretRef, Stop};
+use crate::world::env_file::of_env_file;
 use crate::world::process::{Child, ChildError};
 
 /// Longest secret, in bytes; more is taken for the wrong file.
@@ -37,7 +38,9 @@ pub fn reveal(reference: &SecretRef, stop: &Stop) -> Result<Secret, RevealError>
     let bytes = match reference {
         SecretRef::Env(name) => {
             let value = std::env::var_os(name).filter(|v| !v.is_empty());
-            value.ok_or_else(|| RevealError::Env(reference.clone()))?.into_encoded_bytes()
+            let value = value.map(std::ffi::OsString::into_encoded_bytes);
+            let value = value.or_else(|| Some(of_env_file(name)?.reveal().as_bytes().to_vec()));
+            value.ok_or_else(|| RevealError::Env(reference.clone()))?
         }
         SecretRef::File(path) => {
             let io = |e| RevealError::File(reference.clone(), e);

@@ -14,3 +14,4 @@ pub mod quickstart;
 pub mod run_job;
 pub mod schedule;
 pub mod secrets;
+mod site;

@@ -38,6 +38,7 @@ fn mysql(server: &Server) -> MysqlSpec {
         ddl_wait: std::time::Duration::from_secs(10),
         inconsistent: Inconsistent::Refuse,
         accounts: false,
+        tools: Vec::new(),
     }
 }
 

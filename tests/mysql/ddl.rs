@@ -77,6 +77,7 @@ fn snapshot_of(server: &Server, ddl_wait: u64, databases: &[&str]) -> Result<Box
         ddl_wait: Duration::from_secs(ddl_wait),
         inconsistent: Inconsistent::Refuse,
         accounts: false,
+        tools: Vec::new(),
     };
     let source = open(&SourceSpec::Mysql(spec), "d", &World::real(), &Stop::new())?;
     let reading = Reading {

@@ -81,7 +81,7 @@ impl Mysql {
     /// The server of `spec`; its password is revealed now, and it is not asked yet. Dump programs
     /// stage in the state folder.
     pub fn open(spec: &MysqlSpec, world: &World, stop: &Stop) -> Result<Mysql> {
-        let (clock, staging) = (world.clock.clone(), world.state.join("staging"));
+        let (clock, staging) = (world.clock.clone(), world.staging());
         Ok(Mysql { spec: spec.clone(), connector: Connector::new(spec, stop)?, clock, staging })
     }
 }
@@ -129,9 +129,9 @@ impl Source for Mysql {
         if engine == Engine::Native {
             return Ok(None);
         }
-        program::look(engine)?;
+        program::look(engine, &self.spec.tools)?;
         let flavor = Flavor::of(&mut self.connector.connect("ask")?)?;
-        Ok(Some(program::find(engine, &flavor, stop)?.facts()))
+        Ok(Some(program::find(engine, &flavor, &self.spec.tools, stop)?.facts()))
     }
 
     fn snapshot(&self, reading: Reading, stop: &Stop) -> Result<Box<dyn Snapshot>> {

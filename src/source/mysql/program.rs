@@ -43,9 +43,9 @@ fn names(engine: Engine, family: Option<Family>) -> &'static [&'static str] {
 }
 
 /// Every file of these names that `PATH` leads to and that may be run.
-fn candidates(names: &[&str]) -> Vec<PathBuf> {
+fn candidates(names: &[&str], first: &[PathBuf]) -> Vec<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
-    let folders: Vec<PathBuf> = std::env::split_paths(&path).collect();
+    let folders: Vec<PathBuf> = first.iter().cloned().chain(std::env::split_paths(&path)).collect();
     let runs = |p: &PathBuf| {
         std::fs::metadata(p).is_ok_and(|m| m.is_file() && m.permissions().mode() & 0o111 != 0)
     };
@@ -66,19 +66,19 @@ fn missing(engine: Engine, found: String) -> Error {
 }
 
 /// Whether there is a program for the engine at all; asks no server.
-pub fn look(engine: Engine) -> Result<()> {
+pub fn look(engine: Engine, first: &[PathBuf]) -> Result<()> {
     let names = names(engine, None);
-    if engine == Engine::Native || !candidates(names).is_empty() {
+    if engine == Engine::Native || !candidates(names, first).is_empty() {
         return Ok(());
     }
     Err(missing(engine, format!("there is no {} in PATH", names.join(" and no "))))
 }
 
 /// The program that fits the server.
-pub fn find(engine: Engine, flavor: &Flavor, stop: &Stop) -> Result<Tool> {
-    look(engine)?;
+pub fn find(engine: Engine, flavor: &Flavor, first: &[PathBuf], stop: &Stop) -> Result<Tool> {
+    look(engine, first)?;
     let mut others = Vec::new();
-    for path in candidates(names(engine, Some(flavor.family))) {
+    for path in candidates(names(engine, Some(flavor.family)), first) {
         let version = version(&path, stop)?;
         let number = number(&version);
         let family = if version.contains("MariaDB") { Family::Mariadb } else { Family::Mysql };

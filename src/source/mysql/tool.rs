@@ -95,7 +95,7 @@ impl ToolSnapshot {
         stop: &Stop,
     ) -> Result<ToolSnapshot> {
         let flavor = Flavor::of(&mut connector.connect("ask")?)?;
-        let tool = find(reading.engine, &flavor, stop)?;
+        let tool = find(reading.engine, &flavor, &spec.tools, stop)?;
         pinned(&mut connector.connect("ask")?, &tool)?;
         let mut guarding = connector.session(&flavor, "guard the tables of")?;
         // What the guard holds it holds to the end: nobody but the program knows which tables it

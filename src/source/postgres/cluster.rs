@@ -41,7 +41,7 @@ impl Cluster {
     /// The server of `spec`; its password is revealed now, and it is not asked yet.
     pub fn open(spec: &ClusterSpec, world: &World, stop: &Stop) -> Result<Cluster> {
         let connector = Connector::new(&spec.server, stop)?;
-        let (machine, staging) = (world.machine(), world.state.join("staging"));
+        let (machine, staging) = (world.machine(), world.staging());
         Ok(Cluster { spec: spec.clone(), connector, machine, staging })
     }
 

@@ -93,7 +93,7 @@ impl Postgres {
     pub fn open(spec: &PostgresSpec, world: &World, stop: &Stop) -> Result<Postgres> {
         let connector = Connector::new(spec, stop)?;
         let vacuums = Vacuums::new(spec, &connector);
-        let (clock, staging) = (world.clock.clone(), world.state.join("staging"));
+        let (clock, staging) = (world.clock.clone(), world.staging());
         let machine = world.machine();
         Ok(Postgres { spec: spec.clone(), connector, vacuums, clock, machine, staging })
     }

@@ -47,7 +47,7 @@ impl Sqlite {
             spec: spec.clone(),
             unit: unit.to_owned(),
             machine: world.machine(),
-            staging: world.state.join("staging"),
+            staging: world.staging(),
             place: format!("sqlite {}", spec.path.display()),
         }
     }

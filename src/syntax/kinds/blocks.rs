@@ -273,11 +273,65 @@ pub const BLOCKS: &[Kind] = &[
         argument: BLOCK,
         ready: true,
         doc: "Where client programs are, if not in their usual folders; belongs into the site file.",
-        fields: &[field(
-            "postgres",
-            Form::List,
-            "PATH, then `/usr/lib/postgresql/*/bin` and `/usr/pgsql-*/bin`",
-            "Folders that are searched first; the oldest programs that fit the server are taken.",
+        fields: &[
+            field(
+                "postgres",
+                Form::List,
+                "PATH, then `/usr/lib/postgresql/*/bin` and `/usr/pgsql-*/bin`",
+                "Folders that are searched first; the oldest programs that fit the server are taken.",
+            ),
+            field(
+                "mysql",
+                Form::List,
+                "PATH",
+                "Folders of mysqldump and mariadb-dump, searched first.",
+            ),
+            field("mydumper", Form::List, "PATH", "Folders of mydumper, searched first."),
+        ],
+    },
+    Kind {
+        name: "state",
+        within: &[],
+        argument: BLOCK,
+        ready: true,
+        doc: "The state folder: locks, logs, the catalog; belongs into the site file.",
+        fields: &[required(
+            "path",
+            Form::Path,
+            "The folder, made for its owner alone; without it `$STATE_DIRECTORY`, `$XDG_STATE_HOME/vex`, `/var/lib/vex` or \
+             `~/.local/state/vex`.",
+        )],
+    },
+    Kind {
+        name: "staging",
+        within: &[],
+        argument: BLOCK,
+        ready: true,
+        doc: "Where what can't be streamed is staged: SQLite copies, files of dump programs; belongs into the site file.",
+        fields: &[required(
+            "path",
+            Form::Path,
+            "The folder; without it `staging` in the state folder.",
+        )],
+    },
+    Kind {
+        name: "env-file",
+        within: &[],
+        argument: Argument::One("FILE"),
+        fields: &[],
+        ready: true,
+        doc: "A file of lines `NAME=value`, which only its owner may read: variables for `(env)` that the environment does not have; belongs into the site file.",
+    },
+    Kind {
+        name: "review",
+        within: &[],
+        argument: BLOCK,
+        ready: true,
+        doc: "When somebody must look the plan of backups over again.",
+        fields: &[required(
+            "by",
+            Form::Date,
+            "The day; after it `check` and `doctor` warn until it is moved.",
         )],
     },
 ];

@@ -309,6 +309,7 @@ fn mysql_spec(server: &Server) -> SourceSpec {
         ddl_wait: Duration::from_secs(10),
         inconsistent: Inconsistent::Refuse,
         accounts: false,
+        tools: Vec::new(),
     })
 }
 
