@@ -156,6 +156,7 @@ fn exit_of(damage: &Damage) -> Exit {
         | Damage::Manifest(_)
         | Damage::Rows { .. }
         | Damage::Left { .. }
+        | Damage::Defined { .. }
         | Damage::Object(_) => Exit::Damage,
     }
 }

@@ -5,6 +5,7 @@
 //! times the largest row.
 
 mod backup;
+mod definitions;
 mod export;
 mod fetch;
 mod index;

@@ -44,5 +44,5 @@ pub use operator::{Operator, Work};
 pub use read_back::{ReadBack, read_back};
 pub use resolve::{Resolved, resolve};
 pub use restore::{dry_run, restore};
-pub use target::restore_into;
+pub use target::{open_target, restore_into};
 pub use watched::watched;
