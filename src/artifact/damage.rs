@@ -51,6 +51,14 @@ pub enum Damage {
         /// Why.
         why: String,
     },
+    /// An object came back and is defined otherwise.
+    #[error("{what} is not what was dumped: {found}")]
+    Defined {
+        /// The object.
+        what: String,
+        /// What is another.
+        found: String,
+    },
     /// The object as a whole is not what its manifest says.
     #[error("the object is damaged: {0}")]
     Object(String),

@@ -23,6 +23,11 @@ const PROLOGUE: [&[u8]; 8] = [
 
 /// SHA-256 of the definition in an entry, hexadecimal; `None` for what is no definition.
 pub fn definition(kind: Kind, entry: &[u8]) -> Option<String> {
+    definition_text(kind, entry).map(|text| hex(&Sha256::digest(text)))
+}
+
+/// What is hashed of an entry; `None` for what is no definition.
+pub fn definition_text(kind: Kind, entry: &[u8]) -> Option<Vec<u8>> {
     match kind {
         Kind::Rows | Kind::File | Kind::Script | Kind::Settings | Kind::Account | Kind::Grants => {
             None
@@ -49,7 +54,7 @@ pub fn definition(kind: Kind, entry: &[u8]) -> Option<String> {
                     text.extend_from_slice(line);
                 }
             }
-            Some(hex(&Sha256::digest(stable(text.trim_ascii()))))
+            Some(stable(text.trim_ascii()))
         }
     }
 }

@@ -38,7 +38,7 @@ mod verification;
 pub use container::{Directory, Method, Pressed, check, entry_at, open, open_first, read_entry};
 pub use copy::{CopyEntry, copy_proof};
 pub use damage::Damage;
-pub use definition::definition;
+pub use definition::{definition, definition_text};
 pub use fingerprint::fingerprint;
 pub use halves::{Half, halves};
 pub use head::{ENTRY, FORMAT, Head, LARGEST_HEAD, ObjectLine, Seal, format_of};

@@ -19,6 +19,7 @@ pub fn exit_of(damage: &Damage) -> Exit {
         | Damage::Manifest(_)
         | Damage::Rows { .. }
         | Damage::Left { .. }
+        | Damage::Defined { .. }
         | Damage::Object(_) => Exit::Damage,
     }
 }

@@ -5,6 +5,7 @@
 //! times the largest row.
 
 mod backup;
+mod definitions;
 mod duplicate;
 mod export;
 mod fetch;

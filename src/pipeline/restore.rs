@@ -13,6 +13,7 @@ use crossbeam_channel::bounded;
 
 use crate::artifact::{Damage, EntryLine, Kind, Member, Phase, Proof};
 use crate::base::Stop;
+use crate::pipeline::definitions::{self, Comparison, Defined};
 use crate::pipeline::fetch::{Fetch, Opened};
 use crate::pipeline::loader::Loader;
 use crate::pipeline::recount::{Compared, Recount};
@@ -42,6 +43,8 @@ pub struct Outcome {
     pub damage: Vec<Damage>,
     /// What did not come back: the target refused it.
     pub refused: Vec<Refused>,
+    /// What somebody should know of what came back.
+    pub noted: Vec<String>,
 }
 
 impl Outcome {
@@ -161,7 +164,12 @@ fn settle(
         .map(|(_, member)| member.clone())
         .partition(|member| member.kind == Kind::Event);
     refusals.extend(missing(target, &others, stop)?);
-    let proven = compared.proven(refusals.is_empty());
+    let Restore { fetch, loading, chosen, .. } = *restore;
+    let comparison = Comparison { fetch, target, loading, chosen };
+    let Defined { damage, mut noted } =
+        definitions::compare(comparison, &refusals, &|m| !runs_by_itself(m), stop)?;
+    let mut proven = compared.proven(refusals.is_empty()).filter(|_| damage.is_empty());
+    let mut damage = [compared.damage, damage].concat();
     match &proven {
         Some(proven) => {
             refusals.extend(target.release(proven, stop)?);
@@ -169,15 +177,24 @@ fn settle(
             let there: Vec<Member> =
                 events.into_iter().filter(|m| !refusals.names(&what(m))).collect();
             refusals.extend(missing(target, &there, stop)?);
+            let own = definitions::compare(comparison, &refusals, &runs_by_itself, stop)?;
+            noted.extend(own.noted);
+            damage.extend(own.damage);
         }
         None => refusals.extend(target.withhold()),
     }
-    let outcome = Outcome { damage: compared.damage, refused: refusals.into_list() };
+    proven = proven.filter(|_| damage.is_empty());
+    let outcome = Outcome { damage, refused: refusals.into_list(), noted };
     if let Some(proven) = proven.filter(|_| outcome.refused.is_empty()) {
         target.adopt(restore.loading, &proven, stop)?;
     }
     target.finish(stop)?;
     Ok(outcome)
+}
+
+/// Whether a member is made last of all, when all is proven.
+fn runs_by_itself(member: &Member) -> bool {
+    member.kind == Kind::Event || member.class.as_deref() == Some("event trigger")
 }
 
 /// Those of the members that are not there, and nobody said why.

@@ -226,6 +226,7 @@ pub fn choose(
     let part = !names.only.iter().chain(names.except).all(is_unit);
     let (scratch, resume) = (false, false);
     let loading = Loading {
+        backup: manifest.head.id.to_string(),
         members,
         rename,
         part,

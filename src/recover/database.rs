@@ -16,7 +16,7 @@ use crate::recover::operator::Work;
 use crate::recover::prove::{Setback, prove};
 use crate::recover::refused;
 use crate::recover::restore_plan::RestorePlan;
-use crate::recover::target::{Restored, restore_into};
+use crate::recover::target::{Restored, open_target, restore_into};
 use crate::source;
 use crate::source::contract::{ErrorKind, Terms};
 use crate::world::around;
@@ -211,6 +211,9 @@ pub fn perform(
     let lock =
         TargetLock::take(work, plan.target.as_ref(), &plan.head.kind).map_err(Setback::of)?;
     read_first(spec, plan, picked, work)?;
+    let choice = &plan.choice;
+    let opened = open_target(plan.target.as_ref(), choice, spec.threads, work.stop)
+        .map_err(|fault| Setback::of(fault.before_writing()))?;
     let marker = marker(spec, plan, work);
     let resumes = source::resumes(&plan.head.kind);
     if resumes
@@ -226,8 +229,8 @@ pub fn perform(
     }
     let meter = Meter::default();
     let fetch = fetch(picked, &meter);
-    let (target, choice) = (plan.target.as_ref(), &plan.choice);
-    let done = restore_into(&fetch, target, choice, spec.threads, &meter, work.say, work.stop);
+    let done = restore_into(&fetch, opened.as_ref(), choice, &meter, work.say, work.stop);
+    drop(opened);
     let done = done.map_err(|fault| {
         // What is wrong in the backup is there the next time too.
         let hint = if marker.is_open() && !fault.condemns() {
@@ -260,6 +263,7 @@ pub fn judge(
     work: Work<'_>,
 ) -> Result<(), Fault> {
     done.remarks.iter().for_each(|remark| work.tell(remark));
+    done.outcome.noted.iter().for_each(|line| work.warn(line));
     let damage = done.outcome.differences();
     damage.iter().for_each(|line: &Damage| work.tell(format_args!("differs: {line}")));
     let path = spec.refused.as_deref().or(spec.beside_log.as_deref());

@@ -119,6 +119,38 @@ impl Fault {
         Fault::Usage { found: found.into(), hint: Some(hint.to_owned()) }
     }
 
+    /// The same, which says that nothing was written; what says so already stays as it is.
+    pub fn before_writing(mut self) -> Fault {
+        const SAID: &str = "nothing was written";
+        let found = match &mut self {
+            Fault::Source(error) | Fault::Pipeline(pipeline::Error::Source(error)) => {
+                &mut error.found
+            }
+            Fault::Store(error) | Fault::Pipeline(pipeline::Error::Store(error)) => {
+                &mut error.found
+            }
+            Fault::Nothing { found, .. }
+            | Fault::NoBackup { found, .. }
+            | Fault::Busy(found)
+            | Fault::Usage { found, .. } => found,
+            Fault::Shelf(_)
+            | Fault::Pipeline(_)
+            | Fault::Reveal(_)
+            | Fault::Seal(..)
+            | Fault::Child(_)
+            | Fault::Damage(_)
+            | Fault::Unproven { .. }
+            | Fault::Differs { .. }
+            | Fault::Damaged { .. }
+            | Fault::Stalled(_)
+            | Fault::Stopped => return self,
+        };
+        if !found.contains(SAID) {
+            *found = format!("{}; {SAID}", found.trim_end_matches('.'));
+        }
+        self
+    }
+
     /// It in one line, and what to do.
     pub fn line(&self) -> String {
         let hint = self.hint().map_or(String::new(), |hint| format!(" {hint}"));
@@ -330,9 +362,11 @@ fn is_own(damage: &Damage) -> bool {
         Damage::Entry { .. } | Damage::Manifest(_) | Damage::Rows { .. } | Damage::Object(_) => {
             true
         }
-        Damage::Sealed { .. } | Damage::Newer { .. } | Damage::Left { .. } | Damage::Unread(_) => {
-            false
-        }
+        Damage::Sealed { .. }
+        | Damage::Newer { .. }
+        | Damage::Left { .. }
+        | Damage::Defined { .. }
+        | Damage::Unread(_) => false,
     }
 }
 

@@ -49,5 +49,5 @@ pub use read_back::{ReadBack, read_back};
 pub use resolve::{Resolved, resolve};
 pub use restore::{dry_run, restore};
 pub use selector::selects;
-pub use target::restore_into;
+pub use target::{open_target, restore_into};
 pub use watched::watched;

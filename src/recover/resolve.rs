@@ -46,8 +46,13 @@ impl Resolved {
     }
 }
 
-/// Takes a backup, makes the plan and says it; the error is why nothing may begin.
+/// Takes a backup, makes the plan and says it; the error is why nothing may begin, and says that
+/// nothing was written.
 pub fn resolve(spec: &RestoreSpec, work: Work<'_>) -> Result<Resolved, Fault> {
+    plan_of(spec, work).map_err(Fault::before_writing)
+}
+
+fn plan_of(spec: &RestoreSpec, work: Work<'_>) -> Result<Resolved, Fault> {
     let candidates = look(&spec.which, work.world, work.operator, work.stop)?;
     may_fall_back(spec, &candidates)?;
     let resolved = next(spec, candidates, work).inspect_err(|fault| {
@@ -154,7 +159,7 @@ pub(super) fn pass_over(
             if another_may_do {
                 offer(spec, candidates, picked, false, work);
             }
-            Err(*fault)
+            Err(fault.before_writing())
         }
         Setback::Spoilt(fault) => {
             candidates.pass_over(picked, &[]);

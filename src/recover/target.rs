@@ -6,7 +6,7 @@ use crate::recover::choice::Choice;
 use crate::recover::fault::Fault;
 use crate::recover::watched::watched;
 use crate::run::Say;
-use crate::source::contract::{Error as SourceError, ErrorKind, Source};
+use crate::source::contract::{Error as SourceError, ErrorKind, Source, Target};
 use crate::source::with_failpoints;
 
 /// What a restore came to.
@@ -37,25 +37,30 @@ pub fn may_write(existing: &[String], choice: &Choice, place: &str) -> Result<()
     Err(error.hint("Restore elsewhere, or replace exactly these with --overwrite.").into())
 }
 
-/// Restores into `source`; existing objects are refused unless the choice overwrites.
-pub fn restore_into(
-    fetch: &Fetch<'_>,
+/// Opens a target, which agrees to the choice; nothing is written. Existing objects are refused
+/// unless the choice overwrites.
+pub fn open_target(
     source: &dyn Source,
     choice: &Choice,
     threads: usize,
+    stop: &Stop,
+) -> Result<Box<dyn Target>, Fault> {
+    let target = with_failpoints(source.target(threads, stop)?);
+    target.agree(&choice.loading, stop)?;
+    may_write(&target.existing(&choice.loading, stop)?, choice, source.place())?;
+    Ok(target)
+}
+
+/// Restores into a target that is open.
+pub fn restore_into(
+    fetch: &Fetch<'_>,
+    target: &dyn Target,
+    choice: &Choice,
     meter: &Meter,
     say: Option<&Say>,
     stop: &Stop,
 ) -> Result<Restored, Fault> {
-    let target = with_failpoints(source.target(threads, stop)?);
-    target.agree(&choice.loading, stop)?;
-    may_write(&target.existing(&choice.loading, stop)?, choice, source.place())?;
-    let restore = Restore {
-        fetch,
-        target: target.as_ref(),
-        loading: &choice.loading,
-        chosen: &choice.chosen,
-    };
+    let restore = Restore { fetch, target, loading: &choice.loading, chosen: &choice.chosen };
     let outcome = match say {
         Some(say) => watched(meter, say, stop, &|| {}, |stop| pipeline::restore(&restore, stop))?,
         None => pipeline::restore(&restore, stop)?,

@@ -20,7 +20,7 @@ use crate::base::{Finding, Id, Stop};
 use crate::job::{Engine, VacuumKind, VacuumRule};
 
 pub use crate::source::contract::target::{
-    Load, Loading, Objection, Proven, Refused, Target, Terms, is_refusal,
+    Change, Load, Loading, Objection, Proven, Refused, Target, Terms, is_refusal,
 };
 pub use crate::source::error::{Error, ErrorKind, Result};
 

@@ -5,7 +5,7 @@
 
 use crate::artifact::{Dialect, Member, Proof};
 use crate::base::Stop;
-use crate::source::contract::{Load, Loading, Objection, Proven, Refused, Result, Target};
+use crate::source::contract::{Change, Load, Loading, Objection, Proven, Refused, Result, Target};
 use crate::world::around;
 
 /// A target with points; in a release build the target itself.
@@ -134,6 +134,14 @@ impl Target for WithFailpoints {
 
     fn finish(&self, stop: &Stop) -> Result<()> {
         around("finish", || self.0.finish(stop))
+    }
+
+    fn definitions(&self, members: &[Member], stop: &Stop) -> Result<Vec<(Member, Vec<u8>)>> {
+        self.0.definitions(members, stop)
+    }
+
+    fn changes(&self, load: Load<'_>, now: &[u8]) -> Vec<Change> {
+        self.0.changes(load, now)
     }
 
     fn missing(&self, members: &[Member], stop: &Stop) -> Result<Vec<Member>> {

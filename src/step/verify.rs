@@ -12,7 +12,7 @@ use crate::pipeline::{self, Fetch, Meter};
 use crate::plan::{Kin, SourceRef, Verify, Which};
 use crate::record::{Event, ProofFacts, Verdict};
 use crate::recover::{
-    Assembly, Fault, Names, Opened, StoredPiece, choose, facts, load_all, read_pieces,
+    Assembly, Fault, Names, Opened, StoredPiece, choose, facts, load_all, open_target, read_pieces,
     restore_into, watched,
 };
 use crate::run::{Done, Say};
@@ -120,17 +120,15 @@ impl Steps {
                 self.must_be_scratch(verify, into, target.as_ref(), head, stop)?;
                 let mut choice = choose(&manifest, Names::default(), None, true)?;
                 choice.loading.scratch = true;
-                let restored = restore_into(
-                    &fetch,
-                    target.as_ref(),
-                    &choice,
-                    verify.threads,
-                    &meter,
-                    Some(say),
-                    stop,
-                )?;
+                let opened = open_target(target.as_ref(), &choice, verify.threads, stop)
+                    .map_err(Fault::before_writing)?;
+                let opened = opened.as_ref();
+                let restored = restore_into(&fetch, opened, &choice, &meter, Some(say), stop)?;
                 for remark in restored.remarks {
                     say.info(remark);
+                }
+                for line in &restored.outcome.noted {
+                    say.alert(line);
                 }
                 Ok((Level::Restored, restored.outcome.differences()))
             }

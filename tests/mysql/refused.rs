@@ -335,3 +335,59 @@ fn a_collation_becomes_another_where_a_restore_is_told_to() {
         assert!(text(&output).contains(line), "{}", text(&output));
     }
 }
+
+#[test]
+fn a_foreign_key_without_its_table_is_named_and_the_table_takes_rows() {
+    for brand in Brand::ALL {
+        let source = filled(
+            brand,
+            &[
+                "CREATE DATABASE a",
+                "USE a",
+                "CREATE TABLE person (id INT PRIMARY KEY)",
+                "CREATE TABLE orders (id INT PRIMARY KEY, p INT, up INT, CONSTRAINT of_person FOREIGN KEY (p) REFERENCES person \
+                 (id), CONSTRAINT of_up FOREIGN KEY (up) REFERENCES orders (id))",
+                "INSERT INTO person VALUES (1)",
+                "INSERT INTO orders VALUES (1, 1, NULL), (2, 1, 1)",
+            ],
+        );
+        let home = dumped(&source, "");
+        let target = brand.start(&[]);
+        let into = url(&target);
+        let lone = ["restore", "job.kdl", "--only", "a.orders", "--as", "b", "--into", &into];
+        incomplete(
+            &run(home.path(), &lone),
+            &[
+                "foreign key `of_person` of a.orders was not restored: it refers to b.person, which is not there",
+            ],
+        );
+        target.exec("INSERT INTO b.orders VALUES (3, 9, 1)");
+        let keys = "SELECT GROUP_CONCAT(CONSTRAINT_NAME ORDER BY 1) FROM information_schema.REFERENTIAL_CONSTRAINTS WHERE \
+                    CONSTRAINT_SCHEMA='b'";
+        one(&target, keys, "of_up".to_owned());
+
+        // Where the other table is, the key comes back.
+        target.exec("DROP TABLE b.orders");
+        target.exec("CREATE TABLE b.person (id INT PRIMARY KEY)");
+        good(&run(home.path(), &lone));
+        one(&target, keys, "of_person,of_up".to_owned());
+    }
+}
+
+#[test]
+fn what_ends_before_the_first_write_says_that_nothing_was_written() {
+    let source =
+        filled(Brand::Mysql9, &["CREATE DATABASE a", "CREATE TABLE a.t (i INT PRIMARY KEY)"]);
+    let home = dumped(&source, "");
+    let nobody = format!("mysql://nobody@127.0.0.1:{}", source.port);
+    let nowhere = format!("mysql://root@127.0.0.1:{}", crate::common::servers::free_port());
+    for (into, code) in
+        [(nobody.as_str(), 1), (nowhere.as_str(), 1), (&url(&source), 1), ("sqlite:x.db", 64)]
+    {
+        let output = run(home.path(), &["restore", "job.kdl", "--into", into]);
+        let all = text(&output);
+        assert_eq!(output.status.code(), Some(code), "{into}: {all}");
+        assert_eq!(all.matches("nothing was written").count(), 1, "{into}: {all}");
+        assert!(!all.contains("INCOMPLETE"), "{into}: {all}");
+    }
+}

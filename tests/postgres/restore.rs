@@ -56,7 +56,7 @@ fn one_table_comes_back_with_all_that_hangs_on_it() {
         ];
         let ran = space.run(&one).expect(1);
         assert!(
-            ran.stderr.contains("view sales.paid depends on table sales.orders"),
+            ran.stderr.contains("view sales.paid depends on sales.orders; nothing was written"),
             "{}",
             ran.stderr
         );
@@ -205,4 +205,40 @@ fn a_pg_dump_that_is_too_old_is_named_before_any_work() {
     let ran = space.run(&["run", "job.kdl"]).expect(1);
     assert!(ran.stderr.contains("pg_dump") && ran.stderr.contains("17"), "{}", ran.stderr);
     assert!(space.list().is_empty());
+}
+
+#[test]
+fn what_would_be_in_the_way_is_found_before_the_first_byte() {
+    let server = shop(Pg::ALL[0]);
+    let (space, _) = back_up(&server, "databases \"shop\"", "");
+    server.run("createdb", &["other"]);
+    server.sql(
+        "other",
+        "CREATE SCHEMA sales; CREATE VIEW sales.customer AS SELECT 1 AS id; CREATE ROLE clerk LOGIN; GRANT USAGE ON SCHEMA sales TO clerk",
+    );
+    // Names that something of another kind has.
+    let into = server.url();
+    let part = ["restore", "job.kdl", "--only", "shop.sales", "--as", "other", "--into", &into];
+    let dry: Vec<&str> = part.iter().copied().chain(["--dry-run"]).collect();
+    let ran = space.run(&dry).expect(65);
+    let line = "! will not fit: table shop.sales.customer: a view of this name is there";
+    assert_eq!(ran.stdout.matches(line).count(), 1, "{}", ran.stdout);
+    server.sql("other", "DROP VIEW sales.customer");
+
+    // A schema that takes nothing from whoever restores.
+    let clerk = server.url().replacen("postgres://postgres@", "postgres://clerk@", 1);
+    let as_clerk =
+        ["restore", "job.kdl", "--only", "shop.sales", "--as", "other", "--into", &clerk];
+    let ran = space.run(&as_clerk).expect(1);
+    assert!(
+        ran.stderr
+            .contains("may not make anything in the schema sales of other; nothing was written"),
+        "{}",
+        ran.stderr
+    );
+    assert!(
+        ran.stderr.contains("GRANT USAGE, CREATE ON SCHEMA \"sales\" TO \"clerk\";"),
+        "{}",
+        ran.stderr
+    );
 }

@@ -15,6 +15,8 @@ use crate::source::error::{Error, ErrorKind, Result};
 /// What is to be loaded.
 #[derive(Debug, Clone)]
 pub struct Loading {
+    /// Identity of the backup they are of, as its mark in a target names it.
+    pub backup: String,
     /// The chosen members, in restore order.
     pub members: Vec<Member>,
     /// Another name for the one unit.
@@ -155,6 +157,28 @@ pub struct Objection {
     pub refused: bool,
     /// What to do, as a sentence.
     pub hint: Option<String>,
+}
+
+/// What of an object that came back is not as its definition in the backup says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Change {
+    /// What it was, and what it is.
+    pub found: String,
+    /// Whether it means another thing; else the server only writes it otherwise.
+    pub grave: bool,
+}
+
+impl Change {
+    /// Of two texts, from a little before the first place where they part.
+    pub fn between(was: &str, now: &str, grave: bool) -> Change {
+        const BEFORE: usize = 20;
+        const SHOWN: usize = 120;
+        let same = was.chars().zip(now.chars()).take_while(|(a, b)| a == b).count();
+        let part = |text: &str| {
+            text.chars().skip(same.saturating_sub(BEFORE)).take(SHOWN).collect::<String>()
+        };
+        Change { found: format!("it was `{}`, and is `{}`", part(was), part(now)), grave }
+    }
 }
 
 /// Whether a target said no, and is there to be asked for the next.
@@ -330,6 +354,20 @@ pub trait Target: Send + Sync {
     /// under way. Called last, whether or not something differs or was refused.
     fn finish(&self, stop: &Stop) -> Result<()> {
         Ok(stop.check()?)
+    }
+
+    /// The definitions of some members of one database, as a dump of the target would have them now,
+    /// each with its member; nothing where the target can't be read so. Of what is not there, or
+    /// can't be shown, there is none.
+    fn definitions(&self, _members: &[Member], stop: &Stop) -> Result<Vec<(Member, Vec<u8>)>> {
+        stop.check()?;
+        Ok(Vec::new())
+    }
+
+    /// What of a definition is another now, `load` being that of the backup, and `now` what
+    /// [`Target::definitions`] has of it; nothing where both mean the same.
+    fn changes(&self, _load: Load<'_>, _now: &[u8]) -> Vec<Change> {
+        Vec::new()
     }
 
     /// Which of the members do not exist now.

@@ -132,7 +132,7 @@ pub fn lacks(there: &str, wanted: &str) -> Option<Cut> {
 
 /// The text as it is for comparison: without the next AUTO_INCREMENT value, which moves, and
 /// without the character set before a collation, which MySQL shows or not for what is the same.
-fn settled(text: &str) -> String {
+pub fn settled(text: &str) -> String {
     const COUNTER: &str = " AUTO_INCREMENT=";
     const CHARSET: &str = " CHARACTER SET ";
     let mut out = text.to_owned();
@@ -173,6 +173,13 @@ pub fn column_types(text: &str) -> Vec<(String, String)> {
         Some((name.to_owned(), rest[..end].to_lowercase()))
     };
     body.map(|(elements, _)| elements.into_iter().filter_map(column).collect()).unwrap_or_default()
+}
+
+/// The elements of a definition, and what follows them; nothing if it is not understood.
+pub fn elements_of(text: &str) -> Option<(Vec<String>, String)> {
+    let open = text.find("(\n").or_else(|| text.find('('))?;
+    let (elements, tail) = elements(text[open..].strip_prefix("(\n")?)?;
+    Some((elements.into_iter().map(str::to_owned).collect(), tail.to_owned()))
 }
 
 /// Splits the elements of a definition; the rest begins at the `)` that ends them.

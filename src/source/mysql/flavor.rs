@@ -52,6 +52,15 @@ impl Flavor {
         Ok(Flavor { family, version, number })
     }
 
+    /// Whether a server that calls itself so is of the same family and major version.
+    pub fn is_like(&self, version: &str) -> bool {
+        let numbers = version.strip_prefix("5.5.5-").unwrap_or(version);
+        let digits = numbers.trim_start_matches(|c: char| !c.is_ascii_digit());
+        let mut parts = digits.split(['.', '-']).map(|p| p.parse::<u32>().unwrap_or(0));
+        let number = (parts.next().unwrap_or(0), parts.next().unwrap_or(0));
+        Family::named(version) == self.family && number == self.number
+    }
+
     /// Whether the server has BACKUP STAGE.
     pub fn has_backup_stage(&self) -> bool {
         self.family == Family::Mariadb && self.number >= (10, 4)

@@ -5,6 +5,8 @@
 //! job names it as the engine of a dump, and never for a restore.
 
 mod account;
+mod allowed;
+mod altered;
 mod catalogue;
 pub mod collation;
 mod column;
@@ -38,6 +40,8 @@ mod restored_accounts;
 mod rights;
 mod rows;
 mod schema;
+mod settings;
+mod single;
 mod slice;
 mod snapshot;
 mod staged;
@@ -48,6 +52,7 @@ mod unguarded;
 mod unreadable;
 mod utf8;
 mod value;
+mod words;
 
 pub use catalogue::is_decided;
 

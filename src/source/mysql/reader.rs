@@ -18,7 +18,7 @@ use crate::source::mysql::object::{
 };
 use crate::source::mysql::privilege::{Privileges, Scope as On};
 use crate::source::mysql::privilege_check::sees_routines;
-use crate::source::mysql::schema::{Unit, literal, qualified, quoted};
+use crate::source::mysql::schema::{Table, Unit, literal, qualified, quoted};
 use crate::source::mysql::unreadable::reason;
 
 /// Which definitions are read.
@@ -51,6 +51,48 @@ pub fn definitions(
     reader.triggers()?;
     reader.events(names.events_of(unit))?;
     Ok(reader.found)
+}
+
+/// The definitions of some objects of a database, and of no other.
+pub fn definitions_of(
+    connection: &mut Conn,
+    unit: &str,
+    members: &[Member],
+) -> Result<Vec<Script>> {
+    let of = |kind: Kind| members.iter().filter(move |m| m.kind == kind);
+    let table = |sequence: bool| {
+        move |m: &Member| Table {
+            name: m.name.clone(),
+            engine: String::new(),
+            sequence,
+            versioned: false,
+            partitioned: false,
+            rows: 0,
+            bytes: 0,
+        }
+    };
+    let tables = of(Kind::Table).map(table(false)).chain(of(Kind::Sequence).map(table(true)));
+    let views = of(Kind::View).map(|m| m.name.clone());
+    let unit = Unit { name: unit.to_owned(), tables: tables.collect(), views: views.collect() };
+    let mut reader = Reader { connection, unit: &unit, found: Definitions::default() };
+    run(reader.connection, &format!("USE {}", quoted(&unit.name)), &format!("use {}", unit.name))?;
+    if of(Kind::Database).next().is_some() {
+        reader.database()?;
+    }
+    reader.tables()?;
+    let views = reader.views()?;
+    let libraries = of(Kind::Object).filter_map(|m| m.own_name().map(str::to_owned));
+    reader.libraries(&libraries.collect::<Vec<_>>())?;
+    let routines = [Kind::Package, Kind::PackageBody, Kind::Function, Kind::Procedure];
+    let routines = routines.into_iter().flat_map(of);
+    let routines = routines.map(|m| (m.kind.word().to_uppercase(), m.name.clone()));
+    reader.routines(&routines.collect::<Vec<_>>())?;
+    reader.found.scripts.extend(views);
+    for member in of(Kind::Trigger) {
+        reader.trigger(&member.name, member.table.as_deref())?;
+    }
+    reader.events(&of(Kind::Event).map(|m| m.name.clone()).collect::<Vec<_>>())?;
+    Ok(reader.found.scripts)
 }
 
 /// The definitions of the tables of a unit, and nothing else.
@@ -350,12 +392,16 @@ impl Reader<'_> {
         let all: Vec<(String, String)> = self.listed("triggers", &sql)?;
         let own: BTreeSet<&str> = self.unit.tables.iter().map(|t| t.name.as_str()).collect();
         for (name, table) in all.into_iter().filter(|(_, table)| own.contains(table.as_str())) {
-            let member =
-                Member::new(&self.unit.name, &name, Kind::Trigger, Phase::After).of_table(&table);
-            let show = format!("SHOW CREATE TRIGGER {}", qualified(&self.unit.name, &name));
-            self.compound(member, &show, Compound { mode: 1, text: 2, client: 3, zone: None })?;
+            self.trigger(&name, Some(&table))?;
         }
         Ok(())
+    }
+
+    fn trigger(&mut self, name: &str, table: Option<&str>) -> Result<()> {
+        let member = Member::new(&self.unit.name, name, Kind::Trigger, Phase::After);
+        let member = Member { table: table.map(str::to_owned), ..member };
+        let show = format!("SHOW CREATE TRIGGER {}", qualified(&self.unit.name, name));
+        self.compound(member, &show, Compound { mode: 1, text: 2, client: 3, zone: None })
     }
 
     fn events(&mut self, names: &[String]) -> Result<()> {

@@ -74,10 +74,16 @@ impl Table {
 
     /// Whether its rows are its own: not another table's, not another server's.
     pub fn has_rows(&self) -> bool {
-        let elsewhere =
-            ["mrg_myisam", "federated", "connect", "spider", "blackhole", "oqgraph", "sphinx"];
-        !elsewhere.contains(&self.engine.to_lowercase().as_str())
+        holds_rows(&self.engine)
     }
+}
+
+/// Whether what an engine is given stays in the table: not another's, not another server's. A view
+/// is called `VIEW`.
+pub fn holds_rows(engine: &str) -> bool {
+    let elsewhere =
+        ["mrg_myisam", "federated", "connect", "spider", "blackhole", "oqgraph", "sphinx", "view"];
+    !elsewhere.contains(&engine.to_lowercase().as_str())
 }
 
 /// Quotes a name.

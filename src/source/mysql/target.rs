@@ -5,9 +5,11 @@
 //! Events are made last of all, after everything was recounted: a live scheduler would run them
 //! into the proof.
 
+mod definitions;
 mod load;
+mod present;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -17,7 +19,8 @@ use mysql::prelude::Queryable;
 use crate::artifact::{Dialect, Kind, Member, Proof, Splitter};
 use crate::base::Stop;
 use crate::source::contract::{
-    Error, ErrorKind, Load, Loading, Objection, Proven, Refused, Result, Target, Terms, is_refusal,
+    Change, Error, ErrorKind, Load, Loading, Objection, Proven, Refused, Result, Target, Terms,
+    is_refusal,
 };
 use crate::source::mysql::collation::Collations;
 use crate::source::mysql::compatibility::Compatibility;
@@ -33,6 +36,7 @@ use crate::source::mysql::rename::rename_entry;
 use crate::source::mysql::restored_accounts::{RestoredAccounts, is_about_account};
 use crate::source::mysql::rows::TableRows;
 use crate::source::mysql::schema::{self, Layout, SYSTEM, Table, Unit, literal, quoted};
+use crate::source::mysql::target::present::queries_of_names;
 use crate::source::mysql::utf8::text_of;
 use crate::world::failpoint;
 
@@ -53,6 +57,12 @@ pub struct MysqlTarget {
     refused: Mutex<Vec<Refused>>,
     /// Guards what the user is told.
     remarks: Mutex<Vec<String>>,
+    /// Guards the tables, views and sequences that are restored: database and name.
+    held: Mutex<BTreeSet<(String, String)>>,
+    /// Guards the databases that were there before.
+    kept: Mutex<BTreeSet<String>>,
+    /// Guards the version of the server of the backup.
+    server: Mutex<String>,
     /// Guards the new name, once it is known.
     rename: Mutex<Option<String>>,
     /// Guards how it is restored, once it is known.
@@ -100,6 +110,9 @@ impl MysqlTarget {
             events_off: AtomicBool::new(false),
             refused: Mutex::default(),
             remarks: Mutex::default(),
+            held: Mutex::default(),
+            kept: Mutex::default(),
+            server: Mutex::default(),
             rename: Mutex::default(),
             terms: Mutex::default(),
             collations: Mutex::default(),
@@ -144,7 +157,7 @@ impl MysqlTarget {
         if !known.contains_key(&unit) {
             let mut session = self.connector.session(&self.flavor, "ask")?;
             let sql = format!(
-                "SELECT TABLE_NAME, COALESCE(ENGINE, '') FROM information_schema.TABLES WHERE TABLE_SCHEMA={}",
+                "SELECT TABLE_NAME, COALESCE(ENGINE, IF(TABLE_TYPE='VIEW', 'VIEW', '')) FROM information_schema.TABLES WHERE TABLE_SCHEMA={}",
                 literal(&unit)
             );
             let rows: Vec<(String, String)> = session
@@ -194,33 +207,6 @@ impl MysqlTarget {
 /// Whether an engine takes back what a transaction wrote.
 fn is_transactional(engine: &str) -> bool {
     ["innodb", "rocksdb", "tokudb"].contains(&engine.to_lowercase().as_str())
-}
-
-/// What asks for the names of each kind of object in a database.
-fn queries_of_names(schema: &str) -> [(Kind, String); 10] {
-    let of = |name: &str, list: &str, own: &str, also: &str| {
-        format!("SELECT {name} FROM information_schema.{list} WHERE {own}={schema}{also}")
-    };
-    let table =
-        |form: &str| of("TABLE_NAME", "TABLES", "TABLE_SCHEMA", &format!(" AND TABLE_TYPE {form}"));
-    [
-        (Kind::Database, of("''", "SCHEMATA", "SCHEMA_NAME", "")),
-        (Kind::Table, table("NOT IN ('VIEW', 'SEQUENCE')")),
-        (Kind::Sequence, table("='SEQUENCE'")),
-        (Kind::View, table("='VIEW'")),
-        (Kind::Trigger, of("TRIGGER_NAME", "TRIGGERS", "TRIGGER_SCHEMA", "")),
-        (Kind::Event, of("EVENT_NAME", "EVENTS", "EVENT_SCHEMA", "")),
-        (Kind::Function, routine(schema, "FUNCTION")),
-        (Kind::Procedure, routine(schema, "PROCEDURE")),
-        (Kind::Package, routine(schema, "PACKAGE")),
-        (Kind::PackageBody, routine(schema, "PACKAGE BODY")),
-    ]
-}
-
-fn routine(schema: &str, form: &str) -> String {
-    format!(
-        "SELECT ROUTINE_NAME FROM information_schema.ROUTINES WHERE ROUTINE_SCHEMA={schema} AND ROUTINE_TYPE='{form}'"
-    )
 }
 
 impl Target for MysqlTarget {
@@ -333,16 +319,27 @@ impl Target for MysqlTarget {
 
     fn prepare(&self, loading: &Loading, stop: &Stop) -> Result<()> {
         (*self.rename.lock().expect("no panic while locked")).clone_from(&loading.rename);
+        let tables = loading
+            .members
+            .iter()
+            .filter(|m| matches!(m.kind, Kind::Table | Kind::View | Kind::Sequence));
+        *self.held.lock().expect("no panic while locked") =
+            tables.map(|m| (m.unit.clone(), m.name.clone())).collect();
         self.accounts.prepare(
             &mut self.loaders[0].lock().expect("no panic while locked"),
             loading,
             &self.flavor,
         )?;
         self.layouts.lock().expect("no panic while locked").clear();
+        (*self.server.lock().expect("no panic while locked")).clone_from(&loading.server);
+        self.deferred.expect(loading.part);
+        let there = self.present(&loading.members)?;
+        let databases = there.iter().filter(|m| m.kind == Kind::Database);
+        *self.kept.lock().expect("no panic while locked") =
+            databases.map(|m| self.unit_name(&m.unit)).collect();
         if !loading.overwrite {
             return Ok(());
         }
-        let there = self.present(&loading.members)?;
         let mut connection = self.loaders[0].lock().expect("no panic while locked");
         // What hangs on others goes first.
         for member in there
@@ -483,6 +480,15 @@ impl Target for MysqlTarget {
 
     fn refused(&self) -> Vec<Refused> {
         std::mem::take(&mut *self.refused.lock().expect("no panic while locked"))
+    }
+
+    fn definitions(&self, members: &[Member], stop: &Stop) -> Result<Vec<(Member, Vec<u8>)>> {
+        stop.check()?;
+        self.read_again(members)
+    }
+
+    fn changes(&self, load: Load<'_>, now: &[u8]) -> Vec<Change> {
+        self.altered(load, now)
     }
 
     fn missing(&self, members: &[Member], stop: &Stop) -> Result<Vec<Member>> {

@@ -65,25 +65,12 @@ impl Contents {
 
     /// Reads it from the beginning of an archive.
     pub fn parse(unit: &str, bytes: &[u8]) -> Result<Contents, Unread> {
-        toc::maker(bytes).map_err(|why| Unread { why, more: bytes.is_empty() })?;
-        let archive = toc::parse(bytes).map_err(|why| Unread { why, more: true })?;
-        Ok(Contents::of(unit, archive))
+        parse(bytes).map(|archive| Contents::of(unit, archive))
     }
 
     /// Reads it from an archive, or from a directory.
     pub fn open(unit: &str, path: &Path) -> Result<Contents, String> {
-        let path = if path.is_dir() { path.join(NAME) } else { path.to_owned() };
-        let (mut bytes, mut size) = (Vec::new(), FIRST);
-        let mut file = File::open(&path).map_err(|e| e.to_string())?;
-        loop {
-            let part = (size - bytes.len()) as u64;
-            let read =
-                file.by_ref().take(part).read_to_end(&mut bytes).map_err(|e| e.to_string())?;
-            match Contents::parse(unit, &bytes) {
-                Err(Unread { more: true, .. }) if read > 0 && size < Contents::LONGEST => size *= 2,
-                other => return other.map_err(|unread| unread.why),
-            }
-        }
+        archive(path).map(|archive| Contents::of(unit, archive))
     }
 
     fn of(unit: &str, archive: Archive) -> Contents {
@@ -172,6 +159,26 @@ impl Contents {
     pub fn needs(&self, file: &str, members: &[Member]) -> bool {
         let is_rows = |rows: &&Rows| rows.file.as_deref() == Some(file);
         Contents::is_in(file) || self.rows(members).iter().any(is_rows)
+    }
+}
+
+fn parse(bytes: &[u8]) -> Result<Archive, Unread> {
+    toc::maker(bytes).map_err(|why| Unread { why, more: bytes.is_empty() })?;
+    toc::parse(bytes).map_err(|why| Unread { why, more: true })
+}
+
+/// The table of contents of an archive, or of a directory.
+pub fn archive(path: &Path) -> Result<Archive, String> {
+    let path = if path.is_dir() { path.join(NAME) } else { path.to_owned() };
+    let (mut bytes, mut size) = (Vec::new(), FIRST);
+    let mut file = File::open(&path).map_err(|e| e.to_string())?;
+    loop {
+        let part = (size - bytes.len()) as u64;
+        let read = file.by_ref().take(part).read_to_end(&mut bytes).map_err(|e| e.to_string())?;
+        match parse(&bytes) {
+            Err(Unread { more: true, .. }) if read > 0 && size < Contents::LONGEST => size *= 2,
+            other => return other.map_err(|unread| unread.why),
+        }
     }
 }
 

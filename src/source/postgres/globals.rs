@@ -155,6 +155,22 @@ fn place(statement: &str) -> Option<Place> {
     }
 }
 
+/// The name of the member that a statement is a part of, and its kind.
+fn named(place: Place) -> (usize, String, Kind) {
+    match place {
+        Place::Role(role) => (0, format!("role {role}"), Kind::Account),
+        Place::Grants => (1, GRANTS.to_owned(), Kind::Grants),
+        Place::Tablespace(space) => (2, format!("tablespace {space}"), Kind::Account),
+        Place::Setting(role) => (3, format!("role {role}"), Kind::Grants),
+    }
+}
+
+/// Whether a statement is about the role or tablespace of a member, as `pg_dumpall` writes it.
+pub fn is_about(member: &Member, statement: &str) -> bool {
+    let known = place(statement).map(named);
+    known.is_some_and(|(_, name, kind)| name == member.name && kind == member.kind)
+}
+
 /// Cuts what `pg_dumpall` wrote into scripts: roles, memberships, tablespaces, settings. No error
 /// holds a statement.
 fn scripts(text: &str) -> std::result::Result<Vec<Script>, String> {
@@ -170,12 +186,7 @@ fn scripts(text: &str) -> std::result::Result<Vec<Script>, String> {
         }
         let place = place(statement)
             .ok_or_else(|| format!("its statement {number} is of no known kind"))?;
-        let (group, name, kind) = match place {
-            Place::Role(role) => (0, format!("role {role}"), Kind::Account),
-            Place::Grants => (1, GRANTS.to_owned(), Kind::Grants),
-            Place::Tablespace(space) => (2, format!("tablespace {space}"), Kind::Account),
-            Place::Setting(role) => (3, format!("role {role}"), Kind::Grants),
-        };
+        let (group, name, kind) = named(place);
         let at = found[group].iter().position(|s| s.member.name == name).unwrap_or_else(|| {
             let member = Member::new("", &name, kind, Phase::Before);
             found[group].push(Script { member, text: PROLOGUE.to_owned() });

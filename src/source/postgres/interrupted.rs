@@ -40,16 +40,24 @@ impl Mark {
         }
     }
 
-    /// The mark that a database carries of a restore that did not end.
-    pub fn of(client: &mut Client, name: &str) -> Result<Option<Mark>> {
+    /// The mark that a database carries of a restore that did not end, and of which backup that
+    /// was: older versions did not say.
+    pub fn of(client: &mut Client, name: &str) -> Result<Option<(Mark, String)>> {
         let sql = "SELECT unnest(s.setconfig) FROM pg_catalog.pg_db_role_setting s \
                    JOIN pg_catalog.pg_database d ON d.oid = s.setdatabase \
                    WHERE d.datname = $1 AND s.setrole = 0";
         let found = client.query(sql, &[&name]);
         let found = found.map_err(|e| wrap("look for an interrupted restore", e))?;
         let settings: Vec<String> = found.iter().map(|row| row.get(0)).collect();
-        let is_set = |mark: &Mark| settings.contains(&format!("{MARK}={}", mark.word()));
-        Ok(Mark::ALL.into_iter().find(is_set))
+        Ok(settings.iter().find_map(|setting| Mark::read(setting)))
+    }
+
+    /// Of a setting `vex.restore=begun 20261129T010203Z-0011aabb`.
+    fn read(setting: &str) -> Option<(Mark, String)> {
+        let value = setting.strip_prefix(MARK)?.strip_prefix('=')?;
+        let (word, backup) = value.split_once(' ').unwrap_or((value, ""));
+        let mark = Mark::ALL.into_iter().find(|mark| mark.word() == word)?;
+        Some((mark, backup.to_owned()))
     }
 }
 
@@ -66,8 +74,14 @@ pub struct Interrupted {
 
 impl Interrupted {
     /// Marks a database. Who may not set it has a restore that can't be gone on with.
-    pub fn mark(&self, client: &mut Client, name: &str, mark: Mark) -> Result<()> {
-        let set = format!("ALTER DATABASE {} SET {MARK} = '{}'", quoted(name), mark.word());
+    pub fn mark(
+        &self,
+        client: &mut Client,
+        name: &str,
+        (mark, backup): (Mark, &str),
+    ) -> Result<()> {
+        let value = literal(format!("{} {backup}", mark.word()).trim_end());
+        let set = format!("ALTER DATABASE {} SET {MARK} = {value}", quoted(name));
         match run(client, &set, &format!("mark the database {name}")) {
             Ok(()) => {
                 self.marked.lock().expect("no panic while locked").insert(name.to_owned());
@@ -262,4 +276,23 @@ pub fn is_there(client: &mut Client, member: &Member) -> Result<bool> {
     };
     let found = client.query_one(sql, &[schema, &name]).map_err(|e| wrap(&doing, e))?;
     Ok(found.get::<_, i64>(0) > 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mark_names_its_backup_and_one_of_an_older_vex_none() {
+        let id = "20261129T010203Z-0011aabb";
+        for (setting, expected) in [
+            (format!("{MARK}=begun {id}"), Some((Mark::Begun, id))),
+            (format!("{MARK}=made"), Some((Mark::Made, ""))),
+            (format!("{MARK}=other"), None),
+            ("work_mem=begun".to_owned(), None),
+        ] {
+            let found = Mark::read(&setting);
+            assert_eq!(found, expected.map(|(mark, id)| (mark, id.to_owned())), "{setting}");
+        }
+    }
 }

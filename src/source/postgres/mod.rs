@@ -4,6 +4,8 @@
 //! Definitions come from `pg_dump`, which alone knows all of them; rows never pass through a
 //! program.
 
+mod allowed;
+mod allowed_program;
 pub mod basebackup;
 mod binary;
 mod cancel;
@@ -44,9 +46,11 @@ mod rights;
 mod rows;
 mod script;
 pub mod server;
+mod single;
 mod snapshot;
 mod staged;
 mod state;
+mod statement;
 mod survey;
 mod target;
 mod toc;
@@ -54,6 +58,7 @@ pub mod unpack;
 mod vacuum;
 mod view;
 mod wire;
+mod words;
 
 pub use catalogue::is_decided;
 

@@ -51,6 +51,37 @@ impl Present {
         self.relations.get(&(schema, member.name.clone())).copied()
     }
 
+    /// What has the name of a member and is of another kind; of a key, the name of its index.
+    pub fn clash(&self, member: &Member) -> Option<&'static str> {
+        let is_key = member.class.as_deref() == Some("constraint");
+        let own = match member.kind {
+            Kind::Object if is_key => {
+                // The table that it is a key of may be there, and replaced with it.
+                let table = member.table.as_ref()?;
+                let is_there = self.named(member, table).is_some();
+                self.named(member, member.own_name()?).filter(|_| !is_there)?
+            }
+            Kind::Table | Kind::View | Kind::Sequence | Kind::Index if !self.has(member) => {
+                self.named(member, &member.name)?
+            }
+            _ => return None,
+        };
+        Some(match own {
+            'r' | 'p' => "a table",
+            'f' => "a foreign table",
+            'v' => "a view",
+            'm' => "a materialized view",
+            'S' => "a sequence",
+            'i' | 'I' => "an index",
+            'c' => "a type",
+            _ => "something else",
+        })
+    }
+
+    fn named(&self, member: &Member, name: &str) -> Option<char> {
+        self.relations.get(&(member.schema.clone()?, name.to_owned())).copied()
+    }
+
     /// Whether `has` can tell.
     pub fn knows(&self, member: &Member) -> bool {
         member.schema.is_some()

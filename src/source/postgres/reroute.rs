@@ -23,6 +23,8 @@ pub struct Families {
     mixed: Mutex<BTreeSet<String>>,
     /// Guards the tables of which the server left rows out without a word.
     leaky: Mutex<BTreeSet<Table>>,
+    /// Guards the tables whose rows are on another server.
+    foreign: Mutex<BTreeSet<Table>>,
 }
 
 fn table(member: &Member) -> Table {
@@ -44,6 +46,16 @@ impl Families {
                 roots.insert(table(own), root.clone());
             }
         }
+    }
+
+    /// Notes that the rows of a table are on another server.
+    pub fn keep_none(&self, member: &Member) {
+        self.foreign.lock().expect("no panic while locked").insert(table(member));
+    }
+
+    /// Whether they are.
+    pub fn keeps_none(&self, member: &Member) -> bool {
+        self.foreign.lock().expect("no panic while locked").contains(&table(member))
     }
 
     /// The table that a partition is of, at the top.

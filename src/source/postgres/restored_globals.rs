@@ -11,10 +11,13 @@ use std::sync::Mutex;
 use postgres::Client;
 
 use crate::artifact::{Kind, Member, Plain, plain_statement};
-use crate::source::contract::{Error, ErrorKind, Loading, Refused, Result};
+use crate::source::contract::{Error, ErrorKind, Loading, Refused, Result, is_refusal};
 use crate::source::postgres::definition::quoted;
 use crate::source::postgres::fault::wrap;
-use crate::source::postgres::globals::grantee;
+use crate::source::postgres::globals::{grantee, is_about};
+use crate::source::postgres::single::single;
+use crate::source::postgres::statement::{is_doubtful, is_setting};
+use crate::source::postgres::words::Words;
 
 /// Whether a member belongs to no database.
 pub fn is_global(member: &Member) -> bool {
@@ -68,23 +71,14 @@ impl RestoredGlobals {
         let doing = format!("restore {} {}", member.kind.word(), member.title());
         let damaged = |found: String| Error::new(ErrorKind::Damaged, &doing, found);
         let replaced = there.all.contains(&member.name);
+        let title = format!("{} {}", member.kind.word(), member.title());
         let mut refused = Vec::new();
         let mut run = |client: &mut Client, statement: &str| match client.batch_execute(statement) {
             Ok(()) => Ok(()),
             Err(error) => match wrap(&doing, error) {
                 error if error.kind == ErrorKind::Unreachable => Err(error),
                 error => {
-                    // A complaint about syntax would repeat a part of the statement.
-                    let syntax = error.is_state("42601");
-                    let why = if syntax {
-                        "the server does not understand it (SQLSTATE 42601)".into()
-                    } else {
-                        error.found
-                    };
-                    refused.push(Refused::new(
-                        format!("{} {}", member.kind.word(), member.title()),
-                        why,
-                    ));
+                    refused.push(Refused::new(title.clone(), reason(error)));
                     Ok(())
                 }
             },
@@ -94,15 +88,22 @@ impl RestoredGlobals {
         {
             run(client, &format!("ALTER ROLE {} RESET ALL", quoted(role)))?;
         }
-        let mut rest = entry;
+        let (mut rest, mut left) = (entry, Vec::new());
         loop {
             let (text, bytes) = match plain_statement(rest).map_err(|e| damaged(e.to_string()))? {
                 Plain::Statement { text, bytes } => (text, bytes),
                 Plain::Open => return Err(damaged("it ends inside of a statement".into())),
-                Plain::Blank => return Ok(refused),
+                Plain::Blank => {
+                    refused.append(&mut left);
+                    return Ok(refused);
+                }
             };
             rest = &rest[bytes..];
             let statement = std::str::from_utf8(text).map_err(|e| damaged(e.to_string()))?;
+            if !may_run(client, member, statement, &doing)? {
+                left.push(Refused::new(&title, "vex does not run it, it is about something else"));
+                continue;
+            }
             let made = ["CREATE ROLE ", "CREATE TABLESPACE "]
                 .iter()
                 .any(|head| statement.starts_with(head));
@@ -127,6 +128,26 @@ impl RestoredGlobals {
             .filter(|m| m.kind == Kind::Account && !all.contains(&m.name))
             .cloned()
             .collect())
+    }
+}
+
+/// What the server said; a complaint about syntax would repeat a part of the statement.
+fn reason(error: Error) -> String {
+    match error.is_state("42601") {
+        true => "the server does not understand it (SQLSTATE 42601)".into(),
+        false => error.found,
+    }
+}
+
+/// Whether a statement is one, about the role or tablespace of its member.
+fn may_run(client: &mut Client, member: &Member, statement: &str, doing: &str) -> Result<bool> {
+    if !is_setting(Words::new(statement)) && !is_about(member, statement) {
+        return Ok(false);
+    }
+    let doubtful: &[&str] = if is_doubtful(statement) { &[statement] } else { &[] };
+    match single(client, doubtful, doing) {
+        Err(error) if is_refusal(error.kind) => Ok(false),
+        other => other.map(|()| true),
     }
 }
 

@@ -3,8 +3,11 @@
 //! Changes nothing. Owners and extensions of others are told by what is refused: no statement that
 //! makes a superuser is ever advised.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use postgres::Client;
 
+use crate::artifact::Member;
 use crate::base::{Finding, Grade, Stop};
 use crate::source::contract::{Loading, Result};
 use crate::source::postgres::connect::Connector;
@@ -18,6 +21,11 @@ const WHO: &str = "SELECT current_user::text, rolsuper, rolcreatedb FROM pg_cata
 /// Whether a database is there and takes new schemas from whoever asks; no row where it is not.
 const TAKES: &str = "SELECT pg_catalog.has_database_privilege(oid, 'CREATE') \
                      FROM pg_catalog.pg_database WHERE datname = $1";
+
+/// Schemas that are there, and whether they take new objects from whoever asks.
+const TAKES_OBJECTS: &str = "SELECT nspname::text, pg_catalog.has_schema_privilege(oid, 'CREATE') AND \
+                             pg_catalog.has_schema_privilege(oid, 'USAGE') \
+                             FROM pg_catalog.pg_namespace WHERE nspname::text = ANY($1)";
 
 /// The rights that a restore of these members needs and the account lacks.
 pub fn rights(connector: &Connector, loading: &Loading, stop: &Stop) -> Result<Vec<Finding>> {
@@ -47,8 +55,45 @@ pub fn rights(connector: &Connector, loading: &Loading, stop: &Stop) -> Result<V
                 format!("GRANT CREATE ON DATABASE {} TO {user};", quoted(&unit)),
             ));
         }
+        if !is_made {
+            stop.check()?;
+            found.extend(schemas(connector, (&unit, &user), loading, takes == Some(true))?);
+        }
     }
     Ok(found)
+}
+
+/// What is lacking in the schemas of a database that stays. If nothing at all can be made there, the
+/// restore can't begin.
+fn schemas(
+    connector: &Connector,
+    (unit, user): (&str, &str),
+    loading: &Loading,
+    makes_schemas: bool,
+) -> Result<Vec<Finding>> {
+    let is_own = |m: &&Member| loading.rename.is_some() || m.unit == unit;
+    let wanted: BTreeSet<String> =
+        loading.members.iter().filter(is_own).filter_map(|m| m.schema.clone()).collect();
+    let names: Vec<String> = wanted.iter().cloned().collect();
+    let mut client = connector.session(unit, "ask")?;
+    let rows = client
+        .query(TAKES_OBJECTS, &[&names])
+        .map_err(|e| wrap(&format!("ask for privileges on the schemas of {unit}"), e))?;
+    let there: BTreeMap<String, bool> = rows.iter().map(|row| (row.get(0), row.get(1))).collect();
+    let closed: Vec<&String> = there.iter().filter(|(_, takes)| !**takes).map(|(s, _)| s).collect();
+    let is_new = |schema: &&String| !there.contains_key(*schema) && makes_schemas;
+    let open = there.values().any(|takes| *takes) || wanted.iter().any(|schema| is_new(&schema));
+    let grade = if open { Grade::Alert } else { Grade::Error };
+    Ok(closed
+        .into_iter()
+        .map(|schema| {
+            lack(
+                grade,
+                format!("{user} may not make anything in the schema {schema} of {unit}"),
+                format!("GRANT USAGE, CREATE ON SCHEMA {} TO {user};", quoted(schema)),
+            )
+        })
+        .collect())
 }
 
 /// The databases that are written, by the names they get.

@@ -10,7 +10,10 @@ use postgres::Client;
 
 use crate::artifact::{Plain, plain_rows, plain_statement};
 use crate::source::contract::{Error, ErrorKind, Result};
+use crate::source::postgres::allowed_program::is_of_program;
 use crate::source::postgres::fault::{wrap, wrap_io};
+use crate::source::postgres::single::single;
+use crate::source::postgres::statement::is_doubtful;
 
 /// Bytes of rows that are sent in one message.
 const MESSAGE: usize = 256 << 10;
@@ -53,7 +56,13 @@ pub fn run_script(
         };
         rest = &rest[bytes..];
         let statement = std::str::from_utf8(text).map_err(|e| damaged(e.to_string()))?;
-        let done = if Plain::copies(text) {
+        let done = allow(client, statement, doing);
+        let done = if done.is_err() {
+            if Plain::copies(text) {
+                rest = &rest[plain_rows(rest).unwrap_or(rest.len())..];
+            }
+            done
+        } else if Plain::copies(text) {
             let length = plain_rows(rest).ok_or_else(|| damaged("its rows have no end".into()))?;
             let rows = &rest[..length];
             rest = &rest[length..];
@@ -82,6 +91,18 @@ pub fn run_script(
                 harmless: is_harmless(statement),
             }),
         }
+    }
+}
+
+/// Refuses what pg_dump never writes of a database.
+fn allow(client: &mut Client, statement: &str, doing: &str) -> Result<()> {
+    if !is_of_program(statement) {
+        let found = "vex does not run it, no pg_dump writes this";
+        return Err(Error::new(ErrorKind::Failed, doing, found));
+    }
+    match is_doubtful(statement) {
+        true => single(client, &[statement], doing),
+        false => Ok(()),
     }
 }
 

@@ -22,6 +22,7 @@ use crate::source::postgres::compatibility::Compatibility;
 use crate::source::postgres::connect::{Connector, server_version};
 use crate::source::postgres::deferred::{Deferred, Waiting};
 use crate::source::postgres::definition::quoted;
+use crate::source::postgres::displaced;
 use crate::source::postgres::fault::run;
 use crate::source::postgres::interrupted::{Interrupted, Mark};
 use crate::source::postgres::present::Present;
@@ -49,6 +50,10 @@ pub struct PostgresTarget {
     recount: Recount,
     /// Guards the new name, once it is known.
     rename: Mutex<Option<String>>,
+    /// Guards the identity of the backup.
+    backup: Mutex<String>,
+    /// Guards what a database holds that is not replaced as a whole, by its name.
+    present: Mutex<BTreeMap<String, Present>>,
     /// Guards how it is restored: without owners, a part.
     terms: Mutex<(bool, bool)>,
     /// Guards what is chosen of archives, if that is a part.
@@ -90,6 +95,8 @@ impl PostgresTarget {
             loaders: (0..workers).map(|_| Mutex::default()).collect(),
             recount: Recount::new(connector, number, workers),
             rename: Mutex::default(),
+            backup: Mutex::default(),
+            present: Mutex::default(),
             terms: Mutex::default(),
             part: Mutex::default(),
             compatibility: Mutex::default(),
@@ -241,12 +248,17 @@ impl Target for PostgresTarget {
             if !Present::has_database(&mut self.maintenance("ask")?, &name)? {
                 continue;
             }
-            let there = Present::of(&mut self.connector.session(&name, "ask")?)?;
-            let own = loading
+            let mut inside = self.connector.session(&name, "ask")?;
+            let there = Present::of(&mut inside)?;
+            let own: Vec<&Member> = loading
                 .members
                 .iter()
-                .filter(|m| m.unit == unit && m.kind != Kind::Rows && there.has(m));
-            titles.extend(own.map(|m| {
+                .filter(|m| m.unit == unit && m.kind != Kind::Rows && there.has(m))
+                .collect();
+            if loading.overwrite && loading.part {
+                displaced::may_drop(&mut inside, &name, &own)?;
+            }
+            titles.extend(own.into_iter().map(|m| {
                 let schema = m.schema.as_ref().map_or(String::new(), |s| format!("{s}."));
                 format!("{} {name}.{schema}{}", m.kind.word(), m.name)
             }));
@@ -267,7 +279,10 @@ impl Target for PostgresTarget {
         };
         compatibility.expect(&loading.members);
         let without_owner = self.terms.lock().expect("no panic while locked").0;
-        Ok(compatibility.judge(load.member, &String::from_utf8_lossy(load.bytes), without_owner))
+        let text = String::from_utf8_lossy(load.bytes);
+        let mut found = compatibility.judge(load.member, &text, without_owner);
+        found.extend(self.clash(loading, load.member)?);
+        Ok(found)
     }
 
     fn keeps(&self, worker: usize, load: Load<'_>, expected: Proof, stop: &Stop) -> Result<bool> {
@@ -281,6 +296,7 @@ impl Target for PostgresTarget {
 
     fn prepare(&self, loading: &Loading, stop: &Stop) -> Result<()> {
         self.globals.prepare(&mut self.maintenance("restore into")?, loading)?;
+        self.backup.lock().expect("no panic while locked").clone_from(&loading.backup);
         self.deferred.expect(&loading.members);
         self.families.expect(&loading.members);
         self.recount.forget();

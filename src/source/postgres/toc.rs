@@ -36,6 +36,8 @@ pub struct Item {
     pub needs: Vec<i64>,
     /// The file of its rows, in a directory.
     pub file: Option<String>,
+    /// The COPY that its rows are loaded by.
+    pub copy: String,
 }
 
 /// When a definition is made.
@@ -188,7 +190,7 @@ impl<'a> Reader<'a> {
         };
         let definition = self.text()?.unwrap_or_default();
         let drop = self.text()?.unwrap_or_default();
-        self.text()?; // The COPY of its rows.
+        let copy = self.text()?.unwrap_or_default();
         let filled = |text: Option<String>| text.filter(|t| !t.is_empty());
         let schema = filled(self.text()?);
         let tablespace = self.text()?;
@@ -224,6 +226,7 @@ impl<'a> Reader<'a> {
             owner,
             needs,
             file,
+            copy,
         })
     }
 }

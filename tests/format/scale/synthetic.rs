@@ -113,6 +113,7 @@ impl Counted {
     /// How to load these members into it.
     pub fn loading(members: Vec<Member>) -> Loading {
         Loading {
+            backup: "crafted".into(),
             members,
             rename: None,
             part: true,

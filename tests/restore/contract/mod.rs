@@ -4,6 +4,8 @@
 
 mod crafted;
 mod cut;
+mod defined;
+mod hostile;
 mod snapshots;
 
 use std::sync::atomic::AtomicUsize;
@@ -166,6 +168,7 @@ impl Engine {
 
     fn loading(&self, manifest: &Manifest) -> Loading {
         Loading {
+            backup: "crafted".into(),
             members: manifest.members.clone(),
             rename: None,
             part: false,

@@ -10,6 +10,7 @@ use mysql::prelude::Queryable;
 
 use crate::artifact::{Dialect, Kind, Member, Phase, Splitter, SqlError, Statement, read_insert};
 use crate::source::contract::{Error, ErrorKind, Refused, Result, Target, is_refusal};
+use crate::source::mysql::allowed::objection;
 use crate::source::mysql::definer::without_definer;
 use crate::source::mysql::definition::{cut, without};
 use crate::source::mysql::event::{SwitchedOff, switched_off};
@@ -18,7 +19,9 @@ use crate::source::mysql::feed::{Feed, all_taken, head};
 use crate::source::mysql::flavor::Family;
 use crate::source::mysql::object::prologue;
 use crate::source::mysql::rename::{names_unit, rename};
-use crate::source::mysql::schema::{qualified, quoted};
+use crate::source::mysql::schema::{holds_rows, qualified, quoted};
+use crate::source::mysql::settings::is_code;
+use crate::source::mysql::single::single;
 use crate::source::mysql::target::{MysqlTarget, is_transactional};
 use crate::source::mysql::utf8::{as_text, text_of};
 use crate::world::failpoint;
@@ -54,13 +57,47 @@ impl MysqlTarget {
         bytes: &[u8],
     ) -> Result<()> {
         let doing = format!("restore {} {}", member.kind.word(), member.title());
+        let done = self.statements(connection, member, bytes, &doing);
+        if is_code(member.kind) {
+            // Its own mode says what a quote is; whatever comes next is not of that mode.
+            let own =
+                "SET sql_mode='NO_AUTO_VALUE_ON_ZERO,ALLOW_INVALID_DATES', time_zone='+00:00'";
+            run(connection, "SET NAMES utf8mb4", &doing)?;
+            run(connection, own, &doing)?;
+        }
+        done
+    }
+
+    fn statements(
+        &self,
+        connection: &mut Conn,
+        member: &Member,
+        bytes: &[u8],
+        doing: &str,
+    ) -> Result<()> {
         for statement in Splitter::new(Dialect::Mysql, bytes) {
             let statement =
-                statement.map_err(|e| Error::new(ErrorKind::Failed, &doing, e.to_string()))?;
-            self.statement(connection, member, statement.text, &doing)?;
+                statement.map_err(|e| Error::new(ErrorKind::Failed, doing, e.to_string()))?;
+            self.statement(connection, member, statement.text, doing)?;
             failpoint("statement done");
         }
         Ok(())
+    }
+
+    /// Refuses a statement that its member is not for.
+    fn allow(&self, member: &Member, text: &str, doing: &str) -> Result<()> {
+        let held = |name: &str| {
+            let held = self.held.lock().expect("no panic while locked");
+            held.contains(&(member.unit.clone(), name.to_owned()))
+        };
+        match objection(member, text, &held) {
+            None => Ok(()),
+            Some(why) => {
+                let begin: String = text.chars().take(SHOWN).collect();
+                let found = format!("vex does not run it, {why}: {}", begin.escape_debug());
+                Err(Error::new(ErrorKind::Failed, doing, found))
+            }
+        }
     }
 
     /// Runs a statement of a member.
@@ -71,6 +108,10 @@ impl MysqlTarget {
         statement: &[u8],
         doing: &str,
     ) -> Result<()> {
+        // Bytes between quotes may be those of another character set; what else is no text was none
+        // when it was dumped.
+        let text = as_text(statement, doing).map_err(|e| Error { kind: ErrorKind::Failed, ..e })?;
+        self.allow(member, &text, doing)?;
         let renamed = self.rename.lock().expect("no panic while locked").clone();
         if renamed.is_some() && member.kind == Kind::Trigger && names_unit(statement, &member.unit)
         {
@@ -78,19 +119,20 @@ impl MysqlTarget {
             let found = format!("its text names the database {}; make it by hand", member.unit);
             return Err(Error::new(ErrorKind::Failed, doing, found));
         }
-        let text = match &renamed {
-            Some(new) => rename(statement, &member.unit, new),
-            None => statement.into(),
+        let text = match renamed.as_ref().map(|new| rename(text.as_bytes(), &member.unit, new)) {
+            Some(Cow::Owned(other)) => as_text(&other, doing)?.into_owned().into(),
+            Some(Cow::Borrowed(_)) | None => text,
         };
-        // Bytes between quotes may be those of another character set; what else is no text was none
-        // when it was dumped.
-        let text = as_text(&text, doing).map_err(|e| Error { kind: ErrorKind::Failed, ..e })?;
         let current = self.terms.lock().expect("no panic while locked").current_definer;
         let text = match current && member.phase == Phase::After {
             true => without_definer(&text),
             false => text,
         };
         let text = self.collated(&text);
+        // Rows are literals, whatever stands in them.
+        if !text.starts_with("INSERT INTO ") {
+            single(connection, &text, doing)?;
+        }
         match member.kind {
             Kind::Database => self.database(connection, member, &text, doing),
             Kind::Table => self.table(connection, member, &text, doing),
@@ -278,6 +320,11 @@ impl MysqlTarget {
     /// can take it back.
     pub(super) fn rows(&self, connection: &mut Conn, member: &Member, bytes: &[u8]) -> Result<()> {
         let engine = self.engine(member)?;
+        if !holds_rows(&engine) {
+            let doing = format!("restore rows of {}", member.title());
+            let found = format!("what they would go into keeps no rows of its own ({engine})");
+            return Err(Error::new(ErrorKind::Failed, doing, found));
+        }
         if !is_transactional(&engine) {
             let done = self.load_rows(connection, member, bytes, Taking::AsManyAsPossible);
             return done.map_err(|error| match error.kind {
@@ -320,7 +367,11 @@ impl MysqlTarget {
         taking: Taking,
     ) -> Result<()> {
         let doing = format!("restore {} {}", member.kind.word(), member.title());
-        let damaged = |e: SqlError| Error::new(ErrorKind::Damaged, &doing, e.to_string());
+        // Its hash is that of the backup: nothing is damaged.
+        let refused = |e: SqlError| {
+            let found = format!("vex does not run it, its rows are no literals: {e}");
+            Error::new(ErrorKind::Failed, &doing, found)
+        };
         let ways = self.ways(&self.unit_name(&member.unit))?;
         let feeds = |head: &&[u8]| {
             !head.is_empty() && taking != Taking::Nulls && self.feeds.load(Ordering::Relaxed)
@@ -336,7 +387,8 @@ impl MysqlTarget {
             other => other,
         };
         for statement in Splitter::new(Dialect::Mysql, bytes) {
-            let statement = statement.map_err(damaged)?;
+            let statement = statement.map_err(refused)?;
+            self.allow(member, text_of(statement.text, &doing)?, &doing)?;
             let is_insert = statement.text.starts_with(b"INSERT INTO ");
             let head = if is_insert { head(statement.text) } else { None };
             if let Some(head) = head.filter(feeds) {
@@ -345,7 +397,7 @@ impl MysqlTarget {
                     feed = Feed::open(head, &ways);
                 }
                 if let Some(own) = &mut feed
-                    && own.take(&statement).map_err(damaged)?
+                    && own.take(&statement).map_err(refused)?
                 {
                     if own.is_full() {
                         note(self.send(Some(own), connection, &doing))?;
@@ -375,14 +427,19 @@ impl MysqlTarget {
             // doubles the work.
             run(connection, "SET unique_checks=1", doing)?;
         }
-        if let Some(rest) = text.strip_prefix(b"INSERT INTO ").filter(|_| taking != Taking::All) {
-            let ignoring = format!("INSERT IGNORE INTO {}", text_of(rest, doing)?);
-            let mut rows = 0;
+        let mut rows = 0;
+        if text.starts_with(b"INSERT INTO ") {
             read_insert(Dialect::Mysql, statement, &mut |_, _| {
                 rows += 1;
                 Ok::<(), SqlError>(())
             })
-            .map_err(|e| Error::new(ErrorKind::Damaged, doing, e.to_string()))?;
+            .map_err(|e| {
+                let found = format!("vex does not run it, its rows are no literals: {e}");
+                Error::new(ErrorKind::Failed, doing, found)
+            })?;
+        }
+        if let Some(rest) = text.strip_prefix(b"INSERT INTO ").filter(|_| taking != Taking::All) {
+            let ignoring = format!("INSERT IGNORE INTO {}", text_of(rest, doing)?);
             connection.query_drop(ignoring).map_err(|e| wrap(doing, e))?;
             return all_taken(connection, rows, doing);
         }

@@ -13,7 +13,9 @@ use postgres::error::SqlState;
 use crate::artifact::{CopyEntry, Kind, Member, Phase};
 use crate::base::Stop;
 use crate::source::contract::{Error, ErrorKind, Loading, Refused, Result, is_refusal};
-use crate::source::postgres::contents::Contents;
+use crate::source::postgres::allowed::{copies, is_foreign, judge, puts};
+use crate::source::postgres::allowed_program::{judge_database, judge_item};
+use crate::source::postgres::contents::{Contents, archive};
 use crate::source::postgres::creation;
 use crate::source::postgres::deferred::Waiting;
 use crate::source::postgres::definition::{OWNER, Script, qualified};
@@ -22,6 +24,7 @@ use crate::source::postgres::interrupted::{Mark, is_there};
 use crate::source::postgres::large;
 use crate::source::postgres::present::Present;
 use crate::source::postgres::script::{Left, run_script};
+use crate::source::postgres::single::single;
 use crate::source::postgres::staged::How;
 
 use crate::source::postgres::target::{MESSAGE, PostgresTarget, TRIES};
@@ -35,23 +38,28 @@ impl PostgresTarget {
     pub(super) fn create(&self, unit: &str, text: &str) -> Result<()> {
         let (name, resumes) = (self.unit_name(unit), self.resumes.load(Ordering::Relaxed));
         let mut client = self.maintenance("restore into")?;
+        let backup = self.backup.lock().expect("no panic while locked").clone();
+        let doing = format!("restore database {unit}");
+        let statements = creation::read(text).concat();
+        let doubtful = judge_database(unit, &statements).map_err(|why| not_run(&doing, &why))?;
+        single(&mut client, &doubtful, &doing)?;
         let is_new = !Present::has_database(&mut client, &name)?;
         if is_new {
             creation::create(&mut client, text, (unit, &name))?;
         }
         if is_new || (resumes && self.is_bare(&mut client, &name)?) {
-            self.interrupted.mark(&mut client, &name, Mark::Made)?;
+            self.interrupted.mark(&mut client, &name, (Mark::Made, &backup))?;
             let without_owner = self.terms.lock().expect("no panic while locked").0;
             let refused = creation::equip(&mut client, text, (unit, &name), without_owner)?;
             self.refused.lock().expect("no panic while locked").extend(refused);
         }
-        self.interrupted.mark(&mut client, &name, Mark::Begun)
+        self.interrupted.mark(&mut client, &name, (Mark::Begun, &backup))
     }
 
     /// Whether an interrupted restore made a database and was killed before it was set up.
     fn is_bare(&self, client: &mut Client, name: &str) -> Result<bool> {
         Ok(match Mark::of(client, name)? {
-            Some(mark) => mark == Mark::Made,
+            Some((mark, _)) => mark == Mark::Made,
             // It was killed before it could mark what it made.
             None => Present::of(&mut self.connector.session(name, "ask")?)?.is_empty(),
         })
@@ -136,8 +144,24 @@ impl PostgresTarget {
         }
     }
 
+    /// Refuses a definition that does more than define its member.
+    fn allow(&self, worker: usize, member: &Member, text: &str) -> Result<()> {
+        let doing = format!("restore {} {}", member.kind.word(), member.title());
+        let doubtful = judge(member, text).map_err(|why| not_run(&doing, &why))?;
+        if doubtful.is_empty() {
+            return Ok(());
+        }
+        self.on(&self.loaders[worker], &member.unit, &mut |client| {
+            single(client, &doubtful, &doing)
+        })
+    }
+
     /// A definition: now, or with those that wait for the rows.
     pub(super) fn definition(&self, worker: usize, member: &Member, text: String) -> Result<()> {
+        self.allow(worker, member, &text)?;
+        if member.kind == Kind::Table && is_foreign(&text) {
+            self.families.keep_none(member);
+        }
         if member.class.as_deref() == Some("event trigger") {
             let waiting = Waiting { member: member.clone(), text };
             self.event_triggers.lock().expect("no panic while locked").push(waiting);
@@ -157,14 +181,23 @@ impl PostgresTarget {
         let doing = format!("restore {} {}", member.kind.word(), member.title());
         let damaged = |found: String| Error::new(ErrorKind::Damaged, &doing, found);
         let text = |bytes| std::str::from_utf8(bytes).map_err(|e| damaged(e.to_string()));
-        if member.schema.is_none() && member.name == large::NAME {
-            return run(client, text(entry)?, &doing);
+        if member.phase != Phase::Data {
+            return Err(not_run(&doing, "rows come before what runs with them"));
         }
-        let cut = CopyEntry::parse(entry).map_err(|e| damaged(e.to_string()))?;
+        if member.schema.is_none() && member.name == large::NAME {
+            let entry = text(entry)?;
+            return match puts(entry) {
+                true => run(client, entry, &doing),
+                false => Err(not_run(&doing, "it does more than put bytes")),
+            };
+        }
+        // Its hash is that of the backup: nothing is damaged.
+        let cut = CopyEntry::parse(entry).map_err(|e| not_run(&doing, &e.to_string()))?;
         let prologue = text(cut.prologue)?;
         let own = prologue.lines().next().unwrap_or_default();
         if let Some(encoding) =
             own.strip_prefix("SET client_encoding='").and_then(|r| r.strip_suffix("';"))
+            && encoding.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
         {
             let mut known = self.encodings.lock().expect("no panic while locked");
             known.entry(member.unit.clone()).or_insert_with(|| encoding.to_owned());
@@ -173,6 +206,12 @@ impl PostgresTarget {
             }
         }
         let statement = text(cut.statement)?;
+        if !copies(member, statement) {
+            return Err(not_run(&doing, "it does more than copy rows into this table"));
+        }
+        if self.families.keeps_none(member) {
+            return Err(not_run(&doing, "what they would go into keeps no rows of its own"));
+        }
         self.recount.expect(member, statement);
         let root = self.families.root(member);
         let sent = cut.rows.lines().count() as u64;
@@ -223,11 +262,11 @@ impl PostgresTarget {
             rows: None,
         };
         let part = self.part.lock().expect("no panic while locked").clone();
-        let rows: Vec<i64>;
-        if let Some(loading) = &part {
-            rows = self.portion(worker, unit, path, loading, stop)?;
-            how.rows = Some(&rows);
-        }
+        let chosen = match &part {
+            Some(loading) => Some(self.portion(worker, unit, path, loading, stop)?),
+            None => self.harmless(worker, unit, path)?,
+        };
+        how.rows = chosen.as_deref();
         let (refused, passed) = match self.archives.restore(path, how, stop) {
             // It gave up: the archives of other databases are still to come.
             Err(error) if is_refusal(error.kind) => {
@@ -237,6 +276,44 @@ impl PostgresTarget {
         };
         passed.into_iter().for_each(|line| self.remark(line));
         Ok(refused)
+    }
+
+    /// The items of an archive without those that would do more than they are for, which are
+    /// listed; nothing if all may be restored.
+    fn harmless(&self, worker: usize, unit: &str, path: &Path) -> Result<Option<Vec<i64>>> {
+        let doing = format!("read what {unit} holds");
+        let found = archive(path).map_err(|found| Error::new(ErrorKind::Damaged, &doing, found))?;
+        let mut kept = Vec::new();
+        for item in &found.items {
+            let judged = judge_item(item).map_err(|why| not_run(&doing, &why));
+            let done = judged.and_then(|doubtful| match doubtful.is_empty() {
+                true => Ok(()),
+                false => self.on(&self.loaders[worker], unit, &mut |client| {
+                    single(client, &doubtful, &doing)
+                }),
+            });
+            match done {
+                Ok(()) => kept.push(item.id),
+                Err(error) if is_refusal(error.kind) => {
+                    let what = format!("{} {}", item.what.to_lowercase(), item.tag);
+                    self.refuse(what, error, ("", ""));
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok((kept.len() < found.items.len()).then_some(kept))
+    }
+
+    /// Lists what was refused, and goes on.
+    fn or_refuse(&self, member: &Member, done: Result<()>) -> Result<()> {
+        match done {
+            Err(error) if is_refusal(error.kind) => {
+                let what = format!("{} {}", member.kind.word(), member.title());
+                self.refuse(what, error, ("", ""));
+                Ok(())
+            }
+            other => other,
+        }
     }
 
     /// Makes what is chosen of an archive, now that it is there as a whole; returns the rows that
@@ -258,11 +335,22 @@ impl PostgresTarget {
         let portion = contents.portion(&own);
         for Script { member, text } in portion.before {
             stop.check()?;
-            self.definition(worker, &member, text)?;
+            let done = self.definition(worker, &member, text);
+            self.or_refuse(&member, done)?;
         }
-        portion.after.into_iter().for_each(|script| self.deferred.put(&script.member, script.text));
+        for Script { member, text } in portion.after {
+            match self.allow(worker, &member, &text) {
+                Ok(()) => self.deferred.put(&member, text),
+                refused => self.or_refuse(&member, refused)?,
+            }
+        }
         Ok(portion.rows)
     }
+}
+
+/// An archive that says more than its members are.
+pub(super) fn not_run(doing: &str, why: &str) -> Error {
+    Error::new(ErrorKind::Failed, doing, format!("vex does not run it, {why}"))
 }
 
 /// A definition without the tablespace that it names.
