@@ -16,6 +16,7 @@ mod fmt;
 mod history;
 mod keep;
 mod language;
+mod late;
 mod lease;
 mod list;
 mod manual;

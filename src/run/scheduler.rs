@@ -6,7 +6,7 @@
 use crossbeam_channel::{Sender, select, unbounded};
 use jiff::Timestamp;
 
-use crate::base::{Id, Stop};
+use crate::base::{Id, Stop, without_number};
 use crate::plan::Plan;
 use crate::record::{EVENTS, Event, LogLevel, RunFacts, Stamped, StepEnd, Verdict};
 use crate::run::state::{State, States, Turn};
@@ -184,6 +184,7 @@ impl Speaker<'_> {
             if level > LogLevel::Info {
                 self.worst = Verdict::Alert;
             }
+            let text = without_number(&text);
             let stamped = self.stamp(Event::Said { step: None, level, text });
             // Remarks on a remark would never end.
             self.listener.hear(&stamped);
