@@ -11,6 +11,7 @@ mod secret;
 mod size;
 mod span;
 mod stop;
+mod words;
 
 pub use address::{holds_login, secret_parts, show_address};
 pub use complaint::{Complaint, Severity, suggest};
@@ -23,3 +24,4 @@ pub use secret::{Secret, SecretRef};
 pub use size::Size;
 pub use span::{Span, Spanned, Text};
 pub use stop::{Deadline, Hooked, Stop, Stopped};
+pub use words::without_number;

@@ -12,6 +12,15 @@ use crate::cli::wiring::{App, Loaded, complain, open_catalog};
 use crate::job::JobFile;
 use crate::lang::Lang;
 
+/// Where the answer is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum History {
+    /// In the catalog of the site.
+    Catalog,
+    /// In the stores: a catalog that is empty, and gone afterwards, is filled from them.
+    Stores,
+}
+
 /// What is asked, and of whom.
 pub struct Asked {
     /// The site.
@@ -22,11 +31,24 @@ pub struct Asked {
     pub lang: Lang,
     /// The catalog.
     pub catalog: Catalog,
+    /// Where one is that is gone afterwards.
+    _folder: Option<tempfile::TempDir>,
 }
 
 impl Asked {
     /// Opens all of it; jobs that the file does not have are a usage error.
     pub fn open(
+        (file, jobs): (Option<&PathBuf>, &[String]),
+        site: Option<&Path>,
+        lang: Option<Language>,
+        app: &App,
+    ) -> Result<Asked, Exit> {
+        Asked::open_in(History::Catalog, (file, jobs), site, lang, app)
+    }
+
+    /// The same, with the answer elsewhere.
+    pub fn open_in(
+        history: History,
         (file, jobs): (Option<&PathBuf>, &[String]),
         site: Option<&Path>,
         lang: Option<Language>,
@@ -39,8 +61,15 @@ impl Asked {
             file.choose(jobs)?;
         }
         let lang = language(lang, site.site.language.as_deref());
-        let catalog = open_catalog(&app.world, &site, &app.stop).map_err(unable)?;
-        Ok(Asked { site, file, lang, catalog })
+        let (catalog, folder) = match history {
+            History::Catalog => (open_catalog(&app.world, &site, &app.stop).map_err(unable)?, None),
+            History::Stores => {
+                let folder = tempfile::tempdir().map_err(unable)?;
+                let path = folder.path().join("catalog.sqlite");
+                (Catalog::open(&path).map_err(unable)?, Some(folder))
+            }
+        };
+        Ok(Asked { site, file, lang, catalog, _folder: folder })
     }
 }
 

@@ -126,7 +126,7 @@ pub fn doctor(args: &Doctor, app: &App) -> Exit {
     for password in &checks.passwords {
         printer.print("job", password.job, &examine_password(password, stop));
     }
-    let asked = Outside { file: &loaded.file, plans: &plans, world, stop };
+    let asked = Outside { path: &loaded.path, file: &loaded.file, plans: &plans, world, stop };
     outside(&asked, &mut |kind, name, finding| printer.print(kind, name, finding));
     printer.end(args.strict)
 }

@@ -19,6 +19,7 @@ mod history;
 mod home;
 mod keep;
 mod language;
+mod late;
 mod lease;
 mod list;
 mod lock;

@@ -11,6 +11,7 @@ use rustix::fs::{Access, access, statvfs};
 
 use crate::base::{Finding, SecretRef, Size, Stop};
 use crate::catalog::Catalog;
+use crate::cli::late;
 use crate::job::{CatalogHome, CatalogServer, Exclusive, JobFile, NotifyKind, NotifySpec};
 use crate::plan::{Plan, StepKind};
 use crate::world::{Child, World, privacy, reveal};
@@ -29,11 +30,16 @@ const VERSIONED: [(&str, &str); 7] = [
 /// How long a host may take to answer, and a program to tell its version.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// Hosts whose way is this machine.
+const NEAR: [&str; 3] = ["localhost", "127.0.0.1", "[::1]"];
+
 /// Logs and the catalog need this much at least.
 const LITTLE: u64 = 64 << 20;
 
 /// Who asks.
 pub struct Outside<'a> {
+    /// Its path.
+    pub path: &'a str,
     /// The file.
     pub file: &'a JobFile,
     /// The chosen jobs.
@@ -81,6 +87,9 @@ pub fn outside(asked: &Outside, told: &mut dyn FnMut(&str, &str, &Finding)) {
         if let Some(password) = &mail.password {
             told("mail", &mail.host, &password_of_mail(password, asked.stop));
         }
+    }
+    if let Some(finding) = late::examine(asked.path, &all, asked.world) {
+        told("notify", "on=\"late\"", &finding);
     }
     for notify in all {
         match &notify.kind {
@@ -228,9 +237,16 @@ fn address(url: &SecretRef, stop: &Stop) -> Finding {
             );
         }
     };
+    let clear = parsed.as_ref().is_ok_and(|url| url.scheme() == "http");
     let place =
         parsed.ok().and_then(|u| Some((u.host_str()?.to_owned(), u.port_or_known_default()?)));
     match place {
+        Some((host, _)) if clear && !NEAR.contains(&host.as_str()) => Finding::alert(
+            "address",
+            "it begins with http://, so whoever is on the way reads and changes what is told"
+                .to_owned(),
+            "Name the address with https://.",
+        ),
         Some((host, port)) => {
             let found = knock(host.trim_matches(['[', ']']), port);
             // An error of the resolver may name the host.

@@ -10,6 +10,7 @@ use crate::report::Queue;
 use crate::run::Listener;
 use crate::step::Steps;
 
+use crate::cli::people::escalation;
 use crate::cli::report::zone;
 use crate::cli::run::create_log;
 use crate::cli::session::Session;
@@ -66,6 +67,8 @@ pub fn session<'a>(
     let folder = world.state.join("logs").join(format!("{}.runs", kind.word()));
     let folder = folder.join(asked.name.unwrap_or("archive"));
     let log = create_log(&folder, &id, &zone(asked.file), &mut early);
+    let path = log.as_ref().map(|log| log.path().to_path_buf());
+    let notifier = escalation(asked.file, zone(asked.file), path, app);
     let facts = RunFacts {
         id,
         job: plan.job.clone(),
@@ -82,7 +85,7 @@ pub fn session<'a>(
         catalog,
         lease: None,
         log,
-        notifier: None,
+        notifier,
         shown: Queue::lossless("the output", shown),
         early,
     }

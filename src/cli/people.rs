@@ -9,13 +9,13 @@ use jiff::tz::TimeZone;
 
 use crate::base::Id;
 use crate::catalog::{Catalog, ClosedRun, RunRow, moment};
-use crate::job::{JobFile, NotifyOn, NotifySpec};
+use crate::job::{JobFile, NotifyKind, NotifyOn, NotifySpec};
 use crate::notify::{Desk, Notifier, Outbox};
 use crate::plan::Plan;
 use crate::record::{Failure, LogLevel, Verdict};
 use crate::report::Summary;
 
-use crate::cli::wiring::{App, Loaded, complain, open_catalog, zone};
+use crate::cli::wiring::{App, Loaded, complain, open_catalog, zone as zone_of};
 
 /// What a run without an end is called in the history.
 pub const REFUSED: &str = "refused";
@@ -45,9 +45,31 @@ pub fn notifier(
         }
         None
     });
-    let desk = Desk { log, last, ..desk(&loaded.file, zone(&app.world, plan), app) };
+    let desk = Desk { log, last, ..desk(&loaded.file, zone_of(&app.world, plan), app) };
     let summary = Summary { page: page_of(&loaded.file, id.as_str()), ..Summary::default() };
     Notifier { specs, desk, before, summary, outbox: Outbox::default(), told: false }
+}
+
+/// Whoever is told where a restore or a verification that a person asked for fails; `None` where
+/// nobody is.
+pub fn escalation(
+    file: &JobFile,
+    zone: TimeZone,
+    log: Option<PathBuf>,
+    app: &App,
+) -> Option<Notifier> {
+    let escalates = |spec: &NotifySpec| match &spec.kind {
+        NotifyKind::Email { escalate, .. } => spec.enabled && !escalate.is_empty(),
+        NotifyKind::Webhook { .. } | NotifyKind::Ping { .. } => false,
+    };
+    // Whoever is told of runs of jobs is not told of what a person does.
+    let own = specs(file, &[]).into_iter().filter(escalates);
+    let specs: Vec<NotifySpec> =
+        own.map(|spec| NotifySpec { on: NotifyOn::Late, ..spec }).collect();
+    let desk = Desk { log, ..desk(file, zone, app) };
+    let (summary, outbox) = (Summary::default(), Outbox::default());
+    let notifier = Notifier { specs, desk, before: None, summary, outbox, told: false };
+    (!notifier.specs.is_empty()).then_some(notifier)
 }
 
 /// Who is told of the file's jobs of these names; all jobs where none is named.
@@ -136,7 +158,7 @@ pub fn job_refused(
     if let Err(why) = noted {
         complain(&format!("that job {} did not run is not in the history: {why}", plan.job));
     }
-    let notifier = of_none((loaded, &[&plan.job]), zone(world, plan), app);
+    let notifier = of_none((loaded, &[&plan.job]), zone_of(world, plan), app);
     tell(notifier, failure(code, found), now, verdict);
 }
 
@@ -155,6 +177,22 @@ fn tell(notifier: Notifier, failure: Failure, now: Timestamp, verdict: Verdict) 
     }
 }
 
+/// Tells one receiver that something of a job is late, or no longer; returns what could not be told.
+pub fn tell_late(
+    (loaded, job): (&Loaded, &str),
+    spec: &NotifySpec,
+    app: &App,
+    (code, found): (&str, &str),
+    verdict: Verdict,
+) -> Vec<String> {
+    let zone = loaded.plans.iter().find(|plan| plan.job == job);
+    let zone = zone.map_or_else(TimeZone::system, |plan| zone_of(&app.world, plan));
+    let mut notifier = of_none((loaded, &[job]), zone, app);
+    notifier.specs = vec![NotifySpec { on: NotifyOn::Always, ..spec.clone() }];
+    let told = notifier.refused(failure(code, found), app.world.clock.now(), verdict);
+    told.into_iter().map(|(_, why)| why).collect()
+}
+
 /// Has the next run tell of those that were killed, as the first thing it tells.
 pub fn tell_of_killed(
     notifier: &mut Notifier,
@@ -163,7 +201,7 @@ pub fn tell_of_killed(
     killed: Vec<ClosedRun>,
 ) {
     for run in killed {
-        let mut own = of_none((loaded, &[&plan.job]), zone(&app.world, plan), app);
+        let mut own = of_none((loaded, &[&plan.job]), zone_of(&app.world, plan), app);
         own.summary.page = page_of(&loaded.file, &run.id);
         own.summary.started = run.started.parse().ok();
         own.summary.host.clone_from(&run.host);

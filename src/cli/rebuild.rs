@@ -2,15 +2,48 @@
 
 use std::path::Path;
 
-use crate::catalog::{Catalog, CatalogError, moment};
+use crate::catalog::{Catalog, CatalogError, RunRow, moment};
 use crate::job::CatalogHome;
-use crate::record::{ArtifactFacts, CopyFacts, ProofFacts, Verdict};
+use crate::record::{ArtifactFacts, CopyFacts, ProofFacts, RunKind, Verdict};
 use crate::report::{artifact_row, backup_row, copy_row, proof_row};
 use crate::shelf::Shelved;
 
 use crate::cli::exit::Exit;
 use crate::cli::shelves::{Found, exit_of, shelves};
 use crate::cli::wiring::{App, Loaded, catalog_path, complain, fail, open_catalog, tell};
+
+/// Fills an empty catalog from the stores of a job file: what they hold, and the runs that made it.
+pub fn recall(catalog: &mut Catalog, loaded: &Loaded, app: &App) -> Result<Exit, CatalogError> {
+    let (mut found, mut exit) = (Vec::new(), Exit::Success);
+    for Found { store, place, listing, .. } in shelves(loaded, None, &app.world, &app.stop) {
+        match listing {
+            Ok(listing) => {
+                let own = listing.artifacts.into_iter();
+                found.extend(own.map(|a| (store.clone(), place.clone(), a)));
+            }
+            Err(error) => exit = exit.worse(fail(&error.into())),
+        }
+    }
+    for (_, _, shelved) in &found {
+        let head = &shelved.head;
+        let row = RunRow {
+            id: head.id.to_string(),
+            kind: RunKind::Job.word().to_owned(),
+            job: head.job.clone(),
+            file: head.file.clone().unwrap_or_default(),
+            host: head.host.clone(),
+            pid: 0,
+            started: moment(head.started),
+            finished: None,
+            verdict: None,
+        };
+        catalog.run_started(&row, &[])?;
+        let verdict = if head.must_be_looked_at() { Verdict::Alert } else { Verdict::Success };
+        catalog.run_finished(&row.id, &moment(head.finished), verdict.code(), "")?;
+    }
+    write(catalog, &found, &|_| None)?;
+    Ok(exit)
+}
 
 /// Reads artifacts, copies and proofs from the stores into the catalog again.
 pub fn rebuild(file: &Path, site: Option<&Path>, app: &App) -> Exit {

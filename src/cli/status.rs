@@ -1,16 +1,18 @@
-//! `vex status`: what every source stands at, by the catalog.
+//! `vex status`: what every source stands at, by the catalog, or by the stores alone.
 
 use std::os::unix::fs::MetadataExt;
 
 use crate::catalog::{Catalog, moment};
 use crate::catalog::{CatalogError, ListedRun};
 use crate::cli::args::{Format, Status};
+use crate::cli::asked::{Asked, History, unable};
 use crate::cli::declare::declaration;
 use crate::cli::exit::Exit;
-use crate::cli::language::language;
-use crate::cli::report::{sites, zone};
+use crate::cli::late;
+use crate::cli::rebuild::recall;
+use crate::cli::report::zone;
 use crate::cli::table;
-use crate::cli::wiring::{App, Loaded, complain, job_lock, open_catalog, tell};
+use crate::cli::wiring::{App, Loaded, complain, job_lock, tell};
 use crate::lang::Lang;
 use crate::view::{Standing, since, sources, standing};
 
@@ -25,36 +27,40 @@ pub fn status(args: &Status, app: &App) -> Exit {
 }
 
 fn try_status(args: &Status, app: &App) -> Result<Exit, Exit> {
-    let paths: Vec<_> = args.file.iter().cloned().collect();
-    let (site, files) = sites(&paths, args.site.as_deref())?;
-    let lang = language(args.lang, site.site.language.as_deref());
-    if let Some(file) = files.first() {
-        file.choose(&args.jobs)?;
-    }
-    let unable = |why: String| {
-        complain(&why);
-        Exit::Error
+    let place = if args.stores { History::Stores } else { History::Catalog };
+    let asked = (args.file.as_ref(), args.jobs.as_slice());
+    let asked = Asked::open_in(place, asked, args.site.as_deref(), args.lang, app)?;
+    let Asked { site, file, lang, mut catalog, .. } = asked;
+    let exit = match &file {
+        Some(file) if args.stores => recall(&mut catalog, file, app).map_err(unable)?,
+        Some(_) | None => Exit::Success,
     };
-    let mut catalog = open_catalog(&app.world, &site, &app.stop).map_err(unable)?;
-    let found = ask(&mut catalog, &files, &zone(&site), app).map_err(|e| unable(e.to_string()))?;
+    let found = ask(&mut catalog, file.as_ref(), &zone(&site), app).map_err(unable)?;
     let is_meant = |s: &Standing| {
-        files.first().is_none_or(|file| file.path == s.file)
+        file.as_ref().is_none_or(|file| file.path == s.file)
             && (args.jobs.is_empty() || args.jobs.contains(&s.job))
     };
     let found: Vec<Standing> = found.into_iter().filter(is_meant).collect();
     print(&found, args.format, lang);
+    let mut told = Exit::Success;
+    if let Some(file) = file.as_ref().filter(|_| args.notify)
+        && let Err(all) = late::notify(file, &found, app)
+    {
+        all.iter().for_each(|why| complain(why));
+        told = Exit::Error;
+    }
     let overdue = found.iter().any(Standing::is_overdue);
-    Ok(if overdue { Exit::Alert } else { Exit::Success })
+    Ok(exit.worse(told).worse(if overdue { Exit::Alert } else { Exit::Success }))
 }
 
 /// What the sources of a catalog stand at, those included that a file declares and that never ran.
 fn ask(
     catalog: &mut Catalog,
-    files: &[Loaded],
+    file: Option<&Loaded>,
     zone: &jiff::tz::TimeZone,
     app: &App,
 ) -> Result<Vec<Standing>, CatalogError> {
-    for file in files {
+    if let Some(file) = file {
         catalog.declare(&declaration(file, &app.world))?;
     }
     let now = app.world.clock.now();

@@ -11,7 +11,7 @@ use miette::{GraphicalReportHandler, GraphicalTheme};
 use sha2::{Digest, Sha256};
 
 use crate::artifact::hex;
-use crate::base::{Complaint, Id, Severity, Stop};
+use crate::base::{Complaint, Id, Severity, Stop, without_number};
 use crate::catalog::Catalog;
 use crate::job::{CatalogHome, JobFile, Site, SourceSpec};
 use crate::plan::{self, Plan};
@@ -164,7 +164,7 @@ pub fn render(complaint: &Complaint, color: bool) -> String {
 /// A line on standard error. One that can't be written (a full disk, a reader that went away) is
 /// lost and ends nothing: where messages go is no part of a backup.
 pub fn complain(text: &str) {
-    let line = format!("{}\n", veil(text.trim_end()));
+    let line = format!("{}\n", without_number(&veil(text.trim_end())));
     drop(std::io::stderr().lock().write_all(line.as_bytes()));
 }
 

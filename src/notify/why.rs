@@ -4,7 +4,7 @@ use crate::lang::Lang;
 use crate::record::{Failure, StepEnd, Verdict};
 
 /// Codes of failures that have a sentence.
-const CODES: [&str; 24] = [
+const CODES: [&str; 26] = [
     "missing",
     "exists",
     "denied",
@@ -29,6 +29,8 @@ const CODES: [&str; 24] = [
     "state",
     "invalid",
     "killed",
+    "late",
+    "in-time",
 ];
 
 /// The word for a verdict.

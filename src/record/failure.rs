@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::base::{Error, Tries};
+use crate::base::{Error, Tries, without_number};
 
 /// Why something failed.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -44,18 +44,19 @@ pub struct TriesFacts {
 impl TriesFacts {
     fn of(tries: &Tries) -> TriesFacts {
         let (count, seconds) = (tries.count(), tries.seconds);
-        TriesFacts { count, seconds, found: tries.found.clone() }
+        let found = tries.found.iter().map(|(found, count)| (without_number(found), *count));
+        TriesFacts { count, seconds, found: found.collect() }
     }
 }
 
 impl Failure {
     /// A failure of `code` with the causes of `error`.
     pub fn of(code: &str, error: &dyn std::error::Error) -> Failure {
-        let message = error.to_string();
+        let message = without_number(&error.to_string());
         let mut causes: Vec<String> = Vec::new();
         let mut cause = error.source();
         while let Some(inner) = cause {
-            let text = inner.to_string();
+            let text = without_number(&inner.to_string());
             // A transparent wrapper says what its cause says.
             if text != message && causes.last() != Some(&text) {
                 causes.push(text);
@@ -68,7 +69,7 @@ impl Failure {
     /// A failure that is an error of a source or a store.
     pub fn of_error<P: std::fmt::Debug>(error: &Error<P>) -> Failure {
         let values = [("doing", &*error.doing), ("found", error.found.as_str())];
-        let values = values.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+        let values = values.map(|(name, value)| (name.to_owned(), without_number(value))).into();
         Failure {
             values,
             tries: error.tries.as_deref().map(TriesFacts::of),

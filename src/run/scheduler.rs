@@ -9,7 +9,7 @@ use crossbeam_channel::{select, unbounded};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use crate::base::{Id, Stop};
+use crate::base::{Id, Stop, without_number};
 use crate::plan::{Plan, Step};
 use crate::record::{
     EVENTS, Event, Failure, LogLevel, NOT_MEANT, RunFacts, Stamped, StepEnd, Verdict,
@@ -261,6 +261,7 @@ impl Speaker<'_> {
             if level > LogLevel::Info {
                 self.worst = Verdict::Alert;
             }
+            let text = without_number(&text);
             let stamped = self.stamp(Event::Said { step: None, level, text });
             // Remarks on a remark would never end.
             self.listener.hear(&stamped);

@@ -6,7 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crossbeam_channel::Sender;
 
-use crate::base::Stop;
+use crate::base::{Stop, without_number};
 use crate::plan::Step;
 use crate::record::{Event, Failure, LogLevel, Progress, Verdict};
 use crate::run::state::Standing;
@@ -89,7 +89,11 @@ impl Say {
 
     /// A remark for the log.
     pub fn info(&self, text: impl Into<String>) {
-        self.event(Event::Said { step: Some(self.step), level: LogLevel::Info, text: text.into() });
+        self.event(Event::Said {
+            step: Some(self.step),
+            level: LogLevel::Info,
+            text: without_number(&text.into()),
+        });
     }
 
     /// A remark that somebody should read.
@@ -97,7 +101,7 @@ impl Say {
         self.event(Event::Said {
             step: Some(self.step),
             level: LogLevel::Alert,
-            text: text.into(),
+            text: without_number(&text.into()),
         });
     }
 

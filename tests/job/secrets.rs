@@ -323,7 +323,7 @@ fn a_refused_address_is_shown_without_its_password() {
         ),
         (
             &["run", "postgres://u:CANARY@h/d"],
-            "unable to read postgres://u:***@h/d: No such file or directory (os error 2)\n",
+            "unable to read postgres://u:***@h/d: No such file or directory\n",
         ),
         (
             &["restore", "--from", "nas", "--into", "mysql://u:CANARY@h"],

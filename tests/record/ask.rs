@@ -135,6 +135,18 @@ fn metrics_are_written_after_every_attempt_and_keep_what_they_knew() {
     assert_eq!(read()["vex_copy_bytes"].len(), 2);
     let proven = value("vex_source_proven_timestamp_seconds").expect("a moment");
     assert!(proven > 1.7e9);
+    // Whoever has promtool names it: VEX_PROMTOOL=/usr/bin/promtool.
+    if let Some(promtool) = std::env::var_os("VEX_PROMTOOL") {
+        let mut child = std::process::Command::new(&promtool)
+            .args(["check", "metrics"])
+            .stdin(fs::File::open(&path).unwrap())
+            .spawn()
+            .unwrap();
+        assert!(child.wait().unwrap().success(), "{}", fs::read_to_string(&path).unwrap());
+        let rules = concat!(env!("CARGO_MANIFEST_DIR"), "/templates/monitoring/alerts.yml");
+        let told = std::process::Command::new(&promtool).args(["check", "rules", rules]).output();
+        assert!(told.unwrap().status.success());
+    }
     // A run that fails before its first event: the state folder can't be used any more.
     fs::remove_dir_all(space.state("locks")).unwrap();
     fs::write(space.state("locks"), "").unwrap();

@@ -3,6 +3,7 @@
 pub mod ask;
 pub mod catalog;
 pub mod hooks;
+pub mod late;
 pub mod letters;
 pub mod matrix;
 pub mod notify;

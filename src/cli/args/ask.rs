@@ -36,6 +36,12 @@ pub struct Status {
     pub file: Option<PathBuf>,
     /// Only these jobs.
     pub jobs: Vec<String>,
+    /// Ask the stores of the file alone, not the catalog.
+    #[arg(long, requires = "file")]
+    pub stores: bool,
+    /// Tell what is overdue to those whose `on` is `late`, once, and once when it is over; for cron.
+    #[arg(long, requires = "file")]
+    pub notify: bool,
     /// The site file [default: vex.kdl beside the job file, then /etc/vex/vex.kdl]
     #[arg(long)]
     pub site: Option<PathBuf>,
