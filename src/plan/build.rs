@@ -205,13 +205,7 @@ impl Builder<'_> {
             complaints.push(problem::other_engine(&dump.engine, word, source.spec.kind()));
         }
         let archive = resolve_archive(&dump.archive.or(&job.archive));
-        let is_rman = matches!(dump.engine.value, Engine::Rman(_));
-        if matches!(source.spec, SourceSpec::Oracle(_)) && !is_rman {
-            complaints.push(problem::needs_rman(word));
-        }
-        if is_rman && archive.password.is_some() {
-            complaints.push(problem::unsealed_pieces(word));
-        }
+        check_rman(dump, word, source, &archive, complaints);
         let source_ref = SourceRef { name: name.clone(), spec };
         let copies: Vec<CopyPlan> = stores
             .iter()
@@ -491,6 +485,24 @@ impl Builder<'_> {
             complaints.push(problem::scratch_is_real(into, &real.name));
         }
         Some(SourceRef { name: target.name.value.clone(), spec: target.spec.clone() })
+    }
+}
+
+/// Complains about an Oracle database that is not backed up by RMAN, and pieces that were to be
+/// sealed.
+fn check_rman(
+    dump: &Dump,
+    word: &Spanned<String>,
+    source: &Source,
+    archive: &Archive,
+    complaints: &mut Vec<Complaint>,
+) {
+    let is_rman = matches!(dump.engine.value, Engine::Rman(_));
+    if matches!(source.spec, SourceSpec::Oracle(_)) && !is_rman {
+        complaints.push(problem::needs_rman(word));
+    }
+    if is_rman && archive.password.is_some() {
+        complaints.push(problem::unsealed_pieces(word));
     }
 }
 

@@ -6,8 +6,10 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
+
 use crate::artifact::{ABANDONED, LARGEST_MARKER, Marker, Part};
-use crate::base::{ProcessId, Stop};
+use crate::base::{Id, ProcessId, Stop};
 use crate::shelf::artifacts::Shelf;
 use crate::store::contract::{Error as StoreError, ErrorKind, Object};
 
@@ -44,30 +46,7 @@ impl Shelf {
         }
         let now = self.store.now(stop)?;
         for (container, parts) in groups {
-            let markers = parts.iter().filter(|(_, part)| *part == Part::Begun);
-            let (mut dead, mut runs) = (true, Vec::new());
-            for (object, _) in markers {
-                let old = object.modified.is_some_and(|at| now.duration_since(at) > ABANDONED);
-                dead &= match self.store.read_small(&object.key, LARGEST_MARKER, stop) {
-                    Ok(bytes) => match Marker::parse(&bytes) {
-                        Ok(marker) => {
-                            let is_dead = old || marker.process.as_ref().is_some_and(is_gone);
-                            runs.push(marker.run);
-                            is_dead
-                        }
-                        Err(damage) => {
-                            swept.unreadable.push((object.key.clone(), damage.to_string()));
-                            false
-                        }
-                    },
-                    Err(error) if error.kind == ErrorKind::Missing => true,
-                    Err(error) if matches!(error.kind, ErrorKind::Stopped) => return Err(error),
-                    Err(error) => {
-                        swept.unreadable.push((object.key.clone(), error.to_string()));
-                        false
-                    }
-                };
-            }
+            let (dead, runs) = self.dead_runs(&parts, now, is_gone, &mut swept, stop)?;
             if !dead {
                 continue;
             }
@@ -84,5 +63,41 @@ impl Shelf {
             }
         }
         Ok(swept)
+    }
+
+    /// Whether all that have markers there are dead, and which runs they are.
+    fn dead_runs(
+        &self,
+        parts: &[(&Object, Part)],
+        now: Timestamp,
+        is_gone: &dyn Fn(&ProcessId) -> bool,
+        swept: &mut Swept,
+        stop: &Stop,
+    ) -> Result<(bool, Vec<Id>), StoreError> {
+        let markers = parts.iter().filter(|(_, part)| *part == Part::Begun);
+        let (mut dead, mut runs) = (true, Vec::new());
+        for (object, _) in markers {
+            let old = object.modified.is_some_and(|at| now.duration_since(at) > ABANDONED);
+            dead &= match self.store.read_small(&object.key, LARGEST_MARKER, stop) {
+                Ok(bytes) => match Marker::parse(&bytes) {
+                    Ok(marker) => {
+                        let is_dead = old || marker.process.as_ref().is_some_and(is_gone);
+                        runs.push(marker.run);
+                        is_dead
+                    }
+                    Err(damage) => {
+                        swept.unreadable.push((object.key.clone(), damage.to_string()));
+                        false
+                    }
+                },
+                Err(error) if error.kind == ErrorKind::Missing => true,
+                Err(error) if matches!(error.kind, ErrorKind::Stopped) => return Err(error),
+                Err(error) => {
+                    swept.unreadable.push((object.key.clone(), error.to_string()));
+                    false
+                }
+            };
+        }
+        Ok((dead, runs))
     }
 }

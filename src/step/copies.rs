@@ -24,8 +24,6 @@ use crate::step::perform::Steps;
 use crate::store::contract::{Error, ErrorKind, Store, Upload};
 use crate::world::{Clock, absolute, is_gone};
 
-pub use crate::step::copies::pieces::PieceCopy;
-
 /// How often a taken name is tried again, a second later each.
 const NAMES: usize = 90;
 
@@ -67,6 +65,16 @@ enum State {
 struct Mark {
     key: String,
     at: Timestamp,
+}
+
+/// A copy that takes pieces.
+pub struct PieceCopy {
+    /// Its store.
+    pub store: Arc<dyn Store>,
+    /// What the keys of the store begin with: empty, or ending in `/`.
+    pub root: String,
+    /// Guards why it takes no more.
+    pub failed: Mutex<Option<Error>>,
 }
 
 /// Uploads that were begun under one name.

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::artifact::{
     ALGORITHM, FORMAT, Head, Holds, ObjectLine, Origin, PIECES, PieceLine, Position, Proof, Totals,
@@ -31,6 +31,7 @@ use crate::step::copies::{Copies, PieceCopy, briefly};
 use crate::step::perform::Steps;
 use crate::step::piece_send::{PieceSender, Sent};
 use crate::step::rman_parent::RmanGround;
+use crate::store::contract::Error as StoreError;
 use crate::world::failpoint;
 
 /// Pieces that wait to be sent, at most.
@@ -87,17 +88,7 @@ impl Steps {
         let (level, forced) = self.decide_level(&run, &ground, say, stop)?;
         let own = (self.run.clone(), backup.source.name.as_str());
         let begun = copies.begin_pieces(&self.marker(), &self.zone, stop)?;
-        say.event(Event::Dumping {
-            step: say.step(),
-            dump: DumpFacts {
-                id: self.run.clone(),
-                source: backup.source.name.clone(),
-                server: oracle_version(&run.database),
-                units: vec![run.database.name.clone()],
-                name: copies.name().unwrap_or_default().to_owned(),
-                started,
-            },
-        });
+        self.tell_begun(&run, &copies, started, say);
         let Some((name, targets)) = begun else {
             return Ok(copies.report(own, 0, say));
         };
@@ -114,22 +105,13 @@ impl Steps {
         let parent = ground.parent.filter(|_| level == RmanLevel::Incremental);
         let head = self.rman_head(&run, started, parent.map(|p| p.head.id), &written);
         failpoint("pieces sent");
-        let warnings = written.warnings.iter().cloned().map(warned).chain(forced);
-        let warnings: Vec<String> = warnings.collect();
-        let objects = objects(&written, &name);
-        let facts = Head {
-            objects: objects.iter().find_map(|o| o.as_ref().ok()).cloned().unwrap_or_default(),
-            ..head.clone()
-        };
-        say.event(Event::Artifact { step: say.step(), artifact: ArtifactFacts::of(&facts, &[]) });
-        for (store, head) in copies.commit_pieces(objects, &head, stop) {
-            self.note_made(&backup.source.name, &store, head);
-        }
+        let bytes = self.commit_rman(&mut copies, &head, &written, say, stop);
         failpoint("pieces committed");
         copies.tell_stores(&|| self.random_id(), say, stop);
         let others = self.tell_unkept(backup, say, stop)?;
-        let mut done = copies.report(own, facts.bytes(), say);
+        let mut done = copies.report(own, bytes, say);
         done.verdict = done.verdict.max(others);
+        let warnings = written.warnings.into_iter().map(warned).chain(forced);
         for remark in parents.end().into_iter().chain(warnings) {
             done.verdict = done.verdict.max(Verdict::Alert);
             say.alert(remark);
@@ -142,6 +124,39 @@ impl Steps {
         }
         failpoint("staging removed before");
         Ok(done)
+    }
+
+    fn tell_begun(&self, run: &Run<'_>, copies: &Copies<'_>, started: Timestamp, say: &Say) {
+        let dump = DumpFacts {
+            id: self.run.clone(),
+            source: run.backup.source.name.clone(),
+            server: oracle_version(&run.database),
+            units: vec![run.database.name.clone()],
+            name: copies.name().unwrap_or_default().to_owned(),
+            started,
+        };
+        say.event(Event::Dumping { step: say.step(), dump });
+    }
+
+    /// Writes the heads of the copies that have every piece; returns the bytes of one.
+    fn commit_rman(
+        &self,
+        copies: &mut Copies<'_>,
+        head: &Head,
+        written: &Written,
+        say: &Say,
+        stop: &Stop,
+    ) -> u64 {
+        let Some(name) = copies.name().map(str::to_owned) else { return 0 };
+        let objects = objects(written, &name);
+        let first = objects.iter().find_map(|of| of.as_ref().ok()).cloned().unwrap_or_default();
+        let shown = Head { objects: first, key: name, ..head.clone() };
+        let facts = ArtifactFacts::of(&shown, &[]);
+        say.event(Event::Artifact { step: say.step(), artifact: facts });
+        for (store, head) in copies.commit_pieces(objects, head, stop) {
+            self.note_made(&head.source.clone(), &store, head);
+        }
+        shown.bytes()
     }
 
     /// Opens the database, and refuses what could not become a good backup. Says whether it has a
@@ -299,7 +314,7 @@ impl Steps {
     fn rman_head(
         &self,
         run: &Run<'_>,
-        started: jiff::Timestamp,
+        started: Timestamp,
         parent: Option<Id>,
         written: &Written,
     ) -> Head {
@@ -354,7 +369,7 @@ impl Steps {
         &self,
         run: &Run<'_>,
         policy: bool,
-        started: jiff::Timestamp,
+        started: Timestamp,
         say: &Say,
         stop: &Stop,
     ) -> Verdict {
@@ -422,10 +437,7 @@ fn send_all(
 }
 
 /// Of each copy, its objects, or why it has not all of them.
-fn objects(
-    written: &Written,
-    name: &str,
-) -> Vec<Result<Vec<ObjectLine>, crate::store::contract::Error>> {
+fn objects(written: &Written, name: &str) -> Vec<Result<Vec<ObjectLine>, StoreError>> {
     let of = |copy: &PieceCopy| {
         if let Some(error) = copy.failed.lock().expect("no panic while locked").take() {
             return Err(error);

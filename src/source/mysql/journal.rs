@@ -69,6 +69,9 @@ pub fn leave_log(connection: &mut Conn, flavor: &Flavor, place: &str) -> Result<
     })
 }
 
+/// Why a position of another kind of database means nothing.
+const OTHER: &str = "the backup is of another kind of database";
+
 /// Refuses a GTID state that the server could not take over.
 pub fn can_adopt(
     connection: &mut Conn,
@@ -90,7 +93,7 @@ pub fn can_adopt(
         Position::Mysql { .. } => Family::Mysql,
         Position::Mariadb { .. } => Family::Mariadb,
         Position::Postgres { .. } | Position::Oracle { .. } => {
-            return refuse("the backup is of another kind of database".into(), without);
+            return refuse(OTHER.into(), without);
         }
     };
     if of != flavor.family {
