@@ -9,7 +9,8 @@ use std::time::Duration;
 use crate::base::{Complaint, Span, Spanned};
 use crate::job::{Dump, Engine, Job, JobFile, KeepSpec, Source, SourceSpec, StepDecl, Store};
 use crate::plan::chain::{
-    FILES, chain_name, chain_of, collisions, naming, resolve_archive, root, same_place, verb,
+    FILES, chain_name, chain_of, check_rman, collisions, naming, resolve_archive, root, same_place,
+    verb,
 };
 use crate::plan::draft::Draft;
 use crate::plan::graph::{
@@ -454,6 +455,12 @@ impl Builder<'_> {
         source: &Source,
         complaints: &mut Vec<Complaint>,
     ) -> Option<SourceRef> {
+        if matches!(source.spec, SourceSpec::Oracle(_)) {
+            if verify.into.is_some() || verify.unpack {
+                complaints.push(problem::hashes_only(&verify.span));
+            }
+            return None;
+        }
         match &verify.into {
             Some(into) if files => {
                 complaints.push(problem::files_into(into));
@@ -485,24 +492,6 @@ impl Builder<'_> {
             complaints.push(problem::scratch_is_real(into, &real.name));
         }
         Some(SourceRef { name: target.name.value.clone(), spec: target.spec.clone() })
-    }
-}
-
-/// Complains about an Oracle database that is not backed up by RMAN, and pieces that were to be
-/// sealed.
-fn check_rman(
-    dump: &Dump,
-    word: &Spanned<String>,
-    source: &Source,
-    archive: &Archive,
-    complaints: &mut Vec<Complaint>,
-) {
-    let is_rman = matches!(dump.engine.value, Engine::Rman(_));
-    if matches!(source.spec, SourceSpec::Oracle(_)) && !is_rman {
-        complaints.push(problem::needs_rman(word));
-    }
-    if is_rman && archive.password.is_some() {
-        complaints.push(problem::unsealed_pieces(word));
     }
 }
 

@@ -250,9 +250,10 @@ impl Steps {
             Ok((sender.sent.into_inner().expect("no panic while locked"), warnings))
         });
         failpoint("rman after");
-        let (sent, warnings) = written?;
+        let (mut sent, warnings) = written?;
+        sent.sort_by(|a, b| a.path.cmp(&b.path));
         let asking = Asking { instance: run.oracle.instance(), private: &run.private, stop };
-        let facts = asking.pieces(&format!("/{}", run.prefix))?;
+        let facts = asking.pieces(&format!("/{}", run.prefix), run.database.resetlogs)?;
         Ok(Written { sent, copies, warnings, facts })
     }
 
@@ -265,6 +266,11 @@ impl Steps {
         level: RmanLevel,
         ground: &RmanGround,
     ) -> Result<Written, Fault> {
+        let failed = |c: &PieceCopy| c.failed.lock().expect("no panic while locked").is_some();
+        if written.copies.iter().all(failed) {
+            // Each store has its line; what RMAN wrote is of no use.
+            return Ok(written);
+        }
         let doing = format!("back up {}", run.oracle.instance().place());
         let refuse = |found: String, hint: &str| {
             Err(Fault::Source(Error::new(ErrorKind::Damaged, &doing, found).hint(hint)))

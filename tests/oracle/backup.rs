@@ -2,22 +2,26 @@
 
 use serde_json::Value;
 
-use crate::common::s3_server::S3Server;
+use crate::common::s3_server::{Fault, Kind, S3Server, What};
 use crate::common::space::{names, word};
 use crate::oracle::bench::{Bench, said};
 
-#[test]
-fn a_week_of_backups_is_sent_piece_by_piece_and_told_like_any_other() {
-    let server = S3Server::start();
-    let stores = format!(
+/// A folder, and a bucket.
+fn two_stores(server: &S3Server) -> String {
+    format!(
         "dir \"nas\" path=\"nas\" {{ keep last=20 }}\n\
          s3 \"cloud\" bucket=\"{}\" endpoint=\"{}\" {{ access-key (file)\"{}\"; secret-key (file)\"{}\"; keep last=20 }}",
         server.bucket,
         server.endpoint,
         server.access_file.display(),
         server.secret_file.display()
-    );
-    let bench = Bench::new(&stores, "");
+    )
+}
+
+#[test]
+fn a_week_of_backups_is_sent_piece_by_piece_and_told_like_any_other() {
+    let server = S3Server::start();
+    let bench = Bench::new(&two_stores(&server), "");
     bench.back_up("FULL", 0).expect(0);
     for _ in 0..2 {
         bench.back_up("INCREMENTAL", 20).expect(0);
@@ -74,6 +78,29 @@ fn mode_decides_the_level_and_another_word_is_a_usage_error() {
     assert!(bench.calls().contains("BACKUP INCREMENTAL LEVEL 1 CHECK LOGICAL"));
     let wrong = bench.space.run(&["run", "job.kdl", "FULL", "--mode", "PARTIAL"]).expect(64);
     assert!(wrong.stderr.contains("FULL, INCREMENTAL"), "{wrong:?}");
+}
+
+#[test]
+fn a_store_that_refuses_pieces_leaves_the_other_copy_whole_and_every_log_where_it_is() {
+    let server = S3Server::start();
+    let bench = Bench::new(&two_stores(&server), "");
+    bench.back_up("FULL", 48).expect(0);
+    for kind in [Kind::Put, Kind::Initiate] {
+        server.fault(Fault::new(kind, What::Answer(403, "AccessDenied")).on("_1_1").always());
+    }
+    let ran = bench.back_up("INCREMENTAL", 48).expect(1);
+    assert!(said(&ran).contains("AccessDenied"), "{ran:?}");
+    assert!(bench.space.logs().contains("no archived log is deleted"));
+    assert_eq!(bench.heads().len(), 2, "the copy in the folder was made");
+    let model = bench.model();
+    let archived = model["control"]["archived"].as_array().unwrap();
+    assert!(archived.iter().all(|log| log["deleted"] == false), "{archived:?}");
+    server.heal();
+    // What one store lacks is not added to.
+    bench.back_up("INCREMENTAL", 1).expect(0);
+    let heads = bench.heads();
+    assert_eq!(heads[2]["parent"], heads[0]["id"]);
+    assert_eq!(server.pending(), Vec::<String>::new());
 }
 
 /// What a stack of RMAN ends in: the code, and what the run says of it.

@@ -845,7 +845,7 @@ def rows(m, sql):
                 out[p["set"]] = [1000 + p["set"], p["set"], 0, 0, 0, p["scn"], p["scn"], utc(p["at"])]
         return list(out.values())
     if "FROM v$backup_redolog r WHERE EXISTS" in sql:
-        found = [[1000 + p["set"], p["set"], 1, l["seq"], l["first"], l["next"], utc(l["at"])]
+        found = [[1000 + p["set"], p["set"], 1, l["seq"], l["first"], l["next"], p["resetlogs"], utc(l["at"])]
                  for p in own if p["kind"] == "logs" for l in p["logs"]]
         return sorted(found, key=lambda r: (r[2], r[3]))
     raise Stack("ERROR at line 1:", "ORA-00942: table or view does not exist")

@@ -69,6 +69,9 @@ pub fn leave_log(connection: &mut Conn, flavor: &Flavor, place: &str) -> Result<
     })
 }
 
+/// Why a backup has no GTIDs.
+const NONE: &str = "the backup has none: its server wrote no GTIDs, or no binary log";
+
 /// Why a position of another kind of database means nothing.
 const OTHER: &str = "the backup is of another kind of database";
 
@@ -84,10 +87,7 @@ pub fn can_adopt(
         |found: String, hint: &str| Err(Error::new(ErrorKind::Refused, &doing, found).hint(hint));
     let without = "Restore without --gtid set.";
     let Some(position) = loading.position.as_ref().filter(|p| !p.gtid().is_empty()) else {
-        return refuse(
-            "the backup has none: its server wrote no GTIDs, or no binary log".into(),
-            without,
-        );
+        return refuse(NONE.into(), without);
     };
     let of = match position {
         Position::Mysql { .. } => Family::Mysql,
