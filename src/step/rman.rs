@@ -99,6 +99,7 @@ impl Steps {
             Ok(written) => written,
             Err(fault) => {
                 briefly(|brief| copies.give_up_pieces(&self.run, brief));
+                self.forget_own(&run, say, stop);
                 return Err(fault);
             }
         };
@@ -219,6 +220,25 @@ impl Steps {
                 (RmanLevel::Full, Some(format!("a full backup instead of an increment: {why}")))
             }
         })
+    }
+
+    /// Has RMAN forget what a failed run wrote, which goes with the staging folder: nobody must take
+    /// a log for backed up that is not. What can't be done now is done by the next run.
+    fn forget_own(&self, run: &Run<'_>, say: &Say, stop: &Stop) {
+        if stop.is_stopped() {
+            return;
+        }
+        let asking = Asking { instance: run.oracle.instance(), private: &run.private, stop };
+        let forgotten = asking.handles(&format!("/{}", run.prefix)).and_then(|known| {
+            if known.is_empty() {
+                return Ok(Vec::new());
+            }
+            let doing = "have RMAN forget pieces of";
+            run.oracle.run(doing, &forget_script(&known), &run.private, run.hear.clone(), stop)
+        });
+        if let Err(error) = forgotten {
+            say.info(format!("RMAN still counts on what is given up: {error}"));
+        }
     }
 
     /// Has RMAN write the pieces, and sends each.

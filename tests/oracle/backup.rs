@@ -3,8 +3,9 @@
 use serde_json::Value;
 
 use crate::common::s3_server::{Fault, Kind, S3Server, What};
-use crate::common::space::{names, word};
+use crate::common::space::{files, names, word};
 use crate::oracle::bench::{Bench, said};
+use crate::record::notify::mail_sink;
 
 /// A folder, and a bucket.
 fn two_stores(server: &S3Server) -> String {
@@ -64,6 +65,17 @@ fn a_week_of_backups_is_sent_piece_by_piece_and_told_like_any_other() {
     assert_eq!(names(&bench.space.state("staging")), [] as [&str; 0]);
     let rman: i64 = bench.space.catalog("SELECT count(*) FROM step WHERE verb='rman'");
     assert_eq!(rman, 3);
+    bench.space.run(&["report", "job.kdl", "--out", "pages"]).expect(0);
+    let pages = files(&bench.space.path("pages"));
+    let page = |id: &str| {
+        let named = |path: &&std::path::PathBuf| path.to_str().unwrap().contains(id);
+        let own = pages.iter().filter(named).map(|path| std::fs::read_to_string(path).unwrap());
+        own.collect::<String>()
+    };
+    let shown = page(word(&heads[2], "id"));
+    assert!(shown.contains("fin") && shown.contains(".rman"), "no page tells of it");
+    let status = bench.space.run(&["status", "job.kdl"]);
+    assert!(status.stdout.contains("INCREMENTAL"), "{status:?}");
     let verified = bench.space.run(&["verify", "job.kdl", "fin", "--from", "cloud"]).expect(0);
     assert!(said(&verified).contains("proven"), "{verified:?}");
 }
@@ -124,8 +136,34 @@ fn a_failure_of_rman_is_an_error_with_its_stack_and_leaves_nothing() {
         assert!(said(&ran).contains("RMAN-03009"), "the whole stack: {ran:?}");
         assert!(bench.space.logs().contains(code), "{code}");
         assert_eq!(names(&bench.space.path("nas")), before, "{code}");
+        let model = bench.model();
+        let known = model["control"]["pieces"].as_array().unwrap();
+        let counted = known.iter().filter(|piece| piece["status"] == "A").count();
+        assert_eq!(counted, bench.heads()[0]["objects"].as_array().unwrap().len(), "{code}");
         assert!(bench.lost_logs().is_empty());
     }
+    // The letter has the stack, and the page of the run has it too.
+    let (port, sink) = mail_sink();
+    let job = std::fs::read_to_string(bench.space.path("job.kdl")).unwrap();
+    let notify = format!(
+        "mail host=\"127.0.0.1\" port={port} tls=#false from=\"vex@example.com\"\n\
+         notify {{ email to=\"dba@example.com\" }}\n"
+    );
+    std::fs::write(bench.space.path("job.kdl"), format!("{notify}{job}")).unwrap();
+    bench.set(
+        "faults",
+        r#"[{"at": "database", "once": true, "stack": ["ORA-19502: write error on file"]}]"#,
+    );
+    bench.back_up("INCREMENTAL", 1).expect(1);
+    let letter = sink.join().unwrap();
+    assert!(letter.contains("ORA-19502") && letter.contains("Erro"), "{letter}");
+    bench.space.run(&["report", "job.kdl", "--out", "pages"]).expect(0);
+    let pages = files(&bench.space.path("pages"));
+    let tells = |path: &&std::path::PathBuf| {
+        std::fs::read(path).is_ok_and(|bytes| String::from_utf8_lossy(&bytes).contains("ORA-19502"))
+    };
+    assert!(pages.iter().any(|path| tells(&path)), "no page has the stack");
+    std::fs::write(bench.space.path("job.kdl"), job).unwrap();
     // What RMAN remembers of them is never added to.
     bench.back_up("INCREMENTAL", 1).expect(0);
     let heads = bench.heads();
@@ -226,7 +264,7 @@ fn retention_keeps_chains_whole_and_rman_forgets_what_is_gone() {
         .map(|object| word(object, "key").rsplit_once('/').unwrap().1.to_owned())
         .collect();
     listed.sort();
-    let mut there: Vec<String> = crate::common::space::files(&bench.space.path("nas/backups"))
+    let mut there: Vec<String> = files(&bench.space.path("nas/backups"))
         .iter()
         .map(|path| path.file_name().unwrap().to_str().unwrap().to_owned())
         .collect();
