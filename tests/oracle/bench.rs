@@ -1,6 +1,6 @@
 //! A database behind the stand-in, a job file for it, and what a test does to both.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::Value;
@@ -55,12 +55,7 @@ job "INCREMENTAL" {{ rman "fin" level=1 {step} {{ send {names}; verify {names} }
 
     /// Does something to the database.
     pub fn ctl(&self, words: &[&str]) -> String {
-        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/oracle/standin.py");
-        let mut command = Command::new("python3");
-        command.arg(script).arg("ctl").arg(&self.home).arg("FIN").args(words);
-        let output = command.output().unwrap();
-        assert!(output.status.success(), "{words:?}: {}", String::from_utf8_lossy(&output.stderr));
-        String::from_utf8(output.stdout).unwrap()
+        ctl(&self.home, words)
     }
 
     /// Sets a value of the model.
@@ -130,4 +125,13 @@ job "INCREMENTAL" {{ rman "fin" level=1 {step} {{ send {names}; verify {names} }
 /// All that a run printed.
 pub fn said(ran: &Ran) -> String {
     format!("{}{}", ran.stdout, ran.stderr)
+}
+
+/// Does something to the database FIN of a home.
+pub fn ctl(home: &Path, words: &[&str]) -> String {
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/oracle/standin.py");
+    let mut command = Command::new("python3");
+    let output = command.arg(script).arg("ctl").arg(home).arg("FIN").args(words).output().unwrap();
+    assert!(output.status.success(), "{words:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
 }

@@ -406,7 +406,7 @@ class Rman:
     def piece(self, form, tag, number, body, line):
         c = self.m.control
         handle = self.name(form, number)
-        body = {"dbid": c["dbid"], "resetlogs": c["resetlogs"], **body}
+        body = {"dbid": c["dbid"], "resetlogs": c["resetlogs"], "at": self.m.now, **body}
         write_piece(handle, body)
         record = {"handle": handle, "tag": tag, "bytes": Path(handle).stat().st_size, "status": "A", "set": c["sets"],
                   "at": self.m.now, "resetlogs": c["resetlogs"], **line}
@@ -498,7 +498,7 @@ class Rman:
         c["sets"] += 1
         record = {"handle": handle, "tag": "TAG" + stamp(m.now, "%Y%m%dT%H%M%S"), "bytes": 0, "status": "A", "set": c["sets"],
                   "at": m.now, "resetlogs": c["resetlogs"], "kind": "control", "scn": m.scn}
-        write_piece(handle, {"dbid": c["dbid"], "resetlogs": c["resetlogs"], "kind": "control", "control": c, "spfile": True})
+        write_piece(handle, {"dbid": c["dbid"], "resetlogs": c["resetlogs"], "at": m.now, "kind": "control", "control": c, "spfile": True})
         record["bytes"] = Path(handle).stat().st_size
         c["pieces"].append(record)
         say("08503", f"piece handle={handle} comment=NONE")
@@ -572,7 +572,7 @@ class Rman:
                 continue
             c["sets"] += 1
             record = {"handle": path, "tag": "CATALOGED", "bytes": Path(path).stat().st_size, "status": "A", "set": c["sets"],
-                      "at": self.m.now, "resetlogs": body["resetlogs"], "kind": body["kind"]}
+                      "at": body["at"], "resetlogs": body["resetlogs"], "kind": body["kind"], "scn": 0}
             if body["kind"] == "data":
                 record.update(level=body["level"], files={n: {k: f[k] for k in ("ckpt", "fuzzy", "from")} for n, f in body["files"].items()})
             if body["kind"] == "logs":
