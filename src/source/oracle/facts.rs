@@ -45,6 +45,9 @@ const REMEMBERS: &str =
 /// Pieces that RMAN knows and counts as there, by a part of their names.
 const HANDLES: &str = "SELECT handle FROM v$backup_piece WHERE status = 'A' AND INSTR(handle, '";
 
+/// A backup set, by its stamp and count.
+type Set = (String, String);
+
 /// Which database, and how it stands.
 #[derive(Debug, Clone)]
 pub struct Database {
@@ -193,7 +196,7 @@ impl Asking<'_> {
         let sql = format!(
             "SELECT p.handle||CHR(9)||p.tag||CHR(9)||p.bytes||CHR(9)||p.set_stamp||CHR(9)||p.set_count FROM v$backup_piece p WHERE {own}"
         );
-        let mut sets: BTreeMap<(String, String), Vec<(String, u64, String)>> = BTreeMap::new();
+        let mut sets: BTreeMap<Set, Vec<(String, u64, String)>> = BTreeMap::new();
         for row in self.rows("the pieces of the backup", &sql)? {
             let [handle, tag, bytes, stamp, count] = row.as_slice() else {
                 return Err(self.strange("the pieces of the backup", &row));
@@ -217,7 +220,7 @@ impl Asking<'_> {
     }
 
     /// Of each set, what it holds of data files.
-    fn data(&self, own: &str) -> Result<BTreeMap<(String, String), Data>> {
+    fn data(&self, own: &str) -> Result<BTreeMap<Set, Data>> {
         let sql = format!(
             "SELECT d.set_stamp||CHR(9)||d.set_count||CHR(9)||MAX(d.file#)||CHR(9)||NVL(MAX(d.incremental_level), 0)||CHR(9)||MAX(d.incremental_change#)||CHR(9)||MIN(d.checkpoint_change#)||CHR(9)||MAX(GREATEST(d.checkpoint_change#, NVL(d.absolute_fuzzy_change#, 0)))||CHR(9)||MAX({}) FROM v$backup_datafile d WHERE EXISTS (SELECT 1 FROM v$backup_piece p WHERE p.set_stamp = d.set_stamp AND p.set_count = d.set_count AND {own}) GROUP BY d.set_stamp, d.set_count",
             utc!("d.completion_time")
@@ -241,13 +244,13 @@ impl Asking<'_> {
 
     /// Of each set, the archived logs of an incarnation that it holds: sequences begin anew with
     /// each.
-    fn logs(&self, own: &str, resetlogs: u64) -> Result<BTreeMap<(String, String), Vec<LogRange>>> {
+    fn logs(&self, own: &str, resetlogs: u64) -> Result<BTreeMap<Set, Vec<LogRange>>> {
         let sql = format!(
             "SELECT r.set_stamp||CHR(9)||r.set_count||CHR(9)||r.thread#||CHR(9)||r.sequence#||CHR(9)||r.first_change#||CHR(9)||r.next_change#||CHR(9)||r.resetlogs_change#||CHR(9)||{} FROM v$backup_redolog r WHERE EXISTS (SELECT 1 FROM v$backup_piece p WHERE p.set_stamp = r.set_stamp AND p.set_count = r.set_count AND {own}) ORDER BY r.thread#, r.sequence#",
             utc!("r.next_time")
         );
         let what = "the archived logs of the backup";
-        let mut found: BTreeMap<(String, String), Vec<LogRange>> = BTreeMap::new();
+        let mut found: BTreeMap<Set, Vec<LogRange>> = BTreeMap::new();
         for row in self.rows(what, &sql)? {
             let [stamp, count, numbers @ .., until] = row.as_slice() else {
                 return Err(self.strange(what, &row));
