@@ -10,6 +10,7 @@ mod format;
 mod job;
 mod map;
 mod mysql;
+mod oracle;
 mod postgres;
 mod record;
 mod restore;

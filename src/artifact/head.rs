@@ -407,7 +407,7 @@ mod tests {
         }
         let found = with("\"format\": 4", "\"format\": 5").expect_err("a newer one");
         assert_eq!(found, Damage::Newer { found: 5, known: 4 });
-        let long = |bytes: usize| Head::parse(format!("{text}{:bytes$}", "").as_bytes());
+        let long = |bytes: usize| Head::parse(format!("{text}{}", " ".repeat(bytes)).as_bytes());
         let found = long(LARGEST_HEAD).expect_err("too large");
         assert!(found.to_string().contains("larger than 64 KiB"));
         let found = long(LARGEST_PIECES_HEAD).expect_err("too large");

@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::path::Path;
 
 use crate::base::{Id, Size, Stop};
-use crate::job::VacuumKind;
+use crate::job::{Engine, VacuumKind};
 use crate::pipeline::Shape;
 use crate::plan::{Backup, Outlook, Plan, Prune, StepKind, Vacuum, show};
 use crate::recover::Fault;
@@ -223,6 +223,11 @@ fn facts_lines(facts: &Facts) -> Vec<String> {
 }
 
 fn size_lines(backup: &Backup, facts: Option<&Facts>) -> Vec<String> {
+    if matches!(backup.engine, Engine::Rman(_)) {
+        return vec![
+            "memory at most 4 parts of 8 MiB, larger for pieces of more than 70 GiB".into(),
+        ];
+    }
     let lanes = backup.copies.iter().map(|c| store::lanes(&c.store.spec)).sum();
     let presses = rayon::current_num_threads();
     let (bytes, tables) = facts.map_or((0, 0), |facts| {

@@ -53,7 +53,10 @@ pub fn run(args: &Run, app: &App) -> Exit {
         Ok(loaded) => loaded,
         Err(exit) => return exit,
     };
-    let loaded = in_mode(loaded, args.mode);
+    let loaded = match in_mode(loaded, args.mode) {
+        Ok(loaded) => loaded,
+        Err(exit) => return exit,
+    };
     let plans = match args.due {
         true => due::due(args, &loaded, app),
         false => chosen(args, &loaded),
@@ -81,20 +84,26 @@ pub fn run(args: &Run, app: &App) -> Exit {
 }
 
 /// The file with the level of every rman step as it was asked for.
-fn in_mode(mut loaded: Loaded, mode: Option<Mode>) -> Loaded {
+fn in_mode(mut loaded: Loaded, mode: Option<Mode>) -> Result<Loaded, Exit> {
     let level = match mode {
-        None => return loaded,
+        None => return Ok(loaded),
         Some(Mode::Full) => RmanLevel::Full,
         Some(Mode::Incremental) => RmanLevel::Incremental,
     };
+    let mut found = false;
     for step in loaded.plans.iter_mut().flat_map(|plan| &mut plan.steps) {
         if let StepKind::Backup(backup) = &mut step.kind
             && let Engine::Rman(rman) = &mut backup.engine
         {
             rman.level = level;
+            found = true;
         }
     }
-    loaded
+    if found {
+        return Ok(loaded);
+    }
+    complain("--mode has no meaning here: no job of the file has an rman step");
+    Err(Exit::Usage)
 }
 
 fn run_job(args: &Run, loaded: &Loaded, plan: &Plan, app: &App) -> Exit {

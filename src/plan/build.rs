@@ -9,7 +9,8 @@ use std::time::Duration;
 use crate::base::{Complaint, Spanned};
 use crate::job::{Dump, Engine, Job, JobFile, Source, SourceSpec, StepDecl, Store};
 use crate::plan::chain::{
-    FILES, chain_name, chain_of, collisions, naming, resolve_archive, root, same_place, verb,
+    FILES, chain_name, chain_of, check_engine, collisions, naming, resolve_archive, root,
+    same_place, verb,
 };
 use crate::plan::draft::Draft;
 use crate::plan::graph::{
@@ -189,7 +190,7 @@ impl Builder<'_> {
         let (name, spec) = chain_of(dump, source);
         let name = &name;
         let archive = resolve_archive(&dump.archive.or(&job.archive));
-        fits(dump, (source, word), &archive, complaints);
+        check_engine(dump, word, source, &archive, complaints);
         let source_ref = SourceRef { name: name.clone(), spec };
         let copies: Vec<CopyPlan> =
             stores.iter().map(|(_, store, send)| self.copy(job_name, name, store, send)).collect();
@@ -449,6 +450,12 @@ impl Builder<'_> {
         source: &Source,
         complaints: &mut Vec<Complaint>,
     ) -> Option<SourceRef> {
+        if matches!(source.spec, SourceSpec::Oracle(_)) {
+            if verify.into.is_some() || verify.unpack {
+                complaints.push(problem::hashes_only(&verify.span));
+            }
+            return None;
+        }
         match &verify.into {
             Some(into) if files => {
                 complaints.push(problem::files_into(into));
@@ -480,25 +487,6 @@ impl Builder<'_> {
             complaints.push(problem::scratch_is_real(into, &real.name));
         }
         Some(SourceRef { name: target.name.value.clone(), spec: target.spec.clone() })
-    }
-}
-
-/// Complains about an engine that does not read a source, or does not seal.
-fn fits(
-    dump: &Dump,
-    (source, word): (&Source, &Spanned<String>),
-    archive: &Archive,
-    complaints: &mut Vec<Complaint>,
-) {
-    if dump.engine.value.reads().is_some_and(|kind| kind != source.spec.kind()) {
-        complaints.push(problem::other_engine(&dump.engine, word, source.spec.kind()));
-    }
-    let is_rman = matches!(dump.engine.value, Engine::Rman(_));
-    if matches!(source.spec, SourceSpec::Oracle(_)) && !is_rman {
-        complaints.push(problem::needs_rman(word));
-    }
-    if is_rman && archive.password.is_some() {
-        complaints.push(problem::unsealed_pieces(word));
     }
 }
 

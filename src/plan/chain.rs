@@ -5,7 +5,7 @@
 //! listing, retention or verification ever takes one for the other.
 
 use crate::artifact::{Method, Naming, TEMPLATE};
-use crate::base::Complaint;
+use crate::base::{Complaint, Spanned};
 use crate::job::{
     ArchiveSpec, ClusterSpec, Compression, Dump, Engine, JobFile, Source, SourceSpec, Store,
 };
@@ -93,6 +93,27 @@ pub fn resolve_archive(spec: &ArchiveSpec) -> Archive {
         Some(Compression::Zstd) | None => Method::Zstd(spec.level.unwrap_or(1)),
     };
     Archive { method, password: spec.password.clone() }
+}
+
+/// Complains about an Oracle database that is not backed up by RMAN, and pieces that were to be
+/// sealed.
+pub fn check_engine(
+    dump: &Dump,
+    word: &Spanned<String>,
+    source: &Source,
+    archive: &Archive,
+    complaints: &mut Vec<Complaint>,
+) {
+    if dump.engine.value.reads().is_some_and(|kind| kind != source.spec.kind()) {
+        complaints.push(problem::other_engine(&dump.engine, word, source.spec.kind()));
+    }
+    let is_rman = matches!(dump.engine.value, Engine::Rman(_));
+    if matches!(source.spec, SourceSpec::Oracle(_)) && !is_rman {
+        complaints.push(problem::needs_rman(word));
+    }
+    if is_rman && archive.password.is_some() {
+        complaints.push(problem::unsealed_pieces(word));
+    }
 }
 
 /// Chains whose keys could meet, over all jobs of the file.

@@ -126,6 +126,13 @@ pub fn files_into(into: &Spanned<String>) -> Complaint {
         )
 }
 
+/// Pieces of RMAN that were to be restored or unpacked.
+pub fn hashes_only(span: &Span) -> Complaint {
+    Complaint::error("vex::plan::files", "the pieces of RMAN are read back and hashed only")
+        .label(span, "this is of an oracle source")
+        .help("Leave `into` and `unpack` out; a restore is `vex restore … --mode FULL`.")
+}
+
 /// Something to be unpacked that is no physical backup.
 pub fn unpacks_nothing(span: &Span) -> Complaint {
     Complaint::error("vex::plan::files", "only a physical backup is unpacked".to_owned())

@@ -8,7 +8,7 @@ use std::fmt::Write;
 
 use crate::artifact::Method;
 use crate::base::Size;
-use crate::job::{ExecOn, KeepSpec, SourceSpec};
+use crate::job::{Engine, ExecOn, KeepSpec, Rman, RmanLevel, SourceSpec};
 use crate::plan::graph::{Backup, Needs, Plan, Sent, Step, StepKind, Transfer, Verify, Which};
 
 /// What servers and stores said, or why they could not be asked.
@@ -140,10 +140,11 @@ fn verify_lines(verify: &Verify) -> Vec<String> {
         Which::ThisRun => "the new copy",
         Which::Latest => "the latest copy",
     };
-    let mut lines = vec![format!(
-        "reads {which} in {} back and recounts every row that its manifest counts",
-        verify.store.name
-    )];
+    let what = match &verify.source.spec {
+        SourceSpec::Oracle(_) => "hashes every piece",
+        _ => "recounts every row that its manifest counts",
+    };
+    let mut lines = vec![format!("reads {which} in {} back and {what}", verify.store.name)];
     if verify.unpack {
         lines.push(
             "unpacks it in the state folder, and all it adds to, and runs pg_verifybackup".into(),
@@ -158,7 +159,46 @@ fn verify_lines(verify: &Verify) -> Vec<String> {
     lines
 }
 
+/// What RMAN takes, and where each piece goes.
+fn rman_lines(backup: &Backup, rman: &Rman) -> Vec<String> {
+    let cumulative = if rman.cumulative { ", cumulative" } else { "" };
+    let packed = if rman.compressed { "compressed by RMAN" } else { "not compressed" };
+    let mut lines = vec![format!(
+        "oracle {}: rman, level {}{cumulative}, {} channels, {packed}, not sealed",
+        backup.source.name,
+        rman.level.number(),
+        channels(backup),
+    )];
+    if rman.level == RmanLevel::Incremental {
+        lines
+            .push("adds to the newest backup that is whole in every store, else a full one".into());
+    }
+    for copy in &backup.copies {
+        let optional = if copy.optional { " (optional)" } else { "" };
+        lines.push(format!(
+            "to {} {} as {}backups/YYYY/MM/DD/<piece>, listed by {}{optional}",
+            copy.store.spec.kind(),
+            copy.store.name,
+            copy.root,
+            copy.naming.key("backup_….rman.manifest.json")
+        ));
+    }
+    lines.push("then deletes archived logs older than a day that are backed up".into());
+    lines
+}
+
+/// How many channels RMAN reads with.
+fn channels(backup: &Backup) -> usize {
+    match &backup.source.spec {
+        SourceSpec::Oracle(spec) => spec.channels.unwrap_or(backup.threads),
+        _ => backup.threads,
+    }
+}
+
 fn backup_lines(backup: &Backup) -> Vec<String> {
+    if let Engine::Rman(rman) = &backup.engine {
+        return rman_lines(backup, rman);
+    }
     let method = match backup.archive.method {
         Method::Zstd(level) => format!("zstd level {level}"),
         Method::Deflate(level) => format!("deflate level {level}"),

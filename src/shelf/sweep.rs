@@ -46,7 +46,7 @@ impl Shelf {
         }
         let now = self.store.now(stop)?;
         for (container, parts) in groups {
-            let (dead, runs) = self.is_dead(&parts, (now, is_gone), &mut swept, stop)?;
+            let (dead, runs) = self.dead_runs(&parts, now, is_gone, &mut swept, stop)?;
             if !dead {
                 continue;
             }
@@ -65,17 +65,18 @@ impl Shelf {
         Ok(swept)
     }
 
-    /// Whether all markers of a container are of dead runs, and which runs those are. One that can't
-    /// be read is of a run that may live.
-    fn is_dead(
+    /// Whether all that have markers there are dead, and which runs they are.
+    fn dead_runs(
         &self,
         parts: &[(&Object, Part)],
-        (now, is_gone): (Timestamp, &dyn Fn(&ProcessId) -> bool),
+        now: Timestamp,
+        is_gone: &dyn Fn(&ProcessId) -> bool,
         swept: &mut Swept,
         stop: &Stop,
     ) -> Result<(bool, Vec<Id>), StoreError> {
+        let markers = parts.iter().filter(|(_, part)| *part == Part::Begun);
         let (mut dead, mut runs) = (true, Vec::new());
-        for (object, _) in parts.iter().filter(|(_, part)| *part == Part::Begun) {
+        for (object, _) in markers {
             let old = object.modified.is_some_and(|at| now.duration_since(at) > ABANDONED);
             dead &= match self.store.read_small(&object.key, LARGEST_MARKER, stop) {
                 Ok(bytes) => match Marker::parse(&bytes) {

@@ -4,7 +4,7 @@
 //! Knows no source. Invariant: a copy is in exactly one state, and one that failed keeps no other
 //! from being made.
 
-pub mod pieces;
+mod pieces;
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -65,6 +65,16 @@ enum State {
 struct Mark {
     key: String,
     at: Timestamp,
+}
+
+/// A copy that takes pieces.
+pub struct PieceCopy {
+    /// Its store.
+    pub store: Arc<dyn Store>,
+    /// What the keys of the store begin with: empty, or ending in `/`.
+    pub root: String,
+    /// Guards why it takes no more.
+    pub failed: Mutex<Option<Error>>,
 }
 
 /// Uploads that were begun under one name.

@@ -15,7 +15,7 @@ use sha2::{Digest, Sha256};
 use crate::artifact::{hex, piece_key};
 use crate::base::Stop;
 use crate::pipeline::Meter;
-use crate::step::copies::pieces::PieceCopy;
+use crate::step::copies::PieceCopy;
 use crate::store::contract::{Error, ErrorKind, Upload};
 use crate::world::failpoint;
 
@@ -35,6 +35,9 @@ pub struct Sent {
     /// Its SHA-256, hexadecimal.
     pub sha256: String,
 }
+
+/// A piece on its way into a copy: its key, and its upload as long as the copy takes pieces.
+type Sending<'a> = (&'a PieceCopy, String, Option<Box<dyn Upload>>);
 
 /// Sends pieces.
 pub struct PieceSender<'a> {
@@ -79,7 +82,7 @@ impl PieceSender<'_> {
         let mut file = File::open(path).map_err(io)?;
         let bytes = file.metadata().map_err(io)?.len();
         let name = path.file_name().unwrap_or_default().to_string_lossy();
-        let mut uploads: Vec<(&PieceCopy, String, Option<Box<dyn Upload>>)> = Vec::new();
+        let mut uploads: Vec<Sending<'_>> = Vec::new();
         for copy in self.copies {
             let key = piece_key(&copy.root, self.name, &name);
             let upload = self.of(copy, || copy.store.create(&key, stop));

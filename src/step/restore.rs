@@ -74,9 +74,14 @@ impl Steps {
         let key = head.key.clone();
         if proof.good {
             let entries = head.totals.entries;
-            voice.tell(&format!(
-                "{key}: proven, {entries} entries and {rows} rows as the manifest says"
-            ));
+            voice.tell(&match head.is_pieces() {
+                true => {
+                    format!("{key}: proven, the hashes of {entries} pieces are as the head says")
+                }
+                false => {
+                    format!("{key}: proven, {entries} entries and {rows} rows as the manifest says")
+                }
+            });
         }
         let (good, places) = (proof.good, proof.damage.len());
         proof.damage.iter().for_each(|line| voice.tell(line));

@@ -27,8 +27,7 @@ use crate::source::{
     Asking, BackupScript, Database, Oracle, Private, backup_script, delete_script, forget_script,
     oracle_version,
 };
-use crate::step::copies::pieces::PieceCopy;
-use crate::step::copies::{Copies, briefly};
+use crate::step::copies::{Copies, PieceCopy, briefly};
 use crate::step::perform::Steps;
 use crate::step::piece_send::{PieceSender, Sent};
 use crate::step::rman_parent::RmanGround;
@@ -89,8 +88,7 @@ impl Steps {
         let (level, forced) = self.decide_level(&run, &ground, say, stop)?;
         let own = (self.run.clone(), backup.source.name.as_str());
         let begun = copies.begin_pieces(&self.marker(), &self.zone, stop)?;
-        let title = copies.name().unwrap_or_default();
-        say.event(Event::Dumping { step: say.step(), dump: self.dumping(&run, title, started) });
+        self.tell_begun(&run, &copies, started, say);
         let Some((name, targets)) = begun else {
             return Ok(copies.report(own, 0, say));
         };
@@ -101,28 +99,20 @@ impl Steps {
             Ok(written) => written,
             Err(fault) => {
                 briefly(|brief| copies.give_up_pieces(&self.run, brief));
+                self.forget_own(&run, say, stop);
                 return Err(fault);
             }
         };
         let parent = ground.parent.filter(|_| level == RmanLevel::Incremental);
         let head = self.rman_head(&run, started, parent.map(|p| p.head.id), &written);
         failpoint("pieces sent");
-        let warnings = written.warnings.iter().cloned().map(warned).chain(forced);
-        let warnings: Vec<String> = warnings.collect();
-        let objects = objects(&written, &name);
-        let facts = Head {
-            objects: objects.iter().find_map(|o| o.as_ref().ok()).cloned().unwrap_or_default(),
-            ..head.clone()
-        };
-        say.event(Event::Artifact { step: say.step(), artifact: ArtifactFacts::of(&facts, &[]) });
-        for (store, head) in copies.commit_pieces(objects, &head, stop) {
-            self.note_made(&backup.source.name, &store, head);
-        }
+        let bytes = self.commit_rman(&mut copies, &head, &written, say, stop);
         failpoint("pieces committed");
         copies.tell_stores(&|| self.random_id(), say, stop);
         let others = self.tell_unkept(backup, say, stop)?;
-        let mut done = copies.report(own, facts.bytes(), say);
+        let mut done = copies.report(own, bytes, say);
         done.verdict = done.verdict.max(others);
+        let warnings = written.warnings.into_iter().map(warned).chain(forced);
         for remark in parents.end().into_iter().chain(warnings) {
             done.verdict = done.verdict.max(Verdict::Alert);
             say.alert(remark);
@@ -137,16 +127,37 @@ impl Steps {
         Ok(done)
     }
 
-    /// What is about to be backed up.
-    fn dumping(&self, run: &Run<'_>, name: &str, started: Timestamp) -> DumpFacts {
-        DumpFacts {
+    fn tell_begun(&self, run: &Run<'_>, copies: &Copies<'_>, started: Timestamp, say: &Say) {
+        let dump = DumpFacts {
             id: self.run.clone(),
             source: run.backup.source.name.clone(),
             server: oracle_version(&run.database),
             units: vec![run.database.name.clone()],
-            name: name.to_owned(),
+            name: copies.name().unwrap_or_default().to_owned(),
             started,
+        };
+        say.event(Event::Dumping { step: say.step(), dump });
+    }
+
+    /// Writes the heads of the copies that have every piece; returns the bytes of one.
+    fn commit_rman(
+        &self,
+        copies: &mut Copies<'_>,
+        head: &Head,
+        written: &Written,
+        say: &Say,
+        stop: &Stop,
+    ) -> u64 {
+        let Some(name) = copies.name().map(str::to_owned) else { return 0 };
+        let objects = objects(written, &name);
+        let first = objects.iter().find_map(|of| of.as_ref().ok()).cloned().unwrap_or_default();
+        let shown = Head { objects: first, key: name, ..head.clone() };
+        let facts = ArtifactFacts::of(&shown, &[]);
+        say.event(Event::Artifact { step: say.step(), artifact: facts });
+        for (store, head) in copies.commit_pieces(objects, head, stop) {
+            self.note_made(&head.source.clone(), &store, head);
         }
+        shown.bytes()
     }
 
     /// Opens the database, and refuses what could not become a good backup. Says whether it has a
@@ -211,6 +222,25 @@ impl Steps {
         })
     }
 
+    /// Has RMAN forget what a failed run wrote, which goes with the staging folder: nobody must take
+    /// a log for backed up that is not. What can't be done now is done by the next run.
+    fn forget_own(&self, run: &Run<'_>, say: &Say, stop: &Stop) {
+        if stop.is_stopped() {
+            return;
+        }
+        let asking = Asking { instance: run.oracle.instance(), private: &run.private, stop };
+        let forgotten = asking.handles(&format!("/{}", run.prefix)).and_then(|known| {
+            if known.is_empty() {
+                return Ok(Vec::new());
+            }
+            let doing = "have RMAN forget pieces of";
+            run.oracle.run(doing, &forget_script(&known), &run.private, run.hear.clone(), stop)
+        });
+        if let Err(error) = forgotten {
+            say.info(format!("RMAN still counts on what is given up: {error}"));
+        }
+    }
+
     /// Has RMAN write the pieces, and sends each.
     fn write_pieces(
         &self,
@@ -240,9 +270,10 @@ impl Steps {
             Ok((sender.sent.into_inner().expect("no panic while locked"), warnings))
         });
         failpoint("rman after");
-        let (sent, warnings) = written?;
+        let (mut sent, warnings) = written?;
+        sent.sort_by(|a, b| a.path.cmp(&b.path));
         let asking = Asking { instance: run.oracle.instance(), private: &run.private, stop };
-        let facts = asking.pieces(&format!("/{}", run.prefix))?;
+        let facts = asking.pieces(&format!("/{}", run.prefix), run.database.resetlogs)?;
         Ok(Written { sent, copies, warnings, facts })
     }
 
@@ -255,6 +286,11 @@ impl Steps {
         level: RmanLevel,
         ground: &RmanGround,
     ) -> Result<Written, Fault> {
+        let failed = |c: &PieceCopy| c.failed.lock().expect("no panic while locked").is_some();
+        if written.copies.iter().all(failed) {
+            // Each store has its line; what RMAN wrote is of no use.
+            return Ok(written);
+        }
         let doing = format!("back up {}", run.oracle.instance().place());
         let refuse = |found: String, hint: &str| {
             Err(Fault::Source(Error::new(ErrorKind::Damaged, &doing, found).hint(hint)))
@@ -304,7 +340,7 @@ impl Steps {
     fn rman_head(
         &self,
         run: &Run<'_>,
-        started: jiff::Timestamp,
+        started: Timestamp,
         parent: Option<Id>,
         written: &Written,
     ) -> Head {
@@ -359,7 +395,7 @@ impl Steps {
         &self,
         run: &Run<'_>,
         policy: bool,
-        started: jiff::Timestamp,
+        started: Timestamp,
         say: &Say,
         stop: &Stop,
     ) -> Verdict {

@@ -86,10 +86,7 @@ impl Steps {
         let meter = Meter::default();
         let own = shelf.store().clone();
         if head.is_pieces() {
-            let of = |object| StoredPiece { store: own.as_ref(), object };
-            let pieces: Vec<StoredPiece<'_>> = head.objects.iter().map(of).collect();
-            let damage = read_pieces(&pieces, None, verify.threads, &meter, stop)?;
-            return Ok((Level::Hashed, damage));
+            return Ok((Level::Hashed, hashed(own.as_ref(), head, verify.threads, stop)?));
         }
         let contents = Contents::open(own.as_ref(), head, stop)?;
         // What is only read is read stretch by stretch; what is restored is loaded.
@@ -308,6 +305,18 @@ impl Steps {
         say.event(Event::Proved { step: say.step(), proof: facts });
         Ok(())
     }
+}
+
+/// Reads every piece of a backup, and hashes it; returns what is damaged.
+fn hashed(
+    store: &dyn Store,
+    head: &Head,
+    threads: usize,
+    stop: &Stop,
+) -> Result<Vec<Damage>, Fault> {
+    let pieces = head.objects.iter().map(|object| StoredPiece { store, object });
+    let pieces: Vec<StoredPiece<'_>> = pieces.collect();
+    read_pieces(&pieces, None, threads, &Meter::default(), stop)
 }
 
 fn unknown_kind(head: &Head) -> Fault {

@@ -65,7 +65,7 @@ const PAGES: [&str; 4] =
     ["vex report --out /srv/backup-report", "vex user audit --verify", "vex status", "vex history"];
 
 /// Only parsed, and why.
-const PARSED: [(&str, &str); 18] = [
+const PARSED: [(&str, &str); 24] = [
     (
         "vex copy jobs/nightly.kdl 20261120 --from nas --to cloud",
         "needs a backup of that day; tests/store/copy.rs copies by ID",
@@ -122,6 +122,30 @@ const PARSED: [(&str, &str); 18] = [
     (
         "vex restore jobs/physical.kdl erp-physical --into pgdata:/var/lib/postgresql/17/main --stop --start",
         "stops and replaces a server; tests/postgres/physical.rs does it with options for a port of its own",
+    ),
+    (
+        "vex doctor jobs/oracle.kdl",
+        "wants an Oracle database; tests/oracle asks doctor of the stand-in",
+    ),
+    (
+        "vex run /etc/vex/oracle.kdl FULL",
+        "wants an Oracle database; tests/oracle runs it with the stand-in",
+    ),
+    (
+        "vex run /etc/vex/oracle.kdl INCREMENTAL",
+        "wants an Oracle database; tests/oracle runs it with the stand-in",
+    ),
+    (
+        "vex run jobs/oracle.kdl FULL --mode INCREMENTAL",
+        "wants an Oracle database; tests/oracle runs it with the stand-in",
+    ),
+    (
+        "vex restore jobs/oracle.kdl fin --mode INCREMENTAL --dry-run",
+        "wants an Oracle database; tests/oracle restores the stand-in",
+    ),
+    (
+        "vex restore jobs/oracle.kdl fin --mode FULL --until 2025-08-02T14:30:00",
+        "wants an Oracle database; tests/oracle restores the stand-in",
     ),
     (
         "vex adopt jobs/nightly.kdl shop",

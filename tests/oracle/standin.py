@@ -406,7 +406,7 @@ class Rman:
     def piece(self, form, tag, number, body, line):
         c = self.m.control
         handle = self.name(form, number)
-        body = {"dbid": c["dbid"], "resetlogs": c["resetlogs"], **body}
+        body = {"dbid": c["dbid"], "resetlogs": c["resetlogs"], "at": self.m.now, **body}
         write_piece(handle, body)
         record = {"handle": handle, "tag": tag, "bytes": Path(handle).stat().st_size, "status": "A", "set": c["sets"],
                   "at": self.m.now, "resetlogs": c["resetlogs"], **line}
@@ -498,7 +498,7 @@ class Rman:
         c["sets"] += 1
         record = {"handle": handle, "tag": "TAG" + stamp(m.now, "%Y%m%dT%H%M%S"), "bytes": 0, "status": "A", "set": c["sets"],
                   "at": m.now, "resetlogs": c["resetlogs"], "kind": "control", "scn": m.scn}
-        write_piece(handle, {"dbid": c["dbid"], "resetlogs": c["resetlogs"], "kind": "control", "control": c, "spfile": True})
+        write_piece(handle, {"dbid": c["dbid"], "resetlogs": c["resetlogs"], "at": m.now, "kind": "control", "control": c, "spfile": True})
         record["bytes"] = Path(handle).stat().st_size
         c["pieces"].append(record)
         say("08503", f"piece handle={handle} comment=NONE")
@@ -572,7 +572,7 @@ class Rman:
                 continue
             c["sets"] += 1
             record = {"handle": path, "tag": "CATALOGED", "bytes": Path(path).stat().st_size, "status": "A", "set": c["sets"],
-                      "at": self.m.now, "resetlogs": body["resetlogs"], "kind": body["kind"]}
+                      "at": body["at"], "resetlogs": body["resetlogs"], "kind": body["kind"], "scn": 0}
             if body["kind"] == "data":
                 record.update(level=body["level"], files={n: {k: f[k] for k in ("ckpt", "fuzzy", "from")} for n, f in body["files"].items()})
             if body["kind"] == "logs":
@@ -845,7 +845,7 @@ def rows(m, sql):
                 out[p["set"]] = [1000 + p["set"], p["set"], 0, 0, 0, p["scn"], p["scn"], utc(p["at"])]
         return list(out.values())
     if "FROM v$backup_redolog r WHERE EXISTS" in sql:
-        found = [[1000 + p["set"], p["set"], 1, l["seq"], l["first"], l["next"], utc(l["at"])]
+        found = [[1000 + p["set"], p["set"], 1, l["seq"], l["first"], l["next"], p["resetlogs"], utc(l["at"])]
                  for p in own if p["kind"] == "logs" for l in p["logs"]]
         return sorted(found, key=lambda r: (r[2], r[3]))
     raise Stack("ERROR at line 1:", "ORA-00942: table or view does not exist")

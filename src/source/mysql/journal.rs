@@ -69,6 +69,12 @@ pub fn leave_log(connection: &mut Conn, flavor: &Flavor, place: &str) -> Result<
     })
 }
 
+/// Why a backup has no GTIDs.
+const NONE: &str = "the backup has none: its server wrote no GTIDs, or no binary log";
+
+/// Why a position of another kind of database means nothing.
+const OTHER: &str = "the backup is of another kind of database";
+
 /// Refuses a GTID state that the server could not take over.
 pub fn can_adopt(
     connection: &mut Conn,
@@ -81,16 +87,13 @@ pub fn can_adopt(
         |found: String, hint: &str| Err(Error::new(ErrorKind::Refused, &doing, found).hint(hint));
     let without = "Restore without --gtid set.";
     let Some(position) = loading.position.as_ref().filter(|p| !p.gtid().is_empty()) else {
-        return refuse(
-            "the backup has none: its server wrote no GTIDs, or no binary log".into(),
-            without,
-        );
+        return refuse(NONE.into(), without);
     };
     let of = match position {
         Position::Mysql { .. } => Family::Mysql,
         Position::Mariadb { .. } => Family::Mariadb,
         Position::Postgres { .. } | Position::Oracle { .. } => {
-            return refuse("the backup is of another kind of database".into(), without);
+            return refuse(OTHER.into(), without);
         }
     };
     if of != flavor.family {

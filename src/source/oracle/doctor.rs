@@ -19,18 +19,7 @@ const DAYS: u64 = 14;
 
 /// Examines a database; a question that is not answered is a finding.
 pub fn examine(instance: &Instance, staging: &Path, stop: &Stop) -> Result<Examined> {
-    let mut findings = vec![
-        Finding::ok("ORACLE_SID", instance.sid.clone()),
-        Finding::ok("ORACLE_HOME", instance.home.display().to_string()),
-    ];
-    for name in ["rman", "sqlplus"] {
-        findings.push(match instance.program(name) {
-            Ok(path) => Finding::ok(name, path.display().to_string()),
-            Err(error) => unanswered(name, &error),
-        });
-    }
-    findings.push(group(stop));
-    findings.push(owner(instance));
+    let mut findings = of_machine(instance, stop);
     let private = match Private::create(staging) {
         Ok(private) => private,
         Err(error) => {
@@ -62,10 +51,7 @@ pub fn examine(instance: &Instance, staging: &Path, stop: &Stop) -> Result<Exami
         Ok(area) => of_area(area),
         Err(error) => unanswered("recovery area", &error),
     });
-    findings.push(match asking.remembers() {
-        Ok(days) => of_memory(days),
-        Err(error) => unanswered("memory of backups", &error),
-    });
+    findings.push(memory(&asking));
     let bytes = asking.size().unwrap_or_else(|error| {
         findings.push(unanswered("size", &error));
         0
@@ -79,13 +65,34 @@ pub fn examine(instance: &Instance, staging: &Path, stop: &Stop) -> Result<Exami
     Ok(Examined { findings, bytes, data: None })
 }
 
-fn of_memory(days: u64) -> Finding {
-    Finding::judged(
-        days >= DAYS,
-        "memory of backups",
-        format!("CONTROL_FILE_RECORD_KEEP_TIME is {days}"),
-        "ALTER SYSTEM SET CONTROL_FILE_RECORD_KEEP_TIME=30: an increment is a full backup once RMAN has forgotten the last full one.",
-    )
+/// What can be looked at without the instance.
+fn of_machine(instance: &Instance, stop: &Stop) -> Vec<Finding> {
+    let mut findings = vec![
+        Finding::ok("ORACLE_SID", instance.sid.clone()),
+        Finding::ok("ORACLE_HOME", instance.home.display().to_string()),
+    ];
+    for name in ["rman", "sqlplus"] {
+        findings.push(match instance.program(name) {
+            Ok(path) => Finding::ok(name, path.display().to_string()),
+            Err(error) => unanswered(name, &error),
+        });
+    }
+    findings.push(group(stop));
+    findings.push(owner(instance));
+    findings
+}
+
+/// How long RMAN's record of backups is kept.
+fn memory(asking: &Asking<'_>) -> Finding {
+    match asking.remembers() {
+        Ok(days) => Finding::judged(
+            days >= DAYS,
+            "memory of backups",
+            format!("CONTROL_FILE_RECORD_KEEP_TIME is {days}"),
+            "ALTER SYSTEM SET CONTROL_FILE_RECORD_KEEP_TIME=30: an increment is a full backup once RMAN has forgotten the last full one.",
+        ),
+        Err(error) => unanswered("memory of backups", &error),
+    }
 }
 
 fn unanswered(looked: &str, error: &crate::source::contract::Error) -> Finding {

@@ -45,6 +45,9 @@ const REMEMBERS: &str =
 /// Pieces that RMAN knows and counts as there, by a part of their names.
 const HANDLES: &str = "SELECT handle FROM v$backup_piece WHERE status = 'A' AND INSTR(handle, '";
 
+/// A backup set, by its stamp and count.
+type Set = (String, String);
+
 /// Which database, and how it stands.
 #[derive(Debug, Clone)]
 pub struct Database {
@@ -187,13 +190,13 @@ impl Asking<'_> {
         Ok(self.rows("the pieces it knows", &sql)?.into_iter().flatten().collect())
     }
 
-    /// What the pieces of a run hold, by their handles.
-    pub fn pieces(&self, part: &str) -> Result<BTreeMap<String, (u64, PieceLine)>> {
+    /// What the pieces of a run hold, by their handles; of logs, those of an incarnation.
+    pub fn pieces(&self, part: &str, resetlogs: u64) -> Result<BTreeMap<String, (u64, PieceLine)>> {
         let own = format!("p.status = 'A' AND INSTR(p.handle, '{}') > 0", part.replace('\'', "''"));
         let sql = format!(
             "SELECT p.handle||CHR(9)||p.tag||CHR(9)||p.bytes||CHR(9)||p.set_stamp||CHR(9)||p.set_count FROM v$backup_piece p WHERE {own}"
         );
-        let mut sets: BTreeMap<(String, String), Vec<(String, u64, String)>> = BTreeMap::new();
+        let mut sets: BTreeMap<Set, Vec<(String, u64, String)>> = BTreeMap::new();
         for row in self.rows("the pieces of the backup", &sql)? {
             let [handle, tag, bytes, stamp, count] = row.as_slice() else {
                 return Err(self.strange("the pieces of the backup", &row));
@@ -202,14 +205,14 @@ impl Asking<'_> {
             let set = sets.entry((stamp.clone(), count.clone())).or_default();
             set.push((handle.clone(), bytes, tag.clone()));
         }
-        let (data, mut logs) = (self.data(&own)?, self.logs(&own)?);
+        let (data, mut logs) = (self.data(&own)?, self.logs(&own, resetlogs)?);
         let mut found = BTreeMap::new();
         for (set, pieces) in sets {
-            let logs = logs.remove(&set).unwrap_or_default();
+            let logs = logs.remove(&set);
             let data = data.get(&set);
             for (handle, bytes, tag) in pieces {
                 let name = handle.rsplit_once('/').map_or(handle.as_str(), |(_, n)| n).to_owned();
-                let line = line((name, tag), data, &logs);
+                let line = line((name, tag), data, logs.as_deref());
                 found.insert(handle, (bytes, line));
             }
         }
@@ -217,7 +220,7 @@ impl Asking<'_> {
     }
 
     /// Of each set, what it holds of data files.
-    fn data(&self, own: &str) -> Result<BTreeMap<(String, String), Data>> {
+    fn data(&self, own: &str) -> Result<BTreeMap<Set, Data>> {
         let sql = format!(
             "SELECT d.set_stamp||CHR(9)||d.set_count||CHR(9)||MAX(d.file#)||CHR(9)||NVL(MAX(d.incremental_level), 0)||CHR(9)||MAX(d.incremental_change#)||CHR(9)||MIN(d.checkpoint_change#)||CHR(9)||MAX(GREATEST(d.checkpoint_change#, NVL(d.absolute_fuzzy_change#, 0)))||CHR(9)||MAX({}) FROM v$backup_datafile d WHERE EXISTS (SELECT 1 FROM v$backup_piece p WHERE p.set_stamp = d.set_stamp AND p.set_count = d.set_count AND {own}) GROUP BY d.set_stamp, d.set_count",
             utc!("d.completion_time")
@@ -239,25 +242,30 @@ impl Asking<'_> {
         Ok(found)
     }
 
-    /// Of each set, the archived logs it holds.
-    fn logs(&self, own: &str) -> Result<BTreeMap<(String, String), Vec<LogRange>>> {
+    /// Of each set, the archived logs of an incarnation that it holds: sequences begin anew with
+    /// each.
+    fn logs(&self, own: &str, resetlogs: u64) -> Result<BTreeMap<Set, Vec<LogRange>>> {
         let sql = format!(
-            "SELECT r.set_stamp||CHR(9)||r.set_count||CHR(9)||r.thread#||CHR(9)||r.sequence#||CHR(9)||r.first_change#||CHR(9)||r.next_change#||CHR(9)||{} FROM v$backup_redolog r WHERE EXISTS (SELECT 1 FROM v$backup_piece p WHERE p.set_stamp = r.set_stamp AND p.set_count = r.set_count AND {own}) ORDER BY r.thread#, r.sequence#",
+            "SELECT r.set_stamp||CHR(9)||r.set_count||CHR(9)||r.thread#||CHR(9)||r.sequence#||CHR(9)||r.first_change#||CHR(9)||r.next_change#||CHR(9)||r.resetlogs_change#||CHR(9)||{} FROM v$backup_redolog r WHERE EXISTS (SELECT 1 FROM v$backup_piece p WHERE p.set_stamp = r.set_stamp AND p.set_count = r.set_count AND {own}) ORDER BY r.thread#, r.sequence#",
             utc!("r.next_time")
         );
         let what = "the archived logs of the backup";
-        let mut found: BTreeMap<(String, String), Vec<LogRange>> = BTreeMap::new();
+        let mut found: BTreeMap<Set, Vec<LogRange>> = BTreeMap::new();
         for row in self.rows(what, &sql)? {
             let [stamp, count, numbers @ .., until] = row.as_slice() else {
                 return Err(self.strange(what, &row));
             };
             let numbers: Vec<u64> = numbers.iter().filter_map(|n| n.parse().ok()).collect();
-            let (&[thread, sequence, from, to], Ok(until)) = (numbers.as_slice(), until.parse())
+            let (&[thread, sequence, from, to, began], Ok(until)) =
+                (numbers.as_slice(), until.parse())
             else {
                 return Err(self.strange(what, &row));
             };
             let thread = thread as u32;
             let own = found.entry((stamp.clone(), count.clone())).or_default();
+            if began != resetlogs {
+                continue;
+            }
             match own.last_mut() {
                 Some(last) if last.thread == thread && last.last + 1 == sequence => {
                     (last.last, last.to, last.until) = (sequence, to, until);
@@ -281,7 +289,11 @@ struct Data {
     at: Timestamp,
 }
 
-fn line((name, tag): (String, String), data: Option<&Data>, logs: &[LogRange]) -> PieceLine {
+fn line(
+    (name, tag): (String, String),
+    data: Option<&Data>,
+    logs: Option<&[LogRange]>,
+) -> PieceLine {
     let blank = PieceLine {
         name,
         tag,
@@ -293,8 +305,8 @@ fn line((name, tag): (String, String), data: Option<&Data>, logs: &[LogRange]) -
         at: None,
         logs: Vec::new(),
     };
-    match data {
-        _ if !logs.is_empty() => {
+    match (data, logs) {
+        (_, Some(logs)) => {
             let (from, to) = (logs.iter().map(|l| l.from).min(), logs.iter().map(|l| l.to).max());
             PieceLine {
                 holds: Holds::Logs,
@@ -305,7 +317,7 @@ fn line((name, tag): (String, String), data: Option<&Data>, logs: &[LogRange]) -
                 ..blank
             }
         }
-        Some(data) if !data.is_control => PieceLine {
+        (Some(data), None) if !data.is_control => PieceLine {
             holds: Holds::Data,
             level: Some(data.level),
             from: data.from,
@@ -314,7 +326,7 @@ fn line((name, tag): (String, String), data: Option<&Data>, logs: &[LogRange]) -
             at: Some(data.at),
             ..blank
         },
-        Some(data) => PieceLine { to: data.to, at: Some(data.at), ..blank },
-        None => blank,
+        (Some(data), None) => PieceLine { to: data.to, at: Some(data.at), ..blank },
+        (None, None) => blank,
     }
 }

@@ -3,7 +3,7 @@
 //! Invariant: the marker comes before the first piece and goes after the head; what was sent of a
 //! copy that is given up is taken back, and what can't be is swept by the next run.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Mutex;
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
@@ -11,18 +11,8 @@ use jiff::tz::TimeZone;
 use crate::artifact::{Head, Marker, ObjectLine, begun_key, pieces_name};
 use crate::base::{Id, Stop};
 use crate::recover::Fault;
-use crate::step::copies::{Copies, Mark, NAMES, OneCopy, State};
-use crate::store::contract::{Error, ErrorKind, Store};
-
-/// A copy that takes pieces.
-pub struct PieceCopy {
-    /// Its store.
-    pub store: Arc<dyn Store>,
-    /// What the keys of the store begin with: empty, or ending in `/`.
-    pub root: String,
-    /// Guards why it takes no more.
-    pub failed: Mutex<Option<Error>>,
-}
+use crate::step::copies::{Copies, Mark, NAMES, OneCopy, PieceCopy, State};
+use crate::store::contract::{Error, ErrorKind};
 
 impl Copies<'_> {
     /// Begins all copies under one name, which a head will have; a name that is taken anywhere

@@ -18,6 +18,7 @@ use sha2::{Digest, Sha256};
 use crate::common::servers::{Brand, Server};
 use crate::common::space::{Space, files, names, word};
 use crate::format::frozen::thaw::{Frozen, SEAL, answers, feed, same};
+use crate::oracle::bench::ctl;
 
 /// The folder of all of them.
 fn home() -> PathBuf {
@@ -113,6 +114,20 @@ fn format_4_comes_back_of_every_source() {
     sqlite("v4-sqlite-sealed");
     mysql("v4-mysql-accounts", Brand::Mysql9, &["shop"]);
     mysql("v4-mariadb-accounts", Brand::Mariadb, &["shop"]);
+}
+
+#[test]
+fn format_4_of_rman_comes_back_in_both_modes() {
+    let frozen = Frozen::thaw("v4-rman");
+    frozen.lists_and_verifies();
+    let home = frozen.space.path("oh");
+    fs::create_dir_all(&home).unwrap();
+    ctl(&home, &["create", "1234567890", "1754100000"]);
+    for mode in ["FULL", "INCREMENTAL"] {
+        ctl(&home, &["lose"]);
+        frozen.restores(&["--mode", mode]);
+        assert_eq!(ctl(&home, &["rows"]), frozen.text("rows.txt"), "{mode}");
+    }
 }
 
 #[test]

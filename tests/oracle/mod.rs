@@ -1,0 +1,6 @@
+//! Oracle through RMAN, against the strict stand-in `standin.py`: no real Oracle can be had.
+
+pub mod backup;
+pub mod bench;
+pub mod killed;
+pub mod restore;

@@ -1,0 +1,211 @@
+//! Restores: the week of the seed, in both modes and to three moments; what is missing is named
+//! before anything is touched.
+
+use serde_json::Value;
+
+use crate::common::space::word;
+use crate::oracle::bench::Bench;
+
+/// FULL 01/08 01:00; increments at 20:00, 01:00 and 10:00; rows change between and after, and the
+/// server fails at 15:00.
+fn week() -> Bench {
+    let bench = Bench::disk();
+    bench.set("busy", "2");
+    bench.back_up("FULL", 0).expect(0);
+    for hours in [19, 5, 9] {
+        bench.back_up("INCREMENTAL", hours).expect(0);
+    }
+    bench
+}
+
+fn restore<'a>(mode: &'a str, more: &[&'a str]) -> Vec<&'a str> {
+    [&["restore", "job.kdl", "fin", "--mode", mode], more].concat()
+}
+
+/// The SCN of the newest change that came back.
+fn newest_change(bench: &Bench) -> u64 {
+    let rows: Value = serde_json::from_str(&bench.rows()).unwrap();
+    let files = rows.as_object().unwrap().values();
+    let blocks = files.flat_map(|file| file.as_object().unwrap().values());
+    blocks.filter_map(Value::as_u64).max().unwrap()
+}
+
+/// The pieces that a plan names.
+fn pieces(plan: &str) -> Vec<&str> {
+    plan.lines()
+        .filter_map(|line| line.trim_start().strip_prefix("backups/"))
+        .map(|line| line.split_whitespace().next().unwrap())
+        .collect()
+}
+
+#[test]
+fn a_lost_server_comes_back_in_both_modes_with_all_that_was_backed_up() {
+    for mode in ["FULL", "INCREMENTAL"] {
+        let bench = week();
+        let expected = bench.rows();
+        bench.ctl(&["lose"]);
+        let ran = bench.space.run(&restore(mode, &[])).expect(0);
+        assert!(ran.stdout.contains("RESETLOGS") || ran.stderr.contains("RESETLOGS"), "{ran:?}");
+        assert_eq!(bench.rows(), expected, "{mode}");
+        let model = bench.model();
+        assert_eq!(model["status"], "OPEN");
+        let catalogued = |level: u64| {
+            let pieces = model["control"]["pieces"].as_array().unwrap();
+            pieces.iter().filter(|p| p["tag"] == "CATALOGED" && p["level"] == level).count()
+        };
+        // Data files come in two pieces a backup; RMAN would use what lies there.
+        let increments = if mode == "FULL" { 0 } else { 6 };
+        assert_eq!((catalogued(0), catalogued(1)), (2, increments), "{mode}");
+        // A new incarnation begins with a full backup.
+        bench.back_up("INCREMENTAL", 1).expect(0);
+        let heads = bench.heads();
+        assert_eq!(heads.last().unwrap()["parent"], Value::Null);
+    }
+}
+
+#[test]
+fn a_crash_that_left_control_file_and_online_logs_loses_nothing() {
+    let bench = week();
+    bench.ctl(&["work", "11"]);
+    let expected = bench.rows();
+    bench.ctl(&["crash"]);
+    bench.space.run(&restore("INCREMENTAL", &[])).expect(0);
+    assert_eq!(bench.rows(), expected);
+    assert!(bench.calls().contains("ALTER DATABASE OPEN;\n"), "{}", bench.calls());
+    // The same incarnation goes on.
+    bench.back_up("INCREMENTAL", 1).expect(0);
+    assert_eq!(bench.heads()[4]["parent"], bench.heads()[3]["id"]);
+}
+
+#[test]
+fn a_restore_ends_before_the_scn_or_moment_that_was_asked_for() {
+    let bench = week();
+    let heads = bench.heads();
+    let scn = heads[2]["position"]["stop"].as_u64().unwrap();
+    bench.ctl(&["lose"]);
+    let kept = bench.space.copy();
+    for (mode, until) in [
+        ("FULL", scn.to_string().as_str()),
+        ("INCREMENTAL", scn.to_string().as_str()),
+        ("FULL", "2025-08-02T09:30:00Z"),
+        ("INCREMENTAL", "2025-08-02 09:30:00"),
+    ] {
+        bench.space.run(&restore(mode, &["--until", until])).expect(0);
+        let newest = newest_change(&bench);
+        match until.parse::<u64>() {
+            Ok(until) => {
+                assert_eq!(newest, until - 1, "{mode} {until}: all before it, and no more")
+            }
+            Err(_) => assert!(newest > scn && newest < scn + 60, "{mode} {until}: {newest}, {scn}"),
+        }
+        assert_eq!(bench.model()["status"], "OPEN", "{mode} {until}");
+        bench.space.put_back(&kept);
+    }
+    for (until, found) in [
+        ("999999999", "end at SCN"),
+        ("2031-01-01T00:00:00Z", "end at 2025-08-02"),
+        ("1", "no backup"),
+    ] {
+        let ran = bench.space.run(&restore("INCREMENTAL", &["--until", until])).expect(1);
+        assert!(ran.stderr.contains(found), "{until}: {ran:?}");
+    }
+    bench.space.run(&restore("INCREMENTAL", &["--until", "soon"])).expect(64);
+    assert_eq!(bench.model()["status"], "DOWN", "nothing was touched");
+}
+
+#[test]
+fn a_dry_run_names_exactly_the_pieces_that_are_needed_and_the_script() {
+    let bench = week();
+    bench.ctl(&["lose"]);
+    let heads = bench.heads();
+    let own = |index: usize, holds: &str| -> Vec<String> {
+        let objects = heads[index]["objects"].as_array().unwrap();
+        let fits =
+            objects.iter().filter(|o| holds.is_empty() || word(&o["piece"], "holds") == holds);
+        fits.map(|o| word(o, "key").strip_prefix("backups/").unwrap().to_owned()).collect()
+    };
+    let sorted = |mut all: Vec<String>| {
+        all.sort();
+        all
+    };
+    let before = bench.ctl(&["show"]);
+    for mode in ["FULL", "INCREMENTAL"] {
+        let ran = bench.space.run(&restore(mode, &["--dry-run"])).expect(0);
+        let text = format!("{}{}", ran.stdout, ran.stderr);
+        let found = sorted(pieces(&text).into_iter().map(str::to_owned).collect());
+        let data = |i: usize| own(i, "data");
+        let expected = match mode {
+            "FULL" => vec![data(0)],
+            _ => (0..4).map(data).collect(),
+        };
+        for piece in expected.concat().iter().chain(&own(3, "control")) {
+            assert!(found.contains(piece), "{mode}: {piece} is needed: {text}");
+        }
+        if mode == "FULL" {
+            assert!((1..4).flat_map(data).all(|piece| !found.contains(&piece)), "{text}");
+        }
+        for line in
+            ["SET DBID 1234567890;", "CATALOG START WITH", "RECOVER DATABASE;", "OPEN RESETLOGS"]
+        {
+            assert!(text.contains(line), "{line}: {text}");
+        }
+        // Each of them, taken away once, is named before anything is touched; of each that is not
+        // named, the restore knows nothing.
+        for piece in &found {
+            let path = bench.space.path("nas/backups").join(piece);
+            let aside = path.with_extension("aside");
+            std::fs::rename(&path, &aside).unwrap();
+            let ran = bench.space.run(&restore(mode, &[]));
+            assert!(ran.code != 0, "{mode}: without {piece}");
+            assert!(ran.stderr.contains(piece.as_str()), "{piece}: {ran:?}");
+            assert_eq!(bench.ctl(&["show"]), before, "{mode}: without {piece}");
+            std::fs::rename(&aside, &path).unwrap();
+        }
+    }
+}
+
+#[test]
+fn a_damaged_piece_and_an_open_database_stop_a_restore_before_rman_begins() {
+    let bench = week();
+    let open = bench.space.run(&restore("FULL", &[])).expect(1);
+    assert!(open.stderr.contains("the database is open"), "{open:?}");
+    bench.ctl(&["lose"]);
+    let heads = bench.heads();
+    let key = word(&heads[0]["objects"][0], "key").to_owned();
+    let path = bench.space.path("nas").join(&key);
+    let mut bytes = std::fs::read(&path).unwrap();
+    bytes[40] ^= 1;
+    std::fs::write(&path, bytes).unwrap();
+    let before = bench.ctl(&["show"]);
+    let ran = bench.space.run(&restore("FULL", &[]));
+    assert_eq!(ran.code, 65, "{ran:?}");
+    assert!(format!("{}{}", ran.stdout, ran.stderr).contains(&key), "{ran:?}");
+    assert_eq!(bench.ctl(&["show"]), before);
+    let verified =
+        bench.space.run(&["verify", "job.kdl", "fin", "--backup", word(&heads[0], "id")]);
+    assert_eq!(verified.code, 65, "{verified:?}");
+}
+
+#[test]
+fn pieces_that_lie_in_the_folder_of_the_variable_are_used_if_they_are_the_ones() {
+    let bench = week();
+    let expected = bench.rows();
+    bench.ctl(&["lose"]);
+    let folder = bench.space.path("temp_restore");
+    std::fs::create_dir_all(&folder).unwrap();
+    for path in crate::common::space::files(&bench.space.path("nas/backups")) {
+        let name = path.file_name().unwrap();
+        std::fs::copy(&path, folder.join(name)).unwrap();
+    }
+    let mut command = bench.space.vex(&restore("FULL", &[]));
+    let ran = command.env("RESTORE_SOURCE_DIR", &folder).output().unwrap();
+    let text =
+        format!("{}{}", String::from_utf8_lossy(&ran.stdout), String::from_utf8_lossy(&ran.stderr));
+    assert!(ran.status.success(), "{text}");
+    assert!(text.contains("lie in the folder already"), "{text}");
+    assert_eq!(bench.rows(), expected);
+    // RMAN saw none of the increments that lie there too.
+    let model = bench.model();
+    let used = model["control"]["pieces"].as_array().unwrap();
+    assert!(used.iter().all(|p| !(p["tag"] == "CATALOGED" && p["level"] == 1)));
+}
