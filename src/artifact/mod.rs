@@ -6,6 +6,7 @@
 //! - A newer format is refused by number, never misread.
 //! - The stores alone suffice to list, verify and restore.
 
+mod age;
 mod container;
 mod copy;
 mod damage;
@@ -20,6 +21,7 @@ mod manifest;
 mod marker;
 mod member;
 mod name;
+mod open;
 mod origin;
 mod piece;
 mod plain;
@@ -29,13 +31,15 @@ mod proof;
 mod readme;
 mod seal;
 mod shown_rows;
+mod signature;
 mod split;
 mod sql;
 mod tar;
 mod totals;
 mod verification;
 
-pub use container::{Directory, Method, Pressed, check, entry_at, open, open_first, read_entry};
+pub use age::{AGE, AgeError, Identities, Recipients};
+pub use container::{Directory, Method, Pressed};
 pub use copy::{CopyEntry, copy_proof};
 pub use damage::Damage;
 pub use definition::{definition, definition_text};
@@ -55,6 +59,7 @@ pub use name::{
     EntryNames, MANIFEST, Naming, Part, TEMPLATE, backup_name, begun_key, is_backup_name,
     is_proof_of, pieces_name, proof_key,
 };
+pub use open::{check, open, open_first, open_text, plain_of, read_text};
 pub use origin::Origin;
 pub use piece::{
     Holds, LogRange, PIECES, PieceLine, owns_piece, piece_key, piece_places, piece_prefix,
@@ -65,8 +70,9 @@ pub use position::Position;
 pub use press::press;
 pub use proof::{ALGORITHM, Proof, RowDigest, Tag};
 pub use readme::{is_readme, readme};
-pub use seal::{SealError, may_seal};
+pub use seal::{Key, SealError, Sealing, may_seal};
 pub use shown_rows::{Cell, show_rows};
+pub use signature::{LARGEST_SIGNATURE, SIGNATURE, SignatureError, Signer, VerifyKey, verify};
 pub use split::{Splitter, Statement, whole_statements};
 pub use sql::{Value, read_insert, read_rows};
 pub use tar::{TakeTar, TarEntry, TarError, TarKind, TarReader};

@@ -44,6 +44,7 @@ fn which(
         site: site.map(std::path::Path::to_path_buf),
         archive_password_env: None,
         archive_password_file: None,
+        identity: None,
     }
 }
 
@@ -350,8 +351,8 @@ fn read(
         complain(&format!("backup {id} holds no rows of {table} that can be shown"));
         return Err(Exit::Usage);
     };
-    let (password, meter) = (picked.password.as_ref(), Meter::default());
-    let fetch = Fetch { store: picked.store.as_ref(), manifest, password, meter: &meter };
+    let (key, meter) = (picked.key.as_ref(), Meter::default());
+    let fetch = Fetch { store: picked.store.as_ref(), manifest, key, meter: &meter };
     let mut found = Rows::default();
     for entry in entries {
         let mut more = Ok(true);

@@ -7,7 +7,7 @@ use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 
 use crate::base::{SecretRef, show_address};
-use crate::job::{JobFile, SourceSpec};
+use crate::job::{JobFile, KeyRefs, SourceSpec, TrustSpec};
 use crate::plan::{
     BackupWish, ClusterWish, OracleMode, OracleWish, Places, Plan, RestoreSpec, SourceRef,
     StepKind, StorePlace, TargetWish, Until,
@@ -61,7 +61,7 @@ pub fn wish(which: &Which) -> Result<Wish, Exit> {
         (None, Some(path)) => Some(SecretRef::File(path.clone())),
         (None, None) => None,
     };
-    let backup = BackupWish {
+    let mut backup = BackupWish {
         typed: typed.map(|path| path.display().to_string()),
         file: loaded.as_ref().map(|l| l.path.clone()),
         named,
@@ -71,13 +71,15 @@ pub fn wish(which: &Which) -> Result<Wish, Exit> {
         others,
         backup: which.backup.clone(),
         origin: which.origin.clone(),
-        password,
+        keys: KeyRefs { password, identity: which.identity.clone().map(SecretRef::File) },
+        trust: TrustSpec::default(),
     };
     let declared = loaded.is_some();
     let file = match loaded {
         Some(loaded) => loaded.file,
         None => sites(&[], which.site.as_deref())?.0,
     };
+    backup.trust.clone_from(&file.site.trust);
     Ok(Wish { backup, file, declared })
 }
 
@@ -162,7 +164,7 @@ fn places_of(plans: &[Plan]) -> Vec<StorePlace> {
                 source: backup.source.name.clone(),
                 store: copy.store.clone(),
                 naming: copy.naming.clone(),
-                password: backup.archive.password.clone(),
+                keys: KeyRefs { password: backup.archive.password.clone(), identity: None },
             }));
         }
     }

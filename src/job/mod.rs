@@ -16,12 +16,14 @@ mod vacuum;
 
 pub use calendar::Unsaid;
 pub use physical::Physical;
-pub use policy::{ArchiveSpec, Compression, KeepSpec, NotifyKind, NotifyOn, NotifySpec, Shape};
+pub use policy::{
+    ArchiveSpec, Compression, KeepSpec, KeyRefs, NotifyKind, NotifyOn, NotifySpec, Shape,
+};
 pub use rman::{Rman, RmanLevel};
 pub use schedule::Schedule;
 pub use site::{
     CatalogFamily, CatalogHome, CatalogServer, CatalogSpec, Exclusive, MailSpec, MailTls, Site,
-    ToolFolder, WebSpec,
+    ToolFolder, TrustSpec, WebSpec,
 };
 pub use source::{
     ClusterSpec, HostRole, Inconsistent, MysqlSpec, OracleSpec, PostgresSpec, Source, SourceSpec,

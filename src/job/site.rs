@@ -36,6 +36,18 @@ pub struct Site {
     pub env_files: Vec<PathBuf>,
     /// The day by which somebody must look the plan over again.
     pub review: Option<Spanned<civil::Date>>,
+    /// Who signs backups, and whose are believed.
+    pub trust: TrustSpec,
+}
+
+/// Who signs backups, and whose are believed.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TrustSpec {
+    /// Where the private key is found that signs heads.
+    pub sign: Option<SecretRef>,
+    /// The public keys one of which must have signed a head; anybody's are believed where there is
+    /// none.
+    pub verify: Vec<String>,
 }
 
 /// A folder of client programs.

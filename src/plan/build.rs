@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use crate::base::{Complaint, Spanned};
-use crate::job::{Dump, Engine, Job, JobFile, Source, SourceSpec, StepDecl, Store};
+use crate::job::{Dump, Engine, Job, JobFile, KeyRefs, Source, SourceSpec, StepDecl, Store};
 use crate::plan::chain::{
     FILES, chain_name, chain_of, check_engine, collisions, naming, resolve_archive, root,
     same_place, verb,
@@ -229,10 +229,18 @@ impl Builder<'_> {
         }
     }
 
+    fn reference(&self, store: &Store) -> StoreRef {
+        StoreRef {
+            name: store.name.value.clone(),
+            spec: store.spec.clone(),
+            trust: self.file.site.trust.clone(),
+        }
+    }
+
     /// One copy of a chain's backup.
     fn copy(&self, job: &str, name: &str, store: &Store, send: &crate::job::Send) -> CopyPlan {
         CopyPlan {
-            store: StoreRef { name: store.name.value.clone(), spec: store.spec.clone() },
+            store: self.reference(store),
             naming: naming(store, job, name),
             optional: send.optional,
             rate: send.rate,
@@ -268,7 +276,10 @@ impl Builder<'_> {
                     source: source_ref.clone(),
                     store: store.store.clone(),
                     naming: store.naming.clone(),
-                    password: archive.password.clone(),
+                    keys: KeyRefs {
+                        password: archive.password.clone(),
+                        identity: verify.identity.clone(),
+                    },
                     guarded: self.guarded(into.as_ref()),
                     into,
                     which: Which::ThisRun,
@@ -328,11 +339,14 @@ impl Builder<'_> {
                 unpack: verify.unpack,
                 declared: source.name.value.clone(),
                 source: SourceRef { name: name.clone(), spec },
-                store: StoreRef { name: store.name.value.clone(), spec: store.spec.clone() },
+                store: self.reference(store),
                 naming,
-                password: maker
-                    .and_then(|(j, d)| d.archive.or(&j.archive).password)
-                    .or_else(|| job.archive.password.clone()),
+                keys: KeyRefs {
+                    password: maker
+                        .and_then(|(j, d)| d.archive.or(&j.archive).password)
+                        .or_else(|| job.archive.password.clone()),
+                    identity: verify.identity.clone(),
+                },
                 guarded: self.guarded(into.as_ref()),
                 into,
                 which: Which::Latest,

@@ -92,7 +92,7 @@ pub fn resolve_archive(spec: &ArchiveSpec) -> Archive {
         Some(Compression::Deflate) => Method::Deflate(spec.level.unwrap_or(6)),
         Some(Compression::Zstd) | None => Method::Zstd(spec.level.unwrap_or(1)),
     };
-    Archive { method, password: spec.password.clone() }
+    Archive { method, password: spec.password.clone(), recipients: spec.recipients.clone() }
 }
 
 /// Complains about an Oracle database that is not backed up by RMAN, and pieces that were to be

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 
 use crate::artifact::Naming;
 use crate::base::SecretRef;
-use crate::job::{OracleSpec, StoreSpec};
+use crate::job::{KeyRefs, OracleSpec, StoreSpec, TrustSpec};
 use crate::plan::reference::{SourceRef, StoreRef};
 
 /// The word for the newest backup that may be used.
@@ -37,7 +37,9 @@ pub struct BackupWish {
     /// The beginning of the origin that is meant.
     pub origin: Option<String>,
     /// What opens it, where that was given beside the job file.
-    pub password: Option<SecretRef>,
+    pub keys: KeyRefs,
+    /// Whose backups are believed.
+    pub trust: TrustSpec,
 }
 
 /// Where a backup is looked for.
@@ -67,8 +69,8 @@ pub struct StorePlace {
     pub store: StoreRef,
     /// The names of its artifacts.
     pub naming: Naming,
-    /// Where the password of its archives is found.
-    pub password: Option<SecretRef>,
+    /// Where what opens its archives is found.
+    pub keys: KeyRefs,
 }
 
 /// A restore that is asked for.
@@ -248,7 +250,10 @@ impl RestoreSpec {
         if let Some(path) = &self.refused {
             value("--refused", &path.display().to_string());
         }
-        secret(&mut value, "--archive-password", which.password.as_ref());
+        secret(&mut value, "--archive-password", which.keys.password.as_ref());
+        if let Some(SecretRef::File(path)) = &which.keys.identity {
+            value("--identity", &path.display().to_string());
+        }
         secret(&mut value, "--password", self.password.as_ref());
         self.map_collation.iter().for_each(|word| value("--map-collation", word));
         if self.threads != 4 {

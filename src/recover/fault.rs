@@ -1,6 +1,6 @@
 //! Why a step failed: one of the rooms below said so.
 
-use crate::artifact::{Damage, SealError};
+use crate::artifact::{AgeError, Damage, SealError, SignatureError};
 use crate::base::{SecretRef, Stopped};
 use crate::pipeline;
 use crate::record::Failure;
@@ -30,6 +30,12 @@ pub enum Fault {
     /// A password that may not seal.
     #[error("unable to seal an archive with the password of {0}: {1}")]
     Seal(SecretRef, SealError),
+    /// What should be identities of age.
+    #[error("unable to read an identity of age from {0}: {1}")]
+    Identity(SecretRef, AgeError),
+    /// What should sign backups.
+    #[error("unable to read a private key from {0}: {1}")]
+    Signer(SecretRef, SignatureError),
     /// A program.
     #[error("{0}")]
     Child(#[from] ChildError),
@@ -97,6 +103,16 @@ pub enum Fault {
     Stopped,
 }
 
+/// How what opens a backup is given.
+fn how_to_open(age: bool) -> &'static str {
+    match age {
+        true => "Give the file of an identity with --identity FILE.",
+        false => {
+            "Give its password with --archive-password-env NAME or --archive-password-file FILE."
+        }
+    }
+}
+
 impl From<ShelfError> for Fault {
     fn from(error: ShelfError) -> Fault {
         match error {
@@ -137,6 +153,8 @@ impl Fault {
             | Fault::Pipeline(_)
             | Fault::Reveal(_)
             | Fault::Seal(..)
+            | Fault::Identity(..)
+            | Fault::Signer(..)
             | Fault::Child(_)
             | Fault::Damage(_)
             | Fault::Unproven { .. }
@@ -169,6 +187,8 @@ impl Fault {
             Fault::Shelf(_)
             | Fault::Pipeline(_)
             | Fault::Reveal(_)
+            | Fault::Identity(..)
+            | Fault::Signer(..)
             | Fault::Child(_)
             | Fault::Damage(_)
             | Fault::Unproven { .. }
@@ -205,7 +225,9 @@ impl Fault {
             Fault::Pipeline(pipeline::Error::Panic(_)) => "bug",
             Fault::Pipeline(pipeline::Error::Stopped) | Fault::Stopped => "stopped",
             Fault::Shelf(_) => "refused",
-            Fault::Reveal(_) | Fault::Seal(..) => "secret",
+            Fault::Reveal(_) | Fault::Identity(..) | Fault::Signer(..) | Fault::Seal(..) => {
+                "secret"
+            }
             Fault::Child(_) => "program",
             Fault::Nothing { .. } => "refused",
             Fault::Usage { .. } => "usage",
@@ -227,11 +249,14 @@ impl Fault {
             | Fault::Usage { hint, .. }
             | Fault::Differs { hint, .. } => hint.clone(),
             Fault::Busy(_) => Some("Wait for its end, or stop it.".to_owned()),
-            Fault::Damage(Damage::Sealed { .. })
-            | Fault::Pipeline(pipeline::Error::Damage(Damage::Sealed { .. })) => Some(
-                "Give its password with --archive-password-env NAME or --archive-password-file FILE."
-                    .to_owned(),
-            ),
+            Fault::Damage(Damage::Sealed { age, .. })
+            | Fault::Pipeline(pipeline::Error::Damage(Damage::Sealed { age, .. })) => {
+                Some(how_to_open(*age).to_owned())
+            }
+            Fault::Identity(..) => Some("Name a file as `age-keygen` writes it.".to_owned()),
+            Fault::Signer(..) => {
+                Some("Make one with `openssl genpkey -algorithm ed25519`.".to_owned())
+            }
             Fault::Seal(_, error) => Some(error.hint().to_owned()),
             Fault::Store(_)
             | Fault::Shelf(_)
@@ -288,6 +313,8 @@ impl Fault {
             | Fault::Shelf(_)
             | Fault::Pipeline(_)
             | Fault::Reveal(_)
+            | Fault::Identity(..)
+            | Fault::Signer(..)
             | Fault::Seal(..)
             | Fault::Child(_)
             | Fault::Nothing { .. }
@@ -311,6 +338,8 @@ impl Fault {
             | Fault::Shelf(_)
             | Fault::Pipeline(_)
             | Fault::Reveal(_)
+            | Fault::Identity(..)
+            | Fault::Signer(..)
             | Fault::Seal(..)
             | Fault::Child(_)
             | Fault::Damage(_)
@@ -344,6 +373,8 @@ impl Fault {
             | Fault::Shelf(_)
             | Fault::Pipeline(_)
             | Fault::Reveal(_)
+            | Fault::Identity(..)
+            | Fault::Signer(..)
             | Fault::Seal(..)
             | Fault::Child(_)
             | Fault::Nothing { .. }

@@ -5,8 +5,8 @@
 use std::sync::Arc;
 
 use crate::artifact::{
-    Head, INDEX, MANIFEST, Marker, Naming, Part, ProofLine, begun_key, is_proof_of, owns_piece,
-    piece_places, proof_key,
+    Head, INDEX, MANIFEST, Marker, Naming, Part, ProofLine, SIGNATURE, begun_key, is_proof_of,
+    owns_piece, piece_places, proof_key,
 };
 use crate::base::{Id, Stop};
 use crate::store::contract::{Error as StoreError, ErrorKind, Store, Upload};
@@ -189,6 +189,10 @@ impl Shelf {
             Ok(()) | Err(_) => {}
         }
         self.store.remove(&format!("{}{MANIFEST}", head.key), stop)?;
+        let signature = format!("{}{SIGNATURE}", head.key);
+        if objects.iter().any(|o| o.key == signature) {
+            self.store.remove(&signature, stop)?;
+        }
         for proof in objects.iter().filter(|o| is_proof_of(&o.key, &head.key)) {
             self.store.remove(&proof.key, stop)?;
         }

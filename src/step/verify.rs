@@ -12,8 +12,8 @@ use crate::pipeline::{self, Fetch, Meter};
 use crate::plan::{Kin, SourceRef, Verify, Which};
 use crate::record::{Event, ProofFacts, Verdict};
 use crate::recover::{
-    Assembly, Fault, Names, Opened, StoredPiece, choose, facts, load_all, open_target, read_pieces,
-    restore_into, watched,
+    Assembly, Fault, Names, Opened, StoredPiece, choose, facts, key_of, load_all, open_target,
+    read_pieces, restore_into, watched,
 };
 use crate::run::{Done, Say};
 use crate::shelf::{Contents, Notes, Reading, Shelf, Shelved, groups, lineage};
@@ -82,11 +82,18 @@ impl Steps {
         say: &Say,
         stop: &Stop,
     ) -> Result<(Level, Vec<Damage>), Fault> {
-        let password = self.password(verify.password.as_ref().filter(|_| head.sealed()), stop)?;
+        let key = key_of(&verify.keys, head, stop)?;
         let meter = Meter::default();
         let own = shelf.store().clone();
         if head.is_pieces() {
             return Ok((Level::Hashed, hashed(own.as_ref(), head, verify.threads, stop)?));
+        }
+
+        if head.sealed_by_age() && key.is_none() {
+            let hashed = watched(&meter, say, stop, &|| {}, |stop| {
+                pipeline::hashed(own.as_ref(), head, &meter, stop)
+            })?;
+            return Ok((Level::Hashed, hashed));
         }
         let contents = Contents::open(own.as_ref(), head, stop)?;
         // What is only read is read stretch by stretch; what is restored is loaded.
@@ -95,12 +102,8 @@ impl Steps {
             false => contents.bare(),
         };
         let opened = Opened::new(own.as_ref(), &contents);
-        let fetch = Fetch {
-            store: own.as_ref(),
-            manifest: &manifest,
-            password: password.as_ref(),
-            meter: &meter,
-        };
+        let fetch =
+            Fetch { store: own.as_ref(), manifest: &manifest, key: key.as_ref(), meter: &meter };
         match &verify.into {
             None => {
                 let dialect = source::dialect(&head.kind).ok_or_else(|| unknown_kind(head))?;

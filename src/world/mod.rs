@@ -27,7 +27,7 @@ pub use privacy::privacy;
 pub use process::{Child, ChildError, harden};
 pub use process_id::{is_gone, process_id};
 pub use retry::Backoff;
-pub use reveal::{RevealError, reveal};
+pub use reveal::{RevealError, reveal, reveal_text};
 pub use secure::secure_client;
 pub use signal::{Interrupts, watch};
 

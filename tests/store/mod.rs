@@ -8,3 +8,4 @@ pub mod listing;
 pub mod prune;
 pub mod s3_run;
 pub mod s3_way;
+pub mod signed;
