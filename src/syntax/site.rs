@@ -45,18 +45,7 @@ pub fn read(node: &Node, site: &mut Site, complaints: &mut Vec<Complaint>) {
         "web" => site.web = web(node, complaints),
         "metrics" => site.metrics = node.path("path").or(site.metrics.take()),
         "report" => site.report = node.path("out").or(site.report.take()),
-        "tools" => {
-            for of in ["postgres", "mysql", "mydumper"] {
-                let folder = |word: Spanned<String>| ToolFolder {
-                    of,
-                    path: Spanned::new(
-                        word.span.text.folder().join(&word.value),
-                        word.span.clone(),
-                    ),
-                };
-                site.tools.extend(node.list(of).into_iter().map(folder));
-            }
-        }
+        "tools" => tools(node, site),
         "state" => site.state = node.path("path").or(site.state.take()),
         "staging" => site.staging = node.path("path").or(site.staging.take()),
         "env-file" => site
@@ -68,18 +57,27 @@ pub fn read(node: &Node, site: &mut Site, complaints: &mut Vec<Complaint>) {
             site.review = day.or(site.review.take());
         }
         "sign" => site.trust.sign = node.secret("key").or(site.trust.sign.take()),
-        "verify-key" => {
-            for word in &node.names {
-                if !is_public_key(&word.value) {
-                    let wanted =
-                        "`ed25519:` and 32 bytes in Base64, as `vex doctor` prints it of a `sign`";
-                    complaints.push(fault::form("verify-key", wanted, "this text", &word.span));
-                }
-            }
-            site.trust.verify = node.names.iter().map(|word| word.value.clone()).collect();
-        }
+        "verify-key" => site.trust.verify = verify_keys(node, complaints),
         other => unreachable!("BUG: no decoder for site node {other}"),
     }
+}
+
+fn tools(node: &Node, site: &mut Site) {
+    for of in ["postgres", "mysql", "mydumper"] {
+        let folder = |Spanned { value, span }: Spanned<String>| ToolFolder {
+            of,
+            path: Spanned::new(span.text.folder().join(value), span),
+        };
+        site.tools.extend(node.list(of).into_iter().map(folder));
+    }
+}
+
+fn verify_keys(node: &Node, complaints: &mut Vec<Complaint>) -> Vec<String> {
+    for word in node.names.iter().filter(|word| !is_public_key(&word.value)) {
+        let wanted = "`ed25519:` and 32 bytes in Base64, as `vex doctor` prints it of a `sign`";
+        complaints.push(fault::form("verify-key", wanted, "this text", &word.span));
+    }
+    node.names.iter().map(|word| word.value.clone()).collect()
 }
 
 fn is_public_key(text: &str) -> bool {
