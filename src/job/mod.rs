@@ -26,8 +26,8 @@ pub use source::{
     Tls, TlsMode,
 };
 pub use step::{
-    Dump, DumpForm, Engine, EnvValue, Exec, Job, JobFile, LogsSpec, Send, Step, StepDecl, Vacuum,
-    Verify,
+    Dump, DumpForm, Engine, EnvValue, Exec, ExpectSpec, Job, JobFile, LogsSpec, Send, Step,
+    StepDecl, TableExpect, Vacuum, Verify,
 };
 pub use store::{DirSpec, S3Spec, Store, StoreSpec};
 pub use vacuum::{VacuumKind, VacuumRule};

@@ -227,6 +227,7 @@ impl Builder<'_> {
             chunk: dump.chunk.unwrap_or(CHUNK) as usize,
             archive: archive.clone(),
             copies: copies.clone(),
+            expect: dump.expect.clone(),
         }));
         let own = format!("{}/{}", verb(dump), source.name.value);
         let address = format!("{job_name}/{own}");

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::artifact::{Method, Naming};
 use crate::base::SecretRef;
-use crate::job::{Engine, EnvValue, KeepSpec, VacuumRule};
+use crate::job::{Engine, EnvValue, ExpectSpec, KeepSpec, VacuumRule};
 use crate::plan::reference::{SourceRef, StoreRef};
 use crate::plan::wish::{BackupWish, RestoreSpec};
 use crate::record::{StepFacts, Verb};
@@ -116,6 +116,8 @@ pub struct Backup {
     pub archive: Archive,
     /// Where it goes.
     pub copies: Vec<CopyPlan>,
+    /// What it must hold.
+    pub expect: ExpectSpec,
 }
 
 /// One copy of a backup.

@@ -27,7 +27,8 @@ fn lateness_is_told_once_and_once_when_it_is_over() {
     let doctor = |now: &str| at(&space, now, &["doctor", "job.kdl"]).stdout;
     assert!(doctor("2026-11-20T02:59:00Z").contains("was never run for this file"));
     at(&space, "2026-11-20T03:00:20Z", &["run", "job.kdl"]).expect(0);
-    let ask = |now: &str, code: i32| at(&space, now, &["status", "job.kdl", "--notify"]).expect(code);
+    let ask =
+        |now: &str, code: i32| at(&space, now, &["status", "job.kdl", "--notify"]).expect(code);
     ask("2026-11-20T03:30:00Z", 0);
     assert!(!doctor("2026-11-20T03:40:00Z").contains("was never run for this file"));
     assert!(doctor("2026-11-22T03:40:00Z").contains("was last run at 2026-11-20T03:30:00Z"));
@@ -45,10 +46,14 @@ fn lateness_is_told_once_and_once_when_it_is_over() {
     let letters = smtp.letters(2);
     assert_eq!(letters.len(), 2);
     let text = letters[1].part("text/plain; charset");
-    assert!(text.contains("Result: Success (1)") && text.contains("no longer overdue: app"), "{text}");
+    assert!(
+        text.contains("Result: Success (1)") && text.contains("no longer overdue: app"),
+        "{text}"
+    );
     // A mail server that is down: it is told by the next call.
     let job = fs::read_to_string(space.path("job.kdl")).unwrap();
-    fs::write(space.path("job.kdl"), job.replace(&format!("port={}", smtp.port), "port=1")).unwrap();
+    fs::write(space.path("job.kdl"), job.replace(&format!("port={}", smtp.port), "port=1"))
+        .unwrap();
     let ran = ask("2026-11-20T18:00:00Z", 1);
     assert!(ran.stderr.contains("unable to send mail by 127.0.0.1:1"), "{}", ran.stderr);
     fs::write(space.path("job.kdl"), job).unwrap();
