@@ -22,7 +22,7 @@ use crate::pipeline::{Fetch, Meter};
 use crate::recover::{Fault, Picked, pick, selects};
 use crate::shelf::Shelved;
 use crate::source;
-use crate::view::{Difference, Inventory, Reader, Seen, csv, differences};
+use crate::view::{Difference, Inventory, Reader, csv, differences};
 
 /// Cells of a table are cut here, in characters; JSON and CSV have all of them.
 const WIDE: usize = 60;
@@ -277,7 +277,7 @@ fn inventory(manifest: &Manifest) -> Inventory {
             (_, Some(class)) => class,
             (kind, None) => kind.word(),
         };
-        let seen = all.entry((kind.to_owned(), member.title())).or_insert_with(Seen::default);
+        let seen = all.entry((kind.to_owned(), member.title())).or_default();
         seen.raw += sum.raw;
         if let Some(proof) = &sum.proof {
             seen.rows = Some((proof.rows, proof.digest.to_string()));

@@ -214,6 +214,45 @@ pub struct Dump {
     pub sends: Vec<Send>,
     /// What is verified.
     pub verifies: Vec<Verify>,
+    /// What it must hold.
+    pub expect: ExpectSpec,
+}
+
+/// What a dump must hold.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExpectSpec {
+    /// Whether it is asked.
+    pub enabled: bool,
+    /// How many hundredths of its rows a table, and the whole, may lose.
+    pub max_drop: u8,
+    /// Rows of the whole, at least.
+    pub min_rows: Option<u64>,
+    /// Tables with rules of their own.
+    pub tables: Vec<TableExpect>,
+}
+
+impl Default for ExpectSpec {
+    fn default() -> ExpectSpec {
+        ExpectSpec { enabled: true, max_drop: 50, min_rows: None, tables: Vec::new() }
+    }
+}
+
+impl ExpectSpec {
+    /// Whether it asks for something that no earlier backup must tell.
+    pub fn asks(&self) -> bool {
+        self.min_rows.is_some() || !self.tables.is_empty()
+    }
+}
+
+/// What a table must hold.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TableExpect {
+    /// Its name: `DB.TABLE`.
+    pub name: String,
+    /// Rows, at least.
+    pub min_rows: Option<u64>,
+    /// How many hundredths of its rows it may lose.
+    pub max_drop: Option<u8>,
 }
 
 /// What is done about a chain that failed before it made a copy.

@@ -72,6 +72,9 @@ struct Copy<'a> {
     proof: &'a str,
 }
 
+/// What the other side said, or why it said nothing.
+type Answer = Result<Response<Body>, ureq::Error>;
+
 /// Where a webhook goes, and in which form.
 #[derive(Debug, Clone, Copy)]
 pub struct Hook<'a> {
@@ -176,9 +179,7 @@ fn send<S: AsSendBody>(
 }
 
 /// Calls until there is an answer that another try would not change, or the time is over.
-fn tried(
-    call: &dyn Fn(&Agent, Duration) -> Result<Response<Body>, ureq::Error>,
-) -> Result<Response<Body>, String> {
+fn tried(call: &dyn Fn(&Agent, Duration) -> Answer) -> Result<Response<Body>, String> {
     let agents = agents(Trust::Machine, PATIENCE).map_err(|e| e.to_string())?;
     // A run that was stopped is told as well; only patience ends this.
     let stop = Stop::new();

@@ -205,6 +205,7 @@ impl Builder<'_> {
             rate: dump.rate,
             archive: archive.clone(),
             copies: copies.clone(),
+            expect: dump.expect.clone(),
         }));
         let own = format!("{}/{}", verb(dump), source.name.value);
         let address = format!("{job_name}/{own}");

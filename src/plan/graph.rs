@@ -10,7 +10,9 @@ use jiff::{Timestamp, civil};
 
 use crate::artifact::{Method, Naming};
 use crate::base::{Id, SecretRef};
-use crate::job::{Engine, EnvValue, ExecOn, KeepSpec, KeyRefs, Retry, SourceSpec, VacuumRule};
+use crate::job::{
+    Engine, EnvValue, ExecOn, ExpectSpec, KeepSpec, KeyRefs, Retry, SourceSpec, VacuumRule,
+};
 use crate::plan::reference::{SourceRef, StoreRef};
 use crate::plan::wish::{BackupWish, RestoreSpec};
 use crate::record::{StepFacts, Verb, Verdict};
@@ -129,6 +131,8 @@ pub struct Backup {
     pub archive: Archive,
     /// Where it goes.
     pub copies: Vec<CopyPlan>,
+    /// What it must hold.
+    pub expect: ExpectSpec,
 }
 
 /// One copy of a backup.

@@ -33,6 +33,7 @@ impl Steps {
         let mut copies = Copies::open(self, (&backup.source.name, &backup.copies), say, stop)?;
         let own = (self.run.clone(), backup.source.name.as_str());
         let origin = source.origin(stop)?;
+        let before = self.baseline(backup, &copies, &origin, say, stop);
         let parents = self.keep_parents(backup, &copies, stop);
         let key = sealing.as_ref().and_then(Sealing::key);
         let parent = self.parent(backup, &copies, key.as_ref(), &origin, say, stop)?;
@@ -119,9 +120,15 @@ impl Steps {
             Head { objects: vec![written.object], index: Some(written.index), ..written.head };
         let facts = ArtifactFacts::of(&head, &about.lost);
         say.event(Event::Artifact { step: say.step(), artifact: facts });
+        let mut made = None;
         for (store, head) in copies.commit(written.copies, &head, &begun.name, stop) {
+            let plan = backup.copies.iter().find(|copy| copy.store.name == store);
+            if let (None, Some(plan)) = (&made, plan) {
+                made = Some((self.store(&plan.store, stop)?, head.clone()));
+            }
             self.note_made(&backup.source.name, &store, head);
         }
+        let unmet = self.expect(backup, (before.as_ref(), made), say, stop);
         copies.tell_stores(&|| self.random_id(), say, stop);
         let others = self.tell_unkept(backup, say, stop)?;
         let mut done = copies.report(own, head.bytes(), say);
@@ -137,6 +144,10 @@ impl Steps {
         for warning in about.warnings {
             done.verdict = done.verdict.max(Verdict::Alert);
             say.alert(format!("{} warned: {warning}", backup.engine.word()));
+        }
+        for reason in unmet {
+            done.verdict = done.verdict.max(Verdict::Alert);
+            say.alert(format!("not as expected: {reason}"));
         }
         for lost in about.lost {
             done.verdict = done.verdict.max(Verdict::Alert);

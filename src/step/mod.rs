@@ -3,6 +3,7 @@
 mod backup;
 mod copies;
 mod exec;
+mod expect;
 mod parent;
 mod perform;
 mod piece_send;

@@ -8,8 +8,9 @@ use kdl::KdlNode;
 
 use crate::base::{Complaint, Span, Spanned, Text};
 use crate::job::{
-    ArchiveSpec, Dump, DumpForm, Engine, EnvValue, Exec, ExecOn, Job, LogsSpec, NotifySpec,
-    Physical, Retry, Rman, RmanLevel, Send, Step, StepDecl, Vacuum, VacuumRule, Verify,
+    ArchiveSpec, Dump, DumpForm, Engine, EnvValue, Exec, ExecOn, ExpectSpec, Job, LogsSpec,
+    NotifySpec, Physical, Retry, Rman, RmanLevel, Send, Step, StepDecl, TableExpect, Vacuum,
+    VacuumRule, Verify,
 };
 use crate::syntax::mask::is_secret;
 use crate::syntax::node::{Block, Node, Variable, name_span};
@@ -180,8 +181,9 @@ fn read_dump(text: &Arc<Text>, node: &Node, kind: &Kind, complaints: &mut Vec<Co
         archive: ArchiveSpec::default(),
         sends: Vec::new(),
         verifies: Vec::new(),
+        expect: ExpectSpec { enabled: kind.name == "dump", ..ExpectSpec::default() },
     };
-    let mut first_archive = None;
+    let (mut first_archive, mut first_expect) = (None, None);
     for Block { kind, raw, .. } in &node.blocks {
         match kind.name {
             "archive" => {
@@ -203,6 +205,10 @@ fn read_dump(text: &Arc<Text>, node: &Node, kind: &Kind, complaints: &mut Vec<Co
                 if verify.enabled() {
                     dump.verifies.push(read_verify(&verify));
                 }
+            }
+            "expect" => {
+                one_only(&mut first_expect, "expect", name_span(text, raw), complaints);
+                dump.expect = read_expect(text, kind, raw, complaints);
             }
             other => unreachable!("BUG: no decoder for {other} in a chain"),
         }
@@ -235,6 +241,44 @@ fn read_rate(node: &Node, complaints: &mut Vec<Complaint>) -> Option<u64> {
         complaints.push(fault::form("rate", "a size from 32KiB to 1GiB", "of this size", span));
     }
     rate
+}
+
+/// Reads an `expect` block.
+fn read_expect(
+    text: &Arc<Text>,
+    kind: &'static Kind,
+    raw: &KdlNode,
+    complaints: &mut Vec<Complaint>,
+) -> ExpectSpec {
+    let node = Node::decode(text, raw, kind, complaints);
+    let mut tables = Vec::new();
+    for Block { kind, raw, .. } in &node.blocks {
+        let table = Node::decode(text, raw, kind, complaints);
+        let max_drop = share(&table, complaints);
+        if let Some(name) = &table.name {
+            let (name, min_rows) = (name.value.clone(), table.number("min-rows"));
+            tables.push(TableExpect { name, min_rows, max_drop });
+        }
+    }
+    let usual = ExpectSpec::default();
+    ExpectSpec {
+        enabled: node.enabled(),
+        max_drop: share(&node, complaints).unwrap_or(usual.max_drop),
+        min_rows: node.number("min-rows"),
+        tables,
+    }
+}
+
+/// Reads `max-drop`.
+fn share(node: &Node, complaints: &mut Vec<Complaint>) -> Option<u8> {
+    let word = node.word("max-drop")?;
+    let share = word.value.strip_suffix('%').and_then(|number| number.trim().parse::<u8>().ok());
+    let share = share.filter(|share| *share <= 100);
+    if share.is_none() {
+        let wanted = "a share from `0%` to `100%`";
+        complaints.push(fault::form("max-drop", wanted, "this text", &word.span));
+    }
+    share
 }
 
 /// What reads the rows or files of a `dump` or `physical`.

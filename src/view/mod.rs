@@ -34,7 +34,7 @@ mod todo;
 pub use address::{Address, Base, SCRIPT, STYLE};
 pub use dashboard::{Dashboard, dashboard};
 pub use details::{Parts, details};
-pub use difference::{Difference, Inventory, Seen, differences};
+pub use difference::{Difference, Inventory, differences};
 pub use drills::{digest, evidence, sheet};
 pub use estate::{Source, since, sources};
 pub use format::{Reader, age};

@@ -39,8 +39,10 @@ fn files(folder: &Path, extensions: &[&str]) -> Vec<PathBuf> {
 
 /// The texts that people read, where there are any.
 fn pages() -> Vec<PathBuf> {
-    let mut pages: Vec<PathBuf> =
-        ["README.md", "README.pt-BR.md", "CONTRIBUTING.md"].iter().map(|p| root().join(p)).collect();
+    let mut pages: Vec<PathBuf> = ["README.md", "README.pt-BR.md", "CONTRIBUTING.md"]
+        .iter()
+        .map(|p| root().join(p))
+        .collect();
     pages.extend(files(&root().join("docs"), &["md"]));
     pages.extend(files(&root().join("schema"), &["md"]));
     pages.into_iter().filter(|p| p.is_file()).collect()

@@ -554,7 +554,7 @@ fn retention_does_not_run_after_a_verification_that_fails() {
         let job = format!(
             r#"sources {{ sqlite "app" path="app.db" }}
             stores {{ s3 "cloud" bucket="{}" endpoint="{}" {{ access-key (file)"{}"; secret-key (file)"{}"; keep last=1 }} }}
-            job "j" {{ dump "app" {{ send "cloud"; verify "cloud" }} }}"#,
+            job "j" {{ dump "app" {{ expect enabled=#false; send "cloud"; verify "cloud" }} }}"#,
             server.bucket,
             server.endpoint,
             server.access_file.display(),

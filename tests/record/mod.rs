@@ -2,6 +2,7 @@
 
 pub mod ask;
 pub mod catalog;
+pub mod expect;
 pub mod hooks;
 pub mod late;
 pub mod letters;

@@ -76,6 +76,41 @@ pub const STEPS: &[Kind] = &[
         ],
     },
     Kind {
+        name: "expect",
+        within: &["dump"],
+        argument: BLOCK,
+        ready: true,
+        doc: "What a dump must hold, by the last proven one of its chain; without this block the defaults hold. What is not as \
+              expected is an Alerta with both counts, and the backup that it was compared with is kept for 30 days more.",
+        fields: &[
+            field(
+                "max-drop",
+                Form::Text,
+                "50%",
+                "How much of its rows a table of 100 rows or more, and the whole, may lose; a table that has none, or is gone, \
+                 lost all.",
+            ),
+            field(
+                "min-rows",
+                Form::Number(0, i64::MAX as i128),
+                "",
+                "Rows of the whole, at least.",
+            ),
+            ENABLED,
+        ],
+    },
+    Kind {
+        name: "table",
+        within: &["expect"],
+        argument: Argument::One("TABLE"),
+        ready: true,
+        doc: "A table with rules of its own, however small it is: `DB.TABLE`, or `DB.SCHEMA.TABLE` of PostgreSQL.",
+        fields: &[
+            field("min-rows", Form::Number(0, i64::MAX as i128), "", "Rows, at least."),
+            field("max-drop", Form::Text, "that of the block", "How much of its rows it may lose."),
+        ],
+    },
+    Kind {
         name: "send",
         within: CHAINS,
         argument: Argument::Names("STORE"),
