@@ -6,6 +6,7 @@
 //! and only if no copy that must be there is missing; the staging folder goes last.
 
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
@@ -52,6 +53,8 @@ struct Run<'a> {
     rman: Rman,
     oracle: Oracle,
     private: Private,
+    /// Held while the backup is made.
+    _lock: File,
     database: Database,
     origin: Origin,
     /// What the names of its pieces begin with.
@@ -171,6 +174,7 @@ impl Steps {
         stop: &Stop,
     ) -> Result<(Run<'a>, bool), Fault> {
         let oracle = Oracle::open(spec, &self.world)?;
+        let lock = oracle.lock()?;
         let private = oracle.private()?;
         let (database, configuration) = oracle.preflight(&private, stop)?;
         let voice = say.clone();
@@ -182,6 +186,7 @@ impl Steps {
             hear: Arc::new(move |line: &str| voice.engine(line)),
             oracle,
             private,
+            _lock: lock,
             database,
         };
         Ok((run, configuration.policy.is_some()))

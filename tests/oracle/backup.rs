@@ -212,6 +212,21 @@ fn an_increment_on_the_backup_of_another_tool_is_refused() {
 }
 
 #[test]
+fn two_runs_never_back_up_one_database_at_once() {
+    let bench = Bench::disk();
+    bench.back_up("FULL", 1).expect(0);
+    let held =
+        std::fs::File::options().write(true).open(bench.space.state("locks/oracle-FIN.lock"));
+    let held = held.unwrap();
+    held.lock().unwrap();
+    let ran = bench.back_up("INCREMENTAL", 1).expect(1);
+    assert!(said(&ran).contains("another run backs it up"), "{ran:?}");
+    assert!(!bench.calls().contains("UNCATALOG"), "nothing of the other run is touched");
+    drop(held);
+    bench.back_up("INCREMENTAL", 1).expect(0);
+}
+
+#[test]
 fn preflight_and_doctor_say_what_to_repair_before_anything_is_written() {
     let bench = Bench::disk();
     for (path, value, found) in [

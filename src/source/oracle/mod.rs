@@ -11,6 +11,8 @@ mod instance;
 mod message;
 mod script;
 
+use std::fs::{File, OpenOptions, TryLockError};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use crate::artifact::Origin;
@@ -34,14 +36,17 @@ pub struct Oracle {
     instance: Instance,
     place: String,
     staging: PathBuf,
+    /// Where the locks of this machine are.
+    locks: PathBuf,
 }
 
 impl Oracle {
     /// The instance of `spec`; it is not asked yet.
     pub fn open(spec: &OracleSpec, world: &World) -> Result<Oracle> {
         let instance = Instance::of(spec)?;
+        let locks = world.state.join("locks");
         let staging = spec.staging.clone().unwrap_or_else(|| world.state.join("staging"));
-        Ok(Oracle { spec: spec.clone(), place: instance.place(), instance, staging })
+        Ok(Oracle { spec: spec.clone(), place: instance.place(), instance, staging, locks })
     }
 
     /// The instance.
@@ -52,6 +57,29 @@ impl Oracle {
     /// Channels of RMAN, where the step says so many threads.
     pub fn channels(&self, threads: usize) -> usize {
         self.spec.channels.unwrap_or(threads).max(1)
+    }
+
+    /// Keeps other runs of this machine from the instance until it is dropped: what one of them has
+    /// under way, another would have RMAN forget.
+    pub fn lock(&self) -> Result<File> {
+        let path = self.locks.join(format!("oracle-{}.lock", self.instance.sid));
+        let doing = format!("back up {}", self.place);
+        let io = |e: std::io::Error| {
+            Error::new(ErrorKind::Failed, &doing, format!("{}: {e}", path.display()))
+        };
+        std::fs::create_dir_all(&self.locks).map_err(io)?;
+        let mut options = OpenOptions::new();
+        let file = options.create(true).truncate(false).write(true).mode(0o600).open(&path);
+        let file = file.map_err(io)?;
+        match file.try_lock() {
+            Ok(()) => Ok(file),
+            Err(TryLockError::WouldBlock) => {
+                Err(Error::new(ErrorKind::Busy, &doing, "another run backs it up").hint(
+                    "Wait for its end; give the jobs of one database schedules that do not meet.",
+                ))
+            }
+            Err(TryLockError::Error(error)) => Err(io(error)),
+        }
     }
 
     /// A private folder where the server can write.
