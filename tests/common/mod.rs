@@ -10,3 +10,4 @@ pub mod servers;
 pub mod shop;
 pub mod smtp;
 pub mod space;
+pub mod sshd;

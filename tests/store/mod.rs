@@ -8,4 +8,5 @@ pub mod listing;
 pub mod prune;
 pub mod s3_run;
 pub mod s3_way;
+pub mod sftp;
 pub mod signed;
