@@ -6,7 +6,7 @@
 
 use divan::counter::BytesCount;
 use vex::testing::artifact::{
-    Dialect, Method, RowDigest, SqlError, press, read_rows, write_bytes, write_text,
+    Dialect, Method, RowDigest, Sealing, SqlError, press, read_rows, write_bytes, write_text,
 };
 
 /// Bytes of one chunk.
@@ -49,7 +49,8 @@ fn press_one_chunk(bencher: divan::Bencher<'_, '_>, method: &Method) {
 
 #[divan::bench]
 fn press_and_seal_one_chunk(bencher: divan::Bencher<'_, '_>) {
-    let (data, password) = (chunk(), vex::testing::base::Secret::new("CANARY-BENCH".into()));
+    let (data, password) =
+        (chunk(), Sealing::Password(vex::testing::base::Secret::new("CANARY-BENCH".into())));
     bencher.counter(BytesCount::new(data.len())).bench(|| {
         press("t.sql", &data, Method::Zstd(1), Some(&password), Vec::new())
             .expect("pressed")

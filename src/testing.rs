@@ -8,8 +8,8 @@ pub mod artifact {
     pub use crate::artifact::{
         ContentsLine, Details, Dialect, EntryLine, Head, INDEX, IndexWriter, Kind, LARGEST_HEAD,
         MANIFEST, Manifest, Member, Method, Naming, ObjectLine, Origin, Phase, Position, Proof,
-        RowDigest, SqlError, TEMPLATE, Totals, UnitSum, Value, hex, press, read_rows, write_bytes,
-        write_text,
+        RowDigest, Sealing, SqlError, TEMPLATE, Totals, UnitSum, Value, hex, press, read_rows,
+        write_bytes, write_text,
     };
 }
 

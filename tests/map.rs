@@ -112,7 +112,8 @@ const LONG_FUNCTIONS: [(&str, &str); 5] = [
 const PRINTERS: [&str; 2] = ["cli/", "report/console.rs"];
 
 /// Where a secret may be opened.
-const OPENERS: [&str; 10] = [
+const OPENERS: [&str; 11] = [
+    "artifact/age.rs",
     "artifact/container.rs",
     "artifact/press.rs",
     "world/",

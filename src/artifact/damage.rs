@@ -11,13 +11,15 @@ pub enum Damage {
         /// What was found.
         found: String,
     },
-    /// An entry is sealed and the password is missing or wrong.
-    #[error("entry {name} is sealed and {}", if *.given { "the password does not open it" } else { "no password was given" })]
+    /// An entry is sealed and what opens it is missing or another.
+    #[error("entry {name} is sealed and {}", shut(*.given, *.age))]
     Sealed {
         /// The entry.
         name: String,
-        /// Whether a password was given.
+        /// Whether a password or an identity was given.
         given: bool,
+        /// Whether it is sealed for recipients of age.
+        age: bool,
     },
     /// The manifest can't be read.
     #[error("the manifest is damaged: {0}")]
@@ -64,6 +66,20 @@ impl Damage {
 
     /// An entry that the password does not open.
     pub fn sealed(name: &str, given: bool) -> Damage {
-        Damage::Sealed { name: name.to_owned(), given }
+        Damage::Sealed { name: name.to_owned(), given, age: false }
+    }
+
+    /// An entry that no identity opens.
+    pub fn sealed_by_age(name: &str, given: bool) -> Damage {
+        Damage::Sealed { name: name.to_owned(), given, age: true }
+    }
+}
+
+fn shut(given: bool, age: bool) -> &'static str {
+    match (given, age) {
+        (true, false) => "the password does not open it",
+        (false, false) => "no password was given",
+        (true, true) => "it is for other recipients of age than the identity that was given",
+        (false, true) => "no identity of age was given",
     }
 }

@@ -8,6 +8,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::artifact::age::AGE;
 use crate::artifact::damage::Damage;
 use crate::artifact::index::IndexLine;
 use crate::artifact::origin::Origin;
@@ -26,7 +27,7 @@ pub const LARGEST_HEAD: usize = 64 << 10;
 pub const ENTRY: &str = "manifest.json";
 
 /// Words of `needs` that this program understands.
-const UNDERSTOOD: [&str; 0] = [];
+const UNDERSTOOD: [&str; 1] = [AGE];
 
 /// Notes that a head quotes where not all of them fit, and the longest of each in characters.
 const NOTES: (usize, usize) = (20, 200);
@@ -108,7 +109,7 @@ pub struct Head {
 /// How entries are sealed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Seal {
-    /// `winzip-aes-256`.
+    /// `winzip-aes-256`, or `age`.
     pub method: String,
     /// Tells two passwords apart, and not what they are; absent in formats 1 to 3.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -147,7 +148,12 @@ impl Head {
         !self.inconsistent.is_empty() || self.lost > 0
     }
 
-    /// Whether entries are sealed with a password.
+    /// Whether entries are sealed for recipients of age.
+    pub fn sealed_by_age(&self) -> bool {
+        self.seal.as_ref().is_some_and(|seal| seal.method == AGE)
+    }
+
+    /// Whether entries are sealed.
     pub fn sealed(&self) -> bool {
         self.seal.is_some()
     }
@@ -361,7 +367,7 @@ mod tests {
         let with = |from: &str, to: &str| Head::parse(text.replacen(from, to, 1).as_bytes());
         assert!(with("\"format\": 4,", "\"format\": 4, \"shade\": \"blue\",").is_ok());
         for (from, to, said) in [
-            ("\"needs\": []", "\"needs\": [\"age\"]", "it needs \"age\""),
+            ("\"needs\": []", "\"needs\": [\"age\", \"pieces\"]", "it needs \"pieces\""),
             ("\"format\": 4", "\"format\": 3", "it has format 3"),
             ("xxh3-128-sum", "crc32", "its digests are by crc32"),
             ("20261129T100445Z-d4871358", "../x", "its ID has another form"),

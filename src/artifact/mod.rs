@@ -6,6 +6,7 @@
 //! - A newer format is refused by number, never misread.
 //! - The stores alone suffice to list, verify and restore.
 
+mod age;
 mod container;
 mod copy;
 mod damage;
@@ -20,6 +21,7 @@ mod manifest;
 mod marker;
 mod member;
 mod name;
+mod open;
 mod origin;
 mod plain;
 mod position;
@@ -33,7 +35,8 @@ mod tar;
 mod totals;
 mod verification;
 
-pub use container::{Directory, Method, Pressed, check, entry_at, open, open_first, read_entry};
+pub use age::{AGE, AgeError, Identities, Recipients};
+pub use container::{Directory, Method, Pressed};
 pub use copy::{CopyEntry, copy_proof};
 pub use damage::Damage;
 pub use definition::definition;
@@ -53,13 +56,14 @@ pub use name::{
     EntryNames, MANIFEST, Naming, Part, TEMPLATE, backup_name, begun_key, is_backup_name,
     is_proof_of, proof_key,
 };
+pub use open::{check, open, open_first, open_text, plain_of, read_text};
 pub use origin::Origin;
 pub use plain::{Plain, plain_rows, plain_statement};
 pub use position::Position;
 pub use press::press;
 pub use proof::{ALGORITHM, Proof, RowDigest, Tag};
 pub use readme::{is_readme, readme};
-pub use seal::{SealError, may_seal};
+pub use seal::{Key, SealError, Sealing, may_seal};
 pub use split::{Splitter, Statement, whole_statements};
 pub use sql::{Value, read_insert, read_rows};
 pub use tar::{TakeTar, TarEntry, TarError, TarKind, TarReader};

@@ -12,11 +12,15 @@ use zip::result::{ZipError, ZipResult};
 use zip::write::SimpleFileOptions;
 use zip::{AesMode, CompressionMethod, ZipWriter};
 
-use crate::artifact::container::{Method, Pressed, Record, ZSTD, read_local};
-use crate::base::Secret;
+use crate::artifact::age::{Recipients, sealed_name};
+use crate::artifact::container::{Method, Pressed, Record, STORED, ZSTD, read_local};
+use crate::artifact::seal::Sealing;
 
 /// The version that reads Zstandard (APPNOTE 4.4.3.2).
 const NEEDED: u16 = 63;
+
+/// The version that reads zip64 (APPNOTE 4.4.3.2).
+const NEEDED_64: u16 = 45;
 
 /// The name is UTF-8 (APPNOTE 4.4.4, bit 11).
 const UTF8: u16 = 1 << 11;
@@ -34,10 +38,13 @@ pub fn press(
     name: &str,
     data: &[u8],
     method: Method,
-    password: Option<&Secret>,
+    seal: Option<&Sealing>,
     reuse: Vec<u8>,
 ) -> ZipResult<Pressed> {
-    let (compression, level) = match (method, password) {
+    let (compression, level) = match (method, seal) {
+        (_, Some(Sealing::Age(recipients))) => {
+            return press_age(name, data, method, recipients, reuse);
+        }
         (Method::Zstd(level), None) => return press_zstd(name, data, level, reuse),
         (Method::Zstd(level), _) => (CompressionMethod::Zstd, Some(i64::from(level))),
         (Method::Deflate(level), _) => (CompressionMethod::Deflated, Some(i64::from(level))),
@@ -48,7 +55,7 @@ pub fn press(
         .compression_level(level)
         .large_file(true)
         .unix_permissions(0o600);
-    if let Some(password) = password {
+    if let Some(Sealing::Password(password)) = seal {
         options = options.with_aes_encryption(AesMode::Aes256, password.reveal());
     }
     let mut buffer = reuse;
@@ -61,6 +68,57 @@ pub fn press(
         .ok_or(ZipError::InvalidArchive("an entry of our own has no header".into()))?;
     bytes.truncate(length as usize);
     Ok(Pressed { bytes, record })
+}
+
+/// Seals for recipients of age, compressed before: what is sealed can't be.
+fn press_age(
+    name: &str,
+    data: &[u8],
+    method: Method,
+    recipients: &Recipients,
+    reuse: Vec<u8>,
+) -> ZipResult<Pressed> {
+    let sealed = match method {
+        Method::Zstd(level) => {
+            let mut pressed = Vec::with_capacity(zstd::zstd_safe::compress_bound(data.len()));
+            compress(data, level, &mut pressed)?;
+            recipients.seal(&pressed)?
+        }
+        Method::Deflate(_) | Method::Store => recipients.seal(data)?,
+    };
+    let name = sealed_name(name, matches!(method, Method::Zstd(_)));
+    let record = Record {
+        needed: NEEDED_64,
+        flags: if name.is_ascii() { 0 } else { UTF8 },
+        method: STORED,
+        time: 0,
+        date: DATE,
+        crc: crc_fast::checksum(crc_fast::CrcAlgorithm::Crc32IsoHdlc, &sealed) as u32,
+        stored: sealed.len() as u64,
+        raw: sealed.len() as u64,
+        name: name.into_bytes(),
+        extra: Vec::new(),
+    };
+    let mut bytes = reuse;
+    bytes.clear();
+    record.write_local(&mut bytes);
+    bytes.extend_from_slice(&sealed);
+    Ok(Pressed { bytes, record })
+}
+
+/// Compresses with the context of the thread.
+fn compress<C: zstd::zstd_safe::WriteBuf>(
+    data: &[u8],
+    level: i32,
+    out: &mut C,
+) -> std::io::Result<usize> {
+    COMPRESSOR.with_borrow_mut(|kept| {
+        let compressor = match kept {
+            Some((own, compressor)) if *own == level => compressor,
+            _ => &mut kept.insert((level, zstd::bulk::Compressor::new(level)?)).1,
+        };
+        compressor.compress_to_buffer(data, out)
+    })
 }
 
 fn press_zstd(name: &str, data: &[u8], level: i32, reuse: Vec<u8>) -> ZipResult<Pressed> {
@@ -83,13 +141,7 @@ fn press_zstd(name: &str, data: &[u8], level: i32, reuse: Vec<u8>) -> ZipResult<
     bytes.reserve(zstd::zstd_safe::compress_bound(data.len()));
     let mut cursor = Cursor::new(bytes);
     cursor.set_position(header as u64);
-    let stored = COMPRESSOR.with_borrow_mut(|kept| {
-        let compressor = match kept {
-            Some((own, compressor)) if *own == level => compressor,
-            _ => &mut kept.insert((level, zstd::bulk::Compressor::new(level)?)).1,
-        };
-        compressor.compress_to_buffer(data, &mut cursor)
-    })?;
+    let stored = compress(data, level, &mut cursor)?;
     let mut bytes = cursor.into_inner();
     record.stored = stored as u64;
     let mut head = Vec::with_capacity(header);

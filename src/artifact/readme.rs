@@ -5,6 +5,7 @@
 
 use std::collections::BTreeSet;
 
+use crate::artifact::age::AGE;
 use crate::artifact::container::Method;
 use crate::artifact::member::{Kind, Member};
 
@@ -22,8 +23,12 @@ pub fn readme(
     kind: &str,
     members: &[Member],
     method: Method,
-    sealed: bool,
+    seal: Option<&str>,
 ) -> [(&'static str, String); 2] {
+    if seal == Some(AGE) {
+        return readme_of_age(name, kind, method);
+    }
+    let sealed = seal.is_some();
     let password = if sealed { "-p " } else { "" };
     let all = |client: &str| format!("    7z x {password}-so -r {name} '*.sql' | {client}\n");
     let commands = match kind {
@@ -72,6 +77,48 @@ pub fn readme(
         } else {
             ""
         },
+    );
+    [(NAMES[0], english), (NAMES[1], portuguese)]
+}
+
+/// The texts of an archive that is sealed for recipients of age.
+fn readme_of_age(name: &str, kind: &str, method: Method) -> [(&'static str, String); 2] {
+    let (ending, unpress) = match method {
+        Method::Zstd(_) => (".zst.age", " | zstd -dc"),
+        Method::Deflate(_) | Method::Store => (".age", ""),
+    };
+    // One after the other, in the order of the archive: each is an age file of its own.
+    let each = |pattern: &str, client: &str| {
+        format!(
+            "    7z l -ba -slt {name} | sed -n 's/^Path = \\({pattern}\\{ending}\\)$/\\1/p' |\n    \
+             while read -r f; do 7z x -so {name} \"$f\" | age -d -i KEY.txt{unpress}; done | {client}\n"
+        )
+    };
+    let sql = ".*\\.sql";
+    let commands = match kind {
+        "mysql" => each(sql, "mysql --comments"),
+        "postgres" => each("DATABASE/.*\\.sql", "psql -d DATABASE"),
+        "sqlite" => format!(
+            "{}{}",
+            each(".*\\.sqlite", "cat > new.sqlite    # the exact file"),
+            each(sql, "sqlite3 other.sqlite    # or its SQL")
+        ),
+        "postgres-physical" => each("cluster/base\\.tar\\..*", "tar x -C /var/lib/postgresql/NEW"),
+        _ => each(".*", "cat > ALL"),
+    };
+    let english = format!(
+        "This archive is a backup made by vex, sealed for recipients of age (age-encryption.org).\n\nTo restore it with vex:\n\n    \
+         vex restore --from {name} --identity KEY.txt --into TARGET\n\n\
+         To restore it without vex (7-Zip, age{}), in the order of the archive; KEY.txt is an identity, a line AGE-SECRET-KEY-1…:\n\n\
+         {commands}\nEvery entry is an age file of its own; its names, sizes and order are open to everybody.\n",
+        if unpress.is_empty() { "" } else { ", zstd" }
+    );
+    let portuguese = format!(
+        "Este arquivo é um backup feito pelo vex, protegido com age (age-encryption.org).\n\nPara restaurá-lo com o vex:\n\n    \
+         vex restore --from {name} --identity KEY.txt --into DESTINO\n\n\
+         Para restaurá-lo sem o vex (7-Zip, age{}), na ordem do arquivo; KEY.txt é uma identidade, uma linha AGE-SECRET-KEY-1…:\n\n\
+         {commands}\nCada entrada é um arquivo age; nomes, tamanhos e ordem ficam à vista de todos.\n",
+        if unpress.is_empty() { "" } else { ", zstd" }
     );
     [(NAMES[0], english), (NAMES[1], portuguese)]
 }

@@ -1,6 +1,49 @@
-//! Which passwords may seal an archive: those that 7-Zip can be given too.
+//! What seals archives and what opens them, and which passwords may seal: those that 7-Zip can be
+//! given too.
 //!
-//! Pure. Asked before sealing only: what was sealed with another password is still opened with it.
+//! Pure. A password is judged before sealing only: what was sealed with another is still opened with
+//! it.
+
+use crate::artifact::age::{Identities, Recipients};
+use crate::base::Secret;
+
+/// What seals entries.
+#[derive(Debug, Clone)]
+pub enum Sealing {
+    /// A password, by WinZip AES-256.
+    Password(Secret),
+    /// Recipients of age.
+    Age(Recipients),
+}
+
+impl Sealing {
+    /// What opens what it seals, if one is both.
+    pub fn key(&self) -> Option<Key> {
+        match self {
+            Sealing::Password(password) => Some(Key::Password(password.clone())),
+            Sealing::Age(_) => None,
+        }
+    }
+}
+
+/// What opens sealed entries.
+#[derive(Debug, Clone)]
+pub enum Key {
+    /// A password.
+    Password(Secret),
+    /// Identities of age.
+    Age(Identities),
+}
+
+impl Key {
+    /// The password, if it is one.
+    pub fn password(&self) -> Option<&Secret> {
+        match self {
+            Key::Password(password) => Some(password),
+            Key::Age(_) => None,
+        }
+    }
+}
 
 /// Longest password that 7-Zip takes for an entry in WinZip AES, in bytes of UTF-8.
 pub const LONGEST_PASSWORD: usize = 99;

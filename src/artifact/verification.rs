@@ -48,6 +48,8 @@ pub struct ProofLine {
 pub enum Level {
     /// Committed only.
     Written,
+    /// Its bytes are those of its head; nobody opened it.
+    Hashed,
     /// Read back, decompressed, its values parsed and recounted.
     Read,
     /// Restored into a scratch source and recounted there.
@@ -59,6 +61,7 @@ impl Level {
     pub fn word(self) -> &'static str {
         match self {
             Level::Written => "written",
+            Level::Hashed => "hashed",
             Level::Read => "read",
             Level::Restored => "restored",
         }

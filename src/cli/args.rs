@@ -315,6 +315,10 @@ pub struct Which {
     /// File that holds the password of the archive, where no job file names it.
     #[arg(long, value_name = "FILE", conflicts_with = "archive_password_env")]
     pub archive_password_file: Option<PathBuf>,
+    /// File of identities, as age-keygen writes it, that opens an archive sealed for recipients of
+    /// age.
+    #[arg(long, value_name = "FILE")]
+    pub identity: Option<PathBuf>,
 }
 
 /// `vex verify`.

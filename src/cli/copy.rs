@@ -6,7 +6,8 @@
 use std::io::IsTerminal;
 
 use crate::artifact::Head;
-use crate::base::Id;
+use crate::base::{Id, SecretRef};
+use crate::job::KeyRefs;
 use crate::plan::{Backup, CopyPlan, Plan, Sent, Step, StepKind, Transfer};
 use crate::record::RunKind;
 use crate::report::Json;
@@ -103,7 +104,10 @@ fn of_copies(plan: &Plan, args: &Args, (heads, ids): (&[Head], &[Id])) -> Plan {
             // Whoever asks for it by name wants to know.
             to: CopyPlan { optional: false, ..to.clone() },
             which,
-            password: backup.archive.password.clone(),
+            keys: KeyRefs {
+                password: backup.archive.password.clone(),
+                identity: args.identity.clone().map(SecretRef::File),
+            },
             threads: backup.threads,
         }));
         let address = format!("{}/copy/{name}/{}", plan.job, to.store.name);

@@ -45,7 +45,8 @@ pub fn declaration(loaded: &Loaded, world: &World) -> Declaration {
                     verb: step.facts().verb.word().to_owned(),
                     source: backup.declared.clone(),
                     chain: backup.source.name.clone(),
-                    sealed: backup.archive.password.is_some(),
+                    sealed: backup.archive.password.is_some()
+                        || !backup.archive.recipients.is_empty(),
                     number,
                 });
                 declared.copies.extend(copies(loaded, plan, backup));

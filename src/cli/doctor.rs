@@ -148,7 +148,7 @@ fn checks<'a>(loaded: &'a Loaded, plans: &[&'a Plan]) -> Checks<'a> {
                     if let Some(into) = &verify.into {
                         checks.source(&into.name, &into.spec).purpose.load = true;
                     }
-                    if let Some(password) = &verify.password {
+                    if let Some(password) = &verify.keys.password {
                         checks.password(&plan.job, password, false);
                     }
                 }

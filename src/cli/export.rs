@@ -109,9 +109,9 @@ fn write(
     out: &mut dyn Write,
     stop: &Stop,
 ) -> Result<u64, ExportError> {
-    let (password, meter) = (picked.password.as_ref(), Meter::default());
+    let (key, meter) = (picked.key.as_ref(), Meter::default());
     let fetch =
-        Fetch { store: picked.store.as_ref(), manifest: &picked.manifest, password, meter: &meter };
+        Fetch { store: picked.store.as_ref(), manifest: &picked.manifest, key, meter: &meter };
     pipeline::export(&fetch, chosen, out, stop)
 }
 

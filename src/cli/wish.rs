@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::base::{SecretRef, show_address};
-use crate::job::{JobFile, SourceSpec};
+use crate::job::{JobFile, KeyRefs, SourceSpec};
 use crate::plan::{
     BackupWish, ClusterWish, Places, Plan, RestoreSpec, SourceRef, StepKind, StorePlace, TargetWish,
 };
@@ -66,7 +66,7 @@ pub fn wish(which: &Which) -> Result<Wish, Exit> {
         others,
         backup: which.backup.clone(),
         origin: which.origin.clone(),
-        password,
+        keys: KeyRefs { password, identity: which.identity.clone().map(SecretRef::File) },
     };
     let declared = loaded.is_some();
     let file = match loaded {
@@ -157,7 +157,7 @@ fn places_of(plans: &[Plan]) -> Vec<StorePlace> {
                 source: backup.source.name.clone(),
                 store: copy.store.clone(),
                 naming: copy.naming.clone(),
-                password: backup.archive.password.clone(),
+                keys: KeyRefs { password: backup.archive.password.clone(), identity: None },
             }));
         }
     }

@@ -15,7 +15,7 @@ mod vacuum;
 
 pub use calendar::Unsaid;
 pub use physical::Physical;
-pub use policy::{ArchiveSpec, Compression, KeepSpec, NotifyKind, NotifyOn, NotifySpec};
+pub use policy::{ArchiveSpec, Compression, KeepSpec, KeyRefs, NotifyKind, NotifyOn, NotifySpec};
 pub use schedule::Schedule;
 pub use site::{
     CatalogFamily, CatalogHome, CatalogServer, CatalogSpec, Exclusive, MailSpec, Site, WebSpec,

@@ -11,18 +11,40 @@ pub struct ArchiveSpec {
     pub compression: Option<Compression>,
     /// Level of the method.
     pub level: Option<i32>,
-    /// Where the password is found; no password, no sealing.
+    /// Where the password is found.
     pub password: Option<SecretRef>,
+    /// The recipients of age that may open it, those of recovery among them.
+    pub recipients: Vec<String>,
+}
+
+/// Where what opens an archive is found.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct KeyRefs {
+    /// A password.
+    pub password: Option<SecretRef>,
+    /// An identity file of age.
+    pub identity: Option<SecretRef>,
 }
 
 impl ArchiveSpec {
     /// What this says, and `defaults` where it says nothing.
     pub fn or(&self, defaults: &ArchiveSpec) -> ArchiveSpec {
+        // One seal takes the place of another.
+        let sealed = self.is_sealed();
         ArchiveSpec {
             compression: self.compression.or(defaults.compression),
             level: self.level.or(defaults.level.filter(|_| self.compression.is_none())),
-            password: self.password.clone().or_else(|| defaults.password.clone()),
+            password: self.password.clone().or(defaults.password.clone().filter(|_| !sealed)),
+            recipients: match sealed {
+                true => self.recipients.clone(),
+                false => defaults.recipients.clone(),
+            },
         }
+    }
+
+    /// Whether anything seals it.
+    pub fn is_sealed(&self) -> bool {
+        self.password.is_some() || !self.recipients.is_empty()
     }
 }
 

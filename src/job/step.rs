@@ -222,6 +222,8 @@ pub struct Verify {
     pub into: Option<Spanned<String>>,
     /// Whether a physical backup is unpacked and checked by `pg_verifybackup`.
     pub unpack: bool,
+    /// What opens an archive that is sealed for recipients of age.
+    pub identity: Option<SecretRef>,
     /// The step waits for these.
     pub optional: bool,
     /// The node.

@@ -13,9 +13,9 @@ use sha2::{Digest, Sha256};
 
 use crate::artifact::{
     EntryNames, Head, IndexLine, IndexWriter, Keys, Kind, Method, ObjectLine, Phase, Pressed,
-    Proof, Totals, UnitSum, definition, hex, is_readme, press,
+    Proof, Sealing, Totals, UnitSum, definition, hex, is_readme, press,
 };
-use crate::base::{Secret, Stop};
+use crate::base::Stop;
 use crate::pipeline::join::{Entry, Finish, Join, Joined, Message};
 use crate::pipeline::meter::{Meter, Waiting};
 use crate::pipeline::permits::{BufferPermit, BufferPool, Permits};
@@ -34,7 +34,7 @@ pub struct Backup<'a> {
     /// How entries are pressed.
     pub method: Method,
     /// How they are sealed.
-    pub password: Option<&'a Secret>,
+    pub seal: Option<&'a Sealing>,
     /// Sizes.
     pub shape: Shape,
     /// Bytes of the source a second, at most.
@@ -68,12 +68,12 @@ pub fn backup(backup: Backup<'_>, stop: &Stop) -> Result<Written, Error> {
     let [chunks, parts] = counts.map(Permits::new);
     let (copies, outlets, index_out) = Copies::new(backup.copies);
     let (to_join, joining) = unbounded();
-    let Backup { snapshot, shape, head, meter, method, password, rate, .. } = backup;
+    let Backup { snapshot, shape, head, meter, method, seal, rate, .. } = backup;
     let (mut joined, members) = (None, snapshot.members());
     let reading = Reading {
         snapshot,
         method,
-        password,
+        seal,
         chunk: shape.chunk,
         permits: &chunks,
         meter,
@@ -89,14 +89,14 @@ pub fn backup(backup: Backup<'_>, stop: &Stop) -> Result<Written, Error> {
         scope.spawn(|| {
             failure.run(|| {
                 let mut send = |part| outlets.send(part, &failure.stop);
-                let seal = |name: &str, text: &[u8]| sealed(name, text, method, password);
+                let press_text = |name: &str, text: &[u8]| sealed(name, text, method, seal);
                 let mut join = Join::new(
                     shape.part,
                     &parts,
                     &reading.pressed,
                     &mut send,
-                    &seal,
-                    (IndexWriter::new(members, password.is_some()), index_out),
+                    &press_text,
+                    (IndexWriter::new(members, seal.is_some()), index_out),
                     &failure.stop,
                 )?;
                 join_all(&mut join, &joining, meter, &failure.stop)?;
@@ -126,11 +126,10 @@ fn sealed(
     name: &str,
     text: &[u8],
     method: Method,
-    password: Option<&Secret>,
+    seal: Option<&Sealing>,
 ) -> Result<Pressed, Error> {
-    let (method, password) =
-        if is_readme(name) { (Method::Store, None) } else { (method, password) };
-    press(name, text, method, password, Vec::new()).map_err(|e| Error::Press(name.to_owned(), e))
+    let (method, seal) = if is_readme(name) { (Method::Store, None) } else { (method, seal) };
+    press(name, text, method, seal, Vec::new()).map_err(|e| Error::Press(name.to_owned(), e))
 }
 
 fn join_all(
@@ -157,7 +156,7 @@ fn join_all(
 struct Reading<'a> {
     snapshot: &'a dyn Snapshot,
     method: Method,
-    password: Option<&'a Secret>,
+    seal: Option<&'a Sealing>,
     chunk: usize,
     permits: &'a Permits,
     meter: &'a Meter,
@@ -235,7 +234,7 @@ impl Reading<'_> {
     /// Presses a chunk into an entry; runs inside the rayon pool and never waits.
     fn press(&self, chunk: Chunk, to_join: &Sender<Message>) -> Result<(), Error> {
         let name = self.names.name(chunk.member, chunk.number);
-        let pressed = press(&name, &chunk.bytes, self.method, self.password, self.pressed.take(0));
+        let pressed = press(&name, &chunk.bytes, self.method, self.seal, self.pressed.take(0));
         let pressed = pressed.map_err(|e| Error::Press(name.clone(), e))?;
         let sha256 = hex(&Sha256::digest(&pressed.bytes));
         let member = &self.snapshot.members()[chunk.member];

@@ -64,6 +64,30 @@ pub fn duplicate(
     made.ok_or_else(|| Error::Panic("a copy ended without its upload".into()))
 }
 
+/// Reads container and index of an artifact and compares their hashes with its head: all that can be
+/// proven of what nobody here can open.
+pub fn hashed(
+    from: &dyn Store,
+    head: &Head,
+    meter: &Meter,
+    stop: &Stop,
+) -> Result<Vec<Damage>, Error> {
+    let mut drop_it = |_, _| Ok(());
+    let mut damage = Vec::new();
+    for part in [container, index] {
+        match part(from, head, meter, &mut drop_it, stop) {
+            Ok(()) => {}
+            // Twice the same: it is so in the store, and not of the way.
+            Err(Error::Damage(_)) => match part(from, head, meter, &mut drop_it, stop) {
+                Err(Error::Damage(found)) => damage.push(found),
+                again => again?,
+            },
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(damage)
+}
+
 /// What takes the bytes of an object, by where they stand in it.
 type Take<'a> = dyn FnMut(u64, Vec<u8>) -> Result<(), Error> + 'a;
 

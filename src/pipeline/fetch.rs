@@ -10,10 +10,10 @@ use std::sync::LazyLock;
 use sha2::{Digest, Sha256};
 
 use crate::artifact::{
-    ContentsLine, Damage, ENTRY, EntryLine, FORMAT, Head, MEMBERS, Manifest, check, entry_at, hex,
-    open, open_first, parse_legacy, read_entries, read_members,
+    ContentsLine, Damage, ENTRY, EntryLine, FORMAT, Head, Key, MEMBERS, Manifest, check, hex, open,
+    open_first, open_text, parse_legacy, read_entries, read_members,
 };
-use crate::base::{Secret, Stop};
+use crate::base::Stop;
 use crate::pipeline::meter::Meter;
 use crate::pipeline::permits::{BufferPermit, Permits};
 use crate::pipeline::stage::Error;
@@ -53,7 +53,7 @@ pub struct Fetch<'a> {
     /// The artifact.
     pub manifest: &'a Manifest,
     /// What opens its entries.
-    pub password: Option<&'a Secret>,
+    pub key: Option<&'a Key>,
     /// Counts.
     pub meter: &'a Meter,
 }
@@ -119,7 +119,7 @@ impl Fetch<'_> {
                 false => None,
             };
             let how = if needs(entry) { open } else { only_checked };
-            let bytes = match open_checked(own, entry, self.password, how) {
+            let bytes = match open_checked(own, entry, self.key, how) {
                 Err(damage @ (Damage::Entry { .. } | Damage::Object(_))) => {
                     self.again(entry, damage, how, stop)?
                 }
@@ -147,7 +147,7 @@ impl Fetch<'_> {
         let bytes = self.store.read(&self.manifest.head.key, Some(range), stop)?;
         self.meter.stored(bytes.len() as u64);
         // Twice the same: it is so in the store.
-        open_checked(&bytes, entry, self.password, how).map_err(|_| damage.into())
+        open_checked(&bytes, entry, self.key, how).map_err(|_| damage.into())
     }
 
     /// Fetches an entry that holds lines of the index, and reads them.
@@ -166,7 +166,7 @@ impl Fetch<'_> {
             rows: None,
             keys: None,
         };
-        let text = match open_checked(&bytes, &entry, self.password, open) {
+        let text = match open_checked(&bytes, &entry, self.key, open) {
             Err(damage @ Damage::Entry { .. }) => self.again(&entry, damage, open, stop)?,
             other => other?,
         };
@@ -224,7 +224,7 @@ impl Fetch<'_> {
 
     /// Whether the manifest inside a container of formats 1 to 3 says the same.
     fn old_inner(&self, texts: &[u8]) -> Result<bool, Damage> {
-        let text = rayon::scope(|_| open_first(texts, ENTRY, self.password))?;
+        let text = rayon::scope(|_| open_first(texts, ENTRY, self.key))?;
         let inner = parse_legacy(&text)?.head;
         // Each copy has a key of its own; size and hash can't stand inside what they are of.
         let own = &self.manifest.head;
@@ -236,12 +236,9 @@ impl Fetch<'_> {
     fn inner(&self, mut texts: &[u8]) -> Result<bool, Damage> {
         let own_details = self.manifest.head.details();
         let (mut is_head, mut are_members) = (false, false);
-        while let Some((name, raw, length)) = entry_at(texts) {
-            let name = String::from_utf8_lossy(&name).into_owned();
-            let own = texts.get(..length as usize);
-            let own = own.ok_or_else(|| Damage::entry(&name, "the texts end within it"))?;
+        while !texts.is_empty() {
+            let (name, text, length) = rayon::scope(|_| open_text(texts, self.key))?;
             texts = &texts[length as usize..];
-            let text = rayon::scope(|_| open(own.to_vec(), &name, raw, self.password))?;
             if name == ENTRY {
                 let inner = Head::parse(&text)?;
                 is_head = self.is_head(&inner) && inner.agrees(&own_details);
@@ -252,7 +249,7 @@ impl Fetch<'_> {
                     && sums == self.manifest.sums;
             }
         }
-        Ok(is_head && are_members && texts.is_empty())
+        Ok(is_head && are_members)
     }
 
     /// Whether a head says the same, but for what only the one beside the container can know, and
@@ -274,23 +271,23 @@ impl Fetch<'_> {
 }
 
 /// How an entry is opened: its bytes, its name, its size, and what opens it.
-type Opening = fn(Vec<u8>, &str, u64, Option<&Secret>) -> Result<Vec<u8>, Damage>;
+type Opening = fn(Vec<u8>, &str, u64, Option<&Key>) -> Result<Vec<u8>, Damage>;
 
 /// Opens an entry of which nobody needs the bytes.
 fn only_checked(
     bytes: Vec<u8>,
     name: &str,
     raw: u64,
-    password: Option<&Secret>,
+    key: Option<&Key>,
 ) -> Result<Vec<u8>, Damage> {
-    check(bytes, name, raw, password).map(|()| Vec::new())
+    check(bytes, name, raw, key).map(|()| Vec::new())
 }
 
 /// Checks an entry's hash and opens it, inside the pool where CPU work belongs.
 fn open_checked(
     bytes: &[u8],
     entry: &EntryLine,
-    password: Option<&Secret>,
+    key: Option<&Key>,
     how: Opening,
 ) -> Result<Vec<u8>, Damage> {
     rayon::scope(|_| {
@@ -301,6 +298,6 @@ fn open_checked(
                 format!("its SHA-256 is {found}, the manifest says {}", entry.sha256),
             ));
         }
-        how(bytes.to_vec(), &entry.name, entry.raw, password)
+        how(bytes.to_vec(), &entry.name, entry.raw, key)
     })
 }

@@ -278,7 +278,8 @@ impl<'a> Join<'a> {
         let (name, members) = self.index.members(&head.details());
         self.add_text(name, &members)?;
         let file = head.key.rsplit_once('/').map_or(head.key.as_str(), |(_, name)| name);
-        let texts = readme(file, &head.kind, self.index.all(), end.method, head.sealed());
+        let seal = head.seal.as_ref().map(|seal| seal.method.clone());
+        let texts = readme(file, &head.kind, self.index.all(), end.method, seal.as_deref());
         for (name, text) in texts {
             self.add_text(name, text.as_bytes())?;
         }

@@ -26,7 +26,7 @@ mod stage;
 mod verify;
 
 pub use backup::{Backup, backup};
-pub use duplicate::duplicate;
+pub use duplicate::{duplicate, hashed};
 pub use export::{ExportError, export};
 pub use fetch::Fetch;
 pub use index::IndexMade;

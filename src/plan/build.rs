@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use crate::base::{Complaint, Spanned};
-use crate::job::{Dump, Engine, Job, JobFile, Source, SourceSpec, StepDecl, Store};
+use crate::job::{Dump, Engine, Job, JobFile, KeyRefs, Source, SourceSpec, StepDecl, Store};
 use crate::plan::chain::{
     FILES, chain_name, chain_of, collisions, naming, resolve_archive, root, same_place, verb,
 };
@@ -282,7 +282,10 @@ impl Builder<'_> {
                     source: source_ref.clone(),
                     store: store.store.clone(),
                     naming: store.naming.clone(),
-                    password: archive.password.clone(),
+                    keys: KeyRefs {
+                        password: archive.password.clone(),
+                        identity: verify.identity.clone(),
+                    },
                     guarded: self.guarded(into.as_ref()),
                     into,
                     which: Which::ThisRun,
@@ -344,9 +347,12 @@ impl Builder<'_> {
                 source: SourceRef { name: name.clone(), spec },
                 store: StoreRef { name: store.name.value.clone(), spec: store.spec.clone() },
                 naming,
-                password: maker
-                    .and_then(|(j, d)| d.archive.or(&j.archive).password)
-                    .or_else(|| job.archive.password.clone()),
+                keys: KeyRefs {
+                    password: maker
+                        .and_then(|(j, d)| d.archive.or(&j.archive).password)
+                        .or_else(|| job.archive.password.clone()),
+                    identity: verify.identity.clone(),
+                },
                 guarded: self.guarded(into.as_ref()),
                 into,
                 which: Which::Latest,

@@ -86,7 +86,7 @@ pub fn resolve_archive(spec: &ArchiveSpec) -> Archive {
         Some(Compression::Deflate) => Method::Deflate(spec.level.unwrap_or(6)),
         Some(Compression::Zstd) | None => Method::Zstd(spec.level.unwrap_or(1)),
     };
-    Archive { method, password: spec.password.clone() }
+    Archive { method, password: spec.password.clone(), recipients: spec.recipients.clone() }
 }
 
 /// Chains whose keys could meet, over all jobs of the file.

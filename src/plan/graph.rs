@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::artifact::{Method, Naming};
 use crate::base::{Id, SecretRef};
-use crate::job::{Engine, EnvValue, KeepSpec, SourceSpec, VacuumRule};
+use crate::job::{Engine, EnvValue, KeepSpec, KeyRefs, SourceSpec, VacuumRule};
 use crate::plan::reference::{SourceRef, StoreRef};
 use crate::plan::wish::{BackupWish, RestoreSpec};
 use crate::record::{StepFacts, Verb};
@@ -90,6 +90,8 @@ pub struct Archive {
     pub method: Method,
     /// Where its password is found.
     pub password: Option<SecretRef>,
+    /// The recipients of age that it is sealed for.
+    pub recipients: Vec<String>,
 }
 
 /// A vacuum of one source.
@@ -154,8 +156,8 @@ pub struct Verify {
     pub store: StoreRef,
     /// Its names there.
     pub naming: Naming,
-    /// Where its password is found.
-    pub password: Option<SecretRef>,
+    /// Where what opens it is found.
+    pub keys: KeyRefs,
     /// The scratch source it is restored into.
     pub into: Option<SourceRef>,
     /// The sources of that kind that are no scratch: none of them may be what `into` leads to.
@@ -224,8 +226,8 @@ pub struct Transfer {
     pub to: CopyPlan,
     /// Which of them.
     pub which: Sent,
-    /// Where the password of their archives is found.
-    pub password: Option<SecretRef>,
+    /// Where what opens their archives is found.
+    pub keys: KeyRefs,
     /// Threads that prove them there.
     pub threads: usize,
 }

@@ -4,7 +4,7 @@
 //! Does not know the job file: what was declared comes in resolved.
 
 use crate::base::{Complaint, Span};
-use crate::job::{Dump, Job, KeepSpec, Source};
+use crate::job::{Dump, Job, KeepSpec, KeyRefs, Source};
 use crate::plan::draft::Draft;
 use crate::plan::graph::{
     Archive, CopyPlan, Edge, Needs, Prune, PruneTask, Sent, StepKind, Transfer,
@@ -47,7 +47,10 @@ impl Link<'_> {
             from: others.map(|c| (c.store.clone(), c.naming.clone())).collect(),
             to: copy.clone(),
             which: Sent::Kept(keep),
-            password: archive.password.clone(),
+            keys: KeyRefs {
+                password: archive.password.clone(),
+                identity: self.dump.verifies.iter().find_map(|v| v.identity.clone()),
+            },
             threads,
         }));
         let address = format!("{job_name}/catch-up/{name}/{}", copy.store.name);

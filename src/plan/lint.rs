@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use crate::base::{Complaint, Spanned, Text};
-use crate::job::{JobFile, NotifyKind, NotifyOn, SourceSpec, StepDecl};
+use crate::job::{Job, JobFile, NotifyKind, NotifyOn, SourceSpec, StepDecl};
 use crate::plan::problem;
 
 /// All warnings of a job file; `main` is the text whose unused declarations count.
@@ -45,7 +45,7 @@ pub fn lint(file: &JobFile, main: &std::path::Path, complaints: &mut Vec<Complai
             complaints.push(problem::no_verify(&job.name));
         }
         for dump in job.steps.iter().filter(|s| s.enabled).filter_map(|s| match &s.kind {
-            StepDecl::Dump(dump) if dump.archive.or(&job.archive).password.is_none() => Some(dump),
+            StepDecl::Dump(dump) if !dump.archive.or(&job.archive).is_sealed() => Some(dump),
             StepDecl::Dump(_) | StepDecl::Vacuum(_) | StepDecl::Verify(_) | StepDecl::Exec(_) => {
                 None
             }
@@ -53,6 +53,7 @@ pub fn lint(file: &JobFile, main: &std::path::Path, complaints: &mut Vec<Complai
             let open = dump.sources.iter().filter(|word| has_accounts(file, &word.value));
             complaints.extend(open.map(problem::open_accounts));
         }
+        complaints.extend(unopened(job));
         if job.within.is_some() && job.schedule.is_none() {
             complaints.push(problem::within_alone(&job.name));
         }
@@ -64,6 +65,17 @@ pub fn lint(file: &JobFile, main: &std::path::Path, complaints: &mut Vec<Complai
         let place = c.span().map(|s| (Arc::as_ptr(&s.text) as usize, s.start));
         told.insert((c.code, c.message.clone(), place))
     });
+}
+
+/// Verifications of what is sealed for recipients of age that nobody can open here.
+fn unopened(job: &Job) -> Vec<Complaint> {
+    let dumps = job.steps.iter().filter(|s| s.enabled).filter_map(|s| match &s.kind {
+        StepDecl::Dump(dump) => Some(dump),
+        StepDecl::Vacuum(_) | StepDecl::Verify(_) | StepDecl::Exec(_) => None,
+    });
+    let sealed = dumps.filter(|dump| !dump.archive.or(&job.archive).recipients.is_empty());
+    let blind = sealed.flat_map(|dump| &dump.verifies).filter(|v| v.identity.is_none());
+    blind.map(|verify| problem::verify_unopened(&verify.span)).collect()
 }
 
 /// Whether a source's users and roles are dumped too.

@@ -17,8 +17,8 @@ pub use build::build;
 #[cfg(test)]
 pub use graph::Edge;
 pub use graph::{
-    Backup, CopyPlan, Exec, Kin, Needs, Plan, Prune, PruneTask, Sent, Step, StepKind, Transfer,
-    Vacuum, Verify, Which,
+    Archive, Backup, CopyPlan, Exec, Kin, Needs, Plan, Prune, PruneTask, Sent, Step, StepKind,
+    Transfer, Vacuum, Verify, Which,
 };
 pub use lint::lint;
 pub use reference::{SourceRef, StoreRef};

@@ -239,3 +239,13 @@ pub fn name_waits_for_itself(word: &Spanned<String>) -> Complaint {
         .label(&word.span, "is this step")
         .help("Remove it from `after`.")
 }
+
+/// A verification that reads bytes only.
+pub fn verify_unopened(span: &Span) -> Complaint {
+    Complaint::warning(
+        "vex::plan::unopened",
+        "this verification proves bytes and no rows: the archive is sealed for recipients of age",
+    )
+    .label(span, "no `identity` opens it")
+    .help("Add `identity=(file)\"…\"`, or prove backups by a drill where an identity is.")
+}

@@ -148,8 +148,12 @@ fn backup_lines(backup: &Backup) -> Vec<String> {
         Method::Deflate(level) => format!("deflate level {level}"),
         Method::Store => "not compressed".into(),
     };
-    let sealed =
-        if backup.archive.password.is_some() { "sealed with AES-256" } else { "not sealed" };
+    let sealed = match (&backup.archive.password, backup.archive.recipients.len()) {
+        (_, 1) => "sealed for a recipient of age".to_owned(),
+        (_, n) if n > 1 => format!("sealed for {n} recipients of age"),
+        (Some(_), _) => "sealed with AES-256".to_owned(),
+        (None, _) => "not sealed".to_owned(),
+    };
     let mut lines = vec![format!(
         "{} {}: engine {}, {} connections, chunks of {}, {method}, {sealed}",
         backup.source.spec.kind(),

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use crate::artifact::Naming;
 use crate::base::SecretRef;
-use crate::job::StoreSpec;
+use crate::job::{KeyRefs, StoreSpec};
 use crate::plan::reference::{SourceRef, StoreRef};
 
 /// The word for the newest backup that may be used.
@@ -35,7 +35,7 @@ pub struct BackupWish {
     /// The beginning of the origin that is meant.
     pub origin: Option<String>,
     /// What opens it, where that was given beside the job file.
-    pub password: Option<SecretRef>,
+    pub keys: KeyRefs,
 }
 
 /// Where a backup is looked for.
@@ -65,8 +65,8 @@ pub struct StorePlace {
     pub store: StoreRef,
     /// The names of its artifacts.
     pub naming: Naming,
-    /// Where the password of its archives is found.
-    pub password: Option<SecretRef>,
+    /// Where what opens its archives is found.
+    pub keys: KeyRefs,
 }
 
 /// A restore that is asked for.
@@ -199,7 +199,10 @@ impl RestoreSpec {
         if let Some(path) = &self.refused {
             value("--refused", &path.display().to_string());
         }
-        secret(&mut value, "--archive-password", which.password.as_ref());
+        secret(&mut value, "--archive-password", which.keys.password.as_ref());
+        if let Some(SecretRef::File(path)) = &which.keys.identity {
+            value("--identity", &path.display().to_string());
+        }
         secret(&mut value, "--password", self.password.as_ref());
         self.map_collation.iter().for_each(|word| value("--map-collation", word));
         if self.threads != 4 {

@@ -10,18 +10,19 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use crate::artifact::{Damage, Head, Manifest, Naming};
-use crate::base::{Id, Secret, SecretRef, Stop};
+use crate::artifact::{Damage, Head, Key, Manifest, Naming};
+use crate::base::{Id, Stop};
+use crate::job::KeyRefs;
 use crate::lang::Lang;
 use crate::plan::{BackupWish, LATEST};
 use crate::recover::fault::Fault;
+use crate::recover::key::{key_of, preferred};
 use crate::recover::opened::needed;
 use crate::recover::operator::Operator;
 use crate::shelf::{
     Contents, Group, Notes, Reading, Shelf, Shelved, Unnamed, groups, lineage, named,
 };
 use crate::store::contract::Store;
-use crate::world::reveal;
 
 /// A backup that was picked.
 pub struct Picked {
@@ -32,7 +33,7 @@ pub struct Picked {
     /// Its contents, once they were read.
     contents: Option<Contents>,
     /// What opens its entries.
-    pub password: Option<Secret>,
+    pub key: Option<Key>,
     /// Where its proofs go; a lone `.zip` has no such place.
     pub shelf: Option<Shelf>,
     /// The name of its store in the job file.
@@ -44,13 +45,13 @@ impl Picked {
     fn of(head: Head, held: &Held, shelf: Option<Shelf>) -> Picked {
         let (store, name) = (held.store.clone(), held.name.clone());
         let manifest = Manifest::of(head);
-        Picked { store, manifest, contents: None, password: None, shelf, name }
+        Picked { store, manifest, contents: None, key: None, shelf, name }
     }
 
     /// A lone `.zip`, whose contents stand in it.
-    pub fn lone(manifest: Manifest, store: Arc<dyn Store>, password: Option<Secret>) -> Picked {
+    pub fn lone(manifest: Manifest, store: Arc<dyn Store>, key: Option<Key>) -> Picked {
         let contents = Some(Contents::of(manifest.clone()));
-        Picked { store, manifest, contents, password, shelf: None, name: None }
+        Picked { store, manifest, contents, key, shelf: None, name: None }
     }
 
     /// The store, unless it is a lone `.zip`.
@@ -96,7 +97,7 @@ pub struct Held {
     /// What was written down about their chains.
     pub notes: Notes,
     /// What opens them.
-    pub password: Option<SecretRef>,
+    pub keys: KeyRefs,
 }
 
 /// A backup that was passed over.
@@ -300,8 +301,8 @@ impl Candidates {
         let head = held.artifacts[a].head.clone();
         let naming = held.naming.clone().unwrap_or_else(|| Naming::of_key(&head.key));
         let shelf = Shelf::new(held.store.clone(), naming, &head.job, &head.source);
-        let password = password(which, held.password.as_ref(), head.sealed(), stop)?;
-        Ok(Picked { password, ..Picked::of(head, held, Some(shelf)) })
+        let key = key_of(&preferred(&which.keys, &held.keys), &head, stop)?;
+        Ok(Picked { key, ..Picked::of(head, held, Some(shelf)) })
     }
 
     /// Whether the next one is a copy of the same backup.
@@ -489,15 +490,4 @@ fn of_origin<'g>(
 fn name(key: &str) -> &str {
     let name = key.rsplit_once('/').map_or(key, |(_, name)| name);
     name.split_once(".zip").map_or(name, |(stem, _)| stem)
-}
-
-/// What opens an archive: what was typed, else what the job file says.
-pub fn password(
-    which: &BackupWish,
-    reference: Option<&SecretRef>,
-    sealed: bool,
-    stop: &Stop,
-) -> Result<Option<Secret>, Fault> {
-    let given = which.password.as_ref().or(reference).filter(|_| sealed);
-    Ok(given.map(|reference| reveal(reference, stop)).transpose()?)
 }

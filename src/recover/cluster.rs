@@ -66,7 +66,7 @@ pub fn perform(
     let of = |manifest| Fetch {
         store: picked.store.as_ref(),
         manifest,
-        password: picked.password.as_ref(),
+        key: picked.key.as_ref(),
         meter: &meter,
     };
     let fetches: Vec<Fetch<'_>> = plan.manifests.iter().map(of).collect();

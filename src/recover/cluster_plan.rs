@@ -66,7 +66,7 @@ impl ClusterPlan {
         let fetch = Fetch {
             store: picked.store.as_ref(),
             manifest: last,
-            password: picked.password.as_ref(),
+            key: picked.key.as_ref(),
             meter: &meter,
         };
         let facts = facts(&fetch, work.stop)?;

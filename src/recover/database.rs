@@ -28,7 +28,7 @@ pub(super) fn fetch<'a>(picked: &'a Picked, meter: &'a Meter) -> Fetch<'a> {
     Fetch {
         store: picked.store.as_ref(),
         manifest: &picked.manifest,
-        password: picked.password.as_ref(),
+        key: picked.key.as_ref(),
         meter,
     }
 }

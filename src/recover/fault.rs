@@ -1,6 +1,6 @@
 //! Why a step failed: one of the rooms below said so.
 
-use crate::artifact::{Damage, SealError};
+use crate::artifact::{AgeError, Damage, SealError};
 use crate::base::{SecretRef, Stopped};
 use crate::pipeline;
 use crate::record::Failure;
@@ -30,6 +30,9 @@ pub enum Fault {
     /// A password that may not seal.
     #[error("unable to seal an archive with the password of {0}: {1}")]
     Seal(SecretRef, SealError),
+    /// What should be identities of age.
+    #[error("unable to read an identity of age from {0}: {1}")]
+    Identity(SecretRef, AgeError),
     /// A program.
     #[error("{0}")]
     Child(#[from] ChildError),
@@ -97,6 +100,16 @@ pub enum Fault {
     Stopped,
 }
 
+/// How what opens a backup is given.
+fn how_to_open(age: bool) -> &'static str {
+    match age {
+        true => "Give the file of an identity with --identity FILE.",
+        false => {
+            "Give its password with --archive-password-env NAME or --archive-password-file FILE."
+        }
+    }
+}
+
 impl From<ShelfError> for Fault {
     fn from(error: ShelfError) -> Fault {
         match error {
@@ -137,6 +150,7 @@ impl Fault {
             Fault::Shelf(_)
             | Fault::Pipeline(_)
             | Fault::Reveal(_)
+            | Fault::Identity(..)
             | Fault::Child(_)
             | Fault::Damage(_)
             | Fault::Unproven { .. }
@@ -173,7 +187,7 @@ impl Fault {
             Fault::Pipeline(pipeline::Error::Panic(_)) => "bug",
             Fault::Pipeline(pipeline::Error::Stopped) | Fault::Stopped => "stopped",
             Fault::Shelf(_) => "refused",
-            Fault::Reveal(_) | Fault::Seal(..) => "secret",
+            Fault::Reveal(_) | Fault::Identity(..) | Fault::Seal(..) => "secret",
             Fault::Child(_) => "program",
             Fault::Nothing { .. } => "refused",
             Fault::Usage { .. } => "usage",
@@ -195,11 +209,11 @@ impl Fault {
             | Fault::Usage { hint, .. }
             | Fault::Differs { hint, .. } => hint.clone(),
             Fault::Busy(_) => Some("Wait for its end, or stop it.".to_owned()),
-            Fault::Damage(Damage::Sealed { .. })
-            | Fault::Pipeline(pipeline::Error::Damage(Damage::Sealed { .. })) => Some(
-                "Give its password with --archive-password-env NAME or --archive-password-file FILE."
-                    .to_owned(),
-            ),
+            Fault::Damage(Damage::Sealed { age, .. })
+            | Fault::Pipeline(pipeline::Error::Damage(Damage::Sealed { age, .. })) => {
+                Some(how_to_open(*age).to_owned())
+            }
+            Fault::Identity(..) => Some("Name a file as `age-keygen` writes it.".to_owned()),
             Fault::Seal(_, error) => Some(error.hint().to_owned()),
             Fault::Store(_)
             | Fault::Shelf(_)
@@ -256,6 +270,7 @@ impl Fault {
             | Fault::Shelf(_)
             | Fault::Pipeline(_)
             | Fault::Reveal(_)
+            | Fault::Identity(..)
             | Fault::Seal(..)
             | Fault::Child(_)
             | Fault::Nothing { .. }
@@ -279,6 +294,7 @@ impl Fault {
             | Fault::Shelf(_)
             | Fault::Pipeline(_)
             | Fault::Reveal(_)
+            | Fault::Identity(..)
             | Fault::Seal(..)
             | Fault::Child(_)
             | Fault::Damage(_)
@@ -312,6 +328,7 @@ impl Fault {
             | Fault::Shelf(_)
             | Fault::Pipeline(_)
             | Fault::Reveal(_)
+            | Fault::Identity(..)
             | Fault::Seal(..)
             | Fault::Child(_)
             | Fault::Nothing { .. }

@@ -3,14 +3,15 @@
 use std::path::Path;
 
 use crate::artifact::{
-    Damage, ENTRY, FORMAT, Head, LARGEST_LEGACY, MEMBERS, Manifest, format_of, is_entries,
-    parse_legacy, read_entries, read_entry, read_members, sums,
+    Damage, ENTRY, FORMAT, Head, Key, LARGEST_LEGACY, MEMBERS, Manifest, format_of, is_entries,
+    parse_legacy, plain_of, read_entries, read_members, read_text, sums,
 };
-use crate::base::{Secret, Stop};
+use crate::base::Stop;
 use crate::job::{DirSpec, StoreSpec};
 use crate::plan::BackupWish;
-use crate::recover::candidates::{Picked, password};
+use crate::recover::candidates::Picked;
 use crate::recover::fault::Fault;
+use crate::recover::key::key_unseen;
 use crate::store;
 use crate::world::World;
 
@@ -25,11 +26,11 @@ pub fn lone_zip(
     let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
     let spec = StoreSpec::Dir(DirSpec { path: folder.to_path_buf() });
     let store = store::open(&spec, world, stop)?;
-    let given = password(which, None, true, stop)?;
+    let given = key_unseen(&which.keys, stop)?;
     let mut manifest = inner_manifest(path, given.as_ref())?;
     manifest.head.key = name;
-    let password = given.filter(|_| manifest.head.sealed());
-    Ok(Picked::lone(manifest, store, password))
+    let key = given.filter(|_| manifest.head.sealed());
+    Ok(Picked::lone(manifest, store, key))
 }
 
 /// Largest text of a container that is read whole, in bytes.
@@ -37,7 +38,7 @@ const LARGEST_TEXT: u64 = 1 << 30;
 
 /// The manifest that a container holds: of formats 1 to 3 one entry, of format 4 head, members and
 /// lines.
-fn inner_manifest(path: &Path, password: Option<&Secret>) -> Result<Manifest, Damage> {
+fn inner_manifest(path: &Path, key: Option<&Key>) -> Result<Manifest, Damage> {
     let damage = |e: &dyn std::fmt::Display| Damage::Object(format!("{}: {e}", path.display()));
     let file = std::fs::File::open(path).map_err(|e| damage(&e))?;
     let mut archive =
@@ -49,10 +50,10 @@ fn inner_manifest(path: &Path, password: Option<&Secret>) -> Result<Manifest, Da
             let own = entry.name().map_err(|e| damage(&e))?.into_owned();
             (own, entry.size().min(LARGEST_TEXT))
         };
-        if name.is_some_and(|name| name != own) {
+        if name.is_some_and(|name| name != plain_of(&own)) {
             return Err(damage(&"its last entry is no manifest: not an archive of vex"));
         }
-        read_entry(&mut archive, index, &own, raw, password)
+        read_text(&mut archive, index, &own, raw, key)
     };
     let head = text(last, Some(ENTRY))?;
     if format_of(&head)? < FORMAT {
@@ -65,7 +66,7 @@ fn inner_manifest(path: &Path, password: Option<&Secret>) -> Result<Manifest, Da
     let names: Vec<(usize, String)> = {
         let names = archive.file_names().enumerate();
         names
-            .map(|(i, n)| Ok((i, n.map_err(|e| damage(&e))?.into_owned())))
+            .map(|(i, n)| Ok((i, plain_of(&n.map_err(|e| damage(&e))?).to_owned())))
             .collect::<Result<_, Damage>>()?
     };
     let mut text = |index: usize| -> Result<Vec<u8>, Damage> {
@@ -74,7 +75,7 @@ fn inner_manifest(path: &Path, password: Option<&Secret>) -> Result<Manifest, Da
             let own = entry.name().map_err(|e| damage(&e))?.into_owned();
             (own, entry.size().min(LARGEST_TEXT))
         };
-        read_entry(&mut archive, index, &own, raw, password)
+        read_text(&mut archive, index, &own, raw, key)
     };
     for (index, name) in &names {
         if name == MEMBERS {

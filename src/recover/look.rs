@@ -4,7 +4,7 @@
 //! `latest` goes by the manifest's UTC time, never by name or age of a file.
 
 use crate::base::{Stop, show_address};
-use crate::job::StoreSpec;
+use crate::job::{KeyRefs, StoreSpec};
 use crate::plan::{BackupWish, LATEST, Places, StorePlace};
 use crate::recover::candidates::{Candidates, Held, Picked};
 use crate::recover::fault::Fault;
@@ -73,7 +73,7 @@ fn in_stores(
                     naming: Some(place.naming.clone()),
                     artifacts: listing.artifacts,
                     notes: listing.notes,
-                    password: place.password.clone(),
+                    keys: place.keys.clone(),
                 };
                 candidates.add(held, &listing.unreadable, operator);
             }
@@ -107,7 +107,7 @@ fn in_address(
     let mut candidates = Candidates::new(&which.backup, format!("in {from}"));
     candidates.headless(lost_heads(&listing));
     let notes = listing.notes;
-    let held = Held { name: None, store, naming: None, artifacts, notes, password: None };
+    let held = Held { name: None, store, naming: None, artifacts, notes, keys: KeyRefs::default() };
     candidates.add(held, &listing.unreadable, operator);
     Ok(candidates)
 }

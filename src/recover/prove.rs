@@ -133,7 +133,7 @@ pub fn prove(
 }
 
 fn fetch<'a>(picked: &'a Picked, manifest: &'a Manifest, meter: &'a Meter) -> Fetch<'a> {
-    Fetch { store: picked.store.as_ref(), manifest, password: picked.password.as_ref(), meter }
+    Fetch { store: picked.store.as_ref(), manifest, key: picked.key.as_ref(), meter }
 }
 
 /// Examines each of a chain; what is damaged is kept beside it, unless it is only looked at.

@@ -8,9 +8,9 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use crate::artifact::{
-    ALGORITHM, FORMAT, Head, Member, Origin, Seal, Totals, UnitSum, fingerprint,
+    AGE, ALGORITHM, FORMAT, Head, Member, Origin, Seal, Sealing, Totals, UnitSum, fingerprint,
 };
-use crate::base::{Secret, Stop};
+use crate::base::Stop;
 use crate::pipeline::{self, Meter, Shape};
 use crate::plan::Backup;
 use crate::record::{ArtifactFacts, DumpFacts, Event, Verdict};
@@ -24,7 +24,7 @@ impl Steps {
     /// Performs a backup.
     pub(super) fn backup(&self, backup: &Backup, say: &Say, stop: &Stop) -> Result<Done, Fault> {
         let started = self.world.clock.now();
-        let password = self.seal(backup.archive.password.as_ref(), stop)?;
+        let sealing = self.seal(&backup.archive, stop)?;
         let source = self.source(&backup.source, stop)?;
         // A program that is missing is named before anything is opened, locked or written.
         if let Some(program) = source.engine(backup.engine, stop)? {
@@ -34,7 +34,8 @@ impl Steps {
         let own = (self.run.clone(), backup.source.name.as_str());
         let origin = source.origin(stop)?;
         let parents = self.keep_parents(backup, &copies, stop);
-        let parent = self.parent(backup, &copies, password.as_ref(), &origin, say, stop)?;
+        let key = sealing.as_ref().and_then(Sealing::key);
+        let parent = self.parent(backup, &copies, key.as_ref(), &origin, say, stop)?;
         let voice = say.clone();
         let hear: Hear = Arc::new(move |line: &str| voice.engine(line));
         let reading = Reading {
@@ -69,7 +70,7 @@ impl Steps {
             (rayon::current_num_threads(), begun.uploads.iter().map(|u| u.lanes).sum());
         let shape = Shape::new(snapshot.workers(), presses, backup.chunk, lanes, about.estimate)
             .holding(snapshot.members().len());
-        let seal = password.as_ref().map(|password| self.sealed_by(&backup.source.name, password));
+        let seal = sealing.as_ref().map(|sealing| self.sealed_by(&backup.source.name, sealing));
         let draft = |totals: Totals, units: Vec<UnitSum>| {
             let made = Made { started, origin: &origin, seal: seal.as_ref(), key: &begun.key };
             self.head(backup, snapshot.as_ref(), &made, totals, units)
@@ -82,7 +83,7 @@ impl Steps {
                 pipeline::Backup {
                     snapshot: snapshot.as_ref(),
                     method: backup.archive.method,
-                    password: password.as_ref(),
+                    seal: sealing.as_ref(),
                     shape,
                     rate: backup.rate,
                     copies: begun.uploads,
@@ -155,7 +156,12 @@ impl Steps {
         let about = snapshot.about();
         Head {
             format: FORMAT,
-            needs: Vec::new(),
+            needs: made
+                .seal
+                .filter(|s| s.method == AGE)
+                .map(|_| AGE.to_owned())
+                .into_iter()
+                .collect(),
             id: self.run.clone(),
             job: self.job.clone(),
             file: Some(self.file.clone()),
@@ -184,7 +190,10 @@ impl Steps {
     }
 
     /// How entries are sealed: equal passwords of one chain have equal fingerprints.
-    fn sealed_by(&self, source: &str, password: &Secret) -> Seal {
+    fn sealed_by(&self, source: &str, sealing: &Sealing) -> Seal {
+        let Sealing::Password(password) = sealing else {
+            return Seal { method: AGE.to_owned(), fingerprint: None };
+        };
         let salt = format!("vex seal\n{}\n{source}", self.job);
         Seal {
             method: "winzip-aes-256".to_owned(),

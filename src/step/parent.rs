@@ -4,8 +4,8 @@
 //! say. An increment is worth what its chain is worth, so a chain with a damaged link, or one that
 //! a store lacks, is not added to.
 
-use crate::artifact::{EntryLine, Head, Origin};
-use crate::base::{Secret, Stop};
+use crate::artifact::{EntryLine, Head, Key, Origin};
+use crate::base::Stop;
 use crate::job::SourceSpec;
 use crate::pipeline::{Fetch, Meter};
 use crate::plan::Backup;
@@ -60,7 +60,7 @@ impl Steps {
         &self,
         backup: &Backup,
         copies: &Copies<'_>,
-        password: Option<&Secret>,
+        key: Option<&Key>,
         origin: &Origin,
         say: &Say,
         stop: &Stop,
@@ -103,7 +103,11 @@ impl Steps {
             return Ok(None);
         }
         let head = &newest.head;
-        match record(shelf, head, password, stop) {
+        if head.sealed_by_age() {
+            say.info("a full backup: the last one is sealed for recipients of age, and nobody reads it here");
+            return Ok(None);
+        }
+        match record(shelf, head, key, stop) {
             Ok(record) => {
                 Ok(Some(Parent { id: head.id.clone(), position: head.position.clone(), record }))
             }
@@ -122,19 +126,14 @@ fn is_whole(all: &[Shelved], artifact: &Shelved) -> bool {
 }
 
 /// What the engine wrote down of a backup.
-fn record(
-    shelf: &Shelf,
-    head: &Head,
-    password: Option<&Secret>,
-    stop: &Stop,
-) -> Result<Vec<u8>, Fault> {
+fn record(shelf: &Shelf, head: &Head, key: Option<&Key>, stop: &Stop) -> Result<Vec<u8>, Fault> {
     let meter = Meter::default();
-    let password = password.filter(|_| head.sealed());
+    let key = key.filter(|_| head.sealed());
     let store = shelf.store().as_ref();
     let contents = Contents::open(store, head, stop)?;
     let chosen: Vec<bool> = contents.members.iter().map(|m| m.name == BACKUP_MANIFEST).collect();
     let manifest = contents.load(store, &chosen, stop)?;
-    let fetch = Fetch { store, manifest: &manifest, password, meter: &meter };
+    let fetch = Fetch { store, manifest: &manifest, key, meter: &meter };
     let own: Vec<&EntryLine> = manifest.entries.iter().collect();
     let mut bytes = Vec::new();
     for group in fetch.groups(&own) {

@@ -6,9 +6,9 @@ use std::sync::{Arc, Mutex};
 
 use jiff::{SignedDuration, tz::TimeZone};
 
-use crate::artifact::{Head, Marker, PROOF_FORMAT, may_seal};
-use crate::base::{Id, Secret, SecretRef, Stop};
-use crate::plan::{SourceRef, Step, StepKind, StoreRef};
+use crate::artifact::{Head, Marker, PROOF_FORMAT, Recipients, Sealing, may_seal};
+use crate::base::{Id, Stop};
+use crate::plan::{Archive, SourceRef, Step, StepKind, StoreRef};
 use crate::recover::{Fault, ReadBack};
 use crate::run::{Done, Perform, Say};
 use crate::shelf::Holder;
@@ -129,27 +129,17 @@ impl Steps {
         Ok(source::open(&reference.spec, &reference.name, &self.world, stop)?)
     }
 
-    /// The password that is about to seal an archive; one that 7-Zip could not open it with is
-    /// refused.
-    pub(super) fn seal(
-        &self,
-        reference: Option<&SecretRef>,
-        stop: &Stop,
-    ) -> Result<Option<Secret>, Fault> {
-        let password = self.password(reference, stop)?;
-        if let (Some(reference), Some(password)) = (reference, &password) {
-            may_seal(password.reveal()).map_err(|e| Fault::Seal(reference.clone(), e))?;
+    /// What is about to seal an archive; a password that 7-Zip could not open it with is refused.
+    pub(super) fn seal(&self, archive: &Archive, stop: &Stop) -> Result<Option<Sealing>, Fault> {
+        if !archive.recipients.is_empty() {
+            let recipients = Recipients::parse(&archive.recipients)
+                .expect("BUG: recipients that were not checked");
+            return Ok(Some(Sealing::Age(recipients)));
         }
-        Ok(password)
-    }
-
-    /// The password that opens an archive: whatever sealed it.
-    pub(super) fn password(
-        &self,
-        reference: Option<&SecretRef>,
-        stop: &Stop,
-    ) -> Result<Option<Secret>, Fault> {
-        Ok(reference.map(|r| reveal(r, stop)).transpose()?)
+        let Some(reference) = &archive.password else { return Ok(None) };
+        let password = reveal(reference, stop)?;
+        may_seal(password.reveal()).map_err(|e| Fault::Seal(reference.clone(), e))?;
+        Ok(Some(Sealing::Password(password)))
     }
 
     /// 32 random hexadecimal digits.

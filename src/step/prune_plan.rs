@@ -118,7 +118,9 @@ pub fn because(reasons: &[Reason]) -> String {
 /// where nothing is verified, and an increment no more than all it adds to.
 fn held(artifacts: &[Shelved], ground: &PruneGround<'_>) -> Vec<Held> {
     let verified = ground.verified;
-    let proven = |a: &Shelved| !a.is_damaged() && (!verified || a.level() >= Level::Read);
+    // What nobody here can open counts once its bytes were read.
+    let least = |a: &Shelved| if a.head.sealed_by_age() { Level::Hashed } else { Level::Read };
+    let proven = |a: &Shelved| !a.is_damaged() && (!verified || a.level() >= least(a));
     let whole =
         |a: &Shelved| lineage(artifacts, a).is_ok_and(|chain| chain.into_iter().all(proven));
     let places: HashMap<&Id, usize> =

@@ -3,6 +3,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use crate::artifact::Level;
 use crate::base::Stop;
 use crate::plan::{BackupWish, RestoreSpec};
 use crate::record::{LogLevel, Verdict};
@@ -72,7 +73,11 @@ impl Steps {
         let read = read_back(which, work)?;
         let ReadBack { head, proof, rows } = &read;
         let key = head.key.clone();
-        if proof.good {
+        if proof.good && proof.level == Level::Hashed {
+            voice.tell(&format!(
+                "{key}: its bytes are those of its head; nobody read its rows, for it is sealed for recipients of age"
+            ));
+        } else if proof.good {
             let entries = head.totals.entries;
             voice.tell(&format!(
                 "{key}: proven, {entries} entries and {rows} rows as the manifest says"

@@ -227,7 +227,7 @@ fn proof_of(transfer: &Transfer) -> Verify {
         source: transfer.source.clone(),
         store: transfer.to.store.clone(),
         naming: transfer.to.naming.clone(),
-        password: transfer.password.clone(),
+        keys: transfer.keys.clone(),
         into: None,
         guarded: Vec::new(),
         unpack: false,

@@ -6,6 +6,16 @@
 use crate::base::{Complaint, Span, suggest};
 use crate::syntax::table::Form;
 
+/// A private key of age where a public one is wanted.
+pub fn private_key(span: &Span) -> Complaint {
+    Complaint::error(
+        "vex::secret::clear",
+        "a private key of age stands where a recipient is wanted",
+    )
+    .label(span, "it opens every archive that is sealed for it")
+    .help("Write its public key, as `age-keygen -y` prints it, and treat this one as lost.")
+}
+
 /// The ways to find a secret.
 pub const WAYS: [&str; 3] = ["env", "file", "command"];
 

@@ -154,7 +154,7 @@ impl State {
         let after_flag = std::mem::take(&mut self.flagged);
         let flag = word.starts_with('-') && sounds_secret(word);
         self.flagged = flag && !word.contains('=');
-        let login = word.contains("://") && word.contains('@');
+        let login = (word.contains("://") && word.contains('@')) || is_private_key(word);
         let secret = self.value.take().unwrap_or(self.node);
         if !(secret || after_flag || login || (flag && word.contains('='))) {
             return None;
@@ -169,13 +169,18 @@ impl State {
     }
 }
 
+/// Whether a word is a private key of age.
+fn is_private_key(word: &str) -> bool {
+    word.to_uppercase().contains("AGE-SECRET-KEY-")
+}
+
 /// `// password "x"`, `// password=x`, `// senha: x`, `// password x`; prose about passwords stays.
 fn comment(source: &str, token: &Token) -> Option<Range<usize>> {
     let words = |c: char| !(c.is_alphanumeric() || c == '-' || c == '_');
     let mut start = token.range.start;
     for line in source[token.range.clone()].split_inclusive('\n') {
         let text = line.trim_end();
-        if text.contains("://") && text.contains('@') {
+        if (text.contains("://") && text.contains('@')) || is_private_key(text) {
             return Some(start..token.range.end);
         }
         for word in text.split(words).filter(|w| sounds_secret(w)) {
@@ -220,6 +225,8 @@ mod tests {
             "ping \"CANARY\" on=\"error\"",
             "webhok url=\"CANARY\"",
             "endpoint=\"https://u:CANARY@h\"",
+            "recipient \"age1x\" \"AGE-SECRET-KEY-1CANARY\"",
+            "// AGE-SECRET-KEY-1CANARY",
             "command \"x\" \"--password=CANARY\" \"--token\" \"CANARY\"",
             "// mysql password=\"CANARY\"",
             "// senha: CANARY",

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::base::{Complaint, SecretRef, Text};
+use crate::base::{Complaint, SecretRef, Spanned, Text};
 use crate::job::{ArchiveSpec, Compression, KeepSpec, NotifyKind, NotifyOn, NotifySpec};
 use crate::syntax::node::{Node, name_span};
 use crate::syntax::{fault, problem, value};
@@ -32,7 +32,52 @@ pub fn read_archive(node: &Node, complaints: &mut Vec<Complaint>) -> ArchiveSpec
             ));
         }
     }
-    ArchiveSpec { compression, level, password: node.secret("password") }
+    let password = node.secret("password");
+    let recipients = read_age(node, compression, password.is_some(), complaints);
+    ArchiveSpec { compression, level, password, recipients }
+}
+
+/// Reads the `age` block of an archive: all recipients, those of recovery among them.
+fn read_age(
+    parent: &Node,
+    compression: Option<Compression>,
+    password: bool,
+    complaints: &mut Vec<Complaint>,
+) -> Vec<String> {
+    let mut blocks = parent.blocks.iter().filter(|b| b.kind.name == "age");
+    let Some(first) = blocks.next() else { return Vec::new() };
+    let span = name_span(&first.text, &first.raw);
+    for second in blocks {
+        complaints.push(problem::field_twice("age", &span, &name_span(&second.text, &second.raw)));
+    }
+    let node = Node::decode(&first.text, &first.raw, first.kind, complaints);
+    node.require(complaints);
+    for (wrong, what, help) in [
+        (password, "`age` and `password` both seal", "Keep one of them."),
+        (
+            compression == Some(Compression::Deflate),
+            "what is sealed by `age` is compressed by zstd or not at all",
+            "Leave `compression` out.",
+        ),
+    ] {
+        if wrong {
+            complaints.push(problem::conflict(what, &span, None, help));
+        }
+    }
+    let mut seen: Vec<Spanned<String>> = Vec::new();
+    for word in node.list("recipient").into_iter().chain(node.list("recovery")) {
+        if word.value.to_uppercase().starts_with("AGE-SECRET-KEY-") {
+            complaints.push(fault::private_key(&word.span));
+        } else if word.value.parse::<age::x25519::Recipient>().is_err() {
+            let wanted = "an X25519 recipient of age, `age1…`, as `age-keygen -y` prints it";
+            complaints.push(fault::form("recipient", wanted, "this text", &word.span));
+        } else if let Some(first) = seen.iter().find(|s| s.value == word.value) {
+            complaints.push(problem::field_twice("recipient", &first.span, &word.span));
+        } else {
+            seen.push(word);
+        }
+    }
+    seen.into_iter().map(|word| word.value).collect()
 }
 
 /// Reads the `keep` block of a store or a send.

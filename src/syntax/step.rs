@@ -285,6 +285,7 @@ fn read_verify(node: &Node) -> Verify {
         from: node.word("from"),
         into: node.word("into"),
         unpack: node.switch("unpack").unwrap_or(false),
+        identity: node.secret("identity"),
         optional: node.switch("optional").unwrap_or(false),
         span: node.span.clone(),
     }

@@ -23,7 +23,7 @@ pub use machine::absolute;
 pub use process::{Child, ChildError, harden};
 pub use process_id::{is_gone, process_id};
 pub use retry::Backoff;
-pub use reveal::{RevealError, reveal};
+pub use reveal::{RevealError, reveal, reveal_text};
 pub use secure::secure_client;
 pub use signal::{Interrupts, watch};
 

@@ -32,8 +32,24 @@ pub enum RevealError {
     Form(SecretRef, &'static str),
 }
 
-/// Finds the secret a reference names.
+/// Finds the secret a reference names: of a file or a program, its first line.
 pub fn reveal(reference: &SecretRef, stop: &Stop) -> Result<Secret, RevealError> {
+    let whole = reveal_text(reference, stop)?;
+    let line = match reference {
+        SecretRef::Env(_) => whole.reveal(),
+        SecretRef::File(_) | SecretRef::Command(_) => {
+            whole.reveal().split('\n').next().unwrap_or_default()
+        }
+    };
+    let line = line.strip_suffix('\r').unwrap_or(line);
+    match line.is_empty() {
+        true => Err(RevealError::Form(reference.clone(), "it is empty")),
+        false => Ok(Secret::new(line.to_owned())),
+    }
+}
+
+/// All of what a reference names, with its lines.
+pub fn reveal_text(reference: &SecretRef, stop: &Stop) -> Result<Secret, RevealError> {
     let bytes = match reference {
         SecretRef::Env(name) => {
             let value = std::env::var_os(name).filter(|v| !v.is_empty());
@@ -57,17 +73,7 @@ pub fn reveal(reference: &SecretRef, stop: &Stop) -> Result<Secret, RevealError>
     if bytes.len() > LONGEST {
         return Err(form("it is longer than 64 KiB"));
     }
-    let line = match reference {
-        SecretRef::Env(_) => &bytes[..],
-        SecretRef::File(_) | SecretRef::Command(_) => {
-            bytes.split(|b| *b == b'\n').next().unwrap_or_default()
-        }
-    };
-    let line = line.strip_suffix(b"\r").unwrap_or(line);
-    if line.is_empty() {
-        return Err(form("it is empty"));
-    }
-    let text = std::str::from_utf8(line).map_err(|_| form("it is not UTF-8"))?;
+    let text = std::str::from_utf8(&bytes).map_err(|_| form("it is not UTF-8"))?;
     Ok(Secret::new(text.to_owned()))
 }
 

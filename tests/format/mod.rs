@@ -1,5 +1,6 @@
 //! The format of artifacts: those of every version, seals, and scale.
 
+pub mod age;
 pub mod frozen;
 pub mod scale;
 pub mod seal;

@@ -61,6 +61,9 @@ pub struct Copy {
     /// The store that gets them; the same job sends to both.
     #[arg(long, value_name = "STORE")]
     pub to: String,
+    /// File of identities that opens archives sealed for recipients of age, to prove their rows.
+    #[arg(long, value_name = "FILE")]
+    pub identity: Option<PathBuf>,
     /// The site file [default: vex.kdl beside the job file, then /etc/vex/vex.kdl]
     #[arg(long)]
     pub site: Option<PathBuf>,

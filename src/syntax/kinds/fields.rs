@@ -63,6 +63,13 @@ pub const UNPACK: Field = field(
     "#false",
     "Of files: unpack them, and prove them by `pg_verifybackup`.",
 );
+/// `identity` of a verification.
+pub const IDENTITY: Field = field(
+    "identity",
+    Form::Secret,
+    "",
+    "A file of identities that opens what is sealed for recipients of age; without one its bytes are proven, not its rows.",
+);
 /// `key`.
 pub const KEY: Field = field(
     "key",

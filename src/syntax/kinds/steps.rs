@@ -1,7 +1,8 @@
 //! What a step can be. Data only: one row, one field.
 
 use crate::syntax::kinds::fields::{
-    AFTER, BLOCK, CHAINS, ENABLED, ENGINE, FORMAT, IN_JOB, OPTIONAL, UNPACK, field, required,
+    AFTER, BLOCK, CHAINS, ENABLED, ENGINE, FORMAT, IDENTITY, IN_JOB, OPTIONAL, UNPACK, field,
+    required,
 };
 use crate::syntax::table::{Argument, Field, Form, Kind};
 
@@ -104,6 +105,7 @@ pub const STEPS: &[Kind] = &[
                 "A scratch source to restore it into and to prove there.",
             ),
             UNPACK,
+            IDENTITY,
             OPTIONAL,
             ENABLED,
         ],
@@ -123,6 +125,7 @@ pub const STEPS: &[Kind] = &[
                 "A scratch source to restore them into and to prove there.",
             ),
             UNPACK,
+            IDENTITY,
             AFTER,
             OPTIONAL,
             ENABLED,
@@ -244,8 +247,16 @@ pub const STEPS: &[Kind] = &[
         name: "age",
         within: &["archive"],
         argument: BLOCK,
-        fields: &[],
-        ready: false,
-        doc: "Seals for recipients.",
+        ready: true,
+        doc: "Seals every entry for recipients of age: only who has an identity of theirs opens it.",
+        fields: &[
+            required("recipient", Form::List, "Public keys, `age1…`."),
+            field(
+                "recovery",
+                Form::List,
+                "",
+                "Public keys whose identities lie in a safe, for the day on which the others are lost.",
+            ),
+        ],
     },
 ];

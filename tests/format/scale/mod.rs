@@ -136,7 +136,7 @@ fn write(store: &Arc<Counting>, snapshot: &Synthetic, shape: Shape, stop: &Stop)
             rate: None,
             snapshot,
             method: Method::Zstd(1),
-            password: None,
+            seal: None,
             shape,
             copies: vec![copy],
             head: &draft,
@@ -187,12 +187,8 @@ fn many_tables_and_chunks_take_no_more_memory_than_the_plan_says() {
             let contents = Contents::open(store.as_ref(), &head, &stop).unwrap();
             let opened = Opened::new(store.as_ref(), &contents);
             let meter = Meter::default();
-            let fetch = Fetch {
-                store: store.as_ref(),
-                manifest: opened.bare(),
-                password: None,
-                meter: &meter,
-            };
+            let fetch =
+                Fetch { store: store.as_ref(), manifest: opened.bare(), key: None, meter: &meter };
             verify(&fetch, &opened, Dialect::Mysql, 2, &stop).unwrap()
         });
         assert!(found.is_empty(), "{found:?}");
@@ -224,7 +220,7 @@ fn one_table(store: &Arc<Counting>, head: &Head, table: usize, stop: &Stop) {
     let (target, meter) = (Counted::default(), Meter::default());
     let wanted = contents.members.iter().filter(|m| m.name == name).cloned().collect();
     let loading = Counted::loading(wanted);
-    let fetch = Fetch { store: store.as_ref(), manifest: &manifest, password: None, meter: &meter };
+    let fetch = Fetch { store: store.as_ref(), manifest: &manifest, key: None, meter: &meter };
     let damage = restore(
         &Restore { fetch: &fetch, target: &target, loading: &loading, chosen: &chosen },
         stop,

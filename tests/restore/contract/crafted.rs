@@ -125,7 +125,7 @@ pub fn written(
             rate: None,
             snapshot: &snapshot,
             method: Method::Zstd(1),
-            password: None,
+            seal: None,
             shape: shape.holding(snapshot.members.len()),
             copies: vec![copy],
             head: &draft,

@@ -203,7 +203,7 @@ fn run(
     loading: &Loading,
 ) -> Result<Outcome, String> {
     let meter = Meter::default();
-    let fetch = Fetch { store: store.as_ref(), manifest, password: None, meter: &meter };
+    let fetch = Fetch { store: store.as_ref(), manifest, key: None, meter: &meter };
     let chosen = vec![true; manifest.members.len()];
     let whole = Restore { fetch: &fetch, target, loading, chosen: &chosen };
     restore(&whole, &Stop::new()).map_err(|error| error.to_string())
