@@ -112,8 +112,9 @@ const LONG_FUNCTIONS: [(&str, &str); 5] = [
 const PRINTERS: [&str; 2] = ["cli/", "report/console.rs"];
 
 /// Where a secret may be opened.
-const OPENERS: [&str; 11] = [
+const OPENERS: [&str; 12] = [
     "artifact/age.rs",
+    "artifact/signature.rs",
     "artifact/container.rs",
     "artifact/press.rs",
     "world/",

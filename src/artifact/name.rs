@@ -12,6 +12,7 @@ use jiff::Zoned;
 
 use crate::artifact::index::INDEX;
 use crate::artifact::member::{Kind, Member};
+use crate::artifact::signature::SIGNATURE;
 
 /// Suffix of the manifest beside an artifact.
 pub const MANIFEST: &str = ".manifest.json";
@@ -28,6 +29,8 @@ pub enum Part {
     Head,
     /// What it holds.
     Index,
+    /// Who answers for what it is.
+    Signature,
     /// What a verification found.
     Proof,
     /// A run began it.
@@ -105,6 +108,7 @@ impl Naming {
             "" => Part::Container,
             MANIFEST => Part::Head,
             INDEX => Part::Index,
+            SIGNATURE => Part::Signature,
             _ if is_proof_suffix(rest) => Part::Proof,
             _ if is_begun_suffix(rest) => Part::Begun,
             _ => return None,

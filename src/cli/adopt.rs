@@ -6,12 +6,12 @@
 use crate::artifact::{Head, Origin};
 use crate::base::Stop;
 use crate::plan::{Backup, StepKind};
+use crate::recover::open_to_read;
 use crate::shelf::{
     Adopt as Note, Belongs, ChainName, Listing, NOTE_FORMAT, Own, Shelf, adopt_key, divide,
     write_note,
 };
 use crate::source;
-use crate::store;
 use crate::world::World;
 
 use crate::cli::args::Adopt;
@@ -167,7 +167,7 @@ fn folders(args: &Adopt, loaded: &Loaded, app: &App) -> Result<Vec<Folder>, Exit
                 None => origin.insert(ask(backup, world, stop)?).clone(),
             };
             for copy in &backup.copies {
-                let store = store::open(&copy.store.spec, world, stop)
+                let store = open_to_read(&copy.store.spec, &copy.store.trust, world, stop)
                     .map_err(|error| fail(&error.into()))?;
                 let place = store.place().to_owned();
                 let name = &backup.source.name;

@@ -11,6 +11,7 @@ use crate::artifact::{Origin, may_seal};
 use crate::base::{Finding, Grade, Id, SecretRef, Stop};
 use crate::job::{Engine, SourceSpec, StoreSpec};
 use crate::plan::{Plan, StepKind};
+use crate::recover::signer;
 use crate::source::{self, contract::Examined, contract::Purpose};
 use crate::store::{self, contract::Coming};
 use crate::world::{World, reveal};
@@ -111,9 +112,33 @@ pub fn doctor(args: &Doctor, app: &App) -> Exit {
     for password in &checks.passwords {
         printer.print("job", password.job, &examine_password(password, stop));
     }
+    if let Some(reference) = &loaded.file.site.trust.sign {
+        printer.print("site", "sign", &examine_signer(reference, &loaded, stop));
+    }
     let asked = Outside { file: &loaded.file, plans: &plans, world, stop };
     outside(&asked, &mut |kind, name, finding| printer.print(kind, name, finding));
     printer.end(args.strict)
+}
+
+/// Whether the private key can be read, and what verifies it.
+fn examine_signer(reference: &SecretRef, loaded: &Loaded, stop: &Stop) -> Finding {
+    let key = match signer(reference, stop) {
+        Ok(signer) => signer.verify_key().to_string(),
+        Err(fault) => {
+            let advice = fault.hint().unwrap_or_else(|| "Let the user of vex read it.".into());
+            return Finding::error("signature", fault.to_string(), advice);
+        }
+    };
+    let verify = &loaded.file.site.trust.verify;
+    let found = format!("{reference} signs; its key is {key}");
+    match verify.is_empty() || verify.contains(&key) {
+        true => Finding::ok("signature", found),
+        false => Finding::error(
+            "signature",
+            found,
+            "Add that key to `verify-key`: what is written now would be refused.",
+        ),
+    }
 }
 
 /// What the chosen jobs name; of a file without jobs, all that it declares.

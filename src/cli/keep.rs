@@ -11,12 +11,12 @@ use jiff::{Span, Timestamp, civil::Date, tz::TimeZone};
 use crate::artifact::{Head, MANIFEST};
 use crate::base::Stop;
 use crate::plan::StepKind;
-use crate::recover::Fault;
+use crate::recover::{Fault, open_to_read};
 use crate::shelf::{
     Holder, LARGEST_NOTE, Lease, LeaseError, LeaseKind, NOTE_FORMAT, Pin, Shelf, Unnamed, Until,
     named, pin_key, write_note,
 };
-use crate::store::{self, contract::Store};
+use crate::store::contract::Store;
 
 use crate::cli::args::Keep;
 use crate::cli::exit::Exit;
@@ -130,12 +130,13 @@ fn copies(args: &Keep, loaded: &Loaded, app: &App) -> (Vec<Copy>, Exit) {
             }
             for copy in &backup.copies {
                 let listed =
-                    store::open(&copy.store.spec, &app.world, &app.stop).and_then(|store| {
-                        let shelf =
-                            Shelf::new(store.clone(), copy.naming.clone(), &plan.job, source);
-                        let listing = shelf.list(&app.stop)?;
-                        Ok((store, listing))
-                    });
+                    open_to_read(&copy.store.spec, &copy.store.trust, &app.world, &app.stop)
+                        .and_then(|store| {
+                            let shelf =
+                                Shelf::new(store.clone(), copy.naming.clone(), &plan.job, source);
+                            let listing = shelf.list(&app.stop)?;
+                            Ok((store, listing))
+                        });
                 let (store, listing) = match listed {
                     Ok(listed) => listed,
                     Err(error) => {

@@ -4,12 +4,14 @@ use serde::Serialize;
 
 use crate::base::{Size, show_address};
 use crate::record::Verdict;
+use crate::recover::open_to_read;
 use crate::shelf::{Listing, Notes, Shelved, part_anywhere, survey};
-use crate::store::{self, contract::Result as StoreResult};
+use crate::store::contract::Result as StoreResult;
 use crate::syntax::{is_store_address, store_address};
 
 use crate::cli::args::{Format, List};
 use crate::cli::exit::Exit;
+use crate::cli::report::sites;
 use crate::cli::shelves::{exit_of, shelves};
 use crate::cli::strangers::flag;
 use crate::cli::wiring::{App, Loaded, complain, fail, tell};
@@ -92,7 +94,8 @@ fn try_list(args: &List, app: &App) -> Result<Exit, Exit> {
                 complain(&why);
                 Exit::Usage
             })?;
-            let listing = store::open(&spec, &app.world, &app.stop)
+            let trust = sites(&[], args.site.as_deref())?.0.site.trust;
+            let listing = open_to_read(&spec, &trust, &app.world, &app.stop)
                 .and_then(|store| survey(store.as_ref(), &under, &part_anywhere, &app.stop));
             take(url, listing, &mut exit);
         }

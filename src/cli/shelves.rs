@@ -3,8 +3,9 @@
 use crate::artifact::{Damage, Naming};
 use crate::base::Stop;
 use crate::plan::StepKind;
+use crate::recover::open_to_read;
 use crate::shelf::{Listing, Shelf};
-use crate::store::{self, contract::Result as StoreResult};
+use crate::store::contract::Result as StoreResult;
 use crate::world::World;
 
 use crate::cli::exit::Exit;
@@ -45,11 +46,12 @@ pub fn shelves(loaded: &Loaded, only: Option<&str>, world: &World, stop: &Stop) 
             let StepKind::Backup(backup) = &step.kind else { continue };
             for copy in backup.copies.iter().filter(|c| only.is_none_or(|o| c.store.name == o)) {
                 let mut place = copy.store.name.clone();
-                let listing = store::open(&copy.store.spec, world, stop).and_then(|store| {
-                    store.place().clone_into(&mut place);
-                    Shelf::new(store, copy.naming.clone(), &plan.job, &backup.source.name)
-                        .list(stop)
-                });
+                let listing = open_to_read(&copy.store.spec, &copy.store.trust, world, stop)
+                    .and_then(|store| {
+                        store.place().clone_into(&mut place);
+                        Shelf::new(store, copy.naming.clone(), &plan.job, &backup.source.name)
+                            .list(stop)
+                    });
                 let (naming, root) = (copy.naming.clone(), copy.root.clone());
                 all.push(Found { store: copy.store.name.clone(), place, naming, root, listing });
             }

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::base::{SecretRef, show_address};
-use crate::job::{JobFile, KeyRefs, SourceSpec};
+use crate::job::{JobFile, KeyRefs, SourceSpec, TrustSpec};
 use crate::plan::{
     BackupWish, ClusterWish, Places, Plan, RestoreSpec, SourceRef, StepKind, StorePlace, TargetWish,
 };
@@ -56,7 +56,7 @@ pub fn wish(which: &Which) -> Result<Wish, Exit> {
         (None, Some(path)) => Some(SecretRef::File(path.clone())),
         (None, None) => None,
     };
-    let backup = BackupWish {
+    let mut backup = BackupWish {
         typed: typed.map(|path| path.display().to_string()),
         file: loaded.as_ref().map(|l| l.path.clone()),
         named,
@@ -67,12 +67,14 @@ pub fn wish(which: &Which) -> Result<Wish, Exit> {
         backup: which.backup.clone(),
         origin: which.origin.clone(),
         keys: KeyRefs { password, identity: which.identity.clone().map(SecretRef::File) },
+        trust: TrustSpec::default(),
     };
     let declared = loaded.is_some();
     let file = match loaded {
         Some(loaded) => loaded.file,
         None => sites(&[], which.site.as_deref())?.0,
     };
+    backup.trust.clone_from(&file.site.trust);
     Ok(Wish { backup, file, declared })
 }
 

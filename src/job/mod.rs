@@ -18,7 +18,8 @@ pub use physical::Physical;
 pub use policy::{ArchiveSpec, Compression, KeepSpec, KeyRefs, NotifyKind, NotifyOn, NotifySpec};
 pub use schedule::Schedule;
 pub use site::{
-    CatalogFamily, CatalogHome, CatalogServer, CatalogSpec, Exclusive, MailSpec, Site, WebSpec,
+    CatalogFamily, CatalogHome, CatalogServer, CatalogSpec, Exclusive, MailSpec, Site, TrustSpec,
+    WebSpec,
 };
 pub use source::{
     ClusterSpec, HostRole, Inconsistent, MysqlSpec, PostgresSpec, Source, SourceSpec, SqliteSpec,

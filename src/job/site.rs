@@ -24,6 +24,18 @@ pub struct Site {
     pub report: Option<PathBuf>,
     /// Folders of the client programs of PostgreSQL.
     pub postgres_tools: Vec<PathBuf>,
+    /// Who signs backups, and whose are believed.
+    pub trust: TrustSpec,
+}
+
+/// Who signs backups, and whose are believed.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TrustSpec {
+    /// Where the private key is found that signs heads.
+    pub sign: Option<SecretRef>,
+    /// The public keys one of which must have signed a head; anybody's are believed where there is
+    /// none.
+    pub verify: Vec<String>,
 }
 
 /// Where history is kept, and whom it keeps from running at once.

@@ -243,10 +243,18 @@ impl Builder<'_> {
         }
     }
 
+    fn reference(&self, store: &Store) -> StoreRef {
+        StoreRef {
+            name: store.name.value.clone(),
+            spec: store.spec.clone(),
+            trust: self.file.site.trust.clone(),
+        }
+    }
+
     /// One copy of a chain's backup.
     fn copy(&self, job: &str, name: &str, store: &Store, send: &crate::job::Send) -> CopyPlan {
         CopyPlan {
-            store: StoreRef { name: store.name.value.clone(), spec: store.spec.clone() },
+            store: self.reference(store),
             naming: naming(store, job, name),
             optional: send.optional,
             rate: send.rate,
@@ -345,7 +353,7 @@ impl Builder<'_> {
                 unpack: verify.unpack,
                 declared: source.name.value.clone(),
                 source: SourceRef { name: name.clone(), spec },
-                store: StoreRef { name: store.name.value.clone(), spec: store.spec.clone() },
+                store: self.reference(store),
                 naming,
                 keys: KeyRefs {
                     password: maker

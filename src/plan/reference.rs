@@ -1,6 +1,6 @@
 //! Sources and stores by their names, with what reaches them.
 
-use crate::job::{SourceSpec, StoreSpec};
+use crate::job::{SourceSpec, StoreSpec, TrustSpec};
 
 /// A source by name.
 #[derive(Debug, Clone)]
@@ -18,4 +18,6 @@ pub struct StoreRef {
     pub name: String,
     /// How to reach it.
     pub spec: StoreSpec,
+    /// Who signs what is written there, and whose backups are believed.
+    pub trust: TrustSpec,
 }

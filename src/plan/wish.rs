@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use crate::artifact::Naming;
 use crate::base::SecretRef;
-use crate::job::{KeyRefs, StoreSpec};
+use crate::job::{KeyRefs, StoreSpec, TrustSpec};
 use crate::plan::reference::{SourceRef, StoreRef};
 
 /// The word for the newest backup that may be used.
@@ -36,6 +36,8 @@ pub struct BackupWish {
     pub origin: Option<String>,
     /// What opens it, where that was given beside the job file.
     pub keys: KeyRefs,
+    /// Whose backups are believed.
+    pub trust: TrustSpec,
 }
 
 /// Where a backup is looked for.

@@ -1,6 +1,6 @@
 //! Why a step failed: one of the rooms below said so.
 
-use crate::artifact::{AgeError, Damage, SealError};
+use crate::artifact::{AgeError, Damage, SealError, SignatureError};
 use crate::base::{SecretRef, Stopped};
 use crate::pipeline;
 use crate::record::Failure;
@@ -33,6 +33,9 @@ pub enum Fault {
     /// What should be identities of age.
     #[error("unable to read an identity of age from {0}: {1}")]
     Identity(SecretRef, AgeError),
+    /// What should sign backups.
+    #[error("unable to read a private key from {0}: {1}")]
+    Signer(SecretRef, SignatureError),
     /// A program.
     #[error("{0}")]
     Child(#[from] ChildError),
@@ -151,6 +154,7 @@ impl Fault {
             | Fault::Pipeline(_)
             | Fault::Reveal(_)
             | Fault::Identity(..)
+            | Fault::Signer(..)
             | Fault::Child(_)
             | Fault::Damage(_)
             | Fault::Unproven { .. }
@@ -187,7 +191,9 @@ impl Fault {
             Fault::Pipeline(pipeline::Error::Panic(_)) => "bug",
             Fault::Pipeline(pipeline::Error::Stopped) | Fault::Stopped => "stopped",
             Fault::Shelf(_) => "refused",
-            Fault::Reveal(_) | Fault::Identity(..) | Fault::Seal(..) => "secret",
+            Fault::Reveal(_) | Fault::Identity(..) | Fault::Signer(..) | Fault::Seal(..) => {
+                "secret"
+            }
             Fault::Child(_) => "program",
             Fault::Nothing { .. } => "refused",
             Fault::Usage { .. } => "usage",
@@ -214,6 +220,9 @@ impl Fault {
                 Some(how_to_open(*age).to_owned())
             }
             Fault::Identity(..) => Some("Name a file as `age-keygen` writes it.".to_owned()),
+            Fault::Signer(..) => {
+                Some("Make one with `openssl genpkey -algorithm ed25519`.".to_owned())
+            }
             Fault::Seal(_, error) => Some(error.hint().to_owned()),
             Fault::Store(_)
             | Fault::Shelf(_)
@@ -271,6 +280,7 @@ impl Fault {
             | Fault::Pipeline(_)
             | Fault::Reveal(_)
             | Fault::Identity(..)
+            | Fault::Signer(..)
             | Fault::Seal(..)
             | Fault::Child(_)
             | Fault::Nothing { .. }
@@ -295,6 +305,7 @@ impl Fault {
             | Fault::Pipeline(_)
             | Fault::Reveal(_)
             | Fault::Identity(..)
+            | Fault::Signer(..)
             | Fault::Seal(..)
             | Fault::Child(_)
             | Fault::Damage(_)
@@ -329,6 +340,7 @@ impl Fault {
             | Fault::Pipeline(_)
             | Fault::Reveal(_)
             | Fault::Identity(..)
+            | Fault::Signer(..)
             | Fault::Seal(..)
             | Fault::Child(_)
             | Fault::Nothing { .. }

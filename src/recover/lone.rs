@@ -22,6 +22,10 @@ pub fn lone_zip(
     world: &World,
     stop: &Stop,
 ) -> Result<Picked, Fault> {
+    if !which.trust.verify.is_empty() {
+        let found = "a .zip by itself bears no signature, and the site file has a `verify-key`";
+        return Err(Fault::usage(found, "Name the store that holds it with --from."));
+    }
     let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
     let spec = StoreSpec::Dir(DirSpec { path: folder.to_path_buf() });

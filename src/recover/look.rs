@@ -10,8 +10,8 @@ use crate::recover::candidates::{Candidates, Held, Picked};
 use crate::recover::fault::Fault;
 use crate::recover::lone::lone_zip;
 use crate::recover::operator::Operator;
+use crate::recover::trust::open_to_read;
 use crate::shelf::{Holder, Listing, Reading, Shelf, Shelved, part_anywhere, survey};
-use crate::store;
 use crate::world::World;
 
 /// Picks the backup that is meant.
@@ -55,15 +55,16 @@ fn in_stores(
     let mut candidates = Candidates::new(&which.backup, of);
     let (holder, mut readings) = (Holder::new(world, "a reader"), Vec::new());
     for place in places {
-        let listed = store::open(&place.store.spec, world, stop).and_then(|store| {
-            let naming = place.naming.clone();
-            // Before it is looked at: what is found then stays until it was read.
-            let (reading, remark) = Reading::begin(&store, &[naming.folder()], &holder, stop);
-            remark.iter().for_each(|remark| operator.warn(remark));
-            readings.push(reading);
-            let shelf = Shelf::new(store.clone(), naming, &place.job, &place.source);
-            Ok((store, shelf.list(stop)?))
-        });
+        let listed =
+            open_to_read(&place.store.spec, &place.store.trust, world, stop).and_then(|store| {
+                let naming = place.naming.clone();
+                // Before it is looked at: what is found then stays until it was read.
+                let (reading, remark) = Reading::begin(&store, &[naming.folder()], &holder, stop);
+                remark.iter().for_each(|remark| operator.warn(remark));
+                readings.push(reading);
+                let shelf = Shelf::new(store.clone(), naming, &place.job, &place.source);
+                Ok((store, shelf.list(stop)?))
+            });
         match listed {
             Ok((store, listing)) => {
                 candidates.headless(lost_heads(&listing));
@@ -91,7 +92,7 @@ fn in_address(
     operator: &dyn Operator,
     stop: &Stop,
 ) -> Result<Candidates, Fault> {
-    let store = store::open(spec, world, stop)?;
+    let store = open_to_read(spec, &which.trust, world, stop)?;
     let mut listing = survey(store.as_ref(), under, &part_anywhere, stop)?;
     let own = |a: &Shelved| which.source.as_ref().is_none_or(|s| a.head.source == *s);
     let artifacts: Vec<Shelved> =

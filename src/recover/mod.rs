@@ -32,6 +32,7 @@ mod restore;
 mod restore_plan;
 mod selector;
 mod target;
+mod trust;
 mod watched;
 
 pub use assembly::{Assembly, facts};
@@ -47,4 +48,5 @@ pub use read_back::{ReadBack, read_back};
 pub use resolve::{Resolved, resolve};
 pub use restore::{dry_run, restore};
 pub use target::restore_into;
+pub use trust::{open_to_read, open_to_write, signer};
 pub use watched::watched;

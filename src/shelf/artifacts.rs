@@ -5,8 +5,8 @@
 use std::sync::Arc;
 
 use crate::artifact::{
-    Head, INDEX, LARGEST_HEAD, MANIFEST, Marker, Naming, Part, ProofLine, begun_key, is_proof_of,
-    proof_key,
+    Head, INDEX, LARGEST_HEAD, MANIFEST, Marker, Naming, Part, ProofLine, SIGNATURE, begun_key,
+    is_proof_of, proof_key,
 };
 use crate::base::Stop;
 use crate::store::contract::{Error as StoreError, ErrorKind, Store, Upload};
@@ -154,6 +154,10 @@ impl Shelf {
             Ok(()) | Err(_) => {}
         }
         self.store.remove(&format!("{}{MANIFEST}", head.key), stop)?;
+        let signature = format!("{}{SIGNATURE}", head.key);
+        if objects.iter().any(|o| o.key == signature) {
+            self.store.remove(&signature, stop)?;
+        }
         for proof in objects.iter().filter(|o| is_proof_of(&o.key, &head.key)) {
             self.store.remove(&proof.key, stop)?;
         }

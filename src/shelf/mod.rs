@@ -25,6 +25,7 @@ mod list;
 mod named;
 mod note;
 mod shelved;
+mod signed;
 mod sweep;
 
 pub use artifacts::{IndexBytes, Shelf};
@@ -42,4 +43,5 @@ pub use note::{
     machines_key, pin_key, write_note,
 };
 pub use shelved::Shelved;
+pub use signed::Signed;
 pub use sweep::Swept;

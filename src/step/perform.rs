@@ -9,12 +9,12 @@ use jiff::{SignedDuration, tz::TimeZone};
 use crate::artifact::{Head, Marker, PROOF_FORMAT, Recipients, Sealing, may_seal};
 use crate::base::{Id, Stop};
 use crate::plan::{Archive, SourceRef, Step, StepKind, StoreRef};
-use crate::recover::{Fault, ReadBack};
+use crate::recover::{Fault, ReadBack, open_to_write};
 use crate::run::{Done, Perform, Say};
 use crate::shelf::Holder;
 use crate::source::{self, contract::Source};
 use crate::step::prepared::Prepared;
-use crate::store::{self, contract::Store};
+use crate::store::contract::Store;
 use crate::world::{World, process_id, reveal};
 
 /// Performs the steps of one run of one job.
@@ -116,7 +116,7 @@ impl Steps {
         if let Some(open) = slot.as_ref() {
             return Ok(open.clone());
         }
-        let open = store::open(&store.spec, &self.world, stop)?;
+        let open = open_to_write(&store.spec, &store.trust, &self.world, stop)?;
         *slot = Some(open.clone());
         Ok(open)
     }

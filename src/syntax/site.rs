@@ -2,6 +2,9 @@
 
 use std::path::PathBuf;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+
 use crate::base::{Complaint, Spanned};
 use crate::job::{
     CatalogFamily, CatalogHome, CatalogServer, CatalogSpec, Exclusive, MailSpec, Site, WebSpec,
@@ -42,11 +45,27 @@ pub fn read(node: &Node, site: &mut Site, complaints: &mut Vec<Complaint>) {
         },
         "web" => site.web = web(node, complaints),
         "report" => site.report = node.path("out").or(site.report.take()),
+        "sign" => site.trust.sign = node.secret("key").or(site.trust.sign.take()),
+        "verify-key" => {
+            for word in &node.names {
+                if !is_public_key(&word.value) {
+                    let wanted =
+                        "`ed25519:` and 32 bytes in Base64, as `vex doctor` prints it of a `sign`";
+                    complaints.push(fault::form("verify-key", wanted, "this text", &word.span));
+                }
+            }
+            site.trust.verify = node.names.iter().map(|word| word.value.clone()).collect();
+        }
         "tools" => site
             .postgres_tools
             .extend(node.list("postgres").into_iter().map(|w| PathBuf::from(w.value))),
         other => unreachable!("BUG: no decoder for site node {other}"),
     }
+}
+
+fn is_public_key(text: &str) -> bool {
+    let encoded = text.strip_prefix("ed25519:");
+    encoded.is_some_and(|e| STANDARD.decode(e).is_ok_and(|bytes| bytes.len() == 32))
 }
 
 fn web(node: &Node, complaints: &mut Vec<Complaint>) -> WebSpec {

@@ -7,4 +7,5 @@ pub mod lease;
 pub mod listing;
 pub mod prune;
 pub mod s3_run;
+pub mod signed;
 pub mod s3_way;

@@ -222,6 +222,26 @@ pub const BLOCKS: &[Kind] = &[
         doc: "Zone of jobs that name none.",
     },
     Kind {
+        name: "sign",
+        within: &[],
+        argument: BLOCK,
+        ready: true,
+        doc: "Signs the head of every backup; belongs into the site file.",
+        fields: &[required(
+            "key",
+            Form::Secret,
+            "An Ed25519 key as `openssl genpkey -algorithm ed25519` writes it.",
+        )],
+    },
+    Kind {
+        name: "verify-key",
+        within: &[],
+        argument: Argument::Names("KEY"),
+        fields: &[],
+        ready: true,
+        doc: "Public keys, `ed25519:…`: a backup that none of them has signed, or that was altered since, is no backup. Belongs into the site file.",
+    },
+    Kind {
         name: "tools",
         within: &[],
         argument: BLOCK,
