@@ -31,7 +31,7 @@ pub mod job {
     //! What a user declares.
     pub use crate::job::{
         CatalogFamily, CatalogServer, ClusterSpec, DirSpec, Engine, HostRole, Inconsistent,
-        MysqlSpec, Physical, PostgresSpec, S3Spec, SourceSpec, SqliteSpec, Tls,
+        MysqlSpec, Physical, PostgresSpec, S3Spec, SftpSpec, SourceSpec, SqliteSpec, Tls,
     };
 }
 
@@ -73,7 +73,7 @@ pub mod source {
 
 pub mod store {
     //! Where bytes rest.
-    pub use crate::store::{Dir, Memory, Pace, S3};
+    pub use crate::store::{Dir, Memory, Pace, S3, Sftp};
 
     pub mod contract {
         //! What every store owes.

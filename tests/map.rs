@@ -114,9 +114,9 @@ const PRINTERS: [&str; 2] = ["cli/", "report/console.rs"];
 /// Where a secret may be opened.
 const OPENERS: [&str; 12] = [
     "artifact/age.rs",
-    "artifact/signature.rs",
-    "artifact/container.rs",
+    "artifact/open.rs",
     "artifact/press.rs",
+    "artifact/signature.rs",
     "world/",
     "source/",
     "store/",
@@ -619,7 +619,7 @@ mod tests {
             (
                 "plan/build.rs",
                 "fn f(s: S) { s.reveal() }",
-                "plan/build.rs:1: .reveal(): only [\"artifact/container.rs\", \"artifact/press.rs\", \"world/\", \"source/\", \"store/\", \"catalog/\", \"step/\", \"notify/\", \"web/\", \"cli/\"] \
+                "plan/build.rs:1: .reveal(): only [\"artifact/age.rs\", \"artifact/open.rs\", \"artifact/press.rs\", \"artifact/signature.rs\", \"world/\", \"source/\", \"store/\", \"catalog/\", \"step/\", \"notify/\", \"web/\", \"cli/\"] \
                  open secrets",
             ),
             ("cli/run.rs", "fn f() { dbg!(1) }", "cli/run.rs:1: dbg!: not in finished code"),

@@ -9,7 +9,8 @@ cd "$(dirname "$0")/.."
 export PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
 postgres15=/usr/lib/postgresql/15/bin
 # A command, on the PATH or by its path, and the Debian package that has it.
-needed="cc:build-essential mariadbd:mariadb-server mariadb:mariadb-client sqlite3:sqlite3 7zz:7zip unzip:unzip systemd-analyze:systemd
+needed="cc:build-essential mariadbd:mariadb-server mariadb:mariadb-client sqlite3:sqlite3 7zz:7zip unzip:unzip systemd-analyze:systemd age:age openssl:openssl zstd:zstd
+    ssh:openssh-client /usr/sbin/sshd:openssh-server /usr/lib/openssh/sftp-server:openssh-sftp-server
     patchelf:patchelf strace:strace flock:util-linux python3:python3 mydumper:mydumper
     setpriv:util-linux pgbouncer:pgbouncer chromium:chromium chromedriver:chromium-driver $postgres15/postgres:postgresql-15 $postgres15/pg_dump:postgresql-client-15"
 mysql9_packages="mysql-server-core mysql-client-core"

@@ -324,10 +324,10 @@ mod tests {
 
     #[test]
     fn what_is_only_checked_is_judged_as_what_is_opened() {
-        let (raw, (password, age)) = (AT_ONCE + 1, seals());
+        let (raw, (password, _)) = (AT_ONCE + 1, seals());
         let data = vec![7; raw as usize];
         for method in [Method::Zstd(1), Method::Deflate(1)] {
-            for own in [None, Some(&password), Some(&age)] {
+            for own in [None, Some(&password)] {
                 let (seal, password) = (own.map(|own| &own.0), own.map(|own| &own.1));
                 let entry = press("x", &data, method, seal, Vec::new()).expect("pressed").bytes;
                 check(entry.clone(), "x", raw, password).expect("it is whole");

@@ -110,6 +110,7 @@ fn copies(loaded: &Loaded, plan: &Plan, backup: &Backup) -> Vec<DeclaredCopy> {
             place: match &copy.store.spec {
                 StoreSpec::Dir(spec) => format!("dir {}", spec.path.display()),
                 StoreSpec::S3(spec) => format!("s3://{}", spec.bucket),
+                StoreSpec::Sftp(spec) => format!("sftp {}:{}", spec.host, spec.path),
             },
             keep_text: keep.map(rules).unwrap_or_default(),
             optional: copy.optional,

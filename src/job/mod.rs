@@ -28,5 +28,5 @@ pub use source::{
 pub use step::{
     Dump, DumpForm, Engine, EnvValue, Exec, Job, JobFile, Send, Step, StepDecl, Vacuum, Verify,
 };
-pub use store::{DirSpec, S3Spec, Store, StoreSpec};
+pub use store::{DirSpec, S3Spec, SftpSpec, Store, StoreSpec};
 pub use vacuum::{VacuumKind, VacuumRule};

@@ -28,12 +28,13 @@ pub struct Store {
 
 /// How to reach a store, by kind.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[expect(clippy::large_enum_variant, reason = "a job holds a handful of them")]
 pub enum StoreSpec {
     /// A folder.
     Dir(DirSpec),
     /// A bucket.
     S3(S3Spec),
+    /// A folder of a server.
+    Sftp(SftpSpec),
 }
 
 impl StoreSpec {
@@ -42,13 +43,14 @@ impl StoreSpec {
         match self {
             StoreSpec::Dir(_) => "dir",
             StoreSpec::S3(_) => "s3",
+            StoreSpec::Sftp(_) => "sftp",
         }
     }
 
     /// The bucket, if it is one.
     pub fn bucket(&self) -> Option<&str> {
         match self {
-            StoreSpec::Dir(_) => None,
+            StoreSpec::Dir(_) | StoreSpec::Sftp(_) => None,
             StoreSpec::S3(spec) => Some(&spec.bucket),
         }
     }
@@ -59,6 +61,23 @@ impl StoreSpec {
 pub struct DirSpec {
     /// The folder; made if missing.
     pub path: PathBuf,
+}
+
+/// A folder of a server that speaks SFTP, over the `ssh` of the system.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SftpSpec {
+    /// The host, as `ssh` knows it: a name, an address, or a `Host` of its configuration.
+    pub host: String,
+    /// The port; that of `ssh` when `None`.
+    pub port: Option<u16>,
+    /// The user; that of `ssh` when `None`.
+    pub user: Option<String>,
+    /// The private key; those of `ssh` when `None`.
+    pub identity: Option<PathBuf>,
+    /// The file of host keys; that of `ssh` when `None`.
+    pub known_hosts: Option<PathBuf>,
+    /// The folder there; made if missing.
+    pub path: String,
 }
 
 /// A bucket of S3 or of a service that speaks its protocol.

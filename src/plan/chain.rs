@@ -126,5 +126,6 @@ fn place(copy: &CopyPlan) -> String {
         crate::job::StoreSpec::S3(s3) => {
             format!("s3 {} {}", s3.endpoint.as_deref().unwrap_or("aws"), s3.bucket)
         }
+        crate::job::StoreSpec::Sftp(sftp) => format!("sftp {} {}", sftp.host, sftp.path),
     }
 }

@@ -103,15 +103,11 @@ impl Steps {
             return Ok(None);
         }
         let head = &newest.head;
-        if head.sealed_by_age() {
-            say.info("a full backup: the last one is sealed for recipients of age, and nobody reads it here");
-            return Ok(None);
-        }
         match record(shelf, head, key, stop) {
             Ok(record) => {
                 Ok(Some(Parent { id: head.id.clone(), position: head.position.clone(), record }))
             }
-            Err(fault) if fault.is_damage() => {
+            Err(fault) if fault.is_damage() || head.sealed_by_age() => {
                 say.info(format!("a full backup: {}: {fault}", head.key));
                 Ok(None)
             }

@@ -6,6 +6,8 @@ mod failpoints;
 mod memory;
 mod probe;
 mod s3;
+mod sftp;
+mod temporary;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,6 +15,7 @@ use std::time::Duration;
 pub use dir::Dir;
 pub use memory::Memory;
 pub use s3::{Pace, S3};
+pub use sftp::Sftp;
 
 use crate::base::{Finding, Stop};
 use crate::job::StoreSpec;
@@ -28,6 +31,7 @@ pub fn lanes(spec: &StoreSpec) -> usize {
     match spec {
         StoreSpec::Dir(_) => dir::LANES,
         StoreSpec::S3(_) => LANES,
+        StoreSpec::Sftp(_) => sftp::LANES,
     }
 }
 
@@ -46,6 +50,7 @@ pub fn examine(
             let pace = Pace { stall, longest, tries: 3, ..Pace::new(LANES) };
             Ok(S3::open_with(spec, world, pace, stop)?.examine(coming, stop))
         }
+        StoreSpec::Sftp(spec) => Ok(Sftp::open(spec, world)?.examine(coming, stop)),
     }
 }
 
@@ -64,6 +69,7 @@ pub fn open(spec: &StoreSpec, world: &World, stop: &Stop) -> Result<Arc<dyn Stor
     let store: Arc<dyn Store> = match spec {
         StoreSpec::Dir(spec) => Arc::new(Dir::open(spec, world)?),
         StoreSpec::S3(spec) => Arc::new(S3::open_with(spec, world, patience(), stop)?),
+        StoreSpec::Sftp(spec) => Arc::new(Sftp::open(spec, world)?),
     };
     // Points are for tests of a crash; a release build has none.
     Ok(if cfg!(debug_assertions) { Arc::new(WithFailpoints(store)) } else { store })

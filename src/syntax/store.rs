@@ -3,7 +3,7 @@
 //! Does not know sources or jobs.
 
 use crate::base::Complaint;
-use crate::job::{DirSpec, S3Spec, Store, StoreSpec};
+use crate::job::{DirSpec, S3Spec, SftpSpec, Store, StoreSpec};
 use crate::syntax::node::Node;
 use crate::syntax::{fault, policy, problem};
 
@@ -14,6 +14,7 @@ pub fn read(node: &Node, complaints: &mut Vec<Complaint>) -> Option<Store> {
     let spec = match node.kind.name {
         "dir" => StoreSpec::Dir(DirSpec { path: node.path("path").unwrap_or_default() }),
         "s3" => StoreSpec::S3(s3(node, complaints)),
+        "sftp" => StoreSpec::Sftp(sftp(node, complaints)),
         other => unreachable!("BUG: no decoder for store kind {other}"),
     };
     let key = node.word("key").filter(|key| match key_fault(&key.value) {
@@ -77,6 +78,25 @@ fn s3(node: &Node, complaints: &mut Vec<Complaint>) -> S3Spec {
         ca: node.path("ca"),
         storage_class: node.text("storage-class"),
         sse: node.text("sse"),
+    }
+}
+
+fn sftp(node: &Node, complaints: &mut Vec<Complaint>) -> SftpSpec {
+    for field in ["host", "user"] {
+        let odd = |text: &str| text.starts_with('-') || text.contains(char::is_whitespace);
+        if let Some(word) = node.word(field).filter(|word| odd(&word.value)) {
+            let wanted =
+                "a name that does not begin with `-`, which `ssh` would take for an option";
+            complaints.push(fault::form(field, wanted, "this text", &word.span));
+        }
+    }
+    SftpSpec {
+        host: node.text("host").unwrap_or_default(),
+        port: node.number("port"),
+        user: node.text("user"),
+        identity: node.path("identity"),
+        known_hosts: node.path("known-hosts"),
+        path: node.text("path").unwrap_or_default(),
     }
 }
 

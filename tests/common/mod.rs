@@ -9,3 +9,4 @@ pub mod s3_server;
 pub mod servers;
 pub mod shop;
 pub mod space;
+pub mod sshd;

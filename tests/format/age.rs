@@ -72,7 +72,9 @@ fn every_key_that_it_is_sealed_for_opens_it_and_no_other() {
         assert!(ran.stderr.contains("--identity FILE"), "{}", ran.stderr);
         let ran = restore(&space, "none.db", &["--identity", "other"]).expect(1);
         assert!(ran.stderr.contains("for other recipients of age"), "{}", ran.stderr);
-        let ran = restore(&space, "none.db", &["--identity", "job.kdl"]);
+        space.secret("nothing", "CANARY");
+        let ran = restore(&space, "none.db", &["--identity", "nothing"]);
+        assert!(!ran.stderr.contains("CANARY"), "{}", ran.stderr);
         assert!(ran.code != 0 && ran.stderr.contains("identity of age"), "{}", ran.stderr);
         assert!(!space.path("none.db").exists());
         restore(&space, "small.db", &["--identity", "own", "--only", "app.small"]).expect(0);

@@ -7,5 +7,6 @@ pub mod lease;
 pub mod listing;
 pub mod prune;
 pub mod s3_run;
-pub mod signed;
 pub mod s3_way;
+pub mod sftp;
+pub mod signed;

@@ -91,7 +91,11 @@ fn what_is_signed_is_a_backup_and_its_reader_needs_no_private_key() {
     fs::write(space.path("sign.pem"), "CANARY").unwrap();
     Command::new("chmod").arg("600").arg(space.path("sign.pem")).status().unwrap();
     let ran = space.run(&["run", "job.kdl"]).expect(1);
-    assert!(ran.stderr.contains("no Ed25519 key") && !ran.stderr.contains("CANARY"), "{}", ran.stderr);
+    assert!(
+        ran.stderr.contains("no Ed25519 key") && !ran.stderr.contains("CANARY"),
+        "{}",
+        ran.stderr
+    );
     assert_eq!(space.list().len(), 1);
 }
 
@@ -105,7 +109,10 @@ fn nothing_else_is_believed_where_the_site_names_whom() {
     let put = |path: &Path, bytes: &[u8]| fs::write(path, bytes).unwrap();
     // A byte that changes nothing, and a word that does.
     let spaced = [&b" "[..], &good].concat();
-    let renamed = String::from_utf8(good.clone()).unwrap().replace("\"lost\": 1", "").replace("sqlite", "sqlitf");
+    let renamed = String::from_utf8(good.clone())
+        .unwrap()
+        .replace("\"lost\": 1", "")
+        .replace("sqlite", "sqlitf");
     for other in [&spaced[..], renamed.as_bytes()] {
         put(&head, other);
         refused(&space, "it is not what was signed");

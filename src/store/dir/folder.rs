@@ -19,6 +19,7 @@ use crate::store::contract::{Coming, Error, ErrorKind, Object, Result, Store, Up
 use crate::store::dir::examine::examine;
 use crate::store::dir::upload::{DirUpload, Form};
 use crate::store::dir::{clock, path};
+use crate::store::temporary::is_temporary_of;
 use crate::world::{Clock, Entropy, World, failpoint};
 
 /// Parts that are best written at once: one disk, and something to do while it syncs.
@@ -184,8 +185,7 @@ impl Store for Dir {
             let name = key.rsplit('/').next().unwrap_or_default();
             let folder = &key[..key.len() - name.len()];
             let own = under.rsplit_once('/').map_or(under, |(_, own)| own);
-            let orphan = match path::is_temporary_of(name, own) && under == format!("{folder}{own}")
-            {
+            let orphan = match is_temporary_of(name, own) && under == format!("{folder}{own}") {
                 true => lock_orphan(found, &doing)?,
                 false => None,
             };

@@ -11,15 +11,7 @@ use std::path::{Path, PathBuf};
 use rustix::io::Errno;
 
 use crate::store::contract::{Error, ErrorKind, Result};
-
-/// What temporary files begin with.
-const TEMPORARY_HEAD: &str = ".vex-";
-
-/// Longest name that stands in that of its temporary file: file systems take 255 bytes.
-const LONGEST_NAME: usize = 200;
-
-/// What temporary files end with.
-const TEMPORARY_TAIL: &str = ".part";
+use crate::store::temporary::is_temporary;
 
 /// The path of `key` below `root`; `doing` is what an error says was being done.
 pub fn locate(root: &Path, key: &str, doing: &str) -> Result<PathBuf> {
@@ -31,24 +23,6 @@ pub fn locate(root: &Path, key: &str, doing: &str) -> Result<PathBuf> {
         }
         false => Ok(root.join(key)),
     }
-}
-
-/// Whether a file name is that of an unfinished upload.
-pub fn is_temporary(name: &str) -> bool {
-    name.starts_with(TEMPORARY_HEAD) && name.ends_with(TEMPORARY_TAIL)
-}
-
-/// The name of a temporary file that is to be called `name`, with `bits` as its random middle.
-pub fn temporary(name: &str, bits: u32) -> String {
-    let name = if name.len() > LONGEST_NAME { "" } else { name };
-    format!("{TEMPORARY_HEAD}{name}-{bits:08x}{TEMPORARY_TAIL}")
-}
-
-/// Whether a file name is that of an unfinished upload of something whose name begins with `name`.
-pub fn is_temporary_of(found: &str, name: &str) -> bool {
-    is_temporary(found)
-        && !name.is_empty()
-        && found.strip_prefix(TEMPORARY_HEAD).is_some_and(|rest| rest.starts_with(name))
 }
 
 /// The error of the contract for an I/O error.

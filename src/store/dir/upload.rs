@@ -20,6 +20,7 @@ use rustix::io::Errno;
 use crate::base::Stop;
 use crate::store::contract::{Error, ErrorKind, Result, Upload};
 use crate::store::dir::path;
+use crate::store::temporary::temporary;
 use crate::world::{Entropy, failpoint};
 
 /// How much is written between two looks at the stop token, in bytes.
@@ -196,7 +197,7 @@ fn taken(doing: &str) -> Error {
 pub fn open_temporary(folder: &Path, name: &str, entropy: &Entropy) -> io::Result<(File, PathBuf)> {
     let bits = entropy.bits();
     for attempt in 0..1000 {
-        let path = folder.join(path::temporary(name, bits.wrapping_add(attempt)));
+        let path = folder.join(temporary(name, bits.wrapping_add(attempt)));
         let mut options = OpenOptions::new();
         options
             .write(true)

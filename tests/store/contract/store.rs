@@ -7,11 +7,13 @@ use jiff::Timestamp;
 use vex::testing::base::Stop;
 use vex::testing::job::DirSpec;
 use vex::testing::store::contract::{ErrorKind, Store};
-use vex::testing::store::{Dir, Memory};
+use vex::testing::store::{Dir, Memory, Sftp};
 use vex::testing::world::{Clock, World};
 
 use crate::common::s3_server::S3Server;
+use crate::common::sshd::Sshd;
 use crate::store::contract::s3::open;
+use crate::store::sftp::spec;
 
 /// A store under test, the size of a part it takes, and what must live as long.
 struct Stand {
@@ -40,6 +42,13 @@ fn bucket() -> Stand {
     Stand { store: Box::new(open(&server)), part: 5 << 20, _keep: Box::new(server) }
 }
 
+/// A folder of a private sshd, reached by the `ssh` of the system.
+fn sftp() -> Stand {
+    let server = Sshd::start();
+    let store = Sftp::open(&spec(&server), &World::real()).unwrap();
+    Stand { store: Box::new(store), part: 8, _keep: Box::new(server) }
+}
+
 macro_rules! suite {
     ($($stand:ident: $claims:tt)*) => { $(suite!(@one $stand $claims);)* };
     (@one $stand:ident { $($claim:ident)* }) => {
@@ -51,7 +60,7 @@ macro_rules! for_all {
     ($($stand:ident)* : $claims:tt) => { suite! { $($stand: $claims)* } };
 }
 
-for_all! { memory dir bucket: {
+for_all! { memory dir bucket sftp: {
     create_and_put_refuse_a_key_that_exists
     nothing_is_visible_before_finish
     a_dropped_or_aborted_upload_leaves_nothing
