@@ -2,8 +2,10 @@
 //!
 //! One connection, one letter, no pool. The log of the run is attached as `backup_script.log`.
 
+use std::thread::Builder;
 use std::time::Duration;
 
+use crossbeam_channel::bounded;
 use lettre::message::header::ContentType;
 use lettre::message::{Attachment, Mailbox, MultiPart, SinglePart};
 use lettre::transport::smtp::authentication::Credentials;
@@ -17,6 +19,10 @@ use crate::world::reveal;
 
 /// Longest wait for one answer of the mail server.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The same for a whole letter with its log: a host that says a little now and then has an end as
+/// well.
+const LONGEST: Duration = Duration::from_secs(300);
 
 /// Largest log that is attached, in bytes; of a larger one the end.
 const LOG: usize = 1 << 20;
@@ -63,5 +69,40 @@ pub fn send(
             transport.credentials(Credentials::new(user.clone(), password.reveal().to_owned()));
     }
     // lettre calls a time-out WouldBlock; the words of the error say so either way.
-    transport.build().send(&message).map(|_| ()).map_err(|e| fail(&e))
+    let transport = transport.build();
+    within(LONGEST, move || transport.send(&message).map(|_| ()).map_err(|e| e.to_string()))
+        .map_err(|why| fail(&why))
+}
+
+/// Does work on a thread of its own, which is left behind where it takes too long.
+fn within(
+    longest: Duration,
+    work: impl FnOnce() -> Result<(), String> + Send + 'static,
+) -> Result<(), String> {
+    let (done, waits) = bounded(1);
+    let begun = Builder::new().name("mail".into()).spawn(move || drop(done.send(work())));
+    begun.map_err(|e| format!("no thread for it: {e}"))?;
+    match waits.recv_timeout(longest) {
+        Ok(result) => result,
+        Err(_) => Err(format!("the mail host did not end in {} s", longest.as_secs())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_host_that_never_ends_is_left_behind() {
+        let (hold, held) = bounded::<()>(0);
+        let waits = move || {
+            held.recv().unwrap_or_default();
+            Ok(())
+        };
+        let why = within(Duration::from_millis(20), waits).expect_err("it does not end");
+        assert!(why.starts_with("the mail host did not end in "), "{why}");
+        drop(hold);
+        assert_eq!(within(LONGEST, || Ok(())), Ok(()));
+        assert_eq!(within(LONGEST, || Err("no".to_owned())), Err("no".to_owned()));
+    }
 }

@@ -15,6 +15,9 @@ use crate::world::{Trust, agents, reveal};
 /// Longest wait for an answer.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// The same for a whole call: one that says a little now and then has an end as well.
+const LONGEST: Duration = Duration::from_secs(120);
+
 /// What a webhook is sent, version 2.
 #[derive(Serialize)]
 struct Post<'a> {
@@ -87,6 +90,7 @@ pub fn webhook(url: &SecretRef, summary: &Summary, stop: &Stop) -> Result<(), St
     // A run that was stopped is told as well; only patience ends this.
     let agent = agents.take(&Stop::new());
     let request = agent.post(address.reveal()).header("content-type", "application/json");
+    let request = request.config().timeout_global(Some(LONGEST)).build();
     answer(request.send(&json)).map_err(fail)
 }
 
@@ -99,7 +103,9 @@ pub fn ping(url: &SecretRef, verdict: Verdict, stop: &Stop) -> Result<(), String
     let agents = agents(Trust::Machine, PATIENCE).map_err(|e| fail(e.to_string()))?;
     // A run that was stopped is told as well; only patience ends this.
     let agent = agents.take(&Stop::new());
-    let call = |url: &url::Url| agent.get(url.as_str()).call();
+    let call = |url: &url::Url| {
+        agent.get(url.as_str()).config().timeout_global(Some(LONGEST)).build().call()
+    };
     let answered = call(&first);
     match second {
         // Nobody there knows `/fail`: a monitor with a page for every path, or none for this one.
