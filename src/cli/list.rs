@@ -36,6 +36,11 @@ struct Line {
     bytes: u64,
     started: String,
     finished: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    lag_seconds: Option<u64>,
+    /// The moment of the data of a replica.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    moment: Option<String>,
     verdict: Verdict,
     proof: &'static str,
     proven_at: Option<String>,
@@ -56,6 +61,8 @@ impl Line {
             bytes: head.bytes(),
             started: head.started.to_string(),
             finished: head.finished.to_string(),
+            lag_seconds: head.lag,
+            moment: head.lag.map(|_| ArtifactFacts::of(head, &[]).moment().to_string()),
             verdict: match (shelved.is_damaged(), head.must_be_looked_at()) {
                 (true, _) => Verdict::Error,
                 (false, true) => Verdict::Alert,

@@ -285,6 +285,7 @@ mod tests {
             rows: 7,
             started: moment,
             finished: moment,
+            lag: None,
             position: None,
             inconsistent: Vec::new(),
             lost: Vec::new(),
