@@ -70,6 +70,9 @@ pub struct Head {
     pub started: Timestamp,
     /// When the last byte was read.
     pub finished: Timestamp,
+    /// How far the server was behind its own source when it began, in seconds, if it is a replica.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lag: Option<u64>,
     /// How entries are sealed, if they are.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seal: Option<Seal>,

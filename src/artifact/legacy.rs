@@ -116,6 +116,7 @@ pub fn parse(bytes: &[u8]) -> Result<Manifest, Damage> {
         server: old.server,
         started: old.started,
         finished: old.finished,
+        lag: None,
         seal: old.sealed.then(|| Seal { method: "winzip-aes-256".into(), fingerprint: None }),
         totals,
         units,

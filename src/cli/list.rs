@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::base::{Size, show_address};
-use crate::record::Verdict;
+use crate::record::{ArtifactFacts, Verdict};
 use crate::recover::open_to_read;
 use crate::shelf::{Listing, Notes, Shelved, part_anywhere, survey};
 use crate::store::contract::Result as StoreResult;
@@ -37,6 +37,11 @@ struct Line {
     rows: u64,
     host: String,
     age_seconds: i64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    lag_seconds: Option<u64>,
+    /// The moment of the data of a replica.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    moment: Option<String>,
     verdict: Verdict,
     proof: &'static str,
     proven_at: Option<String>,
@@ -61,6 +66,8 @@ impl Line {
             rows: head.totals.rows,
             host: head.host.clone(),
             age_seconds: now.duration_since(head.started).as_secs().max(0),
+            lag_seconds: head.lag,
+            moment: head.lag.map(|_| ArtifactFacts::of(head, &[]).moment().to_string()),
             verdict: match (shelved.is_damaged(), head.must_be_looked_at()) {
                 (true, _) => Verdict::Error,
                 (false, true) => Verdict::Alert,

@@ -51,6 +51,15 @@ impl SourceSpec {
             SourceSpec::Oracle(_) => "oracle",
         }
     }
+
+    /// How far a replica may be behind without an Alerta.
+    pub fn max_lag(&self) -> Option<Duration> {
+        match self {
+            SourceSpec::Mysql(spec) => spec.max_lag,
+            SourceSpec::Postgres(spec) => spec.max_lag,
+            SourceSpec::Cluster(_) | SourceSpec::Sqlite(_) | SourceSpec::Oracle(_) => None,
+        }
+    }
 }
 
 /// A MySQL or MariaDB server.
@@ -83,6 +92,8 @@ pub struct MysqlSpec {
     pub ddl_wait: Duration,
     /// What to do when one point in time can't be had.
     pub inconsistent: Inconsistent,
+    /// How far a replica may be behind without an Alerta.
+    pub max_lag: Option<Duration>,
     /// Whether users, roles and grants are dumped too.
     pub accounts: bool,
     /// Folders of client programs, searched first.
@@ -120,6 +131,8 @@ pub struct PostgresSpec {
     pub tls: Tls,
     /// How long a lock on a table may be waited for.
     pub lock_wait: Duration,
+    /// How far a standby may be behind without an Alerta.
+    pub max_lag: Option<Duration>,
     /// Whether roles and tablespaces are dumped too.
     pub globals: bool,
     /// Folders of client programs, before those this machine is known to have.

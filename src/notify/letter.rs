@@ -375,6 +375,7 @@ mod tests {
             rows: 7,
             started: moment,
             finished: moment,
+            lag: None,
             position: None,
             inconsistent: Vec::new(),
             lost: Vec::new(),

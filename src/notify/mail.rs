@@ -4,7 +4,10 @@
 
 use std::io::Write;
 use std::path::Path;
+use std::thread::Builder;
 use std::time::Duration;
+
+use crossbeam_channel::bounded;
 
 use flate2::{Compression, GzBuilder};
 use lettre::Message;
@@ -22,6 +25,9 @@ use crate::world::reveal;
 
 /// Longest wait for one answer of the mail server.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The same for a whole letter with its log.
+const WHOLE: Duration = Duration::from_secs(300);
 
 /// A log larger than this is compressed, in bytes.
 const LARGE: usize = 256 << 10;
@@ -42,8 +48,28 @@ pub struct Parcel {
     pub files: Vec<(&'static str, Vec<u8>)>,
 }
 
-/// Sends a letter to all of `to`; the error names those who did not get it.
+/// Sends a letter to all of `to`; the error names those who did not get it. A host that says a
+/// little now and then has an end as well.
 pub fn send(mail: &MailSpec, to: &[String], parcel: &Parcel, stop: &Stop) -> Result<(), String> {
+    let (mail, to, parcel, stop) = (mail.clone(), to.to_vec(), parcel.clone(), stop.clone());
+    within(WHOLE, move || deliver(&mail, &to, &parcel, &stop))
+}
+
+/// Does work on a thread of its own, which is left behind where it takes too long.
+fn within(
+    longest: Duration,
+    work: impl FnOnce() -> Result<(), String> + Send + 'static,
+) -> Result<(), String> {
+    let (done, waits) = bounded(1);
+    let begun = Builder::new().name("mail".into()).spawn(move || drop(done.send(work())));
+    begun.map_err(|e| format!("no thread to send mail: {e}"))?;
+    match waits.recv_timeout(longest) {
+        Ok(result) => result,
+        Err(_) => Err(format!("the mail host did not end in {} s", longest.as_secs())),
+    }
+}
+
+fn deliver(mail: &MailSpec, to: &[String], parcel: &Parcel, stop: &Stop) -> Result<(), String> {
     let place = format!("{}:{}", mail.host, mail.port);
     let fail = |e: String| format!("unable to send mail by {place}: {e}");
     let message = message(mail, to, parcel).map_err(&fail)?;
@@ -159,4 +185,23 @@ pub fn tail(path: &Path, most: Option<usize>) -> Option<Vec<u8>> {
     let mut bytes = std::fs::read(path).ok()?;
     bytes.drain(..bytes.len().saturating_sub(most.unwrap_or(LONGEST)));
     Some(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_host_that_never_ends_is_left_behind() {
+        let (hold, held) = bounded::<()>(0);
+        let waits = move || {
+            held.recv().unwrap_or_default();
+            Ok(())
+        };
+        let why = within(Duration::from_millis(20), waits).expect_err("it does not end");
+        assert!(why.starts_with("the mail host did not end in "), "{why}");
+        drop(hold);
+        assert_eq!(within(WHOLE, || Ok(())), Ok(()));
+        assert_eq!(within(WHOLE, || Err("no".to_owned())), Err("no".to_owned()));
+    }
 }

@@ -152,6 +152,9 @@ pub struct ArtifactFacts {
     pub started: Timestamp,
     /// When the last byte was read.
     pub finished: Timestamp,
+    /// How far the server was behind its own source, in seconds, if it is a replica.
+    #[serde(default)]
+    pub lag: Option<u64>,
     /// Where it stands in the source's log.
     pub position: Option<String>,
     /// Why it is not one point in time.
@@ -168,6 +171,11 @@ pub struct ArtifactFacts {
 }
 
 impl ArtifactFacts {
+    /// The moment that its data are of: a replica is behind.
+    pub fn moment(&self) -> Timestamp {
+        behind(self.started, self.lag)
+    }
+
     /// What a head says of its artifact; `lost` is what it should hold and does not.
     pub fn of(head: &Head, lost: &[String]) -> ArtifactFacts {
         ArtifactFacts {
@@ -182,6 +190,7 @@ impl ArtifactFacts {
             rows: head.totals.rows,
             started: head.started,
             finished: head.finished,
+            lag: head.lag,
             position: head.position.as_ref().map(ToString::to_string),
             inconsistent: head.inconsistent.clone(),
             lost: lost.to_vec(),
@@ -189,6 +198,12 @@ impl ArtifactFacts {
             parent: head.parent.clone(),
         }
     }
+}
+
+/// A moment so many seconds earlier.
+fn behind(at: Timestamp, lag: Option<u64>) -> Timestamp {
+    let seconds = i64::try_from(lag.unwrap_or(0)).unwrap_or(0);
+    at.checked_sub(jiff::SignedDuration::from_secs(seconds)).unwrap_or(at)
 }
 
 /// What a copy of an artifact is, or why there is none.

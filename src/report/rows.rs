@@ -56,7 +56,8 @@ pub fn backup_row(artifact: &ArtifactFacts, job: &str, file: &str, host: &str) -
         name: artifact.name.clone(),
         raw_bytes: artifact.raw,
         bytes: artifact.bytes,
-        started: moment(artifact.started),
+        // Of a replica it is the moment of its data: how old a backup is counts from there.
+        started: moment(artifact.moment()),
         finished: moment(artifact.finished),
         verdict: if look.is_empty() { 1 } else { 2 },
         note: look.join("; "),
@@ -81,7 +82,8 @@ pub fn artifact_row(artifact: &ArtifactFacts, job: &str, file: &str) -> Artifact
         raw_bytes: artifact.raw,
         bytes: artifact.bytes,
         rows: artifact.rows,
-        started: moment(artifact.started),
+        // Of a replica it is the moment of its data: how old a backup is counts from there.
+        started: moment(artifact.moment()),
         finished: moment(artifact.finished),
         position: artifact.position.clone(),
         inconsistent: artifact.inconsistent.join("; "),

@@ -12,6 +12,7 @@ mod target;
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::civil::{Date, DateTime};
 
@@ -270,6 +271,8 @@ pub struct About {
     pub position: Option<Position>,
     /// The backup that this one adds to.
     pub parent: Option<Id>,
+    /// How far behind its own source the server is, if it is a replica.
+    pub replica: Option<Replica>,
     /// Why the view is not one moment; empty when it is.
     pub inconsistent: Vec<String>,
     /// What the source holds and the artifact does not.
@@ -282,6 +285,36 @@ pub struct About {
     pub remarks: Vec<String>,
     /// Remarks on the reading, once it has ended.
     pub afterwards: Vec<String>,
+}
+
+/// How a replica stood when the view was taken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Replica {
+    /// How far it was behind, in seconds; `None` where its server can't tell.
+    pub lag: Option<u64>,
+    /// Why it gets nothing new; `None` while it does.
+    pub stopped: Option<String>,
+}
+
+impl Replica {
+    /// As a person reads it.
+    pub fn line(&self) -> String {
+        let lag = self.lag.map_or("an unknown time".to_owned(), |lag| format!("{lag} s"));
+        let stopped = self.stopped.as_ref().map_or(String::new(), |why| format!("; {why}"));
+        format!("the server is a replica, {lag} behind its source{stopped}")
+    }
+
+    /// Why somebody must look: it is stopped, or too far behind.
+    pub fn alert(&self, most: Option<Duration>) -> Option<String> {
+        let far = most.is_some_and(|most| self.lag.is_none_or(|lag| lag > most.as_secs()));
+        if self.stopped.is_none() && !far {
+            return None;
+        }
+        let limit = most
+            .filter(|_| far)
+            .map_or(String::new(), |most| format!(" (max-lag is {} s)", most.as_secs()));
+        Some(format!("{}{limit}", self.line()))
+    }
 }
 
 impl About {

@@ -137,6 +137,13 @@ impl Steps {
             done.verdict = done.verdict.max(Verdict::Alert);
             say.alert(remark);
         }
+        if let Some(replica) = &about.replica {
+            say.info(replica.line());
+            if let Some(line) = replica.alert(backup.source.spec.max_lag()) {
+                done.verdict = done.verdict.max(Verdict::Alert);
+                say.alert(line);
+            }
+        }
         for reason in about.inconsistent {
             done.verdict = done.verdict.max(Verdict::Alert);
             say.alert(format!("not one point in time: {reason}"));
@@ -185,6 +192,7 @@ impl Steps {
             server: about.version,
             started: made.started,
             finished: self.world.clock.now(),
+            lag: about.replica.and_then(|replica| replica.lag),
             seal: made.seal.cloned(),
             totals,
             units,

@@ -387,6 +387,7 @@ impl Steps {
             not_included: vec![NOT_INCLUDED.to_owned()],
             lost: 0,
             cut: false,
+            lag: None,
             position: Some(position),
             parent,
             digest: ALGORITHM.to_owned(),

@@ -138,6 +138,7 @@ fn postgres(
         tables: Vec::new(),
         tls: Tls::default(),
         lock_wait: std::time::Duration::from_secs(5),
+        max_lag: None,
         globals: false,
         tools: Vec::new(),
     };
@@ -203,6 +204,7 @@ fn mysql(url: &url::Url, password: Option<SecretRef>) -> Result<SourceSpec, Stri
         tls: Tls::default(),
         lock_wait: std::time::Duration::from_secs(1),
         ddl_wait: std::time::Duration::from_secs(10),
+        max_lag: None,
         inconsistent: Inconsistent::Refuse,
         accounts: false,
         tools: Vec::new(),

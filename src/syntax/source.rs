@@ -166,6 +166,7 @@ fn postgres(node: &Node, complaints: &mut Vec<Complaint>) -> PostgresSpec {
         tables: node.globs("tables"),
         tls: tls(node, near, complaints),
         lock_wait: node.duration("lock-wait").unwrap_or(Duration::from_secs(5)),
+        max_lag: node.duration("max-lag"),
         globals: node.switch("globals").unwrap_or(false),
         tools: Vec::new(),
         hosts,
@@ -194,6 +195,7 @@ fn mysql(node: &Node, complaints: &mut Vec<Complaint>) -> MysqlSpec {
         tls: tls(node, near, complaints),
         lock_wait: node.duration("lock-wait").unwrap_or(Duration::from_secs(1)),
         ddl_wait: node.duration("ddl-wait").unwrap_or(Duration::from_secs(10)),
+        max_lag: node.duration("max-lag"),
         inconsistent: match node.text("inconsistent").as_deref() {
             Some("alert") => Inconsistent::Alert,
             _ => Inconsistent::Refuse,

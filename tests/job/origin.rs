@@ -36,6 +36,7 @@ fn mysql(server: &Server) -> MysqlSpec {
         tls: Tls::default(),
         lock_wait: std::time::Duration::from_secs(1),
         ddl_wait: std::time::Duration::from_secs(10),
+        max_lag: None,
         inconsistent: Inconsistent::Refuse,
         accounts: false,
         tools: Vec::new(),
@@ -58,6 +59,7 @@ fn postgres(server: &PgServer) -> PostgresSpec {
         tables: Vec::new(),
         tls: Tls::default(),
         lock_wait: std::time::Duration::from_secs(5),
+        max_lag: None,
         globals: false,
         tools: vec![server.version.programs()],
     }

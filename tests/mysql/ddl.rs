@@ -75,6 +75,7 @@ fn snapshot_of(server: &Server, ddl_wait: u64, databases: &[&str]) -> Result<Box
         tls: Tls::default(),
         lock_wait: Duration::from_secs(1),
         ddl_wait: Duration::from_secs(ddl_wait),
+        max_lag: None,
         inconsistent: Inconsistent::Refuse,
         accounts: false,
         tools: Vec::new(),

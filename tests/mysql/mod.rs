@@ -10,6 +10,7 @@ pub mod engines;
 pub mod odd;
 pub mod policy;
 pub mod refused;
+pub mod replica;
 pub mod restore;
 pub mod slices;
 pub mod zoo;

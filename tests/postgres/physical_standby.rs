@@ -89,3 +89,23 @@ fn increments_of_a_standby_combine_while_its_primary_is_written_to() {
     assert_eq!(restored.value(sums), "true");
     restored.amcheck();
 }
+
+#[test]
+fn a_dump_of_a_standby_tells_its_lag_and_one_that_is_paused_is_an_alert() {
+    let primary = Pg::ALL[0].start(&[]);
+    primary.run("pgbench", &["-i", "-s", "1", "-q", "postgres"]);
+    let folder = open_folder();
+    let standby = follow(&primary, folder.path(), &[]);
+    until("it receives", || {
+        (standby.value("postgres", "SELECT count(*) FROM pg_stat_wal_receiver")? == "1")
+            .then_some(())
+    });
+    let source = format!("{} {{ session \"standby\"; max-lag \"1h\" }}", by_socket(&standby));
+    let space = job(&standby, &source, r#"dump "erp" { send "nas"; verify "nas" }"#);
+    let ran = space.run(&["run", "job.kdl", "--strict"]).expect(0);
+    assert!(ran.stdout.contains("the server is a replica, "), "{}", ran.stdout);
+    standby.sql("postgres", "SELECT pg_wal_replay_pause()");
+    let ran = space.run(&["run", "job.kdl", "--strict"]).expect(2);
+    let all = format!("{}{}", ran.stdout, ran.stderr);
+    assert!(all.contains("its replay is paused"), "{all}");
+}

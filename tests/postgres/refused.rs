@@ -260,9 +260,13 @@ fn a_killed_restore_goes_on_past_what_is_refused_and_ends_with_the_same_rows() {
         replace("");
         let ran = incomplete(
             space.run(&again),
-            &["rows of a.public.prices was not restored: relation \"rates\" does not exist"],
+            &[
+                "rows of a.public.prices was not restored: relation \"rates\" does not exist",
+                // It was replaced while the restore ran.
+                "function a.public.wait(integer) is not what was dumped: ",
+            ],
         );
-        assert_eq!(ran.stdout.matches("differs: ").count(), 1, "{}", ran.stdout);
+        assert_eq!(ran.stdout.matches("differs: ").count(), 2, "{}", ran.stdout);
         innocent(&server, "b");
         for (table, before) in kept {
             assert_eq!(place(table), before, "{table} was proven: it stays as it is");

@@ -56,7 +56,8 @@ fn one_table_comes_back_with_all_that_hangs_on_it() {
         ];
         let ran = space.run(&one).expect(1);
         assert!(
-            ran.stderr.contains("view sales.paid depends on sales.orders; nothing was written"),
+            ran.stderr
+                .contains("view sales.paid depends on table sales.orders; nothing was written"),
             "{}",
             ran.stderr
         );

@@ -58,6 +58,7 @@ fn snapshot(server: &PgServer, lock_wait: u64) -> Result<Box<dyn Snapshot>> {
         tables: Vec::new(),
         tls: Tls::default(),
         lock_wait: Duration::from_secs(lock_wait),
+        max_lag: None,
         globals: false,
         tools: vec![server.version.programs()],
     };

@@ -36,6 +36,7 @@ mod program;
 mod range;
 mod reader;
 mod rename;
+mod replica;
 mod restored_accounts;
 mod rights;
 mod rows;

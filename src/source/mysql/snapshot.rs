@@ -28,6 +28,7 @@ use crate::source::mysql::object::{
     Script, history_prologue, in_restore_order, prologue, sequence,
 };
 use crate::source::mysql::range::Range;
+use crate::source::mysql::replica::replica;
 use crate::source::mysql::rows::{Reached, Sizes, TableRows};
 use crate::source::mysql::schema::{Layout, Listing, untransactional};
 use crate::source::mysql::slice::{Progress, Slices};
@@ -141,6 +142,7 @@ impl MysqlSnapshot {
             script.text = sequence(&mut control, &script.member.unit, &script.member.name)?;
         }
         let packet = max_packet(&mut control)?;
+        about.replica = replica(&mut control)?;
         about.lacks(lost);
         if synced.locked {
             let held = synced.held.as_secs_f64() * 1000.0;

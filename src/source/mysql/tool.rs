@@ -33,6 +33,7 @@ use crate::source::mysql::object::{Script, in_restore_order, later_state, prolog
 use crate::source::mysql::privilege::Privileges;
 use crate::source::mysql::program::{Tool, find};
 use crate::source::mysql::reader::{Scope, definitions};
+use crate::source::mysql::replica::replica;
 use crate::source::mysql::schema::{Listing, untransactional};
 use crate::source::mysql::snapshot::max_packet;
 use crate::source::mysql::staged::{self, Staged};
@@ -104,6 +105,7 @@ impl ToolSnapshot {
         let units = &listing.units;
         // mydumper reads what no snapshot covers under its global lock.
         let mut about = About { version: flavor.version.clone(), ..About::default() };
+        about.replica = replica(&mut guarding)?;
         about.remarks.push(format!("tables and rows are read by {}", tool.version));
         about.inconsistent = if tool.engine == Engine::Mydumper {
             Vec::new()

@@ -506,6 +506,7 @@ mod tests {
             tables: Vec::new(),
             tls: Tls { mode: Some(TlsMode::Off), ..Tls::default() },
             lock_wait: Duration::ZERO,
+            max_lag: None,
             globals: false,
             tools: Vec::new(),
         };

@@ -54,13 +54,14 @@ pub fn drop_database(client: &mut Client, name: &str) -> Result<()> {
 /// What hangs on tables and views that would be dropped: views that read them, and foreign keys of
 /// other tables. Relations by name, then what hangs on them.
 const HANGING: &str = "SELECT tn.nspname::text, t.relname::text, dn.nspname::text, d.relname::text, \
-    CASE d.relkind WHEN 'm' THEN 'materialized view' ELSE 'view' END || ' ' || dn.nspname || '.' || d.relname \
+    CASE d.relkind WHEN 'm' THEN 'materialized view' ELSE 'view' END || ' ' || dn.nspname || '.' || d.relname || ' depends on ' || \
+    CASE t.relkind WHEN 'm' THEN 'materialized view' WHEN 'v' THEN 'view' ELSE 'table' END || ' ' || tn.nspname || '.' || t.relname \
     FROM pg_catalog.pg_depend p JOIN pg_catalog.pg_rewrite r ON p.classid = 'pg_catalog.pg_rewrite'::regclass AND r.oid = p.objid \
     JOIN pg_catalog.pg_class d ON d.oid = r.ev_class JOIN pg_catalog.pg_namespace dn ON dn.oid = d.relnamespace \
     JOIN pg_catalog.pg_class t ON p.refclassid = 'pg_catalog.pg_class'::regclass AND t.oid = p.refobjid \
     JOIN pg_catalog.pg_namespace tn ON tn.oid = t.relnamespace WHERE t.oid <> d.oid AND d.relkind IN ('v', 'm') \
-    UNION SELECT tn.nspname::text, t.relname::text, dn.nspname::text, d.relname::text, \
-    'constraint ' || c.conname || ' on table ' || dn.nspname || '.' || d.relname FROM pg_catalog.pg_constraint c \
+    UNION SELECT tn.nspname::text, t.relname::text, dn.nspname::text, d.relname::text, 'constraint ' || c.conname || ' on table ' || \
+    dn.nspname || '.' || d.relname || ' depends on table ' || tn.nspname || '.' || t.relname FROM pg_catalog.pg_constraint c \
     JOIN pg_catalog.pg_class d ON d.oid = c.conrelid JOIN pg_catalog.pg_namespace dn ON dn.oid = d.relnamespace \
     JOIN pg_catalog.pg_class t ON t.oid = c.confrelid JOIN pg_catalog.pg_namespace tn ON tn.oid = t.relnamespace \
     WHERE c.contype = 'f' AND c.conrelid <> c.confrelid AND c.conparentid = 0 ORDER BY 1, 2, 5";
@@ -74,13 +75,16 @@ pub fn may_drop(client: &mut Client, unit: &str, members: &[&Member]) -> Result<
         .filter(|m| matches!(m.kind, Kind::Table | Kind::View))
         .filter_map(|m| Some((m.schema.as_deref()?, m.name.as_str())))
         .collect();
-    let hangs = rows.iter().find_map(|row| {
+    let hangs = rows.iter().filter_map(|row| {
         let [schema, name, by_schema, by] = [0, 1, 2, 3].map(|at| row.get::<_, &str>(at));
         let stays = own.contains(&(schema, name)) && !own.contains(&(by_schema, by));
-        stays.then(|| format!("{} depends on {schema}.{name}", row.get::<_, &str>(4)))
+        stays.then(|| row.get::<_, String>(4))
     });
-    let Some(found) = hangs else { return Ok(()) };
-    Err(Error::new(ErrorKind::Refused, doing, found).hint(HANGS))
+    let hangs: Vec<String> = hangs.collect();
+    if hangs.is_empty() {
+        return Ok(());
+    }
+    Err(Error::new(ErrorKind::Refused, doing, hangs.join(", ")).hint(HANGS))
 }
 
 /// What to do where something hangs on what would be replaced.

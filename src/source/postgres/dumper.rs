@@ -27,6 +27,7 @@ use crate::source::postgres::fault::run;
 use crate::source::postgres::globals;
 use crate::source::postgres::pattern::patterns;
 use crate::source::postgres::program::{self, Program};
+use crate::source::postgres::replica::replica;
 use crate::source::postgres::staged::{ARCHIVE, is_file};
 use crate::source::postgres::survey::takes_table;
 use crate::source::postgres::toc;
@@ -94,6 +95,7 @@ impl DumperSnapshot {
             contents: Vec::new(),
             about: About {
                 version: format!("PostgreSQL {}.{}", number / 10_000, number % 10_000),
+                replica: replica(connector)?,
                 not_included: vec![format!(
                     "a content proof: {} counts no rows, so every byte is verified and no value",
                     program.title

@@ -40,6 +40,7 @@ pub mod present;
 mod privileges;
 pub mod program;
 mod recount;
+mod replica;
 mod reroute;
 mod restored_globals;
 mod rights;

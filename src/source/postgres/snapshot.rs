@@ -20,6 +20,7 @@ use crate::source::postgres::fault::{run, sqlstate, unreadable, wrap};
 use crate::source::postgres::globals;
 use crate::source::postgres::large::{self, LargeObjects};
 use crate::source::postgres::program;
+use crate::source::postgres::replica::replica;
 use crate::source::postgres::rows::{Pages, TableRows};
 use crate::source::postgres::state::{filled, owned, sequences, through_root};
 use crate::source::postgres::survey::{Relation, takes_schema, takes_table};
@@ -101,6 +102,7 @@ impl PostgresSnapshot {
             contents: Vec::new(),
             about: About {
                 version: format!("PostgreSQL {}.{}", number / 10_000, number % 10_000),
+                replica: replica(connector)?,
                 not_included: found.not_included,
                 ..About::default()
             },

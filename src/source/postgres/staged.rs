@@ -73,6 +73,11 @@ impl Archives {
         Archives { staging, tools, open: Mutex::default(), due: Mutex::default() }
     }
 
+    /// Where programs are looked for.
+    pub fn tools(&self) -> &[PathBuf] {
+        &self.tools
+    }
+
     /// Looks for the program, and for room to stage, before anything is written.
     pub fn agree(&self, loading: &Loading, stop: &Stop) -> Result<()> {
         if loading.members.iter().any(|m| m.kind == Kind::File) {

@@ -4,6 +4,7 @@
 //! Rights, owners and definitions that the server refuses keep nothing else away: they are told. A
 //! database that is replaced is not dropped; it is put aside under another name.
 
+mod definitions;
 mod load;
 mod room;
 
@@ -16,7 +17,7 @@ use postgres::Client;
 use crate::artifact::{Dialect, Kind, Member, Proof};
 use crate::base::Stop;
 use crate::source::contract::{
-    Error, ErrorKind, Load, Loading, Objection, Proven, Refused, Result, Target, is_refusal,
+    Change, Error, ErrorKind, Load, Loading, Objection, Proven, Refused, Result, Target, is_refusal,
 };
 use crate::source::postgres::compatibility::Compatibility;
 use crate::source::postgres::connect::{Connector, server_version};
@@ -52,6 +53,8 @@ pub struct PostgresTarget {
     rename: Mutex<Option<String>>,
     /// Guards the identity of the backup.
     backup: Mutex<String>,
+    /// Guards the version of the server of the backup.
+    server: Mutex<String>,
     /// Guards what a database holds that is not replaced as a whole, by its name.
     present: Mutex<BTreeMap<String, Present>>,
     /// Guards how it is restored: without owners, a part.
@@ -96,6 +99,7 @@ impl PostgresTarget {
             recount: Recount::new(connector, number, workers),
             rename: Mutex::default(),
             backup: Mutex::default(),
+            server: Mutex::default(),
             present: Mutex::default(),
             terms: Mutex::default(),
             part: Mutex::default(),
@@ -297,6 +301,7 @@ impl Target for PostgresTarget {
     fn prepare(&self, loading: &Loading, stop: &Stop) -> Result<()> {
         self.globals.prepare(&mut self.maintenance("restore into")?, loading)?;
         self.backup.lock().expect("no panic while locked").clone_from(&loading.backup);
+        self.server.lock().expect("no panic while locked").clone_from(&loading.server);
         self.deferred.expect(&loading.members);
         self.families.expect(&loading.members);
         self.recount.forget();
@@ -492,6 +497,14 @@ impl Target for PostgresTarget {
 
     fn refused(&self) -> Vec<Refused> {
         std::mem::take(&mut *self.refused.lock().expect("no panic while locked"))
+    }
+
+    fn definitions(&self, members: &[Member], stop: &Stop) -> Result<Vec<(Member, Vec<u8>)>> {
+        self.read_again(members, stop)
+    }
+
+    fn changes(&self, load: Load<'_>, now: &[u8]) -> Vec<Change> {
+        self.altered(load, now)
     }
 
     fn missing(&self, members: &[Member], stop: &Stop) -> Result<Vec<Member>> {

@@ -54,6 +54,12 @@ pub const SOURCES: &[Kind] = &[
                 "What to do when one point in time can't be had.",
             ),
             field(
+                "max-lag",
+                Form::Duration,
+                "",
+                "How far a replica may be behind: a dump of one that is further, or stopped, is an Alerta.",
+            ),
+            field(
                 "accounts",
                 Form::Switch,
                 "#false",
@@ -138,6 +144,12 @@ pub const SOURCES: &[Kind] = &[
                 Form::Duration,
                 "5s",
                 "How long a lock on a table may be waited for.",
+            ),
+            field(
+                "max-lag",
+                Form::Duration,
+                "",
+                "How far a replica may be behind: a dump of one that is further, or stopped, is an Alerta.",
             ),
             field(
                 "globals",

@@ -310,6 +310,7 @@ fn mysql_spec(server: &Server) -> SourceSpec {
         tls: Tls::default(),
         lock_wait: Duration::from_secs(1),
         ddl_wait: Duration::from_secs(10),
+        max_lag: None,
         inconsistent: Inconsistent::Refuse,
         accounts: false,
         tools: Vec::new(),
@@ -337,6 +338,7 @@ fn postgres(server: &PgServer) -> Engine {
         tables: Vec::new(),
         tls: Tls::default(),
         lock_wait: Duration::from_secs(1),
+        max_lag: None,
         globals: false,
         tools: vec![server.version.programs()],
     };
