@@ -130,13 +130,8 @@ pub fn parse(bytes: &[u8]) -> Result<Manifest, Damage> {
         objects: object.into_iter().collect(),
         index: None,
     };
-    let manifest = Manifest {
-        head,
-        members: old.members,
-        sums: own,
-        entries: old.entries,
-        contents: Vec::new(),
-    };
+    let (members, entries) = (old.members, old.entries);
+    let manifest = Manifest { head, members, sums: own, entries, contents: Vec::new() };
     manifest.check_all().map_err(damage)?;
     Ok(manifest)
 }
