@@ -400,7 +400,7 @@ mod tests {
         let with = |from: &str, to: &str| Head::parse(text.replacen(from, to, 1).as_bytes());
         assert!(with("\"format\": 4,", "\"format\": 4, \"shade\": \"blue\",").is_ok());
         for (from, to, said) in [
-            ("\"needs\": []", "\"needs\": [\"age\", \"pieces\"]", "it needs \"pieces\""),
+            ("\"needs\": []", "\"needs\": [\"age\", \"dir\"]", "it needs \"dir\""),
             ("\"format\": 4", "\"format\": 3", "it has format 3"),
             ("xxh3-128-sum", "crc32", "its digests are by crc32"),
             ("20261129T100445Z-d4871358", "../x", "its ID has another form"),

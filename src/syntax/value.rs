@@ -194,7 +194,7 @@ fn one(name: &str, form: Form, value: &KdlValue, span: &Span) -> Result<Value, B
 pub fn clock_time(text: &str) -> Option<civil::Time> {
     let digits = |part: &&str| part.len() == 2 && part.bytes().all(|b| b.is_ascii_digit());
     let parts: Vec<&str> = text.split(':').collect();
-    if !(2..=3).contains(&parts.len()) || !parts.iter().all(|part| digits(part)) {
+    if !(2..=3).contains(&parts.len()) || !parts.iter().all(digits) {
         return None;
     }
     let at = |index: usize| parts.get(index).map_or(Some(0), |part| part.parse::<i8>().ok());
