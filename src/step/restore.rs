@@ -73,7 +73,7 @@ impl Steps {
         let read = read_back(which, work)?;
         let ReadBack { head, proof, rows } = &read;
         let key = head.key.clone();
-        if proof.good && proof.level == Level::Hashed {
+        if proof.good && proof.level == Level::Hashed && !head.is_pieces() {
             voice.tell(&format!(
                 "{key}: its bytes are those of its head; nobody read its rows, for it is sealed for recipients of age"
             ));
