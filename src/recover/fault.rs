@@ -287,6 +287,15 @@ impl Fault {
         }
     }
 
+    /// Whether what seals the backup is not what was given to open it.
+    pub fn is_sealed(&self) -> bool {
+        matches!(
+            self,
+            Fault::Damage(Damage::Sealed { .. })
+                | Fault::Pipeline(pipeline::Error::Damage(Damage::Sealed { .. }))
+        )
+    }
+
     /// Whether the backup itself can't be used: it is damaged, or gone, or the disk it lies on does
     /// not read it. Never the target, a password, or a store that does not answer.
     pub fn condemns(&self) -> bool {
@@ -388,7 +397,7 @@ impl Fault {
 
 /// Whether damage is the backup's own: a password that does not fit and a target that refuses are
 /// not.
-fn is_own(damage: &Damage) -> bool {
+pub fn is_own(damage: &Damage) -> bool {
     match damage {
         Damage::Entry { .. } | Damage::Manifest(_) | Damage::Rows { .. } | Damage::Object(_) => {
             true

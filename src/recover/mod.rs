@@ -42,7 +42,7 @@ pub use assembly::{Assembly, facts};
 pub use candidates::Picked;
 pub use choice::{Names, choose};
 pub use export::scripts;
-pub use fault::Fault;
+pub use fault::{Fault, is_own};
 pub use key::key_of;
 pub use look::pick;
 pub use opened::{Opened, load_all};

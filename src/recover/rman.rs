@@ -241,7 +241,25 @@ impl RmanPlan {
         Err(Fault::Unproven { title: picked.manifest.head.key.clone(), damage })
     }
 
+    /// Refuses an instance that somebody started or opened while the pieces were fetched: the script
+    /// would stop it.
+    fn must_be_as_planned(&self, place: &Place, work: Work<'_>) -> Result<(), Fault> {
+        let instance = self.oracle.instance();
+        let asking = Asking { instance, private: &place.private, stop: work.stop };
+        let now = asking.status()?;
+        if now == self.status {
+            return Ok(());
+        }
+        let found = format!(
+            "the instance was {} when the restore was planned, and is {} now",
+            self.status.as_deref().unwrap_or("not started"),
+            now.as_deref().unwrap_or("not started")
+        );
+        Err(refuse(&self.oracle, found, "See who started or stopped it, and restore again."))
+    }
+
     fn run(&self, place: &Place, work: Work<'_>) -> Result<(), Fault> {
+        self.must_be_as_planned(place, work)?;
         let voice = work.say.cloned();
         let hear: Hear = Arc::new(move |line: &str| {
             if let Some(say) = &voice {

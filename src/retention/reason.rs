@@ -40,6 +40,8 @@ pub enum Reason {
     Made,
     /// An artifact of another job adds to it.
     Needed,
+    /// A head beside it can't be read, and may be that of an increment that adds to it.
+    Unread,
     /// An increment that stays adds to it.
     Parent,
     /// Somebody wished it.
@@ -65,6 +67,9 @@ impl fmt::Display for Reason {
             Reason::LastProven => "the last proven copy",
             Reason::Made => "this run made it",
             Reason::Needed => "an increment of another job adds to it",
+            Reason::Unread => {
+                "a head beside it can't be read, and may be that of an increment that adds to it"
+            }
             Reason::Parent => "an increment that is kept adds to it",
             Reason::Pinned(pinned) => return pinned.fmt(f),
             Reason::Future => "a copy is from the future: some clock is wrong, nothing is removed",
@@ -96,6 +101,7 @@ impl Judgement {
             Reason::LastProven => Some(Rule::Last),
             Reason::Made
             | Reason::Needed
+            | Reason::Unread
             | Reason::Parent
             | Reason::Pinned(_)
             | Reason::Future

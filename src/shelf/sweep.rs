@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use crate::artifact::{ABANDONED, LARGEST_MARKER, Marker, Part};
+use crate::artifact::{ABANDONED, LARGEST_MARKER, MANIFEST, Marker, Part};
 use crate::base::{Id, ProcessId, Stop};
 use crate::shelf::artifacts::Shelf;
 use crate::store::contract::{Error as StoreError, ErrorKind, Object};
@@ -47,7 +47,8 @@ impl Shelf {
         let now = self.store.now(stop)?;
         for (container, parts) in groups {
             let (dead, runs) = self.dead_runs(&parts, now, is_gone, &mut swept, stop)?;
-            if !dead {
+            // A run that died between its head and its marker left a backup.
+            if !dead || self.store.size(&format!("{container}{MANIFEST}"), stop)?.is_some() {
                 continue;
             }
             swept.objects += self.store.sweep(container, stop)?;
@@ -90,7 +91,8 @@ impl Shelf {
                         false
                     }
                 },
-                Err(error) if error.kind == ErrorKind::Missing => true,
+                // Its run has just committed, or marks it anew: both are alive.
+                Err(error) if error.kind == ErrorKind::Missing => false,
                 Err(error) if matches!(error.kind, ErrorKind::Stopped) => return Err(error),
                 Err(error) => {
                     swept.unreadable.push((object.key.clone(), error.to_string()));

@@ -130,7 +130,7 @@ impl Steps {
         }
         let unmet = self.expect(backup, (before.as_ref(), made), say, stop);
         copies.tell_stores(&|| self.random_id(), say, stop);
-        let others = self.tell_unkept(backup, say, stop)?;
+        let others = self.tell_unkept(backup, say, stop);
         let mut done = copies.report(own, head.bytes(), say);
         done.verdict = done.verdict.max(others);
         for remark in parents.end() {

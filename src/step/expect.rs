@@ -12,7 +12,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::artifact::{Head, Kind, Level, Origin};
 use crate::base::{Id, Stop};
-use crate::job::{ExpectSpec, TableExpect};
+use crate::job::{Engine, ExpectSpec, TableExpect};
 use crate::plan::Backup;
 use crate::recover::Fault;
 use crate::run::Say;
@@ -118,6 +118,11 @@ impl Steps {
         let Some((store, head)) = made.filter(|_| backup.expect.enabled) else { return Vec::new() };
         if before.is_none() && !backup.expect.asks() {
             return Vec::new();
+        }
+        if backup.engine != Engine::Native {
+            let word = backup.engine.word();
+            let told = format!("what is expected is not compared: {word} counts no rows");
+            return if backup.expect.asks() { vec![told] } else { Vec::new() };
         }
         let after = match counts(store.as_ref(), &head, stop) {
             Ok(after) => after,

@@ -111,7 +111,7 @@ impl Steps {
             Ok(record) => {
                 Ok(Some(Parent { id: head.id.clone(), position: head.position.clone(), record }))
             }
-            Err(fault) if fault.is_damage() || head.sealed_by_age() => {
+            Err(fault) if fault.is_damage() || fault.is_sealed() || head.sealed_by_age() => {
                 say.info(format!("a full backup: {}: {fault}", head.key));
                 Ok(None)
             }

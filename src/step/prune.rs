@@ -4,6 +4,8 @@
 //! left alone, and the run is an alert that says how to end it. Removes nothing that somebody reads:
 //! what is to be removed is decided again under an exclusive lease, and without one nothing is.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 
 use crate::artifact::{Head, Origin};
@@ -18,6 +20,7 @@ use crate::shelf::{
 };
 use crate::step::perform::Steps;
 use crate::step::prune_plan::{Fate, PruneGround, PruneLine, PrunePlan, because, others};
+use crate::store::contract::ErrorKind;
 
 /// The run in a row that finds a folder in use and makes somebody look.
 pub const IN_USE_RUNS: usize = 3;
@@ -126,8 +129,13 @@ impl Steps {
         stop: &Stop,
     ) -> Result<Done, Fault> {
         let trusted = lease.until(stop);
+        let (mut done, mut stay) = (Done::well(), BTreeSet::new());
         for line in plan.removals() {
             stop.check()?;
+            if stay.contains(&line.head.id) {
+                stay.extend(line.head.parent.clone());
+                continue;
+            }
             match lease.may_remove(stop) {
                 Ok(()) => {}
                 Err(LeaseError::InUse(other)) => return Ok(self.in_use(prune, plan, &other, say)),
@@ -137,6 +145,13 @@ impl Steps {
             match self.remove_one(shelf, line, &trusted) {
                 Err(_) if trusted.is_stopped() && !stop.is_stopped() => {
                     return Ok(lost(shelf.naming().folder(), say));
+                }
+                // Another may be removed; what this one adds to may not.
+                Err(Fault::Store(error)) if error.kind == ErrorKind::Denied => {
+                    say.alert(format!("{} stays, for the store refuses: {error}", line.head.key));
+                    done.verdict = Verdict::Alert;
+                    stay.extend(line.head.parent.clone());
+                    continue;
                 }
                 removed => removed?,
             }
@@ -150,7 +165,7 @@ impl Steps {
                 why: because(reasons),
             });
         }
-        Ok(Done::well())
+        Ok(done)
     }
 
     /// Removes an artifact, and then its pin, which holds no more.
@@ -320,12 +335,15 @@ impl Steps {
     }
 
     /// Says whose else backups stand where no retention will look.
-    pub(super) fn tell_unkept(
-        &self,
-        backup: &Backup,
-        say: &Say,
-        stop: &Stop,
-    ) -> Result<Verdict, Fault> {
+    pub(super) fn tell_unkept(&self, backup: &Backup, say: &Say, stop: &Stop) -> Verdict {
+        self.look_at_unkept(backup, say, stop).unwrap_or_else(|fault| {
+            // The copies are committed: what is not known beside them undoes none.
+            say.alert(format!("what lies beside the new copies could not be looked at: {fault}"));
+            Verdict::Alert
+        })
+    }
+
+    fn look_at_unkept(&self, backup: &Backup, say: &Say, stop: &Stop) -> Result<Verdict, Fault> {
         let mut verdict = Verdict::Success;
         for copy in backup.copies.iter().filter(|c| !c.kept) {
             let Some(made) = self.made(&backup.source.name, &copy.store.name) else { continue };

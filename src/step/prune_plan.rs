@@ -7,7 +7,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use jiff::{Timestamp, tz::TimeZone};
 
-use crate::artifact::{Head, Level, Naming};
+use crate::artifact::{Head, Level, MANIFEST, Naming};
 use crate::base::{Id, Stop};
 use crate::job::KeepSpec;
 use crate::plan::Kin;
@@ -16,6 +16,9 @@ use crate::shelf::{
     Belongs, Division, Listing, Own, Shelf, Shelved, Until, divide, lineage, pin_key,
 };
 use crate::store::contract::Error as StoreError;
+
+/// Kinds of backups that increments add to.
+const ADDED_TO: [&str; 2] = ["postgres-physical", "oracle"];
 
 /// All that decides what is removed.
 pub struct PruneGround<'a> {
@@ -79,11 +82,14 @@ impl PrunePlan {
         let own: Vec<Shelved> =
             all().filter(|(_, b)| **b == Belongs::Own).map(|(a, _)| a.clone()).collect();
         let mut judged = judge(ground.keep, &held(&own, ground), *now, ground.zone).into_iter();
+        let is_blind = ADDED_TO.contains(&ground.own.kind.as_str())
+            && listing.unreadable.iter().any(|(key, _)| key.ends_with(MANIFEST));
         let fate = |belongs: &Belongs| match belongs {
             Belongs::Own => {
                 let judgement = judged.next().expect("BUG: an artifact without a judgement");
                 match judgement.keep {
                     true => Fate::Keep(judgement.reasons),
+                    false if is_blind => Fate::Keep(vec![Reason::Unread]),
                     false => Fate::Remove(judgement.reasons),
                 }
             }
@@ -123,8 +129,10 @@ fn held(artifacts: &[Shelved], ground: &PruneGround<'_>) -> Vec<Held> {
     let whole = |a: &Shelved| lineage(&all, a).is_ok_and(|chain| chain.into_iter().all(proven));
     let places: HashMap<&Id, usize> =
         artifacts.iter().enumerate().map(|(i, a)| (&a.head.id, i)).collect();
+    // What another file or machine made may add to it as well.
+    let strangers = ground.listing.artifacts.iter().filter(|a| !places.contains_key(&a.head.id));
     let needed: BTreeSet<&Id> =
-        ground.others.iter().filter_map(|a| a.head.parent.as_ref()).collect();
+        ground.others.iter().chain(strangers).filter_map(|a| a.head.parent.as_ref()).collect();
     let one = |a: &Shelved| Held {
         finished: a.moment(),
         proven: whole(a),

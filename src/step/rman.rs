@@ -112,7 +112,7 @@ impl Steps {
         let bytes = self.commit_rman(&mut copies, &head, &written, say, stop);
         failpoint("pieces committed");
         copies.tell_stores(&|| self.random_id(), say, stop);
-        let others = self.tell_unkept(backup, say, stop)?;
+        let others = self.tell_unkept(backup, say, stop);
         let mut done = copies.report(own, bytes, say);
         done.verdict = done.verdict.max(others);
         let warnings = written.warnings.into_iter().map(warned).chain(forced);

@@ -10,7 +10,7 @@ use crate::artifact::{FORMAT, Head};
 use crate::base::{Id, Stop};
 use crate::pipeline::{self, Meter, duplicate};
 use crate::plan::{Sent, Transfer, Verify, Which};
-use crate::record::Verdict;
+use crate::record::{Failure, Verdict};
 use crate::recover::{Fault, watched};
 use crate::retention::{Held, judge};
 use crate::run::{Done, Say};
@@ -37,11 +37,17 @@ impl Steps {
     ) -> Result<Done, Fault> {
         let target = self.store(&transfer.to.store, stop)?;
         let naming = transfer.to.naming.clone();
-        let shelf = Shelf::new(target, naming, &self.job, &transfer.source.name);
-        let there = shelf.list(stop)?;
         let holder = self.holder(&format!("copies of job {}", self.job));
         let (mut verdict, mut done) = (Verdict::Success, Done::well());
-        let (mut readings, mut from) = (Vec::new(), Vec::new());
+        // What is there, and what has just come, stays until what adds to it has come too.
+        let (reading, remark) = Reading::begin(&target, &[naming.folder()], &holder, stop);
+        let (mut readings, mut from) = (vec![reading], Vec::new());
+        if let Some(remark) = remark {
+            say.alert(remark);
+            verdict = Verdict::Alert;
+        }
+        let shelf = Shelf::new(target, naming, &self.job, &transfer.source.name);
+        let there = shelf.list(stop)?;
         for (reference, naming) in &transfer.from {
             let store = match self.store(reference, stop) {
                 Ok(store) => store,
@@ -65,7 +71,14 @@ impl Steps {
             let artifacts = listing.artifacts.clone();
             from.push(From { name: reference.name.clone(), store, artifacts, listing });
         }
-        for (origin, head) in self.chosen(transfer, &shelf, &there, &from, say, stop)? {
+        let (chosen, refused) = self.chosen(transfer, &shelf, &there, &from, say, stop)?;
+        if refused > 0 {
+            verdict = Verdict::Alert;
+            if let Sent::Ids(_) = transfer.which {
+                done = Done::failed(unsent(refused));
+            }
+        }
+        for (origin, head) in chosen {
             stop.check()?;
             let one = self.send_one(transfer, &shelf, (origin, &head), say, stop);
             let one = one.unwrap_or_else(|fault| Done::failed(fault.failure()));
@@ -79,7 +92,8 @@ impl Steps {
         Ok(Done { verdict: done.verdict.max(verdict), ..done })
     }
 
-    /// What is sent, and from where: oldest first, each after what it adds to.
+    /// What is sent, and from where: oldest first, each after what it adds to; and how many can't be
+    /// sent.
     fn chosen<'a>(
         &self,
         transfer: &Transfer,
@@ -88,7 +102,8 @@ impl Steps {
         from: &'a [From],
         say: &Say,
         stop: &Stop,
-    ) -> Result<Vec<(&'a From, Head)>, Fault> {
+    ) -> Result<(Vec<(&'a From, Head)>, usize), Fault> {
+        let mut refused = 0;
         let present: HashSet<&Id> = there.artifacts.iter().map(|a| &a.head.id).collect();
         let (mut chosen, mut seen): (Vec<(&From, Head)>, HashSet<Id>) = Default::default();
         for origin in from {
@@ -96,6 +111,7 @@ impl Steps {
             for artifact in wanted {
                 let name = &artifact.head.key;
                 let Ok(line) = lineage(&origin.artifacts, artifact) else {
+                    refused += 1;
                     say.alert(format!(
                         "{name} is not sent: what it adds to is not in {}",
                         origin.name
@@ -103,6 +119,7 @@ impl Steps {
                     continue;
                 };
                 if let Some(bad) = line.iter().find(|a| a.is_damaged()) {
+                    refused += 1;
                     say.alert(format!("{name} is not sent: {} was found damaged", bad.head.key));
                     continue;
                 }
@@ -119,13 +136,13 @@ impl Steps {
                 say.info(format!("{id} is in {} already", transfer.to.store.name));
             }
         }
-        if chosen.is_empty() {
+        if chosen.is_empty() && refused == 0 {
             say.info(format!(
                 "{} lacks nothing of {}",
                 transfer.to.store.name, transfer.source.name
             ));
         }
-        Ok(chosen)
+        Ok((chosen, refused))
     }
 
     /// The backups of a store that are meant.
@@ -178,6 +195,13 @@ impl Steps {
                 hint: Some("Copy its objects with the tools of the store, head last.".into()),
             });
         }
+        if head.is_pieces() {
+            return Err(Fault::Nothing {
+                doing: format!("send {}", head.key),
+                found: "a backup that is pieces of RMAN is sent by its own run only".into(),
+                hint: Some("Name both stores in the `send` of its rman step.".into()),
+            });
+        }
         let name = &transfer.source.name;
         let plans = std::slice::from_ref(&transfer.to);
         let mut copies = Copies::open(self, (name, plans), say, stop)?;
@@ -218,6 +242,13 @@ impl Steps {
         }
         Ok(done)
     }
+}
+
+/// Why what was asked for is not sent.
+fn unsent(count: usize) -> Failure {
+    let found = format!("{count} of the backups that were named can't be sent; each has its line");
+    let values = [("found".to_owned(), found.clone())].into();
+    Failure { code: "nothing".into(), message: found, values, ..Failure::default() }
 }
 
 /// The verification of what was sent.

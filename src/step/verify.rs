@@ -12,8 +12,8 @@ use crate::pipeline::{self, Fetch, Meter};
 use crate::plan::{Kin, SourceRef, Verify, Which};
 use crate::record::{Event, ProofFacts, Verdict};
 use crate::recover::{
-    Assembly, Fault, Names, Opened, StoredPiece, choose, facts, key_of, load_all, open_target,
-    read_pieces, restore_into, watched,
+    Assembly, Fault, Names, Opened, StoredPiece, choose, facts, is_own, key_of, load_all,
+    open_target, read_pieces, restore_into, watched,
 };
 use crate::run::{Done, Say};
 use crate::shelf::{Contents, Notes, Reading, Shelf, Shelved, groups, lineage};
@@ -66,6 +66,10 @@ impl Steps {
                 (level, vec![fault.damage()?])
             }
         };
+        // What a scratch server refuses, or writes otherwise, is no damage of the backup.
+        if !damage.is_empty() && !damage.iter().any(is_own) {
+            return Ok(damage);
+        }
         let into = verify.into.as_ref().map(|i| i.name.clone());
         let into = into.or(verify.unpack.then(|| "pg_verifybackup".to_owned()));
         self.note_proof(shelf, head, level, into, &damage, verify, say, stop)?;

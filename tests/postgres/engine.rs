@@ -334,7 +334,8 @@ fn the_password_stands_in_no_argument_and_no_log() {
 fn a_missing_or_older_program_is_named_before_any_work() {
     let server = Pg::V17.start(&[]);
     let text = job(&server, "databases \"postgres\"", &engine("custom"));
-    let without = text.replace(&server.version.programs().display().to_string(), "/nowhere");
+    let older = Pg::V15.programs().display().to_string();
+    let without = text.replace(&server.version.programs().display().to_string(), &older);
     let space = Space::new().job(&without);
     for command in [&["run", "job.kdl"][..], &["doctor", "job.kdl"], &["plan", "job.kdl"]] {
         let ran = space.run(command).expect(1);

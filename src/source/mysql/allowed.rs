@@ -201,7 +201,8 @@ fn makes(member: &Member, words: &mut Words<'_>) -> bool {
     words.eat("IF NOT EXISTS");
     let own = member.own_name().unwrap_or(&member.name);
     let Some((unit, name)) = words.full_name() else { return false };
-    unit.is_none_or(|unit| unit == member.unit) && name.to_lowercase() == own.to_lowercase()
+    unit.is_none_or(|unit| unit.to_lowercase() == member.unit.to_lowercase())
+        && name.to_lowercase() == own.to_lowercase()
 }
 
 /// A routine, trigger, event, package or library.
@@ -231,7 +232,8 @@ fn is_code(member: &Member, statement: &str) -> bool {
             let Some((unit, table)) = words.full_name() else { return false };
             let own =
                 member.table.as_ref().is_none_or(|t| t.to_lowercase() == table.to_lowercase());
-            return own && unit.is_none_or(|unit| unit == member.unit);
+            return own
+                && unit.is_none_or(|unit| unit.to_lowercase() == member.unit.to_lowercase());
         }
     }
     false

@@ -11,13 +11,13 @@ use mysql::Conn;
 use mysql::prelude::Queryable;
 
 use crate::artifact::{Dialect, Kind, Member, Splitter};
-use crate::source::contract::{Error, ErrorKind, Loading, Result, is_refusal};
+use crate::source::contract::{Error, ErrorKind, Loading, Result};
 use crate::source::mysql::account::{Account, EVERYBODY, list};
 use crate::source::mysql::allowed::objection;
 use crate::source::mysql::fault::{run, wrap};
 use crate::source::mysql::flavor::{Family, Flavor};
 use crate::source::mysql::schema::literal;
-use crate::source::mysql::single::single;
+use crate::source::mysql::words::{Token, Words};
 
 /// Whether a member is about an account.
 pub fn is_about_account(member: &Member) -> bool {
@@ -97,12 +97,12 @@ impl RestoredAccounts {
                 left.push(format!("vex does not run it, {why}"));
                 continue;
             }
-            match single(connection, text, &doing) {
-                Err(error) if is_refusal(error.kind) => {
-                    left.push("it is not one statement".into());
-                    continue;
-                }
-                other => other?,
+            // Not asked of the server, which would keep the hash in its log.
+            if Words::new(text)
+                .any(|t| matches!(t, Token::Mark(';') | Token::Code(_) | Token::Line))
+            {
+                left.push("it is not one statement".into());
+                continue;
             }
             match execute(connection, text) {
                 Ok(()) => {}

@@ -72,14 +72,18 @@ pub fn judge_item(item: &Item) -> Result<Doubtful<'_>, String> {
     }
 }
 
-/// A table, columns, and no program or file.
+/// A table, its columns, and no program or file. A column may be called like any word.
 fn reads_stdin(mut words: Words<'_>) -> bool {
-    words.full_name().is_some()
-        && words.all(|token| match token {
-            Token::Word(word) => !["PROGRAM", "WHERE"].iter().any(|w| word.eq_ignore_ascii_case(w)),
-            Token::Name(_) | Token::Mark('(' | ')' | ',') => true,
-            Token::Literal(_) | Token::Mark(_) => false,
-        })
+    if words.full_name().is_none() {
+        return false;
+    }
+    if words.mark('(') {
+        while words.name().is_some() && words.mark(',') {}
+        if !words.mark(')') {
+            return false;
+        }
+    }
+    words.eat("FROM stdin") && words.next().is_none()
 }
 
 fn of_database(unit: &str, statement: &str) -> bool {
@@ -118,6 +122,8 @@ mod tests {
             "SELECT pg_catalog.set_config('search_path', '', false)",
             "SELECT pg_catalog.lowrite(0, '\\x00')",
             "COPY public.t (a, \"B\") FROM stdin",
+            "COPY public.t (program, where_) FROM stdin",
+            "COPY t FROM stdin",
             "CREATE USER MAPPING FOR a SERVER s",
         ] {
             assert!(is_of_program(good), "{good}");

@@ -14,6 +14,7 @@ use crate::source::postgres::program;
 use crate::source::postgres::state::{filled, owned, sequences};
 use crate::source::postgres::target::PostgresTarget;
 use crate::source::postgres::toc;
+use crate::source::postgres::words::{Token, Words};
 use crate::source::program::failed;
 
 /// The longest table of contents.
@@ -94,6 +95,82 @@ impl PostgresTarget {
         let server = self.server.lock().expect("no panic while locked").clone();
         let digits = server.trim_start_matches(|c: char| !c.is_ascii_digit());
         let major = digits.split('.').next().and_then(|n| n.parse::<u32>().ok());
-        vec![Change::between(&was, &now, major == Some(self.number / 10_000))]
+        // An expression that was loaded once is written with its casts and parentheses elsewhere.
+        let is_same = bare(&was) == bare(&now);
+        vec![Change::between(&was, &now, !is_same && major == Some(self.number / 10_000))]
+    }
+}
+
+/// The words of a definition without parentheses and casts: `(ARRAY['a'::varchar])::text[]` comes
+/// back as `ARRAY[('a'::varchar)::text]`.
+fn bare(text: &str) -> Vec<Token<'_>> {
+    let all: Vec<Token<'_>> = Words::new(text).collect();
+    let (mut kept, mut at) = (Vec::new(), 0);
+    while at < all.len() {
+        match (&all[at], all.get(at + 1)) {
+            (Token::Mark(':'), Some(Token::Mark(':'))) => at = after_type(&all, at + 2),
+            (Token::Mark('(' | ')'), _) => at += 1,
+            (token, _) => {
+                kept.push(token.clone());
+                at += 1;
+            }
+        }
+    }
+    kept
+}
+
+/// The place after the name of a type: its schema, its further words, its size and its brackets.
+fn after_type(all: &[Token<'_>], mut at: usize) -> usize {
+    const FURTHER: [&str; 6] = ["varying", "precision", "with", "without", "time", "zone"];
+    at += 1;
+    if all.get(at) == Some(&Token::Mark('.')) {
+        at += 2;
+    }
+    loop {
+        match (all.get(at), all.get(at + 1)) {
+            (Some(Token::Word(word)), _) if FURTHER.contains(word) => at += 1,
+            (Some(Token::Mark('(')), Some(Token::Word(size)))
+                if size.bytes().all(|b| b.is_ascii_digit()) =>
+            {
+                at += 2;
+                while matches!(all.get(at), Some(Token::Mark(',') | Token::Word(_))) {
+                    at += 1;
+                }
+                at += 1;
+            }
+            (Some(Token::Mark('[')), Some(Token::Mark(']'))) => at += 2,
+            _ => return at,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_expression_is_the_same_wherever_its_casts_stand() {
+        let check = |text: &str| {
+            format!("CREATE TABLE t (s character varying(9), CONSTRAINT c CHECK ({text}))")
+        };
+        let was = check(
+            "(s)::text = ANY ((ARRAY['a'::character varying, 'b'::character varying])::text[])",
+        );
+        let now = check(
+            "(s)::text = ANY (ARRAY[('a'::character varying)::text, ('b'::character varying)::text])",
+        );
+        assert_eq!(bare(&was), bare(&now));
+        for other in [
+            check(
+                "(s)::text = ANY ((ARRAY['a'::character varying, 'c'::character varying])::text[])",
+            ),
+            was.replace("character varying(9)", "character varying(8)"),
+            was.replace("= ANY", "<> ALL"),
+        ] {
+            assert_ne!(bare(&was), bare(&other), "{other}");
+        }
+        let sized = |cast: &str| bare(&format!("SELECT a{cast} + 1")).len();
+        assert_eq!(sized("::numeric(10,2)"), sized(""));
+        assert_eq!(sized("::pg_catalog.timestamp without time zone[]"), sized(""));
     }
 }
