@@ -27,6 +27,9 @@ struct From {
     listing: Listing,
 }
 
+/// Backups to send, each with where it is, and how many that are meant can't be sent.
+type Chosen<'a> = (Vec<(&'a From, Head)>, usize);
+
 impl Steps {
     /// Sends what is not there.
     pub(super) fn transfer(
@@ -102,7 +105,7 @@ impl Steps {
         from: &'a [From],
         say: &Say,
         stop: &Stop,
-    ) -> Result<(Vec<(&'a From, Head)>, usize), Fault> {
+    ) -> Result<Chosen<'a>, Fault> {
         let mut refused = 0;
         let present: HashSet<&Id> = there.artifacts.iter().map(|a| &a.head.id).collect();
         let (mut chosen, mut seen): (Vec<(&From, Head)>, HashSet<Id>) = Default::default();
