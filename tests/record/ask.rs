@@ -38,7 +38,7 @@ fn unit(space: &Space) -> String {
 }
 
 fn newest(space: &Space) -> String {
-    space.catalog("SELECT max(id) FROM artifact")
+    space.catalog("SELECT id FROM artifact ORDER BY started DESC LIMIT 1")
 }
 
 #[test]
@@ -57,7 +57,7 @@ fn rows_of_a_backup_are_shown_without_its_server() {
     let one = peek(&["--where", "full name=Zé", "--lang", "en"], 0).stdout;
     assert!(one.starts_with("id  full name  blob\n3   Zé         NULL"), "{one}");
     assert_eq!(peek(&["--limit", "2", "--format", "csv"], 0).stdout.lines().count(), 3);
-    let first: String = space.catalog("SELECT min(id) FROM artifact");
+    let first: String = space.catalog("SELECT id FROM artifact ORDER BY started LIMIT 1");
     assert_eq!(peek(&["--backup", &first[..20], "--format", "json"], 0).json().len(), 3);
     let wrong = peek(&["--where", "nome=x"], 64).stderr;
     assert!(wrong.contains("has no column nome; it has id, full name, blob"), "{wrong}");
