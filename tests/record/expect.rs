@@ -32,7 +32,7 @@ fn a_table_that_lost_its_rows_is_an_alert_and_the_one_before_stays() {
     let ran = run(&space).stderr;
     assert!(ran.contains("Sucesso (1)"), "two fifths, and a table of one row: {ran}");
     assert_eq!(backups(&space), 1);
-    let before: String = space.catalog("SELECT max(id) FROM artifact");
+    let before: String = space.catalog("SELECT id FROM artifact ORDER BY started DESC LIMIT 1");
     space.database("app.db", "DELETE FROM t");
     let ran = run(&space).stderr;
     assert!(ran.contains("Alerta (2)"), "{ran}");

@@ -424,7 +424,7 @@ fn what_a_head_or_a_proof_needs_of_a_newer_vex_is_refused_by_name() {
     let newer = |found: u64, known: u64| {
         format!("has format {found}, this vex reads up to {known}; use a newer vex")
     };
-    let unknown = "it needs \"pieces\", which this vex does not know; use a newer vex";
+    let unknown = "it needs \"log\", which this vex does not know; use a newer vex";
     // The object, what it says instead, what list and restore end with, and what is said.
     let table: [(&str, &str, &str, [i32; 2], &str); 7] = [
         (".manifest.json", "\"format\": 4", "\"format\": 5", [1, 65], &newer(5, 4)),
@@ -432,7 +432,7 @@ fn what_a_head_or_a_proof_needs_of_a_newer_vex_is_refused_by_name() {
         (
             ".manifest.json",
             "\"format\": 4",
-            "\"format\": 4, \"needs\": [\"pieces\"]",
+            "\"format\": 4, \"needs\": [\"log\"]",
             [65, 65],
             unknown,
         ),
