@@ -44,11 +44,8 @@ impl Steps {
         let (mut verdict, mut done) = (Verdict::Success, Done::well());
         // What is there, and what has just come, stays until what adds to it has come too.
         let (reading, remark) = Reading::begin(&target, &[naming.folder()], &holder, stop);
-        let (mut readings, mut from) = (vec![reading], Vec::new());
-        if let Some(remark) = remark {
-            say.alert(remark);
-            verdict = Verdict::Alert;
-        }
+        let (mut readings, mut from, mut remarks) = (vec![reading], Vec::new(), Vec::new());
+        remarks.extend(remark);
         let shelf = Shelf::new(target, naming, &self.job, &transfer.source.name);
         let there = shelf.list(stop)?;
         for (reference, naming) in &transfer.from {
@@ -64,10 +61,7 @@ impl Steps {
             };
             let (reading, remark) = Reading::begin(&store, &[naming.folder()], &holder, stop);
             readings.push(reading);
-            if let Some(remark) = remark {
-                say.alert(remark);
-                verdict = Verdict::Alert;
-            }
+            remarks.extend(remark);
             let source =
                 Shelf::new(store.clone(), naming.clone(), &self.job, &transfer.source.name);
             let listing = source.list(stop)?;
@@ -88,7 +82,7 @@ impl Steps {
             done.verdict = done.verdict.max(one.verdict);
             done.failure = done.failure.or(one.failure);
         }
-        for remark in readings.into_iter().filter_map(Reading::end) {
+        for remark in remarks.into_iter().chain(readings.into_iter().filter_map(Reading::end)) {
             say.alert(remark);
             verdict = Verdict::Alert;
         }
@@ -191,20 +185,7 @@ impl Steps {
         say: &Say,
         stop: &Stop,
     ) -> Result<Done, Fault> {
-        if head.format < FORMAT {
-            return Err(Fault::Nothing {
-                doing: format!("send {}", head.key),
-                found: format!("it has format {}, and only format {FORMAT} is sent", head.format),
-                hint: Some("Copy its objects with the tools of the store, head last.".into()),
-            });
-        }
-        if head.is_pieces() {
-            return Err(Fault::Nothing {
-                doing: format!("send {}", head.key),
-                found: "a backup that is pieces of RMAN is sent by its own run only".into(),
-                hint: Some("Name both stores in the `send` of its rman step.".into()),
-            });
-        }
+        may_send(head)?;
         let name = &transfer.source.name;
         let plans = std::slice::from_ref(&transfer.to);
         let mut copies = Copies::open(self, (name, plans), say, stop)?;
@@ -245,6 +226,25 @@ impl Steps {
         }
         Ok(done)
     }
+}
+
+/// Refuses what can't be sent as it is.
+fn may_send(head: &Head) -> Result<(), Fault> {
+    if head.format < FORMAT {
+        return Err(Fault::Nothing {
+            doing: format!("send {}", head.key),
+            found: format!("it has format {}, and only format {FORMAT} is sent", head.format),
+            hint: Some("Copy its objects with the tools of the store, head last.".into()),
+        });
+    }
+    if head.is_pieces() {
+        return Err(Fault::Nothing {
+            doing: format!("send {}", head.key),
+            found: "a backup that is pieces of RMAN is sent by its own run only".into(),
+            hint: Some("Name both stores in the `send` of its rman step.".into()),
+        });
+    }
+    Ok(())
 }
 
 /// Why what was asked for is not sent.
