@@ -3,25 +3,18 @@
 //!
 //! Each job is a run of its own, with an ID, a log and a line in the history.
 
-use std::io::IsTerminal;
-
 use crate::artifact::Head;
 use crate::base::{Id, SecretRef};
 use crate::job::KeyRefs;
 use crate::plan::{Backup, CopyPlan, Plan, Sent, Step, StepKind, Transfer};
 use crate::record::RunKind;
-use crate::report::Json;
-use crate::run::Listener;
 use crate::shelf::{Unnamed, named};
-use crate::step::Steps;
 
-use crate::cli::args::{Copy as Args, Format};
+use crate::cli::args::Copy as Args;
 use crate::cli::exit::Exit;
-use crate::cli::own_run::{Asked, history, session};
-use crate::cli::restore_console::RestoreConsole;
-use crate::cli::session::judge;
+use crate::cli::own_run::perform;
 use crate::cli::shelves::shelves;
-use crate::cli::wiring::{App, Loaded, complain, fail, zone};
+use crate::cli::wiring::{App, Loaded, complain, fail};
 
 /// Copies backups.
 pub fn copy(args: &Args, app: &App) -> Exit {
@@ -49,7 +42,12 @@ fn try_copy(args: &Args, app: &App) -> Result<Exit, Exit> {
         if app.stop.is_stopped() {
             break;
         }
-        exit = exit.worse(perform(args, (&loaded, plan), &own, app));
+        exit = exit.worse(perform(
+            (&own, RunKind::Copy),
+            (&loaded, plan),
+            (args.format, args.strict),
+            app,
+        ));
     }
     match found {
         true => Ok(exit),
@@ -145,20 +143,4 @@ fn nowhere(args: &Args, loaded: &Loaded) -> Exit {
         chains.collect::<Vec<_>>().join(", ")
     ));
     Exit::Usage
-}
-
-/// Performs it, as a run.
-fn perform(args: &Args, (loaded, plan): (&Loaded, &Plan), own: &Plan, app: &App) -> Exit {
-    let mut early = Vec::new();
-    let catalog = history(&loaded.file, app, &mut early);
-    let asked = Asked { file: &loaded.file, path: &loaded.path, name: Some(&plan.job) };
-    let shown: Box<dyn Listener + Send> = match args.format {
-        Format::Human => Box::new(RestoreConsole::new(std::io::stderr().is_terminal())),
-        Format::Json => Box::new(Json(std::io::stdout())),
-    };
-    let session = session((own, RunKind::Copy), &asked, app, (catalog, early), shown);
-    let (world, id) = (app.world.clone(), session.facts.id.clone());
-    let job = (plan.job.as_str(), loaded.path.as_str());
-    let steps = Steps::new(world, id, job, zone(&app.world, plan), loaded.gap(plan, &app.world));
-    judge(&session.execute(own, &steps), args.strict)
 }

@@ -1,20 +1,25 @@
 //! A run that a person asks for, a restore, a verification or a retention: its ID, its log and its line
 //! in the history.
 
+use std::io::IsTerminal;
+
 use crate::base::Id;
 use crate::catalog::{Catalog, moment};
 use crate::job::JobFile;
 use crate::plan::{Plan, Step};
 use crate::record::{LogLevel, RunFacts, RunKind};
-use crate::report::Queue;
+use crate::report::{Json, Queue};
 use crate::run::Listener;
 use crate::step::Steps;
 
+use crate::cli::args::Format;
+use crate::cli::exit::Exit;
 use crate::cli::people::escalation;
 use crate::cli::report::zone;
+use crate::cli::restore_console::RestoreConsole;
 use crate::cli::run::create_log;
-use crate::cli::session::Session;
-use crate::cli::wiring::{App, open_catalog};
+use crate::cli::session::{Session, judge};
+use crate::cli::wiring::{self, App, Loaded, open_catalog};
 use crate::cli::wish::Wish;
 
 /// What a run is asked of.
@@ -97,4 +102,26 @@ pub fn steps(session: &Session<'_>) -> Steps {
     let names = (facts.job.as_str(), facts.file.as_str());
     let world = session.app.world.clone();
     Steps::new(world, facts.id.clone(), names, zone(session.file), None)
+}
+
+/// Performs a plan that is made of a job, as a run of its own, shown as a restore is.
+pub fn perform(
+    (own, kind): (&Plan, RunKind),
+    (loaded, plan): (&Loaded, &Plan),
+    (format, strict): (Format, bool),
+    app: &App,
+) -> Exit {
+    let mut early = Vec::new();
+    let catalog = history(&loaded.file, app, &mut early);
+    let asked = Asked { file: &loaded.file, path: &loaded.path, name: Some(&plan.job) };
+    let shown: Box<dyn Listener + Send> = match format {
+        Format::Human => Box::new(RestoreConsole::new(std::io::stderr().is_terminal())),
+        Format::Json => Box::new(Json(std::io::stdout())),
+    };
+    let session = session((own, kind), &asked, app, (catalog, early), shown);
+    let (world, id) = (app.world.clone(), session.facts.id.clone());
+    let job = (plan.job.as_str(), loaded.path.as_str());
+    let zone = wiring::zone(&app.world, plan);
+    let steps = Steps::new(world, id, job, zone, loaded.gap(plan, &app.world));
+    judge(&session.execute(own, &steps), strict)
 }

@@ -4,23 +4,17 @@
 //! Knows no policy. Each job is a run of its own, with an ID, a log and a line in the history; it
 //! asks every source who it is, since retention acts on its own chain only.
 
-use std::io::IsTerminal;
-
 use serde::Serialize;
 
 use crate::plan::{Plan, Prune, PruneTask, Step, StepKind};
 use crate::record::RunKind;
-use crate::report::Json;
-use crate::run::Listener;
-use crate::step::{Fate, PruneLine, Steps};
+use crate::step::{Fate, PruneLine};
 
 use crate::cli::args::{Format, Prune as Args};
 use crate::cli::exit::Exit;
-use crate::cli::own_run::{Asked, history, session};
+use crate::cli::own_run::perform;
 use crate::cli::plan::{foresight, prune_line};
-use crate::cli::restore_console::RestoreConsole;
-use crate::cli::session::judge;
-use crate::cli::wiring::{App, Loaded, complain, fail, tell, zone};
+use crate::cli::wiring::{App, Loaded, complain, fail, tell};
 
 /// Prunes, or shows what pruning would do.
 pub fn prune(args: &Args, app: &App) -> Exit {
@@ -55,7 +49,9 @@ fn try_prune(args: &Args, app: &App) -> Result<Exit, Exit> {
         }
         exit = exit.worse(match args.dry_run {
             true => foresee(args, (&loaded, plan), own, app),
-            false => perform(args, (&loaded, plan), own, app),
+            false => {
+                perform((own, RunKind::Prune), (&loaded, plan), (args.format, args.strict), app)
+            }
         });
     }
     Ok(exit)
@@ -143,20 +139,4 @@ fn foresee(args: &Args, job: (&Loaded, &Plan), own: &Plan, app: &App) -> Exit {
         }
     }
     exit
-}
-
-/// Performs it, as a run.
-fn perform(args: &Args, (loaded, plan): (&Loaded, &Plan), own: &Plan, app: &App) -> Exit {
-    let mut early = Vec::new();
-    let catalog = history(&loaded.file, app, &mut early);
-    let asked = Asked { file: &loaded.file, path: &loaded.path, name: Some(&plan.job) };
-    let shown: Box<dyn Listener + Send> = match args.format {
-        Format::Human => Box::new(RestoreConsole::new(std::io::stderr().is_terminal())),
-        Format::Json => Box::new(Json(std::io::stdout())),
-    };
-    let session = session((own, RunKind::Prune), &asked, app, (catalog, early), shown);
-    let (world, id) = (app.world.clone(), session.facts.id.clone());
-    let job = (plan.job.as_str(), loaded.path.as_str());
-    let steps = Steps::new(world, id, job, zone(&app.world, plan), loaded.gap(plan, &app.world));
-    judge(&session.execute(own, &steps), args.strict)
 }

@@ -104,8 +104,12 @@ fn unanswered(looked: &str, error: &crate::source::contract::Error) -> Finding {
 fn group(stop: &Stop) -> Finding {
     let words = ["id".to_owned(), "-Gn".to_owned()];
     let said = Child::new(&words).stall(Duration::from_secs(30)).output(64 << 10, stop);
-    let said = said.map(|bytes| String::from_utf8_lossy(&bytes).trim().to_owned());
-    let known = said.unwrap_or_default();
+    let known = match said {
+        Ok(bytes) => String::from_utf8_lossy(&bytes).trim().to_owned(),
+        Err(error) => {
+            return Finding::alert("group dba", error.to_string(), "See what `id -Gn` says.");
+        }
+    };
     let is_of = known.split_whitespace().any(|name| name == "dba");
     let advice = "Run vex as a user of the group dba (usermod -aG dba USER), unless the software was installed with another OSDBA group.";
     Finding::judged(is_of, "group dba", format!("the groups of this user are {known}"), advice)
