@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use crate::base::Id;
-use crate::catalog::{Catalog, ClosedRun, RunRow, moment};
+use crate::catalog::{Catalog, CatalogError, ClosedRun, RunRow, moment};
 use crate::job::{JobFile, NotifyKind, NotifyOn, NotifySpec};
 use crate::notify::{Desk, Notifier, Outbox};
 use crate::plan::Plan;
@@ -31,7 +31,12 @@ pub fn notifier(
     let specs = specs(&loaded.file, &[&plan.job]);
     let asked = specs.iter().any(|s| s.enabled && s.on == NotifyOn::Change);
     let last = catalog.as_deref_mut().filter(|_| !specs.is_empty());
-    let last = last.map(|catalog| last_good(catalog, &loaded.path, &plan.job)).unwrap_or_default();
+    let last = last.map(|catalog| last_good(catalog, &loaded.path, &plan.job));
+    let last = last.unwrap_or_else(|| Ok(BTreeMap::new())).unwrap_or_else(|error| {
+        let text = format!("when each chain was last good is not known: {error}");
+        early.push((LogLevel::Alert, text));
+        BTreeMap::new()
+    });
     // Only a notice of a change asks for it. Why there is no catalog was said already.
     let before = catalog.filter(|_| asked).and_then(|catalog| {
         match catalog.last_verdict((&loaded.path, &plan.job), id.as_str()) {
@@ -89,10 +94,14 @@ fn desk(file: &JobFile, zone: TimeZone, app: &App) -> Desk {
     }
 }
 
-/// When each chain of a job had its last good backup; where nobody knows, none.
-fn last_good(catalog: &mut Catalog, file: &str, job: &str) -> BTreeMap<String, Timestamp> {
-    let known = catalog.last_good((file, job)).unwrap_or_default();
-    known.into_iter().filter_map(|(chain, at)| Some((chain, at.parse().ok()?))).collect()
+/// When each chain of a job had its last good backup.
+fn last_good(
+    catalog: &mut Catalog,
+    file: &str,
+    job: &str,
+) -> Result<BTreeMap<String, Timestamp>, CatalogError> {
+    let known = catalog.last_good((file, job))?;
+    Ok(known.into_iter().filter_map(|(chain, at)| Some((chain, at.parse().ok()?))).collect())
 }
 
 /// Where pages show a run: on the dashboard, else in the report.
