@@ -12,7 +12,9 @@ use clap::{Parser, Subcommand, ValueEnum};
 use crate::base::SecretRef;
 use crate::syntax::parse_duration;
 
-pub use crate::cli::args::ask::{Diff, History, HistoryFormat, Info, List, Peek, Status};
+pub use crate::cli::args::ask::{
+    Diff, Drill, DrillList, DrillRemark, History, HistoryFormat, Info, List, Peek, Status,
+};
 pub use crate::cli::args::file::{Check, CheckFormat, Engine, Fmt, Jobs, Man, Schedule, Schema};
 pub use crate::cli::args::store::{Adopt, Copy, Keep, Prune};
 pub use crate::cli::args::word::{Format, Language};
@@ -45,6 +47,9 @@ pub enum Command {
     Status(Status),
     /// Show what ran: verdicts, sizes, rows, how long each stage took, and what was removed.
     History(History),
+    /// Show restore drills, and add remarks to them.
+    #[command(subcommand)]
+    Drill(Drill),
     /// Show what a backup is, copy by copy.
     Info(Info),
     /// Show what changed between two backups of a source: tables, definitions, rows.

@@ -11,6 +11,7 @@ mod chosen;
 mod copy;
 mod declare;
 mod doctor;
+mod drill;
 mod due;
 mod exit;
 mod export;
@@ -111,6 +112,7 @@ fn dispatch(command: &Command, app: &App) -> Exit {
         Command::List(args) => list::list(args, app),
         Command::Status(args) => status::status(args, app),
         Command::History(args) => history::history(args, app),
+        Command::Drill(args) => drill::drill(args, app),
         Command::Info(args) => ask::info(args, app),
         Command::Diff(args) => ask::diff(args, app),
         Command::Peek(args) => ask::peek(args, app),

@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use crate::base::{Complaint, Spanned};
-use crate::job::{Dump, Engine, Job, JobFile, KeyRefs, Source, SourceSpec, StepDecl, Store};
+use crate::job::{Dump, Engine, Job, JobFile, KeyRefs, Pick, Source, SourceSpec, StepDecl, Store};
 use crate::plan::chain::{
     FILES, chain_name, chain_of, check_engine, collisions, naming, resolve_archive, root,
     same_place, verb,
@@ -283,6 +283,8 @@ impl Builder<'_> {
                     },
                     guarded: self.guarded(into.as_ref()),
                     into,
+                    asserts: verify.asserts.clone(),
+                    within: source.restore_within,
                     which: Which::ThisRun,
                     kin: Vec::new(),
                     threads,
@@ -350,7 +352,12 @@ impl Builder<'_> {
                 },
                 guarded: self.guarded(into.as_ref()),
                 into,
-                which: Which::Latest,
+                asserts: verify.asserts.clone(),
+                within: source.restore_within,
+                which: match verify.pick {
+                    Pick::Newest => Which::Latest,
+                    Pick::Random => Which::Random,
+                },
                 kin,
                 threads: job.threads,
             }));

@@ -10,6 +10,7 @@ use jiff::{Timestamp, civil};
 
 use crate::artifact::{Method, Naming};
 use crate::base::{Id, SecretRef};
+use crate::job::Assert;
 use crate::job::{
     Engine, EnvValue, ExecOn, ExpectSpec, KeepSpec, KeyRefs, Retry, SourceSpec, VacuumRule,
 };
@@ -173,6 +174,10 @@ pub struct Verify {
     pub into: Option<SourceRef>,
     /// The sources of that kind that are no scratch: none of them may be what `into` leads to.
     pub guarded: Vec<SourceRef>,
+    /// What is asked of the restored data.
+    pub asserts: Vec<Assert>,
+    /// How long the restore may take.
+    pub within: Option<Duration>,
     /// Whether a physical backup is unpacked and checked by its own programs.
     pub unpack: bool,
     /// Which copy.
@@ -190,6 +195,8 @@ pub enum Which {
     ThisRun,
     /// The newest in the store.
     Latest,
+    /// Any that is kept in the store.
+    Random,
 }
 
 /// Retention of one chain in one store.

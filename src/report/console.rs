@@ -177,6 +177,8 @@ impl Listener for Console {
                     self.line(stamped, &format!("  proven in {store}: {}", level.word()));
                 }
             }
+            Event::Drilled { drill, .. } if self.quiet && drill.verdict == Verdict::Success => {}
+            Event::Drilled { drill, .. } => self.line(stamped, &format!("  {}", drill.line())),
             Event::Pruned { store, key, why, .. } => {
                 if !self.quiet {
                     self.line(stamped, &format!("  removed {key} from {store}: {why}"));

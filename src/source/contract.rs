@@ -194,6 +194,14 @@ pub trait Source: Send + Sync {
         Ok(Vec::new())
     }
 
+    /// The one value that a query of restored data gives, as the server writes it as text; `None` for
+    /// NULL. It is asked in a transaction that may only read, in the database `unit` if one is named.
+    fn ask(&self, _unit: Option<&str>, sql: &str, stop: &Stop) -> Result<Option<String>> {
+        stop.check()?;
+        let found = "such sources answer no queries";
+        Err(Error::new(ErrorKind::Refused, format!("ask {} `{sql}`", self.place()), found))
+    }
+
     /// Its tables can be vacuumed, by this.
     fn maintenance(&self) -> Option<&dyn Maintenance> {
         None

@@ -1,5 +1,6 @@
 //! Where bytes come from and go back to.
 
+mod answer;
 pub mod contract;
 mod error;
 mod failpoints;

@@ -2,6 +2,7 @@
 
 mod backup;
 mod copies;
+mod drill;
 mod exec;
 mod expect;
 mod parent;

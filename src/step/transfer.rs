@@ -263,6 +263,8 @@ fn proof_of(transfer: &Transfer) -> Verify {
         naming: transfer.to.naming.clone(),
         keys: transfer.keys.clone(),
         into: None,
+        asserts: Vec::new(),
+        within: None,
         guarded: Vec::new(),
         unpack: false,
         which: Which::ThisRun,

@@ -4,6 +4,7 @@
 //! knows it then.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use crate::artifact::{Damage, Head, Level, Manifest, PROOF_FORMAT, ProofLine};
 use crate::base::Stop;
@@ -19,16 +20,18 @@ use crate::run::{Done, Say};
 use crate::shelf::{Contents, Notes, Reading, Shelf, Shelved, groups, lineage};
 use crate::source::contract::{ErrorKind as SourceErrorKind, Source};
 use crate::source::{self, Control, Owner, Private};
+use crate::step::drill::Drill;
 use crate::step::perform::Steps;
 use crate::store::contract::Store;
 
 impl Steps {
     /// Performs a verification.
     pub(super) fn verify(&self, verify: &Verify, say: &Say, stop: &Stop) -> Result<Done, Fault> {
+        let began = (self.world.clock.now(), Instant::now());
         let store = self.store(&verify.store, stop)?;
         let maker = self.made(&verify.source.name, &verify.store.name);
         // Before anything is chosen: what is found then stays until it was read.
-        let wide = verify.which == Which::Latest || verify.unpack;
+        let wide = verify.which != Which::ThisRun || verify.unpack;
         let folders = verify.kin.iter().filter(|_| wide).map(|kin| kin.naming.folder());
         let folders: Vec<&str> = folders.chain([verify.naming.folder()]).collect();
         let holder = self.holder(&format!("verification of job {}", self.job));
@@ -38,12 +41,20 @@ impl Steps {
                 (Shelf::new(store, verify.naming.clone(), &self.job, &verify.source.name), head)
             }
             (Which::ThisRun, None) => panic!("BUG: a copy to verify that was not made"),
-            (Which::Latest, _) => self.latest(verify, store, stop)?,
+            (Which::Latest | Which::Random, _) => self.kept(verify, store, say, stop)?,
         };
-        let damage = self.prove(verify, &shelf, &head, say, stop)?;
+        let proven = self.prove(verify, &shelf, &head, say, stop);
+        let (damage, late) = match &verify.into {
+            Some(into) => {
+                let drill = Drill { verify, into, head: &head, began };
+                self.drilled(&drill, proven, say, stop)?
+            }
+            None => (proven?, false),
+        };
         let remarks: Vec<String> = remark.into_iter().chain(reading.end()).collect();
         if damage.is_empty() {
             let told = remarks.iter().map(|_| Verdict::Alert).max();
+            let told = told.or(late.then_some(Verdict::Alert));
             remarks.into_iter().for_each(|remark| say.alert(remark));
             return Ok(Done { verdict: told.unwrap_or(Verdict::Success), ..Done::well() });
         }
@@ -186,11 +197,13 @@ impl Steps {
         Ok(())
     }
 
-    /// The newest backup of the source in the store, whichever job of the file made it.
-    fn latest(
+    /// The newest backup of the source in the store, whichever job of the file made it; or any of
+    /// them, by chance.
+    fn kept(
         &self,
         verify: &Verify,
         store: Arc<dyn Store>,
+        say: &Say,
         stop: &Stop,
     ) -> Result<(Shelf, Head), Fault> {
         let doing = || format!("verify {} in {}", verify.source.name, verify.store.name);
@@ -220,6 +233,7 @@ impl Steps {
         }
         let newest = match groups.as_slice() {
             [] => None,
+            [only] if verify.which == Which::Random => self.any(&only.artifacts, &all, say),
             [only] => only.artifacts.iter().max_by_key(|i| (all[**i].moment(), &all[**i].head.id)),
             several => {
                 let labels: Vec<&str> = several.iter().map(|g| g.label.as_str()).collect();
@@ -237,6 +251,15 @@ impl Steps {
         })?;
         let (kin, artifact) = &found[*newest];
         Ok((shelf_of(&verify.kin[*kin]), artifact.head.clone()))
+    }
+
+    /// One of several, by chance; which, and of how many, is told.
+    fn any<'a>(&self, of: &'a [usize], all: &[&Shelved], say: &Say) -> Option<&'a usize> {
+        let count = u32::try_from(of.len()).unwrap_or(u32::MAX).max(1);
+        let number = self.world.entropy.bits() % count;
+        let taken = of.get(number as usize)?;
+        say.info(format!("takes {} by chance, one of {count}", all[*taken].head.id));
+        Some(taken)
     }
 
     /// Unpacks a physical backup in the state folder, and all that it adds to, and has PostgreSQL

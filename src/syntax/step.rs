@@ -12,6 +12,7 @@ use crate::job::{
     NotifySpec, Physical, Retry, Rman, RmanLevel, Send, Step, StepDecl, TableExpect, Vacuum,
     VacuumRule, Verify,
 };
+use crate::job::{Assert, Pick};
 use crate::syntax::mask::is_secret;
 use crate::syntax::node::{Block, Node, Variable, name_span};
 use crate::syntax::table::Kind;
@@ -148,7 +149,7 @@ fn read_step(
     let decl = match kind.name {
         "dump" | "physical" | "rman" => StepDecl::Dump(read_dump(text, &node, kind, complaints)),
         "vacuum" => StepDecl::Vacuum(read_vacuum(&node, complaints)),
-        "verify" => StepDecl::Verify(read_verify(&node)),
+        "verify" => StepDecl::Verify(read_verify(&node, complaints)),
         "exec" => StepDecl::Exec(read_exec(&node, complaints)),
         other => unreachable!("BUG: no decoder for step {other}"),
     };
@@ -203,7 +204,7 @@ fn read_dump(text: &Arc<Text>, node: &Node, kind: &Kind, complaints: &mut Vec<Co
             "verify" => {
                 let verify = Node::decode(text, raw, kind, complaints);
                 if verify.enabled() {
-                    dump.verifies.push(read_verify(&verify));
+                    dump.verifies.push(read_verify(&verify, complaints));
                 }
             }
             "expect" => {
@@ -374,8 +375,28 @@ fn read_vacuum(node: &Node, complaints: &mut Vec<Complaint>) -> Vacuum {
     Vacuum { sources: node.names.clone(), rule }
 }
 
-fn read_verify(node: &Node) -> Verify {
+fn read_verify(node: &Node, complaints: &mut Vec<Complaint>) -> Verify {
+    let mut asserts = Vec::new();
+    for Block { kind, raw, text } in &node.blocks {
+        let assert = Node::decode(text, raw, kind, complaints);
+        assert.require(complaints);
+        if let (Some(sql), Some(equals)) = (assert.name.clone(), assert.word("equals")) {
+            let unit = assert.word("in").map(|word| word.value);
+            asserts.push(Assert { sql: sql.value, equals: equals.value, unit });
+        }
+    }
+    if let (Some(first), None) = (node.blocks.first(), node.word("into")) {
+        complaints.push(problem::conflict(
+            "`assert` asks what was restored",
+            &name_span(&first.text, &first.raw),
+            None,
+            "Name a scratch source to restore into: `into=\"…\"`.",
+        ));
+    }
+    let random = node.word("pick").is_some_and(|pick| pick.value == "random");
     Verify {
+        pick: if random { Pick::Random } else { Pick::Newest },
+        asserts,
         names: node.names.clone(),
         from: node.word("from"),
         into: node.word("into"),

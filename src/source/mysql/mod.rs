@@ -7,6 +7,7 @@
 mod account;
 mod allowed;
 mod altered;
+mod ask;
 mod catalogue;
 pub mod collation;
 mod column;
@@ -162,6 +163,11 @@ impl Source for Mysql {
 
     fn target(&self, threads: usize, stop: &Stop) -> Result<Box<dyn Target>> {
         Ok(Box::new(MysqlTarget::open(&self.connector, threads, stop)?))
+    }
+
+    fn ask(&self, unit: Option<&str>, sql: &str, stop: &Stop) -> Result<Option<String>> {
+        stop.check()?;
+        ask::ask(&self.connector, unit, sql)
     }
 
     fn place(&self) -> &str {

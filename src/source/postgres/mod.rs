@@ -6,6 +6,7 @@
 
 mod allowed;
 mod allowed_program;
+mod ask;
 pub mod basebackup;
 mod binary;
 mod cancel;
@@ -193,6 +194,11 @@ impl Source for Postgres {
             threads,
             stop,
         )?))
+    }
+
+    fn ask(&self, unit: Option<&str>, sql: &str, stop: &Stop) -> Result<Option<String>> {
+        stop.check()?;
+        ask::ask(&self.connector, unit, sql)
     }
 
     fn maintenance(&self) -> Option<&dyn Maintenance> {

@@ -161,11 +161,34 @@ pub const STEPS: &[Kind] = &[
                 "",
                 "A scratch source to restore them into and to prove there.",
             ),
+            field(
+                "pick",
+                Form::Choice(&["newest", "random"]),
+                "newest",
+                "Which of the kept backups: the newest, or any by chance.",
+            ),
             UNPACK,
             IDENTITY,
             AFTER,
             OPTIONAL,
             ENABLED,
+        ],
+    },
+    Kind {
+        name: "assert",
+        within: &["verify"],
+        argument: Argument::One("SQL"),
+        ready: true,
+        doc: "What is asked of restored data: a query of one row and one column, read-only. Another answer is an Erro with both; \
+              the backup is not damaged by it.",
+        fields: &[
+            required("equals", Form::Text, "The answer, as the server writes it as text."),
+            field(
+                "in",
+                Form::Text,
+                "the only database of the backup",
+                "The database it is asked in.",
+            ),
         ],
     },
     Kind {
