@@ -30,8 +30,9 @@ pub mod catalog {
 pub mod job {
     //! What a user declares.
     pub use crate::job::{
-        CatalogFamily, CatalogServer, ClusterSpec, DirSpec, Engine, HostRole, Inconsistent,
-        MysqlSpec, Physical, PostgresSpec, S3Spec, SftpSpec, SourceSpec, SqliteSpec, Tls,
+        AzureSpec, CatalogFamily, CatalogServer, ClusterSpec, DirSpec, Engine, GcsSpec, HostRole,
+        Inconsistent, MysqlSpec, Physical, PostgresSpec, S3Spec, SftpSpec, SourceSpec,
+        SqliteSpec, Tls,
     };
 }
 
@@ -73,7 +74,7 @@ pub mod source {
 
 pub mod store {
     //! Where bytes rest.
-    pub use crate::store::{Dir, Memory, Pace, S3, Sftp};
+    pub use crate::store::{Azure, Dir, Memory, Pace, S3, Sftp, open_gcs};
 
     pub mod contract {
         //! What every store owes.

@@ -2,5 +2,6 @@
 
 pub mod age;
 pub mod frozen;
+pub mod rotated;
 pub mod scale;
 pub mod seal;

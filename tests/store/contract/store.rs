@@ -10,9 +10,13 @@ use vex::testing::store::contract::{ErrorKind, Store};
 use vex::testing::store::{Dir, Memory, Sftp};
 use vex::testing::world::{Clock, World};
 
+use crate::common::cloud::azure::AzureServer;
+use crate::common::cloud::google::GoogleServer;
 use crate::common::s3_server::S3Server;
 use crate::common::sshd::Sshd;
+use crate::store::azure::open as open_azure;
 use crate::store::contract::s3::open;
+use crate::store::gcs::open as open_gcs;
 use crate::store::sftp::spec;
 
 /// A store under test, the size of a part it takes, and what must live as long.
@@ -49,6 +53,18 @@ fn sftp() -> Stand {
     Stand { store: Box::new(store), part: 8, _keep: Box::new(server) }
 }
 
+/// A container with pages of 3, the first of which is empty, as a loaded service has them.
+fn azure() -> Stand {
+    let server = AzureServer::start(3);
+    Stand { store: Box::new(open_azure(&server.spec())), part: 8, _keep: Box::new(server) }
+}
+
+/// A bucket of Google's, with pages of 3.
+fn google() -> Stand {
+    let server = GoogleServer::start(3);
+    Stand { store: Box::new(open_gcs(&server.spec())), part: 5 << 20, _keep: Box::new(server) }
+}
+
 macro_rules! suite {
     ($($stand:ident: $claims:tt)*) => { $(suite!(@one $stand $claims);)* };
     (@one $stand:ident { $($claim:ident)* }) => {
@@ -60,7 +76,7 @@ macro_rules! for_all {
     ($($stand:ident)* : $claims:tt) => { suite! { $($stand: $claims)* } };
 }
 
-for_all! { memory dir bucket sftp: {
+for_all! { memory dir bucket azure google sftp: {
     create_and_put_refuse_a_key_that_exists
     nothing_is_visible_before_finish
     a_dropped_or_aborted_upload_leaves_nothing
