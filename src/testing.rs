@@ -31,7 +31,7 @@ pub mod job {
     //! What a user declares.
     pub use crate::job::{
         AzureSpec, CatalogFamily, CatalogServer, ClusterSpec, DirSpec, Engine, GcsSpec, HostRole,
-        Inconsistent, MysqlSpec, Physical, PostgresSpec, S3Spec, SftpSpec, SourceSpec,
+        Inconsistent, KeepSpec, MysqlSpec, Physical, PostgresSpec, S3Spec, SftpSpec, SourceSpec,
         SqliteSpec, Tls,
     };
 }
@@ -52,6 +52,11 @@ pub mod plan {
 pub mod recover {
     //! From a backup to what came back.
     pub use crate::recover::Opened;
+}
+
+pub mod retention {
+    //! What stays.
+    pub use crate::retention::{Held, Judgement, Pinned, Reason, judge};
 }
 
 pub mod shelf {

@@ -4,6 +4,7 @@ pub mod azure;
 pub mod contract;
 pub mod copy;
 pub mod gcs;
+pub mod histories;
 pub mod identity;
 pub mod lease;
 pub mod listing;
