@@ -69,6 +69,8 @@ impl StoreSpec {
 pub struct DirSpec {
     /// The folder; made if missing.
     pub path: PathBuf,
+    /// Whether it is a mount point, without which nothing is read or written.
+    pub mount: bool,
 }
 
 /// A folder of a server that speaks SFTP, over the `ssh` of the system.
@@ -154,4 +156,8 @@ pub struct S3Spec {
     pub storage_class: Option<String>,
     /// `x-amz-server-side-encryption`: `AES256` or `aws:kms`.
     pub sse: Option<String>,
+    /// The key of `aws:kms`; the account's own when `None`.
+    pub kms_key: Option<String>,
+    /// Tags of every object, name and value.
+    pub tags: Vec<(String, String)>,
 }

@@ -12,7 +12,10 @@ pub fn read(node: &Node, complaints: &mut Vec<Complaint>) -> Option<Store> {
     node.require(complaints);
     let name = node.name.clone()?;
     let spec = match node.kind.name {
-        "dir" => StoreSpec::Dir(DirSpec { path: node.path("path").unwrap_or_default() }),
+        "dir" => StoreSpec::Dir(DirSpec {
+            path: node.path("path").unwrap_or_default(),
+            mount: node.switch("mount").unwrap_or(false),
+        }),
         "s3" => StoreSpec::S3(s3(node, complaints)),
         "azure" => StoreSpec::Azure(azure(node, complaints)),
         "gcs" => StoreSpec::Gcs(gcs(node, complaints)),
@@ -65,8 +68,27 @@ fn s3(node: &Node, complaints: &mut Vec<Complaint>) -> S3Spec {
         profile: node.text("profile"),
         ca: node.path("ca"),
         storage_class: node.text("storage-class"),
-        sse: node.text("sse"),
+        sse: node.text("sse").or_else(|| node.text("kms-key").map(|_| "aws:kms".into())),
+        kms_key: node.text("kms-key"),
+        tags: tags(node, complaints),
     }
+}
+
+/// `tag "name=value" …`: ten at most, as the service has it.
+fn tags(node: &Node, complaints: &mut Vec<Complaint>) -> Vec<(String, String)> {
+    let mut found: Vec<(String, String)> = Vec::new();
+    for word in node.list("tag") {
+        match word.value.split_once('=') {
+            Some((name, value)) if !name.is_empty() && found.len() < 10 => {
+                found.push((name.to_owned(), value.to_owned()));
+            }
+            Some(_) | None => {
+                let wanted = "`name=value`, ten of them at most";
+                complaints.push(fault::form("tag", wanted, "this text", &word.span));
+            }
+        }
+    }
+    found
 }
 
 /// `access-key`, which needs its `secret-key`.
@@ -116,6 +138,8 @@ fn oci(node: &Node, complaints: &mut Vec<Complaint>) -> S3Spec {
         ca: node.path("ca"),
         storage_class: node.text("storage-class"),
         sse: None,
+        kms_key: None,
+        tags: Vec::new(),
     }
 }
 

@@ -8,6 +8,7 @@ pub mod histories;
 pub mod identity;
 pub mod lease;
 pub mod listing;
+pub mod mount;
 pub mod prune;
 pub mod s3_keys;
 pub mod s3_run;

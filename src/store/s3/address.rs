@@ -108,6 +108,8 @@ mod tests {
             ca: None,
             storage_class: None,
             sse: None,
+            kms_key: None,
+            tags: Vec::new(),
         }
     }
 

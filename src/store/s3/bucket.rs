@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use http::Method;
 use jiff::Timestamp;
-use url::Url;
+use url::{Url, form_urlencoded};
 
 use crate::base::{Finding, Stop};
 use crate::job::S3Spec;
@@ -63,7 +63,11 @@ impl S3 {
         let label = |name, value: &Option<String>| value.clone().map(|value| (name, value));
         let class = label("x-amz-storage-class", &spec.storage_class);
         let sse = label("x-amz-server-side-encryption", &spec.sse);
-        wire.labels = class.into_iter().chain(sse).collect();
+        let key = label("x-amz-server-side-encryption-aws-kms-key-id", &spec.kms_key);
+        let mut tags = form_urlencoded::Serializer::new(String::new());
+        let tags = tags.extend_pairs(&spec.tags).finish();
+        let tags = (!tags.is_empty()).then_some(("x-amz-tagging", tags));
+        wire.labels = class.into_iter().chain(sse).chain(key).chain(tags).collect();
         Ok(S3::over(wire, Flavor::Amazon))
     }
 

@@ -13,6 +13,12 @@ pub const STORES: &[Kind] = &[
         doc: "A folder. Files are 0600, folders 0700.",
         fields: &[
             required("path", Form::Path, "The folder; made if missing."),
+            field(
+                "mount",
+                Form::Switch,
+                "#false",
+                "Whether `path` is a mount point: nothing is read or written there while nothing is mounted on it.",
+            ),
             field("prefix", Form::Text, "", "First part of every key."),
             KEY,
             SITE,
@@ -48,6 +54,18 @@ pub const STORES: &[Kind] = &[
                 Form::Choice(&["AES256", "aws:kms"]),
                 "the bucket's",
                 "Encryption at the server.",
+            ),
+            field(
+                "kms-key",
+                Form::Text,
+                "the account's",
+                "Key of `aws:kms`: an ID, an ARN or an alias.",
+            ),
+            field(
+                "tag",
+                Form::List,
+                "",
+                "Tags of every object, `name=value`; writing them takes s3:PutObjectTagging.",
             ),
             SITE,
             ENABLED,

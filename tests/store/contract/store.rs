@@ -32,7 +32,7 @@ fn memory() -> Stand {
 
 fn dir() -> Stand {
     let folder = tempfile::tempdir().unwrap();
-    let spec = DirSpec { path: folder.path().join("made/by/need") };
+    let spec = DirSpec { path: folder.path().join("made/by/need"), mount: false };
     Stand {
         store: Box::new(Dir::open(&spec, &World::real()).unwrap()),
         part: 8,
@@ -404,7 +404,7 @@ mod folder {
     use super::*;
 
     fn open(path: &Path) -> Dir {
-        Dir::open(&DirSpec { path: path.to_owned() }, &World::real()).unwrap()
+        Dir::open(&DirSpec { path: path.to_owned(), mount: false }, &World::real()).unwrap()
     }
 
     fn files(folder: &Path) -> Vec<String> {
@@ -426,7 +426,7 @@ mod folder {
         store.remove("x", &stop()).unwrap();
         assert!(!path.exists());
         std::fs::write(&path, "a file").unwrap();
-        let again = Dir::open(&DirSpec { path }, &World::real());
+        let again = Dir::open(&DirSpec { path, mount: false }, &World::real());
         assert!(again.err().unwrap().to_string().ends_with("it is not a folder"));
     }
 
@@ -454,8 +454,9 @@ mod folder {
         let folder = tempfile::tempdir().unwrap();
         let clock = Clock::Fixed("2026-03-04T05:06:07Z".parse().unwrap());
         let world = World { clock: clock.clone(), ..World::real() };
-        let open =
-            |name: &str| Dir::open(&DirSpec { path: folder.path().join(name) }, &world).unwrap();
+        let open = |name: &str| {
+            Dir::open(&DirSpec { path: folder.path().join(name), mount: false }, &world).unwrap()
+        };
         assert_eq!(open("unmounted").now(&stop()).unwrap(), clock.now());
         assert!(!folder.path().join("unmounted").exists());
         // What can be written to has a clock of its own, and keeps nothing of the question.
