@@ -63,7 +63,7 @@ impl Steps {
                 Err(fault)
             }
         };
-        let late = within.is_some_and(|within| seconds > within);
+        let late = drill.verify.within.is_some_and(|within| drill.began.1.elapsed() > within);
         if late && judged.verdict.is_none() {
             let within = within.unwrap_or_default();
             judged.message = format!("it took {seconds} s, and `restore-within` is {within} s");

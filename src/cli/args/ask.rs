@@ -133,7 +133,8 @@ pub struct DrillRemark {
 pub struct Info {
     /// The job file.
     pub file: PathBuf,
-    /// The backup: its ID or the beginning of it, its day, or its file's name.
+    /// The backup: `latest` (of each source), its ID or the beginning of it, its day, or its file's
+    /// name.
     pub id: String,
     /// Only this source of it.
     pub source: Option<String>,
