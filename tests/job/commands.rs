@@ -21,7 +21,7 @@ const AS_IT_IS: [&str; 7] = [
 ];
 
 /// Run one after the other with the servers of the test.
-const NIGHTLY: [&str; 20] = [
+const NIGHTLY: [&str; 21] = [
     "vex doctor jobs/nightly.kdl",
     "vex doctor jobs/nightly.kdl --sql",
     "vex doctor jobs/nightly.kdl --into lab",
@@ -42,6 +42,7 @@ const NIGHTLY: [&str; 20] = [
     "vex restore jobs/nightly.kdl shop --into shop --only shop.orders --as rescue",
     "vex restore jobs/nightly.kdl shop --into mysql://root@new-host:3306 --password-env PW",
     "vex restore jobs/nightly.kdl shop --into shop --fallback",
+    "vex drill list jobs/nightly.kdl",
 ];
 
 /// The same with PostgreSQL.
@@ -65,7 +66,11 @@ const PAGES: [&str; 4] =
     ["vex report --out /srv/backup-report", "vex user audit --verify", "vex status", "vex history"];
 
 /// Only parsed, and why.
-const PARSED: [(&str, &str); 24] = [
+const PARSED: [(&str, &str); 25] = [
+    (
+        "vex drill remark jobs/nightly.kdl 20261201 --text \"seen by the auditor\" --owner Ana",
+        "needs a drill of that day; tests/restore/drill.rs remarks on one of its own",
+    ),
     (
         "vex copy jobs/nightly.kdl 20261120 --from nas --to cloud",
         "needs a backup of that day; tests/store/copy.rs copies by ID",
