@@ -5,6 +5,7 @@
 #   catalog   200 simultaneous starts of one job on two hosts with one catalog, and a host that is killed
 #   identity  200 random runs of hosts, files and servers that share a folder and a bucket
 #   leases    500 random mixes of two hosts' runs, a verification and a restore on one store, with kills
+#   retention a million random histories of chains beside a model of what retention owes
 #   restore   a restore killed at every point on MariaDB 10.11, PostgreSQL 15 and SQLite, and its --resume at every third
 #   schedule  2 000 schedules in ten zones over three years, beside what systemd makes of the units
 #   web       1 000 and 5 000 connections that never say what they want, requests that smuggle, markup everywhere, 10 000
@@ -16,7 +17,7 @@
 # Takes minutes to hours, so nobody runs it by accident. The servers are those that tests/run.sh installs.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-usage() { sed -n '2,16s/^# \{0,1\}//p' "$0" >&2; exit 64; }
+usage() { sed -n '2,17s/^# \{0,1\}//p' "$0" >&2; exit 64; }
 
 # note COMMAND LINES: the command, the machine and what was found, at the end of the results.
 note() {
@@ -56,6 +57,11 @@ case ${1:-} in
     leases)
         command="VEX_LEASE_MIXES=500 cargo test --test all store::lease::mix"
         VEX_LEASE_MIXES=500 cargo test --test all store::lease::mix -- --nocapture | tee "$log"
+        note "$command" "$(figures "$log")"
+        ;;
+    retention)
+        command="VEX_RETENTION_HISTORIES=1000000 cargo test --release --test all store::histories"
+        VEX_RETENTION_HISTORIES=1000000 cargo test --release --test all store::histories -- --nocapture | tee "$log"
         note "$command" "$(figures "$log")"
         ;;
     restore)

@@ -109,6 +109,7 @@ fn of_copies(plan: &Plan, args: &Args, (heads, ids): (&[Head], &[Id])) -> Plan {
             which,
             keys: KeyRefs {
                 password: backup.archive.password.clone(),
+                previous: backup.archive.previous.clone(),
                 identity: args.identity.clone().map(SecretRef::File),
             },
             threads: backup.threads,

@@ -280,6 +280,7 @@ impl Builder<'_> {
                     naming: store.naming.clone(),
                     keys: KeyRefs {
                         password: archive.password.clone(),
+                        previous: archive.previous.clone(),
                         identity: verify.identity.clone(),
                     },
                     guarded: guarded(self.file, into.as_ref()),
@@ -337,6 +338,7 @@ impl Builder<'_> {
                 // Another file made it, under the name of this job.
                 kin.push(Kin { job: own.clone(), naming: naming.clone() });
             }
+            let made = maker.map(|(j, d)| d.archive.or(&j.archive)).unwrap_or_default();
             let kind = StepKind::Verify(Box::new(Verify {
                 unpack: verify.unpack,
                 declared: source.name.value.clone(),
@@ -344,9 +346,12 @@ impl Builder<'_> {
                 store: self.reference(store),
                 naming,
                 keys: KeyRefs {
-                    password: maker
-                        .and_then(|(j, d)| d.archive.or(&j.archive).password)
-                        .or_else(|| job.archive.password.clone()),
+                    password: made.password.or_else(|| job.archive.password.clone()),
+                    previous: made
+                        .previous
+                        .into_iter()
+                        .chain(job.archive.previous.clone())
+                        .collect(),
                     identity: verify.identity.clone(),
                 },
                 guarded: guarded(self.file, into.as_ref()),

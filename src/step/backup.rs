@@ -8,7 +8,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use crate::artifact::{
-    AGE, ALGORITHM, FORMAT, Head, Member, Origin, Seal, Sealing, Totals, UnitSum, fingerprint,
+    AGE, ALGORITHM, FORMAT, Head, Member, Origin, Seal, Sealing, Totals, UnitSum, fingerprint_of,
 };
 use crate::base::Stop;
 use crate::pipeline::{self, Meter, Shape};
@@ -215,10 +215,9 @@ impl Steps {
         let Sealing::Password(password) = sealing else {
             return Seal { method: AGE.to_owned(), fingerprint: None };
         };
-        let salt = format!("vex seal\n{}\n{source}", self.job);
         Seal {
             method: "winzip-aes-256".to_owned(),
-            fingerprint: Some(fingerprint(password.reveal().as_bytes(), salt.as_bytes())),
+            fingerprint: Some(fingerprint_of(password, &self.job, source)),
         }
     }
 }
