@@ -11,11 +11,13 @@
 #   web       1 000 and 5 000 connections that never say what they want, requests that smuggle, markup everywhere, 10 000
 #             guessed logins, 10 000 hostile names on pages and in letters, and a report of 10 000 rows in a browser
 #   pages     a catalog of 100 000 backups on each database, and 100 sessions that ask a page a second
+#   damage    2 000 bits that fall over and objects that end early, in a sealed backup, each with list, verify and restore
+#   jobs      50 000 mutated job files through `vex check`
 #
 # Takes minutes to hours, so nobody runs it by accident. The servers are those that tests/run.sh installs.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-usage() { sed -n '2,15s/^# \{0,1\}//p' "$0" >&2; exit 64; }
+usage() { sed -n '2,17s/^# \{0,1\}//p' "$0" >&2; exit 64; }
 
 # note COMMAND LINES: the command, the machine and what was found, at the end of the results.
 note() {
@@ -84,6 +86,17 @@ case ${1:-} in
         command="VEX_PAGES=100000 cargo test --release --test all web::load:: -- --nocapture"
         VEX_PAGES=100000 cargo test --release --test all web::load:: -- --nocapture | tee "$log"
         note "$command" "$(figures "$log")"
+        ;;
+    damage)
+        command="VEX_DAMAGE=2000 cargo test --release --test all restore::flipped:: -- --nocapture"
+        VEX_DAMAGE=2000 cargo test --release --test all restore::flipped:: -- --nocapture | tee "$log"
+        note "$command" "$(figures "$log")"
+        ;;
+    jobs)
+        command="VEX_MUTATIONS=50000 cargo test --release --test all makes_check_panic"
+        began=$SECONDS
+        VEX_MUTATIONS=50000 cargo test --release --test all makes_check_panic | tee "$log"
+        note "$command" "- 50 000 mutations and 50 000 small texts: no panic, $((SECONDS - began)) s"
         ;;
     *) usage ;;
 esac

@@ -16,6 +16,7 @@ use crate::plan::draft::Draft;
 use crate::plan::graph::{
     Archive, Backup, CopyPlan, Edge, Exec, Kin, Needs, Plan, StepKind, Vacuum, Verify, Which,
 };
+use crate::plan::guarded::guarded;
 use crate::plan::link::Link;
 use crate::plan::problem;
 use crate::plan::reference::{SourceRef, StoreRef};
@@ -282,10 +283,10 @@ impl Builder<'_> {
                         previous: archive.previous.clone(),
                         identity: verify.identity.clone(),
                     },
-                    guarded: self.guarded(into.as_ref()),
+                    guarded: guarded(self.file, into.as_ref()),
                     into,
                     which: Which::ThisRun,
-                    kin: Vec::new(),
+                    kin: store.kin.clone(),
                     threads,
                 }));
                 let address = format!("{job_name}/verify/{name}/{}", store.store.name);
@@ -353,7 +354,7 @@ impl Builder<'_> {
                         .collect(),
                     identity: verify.identity.clone(),
                 },
-                guarded: self.guarded(into.as_ref()),
+                guarded: guarded(self.file, into.as_ref()),
                 into,
                 which: Which::Latest,
                 kin,
@@ -405,14 +406,6 @@ impl Builder<'_> {
                 complaints,
             );
         }
-    }
-
-    /// The sources that a restore into a scratch source must not reach under another name.
-    fn guarded(&self, into: Option<&SourceRef>) -> Vec<SourceRef> {
-        let Some(into) = into else { return Vec::new() };
-        let real = |s: &&Source| !s.scratch && s.spec.kind() == into.spec.kind();
-        let all = self.file.sources.iter().filter(real);
-        all.map(|s| SourceRef { name: s.name.value.clone(), spec: s.spec.clone() }).collect()
     }
 
     /// All jobs of the file that send `source` to `store`.

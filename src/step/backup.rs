@@ -138,7 +138,9 @@ impl Steps {
             say.alert(remark);
         }
         if let Some(replica) = &about.replica {
-            say.info(replica.line());
+            if !replica.is_unasked() {
+                say.info(replica.line());
+            }
             if let Some(line) = replica.alert(backup.source.spec.max_lag()) {
                 done.verdict = done.verdict.max(Verdict::Alert);
                 say.alert(line);

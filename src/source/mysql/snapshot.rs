@@ -141,7 +141,7 @@ impl MysqlSnapshot {
             script.text = sequence(&mut control, &script.member.unit, &script.member.name)?;
         }
         let packet = max_packet(&mut control)?;
-        about.replica = replica(&mut control)?;
+        about.replica = replica(&mut control, &flavor)?;
         about.lacks(lost);
         if synced.locked {
             let held = synced.held.as_secs_f64() * 1000.0;

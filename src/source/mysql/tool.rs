@@ -105,7 +105,7 @@ impl ToolSnapshot {
         let units = &listing.units;
         // mydumper reads what no snapshot covers under its global lock.
         let mut about = About { version: flavor.version.clone(), ..About::default() };
-        about.replica = replica(guarding)?;
+        about.replica = replica(guarding, &flavor)?;
         about.remarks.push(format!("tables and rows are read by {}", tool.version));
         about.inconsistent = if tool.engine == Engine::Mydumper {
             Vec::new()

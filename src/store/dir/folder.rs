@@ -93,6 +93,10 @@ impl Dir {
             Some((folder, _)) => path::locate(&self.root, folder, doing)?,
             None => self.root.clone(),
         };
+        if present(start.metadata(), doing)?.is_some_and(|found| !found.is_dir()) {
+            let found = format!("{} is no folder", start.display());
+            return Err(Error::new(ErrorKind::Failed, doing, found));
+        }
         let mut folders = vec![start];
         while let Some(folder) = folders.pop() {
             stop.check()?;
