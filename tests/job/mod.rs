@@ -8,6 +8,7 @@ pub mod doctor;
 pub mod fmt;
 mod hooks;
 pub mod interrupt;
+mod new;
 pub mod origin;
 pub mod output;
 pub mod quickstart;
