@@ -7,6 +7,7 @@ pub mod docs;
 pub mod doctor;
 pub mod fmt;
 mod hooks;
+mod idle;
 pub mod interrupt;
 mod new;
 pub mod origin;

@@ -115,6 +115,7 @@ impl MysqlSnapshot {
         let mut about = About {
             version: flavor.version.clone(),
             inconsistent: untransactional(&listing.units, spec)?,
+            idle: listing.idle.clone(),
             ..About::default()
         };
         let Described { mut scripts, layouts, made, not_included, lost } =
