@@ -89,8 +89,20 @@ const TABLE: [(&str, &[&str]); 24] = [
     (
         "testing",
         &[
-            "web", "recover", "pipeline", "shelf", "store", "source", "catalog", "plan", "syntax",
-            "artifact", "job", "world", "base",
+            "web",
+            "recover",
+            "pipeline",
+            "shelf",
+            "store",
+            "source",
+            "catalog",
+            "plan",
+            "retention",
+            "syntax",
+            "artifact",
+            "job",
+            "world",
+            "base",
         ],
     ),
 ];
@@ -114,8 +126,9 @@ const LONG_FUNCTIONS: [(&str, &str); 5] = [
 const PRINTERS: [&str; 2] = ["cli/", "report/console.rs"];
 
 /// Where a secret may be opened.
-const OPENERS: [&str; 12] = [
+const OPENERS: [&str; 13] = [
     "artifact/age.rs",
+    "artifact/fingerprint.rs",
     "artifact/open.rs",
     "artifact/press.rs",
     "artifact/signature.rs",
@@ -621,7 +634,7 @@ mod tests {
             (
                 "plan/build.rs",
                 "fn f(s: S) { s.reveal() }",
-                "plan/build.rs:1: .reveal(): only [\"artifact/age.rs\", \"artifact/open.rs\", \"artifact/press.rs\", \"artifact/signature.rs\", \"world/\", \"source/\", \"store/\", \"catalog/\", \"step/\", \"notify/\", \"web/\", \"cli/\"] \
+                "plan/build.rs:1: .reveal(): only [\"artifact/age.rs\", \"artifact/fingerprint.rs\", \"artifact/open.rs\", \"artifact/press.rs\", \"artifact/signature.rs\", \"world/\", \"source/\", \"store/\", \"catalog/\", \"step/\", \"notify/\", \"web/\", \"cli/\"] \
                  open secrets",
             ),
             ("cli/run.rs", "fn f() { dbg!(1) }", "cli/run.rs:1: dbg!: not in finished code"),

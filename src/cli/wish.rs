@@ -71,7 +71,11 @@ pub fn wish(which: &Which) -> Result<Wish, Exit> {
         others,
         backup: which.backup.clone(),
         origin: which.origin.clone(),
-        keys: KeyRefs { password, identity: which.identity.clone().map(SecretRef::File) },
+        keys: KeyRefs {
+            password,
+            previous: Vec::new(),
+            identity: which.identity.clone().map(SecretRef::File),
+        },
         trust: TrustSpec::default(),
     };
     let declared = loaded.is_some();
@@ -164,7 +168,11 @@ fn places_of(plans: &[Plan]) -> Vec<StorePlace> {
                 source: backup.source.name.clone(),
                 store: copy.store.clone(),
                 naming: copy.naming.clone(),
-                keys: KeyRefs { password: backup.archive.password.clone(), identity: None },
+                keys: KeyRefs {
+                    password: backup.archive.password.clone(),
+                    previous: backup.archive.previous.clone(),
+                    identity: None,
+                },
             }));
         }
     }

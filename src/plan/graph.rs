@@ -14,7 +14,7 @@ use crate::job::{
     Engine, EnvValue, ExecOn, ExpectSpec, KeepSpec, KeyRefs, Retry, SourceSpec, VacuumRule,
 };
 use crate::plan::reference::{SourceRef, StoreRef};
-use crate::plan::wish::{BackupWish, RestoreSpec};
+use crate::plan::wish::{BackupWish, RestoreSpec, StorePlace};
 use crate::record::{StepFacts, Verb, Verdict};
 
 /// What one job does.
@@ -97,6 +97,8 @@ pub struct Archive {
     pub method: Method,
     /// Where its password is found.
     pub password: Option<SecretRef>,
+    /// Where passwords of older archives are found.
+    pub previous: Vec<SecretRef>,
     /// The recipients of age that it is sealed for.
     pub recipients: Vec<String>,
 }
@@ -172,7 +174,7 @@ pub struct Verify {
     /// The scratch source it is restored into.
     pub into: Option<SourceRef>,
     /// The sources of that kind that are no scratch: none of them may be what `into` leads to.
-    pub guarded: Vec<SourceRef>,
+    pub guarded: Vec<Guarded>,
     /// Whether a physical backup is unpacked and checked by its own programs.
     pub unpack: bool,
     /// Which copy.
@@ -181,6 +183,15 @@ pub struct Verify {
     pub kin: Vec<Kin>,
     /// Threads that read.
     pub threads: usize,
+}
+
+/// A source that no drill may overwrite.
+#[derive(Debug, Clone)]
+pub struct Guarded {
+    /// The source.
+    pub source: SourceRef,
+    /// Where backups of it are, which say which server it was when it can't be asked.
+    pub places: Vec<StorePlace>,
 }
 
 /// Which copy is verified.

@@ -14,6 +14,7 @@ use crate::recover::config;
 use crate::recover::fault::Fault;
 use crate::recover::operator::Work;
 use crate::recover::prove::{Setback, agree, prove};
+use crate::shelf::Shelved;
 use crate::source::{self, contract::Error, detach, link, problems, replace_space, write_map};
 
 /// The beginning of such a target.
@@ -69,9 +70,10 @@ pub fn plan(
     spec: &RestoreSpec,
     wish: &ClusterWish,
     picked: &Picked,
+    beside: &[Shelved],
     work: Work<'_>,
 ) -> Result<ClusterPlan, Setback> {
-    let plan = ClusterPlan::decide(wish, picked, work).map_err(Setback::of)?;
+    let plan = ClusterPlan::decide(wish, picked, beside, work).map_err(Setback::of)?;
     agree(spec, picked, &plan.manifests[..plan.manifests.len() - 1], work)?;
     Ok(plan)
 }

@@ -105,7 +105,7 @@ fn plan(
     agree(spec, picked, std::slice::from_ref(&picked.manifest), work)?;
     match &spec.target {
         TargetWish::Cluster(wish) => {
-            let plan = cluster::plan(spec, wish, picked, work)?;
+            let plan = cluster::plan(spec, wish, picked, &beside, work)?;
             plan.lines(picked).iter().for_each(|line| work.tell(line));
             plan.refusal(work.stop).map_err(Setback::of)?;
             Ok(Planned::Cluster(Box::new(plan)))

@@ -19,6 +19,7 @@ use crate::source::mysql::fault::wrap;
 use crate::source::mysql::flavor::{Family, Flavor};
 use crate::source::mysql::privilege::Privileges;
 use crate::source::mysql::privilege_check::{self, Settings};
+use crate::source::mysql::replica::grant;
 use crate::source::mysql::schema::{self, Unit};
 use crate::source::mysql::unreadable::Unreadable;
 use crate::source::patterns::ADVICE;
@@ -91,7 +92,7 @@ pub fn examine(
     found.push(packet(&mut connection));
     found.push(local_infile(&mut connection));
     found.push(names(&mut connection));
-    found.push(replica(&mut connection));
+    found.push(replica(&mut connection, &flavor, spec));
     Ok(Examined { findings: found, bytes, data: data_folder(&mut connection, spec) })
 }
 
@@ -409,16 +410,18 @@ fn names(connection: &mut Conn) -> Finding {
 }
 
 /// Where a replica stands.
-fn replica(connection: &mut Conn) -> Finding {
+fn replica(connection: &mut Conn, flavor: &Flavor, spec: &MysqlSpec) -> Finding {
     for statement in ["SHOW REPLICA STATUS", "SHOW SLAVE STATUS"] {
         let row: Option<Row> = match connection.query_first(statement) {
             Ok(row) => row,
             Err(mysql::Error::MySqlError(e)) if e.code == 1064 => continue,
             Err(mysql::Error::MySqlError(e)) if e.code == 1227 => {
-                return Finding::ok(
-                    "replication",
-                    "unknown: the user may not ask whether this is a replica",
-                );
+                let found = "unknown: the user may not ask whether this is a replica";
+                let advice = format!("{}, or remove `max-lag`.", grant(flavor));
+                return match spec.max_lag {
+                    None => Finding::ok("replication", found),
+                    Some(_) => Finding::alert("replication", found, &advice),
+                };
             }
             Err(error) => {
                 return failed("replication", &wrap("ask for the state of the replica", error));

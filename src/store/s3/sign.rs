@@ -17,7 +17,7 @@ use time::OffsetDateTime;
 use url::Url;
 use zeroize::Zeroizing;
 
-use crate::store::s3::credentials::Keys;
+use crate::store::s3::keys::Keys;
 
 /// Signs requests for one region.
 pub struct Signer {
