@@ -209,3 +209,48 @@ fn a_ddl_that_waits_for_somebody_else_is_not_given_way_to() {
         ours.recv_timeout(SOON).expect("free at the end");
     }
 }
+
+/// More tables than one session locks by itself: each worker holds a share, and what DDL waits for is
+/// handed back until the one that holds it comes by.
+#[test]
+fn of_many_tables_too_what_is_not_read_waits_and_what_was_read_is_free() {
+    // Two thousand tables take their time; MariaDB is the one that needs the shares.
+    for brand in [Brand::Mariadb] {
+        let server = open_server(brand);
+        server.exec("CREATE DATABASE many");
+        let mut connection = server.conn();
+        for n in 0..2100 {
+            let sql = format!("CREATE TABLE many.t{n} (id INT PRIMARY KEY, gone INT)");
+            mysql::prelude::Queryable::query_drop(&mut connection, sql).expect("a table");
+        }
+        server.exec("INSERT INTO many.t7 VALUES (1, 2)");
+        let snapshot = snapshot(&server, 3600).expect("a snapshot");
+        let definitions = snapshot.members().iter().filter(|m| m.unit == "many").count();
+        assert_eq!(definitions, 1 + 2100 * 2, "{brand:?}: the database, definitions and rows");
+        let waiting = alter(&server, "ALTER TABLE d.large DROP COLUMN gone");
+        let small = alter(&server, "ALTER TABLE many.t7 DROP COLUMN gone");
+        // Both workers hold half: what is handed back by one is read by the other.
+        let of_many = |piece: &Piece| snapshot.members()[piece.member].unit == "many";
+        let mut pieces: Vec<Piece> = snapshot.pieces().into_iter().filter(of_many).collect();
+        let (mut rows, mut turn) = (0, 0);
+        while let Some(piece) = pieces.pop() {
+            let mut out = Sink::default();
+            rows += snapshot.read(turn % 2, &piece, &mut out, &Stop::new()).expect("read").rows;
+            pieces.append(&mut out.more);
+            turn += 1;
+            assert!(turn < 10_000, "{brand:?}: a table is handed back for ever");
+        }
+        assert_eq!(rows, 1, "{brand:?}");
+        assert_eq!(read(&*snapshot, "little").expect("read"), 10);
+        assert_eq!(read(&*snapshot, "middle").expect("read"), 2000);
+        small.recv_timeout(SOON).expect("what was read is free");
+        assert!(
+            waiting.recv_timeout(Duration::from_millis(500)).is_err(),
+            "{brand:?}: what is not read is not"
+        );
+        assert_eq!(read(&*snapshot, "large").expect("read"), 20_000);
+        snapshot.finish(&Stop::new()).expect("one moment");
+        drop(snapshot);
+        waiting.recv_timeout(SOON).expect("and is free at the end");
+    }
+}

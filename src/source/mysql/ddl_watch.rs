@@ -51,8 +51,8 @@ impl DdlWatch {
     pub fn begin(connection: Conn, sessions: Arc<Sessions>, patience: Duration) -> DdlWatch {
         let over = Stop::new();
         let stop = over.clone();
-        let own: Vec<String> = std::iter::once(&sessions.guard)
-            .chain(&sessions.workers)
+        let own: Vec<String> = sessions
+            .all()
             .map(|session| session.lock().expect("no panic while locked").session.to_string())
             .collect();
         let mut look =

@@ -25,9 +25,10 @@ use crate::artifact::Position;
 use crate::base::Stop;
 use crate::job::MysqlSpec;
 use crate::source::contract::{Error, ErrorKind, Result};
+use crate::source::mysql::connect::Connector;
 use crate::source::mysql::fault::{run, wrap};
 use crate::source::mysql::flavor::{Family, Flavor};
-use crate::source::mysql::metadata_locks::{MetadataLocks, Refusal};
+use crate::source::mysql::metadata_locks::{MetadataLocks, Refusal, Share, guards};
 use crate::source::mysql::schema::{self, Listing, Unit};
 use crate::source::mysql::unreadable::{Name, Unreadable};
 use crate::world::Entropy;
@@ -44,29 +45,64 @@ pub struct Guarded {
     pub listing: Listing,
     /// The order of the locks.
     pub locks: MetadataLocks,
+    /// The sessions that hold them, at least one; each has a share.
+    pub sessions: Vec<Conn>,
 }
 
 /// Takes the metadata locks of all that can be opened.
-pub fn guard(connection: &mut Conn, spec: &MysqlSpec, stop: &Stop) -> Result<Guarded> {
-    let seconds = spec.lock_wait.as_secs().max(1);
-    run(connection, &format!("SET SESSION lock_wait_timeout={seconds}"), "prepare the guard")?;
-    run(connection, "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED", "prepare the guard")?;
+pub fn guard(
+    connector: &Connector,
+    flavor: &Flavor,
+    spec: &MysqlSpec,
+    stop: &Stop,
+) -> Result<Guarded> {
+    let mut sessions = vec![session(connector, flavor, spec)?];
     let (mut last, mut known) = (None, Known::default());
     for _ in 0..TRIES {
         stop.check()?;
-        match lock_listed(connection, spec, &mut known) {
-            Ok(Some(held)) => return Ok(held),
+        let more = || session(connector, flavor, spec);
+        match lock_listed(&mut sessions, &more, (flavor, spec), &mut known) {
+            Ok(Some((listing, locks))) => return Ok(Guarded { listing, locks, sessions }),
             Ok(None) => {}
             Err(error) if error.kind == ErrorKind::Busy => last = Some(error),
             Err(error) => return Err(error),
         }
         // Held locks are released before the next try, so that a waiting DDL gets its turn.
-        run(connection, "ROLLBACK", "release the guard")?;
+        for session in &mut sessions {
+            run(session, "ROLLBACK", "release the guard")?;
+        }
         stop.sleep(pause())?;
     }
     Err(last.unwrap_or_else(|| {
         Error::new(ErrorKind::Busy, "guard the tables", "tables came and went all the time")
     }))
+}
+
+/// A session of the guard.
+fn session(connector: &Connector, flavor: &Flavor, spec: &MysqlSpec) -> Result<Conn> {
+    let mut session = connector.session(flavor, "guard the tables of")?;
+    let seconds = spec.lock_wait.as_secs().max(1);
+    run(&mut session, &format!("SET SESSION lock_wait_timeout={seconds}"), "prepare the guard")?;
+    let isolation = "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED";
+    run(&mut session, isolation, "prepare the guard")?;
+    Ok(session)
+}
+
+/// Does the same on all connections at once; each is told its number.
+pub fn on_all<T: Send>(
+    connections: &mut [Conn],
+    work: impl Fn(usize, &mut Conn) -> Result<T> + Sync,
+) -> Result<Vec<T>> {
+    let work = &work;
+    std::thread::scope(|scope| {
+        let running: Vec<_> = connections
+            .iter_mut()
+            .enumerate()
+            .map(|(index, connection)| scope.spawn(move || work(index, connection)))
+            .collect();
+        let ended = running.into_iter().map(|r| r.join().expect("BUG: a panic on a connection"));
+        ended.collect::<Vec<_>>().into_iter().collect()
+    })
 }
 
 /// What the server holds, as soon as nobody alters one of its tables.
@@ -108,20 +144,30 @@ pub fn pause() -> Duration {
 /// Lists, locks, and lists again; `None` when the second list is another, or a table can't be
 /// locked.
 fn lock_listed(
-    connection: &mut Conn,
-    spec: &MysqlSpec,
+    sessions: &mut Vec<Conn>,
+    more: &dyn Fn() -> Result<Conn>,
+    (flavor, spec): (&Flavor, &MysqlSpec),
     known: &mut Known,
-) -> Result<Option<Guarded>> {
-    let listing = schema::listing(connection, spec, &known.unreadable)?;
+) -> Result<Option<(Listing, MetadataLocks)>> {
+    let listing = schema::listing(&mut sessions[0], spec, &known.unreadable)?;
+    while sessions.len() < guards(&listing.units, flavor) {
+        // A server that has no more connections to give is guarded by fewer, which takes longer.
+        let Ok(session) = more() else { break };
+        sessions.push(session);
+    }
     let locks = MetadataLocks::new(&listing.units);
-    run(connection, "START TRANSACTION READ ONLY", "guard the tables")?;
-    let refused = locks.take(connection)?;
+    let of = sessions.len();
+    let refused = on_all(sessions, |index, session| {
+        run(session, "START TRANSACTION READ ONLY", "guard the tables")?;
+        locks.take(session, Share { index, of, first: 0 })
+    })?;
+    let refused: Vec<Refusal> = refused.into_iter().flatten().collect();
     if !refused.is_empty() {
         refused.into_iter().for_each(|refusal| known.add(refusal));
         return Ok(None);
     }
-    let now = schema::listing(connection, spec, &known.unreadable)?;
-    Ok(same_tables(&listing.units, &now.units).then_some(Guarded { listing, locks }))
+    let now = schema::listing(&mut sessions[0], spec, &known.unreadable)?;
+    Ok(same_tables(&listing.units, &now.units).then_some((now, locks)))
 }
 
 fn same_tables(a: &[Unit], b: &[Unit]) -> bool {

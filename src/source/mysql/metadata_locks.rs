@@ -11,6 +11,11 @@
 //! No savepoint can be set once an engine takes part that knows none (Aria): tables of such engines
 //! are one group, whose locks are taken last.
 //!
+//! MariaDB looks through all locks of a session for each new one, so that ten thousand in one session
+//! take the square of the time: the guard then has several sessions, each with a share of the groups,
+//! and so has each worker, of the largest. A worker gives up at once the lock of a table that is not
+//! its share; when DDL waits for that table, it is handed back until the one that holds it comes by.
+//!
 //! MariaDB with a binary log releases nothing so unless the session may set `sql_log_bin=0` (BINLOG
 //! ADMIN): without that right a DDL waits until the dump ends ([`releases`]).
 
@@ -31,6 +36,18 @@ const ALONE: usize = 64;
 
 /// Tables that share one, of the rest.
 const TOGETHER: usize = 128;
+
+/// Tables that one session of the guard holds on MariaDB.
+const SHARE: usize = 1000;
+
+/// The most sessions of the guard.
+const SESSIONS: usize = 16;
+
+/// Up to these tables, each worker holds all.
+const MANY: usize = 2000;
+
+/// What is set when a worker holds its share, where that is not all.
+const TOP: &str = "vex_top";
 
 /// How statements begin that read or write rows.
 const WRITES: [&str; 5] = ["select", "insert", "update", "delete", "replace"];
@@ -71,6 +88,35 @@ impl Refusal {
     fn of(table: &Name, error: &mysql::Error) -> Option<Refusal> {
         let gone = matches!(error, mysql::Error::MySqlError(e) if matches!(e.code, 1049 | 1146));
         Some(Refusal { table: table.clone(), why: reason(error)?, gone })
+    }
+}
+
+/// Which groups are a session's: every `of`th, from the one numbered `first` on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Share {
+    /// From 0; less than `of`.
+    pub index: usize,
+    /// At least 1.
+    pub of: usize,
+    /// No group before this is anybody's.
+    pub first: usize,
+}
+
+impl Share {
+    /// All groups.
+    pub const ALL: Share = Share { index: 0, of: 1, first: 0 };
+
+    fn has(self, group: usize) -> bool {
+        group >= self.first && group % self.of == self.index
+    }
+}
+
+/// How many sessions hold the locks of these tables.
+pub fn guards(units: &[Unit], flavor: &Flavor) -> usize {
+    let tables: usize = units.iter().map(|unit| unit.tables.len()).sum();
+    match flavor.family {
+        Family::Mariadb => tables.div_ceil(SHARE).clamp(1, SESSIONS),
+        Family::Mysql => 1,
     }
 }
 
@@ -124,9 +170,10 @@ impl MetadataLocks {
 
     /// Takes the locks in the open transaction, so that a DDL that comes later waits for this
     /// session and this session never for it. Returns the tables that can't be opened.
-    pub fn take(&self, connection: &mut Conn) -> Result<Vec<Refusal>> {
+    pub fn take(&self, connection: &mut Conn, share: Share) -> Result<Vec<Refusal>> {
         let mut refused = Vec::new();
-        for (number, group) in self.groups.iter().enumerate().rev() {
+        let own = |(number, _): &(usize, _)| share.has(*number);
+        for (number, group) in self.groups.iter().enumerate().rev().filter(own) {
             run(connection, &format!("SAVEPOINT {}", savepoint(number)), "guard the tables")?;
             for name in group {
                 let full = qualified(&name.0, &name.1);
@@ -143,9 +190,30 @@ impl MetadataLocks {
         Ok(refused)
     }
 
+    /// The share of a worker, one of `of`.
+    pub fn share(&self, index: usize, of: usize) -> Share {
+        if self.place.len() <= MANY {
+            return Share::ALL;
+        }
+        let mut room = MANY * of;
+        let fits = |group: &&Vec<Name>| match room.checked_sub(group.len()) {
+            Some(left) => {
+                room = left;
+                true
+            }
+            None => false,
+        };
+        let held = self.groups[1..].iter().rev().take_while(fits).count();
+        Share { index, of, first: self.groups.len() - held }
+    }
+
     /// The same as a worker, for which the guard has found that all can be opened.
-    pub fn take_all(&self, connection: &mut Conn) -> Result<()> {
-        match self.take(connection)?.into_iter().next() {
+    pub fn take_as_worker(&self, connection: &mut Conn, share: Share) -> Result<()> {
+        let refused = self.take(connection, share)?.into_iter().next();
+        if share != Share::ALL {
+            run(connection, &format!("SAVEPOINT {TOP}"), "prepare a worker")?;
+        }
+        match refused {
             None => Ok(()),
             Some(Refusal { table: (unit, table), why, .. }) => {
                 Err(Error::new(ErrorKind::Busy, format!("guard {unit}.{table}"), why))
@@ -153,16 +221,38 @@ impl MetadataLocks {
         }
     }
 
-    /// Releases the groups before `upto`, of which those before `from` are released already.
-    pub fn release(&self, connection: &mut Conn, from: usize, upto: usize) -> Result<()> {
-        match upto.checked_sub(1) {
-            Some(last) if upto > from => run(
+    /// Releases the groups of a share before `upto`, of which those before `from` are released
+    /// already.
+    pub fn release(
+        &self,
+        connection: &mut Conn,
+        share: Share,
+        (from, upto): (usize, usize),
+    ) -> Result<()> {
+        match (from..upto).rfind(|number| share.has(*number)) {
+            Some(last) => run(
                 connection,
                 &format!("ROLLBACK TO SAVEPOINT {}", savepoint(last)),
                 "release the locks of what was read",
             ),
             _ => Ok(()),
         }
+    }
+
+    /// Releases what a session took for a table that is not its own, or not any more.
+    pub fn forget(&self, worker: &mut Worker, table: Option<&Name>) -> Result<()> {
+        let group = table.map(|table| self.before(table));
+        if group.is_some_and(|group| worker.share.has(group) && group >= worker.released) {
+            return Ok(());
+        }
+        let held = (0..worker.released).rfind(|number| worker.share.has(*number));
+        let top = match held {
+            Some(number) => savepoint(number),
+            None if worker.share != Share::ALL => TOP.to_owned(),
+            None => return Ok(()),
+        };
+        let sql = format!("ROLLBACK TO SAVEPOINT {top}");
+        run(&mut worker.connection, &sql, "release the locks of what was read")
     }
 
     /// How many groups a session should have released.
@@ -225,24 +315,31 @@ pub struct Worker {
     pub session: u64,
     /// How many groups of locks it has released.
     pub released: usize,
+    /// Which groups are its own.
+    pub share: Share,
 }
 
 /// All sessions that hold the locks.
 pub struct Sessions {
     /// The order of the locks.
     pub locks: MetadataLocks,
-    /// Guards the connection that reads nothing, and compares definitions at the end; and what it
-    /// has released.
-    pub guard: Mutex<Worker>,
+    /// Guards each connection that reads nothing, and what it has released; the first compares
+    /// definitions at the end.
+    pub guards: Vec<Mutex<Worker>>,
     /// Guards each connection that reads.
     pub workers: Vec<Mutex<Worker>>,
 }
 
 impl Sessions {
+    /// All of them.
+    pub fn all(&self) -> impl Iterator<Item = &Mutex<Worker>> {
+        self.guards.iter().chain(&self.workers)
+    }
+
     /// Releases all that may be released, in every session that is idle; the others do so before
     /// their next piece.
     pub fn release_idle(&self) -> Result<()> {
-        for session in std::iter::once(&self.guard).chain(&self.workers) {
+        for session in self.all() {
             // A session at work holds its own mutex; the guard never does for long.
             if let Ok(mut session) = session.try_lock() {
                 self.settle(&mut session, self.locks.free())?;
@@ -253,7 +350,8 @@ impl Sessions {
 
     /// Releases the groups before `upto` in one session.
     pub fn settle(&self, session: &mut Worker, upto: usize) -> Result<()> {
-        self.locks.release(&mut session.connection, session.released, upto)?;
+        let (share, released) = (session.share, session.released);
+        self.locks.release(&mut session.connection, share, (released, upto))?;
         session.released = session.released.max(upto);
         Ok(())
     }

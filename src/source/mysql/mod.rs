@@ -47,6 +47,7 @@ mod slice;
 mod snapshot;
 mod staged;
 mod survey;
+mod table_definitions;
 mod target;
 mod tool;
 mod unguarded;

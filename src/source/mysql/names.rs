@@ -1,5 +1,5 @@
-//! The names of routines, events and libraries of all databases: a server looks through all of them
-//! for those of one, so that asking for each database would take the square of the time.
+//! The names of routines, events, libraries and triggers of all databases: a server looks through
+//! all of them for those of one, so that asking for each database would take the square of the time.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use mysql::prelude::{FromRow, Queryable};
 
 use crate::source::contract::Result;
 use crate::source::mysql::fault::wrap;
-use crate::source::mysql::schema::{Unit, literal};
+use crate::source::mysql::schema::{Unit, conditions, literal};
 use crate::source::mysql::unreadable::reason;
 
 /// Names by database.
@@ -17,6 +17,7 @@ pub struct Names {
     routines: BTreeMap<String, Vec<(String, String)>>,
     events: BTreeMap<String, Vec<String>>,
     libraries: BTreeMap<String, Vec<String>>,
+    triggers: BTreeMap<String, Vec<(String, String)>>,
     /// What the server can't list.
     pub lost: Vec<String>,
 }
@@ -47,7 +48,23 @@ impl Names {
                 into.entry(unit).or_default().push(name);
             }
         }
+        for condition in conditions("EVENT_OBJECT_SCHEMA", units) {
+            let sql = format!(
+                "SELECT EVENT_OBJECT_SCHEMA, TRIGGER_NAME, EVENT_OBJECT_TABLE FROM information_schema.TRIGGERS WHERE {condition} \
+                 ORDER BY EVENT_OBJECT_SCHEMA, EVENT_OBJECT_TABLE, EVENT_MANIPULATION, ACTION_TIMING, ACTION_ORDER"
+            );
+            for (unit, name, table) in
+                listed::<Routine>(connection, "triggers", &sql, &mut names.lost)?
+            {
+                names.triggers.entry(unit).or_default().push((name, table));
+            }
+        }
         Ok(names)
+    }
+
+    /// Name and table of the triggers of a database, in the order in which they are made.
+    pub fn triggers_of(&self, unit: &Unit) -> &[(String, String)] {
+        self.triggers.get(&unit.name).map_or(&[], Vec::as_slice)
     }
 
     /// Kind and name of the routines of a database, in the order in which they are made.

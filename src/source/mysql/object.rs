@@ -50,6 +50,15 @@ pub struct Definitions {
     pub lost: Vec<String>,
 }
 
+impl Definitions {
+    /// Adds those of another.
+    pub fn add(&mut self, other: Definitions) {
+        self.scripts.extend(other.scripts);
+        self.not_included.extend(other.not_included);
+        self.lost.extend(other.lost);
+    }
+}
+
 /// The libraries of a database, as its members are called; none where a server knows none.
 pub fn libraries(connection: &mut Conn, unit: &str) -> Result<Vec<String>> {
     let sql = format!(

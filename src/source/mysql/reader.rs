@@ -22,10 +22,9 @@ use crate::source::mysql::schema::{Table, Unit, literal, qualified, quoted};
 use crate::source::mysql::unreadable::reason;
 
 /// Which definitions are read.
-#[derive(Clone, Copy)]
 pub enum Scope<'a> {
-    /// All, as a user with these privileges sees them.
-    All(&'a Privileges),
+    /// All, as a user with these privileges sees them; those of the tables were read before.
+    All(&'a Privileges, Definitions),
     /// All but tables, which the guard holds, and sequences, whose state moves all the time.
     Unguarded,
 }
@@ -40,15 +39,15 @@ pub fn definitions(
     let mut reader = Reader { connection, unit, found: Definitions::default() };
     run(reader.connection, &format!("USE {}", quoted(&unit.name)), &format!("use {}", unit.name))?;
     reader.database()?;
-    if let Scope::All(held) = scope {
+    if let Scope::All(held, tables) = scope {
         reader.privileges(held)?;
-        reader.tables()?;
+        reader.found.add(tables);
     }
     let views = reader.views()?;
     reader.libraries(names.libraries_of(unit))?;
     reader.routines(names.routines_of(unit))?;
     reader.found.scripts.extend(views);
-    reader.triggers()?;
+    reader.triggers(names.triggers_of(unit))?;
     reader.events(names.events_of(unit))?;
     Ok(reader.found)
 }
@@ -96,10 +95,10 @@ pub fn definitions_of(
 }
 
 /// The definitions of the tables of a unit, and nothing else.
-pub fn tables_of(connection: &mut Conn, unit: &Unit) -> Result<Vec<Script>> {
+pub fn tables_of(connection: &mut Conn, unit: &Unit) -> Result<Definitions> {
     let mut reader = Reader { connection, unit, found: Definitions::default() };
     reader.tables()?;
-    Ok(reader.found.scripts)
+    Ok(reader.found)
 }
 
 /// Where a text stands that the server shows.
@@ -383,16 +382,10 @@ impl Reader<'_> {
         Ok(())
     }
 
-    fn triggers(&mut self) -> Result<()> {
-        let sql = format!(
-            "SELECT TRIGGER_NAME, EVENT_OBJECT_TABLE FROM information_schema.TRIGGERS WHERE EVENT_OBJECT_SCHEMA={} ORDER BY \
-             EVENT_OBJECT_TABLE, EVENT_MANIPULATION, ACTION_TIMING, ACTION_ORDER",
-            literal(&self.unit.name)
-        );
-        let all: Vec<(String, String)> = self.listed("triggers", &sql)?;
+    fn triggers(&mut self, all: &[(String, String)]) -> Result<()> {
         let own: BTreeSet<&str> = self.unit.tables.iter().map(|t| t.name.as_str()).collect();
-        for (name, table) in all.into_iter().filter(|(_, table)| own.contains(table.as_str())) {
-            self.trigger(&name, Some(&table))?;
+        for (name, table) in all.iter().filter(|(_, table)| own.contains(table.as_str())) {
+            self.trigger(name, Some(table))?;
         }
         Ok(())
     }

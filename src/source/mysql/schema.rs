@@ -12,7 +12,7 @@ use crate::job::{Inconsistent, MysqlSpec};
 use crate::source::contract::{Error, ErrorKind, Result};
 use crate::source::mysql::column::Column;
 use crate::source::mysql::fault::wrap;
-use crate::source::mysql::unreadable::{Unreadable, reason};
+use crate::source::mysql::unreadable::{Name, Unreadable, reason};
 
 /// Databases of the server itself, both families.
 pub const SYSTEM: [&str; 6] = [
@@ -126,6 +126,8 @@ pub struct Listing {
     pub units: Vec<Unit>,
     /// What of them can't be read, and is not among them.
     pub unreadable: Unreadable,
+    /// When each table was made or altered last, as far as the server tells.
+    pub made: BTreeMap<Name, String>,
 }
 
 /// What a server holds, but what is known to be unreadable. A table that somebody alters right now
@@ -165,8 +167,22 @@ fn chosen(connection: &mut Conn, spec: &MysqlSpec) -> Result<Vec<String>> {
 }
 
 /// What `information_schema.TABLES` says of one: database, name, type, engine, rows, bytes, comment,
-/// options.
-type TableRow = (String, String, String, Option<String>, u64, u64, String, String);
+/// options, when it was made.
+type TableRow = (String, String, String, Option<String>, u64, u64, String, String, String);
+
+/// A few databases are asked for one by one, and a server looks into each alone; of more, all in
+/// one question, which opens each table once.
+const FEW: usize = 16;
+
+/// Conditions of a catalogue query that together take these databases.
+pub fn conditions(column: &str, units: &[Unit]) -> Vec<String> {
+    let mut names = units.iter().map(|unit| literal(&unit.name));
+    if units.len() <= FEW {
+        return names.map(|name| format!("{column}={name}")).collect();
+    }
+    let first = names.next().unwrap_or_default();
+    vec![format!("{column} IN ({})", names.fold(first, |list, name| list + "," + &name))]
+}
 
 fn list(
     connection: &mut Conn,
@@ -183,7 +199,8 @@ fn list(
     let list = names.iter().map(|n| literal(n)).collect::<Vec<_>>().join(",");
     let sql = format!(
         "SELECT TABLE_SCHEMA, TABLE_NAME, TABLE_TYPE, ENGINE, COALESCE(TABLE_ROWS, 0), COALESCE(DATA_LENGTH, 0), \
-         COALESCE(TABLE_COMMENT, ''), COALESCE(CREATE_OPTIONS, '') FROM information_schema.TABLES WHERE TABLE_SCHEMA IN ({list}) ORDER BY 1, 2"
+         COALESCE(TABLE_COMMENT, ''), COALESCE(CREATE_OPTIONS, ''), COALESCE(CAST(CREATE_TIME AS CHAR), '') \
+         FROM information_schema.TABLES WHERE TABLE_SCHEMA IN ({list}) ORDER BY 1, 2"
     );
     let rows: Vec<TableRow> = match names.is_empty() {
         true => Vec::new(),
@@ -195,6 +212,7 @@ fn list(
         units.insert(name, unit);
     }
     hidden(connection, &mut units, &rows, &mut unreadable)?;
+    let mut made = BTreeMap::new();
     for row in rows {
         let Some(unit) = units.get_mut(&row.0) else { continue };
         if !takes_table(spec, &row.0, &row.1) || unreadable.has_table(&row.0, &row.1) {
@@ -202,7 +220,10 @@ fn list(
         }
         if row.2.contains("VIEW") {
             unit.views.push(row.1);
-        } else if let Some(table) = table(row, only_names, &mut unreadable)? {
+            continue;
+        }
+        made.insert((row.0.clone(), row.1.clone()), row.8.clone());
+        if let Some(table) = table(row, only_names, &mut unreadable)? {
             unit.tables.push(table);
         }
     }
@@ -210,12 +231,12 @@ fn list(
         let found = unreadable.lines().join("; ");
         return Err(Error::new(ErrorKind::Damaged, "list the tables", found));
     }
-    Ok(Listing { units: units.into_values().collect(), unreadable })
+    Ok(Listing { units: units.into_values().collect(), unreadable, made })
 }
 
 /// A table or sequence; nothing if the server can't open it.
 fn table(row: TableRow, only_names: bool, unreadable: &mut Unreadable) -> Result<Option<Table>> {
-    let (schema, name, form, engine, rows, bytes, comment, options) = row;
+    let (schema, name, form, engine, rows, bytes, comment, options, _) = row;
     // MariaDB shows a table that somebody alters right now like one that it can't open.
     let altered = engine.is_none() && comment.contains("concurrent DDL");
     let Some(engine) = engine.or_else(|| (altered && only_names).then(String::new)) else {
@@ -287,74 +308,86 @@ pub struct Layout {
     pub unknown: Option<String>,
 }
 
-/// The layouts of all tables of a database.
-pub fn layouts(connection: &mut Conn, unit: &Unit) -> Result<BTreeMap<String, Layout>> {
-    let fail = |e| wrap(&format!("read the columns of {}", unit.name), e);
-    let schema = literal(&unit.name);
-    let sql = format!(
-        "SELECT TABLE_NAME, COLUMN_NAME, DATA_TYPE, COLUMN_TYPE, CHARACTER_SET_NAME, EXTRA, \
-         COALESCE(GENERATION_EXPRESSION, '') FROM information_schema.COLUMNS WHERE TABLE_SCHEMA={schema} \
-         ORDER BY TABLE_NAME, ORDINAL_POSITION"
-    );
-    type Row = (String, String, String, String, Option<String>, String, String);
-    let rows: Vec<Row> = connection.query(sql).map_err(fail)?;
-    let mut layouts: BTreeMap<String, Layout> =
-        unit.tables.iter().map(|t| (t.name.clone(), Layout::default())).collect();
-    let mut periods = std::collections::BTreeSet::new();
-    let versioned = |name: &str| unit.tables.iter().any(|t| t.name == name && t.versioned);
-    for (table, name, data_type, column_type, charset, extra, expression) in rows {
-        let Some(layout) = layouts.get_mut(&table) else { continue };
-        let extra = extra.to_uppercase();
-        let period = matches!(expression.as_str(), "ROW START" | "ROW END");
-        if period && versioned(&table) {
-            periods.insert(table.clone());
-        }
-        let generated = extra.contains("VIRTUAL GENERATED") || extra.contains("STORED GENERATED");
-        if generated && !(period && versioned(&table)) {
-            continue;
-        }
-        match Column::new(name.clone(), &data_type, &column_type, charset) {
-            Ok(column) => layout.columns.push(column),
-            Err(found) => {
-                let text =
-                    format!("column {name} has the type {found}, which this vex does not know");
-                layout.unknown.get_or_insert(text);
-            }
+/// The layouts of all tables of some databases, by database and table.
+pub type Layouts = BTreeMap<Name, Layout>;
+
+/// The columns of all tables of some databases, and how each may be cut.
+pub fn layouts(connection: &mut Conn, units: &[Unit]) -> Result<Layouts> {
+    let tables = || units.iter().flat_map(|u| u.tables.iter().map(move |t| (u, t)));
+    let key = |u: &Unit, t: &Table| (u.name.clone(), t.name.clone());
+    let layout = |t: &Table| Layout { versioned: t.versioned, ..Layout::default() };
+    let mut layouts: Layouts = tables().map(|(u, t)| (key(u, t), layout(t))).collect();
+    let mut periods = BTreeSet::new();
+    for condition in conditions("TABLE_SCHEMA", units) {
+        let sql = format!(
+            "SELECT TABLE_SCHEMA, TABLE_NAME, COLUMN_NAME, DATA_TYPE, COLUMN_TYPE, CHARACTER_SET_NAME, EXTRA, \
+             COALESCE(GENERATION_EXPRESSION, '') FROM information_schema.COLUMNS WHERE {condition} \
+             ORDER BY TABLE_SCHEMA, TABLE_NAME, ORDINAL_POSITION"
+        );
+        let fail = |e| wrap("read the columns of the tables", e);
+        for row in connection.query_iter(sql).map_err(fail)? {
+            let row = mysql::from_row_opt(row.map_err(fail)?).map_err(|e| fail(e.into()))?;
+            add_column(&mut layouts, row, &mut periods);
         }
     }
-    for table in unit.tables.iter().filter(|t| t.versioned) {
-        let layout = layouts.entry(table.name.clone()).or_default();
-        layout.versioned = true;
+    for (unit, table) in tables().filter(|(_, t)| t.versioned) {
+        let layout = layouts.entry(key(unit, table)).or_default();
         // A table that names no period has hidden columns for it.
-        let named = periods.contains(&table.name);
+        let named = periods.contains(&key(unit, table));
         for name in ["row_start", "row_end"].into_iter().filter(|_| !named) {
             let column = Column::new(name.into(), "timestamp", "timestamp(6)", None);
             layout.columns.extend(column.ok());
         }
     }
-    add_keys(connection, unit, &mut layouts)?;
+    add_keys(connection, units, &mut layouts)?;
     Ok(layouts)
 }
 
+/// What `information_schema.COLUMNS` says of one: database, table, name, type, whole type, character
+/// set, extra, expression.
+type ColumnRow = (String, String, String, String, String, Option<String>, String, String);
+
+/// Adds a column to the layout of its table, if that is wanted.
+fn add_column(layouts: &mut Layouts, row: ColumnRow, periods: &mut BTreeSet<Name>) {
+    let (unit, table, name, data_type, column_type, charset, extra, expression) = row;
+    let key = (unit, table);
+    let Some(layout) = layouts.get_mut(&key) else { return };
+    let extra = extra.to_uppercase();
+    let period = layout.versioned && matches!(expression.as_str(), "ROW START" | "ROW END");
+    let generated = extra.contains("VIRTUAL GENERATED") || extra.contains("STORED GENERATED");
+    if period {
+        periods.insert(key);
+    } else if generated {
+        return;
+    }
+    match Column::new(name.clone(), &data_type, &column_type, charset) {
+        Ok(column) => layout.columns.push(column),
+        Err(found) => {
+            let text = format!("column {name} has the type {found}, which this vex does not know");
+            layout.unknown.get_or_insert(text);
+        }
+    }
+}
+
 /// Finds by which columns each table can be split into ranges.
-fn add_keys(
-    connection: &mut Conn,
-    unit: &Unit,
-    layouts: &mut BTreeMap<String, Layout>,
-) -> Result<()> {
-    let schema = literal(&unit.name);
-    let sql = format!(
-        "SELECT TABLE_NAME, COLUMN_NAME, SUB_PART IS NULL AND COALESCE(COLLATION, 'A')='A' FROM \
-         information_schema.STATISTICS WHERE TABLE_SCHEMA={schema} AND INDEX_NAME='PRIMARY' ORDER BY TABLE_NAME, \
-         SEQ_IN_INDEX"
-    );
-    let fail = |e| wrap(&format!("read the columns of {}", unit.name), e);
-    let keys: Vec<(String, Option<String>, bool)> = connection.query(sql).map_err(fail)?;
+fn add_keys(connection: &mut Conn, units: &[Unit], layouts: &mut Layouts) -> Result<()> {
+    type Key = (String, String, Option<String>, bool);
+    let mut keys: Vec<Key> = Vec::new();
+    for condition in conditions("TABLE_SCHEMA", units) {
+        let sql = format!(
+            "SELECT TABLE_SCHEMA, TABLE_NAME, COLUMN_NAME, SUB_PART IS NULL AND COALESCE(COLLATION, 'A')='A' FROM \
+             information_schema.STATISTICS WHERE {condition} AND INDEX_NAME='PRIMARY' ORDER BY TABLE_SCHEMA, TABLE_NAME, \
+             SEQ_IN_INDEX"
+        );
+        let found: Vec<Key> =
+            connection.query(sql).map_err(|e| wrap("read the keys of the tables", e))?;
+        keys.extend(found);
+    }
     for layout in layouts.values_mut() {
         layout.splits = !layout.versioned;
     }
-    for (table, name, plain) in keys {
-        let Some(layout) = layouts.get_mut(&table) else { continue };
+    for (unit, table, name, plain) in keys {
+        let Some(layout) = layouts.get_mut(&(unit, table)) else { continue };
         let column =
             layout.columns.iter().find(|c| Some(&c.name) == name.as_ref() && c.comparable && plain);
         match (column.cloned(), layout.splits || layout.versioned && layout.key.is_empty()) {

@@ -4,7 +4,6 @@
 //! end every worker proves that its session is still the one that took the snapshot, and the
 //! definitions are those that were dumped.
 
-use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
@@ -22,15 +21,15 @@ use crate::source::mysql::ddl_watch::DdlWatch;
 use crate::source::mysql::describe::{Described, describe};
 use crate::source::mysql::fault::{run, wrap};
 use crate::source::mysql::flavor::Flavor;
-use crate::source::mysql::guard::{Guarded, guard, pause, synchronise};
-use crate::source::mysql::metadata_locks::{Sessions, Worker, releases};
+use crate::source::mysql::guard::{Guarded, guard, on_all, pause, synchronise};
+use crate::source::mysql::metadata_locks::{Sessions, Share, Worker, releases};
 use crate::source::mysql::object::{
     Script, history_prologue, in_restore_order, prologue, sequence,
 };
 use crate::source::mysql::range::Range;
 use crate::source::mysql::replica::replica;
 use crate::source::mysql::rows::{Reached, Sizes, TableRows};
-use crate::source::mysql::schema::{Layout, Listing, untransactional};
+use crate::source::mysql::schema::{Layouts, Listing, untransactional};
 use crate::source::mysql::slice::{Progress, Slices};
 use crate::source::mysql::unguarded::{compare, unchanged};
 use crate::source::mysql::unreadable::{Name, Shortfall};
@@ -60,7 +59,7 @@ pub struct MysqlSnapshot {
     flavor: Flavor,
     spec: MysqlSpec,
     listing: Listing,
-    layouts: Vec<BTreeMap<String, Layout>>,
+    layouts: Layouts,
     members: Vec<Member>,
     contents: Vec<Content>,
     sessions: Arc<Sessions>,
@@ -73,8 +72,6 @@ pub struct MysqlSnapshot {
     about: About,
     /// Guards what was not read of tables that are read.
     shortfall: Mutex<Shortfall>,
-    /// When each table was made or altered last, as the server tells it.
-    made: BTreeMap<Name, String>,
     /// `max_allowed_packet` of the server: no statement may be longer.
     packet: usize,
     chunk: usize,
@@ -109,16 +106,17 @@ impl MysqlSnapshot {
         stop: &Stop,
     ) -> Result<MysqlSnapshot> {
         let flavor = Flavor::of(&mut connector.connect("ask")?)?;
-        let mut guarding = connector.session(&flavor, "guard the tables of")?;
         let mut control = connector.session(&flavor, "control")?;
-        let Guarded { listing, locks } = guard(&mut guarding, spec, stop)?;
+        let Guarded { listing, locks, sessions: mut guards } =
+            guard(connector, &flavor, spec, stop)?;
         let mut about = About {
             version: flavor.version.clone(),
             inconsistent: untransactional(&listing.units, spec)?,
             ..About::default()
         };
-        let Described { mut scripts, layouts, made, not_included, lost } =
-            describe(&mut guarding, &mut control, (spec, &flavor), &listing, stop)?;
+        let with = (connector, &flavor, reading.threads);
+        let Described { mut scripts, layouts, not_included, lost } =
+            describe(&mut guards[0], &mut control, with, (spec, &listing), stop)?;
         about.not_included = not_included;
         let mut workers = Vec::new();
         let seconds = spec.lock_wait.as_secs().max(1);
@@ -135,9 +133,10 @@ impl MysqlSnapshot {
         if !synced.locked {
             workers.truncate(1);
         }
-        for worker in &mut workers {
-            locks.take_all(worker)?;
-        }
+        let readers = workers.len();
+        on_all(&mut workers, |index, worker| {
+            locks.take_as_worker(worker, locks.share(index, readers))
+        })?;
         for script in scripts.iter_mut().filter(|s: &&mut Script| s.member.kind == Kind::Sequence) {
             script.text = sequence(&mut control, &script.member.unit, &script.member.name)?;
         }
@@ -161,23 +160,24 @@ impl MysqlSnapshot {
                 .not_included
                 .push("a binary log position: no point-in-time recovery from this backup".into()),
         }
-        let mut sessions = Vec::new();
-        for mut worker in workers {
-            let session = session_id(&mut worker)?;
-            sessions.push(Mutex::new(Worker { connection: worker, session, released: 0 }));
-        }
-        if !releases(&mut guarding, &flavor)? {
+        if !releases(&mut guards[0], &flavor)? {
             about.remarks.push(
                 "the user may not set sql_log_bin (BINLOG ADMIN): DDL waits until the dump ends"
                     .into(),
             );
         }
-        let guard = Mutex::new(Worker {
-            session: session_id(&mut guarding)?,
-            connection: guarding,
-            released: 0,
-        });
-        let sessions = Arc::new(Sessions { locks, guard, workers: sessions });
+        let of = guards.len();
+        let guards = guards
+            .into_iter()
+            .enumerate()
+            .map(|(index, guard)| worker(guard, Share { index, of, first: 0 }))
+            .collect::<Result<_>>()?;
+        let workers = workers
+            .into_iter()
+            .enumerate()
+            .map(|(index, reader)| worker(reader, locks.share(index, readers)))
+            .collect::<Result<_>>()?;
+        let sessions = Arc::new(Sessions { locks, guards, workers });
         let look_out = connector.look_out(&flavor)?;
         let watch = DdlWatch::begin(look_out, Arc::clone(&sessions), spec.ddl_wait);
         let mut snapshot = MysqlSnapshot {
@@ -194,7 +194,6 @@ impl MysqlSnapshot {
             scripts,
             about: About { position: synced.position, ..about },
             shortfall: Mutex::default(),
-            made,
             packet,
             chunk: reading.chunk,
         };
@@ -210,7 +209,7 @@ impl MysqlSnapshot {
                 unit.tables.iter().enumerate().filter(|(_, t)| !t.sequence && t.has_rows())
             {
                 stop.check()?;
-                let layout = &self.layouts[unit_index][&table.name];
+                let layout = &self.layouts[&(unit.name.clone(), table.name.clone())];
                 if layout.unknown.is_some() {
                     self.sessions.locks.read(&(unit.name.clone(), table.name.clone()));
                     continue;
@@ -238,6 +237,10 @@ impl MysqlSnapshot {
                 ));
             }
         }
+        // It took the locks of all that it has cut.
+        let mut worker = self.sessions.workers[0].lock().expect("no panic while locked");
+        self.sessions.locks.forget(&mut worker, None)?;
+        drop(worker);
         let (before, after) = in_restore_order(&self.scripts);
         let of = |scripts: Vec<&Script>| {
             scripts
@@ -276,7 +279,7 @@ impl MysqlSnapshot {
         // read.
         let free = if slices.ordered { 0 } else { before };
         self.sessions.settle(&mut guard, free.max(self.sessions.locks.free()))?;
-        let Worker { connection, released, .. } = &mut *guard;
+        let connection = &mut guard.connection;
         let mut slice = slices.get(piece.number);
         let hand_back = |out: &mut dyn Out, rest: Range| {
             out.more(Piece { member: piece.member, number: slices.add(rest) })
@@ -316,10 +319,6 @@ impl MysqlSnapshot {
         if let Some(key) = last {
             hand_back(out, slice.range.cut(key).1);
         }
-        if *released > before {
-            // The reading itself took the lock again.
-            self.sessions.locks.release(connection, 0, *released)?;
-        }
         let (whole, left) = {
             let mut shortfall = self.shortfall();
             shortfall.add(&name, broken, left);
@@ -341,6 +340,7 @@ impl MysqlSnapshot {
                 ));
             }
         }
+        self.sessions.locks.forget(&mut guard, Some(&name))?;
         if progress != Progress::Open {
             drop(guard);
             self.sessions.locks.read(&name);
@@ -361,6 +361,12 @@ pub fn max_packet(connection: &mut Conn) -> Result<usize> {
     let found: Option<usize> =
         connection.query_first("SELECT @@GLOBAL.max_allowed_packet").map_err(|e| wrap(doing, e))?;
     found.ok_or_else(|| Error::new(ErrorKind::Failed, doing, "the server answered with nothing"))
+}
+
+/// A session of the view, which holds the locks of its share.
+fn worker(mut connection: Conn, share: Share) -> Result<Mutex<Worker>> {
+    let session = session_id(&mut connection)?;
+    Ok(Mutex::new(Worker { connection, session, released: share.first, share }))
 }
 
 /// The session's own number, which a reconnect would change.
@@ -422,7 +428,7 @@ impl Snapshot for MysqlSnapshot {
                 let rows = TableRows {
                     unit: unit_name,
                     name: &table.name,
-                    layout: &self.layouts[*unit][&table.name],
+                    layout: &self.layouts[&(unit_name.clone(), table.name.clone())],
                 };
                 let prologue =
                     if table.versioned { history_prologue(unit_name) } else { prologue(unit_name) };
@@ -432,7 +438,7 @@ impl Snapshot for MysqlSnapshot {
     }
 
     fn finish(&self, stop: &Stop) -> Result<()> {
-        for worker in self.sessions.workers.iter().chain([&self.sessions.guard]) {
+        for worker in self.sessions.all() {
             let mut guard = worker.lock().expect("no panic while locked");
             let Worker { connection, session, .. } = &mut *guard;
             if session_id(connection)? != *session {
@@ -448,13 +454,11 @@ impl Snapshot for MysqlSnapshot {
             let mut control = self.control.lock().expect("no panic while locked");
             accounts = account::read(&mut control, &self.flavor, stop)?.scripts;
         }
-        let mut guard = self.sessions.guard.lock().expect("no panic while locked");
+        let mut guard = self.sessions.guards[0].lock().expect("no panic while locked");
         let guard = &mut guard.connection;
         unchanged(guard, (&self.spec, &self.listing), &self.scripts, accounts, stop)?;
         match self.sessions.locks.unguarded() {
-            Some(unread) => {
-                compare(guard, &self.listing.units, &self.scripts, &self.made, &unread, stop)
-            }
+            Some(unread) => compare(guard, &self.listing, &self.scripts, &unread, stop),
             None => Ok(()),
         }
     }

@@ -533,5 +533,6 @@ fn layouts_of(connection: &mut Conn, unit: &str) -> Result<BTreeMap<String, Layo
     };
     let unit =
         Unit { name: unit.to_owned(), tables: tables.map(table).collect(), views: Vec::new() };
-    schema::layouts(connection, &unit)
+    let layouts = schema::layouts(connection, std::slice::from_ref(&unit))?;
+    Ok(layouts.into_iter().map(|((_, table), layout)| (table, layout)).collect())
 }

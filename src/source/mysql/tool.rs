@@ -27,12 +27,12 @@ use crate::source::mysql::catalogue::server_objects;
 use crate::source::mysql::connect::Connector;
 use crate::source::mysql::cut::{Before, Cutter};
 use crate::source::mysql::flavor::Flavor;
-use crate::source::mysql::guard::guard;
+use crate::source::mysql::guard::{Guarded, guard};
 use crate::source::mysql::names::Names;
 use crate::source::mysql::object::{Script, in_restore_order, later_state, prologue};
 use crate::source::mysql::privilege::Privileges;
 use crate::source::mysql::program::{Tool, find};
-use crate::source::mysql::reader::{Scope, definitions};
+use crate::source::mysql::reader::{Scope, definitions, tables_of};
 use crate::source::mysql::replica::replica;
 use crate::source::mysql::schema::{Listing, untransactional};
 use crate::source::mysql::snapshot::max_packet;
@@ -77,9 +77,9 @@ pub struct ToolSnapshot {
     members: Vec<Member>,
     contents: Vec<Content>,
     scripts: Vec<Script>,
-    /// Guards the connection that holds the metadata locks until the end, and compares definitions
-    /// then.
-    guard: Mutex<Conn>,
+    /// Guards the connections that hold the metadata locks until the end; the first compares
+    /// definitions then.
+    guards: Mutex<Vec<Conn>>,
     log: ToolLog,
     about: About,
     packet: usize,
@@ -98,14 +98,14 @@ impl ToolSnapshot {
         let flavor = Flavor::of(&mut connector.connect("ask")?)?;
         let tool = find(reading.engine, &flavor, &spec.tools, stop)?;
         pinned(&mut connector.connect("ask")?, &tool)?;
-        let mut guarding = connector.session(&flavor, "guard the tables of")?;
         // What the guard holds it holds to the end: nobody but the program knows which tables it
         // has read.
-        let listing = guard(&mut guarding, spec, stop)?.listing;
+        let Guarded { listing, sessions: mut guards, .. } = guard(connector, &flavor, spec, stop)?;
+        let guarding = &mut guards[0];
         let units = &listing.units;
         // mydumper reads what no snapshot covers under its global lock.
         let mut about = About { version: flavor.version.clone(), ..About::default() };
-        about.replica = replica(&mut guarding)?;
+        about.replica = replica(guarding)?;
         about.remarks.push(format!("tables and rows are read by {}", tool.version));
         about.inconsistent = if tool.engine == Engine::Mydumper {
             Vec::new()
@@ -113,7 +113,7 @@ impl ToolSnapshot {
             untransactional(units, spec)?
         };
         let (mut scripts, mut lost) = (Vec::new(), listing.unreadable.lines());
-        let held = Privileges::of(&mut guarding, &flavor)?;
+        let held = Privileges::of(guarding, &flavor)?;
         let accounts = "users, roles and grants".to_owned();
         if spec.accounts {
             lost.push(format!("{accounts}: only the engine native dumps them"));
@@ -134,21 +134,22 @@ impl ToolSnapshot {
                 .push("one moment for all databases: each of them has its own".into());
         }
         let mut skipped = Vec::new();
-        let names = Names::of(&mut guarding, units)?;
+        let names = Names::of(guarding, units)?;
         lost.extend(names.lost.iter().cloned());
         for unit in units {
             stop.check()?;
-            let found = definitions(&mut guarding, unit, &names, Scope::All(&held))?;
+            let tables = tables_of(guarding, unit)?;
+            let found = definitions(guarding, unit, &names, Scope::All(&held, tables))?;
             scripts.extend(found.scripts);
             about.not_included.extend(found.not_included);
             lost.extend(found.lost);
-            let survey = Survey::of(&mut guarding, unit, &tool, &flavor)?;
+            let survey = Survey::of(guarding, unit, &tool, &flavor)?;
             about.not_included.extend(survey.not_included);
             lost.extend(survey.lost);
             skipped.push(survey.skipped);
         }
         about.lacks(lost);
-        let packet = max_packet(&mut guarding)?;
+        let packet = max_packet(guarding)?;
         let mut snapshot = ToolSnapshot {
             private: Private::create(staging)?,
             flavor,
@@ -159,7 +160,7 @@ impl ToolSnapshot {
             members: Vec::new(),
             contents: Vec::new(),
             scripts,
-            guard: Mutex::new(guarding),
+            guards: Mutex::new(guards),
             log: ToolLog::new(reading.hear.clone()),
             about,
             packet,
@@ -390,8 +391,8 @@ impl Snapshot for ToolSnapshot {
             Content::Script(text) => whole(text, out)?,
             Content::State => {
                 let Member { unit, name, .. } = &self.members[piece.member];
-                let mut guard = self.guard.lock().expect("no panic while locked");
-                whole(&later_state(&mut guard, unit, name)?, out)?;
+                let mut guards = self.guards.lock().expect("no panic while locked");
+                whole(&later_state(&mut guards[0], unit, name)?, out)?;
             }
             Content::Stream { unit } => self.stream(*unit, out, stop)?,
             Content::File { path, .. } => {
@@ -403,8 +404,8 @@ impl Snapshot for ToolSnapshot {
 
     fn finish(&self, stop: &Stop) -> Result<()> {
         self.log.judge("prove the dump")?;
-        let mut guard = self.guard.lock().expect("no panic while locked");
-        unchanged(&mut guard, (&self.spec, &self.listing), &self.scripts, Vec::new(), stop)
+        let mut guards = self.guards.lock().expect("no panic while locked");
+        unchanged(&mut guards[0], (&self.spec, &self.listing), &self.scripts, Vec::new(), stop)
     }
 
     fn about(&self) -> About {

@@ -1,7 +1,7 @@
 //! What no lock holds to the end: definitions of other objects, and of tables that were read after
 //! their lock was given up for somebody's DDL. They are compared at the end.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 
 use mysql::Conn;
 
@@ -49,18 +49,17 @@ fn changed(script: &Script) -> Error {
 }
 
 /// Proves that the definitions of the tables `unread` are those of `scripts`, and that none was made
-/// or altered since `made`.
+/// or altered since they were listed.
 pub fn compare(
     guard: &mut Conn,
-    units: &[Unit],
+    listing: &Listing,
     scripts: &[Script],
-    made: &BTreeMap<Name, String>,
     unread: &[Name],
     stop: &Stop,
 ) -> Result<()> {
     let then: HashMap<&Member, &Script> = scripts.iter().map(|s| (&s.member, s)).collect();
     let unread: HashSet<&Name> = unread.iter().collect();
-    for unit in units {
+    for unit in &listing.units {
         stop.check()?;
         let own = |t: &&schema::Table| unread.contains(&(unit.name.clone(), t.name.clone()));
         let tables: Vec<schema::Table> = unit.tables.iter().filter(own).cloned().collect();
@@ -69,10 +68,10 @@ pub fn compare(
         }
         let unit = Unit { name: unit.name.clone(), tables, views: Vec::new() };
         let now = schema::made(guard, &unit)?;
-        for script in tables_of(guard, &unit)? {
+        for script in tables_of(guard, &unit)?.scripts {
             let same = then.get(&script.member).is_some_and(|s| shape(s) == shape(&script));
             let place = (unit.name.clone(), script.member.name.clone());
-            if !same || now.get(&place.1) != made.get(&place) {
+            if !same || now.get(&place.1) != listing.made.get(&place) {
                 return Err(changed(&script));
             }
         }
