@@ -67,10 +67,12 @@ pub fn put_wal(
     store: &dyn Store,
     place: (&str, &str, &str),
     (name, bytes): (WalName, &[u8]),
-    how: (Method, Option<&Sealing>),
+    (method, seal): (Method, Option<&Sealing>),
     world: &World,
     stop: &Stop,
 ) -> Result<WalStored, Fault> {
+    // Which timelines there are is read by whoever looks after the log, and opens nothing.
+    let seal = seal.filter(|_| !matches!(name, WalName::History(_)));
     let file = NewWal {
         name: name.to_string(),
         system: place.2,
@@ -79,7 +81,7 @@ pub fn put_wal(
         host: world.host(),
         now: world.clock.now(),
     };
-    object::put(store, &wal_key(place, name), &file, how, stop)
+    object::put(store, &wal_key(place, name), &file, (method, seal), stop)
 }
 
 /// Between which moments the transactions of a segment ended.
