@@ -15,7 +15,9 @@ use crate::base::SecretRef;
 use crate::syntax::parse_duration;
 
 pub use crate::cli::args::ask::{Diff, History, HistoryFormat, Info, List, Peek, Status};
-pub use crate::cli::args::file::{Check, CheckFormat, Engine, Fmt, Jobs, Man, Schedule, Schema};
+pub use crate::cli::args::file::{
+    Check, CheckFormat, Engine, Fmt, Jobs, Kind, Man, New, Schedule, Schema,
+};
 pub use crate::cli::args::point::Point;
 pub use crate::cli::args::store::{Adopt, Copy, Keep, Prune};
 pub use crate::cli::args::wal::{Fetch, Push, Status as WalStatus, Wal};
@@ -34,6 +36,8 @@ pub struct Args {
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Print a first job file: of a kind of database, or made of the configuration of another program.
+    New(New),
     /// Run a job.
     Run(Run),
     /// Check job files; contact nothing.

@@ -25,6 +25,7 @@ mod list;
 mod lock;
 mod manual;
 mod metrics;
+mod new;
 mod operator;
 mod outside;
 mod own_run;
@@ -115,6 +116,7 @@ fn dispatch(command: &Command, app: &App) -> Exit {
         return Exit::Invalid;
     }
     match command {
+        Command::New(args) => new::new(args),
         Command::Run(args) => run::run(args, app),
         Command::Check(args) => check::check(args),
         Command::Plan(args) => plan::plan(args, app),
@@ -153,6 +155,7 @@ fn is_of_text(command: &Command) -> bool {
     matches!(
         command,
         Command::Check(_)
+            | Command::New(_)
             | Command::Fmt(_)
             | Command::Schema(_)
             | Command::Completions { .. }

@@ -100,7 +100,12 @@ pub fn resolve_archive(spec: &ArchiveSpec) -> Archive {
         Some(Compression::Deflate) => Method::Deflate(spec.level.unwrap_or(6)),
         Some(Compression::Zstd) | None => Method::Zstd(spec.level.unwrap_or(1)),
     };
-    Archive { method, password: spec.password.clone(), recipients: spec.recipients.clone() }
+    Archive {
+        method,
+        password: spec.password.clone(),
+        previous: spec.previous.clone(),
+        recipients: spec.recipients.clone(),
+    }
 }
 
 /// Complains about an Oracle database that is not backed up by RMAN, and pieces that were to be
@@ -161,6 +166,13 @@ fn place(copy: &CopyPlan) -> String {
         crate::job::StoreSpec::Dir(dir) => format!("dir {}", dir.path.display()),
         crate::job::StoreSpec::S3(s3) => {
             format!("s3 {} {}", s3.endpoint.as_deref().unwrap_or("aws"), s3.bucket)
+        }
+        crate::job::StoreSpec::Azure(azure) => {
+            let endpoint = azure.endpoint.as_deref().unwrap_or("azure");
+            format!("azure {endpoint} {} {}", azure.account, azure.container)
+        }
+        crate::job::StoreSpec::Gcs(gcs) => {
+            format!("gcs {} {}", gcs.endpoint.as_deref().unwrap_or("google"), gcs.bucket)
         }
         crate::job::StoreSpec::Sftp(sftp) => format!("sftp {} {}", sftp.host, sftp.path),
     }

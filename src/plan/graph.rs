@@ -13,6 +13,7 @@ use crate::base::Id;
 use crate::job::{
     Engine, EnvValue, ExecOn, ExpectSpec, KeepSpec, KeyRefs, Retry, SourceSpec, VacuumRule,
 };
+use crate::plan::reference::StorePlace;
 use crate::plan::reference::{SourceRef, StoreRef};
 use crate::plan::wal::{Archive, Wal};
 use crate::plan::wish::{BackupWish, RestoreSpec};
@@ -164,7 +165,7 @@ pub struct Verify {
     /// The scratch source it is restored into.
     pub into: Option<SourceRef>,
     /// The sources of that kind that are no scratch: none of them may be what `into` leads to.
-    pub guarded: Vec<SourceRef>,
+    pub guarded: Vec<Guarded>,
     /// Whether a physical backup is unpacked and checked by its own programs.
     pub unpack: bool,
     /// Which copy.
@@ -173,6 +174,15 @@ pub struct Verify {
     pub kin: Vec<Kin>,
     /// Threads that read.
     pub threads: usize,
+}
+
+/// A source that no drill may overwrite.
+#[derive(Debug, Clone)]
+pub struct Guarded {
+    /// The source.
+    pub source: SourceRef,
+    /// Where backups of it are, which say which server it was when it can't be asked.
+    pub places: Vec<StorePlace>,
 }
 
 /// Which copy is verified.

@@ -14,6 +14,7 @@ mod restore;
 mod retry;
 mod rman;
 mod rman_parent;
+mod scratch;
 mod sealing;
 mod transfer;
 mod uploads;

@@ -9,7 +9,7 @@ use crate::artifact::{Damage, Head, Level, Manifest, PROOF_FORMAT, ProofLine};
 use crate::base::Stop;
 use crate::job::SourceSpec;
 use crate::pipeline::{self, Fetch, Meter};
-use crate::plan::{Kin, SourceRef, Verify, Which};
+use crate::plan::{Kin, Verify, Which};
 use crate::record::{Event, ProofFacts, Verdict};
 use crate::recover::{
     Assembly, Fault, Names, Opened, StoredPiece, choose, facts, is_own, key_of, load_all,
@@ -17,7 +17,6 @@ use crate::recover::{
 };
 use crate::run::{Done, Say};
 use crate::shelf::{Contents, Notes, Reading, Shelf, Shelved, groups, lineage};
-use crate::source::contract::{ErrorKind as SourceErrorKind, Source};
 use crate::source::{self, Control, Owner, Private};
 use crate::step::perform::Steps;
 use crate::store::contract::Store;
@@ -139,53 +138,6 @@ impl Steps {
         }
     }
 
-    /// Refuses a scratch source that is in truth the server of the backup, or of a source that is
-    /// none: by what the servers say, never by the address that was written.
-    fn must_be_scratch(
-        &self,
-        verify: &Verify,
-        into: &SourceRef,
-        target: &dyn Source,
-        head: &Head,
-        stop: &Stop,
-    ) -> Result<(), Fault> {
-        let refuse = |found: String, hint: &str| Fault::Nothing {
-            doing: format!("restore into {}", target.place()),
-            found: format!("{found}; nothing was written"),
-            hint: Some(hint.to_owned()),
-        };
-        let again = "Name another server as scratch: what is there would be overwritten.";
-        let known = "Let vex read which server it is; `vex doctor` says what that needs.";
-        if let SourceSpec::Sqlite(file) = &into.spec
-            && !file.path.exists()
-        {
-            return Ok(()); // What is not there is nobody's.
-        }
-        let own = target.origin(stop)?.server;
-        let Some(own) = own else {
-            return Err(refuse("which server it is can't be read".into(), known));
-        };
-        if head.origin.as_ref().and_then(|o| o.server.as_ref()) == Some(&own) {
-            return Err(refuse("it is the server that the backup is of".into(), again));
-        }
-        for real in &verify.guarded {
-            let theirs = self.source(real, stop).and_then(|source| Ok(source.origin(stop)?));
-            match theirs.map(|origin| origin.server) {
-                Ok(Some(server)) if server == own => {
-                    return Err(refuse(format!("it is the source {}", real.name), again));
-                }
-                Ok(Some(_)) => {}
-                // A server that is down is not the one that has just answered.
-                Err(Fault::Source(error)) if error.kind == SourceErrorKind::Unreachable => {}
-                Ok(None) | Err(_) => {
-                    let found = format!("whether it is the source {} can't be read", real.name);
-                    return Err(refuse(found, known));
-                }
-            }
-        }
-        Ok(())
-    }
-
     /// The newest backup of the source in the store, whichever job of the file made it.
     fn latest(
         &self,
@@ -250,8 +202,8 @@ impl Steps {
         stop: &Stop,
     ) -> Result<Vec<Damage>, Fault> {
         let SourceSpec::Cluster(spec) = &verify.source.spec else { return Ok(Vec::new()) };
-        let all = shelf.list(stop)?.artifacts;
-        let own = all.iter().find(|a| a.head.id == fetch.manifest.head.id);
+        let all = beside(verify, shelf, stop)?;
+        let own = all.iter().find(|a| a.head.key == fetch.manifest.head.key);
         let chain = own.map_or_else(|| Err(fetch.manifest.head.id.clone()), |a| lineage(&all, a));
         let chain =
             chain.map_err(|id| Damage::Manifest(format!("{id}, which it adds to, is gone")))?;
@@ -312,6 +264,15 @@ impl Steps {
         say.event(Event::Proved { step: say.step(), proof: facts });
         Ok(())
     }
+}
+
+/// What the store holds of the source: what a backup adds to may be of another job.
+fn beside(verify: &Verify, shelf: &Shelf, stop: &Stop) -> Result<Vec<Shelved>, Fault> {
+    let mut all = shelf.list(stop)?.artifacts;
+    for kin in verify.kin.iter().filter(|kin| kin.naming.folder() != shelf.naming().folder()) {
+        all.extend(shelf.sibling(&kin.naming, &kin.job).list(stop)?.artifacts);
+    }
+    Ok(all)
 }
 
 /// Reads every piece of a backup, and hashes it; returns what is damaged.

@@ -35,13 +35,6 @@ pub fn read_job(text: &Arc<Text>, node: &Node, complaints: &mut Vec<Complaint>) 
     let mut logs = LogsSpec { path: node.path("logs"), keep: None };
     let mut first_logs: Option<Span> = node.label("logs").cloned();
     for Block { kind, raw, .. } in &node.blocks {
-        if off(raw) && !kind.ready {
-            continue;
-        }
-        if !kind.ready {
-            complaints.push(problem::later(kind, &name_span(text, raw)));
-            continue;
-        }
         match kind.name {
             "archive" => {
                 one_only(&mut first_archive, "archive", name_span(text, raw), complaints);
@@ -116,14 +109,6 @@ fn one_only(first: &mut Option<Span>, name: &str, span: Span, complaints: &mut V
     }
 }
 
-/// Whether a node says `enabled=#false`, whatever else it says.
-pub fn off(raw: &KdlNode) -> bool {
-    raw.get("enabled").and_then(|v| v.as_bool()) == Some(false)
-        || raw.iter_children().any(|c| {
-            c.name().value() == "enabled" && c.get(0).and_then(|v| v.as_bool()) == Some(false)
-        })
-}
-
 fn archive_of(
     text: &Arc<Text>,
     kind: &'static Kind,
@@ -131,9 +116,6 @@ fn archive_of(
     complaints: &mut Vec<Complaint>,
 ) -> ArchiveSpec {
     let node = Node::decode(text, raw, kind, complaints);
-    for block in node.blocks.iter().filter(|b| !b.kind.ready && !off(&b.raw)) {
-        complaints.push(problem::later(block.kind, &name_span(text, &block.raw)));
-    }
     policy::read_archive(&node, complaints)
 }
 

@@ -6,6 +6,7 @@ pub mod damage;
 pub mod export;
 pub mod fallback;
 pub mod fidelity;
+mod flipped;
 mod killed;
 pub mod which;
 pub mod without_vex;

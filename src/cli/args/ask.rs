@@ -90,7 +90,8 @@ pub struct History {
 pub struct Info {
     /// The job file.
     pub file: PathBuf,
-    /// The backup: its ID or the beginning of it, its day, or its file's name.
+    /// The backup: `latest` (of each source), its ID or the beginning of it, its day, or its file's
+    /// name.
     pub id: String,
     /// Only this source of it.
     pub source: Option<String>,

@@ -137,7 +137,8 @@ pub type Stretch = BTreeMap<String, BTreeMap<WalName, Option<Timestamp>>>;
 impl WalStores {
     /// Those of a `wal` step; nothing is opened yet. `identity` opens what is sealed for age.
     pub fn of(wal: &Wal, identity: Option<SecretRef>, world: &World) -> WalStores {
-        let keys = KeyRefs { password: wal.archive.password.clone(), identity };
+        let (password, previous) = (wal.archive.password.clone(), wal.archive.previous.clone());
+        let keys = KeyRefs { password, previous, identity };
         let source = wal.source.name.clone();
         let copy = |copy: &LogCopy| WalCopy {
             name: copy.store.name.clone(),
@@ -239,14 +240,17 @@ impl WalCopy {
         stop: &Stop,
     ) -> Result<Option<(WalHead, Vec<u8>)>, Fault> {
         let key = wal_key((&self.root, &self.source, system), name);
-        let opens = |head: &WalHead| -> Result<Option<Key>, Fault> {
-            match (head.seal, &self.keys.identity) {
-                (None, _) | (Some(SealWord::Age), None) => Ok(None),
-                (Some(SealWord::Age), Some(reference)) => identities(reference, stop).map(Some),
-                (Some(SealWord::Password), _) => password(&self.keys, stop),
+        let store = self.store(stop)?;
+        let mut found = self.open_with(store.as_ref(), &key, &self.keys, stop);
+        // What was sealed before the password was changed.
+        for older in &self.keys.previous {
+            if !found.as_ref().is_err_and(Fault::is_sealed) {
+                break;
             }
-        };
-        let found = object::get(self.store(stop)?.as_ref(), &key, &opens, stop)?;
+            let keys = KeyRefs { password: Some(older.clone()), ..self.keys.clone() };
+            found = self.open_with(store.as_ref(), &key, &keys, stop);
+        }
+        let found = found?;
         match found {
             Some((head, _)) if head.name != name.to_string() || head.system != system => {
                 Err(Fault::Nothing {
@@ -257,6 +261,23 @@ impl WalCopy {
             }
             found => Ok(found),
         }
+    }
+
+    fn open_with(
+        &self,
+        store: &dyn Store,
+        key: &str,
+        keys: &KeyRefs,
+        stop: &Stop,
+    ) -> Result<Option<(WalHead, Vec<u8>)>, Fault> {
+        let opens = |head: &WalHead| -> Result<Option<Key>, Fault> {
+            match (head.seal, &keys.identity) {
+                (None, _) | (Some(SealWord::Age), None) => Ok(None),
+                (Some(SealWord::Age), Some(reference)) => identities(reference, stop).map(Some),
+                (Some(SealWord::Password), _) => password(keys, stop),
+            }
+        };
+        object::get(store, key, &opens, stop)
     }
 
     /// A file; `None` where the store answers that there is none.

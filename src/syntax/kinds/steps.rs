@@ -328,6 +328,14 @@ pub const STEPS: &[Kind] = &[
         ],
     },
     Kind {
+        name: "previous",
+        within: &["archive"],
+        argument: BLOCK,
+        ready: true,
+        doc: "A password that older archives were sealed with; one block for each. Whoever reads a backup takes the one that its head names.",
+        fields: &[required("password", Form::Secret, "The password.")],
+    },
+    Kind {
         name: "age",
         within: &["archive"],
         argument: BLOCK,
