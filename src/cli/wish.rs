@@ -185,6 +185,14 @@ fn logs(plans: &[Plan]) -> Vec<Wal> {
     own.collect()
 }
 
+/// The other stores that a source is sent to.
+fn elsewhere(plans: &[Plan], source: &str, own: &[StorePlace]) -> Vec<StorePlace> {
+    let mut all = places_of(plans);
+    let is_own = |place: &StorePlace| own.iter().any(|o| o.store.name == place.store.name);
+    all.retain(|place| place.source == source && !is_own(place));
+    all
+}
+
 fn places_of(plans: &[Plan]) -> Vec<StorePlace> {
     let mut found = Vec::new();
     for plan in plans {
