@@ -13,7 +13,9 @@ use crate::base::SecretRef;
 use crate::syntax::parse_duration;
 
 pub use crate::cli::args::ask::{Diff, History, HistoryFormat, Info, List, Peek, Status};
-pub use crate::cli::args::file::{Check, CheckFormat, Engine, Fmt, Jobs, Man, Schedule, Schema};
+pub use crate::cli::args::file::{
+    Check, CheckFormat, Engine, Fmt, Jobs, Kind, Man, New, Schedule, Schema,
+};
 pub use crate::cli::args::store::{Adopt, Copy, Keep, Prune};
 pub use crate::cli::args::word::{Format, Language};
 
@@ -30,6 +32,8 @@ pub struct Args {
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Print a commented job file to begin with.
+    New(New),
     /// Run a job.
     Run(Run),
     /// Check job files; contact nothing.

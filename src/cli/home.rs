@@ -73,6 +73,7 @@ fn files_of(command: &Command) -> (Option<&Path>, Option<&Path>) {
         Command::Check(_)
         | Command::Schema(_)
         | Command::Fmt(_)
+        | Command::New(_)
         | Command::Completions { .. }
         | Command::Man(_) => (None, &None),
     };

@@ -40,6 +40,7 @@ mod schedule;
 mod serve;
 mod session;
 mod shelves;
+mod starter;
 mod status;
 mod strangers;
 mod table;
@@ -129,6 +130,7 @@ fn dispatch(command: &Command, app: &App) -> Exit {
         Command::User(args) => user::user(args, app),
         Command::Schema(args) => check::schema(args.format),
         Command::Fmt(args) => fmt::fmt(args),
+        Command::New(args) => starter::new(args),
         Command::Jobs(args) => schedule::jobs(args, app),
         Command::Schedule(args) => schedule::schedule(args, app),
         Command::Completions { shell } => manual::completions(*shell),
@@ -142,6 +144,7 @@ fn is_of_text(command: &Command) -> bool {
         command,
         Command::Check(_)
             | Command::Fmt(_)
+            | Command::New(_)
             | Command::Schema(_)
             | Command::Completions { .. }
             | Command::Man(_)

@@ -10,7 +10,8 @@ use crate::common::servers::{Mariadb, Pg, Server};
 use crate::common::space::{Ran, Space, files};
 
 /// Run in a copy of the examples, as they are: they contact nothing but a SQLite file.
-const AS_IT_IS: [&str; 7] = [
+const AS_IT_IS: [&str; 8] = [
+    "vex new mysql --out shop.kdl",
     "vex check jobs/",
     "vex fmt --check jobs/",
     "vex jobs jobs/nightly.kdl",

@@ -55,6 +55,33 @@ pub struct Fmt {
     pub check: bool,
 }
 
+/// `vex new`.
+#[derive(Debug, clap::Args)]
+pub struct New {
+    /// What is to be backed up.
+    #[arg(value_enum)]
+    pub kind: Kind,
+    /// Write it into a new file instead, which only its owner may read; a file that is there stays
+    /// as it is.
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+}
+
+/// What a job file to begin with is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Kind {
+    /// A MySQL server.
+    Mysql,
+    /// A MariaDB server.
+    Mariadb,
+    /// A PostgreSQL server.
+    Postgres,
+    /// A SQLite file.
+    Sqlite,
+    /// An Oracle database, through RMAN.
+    Oracle,
+}
+
 /// `vex man`.
 #[derive(Debug, clap::Args)]
 pub struct Man {
