@@ -32,7 +32,7 @@ pub struct Args {
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Print a commented job file to begin with.
+    /// Print a first job file: of a kind of database, or made of the configuration of another program.
     New(New),
     /// Run a job.
     Run(Run),

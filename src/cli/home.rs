@@ -72,8 +72,8 @@ fn files_of(command: &Command) -> (Option<&Path>, Option<&Path>) {
         Command::Schedule(a) => (Some(&a.file), &a.site),
         Command::Check(_)
         | Command::Schema(_)
-        | Command::Fmt(_)
         | Command::New(_)
+        | Command::Fmt(_)
         | Command::Completions { .. }
         | Command::Man(_) => (None, &None),
     };

@@ -25,6 +25,7 @@ mod list;
 mod lock;
 mod manual;
 mod metrics;
+mod new;
 mod operator;
 mod outside;
 mod own_run;
@@ -40,7 +41,6 @@ mod schedule;
 mod serve;
 mod session;
 mod shelves;
-mod starter;
 mod status;
 mod strangers;
 mod table;
@@ -105,6 +105,7 @@ fn dispatch(command: &Command, app: &App) -> Exit {
         return Exit::Invalid;
     }
     match command {
+        Command::New(args) => new::new(args),
         Command::Run(args) => run::run(args, app),
         Command::Check(args) => check::check(args),
         Command::Plan(args) => plan::plan(args, app),
@@ -130,7 +131,6 @@ fn dispatch(command: &Command, app: &App) -> Exit {
         Command::User(args) => user::user(args, app),
         Command::Schema(args) => check::schema(args.format),
         Command::Fmt(args) => fmt::fmt(args),
-        Command::New(args) => starter::new(args),
         Command::Jobs(args) => schedule::jobs(args, app),
         Command::Schedule(args) => schedule::schedule(args, app),
         Command::Completions { shell } => manual::completions(*shell),
@@ -143,8 +143,8 @@ fn is_of_text(command: &Command) -> bool {
     matches!(
         command,
         Command::Check(_)
-            | Command::Fmt(_)
             | Command::New(_)
+            | Command::Fmt(_)
             | Command::Schema(_)
             | Command::Completions { .. }
             | Command::Man(_)

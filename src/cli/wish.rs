@@ -56,6 +56,10 @@ pub fn wish(which: &Which) -> Result<Wish, Exit> {
         (Places::Stores(_), Some(source), Some(loaded)) => others(&loaded.plans, source),
         _ => Vec::new(),
     };
+    let elsewhere = match (&places, &source, &loaded) {
+        (Places::Stores(own), Some(source), Some(loaded)) => elsewhere(&loaded.plans, source, own),
+        _ => Vec::new(),
+    };
     let password = match (&which.archive_password_env, &which.archive_password_file) {
         (Some(name), _) => Some(SecretRef::Env(name.clone())),
         (None, Some(path)) => Some(SecretRef::File(path.clone())),
@@ -69,6 +73,7 @@ pub fn wish(which: &Which) -> Result<Wish, Exit> {
         from: which.from.clone(),
         places,
         others,
+        elsewhere,
         backup: which.backup.clone(),
         origin: which.origin.clone(),
         keys: KeyRefs {
@@ -155,6 +160,14 @@ fn others(plans: &[Plan], source: &str) -> Vec<StorePlace> {
         .collect();
     let mut all = places_of(plans);
     all.retain(|place| names.contains(&place.source.as_str()));
+    all
+}
+
+/// The other stores that a source is sent to.
+fn elsewhere(plans: &[Plan], source: &str, own: &[StorePlace]) -> Vec<StorePlace> {
+    let mut all = places_of(plans);
+    let is_own = |place: &StorePlace| own.iter().any(|o| o.store.name == place.store.name);
+    all.retain(|place| place.source == source && !is_own(place));
     all
 }
 

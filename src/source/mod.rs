@@ -6,6 +6,7 @@ mod failpoints;
 mod greeting;
 mod mysql;
 mod oracle;
+mod patterns;
 mod postgres;
 mod program;
 mod script;

@@ -58,27 +58,29 @@ pub struct Fmt {
 /// `vex new`.
 #[derive(Debug, clap::Args)]
 pub struct New {
-    /// What is to be backed up.
-    #[arg(value_enum)]
-    pub kind: Kind,
-    /// Write it into a new file instead, which only its owner may read; a file that is there stays
-    /// as it is.
+    /// The kind of database.
+    #[arg(value_enum, required_unless_present = "from", conflicts_with = "from")]
+    pub kind: Option<Kind>,
+    /// Convert the configuration FILE of borgmatic, gobackup, pg_back or mydumper.cnf.
+    #[arg(long, num_args = 2, value_names = ["PROGRAM", "FILE"])]
+    pub from: Vec<String>,
+    /// Write it there, where nothing may be, instead of printing it.
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
 }
 
-/// What a job file to begin with is for.
+/// A kind of database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Kind {
-    /// A MySQL server.
+    /// MySQL.
     Mysql,
-    /// A MariaDB server.
+    /// MariaDB.
     Mariadb,
-    /// A PostgreSQL server.
+    /// PostgreSQL.
     Postgres,
     /// A SQLite file.
     Sqlite,
-    /// An Oracle database, through RMAN.
+    /// Oracle, through RMAN.
     Oracle,
 }
 

@@ -79,6 +79,7 @@ impl Source for Sqlite {
                 self.spec.path.display()
             )],
             warnings: Vec::new(),
+            idle: Vec::new(),
         })
     }
 
