@@ -13,8 +13,9 @@ use std::path::Path;
 use lex::{Token, tokens, without_tests};
 
 /// Who may import whom, lowest floor first; `room::file` is one file of a room.
-const TABLE: [(&str, &[&str]); 23] = [
+const TABLE: [(&str, &[&str]); 24] = [
     ("base", &[]),
+    ("convert", &[]),
     ("job", &["base"]),
     ("world", &["job", "base"]),
     ("artifact", &["base"]),
@@ -81,6 +82,7 @@ const TABLE: [(&str, &[&str]); 23] = [
             "artifact",
             "job",
             "world",
+            "convert",
             "base",
         ],
     ),
@@ -145,7 +147,7 @@ const OPENERS: [&str; 13] = [
 const TEXT_MATCHES: [&str; 4] = ["split('/')", "contains(\"", "starts_with(\"", "ends_with(\""];
 
 /// The rooms that read formats, what a person wrote, and the words of servers.
-const READERS: [&str; 5] = ["base/", "syntax/", "artifact/", "store/", "source/"];
+const READERS: [&str; 6] = ["base/", "convert/", "syntax/", "artifact/", "store/", "source/"];
 
 /// Lines elsewhere that look into what a person typed, a key, or a header of HTTP: file, and what
 /// they look for.

@@ -125,6 +125,7 @@ fn ask((loaded, plan): (&Loaded, &Plan), app: &App, exit: &mut Exit) -> Outlook 
             }
             StepKind::Verify(_)
             | StepKind::Copy(_)
+            | StepKind::Wal(_)
             | StepKind::Exec(_)
             | StepKind::Restore(_)
             | StepKind::ReadBack(_) => {}
@@ -218,7 +219,7 @@ fn facts_lines(facts: &Facts) -> Vec<String> {
         ));
     }
     lines.extend(facts.locks.iter().map(|l| format!("lock: {l}")));
-    lines.extend(facts.warnings.iter().map(|w| format!("! {w}")));
+    lines.extend(facts.warnings.iter().chain(&facts.idle).map(|w| format!("! {w}")));
     lines
 }
 

@@ -7,10 +7,13 @@
 use crate::artifact::{Method, Naming, TEMPLATE};
 use crate::base::{Complaint, Spanned};
 use crate::job::{
-    ArchiveSpec, ClusterSpec, Compression, Dump, Engine, JobFile, Source, SourceSpec, Store,
+    ArchiveSpec, ClusterSpec, Compression, Dump, Engine, Job, JobFile, KeyRefs, Pick, Source,
+    SourceSpec, Store,
 };
-use crate::plan::graph::{Archive, CopyPlan, Plan, StepKind};
+use crate::plan::graph::{CopyPlan, Plan, StepKind, Which};
 use crate::plan::problem;
+use crate::plan::reference::StoreRef;
+use crate::plan::wal::Archive;
 
 /// What is added to a source's name where its files are meant.
 pub const FILES: &str = "-physical";
@@ -79,6 +82,12 @@ pub fn root(store: &Store) -> String {
     }
 }
 
+/// A store with whose backups in it are believed.
+pub fn store_ref(file: &JobFile, store: &Store) -> StoreRef {
+    let (name, spec) = (store.name.value.clone(), store.spec.clone());
+    StoreRef { name, spec, trust: file.site.trust.clone() }
+}
+
 /// How a chain is named in a store.
 pub fn naming(store: &Store, job: &str, source: &str) -> Naming {
     let template = store.key.as_ref().map_or(TEMPLATE, |k| k.value.as_str());
@@ -131,6 +140,7 @@ pub fn collisions(file: &JobFile, plans: &[Plan], complaints: &mut Vec<Complaint
             | StepKind::Verify(_)
             | StepKind::Prune(_)
             | StepKind::Copy(_)
+            | StepKind::Wal(_)
             | StepKind::Exec(_)
             | StepKind::Restore(_)
             | StepKind::ReadBack(_) => &[],
@@ -166,5 +176,22 @@ fn place(copy: &CopyPlan) -> String {
             format!("gcs {} {}", gcs.endpoint.as_deref().unwrap_or("google"), gcs.bucket)
         }
         crate::job::StoreSpec::Sftp(sftp) => format!("sftp {} {}", sftp.host, sftp.path),
+    }
+}
+
+/// Which of the kept copies is verified.
+pub fn which(pick: Pick) -> Which {
+    match pick {
+        Pick::Newest => Which::Latest,
+        Pick::Random => Which::Random,
+    }
+}
+
+/// What opens a backup that was sealed as `made` says, or as the job of its verification does.
+pub fn keys_of(made: ArchiveSpec, job: &Job, verify: &crate::job::Verify) -> KeyRefs {
+    KeyRefs {
+        password: made.password.or_else(|| job.archive.password.clone()),
+        previous: made.previous.into_iter().chain(job.archive.previous.clone()).collect(),
+        identity: verify.identity.clone(),
     }
 }

@@ -6,8 +6,8 @@
 use crate::job::{JobFile, KeyRefs, StepDecl};
 use crate::plan::chain::{chain_name, naming};
 use crate::plan::graph::Guarded;
+use crate::plan::reference::StorePlace;
 use crate::plan::reference::{SourceRef, StoreRef};
-use crate::plan::wish::StorePlace;
 
 /// The sources of a file that no restore into `into` may overwrite.
 pub fn guarded(file: &JobFile, into: Option<&SourceRef>) -> Vec<Guarded> {
@@ -26,7 +26,9 @@ fn places(file: &JobFile, source: &str) -> Vec<StorePlace> {
     for job in &file.jobs {
         let dumps = job.steps.iter().filter_map(|step| match &step.kind {
             StepDecl::Dump(dump) => Some(dump),
-            StepDecl::Verify(_) | StepDecl::Vacuum(_) | StepDecl::Exec(_) => None,
+            StepDecl::Verify(_) | StepDecl::Vacuum(_) | StepDecl::Exec(_) | StepDecl::Wal(_) => {
+                None
+            }
         });
         for dump in dumps.filter(|dump| dump.sources.iter().any(|s| s.value == source)) {
             let words = dump.sends.iter().flat_map(|send| &send.stores);

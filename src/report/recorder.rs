@@ -292,8 +292,10 @@ fn record(
                 catalog.run_moves(&run, &known.counters())?;
             }
         }
-        Event::Said { .. } | Event::Engine { .. } => {}
-        Event::Restoring { .. } | Event::Restored { .. } => {}
+        Event::Said { .. }
+        | Event::Engine { .. }
+        | Event::Restoring { .. }
+        | Event::Restored { .. } => {}
         Event::StoreSeen { place, id, .. } => {
             let before = catalog.place_seen(place, id, &at)?.filter(|before| before != id);
             return Ok(before.map(|before| replaced(place, id, &before)));
@@ -314,11 +316,9 @@ fn record(
         }
         Event::Copied { copy, .. } => catalog.copy(&copy_row(copy, &at))?,
         Event::Proved { proof, .. } => proved(catalog, proof)?,
-        Event::Drilled { step, drill } => {
-            catalog.drill(&run, &drill_row((&run, *step), drill))?;
-        }
+        Event::Drilled { step, drill } => catalog.drill(&run, &drill_row((&run, *step), drill))?,
         Event::Pruned { id, source, store, .. } => {
-            catalog.copy_removed(id.as_str(), source, store, &at)?;
+            catalog.copy_removed(id.as_str(), source, store, &at)?
         }
         Event::StepFinished { step, end, .. } => {
             backup_ended(catalog, known, (*step, end), (&run, &at))?;

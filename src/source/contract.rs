@@ -36,6 +36,8 @@ pub struct Facts {
     pub locks: Vec<String>,
     /// What can't be part of the snapshot's one moment, or will not be included.
     pub warnings: Vec<String>,
+    /// Patterns of the job that match nothing.
+    pub idle: Vec<String>,
 }
 
 /// One database of a probe.
@@ -287,6 +289,8 @@ pub struct About {
     pub not_included: Vec<String>,
     /// Of these, what should be included: the verdict is Alerta, and somebody must look.
     pub lost: Vec<String>,
+    /// Patterns of the job that match nothing: the verdict is Alerta.
+    pub idle: Vec<String>,
     /// What the engine warned of so far: the verdict is Alerta.
     pub warnings: Vec<String>,
     /// Remarks for the log, such as how long writers were held; all are there from the beginning.

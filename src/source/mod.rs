@@ -7,6 +7,7 @@ mod failpoints;
 mod greeting;
 mod mysql;
 mod oracle;
+mod patterns;
 mod postgres;
 mod program;
 mod script;
@@ -39,6 +40,7 @@ pub use postgres::physical::BACKUP_LABEL;
 pub use postgres::place::{Place, detach, link, replace_space, write_map};
 pub use postgres::server::Tablespace;
 pub use postgres::unpack::{Owner, Unpack};
+pub use postgres::wal;
 pub use program::Private;
 
 /// Opens a source; `name` is what the job file calls it. Asks no server yet.

@@ -150,6 +150,10 @@ impl Steps {
             done.verdict = done.verdict.max(Verdict::Alert);
             say.alert(format!("not one point in time: {reason}"));
         }
+        for line in about.idle {
+            done.verdict = done.verdict.max(Verdict::Alert);
+            say.alert(line);
+        }
         for warning in about.warnings {
             done.verdict = done.verdict.max(Verdict::Alert);
             say.alert(format!("{} warned: {warning}", backup.engine.word()));

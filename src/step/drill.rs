@@ -21,8 +21,11 @@ const NULL: &str = "NULL";
 
 /// A drill under way.
 pub(super) struct Drill<'a> {
+    /// What was asked for.
     pub verify: &'a Verify,
+    /// What it restores into.
     pub into: &'a SourceRef,
+    /// The backup.
     pub head: &'a Head,
     /// When it began, by the world's clock and by one that nobody sets.
     pub began: (Timestamp, Instant),

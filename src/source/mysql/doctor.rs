@@ -22,6 +22,7 @@ use crate::source::mysql::privilege_check::{self, Settings};
 use crate::source::mysql::replica::grant;
 use crate::source::mysql::schema::{self, Unit};
 use crate::source::mysql::unreadable::Unreadable;
+use crate::source::patterns::ADVICE;
 use crate::world::Clock;
 
 /// Clocks that differ by more make backups hard to tell apart by time.
@@ -71,6 +72,9 @@ pub fn examine(
             Ok(listing) => {
                 bytes = units.iter().flat_map(|u| &u.tables).map(|t| t.bytes).sum();
                 found.extend(contents(units, bytes, spec));
+                found.extend(
+                    listing.idle.iter().map(|line| Finding::alert("patterns", line, ADVICE)),
+                );
                 found.extend(listing.unreadable.lines().into_iter().map(|line| {
                     let advice = "Repair it, or `exclude` it: it is left out of backups.";
                     Finding::alert("tables", line, advice)

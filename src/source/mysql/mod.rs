@@ -101,7 +101,7 @@ impl Source for Mysql {
         let flavor = Flavor::of(&mut connection)?;
         let listing = settled(&mut connection, &self.spec, stop)?;
         let units = listing.units;
-        let mut warnings = listing.unreadable.lines();
+        let (mut warnings, idle) = (listing.unreadable.lines(), listing.idle);
         for unit in &units {
             for table in unit.tables.iter().filter(|t| !t.is_transactional()) {
                 warnings.push(format!(
@@ -117,7 +117,13 @@ impl Source for Mysql {
             .iter()
             .map(|unit| UnitFacts { name: unit.name.clone(), tables: tables(unit) })
             .collect();
-        Ok(Facts { version: flavor.version.clone(), units: facts, locks: flavor.locks(), warnings })
+        Ok(Facts {
+            version: flavor.version.clone(),
+            units: facts,
+            locks: flavor.locks(),
+            warnings,
+            idle,
+        })
     }
 
     fn origin(&self, stop: &Stop) -> Result<Origin> {

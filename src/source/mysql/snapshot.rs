@@ -112,6 +112,7 @@ impl MysqlSnapshot {
         let mut about = About {
             version: flavor.version.clone(),
             inconsistent: untransactional(&listing.units, spec)?,
+            idle: listing.idle.clone(),
             ..About::default()
         };
         let with = (connector, &flavor, reading.threads);

@@ -80,6 +80,7 @@ impl Source for Sqlite {
                 self.spec.path.display()
             )],
             warnings: Vec::new(),
+            idle: Vec::new(),
         })
     }
 
