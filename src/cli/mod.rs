@@ -15,6 +15,7 @@ mod due;
 mod exit;
 mod export;
 mod fmt;
+mod gap;
 mod history;
 mod home;
 mod keep;
