@@ -157,6 +157,7 @@ fn folders(args: &Adopt, loaded: &Loaded, app: &App) -> Result<Vec<Folder>, Exit
             | StepKind::Verify(_)
             | StepKind::Prune(_)
             | StepKind::Copy(_)
+            | StepKind::Wal(_)
             | StepKind::Exec(_)
             | StepKind::Restore(_)
             | StepKind::ReadBack(_) => None,

@@ -2,7 +2,9 @@
 
 mod ask;
 mod file;
+mod point;
 mod store;
+mod wal;
 mod word;
 
 use std::path::PathBuf;
@@ -16,7 +18,9 @@ pub use crate::cli::args::ask::{Diff, History, HistoryFormat, Info, List, Peek, 
 pub use crate::cli::args::file::{
     Check, CheckFormat, Engine, Fmt, Jobs, Kind, Man, New, Schedule, Schema,
 };
+pub use crate::cli::args::point::Point;
 pub use crate::cli::args::store::{Adopt, Copy, Keep, Prune};
+pub use crate::cli::args::wal::{Fetch, Push, Status as WalStatus, Wal};
 pub use crate::cli::args::word::{Format, Language};
 
 /// A build tool for backups: one linted file, an explained plan, and a backup that is green only
@@ -69,6 +73,9 @@ pub enum Command {
     Copy(Copy),
     /// Remove what the policy does not keep, with a reason for every backup.
     Prune(Prune),
+    /// Keep and bring back the write-ahead log of PostgreSQL, called by the server itself.
+    #[command(subcommand)]
+    Wal(Wal),
     /// Look after the catalog.
     #[command(subcommand)]
     Catalog(Catalog),
@@ -418,10 +425,13 @@ pub struct Restore {
     /// to it, and needs fewer logs.
     #[arg(long, value_enum)]
     pub mode: Option<Mode>,
-    /// Oracle: end before this SCN, or before this moment of this machine's clock, such as
-    /// `2025-08-02 14:30:00` or 2025-08-02T17:30:00Z [default: all that there is]
-    #[arg(long, value_name = "SCN|TIME", requires = "mode")]
+    /// End before this moment of this machine's clock, such as `2025-08-02 14:30:00` or
+    /// 2025-08-02T17:30:00Z; Oracle: or before this SCN; pgdata: or `latest`, for all that there is
+    #[arg(long, value_name = "TIME|SCN|latest")]
     pub until: Option<String>,
+    /// Other points.
+    #[command(flatten)]
+    pub point: Point,
     /// Oracle: a folder where pieces may lie already; the others are put there too [default: the
     /// variable RESTORE_SOURCE_DIR, else the staging folder]
     #[arg(long, value_name = "DIR", requires = "mode")]

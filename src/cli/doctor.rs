@@ -11,7 +11,7 @@ use serde::Serialize;
 use crate::artifact::{Origin, may_seal};
 use crate::base::{Finding, Grade, Id, SecretRef, Stop};
 use crate::job::{Engine, SourceSpec, StoreSpec};
-use crate::plan::{Plan, StepKind};
+use crate::plan::{Plan, StepKind, Wal};
 use crate::recover::signer;
 use crate::source::{self, contract::Examined, contract::Purpose};
 use crate::store::{self, contract::Coming};
@@ -20,6 +20,7 @@ use crate::world::{World, reveal};
 use crate::cli::args::{Doctor, Format};
 use crate::cli::exit::Exit;
 use crate::cli::outside::{Outside, outside};
+use crate::cli::wal::examine_archiver;
 use crate::cli::wiring::App;
 use crate::cli::wiring::{Loaded, tell};
 use crate::cli::wish::target_spec;
@@ -108,6 +109,7 @@ pub fn doctor(args: &Doctor, app: &App) -> Exit {
         findings.iter().for_each(|f| printer.print("source", name, f));
         examined.insert(name, found.ok());
     }
+    archivers(&loaded, &plans, stop, &mut printer);
     for (name, check) in &checks.stores {
         let own: Vec<&Option<Examined>> =
             check.sources.iter().filter_map(|s| examined.get(s.as_str())).collect();
@@ -127,12 +129,26 @@ pub fn doctor(args: &Doctor, app: &App) -> Exit {
     for password in &checks.passwords {
         printer.print("job", password.job, &examine_password(password, stop));
     }
-    if let Some(reference) = &loaded.file.site.trust.sign {
-        printer.print("site", "sign", &examine_signer(reference, &loaded, stop));
-    }
+    sign(&loaded, stop, &mut printer);
     let asked = Outside { path: &loaded.path, file: &loaded.file, plans: &plans, world, stop };
     outside(&asked, &mut |kind, name, finding| printer.print(kind, name, finding));
     printer.end(args.strict)
+}
+
+/// Whether the servers whose logs are kept send them.
+fn archivers(loaded: &Loaded, plans: &[&Plan], stop: &Stop, printer: &mut Printer) {
+    for step in plans.iter().flat_map(|plan| &plan.steps) {
+        let StepKind::Wal(wal) = &step.kind else { continue };
+        let found = examine_archiver(wal, &loaded.path, stop);
+        found.iter().for_each(|f| printer.print("source", &wal.source.name, f));
+    }
+}
+
+/// Examines what signs, if anything does.
+fn sign(loaded: &Loaded, stop: &Stop, printer: &mut Printer) {
+    if let Some(reference) = &loaded.file.site.trust.sign {
+        printer.print("site", "sign", &examine_signer(reference, loaded, stop));
+    }
 }
 
 /// Whether the private key can be read, and what verifies it.
@@ -195,6 +211,7 @@ fn checks<'a>(loaded: &'a Loaded, plans: &[&'a Plan]) -> Checks<'a> {
                         checks.password(&plan.job, password, false);
                     }
                 }
+                StepKind::Wal(wal) => checks.log(&plan.job, wal),
                 StepKind::Prune(_)
                 | StepKind::Copy(_)
                 | StepKind::Exec(_)
@@ -228,6 +245,17 @@ impl<'a> Checks<'a> {
         match known {
             Some(password) => password.seals |= seals,
             None => self.passwords.push(Password { job, reference, seals }),
+        }
+    }
+
+    fn log(&mut self, job: &'a str, wal: &'a Wal) {
+        self.source(&wal.source.name, &wal.source.spec);
+        for copy in &wal.copies {
+            let folder = format!("{}logs/{}/", copy.root, wal.source.name);
+            self.store(&copy.store.name, &copy.store.spec, &folder);
+        }
+        if let Some(password) = &wal.archive.password {
+            self.password(job, password, true);
         }
     }
 

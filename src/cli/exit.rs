@@ -16,6 +16,12 @@ pub enum Exit {
     Usage,
     /// Damage was found.
     Damage,
+    /// Nothing reaches the moment that was asked for.
+    Unreached,
+    /// A file of a log that is in no store: for PostgreSQL, the end of the log.
+    EndOfLog,
+    /// A file of a log that may be there: PostgreSQL must stop.
+    Doubt,
     /// A bug.
     Bug,
     /// Another run holds the job.
@@ -35,6 +41,10 @@ impl Exit {
             Exit::Alert => 2,
             Exit::Usage => 64,
             Exit::Damage => 65,
+            Exit::Unreached => 66,
+            Exit::EndOfLog => 1,
+            // From 126 on, a server that recovers stops.
+            Exit::Doubt => 200,
             Exit::Bug => 70,
             Exit::Busy => 75,
             Exit::Invalid => 78,
@@ -46,6 +56,7 @@ impl Exit {
     pub fn of(code: &str) -> Exit {
         match code {
             "damage" | "differs" | "no-good-backup" => Exit::Damage,
+            "unreached" => Exit::Unreached,
             "usage" => Exit::Usage,
             "target-busy" => Exit::Busy,
             "bug" => Exit::Bug,
@@ -59,12 +70,15 @@ impl Exit {
             Exit::Success => 0,
             Exit::Alert => 1,
             Exit::Busy => 2,
-            Exit::Error => 3,
-            Exit::Damage => 4,
-            Exit::Invalid => 5,
-            Exit::Usage => 6,
-            Exit::Bug => 7,
-            Exit::Interrupted(_) => 8,
+            Exit::EndOfLog => 3,
+            Exit::Error => 4,
+            Exit::Unreached => 5,
+            Exit::Damage => 6,
+            Exit::Invalid => 7,
+            Exit::Usage => 8,
+            Exit::Bug => 9,
+            Exit::Doubt => 10,
+            Exit::Interrupted(_) => 11,
         };
         if weight(other) > weight(self) { other } else { self }
     }

@@ -14,7 +14,7 @@ use crate::job::Site;
 use crate::syntax;
 use crate::world::World;
 
-use crate::cli::args::{Catalog, Command, User};
+use crate::cli::args::{Catalog, Command, User, Wal};
 
 /// The site file of a machine.
 pub const MACHINE: &str = "/etc/vex/vex.kdl";
@@ -59,6 +59,9 @@ fn files_of(command: &Command) -> (Option<&Path>, Option<&Path>) {
         Command::Copy(a) => (Some(&a.file), &a.site),
         Command::Prune(a) => (Some(&a.file), &a.site),
         Command::Catalog(Catalog::Rebuild { file, site }) => (Some(file), site),
+        Command::Wal(Wal::Push(a)) => (Some(&a.file), &a.site),
+        Command::Wal(Wal::Fetch(a)) => (Some(&a.file), &a.site),
+        Command::Wal(Wal::Status(a)) => (Some(&a.file), &a.site),
         Command::Report(a) => (a.files.first(), &a.site),
         Command::Serve(a) => (a.files.first(), &a.site),
         Command::User(

@@ -103,6 +103,7 @@ fn check_sources(args: &Keep, loaded: &Loaded) -> Result<(), Exit> {
             | StepKind::Verify(_)
             | StepKind::Prune(_)
             | StepKind::Copy(_)
+            | StepKind::Wal(_)
             | StepKind::Exec(_)
             | StepKind::Restore(_)
             | StepKind::ReadBack(_) => None,

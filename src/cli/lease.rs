@@ -69,6 +69,7 @@ pub fn wanted(loaded: &Loaded, plan: &Plan, host: &str) -> Option<(String, bool)
             StepKind::Verify(_)
             | StepKind::Prune(_)
             | StepKind::Copy(_)
+            | StepKind::Wal(_)
             | StepKind::Exec(_)
             | StepKind::Restore(_)
             | StepKind::ReadBack(_) => false,

@@ -32,6 +32,7 @@ mod outside;
 mod own_run;
 mod people;
 mod plan;
+mod point;
 mod prune;
 mod rebuild;
 mod report;
@@ -49,6 +50,7 @@ mod typed;
 mod units;
 mod user;
 mod verify;
+mod wal;
 mod wiring;
 mod wish;
 
@@ -59,15 +61,24 @@ use clap::Parser;
 use crate::base::Stop;
 use crate::cli::args::{Args, Catalog, Command};
 use crate::cli::exit::Exit;
+use crate::cli::wal::Caller;
 use crate::cli::wiring::App;
 use crate::world::{harden, install_provider, watch};
 
 /// The program.
 pub fn main() -> ExitCode {
+    let Some(caller) = Caller::of(std::env::args_os()) else { return start(None).into() };
+    // A server that calls us draws its conclusions from the code: whatever happens, it is ours.
+    let ended = std::panic::catch_unwind(|| start(Some(caller)));
+    caller.answer(ended.unwrap_or(Exit::Bug)).into()
+}
+
+fn start(caller: Option<Caller>) -> Exit {
     let args = match Args::try_parse() {
         Ok(args) => args,
         Err(error) => {
-            let wrong = error.use_stderr();
+            // Help is no file of a log.
+            let wrong = error.use_stderr() || caller.is_some();
             let plain = error.render().to_string();
             if typed::veil(&plain) == plain {
                 // Nobody reads a closed terminal; the code still says what happened.
@@ -75,7 +86,7 @@ pub fn main() -> ExitCode {
             } else {
                 wiring::complain(&plain);
             }
-            return if wrong { Exit::Usage.into() } else { Exit::Success.into() };
+            return if wrong { Exit::Usage } else { Exit::Success };
         }
     };
     install_provider();
@@ -85,7 +96,7 @@ pub fn main() -> ExitCode {
         Ok(interrupts) => interrupts,
         Err(error) => {
             wiring::complain(&format!("unable to start: {error}"));
-            return Exit::Error.into();
+            return Exit::Error;
         }
     };
     let app = App { world: home::world_of(&args.command), stop, interrupts };
@@ -93,8 +104,8 @@ pub fn main() -> ExitCode {
         std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| dispatch(&args.command, &app)));
     let exit = exit.unwrap_or(Exit::Bug);
     match app.interrupts.code() {
-        Some(code) => Exit::Interrupted(code).into(),
-        None => exit.into(),
+        Some(code) => Exit::Interrupted(code),
+        None => exit,
     }
 }
 
@@ -127,6 +138,7 @@ fn dispatch(command: &Command, app: &App) -> Exit {
         Command::Catalog(Catalog::Rebuild { file, site }) => {
             rebuild::rebuild(file, site.as_deref(), app)
         }
+        Command::Wal(args) => wal::wal(args, app),
         Command::Report(args) => report::report(args, app),
         Command::Serve(args) => serve::serve(args, app),
         Command::User(args) => user::user(args, app),

@@ -64,10 +64,12 @@ fn of_retention(plan: &Plan, task: PruneTask) -> Plan {
             let kind = StepKind::Prune(Box::new(Prune { task, ..(**prune).clone() }));
             Some(Step { kind, ..step.clone() })
         }
+        StepKind::Wal(_) if task == PruneTask::Policy => Some(step.clone()),
         StepKind::Vacuum(_)
         | StepKind::Backup(_)
         | StepKind::Verify(_)
         | StepKind::Copy(_)
+        | StepKind::Wal(_)
         | StepKind::Exec(_)
         | StepKind::Restore(_)
         | StepKind::ReadBack(_) => None,
@@ -119,6 +121,13 @@ fn foresee(args: &Args, job: (&Loaded, &Plan), own: &Plan, app: &App) -> Exit {
     let steps = foresight(job, app);
     let mut exit = Exit::Success;
     for step in &own.steps {
+        if let StepKind::Wal(wal) = &step.kind {
+            let planned = steps.foresee_wal(wal, &app.stop);
+            exit = exit.worse(
+                planned.map_or_else(|fault| fail(&fault), |gone| logs(step, &gone, args, job.1)),
+            );
+            continue;
+        }
         let StepKind::Prune(prune) = &step.kind else { continue };
         let planned = match steps.foresee(prune, &app.stop) {
             Ok(planned) => planned,
@@ -139,4 +148,31 @@ fn foresee(args: &Args, job: (&Loaded, &Plan), own: &Plan, app: &App) -> Exit {
         }
     }
     exit
+}
+
+/// Shows which files of a log would go.
+fn logs(step: &Step, gone: &[(String, String)], args: &Args, plan: &Plan) -> Exit {
+    match args.format {
+        Format::Json => gone.iter().for_each(|(store, name)| {
+            let source = step.facts().source.unwrap_or_default();
+            let line = Line {
+                version: 1,
+                job: &plan.job,
+                source: &source,
+                store,
+                id: name,
+                key: "",
+                fate: "remove",
+                reasons: vec!["no base backup needs it".into()],
+            };
+            tell(&serde_json::to_string(&line).expect("BUG: a plan that is not JSON"));
+        }),
+        Format::Human => {
+            tell(&format!("{}, {} files of the log", step.address, gone.len()));
+            gone.iter().for_each(|(store, name)| {
+                tell(&format!("  remove  {name} in {store}: no base backup needs it"));
+            });
+        }
+    }
+    Exit::Success
 }

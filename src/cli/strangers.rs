@@ -6,6 +6,7 @@
 use serde::Serialize;
 
 use crate::base::Size;
+use crate::recover::is_wal_key;
 use crate::shelf::STORE_OBJECT;
 
 use crate::cli::args::Format;
@@ -66,7 +67,9 @@ fn strangers(found: &[Found]) -> Vec<Line> {
             let same = |other: &&Found| other.place == own.place;
             found.iter().filter(same).any(|other| {
                 let name = key.strip_prefix(&other.root);
-                name == Some(STORE_OBJECT) || (other.naming != own.naming && other.naming.owns(key))
+                name == Some(STORE_OBJECT)
+                    || name.is_some_and(is_wal_key)
+                    || (other.naming != own.naming && other.naming.owns(key))
             })
         };
         let unknown = listing.strangers.iter().filter(|o| !is_known(&o.key));

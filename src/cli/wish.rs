@@ -9,13 +9,14 @@ use jiff::tz::TimeZone;
 use crate::base::{SecretRef, show_address};
 use crate::job::{JobFile, KeyRefs, SourceSpec, TrustSpec};
 use crate::plan::{
-    BackupWish, ClusterWish, OracleMode, OracleWish, Places, Plan, RestoreSpec, SourceRef,
-    StepKind, StorePlace, TargetWish, Until,
+    BackupWish, ClusterWish, OracleMode, OracleWish, Places, Plan, RecoveryWish, RestoreSpec,
+    SourceRef, StepKind, StorePlace, TargetWish, Until, Wal,
 };
 use crate::syntax::{is_store_address, store_address, target_address};
 
 use crate::cli::args::{Definer, Gtid, Mode, Restore, Which};
 use crate::cli::exit::Exit;
+use crate::cli::point::{recovery, typed_point};
 use crate::cli::report::sites;
 use crate::cli::wiring::{Loaded, complain, equip};
 
@@ -30,6 +31,8 @@ pub struct Wish {
     pub file: JobFile,
     /// Whether a job file was given.
     pub declared: bool,
+    /// The logs that the job file keeps.
+    pub logs: Vec<Wal>,
 }
 
 fn usage(text: &str) -> Exit {
@@ -56,6 +59,10 @@ pub fn wish(which: &Which) -> Result<Wish, Exit> {
         (Places::Stores(_), Some(source), Some(loaded)) => others(&loaded.plans, source),
         _ => Vec::new(),
     };
+    let elsewhere = match (&places, &source, &loaded) {
+        (Places::Stores(own), Some(source), Some(loaded)) => elsewhere(&loaded.plans, source, own),
+        _ => Vec::new(),
+    };
     let password = match (&which.archive_password_env, &which.archive_password_file) {
         (Some(name), _) => Some(SecretRef::Env(name.clone())),
         (None, Some(path)) => Some(SecretRef::File(path.clone())),
@@ -69,6 +76,7 @@ pub fn wish(which: &Which) -> Result<Wish, Exit> {
         from: which.from.clone(),
         places,
         others,
+        elsewhere,
         backup: which.backup.clone(),
         origin: which.origin.clone(),
         keys: KeyRefs {
@@ -79,12 +87,13 @@ pub fn wish(which: &Which) -> Result<Wish, Exit> {
         trust: TrustSpec::default(),
     };
     let declared = loaded.is_some();
+    let logs = loaded.as_ref().map(|loaded| logs(&loaded.plans)).unwrap_or_default();
     let file = match loaded {
         Some(loaded) => loaded.file,
         None => sites(&[], which.site.as_deref())?.0,
     };
     backup.trust.clone_from(&file.site.trust);
-    Ok(Wish { backup, file, declared })
+    Ok(Wish { backup, file, declared, logs })
 }
 
 /// Where the backup is looked for, and of which source it is.
@@ -158,6 +167,32 @@ fn others(plans: &[Plan], source: &str) -> Vec<StorePlace> {
     all
 }
 
+/// The other stores that a source is sent to.
+fn elsewhere(plans: &[Plan], source: &str, own: &[StorePlace]) -> Vec<StorePlace> {
+    let mut all = places_of(plans);
+    let is_own = |place: &StorePlace| own.iter().any(|o| o.store.name == place.store.name);
+    all.retain(|place| place.source == source && !is_own(place));
+    all
+}
+
+/// The logs that jobs keep.
+fn logs(plans: &[Plan]) -> Vec<Wal> {
+    let steps = plans.iter().flat_map(|plan| &plan.steps);
+    let own = steps.filter_map(|step| match &step.kind {
+        StepKind::Wal(wal) => Some(wal.as_ref().clone()),
+        _ => None,
+    });
+    own.collect()
+}
+
+/// The other stores that a source is sent to.
+fn elsewhere(plans: &[Plan], source: &str, own: &[StorePlace]) -> Vec<StorePlace> {
+    let mut all = places_of(plans);
+    let is_own = |place: &StorePlace| own.iter().any(|o| o.store.name == place.store.name);
+    all.retain(|place| place.source == source && !is_own(place));
+    all
+}
+
 fn places_of(plans: &[Plan]) -> Vec<StorePlace> {
     let mut found = Vec::new();
     for plan in plans {
@@ -223,7 +258,13 @@ fn target(args: &Restore, wish: &Wish, password: Option<&SecretRef>) -> Result<T
         return oracle(args, mode, &into, file);
     }
     if let Some(path) = into.strip_prefix(SCHEME) {
-        return Ok(TargetWish::Cluster(cluster(args, path, file)));
+        let recovery = recovery(args, &wish.backup, &wish.logs)?;
+        return Ok(TargetWish::Cluster(cluster(args, path, file, recovery)));
+    }
+    if args.until.is_some() || typed_point(args).is_some() || args.point.timeline.is_some() {
+        return Err(usage(
+            "--until and its kin have no meaning here: they are for --into pgdata:DIR and --mode",
+        ));
     }
     let name = wish.backup.source.clone().unwrap_or_default();
     let own = &args.files;
@@ -303,7 +344,12 @@ pub fn target_spec(
     Ok((spec, database))
 }
 
-fn cluster(args: &Restore, path: &str, file: &JobFile) -> ClusterWish {
+fn cluster(
+    args: &Restore,
+    path: &str,
+    file: &JobFile,
+    recovery: Option<RecoveryWish>,
+) -> ClusterWish {
     let own = &args.files;
     ClusterWish {
         data: PathBuf::from(path.strip_prefix("//").unwrap_or(path)),
@@ -314,5 +360,6 @@ fn cluster(args: &Restore, path: &str, file: &JobFile) -> ClusterWish {
         config: own.config.clone(),
         set: own.set.clone(),
         tools: file.site.tools_of(&["postgres"]),
+        recovery,
     }
 }

@@ -31,7 +31,7 @@ pub use source::{
 };
 pub use step::{
     Dump, DumpForm, Engine, EnvValue, Exec, ExecOn, ExpectSpec, Job, JobFile, LogsSpec, Retry,
-    Send, Step, StepDecl, TableExpect, Vacuum, Verify,
+    Send, Step, StepDecl, TableExpect, Vacuum, Verify, Wal,
 };
 pub use store::{AzureSpec, DirSpec, GcsSpec, S3Spec, SftpSpec, Store, StoreSpec};
 pub use vacuum::{VacuumKind, VacuumRule};

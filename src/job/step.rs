@@ -94,6 +94,8 @@ pub enum StepDecl {
     Vacuum(Vacuum),
     /// `verify` of what is stored already.
     Verify(Verify),
+    /// `wal`.
+    Wal(Wal),
     /// `exec`.
     Exec(Exec),
 }
@@ -283,6 +285,17 @@ pub struct Send {
     pub rate: Option<u64>,
     /// What is kept there of this chain; the store's own rule when `None`.
     pub keep: Option<KeepSpec>,
+}
+
+/// `wal SOURCE… { archive …; send … }`.
+#[derive(Debug, Clone)]
+pub struct Wal {
+    /// The servers.
+    pub sources: Vec<Spanned<String>>,
+    /// How each file is kept.
+    pub archive: ArchiveSpec,
+    /// Where they go.
+    pub sends: Vec<Send>,
 }
 
 /// `verify …`: in a chain the words are stores, elsewhere sources.

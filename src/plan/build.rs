@@ -4,22 +4,23 @@
 //! needs its proof, steps on one scratch source wait for each other, a vacuum comes before its
 //! backup, and `after` orders the rest.
 
-use std::time::Duration;
-
-use crate::base::{Complaint, Spanned};
+use crate::base::{Complaint, Span, Spanned};
 use crate::job::{Dump, Engine, Job, JobFile, KeyRefs, Source, SourceSpec, StepDecl, Store};
 use crate::plan::chain::{
     FILES, chain_name, chain_of, check_engine, collisions, naming, resolve_archive, root,
-    same_place, verb,
+    same_place, store_ref, verb,
 };
 use crate::plan::draft::Draft;
 use crate::plan::graph::{
-    Archive, Backup, CopyPlan, Edge, Exec, Kin, Needs, Plan, StepKind, Vacuum, Verify, Which,
+    Backup, CopyPlan, Edge, Kin, Needs, Plan, StepKind, Vacuum, Verify, Which,
 };
 use crate::plan::guarded::guarded;
 use crate::plan::link::Link;
+use crate::plan::log;
 use crate::plan::problem;
+use crate::plan::program;
 use crate::plan::reference::{SourceRef, StoreRef};
+use crate::plan::wal::Archive;
 
 /// Bytes of a chunk where none are given.
 const CHUNK: u64 = 4 << 20;
@@ -30,6 +31,7 @@ pub fn build(file: &JobFile, unusable: &[String], complaints: &mut Vec<Complaint
     let plans: Vec<Plan> =
         file.jobs.iter().filter(|j| j.enabled).map(|job| builder.job(job, complaints)).collect();
     collisions(file, &plans, complaints);
+    log::kept_twice(file, complaints);
     plans
 }
 
@@ -59,7 +61,8 @@ impl Builder<'_> {
                 StepDecl::Dump(dump) => self.dump(job, dump, step, &mut draft, complaints),
                 StepDecl::Verify(verify) => self.verify(job, verify, step, &mut draft, complaints),
                 StepDecl::Vacuum(vacuum) => self.vacuum(job, vacuum, step, &mut draft, complaints),
-                StepDecl::Exec(program) => exec(job, program, step, &mut draft, complaints),
+                StepDecl::Wal(wal) => self.wal(job, wal, step, &mut draft, complaints),
+                StepDecl::Exec(exec) => program::add(job, exec, step, &mut draft, complaints),
             }
             if !step.enabled {
                 draft.switch_off(from);
@@ -130,24 +133,7 @@ impl Builder<'_> {
         draft: &mut Draft,
         complaints: &mut Vec<Complaint>,
     ) {
-        let mut stores: Vec<(&Spanned<String>, &Store, &crate::job::Send)> = Vec::new();
-        for send in &dump.sends {
-            for word in &send.stores {
-                if let Some((first, ..)) = stores.iter().find(|(w, ..)| w.value == word.value) {
-                    complaints.push(problem::store_twice(first, word));
-                    continue;
-                }
-                let Some(store) = self.store(word, complaints) else { continue };
-                if store.enabled {
-                    stores.push((word, store, send));
-                } else {
-                    complaints.push(problem::switched_off("store", word));
-                }
-            }
-        }
-        if dump.sends.is_empty() && !problem::is_meant(complaints, "send") {
-            complaints.push(problem::sent_nowhere(&step.span));
-        }
+        let stores = self.stores(&dump.sends, &step.span, complaints);
         for verify in &dump.verifies {
             for word in &verify.names {
                 // What is sent to was looked up above; where nothing is sent, that is told.
@@ -172,6 +158,51 @@ impl Builder<'_> {
                 continue;
             }
             self.chain(job, dump, step, word, source, &stores, draft, complaints);
+        }
+    }
+
+    /// The stores that something is sent to.
+    fn stores<'s>(
+        &'s self,
+        sends: &'s [crate::job::Send],
+        span: &Span,
+        complaints: &mut Vec<Complaint>,
+    ) -> Vec<(&'s Spanned<String>, &'s Store, &'s crate::job::Send)> {
+        let mut stores: Vec<(&Spanned<String>, &Store, &crate::job::Send)> = Vec::new();
+        for send in sends {
+            for word in &send.stores {
+                if let Some((first, ..)) = stores.iter().find(|(w, ..)| w.value == word.value) {
+                    complaints.push(problem::store_twice(first, word));
+                    continue;
+                }
+                let Some(store) = self.store(word, complaints) else { continue };
+                if store.enabled {
+                    stores.push((word, store, send));
+                } else {
+                    complaints.push(problem::switched_off("store", word));
+                }
+            }
+        }
+        if sends.is_empty() && !problem::is_meant(complaints, "send") {
+            complaints.push(problem::sent_nowhere(span));
+        }
+        stores
+    }
+
+    fn wal(
+        &self,
+        job: &Job,
+        wal: &crate::job::Wal,
+        step: &crate::job::Step,
+        draft: &mut Draft,
+        complaints: &mut Vec<Complaint>,
+    ) {
+        let stores = self.stores(&wal.sends, &step.span, complaints);
+        let stores: Vec<(&Store, bool)> =
+            stores.iter().map(|(_, s, send)| (*s, send.optional)).collect();
+        for word in &wal.sources {
+            let Some(source) = self.source(word, complaints) else { continue };
+            log::add(self.file, (job, wal, step), (word, source), &stores, draft, complaints);
         }
     }
 
@@ -232,11 +263,7 @@ impl Builder<'_> {
     }
 
     fn reference(&self, store: &Store) -> StoreRef {
-        StoreRef {
-            name: store.name.value.clone(),
-            spec: store.spec.clone(),
-            trust: self.file.site.trust.clone(),
-        }
+        store_ref(self.file, store)
     }
 
     /// One copy of a chain's backup.
@@ -419,7 +446,10 @@ impl Builder<'_> {
                             .flat_map(|s| &s.stores)
                             .any(|s| s.value == store.name.value)
                 }
-                StepDecl::Verify(_) | StepDecl::Vacuum(_) | StepDecl::Exec(_) => false,
+                StepDecl::Wal(_)
+                | StepDecl::Verify(_)
+                | StepDecl::Vacuum(_)
+                | StepDecl::Exec(_) => false,
             })
         };
         let kin = |job: &Job| Kin {
@@ -436,7 +466,10 @@ impl Builder<'_> {
         std::iter::once(own).chain(others).find_map(|job| {
             let dumps = job.steps.iter().filter_map(|s| match &s.kind {
                 StepDecl::Dump(dump) => Some(dump),
-                StepDecl::Verify(_) | StepDecl::Vacuum(_) | StepDecl::Exec(_) => None,
+                StepDecl::Wal(_)
+                | StepDecl::Verify(_)
+                | StepDecl::Vacuum(_)
+                | StepDecl::Exec(_) => None,
             });
             let fits = |d: &&Dump| {
                 d.sources.iter().any(|s| chain_name(d, &s.value) == source)
@@ -501,24 +534,4 @@ impl Builder<'_> {
         }
         Some(SourceRef { name: target.name.value.clone(), spec: target.spec.clone() })
     }
-}
-
-/// A program.
-fn exec(
-    job: &Job,
-    exec: &crate::job::Exec,
-    step: &crate::job::Step,
-    draft: &mut Draft,
-    complaints: &mut Vec<Complaint>,
-) {
-    let name = &exec.name;
-    let kind = StepKind::Exec(Exec {
-        command: exec.command.clone(),
-        env: exec.env.clone(),
-        stall: exec.stall.unwrap_or(Duration::from_secs(3600)),
-        on: exec.on,
-    });
-    let address = format!("{}/exec/{}", job.name.value, name.value);
-    let names = vec![name.value.clone(), format!("exec/{}", name.value)];
-    draft.push(address, kind, step.optional, &name.span, names, Vec::new(), complaints);
 }

@@ -9,8 +9,10 @@ use crate::base::{Complaint, Spanned};
 use crate::job::{
     ArchiveSpec, ClusterSpec, Compression, Dump, Engine, JobFile, Source, SourceSpec, Store,
 };
-use crate::plan::graph::{Archive, CopyPlan, Plan, StepKind};
+use crate::plan::graph::{CopyPlan, Plan, StepKind};
 use crate::plan::problem;
+use crate::plan::reference::StoreRef;
+use crate::plan::wal::Archive;
 
 /// What is added to a source's name where its files are meant.
 pub const FILES: &str = "-physical";
@@ -79,6 +81,12 @@ pub fn root(store: &Store) -> String {
     }
 }
 
+/// A store with whose backups in it are believed.
+pub fn store_ref(file: &JobFile, store: &Store) -> StoreRef {
+    let (name, spec) = (store.name.value.clone(), store.spec.clone());
+    StoreRef { name, spec, trust: file.site.trust.clone() }
+}
+
 /// How a chain is named in a store.
 pub fn naming(store: &Store, job: &str, source: &str) -> Naming {
     let template = store.key.as_ref().map_or(TEMPLATE, |k| k.value.as_str());
@@ -131,6 +139,7 @@ pub fn collisions(file: &JobFile, plans: &[Plan], complaints: &mut Vec<Complaint
             | StepKind::Verify(_)
             | StepKind::Prune(_)
             | StepKind::Copy(_)
+            | StepKind::Wal(_)
             | StepKind::Exec(_)
             | StepKind::Restore(_)
             | StepKind::ReadBack(_) => &[],

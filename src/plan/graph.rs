@@ -8,13 +8,15 @@ use std::time::Duration;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, civil};
 
-use crate::artifact::{Method, Naming};
-use crate::base::{Id, SecretRef};
+use crate::artifact::Naming;
+use crate::base::Id;
 use crate::job::{
     Engine, EnvValue, ExecOn, ExpectSpec, KeepSpec, KeyRefs, Retry, SourceSpec, VacuumRule,
 };
+use crate::plan::reference::StorePlace;
 use crate::plan::reference::{SourceRef, StoreRef};
-use crate::plan::wish::{BackupWish, RestoreSpec, StorePlace};
+use crate::plan::wal::{Archive, Wal};
+use crate::plan::wish::{BackupWish, RestoreSpec};
 use crate::record::{StepFacts, Verb, Verdict};
 
 /// What one job does.
@@ -60,6 +62,8 @@ pub enum StepKind {
     Prune(Box<Prune>),
     /// Sends backups from one store to another.
     Copy(Box<Transfer>),
+    /// Looks after the log of a server.
+    Wal(Box<Wal>),
     /// Runs a program.
     Exec(Exec),
     /// Brings a backup back.
@@ -88,19 +92,6 @@ pub enum Needs {
     Success,
     /// That it made the copy in this store.
     Copy(String),
-}
-
-/// How an archive is made.
-#[derive(Debug, Clone)]
-pub struct Archive {
-    /// Method of its entries.
-    pub method: Method,
-    /// Where its password is found.
-    pub password: Option<SecretRef>,
-    /// Where passwords of older archives are found.
-    pub previous: Vec<SecretRef>,
-    /// The recipients of age that it is sealed for.
-    pub recipients: Vec<String>,
 }
 
 /// A vacuum of one source.
@@ -336,6 +327,7 @@ impl Step {
             StepKind::Copy(t) => {
                 (Verb::Copy, (named(&t.declared), named(&t.source.name), named(&t.to.store.name)))
             }
+            StepKind::Wal(w) => (Verb::Wal, (named(&w.source.name), None, None)),
             StepKind::Exec(_) => (Verb::Exec, none()),
             StepKind::Restore(r) => (Verb::Restore, (r.which.source.clone(), None, None)),
             StepKind::ReadBack(which) => (Verb::Verify, (which.source.clone(), None, None)),

@@ -6,8 +6,8 @@
 use crate::job::{JobFile, KeyRefs, StepDecl};
 use crate::plan::chain::{chain_name, naming};
 use crate::plan::graph::Guarded;
+use crate::plan::reference::StorePlace;
 use crate::plan::reference::{SourceRef, StoreRef};
-use crate::plan::wish::StorePlace;
 
 /// The sources of a file that no restore into `into` may overwrite.
 pub fn guarded(file: &JobFile, into: Option<&SourceRef>) -> Vec<Guarded> {

@@ -6,10 +6,9 @@
 use crate::base::{Complaint, Span};
 use crate::job::{Dump, Job, KeepSpec, KeyRefs, Source};
 use crate::plan::draft::Draft;
-use crate::plan::graph::{
-    Archive, CopyPlan, Edge, Needs, Prune, PruneTask, Sent, StepKind, Transfer,
-};
+use crate::plan::graph::{CopyPlan, Edge, Needs, Prune, PruneTask, Sent, StepKind, Transfer};
 use crate::plan::reference::SourceRef;
+use crate::plan::wal::Archive;
 
 /// A chain while its steps are made: the backup is there, what follows it is not.
 pub struct Link<'a> {

@@ -46,9 +46,11 @@ pub fn lint(file: &JobFile, main: &std::path::Path, complaints: &mut Vec<Complai
         }
         for dump in job.steps.iter().filter(|s| s.enabled).filter_map(|s| match &s.kind {
             StepDecl::Dump(dump) if !dump.archive.or(&job.archive).is_sealed() => Some(dump),
-            StepDecl::Dump(_) | StepDecl::Vacuum(_) | StepDecl::Verify(_) | StepDecl::Exec(_) => {
-                None
-            }
+            StepDecl::Dump(_)
+            | StepDecl::Wal(_)
+            | StepDecl::Vacuum(_)
+            | StepDecl::Verify(_)
+            | StepDecl::Exec(_) => None,
         }) {
             let open = dump.sources.iter().filter(|word| has_accounts(file, &word.value));
             complaints.extend(open.map(problem::open_accounts));
@@ -71,7 +73,7 @@ pub fn lint(file: &JobFile, main: &std::path::Path, complaints: &mut Vec<Complai
 fn unopened(job: &Job) -> Vec<Complaint> {
     let dumps = job.steps.iter().filter(|s| s.enabled).filter_map(|s| match &s.kind {
         StepDecl::Dump(dump) => Some(dump),
-        StepDecl::Vacuum(_) | StepDecl::Verify(_) | StepDecl::Exec(_) => None,
+        StepDecl::Wal(_) | StepDecl::Vacuum(_) | StepDecl::Verify(_) | StepDecl::Exec(_) => None,
     });
     let sealed = dumps.filter(|dump| !dump.archive.or(&job.archive).recipients.is_empty());
     let blind = sealed.flat_map(|dump| &dump.verifies).filter(|v| v.identity.is_none());
@@ -114,6 +116,10 @@ fn words(file: &JobFile) -> Vec<&str> {
                 words.extend(verify.names.iter().chain(&verify.from).chain(&verify.into))
             }
             StepDecl::Vacuum(vacuum) => words.extend(&vacuum.sources),
+            StepDecl::Wal(wal) => {
+                words.extend(&wal.sources);
+                words.extend(wal.sends.iter().flat_map(|s| &s.stores));
+            }
             StepDecl::Exec(_) => {}
         }
     }
@@ -133,7 +139,9 @@ fn sends(file: &JobFile) -> impl Iterator<Item = (&Spanned<String>, bool)> {
             .iter()
             .flat_map(|s| s.stores.iter().map(|w| (w, s.keep.is_some())))
             .collect::<Vec<_>>(),
-        StepDecl::Vacuum(_) | StepDecl::Verify(_) | StepDecl::Exec(_) => Vec::new(),
+        StepDecl::Wal(_) | StepDecl::Vacuum(_) | StepDecl::Verify(_) | StepDecl::Exec(_) => {
+            Vec::new()
+        }
     })
 }
 
@@ -145,7 +153,7 @@ fn verified(file: &JobFile, job: &str) -> bool {
                 owner.name.value == job && step.enabled && !dump.verifies.is_empty()
             }
             StepDecl::Verify(_) => step.enabled,
-            StepDecl::Vacuum(_) | StepDecl::Exec(_) => false,
+            StepDecl::Wal(_) | StepDecl::Vacuum(_) | StepDecl::Exec(_) => false,
         }
     })
 }

@@ -9,23 +9,27 @@ mod graph;
 mod guarded;
 mod link;
 mod lint;
+mod log;
 mod part;
 mod problem;
+mod program;
 mod reference;
 mod show;
+mod wal;
 mod wish;
 
 pub use build::build;
 #[cfg(test)]
 pub use graph::Edge;
 pub use graph::{
-    Archive, Backup, CopyPlan, Exec, Guarded, Kin, Needs, Plan, Prune, PruneTask, Sent, Step,
-    StepKind, Transfer, Vacuum, Verify, Which,
+    Backup, CopyPlan, Exec, Guarded, Kin, Needs, Plan, Prune, PruneTask, Sent, Step, StepKind,
+    Transfer, Vacuum, Verify, Which,
 };
 pub use lint::lint;
-pub use reference::{SourceRef, StoreRef};
+pub use reference::{SourceRef, StorePlace, StoreRef};
 pub use show::{Outlook, show};
+pub use wal::{Archive, LogCopy, Wal};
 pub use wish::{
-    BackupWish, ClusterWish, LATEST, OracleMode, OracleWish, Places, RestoreSpec, StorePlace,
-    TargetWish, Until,
+    BackupWish, ClusterWish, LATEST, OracleMode, OracleWish, Places, RecoveryPoint, RecoveryWish,
+    RestoreSpec, TargetWish, Until,
 };

@@ -173,6 +173,24 @@ pub fn no_vacuum(word: &Spanned<String>, kind: &str) -> Complaint {
         .help("Name a source of kind postgres, or remove the step.")
 }
 
+/// A log of a source that has none.
+pub fn no_wal(word: &Spanned<String>, kind: &str) -> Complaint {
+    Complaint::error(
+        "vex::plan::wal",
+        format!("a {kind} source has no write-ahead log of its own to keep"),
+    )
+    .label(&word.span, format!("this is {kind}"))
+    .help("Name a source of kind postgres, or remove the step.")
+}
+
+/// A second place for the log of a server: the server calls one.
+pub fn second_wal(word: &Spanned<String>, first: &Span) -> Complaint {
+    Complaint::error("vex::plan::wal-twice", format!("the log of `{}` is kept twice", word.value))
+        .label(&word.span, "here")
+        .label(first, "and here")
+        .help("Write one `wal` for it in the whole file, with every `send` in it.")
+}
+
 /// Two chains whose keys could meet.
 pub fn collision(folder: &str, first: (&str, &Span), second: (&str, &Span)) -> Complaint {
     let place = if folder.is_empty() { "at the root".into() } else { format!("under `{folder}`") };

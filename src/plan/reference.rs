@@ -1,6 +1,7 @@
 //! Sources and stores by their names, with what reaches them.
 
-use crate::job::{SourceSpec, StoreSpec, TrustSpec};
+use crate::artifact::Naming;
+use crate::job::{KeyRefs, SourceSpec, StoreSpec, TrustSpec};
 
 /// A source by name.
 #[derive(Debug, Clone)]
@@ -20,4 +21,19 @@ pub struct StoreRef {
     pub spec: StoreSpec,
     /// Who signs what is written there, and whose backups are believed.
     pub trust: TrustSpec,
+}
+
+/// A store that a job sends the source to.
+#[derive(Debug, Clone)]
+pub struct StorePlace {
+    /// The job.
+    pub job: String,
+    /// The source as its artifacts name it.
+    pub source: String,
+    /// The store.
+    pub store: StoreRef,
+    /// The names of its artifacts.
+    pub naming: Naming,
+    /// Where what opens its archives is found.
+    pub keys: KeyRefs,
 }

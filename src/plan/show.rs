@@ -10,6 +10,7 @@ use crate::artifact::Method;
 use crate::base::Size;
 use crate::job::{Engine, ExecOn, KeepSpec, Rman, RmanLevel, SourceSpec};
 use crate::plan::graph::{Backup, Needs, Plan, Sent, Step, StepKind, Transfer, Verify, Which};
+use crate::plan::wal::Wal;
 
 /// What servers and stores said, or why they could not be asked.
 #[derive(Debug, Default)]
@@ -97,6 +98,7 @@ fn step_lines(step: &Step, outlook: &Outlook) -> Vec<String> {
             lines
         }
         StepKind::Copy(transfer) => vec![transfer_line(transfer)],
+        StepKind::Wal(wal) => wal_lines(wal),
         StepKind::ReadBack(which) => which.source.iter().cloned().collect(),
         StepKind::Restore(restore) => vec![format!("  {}", restore.command())],
         StepKind::Exec(exec) => {
@@ -119,6 +121,24 @@ fn meant(on: ExecOn) -> &'static str {
         ExecOn::Alert => "Alerta or Erro",
         ExecOn::Error => "Erro",
     }
+}
+
+/// Where the log of a server goes, and what the step does.
+fn wal_lines(wal: &Wal) -> Vec<String> {
+    let mut lines: Vec<String> = wal
+        .copies
+        .iter()
+        .map(|copy| {
+            let optional = if copy.optional { " (optional)" } else { "" };
+            let (kind, name, root) = (copy.store.spec.kind(), &copy.store.name, &copy.root);
+            format!(
+                "log of {} in {kind} {name}, below {root}logs/{}/{optional}",
+                wal.source.name, wal.source.name
+            )
+        })
+        .collect();
+    lines.push("looks for gaps from the oldest base backup on; removes what none needs".into());
+    lines
 }
 
 fn transfer_line(transfer: &Transfer) -> String {

@@ -7,10 +7,10 @@ use std::path::PathBuf;
 
 use jiff::Timestamp;
 
-use crate::artifact::Naming;
 use crate::base::SecretRef;
 use crate::job::{KeyRefs, OracleSpec, StoreSpec, TrustSpec};
-use crate::plan::reference::{SourceRef, StoreRef};
+use crate::plan::reference::{SourceRef, StorePlace};
+use crate::plan::wal::Wal;
 
 /// The word for the newest backup that may be used.
 pub const LATEST: &str = "latest";
@@ -32,6 +32,8 @@ pub struct BackupWish {
     pub places: Places,
     /// Where backups of the same source and of another kind are: its files, or its dumps.
     pub others: Vec<StorePlace>,
+    /// Where backups of the same source are besides, where one store was named.
+    pub elsewhere: Vec<StorePlace>,
     /// [`LATEST`], or what names one backup.
     pub backup: String,
     /// The beginning of the origin that is meant.
@@ -56,21 +58,6 @@ pub enum Places {
     },
     /// One `.zip`, which is all there is.
     Archive(PathBuf),
-}
-
-/// A store that a job sends the source to.
-#[derive(Debug, Clone)]
-pub struct StorePlace {
-    /// The job.
-    pub job: String,
-    /// The source as its artifacts name it.
-    pub source: String,
-    /// The store.
-    pub store: StoreRef,
-    /// The names of its artifacts.
-    pub naming: Naming,
-    /// Where what opens its archives is found.
-    pub keys: KeyRefs,
 }
 
 /// A restore that is asked for.
@@ -197,6 +184,38 @@ pub struct ClusterWish {
     pub set: Vec<String>,
     /// Folders of PostgreSQL's programs.
     pub tools: Vec<PathBuf>,
+    /// Where a recovery from the log ends, if one is asked for.
+    pub recovery: Option<RecoveryWish>,
+}
+
+/// A recovery from the log of a PostgreSQL cluster.
+#[derive(Debug, Clone)]
+pub struct RecoveryWish {
+    /// Where it ends.
+    pub point: RecoveryPoint,
+    /// The word of the command line that says so, and its value.
+    pub typed: (&'static str, String),
+    /// The timeline that it follows; the newest when `None`.
+    pub timeline: Option<u32>,
+    /// Where the log is.
+    pub log: Box<Wal>,
+    /// The words of the command that brings a file of the log back, before its name.
+    pub command: Vec<String>,
+}
+
+/// Where a recovery from the log of a PostgreSQL cluster ends; what is there is not part of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RecoveryPoint {
+    /// As far as there is anything.
+    Latest,
+    /// Before the first transaction that ended at this moment or later.
+    Moment(Timestamp),
+    /// Before this place.
+    Lsn(u64),
+    /// Before this transaction ended.
+    Xid(u32),
+    /// At this restore point.
+    Name(String),
 }
 
 impl RestoreSpec {
@@ -225,6 +244,7 @@ impl RestoreSpec {
                 ("--owner", own.owner.is_some()),
                 ("--tablespace", !own.tablespaces.is_empty()),
                 ("--config", own.config.is_some()),
+                (own.recovery.as_ref().map_or("--until", |r| r.typed.0), own.recovery.is_some()),
             ],
         ]
     }
@@ -314,6 +334,13 @@ impl ClusterWish {
             value("--config", &path.display().to_string());
         }
         self.set.iter().for_each(|word| value("--set", word));
+        if let Some(recovery) = &self.recovery {
+            value(recovery.typed.0, &recovery.typed.1);
+            recovery
+                .timeline
+                .iter()
+                .for_each(|timeline| value("--timeline", &timeline.to_string()));
+        }
     }
 }
 

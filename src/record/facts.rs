@@ -76,6 +76,8 @@ pub enum Verb {
     Prune,
     /// Backups go from one store to another.
     Copy,
+    /// The log of a server is looked after.
+    Wal,
     /// A program.
     Exec,
     /// A backup is brought back.
@@ -93,6 +95,7 @@ impl Verb {
             Verb::Verify => "verify",
             Verb::Prune => "keep",
             Verb::Copy => "copy",
+            Verb::Wal => "wal",
             Verb::Exec => "exec",
             Verb::Restore => "restore",
         }
@@ -102,9 +105,13 @@ impl Verb {
     pub fn backs_up(self) -> bool {
         match self {
             Verb::Dump | Verb::Physical | Verb::Rman => true,
-            Verb::Vacuum | Verb::Verify | Verb::Prune | Verb::Copy | Verb::Exec | Verb::Restore => {
-                false
-            }
+            Verb::Vacuum
+            | Verb::Verify
+            | Verb::Prune
+            | Verb::Copy
+            | Verb::Wal
+            | Verb::Exec
+            | Verb::Restore => false,
         }
     }
 }

@@ -171,6 +171,19 @@ impl Candidates {
         candidates
     }
 
+    /// The heads that may be taken, the newest first.
+    pub fn heads(&self) -> Vec<Head> {
+        let is_meant = |head: &Head| self.backup == LATEST || head.id.as_str() == self.backup;
+        let all = self.order.iter().map(|(h, a)| &self.held[*h].artifacts[*a].head);
+        all.filter(|head| is_meant(head)).cloned().collect()
+    }
+
+    /// Takes nothing but these.
+    pub fn only(&mut self, ids: &[Id]) {
+        let held = &self.held;
+        self.order.retain(|(h, a)| ids.contains(&held[*h].artifacts[*a].head.id));
+    }
+
     /// Whether it is one `.zip`, beside which there is no other.
     pub fn is_lone(&self) -> bool {
         self.lone.is_some()

@@ -14,6 +14,7 @@ use crate::recover::config;
 use crate::recover::fault::Fault;
 use crate::recover::operator::Work;
 use crate::recover::prove::{Setback, agree, prove};
+use crate::recover::wal::{Aim, Recovery};
 use crate::shelf::Shelved;
 use crate::source::{self, contract::Error, detach, link, problems, replace_space, write_map};
 
@@ -68,12 +69,12 @@ fn wrong_pieces(spec: &RestoreSpec, picked: &Picked) -> Option<String> {
 /// Makes the plan.
 pub fn plan(
     spec: &RestoreSpec,
-    wish: &ClusterWish,
+    (wish, aim): (&ClusterWish, Option<&Aim>),
     picked: &Picked,
     beside: &[Shelved],
     work: Work<'_>,
 ) -> Result<ClusterPlan, Setback> {
-    let plan = ClusterPlan::decide(wish, picked, beside, work).map_err(Setback::of)?;
+    let plan = ClusterPlan::decide((wish, aim), picked, beside, work).map_err(Setback::of)?;
     agree(spec, picked, &plan.manifests[..plan.manifests.len() - 1], work)?;
     Ok(plan)
 }
@@ -109,6 +110,12 @@ pub fn perform(
     work.tell(
         "unpacked; pg_verifybackup: every file and the WAL are as the backup's own manifest says",
     );
+    if let Some(recovery) = &plan.recovery
+        && let Err(fault) = try_fetch(plan, recovery, &made, work)
+    {
+        leave(plan, work);
+        return Err(Setback::of(fault));
+    }
     put(spec, plan, &made, last, work).map_err(Setback::late)
 }
 
@@ -146,11 +153,40 @@ fn put(
     for line in plan.config.write(&plan.facts, last, plan.control.owner, work.stop)? {
         work.tell(line);
     }
+    if let Some(recovery) = &plan.recovery {
+        recovery.write(&plan.place.data, plan.control.owner)?;
+        work.tell("wrote restore_command and where the recovery ends into postgresql.auto.conf, and recovery.signal");
+    }
     if !plan.starts {
         tell_start(plan, work);
         return Ok(Ok(()));
     }
     start(plan, &spec.into, work)
+}
+
+/// Has a file of the log brought as the server will, before anything of the old cluster is touched:
+/// as its user, with its rights.
+fn try_fetch(
+    plan: &ClusterPlan,
+    recovery: &Recovery,
+    made: &Assembled,
+    work: Work<'_>,
+) -> Result<(), Fault> {
+    let Some(first) = recovery.way.segments.first() else { return Ok(()) };
+    let to = made.data.join("pg_wal").join("vex-try");
+    let mut words = recovery.wish.command.clone();
+    words.extend([first.to_string(), to.display().to_string()]);
+    let fetched =
+        plan.control.as_owner(&words, &format!("bring {first} as the server will"), work.stop);
+    drop(std::fs::remove_file(&to));
+    fetched.map_err(|error| {
+        Fault::from(error.hint(
+            "The user of the server runs the restore_command: it must be able to read the job file, its secrets and the stores; \
+             variables that hold secrets must be in the environment that the server is started with.",
+        ))
+    })?;
+    work.tell(format_args!("brought {first} of the log as the server will"));
+    Ok(())
 }
 
 fn assemble(
@@ -216,6 +252,12 @@ fn tell_start(plan: &ClusterPlan, work: Work<'_>) {
          `database system is ready` and for ERROR, FATAL and PANIC",
         plan.facts.major()
     ));
+    if plan.recovery.is_some() {
+        work.tell(
+            "it recovers first, and whether it gets there is not known before: look for `recovery stopping` and `archive recovery \
+             complete` in its log; where a file of the log can't be brought it stops with FATAL, and goes on when it is started again",
+        );
+    }
     let settings = plan.config.settings(&plan.facts);
     if !settings.is_empty() {
         let words: Vec<String> =
@@ -234,8 +276,17 @@ fn start(plan: &ClusterPlan, into: &str, work: Work<'_>) -> Result<Result<(), Fa
     plan.control.owner.write(&log, b"")?;
     let mut settings = plan.config.settings(&plan.facts);
     settings.extend(plan.set.iter().cloned());
+    if plan.recovery.is_some() {
+        // Connections wait until it is over, and so does pg_ctl; its messages are read.
+        let own = [("hot_standby", "off"), ("lc_messages", "C"), ("log_min_messages", "warning")];
+        settings.extend(own.map(|(name, value)| (name.to_owned(), value.to_owned())));
+    }
     let began = std::time::SystemTime::now();
-    let started = plan.control.start(&plan.place.data, &settings, &log, work.stop);
+    let mut started = plan.control.start(&plan.place.data, &settings, &log, work.stop);
+    if plan.recovery.is_some() && started.is_ok() {
+        work.tell("the server is started, and lets nobody in until it has recovered");
+        started = plan.control.recovered(&plan.place.data, work.stop);
+    }
     let text = config::logs(&plan.place.data, &log, began);
     let found = problems(&text);
     found.iter().for_each(|(_, line)| work.tell(format_args!("! log: {line}")));
@@ -250,6 +301,12 @@ fn start(plan: &ClusterPlan, into: &str, work: Work<'_>) -> Result<Result<(), Fa
         "the server is started and lets connections in; its log is {}",
         log.display()
     ));
+    if let Some(recovery) = &plan.recovery {
+        match recovery.reached(&text) {
+            Ok(line) => work.tell(format_args!("the recovery is over: {line}")),
+            Err(found) => return Ok(Err(Fault::Differs { found, hint: None })),
+        }
+    }
     let bad = found.iter().filter(|(grave, _)| *grave).count();
     if bad > 0 {
         let found = format!("its log has {} lines that somebody must look at", found.len());

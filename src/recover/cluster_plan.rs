@@ -19,6 +19,7 @@ use crate::recover::opened::load_all;
 use crate::recover::operator::Work;
 use crate::recover::prove::{Setback, prove};
 use crate::recover::restore_plan::about;
+use crate::recover::wal::{Aim, Recovery};
 use crate::shelf::{Shelved, lineage};
 use crate::source::{ClusterFacts, Control, Owner, Place, Tablespace};
 use crate::world::Child;
@@ -47,6 +48,8 @@ pub struct ClusterPlan {
     pub starts: bool,
     /// Tells the folders of this restore from those of others.
     pub stamp: String,
+    /// A recovery from the log.
+    pub recovery: Option<Recovery>,
 }
 
 pub(super) fn nothing(doing: &str, found: impl Into<String>, hint: &str) -> Fault {
@@ -56,11 +59,12 @@ pub(super) fn nothing(doing: &str, found: impl Into<String>, hint: &str) -> Faul
 impl ClusterPlan {
     /// Decides all of it; `beside` is what its store holds of the source, whichever job made it.
     pub fn decide(
-        wish: &ClusterWish,
+        (wish, aim): (&ClusterWish, Option<&Aim>),
         picked: &Picked,
         beside: &[Shelved],
         work: Work<'_>,
     ) -> Result<ClusterPlan, Fault> {
+        let recovery = aim.map(|aim| aim.recovery(&picked.manifest.head, work.stop)).transpose()?;
         let manifests = chain(picked, beside, work.stop)?;
         let meter = Meter::default();
         let last = manifests.last().expect("BUG: a chain without its end");
@@ -89,6 +93,7 @@ impl ClusterPlan {
             control,
             config,
             stamp,
+            recovery,
         })
     }
 
@@ -122,6 +127,7 @@ impl ClusterPlan {
         if let Some(position) = &manifest.head.position {
             lines.push(format!("needs WAL {position}; it is in the backup"));
         }
+        lines.extend(self.recovery.iter().flat_map(Recovery::lines));
         let missing = manifest.head.not_included.iter();
         lines.extend(missing.map(|missing| format!("! not included: {missing}")));
         let Owner { user, group } = self.control.owner;

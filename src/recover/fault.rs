@@ -76,6 +76,14 @@ pub enum Fault {
         /// Whether what was passed over may have been it.
         damaged: bool,
     },
+    /// No backup and no log reaches the moment that was asked for.
+    #[error("{found}")]
+    Unreached {
+        /// What was found.
+        found: String,
+        /// What there is.
+        hint: Option<String>,
+    },
     /// What came back is not what the backup holds.
     #[error("INCOMPLETE: {found}")]
     Differs {
@@ -147,6 +155,7 @@ impl Fault {
             }
             Fault::Nothing { found, .. }
             | Fault::NoBackup { found, .. }
+            | Fault::Unreached { found, .. }
             | Fault::Busy(found)
             | Fault::Usage { found, .. } => found,
             Fault::Shelf(_)
@@ -195,6 +204,7 @@ impl Fault {
             | Fault::Nothing { .. }
             | Fault::Usage { .. }
             | Fault::NoBackup { .. }
+            | Fault::Unreached { .. }
             | Fault::Differs { .. }
             | Fault::Damaged { .. }
             | Fault::Busy(_)
@@ -233,6 +243,7 @@ impl Fault {
             Fault::Usage { .. } => "usage",
             Fault::NoBackup { damaged: false, .. } => "no-backup",
             Fault::NoBackup { damaged: true, .. } => "no-good-backup",
+            Fault::Unreached { .. } => "unreached",
             Fault::Differs { .. } => "differs",
             Fault::Busy(_) => "target-busy",
             Fault::Stalled(_) => "stalled",
@@ -247,6 +258,7 @@ impl Fault {
             }
             Fault::Nothing { hint, .. }
             | Fault::Usage { hint, .. }
+            | Fault::Unreached { hint, .. }
             | Fault::Differs { hint, .. } => hint.clone(),
             Fault::Busy(_) => Some("Wait for its end, or stop it.".to_owned()),
             Fault::Damage(Damage::Sealed { age, .. })
@@ -329,6 +341,7 @@ impl Fault {
             | Fault::Nothing { .. }
             | Fault::Usage { .. }
             | Fault::NoBackup { .. }
+            | Fault::Unreached { .. }
             | Fault::Differs { .. }
             | Fault::Damaged { .. }
             | Fault::Busy(_)
@@ -356,6 +369,7 @@ impl Fault {
             | Fault::Nothing { .. }
             | Fault::Usage { .. }
             | Fault::NoBackup { .. }
+            | Fault::Unreached { .. }
             | Fault::Differs { .. }
             | Fault::Damaged { .. }
             | Fault::Busy(_)
@@ -388,6 +402,7 @@ impl Fault {
             | Fault::Child(_)
             | Fault::Nothing { .. }
             | Fault::Usage { .. }
+            | Fault::Unreached { .. }
             | Fault::Busy(_)
             | Fault::Stalled(_)
             | Fault::Stopped => false,

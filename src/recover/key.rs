@@ -70,12 +70,12 @@ pub fn preferred(typed: &KeyRefs, declared: &KeyRefs) -> KeyRefs {
     }
 }
 
-fn password(refs: &KeyRefs, stop: &Stop) -> Result<Option<Key>, Fault> {
+pub(super) fn password(refs: &KeyRefs, stop: &Stop) -> Result<Option<Key>, Fault> {
     let found = refs.password.as_ref().map(|reference| reveal(reference, stop)).transpose()?;
     Ok(found.map(Key::Password))
 }
 
-fn identities(reference: &SecretRef, stop: &Stop) -> Result<Key, Fault> {
+pub(super) fn identities(reference: &SecretRef, stop: &Stop) -> Result<Key, Fault> {
     let text = reveal_text(reference, stop)?;
     let found = Identities::parse(&text).map_err(|e| Fault::Identity(reference.clone(), e))?;
     Ok(Key::Age(found))

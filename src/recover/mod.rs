@@ -36,6 +36,7 @@ mod rman_select;
 mod selector;
 mod target;
 mod trust;
+mod wal;
 mod watched;
 
 pub use assembly::{Assembly, facts};
@@ -55,4 +56,8 @@ pub use rman_select::hole;
 pub use selector::selects;
 pub use target::{open_target, restore_into};
 pub use trust::{open_to_read, open_to_write, signer};
+pub use wal::{
+    Base, Bases, Fetched, Log, Stretch, WalCopy, WalStored, WalStores, bases, fetch, is_wal_key,
+    put_wal, system_near,
+};
 pub use watched::watched;

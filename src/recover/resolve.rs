@@ -4,8 +4,8 @@
 
 use crate::artifact::Damage;
 use crate::pipeline::{self, Meter};
-use crate::plan::{BackupWish, LATEST, RestoreSpec, TargetWish};
-use crate::recover::another_kind::name_another;
+use crate::plan::{BackupWish, LATEST, Places, RestoreSpec, TargetWish};
+use crate::recover::another_kind::{name_another, name_elsewhere};
 use crate::recover::candidates::{Candidates, Other, Picked};
 use crate::recover::cluster::{self, route};
 use crate::recover::cluster_plan::ClusterPlan;
@@ -16,6 +16,7 @@ use crate::recover::operator::Work;
 use crate::recover::prove::{Setback, agree, may_fall_back, tell_passed};
 use crate::recover::restore_plan::RestorePlan;
 use crate::recover::rman::{self, RmanPlan};
+use crate::recover::wal::{Aim, aim};
 use crate::shelf::Shelved;
 
 /// What would be done.
@@ -31,6 +32,8 @@ pub enum Planned {
 /// A wish whose backup was taken and whose plan was made.
 pub struct Resolved {
     pub(super) candidates: Candidates,
+    /// What is known of the log, where a recovery is asked for.
+    pub(super) aim: Option<Aim>,
     pub(super) picked: Picked,
     pub(super) planned: Planned,
 }
@@ -53,10 +56,12 @@ pub fn resolve(spec: &RestoreSpec, work: Work<'_>) -> Result<Resolved, Fault> {
 }
 
 fn plan_of(spec: &RestoreSpec, work: Work<'_>) -> Result<Resolved, Fault> {
-    let candidates = look(&spec.which, work.world, work.operator, work.stop)?;
+    let mut candidates = look(&spec.which, work.world, work.operator, work.stop)?;
+    let aim = aim(spec, &mut candidates, work)?;
     may_fall_back(spec, &candidates)?;
-    let resolved = next(spec, candidates, work).inspect_err(|fault| {
+    let resolved = next(spec, (candidates, aim), work).inspect_err(|fault| {
         if matches!(fault, Fault::NoBackup { .. }) {
+            name_elsewhere(spec, work);
             name_another(spec, work);
         }
     })?;
@@ -77,14 +82,14 @@ fn plan_of(spec: &RestoreSpec, work: Work<'_>) -> Result<Resolved, Fault> {
 /// Takes the next backup that can be planned with.
 pub(super) fn next(
     spec: &RestoreSpec,
-    mut candidates: Candidates,
+    (mut candidates, aim): (Candidates, Option<Aim>),
     work: Work<'_>,
 ) -> Result<Resolved, Fault> {
     loop {
         let mut picked = candidates.take(&spec.which, work.operator, work.stop)?;
         let beside = candidates.beside(&picked);
-        match plan(spec, &mut picked, beside, work) {
-            Ok(planned) => return Ok(Resolved { candidates, picked, planned }),
+        match plan(spec, &mut picked, (beside, aim.as_ref()), work) {
+            Ok(planned) => return Ok(Resolved { candidates, aim, picked, planned }),
             Err(setback) => pass_over(spec, &mut candidates, &picked, setback, work)?,
         }
     }
@@ -93,7 +98,7 @@ pub(super) fn next(
 fn plan(
     spec: &RestoreSpec,
     picked: &mut Picked,
-    beside: Vec<Shelved>,
+    (beside, aim): (Vec<Shelved>, Option<&Aim>),
     work: Work<'_>,
 ) -> Result<Planned, Setback> {
     route(spec, picked).map_err(Setback::of)?;
@@ -105,7 +110,7 @@ fn plan(
     agree(spec, picked, std::slice::from_ref(&picked.manifest), work)?;
     match &spec.target {
         TargetWish::Cluster(wish) => {
-            let plan = cluster::plan(spec, wish, picked, &beside, work)?;
+            let plan = cluster::plan(spec, (wish, aim), picked, &beside, work)?;
             plan.lines(picked).iter().for_each(|line| work.tell(line));
             plan.refusal(work.stop).map_err(Setback::of)?;
             Ok(Planned::Cluster(Box::new(plan)))
@@ -179,9 +184,15 @@ fn offer(
     work: Work<'_>,
 ) {
     let Some(other) = candidates.other(work.operator) else {
-        work.warn(
-            "there is no other backup of it that may be whole; look into another store with --from",
-        );
+        if !name_elsewhere(spec, work) {
+            let hint = match spec.which.places {
+                Places::Stores(_) => "in any store of the file that answers",
+                Places::Address { .. } | Places::Archive(_) => {
+                    "there; look into another store with --from"
+                }
+            };
+            work.warn(format_args!("there is no other backup of it that may be whole {hint}"));
+        }
         name_another(spec, work);
         return;
     };

@@ -30,9 +30,9 @@ pub fn restore(spec: &RestoreSpec, mut resolved: Resolved, work: Work<'_>) -> Re
                 return Ok(Ended { older });
             }
             Err(setback) => {
-                let Resolved { mut candidates, picked, .. } = resolved;
+                let Resolved { mut candidates, aim, picked, .. } = resolved;
                 pass_over(spec, &mut candidates, &picked, setback, work)?;
-                resolved = next(spec, candidates, work)?;
+                resolved = next(spec, (candidates, aim), work)?;
             }
         }
     }
@@ -80,9 +80,9 @@ pub fn dry_run(spec: &RestoreSpec, mut resolved: Resolved, work: Work<'_>) -> Re
                 return Ok(Ended { older });
             }
             Err(setback) => {
-                let Resolved { mut candidates, picked, .. } = resolved;
+                let Resolved { mut candidates, aim, picked, .. } = resolved;
                 pass_over(spec, &mut candidates, &picked, setback, work)?;
-                resolved = next(spec, candidates, work)?;
+                resolved = next(spec, (candidates, aim), work)?;
             }
         }
     }

@@ -39,6 +39,7 @@ pub use postgres::physical::BACKUP_LABEL;
 pub use postgres::place::{Place, detach, link, replace_space, write_map};
 pub use postgres::server::Tablespace;
 pub use postgres::unpack::{Owner, Unpack};
+pub use postgres::wal;
 pub use program::Private;
 
 /// Opens a source; `name` is what the job file calls it. Asks no server yet.

@@ -15,12 +15,15 @@ mod retry;
 mod rman;
 mod rman_parent;
 mod scratch;
+mod sealing;
 mod transfer;
 mod uploads;
 mod vacuum;
 mod verify;
+mod wal;
 
 pub use perform::{InUse, Steps};
 pub use prepared::Prepared;
 pub use prune::IN_USE_RUNS;
 pub use prune_plan::{Fate, PruneLine, because};
+pub use wal::push;

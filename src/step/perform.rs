@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 
 use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 
-use crate::artifact::{Head, Marker, PROOF_FORMAT, Recipients, Sealing, may_seal};
+use crate::artifact::{Head, Marker, PROOF_FORMAT, Sealing};
 use crate::base::{Id, Stop};
 use crate::plan::{Archive, SourceRef, Step, StepKind, StoreRef};
 use crate::recover::{Fault, ReadBack, open_to_write};
@@ -15,8 +15,9 @@ use crate::run::{Done, Perform, Say, Standing};
 use crate::shelf::Holder;
 use crate::source::{self, contract::Source};
 use crate::step::prepared::Prepared;
+use crate::step::sealing::sealing;
 use crate::store::contract::Store;
-use crate::world::{World, process_id, reveal};
+use crate::world::{World, process_id};
 
 /// Performs the steps of one run of one job.
 pub struct Steps {
@@ -158,15 +159,7 @@ impl Steps {
 
     /// What is about to seal an archive; a password that 7-Zip could not open it with is refused.
     pub(super) fn seal(&self, archive: &Archive, stop: &Stop) -> Result<Option<Sealing>, Fault> {
-        if !archive.recipients.is_empty() {
-            let recipients = Recipients::parse(&archive.recipients)
-                .expect("BUG: recipients that were not checked");
-            return Ok(Some(Sealing::Age(recipients)));
-        }
-        let Some(reference) = &archive.password else { return Ok(None) };
-        let password = reveal(reference, stop)?;
-        may_seal(password.reveal()).map_err(|e| Fault::Seal(reference.clone(), e))?;
-        Ok(Some(Sealing::Password(password)))
+        sealing(archive, stop)
     }
 
     /// 32 random hexadecimal digits.
@@ -208,6 +201,7 @@ impl Perform for Steps {
             StepKind::Backup(backup) => self.tries(backup, say, stop),
             StepKind::Verify(verify) => self.verify(verify, say, stop),
             StepKind::Prune(prune) => self.prune(prune, say, stop),
+            StepKind::Wal(wal) => self.wal(wal, say, stop),
             StepKind::Exec(exec) => self.exec(exec, before, say, stop),
             StepKind::Copy(transfer) => self.transfer(transfer, say, stop),
             StepKind::Restore(restore) => self.restore(restore, say, stop),

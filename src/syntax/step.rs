@@ -10,7 +10,7 @@ use crate::base::{Complaint, Span, Spanned, Text};
 use crate::job::{
     ArchiveSpec, Dump, DumpForm, Engine, EnvValue, Exec, ExecOn, ExpectSpec, Job, LogsSpec,
     NotifySpec, Physical, Retry, Rman, RmanLevel, Send, Step, StepDecl, TableExpect, Vacuum,
-    VacuumRule, Verify,
+    VacuumRule, Verify, Wal,
 };
 use crate::syntax::mask::is_secret;
 use crate::syntax::node::{Block, Node, Variable, name_span};
@@ -131,6 +131,7 @@ fn read_step(
         "dump" | "physical" | "rman" => StepDecl::Dump(read_dump(text, &node, kind, complaints)),
         "vacuum" => StepDecl::Vacuum(read_vacuum(&node, complaints)),
         "verify" => StepDecl::Verify(read_verify(&node)),
+        "wal" => StepDecl::Wal(read_wal(text, &node, complaints)),
         "exec" => StepDecl::Exec(read_exec(&node, complaints)),
         other => unreachable!("BUG: no decoder for step {other}"),
     };
@@ -354,6 +355,37 @@ fn read_vacuum(node: &Node, complaints: &mut Vec<Complaint>) -> Vacuum {
         ));
     }
     Vacuum { sources: node.names.clone(), rule }
+}
+
+/// Reads a `wal`.
+fn read_wal(text: &Arc<Text>, node: &Node, complaints: &mut Vec<Complaint>) -> Wal {
+    let sources = node.names.clone();
+    let mut wal = Wal { sources, archive: ArchiveSpec::default(), sends: Vec::new() };
+    let mut first_archive = None;
+    for Block { kind, raw, .. } in &node.blocks {
+        match kind.name {
+            "archive" => {
+                one_only(&mut first_archive, "archive", name_span(text, raw), complaints);
+                wal.archive = archive_of(text, kind, raw, complaints);
+            }
+            "send" => {
+                let send = Node::decode(text, raw, kind, complaints);
+                let optional = send.switch("optional").unwrap_or(false);
+                if send.enabled() {
+                    let stores = send.names;
+                    wal.sends.push(Send {
+                        stores,
+                        optional,
+                        catch_up: false,
+                        rate: None,
+                        keep: None,
+                    });
+                }
+            }
+            other => unreachable!("BUG: no decoder for {other} in a wal"),
+        }
+    }
+    wal
 }
 
 fn read_verify(node: &Node) -> Verify {

@@ -66,7 +66,7 @@ const PAGES: [&str; 4] =
     ["vex report --out /srv/backup-report", "vex user audit --verify", "vex status", "vex history"];
 
 /// Only parsed, and why.
-const PARSED: [(&str, &str); 24] = [
+const PARSED: [(&str, &str); 27] = [
     (
         "vex copy jobs/nightly.kdl 20261120 --from nas --to cloud",
         "needs a backup of that day; tests/store/copy.rs copies by ID",
@@ -123,6 +123,15 @@ const PARSED: [(&str, &str); 24] = [
     (
         "vex restore jobs/physical.kdl erp-physical --into pgdata:/var/lib/postgresql/17/main --stop --start",
         "stops and replaces a server; tests/postgres/physical.rs does it with options for a port of its own",
+    ),
+    (
+        "vex wal status jobs/wal.kdl",
+        "wants a server that archives; tests/postgres/wal asks it of such",
+    ),
+    ("vex doctor jobs/wal.kdl", "wants a server that archives; tests/postgres/wal asks it of such"),
+    (
+        "vex restore jobs/wal.kdl erp-physical --until 2026-11-22T14:30:00Z --into pgdata:/var/lib/postgresql/17/main --stop --start",
+        "stops and replaces a server; tests/postgres/wal does it with options for a port of its own",
     ),
     (
         "vex doctor jobs/oracle.kdl",

@@ -12,6 +12,7 @@ pub mod interrupt;
 mod new;
 pub mod origin;
 pub mod output;
+mod packaging;
 pub mod quickstart;
 pub mod run_job;
 pub mod schedule;

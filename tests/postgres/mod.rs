@@ -17,3 +17,4 @@ pub mod refused;
 pub mod restore;
 pub mod traps;
 pub mod vacuum;
+pub mod wal;

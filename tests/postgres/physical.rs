@@ -51,6 +51,11 @@ pub struct Restored {
 }
 
 impl Restored {
+    /// A server that was started there by somebody else.
+    pub fn of(version: Pg, data: &Path, port: u16, socket: &Path) -> Restored {
+        Restored { version, data: data.to_owned(), port, socket: socket.to_owned() }
+    }
+
     pub fn client(&self) -> Client {
         let mut config = postgres::Config::new();
         config

@@ -31,7 +31,7 @@ fn identified(space: Space, address: &str) -> Space {
     space
         .env("AWS_WEB_IDENTITY_TOKEN_FILE", &token)
         .env("AWS_ROLE_ARN", ROLE)
-        .env("AWS_ENDPOINT_URL_STS", &format!("http://{address}"))
+        .env("AWS_ENDPOINT_URL_STS", format!("http://{address}"))
 }
 
 #[track_caller]
@@ -101,7 +101,7 @@ fn an_instance_lends_its_role_and_a_container_its_own() {
     std::fs::write(container.path("token"), CONTAINER).unwrap();
     let token = container.path("token").display().to_string();
     let container = container
-        .env("AWS_CONTAINER_CREDENTIALS_FULL_URI", &format!("{endpoint}/container"))
+        .env("AWS_CONTAINER_CREDENTIALS_FULL_URI", format!("{endpoint}/container"))
         .env("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", &token);
     round(&container);
     assert!(lender.statuses("container").iter().all(|status| *status == 200));

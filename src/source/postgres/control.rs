@@ -17,6 +17,9 @@ use crate::world::{Child, ChildError};
 /// A program that says nothing for this long is taken for dead: a large cluster takes a while.
 const SILENCE: Duration = Duration::from_secs(24 * 3600);
 
+/// Between two looks at a server that recovers.
+const PAUSE: Duration = Duration::from_millis(200);
+
 /// Problems kept of one check.
 const PROBLEMS: usize = 50;
 
@@ -54,6 +57,16 @@ impl Control {
         }
         let ended = child.run(stop, &mut |line| lines.push(line.to_owned()));
         (lines, ended.map(drop))
+    }
+
+    /// Runs a program of ours as the owner.
+    pub fn as_owner(&self, words: &[String], doing: &str, stop: &Stop) -> Result<()> {
+        let (lines, ended) = self.run(words, stop);
+        ended.map_err(|e| {
+            let said = lines.last().map_or(String::new(), |line| format!(" It says: {line}"));
+            let error = failed(doing, e);
+            Error { found: format!("{}{said}", error.found), ..error }
+        })
     }
 
     /// What `pg_verifybackup` finds wrong with the files of a backup: each against the backup's own
@@ -106,6 +119,28 @@ impl Control {
         words.extend(["--timeout=3600".into(), "--pgdata".into(), data.display().to_string()]);
         let (_, ended) = self.run(&words, stop);
         ended.map_err(|e| failed(&doing, e))
+    }
+
+    /// Waits until a server that was started has ended its recovery; the error is one that ended
+    /// itself. It takes as long as there is log to read.
+    pub fn recovered(&self, data: &Path, stop: &Stop) -> Result<()> {
+        let pid = data.join("postmaster.pid");
+        loop {
+            stop.check()?;
+            let Ok(text) = std::fs::read_to_string(&pid) else {
+                let doing = format!("recover {} from its log", data.display());
+                return Err(Error::new(
+                    ErrorKind::Failed,
+                    doing,
+                    "the server stopped before it got there",
+                ));
+            };
+            // The last line says how it stands; `standby` is one that still reads.
+            if text.lines().last().is_some_and(|line| line.trim() == "ready") {
+                return Ok(());
+            }
+            std::thread::sleep(PAUSE);
+        }
     }
 
     /// Starts a server with more settings, and waits until it lets connections in; it writes into

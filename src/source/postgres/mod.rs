@@ -58,6 +58,7 @@ mod toc;
 pub mod unpack;
 mod vacuum;
 mod view;
+pub mod wal;
 mod wire;
 mod words;
 

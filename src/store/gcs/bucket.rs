@@ -43,7 +43,7 @@ fn right(spec: &GcsSpec, pace: Pace, stop: &Stop) -> std::result::Result<Right, 
         (None, None, Some(reference)) => account(reference, ca, pace, stop),
         (None, None, None) => match variable("GOOGLE_APPLICATION_CREDENTIALS") {
             Some(path) => account(&SecretRef::File(path.into()), ca, pace, stop),
-            None => Ok(Right::Token(Tokens::of_machine(pace)?)),
+            None => Ok(Right::Token(Box::new(Tokens::of_machine(pace)?))),
         },
         (Some(_), None, _) => Err("an access key was given, but no secret key".into()),
         (None, Some(_), _) => Err("a secret key was given, but no access key".into()),
@@ -59,5 +59,7 @@ fn account(
 ) -> std::result::Result<Right, String> {
     let text: Secret = find_text(reference, stop)?;
     let tokens = Tokens::of_account(&text, ca, pace);
-    tokens.map(Right::Token).map_err(|found| format!("{reference}: {found}"))
+    tokens
+        .map(|tokens| Right::Token(Box::new(tokens)))
+        .map_err(|found| format!("{reference}: {found}"))
 }

@@ -20,7 +20,7 @@ pub enum Right {
     /// Whoever has an HMAC key.
     Hmac(Signer),
     /// A service account.
-    Token(Tokens),
+    Token(Box<Tokens>),
 }
 
 /// A bucket.

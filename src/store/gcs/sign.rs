@@ -11,6 +11,7 @@ use sha2::{Digest, Sha256};
 use url::Url;
 
 use crate::base::Secret;
+use crate::store::s3::canonical_request;
 
 /// What a signature is for: any region.
 const SCOPE: &str = "auto/storage/goog4_request";
@@ -41,7 +42,7 @@ impl Signer {
         for (name, value) in [("x-goog-date", &moment), ("x-goog-content-sha256", &payload)] {
             headers.insert(name, HeaderValue::try_from(value).map_err(|e| e.to_string())?);
         }
-        let request = signing::canonical_request(method, url, headers, &payload);
+        let request = canonical_request(method, url, headers, &payload);
         let request = request.map_err(|e| e.to_string())?;
         let scope = format!("{}/{SCOPE}", &moment[..8]);
         let hash = hex(&Sha256::digest(request.as_bytes()));

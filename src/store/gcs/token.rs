@@ -44,7 +44,7 @@ pub struct Tokens {
 }
 
 enum Giver {
-    Account(Account),
+    Account(Box<Account>),
     /// The address that is asked.
     Machine(String),
 }
@@ -96,7 +96,8 @@ impl Tokens {
             Some(path) => Trust::File(path),
             None => Trust::Machine,
         };
-        let giver = Giver::Account(Account { email, key_id: file.private_key_id, key, uri });
+        let giver =
+            Giver::Account(Box::new(Account { email, key_id: file.private_key_id, key, uri }));
         Tokens::new(giver, trust, pace)
     }
 

@@ -23,3 +23,4 @@ pub use address::Address;
 pub use bucket::S3;
 pub use flavor::{Flavor, google_crc32c};
 pub use object::{listed_size, listing};
+pub use sign::canonical_request;

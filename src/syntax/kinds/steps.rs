@@ -10,7 +10,7 @@ use crate::syntax::table::{Argument, Field, Form, Kind};
 pub const STEPS: &[Kind] = &[
     Kind {
         name: "archive",
-        within: &["job", "dump", "physical", "rman"],
+        within: &["job", "dump", "physical", "rman", "wal"],
         argument: BLOCK,
         ready: true,
         doc: "How the archive is made; in a job: defaults of all its archives.",
@@ -127,6 +127,22 @@ pub const STEPS: &[Kind] = &[
             OPTIONAL,
             ENABLED,
         ],
+    },
+    Kind {
+        name: "send",
+        within: &["wal"],
+        argument: Argument::Names("STORE"),
+        ready: true,
+        doc: "Sends the files of the log to stores.",
+        fields: &[OPTIONAL, ENABLED],
+    },
+    Kind {
+        name: "wal",
+        within: IN_JOB,
+        argument: Argument::Names("SOURCE"),
+        ready: true,
+        doc: "Keeps the write-ahead log of PostgreSQL servers, which call `vex wal push` and `vex wal fetch` themselves; the step looks for gaps and removes what no kept backup needs (README, *Point in time*).",
+        fields: &[AFTER, OPTIONAL, ENABLED],
     },
     Kind {
         name: "verify",
