@@ -16,6 +16,7 @@ mod due;
 mod exit;
 mod export;
 mod fmt;
+mod gap;
 mod history;
 mod home;
 mod keep;
