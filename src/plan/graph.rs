@@ -14,8 +14,7 @@ use crate::job::Assert;
 use crate::job::{
     Engine, EnvValue, ExecOn, ExpectSpec, KeepSpec, KeyRefs, Retry, SourceSpec, VacuumRule,
 };
-use crate::plan::reference::StorePlace;
-use crate::plan::reference::{SourceRef, StoreRef};
+use crate::plan::reference::{SourceRef, StorePlace, StoreRef};
 use crate::plan::wal::{Archive, Wal};
 use crate::plan::wish::{BackupWish, RestoreSpec};
 use crate::record::{StepFacts, Verb, Verdict};
