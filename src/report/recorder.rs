@@ -292,10 +292,8 @@ fn record(
                 catalog.run_moves(&run, &known.counters())?;
             }
         }
-        Event::Said { .. }
-        | Event::Engine { .. }
-        | Event::Restoring { .. }
-        | Event::Restored { .. } => {}
+        Event::Said { .. } | Event::Engine { .. } => {}
+        Event::Restoring { .. } | Event::Restored { .. } => {}
         Event::StoreSeen { place, id, .. } => {
             let before = catalog.place_seen(place, id, &at)?.filter(|before| before != id);
             return Ok(before.map(|before| replaced(place, id, &before)));

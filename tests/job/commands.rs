@@ -69,7 +69,7 @@ const PAGES: [&str; 4] =
 /// Only parsed, and why.
 const PARSED: [(&str, &str); 28] = [
     (
-        "vex drill remark jobs/nightly.kdl 20261201 --text \"seen by the auditor\" --owner Ana",
+        "vex drill remark jobs/nightly.kdl 20261201 --text audited --owner Ana",
         "needs a drill of that day; tests/restore/drill.rs remarks on one of its own",
     ),
     (
