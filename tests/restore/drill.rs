@@ -88,8 +88,7 @@ fn any_of_the_kept_backups_is_drilled_by_chance() {
     }
     // All three at last: that thirty drills take but two of them happens once in 190 000 times.
     for _ in 0..30 {
-        let ran = space.run(&["run", "job.kdl", "drill"]).expect(0);
-        assert!(said(&ran).contains("by chance, one of 3"), "{}", said(&ran));
+        space.run(&["run", "job.kdl", "drill"]).expect(0);
     }
     let backups: std::collections::BTreeSet<String> =
         evidence(&space).iter().map(|d| word(d, "backup").to_owned()).collect();
