@@ -65,7 +65,7 @@ const PAGES: [&str; 4] =
     ["vex report --out /srv/backup-report", "vex user audit --verify", "vex status", "vex history"];
 
 /// Only parsed, and why.
-const PARSED: [(&str, &str); 27] = [
+const PARSED: [(&str, &str); 29] = [
     (
         "vex copy jobs/nightly.kdl 20261120 --from nas --to cloud",
         "needs a backup of that day; tests/store/copy.rs copies by ID",
@@ -126,6 +126,11 @@ const PARSED: [(&str, &str); 27] = [
     (
         "vex wal status jobs/wal.kdl",
         "wants a server that archives; tests/postgres/wal asks it of such",
+    ),
+    ("vex doctor jobs/binlog.kdl", "wants a server that can be reached"),
+    (
+        "vex run jobs/binlog.kdl log",
+        "wants a server that can be reached; tests/mysql/binlog.rs runs one of its own",
     ),
     ("vex doctor jobs/wal.kdl", "wants a server that archives; tests/postgres/wal asks it of such"),
     (

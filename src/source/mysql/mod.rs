@@ -7,6 +7,7 @@
 mod account;
 mod allowed;
 mod altered;
+pub mod binlog;
 mod catalogue;
 pub mod collation;
 mod column;
