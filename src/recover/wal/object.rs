@@ -219,7 +219,7 @@ pub fn get(
         Err(error) => return Err(error.into()),
     };
     let (head, from) = read_head(&bytes)?;
-    let to = from.checked_add(head.stored).unwrap_or(u64::MAX);
+    let to = from.saturating_add(head.stored);
     let entry = bytes.get(from as usize..to as usize);
     let entry = entry.ok_or_else(|| Damage::Object(format!("{key} ends early")))?;
     let raw = open(entry.to_vec(), &head.name, head.raw, key_of(&head)?.as_ref())?;

@@ -137,7 +137,7 @@ mod tests {
         let start = Start { timeline: 1, stop: Lsn(5 * SIZE + 1) };
         let reach = log.reach(start, 1).expect("it follows");
         assert_eq!(
-            (numbers(&reach), reach.gap.clone()),
+            (numbers(&reach), reach.gap),
             (vec![(1, 6), (1, 7)], None),
             "the base has 5"
         );
