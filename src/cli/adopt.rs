@@ -158,6 +158,7 @@ fn folders(args: &Adopt, loaded: &Loaded, app: &App) -> Result<Vec<Folder>, Exit
             | StepKind::Prune(_)
             | StepKind::Copy(_)
             | StepKind::Wal(_)
+            | StepKind::Binlog(_)
             | StepKind::Exec(_)
             | StepKind::Restore(_)
             | StepKind::ReadBack(_) => None,

@@ -13,7 +13,7 @@ use crate::base::{Finding, Grade, Id, SecretRef, Stop};
 use crate::job::{Engine, SourceSpec, StoreSpec};
 use crate::plan::{Plan, StepKind, Wal};
 use crate::recover::signer;
-use crate::source::{self, contract::Examined, contract::Purpose};
+use crate::source::{self, binlog::BinlogServer, contract::Examined, contract::Purpose};
 use crate::store::{self, contract::Coming};
 use crate::world::{World, reveal};
 
@@ -110,6 +110,7 @@ pub fn doctor(args: &Doctor, app: &App) -> Exit {
         examined.insert(name, found.ok());
     }
     archivers(&loaded, &plans, stop, &mut printer);
+    binlogs(&plans, stop, &mut printer);
     for (name, check) in &checks.stores {
         let own: Vec<&Option<Examined>> =
             check.sources.iter().filter_map(|s| examined.get(s.as_str())).collect();
@@ -141,6 +142,30 @@ fn archivers(loaded: &Loaded, plans: &[&Plan], stop: &Stop, printer: &mut Printe
         let StepKind::Wal(wal) = &step.kind else { continue };
         let found = examine_archiver(wal, &loaded.path, stop);
         found.iter().for_each(|f| printer.print("source", &wal.source.name, f));
+    }
+}
+
+/// Whether the binary logs that are kept can be read.
+fn binlogs(plans: &[&Plan], stop: &Stop, printer: &mut Printer) {
+    for step in plans.iter().flat_map(|plan| &plan.steps) {
+        let StepKind::Binlog(log) = &step.kind else { continue };
+        let SourceSpec::Mysql(spec) = &log.source.spec else { continue };
+        let asked = BinlogServer::open(spec, stop).and_then(|server| {
+            let files = server.files()?;
+            let newest = files.last().map(|file| server.created(&file.name, stop)).transpose()?;
+            Ok((files.len(), newest))
+        });
+        let finding = match asked {
+            Ok((count, Some(_))) => Finding::ok("log", format!("{count} files, readable")),
+            Ok((_, None)) => {
+                Finding::error("log", "the server has no file of it", "Start it with log_bin.")
+            }
+            Err(error) => {
+                let advice = error.hint.clone().unwrap_or_else(|| "Let vex read it.".into());
+                Finding::error("log", error.to_string(), advice)
+            }
+        };
+        printer.print("source", &log.source.name, &finding);
     }
 }
 
@@ -211,7 +236,7 @@ fn checks<'a>(loaded: &'a Loaded, plans: &[&'a Plan]) -> Checks<'a> {
                         checks.password(&plan.job, password, false);
                     }
                 }
-                StepKind::Wal(wal) => checks.log(&plan.job, wal),
+                StepKind::Wal(wal) | StepKind::Binlog(wal) => checks.log(&plan.job, wal),
                 StepKind::Prune(_)
                 | StepKind::Copy(_)
                 | StepKind::Exec(_)

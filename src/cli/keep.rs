@@ -104,6 +104,7 @@ fn check_sources(args: &Keep, loaded: &Loaded) -> Result<(), Exit> {
             | StepKind::Prune(_)
             | StepKind::Copy(_)
             | StepKind::Wal(_)
+            | StepKind::Binlog(_)
             | StepKind::Exec(_)
             | StepKind::Restore(_)
             | StepKind::ReadBack(_) => None,

@@ -70,6 +70,7 @@ pub fn wanted(loaded: &Loaded, plan: &Plan, host: &str) -> Option<(String, bool)
             | StepKind::Prune(_)
             | StepKind::Copy(_)
             | StepKind::Wal(_)
+            | StepKind::Binlog(_)
             | StepKind::Exec(_)
             | StepKind::Restore(_)
             | StepKind::ReadBack(_) => false,

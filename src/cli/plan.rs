@@ -126,6 +126,7 @@ fn ask((loaded, plan): (&Loaded, &Plan), app: &App, exit: &mut Exit) -> Outlook 
             StepKind::Verify(_)
             | StepKind::Copy(_)
             | StepKind::Wal(_)
+            | StepKind::Binlog(_)
             | StepKind::Exec(_)
             | StepKind::Restore(_)
             | StepKind::ReadBack(_) => {}

@@ -70,6 +70,7 @@ fn of_retention(plan: &Plan, task: PruneTask) -> Plan {
         | StepKind::Verify(_)
         | StepKind::Copy(_)
         | StepKind::Wal(_)
+        | StepKind::Binlog(_)
         | StepKind::Exec(_)
         | StepKind::Restore(_)
         | StepKind::ReadBack(_) => None,

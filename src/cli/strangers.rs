@@ -6,7 +6,7 @@
 use serde::Serialize;
 
 use crate::base::Size;
-use crate::recover::is_wal_key;
+use crate::recover::{is_binlog_key, is_wal_key};
 use crate::shelf::STORE_OBJECT;
 
 use crate::cli::args::Format;
@@ -68,7 +68,7 @@ fn strangers(found: &[Found]) -> Vec<Line> {
             found.iter().filter(same).any(|other| {
                 let name = key.strip_prefix(&other.root);
                 name == Some(STORE_OBJECT)
-                    || name.is_some_and(is_wal_key)
+                    || name.is_some_and(|name| is_wal_key(name) || is_binlog_key(name))
                     || (other.naming != own.naming && other.naming.owns(key))
             })
         };

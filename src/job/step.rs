@@ -96,6 +96,8 @@ pub enum StepDecl {
     Verify(Verify),
     /// `wal`.
     Wal(Wal),
+    /// `binlog`.
+    Binlog(Wal),
     /// `exec`.
     Exec(Exec),
 }
@@ -287,7 +289,7 @@ pub struct Send {
     pub keep: Option<KeepSpec>,
 }
 
-/// `wal SOURCE… { archive …; send … }`.
+/// `wal SOURCE… { archive …; send … }`, and the same of `binlog`.
 #[derive(Debug, Clone)]
 pub struct Wal {
     /// The servers.

@@ -61,7 +61,9 @@ impl Builder<'_> {
                 StepDecl::Dump(dump) => self.dump(job, dump, step, &mut draft, complaints),
                 StepDecl::Verify(verify) => self.verify(job, verify, step, &mut draft, complaints),
                 StepDecl::Vacuum(vacuum) => self.vacuum(job, vacuum, step, &mut draft, complaints),
-                StepDecl::Wal(wal) => self.wal(job, wal, step, &mut draft, complaints),
+                StepDecl::Wal(wal) | StepDecl::Binlog(wal) => {
+                    self.wal(job, wal, step, &mut draft, complaints)
+                }
                 StepDecl::Exec(exec) => program::add(job, exec, step, &mut draft, complaints),
             }
             if !step.enabled {
@@ -443,6 +445,7 @@ impl Builder<'_> {
                             .any(|s| s.value == store.name.value)
                 }
                 StepDecl::Wal(_)
+                | StepDecl::Binlog(_)
                 | StepDecl::Verify(_)
                 | StepDecl::Vacuum(_)
                 | StepDecl::Exec(_) => false,
@@ -463,6 +466,7 @@ impl Builder<'_> {
             let dumps = job.steps.iter().filter_map(|s| match &s.kind {
                 StepDecl::Dump(dump) => Some(dump),
                 StepDecl::Wal(_)
+                | StepDecl::Binlog(_)
                 | StepDecl::Verify(_)
                 | StepDecl::Vacuum(_)
                 | StepDecl::Exec(_) => None,

@@ -141,6 +141,7 @@ pub fn collisions(file: &JobFile, plans: &[Plan], complaints: &mut Vec<Complaint
             | StepKind::Prune(_)
             | StepKind::Copy(_)
             | StepKind::Wal(_)
+            | StepKind::Binlog(_)
             | StepKind::Exec(_)
             | StepKind::Restore(_)
             | StepKind::ReadBack(_) => &[],

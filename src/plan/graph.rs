@@ -64,6 +64,8 @@ pub enum StepKind {
     Copy(Box<Transfer>),
     /// Looks after the log of a server.
     Wal(Box<Wal>),
+    /// Keeps what came to the binary log of a server.
+    Binlog(Box<Wal>),
     /// Runs a program.
     Exec(Exec),
     /// Brings a backup back.
@@ -334,6 +336,7 @@ impl Step {
                 (Verb::Copy, (named(&t.declared), named(&t.source.name), named(&t.to.store.name)))
             }
             StepKind::Wal(w) => (Verb::Wal, (named(&w.source.name), None, None)),
+            StepKind::Binlog(w) => (Verb::Binlog, (named(&w.source.name), None, None)),
             StepKind::Exec(_) => (Verb::Exec, none()),
             StepKind::Restore(r) => (Verb::Restore, (r.which.source.clone(), None, None)),
             StepKind::ReadBack(which) => (Verb::Verify, (which.source.clone(), None, None)),

@@ -26,9 +26,11 @@ fn places(file: &JobFile, source: &str) -> Vec<StorePlace> {
     for job in &file.jobs {
         let dumps = job.steps.iter().filter_map(|step| match &step.kind {
             StepDecl::Dump(dump) => Some(dump),
-            StepDecl::Verify(_) | StepDecl::Vacuum(_) | StepDecl::Exec(_) | StepDecl::Wal(_) => {
-                None
-            }
+            StepDecl::Verify(_)
+            | StepDecl::Vacuum(_)
+            | StepDecl::Exec(_)
+            | StepDecl::Wal(_)
+            | StepDecl::Binlog(_) => None,
         });
         for dump in dumps.filter(|dump| dump.sources.iter().any(|s| s.value == source)) {
             let words = dump.sends.iter().flat_map(|send| &send.stores);

@@ -48,6 +48,7 @@ pub fn lint(file: &JobFile, main: &std::path::Path, complaints: &mut Vec<Complai
             StepDecl::Dump(dump) if !dump.archive.or(&job.archive).is_sealed() => Some(dump),
             StepDecl::Dump(_)
             | StepDecl::Wal(_)
+            | StepDecl::Binlog(_)
             | StepDecl::Vacuum(_)
             | StepDecl::Verify(_)
             | StepDecl::Exec(_) => None,
@@ -61,7 +62,11 @@ pub fn lint(file: &JobFile, main: &std::path::Path, complaints: &mut Vec<Complai
         }
     }
     notify(file, complaints);
-    // A default is inherited by many, and so are its mistakes.
+    tell_once(complaints);
+}
+
+/// A default is inherited by many, and so are its mistakes.
+fn tell_once(complaints: &mut Vec<Complaint>) {
     let mut told = HashSet::new();
     complaints.retain(|c| {
         let place = c.span().map(|s| (Arc::as_ptr(&s.text) as usize, s.start));
@@ -73,7 +78,11 @@ pub fn lint(file: &JobFile, main: &std::path::Path, complaints: &mut Vec<Complai
 fn unopened(job: &Job) -> Vec<Complaint> {
     let dumps = job.steps.iter().filter(|s| s.enabled).filter_map(|s| match &s.kind {
         StepDecl::Dump(dump) => Some(dump),
-        StepDecl::Wal(_) | StepDecl::Vacuum(_) | StepDecl::Verify(_) | StepDecl::Exec(_) => None,
+        StepDecl::Wal(_)
+        | StepDecl::Binlog(_)
+        | StepDecl::Vacuum(_)
+        | StepDecl::Verify(_)
+        | StepDecl::Exec(_) => None,
     });
     let sealed = dumps.filter(|dump| !dump.archive.or(&job.archive).recipients.is_empty());
     let blind = sealed.flat_map(|dump| &dump.verifies).filter(|v| v.identity.is_none());
@@ -116,7 +125,7 @@ fn words(file: &JobFile) -> Vec<&str> {
                 words.extend(verify.names.iter().chain(&verify.from).chain(&verify.into))
             }
             StepDecl::Vacuum(vacuum) => words.extend(&vacuum.sources),
-            StepDecl::Wal(wal) => {
+            StepDecl::Wal(wal) | StepDecl::Binlog(wal) => {
                 words.extend(&wal.sources);
                 words.extend(wal.sends.iter().flat_map(|s| &s.stores));
             }
@@ -139,9 +148,11 @@ fn sends(file: &JobFile) -> impl Iterator<Item = (&Spanned<String>, bool)> {
             .iter()
             .flat_map(|s| s.stores.iter().map(|w| (w, s.keep.is_some())))
             .collect::<Vec<_>>(),
-        StepDecl::Wal(_) | StepDecl::Vacuum(_) | StepDecl::Verify(_) | StepDecl::Exec(_) => {
-            Vec::new()
-        }
+        StepDecl::Wal(_)
+        | StepDecl::Binlog(_)
+        | StepDecl::Vacuum(_)
+        | StepDecl::Verify(_)
+        | StepDecl::Exec(_) => Vec::new(),
     })
 }
 
@@ -153,7 +164,9 @@ fn verified(file: &JobFile, job: &str) -> bool {
                 owner.name.value == job && step.enabled && !dump.verifies.is_empty()
             }
             StepDecl::Verify(_) => step.enabled,
-            StepDecl::Wal(_) | StepDecl::Vacuum(_) | StepDecl::Exec(_) => false,
+            StepDecl::Wal(_) | StepDecl::Binlog(_) | StepDecl::Vacuum(_) | StepDecl::Exec(_) => {
+                false
+            }
         }
     })
 }

@@ -24,7 +24,9 @@ pub fn add(
     complaints: &mut Vec<Complaint>,
 ) {
     let name = &source.name.value;
-    let address = format!("{}/wal/{name}", job.name.value);
+    let is_binlog = matches!(step.kind, StepDecl::Binlog(_));
+    let verb = if is_binlog { "binlog" } else { "wal" };
+    let address = format!("{}/{verb}/{name}", job.name.value);
     if !source.enabled || stores.is_empty() {
         if !source.enabled {
             complaints.push(problem::switched_off("source", word));
@@ -32,10 +34,15 @@ pub fn add(
         draft.plan.off.push(address);
         return;
     }
-    match source.spec {
-        SourceSpec::Postgres(_) | SourceSpec::Cluster(_) => {}
-        SourceSpec::Mysql(_) | SourceSpec::Sqlite(_) | SourceSpec::Oracle(_) => {
+    match (&source.spec, is_binlog) {
+        (SourceSpec::Postgres(_) | SourceSpec::Cluster(_), false)
+        | (SourceSpec::Mysql(_), true) => {}
+        (_, false) => {
             complaints.push(problem::no_wal(word, source.spec.kind()));
+            return;
+        }
+        (_, true) => {
+            complaints.push(problem::no_binlog(word, source.spec.kind()));
             return;
         }
     }
@@ -44,13 +51,14 @@ pub fn add(
         root: root(store),
         optional: *optional,
     });
-    let kind = StepKind::Wal(Box::new(WalPlan {
+    let plan = Box::new(WalPlan {
         source: SourceRef { name: name.clone(), spec: source.spec.clone() },
         archive: resolve_archive(&wal.archive.or(&job.archive)),
         copies: copies.collect(),
-        bases: bases(file, name),
-    }));
-    let names = vec![format!("wal/{name}"), "wal".into()];
+        bases: if is_binlog { Vec::new() } else { bases(file, name) },
+    });
+    let kind = if is_binlog { StepKind::Binlog(plan) } else { StepKind::Wal(plan) };
+    let names = vec![format!("{verb}/{name}"), verb.into()];
     draft.push(address, kind, step.optional, &word.span, names, Vec::new(), complaints);
 }
 
@@ -92,10 +100,11 @@ pub fn kept_twice(file: &JobFile, complaints: &mut Vec<Complaint>) {
     let mut seen: Vec<(&str, &Span)> = Vec::new();
     let steps = file.jobs.iter().filter(|j| j.enabled).flat_map(|j| &j.steps);
     for step in steps.filter(|step| step.enabled) {
-        let StepDecl::Wal(wal) = &step.kind else { continue };
+        let (StepDecl::Wal(wal) | StepDecl::Binlog(wal)) = &step.kind else { continue };
+        let verb = if matches!(step.kind, StepDecl::Wal(_)) { "wal" } else { "binlog" };
         for word in &wal.sources {
             match seen.iter().find(|(name, _)| *name == word.value) {
-                Some((_, first)) => complaints.push(problem::second_wal(word, first)),
+                Some((_, first)) => complaints.push(problem::second_log(word, first, verb)),
                 None => seen.push((&word.value, &word.span)),
             }
         }

@@ -183,12 +183,20 @@ pub fn no_wal(word: &Spanned<String>, kind: &str) -> Complaint {
     .help("Name a source of kind postgres, or remove the step.")
 }
 
-/// A second place for the log of a server: the server calls one.
-pub fn second_wal(word: &Spanned<String>, first: &Span) -> Complaint {
-    Complaint::error("vex::plan::wal-twice", format!("the log of `{}` is kept twice", word.value))
+/// The binary log of a source that has none.
+pub fn no_binlog(word: &Spanned<String>, kind: &str) -> Complaint {
+    Complaint::error("vex::plan::binlog", format!("a {kind} source has no binary log"))
+        .label(&word.span, format!("this is {kind}"))
+        .help("Name a source of kind mysql; the log of PostgreSQL is kept by `wal`.")
+}
+
+/// A second place for the log of a server: it has one.
+pub fn second_log(word: &Spanned<String>, first: &Span, verb: &str) -> Complaint {
+    let code = if verb == "wal" { "vex::plan::wal-twice" } else { "vex::plan::binlog-twice" };
+    Complaint::error(code, format!("the log of `{}` is kept twice", word.value))
         .label(&word.span, "here")
         .label(first, "and here")
-        .help("Write one `wal` for it in the whole file, with every `send` in it.")
+        .help(format!("Write one `{verb}` for it in the whole file, with every `send` in it."))
 }
 
 /// Two chains whose keys could meet.

@@ -10,7 +10,7 @@ use crate::artifact::Method;
 use crate::base::Size;
 use crate::job::{Engine, ExecOn, KeepSpec, Rman, RmanLevel, SourceSpec};
 use crate::plan::graph::{Backup, Needs, Plan, Sent, Step, StepKind, Transfer, Verify, Which};
-use crate::plan::wal::Wal;
+use crate::plan::wal::{LogCopy, Wal};
 
 /// What servers and stores said, or why they could not be asked.
 #[derive(Debug, Default)]
@@ -99,6 +99,7 @@ fn step_lines(step: &Step, outlook: &Outlook) -> Vec<String> {
         }
         StepKind::Copy(transfer) => vec![transfer_line(transfer)],
         StepKind::Wal(wal) => wal_lines(wal),
+        StepKind::Binlog(log) => binlog_lines(log),
         StepKind::ReadBack(which) => which.source.iter().cloned().collect(),
         StepKind::Restore(restore) => vec![format!("  {}", restore.command())],
         StepKind::Exec(exec) => {
@@ -125,20 +126,26 @@ fn meant(on: ExecOn) -> &'static str {
 
 /// Where the log of a server goes, and what the step does.
 fn wal_lines(wal: &Wal) -> Vec<String> {
-    let mut lines: Vec<String> = wal
-        .copies
-        .iter()
-        .map(|copy| {
-            let optional = if copy.optional { " (optional)" } else { "" };
-            let (kind, name, root) = (copy.store.spec.kind(), &copy.store.name, &copy.root);
-            format!(
-                "log of {} in {kind} {name}, below {root}logs/{}/{optional}",
-                wal.source.name, wal.source.name
-            )
-        })
-        .collect();
+    let mut lines = log_lines(wal);
     lines.push("looks for gaps from the oldest base backup on; removes what none needs".into());
     lines
+}
+
+/// The same of a binary log.
+fn binlog_lines(log: &Wal) -> Vec<String> {
+    let mut lines = log_lines(log);
+    lines.push("sends what came to the binary log since the last run; removes nothing".into());
+    lines
+}
+
+fn log_lines(log: &Wal) -> Vec<String> {
+    let line = |copy: &LogCopy| {
+        let optional = if copy.optional { " (optional)" } else { "" };
+        let (kind, name, root) = (copy.store.spec.kind(), &copy.store.name, &copy.root);
+        let source = &log.source.name;
+        format!("log of {source} in {kind} {name}, below {root}logs/{source}/{optional}")
+    };
+    log.copies.iter().map(line).collect()
 }
 
 fn transfer_line(transfer: &Transfer) -> String {

@@ -78,6 +78,8 @@ pub enum Verb {
     Copy,
     /// The log of a server is looked after.
     Wal,
+    /// What came to the binary log of a server is kept.
+    Binlog,
     /// A program.
     Exec,
     /// A backup is brought back.
@@ -96,6 +98,7 @@ impl Verb {
             Verb::Prune => "keep",
             Verb::Copy => "copy",
             Verb::Wal => "wal",
+            Verb::Binlog => "binlog",
             Verb::Exec => "exec",
             Verb::Restore => "restore",
         }
@@ -110,6 +113,7 @@ impl Verb {
             | Verb::Prune
             | Verb::Copy
             | Verb::Wal
+            | Verb::Binlog
             | Verb::Exec
             | Verb::Restore => false,
         }

@@ -8,6 +8,7 @@
 mod another_kind;
 mod archive;
 mod assembly;
+mod binlog;
 mod candidates;
 mod choice;
 mod cluster;
@@ -40,6 +41,7 @@ mod wal;
 mod watched;
 
 pub use assembly::{Assembly, facts};
+pub use binlog::{BinlogPlace, breaks, is_binlog_key, onward};
 pub use candidates::Picked;
 pub use choice::{Names, choose};
 pub use export::scripts;

@@ -29,6 +29,7 @@ pub use crate::source::oracle::{
     version as oracle_version,
 };
 pub use failpoints::with_failpoints;
+pub use mysql::binlog;
 pub use mysql::collation::ready as ready_collations;
 pub use mysql::is_decided as is_mysql_catalogue;
 pub use postgres::basebackup::MANIFEST as BACKUP_MANIFEST;

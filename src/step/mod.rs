@@ -1,6 +1,7 @@
 //! What each step of a plan does; knows backups, not order.
 
 mod backup;
+mod binlog;
 mod copies;
 mod drill;
 mod exec;

@@ -202,6 +202,7 @@ impl Perform for Steps {
             StepKind::Verify(verify) => self.verify(verify, say, stop),
             StepKind::Prune(prune) => self.prune(prune, say, stop),
             StepKind::Wal(wal) => self.wal(wal, say, stop),
+            StepKind::Binlog(log) => self.binlog(log, say, stop),
             StepKind::Exec(exec) => self.exec(exec, before, say, stop),
             StepKind::Copy(transfer) => self.transfer(transfer, say, stop),
             StepKind::Restore(restore) => self.restore(restore, say, stop),

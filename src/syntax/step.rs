@@ -133,6 +133,7 @@ fn read_step(
         "vacuum" => StepDecl::Vacuum(read_vacuum(&node, complaints)),
         "verify" => StepDecl::Verify(read_verify(&node, complaints)),
         "wal" => StepDecl::Wal(read_wal(text, &node, complaints)),
+        "binlog" => StepDecl::Binlog(read_wal(text, &node, complaints)),
         "exec" => StepDecl::Exec(read_exec(&node, complaints)),
         other => unreachable!("BUG: no decoder for step {other}"),
     };
@@ -358,7 +359,7 @@ fn read_vacuum(node: &Node, complaints: &mut Vec<Complaint>) -> Vacuum {
     Vacuum { sources: node.names.clone(), rule }
 }
 
-/// Reads a `wal`.
+/// Reads a `wal` or a `binlog`.
 fn read_wal(text: &Arc<Text>, node: &Node, complaints: &mut Vec<Complaint>) -> Wal {
     let sources = node.names.clone();
     let mut wal = Wal { sources, archive: ArchiveSpec::default(), sends: Vec::new() };

@@ -67,7 +67,7 @@ const PAGES: [&str; 4] =
     ["vex report --out /srv/backup-report", "vex user audit --verify", "vex status", "vex history"];
 
 /// Only parsed, and why.
-const PARSED: [(&str, &str); 28] = [
+const PARSED: [(&str, &str); 30] = [
     (
         "vex drill remark jobs/nightly.kdl 20261201 --text audited --owner Ana",
         "needs a drill of that day; tests/restore/drill.rs remarks on one of its own",
@@ -132,6 +132,11 @@ const PARSED: [(&str, &str); 28] = [
     (
         "vex wal status jobs/wal.kdl",
         "wants a server that archives; tests/postgres/wal asks it of such",
+    ),
+    ("vex doctor jobs/binlog.kdl", "wants a server that can be reached"),
+    (
+        "vex run jobs/binlog.kdl log",
+        "wants a server that can be reached; tests/mysql/binlog.rs runs one of its own",
     ),
     ("vex doctor jobs/wal.kdl", "wants a server that archives; tests/postgres/wal asks it of such"),
     (

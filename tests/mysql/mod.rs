@@ -2,6 +2,7 @@
 
 pub mod accounts;
 pub mod bank;
+pub mod binlog;
 pub mod catalogues;
 pub mod charsets;
 pub mod ddl;

@@ -6,7 +6,7 @@ mod archive;
 mod bases;
 mod fetch;
 mod near;
-mod object;
+pub mod object;
 mod reach;
 mod recovery;
 mod way;

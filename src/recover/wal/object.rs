@@ -175,8 +175,8 @@ fn same(store: &dyn Store, key: &str, sha256: &str, stop: &Stop) -> Result<WalSt
             there.sha256, there.host, there.sent
         ),
         hint: Some(
-            "Two servers write one log: a clone of the cluster, or an old primary that was started again. Give one of them \
-             another source name or prefix, or switch its archive_mode off; nothing was written over."
+            "Two servers write one log: a clone of the server, or an old primary that was started again. Give one of them \
+             another source name or prefix, or let one of them keep its log no more; nothing was written over."
                 .into(),
         ),
     })

@@ -72,10 +72,21 @@ impl Connector {
 
     /// A bare connection: session settings as the server gives them.
     pub fn connect(&self, doing: &str) -> Result<Conn> {
-        self.connect_within(doing, SILENCE)
+        self.connect_within(doing, SILENCE, None)
     }
 
-    fn connect_within(&self, doing: &str, silence: Duration) -> Result<Conn> {
+    /// A connection that the server sends its binary log on: one event may be as large as a packet
+    /// can be.
+    pub fn follower(&self) -> Result<Conn> {
+        self.connect_within("read the binary log of", SILENCE, Some(1 << 30))
+    }
+
+    fn connect_within(
+        &self,
+        doing: &str,
+        silence: Duration,
+        packet: Option<usize>,
+    ) -> Result<Conn> {
         let doing = format!("{doing} {}", self.place);
         let builder = OptsBuilder::new()
             .user(Some(&self.spec.user))
@@ -84,7 +95,8 @@ impl Connector {
             .tcp_connect_timeout(Some(Duration::from_secs(15)))
             .tcp_keepalive_time_ms(Some(30_000))
             .read_timeout(Some(silence))
-            .write_timeout(Some(silence));
+            .write_timeout(Some(silence))
+            .max_allowed_packet(packet);
         let builder = match &self.spec.socket {
             Some(socket) => builder.socket(Some(socket.to_string_lossy())),
             None => builder
@@ -169,7 +181,7 @@ impl Connector {
 
     /// A connection that asks what others do, and never waits long for the answer.
     pub fn look_out(&self, flavor: &Flavor) -> Result<Conn> {
-        self.pinned(flavor, self.connect_within("look out on", GLANCE)?)
+        self.pinned(flavor, self.connect_within("look out on", GLANCE, None)?)
     }
 
     fn pinned(&self, flavor: &Flavor, mut connection: Conn) -> Result<Conn> {

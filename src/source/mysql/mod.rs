@@ -8,6 +8,7 @@ mod account;
 mod allowed;
 mod altered;
 mod ask;
+pub mod binlog;
 mod catalogue;
 pub mod collation;
 mod column;

@@ -10,7 +10,7 @@ use crate::syntax::table::{Argument, Field, Form, Kind};
 pub const STEPS: &[Kind] = &[
     Kind {
         name: "archive",
-        within: &["job", "dump", "physical", "rman", "wal"],
+        within: &["job", "dump", "physical", "rman", "wal", "binlog"],
         argument: BLOCK,
         ready: true,
         doc: "How the archive is made; in a job: defaults of all its archives.",
@@ -130,7 +130,7 @@ pub const STEPS: &[Kind] = &[
     },
     Kind {
         name: "send",
-        within: &["wal"],
+        within: &["wal", "binlog"],
         argument: Argument::Names("STORE"),
         ready: true,
         doc: "Sends the files of the log to stores.",
@@ -142,6 +142,14 @@ pub const STEPS: &[Kind] = &[
         argument: Argument::Names("SOURCE"),
         ready: true,
         doc: "Keeps the write-ahead log of PostgreSQL servers, which call `vex wal push` and `vex wal fetch` themselves; the step looks for gaps and removes what no kept backup needs (README, *Point in time*).",
+        fields: &[AFTER, OPTIONAL, ENABLED],
+    },
+    Kind {
+        name: "binlog",
+        within: IN_JOB,
+        argument: Argument::Names("SOURCE"),
+        ready: true,
+        doc: "Keeps the binary log of MySQL and MariaDB servers: each run sends what came since the last one, up to now, and tells what is missing between (README, *Point in time*).",
         fields: &[AFTER, OPTIONAL, ENABLED],
     },
     Kind {
