@@ -8,7 +8,7 @@
 //!    view                what people see: models of shown text, charts, pages
 //! 3  syntax plan source store catalog retention
 //! 2  job artifact world lang record
-//! 1  base
+//! 1  base  convert       ground; job files made of other configurations
 //! ```
 //!
 //! Words of this house: a *shelf* is the artifacts of one chain in one store; the *world* is every
@@ -22,6 +22,7 @@ pub(crate) mod artifact;
 pub(crate) mod base;
 pub(crate) mod catalog;
 pub(crate) mod cli;
+mod convert;
 pub(crate) mod job;
 pub(crate) mod lang;
 pub(crate) mod notify;

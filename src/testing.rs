@@ -30,8 +30,9 @@ pub mod catalog {
 pub mod job {
     //! What a user declares.
     pub use crate::job::{
-        CatalogFamily, CatalogServer, ClusterSpec, DirSpec, Engine, HostRole, Inconsistent,
-        MysqlSpec, Physical, PostgresSpec, S3Spec, SftpSpec, SourceSpec, SqliteSpec, Tls,
+        AzureSpec, CatalogFamily, CatalogServer, ClusterSpec, DirSpec, Engine, GcsSpec, HostRole,
+        Inconsistent, KeepSpec, MysqlSpec, Physical, PostgresSpec, S3Spec, SftpSpec, SourceSpec,
+        SqliteSpec, Tls,
     };
 }
 
@@ -51,6 +52,11 @@ pub mod plan {
 pub mod recover {
     //! From a backup to what came back.
     pub use crate::recover::Opened;
+}
+
+pub mod retention {
+    //! What stays.
+    pub use crate::retention::{Held, Judgement, Pinned, Reason, judge};
 }
 
 pub mod shelf {
@@ -73,7 +79,7 @@ pub mod source {
 
 pub mod store {
     //! Where bytes rest.
-    pub use crate::store::{Dir, Memory, Pace, S3, Sftp};
+    pub use crate::store::{Azure, Dir, Memory, Pace, S3, Sftp, open_gcs};
 
     pub mod contract {
         //! What every store owes.

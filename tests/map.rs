@@ -13,8 +13,9 @@ use std::path::Path;
 use lex::{Token, tokens, without_tests};
 
 /// Who may import whom, lowest floor first; `room::file` is one file of a room.
-const TABLE: [(&str, &[&str]); 23] = [
+const TABLE: [(&str, &[&str]); 24] = [
     ("base", &[]),
+    ("convert", &[]),
     ("job", &["base"]),
     ("world", &["job", "base"]),
     ("artifact", &["base"]),
@@ -81,14 +82,27 @@ const TABLE: [(&str, &[&str]); 23] = [
             "artifact",
             "job",
             "world",
+            "convert",
             "base",
         ],
     ),
     (
         "testing",
         &[
-            "web", "recover", "pipeline", "shelf", "store", "source", "catalog", "plan", "syntax",
-            "artifact", "job", "world", "base",
+            "web",
+            "recover",
+            "pipeline",
+            "shelf",
+            "store",
+            "source",
+            "catalog",
+            "plan",
+            "retention",
+            "syntax",
+            "artifact",
+            "job",
+            "world",
+            "base",
         ],
     ),
 ];
@@ -112,8 +126,9 @@ const LONG_FUNCTIONS: [(&str, &str); 5] = [
 const PRINTERS: [&str; 2] = ["cli/", "report/console.rs"];
 
 /// Where a secret may be opened.
-const OPENERS: [&str; 12] = [
+const OPENERS: [&str; 13] = [
     "artifact/age.rs",
+    "artifact/fingerprint.rs",
     "artifact/open.rs",
     "artifact/press.rs",
     "artifact/signature.rs",
@@ -132,7 +147,7 @@ const OPENERS: [&str; 12] = [
 const TEXT_MATCHES: [&str; 4] = ["split('/')", "contains(\"", "starts_with(\"", "ends_with(\""];
 
 /// The rooms that read formats, what a person wrote, and the words of servers.
-const READERS: [&str; 5] = ["base/", "syntax/", "artifact/", "store/", "source/"];
+const READERS: [&str; 6] = ["base/", "convert/", "syntax/", "artifact/", "store/", "source/"];
 
 /// Lines elsewhere that look into what a person typed, a key, or a header of HTTP: file, and what
 /// they look for.
@@ -619,7 +634,7 @@ mod tests {
             (
                 "plan/build.rs",
                 "fn f(s: S) { s.reveal() }",
-                "plan/build.rs:1: .reveal(): only [\"artifact/age.rs\", \"artifact/open.rs\", \"artifact/press.rs\", \"artifact/signature.rs\", \"world/\", \"source/\", \"store/\", \"catalog/\", \"step/\", \"notify/\", \"web/\", \"cli/\"] \
+                "plan/build.rs:1: .reveal(): only [\"artifact/age.rs\", \"artifact/fingerprint.rs\", \"artifact/open.rs\", \"artifact/press.rs\", \"artifact/signature.rs\", \"world/\", \"source/\", \"store/\", \"catalog/\", \"step/\", \"notify/\", \"web/\", \"cli/\"] \
                  open secrets",
             ),
             ("cli/run.rs", "fn f() { dbg!(1) }", "cli/run.rs:1: dbg!: not in finished code"),

@@ -5,16 +5,19 @@
 #   catalog   200 simultaneous starts of one job on two hosts with one catalog, and a host that is killed
 #   identity  200 random runs of hosts, files and servers that share a folder and a bucket
 #   leases    500 random mixes of two hosts' runs, a verification and a restore on one store, with kills
+#   retention a million random histories of chains beside a model of what retention owes
 #   restore   a restore killed at every point on MariaDB 10.11, PostgreSQL 15 and SQLite, and its --resume at every third
 #   schedule  2 000 schedules in ten zones over three years, beside what systemd makes of the units
 #   web       1 000 and 5 000 connections that never say what they want, requests that smuggle, markup everywhere, 10 000
 #             guessed logins, 10 000 hostile names on pages and in letters, and a report of 10 000 rows in a browser
 #   pages     a catalog of 100 000 backups on each database, and 100 sessions that ask a page a second
+#   damage    2 000 bits that fall over and objects that end early, in a sealed backup, each with list, verify and restore
+#   jobs      50 000 mutated job files through `vex check`
 #
 # Takes minutes to hours, so nobody runs it by accident. The servers are those that tests/run.sh installs.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-usage() { sed -n '2,14s/^# \{0,1\}//p' "$0" >&2; exit 64; }
+usage() { sed -n '2,17s/^# \{0,1\}//p' "$0" >&2; exit 64; }
 
 # note COMMAND LINES: the command, the machine and what was found, at the end of the results.
 note() {
@@ -56,6 +59,11 @@ case ${1:-} in
         VEX_LEASE_MIXES=500 cargo test --test all store::lease::mix -- --nocapture | tee "$log"
         note "$command" "$(figures "$log")"
         ;;
+    retention)
+        command="VEX_RETENTION_HISTORIES=1000000 cargo test --release --test all store::histories"
+        VEX_RETENTION_HISTORIES=1000000 cargo test --release --test all store::histories -- --nocapture | tee "$log"
+        note "$command" "$(figures "$log")"
+        ;;
     restore)
         command="VEX_RESTORE_KILLS=all cargo test --test all restore::killed:: -- --nocapture --skip of_mysql"
         began=$SECONDS
@@ -78,6 +86,17 @@ case ${1:-} in
         command="VEX_PAGES=100000 cargo test --release --test all web::load:: -- --nocapture"
         VEX_PAGES=100000 cargo test --release --test all web::load:: -- --nocapture | tee "$log"
         note "$command" "$(figures "$log")"
+        ;;
+    damage)
+        command="VEX_DAMAGE=2000 cargo test --release --test all restore::flipped:: -- --nocapture"
+        VEX_DAMAGE=2000 cargo test --release --test all restore::flipped:: -- --nocapture | tee "$log"
+        note "$command" "$(figures "$log")"
+        ;;
+    jobs)
+        command="VEX_MUTATIONS=50000 cargo test --release --test all makes_check_panic"
+        began=$SECONDS
+        VEX_MUTATIONS=50000 cargo test --release --test all makes_check_panic | tee "$log"
+        note "$command" "- 50 000 mutations and 50 000 small texts: no panic, $((SECONDS - began)) s"
         ;;
     *) usage ;;
 esac

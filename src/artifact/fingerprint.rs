@@ -6,15 +6,21 @@
 use sha2::Sha256;
 
 use crate::artifact::index::hex;
+use crate::base::Secret;
 
 /// Rounds.
 const ROUNDS: u32 = 100_000;
 
 /// The fingerprint of a password, 16 hexadecimal digits.
-pub fn fingerprint(password: &[u8], salt: &[u8]) -> String {
+fn fingerprint(password: &[u8], salt: &[u8]) -> String {
     let mut key = [0_u8; 8];
     pbkdf2::pbkdf2_hmac::<Sha256>(password, salt, ROUNDS, &mut key);
     hex(&key)
+}
+
+/// The fingerprint of the password of a chain: equal passwords of one chain have equal ones.
+pub fn fingerprint_of(password: &Secret, job: &str, source: &str) -> String {
+    fingerprint(password.reveal().as_bytes(), format!("vex seal\n{job}\n{source}").as_bytes())
 }
 
 #[cfg(test)]

@@ -43,7 +43,7 @@ pub use container::{Directory, Method, Pressed};
 pub use copy::{CopyEntry, copy_proof};
 pub use damage::Damage;
 pub use definition::{definition, definition_text};
-pub use fingerprint::fingerprint;
+pub use fingerprint::fingerprint_of;
 pub use halves::{Half, halves};
 pub use head::{ENTRY, FORMAT, Head, LARGEST_HEAD, ObjectLine, Seal, format_of};
 pub use index::{

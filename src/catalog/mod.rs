@@ -6,6 +6,7 @@ mod audit;
 mod backups;
 mod copies;
 mod declare;
+mod drills;
 mod error;
 mod lease;
 mod log;
@@ -32,7 +33,7 @@ pub use lease::{LEASE_SECONDS, Taken};
 pub use open::Catalog;
 pub use pages::{
     Drill, Estate, Growth, HeldCopy, KnownChain, KnownCopy, KnownJob, ListQuery, ListedBackup,
-    ListedRun, ListedStep, LogLine, Order, Override, RemovedCopy, RunsQuery, Totals,
+    ListedRun, ListedStep, LogLine, Order, Override, Remark, RemovedCopy, RunsQuery, Totals,
 };
 pub use record::{ArtifactRow, BackupRow, CopyRow, ProofRow, RunRow, StepRow};
 pub use runs::ClosedRun;

@@ -14,9 +14,13 @@ use clap::{Parser, Subcommand, ValueEnum};
 use crate::base::SecretRef;
 use crate::syntax::parse_duration;
 
-pub use crate::cli::args::ask::{Diff, History, HistoryFormat, Info, List, Peek, Status};
-pub use crate::cli::args::file::{Check, CheckFormat, Engine, Fmt, Jobs, Man, Schedule, Schema};
-pub use crate::cli::args::point::Point;
+pub use crate::cli::args::ask::{
+    Diff, Drill, DrillList, DrillRemark, History, HistoryFormat, Info, List, Peek, Status,
+};
+pub use crate::cli::args::file::{
+    Check, CheckFormat, Engine, Fmt, Jobs, Kind, Man, New, Schedule, Schema,
+};
+pub use crate::cli::args::point::{Files, Point};
 pub use crate::cli::args::store::{Adopt, Copy, Keep, Prune};
 pub use crate::cli::args::wal::{Fetch, Push, Status as WalStatus, Wal};
 pub use crate::cli::args::word::{Format, Language};
@@ -34,6 +38,8 @@ pub struct Args {
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Print a first job file: of a kind of database, or made of the configuration of another program.
+    New(New),
     /// Run a job.
     Run(Run),
     /// Check job files; contact nothing.
@@ -49,6 +55,9 @@ pub enum Command {
     Status(Status),
     /// Show what ran: verdicts, sizes, rows, how long each stage took, and what was removed.
     History(History),
+    /// Show restore drills, and add remarks to them.
+    #[command(subcommand)]
+    Drill(Drill),
     /// Show what a backup is, copy by copy.
     Info(Info),
     /// Show what changed between two backups of a source: tables, definitions, rows.
@@ -490,31 +499,6 @@ pub struct Restore {
     /// How the files of a PostgreSQL cluster come back.
     #[command(flatten)]
     pub files: Files,
-}
-
-/// What `vex restore --into pgdata:DIR` is told besides.
-#[derive(Debug, clap::Args)]
-#[command(next_help_heading = "Files of a PostgreSQL cluster (--into pgdata:DIR)")]
-pub struct Files {
-    /// Stop the server that runs there, with pg_ctl, once the files are unpacked and checked.
-    #[arg(long)]
-    pub stop: bool,
-    /// Start the server with pg_ctl, wait until it lets connections in, and read its log.
-    #[arg(long)]
-    pub start: bool,
-    /// Whose the files are [default: the owner of DIR, else of the folder it is in]
-    #[arg(long, value_name = "USER")]
-    pub owner: Option<String>,
-    /// Another folder for a tablespace; may be repeated.
-    #[arg(long, value_name = "OLD=NEW")]
-    pub tablespace: Vec<String>,
-    /// A folder for the configuration files that were outside of the data directory [default:
-    /// DIR.config-TIME]
-    #[arg(long, value_name = "DIR")]
-    pub config: Option<PathBuf>,
-    /// A setting for --start that is in no configuration file, such as port=5433; may be repeated.
-    #[arg(long = "set", value_name = "NAME=VALUE", requires = "start")]
-    pub set: Vec<String>,
 }
 
 /// `vex export`.

@@ -1,13 +1,13 @@
 //! `vex info`, `vex diff` and `vex peek`: what a backup is, what changed since another one, and
 //! rows out of it, without any server.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 
 use serde::Serialize;
 
 use crate::artifact::{Cell, EntryLine, Kind, Manifest, show_rows};
-use crate::base::Size;
+use crate::base::{Id, Size};
 use crate::cli::args::{Diff, Format, HistoryFormat, Info, Peek, Which};
 use crate::cli::exit::Exit;
 use crate::cli::language::language;
@@ -19,6 +19,7 @@ use crate::cli::wiring::{App, Loaded, complain, fail, tell};
 use crate::cli::wish::wish;
 use crate::lang::Lang;
 use crate::pipeline::{Fetch, Meter};
+use crate::plan::LATEST;
 use crate::recover::{Fault, Picked, pick, selects};
 use crate::shelf::Shelved;
 use crate::source;
@@ -171,13 +172,17 @@ pub fn info(args: &Info, app: &App) -> Exit {
         zone: zone(&loaded.file),
     };
     let (found, exit) = copies(&loaded, app);
+    let newest = newest(&found);
     let is_meant = |shelved: &Shelved| {
         args.source.as_ref().is_none_or(|source| shelved.head.source == *source)
-            && is_named(&args.id, shelved, &reader)
+            && match args.id.as_str() {
+                LATEST => newest.get(shelved.head.source.as_str()) == Some(&&shelved.head.id),
+                name => is_named(name, shelved, &reader),
+            }
     };
     let meant: Vec<&(String, Shelved)> = found.iter().filter(|(_, own)| is_meant(own)).collect();
     let ids: BTreeSet<&str> = meant.iter().map(|(_, own)| own.head.id.as_str()).collect();
-    if ids.len() > 1 {
+    if ids.len() > 1 && args.id != LATEST {
         let ids: Vec<&str> = ids.into_iter().collect();
         complain(&format!("{} may be {}; name one", args.id, ids.join(", ")));
         return Exit::Usage;
@@ -197,6 +202,18 @@ pub fn info(args: &Info, app: &App) -> Exit {
         }
     }
     exit
+}
+
+/// The newest backup of each source.
+fn newest(found: &[(String, Shelved)]) -> BTreeMap<&str, &Id> {
+    let mut newest: BTreeMap<&str, &Shelved> = BTreeMap::new();
+    for (_, shelved) in found.iter().filter(|(_, shelved)| !shelved.is_damaged()) {
+        let known = newest.entry(&shelved.head.source).or_insert(shelved);
+        if shelved.moment() > known.moment() {
+            *known = shelved;
+        }
+    }
+    newest.into_iter().map(|(source, shelved)| (source, &shelved.head.id)).collect()
 }
 
 /// Whether a backup is called so: by its ID or the beginning of it, its day, or its file's name.

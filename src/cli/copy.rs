@@ -29,9 +29,8 @@ fn try_copy(args: &Args, app: &App) -> Result<Exit, Exit> {
         complain(&format!("--from and --to are both {}", args.from));
         return Err(Exit::Usage);
     }
-    let heads = heads(args, &loaded, app)?;
+    let (heads, mut exit) = heads(args, &loaded, app)?;
     let ids = ids(args, &heads)?;
-    let mut exit = Exit::Success;
     let mut found = false;
     for plan in &loaded.plans {
         let own = of_copies(plan, args, (&heads, &ids));
@@ -55,14 +54,20 @@ fn try_copy(args: &Args, app: &App) -> Result<Exit, Exit> {
     }
 }
 
-/// Every backup in the store that is read; it must answer.
-fn heads(args: &Args, loaded: &Loaded, app: &App) -> Result<Vec<Head>, Exit> {
-    let mut heads = Vec::new();
+/// Every backup in the store that is read, and how it ends where a folder of it can't be listed:
+/// what stands in the others goes all the same. It ends at once where none can.
+fn heads(args: &Args, loaded: &Loaded, app: &App) -> Result<(Vec<Head>, Exit), Exit> {
+    let (mut heads, mut exit, mut listed) = (Vec::new(), Exit::Success, false);
     for found in shelves(loaded, Some(&args.from), &app.world, &app.stop) {
-        let listing = found.listing.map_err(|error| fail(&error.into()))?;
-        heads.extend(listing.artifacts.into_iter().map(|a| a.head));
+        match found.listing {
+            Ok(listing) => {
+                listed = true;
+                heads.extend(listing.artifacts.into_iter().map(|a| a.head));
+            }
+            Err(error) => exit = exit.worse(fail(&error.into())),
+        }
     }
-    Ok(heads)
+    if listed || exit == Exit::Success { Ok((heads, exit)) } else { Err(exit) }
 }
 
 /// The runs that are meant.
@@ -104,6 +109,7 @@ fn of_copies(plan: &Plan, args: &Args, (heads, ids): (&[Head], &[Id])) -> Plan {
             which,
             keys: KeyRefs {
                 password: backup.archive.password.clone(),
+                previous: backup.archive.previous.clone(),
                 identity: args.identity.clone().map(SecretRef::File),
             },
             threads: backup.threads,

@@ -113,6 +113,8 @@ fn copies(loaded: &Loaded, plan: &Plan, backup: &Backup) -> Vec<DeclaredCopy> {
             place: match &copy.store.spec {
                 StoreSpec::Dir(spec) => format!("dir {}", spec.path.display()),
                 StoreSpec::S3(spec) => format!("s3://{}", spec.bucket),
+                StoreSpec::Azure(spec) => format!("azure://{}/{}", spec.account, spec.container),
+                StoreSpec::Gcs(spec) => format!("gs://{}", spec.bucket),
                 StoreSpec::Sftp(spec) => format!("sftp {}:{}", spec.host, spec.path),
             },
             keep_text: keep.map(rules).unwrap_or_default(),

@@ -220,6 +220,9 @@ fn checks<'a>(loaded: &'a Loaded, plans: &[&'a Plan]) -> Checks<'a> {
                     if let Some(password) = &backup.archive.password {
                         checks.password(&plan.job, password, true);
                     }
+                    for previous in &backup.archive.previous {
+                        checks.password(&plan.job, previous, false);
+                    }
                 }
                 StepKind::Vacuum(vacuum) => {
                     checks.source(&vacuum.source.name, &vacuum.source.spec).purpose.vacuum = true;

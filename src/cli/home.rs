@@ -14,7 +14,7 @@ use crate::job::Site;
 use crate::syntax;
 use crate::world::World;
 
-use crate::cli::args::{Catalog, Command, User, Wal};
+use crate::cli::args::{Catalog, Command, Drill, User, Wal};
 
 /// The site file of a machine.
 pub const MACHINE: &str = "/etc/vex/vex.kdl";
@@ -48,6 +48,8 @@ fn files_of(command: &Command) -> (Option<&Path>, Option<&Path>) {
         Command::List(a) => (a.file.as_ref(), &a.site),
         Command::Status(a) => (a.file.as_ref(), &a.site),
         Command::History(a) => (a.file.as_ref(), &a.site),
+        Command::Drill(Drill::List(a)) => (a.file.as_ref(), &a.site),
+        Command::Drill(Drill::Remark(a)) => (Some(&a.file), &a.site),
         Command::Info(a) => (Some(&a.file), &a.site),
         Command::Diff(a) => (Some(&a.file), &a.site),
         Command::Peek(a) => (Some(&a.file), &a.site),
@@ -75,6 +77,7 @@ fn files_of(command: &Command) -> (Option<&Path>, Option<&Path>) {
         Command::Schedule(a) => (Some(&a.file), &a.site),
         Command::Check(_)
         | Command::Schema(_)
+        | Command::New(_)
         | Command::Fmt(_)
         | Command::Completions { .. }
         | Command::Man(_) => (None, &None),

@@ -1,8 +1,8 @@
 //! `vex status --notify`: tells those who asked for it (`on="late"`) what is overdue, once for each
 //! lateness and once when it is over.
 //!
-//! What was told is kept in the state folder. Invariant: what could not be told is told again by the
-//! next call.
+//! What was told, and to whom, is kept in the state folder. Invariant: whoever could not be told is
+//! told again by the next call, and nobody else is.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{File, OpenOptions};
@@ -12,7 +12,9 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
+use crate::artifact::hex;
 use crate::base::Finding;
 use crate::job::{NotifyKind, NotifyOn, NotifySpec};
 use crate::lang::Lang;
@@ -31,9 +33,16 @@ const SILENT: i64 = 86_400;
 struct Told {
     /// When each file was last asked for.
     asked: BTreeMap<String, Timestamp>,
-    /// What is known to be late: file, job and source.
-    late: BTreeSet<(String, String, String)>,
+    /// What is known to be late: file, job and source. From before receivers were told apart.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    late: BTreeSet<Key>,
+    /// Who was told of what is late: the same, and the receiver.
+    #[serde(default)]
+    heard: BTreeSet<(Key, String)>,
 }
+
+/// File, job and source.
+type Key = (String, String, String);
 
 impl Told {
     fn path(world: &World) -> PathBuf {
@@ -79,23 +88,11 @@ pub fn notify(loaded: &Loaded, found: &[Standing], app: &App) -> Result<(), Vec<
     let jobs: BTreeSet<&str> = found.iter().map(|standing| standing.job.as_str()).collect();
     for job in jobs {
         let of_job: Vec<&Standing> = found.iter().filter(|s| s.job == job).collect();
-        for late in [true, false] {
-            let news: Vec<&Standing> = of_job
-                .iter()
-                .filter(|s| s.is_overdue() == late && told.late.contains(&key(s)) != late)
-                .copied()
-                .collect();
-            if news.is_empty() {
-                continue;
-            }
-            let failed = tell(loaded, job, &news, late, app);
-            if failed.is_empty() {
-                news.iter().for_each(|standing| match late {
-                    true => drop(told.late.insert(key(standing))),
-                    false => drop(told.late.remove(&key(standing))),
-                });
-            }
-            unable.extend(failed);
+        for spec in specs(loaded, job) {
+            unable.extend(told.bring(loaded, (job, spec), &of_job, app));
+        }
+        for standing in of_job {
+            told.late.remove(&key(standing));
         }
     }
     told.asked.insert(loaded.path.clone(), world.clock.now());
@@ -103,30 +100,84 @@ pub fn notify(loaded: &Loaded, found: &[Standing], app: &App) -> Result<(), Vec<
     if unable.is_empty() { Ok(()) } else { Err(unable) }
 }
 
-fn key(standing: &Standing) -> (String, String, String) {
+impl Told {
+    /// Tells one receiver what is news to it about one job; returns what could not be told.
+    fn bring(
+        &mut self,
+        loaded: &Loaded,
+        (job, spec): (&str, &NotifySpec),
+        of_job: &[&Standing],
+        app: &App,
+    ) -> Vec<String> {
+        let who = receiver(spec);
+        let mut unable = Vec::new();
+        for late in [true, false] {
+            let is_news = |standing: &&&Standing| {
+                let key = key(standing);
+                let known = self.late.contains(&key) || self.heard.contains(&(key, who.clone()));
+                standing.is_overdue() == late && known != late
+            };
+            let news: Vec<&Standing> = of_job.iter().filter(is_news).copied().collect();
+            let failed = match news.is_empty() {
+                true => Vec::new(),
+                false => tell((loaded, job), spec, &news, late, app),
+            };
+            // What it was told before receivers were told apart is known from here on too.
+            let known = of_job.iter().filter(|s| late && self.late.contains(&key(s)));
+            let mut known: Vec<&Standing> = known.copied().collect();
+            if failed.is_empty() {
+                known.extend(news);
+            }
+            for standing in known {
+                let entry = (key(standing), who.clone());
+                if late {
+                    self.heard.insert(entry);
+                } else {
+                    self.heard.remove(&entry);
+                }
+            }
+            unable.extend(failed);
+        }
+        unable
+    }
+}
+
+fn key(standing: &Standing) -> Key {
     (standing.file.clone(), standing.job.clone(), standing.source.clone())
 }
 
-/// Tells everybody who wants to know of one job; returns what could not be told.
-fn tell(loaded: &Loaded, job: &str, news: &[&Standing], late: bool, app: &App) -> Vec<String> {
-    let mut unable = Vec::new();
-    for spec in specs(loaded, job) {
-        let own = match &spec.kind {
-            NotifyKind::Email { lang, .. } | NotifyKind::Webhook { lang, .. } => lang.as_deref(),
-            NotifyKind::Ping { .. } => None,
-        };
-        let lang = Lang::named(own.or(loaded.file.site.language.as_deref()));
-        let sentences: Vec<String> = match late {
-            true => news.iter().flat_map(|standing| standing.reasons(lang)).collect(),
-            false => news.iter().map(|s| s.source.clone()).collect(),
-        };
-        let (code, verdict) = match late {
-            true => ("late", Verdict::Error),
-            false => ("in-time", Verdict::Success),
-        };
-        unable.extend(tell_late((loaded, job), spec, app, (code, &sentences.join("; ")), verdict));
-    }
-    unable
+/// Tells two receivers apart, and shows nothing of their addresses.
+fn receiver(spec: &NotifySpec) -> String {
+    let address = match &spec.kind {
+        NotifyKind::Email { to, .. } => format!("email {to:?}"),
+        NotifyKind::Webhook { url, shape, .. } => format!("webhook {shape:?} {url:?}"),
+        NotifyKind::Ping { url, .. } => format!("ping {url:?}"),
+    };
+    hex(&Sha256::digest(address))[..16].to_owned()
+}
+
+/// Tells one receiver of one job; returns what could not be told.
+fn tell(
+    (loaded, job): (&Loaded, &str),
+    spec: &NotifySpec,
+    news: &[&Standing],
+    late: bool,
+    app: &App,
+) -> Vec<String> {
+    let own = match &spec.kind {
+        NotifyKind::Email { lang, .. } | NotifyKind::Webhook { lang, .. } => lang.as_deref(),
+        NotifyKind::Ping { .. } => None,
+    };
+    let lang = Lang::named(own.or(loaded.file.site.language.as_deref()));
+    let sentences: Vec<String> = match late {
+        true => news.iter().flat_map(|standing| standing.reasons(lang)).collect(),
+        false => news.iter().map(|s| s.source.clone()).collect(),
+    };
+    let (code, verdict) = match late {
+        true => ("late", Verdict::Error),
+        false => ("in-time", Verdict::Success),
+    };
+    tell_late((loaded, job), spec, app, (code, &sentences.join("; ")), verdict)
 }
 
 /// Who is told of lateness of a job.

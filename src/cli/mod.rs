@@ -11,10 +11,12 @@ mod chosen;
 mod copy;
 mod declare;
 mod doctor;
+mod drill;
 mod due;
 mod exit;
 mod export;
 mod fmt;
+mod gap;
 mod history;
 mod home;
 mod keep;
@@ -25,6 +27,7 @@ mod list;
 mod lock;
 mod manual;
 mod metrics;
+mod new;
 mod operator;
 mod outside;
 mod own_run;
@@ -115,6 +118,7 @@ fn dispatch(command: &Command, app: &App) -> Exit {
         return Exit::Invalid;
     }
     match command {
+        Command::New(args) => new::new(args),
         Command::Run(args) => run::run(args, app),
         Command::Check(args) => check::check(args),
         Command::Plan(args) => plan::plan(args, app),
@@ -122,6 +126,7 @@ fn dispatch(command: &Command, app: &App) -> Exit {
         Command::List(args) => list::list(args, app),
         Command::Status(args) => status::status(args, app),
         Command::History(args) => history::history(args, app),
+        Command::Drill(args) => drill::drill(args, app),
         Command::Info(args) => ask::info(args, app),
         Command::Diff(args) => ask::diff(args, app),
         Command::Peek(args) => ask::peek(args, app),
@@ -153,6 +158,7 @@ fn is_of_text(command: &Command) -> bool {
     matches!(
         command,
         Command::Check(_)
+            | Command::New(_)
             | Command::Fmt(_)
             | Command::Schema(_)
             | Command::Completions { .. }

@@ -220,7 +220,7 @@ fn facts_lines(facts: &Facts) -> Vec<String> {
         ));
     }
     lines.extend(facts.locks.iter().map(|l| format!("lock: {l}")));
-    lines.extend(facts.warnings.iter().map(|w| format!("! {w}")));
+    lines.extend(facts.warnings.iter().chain(&facts.idle).map(|w| format!("! {w}")));
     lines
 }
 

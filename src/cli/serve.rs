@@ -1,11 +1,14 @@
 //! `vex serve`: the dashboard, or just a report.
 
-use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
+use std::io::{Read, Write};
+use std::net::{IpAddr, SocketAddr, TcpStream, ToSocketAddrs};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use crate::base::Stop;
 use crate::cli::args::Serve;
 use crate::cli::declare::declaration;
 use crate::cli::exit::Exit;
@@ -17,12 +20,16 @@ use crate::web::{
     Config, Dashboard, Desk, Handler, Proxy, ReportPages, Settings, State, Tls,
     serve as serve_pages,
 };
+use crate::world::ServiceManager;
 
 /// Where it listens unless told.
 const LISTEN: &str = "127.0.0.1:8787";
 
 /// How long a session lasts unless told.
 const SESSION: Duration = Duration::from_secs(43_200);
+
+/// How long the dashboard may take to answer itself.
+const ANSWER: Duration = Duration::from_secs(5);
 
 /// How long a run that is started has to fail at once.
 const AT_ONCE: Duration = Duration::from_secs(2);
@@ -66,11 +73,63 @@ pub fn serve(args: &Serve, app: &App) -> Exit {
         std::thread::spawn(move || state.watch(&stop))
     };
     let scheme = if config.tls.is_some() { "https" } else { "http" };
-    let ready = |at: SocketAddr| tell(&format!("the dashboard is at {scheme}://{at}/"));
+    let manager = ServiceManager::real();
+    let in_clear = config.tls.is_none();
+    let mut pulse = None;
+    let ready = |at: SocketAddr| {
+        let line = format!("the dashboard is at {scheme}://{at}/");
+        tell(&line);
+        manager.ready(&line);
+        pulse = Some(keep_told(&manager, at, in_clear, &app.stop));
+    };
     let served = serve_pages(config, Arc::new(Dashboard(state)), ready, &app.stop);
     app.stop.stop();
     drop(watch.join());
+    drop(pulse.map(JoinHandle::join));
     finish(served)
+}
+
+/// Tells the manager of the service that the dashboard lives, as long as it answers, and that it
+/// ends, as soon as that is wished.
+fn keep_told(
+    manager: &ServiceManager,
+    at: SocketAddr,
+    in_clear: bool,
+    stop: &Stop,
+) -> JoinHandle<()> {
+    let (manager, stop) = (manager.clone(), stop.clone());
+    std::thread::spawn(move || {
+        let pulse = manager.pulse();
+        while stop.sleep(pulse.unwrap_or(SESSION)).is_ok() {
+            if pulse.is_some() && answers(at, in_clear) {
+                manager.alive();
+            }
+        }
+        manager.stopping();
+    })
+}
+
+/// Whether the dashboard answers a request; with TLS, whether it takes a connection.
+fn answers(at: SocketAddr, in_clear: bool) -> bool {
+    // What listens on all addresses answers on its own.
+    let own = match at.ip() {
+        ip if !ip.is_unspecified() => ip,
+        IpAddr::V4(_) => IpAddr::from([127, 0, 0, 1]),
+        IpAddr::V6(_) => IpAddr::V6(std::net::Ipv6Addr::LOCALHOST),
+    };
+    let asked = || -> std::io::Result<bool> {
+        let mut line = TcpStream::connect_timeout(&SocketAddr::new(own, at.port()), ANSWER)?;
+        if !in_clear {
+            return Ok(true);
+        }
+        line.set_read_timeout(Some(ANSWER))?;
+        let request = format!("HEAD / HTTP/1.1\r\nHost: {at}\r\nConnection: close\r\n\r\n");
+        line.write_all(request.as_bytes())?;
+        let mut first = [0; 5];
+        line.read_exact(&mut first)?;
+        Ok(&first == b"HTTP/")
+    };
+    asked().unwrap_or(false)
 }
 
 fn finish(served: Result<(), crate::web::ServeError>) -> Exit {
@@ -208,7 +267,7 @@ impl Machine {
 
 /// What a run said that ended at once.
 fn complaint(mut said: std::fs::File, status: std::process::ExitStatus) -> String {
-    use std::io::{Read, Seek};
+    use std::io::Seek;
     let mut text = String::new();
     let read = said.rewind().and_then(|()| said.take(4000).read_to_string(&mut text));
     match read {

@@ -21,6 +21,7 @@ use crate::syntax;
 use crate::world::{Clock, Interrupts, World, absolute, read_env_file};
 
 use crate::cli::exit::Exit;
+use crate::cli::gap;
 use crate::cli::home;
 use crate::cli::typed::veil;
 
@@ -60,7 +61,9 @@ impl Loaded {
             plan::lint(&file, path, &mut complaints);
             plans
         };
-        home::lint(&file.site, Clock::real().now(), &mut complaints);
+        let now = Clock::real().now();
+        gap::lint(&file, &plans, now, &mut complaints);
+        home::lint(&file.site, now, &mut complaints);
         complaints.sort_by_key(|c| c.span().map(|s| (s.text.path().to_path_buf(), s.start)));
         Ok(Loaded { path: absolute_text(path), file, plans, complaints })
     }

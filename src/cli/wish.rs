@@ -59,6 +59,10 @@ pub fn wish(which: &Which) -> Result<Wish, Exit> {
         (Places::Stores(_), Some(source), Some(loaded)) => others(&loaded.plans, source),
         _ => Vec::new(),
     };
+    let elsewhere = match (&places, &source, &loaded) {
+        (Places::Stores(own), Some(source), Some(loaded)) => elsewhere(&loaded.plans, source, own),
+        _ => Vec::new(),
+    };
     let password = match (&which.archive_password_env, &which.archive_password_file) {
         (Some(name), _) => Some(SecretRef::Env(name.clone())),
         (None, Some(path)) => Some(SecretRef::File(path.clone())),
@@ -72,9 +76,14 @@ pub fn wish(which: &Which) -> Result<Wish, Exit> {
         from: which.from.clone(),
         places,
         others,
+        elsewhere,
         backup: which.backup.clone(),
         origin: which.origin.clone(),
-        keys: KeyRefs { password, identity: which.identity.clone().map(SecretRef::File) },
+        keys: KeyRefs {
+            password,
+            previous: Vec::new(),
+            identity: which.identity.clone().map(SecretRef::File),
+        },
         trust: TrustSpec::default(),
     };
     let declared = loaded.is_some();
@@ -158,6 +167,14 @@ fn others(plans: &[Plan], source: &str) -> Vec<StorePlace> {
     all
 }
 
+/// The other stores that a source is sent to.
+fn elsewhere(plans: &[Plan], source: &str, own: &[StorePlace]) -> Vec<StorePlace> {
+    let mut all = places_of(plans);
+    let is_own = |place: &StorePlace| own.iter().any(|o| o.store.name == place.store.name);
+    all.retain(|place| place.source == source && !is_own(place));
+    all
+}
+
 /// The logs that jobs keep.
 fn logs(plans: &[Plan]) -> Vec<Wal> {
     let steps = plans.iter().flat_map(|plan| &plan.steps);
@@ -178,7 +195,11 @@ fn places_of(plans: &[Plan]) -> Vec<StorePlace> {
                 source: backup.source.name.clone(),
                 store: copy.store.clone(),
                 naming: copy.naming.clone(),
-                keys: KeyRefs { password: backup.archive.password.clone(), identity: None },
+                keys: KeyRefs {
+                    password: backup.archive.password.clone(),
+                    previous: backup.archive.previous.clone(),
+                    identity: None,
+                },
             }));
         }
     }

@@ -30,8 +30,8 @@ pub use source::{
     SqliteSpec, Tls, TlsMode,
 };
 pub use step::{
-    Dump, DumpForm, Engine, EnvValue, Exec, ExecOn, ExpectSpec, Job, JobFile, LogsSpec, Retry,
-    Send, Step, StepDecl, TableExpect, Vacuum, Verify, Wal,
+    Assert, Dump, DumpForm, Engine, EnvValue, Exec, ExecOn, ExpectSpec, Job, JobFile, LogsSpec,
+    Pick, Retry, Send, Step, StepDecl, TableExpect, Vacuum, Verify, Wal,
 };
-pub use store::{DirSpec, S3Spec, SftpSpec, Store, StoreSpec};
+pub use store::{AzureSpec, DirSpec, GcsSpec, S3Spec, SftpSpec, Store, StoreSpec};
 pub use vacuum::{VacuumKind, VacuumRule};

@@ -13,6 +13,8 @@ pub struct ArchiveSpec {
     pub level: Option<i32>,
     /// Where the password is found.
     pub password: Option<SecretRef>,
+    /// Where passwords are found that older archives were sealed with.
+    pub previous: Vec<SecretRef>,
     /// The recipients of age that may open it, those of recovery among them.
     pub recipients: Vec<String>,
 }
@@ -22,6 +24,8 @@ pub struct ArchiveSpec {
 pub struct KeyRefs {
     /// A password.
     pub password: Option<SecretRef>,
+    /// Passwords of older archives: the head of each tells its own.
+    pub previous: Vec<SecretRef>,
     /// An identity file of age.
     pub identity: Option<SecretRef>,
 }
@@ -35,6 +39,7 @@ impl ArchiveSpec {
             compression: self.compression.or(defaults.compression),
             level: self.level.or(defaults.level.filter(|_| self.compression.is_none())),
             password: self.password.clone().or(defaults.password.clone().filter(|_| !sealed)),
+            previous: self.previous.iter().chain(&defaults.previous).cloned().collect(),
             recipients: match sealed {
                 true => self.recipients.clone(),
                 false => defaults.recipients.clone(),

@@ -9,6 +9,9 @@ use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 /// Moments that a gap is looked for among: a year of days.
 const MOMENTS: usize = 366;
 
+/// How far ahead a skipped hour is looked for.
+const YEAR: SignedDuration = SignedDuration::from_hours(366 * 24);
+
 /// A parsed schedule.
 #[derive(Debug, Clone)]
 pub struct Schedule {
@@ -40,6 +43,20 @@ impl Schedule {
             at = next;
         }
         longest
+    }
+
+    /// The first moment of the coming year that stands for one that the clock skips, when summer
+    /// time begins. Nothing where it is due every other hour or more often.
+    pub fn lost(&self, now: Timestamp, zone: &TimeZone) -> Option<Timestamp> {
+        let end = now.checked_add(YEAR).ok()?;
+        let hours = SignedDuration::from_hours(2);
+        let changes = zone.following(now).map(|change| change.timestamp());
+        changes.take_while(|change| *change < end).find(|change| {
+            let moment = |back: SignedDuration| self.next(change.checked_sub(back).ok()?, zone);
+            let is_often = moment(hours).is_none_or(|before| before < *change);
+            let at = moment(SignedDuration::from_secs(1));
+            !is_often && at == Some(*change) && !self.holds(*change, zone)
+        })
     }
 
     /// Its parsed fields.
@@ -77,5 +94,24 @@ mod tests {
                 .is_none()
         );
         assert!(Schedule::parse("61 * * * *").is_err());
+    }
+
+    #[test]
+    fn a_skipped_hour_is_foreseen_where_a_run_is_due_in_it() {
+        let zone = TimeZone::get("Europe/Paris").expect("in the database");
+        let now: Timestamp = "2026-01-01T00:00:00Z".parse().expect("a moment");
+        let lost = |text: &str| Schedule::parse(text).expect("a schedule").lost(now, &zone);
+        let spring = "2026-03-29T01:00:00Z".parse().ok();
+        for text in ["30 2 * * *", "0 2 * * *", "59 2 * * 0", "30 2 29 3 *"] {
+            assert_eq!(lost(text), spring, "{text}");
+        }
+        // Outside of it, on other days, or every hour.
+        for text in
+            ["0 3 * * *", "59 1 * * *", "30 2 * * 1", "30 2 28 3 *", "30 * * * *", "*/15 * * * *"]
+        {
+            assert_eq!(lost(text), None, "{text}");
+        }
+        let flat = TimeZone::get("America/Porto_Velho").expect("in the database");
+        assert_eq!(Schedule::parse("30 2 * * *").expect("a schedule").lost(now, &flat), None);
     }
 }

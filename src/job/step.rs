@@ -309,6 +309,10 @@ pub struct Verify {
     pub from: Option<Spanned<String>>,
     /// The scratch source it is restored into.
     pub into: Option<Spanned<String>>,
+    /// Which of the kept backups is taken.
+    pub pick: Pick,
+    /// What is asked of the restored data.
+    pub asserts: Vec<Assert>,
     /// Whether a physical backup is unpacked and checked by `pg_verifybackup`.
     pub unpack: bool,
     /// What opens an archive that is sealed for recipients of age.
@@ -317,6 +321,27 @@ pub struct Verify {
     pub optional: bool,
     /// The node.
     pub span: Span,
+}
+
+/// Which of the kept backups a drill takes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Pick {
+    /// The newest.
+    #[default]
+    Newest,
+    /// Any, by chance.
+    Random,
+}
+
+/// `assert "SQL" equals="VALUE"`: what is asked of restored data.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Assert {
+    /// The question: one row of one column.
+    pub sql: String,
+    /// The answer, as the server writes it as text.
+    pub equals: String,
+    /// The database it is asked in; the only one of the backup where nothing is said.
+    pub unit: Option<String>,
 }
 
 /// `exec NAME { command "prog" "arg" }`.

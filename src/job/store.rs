@@ -33,6 +33,10 @@ pub enum StoreSpec {
     Dir(DirSpec),
     /// A bucket.
     S3(S3Spec),
+    /// A container of Azure Blob Storage.
+    Azure(AzureSpec),
+    /// A bucket of Google Cloud Storage.
+    Gcs(GcsSpec),
     /// A folder of a server.
     Sftp(SftpSpec),
 }
@@ -43,6 +47,8 @@ impl StoreSpec {
         match self {
             StoreSpec::Dir(_) => "dir",
             StoreSpec::S3(_) => "s3",
+            StoreSpec::Azure(_) => "azure",
+            StoreSpec::Gcs(_) => "gcs",
             StoreSpec::Sftp(_) => "sftp",
         }
     }
@@ -52,6 +58,8 @@ impl StoreSpec {
         match self {
             StoreSpec::Dir(_) | StoreSpec::Sftp(_) => None,
             StoreSpec::S3(spec) => Some(&spec.bucket),
+            StoreSpec::Azure(spec) => Some(&spec.container),
+            StoreSpec::Gcs(spec) => Some(&spec.bucket),
         }
     }
 }
@@ -61,6 +69,8 @@ impl StoreSpec {
 pub struct DirSpec {
     /// The folder; made if missing.
     pub path: PathBuf,
+    /// Whether it is a mount point, without which nothing is read or written.
+    pub mount: bool,
 }
 
 /// A folder of a server that speaks SFTP, over the `ssh` of the system.
@@ -78,6 +88,47 @@ pub struct SftpSpec {
     pub known_hosts: Option<PathBuf>,
     /// The folder there; made if missing.
     pub path: String,
+}
+
+/// A container of Azure Blob Storage.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AzureSpec {
+    /// Storage account.
+    pub account: String,
+    /// Container.
+    pub container: String,
+    /// `https://host[:port][/path]` of the service; that of the account when `None`.
+    pub endpoint: Option<String>,
+    /// Where the key of the account is found.
+    pub account_key: Option<SecretRef>,
+    /// Where a shared access signature is found.
+    pub sas: Option<SecretRef>,
+    /// Certificates to trust beside the machine's.
+    pub ca: Option<PathBuf>,
+    /// `x-ms-access-tier`: `Hot`, `Cool`, `Cold`, `Archive`.
+    pub tier: Option<String>,
+}
+
+/// A bucket of Google Cloud Storage.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GcsSpec {
+    /// Bucket.
+    pub bucket: String,
+    /// `https://host[:port]` of the service; Google's when `None`.
+    pub endpoint: Option<String>,
+    /// Where the access key of an HMAC key is found.
+    pub access_key: Option<SecretRef>,
+    /// Where its secret is found.
+    pub secret_key: Option<SecretRef>,
+    /// Where the key file of a service account is found; the machine's own account when neither is
+    /// there.
+    pub service_account: Option<SecretRef>,
+    /// Certificates to trust beside the machine's.
+    pub ca: Option<PathBuf>,
+    /// `x-goog-storage-class`.
+    pub storage_class: Option<String>,
+    /// Whether a key is claimed before an upload of parts.
+    pub claim: bool,
 }
 
 /// A bucket of S3 or of a service that speaks its protocol.
@@ -105,4 +156,8 @@ pub struct S3Spec {
     pub storage_class: Option<String>,
     /// `x-amz-server-side-encryption`: `AES256` or `aws:kms`.
     pub sse: Option<String>,
+    /// The key of `aws:kms`; the account's own when `None`.
+    pub kms_key: Option<String>,
+    /// Tags of every object, name and value.
+    pub tags: Vec<(String, String)>,
 }

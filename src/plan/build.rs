@@ -7,13 +7,14 @@
 use crate::base::{Complaint, Span, Spanned};
 use crate::job::{Dump, Engine, Job, JobFile, KeyRefs, Source, SourceSpec, StepDecl, Store};
 use crate::plan::chain::{
-    FILES, chain_name, chain_of, check_engine, collisions, naming, resolve_archive, root,
-    same_place, store_ref, verb,
+    FILES, chain_name, chain_of, check_engine, collisions, keys_of, naming, resolve_archive, root,
+    same_place, store_ref, verb, which,
 };
 use crate::plan::draft::Draft;
 use crate::plan::graph::{
     Backup, CopyPlan, Edge, Kin, Needs, Plan, StepKind, Vacuum, Verify, Which,
 };
+use crate::plan::guarded::guarded;
 use crate::plan::link::Link;
 use crate::plan::log;
 use crate::plan::problem;
@@ -308,12 +309,15 @@ impl Builder<'_> {
                     naming: store.naming.clone(),
                     keys: KeyRefs {
                         password: archive.password.clone(),
+                        previous: archive.previous.clone(),
                         identity: verify.identity.clone(),
                     },
-                    guarded: self.guarded(into.as_ref()),
+                    guarded: guarded(self.file, into.as_ref()),
                     into,
+                    asserts: verify.asserts.clone(),
+                    within: source.restore_within,
                     which: Which::ThisRun,
-                    kin: Vec::new(),
+                    kin: store.kin.clone(),
                     threads,
                 }));
                 let address = format!("{job_name}/verify/{name}/{}", store.store.name);
@@ -365,21 +369,19 @@ impl Builder<'_> {
                 // Another file made it, under the name of this job.
                 kin.push(Kin { job: own.clone(), naming: naming.clone() });
             }
+            let made = maker.map(|(j, d)| d.archive.or(&j.archive)).unwrap_or_default();
             let kind = StepKind::Verify(Box::new(Verify {
                 unpack: verify.unpack,
                 declared: source.name.value.clone(),
                 source: SourceRef { name: name.clone(), spec },
                 store: self.reference(store),
                 naming,
-                keys: KeyRefs {
-                    password: maker
-                        .and_then(|(j, d)| d.archive.or(&j.archive).password)
-                        .or_else(|| job.archive.password.clone()),
-                    identity: verify.identity.clone(),
-                },
-                guarded: self.guarded(into.as_ref()),
+                keys: keys_of(made, job, verify),
+                guarded: guarded(self.file, into.as_ref()),
                 into,
-                which: Which::Latest,
+                asserts: verify.asserts.clone(),
+                within: source.restore_within,
+                which: which(verify.pick),
                 kin,
                 threads: job.threads,
             }));
@@ -429,14 +431,6 @@ impl Builder<'_> {
                 complaints,
             );
         }
-    }
-
-    /// The sources that a restore into a scratch source must not reach under another name.
-    fn guarded(&self, into: Option<&SourceRef>) -> Vec<SourceRef> {
-        let Some(into) = into else { return Vec::new() };
-        let real = |s: &&Source| !s.scratch && s.spec.kind() == into.spec.kind();
-        let all = self.file.sources.iter().filter(real);
-        all.map(|s| SourceRef { name: s.name.value.clone(), spec: s.spec.clone() }).collect()
     }
 
     /// All jobs of the file that send `source` to `store`.

@@ -7,9 +7,10 @@
 use crate::artifact::{Method, Naming, TEMPLATE};
 use crate::base::{Complaint, Spanned};
 use crate::job::{
-    ArchiveSpec, ClusterSpec, Compression, Dump, Engine, JobFile, Source, SourceSpec, Store,
+    ArchiveSpec, ClusterSpec, Compression, Dump, Engine, Job, JobFile, KeyRefs, Pick, Source,
+    SourceSpec, Store,
 };
-use crate::plan::graph::{CopyPlan, Plan, StepKind};
+use crate::plan::graph::{CopyPlan, Plan, StepKind, Which};
 use crate::plan::problem;
 use crate::plan::reference::StoreRef;
 use crate::plan::wal::Archive;
@@ -100,7 +101,12 @@ pub fn resolve_archive(spec: &ArchiveSpec) -> Archive {
         Some(Compression::Deflate) => Method::Deflate(spec.level.unwrap_or(6)),
         Some(Compression::Zstd) | None => Method::Zstd(spec.level.unwrap_or(1)),
     };
-    Archive { method, password: spec.password.clone(), recipients: spec.recipients.clone() }
+    Archive {
+        method,
+        password: spec.password.clone(),
+        previous: spec.previous.clone(),
+        recipients: spec.recipients.clone(),
+    }
 }
 
 /// Complains about an Oracle database that is not backed up by RMAN, and pieces that were to be
@@ -163,6 +169,30 @@ fn place(copy: &CopyPlan) -> String {
         crate::job::StoreSpec::S3(s3) => {
             format!("s3 {} {}", s3.endpoint.as_deref().unwrap_or("aws"), s3.bucket)
         }
+        crate::job::StoreSpec::Azure(azure) => {
+            let endpoint = azure.endpoint.as_deref().unwrap_or("azure");
+            format!("azure {endpoint} {} {}", azure.account, azure.container)
+        }
+        crate::job::StoreSpec::Gcs(gcs) => {
+            format!("gcs {} {}", gcs.endpoint.as_deref().unwrap_or("google"), gcs.bucket)
+        }
         crate::job::StoreSpec::Sftp(sftp) => format!("sftp {} {}", sftp.host, sftp.path),
+    }
+}
+
+/// Which of the kept copies is verified.
+pub fn which(pick: Pick) -> Which {
+    match pick {
+        Pick::Newest => Which::Latest,
+        Pick::Random => Which::Random,
+    }
+}
+
+/// What opens a backup that was sealed as `made` says, or as the job of its verification does.
+pub fn keys_of(made: ArchiveSpec, job: &Job, verify: &crate::job::Verify) -> KeyRefs {
+    KeyRefs {
+        password: made.password.or_else(|| job.archive.password.clone()),
+        previous: made.previous.into_iter().chain(job.archive.previous.clone()).collect(),
+        identity: verify.identity.clone(),
     }
 }

@@ -10,10 +10,11 @@ use jiff::{Timestamp, civil};
 
 use crate::artifact::Naming;
 use crate::base::Id;
+use crate::job::Assert;
 use crate::job::{
     Engine, EnvValue, ExecOn, ExpectSpec, KeepSpec, KeyRefs, Retry, SourceSpec, VacuumRule,
 };
-use crate::plan::reference::{SourceRef, StoreRef};
+use crate::plan::reference::{SourceRef, StorePlace, StoreRef};
 use crate::plan::wal::{Archive, Wal};
 use crate::plan::wish::{BackupWish, RestoreSpec};
 use crate::record::{StepFacts, Verb, Verdict};
@@ -166,7 +167,11 @@ pub struct Verify {
     /// The scratch source it is restored into.
     pub into: Option<SourceRef>,
     /// The sources of that kind that are no scratch: none of them may be what `into` leads to.
-    pub guarded: Vec<SourceRef>,
+    pub guarded: Vec<Guarded>,
+    /// What is asked of the restored data.
+    pub asserts: Vec<Assert>,
+    /// How long the restore may take.
+    pub within: Option<Duration>,
     /// Whether a physical backup is unpacked and checked by its own programs.
     pub unpack: bool,
     /// Which copy.
@@ -177,6 +182,15 @@ pub struct Verify {
     pub threads: usize,
 }
 
+/// A source that no drill may overwrite.
+#[derive(Debug, Clone)]
+pub struct Guarded {
+    /// The source.
+    pub source: SourceRef,
+    /// Where backups of it are, which say which server it was when it can't be asked.
+    pub places: Vec<StorePlace>,
+}
+
 /// Which copy is verified.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Which {
@@ -184,6 +198,8 @@ pub enum Which {
     ThisRun,
     /// The newest in the store.
     Latest,
+    /// Any that is kept in the store.
+    Random,
 }
 
 /// Retention of one chain in one store.

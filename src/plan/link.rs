@@ -48,6 +48,7 @@ impl Link<'_> {
             which: Sent::Kept(keep),
             keys: KeyRefs {
                 password: archive.password.clone(),
+                previous: archive.previous.clone(),
                 identity: self.dump.verifies.iter().find_map(|v| v.identity.clone()),
             },
             threads,

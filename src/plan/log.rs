@@ -4,7 +4,9 @@
 //! calls for it by the name of its source alone; bases of any job count.
 
 use crate::base::{Complaint, Span, Spanned};
-use crate::job::{Engine, Job, JobFile, KeyRefs, Source, SourceSpec, Step, StepDecl, Store, Wal};
+use crate::job::{
+    ArchiveSpec, Engine, Job, JobFile, KeyRefs, Source, SourceSpec, Step, StepDecl, Store, Wal,
+};
 use crate::plan::chain::{chain_name, naming, resolve_archive, root, store_ref};
 use crate::plan::draft::Draft;
 use crate::plan::graph::StepKind;
@@ -81,11 +83,16 @@ fn bases(file: &JobFile, source: &str) -> Vec<StorePlace> {
                 source: name.clone(),
                 store: store_ref(file, store),
                 naming: naming(store, &job.name.value, &name),
-                keys: KeyRefs { password: dump.archive.or(&job.archive).password, identity: None },
+                keys: keys(&dump.archive.or(&job.archive)),
             }));
         }
     }
     found
+}
+
+fn keys(archive: &ArchiveSpec) -> KeyRefs {
+    let (password, previous) = (archive.password.clone(), archive.previous.clone());
+    KeyRefs { password, previous, identity: None }
 }
 
 /// Complains about a log that is kept in two places.

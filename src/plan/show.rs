@@ -166,6 +166,7 @@ fn verify_lines(verify: &Verify) -> Vec<String> {
     let which = match verify.which {
         Which::ThisRun => "the new copy",
         Which::Latest => "the latest copy",
+        Which::Random => "any kept copy",
     };
     let what = match &verify.source.spec {
         SourceSpec::Oracle(_) => "hashes every piece",
@@ -183,6 +184,7 @@ fn verify_lines(verify: &Verify) -> Vec<String> {
             into.name
         ));
     }
+    lines.extend(verify.asserts.iter().map(|a| format!("asks `{}`: {}", a.sql, a.equals)));
     lines
 }
 

@@ -11,6 +11,8 @@ pub struct Archive {
     pub method: Method,
     /// Where its password is found.
     pub password: Option<SecretRef>,
+    /// Where passwords of older archives are found.
+    pub previous: Vec<SecretRef>,
     /// The recipients of age that it is sealed for.
     pub recipients: Vec<String>,
 }

@@ -32,6 +32,8 @@ pub struct BackupWish {
     pub places: Places,
     /// Where backups of the same source and of another kind are: its files, or its dumps.
     pub others: Vec<StorePlace>,
+    /// Where backups of the same source are besides, where one store was named.
+    pub elsewhere: Vec<StorePlace>,
     /// [`LATEST`], or what names one backup.
     pub backup: String,
     /// The beginning of the origin that is meant.

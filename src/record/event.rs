@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::base::Id;
 use crate::record::facts::{
-    ArtifactFacts, CopyFacts, DumpFacts, ProofFacts, RestoreFacts, RunFacts,
+    ArtifactFacts, CopyFacts, DrillFacts, DumpFacts, ProofFacts, RestoreFacts, RunFacts,
 };
 use crate::record::failure::Failure;
 use crate::record::verdict::Verdict;
@@ -153,6 +153,13 @@ pub enum Event {
         step: usize,
         /// What was found.
         proof: ProofFacts,
+    },
+    /// A restore drill came to its end.
+    Drilled {
+        /// Index of the step.
+        step: usize,
+        /// What it proved.
+        drill: DrillFacts,
     },
     /// A store was opened whose root names it.
     StoreSeen {

@@ -266,6 +266,76 @@ pub struct ProofFacts {
     pub damage: Vec<String>,
 }
 
+/// A restore drill: what was restored where, how long it took, and what was found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DrillFacts {
+    /// Identity of the backup.
+    pub backup: Id,
+    /// What the backup is of.
+    pub source: String,
+    /// The store it was read from.
+    pub store: String,
+    /// Its key there.
+    pub key: String,
+    /// SHA-256 of the container, hexadecimal, as its head says.
+    pub sha256: String,
+    /// What it was restored into.
+    pub target: String,
+    /// When it began.
+    pub started: Timestamp,
+    /// How long it took until all was restored and counted, in seconds.
+    pub seconds: u64,
+    /// How long it may take, in seconds.
+    pub within: Option<u64>,
+    /// Tables that were counted and compared.
+    pub tables: u64,
+    /// Rows that were counted and compared.
+    pub rows: u64,
+    /// What was asked of the data, in order.
+    pub asserts: Vec<AssertFacts>,
+    /// The machine that did it.
+    pub host: String,
+    /// How well.
+    pub verdict: Verdict,
+    /// Why it failed, or is an Alerta; empty where all is well.
+    pub message: String,
+}
+
+impl DrillFacts {
+    /// As a person reads it.
+    pub fn line(&self) -> String {
+        let DrillFacts { backup, source, store, target, seconds, tables, rows, .. } = self;
+        let held = self.asserts.iter().filter(|a| a.holds()).count();
+        let asked = match self.asserts.len() {
+            0 => String::new(),
+            all => format!(", {held} of {all} asserts hold"),
+        };
+        let why = if self.message.is_empty() { "" } else { ": " };
+        format!(
+            "drill of {source}: {backup} from {store} into {target} in {seconds} s, {tables} tables, {rows} rows{asked}{why}{}",
+            self.message
+        )
+    }
+}
+
+/// What was asked of restored data.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AssertFacts {
+    /// The question.
+    pub sql: String,
+    /// What it must be.
+    pub expected: String,
+    /// What it is; `NULL` for none.
+    pub found: String,
+}
+
+impl AssertFacts {
+    /// Whether it is as it must be.
+    pub fn holds(&self) -> bool {
+        self.expected == self.found
+    }
+}
+
 /// What a dump that has begun is of.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DumpFacts {

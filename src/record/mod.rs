@@ -11,8 +11,8 @@ mod verdict;
 
 pub use event::{EVENTS, Event, IN_USE, LogLevel, NOT_MEANT, Progress, Stamped, StepEnd};
 pub use facts::{
-    ArtifactFacts, CopyFacts, DumpFacts, ProofFacts, RestoreFacts, RunFacts, RunKind, StepFacts,
-    Verb,
+    ArtifactFacts, AssertFacts, CopyFacts, DrillFacts, DumpFacts, ProofFacts, RestoreFacts,
+    RunFacts, RunKind, StepFacts, Verb,
 };
 pub use failure::{Failure, TriesFacts};
 pub use verdict::Verdict;

@@ -15,6 +15,7 @@ use crate::recover::fault::Fault;
 use crate::recover::operator::Work;
 use crate::recover::prove::{Setback, agree, prove};
 use crate::recover::wal::{Aim, Recovery};
+use crate::shelf::Shelved;
 use crate::source::{self, contract::Error, detach, link, problems, replace_space, write_map};
 
 /// The beginning of such a target.
@@ -70,9 +71,10 @@ pub fn plan(
     spec: &RestoreSpec,
     (wish, aim): (&ClusterWish, Option<&Aim>),
     picked: &Picked,
+    beside: &[Shelved],
     work: Work<'_>,
 ) -> Result<ClusterPlan, Setback> {
-    let plan = ClusterPlan::decide((wish, aim), picked, work).map_err(Setback::of)?;
+    let plan = ClusterPlan::decide((wish, aim), picked, beside, work).map_err(Setback::of)?;
     agree(spec, picked, &plan.manifests[..plan.manifests.len() - 1], work)?;
     Ok(plan)
 }

@@ -20,7 +20,7 @@ use crate::recover::operator::Work;
 use crate::recover::prove::{Setback, prove};
 use crate::recover::restore_plan::about;
 use crate::recover::wal::{Aim, Recovery};
-use crate::shelf::lineage;
+use crate::shelf::{Shelved, lineage};
 use crate::source::{ClusterFacts, Control, Owner, Place, Tablespace};
 use crate::world::Child;
 
@@ -57,14 +57,15 @@ pub(super) fn nothing(doing: &str, found: impl Into<String>, hint: &str) -> Faul
 }
 
 impl ClusterPlan {
-    /// Decides all of it.
+    /// Decides all of it; `beside` is what its store holds of the source, whichever job made it.
     pub fn decide(
         (wish, aim): (&ClusterWish, Option<&Aim>),
         picked: &Picked,
+        beside: &[Shelved],
         work: Work<'_>,
     ) -> Result<ClusterPlan, Fault> {
         let recovery = aim.map(|aim| aim.recovery(&picked.manifest.head, work.stop)).transpose()?;
-        let manifests = chain(picked, work.stop)?;
+        let manifests = chain(picked, beside, work.stop)?;
         let meter = Meter::default();
         let last = manifests.last().expect("BUG: a chain without its end");
         let fetch = Fetch {
@@ -225,28 +226,28 @@ impl ClusterPlan {
     }
 }
 
-/// The manifests of a backup and of all it adds to, the full one first.
-fn chain(picked: &Picked, stop: &Stop) -> Result<Vec<Manifest>, Fault> {
+/// The manifests of a backup and of all it adds to, which another job may have made, the full one
+/// first.
+fn chain(picked: &Picked, beside: &[Shelved], stop: &Stop) -> Result<Vec<Manifest>, Fault> {
     let Some(parent) = &picked.manifest.head.parent else {
         return Ok(vec![picked.manifest.clone()]);
     };
     let gone = |id: &dyn std::fmt::Display| {
         Fault::Damage(Damage::Manifest(format!("{id}, which it adds to, is not there")))
     };
-    let Some(shelf) = &picked.shelf else {
+    if picked.shelf.is_none() {
         let hint = "Name its store with --from, where the backups that it adds to are too.";
         return Err(nothing(
             "restore an increment from one file",
             format!("it adds to {parent}"),
             hint,
         ));
-    };
-    let all = shelf.list(stop)?.artifacts;
-    let own = all
+    }
+    let own = beside
         .iter()
-        .find(|a| a.head.id == picked.manifest.head.id)
+        .find(|a| a.head.key == picked.manifest.head.key)
         .ok_or_else(|| gone(&picked.manifest.head.id))?;
-    let chain = lineage(&all, own).map_err(|id| gone(&id))?;
+    let chain = lineage(beside, own).map_err(|id| gone(&id))?;
     if let Some(bad) = chain.iter().find(|a| a.is_damaged()) {
         return Err(gone(&format!("{}, which was found damaged", bad.head.id)));
     }

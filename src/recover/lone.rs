@@ -28,7 +28,7 @@ pub fn lone_zip(
     }
     let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
-    let spec = StoreSpec::Dir(DirSpec { path: folder.to_path_buf() });
+    let spec = StoreSpec::Dir(DirSpec { path: folder.to_path_buf(), mount: false });
     let store = store::open(&spec, world, stop)?;
     let given = key_unseen(&which.keys, stop)?;
     let mut manifest = inner_manifest(path, given.as_ref())?;

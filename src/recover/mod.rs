@@ -54,6 +54,7 @@ pub use pieces::{StoredPiece, read_pieces};
 pub use read_back::{ReadBack, read_back};
 pub use resolve::{Resolved, resolve};
 pub use restore::{dry_run, restore};
+pub use rman_select::hole;
 pub use selector::selects;
 pub use target::{open_target, restore_into};
 pub use trust::{open_to_read, open_to_write, signer};

@@ -4,8 +4,8 @@
 
 use crate::artifact::Damage;
 use crate::pipeline::{self, Meter};
-use crate::plan::{BackupWish, LATEST, RestoreSpec, TargetWish};
-use crate::recover::another_kind::name_another;
+use crate::plan::{BackupWish, LATEST, Places, RestoreSpec, TargetWish};
+use crate::recover::another_kind::{name_another, name_elsewhere};
 use crate::recover::candidates::{Candidates, Other, Picked};
 use crate::recover::cluster::{self, route};
 use crate::recover::cluster_plan::ClusterPlan;
@@ -61,6 +61,7 @@ fn plan_of(spec: &RestoreSpec, work: Work<'_>) -> Result<Resolved, Fault> {
     may_fall_back(spec, &candidates)?;
     let resolved = next(spec, (candidates, aim), work).inspect_err(|fault| {
         if matches!(fault, Fault::NoBackup { .. }) {
+            name_elsewhere(spec, work);
             name_another(spec, work);
         }
     })?;
@@ -109,7 +110,7 @@ fn plan(
     agree(spec, picked, std::slice::from_ref(&picked.manifest), work)?;
     match &spec.target {
         TargetWish::Cluster(wish) => {
-            let plan = cluster::plan(spec, (wish, aim), picked, work)?;
+            let plan = cluster::plan(spec, (wish, aim), picked, &beside, work)?;
             plan.lines(picked).iter().for_each(|line| work.tell(line));
             plan.refusal(work.stop).map_err(Setback::of)?;
             Ok(Planned::Cluster(Box::new(plan)))
@@ -183,9 +184,15 @@ fn offer(
     work: Work<'_>,
 ) {
     let Some(other) = candidates.other(work.operator) else {
-        work.warn(
-            "there is no other backup of it that may be whole; look into another store with --from",
-        );
+        if !name_elsewhere(spec, work) {
+            let hint = match spec.which.places {
+                Places::Stores(_) => "in any store of the file that answers",
+                Places::Address { .. } | Places::Archive(_) => {
+                    "there; look into another store with --from"
+                }
+            };
+            work.warn(format_args!("there is no other backup of it that may be whole {hint}"));
+        }
         name_another(spec, work);
         return;
     };

@@ -193,6 +193,9 @@ impl RmanPlan {
 
     /// Performs the plan.
     pub fn perform(&self, picked: &Picked, work: Work<'_>) -> Result<Result<(), Fault>, Setback> {
+        // No run may back up what is replaced, or have RMAN forget what is being read.
+        let lock = self.oracle.lock("restore into").map_err(|e| Fault::from(e).before_writing());
+        let _lock = lock.map_err(Setback::Ended)?;
         let place = Place::make(self, work).map_err(Setback::Ended)?;
         self.fetch(picked, &place, work).map_err(Setback::of)?;
         self.tell(picked, work, false);

@@ -85,6 +85,26 @@ pub fn select(heads: &[&Head], mode: OracleMode, until: &Until) -> Result<Select
     Ok(Selection { pieces, data, control, logs })
 }
 
+/// Why the newest of these backups, the oldest first, could not be recovered from them alone: which
+/// logs of its own time none of them has.
+pub fn hole(heads: &[&Head]) -> Option<String> {
+    let data = Data::of(heads.last()?)?;
+    let mode = if data.level == 0 { OracleMode::Full } else { OracleMode::Incremental };
+    match select(heads, mode, &Until::Latest) {
+        Err(found) => Some(found),
+        // Whatever thread wrote last reaches past the data files.
+        Ok(selection) => {
+            let end = selection.logs.iter().map(|(_, _, to)| *to).max().unwrap_or_default();
+            (end <= data.to).then(|| {
+                format!(
+                    "the logs end at SCN {end}, and the data files hold changes up to {}",
+                    data.to
+                )
+            })
+        }
+    }
+}
+
 fn nothing(until: &Until, what: &str) -> String {
     match until {
         Until::Latest => format!("there is no {what}"),
@@ -142,7 +162,17 @@ fn logs(
         lines.filter_map(|(o, object)| Some((o, object.piece.as_ref()?))).flat_map(ranges).collect()
     };
     let known: Vec<(usize, usize, LogRange)> = heads.iter().enumerate().flat_map(of).collect();
-    let threads: BTreeSet<u32> = known.iter().map(|(_, _, range)| range.thread).collect();
+    // A thread that ended before, or begins after, has nothing that is needed.
+    let in_span = |range: &LogRange| {
+        range.to > start
+            && match until {
+                Until::Latest => true,
+                Until::Scn(scn) => range.from < *scn,
+                Until::Moment(_) => true,
+            }
+    };
+    let needed = known.iter().map(|(_, _, range)| range).filter(|range| in_span(range));
+    let threads: BTreeSet<u32> = needed.map(|range| range.thread).collect();
     let mut ends = Vec::new();
     for thread in threads {
         let own: Vec<&(usize, usize, LogRange)> =
@@ -166,9 +196,15 @@ fn thread_logs(
         let fitting = own.iter().filter(|(_, _, range)| fits(range));
         fitting.max_by_key(|(i, o, range)| (range.last, *i, *o))
     };
-    let first = longest(&|range| range.from <= start && start < range.to).ok_or_else(|| {
-        format!("the log of thread {thread} that holds SCN {start} is in no backup")
-    })?;
+    let first = longest(&|range| range.from <= start && start < range.to)
+        // A thread that began meanwhile has its first log.
+        .or_else(|| longest(&|range| range.first == 1 && range.from > start))
+        .ok_or_else(|| {
+            let known = own.iter().map(|(_, _, range)| range).filter(|range| range.from > start);
+            let later = known.map(|range| range.first).min();
+            let before = later.map_or(String::new(), |n| format!(", which comes before log {n},"));
+            format!("the log of thread {thread} that holds SCN {start}{before} is in no backup")
+        })?;
     let mut at = first;
     loop {
         pieces.insert((at.0, at.1));
@@ -189,8 +225,8 @@ fn thread_logs(
                 )),
                 (None, Until::Latest) => Ok((thread, range.last, range.to)),
                 (None, Until::Scn(scn)) => Err(format!(
-                    "the logs of thread {thread} end at SCN {}, before SCN {scn}",
-                    range.to
+                    "the logs of thread {thread} end at SCN {} with log {}, before SCN {scn}",
+                    range.to, range.last
                 )),
                 (None, Until::Moment(moment)) => Err(format!(
                     "the logs of thread {thread} end at {}, before {moment}",
@@ -219,6 +255,82 @@ impl Selection {
             (Until::Latest, several) => {
                 End::Scn(several.iter().map(|(_, _, to)| *to).min().unwrap_or_default())
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A piece of logs: thread, first and last sequence, first SCN and the one after the last.
+    fn logs(thread: u32, (first, last): (u64, u64), (from, to): (u64, u64)) -> LogRange {
+        LogRange { thread, first, last, from, to, until: Timestamp::UNIX_EPOCH }
+    }
+
+    fn head(level: u8, (from, start, to): (u64, u64, u64), ranges: &[LogRange]) -> Head {
+        let piece = |holds: Holds| PieceLine {
+            name: "p".into(),
+            tag: "t".into(),
+            holds,
+            level: None,
+            from: 0,
+            start: 0,
+            to: 0,
+            at: None,
+            logs: Vec::new(),
+        };
+        let data = PieceLine { level: Some(level), from, start, to, ..piece(Holds::Data) };
+        let kept = PieceLine { logs: ranges.to_vec(), ..piece(Holds::Logs) };
+        let object = |piece| ObjectLine {
+            key: "p".into(),
+            bytes: 1,
+            sha256: String::new(),
+            tail: String::new(),
+            tail_from: 0,
+            directory: 0,
+            piece: Some(piece),
+        };
+        let objects = [data, kept, piece(Holds::Control)].into_iter().map(object).collect();
+        let bytes = include_bytes!("../../tests/fixtures/head.json");
+        Head { objects, ..Head::parse(bytes).expect("a head") }
+    }
+
+    fn threads(heads: &[&Head], until: &Until) -> Result<Vec<u32>, String> {
+        let found = select(heads, OracleMode::Full, until)?;
+        Ok(found.logs.iter().map(|(thread, _, _)| *thread).collect())
+    }
+
+    #[test]
+    fn only_threads_that_wrote_in_the_needed_span_are_needed() {
+        // Thread 2 ended before the backup, thread 3 began after it.
+        let ranges = [
+            logs(1, (10, 12), (900, 1200)),
+            logs(2, (4, 5), (700, 950)),
+            logs(3, (1, 2), (1100, 1300)),
+        ];
+        let own = head(0, (0, 1000, 1010), &ranges);
+        assert_eq!(threads(&[&own], &Until::Latest), Ok(vec![1, 3]));
+        assert_eq!(threads(&[&own], &Until::Scn(1050)), Ok(vec![1]));
+        assert_eq!(hole(&[&own]), None);
+    }
+
+    #[test]
+    fn a_hole_in_the_logs_of_a_backup_is_named() {
+        for (ranges, found) in [
+            (
+                vec![logs(1, (10, 10), (1005, 1200))],
+                "that holds SCN 1000, which comes before log 10",
+            ),
+            (
+                vec![logs(1, (8, 8), (990, 1002)), logs(1, (10, 10), (1005, 1200))],
+                "log 9 of thread 1 is in no backup",
+            ),
+            (vec![logs(1, (8, 8), (990, 1002))], "the logs end at SCN 1002"),
+            (vec![logs(1, (1, 8), (1, 990))], "SCN 1000 is in no backup"),
+        ] {
+            let hole = hole(&[&head(0, (0, 1000, 1010), &ranges)]).unwrap_or_default();
+            assert!(hole.contains(found), "{found}: {hole}");
         }
     }
 }

@@ -11,7 +11,9 @@ use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use jiff::tz::TimeZone;
 
 use crate::base::Size;
-use crate::record::{CopyFacts, Event, LogLevel, Progress, ProofFacts, Stamped, StepEnd, Verdict};
+use crate::record::{
+    CopyFacts, DrillFacts, Event, LogLevel, Progress, ProofFacts, Stamped, StepEnd, Verdict,
+};
 use crate::run::Listener;
 
 /// Shows a run.
@@ -49,6 +51,13 @@ impl Console {
             // Not `suspend`, which panics where the terminal has gone.
             Some(bars) => drop(bars.println(&line)),
             None => print_line(&line),
+        }
+    }
+
+    /// How a restore drill ended.
+    fn drilled(&self, stamped: &Stamped, drill: &DrillFacts) {
+        if !self.quiet || drill.verdict > Verdict::Success {
+            self.line(stamped, &format!("  {}", drill.line()));
         }
     }
 
@@ -138,10 +147,9 @@ fn rate(progress: Progress, seconds: f64) -> String {
 impl Listener for Console {
     fn hear(&mut self, stamped: &Stamped) -> Vec<(LogLevel, String)> {
         match &stamped.event {
+            Event::RunStarted { .. } if self.quiet => {}
             Event::RunStarted { run } => {
-                if !self.quiet {
-                    self.line(stamped, &format!("{} run {}", run.job, run.id));
-                }
+                self.line(stamped, &format!("{} run {}", run.job, run.id));
             }
             Event::StepStarted { step, address } => {
                 self.started(*step, address);
@@ -177,6 +185,7 @@ impl Listener for Console {
                     self.line(stamped, &format!("  proven in {store}: {}", level.word()));
                 }
             }
+            Event::Drilled { drill, .. } => self.drilled(stamped, drill),
             Event::Pruned { store, key, why, .. } => {
                 if !self.quiet {
                     self.line(stamped, &format!("  removed {key} from {store}: {why}"));

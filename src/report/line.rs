@@ -41,6 +41,7 @@ pub fn line_of(event: &Event) -> Option<(LogLevel, Option<usize>, String)> {
             let (level, text) = proved(proof);
             (level, Some(*step), text)
         }
+        Event::Drilled { step, drill } => (level_of(drill.verdict), Some(*step), drill.line()),
         Event::Pruned { step, store, key, why, .. } => {
             (LogLevel::Info, Some(*step), format!("removed {key} from {store}: {why}"))
         }

@@ -157,6 +157,7 @@ fn may_drop(event: &Event) -> bool {
         | Event::Artifact { .. }
         | Event::Copied { .. }
         | Event::Proved { .. }
+        | Event::Drilled { .. }
         | Event::StoreSeen { .. }
         | Event::Pruned { .. }
         | Event::Restoring { .. }

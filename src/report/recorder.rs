@@ -17,7 +17,9 @@ use crate::artifact::hex;
 use crate::catalog::{BackupRow, Catalog, CatalogError, LogLine, RunRow, StepRow, moment};
 use crate::record::{Event, LogLevel, Progress, ProofFacts, RunFacts, Stamped, StepEnd, StepFacts};
 use crate::report::line::line_of;
-use crate::report::rows::{artifact_row, backup_row, copy_row, ended_row, proof_row, step_row};
+use crate::report::rows::{
+    artifact_row, backup_row, copy_row, drill_row, ended_row, proof_row, step_row,
+};
 use crate::run::Listener;
 
 /// How often counters are written at most.
@@ -312,8 +314,9 @@ fn record(
         }
         Event::Copied { copy, .. } => catalog.copy(&copy_row(copy, &at))?,
         Event::Proved { proof, .. } => proved(catalog, proof)?,
+        Event::Drilled { step, drill } => catalog.drill(&run, &drill_row((&run, *step), drill))?,
         Event::Pruned { id, source, store, .. } => {
-            catalog.copy_removed(id.as_str(), source, store, &at)?;
+            catalog.copy_removed(id.as_str(), source, store, &at)?
         }
         Event::StepFinished { step, end, .. } => {
             backup_ended(catalog, known, (*step, end), (&run, &at))?;

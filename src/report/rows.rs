@@ -1,7 +1,9 @@
 //! Facts as rows of the catalog; the one place that knows both.
 
-use crate::catalog::{ArtifactRow, BackupRow, CopyRow, ProofRow, StepRow, moment};
-use crate::record::{ArtifactFacts, CopyFacts, Failure, ProofFacts, StepEnd, StepFacts};
+use crate::catalog::{ArtifactRow, BackupRow, CopyRow, Drill, ProofRow, StepRow, moment};
+use crate::record::{
+    ArtifactFacts, CopyFacts, DrillFacts, Failure, ProofFacts, StepEnd, StepFacts,
+};
 
 /// A step that waits.
 pub fn step_row((number, facts): (usize, &StepFacts)) -> StepRow {
@@ -108,7 +110,25 @@ pub fn copy_row(copy: &CopyFacts, at: &str) -> CopyRow {
     }
 }
 
-/// A proof as the catalog keeps it.
+/// The row of a drill: step number `step` of a run.
+pub fn drill_row((run, step): (&str, usize), drill: &DrillFacts) -> Drill {
+    Drill {
+        id: format!("{run}-{step}"),
+        at: moment(drill.started),
+        source: drill.source.clone(),
+        backup: drill.backup.to_string(),
+        store: drill.store.clone(),
+        target: drill.target.clone(),
+        verdict: drill.verdict.code(),
+        tables: Some(drill.tables),
+        rows: Some(drill.rows),
+        rto: i64::try_from(drill.seconds).ok(),
+        who: drill.host.clone(),
+        message: drill.message.clone(),
+    }
+}
+
+/// The row of a proof.
 pub fn proof_row(proof: &ProofFacts) -> ProofRow {
     ProofRow {
         id: proof.id.to_string(),

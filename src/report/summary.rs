@@ -121,6 +121,7 @@ impl Listener for Summary {
             | Event::StoreSeen { .. }
             | Event::Restoring { .. }
             | Event::Restored { .. }
+            | Event::Drilled { .. }
             | Event::Pruned { .. } => {}
             Event::Said { level, text, .. } => {
                 if *level > LogLevel::Info {

@@ -10,6 +10,8 @@
 //! keep, never the last proven copy;
 //! when a copy claims to be from the future, nothing is removed, since some clock is wrong.
 
+use std::cmp::Reverse;
+
 use jiff::{Timestamp, tz::TimeZone};
 
 use crate::job::KeepSpec;
@@ -66,14 +68,16 @@ fn alone(keep: &KeepSpec, held: &[Held], now: Timestamp, zone: &TimeZone) -> Vec
     if held.iter().any(|h| h.finished.as_second() > now.as_second() + SKEW_SECONDS) {
         return held.iter().map(|_| Judgement::because(true, Reason::Future)).collect();
     }
+    // Of two that ended in one second, the one that is listed later is newer.
+    let newest_first = |i: &usize| Reverse((held[*i].finished, *i));
     let mut order: Vec<usize> = (0..held.len()).filter(|i| held[*i].proven).collect();
-    order.sort_by_key(|i| std::cmp::Reverse(held[*i].finished));
+    order.sort_by_key(newest_first);
     if order.is_empty() {
         return held.iter().map(|_| Judgement::because(true, Reason::NoneProven)).collect();
     }
     let mut counted = reasons(keep, held, &order, zone);
     let mut all: Vec<usize> = (0..held.len()).collect();
-    all.sort_by_key(|i| std::cmp::Reverse(held[*i].finished));
+    all.sort_by_key(newest_first);
     let hoped = reasons(keep, held, &all, zone);
     if let Some(first) = order.first()
         && counted[*first].is_empty()
@@ -166,6 +170,13 @@ mod tests {
 
     fn kept(keep: &KeepSpec, held: &[Held], now: &str) -> Vec<bool> {
         judge(keep, held, at(now), &TimeZone::UTC).into_iter().map(|j| j.keep).collect()
+    }
+
+    #[test]
+    fn of_two_of_one_second_the_later_one_stays() {
+        let keep = KeepSpec { last: Some(1), ..KeepSpec::default() };
+        let held = copies(&["2026-03-04T05:06:07Z", "2026-03-04T05:06:07Z"]);
+        assert_eq!(kept(&keep, &held, "2026-03-04T05:06:08Z"), [false, true]);
     }
 
     #[test]

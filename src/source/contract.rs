@@ -36,6 +36,8 @@ pub struct Facts {
     pub locks: Vec<String>,
     /// What can't be part of the snapshot's one moment, or will not be included.
     pub warnings: Vec<String>,
+    /// Patterns of the job that match nothing.
+    pub idle: Vec<String>,
 }
 
 /// One database of a probe.
@@ -194,6 +196,14 @@ pub trait Source: Send + Sync {
         Ok(Vec::new())
     }
 
+    /// The one value that a query of restored data gives, as the server writes it as text; `None` for
+    /// NULL. It is asked in a transaction that may only read, in the database `unit` if one is named.
+    fn ask(&self, _unit: Option<&str>, sql: &str, stop: &Stop) -> Result<Option<String>> {
+        stop.check()?;
+        let found = "such sources answer no queries";
+        Err(Error::new(ErrorKind::Refused, format!("ask {} `{sql}`", self.place()), found))
+    }
+
     /// Its tables can be vacuumed, by this.
     fn maintenance(&self) -> Option<&dyn Maintenance> {
         None
@@ -279,6 +289,8 @@ pub struct About {
     pub not_included: Vec<String>,
     /// Of these, what should be included: the verdict is Alerta, and somebody must look.
     pub lost: Vec<String>,
+    /// Patterns of the job that match nothing: the verdict is Alerta.
+    pub idle: Vec<String>,
     /// What the engine warned of so far: the verdict is Alerta.
     pub warnings: Vec<String>,
     /// Remarks for the log, such as how long writers were held; all are there from the beginning.
@@ -294,19 +306,40 @@ pub struct Replica {
     pub lag: Option<u64>,
     /// Why it gets nothing new; `None` while it does.
     pub stopped: Option<String>,
+    /// What the user may not ask it, and what lets them.
+    pub hidden: Option<String>,
 }
 
 impl Replica {
-    /// As a person reads it.
-    pub fn line(&self) -> String {
-        let lag = self.lag.map_or("an unknown time".to_owned(), |lag| format!("{lag} s"));
-        let stopped = self.stopped.as_ref().map_or(String::new(), |why| format!("; {why}"));
-        format!("the server is a replica, {lag} behind its source{stopped}")
+    /// A server that may be a replica: the user may not ask. `advice` says what lets them.
+    pub fn unasked(advice: &str) -> Replica {
+        let hidden = format!("whether it is a replica may not be asked: {advice}");
+        Replica { lag: None, stopped: None, hidden: Some(hidden) }
     }
 
-    /// Why somebody must look: it is stopped, or too far behind.
+    /// Whether it said nothing at all.
+    pub fn is_unasked(&self) -> bool {
+        self.lag.is_none() && self.stopped.is_none() && self.hidden.is_some()
+    }
+
+    /// As a person reads it.
+    pub fn line(&self) -> String {
+        if let Some(hidden) = self.hidden.as_ref().filter(|_| self.is_unasked()) {
+            return format!("how far the server is behind is not known: {hidden}");
+        }
+        let hidden = self.hidden.as_ref().map_or(String::new(), |hidden| format!("; {hidden}"));
+        let lag = self.lag.map_or("an unknown time".to_owned(), |lag| format!("{lag} s"));
+        let stopped = self.stopped.as_ref().map_or(String::new(), |why| format!("; {why}"));
+        format!("the server is a replica, {lag} behind its source{stopped}{hidden}")
+    }
+
+    /// Why somebody must look: it is stopped, or too far behind, or nobody knows and somebody wants
+    /// to.
     pub fn alert(&self, most: Option<Duration>) -> Option<String> {
-        let far = most.is_some_and(|most| self.lag.is_none_or(|lag| lag > most.as_secs()));
+        let is_far = |most: Duration| {
+            self.hidden.is_some() || self.lag.is_none_or(|lag| lag > most.as_secs())
+        };
+        let far = most.is_some_and(is_far);
         if self.stopped.is_none() && !far {
             return None;
         }

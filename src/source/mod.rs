@@ -1,11 +1,13 @@
 //! Where bytes come from and go back to.
 
+mod answer;
 pub mod contract;
 mod error;
 mod failpoints;
 mod greeting;
 mod mysql;
 mod oracle;
+mod patterns;
 mod postgres;
 mod program;
 mod script;

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use crate::artifact::{
-    AGE, ALGORITHM, FORMAT, Head, Member, Origin, Seal, Sealing, Totals, UnitSum, fingerprint,
+    AGE, ALGORITHM, FORMAT, Head, Member, Origin, Seal, Sealing, Totals, UnitSum, fingerprint_of,
 };
 use crate::base::Stop;
 use crate::pipeline::{self, Meter, Shape};
@@ -138,7 +138,9 @@ impl Steps {
             say.alert(remark);
         }
         if let Some(replica) = &about.replica {
-            say.info(replica.line());
+            if !replica.is_unasked() {
+                say.info(replica.line());
+            }
             if let Some(line) = replica.alert(backup.source.spec.max_lag()) {
                 done.verdict = done.verdict.max(Verdict::Alert);
                 say.alert(line);
@@ -147,6 +149,10 @@ impl Steps {
         for reason in about.inconsistent {
             done.verdict = done.verdict.max(Verdict::Alert);
             say.alert(format!("not one point in time: {reason}"));
+        }
+        for line in about.idle {
+            done.verdict = done.verdict.max(Verdict::Alert);
+            say.alert(line);
         }
         for warning in about.warnings {
             done.verdict = done.verdict.max(Verdict::Alert);
@@ -213,10 +219,9 @@ impl Steps {
         let Sealing::Password(password) = sealing else {
             return Seal { method: AGE.to_owned(), fingerprint: None };
         };
-        let salt = format!("vex seal\n{}\n{source}", self.job);
         Seal {
             method: "winzip-aes-256".to_owned(),
-            fingerprint: Some(fingerprint(password.reveal().as_bytes(), salt.as_bytes())),
+            fingerprint: Some(fingerprint_of(password, &self.job, source)),
         }
     }
 }

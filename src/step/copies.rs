@@ -373,7 +373,9 @@ fn address(copy: &OneCopy<'_>) -> String {
             let path = absolute(&dir.path).unwrap_or_else(|_| dir.path.clone());
             format!("dir {}", path.display())
         }
-        StoreSpec::S3(_) | StoreSpec::Sftp(_) => copy.place.clone(),
+        StoreSpec::S3(_) | StoreSpec::Azure(_) | StoreSpec::Gcs(_) | StoreSpec::Sftp(_) => {
+            copy.place.clone()
+        }
     };
     match copy.plan.root.as_str() {
         "" => place,

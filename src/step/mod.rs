@@ -3,6 +3,7 @@
 mod backup;
 mod binlog;
 mod copies;
+mod drill;
 mod exec;
 mod expect;
 mod parent;
@@ -15,6 +16,7 @@ mod restore;
 mod retry;
 mod rman;
 mod rman_parent;
+mod scratch;
 mod sealing;
 mod transfer;
 mod uploads;

@@ -21,7 +21,7 @@ use crate::job::{OracleSpec, Rman, RmanLevel, SourceSpec};
 use crate::pipeline::{self, Meter};
 use crate::plan::Backup;
 use crate::record::{ArtifactFacts, DumpFacts, Event, Verdict};
-use crate::recover::{Fault, watched};
+use crate::recover::{Fault, hole, watched};
 use crate::run::{Done, Say};
 use crate::source::contract::{Error, ErrorKind, Hear};
 use crate::source::{
@@ -97,7 +97,8 @@ impl Steps {
         };
         let made = self
             .write_pieces(&run, (&name, targets), level, &copies, say, stop)
-            .and_then(|written| self.judge_pieces(&run, written, level, &ground));
+            .and_then(|written| self.judge_pieces(&run, written, level, &ground))
+            .and_then(|written| self.with_logs(&run, written, (level, started), &ground));
         let written = match made {
             Ok(written) => written,
             Err(fault) => {
@@ -174,7 +175,7 @@ impl Steps {
         stop: &Stop,
     ) -> Result<(Run<'a>, bool), Fault> {
         let oracle = Oracle::open(spec, &self.world)?;
-        let lock = oracle.lock()?;
+        let lock = oracle.lock("back up")?;
         let private = oracle.private()?;
         let (database, configuration) = oracle.preflight(&private, stop)?;
         let voice = say.clone();
@@ -340,6 +341,37 @@ impl Steps {
             }
         }
         Ok(written)
+    }
+
+    /// Whether the logs of the time in which the data files were read are there: with those of what
+    /// it adds to, and with nothing else, the backup can be recovered.
+    fn with_logs(
+        &self,
+        run: &Run<'_>,
+        written: Written,
+        (level, started): (RmanLevel, Timestamp),
+        ground: &RmanGround,
+    ) -> Result<Written, Fault> {
+        let object = |(handle, (bytes, line)): (&String, &(u64, PieceLine))| ObjectLine {
+            key: handle.clone(),
+            bytes: *bytes,
+            sha256: String::new(),
+            tail: String::new(),
+            tail_from: 0,
+            directory: 0,
+            piece: Some(line.clone()),
+        };
+        let objects = written.facts.iter().map(object).collect();
+        let head = Head { objects, ..self.rman_head(run, started, None, &written) };
+        let before = ground.chain.iter().filter(|_| level == RmanLevel::Incremental);
+        let heads: Vec<&Head> = before.chain([&head]).collect();
+        let Some(found) = hole(&heads).filter(|_| !written.facts.is_empty()) else {
+            return Ok(written);
+        };
+        let doing = format!("back up {}", run.oracle.instance().place());
+        let found = format!("it could not be recovered: {found}");
+        let hint = "Something else backs up or deletes archived logs while vex runs: let vex alone do it, and run it again.";
+        Err(Fault::Source(Error::new(ErrorKind::Damaged, doing, found).hint(hint)))
     }
 
     fn rman_head(

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::artifact::{Holds, Origin, Position};
+use crate::artifact::{Head, Holds, Origin, Position};
 use crate::base::{Id, Stop};
 use crate::plan::Backup;
 use crate::recover::Fault;
@@ -18,11 +18,14 @@ use crate::step::perform::Steps;
 const ID: usize = 25;
 
 /// What the stores hold of a database.
+#[derive(Default)]
 pub struct RmanGround {
     /// IDs of backups that are whole in every store, with all that they add to.
     whole: BTreeSet<Id>,
     /// The newest of them.
     pub parent: Option<Shelved>,
+    /// The heads of that and of all it adds to, the full one first.
+    pub chain: Vec<Head>,
     /// The names of the pieces of data that an increment on it needs RMAN to know.
     data: Vec<String>,
 }
@@ -63,7 +66,7 @@ impl Steps {
 impl RmanGround {
     fn of(listings: &[Vec<Shelved>]) -> RmanGround {
         let Some((first, others)) = listings.split_first() else {
-            return RmanGround { whole: BTreeSet::new(), parent: None, data: Vec::new() };
+            return RmanGround::default();
         };
         let everywhere = |a: &&Shelved| {
             is_whole(first, a)
@@ -83,6 +86,7 @@ impl RmanGround {
         RmanGround {
             whole: whole.iter().map(|a| a.head.id.clone()).collect(),
             data: data.collect(),
+            chain: chain.iter().map(|a| a.head.clone()).collect(),
             parent,
         }
     }

@@ -14,7 +14,7 @@ use crate::record::{Failure, Verdict};
 use crate::recover::{Fault, watched};
 use crate::retention::{Held, judge};
 use crate::run::{Done, Say};
-use crate::shelf::{Belongs, Listing, Reading, Shelf, Shelved, divide, lineage};
+use crate::shelf::{Belongs, Holder, Listing, Reading, Shelf, Shelved, divide, lineage};
 use crate::step::copies::Copies;
 use crate::step::perform::Steps;
 use crate::store::contract::Store;
@@ -30,6 +30,9 @@ struct From {
 /// Backups to send, each with where it is, and how many that are meant can't be sent.
 type Chosen<'a> = (Vec<(&'a From, Head)>, usize);
 
+/// What the stores hold that are read, and those that can't be.
+type Origins = (Vec<From>, Vec<(String, Fault)>);
+
 impl Steps {
     /// Sends what is not there.
     pub(super) fn transfer(
@@ -44,29 +47,15 @@ impl Steps {
         let (mut verdict, mut done) = (Verdict::Success, Done::well());
         // What is there, and what has just come, stays until what adds to it has come too.
         let (reading, remark) = Reading::begin(&target, &[naming.folder()], &holder, stop);
-        let (mut readings, mut from, mut remarks) = (vec![reading], Vec::new(), Vec::new());
-        remarks.extend(remark);
+        let (mut readings, mut remarks) = (vec![reading], Vec::from_iter(remark));
         let shelf = Shelf::new(target, naming, &self.job, &transfer.source.name);
         let there = shelf.list(stop)?;
-        for (reference, naming) in &transfer.from {
-            let store = match self.store(reference, stop) {
-                Ok(store) => store,
-                // Another may have it.
-                Err(fault) if transfer.from.len() > 1 => {
-                    say.alert(format!("{} is not read: {fault}", reference.name));
-                    verdict = Verdict::Alert;
-                    continue;
-                }
-                Err(fault) => return Err(fault),
-            };
-            let (reading, remark) = Reading::begin(&store, &[naming.folder()], &holder, stop);
-            readings.push(reading);
-            remarks.extend(remark);
-            let source =
-                Shelf::new(store.clone(), naming.clone(), &self.job, &transfer.source.name);
-            let listing = source.list(stop)?;
-            let artifacts = listing.artifacts.clone();
-            from.push(From { name: reference.name.clone(), store, artifacts, listing });
+        let (from, unread) =
+            self.origins(transfer, &holder, (&mut readings, &mut remarks), stop)?;
+        for (name, fault) in unread {
+            // Another may have it.
+            say.alert(format!("{name} is not read: {fault}"));
+            verdict = Verdict::Alert;
         }
         let (chosen, refused) = self.chosen(transfer, &shelf, &there, &from, say, stop)?;
         if refused > 0 {
@@ -87,6 +76,39 @@ impl Steps {
             verdict = Verdict::Alert;
         }
         Ok(Done { verdict: done.verdict.max(verdict), ..done })
+    }
+
+    /// What the stores hold that are read; and those that can't be, unless it is all of them.
+    fn origins(
+        &self,
+        transfer: &Transfer,
+        holder: &Holder,
+        (readings, remarks): (&mut Vec<Reading>, &mut Vec<String>),
+        stop: &Stop,
+    ) -> Result<Origins, Fault> {
+        let (mut from, mut unread): (Vec<From>, Vec<(String, Fault)>) = Default::default();
+        for (reference, naming) in &transfer.from {
+            let listed = self.store(reference, stop).and_then(|store| {
+                let (reading, remark) = Reading::begin(&store, &[naming.folder()], holder, stop);
+                readings.push(reading);
+                remarks.extend(remark);
+                let (naming, name) = (naming.clone(), &transfer.source.name);
+                let listing = Shelf::new(store.clone(), naming, &self.job, name).list(stop)?;
+                let artifacts = listing.artifacts.clone();
+                Ok(From { name: reference.name.clone(), store, artifacts, listing })
+            });
+            match listed {
+                Ok(found) => from.push(found),
+                Err(fault) if stop.is_stopped() => return Err(fault),
+                Err(fault) => unread.push((reference.name.clone(), fault)),
+            }
+        }
+        if from.is_empty()
+            && let Some((_, fault)) = unread.pop()
+        {
+            return Err(fault);
+        }
+        Ok((from, unread))
     }
 
     /// What is sent, and from where: oldest first, each after what it adds to; and how many can't be
@@ -263,6 +285,8 @@ fn proof_of(transfer: &Transfer) -> Verify {
         naming: transfer.to.naming.clone(),
         keys: transfer.keys.clone(),
         into: None,
+        asserts: Vec::new(),
+        within: None,
         guarded: Vec::new(),
         unpack: false,
         which: Which::ThisRun,

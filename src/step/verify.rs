@@ -4,12 +4,13 @@
 //! knows it then.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use crate::artifact::{Damage, Head, Level, Manifest, PROOF_FORMAT, ProofLine};
 use crate::base::Stop;
 use crate::job::SourceSpec;
 use crate::pipeline::{self, Fetch, Meter};
-use crate::plan::{Kin, SourceRef, Verify, Which};
+use crate::plan::{Kin, Verify, Which};
 use crate::record::{Event, ProofFacts, Verdict};
 use crate::recover::{
     Assembly, Fault, Names, Opened, StoredPiece, choose, facts, is_own, key_of, load_all,
@@ -17,18 +18,19 @@ use crate::recover::{
 };
 use crate::run::{Done, Say};
 use crate::shelf::{Contents, Notes, Reading, Shelf, Shelved, groups, lineage};
-use crate::source::contract::{ErrorKind as SourceErrorKind, Source};
 use crate::source::{self, Control, Owner, Private};
+use crate::step::drill::Drill;
 use crate::step::perform::Steps;
 use crate::store::contract::Store;
 
 impl Steps {
     /// Performs a verification.
     pub(super) fn verify(&self, verify: &Verify, say: &Say, stop: &Stop) -> Result<Done, Fault> {
+        let began = (self.world.clock.now(), Instant::now());
         let store = self.store(&verify.store, stop)?;
         let maker = self.made(&verify.source.name, &verify.store.name);
         // Before anything is chosen: what is found then stays until it was read.
-        let wide = verify.which == Which::Latest || verify.unpack;
+        let wide = verify.which != Which::ThisRun || verify.unpack;
         let folders = verify.kin.iter().filter(|_| wide).map(|kin| kin.naming.folder());
         let folders: Vec<&str> = folders.chain([verify.naming.folder()]).collect();
         let holder = self.holder(&format!("verification of job {}", self.job));
@@ -38,12 +40,20 @@ impl Steps {
                 (Shelf::new(store, verify.naming.clone(), &self.job, &verify.source.name), head)
             }
             (Which::ThisRun, None) => panic!("BUG: a copy to verify that was not made"),
-            (Which::Latest, _) => self.latest(verify, store, stop)?,
+            (Which::Latest | Which::Random, _) => self.kept(verify, store, say, stop)?,
         };
-        let damage = self.prove(verify, &shelf, &head, say, stop)?;
+        let proven = self.prove(verify, &shelf, &head, say, stop);
+        let (damage, late) = match &verify.into {
+            Some(into) => {
+                let drill = Drill { verify, into, head: &head, began };
+                self.drilled(&drill, proven, say, stop)?
+            }
+            None => (proven?, false),
+        };
         let remarks: Vec<String> = remark.into_iter().chain(reading.end()).collect();
         if damage.is_empty() {
             let told = remarks.iter().map(|_| Verdict::Alert).max();
+            let told = told.or(late.then_some(Verdict::Alert));
             remarks.into_iter().for_each(|remark| say.alert(remark));
             return Ok(Done { verdict: told.unwrap_or(Verdict::Success), ..Done::well() });
         }
@@ -139,58 +149,13 @@ impl Steps {
         }
     }
 
-    /// Refuses a scratch source that is in truth the server of the backup, or of a source that is
-    /// none: by what the servers say, never by the address that was written.
-    fn must_be_scratch(
-        &self,
-        verify: &Verify,
-        into: &SourceRef,
-        target: &dyn Source,
-        head: &Head,
-        stop: &Stop,
-    ) -> Result<(), Fault> {
-        let refuse = |found: String, hint: &str| Fault::Nothing {
-            doing: format!("restore into {}", target.place()),
-            found: format!("{found}; nothing was written"),
-            hint: Some(hint.to_owned()),
-        };
-        let again = "Name another server as scratch: what is there would be overwritten.";
-        let known = "Let vex read which server it is; `vex doctor` says what that needs.";
-        if let SourceSpec::Sqlite(file) = &into.spec
-            && !file.path.exists()
-        {
-            return Ok(()); // What is not there is nobody's.
-        }
-        let own = target.origin(stop)?.server;
-        let Some(own) = own else {
-            return Err(refuse("which server it is can't be read".into(), known));
-        };
-        if head.origin.as_ref().and_then(|o| o.server.as_ref()) == Some(&own) {
-            return Err(refuse("it is the server that the backup is of".into(), again));
-        }
-        for real in &verify.guarded {
-            let theirs = self.source(real, stop).and_then(|source| Ok(source.origin(stop)?));
-            match theirs.map(|origin| origin.server) {
-                Ok(Some(server)) if server == own => {
-                    return Err(refuse(format!("it is the source {}", real.name), again));
-                }
-                Ok(Some(_)) => {}
-                // A server that is down is not the one that has just answered.
-                Err(Fault::Source(error)) if error.kind == SourceErrorKind::Unreachable => {}
-                Ok(None) | Err(_) => {
-                    let found = format!("whether it is the source {} can't be read", real.name);
-                    return Err(refuse(found, known));
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// The newest backup of the source in the store, whichever job of the file made it.
-    fn latest(
+    /// The newest backup of the source in the store, whichever job of the file made it; or any of
+    /// them, by chance.
+    fn kept(
         &self,
         verify: &Verify,
         store: Arc<dyn Store>,
+        say: &Say,
         stop: &Stop,
     ) -> Result<(Shelf, Head), Fault> {
         let doing = || format!("verify {} in {}", verify.source.name, verify.store.name);
@@ -220,6 +185,7 @@ impl Steps {
         }
         let newest = match groups.as_slice() {
             [] => None,
+            [only] if verify.which == Which::Random => self.any(&only.artifacts, &all, say),
             [only] => only.artifacts.iter().max_by_key(|i| (all[**i].moment(), &all[**i].head.id)),
             several => {
                 let labels: Vec<&str> = several.iter().map(|g| g.label.as_str()).collect();
@@ -239,6 +205,15 @@ impl Steps {
         Ok((shelf_of(&verify.kin[*kin]), artifact.head.clone()))
     }
 
+    /// One of several, by chance; which, and of how many, is told.
+    fn any<'a>(&self, of: &'a [usize], all: &[&Shelved], say: &Say) -> Option<&'a usize> {
+        let count = u32::try_from(of.len()).unwrap_or(u32::MAX).max(1);
+        let number = self.world.entropy.bits() % count;
+        let taken = of.get(number as usize)?;
+        say.info(format!("takes {} by chance, one of {count}", all[*taken].head.id));
+        Some(taken)
+    }
+
     /// Unpacks a physical backup in the state folder, and all that it adds to, and has PostgreSQL
     /// check its files.
     fn unpacked(
@@ -250,8 +225,8 @@ impl Steps {
         stop: &Stop,
     ) -> Result<Vec<Damage>, Fault> {
         let SourceSpec::Cluster(spec) = &verify.source.spec else { return Ok(Vec::new()) };
-        let all = shelf.list(stop)?.artifacts;
-        let own = all.iter().find(|a| a.head.id == fetch.manifest.head.id);
+        let all = beside(verify, shelf, stop)?;
+        let own = all.iter().find(|a| a.head.key == fetch.manifest.head.key);
         let chain = own.map_or_else(|| Err(fetch.manifest.head.id.clone()), |a| lineage(&all, a));
         let chain =
             chain.map_err(|id| Damage::Manifest(format!("{id}, which it adds to, is gone")))?;
@@ -312,6 +287,15 @@ impl Steps {
         say.event(Event::Proved { step: say.step(), proof: facts });
         Ok(())
     }
+}
+
+/// What the store holds of the source: what a backup adds to may be of another job.
+fn beside(verify: &Verify, shelf: &Shelf, stop: &Stop) -> Result<Vec<Shelved>, Fault> {
+    let mut all = shelf.list(stop)?.artifacts;
+    for kin in verify.kin.iter().filter(|kin| kin.naming.folder() != shelf.naming().folder()) {
+        all.extend(shelf.sibling(&kin.naming, &kin.job).list(stop)?.artifacts);
+    }
+    Ok(all)
 }
 
 /// Reads every piece of a backup, and hashes it; returns what is damaged.

@@ -1,21 +1,27 @@
 //! Where bytes rest.
 
+mod azure;
 pub mod contract;
 mod dir;
 mod failpoints;
+mod gcs;
 mod memory;
 mod probe;
 mod s3;
 mod sftp;
 mod temporary;
+mod wire;
 
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use azure::Azure;
 pub use dir::Dir;
+pub use gcs::open as open_gcs;
 pub use memory::Memory;
-pub use s3::{Pace, S3};
+pub use s3::S3;
 pub use sftp::Sftp;
+pub use wire::call::Pace;
 
 use crate::base::{Finding, Stop};
 use crate::job::StoreSpec;
@@ -30,7 +36,7 @@ const LANES: usize = 4;
 pub fn lanes(spec: &StoreSpec) -> usize {
     match spec {
         StoreSpec::Dir(_) => dir::LANES,
-        StoreSpec::S3(_) => LANES,
+        StoreSpec::S3(_) | StoreSpec::Azure(_) | StoreSpec::Gcs(_) => LANES,
         StoreSpec::Sftp(_) => sftp::LANES,
     }
 }
@@ -45,13 +51,19 @@ pub fn examine(
 ) -> Result<Vec<Finding>> {
     match spec {
         StoreSpec::Dir(spec) => Ok(Dir::open(spec, world)?.examine(coming, stop)),
-        StoreSpec::S3(spec) => {
-            let (stall, longest) = (Duration::from_secs(20), Duration::from_secs(2));
-            let pace = Pace { stall, longest, tries: 3, ..Pace::new(LANES) };
-            Ok(S3::open_with(spec, world, pace, stop)?.examine(coming, stop))
+        StoreSpec::S3(spec) => Ok(S3::open_with(spec, world, haste(), stop)?.examine(coming, stop)),
+        StoreSpec::Azure(spec) => {
+            Ok(Azure::open(spec, world, haste(), stop)?.examine(coming, stop))
         }
+        StoreSpec::Gcs(spec) => Ok(open_gcs(spec, world, haste(), stop)?.examine(coming, stop)),
         StoreSpec::Sftp(spec) => Ok(Sftp::open(spec, world)?.examine(coming, stop)),
     }
+}
+
+/// How patient an examination is.
+fn haste() -> Pace {
+    let (stall, longest) = (Duration::from_secs(20), Duration::from_secs(2));
+    Pace { stall, longest, tries: 3, ..Pace::new(LANES) }
 }
 
 /// How patient a run is. A test of what lasts does not wait a minute for it to pass; a release
@@ -69,6 +81,8 @@ pub fn open(spec: &StoreSpec, world: &World, stop: &Stop) -> Result<Arc<dyn Stor
     let store: Arc<dyn Store> = match spec {
         StoreSpec::Dir(spec) => Arc::new(Dir::open(spec, world)?),
         StoreSpec::S3(spec) => Arc::new(S3::open_with(spec, world, patience(), stop)?),
+        StoreSpec::Azure(spec) => Arc::new(Azure::open(spec, world, patience(), stop)?),
+        StoreSpec::Gcs(spec) => Arc::new(open_gcs(spec, world, patience(), stop)?),
         StoreSpec::Sftp(spec) => Arc::new(Sftp::open(spec, world)?),
     };
     // Points are for tests of a crash; a release build has none.

@@ -1,5 +1,5 @@
 //! The probe of a store: one small object, written, read back, listed, refused a second time,
-//! removed.
+//! removed; and a large one that is begun and given up, which nobody may ever see.
 //!
 //! Knows the contract only. The key is no name that a backup or its sidecars can have, so retention
 //! never meets it.
@@ -22,7 +22,30 @@ pub fn probe(store: &dyn Store, key: &str, stop: &Stop) -> Vec<Finding> {
     if found.is_empty() {
         found.push(Finding::ok("probe", "written, read back, listed, not replaced, removed"));
     }
+    found.push(large(store, key, stop));
     found
+}
+
+/// Whether a large object can be begun and given up, and is seen by nobody before its end.
+fn large(store: &dyn Store, key: &str, stop: &Stop) -> Finding {
+    let looked = "large objects";
+    let advice = "Give the right to write objects in parts and to give them up (S3: AbortMultipartUpload): a backup is one.";
+    let upload = match store.create(key, stop) {
+        Ok(upload) => upload,
+        Err(error) => return wrong(looked, &error, advice),
+    };
+    let sent = upload.part(1, 0, BYTES, stop);
+    let seen = store.size(key, stop);
+    let given_up = upload.abort();
+    match sent.and_then(|()| given_up).and(seen) {
+        Ok(None) => Finding::ok(looked, "begun, seen by nobody before its end, and given up"),
+        Ok(Some(_)) => Finding::error(
+            looked,
+            "an object can be seen before it is whole",
+            "Use another store: what a killed run leaves there looks like a backup.",
+        ),
+        Err(error) => wrong(looked, &error, advice),
+    }
 }
 
 fn wrong(looked: &str, error: &Error, advice: &str) -> Finding {

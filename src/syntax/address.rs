@@ -23,7 +23,10 @@ pub fn store_address(text: &str) -> Result<(StoreSpec, String), String> {
         if path.is_empty() {
             return Err("there is no path after file:".into());
         }
-        return Ok((StoreSpec::Dir(DirSpec { path: PathBuf::from(path) }), String::new()));
+        return Ok((
+            StoreSpec::Dir(DirSpec { path: PathBuf::from(path), mount: false }),
+            String::new(),
+        ));
     }
     s3_address(text).map_err(|why| format!("{}: {why}", show_address(text)))
 }
@@ -53,6 +56,8 @@ fn s3_address(text: &str) -> Result<(StoreSpec, String), String> {
         ca: None,
         storage_class: None,
         sse: None,
+        kms_key: None,
+        tags: Vec::new(),
     };
     for (name, value) in url.query_pairs() {
         let value = value.into_owned();

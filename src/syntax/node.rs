@@ -177,9 +177,7 @@ impl Node {
             |n| Span::new(text, n.span().offset(), n.span().len()),
         );
         let Some(field) = self.kind.field(name) else {
-            if self.kind.ready {
-                complaints.push(problem::unknown_field(name, &span, self.kind));
-            }
+            complaints.push(problem::unknown_field(name, &span, self.kind));
             return;
         };
         // One word is a list of one; only a real list needs a child.
@@ -213,7 +211,6 @@ impl Node {
         }
         match block {
             Some(kind) => self.blocks.push(Block { kind, raw: child.clone(), text: text.clone() }),
-            None if !self.kind.ready => {}
             None if reference::within(self.kind.name).next().is_some() => {
                 complaints.push(problem::unknown_node(name, &span, self.kind.name));
             }

@@ -34,7 +34,19 @@ pub fn read_archive(node: &Node, complaints: &mut Vec<Complaint>) -> ArchiveSpec
     }
     let password = node.secret("password");
     let recipients = read_age(node, compression, password.is_some(), complaints);
-    ArchiveSpec { compression, level, password, recipients }
+    let previous = read_previous(node, complaints);
+    ArchiveSpec { compression, level, password, previous, recipients }
+}
+
+/// Reads the `previous` blocks of an archive: passwords of what was sealed before.
+fn read_previous(parent: &Node, complaints: &mut Vec<Complaint>) -> Vec<SecretRef> {
+    let mut found = Vec::new();
+    for block in parent.blocks.iter().filter(|b| b.kind.name == "previous") {
+        let node = Node::decode(&block.text, &block.raw, block.kind, complaints);
+        node.require(complaints);
+        found.extend(node.secret("password"));
+    }
+    found
 }
 
 /// Reads the `age` block of an archive: all recipients, those of recovery among them.

@@ -78,13 +78,6 @@ fn fields_of(parent: &str) -> impl Iterator<Item = &'static str> {
     kinds().filter(move |k| k.name == parent).flat_map(|k| k.fields).map(|f| f.name)
 }
 
-/// A node of a later version.
-pub fn later(kind: &Kind, span: &Span) -> Complaint {
-    Complaint::error("vex::node::later", format!("`{}` is not in this version yet", kind.name))
-        .label(span, "a later version will do this")
-        .help("Remove it, or set `enabled=#false` and keep it for later.")
-}
-
 /// A field the node does not have.
 pub fn unknown_field(name: &str, span: &Span, kind: &Kind) -> Complaint {
     let known: Vec<&str> = kind.fields.iter().map(|f| f.name).collect();

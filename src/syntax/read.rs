@@ -116,12 +116,6 @@ impl Reader {
             self.reading.complaints.push(problem::unknown_node(name, &span, ""));
             return;
         };
-        if !kind.ready {
-            if !step::off(raw) {
-                self.reading.complaints.push(problem::later(kind, &span));
-            }
-            return;
-        }
         if kind.name == "notify" {
             let all = step::read_notify_block(text, kind, raw, &mut self.reading.complaints);
             self.reading.file.notify.extend(all);
@@ -168,13 +162,6 @@ impl Reader {
             .filter(|c| reference::kind(block.kind.name, c.name().value()).is_none());
         self.reading.unusable.extend(strange.filter_map(first_word));
         for Block { kind, raw, text } in &block.blocks {
-            if !kind.ready {
-                self.reading.unusable.extend(first_word(raw));
-                if !step::off(raw) {
-                    self.reading.complaints.push(problem::later(kind, &name_span(text, raw)));
-                }
-                continue;
-            }
             let mut node = Node::decode(text, raw, kind, &mut self.reading.complaints);
             if node.name.is_some() {
                 self.named.push(node);

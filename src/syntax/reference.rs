@@ -43,9 +43,6 @@ pub fn reference() -> String {
             Argument::One(what) => format!(" {what}"),
         };
         out += &format!("\n## `{}{argument}` ({place})\n\n{}\n", kind.name, kind.doc);
-        if !kind.ready {
-            out += "\n*Not in this version yet.*\n";
-        }
         if kind.fields.is_empty() {
             continue;
         }
@@ -158,7 +155,7 @@ mod tests {
     #[test]
     fn no_field_takes_or_repeats_an_address_with_a_password() {
         let address = "\"x://u:CANARY@h\"";
-        for kind in kinds().filter(|k| k.ready) {
+        for kind in kinds() {
             let argument = said(&placed(kind, &format!("{} {address}", kind.name)));
             assert!(!argument.contains("CANARY"), "{argument}");
             for field in kind.fields.iter().filter(|f| f.form != Form::Variables) {

@@ -3,7 +3,7 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-use crate::base::{Complaint, Spanned};
+use crate::base::{Complaint, Spanned, beside};
 use crate::job::{
     CatalogFamily, CatalogHome, CatalogServer, CatalogSpec, Exclusive, MailSpec, MailTls, Site,
     ToolFolder, WebSpec,
@@ -50,7 +50,7 @@ pub fn read(node: &Node, site: &mut Site, complaints: &mut Vec<Complaint>) {
         "staging" => site.staging = node.path("path").or(site.staging.take()),
         "env-file" => site
             .env_files
-            .extend(node.name.as_ref().map(|word| node.span.text.folder().join(&word.value))),
+            .extend(node.name.as_ref().map(|word| beside(node.span.text.folder(), &word.value))),
         "review" => {
             let word = node.word("by");
             let day = word.and_then(|w| Some(Spanned::new(w.value.parse().ok()?, w.span)));
@@ -66,7 +66,7 @@ fn tools(node: &Node, site: &mut Site) {
     for of in ["postgres", "mysql", "mydumper"] {
         let folder = |Spanned { value, span }: Spanned<String>| ToolFolder {
             of,
-            path: Spanned::new(span.text.folder().join(value), span),
+            path: Spanned::new(beside(span.text.folder(), value), span),
         };
         site.tools.extend(node.list(of).into_iter().map(folder));
     }

@@ -12,6 +12,7 @@ use crate::job::{
     NotifySpec, Physical, Retry, Rman, RmanLevel, Send, Step, StepDecl, TableExpect, Vacuum,
     VacuumRule, Verify, Wal,
 };
+use crate::job::{Assert, Pick};
 use crate::syntax::mask::is_secret;
 use crate::syntax::node::{Block, Node, Variable, name_span};
 use crate::syntax::table::Kind;
@@ -35,13 +36,6 @@ pub fn read_job(text: &Arc<Text>, node: &Node, complaints: &mut Vec<Complaint>) 
     let mut logs = LogsSpec { path: node.path("logs"), keep: None };
     let mut first_logs: Option<Span> = node.label("logs").cloned();
     for Block { kind, raw, .. } in &node.blocks {
-        if off(raw) && !kind.ready {
-            continue;
-        }
-        if !kind.ready {
-            complaints.push(problem::later(kind, &name_span(text, raw)));
-            continue;
-        }
         match kind.name {
             "archive" => {
                 one_only(&mut first_archive, "archive", name_span(text, raw), complaints);
@@ -116,14 +110,6 @@ fn one_only(first: &mut Option<Span>, name: &str, span: Span, complaints: &mut V
     }
 }
 
-/// Whether a node says `enabled=#false`, whatever else it says.
-pub fn off(raw: &KdlNode) -> bool {
-    raw.get("enabled").and_then(|v| v.as_bool()) == Some(false)
-        || raw.iter_children().any(|c| {
-            c.name().value() == "enabled" && c.get(0).and_then(|v| v.as_bool()) == Some(false)
-        })
-}
-
 fn archive_of(
     text: &Arc<Text>,
     kind: &'static Kind,
@@ -131,9 +117,6 @@ fn archive_of(
     complaints: &mut Vec<Complaint>,
 ) -> ArchiveSpec {
     let node = Node::decode(text, raw, kind, complaints);
-    for block in node.blocks.iter().filter(|b| !b.kind.ready && !off(&b.raw)) {
-        complaints.push(problem::later(block.kind, &name_span(text, &block.raw)));
-    }
     policy::read_archive(&node, complaints)
 }
 
@@ -148,7 +131,7 @@ fn read_step(
     let decl = match kind.name {
         "dump" | "physical" | "rman" => StepDecl::Dump(read_dump(text, &node, kind, complaints)),
         "vacuum" => StepDecl::Vacuum(read_vacuum(&node, complaints)),
-        "verify" => StepDecl::Verify(read_verify(&node)),
+        "verify" => StepDecl::Verify(read_verify(&node, complaints)),
         "wal" => StepDecl::Wal(read_wal(text, &node, complaints)),
         "binlog" => StepDecl::Binlog(read_wal(text, &node, complaints)),
         "exec" => StepDecl::Exec(read_exec(&node, complaints)),
@@ -205,7 +188,7 @@ fn read_dump(text: &Arc<Text>, node: &Node, kind: &Kind, complaints: &mut Vec<Co
             "verify" => {
                 let verify = Node::decode(text, raw, kind, complaints);
                 if verify.enabled() {
-                    dump.verifies.push(read_verify(&verify));
+                    dump.verifies.push(read_verify(&verify, complaints));
                 }
             }
             "expect" => {
@@ -407,8 +390,28 @@ fn read_wal(text: &Arc<Text>, node: &Node, complaints: &mut Vec<Complaint>) -> W
     wal
 }
 
-fn read_verify(node: &Node) -> Verify {
+fn read_verify(node: &Node, complaints: &mut Vec<Complaint>) -> Verify {
+    let mut asserts = Vec::new();
+    for Block { kind, raw, text } in &node.blocks {
+        let assert = Node::decode(text, raw, kind, complaints);
+        assert.require(complaints);
+        if let (Some(sql), Some(equals)) = (assert.name.clone(), assert.word("equals")) {
+            let unit = assert.word("in").map(|word| word.value);
+            asserts.push(Assert { sql: sql.value, equals: equals.value, unit });
+        }
+    }
+    if let (Some(first), None) = (node.blocks.first(), node.word("into")) {
+        complaints.push(problem::conflict(
+            "`assert` asks what was restored",
+            &name_span(&first.text, &first.raw),
+            None,
+            "Name a scratch source to restore into: `into=\"…\"`.",
+        ));
+    }
+    let random = node.word("pick").is_some_and(|pick| pick.value == "random");
     Verify {
+        pick: if random { Pick::Random } else { Pick::Newest },
+        asserts,
         names: node.names.clone(),
         from: node.word("from"),
         into: node.word("into"),

@@ -2,8 +2,8 @@
 //!
 //! Does not know sources or jobs.
 
-use crate::base::Complaint;
-use crate::job::{DirSpec, S3Spec, SftpSpec, Store, StoreSpec};
+use crate::base::{Complaint, SecretRef};
+use crate::job::{AzureSpec, DirSpec, GcsSpec, S3Spec, SftpSpec, Store, StoreSpec};
 use crate::syntax::node::Node;
 use crate::syntax::{fault, policy, problem};
 
@@ -12,8 +12,14 @@ pub fn read(node: &Node, complaints: &mut Vec<Complaint>) -> Option<Store> {
     node.require(complaints);
     let name = node.name.clone()?;
     let spec = match node.kind.name {
-        "dir" => StoreSpec::Dir(DirSpec { path: node.path("path").unwrap_or_default() }),
+        "dir" => StoreSpec::Dir(DirSpec {
+            path: node.path("path").unwrap_or_default(),
+            mount: node.switch("mount").unwrap_or(false),
+        }),
         "s3" => StoreSpec::S3(s3(node, complaints)),
+        "azure" => StoreSpec::Azure(azure(node, complaints)),
+        "gcs" => StoreSpec::Gcs(gcs(node, complaints)),
+        "oci" => StoreSpec::S3(oci(node, complaints)),
         "sftp" => StoreSpec::Sftp(sftp(node, complaints)),
         other => unreachable!("BUG: no decoder for store kind {other}"),
     };
@@ -49,23 +55,8 @@ pub fn read(node: &Node, complaints: &mut Vec<Complaint>) -> Option<Store> {
 }
 
 fn s3(node: &Node, complaints: &mut Vec<Complaint>) -> S3Spec {
-    let endpoint = node.word("endpoint").map(|word| {
-        let plain = word.value.starts_with("http://");
-        if !plain && !word.value.starts_with("https://") {
-            let wanted = "an address such as `https://s3.example.com`";
-            complaints.push(fault::form("endpoint", wanted, "this text", &word.span));
-        }
-        word.value.trim_end_matches('/').to_owned()
-    });
-    let access_key = node.secret("access-key");
-    if let (Some(place), None) = (node.label("access-key"), node.place("secret-key")) {
-        complaints.push(problem::conflict(
-            "`access-key` needs its `secret-key`",
-            place,
-            None,
-            "Add `secret-key (env)\"…\"`.",
-        ));
-    }
+    let endpoint = endpoint(node, complaints);
+    let access_key = access_key(node, complaints);
     S3Spec {
         bucket: node.text("bucket").unwrap_or_default(),
         region: node.text("region").unwrap_or_else(|| "us-east-1".into()),
@@ -77,7 +68,105 @@ fn s3(node: &Node, complaints: &mut Vec<Complaint>) -> S3Spec {
         profile: node.text("profile"),
         ca: node.path("ca"),
         storage_class: node.text("storage-class"),
-        sse: node.text("sse"),
+        sse: node.text("sse").or_else(|| node.text("kms-key").map(|_| "aws:kms".into())),
+        kms_key: node.text("kms-key"),
+        tags: tags(node, complaints),
+    }
+}
+
+/// `tag "name=value" …`: ten at most, as the service has it.
+fn tags(node: &Node, complaints: &mut Vec<Complaint>) -> Vec<(String, String)> {
+    let mut found: Vec<(String, String)> = Vec::new();
+    for word in node.list("tag") {
+        match word.value.split_once('=') {
+            Some((name, value)) if !name.is_empty() && found.len() < 10 => {
+                found.push((name.to_owned(), value.to_owned()));
+            }
+            Some(_) | None => {
+                let wanted = "`name=value`, ten of them at most";
+                complaints.push(fault::form("tag", wanted, "this text", &word.span));
+            }
+        }
+    }
+    found
+}
+
+/// `access-key`, which needs its `secret-key`.
+fn access_key(node: &Node, complaints: &mut Vec<Complaint>) -> Option<SecretRef> {
+    if let (Some(place), None) = (node.label("access-key"), node.place("secret-key")) {
+        complaints.push(problem::conflict(
+            "`access-key` needs its `secret-key`",
+            place,
+            None,
+            "Add `secret-key (env)\"…\"`.",
+        ));
+    }
+    node.secret("access-key")
+}
+
+fn gcs(node: &Node, complaints: &mut Vec<Complaint>) -> GcsSpec {
+    if let (Some(key), Some(account)) = (node.label("access-key"), node.place("service-account")) {
+        let found = "`access-key` and `service-account` are two ways in";
+        complaints.push(problem::conflict(found, key, Some(account), "Keep one of them."));
+    }
+    GcsSpec {
+        bucket: node.text("bucket").unwrap_or_default(),
+        endpoint: endpoint(node, complaints),
+        access_key: access_key(node, complaints),
+        secret_key: node.secret("secret-key"),
+        service_account: node.secret("service-account"),
+        ca: node.path("ca"),
+        storage_class: node.text("storage-class"),
+        claim: node.switch("claim").unwrap_or(true),
+    }
+}
+
+/// A bucket of Oracle's Object Storage, by the protocol of S3 that it speaks.
+fn oci(node: &Node, complaints: &mut Vec<Complaint>) -> S3Spec {
+    let region = node.text("region").unwrap_or_default();
+    let namespace = node.text("namespace").unwrap_or_default();
+    let service = || format!("https://{namespace}.compat.objectstorage.{region}.oraclecloud.com");
+    S3Spec {
+        bucket: node.text("bucket").unwrap_or_default(),
+        endpoint: endpoint(node, complaints).or_else(|| Some(service())),
+        region,
+        path_style: true,
+        access_key: access_key(node, complaints),
+        secret_key: node.secret("secret-key"),
+        session_token: None,
+        profile: None,
+        ca: node.path("ca"),
+        storage_class: node.text("storage-class"),
+        sse: None,
+        kms_key: None,
+        tags: Vec::new(),
+    }
+}
+
+fn endpoint(node: &Node, complaints: &mut Vec<Complaint>) -> Option<String> {
+    node.word("endpoint").map(|word| {
+        let plain = word.value.starts_with("http://");
+        if !plain && !word.value.starts_with("https://") {
+            let wanted = "an address such as `https://s3.example.com`";
+            complaints.push(fault::form("endpoint", wanted, "this text", &word.span));
+        }
+        word.value.trim_end_matches('/').to_owned()
+    })
+}
+
+fn azure(node: &Node, complaints: &mut Vec<Complaint>) -> AzureSpec {
+    if let (Some(key), Some(sas)) = (node.label("account-key"), node.place("sas")) {
+        let found = "`account-key` and `sas` are two ways in";
+        complaints.push(problem::conflict(found, key, Some(sas), "Keep one of them."));
+    }
+    AzureSpec {
+        account: node.text("account").unwrap_or_default(),
+        container: node.text("container").unwrap_or_default(),
+        endpoint: endpoint(node, complaints),
+        account_key: node.secret("account-key"),
+        sas: node.secret("sas"),
+        ca: node.path("ca"),
+        tier: node.text("tier"),
     }
 }
 

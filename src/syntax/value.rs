@@ -10,7 +10,9 @@ use std::time::Duration;
 use jiff::civil;
 use kdl::{KdlEntry, KdlValue};
 
-use crate::base::{Complaint, Glob, SecretRef, Size, Span, Spanned, Text, holds_login, suggest};
+use crate::base::{
+    Complaint, Glob, SecretRef, Size, Span, Spanned, Text, beside, holds_login, suggest,
+};
 use crate::job::Schedule;
 use crate::syntax::table::Form;
 use crate::syntax::{fault, odd};
@@ -144,9 +146,9 @@ fn one(name: &str, form: Form, value: &KdlValue, span: &Span) -> Result<Value, B
         (Form::Path, KdlValue::String(s)) if s.is_empty() || s.contains('\0') => {
             Err(Box::new(fault::form(name, "a path", "an empty text", span)))
         }
-        (Form::Path, KdlValue::String(s)) => {
-            Ok(Value::Text(span.text.folder().join(expand_home(s)).to_string_lossy().into_owned()))
-        }
+        (Form::Path, KdlValue::String(s)) => Ok(Value::Text(
+            beside(span.text.folder(), expand_home(s)).to_string_lossy().into_owned(),
+        )),
         (Form::Number(low, high), KdlValue::Integer(n)) if (low..=high).contains(n) => {
             Ok(Value::Number(*n))
         }
@@ -318,7 +320,7 @@ fn reference(
         // An address in the place of its variable, or of its file.
         ("env", word) if word.contains("://") => Err(fault::not_a_variable(name, "://", span)),
         (_, word) if word.contains("://") => Err(fault::not_a_file(name, span)),
-        ("file", word) => Ok(SecretRef::File(text.folder().join(expand_home(word)))),
+        ("file", word) => Ok(SecretRef::File(beside(text.folder(), expand_home(word)))),
         (_, word) if word.contains('=') => Err(fault::not_a_variable(name, "=", span)),
         (_, word) if word.contains('$') => Err(fault::not_a_variable(name, "$", span)),
         (_, word) => Ok(SecretRef::Env(word.to_owned())),

@@ -51,4 +51,4 @@ pub use people::{
 pub use run::{RunParts, run, runs, runs_query};
 pub use seek::sought;
 pub use site::{Made, Sink, report};
-pub use status::{Standing, standing};
+pub use status::{Standing, standing, verdict};

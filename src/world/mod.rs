@@ -13,6 +13,7 @@ mod process_id;
 mod retry;
 mod reveal;
 mod secure;
+mod service;
 mod signal;
 
 use std::path::PathBuf;
@@ -29,6 +30,7 @@ pub use process_id::{is_gone, process_id};
 pub use retry::Backoff;
 pub use reveal::{RevealError, reveal, reveal_text};
 pub use secure::secure_client;
+pub use service::ServiceManager;
 pub use signal::{Interrupts, watch};
 
 /// What the outside looks like to this process.

@@ -28,7 +28,7 @@ const FONTS: &str = "<?xml version=\"1.0\"?><!DOCTYPE fontconfig SYSTEM \"fonts.
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
 
 /// How long something that a page does by itself may take.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// The keys that have no character.
 pub mod key {
@@ -87,7 +87,7 @@ impl Browser {
         std::thread::spawn(move || lines.for_each(drop));
         let config = ureq::Agent::config_builder()
             .http_status_as_error(false)
-            .timeout_global(Some(Duration::from_secs(60)))
+            .timeout_global(Some(Duration::from_secs(300)))
             .build();
         let mut browser = Browser {
             driver,

@@ -4,6 +4,7 @@
 pub mod artifact;
 pub mod binary;
 pub mod browser;
+pub mod cloud;
 pub mod mysql_state;
 pub mod s3_server;
 pub mod servers;

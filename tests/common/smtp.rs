@@ -119,7 +119,7 @@ impl Smtp {
     pub fn letters(&self, many: usize) -> Vec<Taken> {
         let begun = Instant::now();
         while self.taken.lock().unwrap().len() < many {
-            assert!(begun.elapsed() < Duration::from_secs(60), "{:?}", self.taken.lock().unwrap());
+            assert!(begun.elapsed() < Duration::from_secs(240), "{:?}", self.taken.lock().unwrap());
             std::thread::sleep(Duration::from_millis(20));
         }
         self.taken.lock().unwrap().clone()

@@ -2,5 +2,7 @@
 
 pub mod age;
 pub mod frozen;
+pub mod mutated;
+pub mod rotated;
 pub mod scale;
 pub mod seal;

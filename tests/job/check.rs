@@ -7,6 +7,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Output;
+use std::sync::LazyLock;
 
 use proptest::prelude::*;
 
@@ -203,8 +204,15 @@ fn seeds() -> Vec<Vec<u8>> {
     seeds
 }
 
+static SEEDS: LazyLock<Vec<Vec<u8>>> = LazyLock::new(seeds);
+
+/// How many texts are tried: `VEX_MUTATIONS`, else a few.
+fn mutations() -> u32 {
+    std::env::var("VEX_MUTATIONS").ok().and_then(|n| n.parse().ok()).unwrap_or(150)
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 150, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: mutations(), ..ProptestConfig::default() })]
 
     #[test]
     fn no_small_text_makes_check_panic(
@@ -226,8 +234,7 @@ proptest! {
         seed in any::<prop::sample::Index>(),
         cuts in prop::collection::vec((any::<prop::sample::Index>(), 0_usize..12, prop::collection::vec(any::<u8>(), 0..4)), 1..5),
     ) {
-        let seeds = seeds();
-        let mut bytes = seed.get(&seeds).clone();
+        let mut bytes = seed.get(&SEEDS).clone();
         for (at, len, put) in cuts {
             let at = at.index(bytes.len() + 1);
             let end = (at + len).min(bytes.len());

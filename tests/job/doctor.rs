@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use crate::common::s3_server::S3Server;
+use crate::common::s3_server::{Fault, Kind, S3Server, What};
 use crate::common::servers::{Brand, Server};
 use crate::common::space::{Space, names, word};
 
@@ -289,6 +289,7 @@ notify { email to="a@example.com"; ping (env)"PING" }
         said(&lines, "local", "probe"),
         "ok written, read back, listed, not replaced, removed\n"
     );
+    assert!(said(&lines, "local", "large objects").starts_with("ok begun, seen by nobody"));
     assert!(said(&lines, "local", "free space").starts_with("ok "));
     assert!(
         said(&lines, "local", "file system").starts_with("alert the same as that of"),
@@ -348,6 +349,13 @@ fn a_bucket_is_probed_and_left_as_it_was() {
         "ok written, read back, listed, not replaced, removed\n"
     );
     assert!(said(&lines, "cloud", "conditional create").starts_with("ok "));
+    assert!(said(&lines, "cloud", "large objects").starts_with("ok begun, seen by nobody"));
+    // Who may write small objects and none in parts would not make one backup.
+    server.fault(Fault::new(Kind::Initiate, What::Answer(403, "AccessDenied")).always());
+    let lines = doctor(&space, 1);
+    let told = said(&lines, "cloud", "large objects");
+    assert!(told.starts_with("error 403 AccessDenied"), "{told}");
+    server.heal();
     assert!(
         said(&lines, "cloud", "checksums").starts_with("ok a wrong CRC32C is refused"),
         "{lines:?}"

@@ -353,7 +353,7 @@ fn the_catalog_is_not_rebuilt_from_a_part_of_the_stores() {
 fn a_store_that_opens_slowly_keeps_nobody_else_waiting() {
     // The key of the bucket comes when the other dump is committed, and that begins when the key was
     // asked for.
-    let asked = "touch asked; for n in $(seq 400); do ls good/j/other/*.manifest.json && exit; sleep 0.02; done; exit 1";
+    let asked = "touch asked; for n in $(seq 6000); do ls good/j/other/*.manifest.json && exit; sleep 0.02; done; exit 1";
     let job = format!(
         r#"
         sources {{ sqlite "other" path="other.db" }}

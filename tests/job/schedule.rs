@@ -90,6 +90,18 @@ fn each_scheduler_has_its_own_words_and_is_told_what_it_can_not_say() {
 }
 
 #[test]
+fn check_warns_of_an_hour_that_summer_time_skips() {
+    let folder = written();
+    let said = text(&vex(folder.path(), &["check", "shop.kdl"]));
+    assert_eq!(said.matches("vex::schedule::gap").count(), 1, "{said}");
+    assert!(
+        said.contains("the clock of Europe/Paris skips what `30 2 * * 0` names, on 20"),
+        "{said}"
+    );
+    assert!(said.contains("runs it at 03:00 that day"), "{said}");
+}
+
+#[test]
 fn the_jobs_of_a_file_are_shown_with_their_next_moment() {
     let folder = written();
     let shown = text(&vex(folder.path(), &["jobs", "shop.kdl"]));

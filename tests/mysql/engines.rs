@@ -546,7 +546,7 @@ fn a_database_is_one_moment_while_money_moves() {
 fn a_stopped_run_ends_its_program_and_leaves_nothing() {
     let source = open_plain(Brand::Mariadb);
     for program in ["mariadb-dump", "mydumper"] {
-        let script = "echo $$ > started; real \"$@\" | head -c 200000; exec sleep 60";
+        let script = "echo $$ > started; real \"$@\" | head -c 200000; exec sleep 600";
         let home = Home::new(&source, program, "databases \"plain\"; inconsistent \"alert\"")
             .before(program, script);
         let mut command = Command::new(env!("CARGO_BIN_EXE_vex"));

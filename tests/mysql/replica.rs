@@ -5,7 +5,7 @@ use mysql::prelude::Queryable;
 use crate::common::artifact::head;
 use crate::common::binary::{good, run, text};
 use crate::common::servers::{Brand, Server};
-use crate::common::space::{files, until};
+use crate::common::space::{Space, files, until};
 
 fn follow(replica: &Server, source: &Server) {
     let mut connection = replica.conn();
@@ -73,4 +73,45 @@ fn lags(brand: Brand) {
 #[test]
 fn a_dump_of_a_replica_tells_its_lag_and_one_that_is_stopped_is_an_alert() {
     [Brand::Mysql9, Brand::Mariadb].into_iter().for_each(lags);
+}
+
+#[test]
+fn with_max_lag_a_server_that_may_not_be_asked_is_an_alert_that_names_the_grant() {
+    for (brand, privilege) in
+        [(Brand::Mysql9, "REPLICATION CLIENT"), (Brand::Mariadb, "REPLICA MONITOR")]
+    {
+        let server = brand.start(&[]);
+        server.exec("CREATE DATABASE a");
+        server.exec("CREATE TABLE a.t (id INT PRIMARY KEY)");
+        server.exec("CREATE USER vex@'%' IDENTIFIED BY 'CANARY-vex'");
+        server.exec(
+            "GRANT SELECT, SHOW VIEW, TRIGGER, EVENT, LOCK TABLES, RELOAD, PROCESS ON *.* TO vex@'%'",
+        );
+        let space = Space::new().env("PASS", "CANARY-vex");
+        let write = |lag: &str| {
+            let job = format!(
+                "sources {{ mysql \"db\" host=\"127.0.0.1\" port={} user=\"vex\" {lag} {{ password (env)\"PASS\"; databases \"a\" }} }}\n\
+                 stores {{ dir \"s\" path=\"store\" {{ keep last=3 }} }}\njob \"j\" {{ dump \"db\" {{ send \"s\"; verify \"s\" }} }}\n",
+                server.port
+            );
+            std::fs::write(space.path("job.kdl"), job).expect("written");
+        };
+        let said = |arguments: &[&str]| {
+            let ran = space.run(arguments);
+            (ran.code, ran.stdout + &ran.stderr)
+        };
+        let unknown = "how far the server is behind is not known";
+        write("");
+        let (_, all) = said(&["run", "job.kdl"]);
+        assert!(!all.contains(unknown), "{brand:?}: {all}");
+        write("max-lag=\"5m\"");
+        let (code, all) = said(&["run", "job.kdl", "--strict"]);
+        let grant = format!("GRANT {privilege} ON *.*");
+        assert!(code == 2 && all.contains(unknown) && all.contains(&grant), "{brand:?}: {all}");
+        let (_, all) = said(&["doctor", "job.kdl"]);
+        assert!(all.contains(&grant), "{brand:?}: {all}");
+        server.exec(&format!("GRANT {privilege} ON *.* TO vex@'%'"));
+        let (_, all) = said(&["run", "job.kdl", "--strict"]);
+        assert!(!all.contains(unknown), "{brand:?}: {all}");
+    }
 }

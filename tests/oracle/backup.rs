@@ -212,6 +212,25 @@ fn an_increment_on_the_backup_of_another_tool_is_refused() {
 }
 
 #[test]
+fn logs_that_somebody_else_took_while_the_backup_ran_make_it_no_backup() {
+    for job in ["FULL", "INCREMENTAL"] {
+        let bench = Bench::disk();
+        bench.set("busy", "2");
+        bench.back_up("FULL", 1).expect(0);
+        bench.set("faults", "[{\"at\": \"archivelog\", \"once\": true, \"steal\": true}]");
+        let ran = bench.back_up(job, 1).expect(1);
+        let said = said(&ran);
+        assert!(
+            said.contains("it could not be recovered: the log of thread 1 that"),
+            "{job}: {said}"
+        );
+        assert_eq!(bench.heads().len(), 1, "{job}: what is no backup has no head");
+        bench.back_up("FULL", 1).expect(0);
+        bench.back_up("INCREMENTAL", 1).expect(0);
+    }
+}
+
+#[test]
 fn two_runs_never_back_up_one_database_at_once() {
     let bench = Bench::disk();
     bench.back_up("FULL", 1).expect(0);
@@ -220,7 +239,7 @@ fn two_runs_never_back_up_one_database_at_once() {
     let held = held.unwrap();
     held.lock().unwrap();
     let ran = bench.back_up("INCREMENTAL", 1).expect(1);
-    assert!(said(&ran).contains("another run backs it up"), "{ran:?}");
+    assert!(said(&ran).contains("another run backs it up, or restores it"), "{ran:?}");
     assert!(!bench.calls().contains("UNCATALOG"), "nothing of the other run is touched");
     drop(held);
     bench.back_up("INCREMENTAL", 1).expect(0);

@@ -209,3 +209,18 @@ fn pieces_that_lie_in_the_folder_of_the_variable_are_used_if_they_are_the_ones()
     let used = model["control"]["pieces"].as_array().unwrap();
     assert!(used.iter().all(|p| !(p["tag"] == "CATALOGED" && p["level"] == 1)));
 }
+
+#[test]
+fn a_restore_waits_for_no_run_and_touches_nothing_while_one_has_the_database() {
+    let bench = week();
+    bench.ctl(&["lose"]);
+    let lock = bench.space.state("locks/oracle-FIN.lock");
+    let held = std::fs::File::options().write(true).open(lock).unwrap();
+    held.lock().unwrap();
+    let ran = bench.space.run(&restore("FULL", &[])).expect(1);
+    assert!(ran.stderr.contains("another run backs it up, or restores it"), "{ran:?}");
+    assert!(ran.stderr.contains("nothing was written"), "{ran:?}");
+    assert_eq!(bench.model()["status"], "DOWN");
+    drop(held);
+    bench.space.run(&restore("FULL", &[])).expect(0);
+}

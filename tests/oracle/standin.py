@@ -343,6 +343,12 @@ class Rman:
                     self.m.faults.remove(f)
                 for w in f.get("warn", []):
                     print(w, flush=True)
+                if f.get("steal"):
+                    # Somebody's BACKUP ARCHIVELOG ALL DELETE INPUT.
+                    switch(self.m)
+                    for a in self.m.control["archived"]:
+                        Path(a["path"]).unlink(missing_ok=True)
+                        a["deleted"] = True
                 if f.get("kill"):
                     self.m.save()
                     os.kill(os.getppid(), 9)

@@ -257,3 +257,35 @@ fn a_damaged_increment_takes_along_what_adds_to_it_and_nothing_else() {
         ran.stdout
     );
 }
+
+#[test]
+fn an_increment_finds_the_full_one_that_another_job_made() {
+    let server = server();
+    let space =
+        job(&server, &by_socket(&server), "physical \"erp\" { send \"nas\"; verify \"nas\" }");
+    let text = fs::read_to_string(space.path("job.kdl")).unwrap();
+    let text = text.replace("fisicos/{source}", "{job}/{source}");
+    fs::write(space.path("job.kdl"), format!("{text}job \"nightly\" {{ {CHAIN} }}\n")).unwrap();
+    space.run(&["run", "job.kdl", "weekly"]).expect(0);
+    server.sql("postgres", "CREATE TABLE late AS SELECT 7 AS n");
+    for _ in 0..2 {
+        space.run(&["run", "job.kdl", "nightly", "--strict"]).expect(0);
+    }
+    let lines = space.list();
+    let own = |id: &str| lines.iter().find(|l| word(l, "id") == id).unwrap();
+    let parent = |line: &Value| manifest(&space, line)["parent"].as_str().map(str::to_owned);
+    let last = lines.iter().max_by_key(|l| word(l, "id")).unwrap();
+    assert_eq!((word(last, "job"), word(last, "proof")), ("nightly", "restored"));
+    let before = parent(last).unwrap();
+    let full = own(&parent(own(&before)).unwrap());
+    assert_eq!((word(full, "job"), parent(full)), ("weekly", None));
+    // Nobody of the three counts as damaged, and all of them come back.
+    let folder = open_folder();
+    let (restored, ran) = bring_back(&space, &server, &folder.path().join("data"), &[]);
+    assert_eq!(ran.stdout.matches(": increment").count(), 2, "{}", ran.stdout);
+    assert_eq!(restored.value("SELECT n FROM late"), "7");
+    let verify = "verify \"erp-physical\" from=\"nas\" unpack=#true";
+    let text = fs::read_to_string(space.path("job.kdl")).unwrap();
+    fs::write(space.path("job.kdl"), format!("{text}job \"drill\" {{ {verify} }}\n")).unwrap();
+    space.run(&["run", "job.kdl", "drill", "--strict"]).expect(0);
+}

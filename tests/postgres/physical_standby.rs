@@ -110,3 +110,24 @@ fn a_dump_of_a_standby_tells_its_lag_and_one_that_is_paused_is_an_alert() {
     let all = format!("{}{}", ran.stdout, ran.stderr);
     assert!(all.contains("its replay is paused"), "{all}");
 }
+
+#[test]
+fn a_standby_that_may_not_be_asked_for_its_primary_is_an_alert_with_max_lag() {
+    let mut primary = Pg::V17.start(&[]);
+    primary.sql("postgres", "CREATE ROLE reader LOGIN; GRANT pg_read_all_data TO reader");
+    primary.sql("postgres", "CREATE TABLE t (a int PRIMARY KEY)");
+    let folder = open_folder();
+    let standby = follow(&primary, folder.path(), &[]);
+    until("the standby has it", || {
+        (standby.value("postgres", "SELECT to_regclass('t')")?.len() == 1).then_some(())
+    });
+    primary.stop();
+    let source = format!("{} max-lag=\"90d\" {{ databases \"postgres\" }}", by_socket(&standby));
+    let space = job(&standby, &source, "dump \"erp\" { send \"nas\"; verify \"nas\" }");
+    let text = std::fs::read_to_string(space.path("job.kdl")).unwrap();
+    let text = text.replace("user=\"postgres\"", "user=\"reader\"");
+    std::fs::write(space.path("job.kdl"), text).unwrap();
+    let ran = space.run(&["run", "job.kdl", "--strict"]).expect(2);
+    let said = ran.stdout + &ran.stderr;
+    assert!(said.contains("GRANT pg_monitor to the user of vex"), "{said}");
+}

@@ -99,6 +99,8 @@ fn info_names_every_copy_and_its_proof() {
         "{stores:?}"
     );
     assert_eq!((&found[0]["rows"], &found[0]["sealed"]), (&5.into(), &true.into()));
+    let latest = space.run(&["info", "job.kdl", "latest", "--format", "json"]).expect(0).json();
+    assert_eq!(latest, found);
     let text = space.run(&["info", "job.kdl", &id[..19], "--lang", "pt-BR"]).expect(0).stdout;
     assert!(text.contains("Linhas") && text.contains("lido e conferido"), "{text}");
     let several = space.run(&["info", "job.kdl", "20"]).expect(64).stderr;

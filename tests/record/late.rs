@@ -62,6 +62,41 @@ fn lateness_is_told_once_and_once_when_it_is_over() {
 }
 
 #[test]
+fn a_receiver_that_can_not_be_told_has_no_other_told_again() {
+    let smtp = Smtp::start(Wire::Clear);
+    let notify = "notify { email to=\"dba@example.com\" on=\"late\" lang=\"en\"; webhook (env)\"HOOK\" on=\"late\" }\n";
+    let space = with(&format!("{}{notify}{JOB}", smtp.block("tls=#false")));
+    let space = space.env("HOOK", "http://127.0.0.1:1/late");
+    at(&space, "2026-11-20T03:00:20Z", &["run", "job.kdl"]).expect(0);
+    let ask =
+        |now: &str, code: i32| at(&space, now, &["status", "job.kdl", "--notify"]).expect(code);
+    for now in ["2026-11-20T09:00:00Z", "2026-11-20T09:15:00Z"] {
+        let ran = ask(now, 1);
+        assert!(ran.stderr.contains("webhook"), "{}", ran.stderr);
+    }
+    assert_eq!(smtp.letters(1).len(), 1, "once, though the other heard nothing");
+    // A receiver that is added hears what is late; the first one not again.
+    let text = fs::read_to_string(space.path("job.kdl")).unwrap();
+    let other = "email to=\"boss@example.com\" on=\"late\" lang=\"en\"";
+    let text = text.replace("webhook (env)\"HOOK\" on=\"late\"", other);
+    fs::write(space.path("job.kdl"), text).unwrap();
+    ask("2026-11-20T09:30:00Z", 2);
+    let letters = smtp.letters(2);
+    assert_eq!((letters.len(), letters[1].to.clone()), (2, vec!["boss@example.com".to_owned()]));
+    // What an older vex wrote down was told to all.
+    let state = space.state("late.json");
+    let told: serde_json::Value = serde_json::from_slice(&fs::read(&state).unwrap()).unwrap();
+    let key = told["heard"][0][0].clone();
+    let old = serde_json::json!({ "asked": told["asked"], "late": [key] });
+    fs::write(&state, old.to_string()).unwrap();
+    ask("2026-11-20T09:45:00Z", 2);
+    at(&space, "2026-11-20T10:00:20Z", &["run", "job.kdl"]).expect(0);
+    ask("2026-11-20T10:05:00Z", 0);
+    ask("2026-11-20T10:10:00Z", 0);
+    assert_eq!(smtp.letters(4).len(), 4, "both heard that it is over, once");
+}
+
+#[test]
 fn the_stores_alone_say_how_a_source_stands() {
     let space = with(JOB);
     at(&space, "2026-11-20T03:00:20Z", &["run", "job.kdl"]).expect(0);

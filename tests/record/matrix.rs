@@ -202,7 +202,7 @@ fn programs_tell_how_they_ended() {
     let says = ["um programa falhou", "a program failed"];
     cell(&job("exit 3", ""), "exec").failed(says).holds(&|_| {}, None);
     let at_work = |space: &Space| space.path("here").exists();
-    cell(&job("touch here; sleep 60", ""), "exec").interrupted().holds(&|_| {}, Some(&at_work));
+    cell(&job("touch here; sleep 600", ""), "exec").interrupted().holds(&|_| {}, Some(&at_work));
 }
 
 #[test]
@@ -429,7 +429,7 @@ fn vacuums_and_files_tell_how_they_ended() {
         let (real, mine) = (programs.join("pg_basebackup"), own.join("pg_basebackup"));
         fs::remove_file(&mine).expect("removed");
         let script = format!(
-            "#!/bin/sh\ncase \"$*\" in *--version*|*-V*) exec {} --version;; esac\ntouch {}\nexec sleep 60\n",
+            "#!/bin/sh\ncase \"$*\" in *--version*|*-V*) exec {} --version;; esac\ntouch {}\nexec sleep 600\n",
             real.display(),
             space.path("here").display()
         );

@@ -470,3 +470,30 @@ fn a_mysql_or_mariadb_database_comes_back_from_an_older_backup_into_an_empty_ser
         assert_eq!(rows, [(1, "older".to_owned()), (2, "older".to_owned())], "{brand:?}");
     }
 }
+
+#[test]
+fn after_damage_where_a_store_was_named_the_copy_in_another_one_is_named() {
+    let job = "sources { sqlite \"app\" path=\"app.db\" }\n\
+         stores { dir \"near\" path=\"near\" { keep last=9 }\n dir \"far\" path=\"far\" { keep last=9 } }\n\
+         job \"j\" { dump \"app\" { send \"near\" \"far\"; verify \"near\" } }\n";
+    let space = Space::new().job(job);
+    space.database("app.db", "CREATE TABLE t (a); INSERT INTO t VALUES (1), ('x')");
+    space.back_up();
+    let line = space.list().into_iter().find(|line| word(line, "store") == "near").unwrap();
+    let zip = space.path("near").join(word(&line, "key"));
+    let mut bytes = std::fs::read(&zip).unwrap();
+    let end = bytes.len() * 3 / 4;
+    bytes[30..end].iter_mut().for_each(|byte| *byte ^= 1);
+    std::fs::write(&zip, bytes).unwrap();
+    let words = ["restore", "job.kdl", "--from", "near", "--into", "sqlite:back.db"];
+    let ran = space.run(&words).expect(65);
+    let id = word(&line, "id");
+    let command = format!("`vex restore job.kdl --from far --into sqlite:back.db --backup {id}`");
+    assert!(ran.stderr.contains(&command), "{}", ran.stderr);
+    // Known damaged now: nothing is left there, and the same copy is named.
+    space.run(&["verify", "job.kdl", "--from", "near"]).expect(65);
+    let ran = space.run(&words).expect(65);
+    assert!(ran.stderr.contains(&command), "{}", ran.stderr);
+    let other = ["restore", "job.kdl", "--from", "far", "--into", "sqlite:back.db", "--backup", id];
+    space.run(&other).expect(0);
+}

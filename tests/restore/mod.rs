@@ -3,9 +3,11 @@
 pub mod as_a_run;
 mod contract;
 pub mod damage;
+mod drill;
 pub mod export;
 pub mod fallback;
 pub mod fidelity;
+mod flipped;
 mod killed;
 pub mod which;
 pub mod without_vex;

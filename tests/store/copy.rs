@@ -141,3 +141,48 @@ fn a_dump_takes_no_more_than_its_rate() {
     let far = of(&space, "far");
     assert_eq!(contents(&space.restore(&far[0], "back.db")), contents(&space.path("app.db")));
 }
+
+#[test]
+fn a_folder_that_can_not_be_listed_keeps_nothing_else_from_being_copied() {
+    let job = "sources { sqlite \"app\" path=\"app.db\"; sqlite \"crm\" path=\"crm.db\" }\n\
+         stores { dir \"near\" path=\"near\" { keep last=9 }\n dir \"far\" path=\"far\" { keep last=9 } }\n\
+         job \"j\" { dump \"app\" \"crm\" { send \"near\" \"far\"; verify \"near\" } }\n";
+    let space = Space::new().env("VEX_TEST_HASTE", "1").job(job);
+    for name in ["app.db", "crm.db"] {
+        space.database(name, "CREATE TABLE t (a); INSERT INTO t VALUES (1)");
+    }
+    space.back_up();
+    fs::remove_dir_all(space.path("far/j")).unwrap();
+    fs::remove_dir_all(space.path("near/j/crm")).unwrap();
+    fs::write(space.path("near/j/crm"), "no folder").unwrap();
+    let ran = space.run(&["copy", "job.kdl", "--from", "near", "--to", "far"]);
+    assert_ne!(ran.code, 0, "{ran:?}");
+    assert!(ran.stderr.contains("near/j/crm"), "{}", ran.stderr);
+    let far = names(&space.path("far"));
+    assert!(far.iter().any(|name| name.starts_with("j/app/backup_")), "{far:?}");
+}
+
+#[test]
+fn what_a_store_missed_comes_from_another_one_when_the_first_can_not_be_listed() {
+    let job = "sources { sqlite \"app\" path=\"app.db\" }\n\
+         stores { dir \"one\" path=\"one\" { keep last=9 }\n dir \"two\" path=\"two\" { keep last=9 }\n dir \"far\" path=\"far\" { keep last=9 } }\n\
+         job \"j\" { dump \"app\" { send \"one\" optional=#true\n send \"two\"\n send \"far\" optional=#true catch-up=#true\n verify \"two\" } }\n";
+    let space = Space::new().env("VEX_TEST_HASTE", "1").job(job);
+    space.database("app.db", "CREATE TABLE t (a); INSERT INTO t VALUES (1)");
+    fs::write(space.path("far"), "no folder").unwrap();
+    space.run(&["run", "job.kdl"]).expect(0);
+    fs::remove_file(space.path("far")).unwrap();
+    fs::remove_dir_all(space.path("one/j/app")).unwrap();
+    fs::write(space.path("one/j/app"), "no folder").unwrap();
+    let ran = space.run(&["run", "job.kdl"]).expect(0);
+    assert!((ran.stdout + &ran.stderr).contains("Alerta (2)"));
+    assert_eq!(of_store(&space, "far").len(), 2);
+    assert!(space.logs().contains("one is not read: "), "{}", space.logs());
+}
+
+/// The heads in a store.
+fn of_store(space: &Space, store: &str) -> Vec<String> {
+    let mut all = names(&space.path(store));
+    all.retain(|name| name.ends_with(".manifest.json"));
+    all
+}

@@ -9,4 +9,5 @@ mod load;
 mod names;
 mod pages;
 mod roles;
+mod service;
 mod trouble;

@@ -418,7 +418,8 @@ impl Catalog {
         Ok(self.query(sql, &[])?.iter().map(row).collect())
     }
 
-    fn remarks(&mut self) -> Result<Vec<Remark>, CatalogError> {
+    /// Remarks, newest first.
+    pub fn remarks(&mut self) -> Result<Vec<Remark>, CatalogError> {
         let sql = "SELECT at, who, kind, drill, source, body, owner, open FROM remark ORDER BY at DESC LIMIT 500";
         let row = |row: &Row| Remark {
             at: row.text(0).to_owned(),

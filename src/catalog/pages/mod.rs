@@ -9,7 +9,7 @@ mod one;
 mod row;
 
 pub use copy::HeldCopy;
-pub use estate::{Drill, Estate, Growth, KnownChain, KnownCopy, KnownJob, Override};
+pub use estate::{Drill, Estate, Growth, KnownChain, KnownCopy, KnownJob, Override, Remark};
 pub use list::{ListQuery, Order, RunsQuery, Totals};
 pub use one::{ListedRun, ListedStep, LogLine, RemovedCopy};
 pub use row::ListedBackup;

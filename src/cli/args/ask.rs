@@ -85,12 +85,56 @@ pub struct History {
     pub format: HistoryFormat,
 }
 
+/// `vex drill`.
+#[derive(Debug, clap::Subcommand)]
+pub enum Drill {
+    /// Show restore drills, newest first, with their remarks.
+    List(DrillList),
+    /// Add a remark to a drill: what was found out, or who takes care. It stays for ever.
+    Remark(DrillRemark),
+}
+
+/// `vex drill list`.
+#[derive(Debug, clap::Args)]
+pub struct DrillList {
+    /// The job file [default: all that the catalog knows]
+    pub file: Option<PathBuf>,
+    /// The site file [default: vex.kdl beside the job file, then /etc/vex/vex.kdl]
+    #[arg(long)]
+    pub site: Option<PathBuf>,
+    /// Language of the words: pt-BR or en [default: VEX_LANG, the site file's, the locale's]
+    #[arg(long)]
+    pub lang: Option<Language>,
+    /// How it is printed.
+    #[arg(long, value_enum, default_value = "human")]
+    pub format: Format,
+}
+
+/// `vex drill remark`.
+#[derive(Debug, clap::Args)]
+pub struct DrillRemark {
+    /// The job file.
+    pub file: PathBuf,
+    /// The drill, as `vex drill list` names it, or the beginning of its name.
+    pub drill: String,
+    /// What is to be said.
+    #[arg(long)]
+    pub text: String,
+    /// Who takes care of it.
+    #[arg(long, default_value = "")]
+    pub owner: String,
+    /// The site file [default: vex.kdl beside the job file, then /etc/vex/vex.kdl]
+    #[arg(long)]
+    pub site: Option<PathBuf>,
+}
+
 /// `vex info`.
 #[derive(Debug, clap::Args)]
 pub struct Info {
     /// The job file.
     pub file: PathBuf,
-    /// The backup: its ID or the beginning of it, its day, or its file's name.
+    /// The backup: `latest` (of each source), its ID or the beginning of it, its day, or its file's
+    /// name.
     pub id: String,
     /// Only this source of it.
     pub source: Option<String>,

@@ -55,6 +55,35 @@ pub struct Fmt {
     pub check: bool,
 }
 
+/// `vex new`.
+#[derive(Debug, clap::Args)]
+pub struct New {
+    /// The kind of database.
+    #[arg(value_enum, required_unless_present = "from", conflicts_with = "from")]
+    pub kind: Option<Kind>,
+    /// Convert the configuration FILE of borgmatic, gobackup, pg_back or mydumper.cnf.
+    #[arg(long, num_args = 2, value_names = ["PROGRAM", "FILE"])]
+    pub from: Vec<String>,
+    /// Write it there, where nothing may be, instead of printing it.
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+}
+
+/// A kind of database.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Kind {
+    /// MySQL.
+    Mysql,
+    /// MariaDB.
+    Mariadb,
+    /// PostgreSQL.
+    Postgres,
+    /// A SQLite file.
+    Sqlite,
+    /// Oracle, through RMAN.
+    Oracle,
+}
+
 /// `vex man`.
 #[derive(Debug, clap::Args)]
 pub struct Man {

@@ -1,4 +1,6 @@
-//! Where a recovery ends, as it is typed.
+//! How the files of a PostgreSQL cluster come back, and where its recovery ends, as it is typed.
+
+use std::path::PathBuf;
 
 /// Points that only PostgreSQL's log knows.
 #[derive(Debug, clap::Args)]
@@ -16,4 +18,29 @@ pub struct Point {
     /// Follow this timeline [default: the newest that comes from the backup's own]
     #[arg(long, value_name = "NUMBER")]
     pub timeline: Option<u32>,
+}
+
+/// What `vex restore --into pgdata:DIR` is told besides.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Files of a PostgreSQL cluster (--into pgdata:DIR)")]
+pub struct Files {
+    /// Stop the server that runs there, with pg_ctl, once the files are unpacked and checked.
+    #[arg(long)]
+    pub stop: bool,
+    /// Start the server with pg_ctl, wait until it lets connections in, and read its log.
+    #[arg(long)]
+    pub start: bool,
+    /// Whose the files are [default: the owner of DIR, else of the folder it is in]
+    #[arg(long, value_name = "USER")]
+    pub owner: Option<String>,
+    /// Another folder for a tablespace; may be repeated.
+    #[arg(long, value_name = "OLD=NEW")]
+    pub tablespace: Vec<String>,
+    /// A folder for the configuration files that were outside of the data directory [default:
+    /// DIR.config-TIME]
+    #[arg(long, value_name = "DIR")]
+    pub config: Option<PathBuf>,
+    /// A setting for --start that is in no configuration file, such as port=5433; may be repeated.
+    #[arg(long = "set", value_name = "NAME=VALUE", requires = "start")]
+    pub set: Vec<String>,
 }

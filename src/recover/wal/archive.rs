@@ -67,10 +67,12 @@ pub fn put_wal(
     store: &dyn Store,
     place: (&str, &str, &str),
     (name, bytes): (WalName, &[u8]),
-    how: (Method, Option<&Sealing>),
+    (method, seal): (Method, Option<&Sealing>),
     world: &World,
     stop: &Stop,
 ) -> Result<WalStored, Fault> {
+    // Which timelines there are is read by whoever looks after the log, and opens nothing.
+    let seal = seal.filter(|_| !matches!(name, WalName::History(_)));
     let file = NewWal {
         name: name.to_string(),
         system: place.2,
@@ -79,7 +81,7 @@ pub fn put_wal(
         host: world.host(),
         now: world.clock.now(),
     };
-    object::put(store, &wal_key(place, name), &file, how, stop)
+    object::put(store, &wal_key(place, name), &file, (method, seal), stop)
 }
 
 /// Between which moments the transactions of a segment ended.
@@ -135,7 +137,8 @@ pub type Stretch = BTreeMap<String, BTreeMap<WalName, Option<Timestamp>>>;
 impl WalStores {
     /// Those of a `wal` step; nothing is opened yet. `identity` opens what is sealed for age.
     pub fn of(wal: &Wal, identity: Option<SecretRef>, world: &World) -> WalStores {
-        let keys = KeyRefs { password: wal.archive.password.clone(), identity };
+        let (password, previous) = (wal.archive.password.clone(), wal.archive.previous.clone());
+        let keys = KeyRefs { password, previous, identity };
         let source = wal.source.name.clone();
         let copy = |copy: &LogCopy| WalCopy {
             name: copy.store.name.clone(),
@@ -237,14 +240,17 @@ impl WalCopy {
         stop: &Stop,
     ) -> Result<Option<(WalHead, Vec<u8>)>, Fault> {
         let key = wal_key((&self.root, &self.source, system), name);
-        let opens = |head: &WalHead| -> Result<Option<Key>, Fault> {
-            match (head.seal, &self.keys.identity) {
-                (None, _) | (Some(SealWord::Age), None) => Ok(None),
-                (Some(SealWord::Age), Some(reference)) => identities(reference, stop).map(Some),
-                (Some(SealWord::Password), _) => password(&self.keys, stop),
+        let store = self.store(stop)?;
+        let mut found = self.open_with(store.as_ref(), &key, &self.keys, stop);
+        // What was sealed before the password was changed.
+        for older in &self.keys.previous {
+            if !found.as_ref().is_err_and(Fault::is_sealed) {
+                break;
             }
-        };
-        let found = object::get(self.store(stop)?.as_ref(), &key, &opens, stop)?;
+            let keys = KeyRefs { password: Some(older.clone()), ..self.keys.clone() };
+            found = self.open_with(store.as_ref(), &key, &keys, stop);
+        }
+        let found = found?;
         match found {
             Some((head, _)) if head.name != name.to_string() || head.system != system => {
                 Err(Fault::Nothing {
@@ -255,6 +261,23 @@ impl WalCopy {
             }
             found => Ok(found),
         }
+    }
+
+    fn open_with(
+        &self,
+        store: &dyn Store,
+        key: &str,
+        keys: &KeyRefs,
+        stop: &Stop,
+    ) -> Result<Option<(WalHead, Vec<u8>)>, Fault> {
+        let opens = |head: &WalHead| -> Result<Option<Key>, Fault> {
+            match (head.seal, &keys.identity) {
+                (None, _) | (Some(SealWord::Age), None) => Ok(None),
+                (Some(SealWord::Age), Some(reference)) => identities(reference, stop).map(Some),
+                (Some(SealWord::Password), _) => password(keys, stop),
+            }
+        };
+        object::get(store, key, &opens, stop)
     }
 
     /// A file; `None` where the store answers that there is none.

@@ -136,11 +136,7 @@ mod tests {
         assert_eq!((reach.end, reach.gap), (Lsn(5 * SIZE), Some(Segment::numbered(1, 5, SIZE))));
         let start = Start { timeline: 1, stop: Lsn(5 * SIZE + 1) };
         let reach = log.reach(start, 1).expect("it follows");
-        assert_eq!(
-            (numbers(&reach), reach.gap),
-            (vec![(1, 6), (1, 7)], None),
-            "the base has 5"
-        );
+        assert_eq!((numbers(&reach), reach.gap), (vec![(1, 6), (1, 7)], None), "the base has 5");
         let start = Start { timeline: 1, stop: Lsn(8 * SIZE + 1) };
         let reach = log.reach(start, 1).expect("it follows");
         assert_eq!((reach.segments.len(), reach.end, reach.gap), (0, start.stop, None));

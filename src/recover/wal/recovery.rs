@@ -179,7 +179,12 @@ mod tests {
 
     fn recovery(point: RecoveryPoint, words: &[&str]) -> Recovery {
         let spec = SourceSpec::Sqlite(SqliteSpec { path: "x".into(), identity: None });
-        let archive = Archive { method: Method::Store, password: None, recipients: Vec::new() };
+        let archive = Archive {
+            method: Method::Store,
+            password: None,
+            previous: Vec::new(),
+            recipients: Vec::new(),
+        };
         let source = SourceRef { name: "erp".into(), spec };
         let log = Wal { source, archive, copies: Vec::new(), bases: Vec::new() };
         let wish = RecoveryWish {

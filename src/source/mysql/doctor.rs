@@ -19,8 +19,10 @@ use crate::source::mysql::fault::wrap;
 use crate::source::mysql::flavor::{Family, Flavor};
 use crate::source::mysql::privilege::Privileges;
 use crate::source::mysql::privilege_check::{self, Settings};
+use crate::source::mysql::replica::grant;
 use crate::source::mysql::schema::{self, Unit};
 use crate::source::mysql::unreadable::Unreadable;
+use crate::source::patterns::ADVICE;
 use crate::world::Clock;
 
 /// Clocks that differ by more make backups hard to tell apart by time.
@@ -70,6 +72,9 @@ pub fn examine(
             Ok(listing) => {
                 bytes = units.iter().flat_map(|u| &u.tables).map(|t| t.bytes).sum();
                 found.extend(contents(units, bytes, spec));
+                found.extend(
+                    listing.idle.iter().map(|line| Finding::alert("patterns", line, ADVICE)),
+                );
                 found.extend(listing.unreadable.lines().into_iter().map(|line| {
                     let advice = "Repair it, or `exclude` it: it is left out of backups.";
                     Finding::alert("tables", line, advice)
@@ -87,7 +92,7 @@ pub fn examine(
     found.push(packet(&mut connection));
     found.push(local_infile(&mut connection));
     found.push(names(&mut connection));
-    found.push(replica(&mut connection));
+    found.push(replica(&mut connection, &flavor, spec));
     Ok(Examined { findings: found, bytes, data: data_folder(&mut connection, spec) })
 }
 
@@ -405,16 +410,18 @@ fn names(connection: &mut Conn) -> Finding {
 }
 
 /// Where a replica stands.
-fn replica(connection: &mut Conn) -> Finding {
+fn replica(connection: &mut Conn, flavor: &Flavor, spec: &MysqlSpec) -> Finding {
     for statement in ["SHOW REPLICA STATUS", "SHOW SLAVE STATUS"] {
         let row: Option<Row> = match connection.query_first(statement) {
             Ok(row) => row,
             Err(mysql::Error::MySqlError(e)) if e.code == 1064 => continue,
             Err(mysql::Error::MySqlError(e)) if e.code == 1227 => {
-                return Finding::ok(
-                    "replication",
-                    "unknown: the user may not ask whether this is a replica",
-                );
+                let found = "unknown: the user may not ask whether this is a replica";
+                let advice = format!("{}, or remove `max-lag`.", grant(flavor));
+                return match spec.max_lag {
+                    None => Finding::ok("replication", found),
+                    Some(_) => Finding::alert("replication", found, &advice),
+                };
             }
             Err(error) => {
                 return failed("replication", &wrap("ask for the state of the replica", error));

@@ -7,6 +7,7 @@
 mod account;
 mod allowed;
 mod altered;
+mod ask;
 pub mod binlog;
 mod catalogue;
 pub mod collation;
@@ -101,7 +102,7 @@ impl Source for Mysql {
         let flavor = Flavor::of(&mut connection)?;
         let listing = settled(&mut connection, &self.spec, stop)?;
         let units = listing.units;
-        let mut warnings = listing.unreadable.lines();
+        let (mut warnings, idle) = (listing.unreadable.lines(), listing.idle);
         for unit in &units {
             for table in unit.tables.iter().filter(|t| !t.is_transactional()) {
                 warnings.push(format!(
@@ -117,7 +118,13 @@ impl Source for Mysql {
             .iter()
             .map(|unit| UnitFacts { name: unit.name.clone(), tables: tables(unit) })
             .collect();
-        Ok(Facts { version: flavor.version.clone(), units: facts, locks: flavor.locks(), warnings })
+        Ok(Facts {
+            version: flavor.version.clone(),
+            units: facts,
+            locks: flavor.locks(),
+            warnings,
+            idle,
+        })
     }
 
     fn origin(&self, stop: &Stop) -> Result<Origin> {
@@ -163,6 +170,11 @@ impl Source for Mysql {
 
     fn target(&self, threads: usize, stop: &Stop) -> Result<Box<dyn Target>> {
         Ok(Box::new(MysqlTarget::open(&self.connector, threads, stop)?))
+    }
+
+    fn ask(&self, unit: Option<&str>, sql: &str, stop: &Stop) -> Result<Option<String>> {
+        stop.check()?;
+        ask::ask(&self.connector, unit, sql)
     }
 
     fn place(&self) -> &str {

@@ -13,6 +13,7 @@ use crate::source::contract::{Error, ErrorKind, Result};
 use crate::source::mysql::column::Column;
 use crate::source::mysql::fault::wrap;
 use crate::source::mysql::unreadable::{Name, Unreadable, reason};
+use crate::source::patterns::Patterns;
 
 /// Databases of the server itself, both families.
 pub const SYSTEM: [&str; 6] = [
@@ -126,6 +127,8 @@ pub struct Listing {
     pub units: Vec<Unit>,
     /// What of them can't be read, and is not among them.
     pub unreadable: Unreadable,
+    /// Patterns of the job that match nothing.
+    pub idle: Vec<String>,
     /// When each table was made or altered last, as far as the server tells.
     pub made: BTreeMap<Name, String>,
 }
@@ -142,7 +145,7 @@ pub fn names(connection: &mut Conn, spec: &MysqlSpec, known: &Unreadable) -> Res
 }
 
 /// The databases that take part.
-fn chosen(connection: &mut Conn, spec: &MysqlSpec) -> Result<Vec<String>> {
+fn chosen(connection: &mut Conn, spec: &MysqlSpec, patterns: &mut Patterns) -> Result<Vec<String>> {
     let doing = "list the databases";
     let names: Vec<String> = connection
         .query("SELECT SCHEMA_NAME FROM information_schema.SCHEMATA ORDER BY SCHEMA_NAME")
@@ -157,6 +160,7 @@ fn chosen(connection: &mut Conn, spec: &MysqlSpec) -> Result<Vec<String>> {
             return Err(error.hint("Check `databases`, and the grants of the user."));
         }
     }
+    names.iter().for_each(|name| patterns.see(&["databases", "exclude"], name));
     let chosen: Vec<String> = names.into_iter().filter(|n| takes_database(spec, n)).collect();
     if chosen.is_empty() {
         let error =
@@ -191,7 +195,12 @@ fn list(
     only_names: bool,
 ) -> Result<Listing> {
     let mut unreadable = known.clone();
-    let mut names = chosen(connection, spec)?;
+    let mut patterns = Patterns::of(&[
+        ("databases", &spec.databases),
+        ("exclude", &spec.exclude),
+        ("tables", &spec.tables),
+    ]);
+    let mut names = chosen(connection, spec, &mut patterns)?;
     for name in names.iter().filter(|n| n.starts_with(FOREIGN_FOLDER)) {
         unreadable.add_database(name, "a folder in the data directory that is no database");
     }
@@ -215,6 +224,7 @@ fn list(
     let mut made = BTreeMap::new();
     for row in rows {
         let Some(unit) = units.get_mut(&row.0) else { continue };
+        patterns.see(&["exclude", "tables"], &format!("{}.{}", row.0, row.1));
         if !takes_table(spec, &row.0, &row.1) || unreadable.has_table(&row.0, &row.1) {
             continue;
         }
@@ -231,7 +241,9 @@ fn list(
         let found = unreadable.lines().join("; ");
         return Err(Error::new(ErrorKind::Damaged, "list the tables", found));
     }
-    Ok(Listing { units: units.into_values().collect(), unreadable, made })
+    // What can't be read may be what they fit.
+    let idle = if unreadable.lines().is_empty() { patterns.lines() } else { Vec::new() };
+    Ok(Listing { units: units.into_values().collect(), unreadable, idle, made })
 }
 
 /// A table or sequence; nothing if the server can't open it.

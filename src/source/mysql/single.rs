@@ -32,6 +32,8 @@ pub fn single(connection: &mut Conn, text: &str, doing: &str) -> Result<()> {
     let sql = String::from_utf8(sql).expect("BUG: digits that are not UTF-8");
     connection.query_drop(sql).map_err(|e| wrap(doing, e))?;
     let asked = connection.query_drop("PREPARE vex_one FROM @vex_one");
+    // Up to some megabytes, in a session that goes on.
+    connection.query_drop("SET @vex_one=NULL").map_err(|e| wrap(doing, e))?;
     match asked {
         Ok(()) => {
             let done = connection.query_drop("DEALLOCATE PREPARE vex_one");

@@ -112,6 +112,7 @@ impl MysqlSnapshot {
         let mut about = About {
             version: flavor.version.clone(),
             inconsistent: untransactional(&listing.units, spec)?,
+            idle: listing.idle.clone(),
             ..About::default()
         };
         let with = (connector, &flavor, reading.threads);
@@ -141,7 +142,7 @@ impl MysqlSnapshot {
             script.text = sequence(&mut control, &script.member.unit, &script.member.name)?;
         }
         let packet = max_packet(&mut control)?;
-        about.replica = replica(&mut control)?;
+        about.replica = replica(&mut control, &flavor)?;
         about.lacks(lost);
         if synced.locked {
             let held = synced.held.as_secs_f64() * 1000.0;

@@ -104,8 +104,9 @@ impl ToolSnapshot {
         let guarding = &mut guards[0];
         let units = &listing.units;
         // mydumper reads what no snapshot covers under its global lock.
-        let mut about = About { version: flavor.version.clone(), ..About::default() };
-        about.replica = replica(guarding)?;
+        let version = flavor.version.clone();
+        let mut about = About { version, idle: listing.idle.clone(), ..About::default() };
+        about.replica = replica(guarding, &flavor)?;
         about.remarks.push(format!("tables and rows are read by {}", tool.version));
         about.inconsistent = if tool.engine == Engine::Mydumper {
             Vec::new()

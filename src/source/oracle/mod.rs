@@ -61,9 +61,9 @@ impl Oracle {
 
     /// Keeps other runs of this machine from the instance until it is dropped: what one of them has
     /// under way, another would have RMAN forget.
-    pub fn lock(&self) -> Result<File> {
+    pub fn lock(&self, doing: &str) -> Result<File> {
         let path = self.locks.join(format!("oracle-{}.lock", self.instance.sid));
-        let doing = format!("back up {}", self.place);
+        let doing = format!("{doing} {}", self.place);
         let io = |e: std::io::Error| {
             Error::new(ErrorKind::Failed, &doing, format!("{}: {e}", path.display()))
         };
@@ -73,11 +73,12 @@ impl Oracle {
         let file = file.map_err(io)?;
         match file.try_lock() {
             Ok(()) => Ok(file),
-            Err(TryLockError::WouldBlock) => {
-                Err(Error::new(ErrorKind::Busy, &doing, "another run backs it up").hint(
-                    "Wait for its end; give the jobs of one database schedules that do not meet.",
-                ))
-            }
+            Err(TryLockError::WouldBlock) => Err(Error::new(
+                ErrorKind::Busy,
+                &doing,
+                "another run backs it up, or restores it",
+            )
+            .hint("Wait for its end; give the jobs of one database schedules that do not meet.")),
             Err(TryLockError::Error(error)) => Err(io(error)),
         }
     }

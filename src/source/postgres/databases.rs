@@ -7,6 +7,7 @@ use postgres::Client;
 
 use crate::job::PostgresSpec;
 use crate::source::contract::{Error, ErrorKind, Result};
+use crate::source::patterns::Patterns;
 use crate::source::postgres::catalogue::server_objects;
 use crate::source::postgres::connect::{Connector, server_version};
 use crate::source::postgres::fault::{sqlstate, wrap};
@@ -23,8 +24,18 @@ pub struct Databases {
     pub not_included: Vec<String>,
     /// Those that can't be read.
     pub lost: Vec<String>,
+    /// Patterns that fit no database.
+    pub patterns: Patterns,
     /// Number of the server's version.
     pub number: u32,
+}
+
+impl Databases {
+    /// The patterns that matched nothing, once all was seen. What can't be read may be what they
+    /// fit.
+    pub fn idle(&self) -> Vec<String> {
+        if self.lost.is_empty() { self.patterns.lines() } else { Vec::new() }
+    }
 }
 
 /// A database as the server lists it.
@@ -55,7 +66,14 @@ pub fn databases(spec: &PostgresSpec, connector: &Connector) -> Result<Databases
     };
     let number = server_version(&mut client, "ask for the version")?;
     let not_included = server_objects(&mut client)?;
-    let mut found = Databases { number, not_included, ..Databases::default() };
+    let mut patterns = Patterns::of(&[
+        ("databases", &spec.databases),
+        ("schemas", &spec.schemas),
+        ("exclude", &spec.exclude),
+        ("tables", &spec.tables),
+    ]);
+    all.iter().for_each(|d| patterns.see(&["databases", "exclude"], &d.name));
+    let mut found = Databases { number, not_included, patterns, ..Databases::default() };
     for Listed { name, template, open, limit } in all.into_iter().filter(|d| wanted(&d.name)) {
         if template {
             if !OWN_TEMPLATES.contains(&name.as_str()) {

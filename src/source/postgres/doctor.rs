@@ -14,6 +14,7 @@ use postgres::{Client, Row};
 use crate::base::{Finding, Grade, Size, Stop};
 use crate::job::PostgresSpec;
 use crate::source::contract::{Error, Examined, Purpose, Result};
+use crate::source::patterns::{ADVICE, Patterns};
 use crate::source::postgres::connect::{Connector, server_version};
 use crate::source::postgres::databases::{Databases, databases};
 use crate::source::postgres::fault::wrap;
@@ -56,25 +57,22 @@ pub fn examine(
     let standby = ask(&mut client, "SELECT pg_catalog.pg_is_in_recovery()").unwrap_or(false);
     let mut found = vec![version(number), tls(&mut client, connector), skew(&mut client, clock)];
     let (mut units, mut privileges) = (Vec::new(), Privileges::new(&mut client, number)?);
-    let names = names.unwrap_or_else(|error| {
+    let mut names = names.unwrap_or_else(|error| {
         found.push(failed("databases", &error));
         Databases::default()
     });
-    found.extend(names.lost.into_iter().map(|line| {
-        Finding::alert(
-            "databases",
-            line,
-            "Repair or drop it, or `exclude` it: it is left out of backups.",
-        )
-    }));
-    for name in names.units {
+    found.extend(names.lost.iter().map(shut_out));
+    for name in names.units.clone() {
         stop.check()?;
-        match unit(spec, connector, &name, purpose, &mut privileges) {
+        match unit(spec, connector, (&name, &mut names.patterns), purpose, &mut privileges) {
             Ok((unit, own)) => {
                 units.push(unit);
                 found.extend(own);
             }
-            Err(error) => found.push(failed(&format!("database {name}"), &error)),
+            Err(error) => {
+                found.push(failed(&format!("database {name}"), &error));
+                names.lost.push(name);
+            }
         }
     }
     if connector.is_pooled() {
@@ -85,6 +83,7 @@ pub fn examine(
     let bytes = units.iter().flat_map(|u| &u.tables).filter(|t| t.1).map(|t| t.0.bytes).sum();
     if purpose.readers > 0 {
         found.push(contents(&units, bytes));
+        found.extend(names.idle().iter().map(|line| Finding::alert("patterns", line, ADVICE)));
         found.extend(units.iter().filter_map(|u| apart(u, standby)));
         found.push(pg_dump(spec, number, stop)?);
         found.push(connections(&mut client, purpose, units.len()));
@@ -102,6 +101,12 @@ pub fn examine(
     Ok(Examined { findings: found, bytes, data: data.filter(|folder| folder.is_dir()) })
 }
 
+/// A database that can't be read.
+fn shut_out(line: &String) -> Finding {
+    let advice = "Repair or drop it, or `exclude` it: it is left out of backups.";
+    Finding::alert("databases", line, advice)
+}
+
 /// A connection to whichever database lets us in.
 fn entrance(connector: &Connector, units: &[String]) -> Result<Client> {
     let home = connector.home();
@@ -117,13 +122,14 @@ fn entrance(connector: &Connector, units: &[String]) -> Result<Client> {
 fn unit(
     spec: &PostgresSpec,
     connector: &Connector,
-    name: &str,
+    (name, patterns): (&str, &mut Patterns),
     purpose: Purpose,
     privileges: &mut Privileges,
 ) -> Result<(Unit, Vec<Finding>)> {
     let mut client = connector.session(name, "examine")?;
     let found = held(&mut client, name)?;
     let all = survey::glance(&mut client, name)?;
+    survey::see(&mut client, name, &all, patterns)?;
     privileges.look(&mut client, name, purpose)?;
     let locked = all.iter().filter(|r| r.kind != 'f').count();
     let takes = |r: Relation| {

@@ -81,9 +81,9 @@ impl DumperSnapshot {
         reading: Reading,
         stop: &Stop,
     ) -> Result<DumperSnapshot> {
-        let found = databases(spec, connector)?;
-        let (number, mut lost) = (found.number, found.lost);
-        let views = view::take_all(spec, connector, &found.units, &mut lost, stop)?;
+        let mut found = databases(spec, connector)?;
+        let views = view::take_all(spec, connector, &mut found, stop)?;
+        let (number, idle, mut lost) = (found.number, found.idle(), found.lost);
         let program = program::find(&spec.tools, "pg_dump", number, stop)?;
         let mut snapshot = DumperSnapshot {
             connector: connector.clone(),
@@ -96,6 +96,7 @@ impl DumperSnapshot {
             about: About {
                 version: format!("PostgreSQL {}.{}", number / 10_000, number % 10_000),
                 replica: replica(connector)?,
+                idle,
                 not_included: vec![format!(
                     "a content proof: {} counts no rows, so every byte is verified and no value",
                     program.title

@@ -6,6 +6,7 @@
 
 mod allowed;
 mod allowed_program;
+mod ask;
 pub mod basebackup;
 mod binary;
 mod cancel;
@@ -109,26 +110,28 @@ impl Postgres {
 impl Source for Postgres {
     fn probe(&self, stop: &Stop) -> Result<Facts> {
         let mut facts = Facts::default();
-        let databases = databases(&self.spec, &self.connector)?;
-        facts.warnings.extend(databases.lost);
+        let mut databases = databases(&self.spec, &self.connector)?;
         let number = databases.number;
         facts.version = format!("PostgreSQL {}.{}", number / 10_000, number % 10_000);
-        for name in databases.units {
+        for name in databases.units.clone() {
             stop.check()?;
             let mut client = match self.connector.session(&name, "ask") {
                 Err(error) if shut(&name, &error).is_some() => {
-                    facts.warnings.extend(shut(&name, &error));
+                    databases.lost.extend(shut(&name, &error));
                     continue;
                 }
                 other => other?,
             };
             let relations = survey::glance(&mut client, &name)?;
+            survey::see(&mut client, &name, &relations, &mut databases.patterns)?;
             let own = relations
                 .iter()
                 .filter(|r| r.has_rows() && survey::takes_table(&self.spec, &name, r).1);
             let tables = own.map(|r| (r.title(), r.rows, r.bytes)).collect();
             facts.units.push(UnitFacts { name, tables });
         }
+        facts.idle = databases.idle();
+        facts.warnings.extend(databases.lost);
         facts
             .locks
             .push("ACCESS SHARE on every table until the end: writers go on, ALTER, DROP and TRUNCATE wait".into());
@@ -194,6 +197,11 @@ impl Source for Postgres {
             threads,
             stop,
         )?))
+    }
+
+    fn ask(&self, unit: Option<&str>, sql: &str, stop: &Stop) -> Result<Option<String>> {
+        stop.check()?;
+        ask::ask(&self.connector, unit, sql)
     }
 
     fn maintenance(&self) -> Option<&dyn Maintenance> {

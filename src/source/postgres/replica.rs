@@ -16,10 +16,16 @@ const ASK: &str = "SELECT pg_catalog.pg_is_in_recovery(), \
     COALESCE(pg_catalog.pg_last_wal_receive_lsn() = pg_catalog.pg_last_wal_replay_lsn(), false), \
     EXTRACT(EPOCH FROM pg_catalog.clock_timestamp() - pg_catalog.pg_last_xact_replay_timestamp())::float8";
 
+/// What lets the user ask.
+const GRANT: &str = "GRANT pg_monitor to the user of vex";
+
 /// Asks a server, in a session of its own: what it can't be asked must end no snapshot.
 pub fn replica(connector: &Connector) -> Result<Option<Replica>> {
     let row = match connector.session(connector.home(), "ask")?.query_one(ASK, &[]) {
-        Err(error) if error.as_db_error().is_some() => return Ok(None),
+        Err(error) if error.as_db_error().is_some() => {
+            let said = error.as_db_error().map_or_else(String::new, |e| e.message().to_owned());
+            return Ok(Some(Replica::unasked(&format!("{said}; {GRANT}"))));
+        }
         other => other.map_err(|e| wrap("ask whether the server is a standby", e))?,
     };
     let [standby, paused, receives] = [0, 1, 2].map(|at| row.get::<_, bool>(at));
@@ -40,5 +46,8 @@ pub fn replica(connector: &Connector) -> Result<Option<Replica>> {
     } else {
         None
     };
-    Ok(Some(Replica { lag, stopped }))
+    let hidden = (!receives && has_primary.is_none()).then(|| {
+        format!("whether it has a primary that it no longer hears may not be asked: {GRANT}")
+    });
+    Ok(Some(Replica { lag, stopped, hidden }))
 }

@@ -90,9 +90,9 @@ impl PostgresSnapshot {
         reading: &Reading,
         stop: &Stop,
     ) -> Result<PostgresSnapshot> {
-        let found = databases(spec, connector)?;
-        let (number, mut lost) = (found.number, found.lost);
-        let mut views = view::take_all(spec, connector, &found.units, &mut lost, stop)?;
+        let mut found = databases(spec, connector)?;
+        let mut views = view::take_all(spec, connector, &mut found, stop)?;
+        let (number, idle, mut lost) = (found.number, found.idle(), found.lost);
         let mut snapshot = PostgresSnapshot {
             connector: connector.clone(),
             views: Vec::new(),
@@ -103,6 +103,7 @@ impl PostgresSnapshot {
             about: About {
                 version: format!("PostgreSQL {}.{}", number / 10_000, number % 10_000),
                 replica: replica(connector)?,
+                idle,
                 not_included: found.not_included,
                 ..About::default()
             },

@@ -8,6 +8,7 @@ use postgres::Client;
 
 use crate::job::PostgresSpec;
 use crate::source::contract::Result;
+use crate::source::patterns::Patterns;
 use crate::source::postgres::binary::Form;
 use crate::source::postgres::fault::{run, wrap};
 
@@ -63,6 +64,25 @@ pub fn takes_table(spec: &PostgresSpec, unit: &str, relation: &Relation) -> (boo
     let defined = takes_schema(spec, unit, &relation.schema)
         && !spec.exclude.iter().any(|g| g.matches(&title));
     (defined, defined && (spec.tables.is_empty() || spec.tables.iter().any(|g| g.matches(&title))))
+}
+
+/// Takes note of all schemas and tables of a database, for patterns that fit none.
+pub fn see(
+    client: &mut Client,
+    unit: &str,
+    relations: &[Relation],
+    patterns: &mut Patterns,
+) -> Result<()> {
+    let doing = format!("list the schemas of {unit}");
+    let sql = "SELECT nspname::text FROM pg_catalog.pg_namespace";
+    for row in client.query(sql, &[]).map_err(|e| wrap(&doing, e))? {
+        let schema: String = row.get(0);
+        patterns.see(&["exclude", "schemas"], &format!("{unit}.{schema}"));
+    }
+    for relation in relations {
+        patterns.see(&["exclude", "tables"], &format!("{unit}.{}", relation.title()));
+    }
+    Ok(())
 }
 
 /// The types whose values vex reads in the binary format.

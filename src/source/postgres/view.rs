@@ -13,14 +13,15 @@ use postgres::Client;
 use crate::base::Stop;
 use crate::job::PostgresSpec;
 use crate::source::contract::{Error, ErrorKind, Result};
+use crate::source::patterns::Patterns;
 use crate::source::postgres::binary::Form;
 use crate::source::postgres::catalogue::hidden;
 use crate::source::postgres::connect::Connector;
-use crate::source::postgres::databases::shut;
+use crate::source::postgres::databases::{Databases, shut};
 use crate::source::postgres::definition::{literal, qualified};
 use crate::source::postgres::fault::{run, wrap};
 use crate::source::postgres::rows::Column;
-use crate::source::postgres::survey::{Relation, forms, measure, relations, takes_table};
+use crate::source::postgres::survey::{Relation, forms, measure, relations, see, takes_table};
 use crate::source::postgres::wire::Wire;
 
 /// How often a snapshot is tried.
@@ -66,13 +67,13 @@ pub enum Entered {
 pub fn take_all(
     spec: &PostgresSpec,
     connector: &Connector,
-    units: &[String],
-    lost: &mut Vec<String>,
+    found: &mut Databases,
     stop: &Stop,
 ) -> Result<Vec<View>> {
     let mut views = Vec::new();
-    for unit in units {
-        match take(spec, connector, unit, stop)? {
+    let Databases { units, lost, patterns, .. } = found;
+    for unit in units.iter() {
+        match take(spec, connector, (unit, patterns), stop)? {
             Entered::In(mut view) => {
                 lost.extend(hidden(&mut view.client, unit)?);
                 views.push(*view);
@@ -88,11 +89,16 @@ pub fn take_all(
 }
 
 /// Takes a view of a database.
-fn take(spec: &PostgresSpec, connector: &Connector, unit: &str, stop: &Stop) -> Result<Entered> {
+fn take(
+    spec: &PostgresSpec,
+    connector: &Connector,
+    (unit, patterns): (&str, &mut Patterns),
+    stop: &Stop,
+) -> Result<Entered> {
     let mut attempt = 1;
     loop {
         stop.check()?;
-        match try_take(spec, connector, unit, stop) {
+        match try_take(spec, connector, (unit, &mut *patterns), stop) {
             Err(error) if error.kind == ErrorKind::Busy && attempt < ATTEMPTS => attempt += 1,
             Err(error) if error.kind == ErrorKind::Busy => {
                 return Err(error.hint("Dump when nobody alters tables, or raise `lock-wait`."));
@@ -105,7 +111,7 @@ fn take(spec: &PostgresSpec, connector: &Connector, unit: &str, stop: &Stop) -> 
 fn try_take(
     spec: &PostgresSpec,
     connector: &Connector,
-    unit: &str,
+    (unit, patterns): (&str, &mut Patterns),
     stop: &Stop,
 ) -> Result<Entered> {
     let doing = format!("take a snapshot of {unit}");
@@ -128,6 +134,7 @@ fn try_take(
     // Bytes of SQL_ASCII are of no known encoding, and pass as they are.
     let encoding = if server == "SQL_ASCII" { server } else { "UTF8".to_owned() };
     let all = relations(&mut client, unit)?;
+    see(&mut client, unit, &all, patterns)?;
     let (mut relations, left): (Vec<Relation>, Vec<Relation>) =
         all.into_iter().partition(|r| takes_table(spec, unit, r).0);
     let locked: Vec<&Relation> = relations.iter().filter(|r| r.kind != 'f').collect();

@@ -6,6 +6,7 @@
 //! removed with the snapshot; copies that a killed run left are swept at the next start (their
 //! owner held a lock on them).
 
+mod ask;
 mod authorizer;
 mod check;
 mod copy;
@@ -79,6 +80,7 @@ impl Source for Sqlite {
                 self.spec.path.display()
             )],
             warnings: Vec::new(),
+            idle: Vec::new(),
         })
     }
 
@@ -106,6 +108,11 @@ impl Source for Sqlite {
     fn target(&self, threads: usize, stop: &Stop) -> Result<Box<dyn Target>> {
         stop.check()?;
         Ok(Box::new(SqliteTarget::new(&self.spec.path, threads)))
+    }
+
+    fn ask(&self, _unit: Option<&str>, sql: &str, stop: &Stop) -> Result<Option<String>> {
+        stop.check()?;
+        ask::ask(&self.spec.path, &self.place, sql)
     }
 
     fn place(&self) -> &str {

@@ -18,7 +18,7 @@ use crate::job::DirSpec;
 use crate::store::contract::{Coming, Error, ErrorKind, Object, Result, Store, Upload, too_large};
 use crate::store::dir::examine::examine;
 use crate::store::dir::upload::{DirUpload, Form};
-use crate::store::dir::{clock, path};
+use crate::store::dir::{clock, mount, path};
 use crate::store::temporary::is_temporary_of;
 use crate::world::{Clock, Entropy, World, failpoint};
 
@@ -35,6 +35,7 @@ const TRUSTED: u64 = 16 << 20;
 pub struct Dir {
     root: PathBuf,
     place: String,
+    mount: bool,
     entropy: Entropy,
     clock: Clock,
 }
@@ -52,11 +53,19 @@ impl Dir {
             Ok(_) | Err(_) => {}
         }
         let (entropy, clock) = (world.entropy.clone(), world.clock.clone());
-        Ok(Dir { root: spec.path.clone(), place, entropy, clock })
+        let dir = Dir { root: spec.path.clone(), place, mount: spec.mount, entropy, clock };
+        dir.mounted(&doing)?;
+        Ok(dir)
+    }
+
+    /// An error if nothing is mounted where something must be.
+    fn mounted(&self, doing: &str) -> Result<()> {
+        if self.mount { mount::demand(&self.root, doing) } else { Ok(()) }
     }
 
     fn upload(&self, key: &str, form: Form, stop: &Stop) -> Result<DirUpload> {
         let doing = format!("write {key} in {}", self.place);
+        self.mounted(&doing)?;
         let target = path::locate(&self.root, key, &doing)?;
         DirUpload::open(&self.root, target, doing, form, &self.entropy, stop)
     }
@@ -79,10 +88,15 @@ impl Dir {
         stop: &Stop,
         visit: &mut dyn FnMut(&Path, String) -> Result<()>,
     ) -> Result<()> {
+        self.mounted(doing)?;
         let start = match under.rsplit_once('/') {
             Some((folder, _)) => path::locate(&self.root, folder, doing)?,
             None => self.root.clone(),
         };
+        if present(start.metadata(), doing)?.is_some_and(|found| !found.is_dir()) {
+            let found = format!("{} is no folder", start.display());
+            return Err(Error::new(ErrorKind::Failed, doing, found));
+        }
         let mut folders = vec![start];
         while let Some(folder) = folders.pop() {
             stop.check()?;

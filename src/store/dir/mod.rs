@@ -3,6 +3,7 @@
 mod clock;
 mod examine;
 mod folder;
+mod mount;
 mod path;
 mod upload;
 

@@ -47,7 +47,10 @@ pub fn error(e: io::Error, doing: &str) -> Error {
         _ if e.raw_os_error() == Some(Errno::HOSTDOWN.raw_os_error()) => ErrorKind::Unreachable,
         _ => ErrorKind::Failed,
     };
-    Error { found: e.to_string(), source: Some(Box::new(e)), ..Error::new(kind, doing, "") }
+    let found = e.to_string();
+    // What we found ourselves has no cause that says more.
+    let source = e.raw_os_error().is_some().then(|| Box::new(e) as _);
+    Error { found, source, ..Error::new(kind, doing, "") }
 }
 
 /// Makes `folder` and what it lacks above it, for the owner only; returns what was made, deepest
@@ -65,6 +68,11 @@ pub fn make(folder: &Path) -> io::Result<Vec<PathBuf>> {
         match DirBuilder::new().mode(0o700).create(&next) {
             Ok(()) => made.push(next),
             Err(e) if e.kind() == io::ErrorKind::AlreadyExists && next.is_dir() => {}
+            // No name that is taken: another one would not help.
+            Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {
+                let found = format!("{} is in the way: it is no folder", next.display());
+                return Err(io::Error::new(io::ErrorKind::NotADirectory, found));
+            }
             Err(e) => return Err(e),
         }
     }

@@ -22,10 +22,6 @@ pub struct Address {
 impl Address {
     /// The address of the bucket; an error says what is wrong with it.
     pub fn new(spec: &S3Spec) -> Result<Address, String> {
-        let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | ':');
-        if spec.bucket.is_empty() || !spec.bucket.chars().all(plain) {
-            return Err(format!("{:?} is no name of a bucket", spec.bucket));
-        }
         let endpoint = match &spec.endpoint {
             Some(endpoint) => endpoint.clone(),
             None if spec.region.starts_with("cn-") => {
@@ -33,8 +29,17 @@ impl Address {
             }
             None => format!("https://s3.{}.amazonaws.com", spec.region),
         };
+        Address::at(&endpoint, &spec.bucket, spec.path_style)
+    }
+
+    /// The address of a bucket at a service.
+    pub fn at(endpoint: &str, bucket: &str, path_style: bool) -> Result<Address, String> {
+        let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | ':');
+        if bucket.is_empty() || !bucket.chars().all(plain) {
+            return Err(format!("{bucket:?} is no name of a bucket"));
+        }
         // Not repeated in the error: it may hold a password.
-        let url = Url::parse(&endpoint).map_err(|e| format!("the endpoint is no address: {e}"))?;
+        let url = Url::parse(endpoint).map_err(|e| format!("the endpoint is no address: {e}"))?;
         let scheme = match url.scheme() {
             "https" => "https",
             "http" => "http",
@@ -52,13 +57,9 @@ impl Address {
         let host = url.host_str().ok_or("the endpoint has no host")?;
         let host = url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"));
         let base = url.path().trim_end_matches('/');
-        Ok(match spec.path_style {
-            true => {
-                Address { scheme, host, path: format!("{base}/{}", uri_encode(&spec.bucket, true)) }
-            }
-            false => {
-                Address { scheme, host: format!("{}.{host}", spec.bucket), path: base.to_owned() }
-            }
+        Ok(match path_style {
+            true => Address { scheme, host, path: format!("{base}/{}", uri_encode(bucket, true)) },
+            false => Address { scheme, host: format!("{bucket}.{host}"), path: base.to_owned() },
         })
     }
 
@@ -107,6 +108,8 @@ mod tests {
             ca: None,
             storage_class: None,
             sse: None,
+            kms_key: None,
+            tags: Vec::new(),
         }
     }
 

@@ -9,20 +9,28 @@ use std::sync::Arc;
 
 use http::Method;
 use jiff::Timestamp;
+use url::{Url, form_urlencoded};
 
 use crate::base::{Finding, Stop};
 use crate::job::S3Spec;
 use crate::store::contract::{Coming, Error, ErrorKind, Object, Result, Store, Upload};
-use crate::store::s3::address::is_key;
-use crate::store::s3::call::{Answer, Call, Pace};
-use crate::store::s3::commit::{Look, commit};
+use crate::store::s3::address::{Address, is_key};
+use crate::store::s3::credentials::Credentials;
+use crate::store::s3::dialect::Amazon;
 use crate::store::s3::examine::examine;
-use crate::store::s3::object::{abort, now, size, tag};
-use crate::store::s3::read;
-use crate::store::s3::refusal::Refusal;
+use crate::store::s3::flavor::Flavor;
+use crate::store::s3::object::{abort, tag};
+use crate::store::s3::sign::Signer;
 use crate::store::s3::upload::S3Upload;
-use crate::store::s3::wire::{Wire, document};
-use crate::store::s3::xml::{self, Document, ObjectPage, UploadPage};
+use crate::store::s3::xml::{ObjectPage, UploadPage};
+use crate::store::wire::ask::Wire;
+use crate::store::wire::body::document;
+use crate::store::wire::call::{Answer, Call, Pace};
+use crate::store::wire::commit::put;
+use crate::store::wire::look::{now, size};
+use crate::store::wire::read;
+use crate::store::wire::refusal::Refusal;
+use crate::store::wire::xml::{Document, decode, moment};
 use crate::world::World;
 
 /// How many pages in a row may bring nothing new: services skip what was removed, but not for ever.
@@ -31,6 +39,7 @@ const IDLE_PAGES: usize = 100;
 /// A bucket of S3 or of a service that speaks its protocol.
 pub struct S3 {
     wire: Arc<Wire>,
+    flavor: Flavor,
 }
 
 impl S3 {
@@ -41,7 +50,30 @@ impl S3 {
 
     /// Opens the bucket with a patience of one's own.
     pub fn open_with(spec: &S3Spec, world: &World, pace: Pace, stop: &Stop) -> Result<S3> {
-        Ok(S3 { wire: Arc::new(Wire::open(spec, world, pace, stop)?) })
+        let place = match spec.endpoint.as_deref().and_then(|e| Url::parse(e).ok()) {
+            Some(url) => format!("s3://{} at {}", spec.bucket, url.host_str().unwrap_or_default()),
+            None => format!("s3://{}", spec.bucket),
+        };
+        let failed = |kind, found: String| Error::new(kind, format!("open {place}"), found);
+        let address = Address::new(spec).map_err(|e| failed(ErrorKind::Failed, e))?;
+        let credentials =
+            Credentials::open(spec, world, stop).map_err(|e| e.error(&format!("open {place}")))?;
+        let dialect = Amazon { address, credentials, signer: Signer::new(&spec.region) };
+        let mut wire = Wire::open(Box::new(dialect), place, spec.ca.as_deref(), world, pace)?;
+        let label = |name, value: &Option<String>| value.clone().map(|value| (name, value));
+        let class = label("x-amz-storage-class", &spec.storage_class);
+        let sse = label("x-amz-server-side-encryption", &spec.sse);
+        let key = label("x-amz-server-side-encryption-aws-kms-key-id", &spec.kms_key);
+        let mut tags = form_urlencoded::Serializer::new(String::new());
+        let tags = tags.extend_pairs(&spec.tags).finish();
+        let tags = (!tags.is_empty()).then_some(("x-amz-tagging", tags));
+        wire.labels = class.into_iter().chain(sse).chain(key).chain(tags).collect();
+        Ok(S3::over(wire, Flavor::Amazon))
+    }
+
+    /// The bucket at the end of a way, whose service writes in the words of `flavor`.
+    pub fn over(wire: Wire, flavor: Flavor) -> S3 {
+        S3 { wire: Arc::new(wire), flavor }
     }
 
     /// `write x in s3://vault`, if `x` is a key.
@@ -69,9 +101,9 @@ impl S3 {
             let page: ObjectPage = self.wire.ask_for(&call, &listed, stop)?;
             let before = found.len();
             for entry in page.contents {
-                let key = xml::decode(&entry.key, page.encoding_type.as_deref());
+                let key = decode(&entry.key, page.encoding_type.as_deref());
                 if key.starts_with(under) {
-                    let modified = entry.last_modified.as_deref().and_then(xml::moment);
+                    let modified = entry.last_modified.as_deref().and_then(moment);
                     found.insert(key.clone(), Object { key, bytes: entry.size, modified });
                 }
             }
@@ -114,16 +146,14 @@ impl S3 {
             let encoding = page.encoding_type.as_deref();
             let before = seen.len();
             for pending in page.upload {
-                let key = xml::decode(&pending.key, encoding);
+                let key = decode(&pending.key, encoding);
                 let is_new = seen.insert((key.clone(), pending.upload_id.clone()));
                 if is_new && key.starts_with(under) {
                     found.push((key, pending.upload_id));
                 }
             }
-            let next = page
-                .next_key_marker
-                .map(|k| xml::decode(&k, encoding))
-                .zip(page.next_upload_id_marker);
+            let next =
+                page.next_key_marker.map(|k| decode(&k, encoding)).zip(page.next_upload_id_marker);
             idle = if seen.len() > before { 0 } else { idle + 1 };
             match next {
                 _ if page.is_truncated && idle > IDLE_PAGES => {
@@ -147,41 +177,22 @@ impl Store for S3 {
         if size(&self.wire, key, stop)?.is_some() {
             return Err(Error::new(ErrorKind::Exists, doing, "the key is taken"));
         }
-        Ok(Box::new(S3Upload::open(&self.wire, key, doing, stop)?))
+        Ok(Box::new(S3Upload::open(&self.wire, self.flavor, key, doing, stop)?))
     }
 
     fn put(&self, key: &str, bytes: &[u8], stop: &Stop) -> Result<()> {
         let doing = self.doing("write", key)?;
         let mut call = Call::new(Method::PUT, Some(key));
         call.headers.clone_from(&self.wire.labels);
-        call.checksum = Some(("x-amz-checksum-crc32c", read::crc32c(bytes)));
+        call.checksum = Some(self.flavor.checksum(bytes));
         call.fresh = true;
         call.body = bytes;
-        let send = || self.wire.once(&call, stop).and_then(|answer| tag(&answer).map(drop));
-        let look = || match size(&self.wire, key, stop)? {
-            None => Ok(Look::Absent),
-            Some(found) if found != bytes.len() as u64 => Ok(Look::Foreign),
-            Some(_) => {
-                Ok(if self.read(key, None, stop)? == bytes { Look::Ours } else { Look::Foreign })
-            }
-        };
-        commit(&self.wire, &doing, &send, &look, stop)
+        put(&self.wire, &doing, &call, &|answer| tag(answer).map(drop), stop)
     }
 
     fn read(&self, key: &str, range: Option<Range<u64>>, stop: &Stop) -> Result<Vec<u8>> {
         let doing = self.doing("read", key)?;
-        match range {
-            // There is no way to ask for an empty range; whether it lies within the object is to be
-            // said all the same.
-            Some(range) if range.start >= range.end => match size(&self.wire, key, stop)? {
-                None => Err(Error::new(ErrorKind::Missing, doing, "no such object")),
-                Some(end) if range.start == range.end && range.end <= end => Ok(Vec::new()),
-                Some(end) => {
-                    Err(Error::new(ErrorKind::Damaged, doing, format!("the object ends at {end}")))
-                }
-            },
-            range => read::read(&self.wire, key, range, stop).map_err(|e| e.error(&doing)),
-        }
+        read::read_range(&self.wire, key, range, &doing, stop)
     }
 
     fn read_small(&self, key: &str, most: u64, stop: &Stop) -> Result<Vec<u8>> {
@@ -223,11 +234,12 @@ impl Store for S3 {
     }
 
     fn now(&self, stop: &Stop) -> Result<Timestamp> {
-        now(&self.wire, stop).map_err(|e| e.error(&format!("ask for the time of {}", self.place())))
+        now(&self.wire, &Call::new(Method::HEAD, None), stop)
+            .map_err(|e| e.error(&format!("ask for the time of {}", self.place())))
     }
 
     fn examine(&self, coming: &Coming, stop: &Stop) -> Vec<Finding> {
-        examine(&self.wire, self, coming, stop)
+        examine(&self.wire, self.flavor, self, coming, stop)
     }
 
     fn lanes(&self) -> usize {

@@ -5,23 +5,26 @@
 //! probe leaves one.
 
 use http::Method;
-use jiff::Timestamp;
-use jiff::fmt::rfc2822;
 
 use crate::base::{Finding, Stop};
 use crate::store::contract::{Coming, ErrorKind, Store};
 use crate::store::probe::probe;
-use crate::store::s3::call::{Call, header};
-use crate::store::s3::read::crc32c;
-use crate::store::s3::refusal::Refusal;
-use crate::store::s3::wire::Wire;
+use crate::store::s3::flavor::Flavor;
 use crate::store::s3::xml;
-
-/// A clock that is off by more is near the fifteen minutes at which S3 refuses.
-const SKEW: i64 = 60;
+use crate::store::wire::ask::Wire;
+use crate::store::wire::call::{Call, header};
+use crate::store::wire::look::skew;
+use crate::store::wire::refusal::Refusal;
+use crate::store::wire::xml::parse;
 
 /// Examines the bucket of `store`.
-pub fn examine(wire: &Wire, store: &dyn Store, coming: &Coming, stop: &Stop) -> Vec<Finding> {
+pub fn examine(
+    wire: &Wire,
+    flavor: Flavor,
+    store: &dyn Store,
+    coming: &Coming,
+    stop: &Stop,
+) -> Vec<Finding> {
     let folder =
         coming.probe.rsplit_once('/').map_or(String::new(), |(folder, _)| format!("{folder}/"));
     let mut found = Vec::new();
@@ -42,15 +45,19 @@ pub fn examine(wire: &Wire, store: &dyn Store, coming: &Coming, stop: &Stop) -> 
     if found.iter().any(|f| f.looked == "writing") {
         return found;
     }
-    found.push(checksums(wire, store, &coming.probe, stop));
+    found.push(checksums(wire, flavor, store, &coming.probe, stop));
     found.push(Finding::judged(
         wire.conditions(),
         "conditional create",
-        if wire.conditions() { "the service knows If-None-Match" } else { "the service does not know If-None-Match" },
+        format!(
+            "the service {} {}",
+            if wire.conditions() { "knows" } else { "does not know" },
+            wire.dialect.condition().0
+        ),
         "vex looks before it writes; give every job a prefix of its own, so that no two take one name.",
     ));
     found.push(versions(wire, stop));
-    found.push(lock(wire, stop));
+    found.extend((flavor == Flavor::Amazon).then(|| lock(wire, stop)));
     found
 }
 
@@ -71,27 +78,15 @@ fn refused(refusal: &Refusal) -> Finding {
     Finding::error("bucket", refusal.found.clone(), advice)
 }
 
-fn skew(date: &str, now: Timestamp) -> Option<Finding> {
-    let there = rfc2822::parse(date).ok()?.timestamp();
-    let seconds = there.as_second() - now.as_second();
-    let advice = "Let NTP keep this machine's clock: S3 refuses requests that are 15 minutes off.";
-    Some(Finding::judged(
-        seconds.abs() <= SKEW,
-        "clock",
-        format!("{seconds:+} s against this machine"),
-        advice,
-    ))
-}
-
 /// Sends bytes with the checksum of others: a service that takes them checks nothing.
-fn checksums(wire: &Wire, store: &dyn Store, key: &str, stop: &Stop) -> Finding {
+fn checksums(wire: &Wire, flavor: Flavor, store: &dyn Store, key: &str, stop: &Stop) -> Finding {
     let advice = "Every upload is read back only by `verify`; keep one in each chain.";
     if !wire.checksums() {
         return Finding::alert("checksums", "the service does not know CRC32C", advice);
     }
     let mut call = Call::new(Method::PUT, Some(key));
     call.headers.clone_from(&wire.labels);
-    call.checksum = Some(("x-amz-checksum-crc32c", crc32c(b"other bytes")));
+    call.checksum = Some(flavor.checksum(b"other bytes"));
     call.body = b"some bytes";
     match wire.once(&call, stop) {
         Err(refusal) if refusal.kind == ErrorKind::Damaged || refusal.status == 400 => {
@@ -118,8 +113,8 @@ fn setting(wire: &Wire, name: &'static str, stop: &Stop) -> std::result::Result<
 
 fn versions(wire: &Wire, stop: &Stop) -> Finding {
     let answer = setting(wire, "versioning", stop);
-    let state = answer
-        .map(|body| xml::parse::<xml::Versioning>(&body).map(|v| v.status).unwrap_or_default());
+    let state =
+        answer.map(|body| parse::<xml::Versioning>(&body).map(|v| v.status).unwrap_or_default());
     let found = match state.as_deref() {
         Ok("Enabled") => {
             "on: what retention removes stays as a version until the bucket's lifecycle removes it"
@@ -134,7 +129,7 @@ fn versions(wire: &Wire, stop: &Stop) -> Finding {
 
 fn lock(wire: &Wire, stop: &Stop) -> Finding {
     let found = match setting(wire, "object-lock", stop) {
-        Ok(body) => match xml::parse::<xml::ObjectLock>(&body).unwrap_or_default().shown() {
+        Ok(body) => match parse::<xml::ObjectLock>(&body).unwrap_or_default().shown() {
             Some(text) => format!("on, {text}"),
             None => "off: whoever has the keys can remove every backup".into(),
         },

@@ -6,18 +6,21 @@
 
 mod address;
 mod bucket;
-mod call;
-mod commit;
+mod claim;
 mod credentials;
+mod dialect;
 mod examine;
+mod flavor;
+mod identity;
+mod instance;
+mod keys;
 mod object;
-mod read;
-mod refusal;
 mod sign;
-mod span;
 mod upload;
-mod wire;
 mod xml;
 
+pub use address::Address;
 pub use bucket::S3;
-pub use call::Pace;
+pub use flavor::{Flavor, google_crc32c};
+pub use object::{listed_size, listing};
+pub use sign::canonical_request;

@@ -13,13 +13,18 @@ use http::Method;
 
 use crate::base::{Deadline, Stop};
 use crate::store::contract::{Error, ErrorKind, Result, Upload};
-use crate::store::s3::call::{Answer, Call, header};
-use crate::store::s3::commit::{Look, commit};
-use crate::store::s3::object::{abort, size, tag};
-use crate::store::s3::read::crc32c;
-use crate::store::s3::refusal::{Refusal, status_of};
-use crate::store::s3::wire::{Wire, document};
+use crate::store::s3::claim::Claim;
+use crate::store::s3::flavor::Flavor;
+use crate::store::s3::object::{abort, tag};
 use crate::store::s3::xml::{self, Completed, Initiated, Part};
+use crate::store::wire::ask::Wire;
+use crate::store::wire::body::document;
+use crate::store::wire::call::{Answer, Call};
+use crate::store::wire::commit::{Look, commit};
+use crate::store::wire::look::size;
+use crate::store::wire::read::crc32c;
+use crate::store::wire::refusal::{Refusal, status_of};
+use crate::store::wire::xml::parse;
 
 /// How long the abort of an upload is tried.
 const TAKING_BACK: Duration = Duration::from_secs(60);
@@ -27,6 +32,7 @@ const TAKING_BACK: Duration = Duration::from_secs(60);
 /// An upload of parts.
 pub struct S3Upload {
     wire: Arc<Wire>,
+    flavor: Flavor,
     key: String,
     id: String,
     doing: String,
@@ -47,15 +53,22 @@ struct Sent {
 
 impl S3Upload {
     /// Begins an upload.
-    pub fn open(wire: &Arc<Wire>, key: &str, doing: String, stop: &Stop) -> Result<S3Upload> {
+    pub fn open(
+        wire: &Arc<Wire>,
+        flavor: Flavor,
+        key: &str,
+        doing: String,
+        stop: &Stop,
+    ) -> Result<S3Upload> {
         let mut call = Call::new(Method::POST, Some(key));
         call.query.push(("uploads", String::new()));
         call.headers.clone_from(&wire.labels);
-        call.checksum = Some(("x-amz-checksum-algorithm", "CRC32C".into()));
+        call.checksum = flavor.announced();
         let named = |answer: Answer| document::<Initiated>(&answer, "an upload without a name");
         let told = wire.ask_for(&call, &named, stop).map_err(|e| e.error(&doing))?;
         Ok(S3Upload {
             wire: wire.clone(),
+            flavor,
             key: key.to_owned(),
             id: told.upload_id,
             doing,
@@ -74,10 +87,10 @@ impl S3Upload {
         let checksum = crc32c(bytes);
         let mut call = Call::new(Method::PUT, Some(&self.key));
         call.query = vec![("partNumber", number.to_string()), ("uploadId", self.id.clone())];
-        call.checksum = Some(("x-amz-checksum-crc32c", checksum.clone()));
+        call.checksum = Some(self.flavor.checksum(bytes));
         call.body = bytes;
         let told = |answer: Answer| {
-            let told = header(&answer.headers, "x-amz-checksum-crc32c");
+            let told = self.flavor.told(&answer.headers);
             match told.filter(|told| *told != checksum) {
                 None => tag(&answer),
                 Some(told) => {
@@ -95,7 +108,7 @@ impl S3Upload {
     /// The parts in order; an error if they are not the whole.
     fn cover(&self, bytes: u64) -> Result<Vec<Part>> {
         let parts = self.parts.lock().expect("no panic while locked");
-        let checksums = self.wire.checksums();
+        let checksums = self.flavor.names_checksums() && self.wire.checksums();
         let (mut end, mut covered) = (0, Vec::with_capacity(parts.len()));
         for (number, sent) in parts.iter() {
             if *number as usize != covered.len() + 1 || sent.offset != end {
@@ -121,10 +134,15 @@ impl S3Upload {
         let mut call = Call::new(Method::POST, Some(&self.key));
         call.query.push(("uploadId", self.id.clone()));
         call.headers.push(("content-type", "application/xml".into()));
-        call.fresh = true;
+        call.fresh = self.flavor.guards_parts();
         call.body = body.as_bytes();
-        let answer = self.wire.once(&call, &self.stop)?;
-        match xml::parse(&answer.body) {
+        let answer = self.wire.once(&call, &self.stop).map_err(|mut refusal| {
+            if refusal.code == "RetentionPolicyNotMet" && self.claims() {
+                refusal.found.push_str("; for a bucket with a retention policy say claim=#false");
+            }
+            refusal
+        })?;
+        match parse(&answer.body) {
             Ok(Completed::CompleteMultipartUploadResult { etag: Some(_) }) => Ok(()),
             Ok(Completed::CompleteMultipartUploadResult { etag: None }) => {
                 Err(Refusal::garbled("the answer names no tag"))
@@ -139,9 +157,37 @@ impl S3Upload {
     fn look(&self, bytes: u64) -> Result<Look> {
         match size(&self.wire, &self.key, &self.stop)? {
             None => Ok(Look::Absent),
-            Some(found) if found != bytes => Ok(Look::Foreign),
+            Some(found) if found != bytes => {
+                let claimed = self.claims() && self.claim().stands(found, &self.stop);
+                Ok(if claimed { Look::Absent } else { Look::Foreign })
+            }
             Some(_) => Ok(if self.is_pending()? { Look::Foreign } else { Look::Ours }),
         }
+    }
+
+    fn claims(&self) -> bool {
+        self.flavor == Flavor::Google { claims: true }
+    }
+
+    fn claim(&self) -> Claim<'_> {
+        Claim { wire: &self.wire, key: &self.key, id: &self.id }
+    }
+
+    /// Puts it together; nothing is written over but our own claim.
+    fn commit(&self, parts: &[Part], bytes: u64) -> Result<()> {
+        if self.claims() {
+            self.claim().make(self.flavor, &self.doing, &self.stop)?;
+        } else if !self.flavor.guards_parts() && size(&self.wire, &self.key, &self.stop)?.is_some()
+        {
+            return Err(Error::new(ErrorKind::Exists, &self.doing, "the key is taken"));
+        }
+        let (send, look) = (|| self.complete(parts), || self.look(bytes));
+        let made = commit(&self.wire, &self.doing, &send, &look, &self.stop);
+        if made.is_err() && self.claims() {
+            let stop = last_try();
+            self.claim().release(&stop);
+        }
+        made
     }
 
     /// Whether our upload still waits to be put together; a service that can't tell is believed to
@@ -162,13 +208,16 @@ impl S3Upload {
         }
         self.ended = true;
         let doing = format!("abort the upload of {} to {}", self.key, self.wire.place);
-        // Parts are removed even when the run is cancelled: this has a token of its own. A store that
-        // is gone keeps nobody from saying so; the next sweep finds the upload.
-        let last_try = Deadline::never();
-        last_try.set(Instant::now(), TAKING_BACK);
-        let stop = Stop::new().until(&last_try);
-        abort(&self.wire, &self.key, &self.id, &stop).map_err(|e| e.error(&doing))
+        abort(&self.wire, &self.key, &self.id, &last_try()).map_err(|e| e.error(&doing))
     }
+}
+
+/// Parts are removed even when the run is cancelled: this stop is nobody's. A store that is gone
+/// keeps nobody from saying so; the next sweep finds the upload.
+fn last_try() -> Stop {
+    let last_try = Deadline::never();
+    last_try.set(Instant::now(), TAKING_BACK);
+    Stop::new().until(&last_try)
 }
 
 impl Upload for S3Upload {
@@ -181,13 +230,7 @@ impl Upload for S3Upload {
             self.send_part(1, 0, &[], &self.stop)?;
         }
         let parts = self.cover(bytes)?;
-        commit(
-            &self.wire,
-            &self.doing,
-            &|| self.complete(&parts),
-            &|| self.look(bytes),
-            &self.stop,
-        )?;
+        self.commit(&parts, bytes)?;
         match size(&self.wire, &self.key, &self.stop)? {
             Some(found) if found == bytes => {
                 self.ended = true;

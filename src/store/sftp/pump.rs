@@ -12,9 +12,10 @@ use std::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, Sender, after, bounded, select};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, after, bounded, select};
+use rustix::process::{Pid, Signal, kill_process_group};
 
 use crate::base::Stop;
 use crate::store::contract::{Error, ErrorKind, Result};
@@ -26,6 +27,9 @@ const INHERITED: [&str; 7] = ["PATH", "HOME", "USER", "LOGNAME", "LANG", "SSH_AU
 /// How long an answer is waited for.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
+/// How long the threads of a connection that ended are waited for.
+const AFTER: Duration = Duration::from_secs(3);
+
 /// Packets that wait to be written.
 const DEPTH: usize = 8;
 
@@ -34,6 +38,9 @@ const COMPLAINTS: u64 = 4096;
 
 /// An answer: its type, and what follows its number.
 pub type Answer = (u8, Vec<u8>);
+
+/// What a thread does.
+type Work = Box<dyn FnOnce() + Send>;
 
 /// Guards who waits for which answer; `None` once the connection has ended.
 type Waiting = Arc<Mutex<Option<HashMap<u32, Sender<Answer>>>>>;
@@ -47,6 +54,8 @@ pub struct Pump {
     said: Arc<Mutex<String>>,
     next: AtomicU32,
     threads: Vec<JoinHandle<()>>,
+    /// Closed once every thread has ended.
+    running: Receiver<()>,
 }
 
 /// An answer that is to come.
@@ -76,11 +85,15 @@ impl Pump {
         let waiting: Waiting = Arc::new(Mutex::new(Some(HashMap::new())));
         let said = Arc::new(Mutex::new(String::new()));
         let (own_waiting, own_said) = (waiting.clone(), said.clone());
-        let threads = vec![
-            spawn("sftp write", move || write_all(stdin, &written)).map_err(failed)?,
-            spawn("sftp read", move || read_all(stdout, &own_waiting)).map_err(failed)?,
-            spawn("sftp complaints", move || hear(stderr, &own_said)).map_err(failed)?,
+        let (alive, running) = bounded::<()>(0);
+        let work: [(&str, Work); 3] = [
+            ("sftp write", Box::new(move || write_all(stdin, &written))),
+            ("sftp read", Box::new(move || read_all(stdout, &own_waiting))),
+            ("sftp complaints", Box::new(move || hear(stderr, &own_said))),
         ];
+        let spawned = work.into_iter().map(|(name, work)| spawn(name, alive.clone(), work));
+        let threads = spawned.collect::<std::io::Result<_>>().map_err(failed);
+        let threads = threads.inspect_err(|_| end(&mut child))?;
         Ok(Pump {
             child: Mutex::new(child),
             to_write: Some(to_write),
@@ -88,6 +101,7 @@ impl Pump {
             said,
             next: AtomicU32::new(1),
             threads,
+            running,
         })
     }
 
@@ -167,11 +181,26 @@ impl Pump {
 impl Drop for Pump {
     fn drop(&mut self) {
         self.to_write = None;
-        let child = self.child.get_mut().expect("no panic while locked");
+        end(self.child.get_mut().expect("no panic while locked"));
+        // A child of `ssh` that outlives it may hold a pipe open: its thread is left to itself then,
+        // and ends with the pipe.
+        if self.running.recv_timeout(AFTER).is_err_and(|e| e == RecvTimeoutError::Disconnected) {
+            self.threads.drain(..).for_each(|thread| drop(thread.join()));
+        }
+    }
+}
+
+/// Ends the child, and all that it started in its process group, such as a program of
+/// `ProxyCommand`.
+fn end(child: &mut Child) {
+    if let Some(group) = Pid::from_raw(child.id() as i32) {
         // It may have ended already, which is as good.
-        drop(child.kill());
-        drop(child.wait());
-        self.threads.drain(..).for_each(|thread| drop(thread.join()));
+        kill_process_group(group, Signal::KILL).unwrap_or_default();
+    }
+    drop(child.kill());
+    let until = Instant::now() + AFTER;
+    while matches!(child.try_wait(), Ok(None)) && Instant::now() < until {
+        std::thread::sleep(Duration::from_millis(5));
     }
 }
 
@@ -182,8 +211,13 @@ fn stopped(doing: &str) -> Error {
     Error::new(ErrorKind::Stopped, doing, "stopped")
 }
 
-fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> std::io::Result<JoinHandle<()>> {
-    std::thread::Builder::new().name(name.to_owned()).spawn(work)
+/// Starts a thread that holds `alive` until its end.
+fn spawn(name: &str, alive: Sender<()>, work: Work) -> std::io::Result<JoinHandle<()>> {
+    let thread = std::thread::Builder::new().name(name.to_owned());
+    thread.spawn(move || {
+        work();
+        drop(alive);
+    })
 }
 
 /// Writes packets until nobody sends any more; a pipe that is closed ends the reading too.
@@ -239,5 +273,21 @@ fn hear(pipe: ChildStderr, said: &Mutex<String>) {
             all.extend(text.chars().map(|c| if c.is_control() && c != '\n' { ' ' } else { c }));
             said.lock().expect("no panic while locked").clone_from(&all);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_connection_ends_though_something_that_ssh_left_behind_holds_its_pipes() {
+        // As the master of a shared connection does.
+        let words = ["sh", "-c", "setsid sleep 20 & exec sleep 600"].map(str::to_owned);
+        let pump = Pump::start(&words, "connect").expect("started");
+        std::thread::sleep(Duration::from_millis(300));
+        let began = Instant::now();
+        drop(pump);
+        assert!(began.elapsed() < Duration::from_secs(15), "{:?}", began.elapsed());
     }
 }

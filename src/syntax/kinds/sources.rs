@@ -57,7 +57,7 @@ pub const SOURCES: &[Kind] = &[
                 "max-lag",
                 Form::Duration,
                 "",
-                "How far a replica may be behind: a dump of one that is further, or stopped, is an Alerta.",
+                "How far a replica may be behind: a dump of one that is further, stopped, or may not be asked, is an Alerta.",
             ),
             field(
                 "accounts",
@@ -149,7 +149,7 @@ pub const SOURCES: &[Kind] = &[
                 "max-lag",
                 Form::Duration,
                 "",
-                "How far a replica may be behind: a dump of one that is further, or stopped, is an Alerta.",
+                "How far a replica may be behind: a dump of one that is further, stopped, or may not be asked, is an Alerta.",
             ),
             field(
                 "globals",

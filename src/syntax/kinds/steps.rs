@@ -185,11 +185,34 @@ pub const STEPS: &[Kind] = &[
                 "",
                 "A scratch source to restore them into and to prove there.",
             ),
+            field(
+                "pick",
+                Form::Choice(&["newest", "random"]),
+                "newest",
+                "Which of the kept backups: the newest, or any by chance.",
+            ),
             UNPACK,
             IDENTITY,
             AFTER,
             OPTIONAL,
             ENABLED,
+        ],
+    },
+    Kind {
+        name: "assert",
+        within: &["verify"],
+        argument: Argument::One("SQL"),
+        ready: true,
+        doc: "What is asked of restored data: a query of one row and one column, read-only. Another answer is an Erro with both; \
+              the backup is not damaged by it.",
+        fields: &[
+            required("equals", Form::Text, "The answer, as the server writes it as text."),
+            field(
+                "in",
+                Form::Text,
+                "the only database of the backup",
+                "The database it is asked in.",
+            ),
         ],
     },
     Kind {
@@ -334,6 +357,14 @@ pub const STEPS: &[Kind] = &[
             OPTIONAL,
             ENABLED,
         ],
+    },
+    Kind {
+        name: "previous",
+        within: &["archive"],
+        argument: BLOCK,
+        ready: true,
+        doc: "A password that older archives were sealed with; one block for each. Whoever reads a backup takes the one that its head names.",
+        fields: &[required("password", Form::Secret, "The password.")],
     },
     Kind {
         name: "age",

@@ -143,6 +143,8 @@ impl S3Server {
             ca: self.ca_file.clone(),
             storage_class: None,
             sse: None,
+            kms_key: None,
+            tags: Vec::new(),
         }
     }
 

@@ -30,7 +30,7 @@ pub use crate::common::servers::pgbouncer::PgBouncer;
 pub use crate::common::servers::postgres::{Pg, PgServer};
 
 /// Longest time a server may take to answer.
-const PATIENCE: Duration = Duration::from_secs(90);
+const PATIENCE: Duration = Duration::from_secs(300);
 
 /// Which server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

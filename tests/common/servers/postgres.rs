@@ -385,7 +385,7 @@ impl PgServer {
         if self.process.try_wait().is_ok_and(|ended| ended.is_none())
             && kill_process(pid, signal).is_ok()
         {
-            let end = Instant::now() + Duration::from_secs(20);
+            let end = Instant::now() + Duration::from_secs(180);
             while Instant::now() < end && self.process.try_wait().is_ok_and(|ended| ended.is_none())
             {
                 thread::sleep(Duration::from_millis(5));

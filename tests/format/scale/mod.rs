@@ -94,7 +94,7 @@ fn measured<T>(what: &str, bound: u64, work: impl FnOnce() -> T) -> T {
 }
 
 fn folder(path: &Path) -> Arc<dyn Store> {
-    let spec = DirSpec { path: path.to_path_buf() };
+    let spec = DirSpec { path: path.to_path_buf(), mount: false };
     Arc::new(Dir::open(&spec, &World::real()).unwrap())
 }
 

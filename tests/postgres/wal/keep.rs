@@ -160,6 +160,14 @@ fn one_file_is_kept_once_and_another_of_its_name_is_refused_with_both_digests() 
     let digests = [fs::read(path).unwrap(), other.clone()].map(|b| hex(&b));
     assert!(digests.iter().all(|digest| refused.stderr.contains(digest)), "{}", refused.stderr);
     assert_eq!(fs::read(object(&space.path("nas"), &name).unwrap()).unwrap(), kept);
+    // A history holds no data, and is read by who has no password.
+    let history = server.data().join("pg_wal/00000002.history");
+    fs::write(&history, "1\t0/3000000\tno recovery target specified\n").unwrap();
+    assert_eq!(push(history.to_str().unwrap()).code, 0);
+    fs::remove_file(&history).unwrap();
+    let open = space.copy().env("LOG_PASSWORD", "");
+    assert_eq!(fetch(&open, &system, "00000002.history").code, 0);
+    assert_eq!(fetch(&open, &system, &name).code, 200, "what is sealed is not the end of the log");
     // What is no file of this log, and what is typed wrong.
     for (name, bytes) in [
         (name.as_str(), &other[..1000]),

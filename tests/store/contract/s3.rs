@@ -617,6 +617,32 @@ fn sweep_aborts_uploads_of_its_key_only() {
 }
 
 #[test]
+fn what_is_written_has_its_class_key_and_tags_and_parts_and_reads_have_none() {
+    let server = S3Server::start();
+    let store = open_spec(&S3Spec {
+        storage_class: Some("STANDARD".into()),
+        sse: Some("aws:kms".into()),
+        kms_key: Some("alias/vex".into()),
+        tags: vec![("team".into(), "db & ops".into()), ("kind".into(), "backup".into())],
+        ..server.spec()
+    });
+    write(&store, "p/x").unwrap();
+    store.put("p/m", b"head", &stop()).unwrap();
+    assert_eq!(store.read("p/m", None, &stop()).unwrap(), b"head");
+    for request in server.requests() {
+        let made = matches!(request.kind, Kind::Put | Kind::Initiate);
+        for (name, value) in [
+            ("x-amz-storage-class", "STANDARD"),
+            ("x-amz-server-side-encryption", "aws:kms"),
+            ("x-amz-server-side-encryption-aws-kms-key-id", "alias/vex"),
+            ("x-amz-tagging", "team=db+%26+ops&kind=backup"),
+        ] {
+            assert_eq!(request.header(name), made.then_some(value), "{:?}", request.kind);
+        }
+    }
+}
+
+#[test]
 fn the_machines_own_keys_are_found_in_the_environment_and_in_a_profile() {
     let own = |endpoint: String, profile: Option<String>| {
         let spec = S3Spec {

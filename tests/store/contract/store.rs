@@ -10,9 +10,13 @@ use vex::testing::store::contract::{ErrorKind, Store};
 use vex::testing::store::{Dir, Memory, Sftp};
 use vex::testing::world::{Clock, World};
 
+use crate::common::cloud::azure::AzureServer;
+use crate::common::cloud::google::GoogleServer;
 use crate::common::s3_server::S3Server;
 use crate::common::sshd::Sshd;
+use crate::store::azure::open as open_azure;
 use crate::store::contract::s3::open;
+use crate::store::gcs::open as open_gcs;
 use crate::store::sftp::spec;
 
 /// A store under test, the size of a part it takes, and what must live as long.
@@ -28,7 +32,7 @@ fn memory() -> Stand {
 
 fn dir() -> Stand {
     let folder = tempfile::tempdir().unwrap();
-    let spec = DirSpec { path: folder.path().join("made/by/need") };
+    let spec = DirSpec { path: folder.path().join("made/by/need"), mount: false };
     Stand {
         store: Box::new(Dir::open(&spec, &World::real()).unwrap()),
         part: 8,
@@ -49,6 +53,18 @@ fn sftp() -> Stand {
     Stand { store: Box::new(store), part: 8, _keep: Box::new(server) }
 }
 
+/// A container with pages of 3, the first of which is empty, as a loaded service has them.
+fn azure() -> Stand {
+    let server = AzureServer::start(3);
+    Stand { store: Box::new(open_azure(&server.spec())), part: 8, _keep: Box::new(server) }
+}
+
+/// A bucket of Google's, with pages of 3.
+fn google() -> Stand {
+    let server = GoogleServer::start(3);
+    Stand { store: Box::new(open_gcs(&server.spec())), part: 5 << 20, _keep: Box::new(server) }
+}
+
 macro_rules! suite {
     ($($stand:ident: $claims:tt)*) => { $(suite!(@one $stand $claims);)* };
     (@one $stand:ident { $($claim:ident)* }) => {
@@ -60,7 +76,7 @@ macro_rules! for_all {
     ($($stand:ident)* : $claims:tt) => { suite! { $($stand: $claims)* } };
 }
 
-for_all! { memory dir bucket sftp: {
+for_all! { memory dir bucket azure google sftp: {
     create_and_put_refuse_a_key_that_exists
     nothing_is_visible_before_finish
     a_dropped_or_aborted_upload_leaves_nothing
@@ -388,7 +404,7 @@ mod folder {
     use super::*;
 
     fn open(path: &Path) -> Dir {
-        Dir::open(&DirSpec { path: path.to_owned() }, &World::real()).unwrap()
+        Dir::open(&DirSpec { path: path.to_owned(), mount: false }, &World::real()).unwrap()
     }
 
     fn files(folder: &Path) -> Vec<String> {
@@ -410,7 +426,7 @@ mod folder {
         store.remove("x", &stop()).unwrap();
         assert!(!path.exists());
         std::fs::write(&path, "a file").unwrap();
-        let again = Dir::open(&DirSpec { path }, &World::real());
+        let again = Dir::open(&DirSpec { path, mount: false }, &World::real());
         assert!(again.err().unwrap().to_string().ends_with("it is not a folder"));
     }
 
@@ -438,8 +454,9 @@ mod folder {
         let folder = tempfile::tempdir().unwrap();
         let clock = Clock::Fixed("2026-03-04T05:06:07Z".parse().unwrap());
         let world = World { clock: clock.clone(), ..World::real() };
-        let open =
-            |name: &str| Dir::open(&DirSpec { path: folder.path().join(name) }, &world).unwrap();
+        let open = |name: &str| {
+            Dir::open(&DirSpec { path: folder.path().join(name), mount: false }, &world).unwrap()
+        };
         assert_eq!(open("unmounted").now(&stop()).unwrap(), clock.now());
         assert!(!folder.path().join("unmounted").exists());
         // What can be written to has a clock of its own, and keeps nothing of the question.

@@ -126,3 +126,53 @@ fn no_drill_writes_into_the_cluster_that_is_backed_up_by_another_name_of_postgre
     refuses(&socket("shop", ""), &tcp("lab", "127.0.0.1", scratch));
     assert_eq!(oids(), before);
 }
+
+/// A job whose drill restores `shop` into `lab` while `crm` can't be reached.
+#[test]
+fn a_source_that_is_down_is_known_by_its_backups() {
+    let [server, other] = [Brand::Mariadb.start(&[]), Brand::Mariadb.start(&[])];
+    for server in [&server, &other] {
+        server.exec("CREATE DATABASE shop");
+        server.exec("CREATE TABLE shop.t (a INT PRIMARY KEY)");
+        server.exec("INSERT INTO shop.t VALUES (1)");
+    }
+    let space = Space::new();
+    let write = |crm: u16, lab: u16| {
+        let source = |name: &str, port: u16, more: &str| {
+            format!(
+                "mysql \"{name}\" host=\"127.0.0.1\" port={port} user=\"root\" {more} {{ databases \"shop\" }}\n"
+            )
+        };
+        let text = format!(
+            "sources {{\n{}{}{}}}\nstores {{ dir \"nas\" path=\"nas\" {{ keep last=9 }} }}\n\
+             job \"nightly\" {{ dump \"shop\" {{ send \"nas\"; verify \"nas\" into=\"lab\" }} }}\n\
+             job \"crm\" {{ dump \"crm\" {{ send \"nas\"; verify \"nas\" }} }}\n",
+            source("shop", server.port, ""),
+            source("crm", crm, ""),
+            source("lab", lab, "scratch=#true"),
+        );
+        std::fs::write(space.path("job.kdl"), text).unwrap();
+    };
+    let drill = |code: i32| {
+        let ran = space.run(&["run", "job.kdl", "nightly"]).expect(code);
+        ran.stdout + &ran.stderr
+    };
+    // Nobody knows which server it is: it may be the scratch one.
+    write(1, other.port);
+    let said = drill(1);
+    for wanted in ["the source crm can't be told", "scratch=#true", "nothing was written"] {
+        assert!(said.contains(wanted), "{wanted}: {said}");
+    }
+    // Its backup says that it is another one.
+    write(server.port, 1);
+    space.run(&["run", "job.kdl", "crm"]).expect(0);
+    write(1, other.port);
+    drill(0);
+    // And now that it is the very one.
+    std::fs::remove_dir_all(space.path("nas/crm")).unwrap();
+    write(other.port, 1);
+    space.run(&["run", "job.kdl", "crm"]).expect(0);
+    write(1, other.port);
+    let said = drill(1);
+    assert!(said.contains("it is the source crm; nothing was written"), "{said}");
+}

@@ -11,16 +11,17 @@ use std::ops::Range;
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use http::{HeaderMap, Method};
+use http::Method;
 use ureq::Body;
 
 use crate::base::Stop;
-use crate::store::contract::{ErrorKind, too_large};
-use crate::store::s3::call::{Call, header};
-use crate::store::s3::object::{listed_size, listing};
-use crate::store::s3::refusal::Refusal;
-use crate::store::s3::span::Span;
-use crate::store::s3::wire::{Part, Wire, read_part};
+use crate::store::contract::{self, Error, ErrorKind, too_large};
+use crate::store::wire::ask::Wire;
+use crate::store::wire::body::{Part, read_part};
+use crate::store::wire::call::{Call, header};
+use crate::store::wire::look::size;
+use crate::store::wire::refusal::Refusal;
+use crate::store::wire::span::Span;
 
 /// Most memory taken on the word of a server, in bytes.
 const TRUSTED: u64 = 64 << 20;
@@ -55,6 +56,27 @@ pub fn read(
 ) -> Result<Vec<u8>, Refusal> {
     let (start, end) = range.map_or((0, None), |r| (r.start, Some(r.end)));
     Wanted { wire, key, start, end, most: u64::MAX, stop }.read()
+}
+
+/// Reads a range, or all, of an object. There is no way to ask for an empty range; whether it lies
+/// within the object is said all the same.
+pub fn read_range(
+    wire: &Wire,
+    key: &str,
+    range: Option<Range<u64>>,
+    doing: &str,
+    stop: &Stop,
+) -> contract::Result<Vec<u8>> {
+    match range {
+        Some(range) if range.start >= range.end => match size(wire, key, stop)? {
+            None => Err(Error::new(ErrorKind::Missing, doing, "no such object")),
+            Some(end) if range.start == range.end && range.end <= end => Ok(Vec::new()),
+            Some(end) => {
+                Err(Error::new(ErrorKind::Damaged, doing, format!("the object ends at {end}")))
+            }
+        },
+        range => read(wire, key, range, stop).map_err(|e| e.error(doing)),
+    }
 }
 
 /// Reads all of an object of at most `most` bytes.
@@ -125,7 +147,7 @@ impl Wanted<'_> {
         let end = self.end(came, &span, listed)?;
         span.covers(at, end)?;
         if came.bytes.is_empty() {
-            let checksum = if ranged { None } else { checksum(&parts.headers) };
+            let checksum = if ranged { None } else { self.wire.dialect.checksum(&parts.headers) };
             *came = Came { bytes: Vec::new(), end: Some(end), etag: tag, checksum };
         }
         // Where no length was told, only its end proves that a body is all of the object.
@@ -184,7 +206,10 @@ impl Wanted<'_> {
             Some(end) if partial => {
                 call.headers.push(("range", format!("bytes={at}-{}", end.saturating_sub(1))))
             }
-            Some(_) | None => call.headers.push(("x-amz-checksum-mode", "ENABLED".into())),
+            Some(_) | None => {
+                let wish = self.wire.dialect.wish();
+                call.headers.extend(wish.map(|(name, value)| (name, value.to_owned())));
+            }
         }
         call.headers.extend(came.etag.clone().map(|tag| ("if-match", tag)));
         call
@@ -193,8 +218,7 @@ impl Wanted<'_> {
     /// The size of the object by the listing; an answer must not have said another.
     fn listed(&self, told: Option<u64>) -> Result<u64, Refusal> {
         // Asked once: whoever asks here tries again.
-        let answer = self.wire.once(&listing(self.key), self.stop)?;
-        let Some(size) = listed_size(&answer, self.key)? else {
+        let Some(size) = self.wire.listed(self.key, self.stop)? else {
             return Err(Refusal::garbled("the listing does not name the object"));
         };
         match told.filter(|told| *told != size) {
@@ -231,13 +255,6 @@ impl Came {
         let own = crc32c(&self.bytes);
         (own != *told).then(|| format!("its CRC32C is {own}, the store says {told}"))
     }
-}
-
-/// The CRC32C that the service keeps of the whole object. Of one put together from parts it keeps
-/// the checksum of the parts' checksums: not of the bytes.
-fn checksum(headers: &HeaderMap) -> Option<String> {
-    let composite = header(headers, "x-amz-checksum-type").is_some_and(|t| t == "COMPOSITE");
-    header(headers, "x-amz-checksum-crc32c").filter(|c| !composite && !c.contains('-'))
 }
 
 /// The CRC32C of some bytes, the way S3 writes it.

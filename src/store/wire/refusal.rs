@@ -11,7 +11,7 @@ use jiff::Timestamp;
 
 use crate::base::{Stopped, Tries};
 use crate::store::contract::{Error, ErrorKind};
-use crate::store::s3::xml::{ErrorBody, moment};
+use crate::store::wire::xml::{ErrorBody, moment};
 
 /// Longest wait a server may ask for.
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
@@ -154,6 +154,9 @@ impl Refusal {
         if body.code == "RequestTimeTooSkewed" {
             found.push_str("; the clocks of this machine and the service differ too much");
         }
+        if kind == ErrorKind::Refused {
+            found.push_str("; the object lies in an archive tier: ask the service to bring it back (RestoreObject, Set Blob Tier), wait for that, then try again");
+        }
         let wait = header("retry-after")
             .and_then(|v| v.trim().parse().ok())
             .map_or(Duration::ZERO, Duration::from_secs);
@@ -201,6 +204,16 @@ impl Refusal {
         }
     }
 
+    /// The same of a question that came before the request: nothing was carried out.
+    pub fn before(self, what: &str) -> Refusal {
+        Refusal { unsure: false, found: format!("{what}: {}", self.found), ..self }
+    }
+
+    /// The same, which may be another one later.
+    pub fn passing(self, again: bool) -> Refusal {
+        Refusal { again, ..self }
+    }
+
     /// The error of the contract.
     pub fn error(self, doing: &str) -> Error {
         let error = Error::new(self.kind, doing, self.found);
@@ -237,7 +250,8 @@ fn judge(status: u16, code: &str) -> (ErrorKind, bool) {
             "BadDigest"
             | "XAmzContentChecksumMismatch"
             | "XAmzContentSHA256Mismatch"
-            | "IncompleteBody",
+            | "IncompleteBody"
+            | "Md5Mismatch",
         ) => (ErrorKind::Damaged, true),
         (_, "RequestTimeout") | (408 | 429, _) => (ErrorKind::Unreachable, true),
         // A redirect without a code is of a gateway, or the service stands elsewhere; a proxy that
@@ -246,11 +260,20 @@ fn judge(status: u16, code: &str) -> (ErrorKind, bool) {
         (_, "QuotaExceeded" | "EntityTooLarge" | "XMinioStorageFull") | (507, _) => {
             (ErrorKind::Full, false)
         }
+        // Held back by a lock, a hold or a lease of the service.
+        (_, "BlobImmutableDueToPolicy" | "BlobImmutableDueToLegalHold" | "LeaseIdMissing") => {
+            (ErrorKind::Denied, false)
+        }
+        (_, "InvalidObjectState" | "BlobArchived" | "BlobBeingRehydrated") => {
+            (ErrorKind::Refused, false)
+        }
         (409, "ConditionalRequestConflict" | "OperationAborted") => (ErrorKind::Exists, true),
         (409 | 412, _) => (ErrorKind::Exists, false),
-        (_, "NoSuchBucket" | "NoSuchUpload") => (ErrorKind::Failed, false),
+        (_, "NoSuchBucket" | "NoSuchUpload" | "ContainerNotFound") => (ErrorKind::Failed, false),
         (404, _) => (ErrorKind::Missing, false),
-        (401 | 403, _) | (_, "ExpiredToken" | "InvalidToken") => (ErrorKind::Denied, false),
+        (401 | 403, _) | (_, "ExpiredToken" | "InvalidToken" | "InvalidAuthenticationInfo") => {
+            (ErrorKind::Denied, false)
+        }
         (416, _) => (ErrorKind::Damaged, false),
         // 501 and 505 are what the service will never do; gateways have numbers of their own.
         (500..=599, _) if status != 501 && status != 505 => (ErrorKind::Unreachable, true),

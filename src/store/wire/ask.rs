@@ -1,10 +1,10 @@
 //! One request and its answer, and the loop that asks again.
 //!
-//! Does not know what a request is for. Invariants: every request is signed anew on every try; no
-//! redirect is followed; a stop ends every wait, and an upload between two slices of its body.
-//! There is no total time-out, only a stall one.
+//! Does not know what a request is for, nor the service. Invariants: every request is signed anew on
+//! every try; no redirect is followed; a stop ends every wait, and an upload between two slices of
+//! its body. There is no total time-out, only a stall one.
 
-use std::io::Read;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode};
@@ -12,14 +12,12 @@ use ureq::{Body, SendBody};
 use url::Url;
 
 use crate::base::Stop;
-use crate::job::S3Spec;
 use crate::store::contract::{Error, ErrorKind};
-use crate::store::s3::address::Address;
-use crate::store::s3::call::{Answer, Call, Pace, header};
-use crate::store::s3::credentials::Credentials;
-use crate::store::s3::refusal::{Extra, Extras, Refusal, status_of};
-use crate::store::s3::sign::{self, Signer};
-use crate::store::s3::xml::{self, Document, ErrorBody};
+use crate::store::wire::body::{Sending, read_body, untouched};
+use crate::store::wire::call::{Answer, Call, Pace, header};
+use crate::store::wire::dialect::Dialect;
+use crate::store::wire::refusal::{Extra, Extras, Refusal};
+use crate::store::wire::xml::{self, ErrorBody};
 use crate::world::{Agents, Backoff, Clock, Entropy, Lent, Trust, World, agents};
 
 /// Longest answer that is not an object, in bytes; a page of 1000 long keys stays below.
@@ -28,9 +26,8 @@ const LONGEST_ANSWER: u64 = 16 << 20;
 /// The way to one bucket.
 pub struct Wire {
     agents: Agents,
-    address: Address,
-    credentials: Credentials,
-    signer: Signer,
+    /// How the service is addressed and asked.
+    pub dialect: Box<dyn Dialect>,
     clock: Clock,
     entropy: Entropy,
     /// How patient it is.
@@ -45,36 +42,29 @@ pub struct Wire {
 }
 
 impl Wire {
-    /// Opens the way; sends nothing.
-    pub fn open(spec: &S3Spec, world: &World, pace: Pace, stop: &Stop) -> Result<Wire, Error> {
-        let place = match spec.endpoint.as_deref().and_then(|e| Url::parse(e).ok()) {
-            Some(url) => format!("s3://{} at {}", spec.bucket, url.host_str().unwrap_or_default()),
-            None => format!("s3://{}", spec.bucket),
-        };
-        let failed = |kind, found: String| Error::new(kind, format!("open {place}"), found);
-        let address = Address::new(spec).map_err(|e| failed(ErrorKind::Failed, e))?;
-        let credentials =
-            Credentials::open(spec, stop).map_err(|e| failed(ErrorKind::Denied, e))?;
-        let trust = match &spec.ca {
+    /// Opens the way to `place`; sends nothing. `ca` is a file of certificates to trust.
+    pub fn open(
+        dialect: Box<dyn Dialect>,
+        place: String,
+        ca: Option<&Path>,
+        world: &World,
+        pace: Pace,
+    ) -> Result<Wire, Error> {
+        let trust = match ca {
             Some(path) => Trust::File(path),
-            None if address.is_plain() => Trust::Listed,
+            None if dialect.is_plain() => Trust::Listed,
             None => Trust::Machine,
         };
-        let agents =
-            agents(trust, pace.stall).map_err(|e| failed(ErrorKind::Failed, e.to_string()))?;
-        let label = |name, value: &Option<String>| value.clone().map(|value| (name, value));
-        let class = label("x-amz-storage-class", &spec.storage_class);
-        let sse = label("x-amz-server-side-encryption", &spec.sse);
+        let failed = |found: String| Error::new(ErrorKind::Failed, format!("open {place}"), found);
+        let agents = agents(trust, pace.stall).map_err(|e| failed(e.to_string()))?;
         Ok(Wire {
             agents,
-            address,
-            credentials,
-            signer: Signer::new(&spec.region),
+            dialect,
             clock: world.clock.clone(),
             entropy: world.entropy.clone(),
             pace,
             place,
-            labels: class.into_iter().chain(sse).collect(),
+            labels: Vec::new(),
             no_checksums: AtomicBool::new(false),
             no_conditions: AtomicBool::new(false),
             no_unsigned: AtomicBool::new(false),
@@ -93,9 +83,18 @@ impl Wire {
         take: &dyn Fn(Answer) -> Result<T, Refusal>,
         stop: &Stop,
     ) -> Result<T, Refusal> {
+        self.patiently(&|| self.once(call, stop).and_then(take), stop)
+    }
+
+    /// Does something until it succeeds, or there is no hope.
+    pub fn patiently<T>(
+        &self,
+        ask: &dyn Fn() -> Result<T, Refusal>,
+        stop: &Stop,
+    ) -> Result<T, Refusal> {
         let mut backoff = self.backoff();
         loop {
-            let refusal = match self.once(call, stop).and_then(take) {
+            let refusal = match ask() {
                 Ok(taken) => return Ok(taken),
                 Err(refusal) if refusal.adapted => continue,
                 Err(refusal) => refusal,
@@ -124,7 +123,7 @@ impl Wire {
         stop: &Stop,
     ) -> Result<(Response<Body>, Lent<'_>), Refusal> {
         stop.check()?;
-        let request = self.request(call)?;
+        let request = self.request(call, stop)?;
         let sent = Extras {
             checksum: call.checksum.is_some() && self.checksums(),
             condition: call.fresh && self.conditions(),
@@ -152,10 +151,19 @@ impl Wire {
         {
             bytes.clear();
         }
-        let told: ErrorBody = xml::parse(&bytes).unwrap_or_default();
+        let mut told: ErrorBody = xml::parse(&bytes).unwrap_or_default();
+        if told.code.is_empty() {
+            // What an answer to HEAD can't say in a body.
+            told.code = header(&parts.headers, "x-ms-error-code").unwrap_or_default();
+        }
         let mut refusal = Refusal::answered(parts.status.as_u16(), &parts.headers, &told);
         refusal.adapted = self.adapt(&refusal, &bytes, sent);
         Err(if call.method == Method::HEAD { refusal } else { refusal.wordless() })
+    }
+
+    /// The size of an object by the listing of the service; asked once.
+    pub fn listed(&self, key: &str, stop: &Stop) -> Result<Option<u64>, Refusal> {
+        self.dialect.listed(&|call| self.once(call, stop), key)
     }
 
     /// A fresh count of tries.
@@ -194,19 +202,19 @@ impl Wire {
         self.clock.now()
     }
 
-    fn request(&self, call: &Call<'_>) -> Result<Request<()>, Refusal> {
+    fn request(&self, call: &Call<'_>, stop: &Stop) -> Result<Request<()>, Refusal> {
         let bad = |e: &dyn std::fmt::Display| {
             Refusal::new(ErrorKind::Failed, format!("the request has no form: {e}"))
         };
         let now = self.clock.now();
-        let url = self.address.url(call.key, &call.query);
+        let url = self.dialect.url(call.key, &call.query);
         let mut headers = HeaderMap::new();
         let mut set = |name: &'static str, value: &str| {
             let value = HeaderValue::try_from(value).map_err(|e| bad(&e))?;
             headers.insert(HeaderName::from_static(name), value);
             Ok::<(), Refusal>(())
         };
-        set("host", self.address.host())?;
+        set("host", self.dialect.host())?;
         for (name, value) in &call.headers {
             set(name, value)?;
         }
@@ -214,17 +222,15 @@ impl Wire {
             set(name, value)?;
         }
         if call.fresh && self.conditions() {
-            set("if-none-match", "*")?;
+            let (name, value) = self.dialect.condition();
+            set(name, value)?;
         }
         if has_body(&call.method) {
             set("content-length", &call.body.len().to_string())?;
         }
-        let keys = self.credentials.current(now).map_err(|e| Refusal::new(ErrorKind::Denied, e))?;
-        let payload = sign::payload(self.signs_body(&call.method), call.body);
         let parsed = Url::parse(&url).map_err(|e| bad(&e))?;
-        let signed =
-            self.signer.sign(&keys, (call.method.as_str(), &parsed), &mut headers, &payload, now);
-        signed.map_err(|e| bad(&e))?;
+        let hashed = self.signs_body(&call.method);
+        self.dialect.sign(call, &parsed, &mut headers, hashed, now, stop)?;
         if matches!(call.method, Method::GET | Method::HEAD) {
             // Not signed: proxies change these, and may. The store is to answer, not a cache, and
             // with the bytes as they are.
@@ -243,7 +249,7 @@ impl Wire {
     /// Whether the body is hashed and signed: where TLS does not protect it, the service insists,
     /// or there is none.
     fn signs_body(&self, method: &Method) -> bool {
-        self.address.is_plain() || self.no_unsigned.load(Ordering::Relaxed) || !has_body(method)
+        self.dialect.is_plain() || self.no_unsigned.load(Ordering::Relaxed) || !has_body(method)
     }
 
     /// Remembers what this service does not know, if that is why it refused what was `sent`.
@@ -261,105 +267,4 @@ impl Wire {
 
 fn has_body(method: &Method) -> bool {
     matches!(*method, Method::PUT | Method::POST)
-}
-
-/// Checks that a body is one of the service, with the bytes as it sent them: it never sends a page
-/// for people, and never encodes.
-fn untouched(headers: &HeaderMap) -> Result<(), Refusal> {
-    // Some services call an answer without a body such a page.
-    let empty = header(headers, "content-length").is_some_and(|length| length.trim() == "0");
-    if is_page(headers) && !empty {
-        return Err(Refusal::garbled("something on the way answered with a page for people"));
-    }
-    match header(headers, "content-encoding").filter(|encoding| is_encoded(encoding)) {
-        Some(encoding) => {
-            let encoding = encoding.escape_default();
-            let found = format!("something on the way encoded the answer ({encoding})");
-            Err(Refusal::garbled(found))
-        }
-        None => Ok(()),
-    }
-}
-
-/// Whether an answer calls itself a page for people.
-pub fn is_page(headers: &HeaderMap) -> bool {
-    let kind = header(headers, "content-type").unwrap_or_default();
-    kind.trim_start().to_ascii_lowercase().starts_with("text/html")
-}
-
-/// Whether such a `Content-Encoding` changes the bytes. Some services repeat how an object came to
-/// them, which does not.
-pub fn is_encoded(encoding: &str) -> bool {
-    let plain = |part: &str| matches!(part.trim(), "" | "identity" | "aws-chunked");
-    !encoding.to_ascii_lowercase().split(',').all(plain)
-}
-
-/// The document of an answer; an `<Error>` with status 200 is the refusal that it says. `senseless`
-/// is what an answer is that is neither.
-pub fn document<T: Document>(answer: &Answer, senseless: &str) -> Result<T, Refusal> {
-    xml::parse(&answer.body).map_err(|e| match xml::parse::<ErrorBody>(&answer.body) {
-        Ok(told) if !told.code.is_empty() => {
-            Refusal::answered(status_of(&told.code), &answer.headers, &told)
-        }
-        Ok(_) | Err(_) => Refusal::garbled(format!("{senseless}: {e}")),
-    })
-}
-
-/// Which bytes of a body are wanted: not the first `skip`, but the next `take`. No more than one
-/// byte past `most` is looked at.
-pub struct Part {
-    /// Bytes that are passed over.
-    pub skip: u64,
-    /// Bytes that are wanted.
-    pub take: u64,
-    /// Bytes that the body may have.
-    pub most: u64,
-}
-
-/// Reads a part of a body; what came before an error stays in `into`. Returns how many bytes passed:
-/// more than `most` if the body is longer.
-pub fn read_part(body: Body, part: &Part, into: &mut Vec<u8>, stop: &Stop) -> Result<u64, Refusal> {
-    let mut reader = body.into_with_config().limit(u64::MAX).reader();
-    let mut slice = vec![0; 64 << 10];
-    let mut passed = 0;
-    while passed <= part.most {
-        stop.check()?;
-        let room = (part.most - passed).saturating_add(1).min(slice.len() as u64) as usize;
-        let n = match reader.read(&mut slice[..room]) {
-            Ok(n) => n,
-            // All came; the read past the end gives the connection back, or does not.
-            Err(_) if passed == part.most => 0,
-            Err(e) => return Err(Refusal::broken(ureq::Error::Io(e))),
-        };
-        if n == 0 {
-            break;
-        }
-        let within = |at: u64| at.saturating_sub(passed).min(n as u64) as usize;
-        into.extend_from_slice(&slice[within(part.skip)..within(part.skip + part.take)]);
-        passed += n as u64;
-    }
-    Ok(passed)
-}
-
-/// Reads a body to its end, `limit` bytes at most.
-fn read_body(body: Body, limit: u64, into: &mut Vec<u8>, stop: &Stop) -> Result<(), Refusal> {
-    match read_part(body, &Part { skip: 0, take: limit, most: limit }, into, stop)? {
-        passed if passed > limit => Err(Refusal::garbled("the answer is longer than it may be")),
-        _ => Ok(()),
-    }
-}
-
-/// A body on its way out, which a stop ends.
-struct Sending<'a> {
-    rest: &'a [u8],
-    stop: &'a Stop,
-}
-
-impl Read for Sending<'_> {
-    fn read(&mut self, to: &mut [u8]) -> std::io::Result<usize> {
-        if self.stop.is_stopped() {
-            return Err(Stop::io_error());
-        }
-        self.rest.read(to)
-    }
 }

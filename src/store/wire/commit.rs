@@ -7,8 +7,11 @@
 
 use crate::base::Stop;
 use crate::store::contract::{Error, ErrorKind, Result};
-use crate::store::s3::refusal::Refusal;
-use crate::store::s3::wire::Wire;
+use crate::store::wire::ask::Wire;
+use crate::store::wire::call::{Answer, Call};
+use crate::store::wire::look::size;
+use crate::store::wire::read::read;
+use crate::store::wire::refusal::Refusal;
 
 /// What stands under the key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,6 +22,27 @@ pub enum Look {
     Ours,
     /// Something else.
     Foreign,
+}
+
+/// Writes a small object whole, whose outcome is known then; `good` reads the answer.
+pub fn put(
+    wire: &Wire,
+    doing: &str,
+    call: &Call<'_>,
+    good: &dyn Fn(&Answer) -> std::result::Result<(), Refusal>,
+    stop: &Stop,
+) -> Result<()> {
+    let key = call.key.expect("BUG: an object without a key");
+    let send = || wire.once(call, stop).and_then(|answer| good(&answer));
+    let look = || match size(wire, key, stop)? {
+        None => Ok(Look::Absent),
+        Some(found) if found != call.body.len() as u64 => Ok(Look::Foreign),
+        Some(_) => {
+            let there = read(wire, key, None, stop).map_err(|e| e.error(doing))?;
+            Ok(if there == call.body { Look::Ours } else { Look::Foreign })
+        }
+    };
+    commit(wire, doing, &send, &look, stop)
 }
 
 /// Sends a write until its outcome is known.

@@ -5,8 +5,8 @@
 
 use http::{HeaderMap, StatusCode};
 
-use crate::store::s3::call::header;
-use crate::store::s3::refusal::Refusal;
+use crate::store::wire::call::header;
+use crate::store::wire::refusal::Refusal;
 
 /// Bytes `start..end` of an object of `total` bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
