@@ -12,9 +12,7 @@ pub fn is_meant(complaints: &[Complaint], word: &str) -> bool {
 /// Whether something was written that could not be taken, so that what seems missing may stand
 /// there.
 pub fn has_gaps(complaints: &[Complaint]) -> bool {
-    complaints
-        .iter()
-        .any(|c| matches!(c.code, "vex::node::unknown" | "vex::node::later" | "vex::name::missing"))
+    complaints.iter().any(|c| matches!(c.code, "vex::node::unknown" | "vex::name::missing"))
 }
 
 /// A name nobody declared.

@@ -37,7 +37,7 @@ fn large(store: &dyn Store, key: &str, stop: &Stop) -> Finding {
     let sent = upload.part(1, 0, BYTES, stop);
     let seen = store.size(key, stop);
     let given_up = upload.abort();
-    match sent.and_then(|()| given_up).and(seen) {
+    match sent.and(given_up).and(seen) {
         Ok(None) => Finding::ok(looked, "begun, seen by nobody before its end, and given up"),
         Ok(Some(_)) => Finding::error(
             looked,
