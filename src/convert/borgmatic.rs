@@ -95,7 +95,14 @@ fn database(at: &Node, kind: &'static str, draft: &mut Draft) -> Option<String> 
     if !skipped.is_empty() {
         lists.push(("exclude", skipped));
     }
-    Some(draft.source(Source { kind, name: label.to_owned(), fields, all, lists }))
+    Some(draft.source(Source {
+        of: String::new(),
+        kind,
+        name: label.to_owned(),
+        fields,
+        all,
+        lists,
+    }))
 }
 
 /// The rules of retention.
@@ -208,6 +215,10 @@ fn seal(top: &Node, draft: &mut Draft) -> Option<Block> {
         (Some(node), _) => secret(&node, "BORG_PASSPHRASE", draft)?.0,
         (None, Some(command)) if command.contains(['\'', '"', '$', '|', '`', '\\', '{']) => {
             draft.note("`encryption_passcommand` needs a shell: write it as words, (command)\"pass\" \"show\" \"borg\"");
+            return None;
+        }
+        (None, Some(command)) if command.trim_start().starts_with("echo ") => {
+            draft.note("`encryption_passcommand` says the password in clear and is not copied: write (command)\"PROGRAM\" or (file)\"PATH\"");
             return None;
         }
         (None, Some(command)) => {

@@ -42,7 +42,14 @@ pub fn server(at: &Node, words: &Words, name: &str, draft: &mut Draft) -> Vec<Bl
 /// A SQLite file.
 pub fn sqlite(name: &str, path: &str) -> Source {
     let fields = vec![Block::line(format!("path {}", quoted(path)))];
-    Source { kind: "sqlite", name: name.to_owned(), fields, all: true, lists: Vec::new() }
+    Source {
+        of: String::new(),
+        kind: "sqlite",
+        name: name.to_owned(),
+        fields,
+        all: true,
+        lists: Vec::new(),
+    }
 }
 
 /// A word that is no secret; what holds a variable is noted, since nothing fills it in.

@@ -17,6 +17,8 @@ pub struct Block {
 
 /// A source, before sources of the same server become one.
 pub struct Source {
+    /// What it is part of, where one file makes several jobs: each keeps its own.
+    pub of: String,
     /// Its kind: `mysql`, `postgres`, `sqlite`.
     pub kind: &'static str,
     /// The name that is wished for.
@@ -93,6 +95,7 @@ impl Draft {
         let same = self.sources.iter_mut().find(|(_, other)| {
             let plain = |s: &Source| s.lists.iter().all(|(field, _)| *field == "databases");
             other.kind == source.kind
+                && other.of == source.of
                 && heads(&other.fields) == heads(&source.fields)
                 && other.all == source.all
                 && plain(other)

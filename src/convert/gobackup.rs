@@ -103,7 +103,8 @@ fn database(at: &Node, draft: &mut Draft) -> Option<String> {
             lists.push((field, tables));
         }
     }
-    Some(draft.source(Source { kind, name, fields, all, lists }))
+    let of = at.path().rsplit_once(".databases").map_or_else(String::new, |(of, _)| of.to_owned());
+    Some(draft.source(Source { of, kind, name, fields, all, lists }))
 }
 
 /// The name of a table as vex writes it.
@@ -198,7 +199,13 @@ fn seal(at: &Node, job: &str, draft: &mut Draft) -> Option<Block> {
         return Some(Block { head: "archive".to_owned(), inner: vec![age] });
     }
     at.text("type");
-    let node = at.get("password").or_else(|| at.get("passphrase"))?;
+    let Some(node) = at.get("password").or_else(|| at.get("passphrase")) else {
+        draft.note(format!(
+            "`{}` was not taken over: the archives of this job are NOT sealed",
+            at.path()
+        ));
+        return None;
+    };
     let place = secret(&node, &upper(&format!("{job}_ARCHIVE_PASSWORD")), draft)?;
     draft.note(format!("`{}`: archives of vex are sealed with WinZip AES-256", at.path()));
     let password = Block::line(format!("password {}", place.0));

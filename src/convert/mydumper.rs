@@ -50,7 +50,8 @@ pub fn convert(tree: &Tree, draft: &mut Draft) -> Result<(), String> {
     let all = databases.is_empty();
     let lists = vec![("databases", databases), ("tables", tables)];
     let name = "mysql".to_owned();
-    let source = draft.source(Source { kind: "mysql", name, fields, all, lists });
+    let source =
+        draft.source(Source { of: String::new(), kind: "mysql", name, fields, all, lists });
     let path = text("outputdir", draft).unwrap_or_else(|| "/var/backups/vex".to_owned());
     let store = draft.store("local", "dir", &format!("path={}", quoted(&path)), Vec::new());
     draft.note("mydumper keeps no history: give the store a rule, such as keep daily=7 weekly=4");

@@ -90,7 +90,14 @@ fn source(root: &Node, sections: &[&str], draft: &mut Draft) -> String {
         ("tables", tables),
         ("exclude", exclude),
     ];
-    draft.source(Source { kind: "postgres", name: "postgres".to_owned(), fields, all, lists })
+    draft.source(Source {
+        of: String::new(),
+        kind: "postgres",
+        name: "postgres".to_owned(),
+        fields,
+        all,
+        lists,
+    })
 }
 
 /// Names after one another, with commas between.
@@ -111,7 +118,8 @@ fn rules(root: &Node, draft: &mut Draft) -> Vec<String> {
     match root.text("purge_min_keep").map(str::parse::<u64>) {
         Some(Ok(count @ 1..=100_000)) => rules.push(format!("last={count}")),
         Some(Err(_)) => {
-            draft.note("`purge_min_keep` = all: leave `keep` out, then nothing is removed")
+            rules.clear();
+            draft.note("`purge_min_keep` = all: there is no `keep`, so that nothing is removed");
         }
         _ => {}
     }
@@ -200,10 +208,16 @@ fn seal(root: &Node, draft: &mut Draft) -> Option<Block> {
             head: "age".to_owned(),
             inner: vec![Block::line(format!("recipient {}", quoted(key)))],
         },
-        None => Block::line(format!(
-            "password {}",
-            secret(&root.get("cipher_pass")?, "PGBK_CIPHER_PASS", draft)?.0
-        )),
+        None => {
+            let place = match root.get("cipher_pass") {
+                Some(node) => secret(&node, "PGBK_CIPHER_PASS", draft)?.0,
+                None => {
+                    draft.note("`encrypt`: set the variable PGBK_CIPHER_PASS");
+                    "(env)\"PGBK_CIPHER_PASS\"".to_owned()
+                }
+            };
+            Block::line(format!("password {place}"))
+        }
     };
     Some(Block { head: "archive".to_owned(), inner: vec![inner] })
 }

@@ -37,7 +37,10 @@ fn variable(word: &str) -> Option<&str> {
         Some(rest) => rest.strip_suffix('}')?,
         None => match between(word, "<%= ENV[", "] %>") {
             Some(name) => name.trim_matches(['\'', '"']),
-            None => word.strip_prefix('$')?,
+            // A password may begin with a dollar; names of variables are written in capitals.
+            None => {
+                word.strip_prefix('$').filter(|n| !n.contains(|c: char| c.is_ascii_lowercase()))?
+            }
         },
     };
     // `${NAME:-default}`: the default may be the secret itself.
@@ -71,6 +74,7 @@ mod tests {
         assert_eq!(variable("<%= ENV['DB_PW'] %>"), Some("DB_PW"));
         // A password may begin with a dollar.
         assert_eq!(variable("$ecr3t!"), None);
+        assert_eq!(variable("$ummer2024"), None);
         assert_eq!(variable("$1x"), None);
         assert_eq!(upper("9-shop.password"), "_9_SHOP_PASSWORD");
     }

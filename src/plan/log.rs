@@ -75,9 +75,9 @@ fn bases(file: &JobFile, source: &str) -> Vec<StorePlace> {
             }
             let name = chain_name(dump, source);
             let words = dump.sends.iter().flat_map(|send| &send.stores);
-            let stores = words.filter_map(|word| {
-                file.stores.iter().find(|s| s.enabled && s.name.value == word.value)
-            });
+            // Those that are switched off too: what stands there still needs its log.
+            let stores =
+                words.filter_map(|word| file.stores.iter().find(|s| s.name.value == word.value));
             found.extend(stores.map(|store| StorePlace {
                 job: job.name.value.clone(),
                 source: name.clone(),

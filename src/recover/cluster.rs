@@ -280,6 +280,11 @@ fn start(plan: &ClusterPlan, into: &str, work: Work<'_>) -> Result<Result<(), Fa
         // Connections wait until it is over, and so does pg_ctl; its messages are read.
         let own = [("hot_standby", "off"), ("lc_messages", "C"), ("log_min_messages", "warning")];
         settings.extend(own.map(|(name, value)| (name.to_owned(), value.to_owned())));
+        if plan.set.iter().all(|(name, _)| name != "archive_mode") {
+            // It is of the same cluster, and its new timeline would be the newest of the archive.
+            settings.push(("archive_mode".to_owned(), "off".to_owned()));
+            work.tell("archive_mode is off in it, so that it sends nothing into the archive it came from; `--set archive_mode=on` starts it with");
+        }
     }
     let began = std::time::SystemTime::now();
     let mut started = plan.control.start(&plan.place.data, &settings, &log, work.stop);

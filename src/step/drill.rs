@@ -49,7 +49,8 @@ impl Steps {
         say: &Say,
         stop: &Stop,
     ) -> Result<(Vec<Damage>, bool), Fault> {
-        let seconds = drill.began.1.elapsed().as_secs();
+        let took = drill.began.1.elapsed();
+        let seconds = took.as_secs();
         let within = drill.verify.within.map(|within| within.as_secs());
         let mut judged = Judged::default();
         let ended = match proven {
@@ -66,7 +67,7 @@ impl Steps {
                 Err(fault)
             }
         };
-        let late = drill.verify.within.is_some_and(|within| drill.began.1.elapsed() > within);
+        let late = drill.verify.within.is_some_and(|within| took > within);
         if late && judged.verdict.is_none() {
             let within = within.unwrap_or_default();
             judged.message = format!("it took {seconds} s, and `restore-within` is {within} s");

@@ -84,11 +84,12 @@ impl Steps {
         let why = match asked.and_then(|source| Ok(source.origin(stop)?.server)) {
             Ok(Some(server)) if server == own => return Ok(Known::Same),
             Ok(Some(_)) => return Ok(Known::Another),
-            Ok(None) => "it does not say which server it is".to_owned(),
+            Ok(None) => return Ok(Known::Unknown("it does not say which server it is".into())),
             Err(Fault::Source(error)) if error.kind == ErrorKind::Unreachable => {
                 "it can't be reached, and no backup of it says which server it was".to_owned()
             }
-            Err(fault) => format!("it can't be asked ({fault})"),
+            // It answers: what its backups say may be of the server before it.
+            Err(fault) => return Ok(Known::Unknown(format!("it can't be asked ({fault})"))),
         };
         let is_own = verify.declared == guarded.source.name;
         let of_backup = server(head).filter(|_| is_own).map(|_| Known::Another);

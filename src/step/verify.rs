@@ -104,6 +104,14 @@ impl Steps {
         }
 
         if head.sealed_by_age() && key.is_none() {
+            if let Some(into) = &verify.into {
+                return Err(Fault::Nothing {
+                    doing: format!("restore {} into {}", head.id, into.name),
+                    found: "it is sealed for recipients of age, and no identity opens it; nothing was restored"
+                        .into(),
+                    hint: Some("Add `identity=(file)\"…\"` to the verification.".into()),
+                });
+            }
             let hashed = watched(&meter, say, stop, &|| {}, |stop| {
                 pipeline::hashed(own.as_ref(), head, &meter, stop)
             })?;

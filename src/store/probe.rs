@@ -22,7 +22,7 @@ pub fn probe(store: &dyn Store, key: &str, stop: &Stop) -> Vec<Finding> {
     if found.is_empty() {
         found.push(Finding::ok("probe", "written, read back, listed, not replaced, removed"));
     }
-    found.push(large(store, key, stop));
+    found.push(large(store, &format!("{key}-large"), stop));
     found
 }
 

@@ -170,7 +170,8 @@ impl Aim {
                 false => low = middle + 1,
             }
         }
-        let from = low.saturating_sub(1);
+        // A commit that lies over the end of a segment is told by the head of neither.
+        let from = low.saturating_sub(3);
         self.search(
             base,
             bare,

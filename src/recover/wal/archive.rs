@@ -20,7 +20,7 @@ use crate::recover::key::{identities, password};
 use crate::recover::trust::open_to_read;
 use crate::recover::wal::object::{self, NewWal, SealWord, WalHead, WalStored};
 use crate::recover::wal::reach::Log;
-use crate::source::wal::{Point, Segment, WalName, Walk, check_segment, parse_history};
+use crate::source::wal::{Point, Segment, WalName, Walk, check_segment, is_size, parse_history};
 use crate::store::contract::Store;
 use crate::world::World;
 
@@ -199,6 +199,16 @@ impl WalStores {
         names.dedup();
         if let Some(newest) = names.iter().rev().find(|name| name.segment().is_some()) {
             log.size = self.head(system, *newest, stop)?.raw;
+            if !is_size(log.size) {
+                return Err(Fault::Nothing {
+                    doing: format!("read the log of {}", self.source),
+                    found: format!(
+                        "{newest} is said to have {} bytes, which no segment has",
+                        log.size
+                    ),
+                    hint: Some("Look at the object of that name in the store.".into()),
+                });
+            }
         }
         for name in names {
             match name {
@@ -305,9 +315,9 @@ impl WalCopy {
                 own.iter()
                     .rev()
                     .find(|other| match other {
-                        WalName::Segment(other)
-                        | WalName::Partial(other)
-                        | WalName::Backup(other, _) => *other > segment,
+                        // One that has come since it was looked for.
+                        WalName::Segment(other) => *other >= segment,
+                        WalName::Partial(other) | WalName::Backup(other, _) => *other > segment,
                         WalName::History(_) => false,
                     })
                     .map(ToString::to_string)

@@ -310,13 +310,20 @@ fn connections(connection: &mut Conn, purpose: Purpose) -> Finding {
         return Finding::ok("connections", "unknown");
     };
     // Two of those that are connected now are this examination's; a dump has three besides its
-    // readers.
-    let (used, wanted) = (used.saturating_sub(2), purpose.readers as u64 + 3);
+    // readers, and MariaDB takes the locks of many tables on more.
+    let (used, wanted) = (used.saturating_sub(2), purpose.readers as u64 + 2 + guards(connection));
     let own = number(connection, "max_user_connections").filter(|own| *own > 0);
     let fits = used + wanted <= most && own.is_none_or(|own| wanted <= own);
     let limit = own.map_or(String::new(), |own| format!(", {own} per user"));
     let found = format!("{used} of {most} are in use{limit}; the dump takes {wanted}");
     Finding::judged(fits, "connections", found, "Raise max_connections, or lower `threads`.")
+}
+
+/// How many sessions hold the locks of the tables at most.
+fn guards(connection: &mut Conn) -> u64 {
+    let sql = "SELECT IF(VERSION() LIKE '%mariadb%', COUNT(*), 1) FROM information_schema.TABLES";
+    let tables: Option<u64> = column(connection, sql, 0);
+    tables.unwrap_or(1).div_ceil(1000).clamp(1, 16)
 }
 
 /// Transactions that have been open for long.

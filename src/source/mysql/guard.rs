@@ -36,6 +36,9 @@ use crate::world::Entropy;
 /// How often a lock is tried before the dump gives up.
 const TRIES: u32 = 40;
 
+/// Connections that are given back where a server has no more: for the workers, and for others.
+const SPARE: usize = 10;
+
 /// Statements that end the hold on commits, for `VEX_TEST_UNLOCKED` too.
 const RELEASE: [&str; 2] = ["BACKUP STAGE END", "UNLOCK TABLES"];
 
@@ -151,9 +154,15 @@ fn lock_listed(
 ) -> Result<Option<(Listing, MetadataLocks)>> {
     let listing = schema::listing(&mut sessions[0], spec, &known.unreadable)?;
     while sessions.len() < guards(&listing.units, flavor) {
-        // A server that has no more connections to give is guarded by fewer, which takes longer.
-        let Ok(session) = more() else { break };
-        sessions.push(session);
+        match more() {
+            Ok(session) => sessions.push(session),
+            // A server that has no more connections to give is guarded by few, which takes longer:
+            // others need some too.
+            Err(_) => {
+                sessions.truncate(sessions.len().saturating_sub(SPARE).max(1));
+                break;
+            }
+        }
     }
     let locks = MetadataLocks::new(&listing.units);
     let of = sessions.len();

@@ -124,6 +124,8 @@ pub fn guards(units: &[Unit], flavor: &Flavor) -> usize {
 pub struct MetadataLocks {
     /// Groups in the order of release: smallest tables first.
     groups: Vec<Vec<Name>>,
+    /// Whether the first group is of engines without savepoints.
+    others: bool,
     place: BTreeMap<Name, usize>,
     /// Guards what was read.
     state: Mutex<State>,
@@ -154,6 +156,7 @@ impl MetadataLocks {
         }
         tables.sort();
         let names: Vec<Name> = tables.into_iter().map(|t| t.1).collect();
+        let has_others = !others.is_empty();
         let (small, large) = names.split_at(names.len().saturating_sub(ALONE));
         let groups = small.chunks(TOGETHER).chain(large.chunks(1)).map(<[Name]>::to_vec);
         let groups: Vec<Vec<Name>> =
@@ -165,7 +168,7 @@ impl MetadataLocks {
             .collect();
         let unread = groups.iter().map(Vec::len).collect();
         let state = State { unread, done: 0, yielded: None, read: Default::default() };
-        MetadataLocks { groups, place, state: Mutex::new(state) }
+        MetadataLocks { groups, others: has_others, place, state: Mutex::new(state) }
     }
 
     /// Takes the locks in the open transaction, so that a DDL that comes later waits for this
@@ -191,8 +194,8 @@ impl MetadataLocks {
     }
 
     /// The share of a worker, one of `of`.
-    pub fn share(&self, index: usize, of: usize) -> Share {
-        if self.place.len() <= MANY {
+    pub fn share(&self, index: usize, of: usize, family: Family) -> Share {
+        if self.place.len() <= MANY || family == Family::Mysql {
             return Share::ALL;
         }
         let mut room = MANY * of;
@@ -203,8 +206,15 @@ impl MetadataLocks {
             }
             None => false,
         };
-        let held = self.groups[1..].iter().rev().take_while(fits).count();
+        // Behind the locks of engines that know no savepoint, none could be set.
+        let held = self.groups[usize::from(self.others)..].iter().rev().take_while(fits).count();
         Share { index, of, first: self.groups.len() - held }
+    }
+
+    /// Whether one of so many workers holds the lock of a table until it is read.
+    pub fn is_held(&self, table: &Name, workers: usize, family: Family) -> bool {
+        let group = self.before(table);
+        (0..workers).any(|index| self.share(index, workers, family).has(group))
     }
 
     /// The same as a worker, for which the guard has found that all can be opened.

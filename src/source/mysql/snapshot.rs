@@ -136,7 +136,7 @@ impl MysqlSnapshot {
         }
         let readers = workers.len();
         on_all(&mut workers, |index, worker| {
-            locks.take_as_worker(worker, locks.share(index, readers))
+            locks.take_as_worker(worker, locks.share(index, readers, flavor.family))
         })?;
         for script in scripts.iter_mut().filter(|s: &&mut Script| s.member.kind == Kind::Sequence) {
             script.text = sequence(&mut control, &script.member.unit, &script.member.name)?;
@@ -176,7 +176,7 @@ impl MysqlSnapshot {
         let workers = workers
             .into_iter()
             .enumerate()
-            .map(|(index, reader)| worker(reader, locks.share(index, readers)))
+            .map(|(index, reader)| worker(reader, locks.share(index, readers, flavor.family)))
             .collect::<Result<_>>()?;
         let sessions = Arc::new(Sessions { locks, guards, workers });
         let look_out = connector.look_out(&flavor)?;
@@ -215,9 +215,11 @@ impl MysqlSnapshot {
                     self.sessions.locks.read(&(unit.name.clone(), table.name.clone()));
                     continue;
                 }
-                // A worker holds the locks that it needs for this; another session might have to
-                // wait behind a DDL.
-                let mut worker = self.sessions.workers[0].lock().expect("no panic while locked");
+                // The worker that holds its lock; another session might have to wait behind a DDL.
+                let group = self.sessions.locks.before(&(unit.name.clone(), table.name.clone()));
+                let workers = &self.sessions.workers;
+                let mut worker =
+                    workers[group % workers.len()].lock().expect("no panic while locked");
                 let slices = Slices::of(
                     &mut worker.connection,
                     &self.flavor,
@@ -238,10 +240,11 @@ impl MysqlSnapshot {
                 ));
             }
         }
-        // It took the locks of all that it has cut.
-        let mut worker = self.sessions.workers[0].lock().expect("no panic while locked");
-        self.sessions.locks.forget(&mut worker, None)?;
-        drop(worker);
+        // They took the locks of all that they have cut.
+        for worker in &self.sessions.workers {
+            let mut worker = worker.lock().expect("no panic while locked");
+            self.sessions.locks.forget(&mut worker, None)?;
+        }
         let (before, after) = in_restore_order(&self.scripts);
         let of = |scripts: Vec<&Script>| {
             scripts
@@ -312,6 +315,12 @@ impl MysqlSnapshot {
             {
                 out.more(*piece);
                 drop(guard);
+                let workers = self.sessions.workers.len();
+                if !self.sessions.locks.is_held(&name, workers, self.flavor.family) {
+                    // Only the guard holds it, and the DDL waits for the guard.
+                    self.sessions.locks.give_way();
+                    self.sessions.release_idle()?;
+                }
                 stop.sleep(Duration::from_millis(200))?;
                 return Ok(Proof::default());
             }

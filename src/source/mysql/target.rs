@@ -516,13 +516,15 @@ impl Target for MysqlTarget {
 /// The layouts of all tables of one database of the target.
 fn layouts_of(connection: &mut Conn, unit: &str) -> Result<BTreeMap<String, Layout>> {
     let sql = format!(
-        "SELECT TABLE_NAME, TABLE_TYPE FROM information_schema.TABLES WHERE TABLE_SCHEMA={}",
+        "SELECT TABLE_SCHEMA, TABLE_NAME, TABLE_TYPE FROM information_schema.TABLES WHERE TABLE_SCHEMA={}",
         literal(unit)
     );
-    let rows: Vec<(String, String)> =
+    let rows: Vec<(String, String, String)> =
         connection.query(sql).map_err(|e| wrap(&format!("list the tables of {unit}"), e))?;
-    let tables = rows.into_iter().filter(|(_, form)| form != "VIEW" && form != "SEQUENCE");
-    let table = |(name, form): (String, String)| Table {
+    // As the server spells it, which may have no upper-case letters.
+    let own = rows.first().map_or_else(|| unit.to_owned(), |row| row.0.clone());
+    let tables = rows.into_iter().filter(|(_, _, form)| form != "VIEW" && form != "SEQUENCE");
+    let table = |(_, name, form): (String, String, String)| Table {
         name,
         engine: String::new(),
         sequence: false,
@@ -531,8 +533,7 @@ fn layouts_of(connection: &mut Conn, unit: &str) -> Result<BTreeMap<String, Layo
         rows: 0,
         bytes: 0,
     };
-    let unit =
-        Unit { name: unit.to_owned(), tables: tables.map(table).collect(), views: Vec::new() };
+    let unit = Unit { name: own, tables: tables.map(table).collect(), views: Vec::new() };
     let layouts = schema::layouts(connection, std::slice::from_ref(&unit))?;
     Ok(layouts.into_iter().map(|((_, table), layout)| (table, layout)).collect())
 }

@@ -26,6 +26,7 @@ use crate::source::contract::{About, Error, ErrorKind, Out, Piece, Reading, Resu
 use crate::source::mysql::catalogue::server_objects;
 use crate::source::mysql::connect::Connector;
 use crate::source::mysql::cut::{Before, Cutter};
+use crate::source::mysql::fault::run;
 use crate::source::mysql::flavor::Flavor;
 use crate::source::mysql::guard::{Guarded, guard};
 use crate::source::mysql::names::Names;
@@ -406,6 +407,9 @@ impl Snapshot for ToolSnapshot {
     fn finish(&self, stop: &Stop) -> Result<()> {
         self.log.judge("prove the dump")?;
         let mut guards = self.guards.lock().expect("no panic while locked");
+        for guard in guards.iter_mut() {
+            run(guard, "DO 0", "prove that the tables were guarded to the end")?;
+        }
         unchanged(&mut guards[0], (&self.spec, &self.listing), &self.scripts, Vec::new(), stop)
     }
 

@@ -79,20 +79,25 @@ impl Push<'_> {
                 .map(|(copy, own)| (copy, own.join().unwrap_or_else(|_| Err(panicked()))))
                 .collect()
         });
-        let (mut pushed, mut failed) = (Pushed::default(), None);
+        let (mut pushed, mut failed, mut kept) = (Pushed::default(), None, false);
+        let mut last = None;
         for (copy, result) in sent {
             match result {
-                Ok(WalStored::New | WalStored::Same) => {}
-                Err(fault) if copy.optional => pushed.remarks.push(format!(
-                    "{} is not in the optional store {}: {}",
-                    file.name,
-                    copy.store.name,
-                    fault.line()
-                )),
+                Ok(WalStored::New | WalStored::Same) => kept = true,
+                Err(fault) if copy.optional => {
+                    pushed.remarks.push(format!(
+                        "{} is not in the optional store {}: {}",
+                        file.name,
+                        copy.store.name,
+                        fault.line()
+                    ));
+                    last = Some(fault);
+                }
                 Err(fault) => failed = failed.or(Some(fault)),
             }
         }
-        failed.map_or(Ok(pushed), Err)
+        // What is in no store is not safe, optional or not.
+        failed.or(last.filter(|_| !kept)).map_or(Ok(pushed), Err)
     }
 
     fn send_to(&self, copy: &LogCopy, file: &File) -> Result<WalStored, Fault> {

@@ -20,7 +20,7 @@ use crate::store::wire::dialect::{Ask, Dialect};
 use crate::store::wire::refusal::Refusal;
 
 /// The version of the service that is spoken.
-const VERSION: &str = "2021-08-06";
+const VERSION: &str = "2021-12-02";
 
 /// Headers whose values stand in a signature in this order, after the method.
 const SIGNED: [&str; 11] = [

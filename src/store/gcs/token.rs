@@ -119,8 +119,18 @@ impl Tokens {
         let mut kept = self.kept.lock().expect("no panic while locked");
         match &*kept {
             Some((token, end)) if now + EARLY < *end => Ok(token.clone()),
-            Some(_) | None => {
-                let given = self.ask(now, stop)?;
+            early => {
+                let given = match (self.ask(now, stop), early) {
+                    (Ok(given), _) => given,
+                    // Good for some minutes yet.
+                    (Err(refusal), Some((token, end)))
+                        if now < *end && refusal.kind != ErrorKind::Stopped =>
+                    {
+                        drop(refusal);
+                        return Ok(token.clone());
+                    }
+                    (Err(refusal), _) => return Err(refusal),
+                };
                 let end = now.saturating_add(SignedDuration::from_secs(given.expires_in));
                 let token = Secret::new(given.access_token);
                 let end = end.unwrap_or(now);

@@ -185,7 +185,10 @@ impl S3Upload {
         let made = commit(&self.wire, &self.doing, &send, &look, &self.stop);
         if made.is_err() && self.claims() {
             let stop = last_try();
-            self.claim().release(&stop);
+            // Only what can't end any more makes room for others.
+            if abort(&self.wire, &self.key, &self.id, &stop).is_ok() {
+                self.claim().release(&stop);
+            }
         }
         made
     }

@@ -267,6 +267,7 @@ fn judge(status: u16, code: &str) -> (ErrorKind, bool) {
         (_, "InvalidObjectState" | "BlobArchived" | "BlobBeingRehydrated") => {
             (ErrorKind::Refused, false)
         }
+        (409, "ContainerBeingDeleted" | "ContainerDisabled") => (ErrorKind::Failed, false),
         (409, "ConditionalRequestConflict" | "OperationAborted") => (ErrorKind::Exists, true),
         (409 | 412, _) => (ErrorKind::Exists, false),
         (_, "NoSuchBucket" | "NoSuchUpload" | "ContainerNotFound") => (ErrorKind::Failed, false),

@@ -137,6 +137,12 @@ impl Cutter {
             self.whole = (self.at, self.events.len());
             return self.cut(true, take);
         }
+        if self.events.len() >= self.largest.saturating_mul(8) {
+            let bytes = self.events.len();
+            let found =
+                format!("a transaction of more than {bytes} bytes whose events name no places");
+            return Err(CutError::Event(format!("{}: {found}", self.file)));
+        }
         if self.events.len() >= self.largest && frame.next != 0 {
             self.whole = (self.at, self.events.len());
             return self.cut(false, take);

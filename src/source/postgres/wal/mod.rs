@@ -11,6 +11,6 @@ mod record;
 
 pub use archiver::{Archiver, archiver};
 pub use history::{Ancestry, parse_history};
-pub use name::{Lsn, Segment, WalName};
+pub use name::{Lsn, Segment, WalName, is_size};
 pub use page::{check_first_page, check_segment};
 pub use record::{Point, Walk, What};
