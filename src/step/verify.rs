@@ -104,18 +104,7 @@ impl Steps {
         }
 
         if head.sealed_by_age() && key.is_none() {
-            if let Some(into) = &verify.into {
-                return Err(Fault::Nothing {
-                    doing: format!("restore {} into {}", head.id, into.name),
-                    found: "it is sealed for recipients of age, and no identity opens it; nothing was restored"
-                        .into(),
-                    hint: Some("Add `identity=(file)\"…\"` to the verification.".into()),
-                });
-            }
-            let hashed = watched(&meter, say, stop, &|| {}, |stop| {
-                pipeline::hashed(own.as_ref(), head, &meter, stop)
-            })?;
-            return Ok((Level::Hashed, hashed));
+            return unopened(verify, own.as_ref(), head, &meter, say, stop);
         }
         let contents = Contents::open(own.as_ref(), head, stop)?;
         // What is only read is read stretch by stretch; what is restored is loaded.
@@ -316,6 +305,29 @@ fn hashed(
     let pieces = head.objects.iter().map(|object| StoredPiece { store, object });
     let pieces: Vec<StoredPiece<'_>> = pieces.collect();
     read_pieces(&pieces, None, threads, &Meter::default(), stop)
+}
+
+/// What can be said of a backup that nothing opens: its bytes are hashed, and nothing is restored.
+fn unopened(
+    verify: &Verify,
+    store: &dyn Store,
+    head: &Head,
+    meter: &Meter,
+    say: &Say,
+    stop: &Stop,
+) -> Result<(Level, Vec<Damage>), Fault> {
+    if let Some(into) = &verify.into {
+        return Err(Fault::Nothing {
+            doing: format!("restore {} into {}", head.id, into.name),
+            found:
+                "it is sealed for recipients of age, and no identity opens it; nothing was restored"
+                    .into(),
+            hint: Some("Add `identity=(file)\"…\"` to the verification.".into()),
+        });
+    }
+    let hashed =
+        watched(meter, say, stop, &|| {}, |stop| pipeline::hashed(store, head, meter, stop))?;
+    Ok((Level::Hashed, hashed))
 }
 
 fn unknown_kind(head: &Head) -> Fault {
