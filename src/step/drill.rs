@@ -49,6 +49,10 @@ impl Steps {
         say: &Say,
         stop: &Stop,
     ) -> Result<(Vec<Damage>, bool), Fault> {
+        // Nothing was found out by a run that was stopped.
+        if matches!(proven, Err(Fault::Stopped)) {
+            return Err(Fault::Stopped);
+        }
         let took = drill.began.1.elapsed();
         let seconds = took.as_secs();
         let within = drill.verify.within.map(|within| within.as_secs());

@@ -70,7 +70,12 @@ fn one(wal: &WalPlan, args: &WalStatus, app: &App) -> Exit {
             Ok(log) => {
                 let own = bases.all.iter().filter(|base| base.system == *system);
                 let of = (wal.source.name.as_str(), system.as_str());
-                lines.extend(own.filter_map(|base| window(of, base, &log, &stores, app)));
+                for base in own {
+                    match window(of, base, &log, &stores, app) {
+                        Ok(line) => lines.push(line),
+                        Err(fault) => exit = exit.worse(fail(&fault)),
+                    }
+                }
             }
             Err(fault) => exit = exit.worse(fail(&fault)),
         }
@@ -102,22 +107,22 @@ fn stretches(wal: &WalPlan, system: &str, store: &str, log: &Log, files: &Stretc
     lines
 }
 
-/// What can be recovered from a base backup; `None` where the log does not reach it.
+/// What can be recovered from a base backup.
 fn window(
     (source, system): (&str, &str),
     base: &Base,
     log: &Log,
     stores: &WalStores,
     app: &App,
-) -> Option<Value> {
+) -> Result<Value, Fault> {
     let along = log.newest().filter(|newest| log.follows(base.start, *newest));
     let timeline = along.unwrap_or(base.start.timeline);
     let reach = log.reach(base.start, timeline);
     let segments = reach.as_ref().map(|reach| reach.segments.as_slice()).unwrap_or_default();
-    let until = last_moment(stores, system, segments, app).ok()?;
+    let until = last_moment(stores, system, segments, app)?;
     let end = reach.as_ref().map_or(base.start.stop, |reach| reach.end);
     let gap = reach.as_ref().and_then(|reach| reach.gap);
-    Some(json!({
+    Ok(json!({
         "version": VERSION, "what": "window", "source": source, "system": system, "base": base.head.id.to_string(),
         "store": base.store, "timeline": timeline, "from": base.head.finished.to_string(),
         "until": until.map(|at| at.to_string()), "until-lsn": end.to_string(),
