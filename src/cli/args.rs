@@ -33,6 +33,9 @@ pub struct Args {
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
+    /// Language of what people read: pt-BR or en [default: VEX_LANG, the site file's, the locale's]
+    #[arg(long, global = true)]
+    pub lang: Option<Language>,
 }
 
 /// The commands.
@@ -122,9 +125,6 @@ pub struct Serve {
     /// Serve just the report in DIR, without login, on a loopback address.
     #[arg(long, value_name = "DIR", conflicts_with = "files")]
     pub report: Option<PathBuf>,
-    /// Language of who chose none: pt-BR or en [default: VEX_LANG, the site file's, the locale's]
-    #[arg(long)]
-    pub lang: Option<Language>,
 }
 
 /// `vex user`.
@@ -211,9 +211,6 @@ pub struct Report {
     /// The site file [default: vex.kdl beside the job file, then /etc/vex/vex.kdl]
     #[arg(long)]
     pub site: Option<PathBuf>,
-    /// Language of the pages: pt-BR or en [default: VEX_LANG, the site file's, the locale's]
-    #[arg(long)]
-    pub lang: Option<Language>,
     /// Open the report in a browser.
     #[arg(long)]
     pub open: bool,

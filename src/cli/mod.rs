@@ -100,7 +100,8 @@ fn start(caller: Option<Caller>) -> Exit {
             return Exit::Error;
         }
     };
-    let app = App { world: home::world_of(&args.command), stop, interrupts };
+    let world = home::world_of(&args.command);
+    let app = App { world, stop, interrupts, lang: args.lang };
     let exit =
         std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| dispatch(&args.command, &app)));
     let exit = exit.unwrap_or(Exit::Bug);

@@ -13,6 +13,7 @@ pub fn vex(home: &Path, arguments: &[&str]) -> Command {
         .env_clear()
         .env("PATH", std::env::var_os("PATH").unwrap())
         .env("XDG_STATE_HOME", home.join("state"))
+        .env("VEX_LANG", "en")
         .stdin(Stdio::null());
     command
 }
