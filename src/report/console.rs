@@ -11,17 +11,39 @@ use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use jiff::tz::TimeZone;
 
 use crate::base::Size;
+use crate::lang::Lang;
 use crate::record::{
     CopyFacts, DrillFacts, Event, LogLevel, Progress, ProofFacts, Stamped, StepEnd, Verdict,
 };
+use crate::report::closing::closing;
+use crate::report::summary::Summary;
 use crate::run::Listener;
+use crate::view::age;
+
+/// How a run is shown.
+#[derive(Debug, Clone)]
+pub struct Look {
+    /// Whether progress can be drawn.
+    pub terminal: bool,
+    /// Whether colours are wanted.
+    pub colours: bool,
+    /// Failures only.
+    pub quiet: bool,
+    /// Also what is only for the log.
+    pub verbose: bool,
+    /// The language of what is no event.
+    pub lang: Lang,
+    /// The zone of the moments.
+    pub zone: TimeZone,
+}
 
 /// Shows a run.
 pub struct Console {
     bars: Option<MultiProgress>,
     running: BTreeMap<usize, Running>,
-    zone: TimeZone,
-    quiet: bool,
+    look: Look,
+    /// What the table at the end is made of.
+    summary: Summary,
 }
 
 struct Running {
@@ -32,31 +54,61 @@ struct Running {
 }
 
 impl Console {
-    /// With progress bars if `terminal`; `quiet` shows failures only.
-    pub fn new(terminal: bool, quiet: bool, zone: TimeZone) -> Console {
+    /// With progress bars on a terminal.
+    pub fn new(look: Look) -> Console {
         Console {
-            bars: (terminal && !quiet).then(MultiProgress::new),
+            bars: (look.terminal && !look.quiet).then(MultiProgress::new),
             running: BTreeMap::new(),
-            zone,
-            quiet,
+            look,
+            summary: Summary::default(),
         }
     }
 
     fn line(&self, stamped: &Stamped, text: &str) {
-        // What servers and programs say must not move the cursor.
-        let text: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-        let moment = stamped.at.to_zoned(self.zone.clone());
-        let line = format!("{} {text}", moment.strftime("%Y-%m-%dT%H:%M:%S%:z"));
+        self.judged(stamped, text, None);
+    }
+
+    /// A line in which the word of a verdict has its colour.
+    fn judged(&self, stamped: &Stamped, text: &str, verdict: Option<Verdict>) {
+        let moment = stamped.at.to_zoned(self.look.zone.clone());
+        let mut text = harmless(text);
+        if let Some(verdict) = verdict.filter(|_| self.look.colours) {
+            text = text.replacen(verdict.word(), &paint(verdict), 1);
+        }
+        self.print(&format!("{} {text}", moment.strftime("%Y-%m-%dT%H:%M:%S%:z")));
+    }
+
+    fn print(&self, line: &str) {
         match &self.bars {
             // Not `suspend`, which panics where the terminal has gone.
-            Some(bars) => drop(bars.println(&line)),
-            None => print_line(&line),
+            Some(bars) => drop(bars.println(line)),
+            None => print_line(line),
+        }
+    }
+
+    /// The end of a run: the table of its backups, and its verdict.
+    fn ended(&self, stamped: &Stamped, verdict: Verdict) {
+        if !self.look.quiet {
+            closing(&self.summary, self.look.lang).iter().for_each(|row| self.print(&harmless(row)));
+        }
+        if !self.look.quiet || verdict > Verdict::Success {
+            let text = format!("{} ({})", verdict.word(), verdict.code());
+            self.judged(stamped, &text, Some(verdict));
+        }
+    }
+
+    /// A remark; what is only for the log where more is wanted.
+    fn said(&self, stamped: &Stamped, step: Option<usize>, level: LogLevel, text: &str) {
+        if level > LogLevel::Info || self.look.verbose {
+            let running = step.and_then(|step| self.running.get(&step));
+            let address = running.map_or("run", |running| running.address.as_str());
+            self.line(stamped, &format!("{address} {text}"));
         }
     }
 
     /// How a restore drill ended.
     fn drilled(&self, stamped: &Stamped, drill: &DrillFacts) {
-        if !self.quiet || drill.verdict > Verdict::Success {
+        if !self.look.quiet || drill.verdict > Verdict::Success {
             self.line(stamped, &format!("  {}", drill.line()));
         }
     }
@@ -117,6 +169,21 @@ impl Console {
     }
 }
 
+/// What servers and programs say must not move the cursor.
+fn harmless(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
+/// The word of a verdict in its colour: green, yellow, red.
+pub fn paint(verdict: Verdict) -> String {
+    let colour = match verdict {
+        Verdict::Success => 32,
+        Verdict::Alert => 33,
+        Verdict::Error => 31,
+    };
+    format!("\x1b[{colour}m{}\x1b[0m", verdict.word())
+}
+
 /// Prints a line; one that can't be written (a full disk, a reader that went away) ends no backup.
 fn print_line(line: &str) {
     drop(std::io::stderr().lock().write_all(format!("{line}\n").as_bytes()));
@@ -136,44 +203,41 @@ fn rate(progress: Progress, seconds: f64) -> String {
         text += &format!(", {} rows", progress.rows);
     }
     if per_second > 0.0 && progress.estimate > progress.raw {
-        text += &format!(
-            ", about {:.0} s left",
-            (progress.estimate - progress.raw) as f64 / per_second
-        );
+        let left = (progress.estimate - progress.raw) as f64 / per_second;
+        text += &format!(", about {} left", age(left as i64));
     }
     text
 }
 
 impl Listener for Console {
     fn hear(&mut self, stamped: &Stamped) -> Vec<(LogLevel, String)> {
+        // It has nothing to say itself.
+        drop(self.summary.hear(stamped));
         match &stamped.event {
-            Event::RunStarted { .. } if self.quiet => {}
+            Event::RunStarted { .. } if self.look.quiet => {}
             Event::RunStarted { run } => {
                 self.line(stamped, &format!("{} run {}", run.job, run.id));
             }
             Event::StepStarted { step, address } => {
                 self.started(*step, address);
-                if !self.quiet && self.bars.is_none() {
+                if !self.look.quiet && self.bars.is_none() {
                     self.line(stamped, &format!("{address} begins"));
                 }
             }
             Event::Progress { step, progress } => self.progress(*step, *progress),
-            Event::Said { step, level, text } => {
-                if *level > LogLevel::Info {
-                    let running = step.and_then(|s| self.running.get(&s));
-                    let address = running.map_or("run", |r| r.address.as_str());
-                    self.line(stamped, &format!("{address} {text}"));
-                }
+            Event::Said { step, level, text } => self.said(stamped, *step, *level, text),
+            Event::Engine { step, line } => self.said(stamped, Some(*step), LogLevel::Info, line),
+            Event::StoreSeen { step, store, place, id } => {
+                let text = format!("{store} is {place}, store {id}");
+                self.said(stamped, Some(*step), LogLevel::Info, &text);
             }
             Event::Dumping { .. }
-            | Event::Engine { .. }
-            | Event::StoreSeen { .. }
             | Event::Restoring { .. }
             | Event::Restored { .. }
             | Event::Artifact { .. } => {}
             Event::Copied { copy: CopyFacts { place, key, bytes, failure, .. }, .. } => {
                 match failure {
-                    None if self.quiet => {}
+                    None if self.look.quiet => {}
                     None => self.line(stamped, &format!("  {} {key} in {place}", Size(*bytes))),
                     Some(failure) => {
                         self.line(stamped, &format!("  no copy in {place}: {}", failure.line()))
@@ -181,27 +245,23 @@ impl Listener for Console {
                 }
             }
             Event::Proved { proof: ProofFacts { store, level, good, .. }, .. } => {
-                if *good && !self.quiet {
+                if *good && !self.look.quiet {
                     self.line(stamped, &format!("  proven in {store}: {}", level.word()));
                 }
             }
             Event::Drilled { drill, .. } => self.drilled(stamped, drill),
             Event::Pruned { store, key, why, .. } => {
-                if !self.quiet {
+                if !self.look.quiet {
                     self.line(stamped, &format!("  removed {key} from {store}: {why}"));
                 }
             }
             Event::StepFinished { step, address, end } => {
                 let text = self.finished(*step, address, end);
-                if !self.quiet || end.verdict() > Verdict::Success {
-                    self.line(stamped, &text);
+                if !self.look.quiet || end.verdict() > Verdict::Success {
+                    self.judged(stamped, &text, Some(end.verdict()));
                 }
             }
-            Event::RunFinished { verdict, .. } => {
-                if !self.quiet || *verdict > Verdict::Success {
-                    self.line(stamped, &format!("{} ({})", verdict.word(), verdict.code()));
-                }
-            }
+            Event::RunFinished { verdict, .. } => self.ended(stamped, *verdict),
         }
         Vec::new()
     }
