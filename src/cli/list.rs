@@ -4,10 +4,11 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::base::{Size, show_address};
+use crate::lang::Lang;
 use crate::record::{ArtifactFacts, Verdict};
 use crate::recover::open_to_read;
 use crate::shelf::{Listing, Notes, Shelved, part_anywhere, survey};
-use crate::store::contract::Result as StoreResult;
+use crate::store::contract::{Object, Result as StoreResult};
 use crate::syntax::{is_store_address, store_address};
 use crate::view::{Reader, age, level as level_word, word};
 
@@ -145,15 +146,20 @@ fn try_list(args: &List, app: &App) -> Result<Exit, Exit> {
     headless.sort_by(|a, b| a.0.key.cmp(&b.0.key));
     headless.dedup();
     for (object, begun) in headless {
-        let why = reader.lang.say(if begun { "list-begun" } else { "list-headless" }, &[]);
-        let size = Size(object.bytes).to_string();
-        let parts = [("key", &*object.key), ("size", &*size), ("why", &*why)];
-        complain(&format!("! {}", reader.lang.say("list-no-backup", &parts)));
+        complain_of(&object, begun, reader.lang);
     }
     if let Some(flagged) = flagged {
         exit = exit.worse(flagged.print(args.format));
     }
     Ok(exit)
+}
+
+/// Says that an object is no backup.
+fn complain_of(object: &Object, begun: bool, lang: Lang) {
+    let why = lang.say(if begun { "list-begun" } else { "list-headless" }, &[]);
+    let size = Size(object.bytes).to_string();
+    let parts = [("key", &*object.key), ("size", &*size), ("why", &*why)];
+    complain(&format!("! {}", lang.say("list-no-backup", &parts)));
 }
 
 /// What to do where neither a job file nor a store is named.

@@ -10,6 +10,7 @@ mod check;
 mod chosen;
 mod copy;
 mod declare;
+mod defaults;
 mod doctor;
 mod drill;
 mod due;
@@ -57,10 +58,9 @@ mod wish;
 
 use std::process::ExitCode;
 
-use clap::Parser;
-
 use crate::base::Stop;
-use crate::cli::args::{Args, Catalog, Command};
+use crate::cli::args::{Catalog, Command};
+use crate::cli::defaults::Refused;
 use crate::cli::exit::Exit;
 use crate::cli::wal::Caller;
 use crate::cli::wiring::App;
@@ -75,9 +75,10 @@ pub fn main() -> ExitCode {
 }
 
 fn start(caller: Option<Caller>) -> Exit {
-    let args = match Args::try_parse() {
+    let args = match defaults::parse(std::env::args_os().collect()) {
         Ok(args) => args,
-        Err(error) => {
+        Err(Refused::Told(exit)) => return exit,
+        Err(Refused::Arguments(error)) => {
             // Help is no file of a log.
             let wrong = error.use_stderr() || caller.is_some();
             let plain = error.render().to_string();

@@ -67,7 +67,7 @@ pub fn session<'a>(
             early.push((LogLevel::Alert, error.to_string()));
         }
     }
-    let folder = world.state.join("logs").join(format!("{}.runs", kind.word()));
+    let folder = world.logs().join(format!("{}.runs", kind.word()));
     let folder = folder.join(asked.name.unwrap_or("archive"));
     let log = create_log(&folder, &id, (&zone(asked.file), app.language(asked.file)), &mut early);
     let path = log.as_ref().map(|log| log.path().to_path_buf());

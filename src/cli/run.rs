@@ -14,11 +14,11 @@ use crate::job::{Engine, Job, RmanLevel};
 use crate::lang::Lang;
 use crate::plan::{Plan, Step, StepKind};
 use crate::record::{IN_USE, LogLevel, RunFacts, RunKind, Verdict};
-use crate::report::{Console, Json, Log, Queue, remove_logs};
+use crate::report::{Console, Json, Log, Look, Queue, remove_logs};
 use crate::run::Listener;
 use crate::step::{IN_USE_RUNS, InUse, Steps};
 use crate::view::Reader;
-use crate::world::failpoint;
+use crate::world::{colours, draws, failpoint};
 
 use crate::cli::args::{Format, Mode, Run};
 use crate::cli::chosen::chosen;
@@ -168,8 +168,16 @@ fn run_job(args: &Run, loaded: &Loaded, plan: &Plan, app: &App) -> Exit {
 /// What shows the run.
 fn shown(args: &Run, zone: &TimeZone, lang: Lang) -> Queue {
     let terminal = std::io::stderr().is_terminal();
+    let look = Look {
+        terminal: draws(terminal),
+        colours: colours(terminal),
+        quiet: args.quiet,
+        verbose: args.verbose,
+        lang,
+        zone: zone.clone(),
+    };
     let listener: Box<dyn Listener + Send> = match args.format {
-        Format::Human => Box::new(Console::new(terminal, args.quiet, (zone.clone(), lang))),
+        Format::Human => Box::new(Console::new(look)),
         Format::Json => Box::new(Json(std::io::stdout())),
     };
     Queue::new("the output", listener)
@@ -178,7 +186,7 @@ fn shown(args: &Run, zone: &TimeZone, lang: Lang) -> Queue {
 /// The folder of the logs of a job.
 fn logs_of(job: Option<&Job>, (loaded, plan): (&Loaded, &Plan), app: &App) -> PathBuf {
     let own = job.and_then(|job| job.logs.path.clone());
-    own.unwrap_or_else(|| log_folder(&app.world.state, &loaded.path, &plan.job))
+    own.unwrap_or_else(|| log_folder(&app.world.logs(), &loaded.path, &plan.job))
 }
 
 /// Removes the logs that are older than the job keeps them.
@@ -290,18 +298,15 @@ fn opened(
 }
 
 /// The folder of a job's logs: two files may have a job of one name, and each has a folder.
-fn log_folder(state: &Path, file: &str, job: &str) -> PathBuf {
-    let plain = state.join("logs").join(job);
-    let owner = state.join("logs").join(format!("{job}.file"));
+fn log_folder(logs: &Path, file: &str, job: &str) -> PathBuf {
+    let plain = logs.join(job);
+    let owner = logs.join(format!("{job}.file"));
     match std::fs::read_to_string(&owner) {
-        Ok(text) if text != file => state.join("logs").join(by_file(job, file)),
+        Ok(text) if text != file => logs.join(by_file(job, file)),
         Ok(_) => plain,
         Err(_) => {
             // Where it can't be written, the log itself says so.
-            drop(
-                std::fs::create_dir_all(state.join("logs"))
-                    .and_then(|()| std::fs::write(&owner, file)),
-            );
+            drop(std::fs::create_dir_all(logs).and_then(|()| std::fs::write(&owner, file)));
             plain
         }
     }

@@ -9,7 +9,7 @@ use crate::cli::args::word::Format;
 /// `vex list`.
 #[derive(Debug, clap::Args)]
 pub struct List {
-    /// The job file.
+    /// The job file [default: vex.kdl of this folder, then the one of /etc/vex/jobs]
     #[arg(required_unless_present = "from")]
     pub file: Option<PathBuf>,
     /// Only these sources.
@@ -32,7 +32,7 @@ pub struct List {
 /// `vex status`.
 #[derive(Debug, clap::Args)]
 pub struct Status {
-    /// The job file [default: all that the catalog knows]
+    /// The job file [default: vex.kdl of this folder, then all that the catalog knows]
     pub file: Option<PathBuf>,
     /// Only these jobs.
     pub jobs: Vec<String>,
@@ -64,7 +64,7 @@ pub enum HistoryFormat {
 /// `vex history`.
 #[derive(Debug, clap::Args)]
 pub struct History {
-    /// The job file [default: all that the catalog knows]
+    /// The job file [default: vex.kdl of this folder, then all that the catalog knows]
     pub file: Option<PathBuf>,
     /// Only these jobs.
     pub jobs: Vec<String>,
@@ -91,7 +91,7 @@ pub enum Drill {
 /// `vex drill list`.
 #[derive(Debug, clap::Args)]
 pub struct DrillList {
-    /// The job file [default: all that the catalog knows]
+    /// The job file [default: vex.kdl of this folder, then all that the catalog knows]
     pub file: Option<PathBuf>,
     /// The site file [default: vex.kdl beside the job file, then /etc/vex/vex.kdl]
     #[arg(long)]
