@@ -57,11 +57,14 @@ def grow(path, runs):
         names = [column[0] for column in found.description]
         rows[table] = (names, [dict(zip(names, row)) for row in found.fetchall()])
     for n in range(runs - have):
+        # An ID begins with its moment.
+        moment = datetime.datetime.strptime(newest[:16], "%Y%m%dT%H%M%SZ") - datetime.timedelta(hours=n % 20000 + 1)
+        own_id = f"{moment:%Y%m%dT%H%M%SZ}-{n:08x}"
         for table, own in TABLES:
             names, all_rows = rows[table]
             for row in all_rows:
                 row = dict(row)
-                row[own] = f"{newest[:-8]}{n:08x}"
+                row[own] = own_id
                 row.pop("number", None) if table == "backup" else None
                 for name in MOMENTS & row.keys():
                     row[name] = row[name] and earlier(row[name], n % 20000 + 1)
