@@ -25,7 +25,7 @@ fn next<'n>(own: &BinlogName, names: &'n [BinlogName]) -> Option<&'n BinlogName>
         let later = names.iter().filter(|name| name.created >= own.created && !same(name));
         let first = later.clone().filter(|name| own.leads_to(name)).min_by_key(|n| n.created)?;
         let is_between =
-            |name: &&BinlogName| name.created < first.created && name.file != own.file && name.created > own.created;
+            |name: &&BinlogName| name.created < first.created && name.created > own.created;
         let ahead = later.filter(is_between).count();
         (ahead == 0).then(|| {
             let begins = names.iter().filter(|n| n.file == first.file && n.created == first.created && n.start == first.start);
