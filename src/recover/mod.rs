@@ -17,6 +17,7 @@ mod config;
 mod database;
 mod export;
 mod fault;
+mod goal;
 mod key;
 mod lease;
 mod lock;
@@ -41,7 +42,9 @@ mod wal;
 mod watched;
 
 pub use assembly::{Assembly, facts};
-pub use binlog::{BinlogPlace, breaks, is_binlog_key, onward};
+pub use binlog::{
+    BinlogName, BinlogPlace, BinlogStores, Listed, Shown, around, breaks, is_binlog_key, onward,
+};
 pub use candidates::Picked;
 pub use choice::{Names, choose};
 pub use export::scripts;

@@ -1,0 +1,209 @@
+//! A dump and the binary log behind it, replayed up to a transaction: what comes back is what the
+//! source held just before it, by states that were read at the source meanwhile.
+
+use std::fs;
+use std::path::Path;
+use std::process::Output;
+use std::thread::sleep;
+use std::time::Duration;
+
+use mysql::prelude::Queryable;
+
+use crate::common::binary::{good, run, text};
+use crate::common::mysql_state::State;
+use crate::common::servers::{Brand, Server};
+
+/// The databases that are compared.
+const DATABASES: [&str; 3] = ["a", "b", "c"];
+
+fn job(home: &Path, server: &Server) {
+    let job = format!(
+        "sources {{ mysql \"shop\" host=\"127.0.0.1\" port={} user=\"root\" }}\n\
+         stores {{ dir \"s\" path=\"store\" {{ keep last=3 }} }}\n\
+         job \"nightly\" {{ dump \"shop\" {{ send \"s\" }} }}\n\
+         job \"log\" {{ binlog \"shop\" {{ send \"s\" }} }}\n",
+        server.port
+    );
+    fs::write(home.join("job.kdl"), job).expect("written");
+}
+
+/// A server that keeps GTIDs.
+fn start(brand: Brand, id: u32, more: &[&str]) -> Server {
+    let id = format!("--server-id={id}");
+    let mut arguments = vec![id.as_str()];
+    if !brand.is_mariadb() {
+        arguments.extend(["--gtid-mode=ON", "--enforce-gtid-consistency=ON"]);
+    }
+    arguments.extend(more);
+    brand.start(&arguments)
+}
+
+/// What happens to the source; `\n` between the statements of one transaction.
+fn work(brand: Brand) -> Vec<String> {
+    let compressed = if brand.is_mariadb() { "" } else { "SET SESSION binlog_transaction_compression=ON\n" };
+    let text = "y".repeat(500);
+    [
+        "INSERT INTO a.t (v) VALUES ('one'), ('two')",
+        "BEGIN\nUPDATE a.t SET v = CONCAT(v, '!') WHERE id < 3\nINSERT INTO b.log VALUES (1, 'x')\nCOMMIT",
+        "CREATE TABLE b.late (id INT PRIMARY KEY, f INT GENERATED ALWAYS AS (id * 2) VIRTUAL, j LONGTEXT)",
+        "BEGIN\nINSERT INTO b.late (id, j) VALUES (1, 'é'), (2, NULL)\nSAVEPOINT s\nDELETE FROM b.late\nROLLBACK TO s\nCOMMIT",
+        "CREATE TABLE b.plain (id INT) ENGINE=MyISAM",
+        "BEGIN\nINSERT INTO b.plain VALUES (1)\nINSERT INTO a.t (v) VALUES ('gone')\nROLLBACK",
+        "ALTER TABLE a.t ADD COLUMN w VARCHAR(20) NOT NULL DEFAULT 'w', ADD KEY (w)",
+        "CREATE DATABASE c CHARACTER SET latin1",
+        "CREATE PROCEDURE c.p() MODIFIES SQL DATA INSERT INTO b.log VALUES (9, 'p')",
+        "CREATE TRIGGER a.tr AFTER INSERT ON a.t FOR EACH ROW INSERT INTO b.log VALUES (NEW.id + 100, NEW.v)",
+        "SET SESSION binlog_format='STATEMENT', time_zone='+05:00', sql_mode='ANSI_QUOTES'\nSET @x = 'a value'\n\
+         INSERT INTO a.t (v, made) VALUES (@x, NOW()), (\"v\", CURRENT_TIMESTAMP)",
+        "CREATE OR REPLACE VIEW c.w AS SELECT id, v FROM a.t WHERE id > 1",
+        "TRUNCATE TABLE b.log",
+    ]
+    .into_iter()
+    .map(str::to_owned)
+    .chain([
+        format!("{compressed}BEGIN\nINSERT INTO a.t (v) VALUES ('{text}'), ('{text}2')\nUPDATE a.t SET v = 'c' WHERE id = 1\nCOMMIT"),
+        "DROP TABLE a.t".into(),
+        "CREATE TABLE a.t (other INT)".into(),
+        "INSERT INTO a.t VALUES (7)".into(),
+    ])
+    .collect()
+}
+
+/// Where the log of a server ends: file, byte, and its last GTID.
+fn end(server: &Server) -> (String, u64, String) {
+    let mut connection = server.conn();
+    let sql = if server.brand.is_mariadb() { "SHOW MASTER STATUS" } else { "SHOW BINARY LOG STATUS" };
+    let row: mysql::Row = connection.query_first(sql).expect("it answers").expect("a row");
+    let gtid = if server.brand.is_mariadb() { "SELECT @@GLOBAL.gtid_binlog_pos" } else { "SELECT @@GLOBAL.gtid_executed" };
+    let gtid: Option<String> = connection.query_first(gtid).expect("it answers");
+    let gtid = gtid.unwrap_or_default();
+    let last = match gtid.rsplit_once(':') {
+        Some((server, numbers)) => {
+            format!("{server}:{}", numbers.rsplit_once('-').map_or(numbers, |(_, last)| last))
+        }
+        None => gtid,
+    };
+    (row.get(0).expect("a file"), row.get(1).expect("a byte"), last)
+}
+
+/// A source with a dump, and what it held before each of the transactions that came later.
+struct Past {
+    home: tempfile::TempDir,
+    source: Server,
+    /// Of each: what it is, the state before it, where it begins, and its GTID.
+    steps: Vec<(String, State, String, String)>,
+    last: State,
+}
+
+fn past(brand: Brand, more: &[&str]) -> Past {
+    let source = start(brand, 7, more);
+    let home = tempfile::tempdir().expect("a folder");
+    job(home.path(), &source);
+    for sql in [
+        "CREATE DATABASE a",
+        "CREATE DATABASE b",
+        "CREATE TABLE a.t (id INT PRIMARY KEY AUTO_INCREMENT, v LONGTEXT, made DATETIME)",
+        "CREATE TABLE b.log (id INT, v VARCHAR(600))",
+        "INSERT INTO a.t (v) VALUES ('zero')",
+    ] {
+        source.exec(sql);
+    }
+    good(&run(home.path(), &["run", "job.kdl", "nightly"]));
+    let mut steps = Vec::new();
+    for (n, own) in work(brand).into_iter().enumerate() {
+        let before = State::of(&mut source.conn(), &DATABASES);
+        let (file, at, _) = end(&source);
+        let mut connection = source.conn();
+        for sql in own.split('\n') {
+            connection.query_drop(sql).unwrap_or_else(|e| panic!("{brand:?}: {e}: {sql}"));
+        }
+        steps.push((own, before, format!("{file}:{at}"), end(&source).2));
+        if n % 4 == 2 {
+            source.exec("FLUSH BINARY LOGS");
+        }
+        if n % 5 == 3 {
+            good(&run(home.path(), &["run", "job.kdl", "log"]));
+        }
+    }
+    good(&run(home.path(), &["run", "job.kdl", "log"]));
+    let last = State::of(&mut source.conn(), &DATABASES);
+    Past { home, source, steps, last }
+}
+
+impl Past {
+    fn restore(&self, target: &Server, words: &[&str]) -> Output {
+        let into = format!("mysql://root@127.0.0.1:{}", target.port);
+        let mut all = vec!["restore", "job.kdl", "shop", "--into", &into];
+        all.extend(words);
+        run(self.home.path(), &all)
+    }
+
+    /// Restores into an empty server, and compares.
+    fn comes_back(&self, target: &Server, words: &[&str], expected: &State) {
+        for database in DATABASES {
+            target.exec(&format!("DROP DATABASE IF EXISTS {database}"));
+        }
+        let before = variables(target);
+        let restored = self.restore(target, words);
+        good(&restored);
+        let found = State::of(&mut target.conn(), &DATABASES);
+        let differences = found.differences(expected);
+        assert!(
+            differences.is_empty(),
+            "{:?} {words:?}:\n{}\n{}",
+            target.brand,
+            differences.join("\n"),
+            text(&restored)
+        );
+        assert_eq!(variables(target), before, "what was set for the replay stays");
+    }
+}
+
+/// What a replay must leave as it was.
+fn variables(server: &Server) -> Vec<String> {
+    let mut connection = server.conn();
+    let (channels, own): (_, &[&str]) = match server.brand.is_mariadb() {
+        true => ("SHOW ALL SLAVES STATUS", &["event_scheduler", "gtid_slave_pos", "read_only"]),
+        false => ("SHOW REPLICA STATUS", &["event_scheduler", "gtid_mode", "read_only"]),
+    };
+    let channels: Vec<mysql::Row> = connection.query(channels).expect("it answers");
+    let mut all = vec![format!("{} channels", channels.len())];
+    for name in own {
+        let value: Option<Option<String>> =
+            connection.query_first(format!("SELECT @@GLOBAL.{name}")).expect("it answers");
+        all.push(format!("{name}={value:?}"));
+    }
+    all
+}
+
+fn returns(brand: Brand) {
+    let more: &[&str] = if brand.is_mariadb() { &["--log-bin-compress=ON"] } else { &[] };
+    let past = past(brand, more);
+    let target = start(brand, 8, &[]);
+    for (n, (own, before, position, gtid)) in past.steps.iter().enumerate() {
+        // Nothing of it is in the log but what can't be taken back.
+        let words: [&str; 2] = match n % 2 {
+            0 => ["--until-gtid", gtid],
+            _ => ["--until-position", position],
+        };
+        if n % 3 == 0 || own.starts_with("DROP") {
+            past.comes_back(&target, &words, before);
+        }
+    }
+    past.comes_back(&target, &["--until", "latest"], &past.last);
+}
+
+#[test]
+fn a_log_of_mysql_comes_back_up_to_each_transaction() {
+    returns(Brand::Mysql9);
+}
+
+#[test]
+fn a_log_of_mariadb_comes_back_up_to_each_transaction() {
+    returns(Brand::Mariadb);
+}
+
+#[test]
+fn a_log_of_mariadb_11_comes_back_up_to_each_transaction() {
+    returns(Brand::Mariadb11);
+}
