@@ -125,6 +125,13 @@ mod tests {
     }
 
     #[test]
+    fn every_level_of_a_proof_has_its_words() {
+        for level in ["written", "hashed", "read", "validated", "restored", "damaged", "none"] {
+            assert!(Lang::En.known(&format!("proof-{level}")).is_some(), "{level}");
+        }
+    }
+
+    #[test]
     fn durations_have_plurals_and_a_value_is_never_a_template() {
         assert_eq!(Lang::PtBr.duration(83), "1 minuto 23 segundos");
         assert_eq!(Lang::PtBr.duration(3601), "1 hora 1 segundo");

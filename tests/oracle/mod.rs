@@ -2,5 +2,6 @@
 
 pub mod backup;
 pub mod bench;
+pub mod failures;
 pub mod killed;
 pub mod restore;

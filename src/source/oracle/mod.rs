@@ -8,6 +8,7 @@
 mod doctor;
 mod facts;
 mod instance;
+mod lab;
 mod message;
 mod script;
 
@@ -28,6 +29,7 @@ use crate::source::program::Private;
 use crate::world::World;
 
 pub use facts::{Asking, Database};
+pub use lab::{Lab, Validation};
 pub use script::{BackupScript, End, RestoreScript, backup, delete_logs, forget, restore};
 
 /// An Oracle database.
