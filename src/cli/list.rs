@@ -174,6 +174,9 @@ fn nothing_to_list(from: Option<&str>) -> String {
     }
 }
 
+/// What a pin without an end says.
+const NEVER: &str = "never";
+
 /// The columns of the table.
 const HEADS: [&str; 14] = [
     "id", "job", "source", "origin", "host", "store", "raw", "size", "rows", "finished", "age",
@@ -194,9 +197,13 @@ fn print(lines: &[Line], format: Format, reader: &Reader) {
     let several = origins.len() > 1;
     let head = HEADS.map(|key| lang.say(&format!("list-{key}"), &[]));
     let second = |moment: &str| reader.moment_of(Some(moment));
+    let until = |until: &str| match until {
+        NEVER => lang.say("list-never", &[]),
+        moment => second(moment),
+    };
     let mut rows: Vec<Vec<String>> = vec![head.to_vec()];
     rows.extend(lines.iter().map(|l| {
-        let (finished, pinned) = (second(&l.finished), l.pinned_until.as_deref().map(second));
+        let (finished, pinned) = (second(&l.finished), l.pinned_until.as_deref().map(until));
         let words = [&l.id, &l.job, &l.source, l.origin(), &l.host, &l.store].map(str::to_owned);
         let sizes = [Size(l.raw).to_string(), Size(l.bytes).to_string(), l.rows.to_string()];
         let rest = [finished, age(l.age_seconds), word(l.verdict, lang), level_word(l.proof, lang)];
