@@ -48,7 +48,7 @@ fn work(brand: Brand) -> Vec<String> {
         "CREATE TABLE b.late (id INT PRIMARY KEY, f INT GENERATED ALWAYS AS (id * 2) VIRTUAL, j LONGTEXT)",
         "BEGIN\nINSERT INTO b.late (id, j) VALUES (1, 'é'), (2, NULL)\nSAVEPOINT s\nDELETE FROM b.late\nROLLBACK TO s\nCOMMIT",
         "CREATE TABLE b.plain (id INT) ENGINE=MyISAM",
-        "BEGIN\nINSERT INTO b.plain VALUES (1)\nINSERT INTO a.t (v) VALUES ('gone')\nROLLBACK",
+        "BEGIN\nINSERT INTO b.plain VALUES (1)\nINSERT INTO b.log VALUES (3, 'gone')\nROLLBACK",
         "ALTER TABLE a.t ADD COLUMN w VARCHAR(20) NOT NULL DEFAULT 'w', ADD KEY (w)",
         "CREATE DATABASE c CHARACTER SET latin1",
         "CREATE PROCEDURE c.p() MODIFIES SQL DATA INSERT INTO b.log VALUES (9, 'p')",
@@ -206,4 +206,167 @@ fn a_log_of_mariadb_comes_back_up_to_each_transaction() {
 #[test]
 fn a_log_of_mariadb_11_comes_back_up_to_each_transaction() {
     returns(Brand::Mariadb11);
+}
+
+/// A source with a table, a dump, and room for what happens then.
+fn small(brand: Brand) -> Past {
+    let source = start(brand, 7, &[]);
+    let home = tempfile::tempdir().expect("a folder");
+    job(home.path(), &source);
+    source.exec("CREATE DATABASE a");
+    source.exec("CREATE TABLE a.t (id INT PRIMARY KEY, v INT)");
+    source.exec("INSERT INTO a.t VALUES (1, 0)");
+    good(&run(home.path(), &["run", "job.kdl", "log"]));
+    good(&run(home.path(), &["run", "job.kdl", "nightly"]));
+    let last = State::of(&mut source.conn(), &DATABASES);
+    Past { home, source, steps: Vec::new(), last }
+}
+
+impl Past {
+    /// Does something at the source; the state before it, where it begins, and its GTID.
+    fn act(&mut self, sql: &str) -> (State, String, String) {
+        let before = State::of(&mut self.source.conn(), &DATABASES);
+        let (file, at, _) = end(&self.source);
+        let mut connection = self.source.conn();
+        for sql in sql.split('\n') {
+            connection.query_drop(sql).unwrap_or_else(|e| panic!("{e}: {sql}"));
+        }
+        (before, format!("{file}:{at}"), end(&self.source).2)
+    }
+
+    fn log(&self) -> Output {
+        run(self.home.path(), &["run", "job.kdl", "log"])
+    }
+}
+
+fn a_moment(brand: Brand) {
+    let mut past = small(brand);
+    past.act("UPDATE a.t SET v = 1");
+    past.act("UPDATE a.t SET v = 2");
+    sleep(Duration::from_millis(1100));
+    // The server's clock, to the second: what is behind it is of a later second.
+    let clock = "SELECT DATE_FORMAT(UTC_TIMESTAMP(), '%Y-%m-%dT%H:%i:%sZ')";
+    sleep(Duration::from_millis(1100));
+    let moment: Option<String> = past.source.conn().query_first(clock).expect("it answers");
+    let moment = moment.expect("a moment");
+    let (before, position, gtid) = past.act("UPDATE a.t SET v = 3");
+    let harm = past.act("DROP TABLE a.t");
+    good(&past.log());
+    let target = start(brand, 8, &[]);
+    past.comes_back(&target, &["--until", &moment], &before);
+    past.comes_back(&target, &["--until-gtid", &harm.2], &harm.0);
+
+    // Whoever looks for the harm finds it, with the words that end before it.
+    let shown = run(past.home.path(), &["log", "show", "job.kdl", "--around", &moment, "--count", "3"]);
+    good(&shown);
+    let all = text(&shown);
+    let line = all.lines().find(|line| line.contains("DROP TABLE")).unwrap_or_else(|| panic!("{all}"));
+    assert!(line.contains(&harm.1) && line.contains(&harm.2), "{all}");
+    assert!(all.contains("update a.t") && all.contains(&position) && all.contains(&gtid), "{all}");
+
+    // A dry run says both neighbours, and changes nothing.
+    let state = State::of(&mut target.conn(), &DATABASES);
+    target.exec("DROP DATABASE a");
+    let dry = past.restore(&target, &["--until-gtid", &harm.2, "--dry-run"]);
+    good(&dry);
+    let all = text(&dry);
+    assert!(all.contains("the last that comes back is") && all.contains("ends before"), "{all}");
+    assert!(all.contains(&harm.1) && all.contains(&position), "{all}");
+    assert!(State::of(&mut target.conn(), &DATABASES).differences(&state).len() > 1, "{all}");
+
+    // What nothing reaches is said with what is there, and nothing is written.
+    for words in [["--until", "2099-01-01T00:00:00Z"], ["--until", "2001-01-01T00:00:00Z"], ["--until-gtid", "9-9-9"]] {
+        let none = past.restore(&target, &words);
+        assert_eq!(none.status.code(), Some(66), "{words:?} {}", text(&none));
+        assert!(State::of(&mut target.conn(), &DATABASES).differences(&state).len() > 1);
+    }
+    let status = run(past.home.path(), &["log", "status", "job.kdl"]);
+    good(&status);
+    assert!(text(&status).contains(": from ") && text(&status).contains(" to "), "{}", text(&status));
+}
+
+#[test]
+fn a_moment_of_mysql_is_found_and_what_nothing_reaches_is_told() {
+    a_moment(Brand::Mysql9);
+}
+
+#[test]
+fn a_moment_of_mariadb_is_found_and_what_nothing_reaches_is_told() {
+    a_moment(Brand::Mariadb);
+}
+
+/// What a server that takes a log passes over in silence is refused, or made such that it takes it.
+fn silent(brand: Brand) {
+    let mut past = small(brand);
+    past.act("UPDATE a.t SET v = 1");
+    let harm = past.act("DELETE FROM a.t");
+    good(&past.log());
+    // The source itself: it made all of these events, and has executed their GTIDs.
+    let into = past.restore(&past.source, &["--until-gtid", &harm.2, "--overwrite", "--yes"]);
+    good(&into);
+    let found = State::of(&mut past.source.conn(), &DATABASES);
+    found.assert_same(&harm.0);
+    // A target with a filter.
+    let filter = if brand.is_mariadb() { "--replicate-do-db=other" } else { "--replicate-ignore-table=a.t" };
+    let target = start(brand, 9, &[filter]);
+    let refused = past.restore(&target, &["--until", "latest"]);
+    let all = text(&refused);
+    assert_eq!(refused.status.code(), Some(1), "{all}");
+    assert!(all.contains("filter") || all.contains("replicate_do_db"), "{all}");
+    assert!(all.contains("nothing was written"), "{all}");
+    let there: Vec<String> = target.conn().query("SHOW DATABASES LIKE 'a'").expect("it answers");
+    assert!(there.is_empty(), "{all}");
+}
+
+#[test]
+fn what_mysql_would_pass_over_in_silence_comes_back_or_is_refused() {
+    silent(Brand::Mysql9);
+}
+
+#[test]
+fn what_mariadb_would_pass_over_in_silence_comes_back_or_is_refused() {
+    silent(Brand::Mariadb);
+}
+
+/// XA transactions, accounts and events.
+fn odd(brand: Brand) {
+    let mut past = small(brand);
+    past.act("XA START 'done'\nINSERT INTO a.t VALUES (2, 2)\nXA END 'done'\nXA PREPARE 'done'\nXA COMMIT 'done'");
+    past.act("XA START 'back'\nINSERT INTO a.t VALUES (3, 3)\nXA END 'back'\nXA PREPARE 'back'\nXA ROLLBACK 'back'");
+    past.act("CREATE USER somebody@localhost IDENTIFIED BY 'CANARY-somebody'");
+    past.act("CREATE EVENT a.daily ON SCHEDULE EVERY 1 DAY DO DELETE FROM a.t WHERE id > 100");
+    past.act("UPDATE a.t SET v = 7 WHERE id = 1");
+    let last = State::of(&mut past.source.conn(), &DATABASES);
+    past.act("XA START 'open'\nINSERT INTO a.t VALUES (4, 4)\nXA END 'open'\nXA PREPARE 'open'");
+    good(&past.log());
+    let target = start(brand, 8, &[]);
+    target.exec("SET GLOBAL event_scheduler=ON");
+    let restored = past.restore(&target, &["--until", "latest"]);
+    good(&restored);
+    let all = text(&restored);
+    let found = State::of(&mut target.conn(), &DATABASES).differences(&last);
+    let others: Vec<&String> = found.iter().filter(|line| !line.contains("event")).collect();
+    assert!(others.is_empty(), "{others:?}\n{all}");
+    assert!(all.contains("the XA transaction x'6f70656e'") && all.contains("a.daily"), "{all}");
+    assert!(all.contains("leaves out 1 statements about accounts") && !all.contains("CANARY"), "{all}");
+    let waits: Vec<mysql::Row> = target.conn().query("XA RECOVER").expect("it answers");
+    assert_eq!(waits.len(), 1, "{all}");
+    let users = "SELECT COUNT(*) FROM mysql.user WHERE User='somebody'";
+    assert_eq!(target.conn().query_first::<u32, _>(users).expect("it answers"), Some(0));
+    let on: Option<String> = target.conn().query_first("SELECT @@GLOBAL.event_scheduler").expect("it answers");
+    assert_eq!(on.as_deref(), Some("ON"));
+    target.exec("XA ROLLBACK 'open'");
+    target.exec("DROP DATABASE a");
+    good(&past.restore(&target, &["--until", "latest", "--accounts"]));
+    assert_eq!(target.conn().query_first::<u32, _>(users).expect("it answers"), Some(1));
+}
+
+#[test]
+fn xa_accounts_and_events_of_mysql_are_named() {
+    odd(Brand::Mysql9);
+}
+
+#[test]
+fn xa_accounts_and_events_of_mariadb_are_named() {
+    odd(Brand::Mariadb11);
 }

@@ -12,6 +12,7 @@ use crate::artifact::{Head, Position};
 use crate::base::{Id, Stop};
 use crate::job::SourceSpec;
 use crate::plan::{ReplayPoint, ReplayWish, RestoreSpec, TargetWish};
+use crate::recover::binlog::bases::stands;
 use crate::recover::binlog::chain::chain;
 use crate::recover::binlog::name::{BinlogName, part};
 use crate::recover::binlog::replay::Recovery;
@@ -83,10 +84,7 @@ impl LogAim {
             [] => String::new(),
             all => format!(" ({})", all.join("; ")),
         };
-        // Names come again after RESET: the newest file of the name that was begun before the dump.
-        let finished = head.finished.as_second();
-        let own = listed.names.iter().filter(|n| n.file == file && i64::from(n.created) <= finished);
-        let Some(created) = own.map(|name| name.created).max() else {
+        let Some(created) = stands(&listed.names, head, file) else {
             return Ok(Err(format!("the log there has nothing of {file}, where it stands{lost}")));
         };
         let Some(chain) = chain(&listed.names, (file, created), offset) else {

@@ -74,17 +74,20 @@ pub fn replay<E: From<Error> + Send>(
     let failed: Mutex<Option<E>> = Mutex::new(None);
     let served: Mutex<Option<io::Error>> = Mutex::new(None);
     let waited = thread::scope(|scope| {
-        scope.spawn(|| feed(next, give, &failed, &inner));
-        scope.spawn(|| {
-            let ended = serving.run(&listener, &take, &inner);
-            drop(take);
+        let (serving, inner, served) = (&serving, &inner, &served);
+        let failed = &failed;
+        scope.spawn(move || feed(next, give, failed, inner));
+        scope.spawn(move || {
+            let ended = serving.run(&listener, &take, inner);
+            // Nobody waits for an answer that never comes.
+            drop((listener, take));
             *served.lock().expect("no panic while locked") = ended.err();
         });
         let own = (address.ip(), address.port());
         let begun = replica.begin(own, &serving.password, (&replay.from.file, replay.from.at));
         let waited = begun.and_then(|mut channel| {
-            let waited = wait(&mut channel, &failed, &served, stop, &fail);
-            inner.stop();
+            let waited = wait(&mut channel, failed, served, stop, &fail);
+            // Before the source goes: a server that lost it would try to reach it again.
             let ended = channel.end();
             waited.and(ended)
         });

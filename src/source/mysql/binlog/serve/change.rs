@@ -6,7 +6,6 @@
 
 use crate::source::mysql::binlog::frame::{FORMAT, Frame, HEADER, crc};
 use crate::source::mysql::binlog::payload;
-use crate::source::mysql::flavor::Family;
 
 const QUERY: u8 = 2;
 const ROTATE: u8 = 4;
@@ -25,8 +24,6 @@ const ANONYMOUS_BODY: usize = 42;
 /// What is known of who takes the events.
 #[derive(Debug, Clone, Copy)]
 pub struct Taker {
-    /// Its family.
-    pub family: Family,
     /// Its server id.
     pub id: u32,
     /// The id that events of its own get instead.

@@ -71,7 +71,7 @@ impl Serving<'_> {
     }
 
     fn taker(&self) -> Taker {
-        Taker { family: self.family, id: self.id, other: self.own_id() }
+        Taker { id: self.id, other: self.own_id() }
     }
 
     /// Answers one connection until it ends; whoever is not the target is sent away.
