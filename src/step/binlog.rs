@@ -52,7 +52,9 @@ impl Steps {
         let files = server.files()?;
         let bases = log_bases(&log.bases, &self.world, stop);
         bases.lost.iter().for_each(|lost| {
-            say.info(format!("nothing of the log is removed, since there may be more dumps: {lost}"));
+            say.info(format!(
+                "nothing of the log is removed, since there may be more dumps: {lost}"
+            ));
         });
         let seal = sealing(&log.archive, stop)?;
         let mut verdict = Verdict::Success;

@@ -38,7 +38,9 @@ fn judge(
     say: &Say,
 ) -> Verdict {
     let Some(newest) = bases.all.iter().rfind(|base| base.part == part) else {
-        say.info(format!("no dump of {source} that says its place is there: nothing to replay the log after"));
+        say.info(format!(
+            "no dump of {source} that says its place is there: nothing to replay the log after"
+        ));
         return Verdict::Success;
     };
     let id = &newest.head.id;

@@ -2,23 +2,25 @@
 //! source held just before it, by states that were read at the source meanwhile.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::process::Output;
+use std::process::{Command, Output, Stdio};
 use std::thread::sleep;
 use std::time::Duration;
 
 use mysql::prelude::Queryable;
 
-use crate::common::binary::{good, run, text};
+use crate::common::binary::{good, run, text, vex};
 use crate::common::mysql_state::State;
 use crate::common::servers::{Brand, Server};
+use crate::common::space::{files, until};
 
 /// The databases that are compared.
 const DATABASES: [&str; 3] = ["a", "b", "c"];
 
 fn job(home: &Path, server: &Server) {
     let job = format!(
-        "sources {{ mysql \"shop\" host=\"127.0.0.1\" port={} user=\"root\" }}\n\
+        "sources {{ mysql \"shop\" host=\"127.0.0.1\" port={} user=\"root\" {{ accounts #true }} }}\n\
          stores {{ dir \"s\" path=\"store\" {{ keep last=3 }} }}\n\
          job \"nightly\" {{ dump \"shop\" {{ send \"s\" }} }}\n\
          job \"log\" {{ binlog \"shop\" {{ send \"s\" }} }}\n",
@@ -40,7 +42,8 @@ fn start(brand: Brand, id: u32, more: &[&str]) -> Server {
 
 /// What happens to the source; `\n` between the statements of one transaction.
 fn work(brand: Brand) -> Vec<String> {
-    let compressed = if brand.is_mariadb() { "" } else { "SET SESSION binlog_transaction_compression=ON\n" };
+    let compressed =
+        if brand.is_mariadb() { "" } else { "SET SESSION binlog_transaction_compression=ON\n" };
     let text = "y".repeat(500);
     [
         "INSERT INTO a.t (v) VALUES ('one'), ('two')",
@@ -72,9 +75,14 @@ fn work(brand: Brand) -> Vec<String> {
 /// Where the log of a server ends: file, byte, and its last GTID.
 fn end(server: &Server) -> (String, u64, String) {
     let mut connection = server.conn();
-    let sql = if server.brand.is_mariadb() { "SHOW MASTER STATUS" } else { "SHOW BINARY LOG STATUS" };
+    let sql =
+        if server.brand.is_mariadb() { "SHOW MASTER STATUS" } else { "SHOW BINARY LOG STATUS" };
     let row: mysql::Row = connection.query_first(sql).expect("it answers").expect("a row");
-    let gtid = if server.brand.is_mariadb() { "SELECT @@GLOBAL.gtid_binlog_pos" } else { "SELECT @@GLOBAL.gtid_executed" };
+    let gtid = if server.brand.is_mariadb() {
+        "SELECT @@GLOBAL.gtid_binlog_pos"
+    } else {
+        "SELECT @@GLOBAL.gtid_executed"
+    };
     let gtid: Option<String> = connection.query_first(gtid).expect("it answers");
     let gtid = gtid.unwrap_or_default();
     let last = match gtid.rsplit_once(':') {
@@ -257,12 +265,19 @@ fn a_moment(brand: Brand) {
     past.comes_back(&target, &["--until-gtid", &harm.2], &harm.0);
 
     // Whoever looks for the harm finds it, with the words that end before it.
-    let shown = run(past.home.path(), &["log", "show", "job.kdl", "--around", &moment, "--count", "3"]);
+    let shown =
+        run(past.home.path(), &["log", "show", "job.kdl", "--around", &moment, "--count", "3"]);
     good(&shown);
     let all = text(&shown);
-    let line = all.lines().find(|line| line.contains("DROP TABLE")).unwrap_or_else(|| panic!("{all}"));
+    let line =
+        all.lines().find(|line| line.contains("DROP TABLE")).unwrap_or_else(|| panic!("{all}"));
     assert!(line.contains(&harm.1) && line.contains(&harm.2), "{all}");
-    assert!(all.contains("update a.t") && all.contains(&position) && all.contains(&gtid), "{all}");
+    assert!(
+        (all.contains("update a.t") || all.contains("UPDATE a.t"))
+            && all.contains(&position)
+            && all.contains(&gtid),
+        "{all}"
+    );
 
     // A dry run says both neighbours, and changes nothing.
     let state = State::of(&mut target.conn(), &DATABASES);
@@ -275,14 +290,22 @@ fn a_moment(brand: Brand) {
     assert!(State::of(&mut target.conn(), &DATABASES).differences(&state).len() > 1, "{all}");
 
     // What nothing reaches is said with what is there, and nothing is written.
-    for words in [["--until", "2099-01-01T00:00:00Z"], ["--until", "2001-01-01T00:00:00Z"], ["--until-gtid", "9-9-9"]] {
+    for words in [
+        ["--until", "2099-01-01T00:00:00Z"],
+        ["--until", "2001-01-01T00:00:00Z"],
+        ["--until-gtid", "9-9-9"],
+    ] {
         let none = past.restore(&target, &words);
         assert_eq!(none.status.code(), Some(66), "{words:?} {}", text(&none));
         assert!(State::of(&mut target.conn(), &DATABASES).differences(&state).len() > 1);
     }
     let status = run(past.home.path(), &["log", "status", "job.kdl"]);
     good(&status);
-    assert!(text(&status).contains(": from ") && text(&status).contains(" to "), "{}", text(&status));
+    assert!(
+        text(&status).contains(": from ") && text(&status).contains(" to "),
+        "{}",
+        text(&status)
+    );
 }
 
 #[test]
@@ -307,7 +330,8 @@ fn silent(brand: Brand) {
     let found = State::of(&mut past.source.conn(), &DATABASES);
     found.assert_same(&harm.0);
     // A target with a filter.
-    let filter = if brand.is_mariadb() { "--replicate-do-db=other" } else { "--replicate-ignore-table=a.t" };
+    let filter =
+        if brand.is_mariadb() { "--replicate-do-db=other" } else { "--replicate-ignore-table=a.t" };
     let target = start(brand, 9, &[filter]);
     let refused = past.restore(&target, &["--until", "latest"]);
     let all = text(&refused);
@@ -348,12 +372,16 @@ fn odd(brand: Brand) {
     let others: Vec<&String> = found.iter().filter(|line| !line.contains("event")).collect();
     assert!(others.is_empty(), "{others:?}\n{all}");
     assert!(all.contains("the XA transaction x'6f70656e'") && all.contains("a.daily"), "{all}");
-    assert!(all.contains("leaves out 1 statements about accounts") && !all.contains("CANARY"), "{all}");
+    assert!(
+        all.contains("leaves out 1 statements about accounts") && !all.contains("CANARY"),
+        "{all}"
+    );
     let waits: Vec<mysql::Row> = target.conn().query("XA RECOVER").expect("it answers");
     assert_eq!(waits.len(), 1, "{all}");
     let users = "SELECT COUNT(*) FROM mysql.user WHERE User='somebody'";
     assert_eq!(target.conn().query_first::<u32, _>(users).expect("it answers"), Some(0));
-    let on: Option<String> = target.conn().query_first("SELECT @@GLOBAL.event_scheduler").expect("it answers");
+    let on: Option<String> =
+        target.conn().query_first("SELECT @@GLOBAL.event_scheduler").expect("it answers");
     assert_eq!(on.as_deref(), Some("ON"));
     target.exec("XA ROLLBACK 'open'");
     target.exec("DROP DATABASE a");
@@ -369,4 +397,167 @@ fn xa_accounts_and_events_of_mysql_are_named() {
 #[test]
 fn xa_accounts_and_events_of_mariadb_are_named() {
     odd(Brand::Mariadb11);
+}
+
+/// How many segments the store has.
+fn kept(past: &Past) -> usize {
+    files(&past.home.path().join("store/logs")).len()
+}
+
+fn needless(brand: Brand) {
+    let mut past = small(brand);
+    let job = fs::read_to_string(past.home.path().join("job.kdl")).expect("a job");
+    let job = job.replace("keep last=3", "keep last=1");
+    fs::write(past.home.path().join("job.kdl"), job).expect("written");
+    for n in 1..5 {
+        past.act(&format!("UPDATE a.t SET v = {n}"));
+        past.source.exec("FLUSH BINARY LOGS");
+        good(&past.log());
+    }
+    let before = kept(&past);
+    good(&run(past.home.path(), &["run", "job.kdl", "nightly"]));
+    past.act("UPDATE a.t SET v = 9");
+    good(&past.log());
+    assert!(kept(&past) < before, "{before}");
+    let last = State::of(&mut past.source.conn(), &DATABASES);
+    let target = start(brand, 8, &[]);
+    past.comes_back(&target, &["--until", "latest"], &last);
+
+    // What the server removes before it was kept is a gap until there is a newer dump.
+    past.act("UPDATE a.t SET v = 10");
+    for _ in 0..2 {
+        past.source.exec("FLUSH BINARY LOGS");
+    }
+    let newest: Vec<mysql::Row> = past.source.conn().query("SHOW BINARY LOGS").expect("its files");
+    let newest: String = newest.last().and_then(|row| row.get(0)).expect("a file");
+    until("the files go", || {
+        past.source.exec(&format!("PURGE BINARY LOGS TO '{newest}'"));
+        let left: Vec<mysql::Row> =
+            past.source.conn().query("SHOW BINARY LOGS").expect("its files");
+        (left.len() == 1).then_some(())
+    });
+    past.act("UPDATE a.t SET v = 11");
+    for _ in 0..2 {
+        let told = run(past.home.path(), &["run", "job.kdl", "log", "--strict"]);
+        assert_eq!(told.status.code(), Some(2), "{}", text(&told));
+        assert!(text(&told).contains("is broken behind the newest dump"), "{}", text(&told));
+    }
+    let gap = past.restore(&target, &["--until", "latest", "--overwrite", "--yes"]);
+    assert_eq!(gap.status.code(), Some(66), "{}", text(&gap));
+    good(&run(past.home.path(), &["run", "job.kdl", "nightly"]));
+    past.act("UPDATE a.t SET v = 12");
+    good(&run(past.home.path(), &["run", "job.kdl", "log", "--strict"]));
+    let last = State::of(&mut past.source.conn(), &DATABASES);
+    past.comes_back(&target, &["--until", "latest"], &last);
+}
+
+#[test]
+fn what_no_dump_needs_goes_and_a_gap_of_mysql_stays_told() {
+    needless(Brand::Mysql9);
+}
+
+#[test]
+fn what_no_dump_needs_goes_and_a_gap_of_mariadb_stays_told() {
+    needless(Brand::Mariadb11);
+}
+
+/// The channels that a server has.
+fn channels(server: &Server) -> usize {
+    let sql =
+        if server.brand.is_mariadb() { "SHOW ALL SLAVES STATUS" } else { "SHOW REPLICA STATUS" };
+    let all: Vec<mysql::Row> = server.conn().query(sql).expect("it answers");
+    all.len()
+}
+
+fn stopped(brand: Brand) {
+    let mut past = small(brand);
+    // As a statement it takes its time at the target too.
+    past.act("SET SESSION binlog_format='STATEMENT'\nINSERT INTO a.t VALUES (50, SLEEP(6))");
+    let last = State::of(&mut past.source.conn(), &DATABASES);
+    good(&past.log());
+    let target = start(brand, 8, &[]);
+    let into = format!("mysql://root@127.0.0.1:{}", target.port);
+    let words = [
+        "restore",
+        "job.kdl",
+        "shop",
+        "--into",
+        &into,
+        "--until",
+        "latest",
+        "--overwrite",
+        "--yes",
+    ];
+    for (signal, code, left) in [("-INT", Some(130), 0), ("-KILL", None, 1)] {
+        let mut child =
+            vex(past.home.path(), &words).stderr(Stdio::piped()).spawn().expect("it starts");
+        until("a channel is there", || (channels(&target) > 0).then_some(()));
+        let id = child.id().to_string();
+        assert!(Command::new("kill").args([signal, &id]).status().expect("kill runs").success());
+        let ended = child.wait().expect("it ends");
+        assert_eq!((ended.code(), channels(&target)), (code, left), "{signal}");
+    }
+    // The next one removes what was left.
+    good(&run(past.home.path(), &words));
+    State::of(&mut target.conn(), &DATABASES).assert_same(&last);
+    assert_eq!(channels(&target), 0);
+}
+
+#[test]
+fn a_replay_into_mysql_that_is_stopped_leaves_no_channel_and_begins_again() {
+    stopped(Brand::Mysql9);
+}
+
+#[test]
+fn a_replay_into_mariadb_that_is_stopped_leaves_no_channel_and_begins_again() {
+    stopped(Brand::Mariadb);
+}
+
+fn rights(brand: Brand) {
+    let mut past = small(brand);
+    past.act("UPDATE a.t SET v = 1");
+    let last = State::of(&mut past.source.conn(), &DATABASES);
+    good(&past.log());
+    let target = start(brand, 8, &[]);
+    target.exec("CREATE USER poor@'%' IDENTIFIED BY 'CANARY-poor'");
+    target.exec("GRANT SELECT, INSERT, UPDATE, DELETE, CREATE, DROP, ALTER, INDEX, REFERENCES, CREATE VIEW, SHOW VIEW, TRIGGER, \
+                 CREATE ROUTINE, ALTER ROUTINE, EVENT, PROCESS, LOCK TABLES ON *.* TO poor@'%'");
+    let secret = past.home.path().join("p");
+    fs::write(&secret, "CANARY-poor").expect("written");
+    fs::set_permissions(&secret, fs::Permissions::from_mode(0o600)).expect("it is ours");
+    let into = format!("mysql://poor@127.0.0.1:{}", target.port);
+    let words = [
+        "restore",
+        "job.kdl",
+        "shop",
+        "--into",
+        &into,
+        "--password-file",
+        "p",
+        "--until",
+        "latest",
+    ];
+    let refused = run(past.home.path(), &words);
+    let all = text(&refused);
+    assert_eq!(refused.status.code(), Some(1), "{all}");
+    let grants = if brand.is_mariadb() {
+        "REPLICATION SLAVE ADMIN, SLAVE MONITOR"
+    } else {
+        "REPLICATION_SLAVE_ADMIN, REPLICATION CLIENT"
+    };
+    assert!(all.contains(&format!("GRANT {grants} ON *.*")) && !all.contains("CANARY"), "{all}");
+    target.exec(&format!("GRANT {grants} ON *.* TO poor@'%'"));
+    good(&run(past.home.path(), &words));
+    State::of(&mut target.conn(), &DATABASES).assert_same(&last);
+    assert_eq!(channels(&target), 0);
+}
+
+#[test]
+fn the_rights_that_a_replay_into_mysql_needs_are_named_and_are_enough() {
+    rights(Brand::Mysql9);
+}
+
+#[test]
+fn the_rights_that_a_replay_into_mariadb_needs_are_named_and_are_enough() {
+    rights(Brand::Mariadb11);
 }

@@ -43,9 +43,14 @@ fn chosen<'l>(loaded: &'l Loaded, source: Option<&str>) -> Result<&'l LogPlan, E
             "{} keeps no binary log: write `binlog \"SOURCE\" {{ send \"STORE\" }}` in a job",
             loaded.path
         ),
-        (known, None) => format!("the file keeps the binary logs of {}; name one", known.join(", ")),
+        (known, None) => {
+            format!("the file keeps the binary logs of {}; name one", known.join(", "))
+        }
         (known, Some(name)) => {
-            format!("the file keeps no binary log of {name}; it keeps those of {}", known.join(", "))
+            format!(
+                "the file keeps no binary log of {name}; it keeps those of {}",
+                known.join(", ")
+            )
         }
     });
     Err(Exit::Usage)

@@ -63,7 +63,13 @@ fn print((source, part, is_one_of_many): (&str, &str, bool), lines: &[Shown], fo
     let head = ["TIME", "POSITION", "GTID", "BYTES", "WHAT"].map(str::to_owned).to_vec();
     let row = |line: &Shown| {
         let gtid = line.gtid.clone().unwrap_or_else(|| "-".into());
-        vec![line.time.clone(), line.position.clone(), gtid, line.bytes.to_string(), line.what.clone()]
+        vec![
+            line.time.clone(),
+            line.position.clone(),
+            gtid,
+            line.bytes.to_string(),
+            line.what.clone(),
+        ]
     };
     table::print(&std::iter::once(head).chain(lines.iter().map(row)).collect::<Vec<_>>());
 }

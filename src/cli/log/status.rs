@@ -75,8 +75,13 @@ fn told(source: &str, own: &Window) -> (Value, String) {
     });
     let text = match (&own.why, own.to) {
         (Some(why), _) => format!("  {} in {}: nothing behind it: {why}", own.backup, own.store),
-        (None, Some(to)) => format!("  {} in {}: from {} to {to} ({})", own.backup, own.store, own.from, own.end),
-        (None, None) => format!("  {} in {}: from {} on, no transaction yet ({})", own.backup, own.store, own.from, own.end),
+        (None, Some(to)) => {
+            format!("  {} in {}: from {} to {to} ({})", own.backup, own.store, own.from, own.end)
+        }
+        (None, None) => format!(
+            "  {} in {}: from {} on, no transaction yet ({})",
+            own.backup, own.store, own.from, own.end
+        ),
     };
     (line, text)
 }

@@ -71,9 +71,10 @@ impl LogAim {
     /// and the log reach.
     pub fn way(&self, head: &Head, stop: &Stop) -> Result<Result<Way, String>, Fault> {
         let (position, file, offset) = match &head.position {
-            Some(own @ (Position::Mysql { file, offset, .. } | Position::Mariadb { file, offset, .. })) => {
-                (own, file.as_str(), *offset)
-            }
+            Some(
+                own @ (Position::Mysql { file, offset, .. }
+                | Position::Mariadb { file, offset, .. }),
+            ) => (own, file.as_str(), *offset),
             _ => return Ok(Err("it says no place in a binary log".into())),
         };
         let Some(origin) = head.origin.as_ref().map(|origin| part(&origin.id)) else {
@@ -93,7 +94,9 @@ impl LogAim {
         let from = Spot { file: file.to_owned(), created, at: offset };
         let mut scan = Scan::new(&self.wish.point, (head, position), (&origin, from));
         let found = self.scan(&mut scan, &chain.names, stop)?;
-        let broken = chain.broken.map_or(String::new(), |next| format!("; then something is missing before {next}"));
+        let broken = chain
+            .broken
+            .map_or(String::new(), |next| format!("; then something is missing before {next}"));
         Ok(match found {
             Found::Unfit(why) => Err(why),
             Found::GoesOn => Err(format!("{}{broken}{lost}", scan.window())),
@@ -105,12 +108,7 @@ impl LogAim {
     }
 
     /// Reads segments until the point is found.
-    fn scan(
-        &self,
-        scan: &mut Scan<'_>,
-        names: &[BinlogName],
-        stop: &Stop,
-    ) -> Result<Found, Fault> {
+    fn scan(&self, scan: &mut Scan<'_>, names: &[BinlogName], stop: &Stop) -> Result<Found, Fault> {
         let (mut reader, mut transactions) = (Reader::default(), Transactions::default());
         let fail = |found: String| damaged(&self.stores.source, found);
         for name in names {

@@ -37,8 +37,11 @@ pub struct LogBases {
 /// Looks for dumps; those of a server that kept no log need none.
 pub fn log_bases(places: &[StorePlace], world: &World, stop: &Stop) -> LogBases {
     let of = |head: &Head, store: &str| {
-        let (Some(position), Some(origin)) = (&head.position, &head.origin) else { return Ok(None) };
-        let (Position::Mysql { file, offset, .. } | Position::Mariadb { file, offset, .. }) = position
+        let (Some(position), Some(origin)) = (&head.position, &head.origin) else {
+            return Ok(None);
+        };
+        let (Position::Mysql { file, offset, .. } | Position::Mariadb { file, offset, .. }) =
+            position
         else {
             return Ok(None);
         };

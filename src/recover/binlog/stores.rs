@@ -133,7 +133,8 @@ impl BinlogStores {
                 .and_then(|store| opened(store.as_ref(), &key, &self.keys, stop));
             match found {
                 Ok(Some((_, bytes))) => {
-                    let (file, created, start) = (segment.file.clone(), segment.created, segment.start);
+                    let (file, created, start) =
+                        (segment.file.clone(), segment.created, segment.start);
                     return Ok(Piece { file, created, start, bytes });
                 }
                 Ok(None) => {}

@@ -46,7 +46,9 @@ pub fn replay<E: From<Error> + Send>(
     stop: &Stop,
 ) -> std::result::Result<(), E> {
     let place = replica.place().to_owned();
-    let fail = |found: String| Error::new(ErrorKind::Failed, format!("replay the log into {place}"), found);
+    let fail = |found: String| {
+        Error::new(ErrorKind::Failed, format!("replay the log into {place}"), found)
+    };
     let random = |n: usize| -> Result<Vec<u8>> {
         let mut bytes = vec![0; n];
         getrandom::fill(&mut bytes).map_err(|e| fail(format!("no random numbers: {e}")))?;
@@ -63,7 +65,14 @@ pub fn replay<E: From<Error> + Send>(
         skip: replay.skip,
         family: replica.flavor.family,
         id: replica.id,
-        uuid: format!("{}-{}-{}-{}-{}", &uuid[..8], &uuid[8..12], &uuid[12..16], &uuid[16..20], &uuid[20..]),
+        uuid: format!(
+            "{}-{}-{}-{}-{}",
+            &uuid[..8],
+            &uuid[8..12],
+            &uuid[12..16],
+            &uuid[16..20],
+            &uuid[20..]
+        ),
         user: USER.into(),
         // No longer than a channel takes.
         password: hex(&random(14)?),
@@ -110,7 +119,9 @@ fn feed<E>(next: Next<'_, E>, give: Sender<Piece>, failed: &Mutex<Option<E>>, st
                 loop {
                     match give.send_timeout(piece, Duration::from_millis(100)) {
                         Ok(()) => break,
-                        Err(crossbeam_channel::SendTimeoutError::Timeout(back)) if !stop.is_stopped() => {
+                        Err(crossbeam_channel::SendTimeoutError::Timeout(back))
+                            if !stop.is_stopped() =>
+                        {
                             piece = back;
                         }
                         Err(_) => return,
