@@ -2,6 +2,7 @@
 
 mod ask;
 mod file;
+mod log;
 mod point;
 mod store;
 mod wal;
@@ -20,6 +21,7 @@ pub use crate::cli::args::ask::{
 pub use crate::cli::args::file::{
     Check, CheckFormat, Engine, Fmt, Jobs, Kind, Man, New, Schedule, Schema,
 };
+pub use crate::cli::args::log::{Log, LogStatus, Show};
 pub use crate::cli::args::point::{Files, Point};
 pub use crate::cli::args::store::{Adopt, Copy, Keep, Prune};
 pub use crate::cli::args::wal::{Fetch, Push, Status as WalStatus, Wal};
@@ -87,6 +89,9 @@ pub enum Command {
     /// Keep and bring back the write-ahead log of PostgreSQL, called by the server itself.
     #[command(subcommand)]
     Wal(Wal),
+    /// Look into the binary log of MySQL and MariaDB that a job keeps.
+    #[command(subcommand)]
+    Log(Log),
     /// Look after the catalog.
     #[command(subcommand)]
     Catalog(Catalog),

@@ -26,6 +26,7 @@ mod late;
 mod lease;
 mod list;
 mod lock;
+mod log;
 mod manual;
 mod metrics;
 mod new;
@@ -143,6 +144,7 @@ fn dispatch(command: &Command, app: &App) -> Exit {
             rebuild::rebuild(file, site.as_deref(), app)
         }
         Command::Wal(args) => wal::wal(args, app),
+        Command::Log(args) => log::log(args, app),
         Command::Report(args) => report::report(args, app),
         Command::Serve(args) => serve::serve(args, app),
         Command::User(args) => user::user(args, app),

@@ -58,7 +58,12 @@ pub fn replay(
     };
     whole(args, log)?;
     let point = spot(args, &typed.1)?;
-    Ok(Some(Box::new(ReplayWish { point, typed, log: Box::new(log.clone()), serve: args.point.serve })))
+    Ok(Some(Box::new(ReplayWish {
+        point,
+        typed,
+        log: Box::new(log.clone()),
+        serve: args.point.serve,
+    })))
 }
 
 /// Refuses what a log can't be replayed after: it holds what happened to all of the server.

@@ -256,7 +256,9 @@ fn target(args: &Restore, wish: &Wish, password: Option<&SecretRef>) -> Result<T
     }
     if let Some(path) = into.strip_prefix(SCHEME) {
         if let Some((word, _)) = typed_spot(args) {
-            return Err(usage(&format!("{word} is for MySQL and MariaDB, and --into names a PostgreSQL cluster")));
+            return Err(usage(&format!(
+                "{word} is for MySQL and MariaDB, and --into names a PostgreSQL cluster"
+            )));
         }
         let recovery = recovery(args, &wish.backup, &wish.logs)?;
         return Ok(TargetWish::Cluster(cluster(args, path, file, recovery)));

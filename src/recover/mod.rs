@@ -44,7 +44,8 @@ mod watched;
 
 pub use assembly::{Assembly, facts};
 pub use binlog::{
-    BinlogName, BinlogPlace, BinlogStores, Listed, Shown, around, breaks, is_binlog_key, onward,
+    BinlogName, BinlogPlace, BinlogStores, LogBases, Shown, Window, around, breaks, chain,
+    is_binlog_key, log_bases, log_windows, needless, onward, stands,
 };
 pub use candidates::Picked;
 pub use choice::{Names, choose};

@@ -12,6 +12,7 @@ use crate::artifact::{Head, Position};
 use crate::base::{Id, Stop};
 use crate::job::SourceSpec;
 use crate::plan::{ReplayPoint, ReplayWish, RestoreSpec, TargetWish};
+use crate::recover::binlog::bases::stands;
 use crate::recover::binlog::chain::chain;
 use crate::recover::binlog::name::{BinlogName, part};
 use crate::recover::binlog::replay::Recovery;
@@ -70,9 +71,10 @@ impl LogAim {
     /// and the log reach.
     pub fn way(&self, head: &Head, stop: &Stop) -> Result<Result<Way, String>, Fault> {
         let (position, file, offset) = match &head.position {
-            Some(own @ (Position::Mysql { file, offset, .. } | Position::Mariadb { file, offset, .. })) => {
-                (own, file.as_str(), *offset)
-            }
+            Some(
+                own @ (Position::Mysql { file, offset, .. }
+                | Position::Mariadb { file, offset, .. }),
+            ) => (own, file.as_str(), *offset),
             _ => return Ok(Err("it says no place in a binary log".into())),
         };
         let Some(origin) = head.origin.as_ref().map(|origin| part(&origin.id)) else {
@@ -83,10 +85,7 @@ impl LogAim {
             [] => String::new(),
             all => format!(" ({})", all.join("; ")),
         };
-        // Names come again after RESET: the newest file of the name that was begun before the dump.
-        let finished = head.finished.as_second();
-        let own = listed.names.iter().filter(|n| n.file == file && i64::from(n.created) <= finished);
-        let Some(created) = own.map(|name| name.created).max() else {
+        let Some(created) = stands(&listed.names, head, file) else {
             return Ok(Err(format!("the log there has nothing of {file}, where it stands{lost}")));
         };
         let Some(chain) = chain(&listed.names, (file, created), offset) else {
@@ -95,7 +94,9 @@ impl LogAim {
         let from = Spot { file: file.to_owned(), created, at: offset };
         let mut scan = Scan::new(&self.wish.point, (head, position), (&origin, from));
         let found = self.scan(&mut scan, &chain.names, stop)?;
-        let broken = chain.broken.map_or(String::new(), |next| format!("; then something is missing before {next}"));
+        let broken = chain
+            .broken
+            .map_or(String::new(), |next| format!("; then something is missing before {next}"));
         Ok(match found {
             Found::Unfit(why) => Err(why),
             Found::GoesOn => Err(format!("{}{broken}{lost}", scan.window())),
@@ -107,12 +108,7 @@ impl LogAim {
     }
 
     /// Reads segments until the point is found.
-    fn scan(
-        &self,
-        scan: &mut Scan<'_>,
-        names: &[BinlogName],
-        stop: &Stop,
-    ) -> Result<Found, Fault> {
+    fn scan(&self, scan: &mut Scan<'_>, names: &[BinlogName], stop: &Stop) -> Result<Found, Fault> {
         let (mut reader, mut transactions) = (Reader::default(), Transactions::default());
         let fail = |found: String| damaged(&self.stores.source, found);
         for name in names {

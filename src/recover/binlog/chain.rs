@@ -17,7 +17,8 @@ pub struct Chain {
 fn next<'n>(own: &BinlogName, names: &'n [BinlogName]) -> Option<&'n BinlogName> {
     let same = |name: &&BinlogName| name.file == own.file && name.created == own.created;
     let further = |name: &&BinlogName| {
-        name.start <= own.end && (name.end > own.end || name.end == own.end && name.is_last && !own.is_last)
+        name.start <= own.end
+            && (name.end > own.end || name.end == own.end && name.is_last && !own.is_last)
     };
     let within = names.iter().filter(same).filter(further);
     within.max_by_key(|name| (name.end, name.is_last)).or_else(|| {
@@ -28,7 +29,9 @@ fn next<'n>(own: &BinlogName, names: &'n [BinlogName]) -> Option<&'n BinlogName>
             |name: &&BinlogName| name.created < first.created && name.created > own.created;
         let ahead = later.filter(is_between).count();
         (ahead == 0).then(|| {
-            let begins = names.iter().filter(|n| n.file == first.file && n.created == first.created && n.start == first.start);
+            let begins = names.iter().filter(|n| {
+                n.file == first.file && n.created == first.created && n.start == first.start
+            });
             begins.max_by_key(|n| (n.end, n.is_last)).unwrap_or(first)
         })
     })
@@ -47,7 +50,8 @@ pub fn chain(names: &[BinlogName], file: (&str, u32), at: u64) -> Option<Chain> 
     }
     let last = chain.last()?;
     let broken = names.iter().find(|name| {
-        name.created > last.created || (name.created == last.created && name.file == last.file && name.start > last.end)
+        name.created > last.created
+            || (name.created == last.created && name.file == last.file && name.start > last.end)
     });
     Some(Chain { broken: broken.cloned(), names: chain })
 }

@@ -42,7 +42,8 @@ fn in_ranges(set: &str, server: &str, number: u64) -> bool {
 /// Domain, server and number of a GTID of MariaDB.
 fn parts(gtid: &str) -> Option<(u32, u32, u64)> {
     let mut parts = gtid.split('-');
-    let found = (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
+    let found =
+        (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
     parts.next().is_none().then_some(found)
 }
 
@@ -54,8 +55,11 @@ mod tests {
     fn a_set_holds_what_its_ranges_do() {
         let mysql = |gtid: &str| Position::Mysql { file: "b".into(), offset: 4, gtid: gtid.into() };
         let uuid = "3e11fa47-71ca-11e1-9e33-c80aa9429562";
-        let set = mysql(&format!("{uuid}:1-5:9:tag:1-3,4e11fa47-71ca-11e1-9e33-c80aa9429562:1-100"));
-        for (number, expected) in [("5", true), ("6", false), ("9", true), ("tag:3", true), ("tag:4", false)] {
+        let set =
+            mysql(&format!("{uuid}:1-5:9:tag:1-3,4e11fa47-71ca-11e1-9e33-c80aa9429562:1-100"));
+        for (number, expected) in
+            [("5", true), ("6", false), ("9", true), ("tag:3", true), ("tag:4", false)]
+        {
             assert_eq!(holds(&set, &format!("{uuid}:{number}")), Some(expected), "{number}");
         }
         assert_eq!(holds(&mysql(""), &format!("{uuid}:1")), None);

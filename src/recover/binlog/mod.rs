@@ -2,6 +2,7 @@
 //! it.
 
 mod aim;
+mod bases;
 mod chain;
 mod gtid;
 mod name;
@@ -10,9 +11,13 @@ mod scan;
 mod show;
 mod stores;
 mod way;
+mod windows;
 
 pub use aim::{LogAim, log_aim};
-pub use name::{BinlogName, BinlogPlace, breaks, is_binlog_key, onward, part};
+pub use bases::{LogBases, log_bases, needless, stands};
+pub use chain::chain;
+pub use name::{BinlogName, BinlogPlace, breaks, is_binlog_key, onward};
 pub use replay::Recovery as LogRecovery;
 pub use show::{Shown, around};
-pub use stores::{BinlogStores, Listed};
+pub use stores::BinlogStores;
+pub use windows::{Window, log_windows};

@@ -158,8 +158,13 @@ impl BinlogPlace<'_> {
         list(store, &self.folder(), stop)
     }
 
+    /// The server, as a part of keys.
+    pub fn part(&self) -> String {
+        part(self.origin)
+    }
+
     /// The key of a segment.
-    fn key(&self, name: &BinlogName) -> String {
+    pub fn key(&self, name: &BinlogName) -> String {
         key(&self.folder(), name)
     }
 

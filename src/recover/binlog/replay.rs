@@ -166,7 +166,9 @@ impl Recovery {
             ));
         }
         for xid in way.prepared.keys() {
-            work.warn(format_args!("the XA transaction {xid} waits in the target: XA COMMIT or XA ROLLBACK ends it"));
+            work.warn(format_args!(
+                "the XA transaction {xid} waits in the target: XA COMMIT or XA ROLLBACK ends it"
+            ));
         }
         Ok(())
     }

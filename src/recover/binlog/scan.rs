@@ -85,7 +85,9 @@ impl<'a> Scan<'a> {
                 self.closed()
             }
             ReplayPoint::Position(file, _)
-                if !is_first && self.way.segments.iter().any(|s| &s.file == file) && &name.file != file =>
+                if !is_first
+                    && self.way.segments.iter().any(|s| &s.file == file)
+                    && &name.file != file =>
             {
                 self.closed()
             }

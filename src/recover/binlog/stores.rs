@@ -6,13 +6,15 @@
 use std::collections::BTreeSet;
 use std::sync::{Arc, OnceLock};
 
+use jiff::Timestamp;
+
 use crate::base::{SecretRef, Stop};
 use crate::job::KeyRefs;
 use crate::plan::{LogCopy, StoreRef, Wal};
 use crate::recover::binlog::name::{self, BinlogName};
 use crate::recover::fault::Fault;
 use crate::recover::trust::open_to_read;
-use crate::recover::wal::object::opened;
+use crate::recover::wal::object::{head, opened};
 use crate::source::binlog::Piece;
 use crate::store::contract::Store;
 use crate::world::World;
@@ -101,6 +103,25 @@ impl BinlogStores {
         Ok(found.into_iter().collect())
     }
 
+    /// When the last group of a segment was begun or committed, as its head says.
+    pub fn last(
+        &self,
+        part: &str,
+        segment: &BinlogName,
+        stop: &Stop,
+    ) -> Result<Option<Timestamp>, Fault> {
+        let mut last = None;
+        for copy in &self.copies {
+            let key = name::key(&name::folder(&copy.root, &self.source, part), segment);
+            match self.store(copy, stop).and_then(|store| head(store.as_ref(), &key, stop)) {
+                Ok(head) => return Ok(head.last),
+                Err(Fault::Stopped) => return Err(Fault::Stopped),
+                Err(fault) => last = Some(fault),
+            }
+        }
+        Err(last.expect("BUG: a binlog step without a store"))
+    }
+
     /// A segment out of the first store that has it whole.
     pub fn read(&self, part: &str, segment: &BinlogName, stop: &Stop) -> Result<Piece, Fault> {
         let mut last = None;
@@ -112,7 +133,8 @@ impl BinlogStores {
                 .and_then(|store| opened(store.as_ref(), &key, &self.keys, stop));
             match found {
                 Ok(Some((_, bytes))) => {
-                    let (file, created, start) = (segment.file.clone(), segment.created, segment.start);
+                    let (file, created, start) =
+                        (segment.file.clone(), segment.created, segment.start);
                     return Ok(Piece { file, created, start, bytes });
                 }
                 Ok(None) => {}

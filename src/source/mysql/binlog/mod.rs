@@ -14,8 +14,8 @@ mod transaction;
 mod words;
 
 pub use place::{Piece, Reader, Spot};
-pub use replay::{Next, Replay, replay};
+pub use replay::{Replay, replay};
 pub use replica::Replica;
 pub use segment::{CutError, Cutter, FIRST, Segment};
 pub use server::{BinlogServer, LogFile};
-pub use transaction::{Change, Ending, Transaction, Transactions};
+pub use transaction::{Ending, Transaction, Transactions};

@@ -44,8 +44,6 @@ pub struct Placed<'a> {
     pub opens: bool,
     /// Whether its group ends with it.
     pub closes: bool,
-    /// Whether it is the first of its file.
-    pub is_new_file: bool,
 }
 
 /// Reads segments one after the other.
@@ -93,7 +91,6 @@ impl Reader {
                         end: at,
                         opens: false,
                         closes: false,
-                        is_new_file,
                     })?;
                 }
                 continue;
@@ -119,6 +116,6 @@ impl Reader {
         self.group = self.group.after(&frame);
         let closes = (self.is_open || opens) && self.group == Group::Between;
         self.is_open = (self.is_open || opens) && !closes;
-        Placed { frame, start, end, opens, closes, is_new_file: false }
+        Placed { frame, start, end, opens, closes }
     }
 }

@@ -46,7 +46,9 @@ pub fn replay<E: From<Error> + Send>(
     stop: &Stop,
 ) -> std::result::Result<(), E> {
     let place = replica.place().to_owned();
-    let fail = |found: String| Error::new(ErrorKind::Failed, format!("replay the log into {place}"), found);
+    let fail = |found: String| {
+        Error::new(ErrorKind::Failed, format!("replay the log into {place}"), found)
+    };
     let random = |n: usize| -> Result<Vec<u8>> {
         let mut bytes = vec![0; n];
         getrandom::fill(&mut bytes).map_err(|e| fail(format!("no random numbers: {e}")))?;
@@ -63,7 +65,14 @@ pub fn replay<E: From<Error> + Send>(
         skip: replay.skip,
         family: replica.flavor.family,
         id: replica.id,
-        uuid: format!("{}-{}-{}-{}-{}", &uuid[..8], &uuid[8..12], &uuid[12..16], &uuid[16..20], &uuid[20..]),
+        uuid: format!(
+            "{}-{}-{}-{}-{}",
+            &uuid[..8],
+            &uuid[8..12],
+            &uuid[12..16],
+            &uuid[16..20],
+            &uuid[20..]
+        ),
         user: USER.into(),
         // No longer than a channel takes.
         password: hex(&random(14)?),
@@ -74,17 +83,20 @@ pub fn replay<E: From<Error> + Send>(
     let failed: Mutex<Option<E>> = Mutex::new(None);
     let served: Mutex<Option<io::Error>> = Mutex::new(None);
     let waited = thread::scope(|scope| {
-        scope.spawn(|| feed(next, give, &failed, &inner));
-        scope.spawn(|| {
-            let ended = serving.run(&listener, &take, &inner);
-            drop(take);
+        let (serving, inner, served) = (&serving, &inner, &served);
+        let failed = &failed;
+        scope.spawn(move || feed(next, give, failed, inner));
+        scope.spawn(move || {
+            let ended = serving.run(&listener, &take, inner);
+            // Nobody waits for an answer that never comes.
+            drop((listener, take));
             *served.lock().expect("no panic while locked") = ended.err();
         });
         let own = (address.ip(), address.port());
         let begun = replica.begin(own, &serving.password, (&replay.from.file, replay.from.at));
         let waited = begun.and_then(|mut channel| {
-            let waited = wait(&mut channel, &failed, &served, stop, &fail);
-            inner.stop();
+            let waited = wait(&mut channel, failed, served, stop, &fail);
+            // Before the source goes: a server that lost it would try to reach it again.
             let ended = channel.end();
             waited.and(ended)
         });
@@ -107,7 +119,9 @@ fn feed<E>(next: Next<'_, E>, give: Sender<Piece>, failed: &Mutex<Option<E>>, st
                 loop {
                     match give.send_timeout(piece, Duration::from_millis(100)) {
                         Ok(()) => break,
-                        Err(crossbeam_channel::SendTimeoutError::Timeout(back)) if !stop.is_stopped() => {
+                        Err(crossbeam_channel::SendTimeoutError::Timeout(back))
+                            if !stop.is_stopped() =>
+                        {
                             piece = back;
                         }
                         Err(_) => return,

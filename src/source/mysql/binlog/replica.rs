@@ -79,7 +79,10 @@ impl Replica {
             Family::Mariadb => String::new(),
         };
         if let Some(found) = silent(&mut connection, &flavor, &doing)? {
-            return refuse(found, "Unset it for the time of the restore: it passes over events in silence.");
+            return refuse(
+                found,
+                "Unset it for the time of the restore: it passes over events in silence.",
+            );
         }
         let scheduler = ask(&mut connection, "SELECT @@GLOBAL.event_scheduler", &doing)?;
         let gtids = mode.eq_ignore_ascii_case("ON");
@@ -290,7 +293,9 @@ impl Drop for Channel<'_> {
     fn drop(&mut self) {
         if self.is_there && self.remove().is_err() {
             // The connection may be what failed.
-            if let Ok(connection) = self.replica.connector.session(&self.replica.flavor, "restore into") {
+            if let Ok(connection) =
+                self.replica.connector.session(&self.replica.flavor, "restore into")
+            {
                 self.connection = connection;
                 let _ = self.remove();
             }
@@ -356,10 +361,11 @@ fn silent(connection: &mut Conn, flavor: &Flavor, doing: &str) -> Result<Option<
         ),
     };
     for name in settings {
-        let value = match connection.query_first::<Option<String>, _>(format!("SELECT @@GLOBAL.{name}")) {
-            Err(mysql::Error::MySqlError(e)) if e.code == 1193 => continue,
-            other => other.map_err(|e| wrap(doing, e))?.flatten().unwrap_or_default(),
-        };
+        let value =
+            match connection.query_first::<Option<String>, _>(format!("SELECT @@GLOBAL.{name}")) {
+                Err(mysql::Error::MySqlError(e)) if e.code == 1193 => continue,
+                other => other.map_err(|e| wrap(doing, e))?.flatten().unwrap_or_default(),
+            };
         if !value.is_empty() && !value.eq_ignore_ascii_case("OFF") {
             return Ok(Some(format!("its {name} is {value}")));
         }

@@ -4,8 +4,8 @@
 //! all the same, at its place, so that nothing is passed over where a recovery ends.
 
 use crate::source::mysql::binlog::group::statement;
-use crate::source::mysql::binlog::place::{Placed, Spot};
 use crate::source::mysql::binlog::payload;
+use crate::source::mysql::binlog::place::{Placed, Spot};
 use crate::source::mysql::binlog::words::{Act, act};
 
 /// So many characters of a statement are kept.
@@ -84,7 +84,11 @@ const COMPRESSED_QUERY: u8 = 165;
 
 impl Transactions {
     /// Takes an event of a file; gives the group that ends with it.
-    pub fn event(&mut self, (file, created): (&str, u32), placed: &Placed<'_>) -> Option<Transaction> {
+    pub fn event(
+        &mut self,
+        (file, created): (&str, u32),
+        placed: &Placed<'_>,
+    ) -> Option<Transaction> {
         let frame = &placed.frame;
         if placed.opens {
             let spot = Spot { file: file.to_owned(), created, at: placed.start };
@@ -197,7 +201,8 @@ impl Transaction {
             Act::Event => self.has_event = true,
             Act::Other => {}
         }
-        let text: String = String::from_utf8_lossy(text).split_whitespace().collect::<Vec<_>>().join(" ");
+        let text: String =
+            String::from_utf8_lossy(text).split_whitespace().collect::<Vec<_>>().join(" ");
         let shown: String = text.chars().take(SHOWN).collect();
         let more = if shown.len() < text.len() { "…" } else { "" };
         let database = schema(body);

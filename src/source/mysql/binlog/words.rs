@@ -105,7 +105,10 @@ mod tests {
             ("/* ours */ create or replace role r", Act::Account),
             ("grant select on a.* to b", Act::Account),
             ("SET PASSWORD FOR 'a'@'%'='*1'", Act::Account),
-            ("CREATE DEFINER=`root`@`localhost` EVENT e ON SCHEDULE EVERY 1 DAY DO SELECT 1", Act::Event),
+            (
+                "CREATE DEFINER=`root`@`localhost` EVENT e ON SCHEDULE EVERY 1 DAY DO SELECT 1",
+                Act::Event,
+            ),
             ("CREATE DEFINER = `root`@`%` PROCEDURE p() SELECT 1", Act::Other),
             ("DROP TABLE `user`", Act::Other),
             ("# a\nDROP EVENT e", Act::Event),

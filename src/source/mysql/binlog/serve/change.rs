@@ -6,7 +6,6 @@
 
 use crate::source::mysql::binlog::frame::{FORMAT, Frame, HEADER, crc};
 use crate::source::mysql::binlog::payload;
-use crate::source::mysql::flavor::Family;
 
 const QUERY: u8 = 2;
 const ROTATE: u8 = 4;
@@ -25,8 +24,6 @@ const ANONYMOUS_BODY: usize = 42;
 /// What is known of who takes the events.
 #[derive(Debug, Clone, Copy)]
 pub struct Taker {
-    /// Its family.
-    pub family: Family,
     /// Its server id.
     pub id: u32,
     /// The id that events of its own get instead.
@@ -89,7 +86,8 @@ impl Taker {
             let size = u32::from_le_bytes([head[9], head[10], head[11], head[12]]) as usize;
             let Some(own) = rest.get(..size).filter(|_| size >= HEADER) else { break };
             rest = &rest[size..];
-            let word = |at: usize| u32::from_le_bytes([own[at], own[at + 1], own[at + 2], own[at + 3]]);
+            let word =
+                |at: usize| u32::from_le_bytes([own[at], own[at + 1], own[at + 2], own[at + 3]]);
             let flags = u16::from_le_bytes([own[17], own[18]]);
             all.push(self.raw((word(0), own[4], word(5), flags), &own[HEADER..], end));
         }

@@ -71,11 +71,16 @@ impl Serving<'_> {
     }
 
     fn taker(&self) -> Taker {
-        Taker { family: self.family, id: self.id, other: self.own_id() }
+        Taker { id: self.id, other: self.own_id() }
     }
 
     /// Answers one connection until it ends; whoever is not the target is sent away.
-    pub fn run(&self, listener: &TcpListener, pieces: &Receiver<Piece>, stop: &Stop) -> io::Result<()> {
+    pub fn run(
+        &self,
+        listener: &TcpListener,
+        pieces: &Receiver<Piece>,
+        stop: &Stop,
+    ) -> io::Result<()> {
         let begun = Instant::now();
         let Ok(first) = pieces.recv() else { return Ok(()) };
         loop {
@@ -130,7 +135,9 @@ impl Serving<'_> {
             wire.begin();
             let command = wire.read()?;
             match command.split_first() {
-                Some((3, text)) => self.query(&mut wire, &String::from_utf8_lossy(text), &version)?,
+                Some((3, text)) => {
+                    self.query(&mut wire, &String::from_utf8_lossy(text), &version)?
+                }
                 Some((1, _)) | None => return Ok(()),
                 Some((0x12, _)) => {
                     let Some(first) = first.take() else {
@@ -213,7 +220,8 @@ impl Serving<'_> {
             return Ok(());
         }
         if let Some(end) = self.end.filter(|_| !ended) {
-            let found = format!("the log ended before {}:{}, where it was to end", end.file, end.at);
+            let found =
+                format!("the log ended before {}:{}, where it was to end", end.file, end.at);
             return Err(io::Error::other(found));
         }
         sender.mark()?;
