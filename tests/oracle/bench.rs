@@ -136,7 +136,15 @@ pub fn ctl(home: &Path, words: &[&str]) -> String {
 pub fn ctl_of(home: &Path, sid: &str, words: &[&str]) -> String {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/oracle/standin.py");
     let mut command = Command::new("python3");
-    let output = command.args(["-I", "-S"]).arg(script).arg("ctl").arg(home).arg(sid).args(words).output().unwrap();
+    let output = command
+        .args(["-I", "-S"])
+        .arg(script)
+        .arg("ctl")
+        .arg(home)
+        .arg(sid)
+        .args(words)
+        .output()
+        .unwrap();
     assert!(output.status.success(), "{words:?}: {}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap()
 }

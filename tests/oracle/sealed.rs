@@ -62,7 +62,14 @@ fn opened(bench: &Bench, object: &Path, name: &str) -> Vec<u8> {
             .output(),
         _ => {
             let own = bench.space.path("own");
-            Command::new("age").arg("-d").arg("-i").arg(own).arg("-o").arg(&out).arg(object).output()
+            Command::new("age")
+                .arg("-d")
+                .arg("-i")
+                .arg(own)
+                .arg("-o")
+                .arg(&out)
+                .arg(object)
+                .output()
         }
     };
     let ran = ran.unwrap();
@@ -78,7 +85,10 @@ fn looks_sealed(bench: &Bench, head: &Value, ending: &str) {
         assert_eq!(key.rsplit_once('/').unwrap().1, format!("{}{ending}", word(piece, "name")));
         let path = bench.space.path("nas").join(key);
         let stored = fs::read(&path).unwrap();
-        assert_eq!((stored.len() as u64, digest(&stored)), (object["bytes"].as_u64().unwrap(), word(object, "sha256").to_owned()));
+        assert_eq!(
+            (stored.len() as u64, digest(&stored)),
+            (object["bytes"].as_u64().unwrap(), word(object, "sha256").to_owned())
+        );
         let plain = opened(bench, &path, word(piece, "name"));
         assert_eq!(plain.len() as u64, piece["plain"]["bytes"].as_u64().unwrap());
         assert_eq!(digest(&plain), word(&piece["plain"], "sha256"));

@@ -38,7 +38,11 @@ fn week(server: &S3Server) -> Bench {
 fn newest_change(bench: &Bench) -> u64 {
     let rows: Value = serde_json::from_str(&bench.rows()).unwrap();
     let blocks = rows.as_object().unwrap().values();
-    blocks.flat_map(|file| file.as_object().unwrap().values()).filter_map(Value::as_u64).max().unwrap()
+    blocks
+        .flat_map(|file| file.as_object().unwrap().values())
+        .filter_map(Value::as_u64)
+        .max()
+        .unwrap()
 }
 
 #[test]
@@ -60,7 +64,9 @@ fn the_week_of_the_seed_comes_back_from_s3_in_both_modes_and_to_three_moments() 
             assert_eq!(bench.model()["status"], "OPEN", "{mode} {more:?}");
             match more.last() {
                 None => assert_eq!(bench.rows(), backed_up, "{mode}: all that was backed up"),
-                Some(last) if *last == until => assert_eq!(newest_change(&bench), scn - 1, "{mode}"),
+                Some(last) if *last == until => {
+                    assert_eq!(newest_change(&bench), scn - 1, "{mode}")
+                }
                 Some(_) => {
                     let newest = newest_change(&bench);
                     assert!(newest > scn && newest < scn + 60, "{mode}: {newest}, {scn}");
