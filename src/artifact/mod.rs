@@ -63,8 +63,8 @@ pub use name::{
 pub use open::{check, open, open_first, open_text, plain_of, read_text};
 pub use origin::Origin;
 pub use piece::{
-    Holds, LogRange, PIECES, PieceLine, PlainPiece, owns_piece, piece_key, piece_places, piece_prefix,
-    piece_tag,
+    Holds, LogRange, PIECES, PieceLine, PlainPiece, owns_piece, piece_key, piece_places,
+    piece_prefix, piece_tag,
 };
 pub use piece_seal::{PieceSeal, SEALED_PIECES, open_piece, piece_ending};
 pub use plain::{Plain, plain_rows, plain_statement};

@@ -9,11 +9,13 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::artifact::name::{Naming, PIECES_NAME, is_backup_name};
-use crate::artifact::piece_seal::ENDINGS;
 use crate::base::Id;
 
 /// The word of `needs` for an artifact that is pieces, and has no container.
 pub const PIECES: &str = "pieces";
+
+/// What is added to the name of a piece that is sealed with a password, and for recipients of age.
+pub const ENDINGS: [&str; 2] = [".zip", ".age"];
 
 /// Largest head that lists pieces, in bytes.
 pub const LARGEST_PIECES_HEAD: usize = 1 << 20;

@@ -147,7 +147,7 @@ impl StoredPiece<'_> {
             return std::fs::rename(fresh, to).map(|()| None).map_err(|e| unwritten(to, &e));
         };
         let name = line.map_or("piece", |line| line.name.as_str());
-        let key = self.key.ok_or_else(|| Fault::Damage(shut(name, self.object)))?;
+        let key = self.key.ok_or_else(|| Fault::Damage(Damage::sealed(name, false)))?;
         let opened = to.with_extension("open");
         let io = |e: std::io::Error| unwritten(to, &e);
         let mut out = Stopped { file: File::create(&opened).map_err(io)?, stop };
@@ -171,22 +171,19 @@ impl StoredPiece<'_> {
 /// What opens the pieces of a sealed head, of which `object` is one: whoever has it not, or another,
 /// is told before anything is read.
 pub fn opener(head: &Head, object: &ObjectLine, found: Option<Key>) -> Result<Key, Fault> {
-    let found = found.ok_or_else(|| Fault::Damage(shut(&object.key, object)))?;
+    let name = object.key.as_str();
+    let shut = |given| match head.sealed_by_age() {
+        true => Damage::sealed_by_age(name, given),
+        false => Damage::sealed(name, given),
+    };
+    let found = found.ok_or_else(|| Fault::Damage(shut(false)))?;
     let own = head.seal.as_ref().and_then(|seal| seal.fingerprint.as_ref());
     let is_another = found.password().is_some_and(|password| {
         own.is_some_and(|own| *own != fingerprint_of(password, &head.job, &head.source))
     });
     match is_another {
-        true => Err(Fault::Damage(Damage::sealed(&object.key, true))),
+        true => Err(Fault::Damage(shut(true))),
         false => Ok(found),
-    }
-}
-
-/// What a sealed piece is to somebody without a key.
-fn shut(name: &str, object: &ObjectLine) -> Damage {
-    match object.key.ends_with(".age") {
-        true => Damage::sealed_by_age(name, false),
-        false => Damage::sealed(name, false),
     }
 }
 

@@ -93,7 +93,8 @@ pub(super) fn next(
                 let key = |head: &Head, own: &Picked| {
                     candidates.key_beside(own, head, &spec.which, work.stop)
                 };
-                let plan = rman::plan(spec, wish, &picked, (beside, &|head| key(head, &picked)), work)?;
+                let plan =
+                    rman::plan(spec, wish, &picked, (beside, &|head| key(head, &picked)), work)?;
                 Ok(Planned::Rman(Box::new(plan)))
             }),
             TargetWish::Cluster(_) | TargetWish::Source { .. } => {

@@ -136,7 +136,19 @@ fn decide(
     let threads = oracle.channels(spec.threads);
     let (mode, folder) = (wish.mode, wish.folder.clone());
     let keys = Vec::new();
-    Ok(RmanPlan { oracle, mode, heads, selection, dbid, status, spfile, end, threads, folder, keys })
+    Ok(RmanPlan {
+        oracle,
+        mode,
+        heads,
+        selection,
+        dbid,
+        status,
+        spfile,
+        end,
+        threads,
+        folder,
+        keys,
+    })
 }
 
 impl RmanPlan {

@@ -4,15 +4,15 @@
 //! own, hashed, before RMAN sees them; what is no finding of RMAN about pieces is no damage.
 
 use crate::artifact::{Damage, Head, Key, Position};
+use crate::base::Stop;
 use crate::job::OracleSpec;
 use crate::pipeline::Meter;
 use crate::plan::{OracleMode, Until};
 use crate::recover::fault::Fault;
 use crate::recover::pieces::{StoredPiece, opener, read_pieces};
 use crate::recover::rman_select::select;
-use crate::base::Stop;
 use crate::source::contract::Hear;
-use crate::source::{Lab, Oracle, Validation};
+use crate::source::{Oracle, Validation};
 use crate::store::contract::Store;
 use crate::world::World;
 
@@ -34,12 +34,7 @@ pub struct Validate<'a> {
 
 impl Validate<'_> {
     /// Reads the pieces and has RMAN read them; returns what is damaged.
-    pub fn perform(
-        self,
-        world: &World,
-        meter: &Meter,
-        stop: &Stop,
-    ) -> Result<Vec<Damage>, Fault> {
+    pub fn perform(self, world: &World, meter: &Meter, stop: &Stop) -> Result<Vec<Damage>, Fault> {
         let refs: Vec<&Head> = self.heads.iter().collect();
         let head = refs.last().expect("BUG: no backup to validate");
         let Some(Position::Oracle { dbid, .. }) = head.position else {
@@ -56,7 +51,7 @@ impl Validate<'_> {
         let private = oracle.private()?;
         // Scripts lie elsewhere: RMAN catalogues a whole folder.
         let scripts = oracle.private()?;
-        let lab = Lab::take(&oracle, &scripts, self.hear.clone(), stop)?;
+        let lab = oracle.lab(&scripts, self.hear.clone(), stop)?;
         let mut keys: Vec<Option<Key>> = Vec::new();
         for (at, head) in refs.iter().enumerate() {
             let used = selection.pieces.iter().find(|(own, _)| *own == at);
@@ -73,7 +68,8 @@ impl Validate<'_> {
         };
         let pieces: Vec<StoredPiece<'_>> = selection.pieces.iter().map(of).collect();
         let bytes: u64 = pieces.iter().map(|piece| piece.object.bytes).sum();
-        private.has_room(bytes, "or name another folder with `staging=` of the scratch instance")?;
+        private
+            .has_room(bytes, "or name another folder with `staging=` of the scratch instance")?;
         meter.expect(bytes);
         let damage = read_pieces(&pieces, Some(private.path()), self.threads, meter, stop)?;
         if !damage.is_empty() {

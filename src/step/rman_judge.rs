@@ -9,9 +9,9 @@ use crate::artifact::{Head, Holds, ObjectLine, PieceLine};
 use crate::job::RmanLevel;
 use crate::recover::{Fault, hole};
 use crate::source::contract::{Error, ErrorKind};
+use crate::step::copies::PieceCopy;
 use crate::step::perform::Steps;
 use crate::step::piece_send::Sent;
-use crate::step::copies::PieceCopy;
 use crate::step::rman::{Run, Written};
 use crate::step::rman_parent::RmanGround;
 

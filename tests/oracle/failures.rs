@@ -20,56 +20,146 @@ const BACKUPS: [Failure; 30] = [
     ("start", &["RMAN-04005: error from target database:", "ORA-12162: service name incorrect"]),
     ("start", &["RMAN-04005: error from target database:", "ORA-12547: TNS:lost contact"]),
     ("start", &["RMAN-04005: error from target database:", "ORA-01034: ORACLE not available"]),
-    ("start", &["ORA-01034: ORACLE not available", "ORA-27101: shared memory realm does not exist"]),
+    (
+        "start",
+        &["ORA-01034: ORACLE not available", "ORA-27101: shared memory realm does not exist"],
+    ),
     ("database", &["RMAN-06403: could not obtain a fully authorized session"]),
     ("database", &["ORA-01507: base de datos sin montar"]),
     ("database", &["ORA-01109: database not open"]),
     ("archivelog", &["ORA-00257: archiver error. Connect AS SYSDBA only until resolved."]),
     ("archivelog", &["ORA-19809: limit exceeded for recovery files"]),
-    ("archivelog", &["ORA-19809: limit exceeded for recovery files", "ORA-19804: cannot reclaim 52428800 bytes disk space"]),
+    (
+        "archivelog",
+        &[
+            "ORA-19809: limit exceeded for recovery files",
+            "ORA-19804: cannot reclaim 52428800 bytes disk space",
+        ],
+    ),
     ("archivelog", &["ORA-19815: WARNING: db_recovery_file_dest_size is 100.00% used"]),
-    ("piece", &["ORA-19502: write error on file \"/s/a_1_1\", block number 640", "ORA-27072: File I/O error"]),
+    (
+        "piece",
+        &[
+            "ORA-19502: write error on file \"/s/a_1_1\", block number 640",
+            "ORA-27072: File I/O error",
+        ],
+    ),
     ("piece", &["ORA-19502: write error on file \"/s/a_1_1\", block number 640"]),
     ("database", &["ORA-19504: failed to create file \"/s/a_1_1\""]),
-    ("database", &["ORA-19504: failed to create file \"/s/a_1_1\"", "ORA-27040: file create error, unable to create file"]),
+    (
+        "database",
+        &[
+            "ORA-19504: failed to create file \"/s/a_1_1\"",
+            "ORA-27040: file create error, unable to create file",
+        ],
+    ),
     ("database", &["ORA-19566: exceeded limit of 0 corrupt blocks for file /u02/users01.dbf"]),
     ("database", &["ORA-01578: ORACLE data block corrupted (file # 4, block # 131)"]),
-    ("archivelog", &["ORA-19625: error identifying file /u03/1_7.arc", "ORA-27037: unable to obtain file status"]),
+    (
+        "archivelog",
+        &[
+            "ORA-19625: error identifying file /u03/1_7.arc",
+            "ORA-27037: unable to obtain file status",
+        ],
+    ),
     ("archivelog", &["ORA-19625: error identifying file /u03/1_7.arc"]),
-    ("archivelog", &["RMAN-06059: expected archived log not found, loss of archived log compromises recoverability"]),
+    (
+        "archivelog",
+        &[
+            "RMAN-06059: expected archived log not found, loss of archived log compromises recoverability",
+        ],
+    ),
     ("database", &["RMAN-06149: cannot BACKUP DATABASE in NOARCHIVELOG mode"]),
     ("database", &["ORA-19602: cannot backup or copy active file in NOARCHIVELOG mode"]),
     ("database", &["RMAN-10038: database session for channel vex1 terminated unexpectedly"]),
     ("piece", &["ORA-03113: end-of-file on communication channel"]),
     ("piece", &["ORA-03114: not connected to ORACLE"]),
-    ("autobackup", &["ORA-00245: control file backup failed; in Oracle RAC, target might not be on shared storage"]),
+    (
+        "autobackup",
+        &[
+            "ORA-00245: control file backup failed; in Oracle RAC, target might not be on shared storage",
+        ],
+    ),
 ];
 
 /// Failures of a restore.
-const RESTORES: [Failure; 17] = [
-    ("controlfile", &["RMAN-06172: no AUTOBACKUP found or specified handle is not a valid copy or piece"]),
-    ("controlfile", &["RMAN-06189: current DBID 7 does not match target mounted database (1234567890)"]),
-    ("restore", &["RMAN-06026: some targets not found - aborting restore", "RMAN-06023: no backup or copy of datafile 1 found to restore"]),
+const RESTORES: [Failure; 18] = [
+    (
+        "controlfile",
+        &["RMAN-06172: no AUTOBACKUP found or specified handle is not a valid copy or piece"],
+    ),
+    (
+        "controlfile",
+        &["RMAN-06189: current DBID 7 does not match target mounted database (1234567890)"],
+    ),
+    ("mount", &["ORA-01103: database name 'FIN' in control file is not 'LAB'"]),
+    (
+        "restore",
+        &[
+            "RMAN-06026: some targets not found - aborting restore",
+            "RMAN-06023: no backup or copy of datafile 1 found to restore",
+        ],
+    ),
     ("restore", &["RMAN-06026: some targets not found - aborting restore"]),
     ("restore", &["ORA-19870: error while restoring backup piece /s/a_1_1"]),
-    ("restore", &["ORA-19870: error while restoring backup piece /s/a_1_1", "ORA-19505: failed to identify file \"/s/a_1_1\""]),
-    ("restore", &["ORA-19505: failed to identify file \"/s/a_1_1\"", "ORA-27037: unable to obtain file status"]),
-    ("restore", &["ORA-19870: error while restoring backup piece /s/a_1_1", "ORA-19599: block number 12 is corrupt in backup piece /s/a_1_1"]),
+    (
+        "restore",
+        &[
+            "ORA-19870: error while restoring backup piece /s/a_1_1",
+            "ORA-19505: failed to identify file \"/s/a_1_1\"",
+        ],
+    ),
+    (
+        "restore",
+        &[
+            "ORA-19505: failed to identify file \"/s/a_1_1\"",
+            "ORA-27037: unable to obtain file status",
+        ],
+    ),
+    (
+        "restore",
+        &[
+            "ORA-19870: error while restoring backup piece /s/a_1_1",
+            "ORA-19599: block number 12 is corrupt in backup piece /s/a_1_1",
+        ],
+    ),
     ("restore", &["ORA-19612: datafile 4 not restored due to missing or corrupt data"]),
     ("restore", &["RMAN-20208: UNTIL CHANGE is before RESETLOGS change"]),
-    ("recover", &["RMAN-06025: no backup of archived log for thread 1 with sequence 7 and starting SCN of 1042 found to restore"]),
-    ("recover", &["RMAN-06054: media recovery requesting unknown archived log for thread 1 with sequence 6 and starting SCN of 2166691"]),
+    (
+        "recover",
+        &[
+            "RMAN-06025: no backup of archived log for thread 1 with sequence 7 and starting SCN of 1042 found to restore",
+        ],
+    ),
+    (
+        "recover",
+        &[
+            "RMAN-06054: media recovery requesting unknown archived log for thread 1 with sequence 6 and starting SCN of 2166691",
+        ],
+    ),
     ("recover", &["RMAN-06053: unable to perform media recovery because of missing log"]),
     ("recover", &["ORA-19910: can not change recovery target incarnation in control file"]),
-    ("recover", &["ORA-01547: warning: RECOVER succeeded but OPEN RESETLOGS would get error below", "ORA-01152: file 1 was not restored from a sufficiently old backup"]),
-    ("recover", &["ORA-01547: warning: RECOVER succeeded but OPEN RESETLOGS would get error below"]),
+    (
+        "recover",
+        &[
+            "ORA-01547: warning: RECOVER succeeded but OPEN RESETLOGS would get error below",
+            "ORA-01152: file 1 was not restored from a sufficiently old backup",
+        ],
+    ),
+    (
+        "recover",
+        &["ORA-01547: warning: RECOVER succeeded but OPEN RESETLOGS would get error below"],
+    ),
     ("open", &["ORA-01109: database not open"]),
 ];
 
 /// Warnings, which leave a good backup.
 const WARNINGS: [(&str, &str); 9] = [
     ("delete", "RMAN-08120: WARNING: archived log not deleted, not yet applied by standby"),
-    ("delete", "RMAN-08137: WARNING: archived log not deleted, needed for standby or upstream capture process"),
+    (
+        "delete",
+        "RMAN-08137: WARNING: archived log not deleted, needed for standby or upstream capture process",
+    ),
     ("delete", "RMAN-08138: WARNING: archived log not deleted - must create more backups"),
     ("delete", "RMAN-08591: warning: invalid archived log deletion policy"),
     ("delete", "RMAN-06207: warning: 2 objects could not be deleted for DISK channel(s) due"),

@@ -5,3 +5,6 @@ pub mod bench;
 pub mod failures;
 pub mod killed;
 pub mod restore;
+pub mod sealed;
+pub mod validate;
+pub mod week;

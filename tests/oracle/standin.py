@@ -944,7 +944,7 @@ def ctl(args):
         (HOME / "bin").mkdir(exist_ok=True)
         for name in ("rman", "sqlplus", "oracle"):
             path = HOME / "bin" / name
-            path.write_text(f"#!/bin/sh\nexec python3 {Path(__file__).resolve()} {name} \"$@\"\n")
+            path.write_text(f"#!/bin/sh\nexec python3 -I -S {Path(__file__).resolve()} {name} \"$@\"\n")
             path.chmod(0o755)
         area = HOME / "area"
         area.mkdir(exist_ok=True)

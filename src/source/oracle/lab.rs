@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 
 use crate::base::Stop;
 use crate::source::contract::{Error, ErrorKind, Hear, Result};
-use crate::source::oracle::Oracle;
 use crate::source::oracle::facts::Asking;
+use crate::source::oracle::instance::Instance;
 use crate::source::oracle::script::{self, End};
 use crate::source::program::Private;
 
@@ -30,7 +30,9 @@ pub struct Validation<'a> {
 
 /// A scratch instance that is started, and whose control files may be overwritten.
 pub struct Lab<'a> {
-    oracle: &'a Oracle,
+    instance: &'a Instance,
+    /// Where it is written down which control files vex had RMAN make there.
+    note: PathBuf,
     private: &'a Private,
     hear: Hear,
     stop: &'a Stop,
@@ -43,15 +45,16 @@ pub struct Lab<'a> {
 impl<'a> Lab<'a> {
     /// Takes an instance, and starts it where it is not; refuses one that holds anything.
     pub fn take(
-        oracle: &'a Oracle,
+        (instance, note): (&'a Instance, PathBuf),
         private: &'a Private,
         hear: Hear,
         stop: &'a Stop,
     ) -> Result<Lab<'a>> {
-        let asking = Asking { instance: oracle.instance(), private, stop };
+        let asking = Asking { instance, private, stop };
         let status = asking.status()?;
         let lab = Lab {
-            oracle,
+            instance,
+            note,
             private,
             hear,
             stop,
@@ -59,7 +62,7 @@ impl<'a> Lab<'a> {
             left: status.as_deref() == Some("MOUNTED"),
         };
         match status.as_deref() {
-            None if !oracle.instance().has_parameters() => {
+            None if !instance.has_parameters() => {
                 return Err(lab.refuse(
                     "it is not started, and has no parameter file",
                     "Give it one with the DB_NAME of the database that was backed up, and CONTROL_FILES of its own.",
@@ -87,13 +90,8 @@ impl<'a> Lab<'a> {
     }
 
     fn refuse(&self, found: &str, hint: &str) -> Error {
-        let doing = format!("validate in {}", self.oracle.place);
+        let doing = format!("validate in {}", self.instance.place());
         Error::new(ErrorKind::Refused, doing, format!("{found}; nothing was touched")).hint(hint)
-    }
-
-    /// Where it is written down which control files vex had RMAN make there.
-    fn note(&self) -> PathBuf {
-        self.oracle.locks.join(format!("oracle-{}.control-files", self.oracle.instance.sid))
     }
 
     fn may_overwrite(&self, files: &[String]) -> Result<()> {
@@ -101,10 +99,12 @@ impl<'a> Lab<'a> {
         if files.is_empty() {
             return Err(self.refuse("it does not say where its control files go", hint));
         }
-        let own = std::fs::read_to_string(self.note()).unwrap_or_default();
+        let own = std::fs::read_to_string(&self.note).unwrap_or_default();
         let is_own = |file: &String| own.lines().any(|line| line == file);
         if self.left && !files.iter().all(is_own) {
-            return Err(self.refuse("it is mounted with a control file that vex did not make", hint));
+            return Err(
+                self.refuse("it is mounted with a control file that vex did not make", hint)
+            );
         }
         for file in files {
             if !Path::new(file).is_absolute() {
@@ -117,15 +117,17 @@ impl<'a> Lab<'a> {
             }
         }
         let io = |e: std::io::Error| {
-            let doing = format!("write {}", self.note().display());
+            let doing = format!("write {}", self.note.display());
             Error::new(ErrorKind::Failed, doing, e.to_string())
         };
         // Before the first of them is made.
-        std::fs::write(self.note(), files.join("\n")).map_err(io)
+        std::fs::write(&self.note, files.join("\n")).map_err(io)
     }
 
     fn run(&self, script: &str, stop: &Stop) -> Result<()> {
-        self.oracle.run("validate in", script, self.private, self.hear.clone(), stop).map(drop)
+        let doing = format!("validate in {}", self.instance.place());
+        let told = self.hear.clone();
+        self.instance.rman(&doing, script, self.private, told, &mut |_| {}, stop).map(drop)
     }
 
     /// Has RMAN read the backup. The inner error is what RMAN found of it; the outer one is of the
@@ -141,11 +143,15 @@ impl<'a> Lab<'a> {
         if let Err(error) = self.run(&mount, self.stop) {
             return of_backup(error);
         }
-        let asking = Asking { instance: self.oracle.instance(), private: self.private, stop: self.stop };
+        let asking = Asking { instance: self.instance, private: self.private, stop: self.stop };
         let sets = asking.sets(&format!("{}/", ask.folder.display()))?;
         if sets.is_empty() {
-            let doing = format!("validate in {}", self.oracle.place);
-            return of_backup(Error::new(ErrorKind::Damaged, doing, "RMAN took none of the pieces"));
+            let doing = format!("validate in {}", self.instance.place());
+            return of_backup(Error::new(
+                ErrorKind::Damaged,
+                doing,
+                "RMAN took none of the pieces",
+            ));
         }
         match self.run(&script::validate(ask.channels, &ask.end, &sets), self.stop) {
             Ok(()) => Ok(Ok(())),
@@ -159,7 +165,8 @@ impl<'a> Lab<'a> {
             return;
         }
         if let Err(error) = self.run(&script::leave_lab(self.started), self.stop) {
-            (self.hear)(&format!("{} could not be left as it was found: {error}", self.oracle.place));
+            let place = self.instance.place();
+            (self.hear)(&format!("{place} could not be left as it was found: {error}"));
         }
     }
 }

@@ -85,6 +85,12 @@ impl Oracle {
         }
     }
 
+    /// Takes the instance as one in which backups are validated; refuses one that holds anything.
+    pub fn lab<'a>(&'a self, private: &'a Private, hear: Hear, stop: &'a Stop) -> Result<Lab<'a>> {
+        let note = self.locks.join(format!("oracle-{}.control-files", self.instance.sid));
+        Lab::take((&self.instance, note), private, hear, stop)
+    }
+
     /// A private folder where the server can write.
     pub fn private(&self) -> Result<Private> {
         let private = Private::create(&self.staging)?;
