@@ -126,12 +126,16 @@ fn of_machine(jobs: &Path) -> Result<Vec<PathBuf>, String> {
     let entries = match std::fs::read_dir(jobs) {
         Ok(entries) => entries,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(format!("unable to look for job files in {}: {error}", jobs.display())),
+        Err(error) => {
+            return Err(format!("unable to look for job files in {}: {error}", jobs.display()));
+        }
     };
     let mut found = Vec::new();
     for entry in entries {
         let path = entry
-            .map_err(|error| format!("unable to look for job files in {}: {error}", jobs.display()))?
+            .map_err(|error| {
+                format!("unable to look for job files in {}: {error}", jobs.display())
+            })?
             .path();
         let is_meant = path.extension().is_some_and(|end| end == "kdl")
             && path.file_name().is_none_or(|name| name != HERE);

@@ -306,10 +306,7 @@ fn log_folder(logs: &Path, file: &str, job: &str) -> PathBuf {
         Ok(_) => plain,
         Err(_) => {
             // Where it can't be written, the log itself says so.
-            drop(
-                std::fs::create_dir_all(logs)
-                    .and_then(|()| std::fs::write(&owner, file)),
-            );
+            drop(std::fs::create_dir_all(logs).and_then(|()| std::fs::write(&owner, file)));
             plain
         }
     }

@@ -155,7 +155,8 @@ pub fn equip(spec: &mut SourceSpec, site: &Site) {
 
 /// A complaint as text with its lines and carets.
 pub fn render(complaint: &Complaint, color: bool) -> String {
-    let theme = if colours(color) { GraphicalTheme::unicode() } else { GraphicalTheme::unicode_nocolor() };
+    let theme =
+        if colours(color) { GraphicalTheme::unicode() } else { GraphicalTheme::unicode_nocolor() };
     let handler = GraphicalReportHandler::new_themed(theme).with_width(100).with_links(false);
     let mut out = String::new();
     // Writing to a String can't fail.

@@ -63,7 +63,8 @@ impl ToolFolder {
     /// What it lacks: all of the programs that belong together, and at least one of the others.
     pub fn lacks(&self) -> Vec<&'static str> {
         let (programs, there) = (self.programs(), |p: &&str| self.path.value.join(p).is_file());
-        let lacking = programs.iter().copied().filter(|program| !there(program)).collect::<Vec<_>>();
+        let lacking =
+            programs.iter().copied().filter(|program| !there(program)).collect::<Vec<_>>();
         match self.of {
             "oracle" => lacking,
             _ if lacking.len() == programs.len() => lacking,

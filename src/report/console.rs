@@ -89,7 +89,9 @@ impl Console {
     /// The end of a run: the table of its backups, and its verdict.
     fn ended(&self, stamped: &Stamped, verdict: Verdict) {
         if !self.look.quiet {
-            closing(&self.summary, self.look.lang).iter().for_each(|row| self.print(&harmless(row)));
+            closing(&self.summary, self.look.lang)
+                .iter()
+                .for_each(|row| self.print(&harmless(row)));
         }
         if !self.look.quiet || verdict > Verdict::Success {
             let text = format!("{} ({})", verdict.word(), verdict.code());

@@ -182,10 +182,9 @@ sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) % 256)
 
 #[test]
 fn a_run_ends_with_what_it_made_and_colours_are_for_terminals_that_want_them() {
-    let job = JOB.replace("{ send \"disk\"; verify", "{ send \"disk\"; send \"gone\" optional=#true; verify").replace(
-        "stores {",
-        "stores { dir \"gone\" path=\"app.db/no/folder\"; ",
-    );
+    let job = JOB
+        .replace("{ send \"disk\"; verify", "{ send \"disk\"; send \"gone\" optional=#true; verify")
+        .replace("stores {", "stores { dir \"gone\" path=\"app.db/no/folder\"; ");
     let space = space(&job);
     let ran = space.run(&["run", "job.kdl"]).expect(0);
     let table: Vec<&str> =

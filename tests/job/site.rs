@@ -85,7 +85,10 @@ fn a_command_that_is_given_no_file_takes_that_of_the_folder() {
     let refused = space.run(&["run"]).expect(64);
     assert!(refused.stderr.contains("<FILE>"), "{}", refused.stderr);
     assert!(refused.stderr.contains("no vex.kdl with a job in the current folder"));
-    let job = format!("state path=\"own\"\n{}", JOB.replace("archive { password (env)\"ZIP_PW\" }; ", ""));
+    let job = format!(
+        "state path=\"own\"\n{}",
+        JOB.replace("archive { password (env)\"ZIP_PW\" }; ", "")
+    );
     std::fs::write(space.path("vex.kdl"), job).unwrap();
     space.run(&["check"]).expect(0);
     space.run(&["run"]).expect(0);

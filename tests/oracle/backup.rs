@@ -327,7 +327,11 @@ fn rman_and_sqlplus_are_those_of_the_folder_that_the_site_names() {
     std::fs::write(bench.space.path("vex.kdl"), "tools { oracle \"own tools\" }\n").unwrap();
     let wrap = |name: &str| {
         let (own, home) = (tools.join(name), bench.space.path("oh/bin").join(name));
-        let script = format!("#!/bin/sh\necho {name} >> '{}/used'\nexec '{}' \"$@\"\n", tools.display(), home.display());
+        let script = format!(
+            "#!/bin/sh\necho {name} >> '{}/used'\nexec '{}' \"$@\"\n",
+            tools.display(),
+            home.display()
+        );
         std::fs::write(&own, script).unwrap();
         std::fs::set_permissions(&own, std::fs::Permissions::from_mode(0o755)).unwrap();
     };
