@@ -73,7 +73,7 @@ impl Console {
         let moment = stamped.at.to_zoned(self.look.zone.clone());
         let mut text = harmless(text);
         if let Some(verdict) = verdict.filter(|_| self.look.colours) {
-            text = text.replacen(verdict.word(), &paint(verdict), 1);
+            text = text.replacen(verdict.word(), &paint(verdict, verdict.word()), 1);
         }
         self.print(&format!("{} {text}", moment.strftime("%Y-%m-%dT%H:%M:%S%:z")));
     }
@@ -176,14 +176,14 @@ fn harmless(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
-/// The word of a verdict in its colour: green, yellow, red.
-pub fn paint(verdict: Verdict) -> String {
+/// A word in the colour of a verdict: green, yellow, red.
+pub fn paint(verdict: Verdict, word: &str) -> String {
     let colour = match verdict {
         Verdict::Success => 32,
         Verdict::Alert => 33,
         Verdict::Error => 31,
     };
-    format!("\x1b[{colour}m{}\x1b[0m", verdict.word())
+    format!("\x1b[{colour}m{word}\x1b[0m")
 }
 
 /// Prints a line; one that can't be written (a full disk, a reader that went away) ends no backup.
