@@ -2,6 +2,7 @@
 
 pub mod accounts;
 pub mod bank;
+mod bench;
 pub mod binlog;
 pub mod catalogues;
 pub mod charsets;
