@@ -9,7 +9,7 @@ use std::cell::RefCell;
 use std::io::{Cursor, Write};
 
 use zip::result::{ZipError, ZipResult};
-use zip::write::SimpleFileOptions;
+use zip::write::{FileOptions, SimpleFileOptions};
 use zip::{AesMode, CompressionMethod, ZipWriter};
 
 use crate::artifact::age::{Recipients, sealed_name};
@@ -72,7 +72,7 @@ pub fn press(
 }
 
 /// An entry of any size that is sealed with a password, and not compressed.
-pub(super) fn stored_sealed(password: &Secret) -> SimpleFileOptions {
+pub(super) fn stored_sealed(password: &Secret) -> FileOptions<'_, 'static, ()> {
     SimpleFileOptions::default()
         .compression_method(CompressionMethod::Stored)
         .large_file(true)
