@@ -358,7 +358,7 @@ fn secret(value: &mut impl FnMut(&str, &str), name: &str, reference: Option<&Sec
     match reference {
         Some(SecretRef::Env(variable)) => value(&format!("{name}-env"), variable),
         Some(SecretRef::File(path)) => value(&format!("{name}-file"), &path.display().to_string()),
-        Some(SecretRef::Command(_)) | None => {}
+        Some(SecretRef::Command(_) | SecretRef::Credential(_)) | None => {}
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Writes nothing. A dry run ends here, and a restore begins with it, so that both say the same.
 
-use crate::artifact::Damage;
+use crate::artifact::{Damage, Head};
 use crate::pipeline::{self, Meter};
 use crate::plan::{BackupWish, LATEST, Places, RestoreSpec, TargetWish};
 use crate::recover::another_kind::{name_another, name_elsewhere};
@@ -88,7 +88,20 @@ pub(super) fn next(
     loop {
         let mut picked = candidates.take(&spec.which, work.operator, work.stop)?;
         let beside = candidates.beside(&picked);
-        match plan(spec, &mut picked, (beside, aim.as_ref()), work) {
+        let planned = match &spec.target {
+            TargetWish::Oracle(wish) => route(spec, &picked).map_err(Setback::of).and_then(|()| {
+                let key = |head: &Head, own: &Picked| {
+                    candidates.key_beside(own, head, &spec.which, work.stop)
+                };
+                let plan =
+                    rman::plan(spec, wish, &picked, (beside, &|head| key(head, &picked)), work)?;
+                Ok(Planned::Rman(Box::new(plan)))
+            }),
+            TargetWish::Cluster(_) | TargetWish::Source { .. } => {
+                plan(spec, &mut picked, (beside, aim.as_ref()), work)
+            }
+        };
+        match planned {
             Ok(planned) => return Ok(Resolved { candidates, aim, picked, planned }),
             Err(setback) => pass_over(spec, &mut candidates, &picked, setback, work)?,
         }
@@ -102,9 +115,6 @@ fn plan(
     work: Work<'_>,
 ) -> Result<Planned, Setback> {
     route(spec, picked).map_err(Setback::of)?;
-    if let TargetWish::Oracle(wish) = &spec.target {
-        return Ok(Planned::Rman(Box::new(rman::plan(spec, wish, picked, beside, work)?)));
-    }
     picked.load(&spec.only, work.stop).map_err(Setback::of)?;
     opens(picked, work).map_err(Setback::of)?;
     agree(spec, picked, std::slice::from_ref(&picked.manifest), work)?;
