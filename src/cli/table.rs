@@ -25,7 +25,9 @@ pub fn print(rows: &[Vec<String>]) {
         let cells = row.iter().zip(&widths).map(|(cell, width)| {
             let padded = format!("{cell:<width$}");
             match VERDICTS.into_iter().find(|v| colours && v.word() == cell) {
-                Some(verdict) => padded.replacen(verdict.word(), &paint(verdict, verdict.word()), 1),
+                Some(verdict) => {
+                    padded.replacen(verdict.word(), &paint(verdict, verdict.word()), 1)
+                }
                 None => padded,
             }
         });

@@ -243,7 +243,8 @@ fn progress_on_a_terminal_has_a_rate_and_the_time_that_is_left() {
     let drawn = on_a_terminal(&space.vex(&["run", "job.kdl"]), &[("TERM", "xterm")]).expect(0);
     let bars: Vec<&str> =
         drawn.stdout.split('\r').filter(|part| part.contains(" of about ")).collect();
-    let is_whole = |bar: &&&str| bar.contains("dump/app") && bar.contains("/s, ") && bar.contains(" left");
+    let is_whole =
+        |bar: &&&str| bar.contains("dump/app") && bar.contains("/s, ") && bar.contains(" left");
     assert!(bars.iter().any(|bar| is_whole(&bar)), "{bars:?}");
     // Elsewhere there is none.
     let plain = space.back_up().stderr;
