@@ -3,6 +3,7 @@
 mod ask;
 mod bench;
 mod file;
+mod log;
 mod point;
 mod store;
 mod wal;
@@ -22,6 +23,7 @@ pub use crate::cli::args::bench::Bench;
 pub use crate::cli::args::file::{
     Check, CheckFormat, Engine, Fmt, Jobs, Kind, Man, New, Schedule, Schema,
 };
+pub use crate::cli::args::log::{Log, LogStatus, Show};
 pub use crate::cli::args::point::{Files, Point};
 pub use crate::cli::args::store::{Adopt, Copy, Keep, Prune};
 pub use crate::cli::args::wal::{Fetch, Push, Status as WalStatus, Wal};
@@ -38,6 +40,9 @@ pub struct Args {
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
+    /// Language of what people read: pt-BR or en [default: VEX_LANG, the site file's, the locale's]
+    #[arg(long, global = true)]
+    pub lang: Option<Language>,
 }
 
 /// The commands.
@@ -86,6 +91,9 @@ pub enum Command {
     /// Keep and bring back the write-ahead log of PostgreSQL, called by the server itself.
     #[command(subcommand)]
     Wal(Wal),
+    /// Look into the binary log of MySQL and MariaDB that a job keeps.
+    #[command(subcommand)]
+    Log(Log),
     /// Look after the catalog.
     #[command(subcommand)]
     Catalog(Catalog),
@@ -130,9 +138,6 @@ pub struct Serve {
     /// Serve just the report in DIR, without login, on a loopback address.
     #[arg(long, value_name = "DIR", conflicts_with = "files")]
     pub report: Option<PathBuf>,
-    /// Language of who chose none: pt-BR or en [default: VEX_LANG, the site file's, the locale's]
-    #[arg(long)]
-    pub lang: Option<Language>,
 }
 
 /// `vex user`.
@@ -219,9 +224,6 @@ pub struct Report {
     /// The site file [default: vex.kdl beside the job file, then /etc/vex/vex.kdl]
     #[arg(long)]
     pub site: Option<PathBuf>,
-    /// Language of the pages: pt-BR or en [default: VEX_LANG, the site file's, the locale's]
-    #[arg(long)]
-    pub lang: Option<Language>,
     /// Open the report in a browser.
     #[arg(long)]
     pub open: bool,

@@ -14,7 +14,7 @@ use crate::job::Site;
 use crate::syntax;
 use crate::world::World;
 
-use crate::cli::args::{Catalog, Command, Drill, User, Wal};
+use crate::cli::args::{Catalog, Command, Drill, Log, User, Wal};
 
 /// The site file of a machine.
 pub const MACHINE: &str = "/etc/vex/vex.kdl";
@@ -65,6 +65,8 @@ fn files_of(command: &Command) -> (Option<&Path>, Option<&Path>) {
         Command::Wal(Wal::Push(a)) => (Some(&a.file), &a.site),
         Command::Wal(Wal::Fetch(a)) => (Some(&a.file), &a.site),
         Command::Wal(Wal::Status(a)) => (Some(&a.file), &a.site),
+        Command::Log(Log::Show(a)) => (Some(&a.file), &a.site),
+        Command::Log(Log::Status(a)) => (Some(&a.file), &a.site),
         Command::Report(a) => (a.files.first(), &a.site),
         Command::Serve(a) => (a.files.first(), &a.site),
         Command::User(

@@ -27,6 +27,7 @@ mod late;
 mod lease;
 mod list;
 mod lock;
+mod log;
 mod manual;
 mod metrics;
 mod new;
@@ -102,7 +103,8 @@ fn start(caller: Option<Caller>) -> Exit {
             return Exit::Error;
         }
     };
-    let app = App { world: home::world_of(&args.command), stop, interrupts };
+    let world = home::world_of(&args.command);
+    let app = App { world, stop, interrupts, lang: args.lang };
     let exit =
         std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| dispatch(&args.command, &app)));
     let exit = exit.unwrap_or(Exit::Bug);
@@ -143,6 +145,7 @@ fn dispatch(command: &Command, app: &App) -> Exit {
             rebuild::rebuild(file, site.as_deref(), app)
         }
         Command::Wal(args) => wal::wal(args, app),
+        Command::Log(args) => log::log(args, app),
         Command::Report(args) => report::report(args, app),
         Command::Bench(args) => bench::bench(args, app),
         Command::Serve(args) => serve::serve(args, app),

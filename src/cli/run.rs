@@ -11,6 +11,7 @@ use jiff::tz::TimeZone;
 use crate::base::Id;
 use crate::catalog::{Catalog, ClosedRun, moment};
 use crate::job::{Engine, Job, RmanLevel};
+use crate::lang::Lang;
 use crate::plan::{Plan, Step, StepKind};
 use crate::record::{IN_USE, LogLevel, RunFacts, RunKind, Verdict};
 use crate::report::{Console, Json, Log, Look, Queue, remove_logs};
@@ -24,7 +25,6 @@ use crate::cli::chosen::chosen;
 use crate::cli::declare::declaration;
 use crate::cli::due;
 use crate::cli::exit::Exit;
-use crate::cli::language::language;
 use crate::cli::lease::{Lease, admit};
 use crate::cli::lock::{held, locked, patiently};
 use crate::cli::metrics::write_metrics;
@@ -122,7 +122,7 @@ fn run_job(args: &Run, loaded: &Loaded, plan: &Plan, app: &App) -> Exit {
         Err(exit) => return exit,
     };
     failpoint("lock after");
-    let zone = zone(world, plan);
+    let (zone, lang) = (zone(world, plan), app.language(&loaded.file));
     let mut early: Vec<(LogLevel, String)> = Vec::new();
     let opened =
         patiently(deadline, &app.stop, plan, || opened(loaded, plan, app, &id, &mut early));
@@ -132,7 +132,7 @@ fn run_job(args: &Run, loaded: &Loaded, plan: &Plan, app: &App) -> Exit {
     };
     let job = loaded.file.jobs.iter().find(|j| j.name.value == plan.job);
     let folder = logs_of(job, (loaded, plan), app);
-    let log = create_log(&folder, &id, &zone, &mut early);
+    let log = create_log(&folder, &id, (&zone, lang), &mut early);
     let gap = loaded.gap(plan, world);
     let path = log.as_ref().map(|log| log.path().to_path_buf());
     let mut notifier =
@@ -147,7 +147,7 @@ fn run_job(args: &Run, loaded: &Loaded, plan: &Plan, app: &App) -> Exit {
         lease,
         log,
         notifier: Some(notifier),
-        shown: shown(args, loaded, &zone),
+        shown: shown(args, &zone, lang),
         early,
     };
     let window = plan.window_end(world.clock.now(), &zone);
@@ -166,14 +166,14 @@ fn run_job(args: &Run, loaded: &Loaded, plan: &Plan, app: &App) -> Exit {
 }
 
 /// What shows the run.
-fn shown(args: &Run, loaded: &Loaded, zone: &TimeZone) -> Queue {
+fn shown(args: &Run, zone: &TimeZone, lang: Lang) -> Queue {
     let terminal = std::io::stderr().is_terminal();
     let look = Look {
         terminal: draws(terminal),
         colours: colours(terminal),
         quiet: args.quiet,
         verbose: args.verbose,
-        lang: language(None, loaded.file.site.language.as_deref()),
+        lang,
         zone: zone.clone(),
     };
     let listener: Box<dyn Listener + Send> = match args.format {
@@ -203,10 +203,10 @@ fn forget_logs(folder: &Path, job: Option<&Job>, app: &App) {
 pub fn create_log(
     folder: &Path,
     id: &Id,
-    zone: &TimeZone,
+    (zone, lang): (&TimeZone, Lang),
     early: &mut Vec<(LogLevel, String)>,
 ) -> Option<Log> {
-    let log = Log::create(folder, id.as_str(), zone.clone());
+    let log = Log::create(folder, id.as_str(), (zone.clone(), lang));
     log.map_err(|e| {
         let text = format!("unable to make a log in {}: {e}", folder.display());
         early.push((LogLevel::Alert, text));
@@ -242,7 +242,7 @@ fn in_use_before(catalog: &mut Catalog, file: &str, plan: &Plan) -> Option<InUse
 /// Writes the report anew. One that can't be written is told, and changes nothing of a run that is
 /// over.
 fn write_report(loaded: &Loaded, out: &Path, app: &App) {
-    let lang = language(None, loaded.file.site.language.as_deref());
+    let lang = app.language(&loaded.file);
     let reader = Reader { lang, zone: report::zone(&loaded.file) };
     let written = open_catalog(&app.world, &loaded.file, &app.stop)
         .and_then(|mut catalog| report::write(&app.world, &mut catalog, reader, &loaded.path, out));

@@ -32,7 +32,7 @@ pub fn status(args: &Status, app: &App) -> Exit {
 fn try_status(args: &Status, app: &App) -> Result<Exit, Exit> {
     let place = if args.stores { History::Stores } else { History::Catalog };
     let asked = (args.file.as_ref(), args.jobs.as_slice());
-    let asked = Asked::open_in(place, asked, args.site.as_deref(), args.lang, app)?;
+    let asked = Asked::open_in(place, asked, args.site.as_deref(), app)?;
     let Asked { site, file, lang, mut catalog, .. } = asked;
     let exit = match &file {
         Some(file) if args.stores => recall(&mut catalog, file, app).map_err(unable)?,

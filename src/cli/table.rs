@@ -3,8 +3,10 @@
 use std::io::IsTerminal;
 
 use crate::cli::wiring::tell;
+use crate::lang::Lang;
 use crate::record::Verdict;
 use crate::report::paint;
+use crate::view::word;
 use crate::world::colours;
 
 /// All verdicts.
@@ -24,13 +26,19 @@ pub fn print(rows: &[Vec<String>]) {
     for row in &rows {
         let cells = row.iter().zip(&widths).map(|(cell, width)| {
             let padded = format!("{cell:<width$}");
-            match VERDICTS.into_iter().find(|v| colours && v.word() == cell) {
-                Some(verdict) => {
-                    padded.replacen(verdict.word(), &paint(verdict, verdict.word()), 1)
-                }
+            match verdict_of(cell).filter(|_| colours) {
+                Some(verdict) => padded.replacen(cell, &paint(verdict, cell), 1),
                 None => padded,
             }
         });
         tell(cells.collect::<Vec<_>>().join("  ").trim_end());
     }
+}
+
+/// The verdict whose word a cell is, in either language.
+fn verdict_of(cell: &str) -> Option<Verdict> {
+    let is_word = |verdict: &Verdict| {
+        [Lang::PtBr, Lang::En].into_iter().any(|lang| word(*verdict, lang) == cell)
+    };
+    VERDICTS.into_iter().find(is_word)
 }

@@ -14,15 +14,18 @@ use crate::artifact::hex;
 use crate::base::{Complaint, Id, Severity, Stop, without_number};
 use crate::catalog::Catalog;
 use crate::job::{CatalogHome, JobFile, Site, SourceSpec};
+use crate::lang::Lang;
 use crate::plan::{self, Plan};
 use crate::recover::Fault;
 use crate::report::Recorder;
 use crate::syntax;
 use crate::world::{Clock, Interrupts, World, absolute, colours, read_env_file};
 
+use crate::cli::args::Language;
 use crate::cli::exit::Exit;
 use crate::cli::gap;
 use crate::cli::home;
+use crate::cli::language::language;
 use crate::cli::typed::veil;
 
 /// What every command is given.
@@ -33,6 +36,15 @@ pub struct App {
     pub stop: Stop,
     /// Which signal came.
     pub interrupts: Interrupts,
+    /// The language that was asked for.
+    pub lang: Option<Language>,
+}
+
+impl App {
+    /// The language of what people read, beside the site file of a command.
+    pub fn language(&self, file: &JobFile) -> Lang {
+        language(self.lang, file.site.language.as_deref())
+    }
 }
 
 /// A job file, resolved.

@@ -94,7 +94,7 @@ fn wanted(archive: PathBuf, target: SourceRef, rename: Option<String>) -> Restor
     RestoreSpec {
         which: which(archive),
         into: NAME.to_owned(),
-        target: TargetWish::Source { source: Box::new(target), database: None },
+        target: TargetWish::Source { source: Box::new(target), database: None, replay: None },
         only: Vec::new(),
         except: Vec::new(),
         rename,

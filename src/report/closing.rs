@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use crate::base::Size;
 use crate::lang::Lang;
 use crate::report::summary::{BackupSummary, CopySummary, Summary};
+use crate::view::level;
 
 /// A cell of which nothing is known.
 const NONE: &str = "—";
@@ -50,7 +51,7 @@ fn row(name: &str, backup: &BackupSummary, lang: Lang) -> Vec<String> {
         made.map_or_else(none, |made| format!("{} → {}", Size(made.raw), Size(made.bytes))),
         speed.unwrap_or_else(none),
         copies(&backup.copies, lang),
-        proof(&backup.copies),
+        proof(&backup.copies, lang),
     ]
 }
 
@@ -68,14 +69,15 @@ fn copies(copies: &[CopySummary], lang: Lang) -> String {
 }
 
 /// How far the copies are proven: one word where it is the same of all.
-fn proof(copies: &[CopySummary]) -> String {
+fn proof(copies: &[CopySummary], lang: Lang) -> String {
     let made = || copies.iter().filter(|copy| copy.copy.failure.is_none());
     let words: BTreeSet<&str> = made().map(CopySummary::proof_word).collect();
     match words.into_iter().collect::<Vec<_>>().as_slice() {
         [] => NONE.to_owned(),
-        [one] => (*one).to_owned(),
+        [one] => level(one, lang),
         _ => {
-            let each = made().map(|copy| format!("{}: {}", copy.copy.store, copy.proof_word()));
+            let each = made()
+                .map(|copy| format!("{}: {}", copy.copy.store, level(copy.proof_word(), lang)));
             each.collect::<Vec<_>>().join(", ")
         }
     }

@@ -18,7 +18,7 @@ use crate::record::{
 use crate::report::closing::closing;
 use crate::report::summary::Summary;
 use crate::run::Listener;
-use crate::view::age;
+use crate::view::{age, drilled, failed, level as level_word, word};
 
 /// How a run is shown.
 #[derive(Debug, Clone)]
@@ -73,7 +73,8 @@ impl Console {
         let moment = stamped.at.to_zoned(self.look.zone.clone());
         let mut text = harmless(text);
         if let Some(verdict) = verdict.filter(|_| self.look.colours) {
-            text = text.replacen(verdict.word(), &paint(verdict, verdict.word()), 1);
+            let word = word(verdict, self.look.lang);
+            text = text.replacen(&*word, &paint(verdict, &word), 1);
         }
         self.print(&format!("{} {text}", moment.strftime("%Y-%m-%dT%H:%M:%S%:z")));
     }
@@ -94,7 +95,8 @@ impl Console {
                 .for_each(|row| self.print(&harmless(row)));
         }
         if !self.look.quiet || verdict > Verdict::Success {
-            let text = format!("{} ({})", verdict.word(), verdict.code());
+            let (word, code) = (word(verdict, self.look.lang), verdict.code().to_string());
+            let text = self.look.lang.say("console-ended", &[("word", &word), ("code", &code)]);
             self.judged(stamped, &text, Some(verdict));
         }
     }
@@ -103,15 +105,38 @@ impl Console {
     fn said(&self, stamped: &Stamped, step: Option<usize>, level: LogLevel, text: &str) {
         if level > LogLevel::Info || self.look.verbose {
             let running = step.and_then(|step| self.running.get(&step));
-            let address = running.map_or("run", |running| running.address.as_str());
+            let run = self.look.lang.say("console-of-run", &[]);
+            let address = running.map_or(&*run, |running| running.address.as_str());
             self.line(stamped, &format!("{address} {text}"));
+        }
+    }
+
+    /// A line about what a step has done, below its own.
+    fn below(&self, stamped: &Stamped, key: &str, parts: &[(&str, &str)]) {
+        self.line(stamped, &format!("  {}", self.look.lang.say(key, parts)));
+    }
+
+    /// How a copy ended.
+    fn copied(&self, stamped: &Stamped, copy: &CopyFacts) {
+        let CopyFacts { place, key, bytes, failure, .. } = copy;
+        match failure {
+            None if self.look.quiet => {}
+            None => {
+                let size = Size(*bytes).to_string();
+                let parts = [("size", &*size), ("key", &**key), ("place", &**place)];
+                self.below(stamped, "console-copy", &parts);
+            }
+            Some(failure) => {
+                let parts = [("place", &**place), ("why", &*failed(failure, self.look.lang))];
+                self.below(stamped, "console-no-copy", &parts);
+            }
         }
     }
 
     /// How a restore drill ended.
     fn drilled(&self, stamped: &Stamped, drill: &DrillFacts) {
         if !self.look.quiet || drill.verdict > Verdict::Success {
-            self.line(stamped, &format!("  {}", drill.line()));
+            self.line(stamped, &format!("  {}", drilled(drill, self.look.lang)));
         }
     }
 
@@ -123,24 +148,30 @@ impl Console {
             bar.finish_and_clear();
         }
         let moved = running.map_or(Progress::default(), |r| r.last);
+        let lang = self.look.lang;
+        let of = |key: &str, parts: &[(&str, &str)]| {
+            let parts: Vec<_> = parts.iter().copied().chain([("address", address)]).collect();
+            lang.say(key, &parts)
+        };
         match end {
             StepEnd::Done { verdict, .. } => {
                 let counts = if moved.raw > 0 {
                     let whole = Progress { estimate: 0, ..moved };
-                    format!(" ({})", rate(whole, seconds))
+                    format!(" ({})", rate(whole, seconds, self.look.lang))
                 } else {
                     String::new()
                 };
-                format!("{address} {} in {seconds:.1} s{counts}", verdict.word())
+                let (word, seconds) = (word(*verdict, lang), format!("{seconds:.1}"));
+                let parts = [("word", &*word), ("seconds", &*seconds), ("counts", &*counts)];
+                of("console-done", &parts)
             }
             StepEnd::Failed { verdict, failure } => {
                 let hint = failure.hint.as_ref().map_or(String::new(), |h| format!(". {h}"));
-                format!("{address} {}: {}{hint}", verdict.word(), failure.line())
+                let why = format!("{}{hint}", failed(failure, lang));
+                of("console-failed", &[("word", &*word(*verdict, lang)), ("why", &*why)])
             }
-            StepEnd::Skipped { missing } => {
-                format!("{address} did not run: {missing} did not give what it needs")
-            }
-            StepEnd::Interrupted => format!("{address} interrupted"),
+            StepEnd::Skipped { missing } => of("console-skipped", &[("missing", &**missing)]),
+            StepEnd::Interrupted => of("console-interrupted", &[]),
         }
     }
 
@@ -165,7 +196,7 @@ impl Console {
         let Some(running) = self.running.get_mut(&step) else { return };
         running.last = progress;
         if let Some(bar) = &running.bar {
-            bar.set_message(rate(progress, running.since.elapsed().as_secs_f64()));
+            bar.set_message(rate(progress, running.since.elapsed().as_secs_f64(), self.look.lang));
             bar.tick();
         }
     }
@@ -192,21 +223,23 @@ fn print_line(line: &str) {
 }
 
 /// `412 MiB of about 1.0 GiB, 96 MiB/s, 1 203 344 rows, about 6 s left`.
-fn rate(progress: Progress, seconds: f64) -> String {
+fn rate(progress: Progress, seconds: f64, lang: Lang) -> String {
     let mut text = Size(progress.raw).to_string();
     let per_second = if seconds > 0.2 { progress.raw as f64 / seconds } else { 0.0 };
     if progress.estimate > progress.raw {
-        text += &format!(" of about {}", Size(progress.estimate));
+        let size = Size(progress.estimate).to_string();
+        text += &lang.say("console-of-about", &[("size", &size)]);
     }
     if per_second > 0.0 {
-        text += &format!(", {}/s", Size(per_second as u64));
+        let size = Size(per_second as u64).to_string();
+        text += &lang.say("console-speed", &[("size", &size)]);
     }
     if progress.rows > 0 {
-        text += &format!(", {} rows", progress.rows);
+        text += &lang.count("console-rows", progress.rows as usize, &[]);
     }
     if per_second > 0.0 && progress.estimate > progress.raw {
         let left = (progress.estimate - progress.raw) as f64 / per_second;
-        text += &format!(", about {} left", age(left as i64));
+        text += &lang.say("console-left", &[("time", &age(left as i64))]);
     }
     text
 }
@@ -218,12 +251,16 @@ impl Listener for Console {
         match &stamped.event {
             Event::RunStarted { .. } if self.look.quiet => {}
             Event::RunStarted { run } => {
-                self.line(stamped, &format!("{} run {}", run.job, run.id));
+                let parts = [("job", &*run.job), ("id", run.id.as_str())];
+                self.line(stamped, &self.look.lang.say("console-run", &parts));
             }
             Event::StepStarted { step, address } => {
                 self.started(*step, address);
                 if !self.look.quiet && self.bars.is_none() {
-                    self.line(stamped, &format!("{address} begins"));
+                    self.line(
+                        stamped,
+                        &self.look.lang.say("console-begins", &[("address", address)]),
+                    );
                 }
             }
             Event::Progress { step, progress } => self.progress(*step, *progress),
@@ -237,24 +274,19 @@ impl Listener for Console {
             | Event::Restoring { .. }
             | Event::Restored { .. }
             | Event::Artifact { .. } => {}
-            Event::Copied { copy: CopyFacts { place, key, bytes, failure, .. }, .. } => {
-                match failure {
-                    None if self.look.quiet => {}
-                    None => self.line(stamped, &format!("  {} {key} in {place}", Size(*bytes))),
-                    Some(failure) => {
-                        self.line(stamped, &format!("  no copy in {place}: {}", failure.line()))
-                    }
-                }
-            }
+            Event::Copied { copy, .. } => self.copied(stamped, copy),
             Event::Proved { proof: ProofFacts { store, level, good, .. }, .. } => {
                 if *good && !self.look.quiet {
-                    self.line(stamped, &format!("  proven in {store}: {}", level.word()));
+                    let level = level_word(level.word(), self.look.lang);
+                    let parts = [("store", &**store), ("level", &*level)];
+                    self.below(stamped, "console-proven", &parts);
                 }
             }
             Event::Drilled { drill, .. } => self.drilled(stamped, drill),
             Event::Pruned { store, key, why, .. } => {
                 if !self.look.quiet {
-                    self.line(stamped, &format!("  removed {key} from {store}: {why}"));
+                    let parts = [("key", &**key), ("store", &**store), ("why", &**why)];
+                    self.below(stamped, "console-removed", &parts);
                 }
             }
             Event::StepFinished { step, address, end } => {

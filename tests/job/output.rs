@@ -186,14 +186,14 @@ fn a_run_ends_with_what_it_made_and_colours_are_for_terminals_that_want_them() {
     let job = JOB
         .replace("{ send \"disk\"; verify", "{ send \"disk\"; send \"gone\" optional=#true; verify")
         .replace("stores {", "stores { dir \"gone\" path=\"app.db/no/folder\"; ");
-    let space = space(&job);
+    let space = space(&job).env("VEX_LANG", "pt-BR");
     let ran = space.run(&["run", "job.kdl"]).expect(0);
     let table: Vec<&str> =
         ran.stderr.lines().skip_while(|line| !line.starts_with("FONTE")).take(2).collect();
     let words: Vec<&str> = table[0].split_whitespace().collect();
     assert_eq!(words, ["FONTE", "LINHAS", "TAMANHO", "VELOCIDADE", "CÓPIAS", "PROVA"]);
     let row = table[1];
-    assert!(row.starts_with("app    1 ") && row.ends_with("  read"), "{row}");
+    assert!(row.starts_with("app    1 ") && row.ends_with("  lido e conferido"), "{row}");
     assert!(row.contains(" → ") && row.contains("  disk, sem cópia em gone  "), "{row}");
     assert!(!ran.stderr.contains('\u{1b}'), "{}", ran.stderr);
     let english = space.vex(&["run", "job.kdl", "--verbose"]).env("VEX_LANG", "en").output();
@@ -206,7 +206,7 @@ fn a_run_ends_with_what_it_made_and_colours_are_for_terminals_that_want_them() {
     let run = space.vex(&["run", "job.kdl"]);
     let drawn = on_a_terminal(&run, &[("TERM", "xterm")]).expect(0).stdout;
     assert!(drawn.contains("\u{1b}[33mAlerta\u{1b}[0m (2)"), "{drawn:?}");
-    assert!(drawn.contains("\u{1b}[32mSucesso\u{1b}[0m in"), "{drawn:?}");
+    assert!(drawn.contains("\u{1b}[32mSucesso\u{1b}[0m em"), "{drawn:?}");
     assert!(drawn.contains("FONTE"), "{drawn:?}");
     for forbids in [("NO_COLOR", "1"), ("CLICOLOR", "0"), ("TERM", "dumb")] {
         let drawn = on_a_terminal(&run, &[("TERM", "xterm"), forbids]).expect(0).stdout;

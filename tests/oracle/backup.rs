@@ -182,7 +182,7 @@ fn an_exit_code_of_zero_is_no_success_and_a_warning_is_an_alert() {
     bench.set("control/applied", "0");
     bench.back_up("FULL", 48).expect(0);
     let ran = bench.back_up("INCREMENTAL", 48).expect(0);
-    assert!(said(&ran).contains("RMAN-08120") && said(&ran).contains("Alerta (2)"), "{ran:?}");
+    assert!(said(&ran).contains("RMAN-08120") && said(&ran).contains("Alert (2)"), "{ran:?}");
     assert!(!bench.calls().contains("BACKED UP"), "the policy of the database decides");
     let model = bench.model();
     let archived = model["control"]["archived"].as_array().unwrap();

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::ValueEnum;
 
-use crate::cli::args::word::{Format, Language};
+use crate::cli::args::word::Format;
 
 /// `vex list`.
 #[derive(Debug, clap::Args)]
@@ -45,9 +45,6 @@ pub struct Status {
     /// The site file [default: vex.kdl beside the job file, then /etc/vex/vex.kdl]
     #[arg(long)]
     pub site: Option<PathBuf>,
-    /// Language of the words: pt-BR or en [default: VEX_LANG, the site file's, the locale's]
-    #[arg(long)]
-    pub lang: Option<Language>,
     /// How it is printed.
     #[arg(long, value_enum, default_value = "human")]
     pub format: Format,
@@ -77,9 +74,6 @@ pub struct History {
     /// The site file [default: vex.kdl beside the job file, then /etc/vex/vex.kdl]
     #[arg(long)]
     pub site: Option<PathBuf>,
-    /// Language of the words: pt-BR or en [default: VEX_LANG, the site file's, the locale's]
-    #[arg(long)]
-    pub lang: Option<Language>,
     /// How it is printed.
     #[arg(long, value_enum, default_value = "human")]
     pub format: HistoryFormat,
@@ -102,9 +96,6 @@ pub struct DrillList {
     /// The site file [default: vex.kdl beside the job file, then /etc/vex/vex.kdl]
     #[arg(long)]
     pub site: Option<PathBuf>,
-    /// Language of the words: pt-BR or en [default: VEX_LANG, the site file's, the locale's]
-    #[arg(long)]
-    pub lang: Option<Language>,
     /// How it is printed.
     #[arg(long, value_enum, default_value = "human")]
     pub format: Format,
@@ -141,9 +132,6 @@ pub struct Info {
     /// The site file [default: vex.kdl beside the job file, then /etc/vex/vex.kdl]
     #[arg(long)]
     pub site: Option<PathBuf>,
-    /// Language of the words: pt-BR or en [default: VEX_LANG, the site file's, the locale's]
-    #[arg(long)]
-    pub lang: Option<Language>,
     /// How it is printed.
     #[arg(long, value_enum, default_value = "human")]
     pub format: Format,
@@ -163,9 +151,6 @@ pub struct Diff {
     /// The site file [default: vex.kdl beside the job file, then /etc/vex/vex.kdl]
     #[arg(long)]
     pub site: Option<PathBuf>,
-    /// Language of the words: pt-BR or en [default: VEX_LANG, the site file's, the locale's]
-    #[arg(long)]
-    pub lang: Option<Language>,
     /// How it is printed.
     #[arg(long, value_enum, default_value = "human")]
     pub format: Format,
@@ -195,9 +180,6 @@ pub struct Peek {
     /// The site file [default: vex.kdl beside the job file, then /etc/vex/vex.kdl]
     #[arg(long)]
     pub site: Option<PathBuf>,
-    /// Language of the words: pt-BR or en [default: VEX_LANG, the site file's, the locale's]
-    #[arg(long)]
-    pub lang: Option<Language>,
     /// How they are printed.
     #[arg(long, value_enum, default_value = "human")]
     pub format: HistoryFormat,
