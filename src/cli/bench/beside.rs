@@ -117,9 +117,11 @@ impl<'a> Beside<'a> {
         let opened = std::fs::File::open(file).map_err(read)?;
         let length = opened.metadata().map_err(read)?.len();
         let upload = self.store.create(key, stop).map_err(told)?;
+        let limits = self.store.limits();
+        let lanes = if limits.unordered.is_kept() { limits.lanes.max(1) } else { 1 };
         let (next, failed) = (AtomicU32::new(0), Mutex::new(None));
         std::thread::scope(|scope| {
-            for _ in 0..self.store.limits().lanes.max(1) {
+            for _ in 0..lanes {
                 scope.spawn(|| {
                     loop {
                         let number = next.fetch_add(1, Ordering::SeqCst);
