@@ -32,6 +32,10 @@ pub struct Scan<'a> {
     pub way: Way,
     /// The last transaction that is in the dump, where the log has it.
     prior: Option<Transaction>,
+    /// The latest moment of those.
+    latest: Option<Transaction>,
+    /// Whether one of them says the second only in which it began, so that none says when it ended.
+    is_vague: bool,
     has_begun: bool,
 }
 
@@ -53,13 +57,26 @@ impl<'a> Scan<'a> {
             prepared: BTreeMap::new(),
             has_events: false,
         };
-        Scan { point, head, position, way, prior: None, has_begun: false }
+        Scan {
+            point,
+            head,
+            position,
+            way,
+            prior: None,
+            latest: None,
+            is_vague: false,
+            has_begun: false,
+        }
     }
 
     /// Takes the next transaction.
     pub fn take(&mut self, own: Transaction) -> Found {
         let from = &self.way.from;
         if own.spot.file == from.file && own.spot.created == from.created && own.spot.at < from.at {
+            self.is_vague |= !own.is_exact;
+            if self.latest.as_ref().is_none_or(|latest| latest.time <= own.time) {
+                self.latest = Some(own.clone());
+            }
             self.prior = Some(own);
             return Found::GoesOn;
         }
@@ -140,12 +157,13 @@ impl<'a> Scan<'a> {
     /// Why the dump holds what the point leaves out.
     fn too_late(&self) -> Option<String> {
         match self.point {
-            ReplayPoint::Moment(moment) => match &self.prior {
-                Some(prior) if prior.time >= moment.as_microsecond() => {
-                    Some(format!("it holds {}", called(prior)))
+            // Of a long transaction that says its beginning, nothing follows for those before it.
+            ReplayPoint::Moment(moment) => match &self.latest {
+                Some(latest) if latest.time >= moment.as_microsecond() => {
+                    Some(format!("it holds {}", called(latest)))
                 }
-                Some(_) => None,
-                None => (self.head.finished > *moment)
+                Some(_) if !self.is_vague => None,
+                _ => (self.head.finished > *moment)
                     .then(|| format!("it was taken at {}", self.head.finished)),
             },
             ReplayPoint::Position(file, at) => {
@@ -197,5 +215,60 @@ impl<'a> Scan<'a> {
         self.way.groups += 1;
         self.way.before = Some(own);
         Found::GoesOn
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A head that was finished so many seconds after 1970.
+    fn head(finished: i64) -> Head {
+        let bytes = include_bytes!("../../../tests/fixtures/head.json");
+        let mut head = Head::parse(bytes).expect("a head");
+        head.finished = jiff::Timestamp::from_second(finished).expect("a moment");
+        head
+    }
+
+    fn position() -> Position {
+        Position::Mariadb { file: "b.000001".into(), offset: 500, gtid: String::new() }
+    }
+
+    fn own(at: u64, second: i64, is_exact: bool) -> Transaction {
+        let spot = Spot { file: "b.000001".into(), created: 7, at };
+        let mut own = Transaction::begun(spot, at + 50, second as u32);
+        own.is_exact = is_exact;
+        own
+    }
+
+    fn scanned(finished: i64, until: i64, all: &[Transaction]) -> Found {
+        let (head, position) = (head(finished), position());
+        let moment = jiff::Timestamp::from_second(until).expect("a moment");
+        let point = ReplayPoint::Moment(moment);
+        let from = Spot { file: "b.000001".into(), created: 7, at: 500 };
+        let mut scan = Scan::new(&point, (&head, &position), ("p", from));
+        for own in all {
+            let found = scan.take(own.clone());
+            if found != Found::GoesOn {
+                return found;
+            }
+        }
+        scan.end()
+    }
+
+    #[test]
+    fn a_dump_that_holds_the_harm_is_none_for_a_moment_before_it() {
+        let unfit = |found: Found| matches!(found, Found::Unfit(_));
+        // DROP at 1015; a long UPDATE that was begun at 1010, and committed at 1018; dump at 1020.
+        let vague = [own(100, 1015, false), own(200, 1010, false), own(500, 1030, false)];
+        assert!(unfit(scanned(1020, 1014, &vague)), "the drop is in the dump");
+        assert!(unfit(scanned(1020, 1014, &vague[1..])), "and where its segment begins behind it");
+        assert!(unfit(scanned(1020, 1014, &vague[2..])), "and where nothing before it is known");
+        assert_eq!(scanned(1020, 1025, &vague), Found::Reached);
+        let exact = [own(100, 1015, true), own(200, 1010, true), own(500, 1030, true)];
+        assert!(unfit(scanned(1020, 1014, &exact)), "a clock that was set back");
+        assert_eq!(scanned(1020, 1016, &exact), Found::Reached, "exact moments are enough");
+        let mixed = [own(100, 1015, false), own(200, 1010, true), own(500, 1030, true)];
+        assert!(unfit(scanned(1020, 1016, &mixed)));
     }
 }

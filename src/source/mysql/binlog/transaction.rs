@@ -92,19 +92,7 @@ impl Transactions {
         let frame = &placed.frame;
         if placed.opens {
             let spot = Spot { file: file.to_owned(), created, at: placed.start };
-            self.open = Some(Transaction {
-                spot,
-                end: placed.end,
-                time: i64::from(frame.time) * 1_000_000,
-                is_exact: false,
-                gtid: None,
-                ending: Ending::Commit,
-                changes: Vec::new(),
-                statements: Vec::new(),
-                is_account: false,
-                has_event: false,
-                table: String::new(),
-            });
+            self.open = Some(Transaction::begun(spot, placed.end, frame.time));
         }
         let open = self.open.as_mut()?;
         open.end = placed.end;
@@ -114,6 +102,23 @@ impl Transactions {
 }
 
 impl Transaction {
+    /// One of which no more is known than its place and its second.
+    pub fn begun(spot: Spot, end: u64, second: u32) -> Transaction {
+        Transaction {
+            spot,
+            end,
+            time: i64::from(second) * 1_000_000,
+            is_exact: false,
+            gtid: None,
+            ending: Ending::Commit,
+            changes: Vec::new(),
+            statements: Vec::new(),
+            is_account: false,
+            has_event: false,
+            table: String::new(),
+        }
+    }
+
     fn take(&mut self, kind: u8, server: u32, body: &[u8], length: u64) {
         match kind {
             GTID | ANONYMOUS => self.mysql_gtid(kind, body),
