@@ -5,7 +5,7 @@
 use std::io::Read;
 
 /// No transaction is unpacked beyond this.
-const LARGEST: u64 = 4 << 30;
+const LARGEST: u64 = 1 << 30;
 
 /// Fields of a payload's head.
 const END: u64 = 0;
@@ -45,8 +45,9 @@ pub fn events(body: &[u8]) -> Result<Vec<u8>, String> {
             break;
         }
         let length = next().ok_or("its head ends early")? as usize;
-        let value = body.get(at..at + length).and_then(packed).ok_or("its head ends early")?.0;
-        at += length;
+        let end = at.checked_add(length).ok_or("its head ends early")?;
+        let value = body.get(at..end).and_then(packed).ok_or("its head ends early")?.0;
+        at = end;
         match field {
             COMPRESSION => compression = value,
             RAW => raw = value,
@@ -59,7 +60,8 @@ pub fn events(body: &[u8]) -> Result<Vec<u8>, String> {
         ZSTD if raw <= LARGEST => {
             let decoder = zstd::stream::read::Decoder::new(rest).map_err(|e| e.to_string())?;
             let mut out = Vec::new();
-            decoder.take(raw).read_to_end(&mut out).map_err(|e| e.to_string())?;
+            out.try_reserve_exact(raw as usize).map_err(|e| format!("{raw} bytes of it: {e}"))?;
+            decoder.take(raw + 1).read_to_end(&mut out).map_err(|e| e.to_string())?;
             match out.len() as u64 == raw {
                 true => Ok(out),
                 false => Err(format!("it unpacks to {} bytes, and says {raw}", out.len())),
@@ -79,4 +81,33 @@ pub fn split(events: &[u8]) -> impl Iterator<Item = (u8, &[u8], u64)> {
         rest = &rest[size..];
         Some((event[4], &event[19..], size as u64))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn head(raw: u64) -> Vec<u8> {
+        let mut body = vec![COMPRESSION as u8, 1, ZSTD as u8, RAW as u8, 9, 254];
+        body.extend(raw.to_le_bytes());
+        body.push(END as u8);
+        body
+    }
+
+    #[test]
+    fn a_payload_comes_back_and_one_that_lies_is_an_error() {
+        let bytes = b"0123456789".repeat(100);
+        let mut whole = head(1000);
+        whole.extend(zstd::encode_all(bytes.as_slice(), 3).expect("compressed"));
+        assert_eq!(events(&whole), Ok(bytes));
+        (0..whole.len()).for_each(|at| assert!(events(&whole[..at]).is_err(), "{at}"));
+        for raw in [999, 1001, LARGEST + 1, u64::MAX] {
+            let lies = [head(raw), whole[head(1000).len()..].to_vec()].concat();
+            assert!(events(&lies).is_err(), "{raw}");
+        }
+        // A field that says a length of all there is.
+        let mut endless = vec![COMPRESSION as u8, 254];
+        endless.extend(u64::MAX.to_le_bytes());
+        assert!(events(&endless).is_err());
+    }
 }

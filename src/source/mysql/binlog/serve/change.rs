@@ -86,6 +86,9 @@ impl Taker {
             let size = u32::from_le_bytes([head[9], head[10], head[11], head[12]]) as usize;
             let Some(own) = rest.get(..size).filter(|_| size >= HEADER) else { break };
             rest = &rest[size..];
+            if own[4] == PAYLOAD {
+                return Err("a compressed transaction in a compressed one".into());
+            }
             let word =
                 |at: usize| u32::from_le_bytes([own[at], own[at + 1], own[at + 2], own[at + 3]]);
             let flags = u16::from_le_bytes([own[17], own[18]]);
