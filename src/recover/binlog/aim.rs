@@ -40,6 +40,12 @@ pub fn damaged(source: &str, found: String) -> Fault {
     SourceError::new(ErrorKind::Failed, format!("read the binary log of {source}"), found).into()
 }
 
+/// Whether what was found may not be the end that is asked for: something is missing before a later
+/// segment, or a store that did not answer may lead on.
+fn is_unsure(point: &ReplayPoint, broken: &str, lost: &str) -> bool {
+    *point == ReplayPoint::Latest && !(broken.is_empty() && lost.is_empty())
+}
+
 impl LogAim {
     fn unreached(&self, windows: &[String]) -> Fault {
         let (word, value) = &self.wish.typed;
@@ -100,10 +106,10 @@ impl LogAim {
         Ok(match found {
             Found::Unfit(why) => Err(why),
             Found::GoesOn => Err(format!("{}{broken}{lost}", scan.window())),
-            Found::Reached if self.wish.point == ReplayPoint::Latest && !broken.is_empty() => {
+            Found::Reached if is_unsure(&self.wish.point, &broken, &lost) => {
                 Err(format!("{}{broken}{lost}", scan.window()))
             }
-            Found::Reached => Ok(scan.way),
+            Found::Reached => Ok(Way { lost: listed.lost, ..scan.way }),
         })
     }
 
@@ -115,6 +121,7 @@ impl LogAim {
             stop.check()?;
             let found = scan.file(name);
             if found != Found::GoesOn {
+                scan.way.open = transactions.open().cloned();
                 return Ok(found);
             }
             let piece = self.stores.read(&scan.way.part, name, stop)?;
@@ -132,6 +139,7 @@ impl LogAim {
                 return Ok(found);
             }
         }
+        scan.way.open = transactions.open().cloned();
         Ok(scan.end())
     }
 }
@@ -166,4 +174,20 @@ pub fn log_aim(
     }
     candidates.only(&fit);
     Ok(Some(aim))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_latest_is_not_what_the_stores_that_answered_happen_to_have() {
+        let moment = ReplayPoint::Moment(jiff::Timestamp::UNIX_EPOCH);
+        for (broken, lost, expected) in
+            [("", "", false), ("", " (b: down)", true), ("; then", "", true)]
+        {
+            assert_eq!(is_unsure(&ReplayPoint::Latest, broken, lost), expected, "{broken}{lost}");
+            assert!(!is_unsure(&moment, broken, lost), "a point that was found is found");
+        }
+    }
 }

@@ -103,10 +103,17 @@ impl Recovery {
         if let Some(before) = &way.before {
             lines.push(format!("the last that comes back is {}", called(before)));
         }
-        lines.push(match &way.after {
-            Some(after) => format!("ends before {}, which does not come back", called(after)),
-            None => "ends where the log ends".into(),
+        lines.push(match (&way.after, &way.open) {
+            (Some(after), _) => format!("ends before {}, which does not come back", called(after)),
+            (None, Some(open)) => format!(
+                "! ends before {}:{}, a transaction that the log holds no end of: it does not come back",
+                open.file, open.at
+            ),
+            (None, None) => "ends where the log ends".into(),
         });
+        lines.extend(way.lost.iter().map(|lost| {
+            format!("! a store of the log did not answer, and what only it holds was not looked at: {lost}")
+        }));
         match (way.accounts.len(), self.accounts) {
             (0, _) => {}
             (n, false) => lines.push(format!(

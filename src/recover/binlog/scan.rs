@@ -56,6 +56,8 @@ impl<'a> Scan<'a> {
             accounts: HashSet::new(),
             prepared: BTreeMap::new(),
             has_events: false,
+            open: None,
+            lost: Vec::new(),
         };
         Scan {
             point,

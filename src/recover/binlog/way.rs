@@ -31,12 +31,16 @@ pub struct Way {
     pub prepared: BTreeMap<String, String>,
     /// Whether events of the scheduler are made or changed.
     pub has_events: bool,
+    /// Where a transaction begins that the log ends inside of: its rest is not there.
+    pub open: Option<Spot>,
+    /// Stores that did not answer when the log was listed.
+    pub lost: Vec<String>,
 }
 
 impl Way {
-    /// Where it ends; `None` where all is replayed.
+    /// Where it ends; `None` where all is replayed. A transaction that is not whole never begins.
     pub fn end(&self) -> Option<&Spot> {
-        self.after.as_ref().map(|after| &after.spot)
+        self.after.as_ref().map(|after| &after.spot).or(self.open.as_ref())
     }
 }
 

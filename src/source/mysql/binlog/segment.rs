@@ -52,6 +52,8 @@ pub struct Cutter {
     has_ended: bool,
     group: Group,
     times: Option<(u32, u32)>,
+    /// The time of the group that is open: it counts where it ends.
+    begun: Option<u32>,
     events: Vec<u8>,
 }
 
@@ -80,6 +82,7 @@ impl Cutter {
             has_ended: false,
             group: Group::default(),
             times: None,
+            begun: None,
             events: Vec::new(),
         }
     }
@@ -120,17 +123,18 @@ impl Cutter {
             self.at = follow(self.at, frame).saturating_sub(frame.bytes.len() as u64).max(self.at);
         }
         if begins(frame.kind) {
+            self.count();
             self.whole = (self.at, self.events.len());
             if self.events.len() >= self.target {
                 self.cut(false, take)?;
             }
-            let (first, last) = self.times.unwrap_or((frame.time, frame.time));
-            self.times = Some((first.min(frame.time), last.max(frame.time)));
+            self.begun = Some(frame.time);
         }
         self.events.extend_from_slice(frame.bytes);
         self.at = follow(self.at, frame);
         self.group = self.group.after(frame);
         if self.group == Group::Between {
+            self.count();
             self.whole = (self.at, self.events.len());
         }
         if matches!(frame.kind, ROTATE | STOP) {
@@ -148,6 +152,14 @@ impl Cutter {
             return self.cut(false, take);
         }
         Ok(())
+    }
+
+    /// The group that was open is whole.
+    fn count(&mut self) {
+        if let Some(time) = self.begun.take() {
+            let (first, last) = self.times.unwrap_or((time, time));
+            self.times = Some((first.min(time), last.max(time)));
+        }
     }
 
     /// The stream goes on in a file.
@@ -272,6 +284,7 @@ mod tests {
         let found = cut(FIRST, 1 << 20, &events[..open]);
         assert_eq!(found.len(), 1);
         assert_eq!(found[0].end, u64::from(FORMAT_END) + 67);
+        assert_eq!(found[0].times, Some((1000, 1000)), "what is not whole has no moment");
         let none = cut(500, 1 << 20, &[rotate("b.000001", 0), format(100)]);
         assert!(none.is_empty());
     }

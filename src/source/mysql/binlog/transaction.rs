@@ -83,6 +83,11 @@ const MARIADB_GTID: u8 = 162;
 const COMPRESSED_QUERY: u8 = 165;
 
 impl Transactions {
+    /// Where the group begins whose end did not come.
+    pub fn open(&self) -> Option<&Spot> {
+        self.open.as_ref().map(|open| &open.spot)
+    }
+
     /// Takes an event of a file; gives the group that ends with it.
     pub fn event(
         &mut self,
@@ -143,7 +148,10 @@ impl Transaction {
             PAYLOAD => match payload::events(body) {
                 Ok(events) => {
                     for (kind, body, length) in payload::split(&events) {
-                        self.take(kind, server, body, length);
+                        // None holds another.
+                        if kind != PAYLOAD {
+                            self.take(kind, server, body, length);
+                        }
                     }
                 }
                 Err(_) => self.say("(a compressed transaction that can't be read)".into()),
