@@ -1,5 +1,7 @@
 //! `vex log show`: the transactions of a stored log around a moment.
 
+use std::collections::BTreeSet;
+
 use serde_json::json;
 
 use crate::base::SecretRef;
@@ -28,15 +30,20 @@ pub fn show(args: &Show, app: &App) -> Result<Exit, Exit> {
     let log = chosen(&loaded, args.source.as_deref())?;
     let stores = BinlogStores::of(log, args.identity.clone().map(SecretRef::File), &app.world);
     let (mut exit, mut count) = (Exit::Success, 0);
-    let parts = stores.parts(&app.stop).map_err(|fault| fail(&fault))?;
+    let (parts, lost) = stores.parts(&app.stop).map_err(|fault| fail(&fault))?;
+    let mut told = BTreeSet::new();
+    let mut remark = |remark: String, exit: &mut Exit| {
+        if told.insert(remark.clone()) {
+            complain(&format!("not all of the log was read: {remark}"));
+            *exit = exit.worse(Exit::Error);
+        }
+    };
+    lost.into_iter().for_each(|lost| remark(lost, &mut exit));
     for part in &parts {
         let near = (moment, usize::from(args.count));
         let (lines, remarks) =
             around(&stores, part, near, &app.stop).map_err(|fault| fail(&fault))?;
-        for remark in &remarks {
-            complain(&format!("not all of the log was read: {remark}"));
-            exit = exit.worse(Exit::Error);
-        }
+        remarks.into_iter().for_each(|own| remark(own, &mut exit));
         count += lines.len();
         print((&log.source.name, part, parts.len() > 1), &lines, args.format);
     }

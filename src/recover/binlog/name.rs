@@ -65,6 +65,11 @@ impl BinlogName {
         Some(BinlogName { created, file, start, end: end.parse().ok()?, is_last })
     }
 
+    /// What the head of its object calls it.
+    pub(super) fn stretch(&self) -> String {
+        format!("{}-{}-{}", self.file, self.start, self.end)
+    }
+
     /// What sorts segments as the server wrote them.
     pub(super) fn order(&self) -> (u32, u64, u64, u64, bool) {
         (self.created, number(&self.file).unwrap_or(0), self.start, self.end, self.is_last)
@@ -180,7 +185,7 @@ impl BinlogPlace<'_> {
         let name = BinlogName::of(segment);
         let moment = |seconds: u32| Timestamp::from_second(i64::from(seconds)).ok();
         let file = NewWal {
-            name: format!("{}-{}-{}", name.file, name.start, name.end),
+            name: name.stretch(),
             system: self.origin,
             bytes: &segment.bytes,
             times: segment.times.and_then(|(first, last)| moment(first).zip(moment(last))),

@@ -14,7 +14,7 @@ use crate::plan::{LogCopy, StoreRef, Wal};
 use crate::recover::binlog::name::{self, BinlogName};
 use crate::recover::fault::Fault;
 use crate::recover::trust::open_to_read;
-use crate::recover::wal::object::{head, opened};
+use crate::recover::wal::object::{WalHead, head, opened};
 use crate::source::binlog::Piece;
 use crate::store::contract::Store;
 use crate::world::World;
@@ -89,18 +89,22 @@ impl BinlogStores {
         Ok(Listed { names, lost })
     }
 
-    /// The servers whose log is there, as parts of keys.
-    pub fn parts(&self, stop: &Stop) -> Result<Vec<String>, Fault> {
-        let mut found = BTreeSet::new();
+    /// The servers whose log is there, as parts of keys; and the stores that did not answer.
+    pub fn parts(&self, stop: &Stop) -> Result<(Vec<String>, Vec<String>), Fault> {
+        let (mut found, mut lost) = (BTreeSet::new(), Vec::new());
         for copy in &self.copies {
-            let store = self.store(copy, stop)?;
             let folder = format!("{}logs/{}/", copy.root, self.source);
-            for object in store.list(&folder, stop)? {
-                let rest = object.key.strip_prefix(&folder).unwrap_or_default();
-                found.extend(rest.split_once("/binlog/").map(|(part, _)| part.to_owned()));
+            let listed = self.store(copy, stop).and_then(|store| Ok(store.list(&folder, stop)?));
+            match listed {
+                Ok(objects) => found.extend(objects.iter().filter_map(|object| {
+                    let rest = object.key.strip_prefix(&folder)?;
+                    rest.split_once("/binlog/").map(|(part, _)| part.to_owned())
+                })),
+                Err(Fault::Stopped) => return Err(Fault::Stopped),
+                Err(fault) => lost.push(format!("{}: {}", copy.name, fault.line())),
             }
         }
-        Ok(found.into_iter().collect())
+        Ok((found.into_iter().collect(), lost))
     }
 
     /// When the last group of a segment was begun or committed, as its head says.
@@ -132,11 +136,13 @@ impl BinlogStores {
                 .store(copy, stop)
                 .and_then(|store| opened(store.as_ref(), &key, &self.keys, stop));
             match found {
-                Ok(Some((_, bytes))) => {
-                    let (file, created, start) =
-                        (segment.file.clone(), segment.created, segment.start);
-                    return Ok(Piece { file, created, start, bytes });
-                }
+                Ok(Some((head, bytes))) => match other(&head, part, segment) {
+                    None => return Ok(piece(segment, bytes)),
+                    Some(found) => {
+                        let doing = format!("read {key} in {}", copy.name);
+                        last = Some(Fault::Nothing { doing, found, hint: None });
+                    }
+                },
                 Ok(None) => {}
                 Err(Fault::Stopped) => return Err(Fault::Stopped),
                 Err(fault) => last = Some(fault),
@@ -147,5 +153,45 @@ impl BinlogStores {
             found: "it is in none of its stores".into(),
             hint: None,
         }))
+    }
+}
+
+/// What an object is instead of the segment that its key says.
+fn other(head: &WalHead, part: &str, segment: &BinlogName) -> Option<String> {
+    let is_own = head.name == segment.stretch() && name::part(&head.system) == part;
+    (!is_own).then(|| format!("it is {} of the log of the server {}", head.name, head.system))
+}
+
+fn piece(segment: &BinlogName, bytes: Vec<u8>) -> Piece {
+    let BinlogName { file, created, start, end, .. } = segment.clone();
+    Piece { file, created, start, end, bytes }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::artifact::Method;
+    use crate::recover::wal::object::{NewWal, put};
+    use crate::store::Memory;
+
+    #[test]
+    fn an_object_that_is_of_another_place_or_server_is_none() {
+        let (store, stop) = (Memory::new(), Stop::new());
+        let name = "0000000007-b.000001/000000000004-000000000200.zip";
+        let segment = BinlogName::parse(name).expect("a name");
+        for (name, system, is_own) in [
+            (segment.stretch(), "127.0.0.1:3306", true),
+            ("b.000001-200-400".to_owned(), "127.0.0.1:3306", false),
+            (segment.stretch(), "127.0.0.1:3307", false),
+        ] {
+            let now = Timestamp::UNIX_EPOCH;
+            let (host, times) = ("h".to_owned(), None);
+            let file = NewWal { name, system, bytes: b"x", times, host, now };
+            let key = format!("{}{system}", file.name);
+            put(&store, &key, &file, (Method::Store, None), &stop).expect("kept");
+            let head = head(&store, &key, &stop).expect("a head");
+            let found = other(&head, &name::part("127.0.0.1:3306"), &segment);
+            assert_eq!(found.is_none(), is_own, "{found:?}");
+        }
     }
 }

@@ -71,7 +71,9 @@ pub fn log_windows(
 ) -> Result<Windows, Fault> {
     let bases = log_bases(places, world, stop);
     let mut found = Windows { lost: bases.lost, ..Windows::default() };
-    let mut parts: BTreeSet<String> = stores.parts(stop)?.into_iter().collect();
+    let (parts, lost) = stores.parts(stop)?;
+    found.lost.extend(lost);
+    let mut parts: BTreeSet<String> = parts.into_iter().collect();
     parts.extend(bases.all.iter().map(|base| base.part.clone()));
     for part in parts {
         let listed = stores.list(&part, stop)?;
@@ -91,6 +93,9 @@ pub fn log_windows(
             found.windows.push(window(stores, base, &listed, stop)?);
         }
     }
+    // A store that is down is told once.
+    let mut told = BTreeSet::new();
+    found.lost.retain(|lost| told.insert(lost.clone()));
     Ok(found)
 }
 

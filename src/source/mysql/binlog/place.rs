@@ -16,6 +16,8 @@ pub struct Piece {
     pub created: u32,
     /// Where its first event begins.
     pub start: u64,
+    /// Where its last event ends at the latest: what a server keeps to itself may follow.
+    pub end: u64,
     /// Magic, format description, and the events.
     pub bytes: Vec<u8>,
 }
@@ -96,6 +98,12 @@ impl Reader {
                 continue;
             }
             let end = follow(at, &frame);
+            if end > piece.end {
+                return Err(name(
+                    at,
+                    format!("an event ends at {end}, behind the end of its segment"),
+                ));
+            }
             let start = match frame.next {
                 0 => at,
                 _ => end.saturating_sub(frame.bytes.len() as u64).max(at),

@@ -262,3 +262,37 @@ fn xid(body: &[u8]) -> Option<String> {
     let (one, two) = (body.get(13..13 + gtrid)?, body.get(13 + gtrid..13 + gtrid + bqual)?);
     Some(format!("x'{}',x'{}',{format}", hex(one), hex(two)))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::source::mysql::binlog::frame::MAGIC;
+    use crate::source::mysql::binlog::frame::tests::{event, format};
+    use crate::source::mysql::binlog::place::{Piece, Placed, Reader};
+
+    #[test]
+    fn a_transaction_that_the_log_ends_inside_of_says_where_it_begins() {
+        let begin = 4 + format(1).len() as u64;
+        let gtid = |at: u64| event(162, 1, (at + 36) as u32, &[0; 13]);
+        let xid = |at: u64| event(16, 1, (at + 31) as u32, &[0; 8]);
+        let whole = [gtid(begin), xid(begin + 36)].concat();
+        let half = [whole.clone(), gtid(begin + 67)].concat();
+        for (events, open) in [(whole, None), (half, Some(begin + 67))] {
+            let (mut reader, mut transactions) = (Reader::default(), Transactions::default());
+            let bytes = [MAGIC.to_vec(), format(1), events].concat();
+            let (file, end) = ("b.000001".to_owned(), bytes.len() as u64);
+            let piece = Piece { file, created: 1, start: 4, end, bytes };
+            let mut count = 0;
+            let fail = |found: String| found;
+            let mut take = |placed: Placed<'_>| {
+                count += usize::from(transactions.event(("b.000001", 1), &placed).is_some());
+                Ok(())
+            };
+            reader.piece(&piece, &fail, &mut take).expect("events");
+            assert_eq!((count, transactions.open().map(|spot| spot.at)), (1, open));
+            // What a key says to end earlier is another object.
+            let mut own = Reader::default();
+            assert!(own.piece(&Piece { end: end - 1, ..piece }, &fail, &mut |_| Ok(())).is_err());
+        }
+    }
+}
