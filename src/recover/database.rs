@@ -85,8 +85,7 @@ pub fn plan(
     let objections = pipeline::preflight(&restore, stop)?;
     drop(opened);
     let rights = target.rights(&choice.loading, stop)?;
-    let has_events = choice.count(Kind::Event) > 0;
-    let into = (&source.spec, spec.accounts, has_events);
+    let into = (&source.spec, spec.accounts, choice.loading.members.as_slice());
     let recovery = match log {
         Some(aim) => Some(aim.recovery(&picked.manifest.head, into, stop)?),
         None => None,

@@ -8,7 +8,7 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
-use crate::artifact::{Head, Position};
+use crate::artifact::{Head, Member, Position};
 use crate::base::{Id, Stop};
 use crate::job::SourceSpec;
 use crate::plan::{ReplayPoint, ReplayWish, RestoreSpec, TargetWish};
@@ -58,11 +58,11 @@ impl LogAim {
     }
 
     /// The replay from a dump that was chosen, into a target: what it is, whether accounts come
-    /// back, and whether the dump has events of the scheduler.
+    /// back, and what of the dump comes back.
     pub fn recovery(
         &self,
         head: &Head,
-        target: (&SourceSpec, bool, bool),
+        target: (&SourceSpec, bool, &[Member]),
         stop: &Stop,
     ) -> Result<Recovery, Fault> {
         let known = self.ways.borrow().get(&head.id).cloned();

@@ -6,6 +6,7 @@
 use std::collections::HashSet;
 use std::net::{IpAddr, Ipv4Addr};
 
+use crate::artifact::{Kind, Member};
 use crate::base::{SecretRef, Stop};
 use crate::job::{MysqlSpec, SourceSpec};
 use crate::plan::ReplayWish;
@@ -74,7 +75,7 @@ impl Recovery {
     pub fn plan(
         wish: &ReplayWish,
         way: Way,
-        (target, accounts, has_events): (&SourceSpec, bool, bool),
+        (target, accounts, members): (&SourceSpec, bool, &[Member]),
         stop: &Stop,
     ) -> Result<Recovery, Fault> {
         let SourceSpec::Mysql(spec) = target else {
@@ -85,6 +86,18 @@ impl Recovery {
         };
         let address = address(wish, spec)?;
         let replica = Replica::examine(spec, stop)?;
+        let foreign = way.foreign(&replica.holds()?, members);
+        if !foreign.is_empty() {
+            return Err(Fault::Nothing {
+                doing: format!("replay a binary log into {}", replica.place()),
+                found: format!(
+                    "it has {}, which the dump has not and the log makes, changes or drops; nothing was written",
+                    foreign.join(", ")
+                ),
+                hint: Some("Restore into an empty server, or remove these from the target.".into()),
+            });
+        }
+        let has_events = members.iter().any(|member| member.kind == Kind::Event);
         let rests = replica.scheduler && (has_events || way.has_events);
         Ok(Recovery { wish: wish.clone(), way, replica, address, accounts, rests })
     }

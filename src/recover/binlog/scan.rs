@@ -3,7 +3,7 @@
 //! Invariants: the first transaction that meets the point ends it, and none behind it is looked at;
 //! a dump that holds what the point leaves out is none to begin with.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use crate::artifact::{Head, Position};
 use crate::plan::ReplayPoint;
@@ -56,6 +56,7 @@ impl<'a> Scan<'a> {
             accounts: HashSet::new(),
             prepared: BTreeMap::new(),
             has_events: false,
+            names: BTreeSet::new(),
             open: None,
             lost: Vec::new(),
         };
@@ -196,6 +197,10 @@ impl<'a> Scan<'a> {
     }
 
     fn replayed(&mut self, own: Transaction) -> Found {
+        if own.is_half {
+            return Found::GoesOn;
+        }
+        self.way.names.extend(own.names.iter().cloned());
         match &own.ending {
             Ending::Prepared(xid) => {
                 self.way.prepared.insert(xid.clone(), when(&own));

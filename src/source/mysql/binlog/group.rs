@@ -36,6 +36,18 @@ pub fn is_between(kind: u8) -> bool {
     matches!(kind, 3 | 4 | 15 | 27 | 35 | 41 | 161 | 163 | 164)
 }
 
+/// Whether a group is the beginning of an `ALTER` that MariaDB logs in two steps
+/// (`binlog_alter_two_phase`), or says that it was taken back: the step that ends it holds all.
+pub fn is_half(kind: u8, body: &[u8]) -> bool {
+    let Some(flags) = body.get(12).filter(|_| kind == MARIADB_GTID) else { return false };
+    let mut at = if flags & 2 != 0 { 21 } else { 13 };
+    if flags & (64 | 128) != 0 {
+        let length = |at: usize| body.get(at).map_or(0, |own| usize::from(*own));
+        at += 6 + length(at + 4) + length(at + 5);
+    }
+    body.get(at).is_some_and(|extra| extra & (2 | 8) != 0)
+}
+
 impl Group {
     /// What it is after an event.
     pub fn after(self, frame: &Frame<'_>) -> Group {
@@ -93,6 +105,21 @@ mod tests {
         body.push(0);
         body.extend(text.as_bytes());
         event(QUERY, 1, 100, &body)
+    }
+
+    #[test]
+    fn of_an_alter_in_two_steps_the_step_that_ends_it_is_whole() {
+        let body = |flags: u8, between: &[u8], extra: u8| {
+            [&[0; 12], &[flags][..], between, &[extra], &[0; 8]].concat()
+        };
+        let xid = [1, 0, 0, 0, 2, 1, b'x', b'y', b'z'];
+        for (extra, expected) in [(0, false), (1, false), (2, true), (4, false), (8, true)] {
+            for body in [body(1, &[], extra), body(3, &[9; 8], extra), body(129, &xid, extra)] {
+                assert_eq!(is_half(MARIADB_GTID, &body), expected, "{extra} {body:?}");
+                assert!(!is_half(33, &body));
+            }
+        }
+        assert!(!is_half(MARIADB_GTID, &[0; 13]) && !is_half(MARIADB_GTID, &[]));
     }
 
     #[test]

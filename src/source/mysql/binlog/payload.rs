@@ -72,6 +72,19 @@ pub fn events(body: &[u8]) -> Result<Vec<u8>, String> {
     }
 }
 
+/// So many bytes of a statement are unpacked: enough for what it is about.
+const BEGINNING: u64 = 1 << 16;
+
+/// The beginning of a statement that MariaDB compresses; `None` where it can't be read.
+pub fn statement(packed: &[u8]) -> Option<Vec<u8>> {
+    // The way in the upper bits, of which there is one, and how many bytes of a length follow.
+    let head = packed.first().filter(|head| *head & 0xf0 == 0x80)?;
+    let rest = packed.get(1 + usize::from(head & 7)..)?;
+    let mut out = Vec::new();
+    flate2::read::ZlibDecoder::new(rest).take(BEGINNING).read_to_end(&mut out).ok()?;
+    Some(out)
+}
+
 /// The events one by one: kind, body, and length; ends where one is not whole.
 pub fn split(events: &[u8]) -> impl Iterator<Item = (u8, &[u8], u64)> {
     let mut rest = events;

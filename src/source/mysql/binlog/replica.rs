@@ -218,6 +218,29 @@ impl Replica {
         })
     }
 
+    /// What it holds of its users': databases, each with an empty name, and the names in them.
+    pub fn holds(&self) -> Result<Vec<(String, String)>> {
+        let mut connection = self.connector.session(&self.flavor, "ask")?;
+        let own = [
+            ("SCHEMATA", "SCHEMA_NAME", "''"),
+            ("TABLES", "TABLE_SCHEMA", "TABLE_NAME"),
+            ("ROUTINES", "ROUTINE_SCHEMA", "ROUTINE_NAME"),
+            ("TRIGGERS", "TRIGGER_SCHEMA", "TRIGGER_NAME"),
+            ("EVENTS", "EVENT_SCHEMA", "EVENT_NAME"),
+        ];
+        let mut found = Vec::new();
+        for (view, database, name) in own {
+            let sql = format!(
+                "SELECT {database}, {name} FROM information_schema.{view} WHERE {database} NOT IN                  ('mysql', 'sys', 'information_schema', 'performance_schema') ORDER BY 1, 2"
+            );
+            let rows: Vec<(String, String)> = connection
+                .query(sql)
+                .map_err(|e| wrap(&format!("list what {} holds", self.place()), e))?;
+            found.extend(rows);
+        }
+        Ok(found)
+    }
+
     /// The events that are switched off because they came through a replication.
     pub fn sleeping(&self) -> Result<Vec<String>> {
         let mut connection = self.connector.session(&self.flavor, "ask")?;

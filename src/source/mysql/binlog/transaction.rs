@@ -3,10 +3,12 @@
 //! Reads headers, table names and statements, no rows. Invariant: what is not understood is a group
 //! all the same, at its place, so that nothing is passed over where a recovery ends.
 
-use crate::source::mysql::binlog::group::statement;
+use std::collections::BTreeSet;
+
+use crate::source::mysql::binlog::group::{is_half, statement};
 use crate::source::mysql::binlog::payload;
 use crate::source::mysql::binlog::place::{Placed, Spot};
-use crate::source::mysql::binlog::words::{Act, act};
+use crate::source::mysql::binlog::words::{Act, act, names};
 
 /// So many characters of a statement are kept.
 const SHOWN: usize = 160;
@@ -63,6 +65,10 @@ pub struct Transaction {
     pub is_account: bool,
     /// Whether it makes or changes an event of the scheduler.
     pub has_event: bool,
+    /// Whether it is a step of an `ALTER` that another step holds whole.
+    pub is_half: bool,
+    /// Names in its statements that make, change or drop something, and their databases; lower case.
+    pub names: BTreeSet<String>,
     table: String,
 }
 
@@ -120,6 +126,8 @@ impl Transaction {
             statements: Vec::new(),
             is_account: false,
             has_event: false,
+            is_half: false,
+            names: BTreeSet::new(),
             table: String::new(),
         }
     }
@@ -129,6 +137,7 @@ impl Transaction {
             GTID | ANONYMOUS => self.mysql_gtid(kind, body),
             TAGGED => self.gtid = Some("tagged".into()),
             MARIADB_GTID => {
+                self.is_half = is_half(kind, body);
                 let seq = body.get(..8).map(|b| u64::from_le_bytes(b.try_into().unwrap_or([0; 8])));
                 let domain = word(body, 8);
                 self.gtid = seq.zip(domain).map(|(seq, domain)| format!("{domain}-{server}-{seq}"));
@@ -138,7 +147,10 @@ impl Transaction {
             24 | 31 | 39 | 167 | 170 => self.rows("update", length),
             25 | 32 | 168 | 171 => self.rows("delete", length),
             QUERY => self.statement(body, statement(body)),
-            COMPRESSED_QUERY => self.say("(a compressed statement)".into()),
+            COMPRESSED_QUERY => match payload::statement(statement(body)) {
+                Some(text) => self.statement(body, &text),
+                None => self.say("(a compressed statement that can't be read)".into()),
+            },
             XA_PREPARE => {
                 let one_phase = body.first().is_some_and(|one| *one != 0);
                 if !one_phase {
@@ -213,6 +225,11 @@ impl Transaction {
             }
             Act::Event => self.has_event = true,
             Act::Other => {}
+        }
+        let names = names(text);
+        if !names.is_empty() {
+            self.names.extend(names);
+            self.names.insert(schema(body).to_lowercase());
         }
         let text: String =
             String::from_utf8_lossy(text).split_whitespace().collect::<Vec<_>>().join(" ");

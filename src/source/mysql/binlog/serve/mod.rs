@@ -19,6 +19,7 @@ use jiff::Timestamp;
 
 use crate::base::Stop;
 use crate::source::mysql::binlog::frame::FORMAT;
+use crate::source::mysql::binlog::group::is_half;
 use crate::source::mysql::binlog::place::{Piece, Placed, Reader, Spot};
 use crate::source::mysql::binlog::serve::change::{Taker, heartbeat, rotation};
 use crate::source::mysql::binlog::serve::greet::Greeting;
@@ -305,7 +306,7 @@ impl Sender<'_, '_> {
             if self.serving.end == Some(&spot) {
                 return Ok(true);
             }
-            self.skips = self.serving.skip.contains(&spot);
+            self.skips = self.serving.skip.contains(&spot) || is_half(frame.kind, frame.body);
         }
         if self.skips {
             self.skips = !placed.closes;
