@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use crate::source::mysql::binlog::group::{is_half, statement};
 use crate::source::mysql::binlog::payload;
 use crate::source::mysql::binlog::place::{Placed, Spot};
-use crate::source::mysql::binlog::words::{Act, act, names};
+use crate::source::mysql::binlog::words::{Act, act, is_secret, names};
 
 /// So many characters of a statement are kept.
 const SHOWN: usize = 160;
@@ -135,7 +135,8 @@ impl Transaction {
     fn take(&mut self, kind: u8, server: u32, body: &[u8], length: u64) {
         match kind {
             GTID | ANONYMOUS => self.mysql_gtid(kind, body),
-            TAGGED => self.gtid = Some("tagged".into()),
+            // Its GTID is not read: its place names it.
+            TAGGED => self.gtid = None,
             MARIADB_GTID => {
                 self.is_half = is_half(kind, body);
                 let seq = body.get(..8).map(|b| u64::from_le_bytes(b.try_into().unwrap_or([0; 8])));
@@ -230,6 +231,9 @@ impl Transaction {
         if !names.is_empty() {
             self.names.extend(names);
             self.names.insert(schema(body).to_lowercase());
+        }
+        if is_secret(text) {
+            return self.say("(a statement that may hold a password)".into());
         }
         let text: String =
             String::from_utf8_lossy(text).split_whitespace().collect::<Vec<_>>().join(" ");

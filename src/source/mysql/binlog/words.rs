@@ -23,6 +23,45 @@ pub enum Act {
     Other,
 }
 
+/// What is behind the two dashes of a comment.
+fn dashes(text: &str) -> Option<&str> {
+    let rest = text.strip_prefix("--")?;
+    rest.chars().next().is_none_or(char::is_whitespace).then_some(rest)
+}
+
+/// The statement of `SET STATEMENT … FOR` (MariaDB).
+fn set_for(text: &str) -> Option<&str> {
+    let upper = text.to_ascii_uppercase();
+    let mut words = upper.split_ascii_whitespace();
+    if (words.next(), words.next()) != (Some("SET"), Some("STATEMENT")) {
+        return None;
+    }
+    let (mut quote, mut before) = (None, ' ');
+    for (at, own) in upper.char_indices() {
+        match quote {
+            Some(open) if open == own => quote = None,
+            Some(_) => {}
+            None if matches!(own, '\'' | '"' | '`') => quote = Some(own),
+            None if !before.is_alphanumeric()
+                && before != '_'
+                && upper[at..].starts_with("FOR")
+                && upper[at + 3..].starts_with(|c: char| c.is_whitespace() || c == '/') =>
+            {
+                return Some(&text[at + 3..]);
+            }
+            None => {}
+        }
+        before = own;
+    }
+    None
+}
+
+/// Whether a statement may hold a password, wherever it stands: such a one is never shown.
+pub fn is_secret(text: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(text).to_ascii_uppercase();
+    ["PASSWORD", "IDENTIFIED", "CONNECTION"].iter().any(|word| text.contains(word))
+}
+
 /// What comes before the words that count.
 fn bare(text: &str) -> &str {
     let mut text = text.trim_start();
@@ -35,8 +74,10 @@ fn bare(text: &str) -> &str {
             } else {
                 rest.split_once("*/").map_or("", |(_, rest)| rest)
             }
-        } else if let Some(rest) = text.strip_prefix('#').or_else(|| text.strip_prefix("-- ")) {
+        } else if let Some(rest) = text.strip_prefix('#').or_else(|| dashes(text)) {
             rest.split_once('\n').map_or("", |(_, rest)| rest)
+        } else if let Some(rest) = set_for(text) {
+            rest
         } else {
             return text;
         };
@@ -122,6 +163,25 @@ fn object(words: &[&str]) -> Act {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_stands_before_a_statement_hides_nothing_of_it() {
+        for before in [
+            "--\tx\n",
+            "-- x\n",
+            "--\n",
+            "# x\n",
+            "SET STATEMENT max_statement_time=1, sql_mode='a FOR b' FOR ",
+        ] {
+            let own = format!("{before}CREATE USER u");
+            assert_eq!(act(own.as_bytes()), Act::Account, "{own}");
+        }
+        assert_eq!(act(b"SET STATEMENT x=1 FOR/* y */DROP EVENT e"), Act::Event);
+        assert_eq!(act(b"--1"), Act::Other);
+        assert!(is_secret(b"CREATE SERVER s OPTIONS (user 'u', password 'p')"));
+        assert!(is_secret(b"CREATE TABLE t (i INT) CONNECTION='mysql://u:p@h/d/t'"));
+        assert!(!is_secret(b"CREATE TABLE t (i INT)"));
+    }
 
     #[test]
     fn the_names_of_what_is_made_or_dropped_are_known() {
