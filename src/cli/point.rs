@@ -9,7 +9,7 @@ use crate::plan::{BackupWish, RecoveryPoint, RecoveryWish, ReplayPoint, ReplayWi
 use crate::source::wal::Lsn;
 use crate::world::absolute;
 
-use crate::cli::args::{Definer, Restore};
+use crate::cli::args::{Definer, Gtid, Restore};
 use crate::cli::exit::Exit;
 use crate::cli::wiring::complain;
 
@@ -75,6 +75,8 @@ fn whole(args: &Restore, log: &Wal) -> Result<(), Exit> {
         ("--map-collation", !args.map_collation.is_empty()),
         ("--definer current", args.definer == Definer::Current),
         ("--skip-binlog", args.skip_binlog),
+        // The state is that of the dump, and what is replayed comes behind it.
+        ("--gtid", args.gtid == Gtid::Set),
     ];
     if let Some((word, _)) = given.iter().find(|(_, given)| *given) {
         return Err(usage(&format!(
@@ -95,6 +97,12 @@ fn whole(args: &Restore, log: &Wal) -> Result<(), Exit> {
 
 fn spot(args: &Restore, text: &str) -> Result<ReplayPoint, Exit> {
     if args.point.until_gtid.is_some() {
+        if text.matches(':').count() > 1 {
+            return Err(usage(&format!(
+                "--until-gtid {text}: a GTID with a tag is not looked for in the log; name the transaction by \
+                 --until-position, as `vex log show` lists it"
+            )));
+        }
         return Ok(ReplayPoint::Gtid(text.to_owned()));
     }
     if args.point.until_position.is_some() {
@@ -112,7 +120,7 @@ fn spot(args: &Restore, text: &str) -> Result<ReplayPoint, Exit> {
     }
     moment(text).map(ReplayPoint::Moment).ok_or_else(|| {
         usage(&format!(
-            "--until {text}: it is `latest`, or a moment such as 2025-08-02 14:30:00 or 2025-08-02T17:30:00Z"
+            "--until {text}: it is `latest`, or a moment such as 2025-08-02 14:30:00 or 2025-08-02T17:30:00Z (which an hour that comes twice, or never, needs)"
         ))
     })
 }
@@ -169,17 +177,23 @@ fn point(args: &Restore, text: &str) -> Result<RecoveryPoint, Exit> {
     }
     moment(text).map(RecoveryPoint::Moment).ok_or_else(|| {
         usage(&format!(
-            "--until {text}: it is `latest`, or a moment such as 2025-08-02 14:30:00 or 2025-08-02T17:30:00Z"
+            "--until {text}: it is `latest`, or a moment such as 2025-08-02 14:30:00 or 2025-08-02T17:30:00Z (which an hour that comes twice, or never, needs)"
         ))
     })
 }
 
+/// A moment of a clock; `None` where the clock passes it twice, or never: a guess could end an hour
+/// too late.
+fn local(moment: DateTime, zone: &TimeZone) -> Option<Timestamp> {
+    Some(zone.to_ambiguous_zoned(moment).unambiguous().ok()?.timestamp())
+}
+
 /// A moment, or one of this machine's clock; to the microsecond, as PostgreSQL counts.
 pub fn moment(text: &str) -> Option<Timestamp> {
-    let exact = text.parse::<Timestamp>().ok().or_else(|| {
-        let local = text.parse::<DateTime>().ok()?.to_zoned(TimeZone::system()).ok()?;
-        Some(local.timestamp())
-    })?;
+    let exact = text
+        .parse::<Timestamp>()
+        .ok()
+        .or_else(|| local(text.parse::<DateTime>().ok()?, &TimeZone::system()))?;
     let up = i64::from(exact.subsec_nanosecond() % 1000 > 0);
     Timestamp::from_microsecond(exact.as_microsecond() + up).ok()
 }
@@ -203,4 +217,22 @@ fn command(args: &Restore, backup: &BackupWish, log: &Wal) -> Result<Vec<String>
     }
     words.extend([file, log.source.name.clone()]);
     Ok(words)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_moment_that_a_clock_passes_twice_or_never_is_none() {
+        let zone = TimeZone::posix("EST5EDT,M3.2.0,M11.1.0").expect("a zone");
+        for (text, is_one) in [
+            ("2025-11-02 01:30:00", false),
+            ("2025-03-09 02:30:00", false),
+            ("2025-11-02 03:30:00", true),
+        ] {
+            let moment: DateTime = text.parse().expect("a moment");
+            assert_eq!(local(moment, &zone).is_some(), is_one, "{text}");
+        }
+    }
 }

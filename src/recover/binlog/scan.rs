@@ -104,12 +104,16 @@ impl<'a> Scan<'a> {
             ReplayPoint::Moment(moment) if !is_first && begun >= moment.as_microsecond() => {
                 self.closed()
             }
-            ReplayPoint::Position(file, _)
+            ReplayPoint::Position(file, at)
                 if !is_first
                     && self.way.segments.iter().any(|s| &s.file == file)
                     && &name.file != file =>
             {
-                self.closed()
+                let own = self.way.segments.iter().filter(|s| &s.file == file);
+                match own.map(|s| s.end).max().filter(|end| end < at) {
+                    Some(end) => Found::Unfit(format!("{file} ends at {end}, before {at}")),
+                    None => self.closed(),
+                }
             }
             _ => Found::GoesOn,
         }
@@ -261,6 +265,22 @@ mod tests {
             }
         }
         scan.end()
+    }
+
+    #[test]
+    fn a_place_behind_the_end_of_its_file_is_none() {
+        let (head, position) = (head(1020), position());
+        let name = |text: &str| BinlogName::parse(&format!("{text}.zip")).expect("a name");
+        for (at, is_there) in [(900, true), (901, false), (99_999_999, false)] {
+            let point = ReplayPoint::Position("b.000001".into(), at);
+            let from = Spot { file: "b.000001".into(), created: 7, at: 500 };
+            let mut scan = Scan::new(&point, (&head, &position), ("p", from));
+            let own = name("0000000007-b.000001/000000000004-000000000900-last");
+            assert_eq!(scan.file(&own), Found::GoesOn);
+            scan.way.segments.push(own);
+            let found = scan.file(&name("0000000009-b.000002/000000000004-000000000200"));
+            assert_eq!(found == Found::Reached, is_there, "{at}: {found:?}");
+        }
     }
 
     #[test]
