@@ -9,7 +9,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use crate::artifact::{Kind, Member};
 use crate::base::{SecretRef, Stop};
 use crate::job::{MysqlSpec, SourceSpec};
-use crate::plan::ReplayWish;
+use crate::plan::{ReplayPoint, ReplayWish};
 use crate::recover::binlog::stores::BinlogStores;
 use crate::recover::binlog::way::{Way, called};
 use crate::recover::fault::Fault;
@@ -116,6 +116,9 @@ impl Recovery {
         if let Some(before) = &way.before {
             lines.push(format!("the last that comes back is {}", called(before)));
         }
+        if let ReplayPoint::Moment(moment) = &self.wish.point {
+            lines.push(format!("the moment is {moment} (UTC)"));
+        }
         lines.push(match (&way.after, &way.open) {
             (Some(after), _) => format!("ends before {}, which does not come back", called(after)),
             (None, Some(open)) => format!(
@@ -168,6 +171,7 @@ impl Recovery {
             end: way.end(),
             skip: if self.accounts { &none } else { &way.accounts },
             address: self.address,
+            warn: &|text| work.warn(text),
         };
         let asleep = self.replica.sleeping()?;
         let mut segments = way.segments.iter();

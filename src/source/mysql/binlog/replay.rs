@@ -20,7 +20,8 @@ use crate::source::mysql::binlog::place::{Piece, Spot};
 use crate::source::mysql::binlog::replica::{Channel, Progress, Replica, USER};
 use crate::source::mysql::binlog::serve::{Serving, listen};
 
-/// Nothing moves for so long: somebody else holds what the log needs.
+/// Where nothing moves for so long, that is told: one large statement may take as long. A server that
+/// does not read by then is given up.
 const STILL: Duration = Duration::from_secs(3600);
 
 /// What is replayed.
@@ -33,6 +34,8 @@ pub struct Replay<'a> {
     pub skip: &'a HashSet<Spot>,
     /// Where the server finds us.
     pub address: IpAddr,
+    /// Says what may be wrong.
+    pub warn: &'a dyn Fn(String),
 }
 
 /// Gives the next piece of the log.
@@ -69,7 +72,7 @@ pub fn replay<E: From<Error> + Send>(
         let own = (address.ip(), address.port());
         let begun = replica.begin(own, &serving.password, (&replay.from.file, replay.from.at));
         let waited = begun.and_then(|mut channel| {
-            let waited = wait(&mut channel, failed, served, stop, &fail);
+            let waited = wait(&mut channel, (failed, served), (replay.warn, &fail), stop);
             // Before the source goes: a server that lost it would try to reach it again.
             let ended = channel.end();
             waited.and(ended)
@@ -140,10 +143,9 @@ fn feed<E>(next: Next<'_, E>, give: Sender<Piece>, failed: &Mutex<Option<E>>, st
 
 fn wait<E>(
     channel: &mut Channel<'_>,
-    failed: &Mutex<Option<E>>,
-    served: &Mutex<Option<io::Error>>,
+    (failed, served): (&Mutex<Option<E>>, &Mutex<Option<io::Error>>),
+    (warn, fail): (&dyn Fn(String), &dyn Fn(String) -> Error),
     stop: &Stop,
-    fail: &dyn Fn(String) -> Error,
 ) -> Result<()> {
     let (mut at, mut moved) = (String::new(), Instant::now());
     loop {
@@ -154,18 +156,54 @@ fn wait<E>(
         match channel.progress()? {
             Progress::Done => return Ok(()),
             Progress::Failed(found) => return Err(fail(found)),
-            Progress::Applying(here) => {
-                if here != at {
-                    (at, moved) = (here, Instant::now());
+            Progress::Applying(here, _) if here != at => (at, moved) = (here, Instant::now()),
+            Progress::Applying(_, reads) => {
+                if still(moved.elapsed(), (&at, reads), (warn, fail))? {
+                    moved = Instant::now();
                 }
             }
         }
         if let Some(error) = &*served.lock().expect("no panic while locked") {
             return Err(fail(format!("the server stopped reading at {at}: {error}")));
         }
-        if moved.elapsed() > STILL {
-            return Err(fail(format!("it stands at {at} for {} s", STILL.as_secs())));
-        }
         stop.sleep(Duration::from_millis(100))?;
+    }
+}
+
+/// Whether a server that stands for so long was told of; it is given up where it does not read.
+fn still(
+    long: Duration,
+    (at, reads): (&str, bool),
+    (warn, fail): (&dyn Fn(String), &dyn Fn(String) -> Error),
+) -> Result<bool> {
+    if long <= STILL {
+        return Ok(false);
+    }
+    let long = long.as_secs();
+    if !reads {
+        return Err(fail(format!("it stands at {at} for {long} s, and does not read the log")));
+    }
+    warn(format!(
+        "the target stands at {at} for {long} s: one large statement, or somebody holds what it needs (SHOW PROCESSLIST)"
+    ));
+    Ok(true)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::cell::Cell;
+
+    #[test]
+    fn a_server_that_works_long_is_told_and_one_that_does_not_read_is_given_up() {
+        let told = Cell::new(0);
+        let warn = |_: String| told.set(told.get() + 1);
+        let fail = |found: String| Error::new(ErrorKind::Failed, "replay", found);
+        let ask = |long: Duration, reads: bool| still(long, ("b:4", reads), (&warn, &fail));
+        let long = STILL + Duration::from_secs(1);
+        assert!(!ask(STILL, false).expect("it goes on"));
+        assert!(ask(long, true).expect("it goes on"));
+        assert_eq!(told.get(), 1);
+        assert!(ask(long, false).is_err());
     }
 }

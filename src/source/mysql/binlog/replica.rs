@@ -41,8 +41,8 @@ pub struct Replica {
 /// How far it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Progress {
-    /// It goes on: where it is.
-    Applying(String),
+    /// It goes on: where it is, and whether it reads the log.
+    Applying(String, bool),
     /// All is applied.
     Done,
     /// It stopped.
@@ -279,7 +279,10 @@ impl Channel<'_> {
         let runs = column(&status, &["Replica_SQL_Running", "Slave_SQL_Running"]);
         match runs.as_deref() {
             Some("No") => Ok(Progress::Failed(format!("somebody stopped it at {here}"))),
-            _ => Ok(Progress::Applying(here)),
+            _ => {
+                let reads = column(&status, &["Replica_IO_Running", "Slave_IO_Running"]);
+                Ok(Progress::Applying(here, reads.as_deref() == Some("Yes")))
+            }
         }
     }
 
