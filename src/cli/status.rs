@@ -1,6 +1,9 @@
 //! `vex status`: what every source stands at, by the catalog, or by the stores alone.
 
+use std::collections::BTreeMap;
 use std::os::unix::fs::MetadataExt;
+
+use jiff::SignedDuration;
 
 use crate::catalog::{Catalog, moment};
 use crate::catalog::{CatalogError, ListedRun};
@@ -14,7 +17,8 @@ use crate::cli::report::zone;
 use crate::cli::table;
 use crate::cli::wiring::{App, Loaded, complain, job_lock, tell};
 use crate::lang::Lang;
-use crate::view::{Standing, since, sources, standing};
+use crate::store;
+use crate::view::{GROWTH_DAYS, ShownStore, Standing, since, sources, standing, stores};
 
 /// A run of another machine that gave no sign of life for so long has no process, in seconds.
 const SILENT: i64 = 600;
@@ -65,11 +69,19 @@ fn ask(
     }
     let now = app.world.clock.now();
     let estate = catalog.estate(&moment(since(now, zone)))?;
+    let growth = catalog.growth(&moment(now - SignedDuration::from_hours(24 * GROWTH_DAYS)))?;
+    let mut free: BTreeMap<String, Option<u64>> = BTreeMap::new();
+    for store in file.iter().flat_map(|file| &file.file.stores) {
+        free.insert(store.name.value.clone(), store::free(&store.spec));
+    }
+    let free = |name: &str| free.get(name).copied().flatten();
     let mut found = Vec::new();
     for source in sources(&estate, now, zone) {
         let last = catalog.runs_of((&source.file, &source.job), 1)?;
         let alive = |run: &ListedRun| is_alive(run, app);
-        found.push(standing(&source, last.first(), &alive, (now, zone)));
+        let held = stores(&source, &growth, &free, (now, zone));
+        let own = standing(&source, last.first(), &alive, (now, zone));
+        found.push(Standing { stores: held, ..own });
     }
     Ok(found)
 }
@@ -108,8 +120,28 @@ fn print(found: &[Standing], format: Format, lang: Lang) {
             let mut rows = vec![Standing::heads(lang)];
             rows.extend(found.iter().map(|s| s.cells(lang)));
             table::print(&rows);
+            print_stores(found, lang);
             found.iter().flat_map(|s| s.reasons(lang)).for_each(|why| tell(&format!("! {why}")));
         }
+    }
+}
+
+/// What the stores of all sources hold, each once.
+fn print_stores(found: &[Standing], lang: Lang) {
+    let mut all: Vec<&ShownStore> = found.iter().flat_map(|s| &s.stores).collect();
+    all.sort_by_key(|store| (&store.store, &store.place));
+    all.dedup_by_key(|store| (&store.store, &store.place));
+    if all.is_empty() {
+        return;
+    }
+    let mut rows = vec![ShownStore::heads(lang)];
+    rows.extend(all.iter().map(|store| store.cells(lang)));
+    tell("");
+    table::print(&rows);
+    for store in all.iter().filter(|store| store.is_full_soon()) {
+        let days = store.full_in_days.unwrap_or_default().to_string();
+        let parts = [("store", store.store.as_str()), ("days", days.as_str())];
+        tell(&format!("! {}", lang.say("held-full-soon", &parts)));
     }
 }
 

@@ -40,7 +40,7 @@ mod trust;
 mod wal;
 mod watched;
 
-pub use assembly::{Assembly, facts};
+pub use assembly::{Assembled, Assembly, facts};
 pub use binlog::{BinlogPlace, breaks, is_binlog_key, onward};
 pub use candidates::Picked;
 pub use choice::{Names, choose};

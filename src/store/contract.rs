@@ -91,6 +91,11 @@ pub trait Store: Send + Sync {
     /// What it keeps of what is asked of it, and how much it takes, as far as is known by now.
     fn limits(&self) -> Limits;
 
+    /// How many bytes are free there, where it can say so soon.
+    fn free(&self) -> Option<u64> {
+        None
+    }
+
     /// What messages call it; holds no secret.
     fn place(&self) -> &str;
 }
