@@ -35,11 +35,13 @@ impl Lang {
             Lang::PtBr => PT_BR.get_or_init(|| {
                 let mut texts = read(include_str!("../templates/text/pt-BR.kdl"));
                 texts.extend(read(include_str!("../templates/text/pages.pt-BR.kdl")));
+                texts.extend(read(include_str!("../templates/text/console.pt-BR.kdl")));
                 texts
             }),
             Lang::En => EN.get_or_init(|| {
                 let mut texts = read(include_str!("../templates/text/en.kdl"));
                 texts.extend(read(include_str!("../templates/text/pages.en.kdl")));
+                texts.extend(read(include_str!("../templates/text/console.en.kdl")));
                 texts
             }),
         }
@@ -120,6 +122,13 @@ mod tests {
             lang.texts().iter().map(|(key, text)| (key.clone(), parts(text))).collect()
         };
         assert_eq!(shape(Lang::PtBr), shape(Lang::En));
+    }
+
+    #[test]
+    fn every_level_of_a_proof_has_its_words() {
+        for level in ["written", "hashed", "read", "validated", "restored", "damaged", "none"] {
+            assert!(Lang::En.known(&format!("proof-{level}")).is_some(), "{level}");
+        }
     }
 
     #[test]

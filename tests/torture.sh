@@ -13,11 +13,12 @@
 #   pages     a catalog of 100 000 backups on each database, and 100 sessions that ask a page a second
 #   damage    2 000 bits that fall over and objects that end early, in a sealed backup, each with list, verify and restore
 #   jobs      50 000 mutated job files through `vex check`
+#   rman      a backup of Oracle killed at every point of vex and of RMAN, sealed or not, with one store and with two
 #
 # Takes minutes to hours, so nobody runs it by accident. The servers are those that tests/run.sh installs.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-usage() { sed -n '2,17s/^# \{0,1\}//p' "$0" >&2; exit 64; }
+usage() { sed -n '2,18s/^# \{0,1\}//p' "$0" >&2; exit 64; }
 
 # note COMMAND LINES: the command, the machine and what was found, at the end of the results.
 note() {
@@ -97,6 +98,12 @@ case ${1:-} in
         began=$SECONDS
         VEX_MUTATIONS=50000 cargo test --release --test all makes_check_panic | tee "$log"
         note "$command" "- 50 000 mutations and 50 000 small texts: no panic, $((SECONDS - began)) s"
+        ;;
+    rman)
+        command="VEX_RMAN_KILLS=all cargo test --test all oracle::killed::"
+        began=$SECONDS
+        VEX_RMAN_KILLS=all cargo test --test all oracle::killed:: -- --nocapture | tee "$log"
+        note "$command" "$(figures "$log"), $((SECONDS - began)) s"
         ;;
     *) usage ;;
 esac

@@ -9,6 +9,7 @@ use std::fmt;
 use std::io::{Read, Write};
 use std::str::FromStr;
 
+use age::stream::{StreamReader, StreamWriter};
 use age::x25519::{Identity, Recipient};
 use age::{DecryptError, Decryptor, Encryptor};
 
@@ -76,6 +77,12 @@ impl Recipients {
         writer.finish()?;
         Ok(sealed)
     }
+
+    /// Begins an age file whose content is written as it comes.
+    pub fn stream<W: Write>(&self, out: W) -> std::io::Result<StreamWriter<W>> {
+        let all = self.0.iter().map(|recipient| recipient as &dyn age::Recipient);
+        Encryptor::with_recipients(all).map_err(std::io::Error::other)?.wrap_output(out)
+    }
 }
 
 /// What opens entries.
@@ -99,6 +106,17 @@ impl Identities {
             none if none.is_empty() => Err(AgeError::Identity),
             all => Ok(Identities(all)),
         }
+    }
+
+    /// Opens an age file whose content is read as it comes.
+    pub fn stream<R: Read>(&self, sealed: R, name: &str) -> Result<StreamReader<R>, Damage> {
+        let damage = |error: &dyn fmt::Display| Damage::entry(name, error.to_string());
+        let decryptor = Decryptor::new(sealed).map_err(|e| damage(&e))?;
+        let identities = self.0.iter().map(|identity| identity as &dyn age::Identity);
+        decryptor.decrypt(identities).map_err(|error| match error {
+            DecryptError::NoMatchingKeys => Damage::sealed_by_age(name, true),
+            other => damage(&other),
+        })
     }
 
     /// Opens the age file of an entry; at most `most` bytes come out, whatever it claims.

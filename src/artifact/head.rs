@@ -13,6 +13,7 @@ use crate::artifact::damage::Damage;
 use crate::artifact::index::IndexLine;
 use crate::artifact::origin::Origin;
 use crate::artifact::piece::{LARGEST_PIECES_HEAD, PIECES, PieceLine};
+use crate::artifact::piece_seal::SEALED_PIECES;
 use crate::artifact::position::Position;
 use crate::artifact::proof;
 use crate::artifact::totals::{Details, Totals, UnitSum};
@@ -28,7 +29,7 @@ pub const LARGEST_HEAD: usize = 64 << 10;
 pub const ENTRY: &str = "manifest.json";
 
 /// Words of `needs` that this program understands.
-const UNDERSTOOD: [&str; 2] = [PIECES, AGE];
+const UNDERSTOOD: [&str; 3] = [PIECES, SEALED_PIECES, AGE];
 
 /// Notes that a head quotes where not all of them fit, and the longest of each in characters.
 const NOTES: (usize, usize) = (20, 200);
@@ -295,10 +296,14 @@ impl Head {
             ));
         }
         if self.is_pieces() {
-            return match self.objects.iter().all(|o| o.piece.is_some()) && self.index.is_none() {
-                true => Ok(()),
-                false => Err("it is of pieces, and names another object".into()),
-            };
+            if !self.objects.iter().all(|o| o.piece.is_some()) || self.index.is_some() {
+                return Err("it is of pieces, and names another object".into());
+            }
+            // Of a sealed piece, nothing else tells what comes out.
+            if self.pieces().any(|(_, line)| line.plain.is_some() != self.sealed()) {
+                return Err("its seal and its pieces do not agree".into());
+            }
+            return Ok(());
         }
         if self.objects.iter().any(|object| object.key != self.key) {
             return Err("its object has another key".into());

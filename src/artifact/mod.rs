@@ -24,6 +24,7 @@ mod name;
 mod open;
 mod origin;
 mod piece;
+mod piece_seal;
 mod plain;
 mod position;
 mod press;
@@ -62,9 +63,10 @@ pub use name::{
 pub use open::{check, open, open_first, open_text, plain_of, read_text};
 pub use origin::Origin;
 pub use piece::{
-    Holds, LogRange, PIECES, PieceLine, owns_piece, piece_key, piece_places, piece_prefix,
-    piece_tag,
+    Holds, LogRange, PIECES, PieceLine, PlainPiece, owns_piece, piece_key, piece_places,
+    piece_prefix, piece_tag,
 };
+pub use piece_seal::{PieceSeal, SEALED_PIECES, open_piece, piece_ending};
 pub use plain::{Plain, plain_rows, plain_statement};
 pub use position::Position;
 pub use press::press;

@@ -9,11 +9,13 @@ use std::cell::RefCell;
 use std::io::{Cursor, Read};
 
 use zip::ZipArchive;
+use zip::read::ZipReadOptions;
 
 use crate::artifact::age::plain_name;
 use crate::artifact::container::{Record, STORED, ZSTD, ends, read_local};
 use crate::artifact::damage::Damage;
 use crate::artifact::seal::Key;
+use crate::base::Secret;
 
 /// Largest entry, stored or opened, in bytes: the manifest of 10⁵ tables fits, a bomb does not.
 pub const LARGEST_ENTRY: u64 = 2 << 30;
@@ -222,6 +224,11 @@ pub fn read_entry<R: Read + std::io::Seek>(
     Ok(data)
 }
 
+/// How an entry is opened with a password, or without.
+pub(super) fn opening(password: Option<&Secret>) -> ZipReadOptions<'_> {
+    ZipReadOptions::new().password(password.map(|p| p.reveal().as_bytes()))
+}
+
 /// Reads entry `index` of an archive, of exactly `raw` bytes, as `pass` does, which says how many
 /// came.
 fn pass_entry<R: Read + std::io::Seek>(
@@ -232,15 +239,14 @@ fn pass_entry<R: Read + std::io::Seek>(
     pass: &mut dyn FnMut(&mut dyn Read) -> std::io::Result<u64>,
 ) -> Result<(), Damage> {
     let password = key.and_then(Key::password);
-    let options =
-        zip::read::ZipReadOptions::new().password(password.map(|p| p.reveal().as_bytes()));
-    let mut entry = archive.by_index_with_options(index, options).map_err(|e| match e {
-        zip::result::ZipError::InvalidPassword => Damage::sealed(name, password.is_some()),
-        zip::result::ZipError::UnsupportedArchive(_) if password.is_none() => {
-            Damage::sealed(name, false)
-        }
-        other => Damage::entry(name, other.to_string()),
-    })?;
+    let mut entry =
+        archive.by_index_with_options(index, opening(password)).map_err(|e| match e {
+            zip::result::ZipError::InvalidPassword => Damage::sealed(name, password.is_some()),
+            zip::result::ZipError::UnsupportedArchive(_) if password.is_none() => {
+                Damage::sealed(name, false)
+            }
+            other => Damage::entry(name, other.to_string()),
+        })?;
     let passed =
         pass(&mut entry.by_ref().take(raw + 1)).map_err(|e| Damage::entry(name, e.to_string()))?;
     if passed != raw {

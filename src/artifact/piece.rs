@@ -14,6 +14,9 @@ use crate::base::Id;
 /// The word of `needs` for an artifact that is pieces, and has no container.
 pub const PIECES: &str = "pieces";
 
+/// What is added to the name of a piece that is sealed with a password, and for recipients of age.
+pub const ENDINGS: [&str; 2] = [".zip", ".age"];
+
 /// Largest head that lists pieces, in bytes.
 pub const LARGEST_PIECES_HEAD: usize = 1 << 20;
 
@@ -56,6 +59,25 @@ pub struct PieceLine {
     /// The logs it holds.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub logs: Vec<LogRange>,
+    /// What it is once it is opened, where it is sealed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plain: Option<PlainPiece>,
+}
+
+/// A piece as RMAN wrote it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlainPiece {
+    /// Its size in bytes.
+    pub bytes: u64,
+    /// Its SHA-256, hexadecimal.
+    pub sha256: String,
+}
+
+impl PieceLine {
+    /// The size and SHA-256 of its file: `object` has them where it is not sealed.
+    pub fn file<'a>(&'a self, object: (u64, &'a str)) -> (u64, &'a str) {
+        self.plain.as_ref().map_or(object, |plain| (plain.bytes, plain.sha256.as_str()))
+    }
 }
 
 /// Archived logs of one thread, one after the other.
@@ -121,8 +143,10 @@ pub fn owns_piece(naming: &Naming, own: &str, (source, run): (&str, &Id), key: &
     places.iter().any(|place| key.strip_prefix(place.as_str()).is_some_and(is_piece_end))
 }
 
-/// Whether a text is what RMAN ends the name of a piece in: letters, digits, `_` and `-`.
+/// Whether a text is what RMAN ends the name of a piece in, letters, digits, `_` and `-`, and what a
+/// seal adds.
 fn is_piece_end(text: &str) -> bool {
+    let text = ENDINGS.iter().find_map(|ending| text.strip_suffix(ending)).unwrap_or(text);
     !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-".contains(&b))
 }
 
@@ -143,6 +167,8 @@ mod tests {
         assert_eq!(piece_key("", name, &piece), format!("backups/2025/08/02/{piece}"));
         for root in ["", "prod/", "prod/FULL/"] {
             assert!(owns(&piece_key(root, name, &piece)), "{root}");
+            assert!(owns(&piece_key(root, name, &format!("{piece}.zip"))), "{root}");
+            assert!(owns(&piece_key(root, name, &format!("{piece}.age"))), "{root}");
         }
         let other = Id::parse("20250802T050000Z-d4871359").expect("an ID");
         for foreign in [
@@ -151,6 +177,9 @@ mod tests {
             piece_key("", name, &format!("{}0m34_1_1", piece_prefix("fin", &other))),
             piece_key("", name, &format!("{}0m34_1_1", piece_prefix("fin2", &id))),
             piece_key("", name, &piece_prefix("fin", &id)),
+            piece_key("", name, &format!("{}.zip", piece_prefix("fin", &id))),
+            piece_key("", name, &format!("{piece}.zip.age")),
+            piece_key("", name, &format!("{piece}.7z")),
             format!("{}/../x", piece_key("", name, &piece)),
             naming.key(name),
         ] {

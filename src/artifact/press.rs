@@ -9,12 +9,13 @@ use std::cell::RefCell;
 use std::io::{Cursor, Write};
 
 use zip::result::{ZipError, ZipResult};
-use zip::write::SimpleFileOptions;
+use zip::write::{FileOptions, SimpleFileOptions};
 use zip::{AesMode, CompressionMethod, ZipWriter};
 
 use crate::artifact::age::{Recipients, sealed_name};
 use crate::artifact::container::{Method, Pressed, Record, STORED, ZSTD, read_local};
 use crate::artifact::seal::Sealing;
+use crate::base::Secret;
 
 /// The version that reads Zstandard (APPNOTE 4.4.3.2).
 const NEEDED: u16 = 63;
@@ -68,6 +69,15 @@ pub fn press(
         .ok_or(ZipError::InvalidArchive("an entry of our own has no header".into()))?;
     bytes.truncate(length as usize);
     Ok(Pressed { bytes, record })
+}
+
+/// An entry of any size that is sealed with a password, and not compressed.
+pub(super) fn stored_sealed(password: &Secret) -> FileOptions<'_, 'static, ()> {
+    SimpleFileOptions::default()
+        .compression_method(CompressionMethod::Stored)
+        .large_file(true)
+        .unix_permissions(0o600)
+        .with_aes_encryption(AesMode::Aes256, password.reveal())
 }
 
 /// Seals for recipients of age, compressed before: what is sealed can't be.

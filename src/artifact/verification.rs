@@ -52,6 +52,8 @@ pub enum Level {
     Hashed,
     /// Read back, decompressed, its values parsed and recounted.
     Read,
+    /// Read by the software that would restore it, which would take all of it.
+    Validated,
     /// Restored into a scratch source and recounted there.
     Restored,
 }
@@ -63,6 +65,7 @@ impl Level {
             Level::Written => "written",
             Level::Hashed => "hashed",
             Level::Read => "read",
+            Level::Validated => "validated",
             Level::Restored => "restored",
         }
     }

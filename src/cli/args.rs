@@ -2,6 +2,7 @@
 
 mod ask;
 mod file;
+mod log;
 mod point;
 mod store;
 mod wal;
@@ -20,19 +21,26 @@ pub use crate::cli::args::ask::{
 pub use crate::cli::args::file::{
     Check, CheckFormat, Engine, Fmt, Jobs, Kind, Man, New, Schedule, Schema,
 };
+pub use crate::cli::args::log::{Log, LogStatus, Show};
 pub use crate::cli::args::point::{Files, Point};
 pub use crate::cli::args::store::{Adopt, Copy, Keep, Prune};
 pub use crate::cli::args::wal::{Fetch, Push, Status as WalStatus, Wal};
 pub use crate::cli::args::word::{Format, Language};
 
+/// The version, and the commit where it is known.
+const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), env!("VEX_COMMIT_SUFFIX"));
+
 /// A build tool for backups: one linted file, an explained plan, and a backup that is green only
 /// once proven.
 #[derive(Debug, Parser)]
-#[command(name = "vex", version, max_term_width = 100)]
+#[command(name = "vex", version = VERSION, max_term_width = 100)]
 pub struct Args {
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
+    /// Language of what people read: pt-BR or en [default: VEX_LANG, the site file's, the locale's]
+    #[arg(long, global = true)]
+    pub lang: Option<Language>,
 }
 
 /// The commands.
@@ -81,6 +89,9 @@ pub enum Command {
     /// Keep and bring back the write-ahead log of PostgreSQL, called by the server itself.
     #[command(subcommand)]
     Wal(Wal),
+    /// Look into the binary log of MySQL and MariaDB that a job keeps.
+    #[command(subcommand)]
+    Log(Log),
     /// Look after the catalog.
     #[command(subcommand)]
     Catalog(Catalog),
@@ -122,9 +133,6 @@ pub struct Serve {
     /// Serve just the report in DIR, without login, on a loopback address.
     #[arg(long, value_name = "DIR", conflicts_with = "files")]
     pub report: Option<PathBuf>,
-    /// Language of who chose none: pt-BR or en [default: VEX_LANG, the site file's, the locale's]
-    #[arg(long)]
-    pub lang: Option<Language>,
 }
 
 /// `vex user`.
@@ -211,9 +219,6 @@ pub struct Report {
     /// The site file [default: vex.kdl beside the job file, then /etc/vex/vex.kdl]
     #[arg(long)]
     pub site: Option<PathBuf>,
-    /// Language of the pages: pt-BR or en [default: VEX_LANG, the site file's, the locale's]
-    #[arg(long)]
-    pub lang: Option<Language>,
     /// Open the report in a browser.
     #[arg(long)]
     pub open: bool,
@@ -222,7 +227,7 @@ pub struct Report {
 /// `vex run`.
 #[derive(Debug, clap::Args)]
 pub struct Run {
-    /// The job file.
+    /// The job file [default: vex.kdl of this folder, then the one of /etc/vex/jobs]
     pub file: PathBuf,
     /// Jobs of the file [default: the only one, else the one named as the file], and steps of
     /// them, which bring along what they need: `dump/shop`, `send/shop/cloud`, `verify`
@@ -259,6 +264,9 @@ pub struct Run {
     /// Print failures only.
     #[arg(long, short)]
     pub quiet: bool,
+    /// Print also what stands in the log only: remarks, and the lines of dump programs.
+    #[arg(long, short, conflicts_with = "quiet")]
+    pub verbose: bool,
 }
 
 /// A length of time as job files write it.
@@ -280,7 +288,7 @@ pub enum Mode {
 /// `vex plan`.
 #[derive(Debug, clap::Args)]
 pub struct Plan {
-    /// The job file.
+    /// The job file [default: vex.kdl of this folder, then the one of /etc/vex/jobs]
     pub file: PathBuf,
     /// Jobs of the file [default: all]
     pub jobs: Vec<String>,
@@ -317,7 +325,7 @@ impl TargetPassword {
 /// `vex doctor`.
 #[derive(Debug, clap::Args)]
 pub struct Doctor {
-    /// The job file.
+    /// The job file [default: vex.kdl of this folder, then the one of /etc/vex/jobs]
     pub file: PathBuf,
     /// Jobs of the file [default: all]
     pub jobs: Vec<String>,
@@ -349,7 +357,7 @@ pub struct Doctor {
 /// Which backup, and what opens it.
 #[derive(Debug, clap::Args)]
 pub struct Which {
-    /// The job file.
+    /// The job file [default: vex.kdl of this folder, then the one of /etc/vex/jobs]
     #[arg(required_unless_present = "from")]
     pub file: Option<PathBuf>,
     /// The source; needed when there are several.
@@ -523,7 +531,7 @@ pub struct Export {
 pub enum Catalog {
     /// Read artifacts, copies and proofs from the stores of a job file again.
     Rebuild {
-        /// The job file.
+        /// The job file [default: vex.kdl of this folder, then the one of /etc/vex/jobs]
         file: PathBuf,
         /// The site file [default: vex.kdl beside the job file, then /etc/vex/vex.kdl]
         #[arg(long)]

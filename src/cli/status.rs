@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::os::unix::fs::MetadataExt;
+use std::path::PathBuf;
 
 use jiff::SignedDuration;
 
@@ -10,12 +11,14 @@ use crate::catalog::{CatalogError, ListedRun};
 use crate::cli::args::{Format, Status};
 use crate::cli::asked::{Asked, History, unable};
 use crate::cli::declare::declaration;
+use crate::cli::defaults::of_this_machine;
 use crate::cli::exit::Exit;
 use crate::cli::late;
 use crate::cli::rebuild::recall;
 use crate::cli::report::zone;
 use crate::cli::table;
-use crate::cli::wiring::{App, Loaded, complain, job_lock, tell};
+use crate::cli::wiring::{App, Loaded, catalog_place, complain, job_lock, tell};
+use crate::job::JobFile;
 use crate::lang::Lang;
 use crate::store;
 use crate::view::{GROWTH_DAYS, ShownStore, Standing, since, sources, standing, stores};
@@ -33,13 +36,18 @@ pub fn status(args: &Status, app: &App) -> Exit {
 fn try_status(args: &Status, app: &App) -> Result<Exit, Exit> {
     let place = if args.stores { History::Stores } else { History::Catalog };
     let asked = (args.file.as_ref(), args.jobs.as_slice());
-    let asked = Asked::open_in(place, asked, args.site.as_deref(), args.lang, app)?;
+    let asked = Asked::open_in(place, asked, args.site.as_deref(), app)?;
     let Asked { site, file, lang, mut catalog, .. } = asked;
     let exit = match &file {
         Some(file) if args.stores => recall(&mut catalog, file, app).map_err(unable)?,
         Some(_) | None => Exit::Success,
     };
-    let found = ask(&mut catalog, file.as_ref(), &zone(&site), app).map_err(unable)?;
+    let others = match (&file, &args.site) {
+        (None, None) => of_machine(&site, app),
+        _ => Vec::new(),
+    };
+    let declared: Vec<&Loaded> = file.iter().chain(&others).collect();
+    let found = ask(&mut catalog, &declared, &zone(&site), app).map_err(unable)?;
     let is_meant = |s: &Standing| {
         file.as_ref().is_none_or(|file| file.path == s.file)
             && (args.jobs.is_empty() || args.jobs.contains(&s.job))
@@ -57,21 +65,31 @@ fn try_status(args: &Status, app: &App) -> Result<Exit, Exit> {
     Ok(exit.worse(told).worse(if overdue { Exit::Alert } else { Exit::Success }))
 }
 
+/// The job files of this machine whose history is in the catalog of the site; one that can't be used
+/// is told, and the others are shown.
+fn of_machine(site: &JobFile, app: &App) -> Vec<Loaded> {
+    let open = |path: PathBuf| Loaded::open(&path, None, false).ok();
+    let is_of = |loaded: &Loaded| {
+        catalog_place(&app.world, &loaded.file) == catalog_place(&app.world, site)
+    };
+    of_this_machine().into_iter().filter_map(open).filter(is_of).collect()
+}
+
 /// What the sources of a catalog stand at, those included that a file declares and that never ran.
 fn ask(
     catalog: &mut Catalog,
-    file: Option<&Loaded>,
+    files: &[&Loaded],
     zone: &jiff::tz::TimeZone,
     app: &App,
 ) -> Result<Vec<Standing>, CatalogError> {
-    if let Some(file) = file {
+    for file in files {
         catalog.declare(&declaration(file, &app.world))?;
     }
     let now = app.world.clock.now();
     let estate = catalog.estate(&moment(since(now, zone)))?;
     let growth = catalog.growth(&moment(now - SignedDuration::from_hours(24 * GROWTH_DAYS)))?;
     let mut free: BTreeMap<String, Option<u64>> = BTreeMap::new();
-    for store in file.iter().flat_map(|file| &file.file.stores) {
+    for store in files.iter().flat_map(|file| &file.file.stores) {
         free.insert(store.name.value.clone(), store::free(&store.spec));
     }
     let free = |name: &str| free.get(name).copied().flatten();

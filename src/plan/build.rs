@@ -224,7 +224,7 @@ impl Builder<'_> {
         let (name, spec) = chain_of(dump, source);
         let name = &name;
         let archive = resolve_archive(&dump.archive.or(&job.archive));
-        check_engine(dump, word, source, &archive, complaints);
+        check_engine(dump, word, source, complaints);
         let source_ref = SourceRef { name: name.clone(), spec };
         let copies: Vec<CopyPlan> =
             stores.iter().map(|(_, store, send)| self.copy(job_name, name, store, send)).collect();
@@ -499,10 +499,10 @@ impl Builder<'_> {
         complaints: &mut Vec<Complaint>,
     ) -> Option<SourceRef> {
         if matches!(source.spec, SourceSpec::Oracle(_)) {
-            if verify.into.is_some() || verify.unpack {
+            if verify.unpack || !verify.asserts.is_empty() {
                 complaints.push(problem::hashes_only(&verify.span));
             }
-            return None;
+            return verify.into.as_ref().and_then(|into| self.scratch(into, source, complaints));
         }
         match &verify.into {
             Some(_) if self.is_made(verify) => None,

@@ -109,13 +109,12 @@ pub fn resolve_archive(spec: &ArchiveSpec) -> Archive {
     }
 }
 
-/// Complains about an Oracle database that is not backed up by RMAN, and pieces that were to be
-/// sealed.
+/// Complains about an Oracle database that is not backed up by RMAN, and an engine of another kind of
+/// source.
 pub fn check_engine(
     dump: &Dump,
     word: &Spanned<String>,
     source: &Source,
-    archive: &Archive,
     complaints: &mut Vec<Complaint>,
 ) {
     if dump.engine.value.reads().is_some_and(|kind| kind != source.spec.kind()) {
@@ -124,9 +123,6 @@ pub fn check_engine(
     let is_rman = matches!(dump.engine.value, Engine::Rman(_));
     if matches!(source.spec, SourceSpec::Oracle(_)) && !is_rman {
         complaints.push(problem::needs_rman(word));
-    }
-    if is_rman && archive.password.is_some() {
-        complaints.push(problem::unsealed_pieces(word));
     }
 }
 

@@ -126,9 +126,9 @@ pub fn files_into(into: &Spanned<String>) -> Complaint {
 
 /// Pieces of RMAN that were to be restored or unpacked.
 pub fn hashes_only(span: &Span) -> Complaint {
-    Complaint::error("vex::plan::files", "the pieces of RMAN are read back and hashed only")
+    Complaint::error("vex::plan::files", "the pieces of RMAN are read back, and neither unpacked nor asked")
         .label(span, "this is of an oracle source")
-        .help("Leave `into` and `unpack` out; a restore is `vex restore … --mode FULL`.")
+        .help("`into=` names a scratch instance in which RMAN validates them; a restore is `vex restore … --mode FULL`.")
 }
 
 /// Something to be unpacked that is no physical backup.
@@ -152,16 +152,6 @@ pub fn needs_rman(word: &Spanned<String>) -> Complaint {
     Complaint::error("vex::plan::rman", "an oracle source is backed up by `rman`")
         .label(&word.span, "this is oracle")
         .help(format!("Write `rman \"{}\" level=0 {{ send … }}`.", word.value))
-}
-
-/// Pieces that were to be sealed.
-pub fn unsealed_pieces(word: &Spanned<String>) -> Complaint {
-    Complaint::error("vex::plan::seal", "the pieces of RMAN can't be sealed by vex yet")
-        .label(&word.span, "its archive has a password")
-        .help(
-            "Give the password to the other steps only, and encrypt with RMAN \
-             (`CONFIGURE ENCRYPTION FOR DATABASE ON`) or in the store (`sse`).",
-        )
 }
 
 /// A vacuum of a source that knows none.

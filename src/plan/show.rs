@@ -178,7 +178,12 @@ fn verify_lines(verify: &Verify) -> Vec<String> {
             "unpacks it in the state folder, and all it adds to, and runs pg_verifybackup".into(),
         );
     }
-    if let Some(into) = &verify.into {
+    if let Some(into) = verify.into.as_ref().filter(|i| matches!(i.spec, SourceSpec::Oracle(_))) {
+        lines.push(format!(
+            "has RMAN validate it in {}, which must hold no database: RESTORE … VALIDATE",
+            into.name
+        ));
+    } else if let Some(into) = &verify.into {
         lines.push(format!(
             "restores it into {}, whose objects of the same names are replaced",
             into.name
@@ -199,27 +204,43 @@ fn rman_lines(backup: &Backup, rman: &Rman) -> Vec<String> {
     let cumulative = if rman.cumulative { ", cumulative" } else { "" };
     let packed = if rman.compressed { "compressed by RMAN" } else { "not compressed" };
     let mut lines = vec![format!(
-        "oracle {}: rman, level {}{cumulative}, {} channels, {packed}, not sealed",
+        "oracle {}: rman, level {}{cumulative}, {} channels, {packed}, {}",
         backup.source.name,
         rman.level.number(),
         channels(backup),
+        sealed(backup),
     )];
     if rman.level == RmanLevel::Incremental {
         lines
             .push("adds to the newest backup that is whole in every store, else a full one".into());
     }
+    let ending = match (&backup.archive.password, backup.archive.recipients.is_empty()) {
+        (_, false) => ".age",
+        (Some(_), true) => ".zip",
+        (None, true) => "",
+    };
     for copy in &backup.copies {
         let optional = if copy.optional { " (optional)" } else { "" };
         lines.push(format!(
-            "to {} {} as {}backups/YYYY/MM/DD/<piece>, listed by {}{optional}",
+            "to {} {} as {}backups/YYYY/MM/DD/<piece>{ending}, listed by {}{optional}",
             copy.store.spec.kind(),
             copy.store.name,
             copy.root,
-            copy.naming.key("backup_….rman.manifest.json")
+            copy.naming.shown("backup_….rman.manifest.json")
         ));
     }
     lines.push("then deletes archived logs older than a day that are backed up".into());
     lines
+}
+
+/// How what is written is sealed.
+fn sealed(backup: &Backup) -> String {
+    match (&backup.archive.password, backup.archive.recipients.len()) {
+        (_, 1) => "sealed for a recipient of age".to_owned(),
+        (_, n) if n > 1 => format!("sealed for {n} recipients of age"),
+        (Some(_), _) => "sealed with AES-256".to_owned(),
+        (None, _) => "not sealed".to_owned(),
+    }
 }
 
 /// How many channels RMAN reads with.
@@ -239,12 +260,7 @@ fn backup_lines(backup: &Backup) -> Vec<String> {
         Method::Deflate(level) => format!("deflate level {level}"),
         Method::Store => "not compressed".into(),
     };
-    let sealed = match (&backup.archive.password, backup.archive.recipients.len()) {
-        (_, 1) => "sealed for a recipient of age".to_owned(),
-        (_, n) if n > 1 => format!("sealed for {n} recipients of age"),
-        (Some(_), _) => "sealed with AES-256".to_owned(),
-        (None, _) => "not sealed".to_owned(),
-    };
+    let sealed = sealed(backup);
     let mut lines = vec![format!(
         "{} {}: engine {}, {} connections, chunks of {}, {method}, {sealed}",
         backup.source.spec.kind(),
@@ -272,7 +288,7 @@ fn backup_lines(backup: &Backup) -> Vec<String> {
             "to {} {} as {}{optional}",
             copy.store.spec.kind(),
             copy.store.name,
-            copy.naming.key("backup_….zip")
+            copy.naming.shown("backup_….zip")
         ));
     }
     lines

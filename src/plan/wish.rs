@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use crate::base::SecretRef;
 use crate::job::{KeyRefs, OracleSpec, StoreSpec, TrustSpec};
 use crate::plan::reference::{SourceRef, StorePlace};
+use crate::plan::replay::ReplayWish;
 use crate::plan::wal::Wal;
 
 /// The word for the newest backup that may be used.
@@ -113,6 +114,8 @@ pub enum TargetWish {
         source: Box<SourceRef>,
         /// The database that an address names, for the one database of the backup.
         database: Option<String>,
+        /// A replay of the binary log that follows, if one is asked for.
+        replay: Option<Box<ReplayWish>>,
     },
     /// The data directory of a PostgreSQL cluster.
     Cluster(ClusterWish),
@@ -288,7 +291,9 @@ impl RestoreSpec {
         match &self.target {
             TargetWish::Cluster(own) => own.words(&mut value),
             TargetWish::Oracle(own) => own.words(&mut value),
-            TargetWish::Source { .. } => {}
+            TargetWish::Source { replay, .. } => {
+                replay.iter().for_each(|own| own.words(&mut value));
+            }
         }
         let (stop, start) = match &self.target {
             TargetWish::Cluster(own) => (own.stop, own.start),
@@ -348,7 +353,7 @@ fn secret(value: &mut impl FnMut(&str, &str), name: &str, reference: Option<&Sec
     match reference {
         Some(SecretRef::Env(variable)) => value(&format!("{name}-env"), variable),
         Some(SecretRef::File(path)) => value(&format!("{name}-file"), &path.display().to_string()),
-        Some(SecretRef::Command(_)) | None => {}
+        Some(SecretRef::Command(_) | SecretRef::Credential(_)) | None => {}
     }
 }
 

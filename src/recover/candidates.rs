@@ -318,6 +318,23 @@ impl Candidates {
         Ok(Picked { key, ..Picked::of(head, held, Some(shelf)) })
     }
 
+    /// What opens a backup that stands in the store of the one that was picked; `None` where nobody
+    /// says.
+    pub fn key_beside(
+        &self,
+        picked: &Picked,
+        head: &Head,
+        which: &BackupWish,
+        stop: &Stop,
+    ) -> Result<Option<Key>, Fault> {
+        let place = picked.store.place();
+        let has = |held: &&Held| {
+            held.store.place() == place && held.artifacts.iter().any(|a| a.head.key == head.key)
+        };
+        let declared = self.held.iter().find(has).map(|held| held.keys.clone());
+        key_of(&preferred(&which.keys, &declared.unwrap_or_default()), head, stop)
+    }
+
     /// All that the store of a backup holds of its source, whichever job made it.
     pub fn beside(&self, picked: &Picked) -> Vec<Shelved> {
         let place = picked.store.place();

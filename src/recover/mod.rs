@@ -17,6 +17,7 @@ mod config;
 mod database;
 mod export;
 mod fault;
+mod goal;
 mod key;
 mod lease;
 mod lock;
@@ -34,6 +35,7 @@ mod restore;
 mod restore_plan;
 mod rman;
 mod rman_select;
+mod rman_validate;
 mod selector;
 mod target;
 mod trust;
@@ -41,7 +43,10 @@ mod wal;
 mod watched;
 
 pub use assembly::{Assembled, Assembly, facts};
-pub use binlog::{BinlogPlace, breaks, is_binlog_key, onward};
+pub use binlog::{
+    BinlogName, BinlogPlace, BinlogStores, LogBases, Shown, Window, around, breaks, chain,
+    is_binlog_key, log_bases, log_windows, needless, onward, stands,
+};
 pub use candidates::Picked;
 pub use choice::{Names, choose};
 pub use export::scripts;
@@ -55,6 +60,7 @@ pub use read_back::{ReadBack, read_back};
 pub use resolve::{Resolved, resolve};
 pub use restore::{dry_run, restore};
 pub use rman_select::hole;
+pub use rman_validate::Validate;
 pub use selector::selects;
 pub use target::{open_target, restore_into};
 pub use trust::{open_to_read, open_to_write, signer};

@@ -1,18 +1,18 @@
-//! Pieces of a backup, read back from a store: every byte is hashed, and kept in a folder where that
-//! is asked for.
+//! Pieces of a backup, read back from a store: every byte is hashed, and kept in a folder, opened,
+//! where that is asked for.
 //!
 //! Knows what a head says of its pieces, not what they hold. Invariants: a finding of damage has a
 //! second, fresh reading; a file in the folder is whole and proven, or it is not there.
 
 use std::fs::File;
-use std::io::Write;
+use std::io::{BufReader, Write};
 use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use sha2::{Digest, Sha256};
 
-use crate::artifact::{Damage, ObjectLine, hex};
+use crate::artifact::{Damage, Head, Key, ObjectLine, fingerprint_of, hex, open_piece};
 use crate::base::Stop;
 use crate::pipeline::Meter;
 use crate::recover::fault::Fault;
@@ -27,12 +27,14 @@ pub struct StoredPiece<'a> {
     pub store: &'a dyn Store,
     /// The piece.
     pub object: &'a ObjectLine,
+    /// What opens it, where it is sealed and kept.
+    pub key: Option<&'a Key>,
 }
 
 /// Names the pieces that are not there, or have another size; reads nothing.
 pub fn missing_pieces(pieces: &[StoredPiece<'_>], stop: &Stop) -> Result<Vec<Damage>, Fault> {
     let mut missing = Vec::new();
-    for StoredPiece { store, object } in pieces {
+    for StoredPiece { store, object, .. } in pieces {
         let found = match store.size(&object.key, stop)? {
             Some(bytes) if bytes == object.bytes => continue,
             Some(bytes) => format!("{} has {bytes} bytes instead of {}", object.key, object.bytes),
@@ -105,11 +107,7 @@ impl StoredPiece<'_> {
     ) -> Result<Option<Damage>, Fault> {
         let (key, bytes) = (&self.object.key, self.object.bytes);
         let name = self.object.piece.as_ref().map_or("piece", |piece| piece.name.as_str());
-        let io = |e: std::io::Error| Fault::Nothing {
-            doing: format!("write {name}"),
-            found: e.to_string(),
-            hint: Some("Make room, or name another folder.".into()),
-        };
+        let io = |e: std::io::Error| unwritten(Path::new(name), &e);
         let fresh = folder.map(|folder| folder.join(format!("{name}.part")));
         let mut file = fresh.as_deref().map(File::create).transpose().map_err(io)?;
         let (mut digest, mut from) = (Sha256::new(), 0);
@@ -137,9 +135,81 @@ impl StoredPiece<'_> {
         }
         if let (Some(file), Some(fresh), Some(folder)) = (file, fresh, folder) {
             file.sync_all().map_err(io)?;
-            std::fs::rename(fresh, folder.join(name)).map_err(io)?;
+            return self.keep(&fresh, &folder.join(name), stop);
         }
         Ok(None)
+    }
+
+    /// Makes the file of a piece of what was read and proven; opens it where it is sealed.
+    fn keep(&self, fresh: &Path, to: &Path, stop: &Stop) -> Result<Option<Damage>, Fault> {
+        let line = self.object.piece.as_ref();
+        let Some(plain) = line.and_then(|line| line.plain.as_ref()) else {
+            return std::fs::rename(fresh, to).map(|()| None).map_err(|e| unwritten(to, &e));
+        };
+        let name = line.map_or("piece", |line| line.name.as_str());
+        let key = self.key.ok_or_else(|| Fault::Damage(Damage::sealed(name, false)))?;
+        let opened = to.with_extension("open");
+        let io = |e: std::io::Error| unwritten(to, &e);
+        let mut out = Stopped { file: File::create(&opened).map_err(io)?, stop };
+        let sealed = BufReader::new(File::open(fresh).map_err(io)?);
+        let found = open_piece(sealed, (name, plain), key, &mut out);
+        stop.check()?;
+        // Nothing of it stays beside the pieces: RMAN would take it for one.
+        std::fs::remove_file(fresh).map_err(io)?;
+        if let Err(damage) = found.map_err(io)? {
+            std::fs::remove_file(&opened).map_err(io)?;
+            return match damage {
+                Damage::Sealed { .. } => Err(Fault::Damage(damage)),
+                other => Ok(Some(other)),
+            };
+        }
+        out.file.sync_all().map_err(io)?;
+        std::fs::rename(opened, to).map(|()| None).map_err(io)
+    }
+}
+
+/// What opens the pieces of a sealed head, of which `object` is one: whoever has it not, or another,
+/// is told before anything is read.
+pub fn opener(head: &Head, object: &ObjectLine, found: Option<Key>) -> Result<Key, Fault> {
+    let name = object.key.as_str();
+    let shut = |given| match head.sealed_by_age() {
+        true => Damage::sealed_by_age(name, given),
+        false => Damage::sealed(name, given),
+    };
+    let found = found.ok_or_else(|| Fault::Damage(shut(false)))?;
+    let own = head.seal.as_ref().and_then(|seal| seal.fingerprint.as_ref());
+    let is_another = found.password().is_some_and(|password| {
+        own.is_some_and(|own| *own != fingerprint_of(password, &head.job, &head.source))
+    });
+    match is_another {
+        true => Err(Fault::Damage(shut(true))),
+        false => Ok(found),
+    }
+}
+
+/// A file that takes nothing more once a stop was asked for.
+struct Stopped<'a> {
+    file: File,
+    stop: &'a Stop,
+}
+
+impl Write for Stopped<'_> {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.stop.check().map_err(|_| std::io::Error::other("the restore was stopped"))?;
+        self.file.write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.file.flush()
+    }
+}
+
+fn unwritten(path: &Path, error: &std::io::Error) -> Fault {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    Fault::Nothing {
+        doing: format!("write {name}"),
+        found: error.to_string(),
+        hint: Some("Make room, or name another folder.".into()),
     }
 }
 

@@ -66,7 +66,7 @@ pub fn read_back(which: &BackupWish, work: Work<'_>) -> Result<ReadBack, Fault> 
 /// Reads every piece of a backup, and hashes it; returns what is damaged.
 fn hash(picked: &Picked, work: Work<'_>) -> Result<Vec<Damage>, Fault> {
     let store = picked.store.as_ref();
-    let of = |object| StoredPiece { store, object };
+    let of = |object| StoredPiece { store, object, key: None };
     let pieces: Vec<StoredPiece<'_>> = picked.manifest.head.objects.iter().map(of).collect();
     read_pieces(&pieces, None, THREADS, &Meter::default(), work.stop)
 }

@@ -2,7 +2,7 @@
 //!
 //! Writes nothing. A dry run ends here, and a restore begins with it, so that both say the same.
 
-use crate::artifact::Damage;
+use crate::artifact::{Damage, Head};
 use crate::pipeline::{self, Meter};
 use crate::plan::{BackupWish, LATEST, Places, RestoreSpec, TargetWish};
 use crate::recover::another_kind::{name_another, name_elsewhere};
@@ -11,12 +11,12 @@ use crate::recover::cluster::{self, route};
 use crate::recover::cluster_plan::ClusterPlan;
 use crate::recover::database;
 use crate::recover::fault::Fault;
+use crate::recover::goal::Goal;
 use crate::recover::look::look;
 use crate::recover::operator::Work;
 use crate::recover::prove::{Setback, agree, may_fall_back, tell_passed};
 use crate::recover::restore_plan::RestorePlan;
 use crate::recover::rman::{self, RmanPlan};
-use crate::recover::wal::{Aim, aim};
 use crate::shelf::Shelved;
 
 /// What would be done.
@@ -33,7 +33,7 @@ pub enum Planned {
 pub struct Resolved {
     pub(super) candidates: Candidates,
     /// What is known of the log, where a recovery is asked for.
-    pub(super) aim: Option<Aim>,
+    pub(super) aim: Option<Goal>,
     pub(super) picked: Picked,
     pub(super) planned: Planned,
 }
@@ -57,7 +57,7 @@ pub fn resolve(spec: &RestoreSpec, work: Work<'_>) -> Result<Resolved, Fault> {
 
 fn plan_of(spec: &RestoreSpec, work: Work<'_>) -> Result<Resolved, Fault> {
     let mut candidates = look(&spec.which, work.world, work.operator, work.stop)?;
-    let aim = aim(spec, &mut candidates, work)?;
+    let aim = Goal::find(spec, &mut candidates, work)?;
     may_fall_back(spec, &candidates)?;
     let resolved = next(spec, (candidates, aim), work).inspect_err(|fault| {
         if matches!(fault, Fault::NoBackup { .. }) {
@@ -82,13 +82,26 @@ fn plan_of(spec: &RestoreSpec, work: Work<'_>) -> Result<Resolved, Fault> {
 /// Takes the next backup that can be planned with.
 pub(super) fn next(
     spec: &RestoreSpec,
-    (mut candidates, aim): (Candidates, Option<Aim>),
+    (mut candidates, aim): (Candidates, Option<Goal>),
     work: Work<'_>,
 ) -> Result<Resolved, Fault> {
     loop {
         let mut picked = candidates.take(&spec.which, work.operator, work.stop)?;
         let beside = candidates.beside(&picked);
-        match plan(spec, &mut picked, (beside, aim.as_ref()), work) {
+        let planned = match &spec.target {
+            TargetWish::Oracle(wish) => route(spec, &picked).map_err(Setback::of).and_then(|()| {
+                let key = |head: &Head, own: &Picked| {
+                    candidates.key_beside(own, head, &spec.which, work.stop)
+                };
+                let plan =
+                    rman::plan(spec, wish, &picked, (beside, &|head| key(head, &picked)), work)?;
+                Ok(Planned::Rman(Box::new(plan)))
+            }),
+            TargetWish::Cluster(_) | TargetWish::Source { .. } => {
+                plan(spec, &mut picked, (beside, aim.as_ref()), work)
+            }
+        };
+        match planned {
             Ok(planned) => return Ok(Resolved { candidates, aim, picked, planned }),
             Err(setback) => pass_over(spec, &mut candidates, &picked, setback, work)?,
         }
@@ -98,26 +111,24 @@ pub(super) fn next(
 fn plan(
     spec: &RestoreSpec,
     picked: &mut Picked,
-    (beside, aim): (Vec<Shelved>, Option<&Aim>),
+    (beside, aim): (Vec<Shelved>, Option<&Goal>),
     work: Work<'_>,
 ) -> Result<Planned, Setback> {
     route(spec, picked).map_err(Setback::of)?;
-    if let TargetWish::Oracle(wish) = &spec.target {
-        return Ok(Planned::Rman(Box::new(rman::plan(spec, wish, picked, beside, work)?)));
-    }
     picked.load(&spec.only, work.stop).map_err(Setback::of)?;
     opens(picked, work).map_err(Setback::of)?;
     agree(spec, picked, std::slice::from_ref(&picked.manifest), work)?;
     match &spec.target {
         TargetWish::Cluster(wish) => {
-            let plan = cluster::plan(spec, (wish, aim), picked, &beside, work)?;
+            let plan = cluster::plan(spec, (wish, aim.and_then(Goal::wal)), picked, &beside, work)?;
             plan.lines(picked).iter().for_each(|line| work.tell(line));
             plan.refusal(work.stop).map_err(Setback::of)?;
             Ok(Planned::Cluster(Box::new(plan)))
         }
-        TargetWish::Source { source, database } => {
+        TargetWish::Source { source, database, .. } => {
             let own = (source.as_ref(), database.as_deref());
-            let plan = database::plan(spec, own, picked, work).map_err(Setback::of)?;
+            let log = aim.and_then(Goal::binlog);
+            let plan = database::plan(spec, own, (picked, log), work).map_err(Setback::of)?;
             plan.lines(spec).iter().for_each(|line| work.tell(line));
             database::refusal(spec, &plan, work).map_err(Setback::of)?;
             Ok(Planned::Database(Box::new(plan)))

@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use sha2::{Digest, Sha256};
 
-use crate::artifact::{Head, ObjectLine, Position, hex};
+use crate::artifact::{Head, Key, ObjectLine, Position, hex};
 use crate::base::Size;
 use crate::pipeline::Meter;
 use crate::plan::{LATEST, OracleMode, OracleWish, RestoreSpec};
@@ -20,7 +20,7 @@ use crate::record::{Event, RestoreFacts};
 use crate::recover::candidates::Picked;
 use crate::recover::fault::Fault;
 use crate::recover::operator::Work;
-use crate::recover::pieces::{StoredPiece, missing_pieces, read_pieces};
+use crate::recover::pieces::{StoredPiece, missing_pieces, opener, read_pieces};
 use crate::recover::prove::Setback;
 use crate::recover::restore_plan::about;
 use crate::recover::rman_select::{Selection, select};
@@ -49,7 +49,12 @@ pub struct RmanPlan {
     threads: usize,
     /// Where pieces may lie already, and are put.
     folder: Option<PathBuf>,
+    /// What opens the pieces of each head.
+    keys: Vec<Option<Key>>,
 }
+
+/// What opens the pieces of a head.
+type Opens<'a> = &'a dyn Fn(&Head) -> Result<Option<Key>, Fault>;
 
 fn refuse(oracle: &Oracle, found: impl Into<String>, hint: &str) -> Fault {
     Fault::Nothing {
@@ -64,10 +69,11 @@ pub fn plan(
     spec: &RestoreSpec,
     wish: &OracleWish,
     picked: &Picked,
-    beside: Vec<Shelved>,
+    (beside, key): (Vec<Shelved>, Opens<'_>),
     work: Work<'_>,
 ) -> Result<RmanPlan, Setback> {
-    let plan = decide(spec, wish, picked, beside, work).map_err(Setback::Ended)?;
+    let mut plan = decide(spec, wish, picked, beside, work).map_err(Setback::Ended)?;
+    plan.keys = plan.find_keys(key).map_err(Setback::Ended)?;
     plan.lines(picked).iter().for_each(|line| work.tell(line));
     let missing = missing_pieces(&plan.pieces(picked), work.stop).map_err(Setback::of)?;
     if missing.is_empty() {
@@ -129,7 +135,20 @@ fn decide(
     let spfile = !stays && !oracle.instance().has_parameters();
     let threads = oracle.channels(spec.threads);
     let (mode, folder) = (wish.mode, wish.folder.clone());
-    Ok(RmanPlan { oracle, mode, heads, selection, dbid, status, spfile, end, threads, folder })
+    let keys = Vec::new();
+    Ok(RmanPlan {
+        oracle,
+        mode,
+        heads,
+        selection,
+        dbid,
+        status,
+        spfile,
+        end,
+        threads,
+        folder,
+        keys,
+    })
 }
 
 impl RmanPlan {
@@ -139,13 +158,36 @@ impl RmanPlan {
 
     fn pieces<'a>(&'a self, picked: &'a Picked) -> Vec<StoredPiece<'a>> {
         let store = picked.store.as_ref();
-        self.objects().map(|object| StoredPiece { store, object }).collect()
+        let chosen = self.selection.pieces.iter();
+        let of = |(head, object): &(usize, usize)| StoredPiece {
+            store,
+            object: &self.heads[*head].objects[*object],
+            key: self.keys.get(*head).and_then(Option::as_ref),
+        };
+        chosen.map(of).collect()
+    }
+
+    /// What opens the pieces that are read.
+    fn find_keys(&self, key: Opens<'_>) -> Result<Vec<Option<Key>>, Fault> {
+        let used = |at: usize| self.selection.pieces.iter().find(|(head, _)| *head == at);
+        let found = self.heads.iter().enumerate().map(|(at, head)| {
+            let Some((_, object)) = used(at).filter(|_| head.sealed()) else { return Ok(None) };
+            opener(head, &head.objects[*object], key(head)?).map(Some)
+        });
+        found.collect()
     }
 
     /// The keys of all backups that are read.
     pub fn keys(&self) -> Vec<String> {
         let used = |(at, _): &(usize, &Head)| self.selection.pieces.iter().any(|(i, _)| i == at);
         self.heads.iter().enumerate().filter(used).map(|(_, head)| head.key.clone()).collect()
+    }
+
+    /// Room for all pieces; a sealed one lies there twice for a moment.
+    fn room(&self) -> u64 {
+        let sealed = |o: &&ObjectLine| o.piece.as_ref().is_some_and(|p| p.plain.is_some());
+        let largest = self.objects().filter(sealed).map(|o| o.bytes).max().unwrap_or_default();
+        self.objects().map(|o| o.bytes).sum::<u64>() + largest * self.threads as u64
     }
 
     /// The script, for pieces in a folder.
@@ -315,7 +357,7 @@ struct Place {
 impl Place {
     fn make(plan: &RmanPlan, work: Work<'_>) -> Result<Place, Fault> {
         let private = plan.oracle.private()?;
-        let bytes = plan.objects().map(|o| o.bytes).sum();
+        let bytes = plan.room();
         let Some(folder) = &plan.folder else {
             private.has_room(bytes, "or name another folder with --pieces")?;
             return Ok(Place { private, own: None });
@@ -348,13 +390,14 @@ fn lies_in(folder: &Path, object: &ObjectLine, to: &Path) -> bool {
     let (from, to) = (folder.join(&piece.name), to.join(&piece.name));
     let is_it = || -> std::io::Result<bool> {
         let mut file = std::fs::File::open(&from)?;
-        if file.metadata()?.len() != object.bytes {
+        let (size, sha256) = piece.file((object.bytes, &object.sha256));
+        if file.metadata()?.len() != size {
             return Ok(false);
         }
         let (mut digest, mut bytes) = (Sha256::new(), vec![0; 1 << 20]);
         loop {
             match file.read(&mut bytes)? {
-                0 => return Ok(hex(&digest.finalize()) == object.sha256),
+                0 => return Ok(hex(&digest.finalize()) == sha256),
                 n => digest.update(&bytes[..n]),
             }
         }

@@ -279,6 +279,7 @@ mod tests {
             to: 0,
             at: None,
             logs: Vec::new(),
+            plain: None,
         };
         let data = PieceLine { level: Some(level), from, start, to, ..piece(Holds::Data) };
         let kept = PieceLine { logs: ranges.to_vec(), ..piece(Holds::Logs) };

@@ -64,6 +64,7 @@ impl Queue {
         let shared: Arc<(Mutex<State>, Condvar)> = Arc::default();
         let own = shared.clone();
         std::thread::spawn(move || {
+            let _ends = Ends(own.clone());
             while let Some(message) = next(&own) {
                 match message {
                     Message::Event(event) => {
@@ -79,8 +80,6 @@ impl Queue {
                 }
                 own.1.notify_all();
             }
-            own.0.lock().expect("no panic while locked").ended = true;
-            own.1.notify_all();
         });
         Queue { shared, name, most: WAITING, beginning: Duration::ZERO }
     }
@@ -134,6 +133,16 @@ impl Queue {
     }
 }
 
+/// Says that the thread has ended, also where its listener panicked: nobody waits for it then.
+struct Ends(Arc<(Mutex<State>, Condvar)>);
+
+impl Drop for Ends {
+    fn drop(&mut self) {
+        self.0.0.lock().expect("no panic while locked").ended = true;
+        self.0.1.notify_all();
+    }
+}
+
 /// The next message; `None` once the queue is closed and empty.
 fn next(shared: &(Mutex<State>, Condvar)) -> Option<Message> {
     let mut state = shared.0.lock().expect("no panic while locked");
@@ -183,6 +192,9 @@ impl Listener for Queue {
         let mut state = self.shared.0.lock().expect("no panic while locked");
         match state.answer.take() {
             Some(answer) => said.extend(answer),
+            None if state.ended => {
+                said.push((LogLevel::Alert, format!("{} ended in a bug", self.name)));
+            }
             None => {
                 let text = format!("{} did not end in {} s", self.name, LAST_WORD.as_secs());
                 said.push((LogLevel::Alert, text));
@@ -238,6 +250,23 @@ mod tests {
             *self.0.lock().expect("free") += 1;
             Vec::new()
         }
+    }
+
+    /// Has a bug.
+    struct Panics;
+
+    impl Listener for Panics {
+        fn hear(&mut self, _: &Stamped) -> Vec<(LogLevel, String)> {
+            panic!("on purpose");
+        }
+    }
+
+    #[test]
+    fn a_listener_that_panics_is_not_waited_for() {
+        let mut queue = Queue::new("x", Box::new(Panics));
+        queue.hear(&stamped(Event::StepStarted { step: 0, address: "a".into() }));
+        let said = queue.last_word(Timestamp::UNIX_EPOCH, Verdict::Success);
+        assert_eq!(said, [(LogLevel::Alert, "x ended in a bug".to_owned())]);
     }
 
     #[test]

@@ -25,9 +25,9 @@ use crate::source::sqlite::Sqlite;
 use crate::world::World;
 
 pub use crate::source::oracle::{
-    Asking, BackupScript, Database, End, Oracle, RestoreScript, backup as backup_script,
-    delete_logs as delete_script, forget as forget_script, is_quotable, restore as restore_script,
-    version as oracle_version,
+    Asking, BackupScript, Database, End, Oracle, RestoreScript, Validation,
+    backup as backup_script, delete_logs as delete_script, forget as forget_script, is_quotable,
+    restore as restore_script, version as oracle_version,
 };
 pub use failpoints::with_failpoints;
 pub use mysql::binlog;

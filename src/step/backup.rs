@@ -215,7 +215,7 @@ impl Steps {
     }
 
     /// How entries are sealed: equal passwords of one chain have equal fingerprints.
-    fn sealed_by(&self, source: &str, sealing: &Sealing) -> Seal {
+    pub(super) fn sealed_by(&self, source: &str, sealing: &Sealing) -> Seal {
         let Sealing::Password(password) = sealing else {
             return Seal { method: AGE.to_owned(), fingerprint: None };
         };

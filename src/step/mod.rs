@@ -2,6 +2,7 @@
 
 mod backup;
 mod binlog;
+mod binlog_tidy;
 mod copies;
 mod drill;
 mod exec;
@@ -16,12 +17,14 @@ mod prune_plan;
 mod restore;
 mod retry;
 mod rman;
+mod rman_judge;
 mod rman_parent;
 mod scratch;
 mod sealing;
 mod transfer;
 mod uploads;
 mod vacuum;
+mod validate;
 mod verify;
 mod wal;
 

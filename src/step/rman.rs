@@ -13,15 +13,15 @@ use std::sync::{Arc, Mutex};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::artifact::{
-    ALGORITHM, FORMAT, Head, Holds, ObjectLine, Origin, PIECES, PieceLine, Position, Proof, Totals,
-    UnitSum, piece_key, piece_prefix, piece_tag,
+    ALGORITHM, FORMAT, Head, Holds, ObjectLine, Origin, PIECES, PieceLine, Position, Proof,
+    SEALED_PIECES, Sealing, Totals, UnitSum, piece_key, piece_prefix, piece_tag,
 };
 use crate::base::{Id, Stop};
 use crate::job::{OracleSpec, Rman, RmanLevel, SourceSpec};
 use crate::pipeline::{self, Meter};
 use crate::plan::Backup;
 use crate::record::{ArtifactFacts, DumpFacts, Event, Verdict};
-use crate::recover::{Fault, hole, watched};
+use crate::recover::{Fault, watched};
 use crate::run::{Done, Say};
 use crate::source::contract::{Error, ErrorKind, Hear};
 use crate::source::{
@@ -48,10 +48,12 @@ const AGED: SignedDuration = SignedDuration::from_hours(24);
 const NOT_INCLUDED: &str = "the password file, wallets and network configuration of the server";
 
 /// One backup while it is made.
-struct Run<'a> {
+pub(super) struct Run<'a> {
     backup: &'a Backup,
     rman: Rman,
-    oracle: Oracle,
+    /// What seals its pieces.
+    seal: Option<Sealing>,
+    pub(super) oracle: Oracle,
     private: Private,
     /// Held while the backup is made.
     _lock: File,
@@ -63,11 +65,11 @@ struct Run<'a> {
 }
 
 /// What RMAN made, and what of it was sent.
-struct Written {
-    sent: Vec<Sent>,
-    copies: Vec<PieceCopy>,
+pub(super) struct Written {
+    pub(super) sent: Vec<Sent>,
+    pub(super) copies: Vec<PieceCopy>,
     warnings: Vec<String>,
-    facts: BTreeMap<String, (u64, PieceLine)>,
+    pub(super) facts: BTreeMap<String, (u64, PieceLine)>,
 }
 
 impl Steps {
@@ -175,6 +177,7 @@ impl Steps {
         stop: &Stop,
     ) -> Result<(Run<'a>, bool), Fault> {
         let oracle = Oracle::open(spec, &self.world)?;
+        let seal = self.seal(&backup.archive, stop)?;
         let lock = oracle.lock("back up")?;
         let private = oracle.private()?;
         let (database, configuration) = oracle.preflight(&private, stop)?;
@@ -182,6 +185,7 @@ impl Steps {
         let run = Run {
             backup,
             rman,
+            seal,
             origin: oracle.origin_of(&database),
             prefix: piece_prefix(&backup.source.name, &self.run),
             hear: Arc::new(move |line: &str| voice.engine(line)),
@@ -270,8 +274,13 @@ impl Steps {
         let refresh = || begun.refresh(&self.marker(), stop);
         failpoint("rman before");
         let written = watched(&meter, say, stop, &refresh, |stop| {
-            let sender =
-                PieceSender { name, copies: &copies, meter: &meter, sent: Mutex::default() };
+            let sender = PieceSender {
+                name,
+                copies: &copies,
+                seal: run.seal.as_ref(),
+                meter: &meter,
+                sent: Mutex::default(),
+            };
             let warnings = send_all(run, &script, &sender, stop)?;
             Ok((sender.sent.into_inner().expect("no panic while locked"), warnings))
         });
@@ -283,98 +292,7 @@ impl Steps {
         Ok(Written { sent, copies, warnings, facts })
     }
 
-    /// Whether the pieces are a backup: each that the database knows was sent, and nothing else; the
-    /// increment adds to the backup that it is to add to.
-    fn judge_pieces(
-        &self,
-        run: &Run<'_>,
-        written: Written,
-        level: RmanLevel,
-        ground: &RmanGround,
-    ) -> Result<Written, Fault> {
-        let failed = |c: &PieceCopy| c.failed.lock().expect("no panic while locked").is_some();
-        if written.copies.iter().all(failed) {
-            // Each store has its line; what RMAN wrote is of no use.
-            return Ok(written);
-        }
-        let doing = format!("back up {}", run.oracle.instance().place());
-        let refuse = |found: String, hint: &str| {
-            Err(Fault::Source(Error::new(ErrorKind::Damaged, &doing, found).hint(hint)))
-        };
-        let again = "Look at the log of RMAN in the log of this run, and run it again.";
-        for (handle, (bytes, _)) in &written.facts {
-            match written.sent.iter().find(|s| s.path.as_os_str() == handle.as_str()) {
-                None => return refuse(format!("{handle} was written and never named"), again),
-                Some(sent) if sent.bytes != *bytes => {
-                    let found = format!("{handle} has {} bytes instead of {bytes}", sent.bytes);
-                    return refuse(found, again);
-                }
-                Some(_) => {}
-            }
-        }
-        let unknown = |s: &&Sent| !written.facts.contains_key(&s.path.display().to_string());
-        if let Some(sent) = written.sent.iter().find(unknown) {
-            return refuse(format!("the database does not know {}", sent.path.display()), again);
-        }
-        let lines = || written.facts.values().map(|(_, line)| line);
-        for (holds, what) in
-            [(Holds::Data, "data files"), (Holds::Logs, "logs"), (Holds::Control, "control file")]
-        {
-            if !lines().any(|line| line.holds == holds) {
-                return refuse(format!("no piece holds {what}"), again);
-            }
-        }
-        let adds_to = ground.parent.as_ref().filter(|_| level == RmanLevel::Incremental);
-        if let Some(parent) = adds_to {
-            let since = lines().filter(|l| l.holds == Holds::Data).map(|l| l.from).max();
-            let until = parent.head.pieces().map(|(_, l)| l).filter(|l| l.holds == Holds::Data);
-            let until = until.map(|line| line.to).max();
-            if since > until {
-                let found = format!(
-                    "the increment adds to a backup that vex did not make: it begins at SCN {}, and {} ends at {}",
-                    since.unwrap_or_default(),
-                    parent.head.id,
-                    until.unwrap_or_default()
-                );
-                let hint = "Another job backs up this database with RMAN at level 0 or 1: let one of the two do it, and run a FULL.";
-                return refuse(found, hint);
-            }
-        }
-        Ok(written)
-    }
-
-    /// Whether the logs of the time in which the data files were read are there: with those of what
-    /// it adds to, and with nothing else, the backup can be recovered.
-    fn with_logs(
-        &self,
-        run: &Run<'_>,
-        written: Written,
-        (level, started): (RmanLevel, Timestamp),
-        ground: &RmanGround,
-    ) -> Result<Written, Fault> {
-        let object = |(handle, (bytes, line)): (&String, &(u64, PieceLine))| ObjectLine {
-            key: handle.clone(),
-            bytes: *bytes,
-            sha256: String::new(),
-            tail: String::new(),
-            tail_from: 0,
-            directory: 0,
-            piece: Some(line.clone()),
-        };
-        let objects = written.facts.iter().map(object).collect();
-        let head = Head { objects, ..self.rman_head(run, started, None, &written) };
-        let before = ground.chain.iter().filter(|_| level == RmanLevel::Incremental);
-        let heads: Vec<&Head> = before.chain([&head]).collect();
-        let Some(found) = hole(&heads).filter(|_| !written.facts.is_empty()) else {
-            return Ok(written);
-        };
-        let doing = format!("back up {}", run.oracle.instance().place());
-        let found = format!("it could not be recovered: {found}");
-        let hint = "Something else backs up or deletes archived logs while vex runs: let vex alone do it, and run it again.";
-        Err(Fault::Source(Error::new(ErrorKind::Damaged, doing, found).hint(hint)))
-    }
-
-    fn rman_head(
+    pub(super) fn rman_head(
         &self,
         run: &Run<'_>,
         started: Timestamp,
@@ -383,7 +301,9 @@ impl Steps {
     ) -> Head {
         let lines = || written.facts.values().map(|(_, line)| line);
         let data = || lines().filter(|l| l.holds == Holds::Data);
-        let raw = written.sent.iter().map(|s| s.bytes).sum();
+        let raw = written.sent.iter().map(Sent::file_bytes).sum();
+        let seal = run.seal.as_ref().map(|seal| self.sealed_by(&run.backup.source.name, seal));
+        let needs = [Some(PIECES), seal.as_ref().map(|_| SEALED_PIECES)];
         let position = Position::Oracle {
             dbid: run.database.dbid,
             resetlogs: run.database.resetlogs,
@@ -394,7 +314,7 @@ impl Steps {
             UnitSum { name: run.database.name.clone(), tables: 0, raw, proof: Proof::default() };
         Head {
             format: FORMAT,
-            needs: vec![PIECES.to_owned()],
+            needs: needs.into_iter().flatten().map(str::to_owned).collect(),
             id: self.run.clone(),
             job: self.job.clone(),
             file: Some(self.file.clone()),
@@ -407,7 +327,7 @@ impl Steps {
             server: oracle_version(&run.database),
             started,
             finished: self.world.clock.now(),
-            seal: None,
+            seal,
             totals: Totals {
                 units: 1,
                 entries: written.sent.len() as u64,
@@ -509,13 +429,13 @@ fn objects(written: &Written, name: &str) -> Vec<Result<Vec<ObjectLine>, StoreEr
         let object = |sent: &Sent| {
             let (_, line) = written.facts.get(&sent.path.display().to_string())?;
             Some(ObjectLine {
-                key: piece_key(&copy.root, name, &line.name),
+                key: piece_key(&copy.root, name, &format!("{}{}", line.name, sent.ending)),
                 bytes: sent.bytes,
                 sha256: sent.sha256.clone(),
                 tail: String::new(),
                 tail_from: 0,
                 directory: 0,
-                piece: Some(line.clone()),
+                piece: Some(PieceLine { plain: sent.plain.clone(), ..line.clone() }),
             })
         };
         Ok(written.sent.iter().filter_map(object).collect())

@@ -15,8 +15,8 @@ use crate::pipeline::{self, Fetch, Meter};
 use crate::plan::{Kin, SCRATCH, SourceRef, Verify, Which};
 use crate::record::{Event, ProofFacts, Verdict};
 use crate::recover::{
-    Assembled, Assembly, Fault, Names, Opened, StoredPiece, choose, facts, is_own, key_of,
-    load_all, open_target, read_pieces, restore_into, watched,
+    Assembled, Assembly, Fault, Names, Opened, choose, facts, is_own, key_of, load_all,
+    open_target, restore_into, watched,
 };
 use crate::run::{Done, Say};
 use crate::shelf::{Contents, Notes, Reading, Shelf, Shelved, groups, lineage};
@@ -75,11 +75,12 @@ impl Steps {
     ) -> Result<(Vec<Damage>, bool), Fault> {
         let proven = self.prove(verify, shelf, head, say, stop);
         match &verify.into {
-            Some(into) => {
+            // Where RMAN only reads, nothing is restored.
+            Some(into) if !head.is_pieces() => {
                 let drill = Drill { verify, into, head, began };
                 self.drilled(&drill, proven, say, stop)
             }
-            None => Ok((proven?, false)),
+            Some(_) | None => Ok((proven?, false)),
         }
     }
 
@@ -138,13 +139,12 @@ impl Steps {
         say: &Say,
         stop: &Stop,
     ) -> Result<(Level, Vec<Damage>), Fault> {
+        if head.is_pieces() {
+            return self.examine_pieces(verify, shelf, head, say, stop);
+        }
         let key = key_of(&verify.keys, head, stop)?;
         let meter = Meter::default();
         let own = shelf.store().clone();
-        if head.is_pieces() {
-            return Ok((Level::Hashed, hashed(own.as_ref(), head, verify.threads, stop)?));
-        }
-
         if head.sealed_by_age() && key.is_none() {
             return unopened(verify, own.as_ref(), head, &meter, say, stop);
         }
@@ -343,24 +343,12 @@ impl Steps {
 }
 
 /// What the store holds of the source: what a backup adds to may be of another job.
-fn beside(verify: &Verify, shelf: &Shelf, stop: &Stop) -> Result<Vec<Shelved>, Fault> {
+pub(super) fn beside(verify: &Verify, shelf: &Shelf, stop: &Stop) -> Result<Vec<Shelved>, Fault> {
     let mut all = shelf.list(stop)?.artifacts;
     for kin in verify.kin.iter().filter(|kin| kin.naming.folder() != shelf.naming().folder()) {
         all.extend(shelf.sibling(&kin.naming, &kin.job).list(stop)?.artifacts);
     }
     Ok(all)
-}
-
-/// Reads every piece of a backup, and hashes it; returns what is damaged.
-fn hashed(
-    store: &dyn Store,
-    head: &Head,
-    threads: usize,
-    stop: &Stop,
-) -> Result<Vec<Damage>, Fault> {
-    let pieces = head.objects.iter().map(|object| StoredPiece { store, object });
-    let pieces: Vec<StoredPiece<'_>> = pieces.collect();
-    read_pieces(&pieces, None, threads, &Meter::default(), stop)
 }
 
 /// What can be said of a backup that nothing opens: its bytes are hashed, and nothing is restored.

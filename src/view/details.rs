@@ -220,7 +220,8 @@ pub fn proof(viewer: &Viewer, copy: &HeldCopy) -> (u8, String) {
     } else {
         match copy.level.as_str() {
             "restored" => (3, "proof-short-restored"),
-            "read" | "validated" => (2, "proof-short-read"),
+            "validated" => (2, "proof-short-validated"),
+            "read" => (2, "proof-short-read"),
             "hashed" => (1, "proof-short-hashed"),
             _ => (1, "proof-short-written"),
         }

@@ -31,6 +31,7 @@ mod status;
 mod svg;
 mod template;
 mod todo;
+mod why;
 
 pub use address::{Address, Base, SCRIPT, STYLE};
 pub use dashboard::{Dashboard, dashboard};
@@ -54,3 +55,4 @@ pub use run::{RunParts, run, runs, runs_query};
 pub use seek::sought;
 pub use site::{Made, Sink, report};
 pub use status::{Standing, standing, verdict};
+pub use why::{drilled, ended, failed, hint, level, why, word};

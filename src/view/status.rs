@@ -188,7 +188,7 @@ fn newest(
 fn depth(level: &str) -> u8 {
     match level {
         "restored" => 3,
-        "read" => 2,
+        "read" | "validated" => 2,
         "hashed" => 1,
         _ => 0,
     }

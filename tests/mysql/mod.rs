@@ -11,6 +11,7 @@ pub mod engines;
 pub mod odd;
 pub mod policy;
 pub mod refused;
+pub mod replay;
 pub mod replica;
 pub mod restore;
 pub mod slices;

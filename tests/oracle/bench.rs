@@ -129,9 +129,22 @@ pub fn said(ran: &Ran) -> String {
 
 /// Does something to the database FIN of a home.
 pub fn ctl(home: &Path, words: &[&str]) -> String {
+    ctl_of(home, "FIN", words)
+}
+
+/// Does something to an instance of a home.
+pub fn ctl_of(home: &Path, sid: &str, words: &[&str]) -> String {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/oracle/standin.py");
     let mut command = Command::new("python3");
-    let output = command.arg(script).arg("ctl").arg(home).arg("FIN").args(words).output().unwrap();
+    let output = command
+        .args(["-I", "-S"])
+        .arg(script)
+        .arg("ctl")
+        .arg(home)
+        .arg(sid)
+        .args(words)
+        .output()
+        .unwrap();
     assert!(output.status.success(), "{words:?}: {}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap()
 }

@@ -2,5 +2,9 @@
 
 pub mod backup;
 pub mod bench;
+pub mod failures;
 pub mod killed;
 pub mod restore;
+pub mod sealed;
+pub mod validate;
+pub mod week;

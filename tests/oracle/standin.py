@@ -184,7 +184,18 @@ class Parser:
         if self.word("BACKUP"):
             return self.backup()
         if self.word("RESTORE", "DATABASE"):
-            return ("restore", self.word("VALIDATE"))
+            validate = self.word("VALIDATE")
+            if validate and self.word("CHECK"):
+                self.need("LOGICAL")
+            return ("restore", validate)
+        if self.word("VALIDATE"):
+            self.need("BACKUPSET")
+            keys = [self.number()]
+            while self.word(","):
+                keys.append(self.number())
+            if self.word("CHECK"):
+                self.need("LOGICAL")
+            return ("validate", keys)
         if self.word("RECOVER", "DATABASE"):
             return ("recover",)
         if in_run:
@@ -217,6 +228,10 @@ class Parser:
             force = self.word("FORCE")
             how = "STARTED" if self.word("NOMOUNT") else "MOUNTED" if self.word("MOUNT") else "OPEN"
             return ("startup", force, how)
+        if self.word("SHUTDOWN"):
+            if not self.word("IMMEDIATE"):
+                self.need("ABORT")
+            return ("shutdown",)
         if self.word("RESTORE", "SPFILE"):
             self.need("FROM")
             return ("spfile", self.text())
@@ -498,6 +513,7 @@ class Rman:
     def autobackup(self):
         m, c = self.m, self.m.control
         form = self.auto or str(HOME / "dbs" / "%F")
+        self.fault("autobackup")
         say("", f"Starting Control File and SPFILE Autobackup at {stamp(m.now)}")
         number = sum(1 for p in c["pieces"] if p["kind"] == "control")
         handle = form.replace("%F", f"c-{c['dbid']}-{stamp(m.now, '%Y%m%d')}-{number:02x}")
@@ -597,12 +613,22 @@ class Rman:
         m = self.m
         if m.status != "DOWN" and not force:
             raise Stack("RMAN-04014: startup failed: ORA-01081: cannot start already-running ORACLE - shut it down first")
+        if m.status != "DOWN":
+            m.d["recovered"] = None
         m.d["status"] = "DOWN"
+        if not spfile().exists() and not (HOME / "dbs" / f"init{SID}.ora").exists() and m.d.get("lab"):
+            raise Stack("RMAN-04014: startup failed: ORA-01078: failure in processing system parameters",
+                        f"LRM-00109: could not open parameter file '{HOME}/dbs/init{SID}.ora'")
         if how != "STARTED" and not m.control:
             m.d["status"] = "STARTED"
             raise Stack("ORA-00205: error in identifying control file, check alert log for more info")
         m.d["status"] = how
         say("06196", "Oracle instance started")
+
+    def do_shutdown(self):
+        self.need("OPEN", "MOUNTED", "STARTED")
+        self.m.d["status"] = "DOWN"
+        say("06405", "Oracle instance shut down")
 
     def do_spfile(self, path):
         self.need("STARTED")
@@ -624,12 +650,18 @@ class Rman:
             raise Stack("RMAN-06189: current DBID does not match target mounted database")
         self.m.d["control"] = body["control"]
         self.m.d["restored_control"] = True
+        for path in self.m.d.get("control_files", []):
+            Path(path).write_text("a control file")
+            say("08505", f"output file name={path}")
         say("08021", "channel ORA_DISK_1: restoring control file")
 
     def do_mount(self):
         self.need("STARTED")
         if not self.m.control:
             raise Stack("ORA-00205: error in identifying control file, check alert log for more info")
+        name = self.m.d.get("db_name", self.m.control["name"])
+        if name != self.m.control["name"]:
+            raise Stack(f"ORA-01103: database name '{self.m.control['name']}' in control file is not '{name}'")
         self.m.d["status"] = "MOUNTED"
 
     def fits(self, at, scn):
@@ -670,6 +702,17 @@ class Rman:
         if not validate:
             self.m.d["files"] = restored
         say("03091", f"Finished restore at {stamp(self.m.now)}")
+
+    def do_validate(self, keys):
+        self.need("OPEN", "MOUNTED")
+        for key in keys:
+            own = [p for p in self.m.control["pieces"] if p["set"] == key and p["status"] == "A"]
+            if not own:
+                raise Stack(f"RMAN-06160: no backup pieces found for backup set key: {key}")
+            for p in own:
+                say("08098", f"channel vex1: starting validation of {p['kind']} backup set")
+                read_piece(p["handle"])
+                say("08180", "channel vex1: validation complete, elapsed time: 00:00:01")
 
     def do_recover(self):
         self.need("MOUNTED")
@@ -788,6 +831,12 @@ def rman(args):
     say("06009", "using target database control file instead of recovery catalog")
     parser, job = Parser(Path(file).read_text()), Rman(m)
     try:
+        job.fault("start")
+        m.save()
+    except Stack as s:
+        m.save()
+        return fail(s.lines)
+    try:
         while parser.peek():
             command = parser.command()
             if command[0] == "exit":
@@ -819,6 +868,8 @@ def rows(m, sql):
         raise Stack("ERROR at line 1:", "ORA-01034: ORACLE not available", "Process ID: 0")
     if re.fullmatch(r"SELECT status\|\|CHR\(9\)\|\|host_name FROM v\$instance", sql):
         return [[m.status, m.host]]
+    if sql == "SELECT value FROM v$parameter WHERE name = 'control_files'":
+        return [[", ".join(m.d.get("control_files", []))]]
     if m.status == "STARTED":
         raise Stack("ERROR at line 1:", "ORA-01507: database not mounted")
     instr = re.search(r"INSTR\((?:p\.)?handle, '((?:[^']|'')*)'\) > 0", sql)
@@ -838,6 +889,8 @@ def rows(m, sql):
         return [[c["keep"]]]
     if re.fullmatch(r"SELECT handle FROM v\$backup_piece WHERE status = 'A' AND INSTR\(handle, '.*'\) > 0 ORDER BY handle", sql):
         return sorted([p["handle"]] for p in own)
+    if sql.startswith("SELECT DISTINCT s.recid FROM v$backup_set s, v$backup_piece p WHERE p.set_stamp = s.set_stamp AND p.set_count = s.set_count AND p.status = 'A' AND "):
+        return sorted({(p["set"],) for p in own})
     if sql.startswith("SELECT p.handle||CHR(9)||p.tag||CHR(9)||p.bytes||CHR(9)||p.set_stamp||CHR(9)||p.set_count FROM v$backup_piece p WHERE "):
         return [[p["handle"], p["tag"], p["bytes"], 1000 + p["set"], p["set"]] for p in own]
     if "FROM v$backup_datafile d WHERE EXISTS" in sql:
@@ -891,11 +944,18 @@ def ctl(args):
         (HOME / "bin").mkdir(exist_ok=True)
         for name in ("rman", "sqlplus", "oracle"):
             path = HOME / "bin" / name
-            path.write_text(f"#!/bin/sh\nexec python3 {Path(__file__).resolve()} {name} \"$@\"\n")
+            path.write_text(f"#!/bin/sh\nexec python3 -I -S {Path(__file__).resolve()} {name} \"$@\"\n")
             path.chmod(0o755)
         area = HOME / "area"
         area.mkdir(exist_ok=True)
         m.d = create(int(rest[0]), str(area), int(rest[1]))
+        spfile().write_text("x")
+    elif what == "lab":
+        # An instance with parameters of its own, and no database.
+        m.d = create(0, "", int(rest[0]))
+        m.d.update(status="STARTED", control=None, online=None, files={}, lab=True, db_name=rest[1],
+                   control_files=[str(HOME.resolve() / "dbs" / f"control-{SID}.ctl")])
+        (HOME / "dbs" / f"init{SID}.ora").write_text(f"db_name={rest[1]}")
         spfile().write_text("x")
     elif what == "work":
         work(m, int(rest[0]))
@@ -909,7 +969,7 @@ def ctl(args):
             target = target[part]
         target[path[-1]] = json.loads(rest[1])
     elif what == "lose":
-        for a in m.control["archived"]:
+        for a in m.control["archived"] if m.control else []:
             Path(a["path"]).unlink(missing_ok=True)
         spfile().unlink(missing_ok=True)
         m.d.update(status="DOWN", files={}, control=None, online=None, scn=0)

@@ -42,6 +42,9 @@ const AREA: &str = "SELECT name||CHR(9)||space_limit||CHR(9)||space_used||CHR(9)
 const REMEMBERS: &str =
     "SELECT value FROM v$parameter WHERE name = 'control_file_record_keep_time'";
 
+/// Where the control files of the instance are, or will be.
+const CONTROL_FILES: &str = "SELECT value FROM v$parameter WHERE name = 'control_files'";
+
 /// Pieces that RMAN knows and counts as there, by a part of their names.
 const HANDLES: &str = "SELECT handle FROM v$backup_piece WHERE status = 'A' AND INSTR(handle, '";
 
@@ -190,6 +193,26 @@ impl Asking<'_> {
         Ok(self.rows("the pieces it knows", &sql)?.into_iter().flatten().collect())
     }
 
+    /// Where the control files of the instance are, or will be.
+    pub fn control_files(&self) -> Result<Vec<String>> {
+        let rows = self.rows("its control files", CONTROL_FILES)?;
+        let all = rows.iter().flatten().flat_map(|value| value.split(','));
+        Ok(all.map(|path| path.trim().to_owned()).filter(|path| !path.is_empty()).collect())
+    }
+
+    /// The keys of the backup sets that RMAN knows and counts as there, whose pieces have names of
+    /// this part.
+    pub fn sets(&self, part: &str) -> Result<Vec<u64>> {
+        let what = "the backup sets it knows";
+        let sql = format!(
+            "SELECT DISTINCT s.recid FROM v$backup_set s, v$backup_piece p WHERE p.set_stamp = s.set_stamp AND p.set_count = s.set_count AND p.status = 'A' AND INSTR(p.handle, '{}') > 0 ORDER BY s.recid",
+            part.replace('\'', "''")
+        );
+        let rows = self.rows(what, &sql)?;
+        let number = |text: &String| text.parse().map_err(|_| self.strange(what, &rows.concat()));
+        rows.iter().flatten().map(number).collect()
+    }
+
     /// What the pieces of a run hold, by their handles; of logs, those of an incarnation.
     pub fn pieces(&self, part: &str, resetlogs: u64) -> Result<BTreeMap<String, (u64, PieceLine)>> {
         let own = format!("p.status = 'A' AND INSTR(p.handle, '{}') > 0", part.replace('\'', "''"));
@@ -304,6 +327,7 @@ fn line(
         to: 0,
         at: None,
         logs: Vec::new(),
+        plain: None,
     };
     match (data, logs) {
         (_, Some(logs)) => {

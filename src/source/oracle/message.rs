@@ -32,7 +32,7 @@ pub const WARNINGS: [(&str, &str); 9] = [
 ];
 
 /// Errors, with their kind and what to do; the last line of a stack that has a row here decides.
-pub const ERRORS: [(&str, ErrorKind, &str); 45] = [
+pub const ERRORS: [(&str, ErrorKind, &str); 46] = [
     ("RMAN-00554", ErrorKind::Denied, "RMAN could not be started; see the lines below it."),
     ("RMAN-04005", ErrorKind::Denied, "RMAN could not connect; see the lines below it."),
     ("ORA-01031", ErrorKind::Denied, "Run vex as a user of the group dba, such as oracle."),
@@ -50,6 +50,11 @@ pub const ERRORS: [(&str, ErrorKind, &str); 45] = [
         "No instance of this name runs here: check `sid=` and `home=`.",
     ),
     ("ORA-01507", ErrorKind::Refused, "The database is not mounted: mount or open it."),
+    (
+        "ORA-01103",
+        ErrorKind::Refused,
+        "The instance is for a database of another name: start it with the DB_NAME of the one that was backed up.",
+    ),
     ("ORA-01109", ErrorKind::Refused, "The database is not open: open it."),
     (
         "ORA-00257",

@@ -8,6 +8,7 @@
 mod doctor;
 mod facts;
 mod instance;
+mod lab;
 mod message;
 mod script;
 
@@ -28,6 +29,7 @@ use crate::source::program::Private;
 use crate::world::World;
 
 pub use facts::{Asking, Database};
+pub use lab::{Lab, Validation};
 pub use script::{BackupScript, End, RestoreScript, backup, delete_logs, forget, restore};
 
 /// An Oracle database.
@@ -81,6 +83,12 @@ impl Oracle {
             .hint("Wait for its end; give the jobs of one database schedules that do not meet.")),
             Err(TryLockError::Error(error)) => Err(io(error)),
         }
+    }
+
+    /// Takes the instance as one in which backups are validated; refuses one that holds anything.
+    pub fn lab<'a>(&'a self, private: &'a Private, hear: Hear, stop: &'a Stop) -> Result<Lab<'a>> {
+        let note = self.locks.join(format!("oracle-{}.control-files", self.instance.sid));
+        Lab::take((&self.instance, note), private, hear, stop)
     }
 
     /// A private folder where the server can write.

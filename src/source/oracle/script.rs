@@ -110,11 +110,28 @@ pub fn restore(ask: &RestoreScript<'_>) -> String {
         lines.push(format!("RESTORE CONTROLFILE FROM '{place}/{control}';"));
         lines.push("ALTER DATABASE MOUNT;".to_owned());
     }
+    lines.extend(catalogued(folder));
+    lines.extend(begin_run(*channels, end));
+    lines.push("  RESTORE DATABASE;".to_owned());
+    lines.push("  RECOVER DATABASE;".to_owned());
+    lines.push("}".to_owned());
+    lines.push(match end {
+        End::Complete => "ALTER DATABASE OPEN;".to_owned(),
+        End::Sequence(..) | End::Scn(_) | End::Time(_) => "ALTER DATABASE OPEN RESETLOGS;".into(),
+    });
+    ended(lines)
+}
+
+/// Has RMAN know the pieces of a folder, and no others.
+fn catalogued(folder: &Path) -> [String; 2] {
     // What the control file remembers of pieces that are gone would be read before those here.
-    lines.push("CROSSCHECK BACKUP;".to_owned());
-    lines.push(format!("CATALOG START WITH '{place}/' NOPROMPT;"));
-    lines.push("RUN {".to_owned());
-    for number in 1..=*channels {
+    let catalog = format!("CATALOG START WITH '{}/' NOPROMPT;", folder.display());
+    ["CROSSCHECK BACKUP;".to_owned(), catalog]
+}
+
+fn begin_run(channels: usize, end: &End) -> Vec<String> {
+    let mut lines = vec!["RUN {".to_owned()];
+    for number in 1..=channels {
         lines.push(format!("  ALLOCATE CHANNEL vex{number} DEVICE TYPE DISK;"));
     }
     match end {
@@ -127,14 +144,41 @@ pub fn restore(ask: &RestoreScript<'_>) -> String {
             lines.push(format!("  SET UNTIL TIME \"TO_DATE('{moment}','YYYY-MM-DD HH24:MI:SS')\";"))
         }
     }
-    lines.push("  RESTORE DATABASE;".to_owned());
-    lines.push("  RECOVER DATABASE;".to_owned());
-    lines.push("}".to_owned());
-    lines.push(match end {
-        End::Complete => "ALTER DATABASE OPEN;".to_owned(),
-        End::Sequence(..) | End::Scn(_) | End::Time(_) => "ALTER DATABASE OPEN RESETLOGS;".into(),
-    });
+    lines
+}
+
+/// Starts a scratch instance, so that it can be asked where its control files go.
+pub fn start_lab() -> String {
+    ended(vec!["STARTUP NOMOUNT;".to_owned()])
+}
+
+/// Mounts the control file of a backup in a scratch instance, and has it know the pieces. `force`
+/// stops what an earlier validation left mounted there.
+pub fn mount_lab(folder: &Path, dbid: u64, control: &str, force: bool) -> String {
+    let mut lines = vec![format!("SET DBID {dbid};")];
+    if force {
+        lines.push("STARTUP FORCE NOMOUNT;".to_owned());
+    }
+    lines.push(format!("RESTORE CONTROLFILE FROM '{}/{control}';", folder.display()));
+    lines.push("ALTER DATABASE MOUNT;".to_owned());
+    lines.extend(catalogued(folder));
     ended(lines)
+}
+
+/// Has RMAN read all that a restore would read, and every backup set by itself; writes no file.
+pub fn validate(channels: usize, end: &End, sets: &[u64]) -> String {
+    let mut lines = begin_run(channels, end);
+    lines.push("  RESTORE DATABASE VALIDATE CHECK LOGICAL;".to_owned());
+    let sets: Vec<String> = sets.iter().map(u64::to_string).collect();
+    lines.push(format!("  VALIDATE BACKUPSET {} CHECK LOGICAL;", sets.join(", ")));
+    lines.push("}".to_owned());
+    ended(lines)
+}
+
+/// Leaves a scratch instance as it was found.
+pub fn leave_lab(started: bool) -> String {
+    let line = if started { "STARTUP FORCE NOMOUNT;" } else { "SHUTDOWN ABORT;" };
+    ended(vec![line.to_owned()])
 }
 
 /// Whether a path can stand between the quotes of a script.
@@ -186,6 +230,15 @@ mod tests {
                 "restore to a moment",
                 restored(Some("c"), false, End::Time("2025-08-02 14:30:00".into())),
             ),
+            ("validate, start", start_lab()),
+            ("validate, mount", mount_lab(Path::new(FOLDER), 1_234_567_890, "c", false)),
+            (
+                "validate, mount what an earlier one left",
+                mount_lab(Path::new(FOLDER), 1_234_567_890, "c", true),
+            ),
+            ("validate", validate(2, &End::Sequence(1, 8), &[11, 12])),
+            ("validate, end", leave_lab(true)),
+            ("validate, end of an instance that was down", leave_lab(false)),
         ] {
             text += &format!("# {title}\n{script}\n");
         }

@@ -307,6 +307,12 @@ pub const BLOCKS: &[Kind] = &[
                 "Folders of mysqldump and mariadb-dump, searched first.",
             ),
             field("mydumper", Form::List, "PATH", "Folders of mydumper, searched first."),
+            field(
+                "oracle",
+                Form::List,
+                "`bin` of the `home` of the source",
+                "The folder of rman and sqlplus.",
+            ),
         ],
     },
     Kind {

@@ -163,7 +163,7 @@ pub const STEPS: &[Kind] = &[
                 "into",
                 Form::Text,
                 "",
-                "A scratch source to restore it into and to prove there; `scratch`: a server or file that vex makes for it.",
+                "A scratch source to restore it into and to prove there; `scratch`: a server or file that vex makes for it; of `oracle`, a scratch instance in which RMAN validates it.",
             ),
             UNPACK,
             IDENTITY,
@@ -183,7 +183,7 @@ pub const STEPS: &[Kind] = &[
                 "into",
                 Form::Text,
                 "",
-                "A scratch source to restore them into and to prove there; `scratch`: a server or file that vex makes for each.",
+                "A scratch source to restore them into and to prove there; `scratch`: a server or file that vex makes for each; of `oracle`, a scratch instance in which RMAN validates them.",
             ),
             field(
                 "pick",

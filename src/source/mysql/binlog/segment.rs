@@ -192,7 +192,7 @@ impl Cutter {
 }
 
 /// Where an event ends: of the low 32 bits of it, or of its length where the server does not say.
-fn follow(at: u64, frame: &Frame<'_>) -> u64 {
+pub fn follow(at: u64, frame: &Frame<'_>) -> u64 {
     if frame.next == 0 {
         return at + frame.bytes.len() as u64;
     }
