@@ -1,6 +1,7 @@
 //! What was typed. Nothing here knows what it means.
 
 mod ask;
+mod bench;
 mod file;
 mod log;
 mod point;
@@ -18,6 +19,7 @@ use crate::syntax::parse_duration;
 pub use crate::cli::args::ask::{
     Diff, Drill, DrillList, DrillRemark, History, HistoryFormat, Info, List, Peek, Status,
 };
+pub use crate::cli::args::bench::Bench;
 pub use crate::cli::args::file::{
     Check, CheckFormat, Engine, Fmt, Jobs, Kind, Man, New, Schedule, Schema,
 };
@@ -99,6 +101,9 @@ pub enum Command {
     Report(Report),
     /// Serve the dashboard.
     Serve(Serve),
+    /// Measure backups of databases that it makes on a server, and removes: how long dump, compaction
+    /// and upload take, beside mydumper and 7-Zip where they are.
+    Bench(Bench),
     /// Manage who may sign in to the dashboard.
     #[command(subcommand)]
     User(User),

@@ -56,6 +56,7 @@ fn files_of(command: &Command) -> (Option<&Path>, Option<&Path>) {
         Command::Verify(a) => (a.which.file.as_ref(), &a.which.site),
         Command::Restore(a) => (a.which.file.as_ref(), &a.which.site),
         Command::Export(a) => (a.which.file.as_ref(), &a.which.site),
+        Command::Bench(a) => (Some(&a.file), &a.site),
         Command::Adopt(a) => (Some(&a.file), &a.site),
         Command::Keep(a) => (Some(&a.file), &a.site),
         Command::Copy(a) => (Some(&a.file), &a.site),

@@ -6,6 +6,7 @@ mod annotate;
 mod args;
 mod ask;
 mod asked;
+mod bench;
 mod check;
 mod chosen;
 mod copy;
@@ -146,6 +147,7 @@ fn dispatch(command: &Command, app: &App) -> Exit {
         Command::Wal(args) => wal::wal(args, app),
         Command::Log(args) => log::log(args, app),
         Command::Report(args) => report::report(args, app),
+        Command::Bench(args) => bench::bench(args, app),
         Command::Serve(args) => serve::serve(args, app),
         Command::User(args) => user::user(args, app),
         Command::Schema(args) => check::schema(args.format),

@@ -288,13 +288,7 @@ impl RestoreSpec {
         if self.gtid {
             value("--gtid", "set");
         }
-        match &self.target {
-            TargetWish::Cluster(own) => own.words(&mut value),
-            TargetWish::Oracle(own) => own.words(&mut value),
-            TargetWish::Source { replay, .. } => {
-                replay.iter().for_each(|own| own.words(&mut value));
-            }
-        }
+        self.target.words(&mut value);
         let (stop, start) = match &self.target {
             TargetWish::Cluster(own) => (own.stop, own.start),
             TargetWish::Source { .. } | TargetWish::Oracle(_) => (false, false),
@@ -314,6 +308,17 @@ impl RestoreSpec {
         }
         line.extend(switches.iter().filter(|(_, on)| *on).map(|(name, _)| (*name).to_owned()));
         line.join(" ")
+    }
+}
+
+impl TargetWish {
+    /// The words that only this kind of target has.
+    fn words(&self, value: &mut impl FnMut(&str, &str)) {
+        match self {
+            TargetWish::Cluster(own) => own.words(value),
+            TargetWish::Oracle(own) => own.words(value),
+            TargetWish::Source { replay, .. } => replay.iter().for_each(|own| own.words(value)),
+        }
     }
 }
 

@@ -329,9 +329,10 @@ pub fn judge(
             }
         }
     }
-    if !damage.is_empty() {
+    if let Some(first) = damage.first() {
         let gtid = if spec.gtid { "; the GTID state was not taken over" } else { "" };
-        let found = format!("{} differences from the manifest{gtid}", damage.len());
+        let many = damage.len();
+        let found = format!("{many} differences from the manifest{gtid}, the first: {first}");
         return Err(Fault::Differs { found, hint: None });
     }
     let proof = match recounted.is_empty() {

@@ -207,7 +207,7 @@ fn harmless(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
-/// The word of a verdict in its colour: green, yellow, red.
+/// A word in the colour of a verdict: green, yellow, red.
 pub fn paint(verdict: Verdict, word: &str) -> String {
     let colour = match verdict {
         Verdict::Success => 32,

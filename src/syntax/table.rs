@@ -115,8 +115,6 @@ pub struct Kind {
     pub fields: &'static [Field],
     /// One sentence.
     pub doc: &'static str,
-    /// `false`: the name is known, a later version will do it.
-    pub ready: bool,
 }
 
 impl Kind {

@@ -5,6 +5,7 @@
 //! never formats; every word, number and moment of a page is made here.
 
 mod address;
+mod bench;
 mod dashboard;
 mod details;
 mod difference;
@@ -34,6 +35,7 @@ mod todo;
 mod why;
 
 pub use address::{Address, Base, SCRIPT, STYLE};
+pub use bench::{Measured, Stages, ratios, tables};
 pub use dashboard::{Dashboard, dashboard};
 pub use details::{Parts, details};
 pub use difference::{Difference, Inventory, differences};

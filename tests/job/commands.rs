@@ -67,7 +67,11 @@ const PAGES: [&str; 4] =
     ["vex report --out /srv/backup-report", "vex user audit --verify", "vex status", "vex history"];
 
 /// Only parsed, and why.
-const PARSED: [(&str, &str); 33] = [
+const PARSED: [(&str, &str); 34] = [
+    (
+        "vex bench jobs/nightly.kdl shop --to nas",
+        "makes databases of 16 GiB; tests/mysql/bench.rs makes small ones",
+    ),
     (
         "vex drill remark jobs/nightly.kdl 20261201 --text audited --owner Ana",
         "needs a drill of that day; tests/restore/drill.rs remarks on one of its own",

@@ -155,9 +155,10 @@ fn children_have_the_signals_of_the_system() {
 /// Runs a command on a terminal of its own; returns what it drew there, and how it ended.
 fn on_a_terminal(command: &Command, more: &[(&str, &str)]) -> Ran {
     const SCRIPT: &str = r#"
-import os, pty, sys
+import fcntl, os, pty, struct, sys, termios
 pid, ours = pty.fork()
 if pid == 0:
+    fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 160, 0, 0))
     os.execv(sys.argv[1], sys.argv[1:])
 while True:
     try:
@@ -215,6 +216,11 @@ fn a_run_ends_with_what_it_made_and_colours_are_for_terminals_that_want_them() {
     }
     let told = on_a_terminal(&space.vex(&["history"]), &[("TERM", "xterm")]).expect(0).stdout;
     assert!(told.contains("\u{1b}[33mAlerta\u{1b}[0m"), "{told:?}");
+    let doctor = space.vex(&["doctor", "job.kdl"]);
+    let told = on_a_terminal(&doctor, &[("TERM", "xterm")]).stdout;
+    assert!(told.contains("\u{1b}[32mok   \u{1b}[0m"), "{told:?}");
+    let told = on_a_terminal(&doctor, &[("TERM", "xterm"), ("NO_COLOR", "1")]).stdout;
+    assert!(told.contains("ok   ") && !told.contains("\u{1b}["), "{told:?}");
     // What is wrong with a file has its colours too, and loses them alike.
     std::fs::write(space.path("job.kdl"), "job \"j\" {").unwrap();
     let check = space.vex(&["check", "job.kdl"]);
@@ -222,4 +228,25 @@ fn a_run_ends_with_what_it_made_and_colours_are_for_terminals_that_want_them() {
     assert!(drawn.contains("\u{1b}["), "{drawn:?}");
     let drawn = on_a_terminal(&check, &[("TERM", "xterm"), ("NO_COLOR", "1")]).expect(78).stdout;
     assert!(!drawn.contains("\u{1b}["), "{drawn:?}");
+}
+
+#[test]
+fn progress_on_a_terminal_has_a_rate_and_the_time_that_is_left() {
+    // So slow that nothing but the time of the job decides.
+    let job = JOB.replace("dump \"app\" {", "dump \"app\" chunk=\"64KiB\" rate=\"512KiB\" {");
+    let space = Space::new().job(&job);
+    space.database(
+        "app.db",
+        "CREATE TABLE t (v); WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2000)
+         INSERT INTO t SELECT hex(randomblob(400)) FROM n;",
+    );
+    let drawn = on_a_terminal(&space.vex(&["run", "job.kdl"]), &[("TERM", "xterm")]).expect(0);
+    let bars: Vec<&str> =
+        drawn.stdout.split('\r').filter(|part| part.contains(" of about ")).collect();
+    let is_whole =
+        |bar: &&&str| bar.contains("dump/app") && bar.contains("/s, ") && bar.contains(" left");
+    assert!(bars.iter().any(|bar| is_whole(&bar)), "{bars:?}");
+    // Elsewhere there is none.
+    let plain = space.back_up().stderr;
+    assert!(!plain.contains(" of about ") && !plain.contains('\r'), "{plain}");
 }

@@ -18,11 +18,11 @@ use crate::common::space::{files, until};
 /// The databases that are compared.
 const DATABASES: [&str; 3] = ["a", "b", "c"];
 
-fn job(home: &Path, server: &Server) {
+fn job(home: &Path, server: &Server, more: &str) {
     let job = format!(
-        "sources {{ mysql \"shop\" host=\"127.0.0.1\" port={} user=\"root\" {{ accounts #true }} }}\n\
+        "sources {{ mysql \"shop\" host=\"127.0.0.1\" port={} user=\"root\" {more} }}\n\
          stores {{ dir \"s\" path=\"store\" {{ keep last=3 }} }}\n\
-         job \"nightly\" {{ dump \"shop\" {{ send \"s\" }} }}\n\
+         job \"nightly\" {{ dump \"shop\" {{ send \"s\"; verify \"s\" }} }}\n\
          job \"log\" {{ binlog \"shop\" {{ send \"s\" }} }}\n",
         server.port
     );
@@ -106,7 +106,7 @@ struct Past {
 fn past(brand: Brand, more: &[&str]) -> Past {
     let source = start(brand, 7, more);
     let home = tempfile::tempdir().expect("a folder");
-    job(home.path(), &source);
+    job(home.path(), &source, "");
     for sql in [
         "CREATE DATABASE a",
         "CREATE DATABASE b",
@@ -217,10 +217,10 @@ fn a_log_of_mariadb_11_comes_back_up_to_each_transaction() {
 }
 
 /// A source with a table, a dump, and room for what happens then.
-fn small(brand: Brand) -> Past {
+fn small(brand: Brand, more: &str) -> Past {
     let source = start(brand, 7, &[]);
     let home = tempfile::tempdir().expect("a folder");
-    job(home.path(), &source);
+    job(home.path(), &source, more);
     source.exec("CREATE DATABASE a");
     source.exec("CREATE TABLE a.t (id INT PRIMARY KEY, v INT)");
     source.exec("INSERT INTO a.t VALUES (1, 0)");
@@ -248,7 +248,7 @@ impl Past {
 }
 
 fn a_moment(brand: Brand) {
-    let mut past = small(brand);
+    let mut past = small(brand, "");
     past.act("UPDATE a.t SET v = 1");
     past.act("UPDATE a.t SET v = 2");
     sleep(Duration::from_millis(1100));
@@ -320,7 +320,7 @@ fn a_moment_of_mariadb_is_found_and_what_nothing_reaches_is_told() {
 
 /// What a server that takes a log passes over in silence is refused, or made such that it takes it.
 fn silent(brand: Brand) {
-    let mut past = small(brand);
+    let mut past = small(brand, "");
     past.act("UPDATE a.t SET v = 1");
     let harm = past.act("DELETE FROM a.t");
     good(&past.log());
@@ -354,7 +354,7 @@ fn what_mariadb_would_pass_over_in_silence_comes_back_or_is_refused() {
 
 /// XA transactions, accounts and events.
 fn odd(brand: Brand) {
-    let mut past = small(brand);
+    let mut past = small(brand, "{ accounts #true }");
     past.act("XA START 'done'\nINSERT INTO a.t VALUES (2, 2)\nXA END 'done'\nXA PREPARE 'done'\nXA COMMIT 'done'");
     past.act("XA START 'back'\nINSERT INTO a.t VALUES (3, 3)\nXA END 'back'\nXA PREPARE 'back'\nXA ROLLBACK 'back'");
     past.act("CREATE USER somebody@localhost IDENTIFIED BY 'CANARY-somebody'");
@@ -405,7 +405,7 @@ fn kept(past: &Past) -> usize {
 }
 
 fn needless(brand: Brand) {
-    let mut past = small(brand);
+    let mut past = small(brand, "");
     let job = fs::read_to_string(past.home.path().join("job.kdl")).expect("a job");
     let job = job.replace("keep last=3", "keep last=1");
     fs::write(past.home.path().join("job.kdl"), job).expect("written");
@@ -445,6 +445,8 @@ fn needless(brand: Brand) {
     let gap = past.restore(&target, &["--until", "latest", "--overwrite", "--yes"]);
     assert_eq!(gap.status.code(), Some(66), "{}", text(&gap));
     good(&run(past.home.path(), &["run", "job.kdl", "nightly"]));
+    // The dump stands where the log ends.
+    good(&run(past.home.path(), &["run", "job.kdl", "log", "--strict"]));
     past.act("UPDATE a.t SET v = 12");
     good(&run(past.home.path(), &["run", "job.kdl", "log", "--strict"]));
     let last = State::of(&mut past.source.conn(), &DATABASES);
@@ -470,7 +472,7 @@ fn channels(server: &Server) -> usize {
 }
 
 fn stopped(brand: Brand) {
-    let mut past = small(brand);
+    let mut past = small(brand, "");
     // As a statement it takes its time at the target too.
     past.act("SET SESSION binlog_format='STATEMENT'\nINSERT INTO a.t VALUES (50, SLEEP(6))");
     let last = State::of(&mut past.source.conn(), &DATABASES);
@@ -514,7 +516,7 @@ fn a_replay_into_mariadb_that_is_stopped_leaves_no_channel_and_begins_again() {
 }
 
 fn rights(brand: Brand) {
-    let mut past = small(brand);
+    let mut past = small(brand, "");
     past.act("UPDATE a.t SET v = 1");
     let last = State::of(&mut past.source.conn(), &DATABASES);
     good(&past.log());
@@ -541,9 +543,9 @@ fn rights(brand: Brand) {
     let all = text(&refused);
     assert_eq!(refused.status.code(), Some(1), "{all}");
     let grants = if brand.is_mariadb() {
-        "REPLICATION SLAVE ADMIN, SLAVE MONITOR"
+        "REPLICATION SLAVE ADMIN, SLAVE MONITOR, RELOAD"
     } else {
-        "REPLICATION_SLAVE_ADMIN, REPLICATION CLIENT"
+        "REPLICATION_SLAVE_ADMIN, REPLICATION CLIENT, RELOAD"
     };
     assert!(all.contains(&format!("GRANT {grants} ON *.*")) && !all.contains("CANARY"), "{all}");
     target.exec(&format!("GRANT {grants} ON *.* TO poor@'%'"));
@@ -560,4 +562,16 @@ fn the_rights_that_a_replay_into_mysql_needs_are_named_and_are_enough() {
 #[test]
 fn the_rights_that_a_replay_into_mariadb_needs_are_named_and_are_enough() {
     rights(Brand::Mariadb11);
+}
+
+#[test]
+fn a_transaction_with_a_tagged_gtid_comes_back() {
+    let mut past = small(Brand::Mysql9, "");
+    past.act("SET SESSION gtid_next='AUTOMATIC:ours'\nINSERT INTO a.t VALUES (2, 2)");
+    past.act("SET SESSION gtid_next='AUTOMATIC:ours'\nCREATE TABLE a.tagged (id INT)");
+    past.act("UPDATE a.t SET v = 1");
+    let harm = past.act("DROP TABLE a.t");
+    good(&past.log());
+    let target = start(Brand::Mysql9, 8, &[]);
+    past.comes_back(&target, &["--until-position", &harm.1], &harm.0);
 }

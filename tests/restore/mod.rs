@@ -9,6 +9,7 @@ pub mod fallback;
 pub mod fidelity;
 mod flipped;
 mod killed;
+mod library;
 mod scratch;
 pub mod which;
 pub mod without_vex;

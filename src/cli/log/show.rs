@@ -7,7 +7,7 @@ use crate::recover::{BinlogStores, Shown, around};
 
 use crate::cli::args::{Format, Show};
 use crate::cli::exit::Exit;
-use crate::cli::log::chosen;
+use crate::cli::log::chosen::chosen;
 use crate::cli::point::moment;
 use crate::cli::table;
 use crate::cli::wiring::{App, Loaded, complain, fail, tell};

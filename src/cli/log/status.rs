@@ -8,7 +8,7 @@ use crate::recover::{BinlogStores, Window, log_windows};
 
 use crate::cli::args::{Format, LogStatus};
 use crate::cli::exit::Exit;
-use crate::cli::log::{chosen, logs};
+use crate::cli::log::chosen::{chosen, logs};
 use crate::cli::wiring::{App, Loaded, complain, fail, tell};
 
 /// The version of the lines.

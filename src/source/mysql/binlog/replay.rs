@@ -17,7 +17,7 @@ use crate::artifact::hex;
 use crate::base::Stop;
 use crate::source::contract::{Error, ErrorKind, Result};
 use crate::source::mysql::binlog::place::{Piece, Spot};
-use crate::source::mysql::binlog::replica::{Progress, Replica, USER};
+use crate::source::mysql::binlog::replica::{Channel, Progress, Replica, USER};
 use crate::source::mysql::binlog::serve::{Serving, listen};
 
 /// Nothing moves for so long: somebody else holds what the log needs.
@@ -49,35 +49,9 @@ pub fn replay<E: From<Error> + Send>(
     let fail = |found: String| {
         Error::new(ErrorKind::Failed, format!("replay the log into {place}"), found)
     };
-    let random = |n: usize| -> Result<Vec<u8>> {
-        let mut bytes = vec![0; n];
-        getrandom::fill(&mut bytes).map_err(|e| fail(format!("no random numbers: {e}")))?;
-        Ok(bytes)
-    };
     let (listener, address) = listen(replay.address)
         .map_err(|e| fail(format!("unable to listen on {}: {e}", replay.address)))?;
-    // Printable, since the greeting ends with the first zero byte.
-    let nonce = hex(&random(10)?).into_bytes();
-    let uuid = hex(&random(16)?);
-    let serving = Serving {
-        from: replay.from,
-        end: replay.end,
-        skip: replay.skip,
-        family: replica.flavor.family,
-        id: replica.id,
-        uuid: format!(
-            "{}-{}-{}-{}-{}",
-            &uuid[..8],
-            &uuid[8..12],
-            &uuid[12..16],
-            &uuid[16..20],
-            &uuid[20..]
-        ),
-        user: USER.into(),
-        // No longer than a channel takes.
-        password: hex(&random(14)?),
-        nonce: nonce.try_into().expect("BUG: twenty letters are not twenty"),
-    };
+    let serving = serving(replica, replay).map_err(&fail)?;
     let inner = stop.child();
     let (give, take) = bounded::<Piece>(1);
     let failed: Mutex<Option<E>> = Mutex::new(None);
@@ -107,6 +81,31 @@ pub fn replay<E: From<Error> + Send>(
         Some(error) => Err(error),
         None => Ok(waited?),
     }
+}
+
+/// What is served, with a password and an identity of its own.
+fn serving<'a>(replica: &Replica, replay: &Replay<'a>) -> std::result::Result<Serving<'a>, String> {
+    let random = |n: usize| {
+        let mut bytes = vec![0; n];
+        getrandom::fill(&mut bytes).map_err(|e| format!("no random numbers: {e}"))?;
+        Ok::<String, String>(hex(&bytes))
+    };
+    // Printable, since the greeting ends with the first zero byte.
+    let nonce = random(10)?.into_bytes();
+    let uuid = random(16)?;
+    let [a, b, c, d, e] = [&uuid[..8], &uuid[8..12], &uuid[12..16], &uuid[16..20], &uuid[20..]];
+    Ok(Serving {
+        from: replay.from,
+        end: replay.end,
+        skip: replay.skip,
+        family: replica.flavor.family,
+        id: replica.id,
+        uuid: format!("{a}-{b}-{c}-{d}-{e}"),
+        user: USER.into(),
+        // No longer than a channel takes.
+        password: random(14)?,
+        nonce: nonce.try_into().expect("BUG: twenty letters are not twenty"),
+    })
 }
 
 /// Reads pieces as they are taken; an error ends it without a word to the server, which must not
@@ -140,7 +139,7 @@ fn feed<E>(next: Next<'_, E>, give: Sender<Piece>, failed: &Mutex<Option<E>>, st
 }
 
 fn wait<E>(
-    channel: &mut crate::source::mysql::binlog::replica::Channel<'_>,
+    channel: &mut Channel<'_>,
     failed: &Mutex<Option<E>>,
     served: &Mutex<Option<io::Error>>,
     stop: &Stop,

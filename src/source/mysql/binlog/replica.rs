@@ -104,7 +104,7 @@ impl Replica {
                 start: "START REPLICA FOR CHANNEL 'vex'",
                 reset: "RESET REPLICA ALL FOR CHANNEL 'vex'",
                 status: "SHOW REPLICA STATUS FOR CHANNEL 'vex'",
-                grant: "REPLICATION_SLAVE_ADMIN, REPLICATION CLIENT",
+                grant: "REPLICATION_SLAVE_ADMIN, REPLICATION CLIENT, RELOAD",
             },
             Family::Mariadb => Words {
                 stop: "STOP SLAVE 'vex'",
@@ -112,9 +112,9 @@ impl Replica {
                 reset: "RESET SLAVE 'vex' ALL",
                 status: "SHOW SLAVE 'vex' STATUS",
                 grant: if self.flavor.number >= (10, 5) {
-                    "REPLICATION SLAVE ADMIN, SLAVE MONITOR"
+                    "REPLICATION SLAVE ADMIN, SLAVE MONITOR, RELOAD"
                 } else {
-                    "SUPER, REPLICATION CLIENT"
+                    "SUPER, REPLICATION CLIENT, RELOAD"
                 },
             },
         }
@@ -141,14 +141,17 @@ impl Replica {
             // Left by a restore that was killed: it is removed before the next one writes.
             return Ok(());
         }
-        // Nothing is there to be stopped: only the right to is asked for.
-        match connection.query_drop(words.stop) {
-            Err(mysql::Error::MySqlError(e)) if matches!(e.code, 1227 | 1045 | 1142) => {
-                Err(denied(wrap(doing, mysql::Error::MySqlError(e))))
+        // Nothing is there to be stopped or removed: only the rights to are asked for.
+        for statement in [words.stop, words.reset] {
+            match connection.query_drop(statement) {
+                Err(mysql::Error::MySqlError(e)) if matches!(e.code, 1227 | 1045 | 1142) => {
+                    return Err(denied(wrap(doing, mysql::Error::MySqlError(e))));
+                }
+                Ok(()) | Err(mysql::Error::MySqlError(_)) => {}
+                Err(error) => return Err(wrap(doing, error)),
             }
-            Ok(()) | Err(mysql::Error::MySqlError(_)) => Ok(()),
-            Err(error) => Err(wrap(doing, error)),
         }
+        Ok(())
     }
 
     /// The status of the channel; `None` where there is none.
@@ -379,7 +382,9 @@ fn silent(connection: &mut Conn, flavor: &Flavor, doing: &str) -> Result<Option<
     if flavor.family == Family::Mysql {
         let sql = "SELECT CONCAT(FILTER_NAME, '=', FILTER_RULE) FROM \
                    performance_schema.replication_applier_global_filters LIMIT 1";
-        let found: Option<String> = connection.query_first(sql).map_err(|e| wrap(doing, e))?;
+        let found: Option<String> = connection.query_first(sql).map_err(|e| {
+            wrap(doing, e).hint("GRANT SELECT ON performance_schema.* to the user who restores: whether there are filters is asked there.")
+        })?;
         return Ok(found.map(|found| format!("it has the replication filter {found}")));
     }
     Ok(None)
