@@ -35,11 +35,13 @@ impl Lang {
             Lang::PtBr => PT_BR.get_or_init(|| {
                 let mut texts = read(include_str!("../templates/text/pt-BR.kdl"));
                 texts.extend(read(include_str!("../templates/text/pages.pt-BR.kdl")));
+                texts.extend(read(include_str!("../templates/text/console.pt-BR.kdl")));
                 texts
             }),
             Lang::En => EN.get_or_init(|| {
                 let mut texts = read(include_str!("../templates/text/en.kdl"));
                 texts.extend(read(include_str!("../templates/text/pages.en.kdl")));
+                texts.extend(read(include_str!("../templates/text/console.en.kdl")));
                 texts
             }),
         }

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! 7  cli                 argv in, exit code out; the only room that exits or wires
+//!    library             one database into one file and back, for other programs
 //! 6  notify  web         tells people; the dashboard
 //! 5  step  report        what each step does; who listens to a run
 //! 4  run  pipeline  shelf   order; bytes in motion; the artifacts of one job in one store
@@ -16,7 +17,7 @@
 //! puts entries one after the other into the container.
 //!
 //! Rooms are private to the crate, so that the compiler finds what nobody uses: what the binary
-//! runs is [`main`], what tests reach is `testing`.
+//! runs is [`main`], what other programs may use is [`BackupRestorer`], what tests reach is `testing`.
 
 pub(crate) mod artifact;
 pub(crate) mod base;
@@ -25,6 +26,7 @@ pub(crate) mod cli;
 mod convert;
 pub(crate) mod job;
 pub(crate) mod lang;
+mod library;
 pub(crate) mod notify;
 pub(crate) mod pipeline;
 pub(crate) mod plan;
@@ -46,3 +48,4 @@ pub(crate) mod world;
 pub mod testing;
 
 pub use cli::main;
+pub use library::{BackupRestorer, Driver};

@@ -15,7 +15,7 @@ pub mod artifact {
 
 pub mod base {
     //! Words that every floor says.
-    pub use crate::base::{Finding, Glob, ProcessId, Secret, SecretRef, Stop, Text};
+    pub use crate::base::{Finding, Glob, Grade, ProcessId, Secret, SecretRef, Stop, Text};
 }
 
 pub mod catalog {
@@ -39,8 +39,8 @@ pub mod job {
 pub mod pipeline {
     //! Bytes in motion.
     pub use crate::pipeline::{
-        Backup, Copy, Fetch, IndexMade, Meter, Outcome, Restore, Shape, Windows, backup, restore,
-        verify,
+        Backup, Copy, Fetch, IndexMade, Meter, Outcome, PART, Restore, Shape, Windows, backup,
+        first_part, part_size, restore, verify,
     };
 }
 
@@ -83,7 +83,9 @@ pub mod store {
 
     pub mod contract {
         //! What every store owes.
-        pub use crate::store::contract::{Coming, Error, ErrorKind, Object, Result, Store, Upload};
+        pub use crate::store::contract::{
+            Ability, Coming, Error, ErrorKind, Limits, Object, Result, Store, Upload,
+        };
     }
 }
 

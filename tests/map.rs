@@ -13,7 +13,7 @@ use std::path::Path;
 use lex::{Token, tokens, without_tests};
 
 /// Who may import whom, lowest floor first; `room::file` is one file of a room.
-const TABLE: [(&str, &[&str]); 24] = [
+const TABLE: [(&str, &[&str]); 25] = [
     ("base", &[]),
     ("convert", &[]),
     ("job", &["base"]),
@@ -84,6 +84,13 @@ const TABLE: [(&str, &[&str]); 24] = [
             "world",
             "convert",
             "base",
+        ],
+    ),
+    (
+        "library",
+        &[
+            "step", "recover", "run", "record", "plan", "pipeline", "source", "store", "syntax",
+            "lang", "artifact", "job", "world", "base",
         ],
     ),
     (

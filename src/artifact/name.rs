@@ -100,6 +100,11 @@ impl Naming {
         format!("{}{}{name}", self.folder, if self.dated { date(name) } else { String::new() })
     }
 
+    /// The key as a plan shows it, where the name is not known yet: `shop/YYYY-MM-DD_HH-MM/backup_….zip`.
+    pub fn shown(&self, name: &str) -> String {
+        format!("{}{}{name}", self.folder, if self.dated { "YYYY-MM-DD_HH-MM/" } else { "" })
+    }
+
     /// The container that `key` is or belongs to, and what it is of it; `None` for what this naming
     /// does not own.
     pub fn part<'k>(&self, key: &'k str) -> Option<(&'k str, Part)> {

@@ -40,6 +40,8 @@ pub enum SecretRef {
     File(PathBuf),
     /// `(command)"pass" "show" "db"`: the first line a program prints; words, no shell.
     Command(Vec<String>),
+    /// `(credential)"name"`: what systemd hands to a unit, by `LoadCredential=` and its kin.
+    Credential(String),
 }
 
 impl fmt::Display for SecretRef {
@@ -50,6 +52,7 @@ impl fmt::Display for SecretRef {
             SecretRef::Command(words) => {
                 write!(f, "(command)\"{}\"", words.first().map_or("", String::as_str))
             }
+            SecretRef::Credential(name) => write!(f, "(credential)\"{name}\""),
         }
     }
 }

@@ -1,7 +1,9 @@
 //! What was typed. Nothing here knows what it means.
 
 mod ask;
+mod bench;
 mod file;
+mod log;
 mod point;
 mod store;
 mod wal;
@@ -17,22 +19,30 @@ use crate::syntax::parse_duration;
 pub use crate::cli::args::ask::{
     Diff, Drill, DrillList, DrillRemark, History, HistoryFormat, Info, List, Peek, Status,
 };
+pub use crate::cli::args::bench::Bench;
 pub use crate::cli::args::file::{
     Check, CheckFormat, Engine, Fmt, Jobs, Kind, Man, New, Schedule, Schema,
 };
+pub use crate::cli::args::log::{Log, LogStatus, Show};
 pub use crate::cli::args::point::{Files, Point};
 pub use crate::cli::args::store::{Adopt, Copy, Keep, Prune};
 pub use crate::cli::args::wal::{Fetch, Push, Status as WalStatus, Wal};
 pub use crate::cli::args::word::{Format, Language};
 
+/// The version, and the commit where it is known.
+const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), env!("VEX_COMMIT_SUFFIX"));
+
 /// A build tool for backups: one linted file, an explained plan, and a backup that is green only
 /// once proven.
 #[derive(Debug, Parser)]
-#[command(name = "vex", version, max_term_width = 100)]
+#[command(name = "vex", version = VERSION, max_term_width = 100)]
 pub struct Args {
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
+    /// Language of what people read: pt-BR or en [default: VEX_LANG, the site file's, the locale's]
+    #[arg(long, global = true)]
+    pub lang: Option<Language>,
 }
 
 /// The commands.
@@ -81,6 +91,9 @@ pub enum Command {
     /// Keep and bring back the write-ahead log of PostgreSQL, called by the server itself.
     #[command(subcommand)]
     Wal(Wal),
+    /// Look into the binary log of MySQL and MariaDB that a job keeps.
+    #[command(subcommand)]
+    Log(Log),
     /// Look after the catalog.
     #[command(subcommand)]
     Catalog(Catalog),
@@ -88,6 +101,9 @@ pub enum Command {
     Report(Report),
     /// Serve the dashboard.
     Serve(Serve),
+    /// Measure backups of databases that it makes on a server, and removes: how long dump, compaction
+    /// and upload take, beside mydumper and 7-Zip where they are.
+    Bench(Bench),
     /// Manage who may sign in to the dashboard.
     #[command(subcommand)]
     User(User),
@@ -122,9 +138,6 @@ pub struct Serve {
     /// Serve just the report in DIR, without login, on a loopback address.
     #[arg(long, value_name = "DIR", conflicts_with = "files")]
     pub report: Option<PathBuf>,
-    /// Language of who chose none: pt-BR or en [default: VEX_LANG, the site file's, the locale's]
-    #[arg(long)]
-    pub lang: Option<Language>,
 }
 
 /// `vex user`.
@@ -211,9 +224,6 @@ pub struct Report {
     /// The site file [default: vex.kdl beside the job file, then /etc/vex/vex.kdl]
     #[arg(long)]
     pub site: Option<PathBuf>,
-    /// Language of the pages: pt-BR or en [default: VEX_LANG, the site file's, the locale's]
-    #[arg(long)]
-    pub lang: Option<Language>,
     /// Open the report in a browser.
     #[arg(long)]
     pub open: bool,
@@ -222,7 +232,7 @@ pub struct Report {
 /// `vex run`.
 #[derive(Debug, clap::Args)]
 pub struct Run {
-    /// The job file.
+    /// The job file [default: vex.kdl of this folder, then the one of /etc/vex/jobs]
     pub file: PathBuf,
     /// Jobs of the file [default: the only one, else the one named as the file], and steps of
     /// them, which bring along what they need: `dump/shop`, `send/shop/cloud`, `verify`
@@ -259,6 +269,9 @@ pub struct Run {
     /// Print failures only.
     #[arg(long, short)]
     pub quiet: bool,
+    /// Print also what stands in the log only: remarks, and the lines of dump programs.
+    #[arg(long, short, conflicts_with = "quiet")]
+    pub verbose: bool,
 }
 
 /// A length of time as job files write it.
@@ -280,7 +293,7 @@ pub enum Mode {
 /// `vex plan`.
 #[derive(Debug, clap::Args)]
 pub struct Plan {
-    /// The job file.
+    /// The job file [default: vex.kdl of this folder, then the one of /etc/vex/jobs]
     pub file: PathBuf,
     /// Jobs of the file [default: all]
     pub jobs: Vec<String>,
@@ -317,7 +330,7 @@ impl TargetPassword {
 /// `vex doctor`.
 #[derive(Debug, clap::Args)]
 pub struct Doctor {
-    /// The job file.
+    /// The job file [default: vex.kdl of this folder, then the one of /etc/vex/jobs]
     pub file: PathBuf,
     /// Jobs of the file [default: all]
     pub jobs: Vec<String>,
@@ -349,7 +362,7 @@ pub struct Doctor {
 /// Which backup, and what opens it.
 #[derive(Debug, clap::Args)]
 pub struct Which {
-    /// The job file.
+    /// The job file [default: vex.kdl of this folder, then the one of /etc/vex/jobs]
     #[arg(required_unless_present = "from")]
     pub file: Option<PathBuf>,
     /// The source; needed when there are several.
@@ -523,7 +536,7 @@ pub struct Export {
 pub enum Catalog {
     /// Read artifacts, copies and proofs from the stores of a job file again.
     Rebuild {
-        /// The job file.
+        /// The job file [default: vex.kdl of this folder, then the one of /etc/vex/jobs]
         file: PathBuf,
         /// The site file [default: vex.kdl beside the job file, then /etc/vex/vex.kdl]
         #[arg(long)]

@@ -10,7 +10,6 @@ use crate::artifact::{Cell, EntryLine, Kind, Manifest, show_rows};
 use crate::base::{Id, Size};
 use crate::cli::args::{Diff, Format, HistoryFormat, Info, Peek, Which};
 use crate::cli::exit::Exit;
-use crate::cli::language::language;
 use crate::cli::operator::Terminal;
 use crate::cli::report::zone;
 use crate::cli::shelves::copies;
@@ -167,10 +166,7 @@ pub fn info(args: &Info, app: &App) -> Exit {
         Ok(loaded) => loaded,
         Err(exit) => return exit,
     };
-    let reader = Reader {
-        lang: language(args.lang, loaded.file.site.language.as_deref()),
-        zone: zone(&loaded.file),
-    };
+    let reader = Reader { lang: app.language(&loaded.file), zone: zone(&loaded.file) };
     let (found, exit) = copies(&loaded, app);
     let newest = newest(&found);
     let is_meant = |shelved: &Shelved| {
@@ -241,7 +237,7 @@ fn try_diff(args: &Diff, app: &App) -> Result<(), Exit> {
     };
     let before = of(&before)?;
     let loaded = Loaded::open(&args.file, site, false)?;
-    let lang = language(args.lang, loaded.file.site.language.as_deref());
+    let lang = app.language(&loaded.file);
     let found = differences(&inventory(&before.manifest), &inventory(&after.manifest));
     match args.format {
         Format::Json => found.iter().for_each(|difference| {
@@ -343,7 +339,7 @@ fn try_peek(args: &Peek, app: &App) -> Result<(), Exit> {
         return Err(Exit::Usage);
     }
     let loaded = Loaded::open(&args.file, site, false)?;
-    print(&found, args.format, language(args.lang, loaded.file.site.language.as_deref()))
+    print(&found, args.format, app.language(&loaded.file))
 }
 
 /// Reads entry by entry until there are enough rows.

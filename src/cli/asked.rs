@@ -4,9 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::catalog::Catalog;
-use crate::cli::args::Language;
 use crate::cli::exit::Exit;
-use crate::cli::language::language;
 use crate::cli::report::sites;
 use crate::cli::wiring::{App, Loaded, complain, open_catalog};
 use crate::job::JobFile;
@@ -40,10 +38,9 @@ impl Asked {
     pub fn open(
         (file, jobs): (Option<&PathBuf>, &[String]),
         site: Option<&Path>,
-        lang: Option<Language>,
         app: &App,
     ) -> Result<Asked, Exit> {
-        Asked::open_in(History::Catalog, (file, jobs), site, lang, app)
+        Asked::open_in(History::Catalog, (file, jobs), site, app)
     }
 
     /// The same, with the answer elsewhere.
@@ -51,7 +48,6 @@ impl Asked {
         history: History,
         (file, jobs): (Option<&PathBuf>, &[String]),
         site: Option<&Path>,
-        lang: Option<Language>,
         app: &App,
     ) -> Result<Asked, Exit> {
         let paths: Vec<PathBuf> = file.into_iter().cloned().collect();
@@ -60,7 +56,7 @@ impl Asked {
         if let Some(file) = &file {
             file.choose(jobs)?;
         }
-        let lang = language(lang, site.site.language.as_deref());
+        let lang = app.language(&site);
         let (catalog, folder) = match history {
             History::Catalog => (open_catalog(&app.world, &site, &app.stop).map_err(unable)?, None),
             History::Stores => {

@@ -13,7 +13,7 @@ use crate::cli::wiring::{Loaded, complain, render, tell};
 
 /// Checks files and folders.
 pub fn check(args: &Check) -> Exit {
-    let files = match collect(&args.paths) {
+    let files = match collect(&args.files) {
         Ok(files) => files,
         Err((path, error)) => {
             complain(&format!("unable to read {}: {error}", path.display()));

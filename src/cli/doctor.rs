@@ -4,6 +4,7 @@
 //! needs. What is down is a line of its own, and the rest is examined all the same.
 
 use std::collections::BTreeMap;
+use std::io::IsTerminal;
 use std::slice;
 
 use serde::Serialize;
@@ -12,10 +13,12 @@ use crate::artifact::{Origin, may_seal};
 use crate::base::{Finding, Grade, Id, SecretRef, Stop};
 use crate::job::{Engine, SourceSpec, StoreSpec};
 use crate::plan::{Plan, StepKind, Wal};
+use crate::record::Verdict;
 use crate::recover::signer;
+use crate::report::paint;
 use crate::source::{self, binlog::BinlogServer, contract::Examined, contract::Purpose};
 use crate::store::{self, contract::Coming};
-use crate::world::{World, reveal};
+use crate::world::{World, colours, reveal};
 
 use crate::cli::args::{Doctor, Format};
 use crate::cli::exit::Exit;
@@ -428,11 +431,12 @@ impl Printer {
         match self.shows {
             Shows::All(Format::Human) => {
                 let Finding { grade, looked, found, advice } = finding;
-                let line = format!("{:<5}  {kind} {name}: {looked}: {found}", grade.word());
-                tell(&shown(&match advice {
+                let line = format!("{kind} {name}: {looked}: {found}");
+                let line = shown(&match advice {
                     Some(advice) => format!("{line}. {advice}"),
                     None => line,
-                }));
+                });
+                tell(&format!("{}  {line}", graded(*grade)));
             }
             Shows::All(Format::Json) => tell(&json(kind, name, finding)),
             Shows::Statements => self.print_statements(&format!("{kind} {name}"), finding),
@@ -465,4 +469,18 @@ impl Printer {
             Grade::Error => Exit::Error,
         }
     }
+}
+
+/// The word of a grade, in its colour on a terminal.
+fn graded(grade: Grade) -> String {
+    let word = format!("{:<5}", grade.word());
+    if !colours(std::io::stdout().is_terminal()) {
+        return word;
+    }
+    let verdict = match grade {
+        Grade::Ok => Verdict::Success,
+        Grade::Alert => Verdict::Alert,
+        Grade::Error => Verdict::Error,
+    };
+    paint(verdict, &word)
 }

@@ -40,7 +40,7 @@ fn known(
 
 fn list(args: &DrillList, app: &App) -> Result<Exit, Exit> {
     let Asked { site, file, lang, mut catalog, .. } =
-        Asked::open((args.file.as_ref(), &[]), args.site.as_deref(), args.lang, app)?;
+        Asked::open((args.file.as_ref(), &[]), args.site.as_deref(), app)?;
     let (drills, remarks) = known(&mut catalog, file.as_ref()).map_err(unable)?;
     match args.format {
         Format::Json => {
@@ -123,7 +123,7 @@ fn word(code: u8, lang: Lang) -> String {
 
 fn remark(args: &DrillRemark, app: &App) -> Result<Exit, Exit> {
     let Asked { file, mut catalog, .. } =
-        Asked::open((Some(&args.file), &[]), args.site.as_deref(), None, app)?;
+        Asked::open((Some(&args.file), &[]), args.site.as_deref(), app)?;
     if args.text.trim().is_empty() {
         complain("a remark without a text says nothing: write --text \"…\"");
         return Err(Exit::Usage);

@@ -19,8 +19,7 @@ pub fn history(args: &History, app: &App) -> Exit {
 }
 
 fn try_history(args: &History, app: &App) -> Result<Exit, Exit> {
-    let asked =
-        Asked::open((args.file.as_ref(), &args.jobs), args.site.as_deref(), args.lang, app)?;
+    let asked = Asked::open((args.file.as_ref(), &args.jobs), args.site.as_deref(), app)?;
     let Asked { site, file, lang, mut catalog, .. } = asked;
     let ran = ask(&mut catalog, args, file.as_ref()).map_err(unable)?;
     let cells = || ran.iter().map(|run| run.cells(lang, &zone(&site)));

@@ -14,7 +14,7 @@ use crate::job::Site;
 use crate::syntax;
 use crate::world::World;
 
-use crate::cli::args::{Catalog, Command, Drill, User, Wal};
+use crate::cli::args::{Catalog, Command, Drill, Log, User, Wal};
 
 /// The site file of a machine.
 pub const MACHINE: &str = "/etc/vex/vex.kdl";
@@ -56,6 +56,7 @@ fn files_of(command: &Command) -> (Option<&Path>, Option<&Path>) {
         Command::Verify(a) => (a.which.file.as_ref(), &a.which.site),
         Command::Restore(a) => (a.which.file.as_ref(), &a.which.site),
         Command::Export(a) => (a.which.file.as_ref(), &a.which.site),
+        Command::Bench(a) => (Some(&a.file), &a.site),
         Command::Adopt(a) => (Some(&a.file), &a.site),
         Command::Keep(a) => (Some(&a.file), &a.site),
         Command::Copy(a) => (Some(&a.file), &a.site),
@@ -64,6 +65,8 @@ fn files_of(command: &Command) -> (Option<&Path>, Option<&Path>) {
         Command::Wal(Wal::Push(a)) => (Some(&a.file), &a.site),
         Command::Wal(Wal::Fetch(a)) => (Some(&a.file), &a.site),
         Command::Wal(Wal::Status(a)) => (Some(&a.file), &a.site),
+        Command::Log(Log::Show(a)) => (Some(&a.file), &a.site),
+        Command::Log(Log::Status(a)) => (Some(&a.file), &a.site),
         Command::Report(a) => (a.files.first(), &a.site),
         Command::Serve(a) => (a.files.first(), &a.site),
         Command::User(
@@ -88,13 +91,13 @@ fn files_of(command: &Command) -> (Option<&Path>, Option<&Path>) {
 /// What is to be told of a site on this machine, today.
 pub fn lint(site: &Site, now: Timestamp, complaints: &mut Vec<Complaint>) {
     for folder in &site.tools {
-        let path = &folder.path.value;
-        if !folder.programs().iter().any(|program| path.join(program).is_file()) {
+        let lacks = folder.lacks();
+        if !lacks.is_empty() {
             let message =
-                format!("{} holds no {}", path.display(), folder.programs().join(", no "));
+                format!("{} holds no {}", folder.path.value.display(), lacks.join(", no "));
             let help = "Name the folder that holds the programs, not a program and not its parent.";
             let complaint = Complaint::warning(NO_PROGRAM, message);
-            complaints.push(complaint.label(&folder.path.span, "none of them is here").help(help));
+            complaints.push(complaint.label(&folder.path.span, "not here").help(help));
         }
     }
     let today = now.to_zoned(TimeZone::system()).date();

@@ -4,16 +4,17 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::base::{Size, show_address};
+use crate::lang::Lang;
 use crate::record::{ArtifactFacts, Verdict};
 use crate::recover::open_to_read;
 use crate::shelf::{Listing, Notes, Shelved, part_anywhere, survey};
-use crate::store::contract::Result as StoreResult;
+use crate::store::contract::{Object, Result as StoreResult};
 use crate::syntax::{is_store_address, store_address};
-use crate::view::age;
+use crate::view::{Reader, age, level as level_word, word};
 
 use crate::cli::args::{Format, List};
 use crate::cli::exit::Exit;
-use crate::cli::report::sites;
+use crate::cli::report::{sites, zone};
 use crate::cli::shelves::{exit_of, shelves};
 use crate::cli::strangers::flag;
 use crate::cli::table;
@@ -96,6 +97,7 @@ pub fn list(args: &List, app: &App) -> Exit {
 
 fn try_list(args: &List, app: &App) -> Result<Exit, Exit> {
     let mut exit = Exit::Success;
+    let reader;
     let mut lines: Vec<Line> = Vec::new();
     let (mut unreadable, mut headless, mut flagged) = (Vec::new(), Vec::new(), None);
     let now = app.world.clock.now();
@@ -113,8 +115,9 @@ fn try_list(args: &List, app: &App) -> Result<Exit, Exit> {
                 complain(&why);
                 Exit::Usage
             })?;
-            let trust = sites(&[], args.site.as_deref())?.0.site.trust;
-            let listing = open_to_read(&spec, &trust, &app.world, &app.stop)
+            let site = sites(&[], args.site.as_deref())?.0;
+            reader = Reader { lang: app.language(&site), zone: zone(&site) };
+            let listing = open_to_read(&spec, &site.site.trust, &app.world, &app.stop)
                 .and_then(|store| survey(store.as_ref(), &under, &part_anywhere, &app.stop));
             take(url, listing, &mut exit);
         }
@@ -124,6 +127,7 @@ fn try_list(args: &List, app: &App) -> Result<Exit, Exit> {
                 Exit::Usage
             })?;
             let loaded = Loaded::open(file, args.site.as_deref(), false)?;
+            reader = Reader { lang: app.language(&loaded.file), zone: zone(&loaded.file) };
             let all = shelves(&loaded, from.as_deref(), &app.world, &app.stop);
             if args.all {
                 flagged = Some(flag(&loaded, &all, app));
@@ -134,7 +138,7 @@ fn try_list(args: &List, app: &App) -> Result<Exit, Exit> {
     lines.retain(|l| args.sources.is_empty() || args.sources.contains(&l.source));
     lines.sort_by(|a, b| (&a.finished, &a.store).cmp(&(&b.finished, &b.store)));
     lines.dedup_by(|a, b| (&a.key, &a.store) == (&b.key, &b.store));
-    print(&lines, args.format);
+    print(&lines, args.format, &reader);
     for (key, damage) in unreadable {
         complain(&format!("! {key}: {damage}"));
         exit = exit.worse(exit_of(&damage));
@@ -142,16 +146,20 @@ fn try_list(args: &List, app: &App) -> Result<Exit, Exit> {
     headless.sort_by(|a, b| a.0.key.cmp(&b.0.key));
     headless.dedup();
     for (object, begun) in headless {
-        let why = match begun {
-            true => "a run has begun it, and it has no head yet",
-            false => "it has no head: vex did not make it, or its head was lost",
-        };
-        complain(&format!("! {} ({}) is no backup: {why}", object.key, Size(object.bytes)));
+        complain_of(&object, begun, reader.lang);
     }
     if let Some(flagged) = flagged {
         exit = exit.worse(flagged.print(args.format));
     }
     Ok(exit)
+}
+
+/// Says that an object is no backup.
+fn complain_of(object: &Object, begun: bool, lang: Lang) {
+    let why = lang.say(if begun { "list-begun" } else { "list-headless" }, &[]);
+    let size = Size(object.bytes).to_string();
+    let parts = [("key", &*object.key), ("size", &*size), ("why", &*why)];
+    complain(&format!("! {}", lang.say("list-no-backup", &parts)));
 }
 
 /// What to do where neither a job file nor a store is named.
@@ -166,7 +174,17 @@ fn nothing_to_list(from: Option<&str>) -> String {
     }
 }
 
-fn print(lines: &[Line], format: Format) {
+/// What a pin without an end says.
+const NEVER: &str = "never";
+
+/// The columns of the table.
+const HEADS: [&str; 14] = [
+    "id", "job", "source", "origin", "host", "store", "raw", "size", "rows", "finished", "age",
+    "verdict", "proof", "pinned",
+];
+
+fn print(lines: &[Line], format: Format, reader: &Reader) {
+    let lang = reader.lang;
     if format == Format::Json {
         for line in lines {
             tell(&serde_json::to_string(line).expect("BUG: a listing that is not JSON"));
@@ -177,32 +195,18 @@ fn print(lines: &[Line], format: Format) {
     origins.sort_unstable();
     origins.dedup();
     let several = origins.len() > 1;
-    let head = [
-        "ID",
-        "JOB",
-        "SOURCE",
-        "ORIGIN",
-        "HOST",
-        "STORE",
-        "RAW",
-        "SIZE",
-        "ROWS",
-        "FINISHED (UTC)",
-        "AGE",
-        "VERDICT",
-        "PROOF",
-        "PINNED UNTIL (UTC)",
-    ];
-    let second = |moment: &str| {
-        let moment = moment.split('.').next().unwrap_or_default();
-        moment.trim_end_matches('Z').replace('T', " ")
+    let head = HEADS.map(|key| lang.say(&format!("list-{key}"), &[]));
+    let second = |moment: &str| reader.moment_of(Some(moment));
+    let until = |until: &str| match until {
+        NEVER => lang.say("list-never", &[]),
+        moment => second(moment),
     };
-    let mut rows: Vec<Vec<String>> = vec![head.map(str::to_owned).to_vec()];
+    let mut rows: Vec<Vec<String>> = vec![head.to_vec()];
     rows.extend(lines.iter().map(|l| {
-        let (finished, pinned) = (second(&l.finished), l.pinned_until.as_deref().map(second));
+        let (finished, pinned) = (second(&l.finished), l.pinned_until.as_deref().map(until));
         let words = [&l.id, &l.job, &l.source, l.origin(), &l.host, &l.store].map(str::to_owned);
         let sizes = [Size(l.raw).to_string(), Size(l.bytes).to_string(), l.rows.to_string()];
-        let rest = [finished, age(l.age_seconds), l.verdict.word().into(), l.proof.into()];
+        let rest = [finished, age(l.age_seconds), word(l.verdict, lang), level_word(l.proof, lang)];
         words.into_iter().chain(sizes).chain(rest).chain([pinned.unwrap_or_default()]).collect()
     }));
     if lines.iter().all(|l| l.pinned_until.is_none()) {

@@ -36,6 +36,10 @@ pub fn locked(
             let state = app.world.state.display();
             let found = format!("unable to lock job {} in {state}: {error}", plan.job);
             complain(&found);
+            complain(
+                "That is the state folder: of `state path=` in the site file, else of STATE_DIRECTORY or XDG_STATE_HOME. \
+                 Give the user that runs vex the right to write there, or name another folder.",
+            );
             job_refused((loaded, plan), app, ("state", &found), Verdict::Error);
             Err(Exit::Error)
         }

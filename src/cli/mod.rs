@@ -6,10 +6,12 @@ mod annotate;
 mod args;
 mod ask;
 mod asked;
+mod bench;
 mod check;
 mod chosen;
 mod copy;
 mod declare;
+mod defaults;
 mod doctor;
 mod drill;
 mod due;
@@ -25,6 +27,7 @@ mod late;
 mod lease;
 mod list;
 mod lock;
+mod log;
 mod manual;
 mod metrics;
 mod new;
@@ -57,10 +60,9 @@ mod wish;
 
 use std::process::ExitCode;
 
-use clap::Parser;
-
 use crate::base::Stop;
-use crate::cli::args::{Args, Catalog, Command};
+use crate::cli::args::{Catalog, Command};
+use crate::cli::defaults::Refused;
 use crate::cli::exit::Exit;
 use crate::cli::wal::Caller;
 use crate::cli::wiring::App;
@@ -75,9 +77,10 @@ pub fn main() -> ExitCode {
 }
 
 fn start(caller: Option<Caller>) -> Exit {
-    let args = match Args::try_parse() {
+    let args = match defaults::parse(std::env::args_os().collect()) {
         Ok(args) => args,
-        Err(error) => {
+        Err(Refused::Told(exit)) => return exit,
+        Err(Refused::Arguments(error)) => {
             // Help is no file of a log.
             let wrong = error.use_stderr() || caller.is_some();
             let plain = error.render().to_string();
@@ -100,7 +103,8 @@ fn start(caller: Option<Caller>) -> Exit {
             return Exit::Error;
         }
     };
-    let app = App { world: home::world_of(&args.command), stop, interrupts };
+    let world = home::world_of(&args.command);
+    let app = App { world, stop, interrupts, lang: args.lang };
     let exit =
         std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| dispatch(&args.command, &app)));
     let exit = exit.unwrap_or(Exit::Bug);
@@ -141,7 +145,9 @@ fn dispatch(command: &Command, app: &App) -> Exit {
             rebuild::rebuild(file, site.as_deref(), app)
         }
         Command::Wal(args) => wal::wal(args, app),
+        Command::Log(args) => log::log(args, app),
         Command::Report(args) => report::report(args, app),
+        Command::Bench(args) => bench::bench(args, app),
         Command::Serve(args) => serve::serve(args, app),
         Command::User(args) => user::user(args, app),
         Command::Schema(args) => check::schema(args.format),

@@ -66,6 +66,9 @@ pub fn outside(asked: &Outside, told: &mut dyn FnMut(&str, &str, &Finding)) {
     let state = &asked.world.state;
     told("folder", "state", &folder(state));
     told("folder", "staging", &folder(&asked.world.staging()));
+    if let Some(logs) = &asked.world.logs {
+        told("folder", "logs", &folder(logs));
+    }
     let chosen = |name: &str| asked.plans.iter().any(|p| p.job == name);
     for job in asked.file.jobs.iter().filter(|j| chosen(&j.name.value)) {
         if let Some(logs) = &job.logs.path {

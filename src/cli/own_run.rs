@@ -1,8 +1,6 @@
 //! A run that a person asks for, a restore, a verification or a retention: its ID, its log and its line
 //! in the history.
 
-use std::io::IsTerminal;
-
 use crate::base::Id;
 use crate::catalog::{Catalog, moment};
 use crate::job::JobFile;
@@ -69,9 +67,9 @@ pub fn session<'a>(
             early.push((LogLevel::Alert, error.to_string()));
         }
     }
-    let folder = world.state.join("logs").join(format!("{}.runs", kind.word()));
+    let folder = world.logs().join(format!("{}.runs", kind.word()));
     let folder = folder.join(asked.name.unwrap_or("archive"));
-    let log = create_log(&folder, &id, &zone(asked.file), &mut early);
+    let log = create_log(&folder, &id, (&zone(asked.file), app.language(asked.file)), &mut early);
     let path = log.as_ref().map(|log| log.path().to_path_buf());
     let notifier = escalation(asked.file, zone(asked.file), path, app);
     let facts = RunFacts {
@@ -115,7 +113,7 @@ pub fn perform(
     let catalog = history(&loaded.file, app, &mut early);
     let asked = Asked { file: &loaded.file, path: &loaded.path, name: Some(&plan.job) };
     let shown: Box<dyn Listener + Send> = match format {
-        Format::Human => Box::new(RestoreConsole::new(std::io::stderr().is_terminal())),
+        Format::Human => Box::new(RestoreConsole::new(app.language(&loaded.file))),
         Format::Json => Box::new(Json(std::io::stdout())),
     };
     let session = session((own, kind), &asked, app, (catalog, early), shown);

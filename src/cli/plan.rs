@@ -230,7 +230,7 @@ fn size_lines(backup: &Backup, facts: Option<&Facts>) -> Vec<String> {
             "memory at most 4 parts of 8 MiB, larger for pieces of more than 70 GiB".into(),
         ];
     }
-    let lanes = backup.copies.iter().map(|c| store::lanes(&c.store.spec)).sum();
+    let lanes = backup.copies.iter().map(|c| store::limits(&c.store.spec).lanes).sum();
     let presses = rayon::current_num_threads();
     let (bytes, tables) = facts.map_or((0, 0), |facts| {
         (facts.bytes(), facts.units.iter().map(|unit| unit.tables.len()).sum::<usize>())

@@ -9,7 +9,6 @@ use crate::cli::args::Report;
 use crate::cli::declare::declaration;
 use crate::cli::exit::Exit;
 use crate::cli::home::MACHINE;
-use crate::cli::language::language;
 use crate::cli::wiring::{App, Loaded, complain, open_catalog, tell};
 use crate::job::JobFile;
 use crate::report::ReportFolder;
@@ -39,7 +38,7 @@ pub fn report(args: &Report, app: &App) -> Exit {
             return Exit::Error;
         }
     }
-    let lang = language(args.lang, site.site.language.as_deref());
+    let lang = app.language(&site);
     let reader = Reader { lang, zone: zone(&site) };
     let first = files.first().map_or("jobs/nightly.kdl", |f| f.path.as_str());
     match write(&app.world, &mut catalog, reader, first, &out) {

@@ -1,8 +1,6 @@
 //! `vex restore`: the plan of it is shown, then performed as a run with an ID, a log and a line in
 //! the history.
 
-use std::io::IsTerminal;
-
 use crate::base::Id;
 use crate::catalog::Catalog;
 use crate::job::CatalogHome;
@@ -82,7 +80,7 @@ fn perform(
     found: (Option<Catalog>, Vec<(LogLevel, String)>),
 ) -> Exit {
     let shown: Box<dyn Listener + Send> = match args.format {
-        Format::Human => Box::new(RestoreConsole::new(std::io::stderr().is_terminal())),
+        Format::Human => Box::new(RestoreConsole::new(app.language(&wish.file))),
         Format::Json => Box::new(Json(std::io::stdout())),
     };
     let source = spec.which.source.as_deref();

@@ -11,20 +11,20 @@ use jiff::tz::TimeZone;
 use crate::base::Id;
 use crate::catalog::{Catalog, ClosedRun, moment};
 use crate::job::{Engine, Job, RmanLevel};
+use crate::lang::Lang;
 use crate::plan::{Plan, Step, StepKind};
 use crate::record::{IN_USE, LogLevel, RunFacts, RunKind, Verdict};
-use crate::report::{Console, Json, Log, Queue, remove_logs};
+use crate::report::{Console, Json, Log, Look, Queue, remove_logs};
 use crate::run::Listener;
 use crate::step::{IN_USE_RUNS, InUse, Steps};
 use crate::view::Reader;
-use crate::world::failpoint;
+use crate::world::{colours, draws, failpoint};
 
 use crate::cli::args::{Format, Mode, Run};
 use crate::cli::chosen::chosen;
 use crate::cli::declare::declaration;
 use crate::cli::due;
 use crate::cli::exit::Exit;
-use crate::cli::language::language;
 use crate::cli::lease::{Lease, admit};
 use crate::cli::lock::{held, locked, patiently};
 use crate::cli::metrics::write_metrics;
@@ -122,7 +122,7 @@ fn run_job(args: &Run, loaded: &Loaded, plan: &Plan, app: &App) -> Exit {
         Err(exit) => return exit,
     };
     failpoint("lock after");
-    let zone = zone(world, plan);
+    let (zone, lang) = (zone(world, plan), app.language(&loaded.file));
     let mut early: Vec<(LogLevel, String)> = Vec::new();
     let opened =
         patiently(deadline, &app.stop, plan, || opened(loaded, plan, app, &id, &mut early));
@@ -132,7 +132,7 @@ fn run_job(args: &Run, loaded: &Loaded, plan: &Plan, app: &App) -> Exit {
     };
     let job = loaded.file.jobs.iter().find(|j| j.name.value == plan.job);
     let folder = logs_of(job, (loaded, plan), app);
-    let log = create_log(&folder, &id, &zone, &mut early);
+    let log = create_log(&folder, &id, (&zone, lang), &mut early);
     let gap = loaded.gap(plan, world);
     let path = log.as_ref().map(|log| log.path().to_path_buf());
     let mut notifier =
@@ -147,7 +147,7 @@ fn run_job(args: &Run, loaded: &Loaded, plan: &Plan, app: &App) -> Exit {
         lease,
         log,
         notifier: Some(notifier),
-        shown: shown(args, &zone),
+        shown: shown(args, &zone, lang),
         early,
     };
     let window = plan.window_end(world.clock.now(), &zone);
@@ -166,10 +166,18 @@ fn run_job(args: &Run, loaded: &Loaded, plan: &Plan, app: &App) -> Exit {
 }
 
 /// What shows the run.
-fn shown(args: &Run, zone: &TimeZone) -> Queue {
+fn shown(args: &Run, zone: &TimeZone, lang: Lang) -> Queue {
     let terminal = std::io::stderr().is_terminal();
+    let look = Look {
+        terminal: draws(terminal),
+        colours: colours(terminal),
+        quiet: args.quiet,
+        verbose: args.verbose,
+        lang,
+        zone: zone.clone(),
+    };
     let listener: Box<dyn Listener + Send> = match args.format {
-        Format::Human => Box::new(Console::new(terminal, args.quiet, zone.clone())),
+        Format::Human => Box::new(Console::new(look)),
         Format::Json => Box::new(Json(std::io::stdout())),
     };
     Queue::new("the output", listener)
@@ -178,7 +186,7 @@ fn shown(args: &Run, zone: &TimeZone) -> Queue {
 /// The folder of the logs of a job.
 fn logs_of(job: Option<&Job>, (loaded, plan): (&Loaded, &Plan), app: &App) -> PathBuf {
     let own = job.and_then(|job| job.logs.path.clone());
-    own.unwrap_or_else(|| log_folder(&app.world.state, &loaded.path, &plan.job))
+    own.unwrap_or_else(|| log_folder(&app.world.logs(), &loaded.path, &plan.job))
 }
 
 /// Removes the logs that are older than the job keeps them.
@@ -195,10 +203,10 @@ fn forget_logs(folder: &Path, job: Option<&Job>, app: &App) {
 pub fn create_log(
     folder: &Path,
     id: &Id,
-    zone: &TimeZone,
+    (zone, lang): (&TimeZone, Lang),
     early: &mut Vec<(LogLevel, String)>,
 ) -> Option<Log> {
-    let log = Log::create(folder, id.as_str(), zone.clone());
+    let log = Log::create(folder, id.as_str(), (zone.clone(), lang));
     log.map_err(|e| {
         let text = format!("unable to make a log in {}: {e}", folder.display());
         early.push((LogLevel::Alert, text));
@@ -234,7 +242,7 @@ fn in_use_before(catalog: &mut Catalog, file: &str, plan: &Plan) -> Option<InUse
 /// Writes the report anew. One that can't be written is told, and changes nothing of a run that is
 /// over.
 fn write_report(loaded: &Loaded, out: &Path, app: &App) {
-    let lang = language(None, loaded.file.site.language.as_deref());
+    let lang = app.language(&loaded.file);
     let reader = Reader { lang, zone: report::zone(&loaded.file) };
     let written = open_catalog(&app.world, &loaded.file, &app.stop)
         .and_then(|mut catalog| report::write(&app.world, &mut catalog, reader, &loaded.path, out));
@@ -290,18 +298,15 @@ fn opened(
 }
 
 /// The folder of a job's logs: two files may have a job of one name, and each has a folder.
-fn log_folder(state: &Path, file: &str, job: &str) -> PathBuf {
-    let plain = state.join("logs").join(job);
-    let owner = state.join("logs").join(format!("{job}.file"));
+fn log_folder(logs: &Path, file: &str, job: &str) -> PathBuf {
+    let plain = logs.join(job);
+    let owner = logs.join(format!("{job}.file"));
     match std::fs::read_to_string(&owner) {
-        Ok(text) if text != file => state.join("logs").join(by_file(job, file)),
+        Ok(text) if text != file => logs.join(by_file(job, file)),
         Ok(_) => plain,
         Err(_) => {
             // Where it can't be written, the log itself says so.
-            drop(
-                std::fs::create_dir_all(state.join("logs"))
-                    .and_then(|()| std::fs::write(&owner, file)),
-            );
+            drop(std::fs::create_dir_all(logs).and_then(|()| std::fs::write(&owner, file)));
             plain
         }
     }

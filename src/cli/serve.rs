@@ -12,7 +12,6 @@ use crate::base::Stop;
 use crate::cli::args::Serve;
 use crate::cli::declare::declaration;
 use crate::cli::exit::Exit;
-use crate::cli::language::language;
 use crate::cli::report::{sites, zone};
 use crate::cli::wiring::{App, catalog_path, complain, open_catalog, tell};
 use crate::job::{CatalogHome, JobFile, WebSpec};
@@ -145,7 +144,7 @@ fn finish(served: Result<(), crate::web::ServeError>) -> Exit {
 
 fn state(args: &Serve, app: &App, site: &JobFile, files: &[crate::cli::wiring::Loaded]) -> State {
     let settings = Settings {
-        lang: language(args.lang, site.site.language.as_deref()),
+        lang: app.language(site),
         zone: zone(site),
         session: site.site.web.session.unwrap_or(SESSION),
         proxy_admin: site.site.web.proxy_admin,

@@ -47,7 +47,8 @@ impl Session<'_> {
         let keeper = Keeper { app, file, run: id.as_str(), lease, remarks: beside };
         keeper.during(|stop| {
             let place = catalog_place(world, file);
-            let recorder = Recorder::new(catalog, &place, &world.state, id.as_str());
+            let (state, lang) = (world.state.as_path(), app.language(file));
+            let recorder = Recorder::new(catalog, (&place, state), id.as_str(), lang);
             let mut record = Fan::default();
             record.0.extend(log.map(|l| Box::new(l) as Box<dyn Listener + Send>));
             record.0.push(Box::new(FailpointRecorder(recorder)));

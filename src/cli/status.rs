@@ -1,18 +1,21 @@
 //! `vex status`: what every source stands at, by the catalog, or by the stores alone.
 
 use std::os::unix::fs::MetadataExt;
+use std::path::PathBuf;
 
 use crate::catalog::{Catalog, moment};
 use crate::catalog::{CatalogError, ListedRun};
 use crate::cli::args::{Format, Status};
 use crate::cli::asked::{Asked, History, unable};
 use crate::cli::declare::declaration;
+use crate::cli::defaults::of_this_machine;
 use crate::cli::exit::Exit;
 use crate::cli::late;
 use crate::cli::rebuild::recall;
 use crate::cli::report::zone;
 use crate::cli::table;
-use crate::cli::wiring::{App, Loaded, complain, job_lock, tell};
+use crate::cli::wiring::{App, Loaded, catalog_place, complain, job_lock, tell};
+use crate::job::JobFile;
 use crate::lang::Lang;
 use crate::view::{Standing, since, sources, standing};
 
@@ -29,13 +32,18 @@ pub fn status(args: &Status, app: &App) -> Exit {
 fn try_status(args: &Status, app: &App) -> Result<Exit, Exit> {
     let place = if args.stores { History::Stores } else { History::Catalog };
     let asked = (args.file.as_ref(), args.jobs.as_slice());
-    let asked = Asked::open_in(place, asked, args.site.as_deref(), args.lang, app)?;
+    let asked = Asked::open_in(place, asked, args.site.as_deref(), app)?;
     let Asked { site, file, lang, mut catalog, .. } = asked;
     let exit = match &file {
         Some(file) if args.stores => recall(&mut catalog, file, app).map_err(unable)?,
         Some(_) | None => Exit::Success,
     };
-    let found = ask(&mut catalog, file.as_ref(), &zone(&site), app).map_err(unable)?;
+    let others = match (&file, &args.site) {
+        (None, None) => of_machine(&site, app),
+        _ => Vec::new(),
+    };
+    let declared: Vec<&Loaded> = file.iter().chain(&others).collect();
+    let found = ask(&mut catalog, &declared, &zone(&site), app).map_err(unable)?;
     let is_meant = |s: &Standing| {
         file.as_ref().is_none_or(|file| file.path == s.file)
             && (args.jobs.is_empty() || args.jobs.contains(&s.job))
@@ -53,14 +61,24 @@ fn try_status(args: &Status, app: &App) -> Result<Exit, Exit> {
     Ok(exit.worse(told).worse(if overdue { Exit::Alert } else { Exit::Success }))
 }
 
+/// The job files of this machine whose history is in the catalog of the site; one that can't be used
+/// is told, and the others are shown.
+fn of_machine(site: &JobFile, app: &App) -> Vec<Loaded> {
+    let open = |path: PathBuf| Loaded::open(&path, None, false).ok();
+    let is_of = |loaded: &Loaded| {
+        catalog_place(&app.world, &loaded.file) == catalog_place(&app.world, site)
+    };
+    of_this_machine().into_iter().filter_map(open).filter(is_of).collect()
+}
+
 /// What the sources of a catalog stand at, those included that a file declares and that never ran.
 fn ask(
     catalog: &mut Catalog,
-    file: Option<&Loaded>,
+    files: &[&Loaded],
     zone: &jiff::tz::TimeZone,
     app: &App,
 ) -> Result<Vec<Standing>, CatalogError> {
-    if let Some(file) = file {
+    for file in files {
         catalog.declare(&declaration(file, &app.world))?;
     }
     let now = app.world.clock.now();

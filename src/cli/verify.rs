@@ -1,7 +1,5 @@
 //! `vex verify`: reads a backup back, as a run with an ID, a log and a line in the history.
 
-use std::io::IsTerminal;
-
 use crate::plan::{Plan, StepKind};
 use crate::record::{Event, LogLevel, RunKind, Stamped, StepEnd};
 use crate::run::Listener;
@@ -26,7 +24,7 @@ pub fn verify(args: &Verify, app: &App) -> Exit {
     let address = source.map_or("verify".to_owned(), |source| format!("verify/{source}"));
     let plan = Plan::of_one(StepKind::ReadBack(Box::new(wish.backup.clone())), address);
     let shown: Box<dyn Listener + Send> = match args.format {
-        Format::Human => Box::new(RestoreConsole::new(std::io::stderr().is_terminal())),
+        Format::Human => Box::new(RestoreConsole::new(app.language(&wish.file))),
         Format::Json => Box::new(Complaints),
     };
     let session =

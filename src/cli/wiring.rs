@@ -14,15 +14,18 @@ use crate::artifact::hex;
 use crate::base::{Complaint, Id, Severity, Stop, without_number};
 use crate::catalog::Catalog;
 use crate::job::{CatalogHome, JobFile, Site, SourceSpec};
+use crate::lang::Lang;
 use crate::plan::{self, Plan};
 use crate::recover::Fault;
 use crate::report::Recorder;
 use crate::syntax;
-use crate::world::{Clock, Interrupts, World, absolute, read_env_file};
+use crate::world::{Clock, Interrupts, World, absolute, colours, read_env_file};
 
+use crate::cli::args::Language;
 use crate::cli::exit::Exit;
 use crate::cli::gap;
 use crate::cli::home;
+use crate::cli::language::language;
 use crate::cli::typed::veil;
 
 /// What every command is given.
@@ -33,6 +36,15 @@ pub struct App {
     pub stop: Stop,
     /// Which signal came.
     pub interrupts: Interrupts,
+    /// The language that was asked for.
+    pub lang: Option<Language>,
+}
+
+impl App {
+    /// The language of what people read, beside the site file of a command.
+    pub fn language(&self, file: &JobFile) -> Lang {
+        language(self.lang, file.site.language.as_deref())
+    }
 }
 
 /// A job file, resolved.
@@ -148,15 +160,15 @@ pub fn equip(spec: &mut SourceSpec, site: &Site) {
         SourceSpec::Postgres(spec) => spec.tools = site.tools_of(&["postgres"]),
         SourceSpec::Cluster(spec) => spec.server.tools = site.tools_of(&["postgres"]),
         SourceSpec::Mysql(spec) => spec.tools = site.tools_of(&["mysql", "mydumper"]),
-        SourceSpec::Sqlite(_) | SourceSpec::Oracle(_) => {}
+        SourceSpec::Oracle(spec) => spec.tools = site.tools_of(&["oracle"]),
+        SourceSpec::Sqlite(_) => {}
     }
 }
 
 /// A complaint as text with its lines and carets.
 pub fn render(complaint: &Complaint, color: bool) -> String {
-    // https://no-color.org: set and not empty.
-    let color = color && std::env::var_os("NO_COLOR").is_none_or(|set| set.is_empty());
-    let theme = if color { GraphicalTheme::unicode() } else { GraphicalTheme::unicode_nocolor() };
+    let theme =
+        if colours(color) { GraphicalTheme::unicode() } else { GraphicalTheme::unicode_nocolor() };
     let handler = GraphicalReportHandler::new_themed(theme).with_width(100).with_links(false);
     let mut out = String::new();
     // Writing to a String can't fail.

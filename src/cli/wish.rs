@@ -16,7 +16,7 @@ use crate::syntax::{is_store_address, store_address, target_address};
 
 use crate::cli::args::{Definer, Gtid, Mode, Restore, Which};
 use crate::cli::exit::Exit;
-use crate::cli::point::{recovery, typed_point};
+use crate::cli::point::{recovery, replay, typed_point, typed_spot};
 use crate::cli::report::sites;
 use crate::cli::wiring::{Loaded, complain, equip};
 
@@ -31,8 +31,10 @@ pub struct Wish {
     pub file: JobFile,
     /// Whether a job file was given.
     pub declared: bool,
-    /// The logs that the job file keeps.
+    /// The write-ahead logs that the job file keeps.
     pub logs: Vec<Wal>,
+    /// The binary logs that it keeps.
+    pub binlogs: Vec<Wal>,
 }
 
 fn usage(text: &str) -> Exit {
@@ -87,13 +89,13 @@ pub fn wish(which: &Which) -> Result<Wish, Exit> {
         trust: TrustSpec::default(),
     };
     let declared = loaded.is_some();
-    let logs = loaded.as_ref().map(|loaded| logs(&loaded.plans)).unwrap_or_default();
+    let (logs, binlogs) = loaded.as_ref().map(|loaded| logs(&loaded.plans)).unwrap_or_default();
     let file = match loaded {
         Some(loaded) => loaded.file,
         None => sites(&[], which.site.as_deref())?.0,
     };
     backup.trust.clone_from(&file.site.trust);
-    Ok(Wish { backup, file, declared, logs })
+    Ok(Wish { backup, file, declared, logs, binlogs })
 }
 
 /// Where the backup is looked for, and of which source it is.
@@ -175,14 +177,17 @@ fn elsewhere(plans: &[Plan], source: &str, own: &[StorePlace]) -> Vec<StorePlace
     all
 }
 
-/// The logs that jobs keep.
-fn logs(plans: &[Plan]) -> Vec<Wal> {
-    let steps = plans.iter().flat_map(|plan| &plan.steps);
-    let own = steps.filter_map(|step| match &step.kind {
-        StepKind::Wal(wal) => Some(wal.as_ref().clone()),
-        _ => None,
-    });
-    own.collect()
+/// The logs that jobs keep: write-ahead logs, and binary logs.
+fn logs(plans: &[Plan]) -> (Vec<Wal>, Vec<Wal>) {
+    let (mut wals, mut binlogs) = (Vec::new(), Vec::new());
+    for step in plans.iter().flat_map(|plan| &plan.steps) {
+        match &step.kind {
+            StepKind::Wal(wal) => wals.push(wal.as_ref().clone()),
+            StepKind::Binlog(log) => binlogs.push(log.as_ref().clone()),
+            _ => {}
+        }
+    }
+    (wals, binlogs)
 }
 
 fn places_of(plans: &[Plan]) -> Vec<StorePlace> {
@@ -250,13 +255,13 @@ fn target(args: &Restore, wish: &Wish, password: Option<&SecretRef>) -> Result<T
         return oracle(args, mode, &into, file);
     }
     if let Some(path) = into.strip_prefix(SCHEME) {
+        if let Some((word, _)) = typed_spot(args) {
+            return Err(usage(&format!(
+                "{word} is for MySQL and MariaDB, and --into names a PostgreSQL cluster"
+            )));
+        }
         let recovery = recovery(args, &wish.backup, &wish.logs)?;
         return Ok(TargetWish::Cluster(cluster(args, path, file, recovery)));
-    }
-    if args.until.is_some() || typed_point(args).is_some() || args.point.timeline.is_some() {
-        return Err(usage(
-            "--until and its kin have no meaning here: they are for --into pgdata:DIR and --mode",
-        ));
     }
     let name = wish.backup.source.clone().unwrap_or_default();
     let own = &args.files;
@@ -267,7 +272,23 @@ fn target(args: &Restore, wish: &Wish, password: Option<&SecretRef>) -> Result<T
         ));
     }
     let (spec, database) = target_spec(&into, password, file)?;
-    Ok(TargetWish::Source { source: Box::new(SourceRef { name, spec }), database })
+    let replay = match &spec {
+        SourceSpec::Mysql(_) if database.is_none() && !knows_postgres(args) => {
+            replay(args, &wish.backup, &wish.binlogs)?
+        }
+        _ if args.until.is_none() && typed_spot(args).is_none() && !knows_postgres(args) => None,
+        _ => {
+            return Err(usage(
+                "--until and its kin have no meaning here: they are for --into pgdata:DIR, for a MySQL or MariaDB server as a whole, and for --mode",
+            ));
+        }
+    };
+    Ok(TargetWish::Source { source: Box::new(SourceRef { name, spec }), database, replay })
+}
+
+/// Whether a point is given that only PostgreSQL knows.
+fn knows_postgres(args: &Restore) -> bool {
+    typed_point(args).is_some() || args.point.timeline.is_some()
 }
 
 /// Where to, as it was typed: with `--mode` the source itself unless said otherwise.

@@ -60,11 +60,24 @@ pub struct ToolFolder {
 }
 
 impl ToolFolder {
-    /// The programs it may hold; one of them must be there.
-    pub fn programs(&self) -> &'static [&'static str] {
+    /// What it lacks: all of the programs that belong together, and at least one of the others.
+    pub fn lacks(&self) -> Vec<&'static str> {
+        let (programs, there) = (self.programs(), |p: &&str| self.path.value.join(p).is_file());
+        let lacking =
+            programs.iter().copied().filter(|program| !there(program)).collect::<Vec<_>>();
+        match self.of {
+            "oracle" => lacking,
+            _ if lacking.len() == programs.len() => lacking,
+            _ => Vec::new(),
+        }
+    }
+
+    /// The programs it may hold.
+    fn programs(&self) -> &'static [&'static str] {
         match self.of {
             "postgres" => &["pg_dump", "pg_basebackup", "pg_restore"],
             "mydumper" => &["mydumper"],
+            "oracle" => &["rman", "sqlplus"],
             _ => &["mysqldump", "mariadb-dump"],
         }
     }

@@ -217,4 +217,6 @@ pub struct OracleSpec {
     pub staging: Option<PathBuf>,
     /// Channels of RMAN; the connections of the step when `None`.
     pub channels: Option<usize>,
+    /// Folders of rman and sqlplus, searched before the home.
+    pub tools: Vec<PathBuf>,
 }

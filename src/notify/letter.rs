@@ -10,10 +10,9 @@ use jiff::{Timestamp, tz::TimeZone};
 
 use crate::base::Size;
 use crate::lang::Lang;
-use crate::notify::why::{ended, hint, why, word};
 use crate::record::{Failure, StepEnd, Verdict};
 use crate::report::{BackupSummary, CopySummary, Summary};
-use crate::view::{LetterBlock, LetterModel, color, one_line};
+use crate::view::{LetterBlock, LetterModel, color, ended, hint, one_line, why, word};
 
 /// Lines of damage that a letter quotes of one copy.
 const DAMAGE: usize = 5;

@@ -12,7 +12,6 @@ mod outbox;
 mod ping;
 mod post;
 mod signature;
-mod why;
 
 use crate::job::{NotifyKind, NotifyOn, NotifySpec, Shape};
 use crate::notify::desk::Occasion;

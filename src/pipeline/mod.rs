@@ -34,6 +34,6 @@ pub use index::IndexMade;
 pub use meter::{Counts, Meter};
 pub use restore::{Outcome, Restore, preflight, recounts, restore};
 pub use send::{Copy, Made};
-pub use shape::Shape;
+pub use shape::{PART, Shape, first_part, part_size};
 pub use stage::Error;
-pub use verify::{Windows, read_back, verify};
+pub use verify::{Windows, digest, read_back, verify};

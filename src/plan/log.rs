@@ -55,20 +55,21 @@ pub fn add(
         source: SourceRef { name: name.clone(), spec: source.spec.clone() },
         archive: resolve_archive(&wal.archive.or(&job.archive)),
         copies: copies.collect(),
-        bases: if is_binlog { Vec::new() } else { bases(file, name) },
+        bases: bases(file, name, is_binlog),
     });
     let kind = if is_binlog { StepKind::Binlog(plan) } else { StepKind::Wal(plan) };
     let names = vec![format!("{verb}/{name}"), verb.into()];
     draft.push(address, kind, step.optional, &word.span, names, Vec::new(), complaints);
 }
 
-/// Where base backups of a server are, of whatever job of the file.
-fn bases(file: &JobFile, source: &str) -> Vec<StorePlace> {
+/// Where base backups of a server are, of whatever job of the file: its files, or, for a binary log,
+/// its dumps.
+fn bases(file: &JobFile, source: &str, is_binlog: bool) -> Vec<StorePlace> {
     let mut found = Vec::new();
     for job in &file.jobs {
         for step in &job.steps {
             let StepDecl::Dump(dump) = &step.kind else { continue };
-            let is_own = dump.engine.value == Engine::Basebackup
+            let is_own = is_binlog != (dump.engine.value == Engine::Basebackup)
                 && dump.sources.iter().any(|word| word.value == source);
             if !is_own {
                 continue;

@@ -14,6 +14,7 @@ mod part;
 mod problem;
 mod program;
 mod reference;
+mod replay;
 mod show;
 mod wal;
 mod wish;
@@ -27,6 +28,7 @@ pub use graph::{
 };
 pub use lint::lint;
 pub use reference::{SourceRef, StorePlace, StoreRef};
+pub use replay::{ReplayPoint, ReplayWish};
 pub use show::{Outlook, show};
 pub use wal::{Archive, LogCopy, Wal};
 pub use wish::{

@@ -220,7 +220,7 @@ fn rman_lines(backup: &Backup, rman: &Rman) -> Vec<String> {
             copy.store.spec.kind(),
             copy.store.name,
             copy.root,
-            copy.naming.key("backup_….rman.manifest.json")
+            copy.naming.shown("backup_….rman.manifest.json")
         ));
     }
     lines.push("then deletes archived logs older than a day that are backed up".into());
@@ -282,7 +282,7 @@ fn backup_lines(backup: &Backup) -> Vec<String> {
             "to {} {} as {}{optional}",
             copy.store.spec.kind(),
             copy.store.name,
-            copy.naming.key("backup_….zip")
+            copy.naming.shown("backup_….zip")
         ));
     }
     lines

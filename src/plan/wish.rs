@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use crate::base::SecretRef;
 use crate::job::{KeyRefs, OracleSpec, StoreSpec, TrustSpec};
 use crate::plan::reference::{SourceRef, StorePlace};
+use crate::plan::replay::ReplayWish;
 use crate::plan::wal::Wal;
 
 /// The word for the newest backup that may be used.
@@ -113,6 +114,8 @@ pub enum TargetWish {
         source: Box<SourceRef>,
         /// The database that an address names, for the one database of the backup.
         database: Option<String>,
+        /// A replay of the binary log that follows, if one is asked for.
+        replay: Option<Box<ReplayWish>>,
     },
     /// The data directory of a PostgreSQL cluster.
     Cluster(ClusterWish),
@@ -285,11 +288,7 @@ impl RestoreSpec {
         if self.gtid {
             value("--gtid", "set");
         }
-        match &self.target {
-            TargetWish::Cluster(own) => own.words(&mut value),
-            TargetWish::Oracle(own) => own.words(&mut value),
-            TargetWish::Source { .. } => {}
-        }
+        self.target.words(&mut value);
         let (stop, start) = match &self.target {
             TargetWish::Cluster(own) => (own.stop, own.start),
             TargetWish::Source { .. } | TargetWish::Oracle(_) => (false, false),
@@ -309,6 +308,17 @@ impl RestoreSpec {
         }
         line.extend(switches.iter().filter(|(_, on)| *on).map(|(name, _)| (*name).to_owned()));
         line.join(" ")
+    }
+}
+
+impl TargetWish {
+    /// The words that only this kind of target has.
+    fn words(&self, value: &mut impl FnMut(&str, &str)) {
+        match self {
+            TargetWish::Cluster(own) => own.words(value),
+            TargetWish::Oracle(own) => own.words(value),
+            TargetWish::Source { replay, .. } => replay.iter().for_each(|own| own.words(value)),
+        }
     }
 }
 
@@ -348,7 +358,7 @@ fn secret(value: &mut impl FnMut(&str, &str), name: &str, reference: Option<&Sec
     match reference {
         Some(SecretRef::Env(variable)) => value(&format!("{name}-env"), variable),
         Some(SecretRef::File(path)) => value(&format!("{name}-file"), &path.display().to_string()),
-        Some(SecretRef::Command(_)) | None => {}
+        Some(SecretRef::Command(_) | SecretRef::Credential(_)) | None => {}
     }
 }
 

@@ -301,23 +301,6 @@ pub struct DrillFacts {
     pub message: String,
 }
 
-impl DrillFacts {
-    /// As a person reads it.
-    pub fn line(&self) -> String {
-        let DrillFacts { backup, source, store, target, seconds, tables, rows, .. } = self;
-        let held = self.asserts.iter().filter(|a| a.holds()).count();
-        let asked = match self.asserts.len() {
-            0 => String::new(),
-            all => format!(", {held} of {all} asserts hold"),
-        };
-        let why = if self.message.is_empty() { "" } else { ": " };
-        format!(
-            "drill of {source}: {backup} from {store} into {target} in {seconds} s, {tables} tables, {rows} rows{asked}{why}{}",
-            self.message
-        )
-    }
-}
-
 /// What was asked of restored data.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AssertFacts {

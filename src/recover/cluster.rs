@@ -258,6 +258,12 @@ fn tell_start(plan: &ClusterPlan, work: Work<'_>) {
              complete` in its log; where a file of the log can't be brought it stops with FATAL, and goes on when it is started again",
         );
     }
+    if plan.facts.archives {
+        work.tell(
+            "! archive_mode is on in its configuration: while the server it came from may still run, start it with \
+             `-o '-c archive_mode=off'` (pg_ctl), so that it sends nothing into that server's archive",
+        );
+    }
     let settings = plan.config.settings(&plan.facts);
     if !settings.is_empty() {
         let words: Vec<String> =

@@ -7,6 +7,7 @@ use crate::pipeline::{self, Fetch, Meter};
 use crate::plan::{BackupWish, RestoreSpec, SourceRef};
 use crate::record::{Event, RestoreFacts};
 use crate::recover::archive::choose_from;
+use crate::recover::binlog::{LogAim, LogRecovery};
 use crate::recover::candidates::Picked;
 use crate::recover::choice::{Choice, Names, with_accounts};
 use crate::recover::fault::Fault;
@@ -52,7 +53,7 @@ fn same_kind(picked: &Picked, source: &SourceRef, into: &str) -> Result<(), Faul
 pub fn plan(
     spec: &RestoreSpec,
     (source, database): (&SourceRef, Option<&str>),
-    picked: &Picked,
+    (picked, log): (&Picked, Option<&LogAim>),
     work: Work<'_>,
 ) -> Result<RestorePlan, Fault> {
     same_kind(picked, source, &spec.into)?;
@@ -84,6 +85,12 @@ pub fn plan(
     let objections = pipeline::preflight(&restore, stop)?;
     drop(opened);
     let rights = target.rights(&choice.loading, stop)?;
+    let has_events = choice.count(Kind::Event) > 0;
+    let into = (&source.spec, spec.accounts, has_events);
+    let recovery = match log {
+        Some(aim) => Some(aim.recovery(&picked.manifest.head, into, stop)?),
+        None => None,
+    };
     let manifest = &picked.manifest;
     let own = manifest.entries.iter().filter(|e: &&EntryLine| choice.chosen[e.member]);
     let bytes = own.fold((0, 0), |(s, r), e| (s + e.stored, r + e.raw));
@@ -98,6 +105,7 @@ pub fn plan(
         existing,
         objections,
         rights,
+        recovery,
         seconds: work.operator.pace().map(|pace| bytes.1.div_ceil(pace.max(1))),
         choice,
     })
@@ -229,6 +237,8 @@ pub fn perform(
     }
     let meter = Meter::default();
     let fetch = fetch(picked, &meter);
+    let rest = plan.recovery.as_ref().map(LogRecovery::rest).transpose();
+    let rest = rest.map_err(|fault| Setback::of(fault.before_writing()))?;
     let done = restore_into(&fetch, opened.as_ref(), choice, &meter, work.say, work.stop);
     drop(opened);
     let done = done.map_err(|fault| {
@@ -249,9 +259,33 @@ pub fn perform(
             "the mark of this restore could not be removed from the state folder: {error}"
         ));
     }
+    replayed(spec, plan, &done, work).map_err(Setback::late)?;
+    if let Some(rest) = rest {
+        rest.end().map_err(Setback::late)?;
+    }
     // Last: the mark of whoever comes next is not ours to remove.
     drop(lock);
     Ok(done)
+}
+
+/// Replays the log, where that is asked for and the dump came back as it is.
+fn replayed(
+    spec: &RestoreSpec,
+    plan: &RestorePlan,
+    done: &Restored,
+    work: Work<'_>,
+) -> Result<(), Fault> {
+    let Some(recovery) = &plan.recovery else { return Ok(()) };
+    if !done.outcome.differences().is_empty() {
+        work.warn("the log is not replayed, since what came back is not what the backup holds");
+        return Ok(());
+    }
+    recovery.perform(spec.which.keys.identity.clone(), work).inspect_err(|_| {
+        work.warn(format_args!(
+            "INCOMPLETE: {} came back whole, and the log was not replayed to its end; --overwrite begins again",
+            plan.head.id
+        ));
+    })
 }
 
 /// Says what came back; the error is that it is not what the backup holds.
@@ -295,9 +329,10 @@ pub fn judge(
             }
         }
     }
-    if !damage.is_empty() {
+    if let Some(first) = damage.first() {
         let gtid = if spec.gtid { "; the GTID state was not taken over" } else { "" };
-        let found = format!("{} differences from the manifest{gtid}", damage.len());
+        let many = damage.len();
+        let found = format!("{many} differences from the manifest{gtid}, the first: {first}");
         return Err(Fault::Differs { found, hint: None });
     }
     let proof = match recounted.is_empty() {

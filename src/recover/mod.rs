@@ -17,6 +17,7 @@ mod config;
 mod database;
 mod export;
 mod fault;
+mod goal;
 mod key;
 mod lease;
 mod lock;
@@ -42,7 +43,10 @@ mod wal;
 mod watched;
 
 pub use assembly::{Assembly, facts};
-pub use binlog::{BinlogPlace, breaks, is_binlog_key, onward};
+pub use binlog::{
+    BinlogName, BinlogPlace, BinlogStores, LogBases, Shown, Window, around, breaks, chain,
+    is_binlog_key, log_bases, log_windows, needless, onward, stands,
+};
 pub use candidates::Picked;
 pub use choice::{Names, choose};
 pub use export::scripts;

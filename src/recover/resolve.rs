@@ -11,12 +11,12 @@ use crate::recover::cluster::{self, route};
 use crate::recover::cluster_plan::ClusterPlan;
 use crate::recover::database;
 use crate::recover::fault::Fault;
+use crate::recover::goal::Goal;
 use crate::recover::look::look;
 use crate::recover::operator::Work;
 use crate::recover::prove::{Setback, agree, may_fall_back, tell_passed};
 use crate::recover::restore_plan::RestorePlan;
 use crate::recover::rman::{self, RmanPlan};
-use crate::recover::wal::{Aim, aim};
 use crate::shelf::Shelved;
 
 /// What would be done.
@@ -33,7 +33,7 @@ pub enum Planned {
 pub struct Resolved {
     pub(super) candidates: Candidates,
     /// What is known of the log, where a recovery is asked for.
-    pub(super) aim: Option<Aim>,
+    pub(super) aim: Option<Goal>,
     pub(super) picked: Picked,
     pub(super) planned: Planned,
 }
@@ -57,7 +57,7 @@ pub fn resolve(spec: &RestoreSpec, work: Work<'_>) -> Result<Resolved, Fault> {
 
 fn plan_of(spec: &RestoreSpec, work: Work<'_>) -> Result<Resolved, Fault> {
     let mut candidates = look(&spec.which, work.world, work.operator, work.stop)?;
-    let aim = aim(spec, &mut candidates, work)?;
+    let aim = Goal::find(spec, &mut candidates, work)?;
     may_fall_back(spec, &candidates)?;
     let resolved = next(spec, (candidates, aim), work).inspect_err(|fault| {
         if matches!(fault, Fault::NoBackup { .. }) {
@@ -82,7 +82,7 @@ fn plan_of(spec: &RestoreSpec, work: Work<'_>) -> Result<Resolved, Fault> {
 /// Takes the next backup that can be planned with.
 pub(super) fn next(
     spec: &RestoreSpec,
-    (mut candidates, aim): (Candidates, Option<Aim>),
+    (mut candidates, aim): (Candidates, Option<Goal>),
     work: Work<'_>,
 ) -> Result<Resolved, Fault> {
     loop {
@@ -111,7 +111,7 @@ pub(super) fn next(
 fn plan(
     spec: &RestoreSpec,
     picked: &mut Picked,
-    (beside, aim): (Vec<Shelved>, Option<&Aim>),
+    (beside, aim): (Vec<Shelved>, Option<&Goal>),
     work: Work<'_>,
 ) -> Result<Planned, Setback> {
     route(spec, picked).map_err(Setback::of)?;
@@ -120,14 +120,15 @@ fn plan(
     agree(spec, picked, std::slice::from_ref(&picked.manifest), work)?;
     match &spec.target {
         TargetWish::Cluster(wish) => {
-            let plan = cluster::plan(spec, (wish, aim), picked, &beside, work)?;
+            let plan = cluster::plan(spec, (wish, aim.and_then(Goal::wal)), picked, &beside, work)?;
             plan.lines(picked).iter().for_each(|line| work.tell(line));
             plan.refusal(work.stop).map_err(Setback::of)?;
             Ok(Planned::Cluster(Box::new(plan)))
         }
-        TargetWish::Source { source, database } => {
+        TargetWish::Source { source, database, .. } => {
             let own = (source.as_ref(), database.as_deref());
-            let plan = database::plan(spec, own, picked, work).map_err(Setback::of)?;
+            let log = aim.and_then(Goal::binlog);
+            let plan = database::plan(spec, own, (picked, log), work).map_err(Setback::of)?;
             plan.lines(spec).iter().for_each(|line| work.tell(line));
             database::refusal(spec, &plan, work).map_err(Setback::of)?;
             Ok(Planned::Database(Box::new(plan)))

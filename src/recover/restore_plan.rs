@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use crate::artifact::{Head, Kind, Member};
 use crate::base::{Finding, Grade, Size};
 use crate::plan::RestoreSpec;
+use crate::recover::binlog::LogRecovery;
 use crate::recover::choice::Choice;
 use crate::recover::fault::Fault;
 use crate::recover::target::may_write;
@@ -40,6 +41,8 @@ pub struct RestorePlan {
     pub objections: Vec<Objection>,
     /// Rights that the restore needs and the account lacks.
     pub rights: Vec<Finding>,
+    /// The replay of a log that follows, if one is asked for.
+    pub recovery: Option<LogRecovery>,
     /// How long it takes by what earlier restores took, in seconds.
     pub seconds: Option<u64>,
 }
@@ -84,6 +87,7 @@ impl RestorePlan {
             let hint = objection.hint.as_ref().map_or(String::new(), |hint| format!(". {hint}"));
             lines.push(format!("! will not fit: {}: {}{hint}", objection.what, objection.why));
         }
+        lines.extend(self.recovery.iter().flat_map(LogRecovery::lines));
         if let Some(seconds) = self.seconds {
             lines.push(format!("takes about {seconds} s, as earlier restores did"));
         }

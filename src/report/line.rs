@@ -1,16 +1,22 @@
 //! An event as one line: for the log file, and for the log that the catalog keeps.
 
-use crate::record::{CopyFacts, Event, LogLevel, ProofFacts, StepEnd, Verdict};
+use crate::lang::Lang;
+use crate::record::{ArtifactFacts, CopyFacts, Event, LogLevel, ProofFacts, StepEnd, Verdict};
+use crate::view::{drilled, failed, level as level_word, word};
 
-/// The line of an event: its level, the step it is of, and its text.
-pub fn line_of(event: &Event) -> Option<(LogLevel, Option<usize>, String)> {
+/// The line of an event in `lang`: its level, the step it is of, and its text.
+pub fn line_of(event: &Event, lang: Lang) -> Option<(LogLevel, Option<usize>, String)> {
     Some(match event {
         Event::RunStarted { run } => {
-            let text =
-                format!("job {} of {} on {} (process {})", run.job, run.file, run.host, run.pid);
+            let pid = run.pid.to_string();
+            let parts =
+                [("job", &*run.job), ("file", &*run.file), ("host", &*run.host), ("pid", &*pid)];
+            let text = lang.say("log-run", &parts);
             (LogLevel::Info, None, text)
         }
-        Event::StepStarted { step, .. } => (LogLevel::Info, Some(*step), "begins".into()),
+        Event::StepStarted { step, .. } => {
+            (LogLevel::Info, Some(*step), lang.say("log-begins", &[]))
+        }
         Event::Progress { .. }
         | Event::Engine { .. }
         | Event::StoreSeen { .. }
@@ -19,70 +25,94 @@ pub fn line_of(event: &Event) -> Option<(LogLevel, Option<usize>, String)> {
         Event::Said { step, level, text } => (*level, *step, text.clone()),
         Event::Dumping { step, dump } => {
             let units = dump.units.join(",");
-            let text = format!("dumps {units} of {} as {}", dump.server, dump.name);
+            let parts = [("units", &*units), ("server", &*dump.server), ("name", &*dump.name)];
+            let text = lang.say("log-dumping", &parts);
             (LogLevel::Info, Some(*step), text)
         }
-        Event::Artifact { step, artifact } => {
-            let text = format!(
-                "read {} rows, {} bytes of {} from {}; position {}",
-                artifact.rows,
-                artifact.raw,
-                artifact.units.join(","),
-                artifact.server,
-                artifact.position.as_deref().unwrap_or("none")
-            );
-            (LogLevel::Info, Some(*step), text)
-        }
+        Event::Artifact { step, artifact } => (LogLevel::Info, Some(*step), dumped(artifact, lang)),
         Event::Copied { step, copy } => {
-            let (level, text) = copied(copy);
+            let (level, text) = copied(copy, lang);
             (level, Some(*step), text)
         }
         Event::Proved { step, proof } => {
-            let (level, text) = proved(proof);
+            let (level, text) = proved(proof, lang);
             (level, Some(*step), text)
         }
-        Event::Drilled { step, drill } => (level_of(drill.verdict), Some(*step), drill.line()),
+        Event::Drilled { step, drill } => {
+            (level_of(drill.verdict), Some(*step), drilled(drill, lang))
+        }
         Event::Pruned { step, store, key, why, .. } => {
-            (LogLevel::Info, Some(*step), format!("removed {key} from {store}: {why}"))
+            (LogLevel::Info, Some(*step), removed((key, store, why), lang))
         }
         Event::StepFinished { step, end, .. } => {
-            let (level, text) = ended(end);
+            let (level, text) = ended(end, lang);
             (level, Some(*step), text)
         }
-        Event::RunFinished { verdict, .. } => (level_of(*verdict), None, verdict.word().into()),
+        Event::RunFinished { verdict, .. } => (level_of(*verdict), None, word(*verdict, lang)),
     })
 }
 
-fn copied(copy: &CopyFacts) -> (LogLevel, String) {
+fn copied(copy: &CopyFacts, lang: Lang) -> (LogLevel, String) {
     let CopyFacts { place, key, bytes, verdict, failure, .. } = copy;
     match failure {
-        None => (LogLevel::Info, format!("committed {key} ({bytes} bytes) in {place}")),
-        Some(failure) => (level_of(*verdict), format!("no copy in {place}: {}", failure.line())),
+        None => {
+            let bytes = bytes.to_string();
+            let parts = [("key", &**key), ("bytes", &*bytes), ("place", &**place)];
+            (LogLevel::Info, lang.say("log-copied", &parts))
+        }
+        Some(failure) => {
+            let parts = [("place", &**place), ("why", &*failed(failure, lang))];
+            (level_of(*verdict), lang.say("console-no-copy", &parts))
+        }
     }
 }
 
-fn proved(proof: &ProofFacts) -> (LogLevel, String) {
+fn proved(proof: &ProofFacts, lang: Lang) -> (LogLevel, String) {
     let ProofFacts { store, level, good, damage, .. } = proof;
     match good {
-        true => (LogLevel::Info, format!("the copy in {store} is proven: {}", level.word())),
+        true => {
+            let parts = [("store", &**store), ("level", &*level_word(level.word(), lang))];
+            (LogLevel::Info, lang.say("log-proven", &parts))
+        }
         false => {
-            (LogLevel::Error, format!("the copy in {store} is damaged: {}", damage.join("; ")))
+            let parts = [("store", &**store), ("why", &*damage.join("; "))];
+            (LogLevel::Error, lang.say("log-damaged", &parts))
         }
     }
 }
 
-fn ended(end: &StepEnd) -> (LogLevel, String) {
+fn ended(end: &StepEnd, lang: Lang) -> (LogLevel, String) {
     match end {
-        StepEnd::Done { verdict, .. } => (level_of(*verdict), verdict.word().into()),
+        StepEnd::Done { verdict, .. } => (level_of(*verdict), word(*verdict, lang)),
         StepEnd::Failed { verdict, failure } => {
             let hint = failure.hint.as_ref().map_or(String::new(), |h| format!(" {h}"));
-            (level_of(*verdict), format!("{}: {}.{hint}", verdict.word(), failure.line()))
+            (
+                level_of(*verdict),
+                format!("{}: {}.{hint}", word(*verdict, lang), failed(failure, lang)),
+            )
         }
         StepEnd::Skipped { missing } => {
-            (LogLevel::Alert, format!("did not run: {missing} did not give what it needs"))
+            (LogLevel::Alert, lang.say("log-skipped", &[("missing", missing)]))
         }
-        StepEnd::Interrupted => (LogLevel::Error, "interrupted".into()),
+        StepEnd::Interrupted => (LogLevel::Error, lang.say("console-stopped", &[])),
     }
+}
+
+fn dumped(artifact: &ArtifactFacts, lang: Lang) -> String {
+    let none = lang.say("log-none", &[]);
+    let (rows, raw) = (artifact.rows.to_string(), artifact.raw.to_string());
+    let parts = [
+        ("rows", &*rows),
+        ("raw", &*raw),
+        ("units", &*artifact.units.join(",")),
+        ("server", &*artifact.server),
+        ("position", artifact.position.as_deref().unwrap_or(&none)),
+    ];
+    lang.say("log-artifact", &parts)
+}
+
+fn removed((key, store, why): (&str, &str, &str), lang: Lang) -> String {
+    lang.say("log-removed", &[("key", key), ("store", store), ("why", why)])
 }
 
 fn level_of(verdict: Verdict) -> LogLevel {

@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 
 use jiff::tz::TimeZone;
 
+use crate::lang::Lang;
 use crate::record::{Event, LogLevel, Stamped};
 use crate::report::line::line_of;
 use crate::run::Listener;
@@ -42,6 +43,7 @@ pub struct Log {
     /// The events.
     events: File,
     zone: TimeZone,
+    lang: Lang,
     /// Address and lines of each step; the first is the run's own.
     sections: Vec<(String, Vec<String>)>,
     complained: bool,
@@ -49,7 +51,11 @@ pub struct Log {
 
 impl Log {
     /// The log of a run in `folder`; the error says why there will be none.
-    pub fn create(folder: &Path, run: &str, zone: TimeZone) -> std::io::Result<Log> {
+    pub fn create(
+        folder: &Path,
+        run: &str,
+        (zone, lang): (TimeZone, Lang),
+    ) -> std::io::Result<Log> {
         let folder = folder.join(run);
         std::fs::create_dir_all(&folder)?;
         let new = |name: &str| {
@@ -63,6 +69,7 @@ impl Log {
             engine: None,
             events,
             zone,
+            lang,
             sections: vec![("run".into(), Vec::new())],
             complained: false,
         })
@@ -166,7 +173,9 @@ impl Listener for Log {
             }
             _ => {}
         }
-        let Some((level, step, text)) = line_of(&stamped.event) else { return Vec::new() };
+        let Some((level, step, text)) = line_of(&stamped.event, self.lang) else {
+            return Vec::new();
+        };
         let mut written = self.write(stamped, level, step, &text);
         if matches!(stamped.event, Event::RunFinished { .. }) {
             written = written.and_then(|()| self.regroup());

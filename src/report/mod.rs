@@ -1,5 +1,6 @@
 //! Listeners: they fold the same events into lines, logs, history and a summary.
 
+mod closing;
 mod console;
 mod folder;
 mod json;
@@ -11,7 +12,7 @@ mod recorder;
 mod rows;
 mod summary;
 
-pub use console::Console;
+pub use console::{Console, Look, paint};
 pub use folder::ReportFolder;
 pub use json::Json;
 pub use log::{Log, engine_log};

@@ -15,6 +15,7 @@ use sha2::{Digest, Sha256};
 
 use crate::artifact::hex;
 use crate::catalog::{BackupRow, Catalog, CatalogError, LogLine, RunRow, StepRow, moment};
+use crate::lang::Lang;
 use crate::record::{Event, LogLevel, Progress, ProofFacts, RunFacts, Stamped, StepEnd, StepFacts};
 use crate::report::line::line_of;
 use crate::report::rows::{
@@ -44,6 +45,8 @@ pub struct Recorder {
 /// What must be remembered between events: the run, and what its steps are about.
 #[derive(Default)]
 struct Known {
+    /// The language of the run's lines; of a replay English.
+    lang: Option<Lang>,
     job: String,
     file: String,
     host: String,
@@ -102,9 +105,15 @@ impl Known {
 
 impl Recorder {
     /// Records into the catalog at `place`, or beside it in `state` if there is none or it fails.
-    pub fn new(catalog: Option<Catalog>, place: &str, state: &Path, run: &str) -> Recorder {
+    pub fn new(
+        catalog: Option<Catalog>,
+        (place, state): (&str, &Path),
+        run: &str,
+        lang: Lang,
+    ) -> Recorder {
         let spill = state.join("replay").join(format!("{run}{}", suffix(place)));
-        Recorder { catalog, spill, file: None, told: false, head: None, known: Known::default() }
+        let known = Known { lang: Some(lang), ..Known::default() };
+        Recorder { catalog, spill, file: None, told: false, head: None, known }
     }
 
     /// Replays what earlier runs could not write into this catalog; returns how many runs. What
@@ -254,7 +263,9 @@ fn log_line(
     known: &mut Known,
     stamped: &Stamped,
 ) -> Result<(), CatalogError> {
-    let Some((level, step, text)) = line_of(&stamped.event) else { return Ok(()) };
+    let Some((level, step, text)) = line_of(&stamped.event, known.lang.unwrap_or(Lang::En)) else {
+        return Ok(());
+    };
     let Some(number) = known.number(level, stamped.at) else { return Ok(()) };
     let text: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
     let level = match level {

@@ -12,7 +12,7 @@ use jiff::Timestamp;
 
 use crate::artifact::{LARGEST_SIGNATURE, MANIFEST, SIGNATURE, Signer, VerifyKey, verify};
 use crate::base::{Finding, Stop};
-use crate::store::contract::{Coming, Error, ErrorKind, Object, Result, Store, Upload};
+use crate::store::contract::{Coming, Error, ErrorKind, Limits, Object, Result, Store, Upload};
 
 /// A store that signs and verifies.
 pub struct Signed {
@@ -112,8 +112,8 @@ impl Store for Signed {
         self.store.examine(coming, stop)
     }
 
-    fn lanes(&self) -> usize {
-        self.store.lanes()
+    fn limits(&self) -> Limits {
+        self.store.limits()
     }
 
     fn place(&self) -> &str {

@@ -2,7 +2,9 @@
 
 mod answer;
 pub mod contract;
+mod entry;
 mod error;
+
 mod failpoints;
 mod greeting;
 mod mysql;
@@ -28,10 +30,12 @@ pub use crate::source::oracle::{
     backup as backup_script, delete_logs as delete_script, forget as forget_script, is_quotable,
     restore as restore_script, version as oracle_version,
 };
+pub use entry::objection;
 pub use failpoints::with_failpoints;
 pub use mysql::binlog;
 pub use mysql::collation::ready as ready_collations;
 pub use mysql::is_decided as is_mysql_catalogue;
+pub use mysql::{Ground, Tool as Mydumper};
 pub use postgres::basebackup::MANIFEST as BACKUP_MANIFEST;
 pub use postgres::config::{CLUSTER_FACTS, Facts as ClusterFacts};
 pub use postgres::contents::{Contents, Unread};

@@ -4,7 +4,7 @@
 //! Invariants: where to begin is found in each store itself; a segment is in every store that
 //! answers before the next one is read; what the server no longer has is told as a gap, an Alerta
 //! with what to do, and what is there is kept all the same. A store that fails is Erro, unless it is
-//! optional, and takes no other down. Removes nothing.
+//! optional, and takes no other down.
 
 use std::sync::Arc;
 
@@ -12,9 +12,12 @@ use crate::base::{Size, Stop};
 use crate::job::SourceSpec;
 use crate::plan::{LogCopy, Wal};
 use crate::record::Verdict;
-use crate::recover::{BinlogPlace, Fault, WalStored, breaks, onward, open_to_write};
+use crate::recover::{
+    BinlogPlace, Fault, LogBases, WalStored, breaks, log_bases, onward, open_to_write,
+};
 use crate::run::{Done, Say};
 use crate::source::binlog::{BinlogServer, CutError, Cutter, LogFile, Segment};
+use crate::step::binlog_tidy::tidy;
 use crate::step::perform::Steps;
 use crate::step::sealing::sealing;
 use crate::store::contract::Store;
@@ -47,6 +50,12 @@ impl Steps {
         let origin = self.source(&log.source, stop)?.origin(stop)?.id;
         let server = BinlogServer::open(spec, stop)?;
         let files = server.files()?;
+        let bases = log_bases(&log.bases, &self.world, stop);
+        bases.lost.iter().for_each(|lost| {
+            say.info(format!(
+                "nothing of the log is removed, since there may be more dumps: {lost}"
+            ));
+        });
         let seal = sealing(&log.archive, stop)?;
         let mut verdict = Verdict::Success;
         let mut copies: Vec<Copy<'_>> = Vec::new();
@@ -86,6 +95,9 @@ impl Steps {
                 read?;
             }
         }
+        for copy in &mut copies {
+            verdict = verdict.max(copy.tidy(&bases, say, stop)?);
+        }
         told(log, copies, verdict, say)
     }
 
@@ -111,6 +123,21 @@ impl Steps {
 impl<'a> Copy<'a> {
     fn new(plan: &'a LogCopy, place: BinlogPlace<'a>) -> Copy<'a> {
         Copy { plan, place, store: None, from: None, had: (0, 0), sent: (0, 0), fault: None }
+    }
+
+    /// Looks after what the store has now.
+    fn tidy(&mut self, bases: &LogBases, say: &Say, stop: &Stop) -> Result<Verdict, Fault> {
+        let Some(store) = self.store.as_ref().filter(|_| self.fault.is_none()) else {
+            return Ok(Verdict::Success);
+        };
+        match tidy(&self.place, (store.as_ref(), &self.plan.store.name), bases, say, stop) {
+            Ok(verdict) => Ok(verdict),
+            Err(Fault::Stopped) => Err(Fault::Stopped),
+            Err(fault) => {
+                self.fault = Some(fault);
+                Ok(Verdict::Success)
+            }
+        }
     }
 
     /// Puts a segment, if the store has not all of it.

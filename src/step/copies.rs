@@ -199,7 +199,7 @@ impl<'a> Copies<'a> {
                     let (store, index, stop) =
                         (shelf.store().clone(), format!("{own}{INDEX}"), stop.clone());
                     let begin = Box::new(move || store.create(&index, &stop));
-                    let (lanes, rate) = (shelf.store().lanes(), copy.plan.rate);
+                    let (lanes, rate) = (shelf.store().limits().lanes, copy.plan.rate);
                     uploads.push(Copy { upload, lanes, rate, index: begin });
                     let mark = Mutex::new(Mark { key: begun_key(&own, None), at: now });
                     key.get_or_insert(own);

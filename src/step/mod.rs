@@ -2,6 +2,7 @@
 
 mod backup;
 mod binlog;
+mod binlog_tidy;
 mod copies;
 mod drill;
 mod exec;

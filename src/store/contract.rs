@@ -7,6 +7,8 @@
 //! - `remove` of what is absent is fine; `list` is sorted by key and complete;
 //! - an unknown outcome (a lost answer) is resolved by looking, never by guessing.
 
+mod limits;
+
 use std::ops::Range;
 use std::path::PathBuf;
 
@@ -15,6 +17,7 @@ use jiff::Timestamp;
 use crate::base::{self, Finding, OfStore, Size, Stop};
 
 pub use crate::base::ErrorKind;
+pub use crate::store::contract::limits::{Ability, Limits};
 
 /// An error of a store.
 pub type Error = base::Error<OfStore>;
@@ -85,8 +88,8 @@ pub trait Store: Send + Sync {
     /// Looks at all that backups need of it; changes nothing but the probe.
     fn examine(&self, coming: &Coming, stop: &Stop) -> Vec<Finding>;
 
-    /// How many parts are best sent at once.
-    fn lanes(&self) -> usize;
+    /// What it keeps of what is asked of it, and how much it takes, as far as is known by now.
+    fn limits(&self) -> Limits;
 
     /// What messages call it; holds no secret.
     fn place(&self) -> &str;

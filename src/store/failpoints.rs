@@ -8,7 +8,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use crate::base::{Finding, Stop};
-use crate::store::contract::{Coming, Object, Result, Store, Upload};
+use crate::store::contract::{Coming, Limits, Object, Result, Store, Upload};
 use crate::world::around;
 
 /// A store with points.
@@ -59,8 +59,8 @@ impl Store for WithFailpoints {
         self.0.examine(coming, stop)
     }
 
-    fn lanes(&self) -> usize {
-        self.0.lanes()
+    fn limits(&self) -> Limits {
+        self.0.limits()
     }
 
     fn place(&self) -> &str {

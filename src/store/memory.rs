@@ -10,7 +10,9 @@ use std::sync::{Arc, Mutex};
 use jiff::Timestamp;
 
 use crate::base::{Finding, Stop};
-use crate::store::contract::{Coming, Error, ErrorKind, Object, Result, Store, Upload, too_large};
+use crate::store::contract::{
+    Ability, Coming, Error, ErrorKind, Limits, Object, Result, Store, Upload, too_large,
+};
 use crate::store::probe::probe;
 use crate::world::Clock;
 
@@ -145,11 +147,11 @@ impl Store for Memory {
     }
 
     fn examine(&self, coming: &Coming, stop: &Stop) -> Vec<Finding> {
-        probe(self, &coming.probe, stop)
+        probe(self, &coming.probe, coming, stop)
     }
 
-    fn lanes(&self) -> usize {
-        1
+    fn limits(&self) -> Limits {
+        Limits { durable: Ability::Lacking, ..Limits::none(1) }
     }
 
     fn place(&self) -> &str {

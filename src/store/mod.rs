@@ -25,19 +25,21 @@ pub use wire::call::Pace;
 
 use crate::base::{Finding, Stop};
 use crate::job::StoreSpec;
-use crate::store::contract::{Coming, Result, Store};
+use crate::store::contract::{Coming, Limits, Result, Store};
 use crate::store::failpoints::WithFailpoints;
 use crate::world::World;
 
 /// How many parts are sent to a bucket at once.
 const LANES: usize = 4;
 
-/// How many parts are best sent at once to such a store.
-pub fn lanes(spec: &StoreSpec) -> usize {
+/// What such a store keeps, and how much it takes, before it was opened.
+pub fn limits(spec: &StoreSpec) -> Limits {
     match spec {
-        StoreSpec::Dir(_) => dir::LANES,
-        StoreSpec::S3(_) | StoreSpec::Azure(_) | StoreSpec::Gcs(_) => LANES,
-        StoreSpec::Sftp(_) => sftp::LANES,
+        StoreSpec::Dir(_) => dir::declared(),
+        StoreSpec::S3(_) => s3::Flavor::Amazon.limits(LANES),
+        StoreSpec::Gcs(spec) => s3::Flavor::Google { claims: spec.claim }.limits(LANES),
+        StoreSpec::Azure(_) => azure::declared(LANES),
+        StoreSpec::Sftp(_) => sftp::declared(),
     }
 }
 

@@ -1,17 +1,21 @@
 //! The probe of a store: one small object, written, read back, listed, refused a second time,
-//! removed; and a large one that is begun and given up, which nobody may ever see.
+//! removed; a large one that is begun and given up, which nobody may ever see; and two of one key,
+//! of which one is put together of parts that came in no order, and the other must be refused.
 //!
-//! Knows the contract only. The key is no name that a backup or its sidecars can have, so retention
-//! never meets it.
+//! Knows the contract only, and believes no limits of a store that it can try. The keys are no names
+//! that a backup or its sidecars can have, so retention never meets them.
 
 use crate::base::{Finding, Stop};
-use crate::store::contract::{Error, ErrorKind, Store};
+use crate::store::contract::{Coming, Error, ErrorKind, Limits, Store, Upload};
 
 /// What the probe holds.
 const BYTES: &[u8] = b"vex doctor was here; this object may be removed\n";
 
+/// Largest part that a probe sends.
+const PROBED: u64 = 16 << 20;
+
 /// Probes a store with an object at `key`; an object that could not be removed is named.
-pub fn probe(store: &dyn Store, key: &str, stop: &Stop) -> Vec<Finding> {
+pub fn probe(store: &dyn Store, key: &str, coming: &Coming, stop: &Stop) -> Vec<Finding> {
     if let Err(error) = store.put(key, BYTES, stop) {
         let advice = "Give the user of the job file the right to write here.";
         return vec![wrong("writing", &error, advice)];
@@ -23,7 +27,76 @@ pub fn probe(store: &dyn Store, key: &str, stop: &Stop) -> Vec<Finding> {
         found.push(Finding::ok("probe", "written, read back, listed, not replaced, removed"));
     }
     found.push(large(store, &format!("{key}-large"), stop));
+    found.extend(in_parts(store, &format!("{key}-parts"), stop));
+    let limits = store.limits();
+    found.push(Finding::ok("limits", limits.shown()));
+    found.extend(limits.holds(coming.bytes));
     found
+}
+
+/// Two uploads of one key: one is put together of two parts, the second of which comes first; the
+/// other ends later and must be refused.
+fn in_parts(store: &dyn Store, key: &str, stop: &Stop) -> Vec<Finding> {
+    let limits = store.limits();
+    if limits.least > PROBED {
+        return Vec::new();
+    }
+    let both = store.create(key, stop).and_then(|first| Ok((first, store.create(key, stop)?)));
+    let (first, second) = match both {
+        Ok(both) => both,
+        Err(error) => return vec![wrong("two writers", &error, TWO)],
+    };
+    let mut found = vec![put_together(store, key, first, &limits, stop)];
+    found.push(refused(second, &limits, stop));
+    found.extend(removed(store, key, stop));
+    found
+}
+
+/// What two writers of one name need.
+const TWO: &str = "Two runs may take one name; give each its own prefix.";
+
+fn put_together(
+    store: &dyn Store,
+    key: &str,
+    upload: Box<dyn Upload>,
+    limits: &Limits,
+    stop: &Stop,
+) -> Finding {
+    let looked = "parts";
+    let advice = "Use another store: large backups can't be put together here.";
+    let least = limits.least.max(2);
+    let body: Vec<u8> = (0..least).map(|at| (at % 251) as u8).collect();
+    let sent = upload.part(2, least, BYTES, stop).and_then(|()| upload.part(1, 0, &body, stop));
+    let made = sent.and_then(|()| upload.finish(least + BYTES.len() as u64));
+    let joint = least - 1..least + 2;
+    match made.and_then(|()| store.read(key, Some(joint), stop)) {
+        Ok(read) if read == [body[body.len() - 1], BYTES[0], BYTES[1]] => {
+            Finding::ok(looked, "two parts, the second sent first, came together in order")
+        }
+        Ok(_) => Finding::error(looked, "two parts did not come together in order", advice),
+        Err(error) => wrong(looked, &error, advice),
+    }
+}
+
+/// Whether the later of two uploads is refused.
+fn refused(upload: Box<dyn Upload>, limits: &Limits, stop: &Stop) -> Finding {
+    let looked = "two writers";
+    let ended = upload.part(1, 0, BYTES, stop).and_then(|()| upload.finish(BYTES.len() as u64));
+    match (ended, limits.conditional.is_kept()) {
+        (Err(error), _) if error.kind != ErrorKind::Exists => wrong(looked, &error, TWO),
+        (Err(_), true) => Finding::ok(looked, "of two who wrote one name, one was refused"),
+        (Err(_), false) => {
+            let found = "of two who wrote one name, one was refused, as vex looked before it wrote; between look and write another may come";
+            Finding::alert(looked, found, TWO)
+        }
+        (Ok(()), true) => {
+            let found = "the store says that it refuses a name that is taken, and replaced an object that was there";
+            Finding::alert(looked, found, TWO)
+        }
+        (Ok(()), false) => {
+            Finding::alert(looked, "the store replaced an object that was there", TWO)
+        }
+    }
 }
 
 /// Whether a large object can be begun and given up, and is seen by nobody before its end.
@@ -86,8 +159,7 @@ fn seen(store: &dyn Store, key: &str, stop: &Stop) -> Vec<Finding> {
 
 /// Whether an object that is there stays what it is.
 fn not_replaced(store: &dyn Store, key: &str, stop: &Stop) -> Option<Finding> {
-    let (looked, advice) =
-        ("conditional create", "Two runs may take one name; give each its own prefix.");
+    let (looked, advice) = ("conditional create", TWO);
     match store.put(key, b"again", stop) {
         Err(error) if error.kind == ErrorKind::Exists => None,
         Err(error) => Some(wrong(looked, &error, advice)),

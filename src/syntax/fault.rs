@@ -17,7 +17,7 @@ pub fn private_key(span: &Span) -> Complaint {
 }
 
 /// The ways to find a secret.
-pub const WAYS: [&str; 3] = ["env", "file", "command"];
+pub const WAYS: [&str; 4] = ["env", "file", "command", "credential"];
 
 /// A value of another form than the field has.
 pub fn form(field: &str, wanted: &str, found: &str, span: &Span) -> Complaint {
@@ -112,6 +112,14 @@ pub fn not_a_file(field: &str, span: &Span) -> Complaint {
         .help("Write the path of the file that holds it: `(file)\"path\"`.")
 }
 
+/// A path where the name of a credential is wanted; its bytes are masked.
+pub fn not_a_credential(field: &str, span: &Span) -> Complaint {
+    let message = format!("`(credential)` of `{field}` is not the name of a credential");
+    Complaint::error("vex::value::form", message)
+        .label(span, "a name is one word without `/`")
+        .help("Write the name that stands in the unit, `LoadCredential=NAME:…`: `(credential)\"NAME\"`. A file is `(file)\"path\"`.")
+}
+
 /// Variables as a property.
 pub fn list_as_property(field: &str, span: &Span) -> Complaint {
     Complaint::error("vex::value::list", format!("`{field}` holds several values"))
@@ -158,7 +166,7 @@ pub fn secret_in_command(span: &Span) -> Complaint {
 
 /// An annotation nobody knows; `name` is given only where it can't be the secret itself.
 pub fn annotation(name: Option<&str>, field: &str, span: &Span) -> Complaint {
-    let known = "known: (env), (file), (command)";
+    let known = "known: (env), (file), (command), (credential)";
     let near = name.and_then(|n| suggest(n, WAYS));
     let what = name.map_or_else(|| "this".to_owned(), |n| format!("`({n})`"));
     Complaint::error("vex::value::annotation", format!("{what} is not a way to find `{field}`"))

@@ -9,6 +9,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use crate::base::{Text, suggest};
+use crate::syntax::fault::WAYS;
 use crate::syntax::scan::{Kind, Token, scan};
 
 /// Words that are part of a secret's name.
@@ -139,14 +140,14 @@ impl State {
     /// `(env)` shows where a secret is found; another annotation may be the secret itself.
     fn annotation(&mut self, word: &str, token: &Token) -> Option<Range<usize>> {
         let secret = self.value.unwrap_or(self.node);
-        if ["env", "file", "command"].contains(&word) {
+        if WAYS.contains(&word) {
             if self.value.is_none() && word == "command" {
                 self.node = false;
             }
             self.value = Some(false);
             return None;
         }
-        let near = suggest(word, ["env", "file", "command"]).is_some();
+        let near = suggest(word, WAYS).is_some();
         (secret && !near).then(|| token.range.clone())
     }
 

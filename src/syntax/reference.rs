@@ -99,7 +99,6 @@ fn described(kind: &Kind) -> Value {
         "name": kind.name,
         "within": if kind.within.is_empty() { &[""][..] } else { kind.within },
         "argument": { "form": argument, "of": what, "required": required },
-        "ready": kind.ready,
         "doc": kind.doc,
         "fields": fields,
     })

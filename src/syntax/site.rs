@@ -63,7 +63,7 @@ pub fn read(node: &Node, site: &mut Site, complaints: &mut Vec<Complaint>) {
 }
 
 fn tools(node: &Node, site: &mut Site) {
-    for of in ["postgres", "mysql", "mydumper"] {
+    for of in ["postgres", "mysql", "mydumper", "oracle"] {
         let folder = |Spanned { value, span }: Spanned<String>| ToolFolder {
             of,
             path: Spanned::new(beside(span.text.folder(), value), span),

@@ -32,6 +32,7 @@ pub fn read(node: &Node, complaints: &mut Vec<Complaint>) -> Option<Source> {
             home: node.path("home"),
             staging: node.path("staging"),
             channels: node.number("channels"),
+            tools: Vec::new(),
         }),
         other => unreachable!("BUG: no decoder for source kind {other}"),
     };

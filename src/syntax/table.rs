@@ -67,7 +67,7 @@ impl Form {
             }
             Form::Size => "size (`64MiB`)".into(),
             Form::Duration => "duration (`90s` `15m` `6h` `30d`)".into(),
-            Form::Secret => "secret (`(env)`, `(file)` or `(command)`)".into(),
+            Form::Secret => "secret (`(env)`, `(file)`, `(command)` or `(credential)`)".into(),
             Form::List => "texts".into(),
             Form::Globs => "globs".into(),
             Form::Choice(words) => {
@@ -115,8 +115,6 @@ pub struct Kind {
     pub fields: &'static [Field],
     /// One sentence.
     pub doc: &'static str,
-    /// `false`: the name is known, a later version will do it.
-    pub ready: bool,
 }
 
 impl Kind {

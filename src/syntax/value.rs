@@ -319,6 +319,10 @@ fn reference(
         ("command", _) => Ok(SecretRef::Command(words)),
         // An address in the place of its variable, or of its file.
         ("env", word) if word.contains("://") => Err(fault::not_a_variable(name, "://", span)),
+        ("credential", word) if word.contains('/') || [".", ".."].contains(&word) => {
+            Err(fault::not_a_credential(name, span))
+        }
+        ("credential", word) => Ok(SecretRef::Credential(word.to_owned())),
         (_, word) if word.contains("://") => Err(fault::not_a_file(name, span)),
         ("file", word) => Ok(SecretRef::File(beside(text.folder(), expand_home(word)))),
         (_, word) if word.contains('=') => Err(fault::not_a_variable(name, "=", span)),

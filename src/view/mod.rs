@@ -5,6 +5,7 @@
 //! never formats; every word, number and moment of a page is made here.
 
 mod address;
+mod bench;
 mod dashboard;
 mod details;
 mod difference;
@@ -30,8 +31,10 @@ mod status;
 mod svg;
 mod template;
 mod todo;
+mod why;
 
 pub use address::{Address, Base, SCRIPT, STYLE};
+pub use bench::{Measured, Stages, ratios, tables};
 pub use dashboard::{Dashboard, dashboard};
 pub use details::{Parts, details};
 pub use difference::{Difference, Inventory, differences};
@@ -52,3 +55,4 @@ pub use run::{RunParts, run, runs, runs_query};
 pub use seek::sought;
 pub use site::{Made, Sink, report};
 pub use status::{Standing, standing, verdict};
+pub use why::{drilled, ended, failed, hint, level, why, word};

@@ -7,11 +7,15 @@ use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::base::Secret;
 
 /// The variables of all files that were read.
 static VARIABLES: Mutex<BTreeMap<String, Secret>> = Mutex::new(BTreeMap::new());
+
+/// How many secrets were kept that no file has.
+static NUMBER: AtomicU64 = AtomicU64::new(0);
 
 /// Reads a file of lines `NAME=value`, as programs for `.env` files do; what an earlier file has
 /// stays. The error names no value.
@@ -35,6 +39,32 @@ pub fn read_env_file(path: &Path) -> Result<(), String> {
         variables.entry(name).or_insert(value);
     }
     Ok(())
+}
+
+/// A secret that a caller of the library gave, under a name that nothing else has; gone with this.
+#[derive(Debug)]
+pub struct Variable(String);
+
+impl Variable {
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Drop for Variable {
+    fn drop(&mut self) {
+        VARIABLES.lock().expect("no panic while locked").remove(&self.0);
+    }
+}
+
+/// Keeps a secret as a variable, as if a file of variables had it.
+pub fn keep_variable(secret: Secret) -> Variable {
+    let mut variables = VARIABLES.lock().expect("no panic while locked");
+    let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+    let name = format!("VEX_LIBRARY_PASSWORD_{number}");
+    variables.insert(name.clone(), secret);
+    Variable(name)
 }
 
 /// The variable of a file.

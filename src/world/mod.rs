@@ -2,6 +2,7 @@
 //! state folder.
 
 mod clock;
+mod colours;
 mod entropy;
 mod env_file;
 mod failpoint;
@@ -19,8 +20,9 @@ mod signal;
 use std::path::PathBuf;
 
 pub use clock::Clock;
+pub use colours::{colours, draws};
 pub use entropy::Entropy;
-pub use env_file::read_env_file;
+pub use env_file::{Variable, keep_variable, read_env_file};
 pub use failpoint::{around, failpoint};
 pub use http::{Agents, Lent, Trust, agents, install_provider};
 pub use machine::absolute;
@@ -44,6 +46,8 @@ pub struct World {
     pub state: PathBuf,
     /// Where what can't be streamed is staged; in the state folder when `None`.
     pub staging: Option<PathBuf>,
+    /// Where the logs of runs are; in the state folder when `None`.
+    pub logs: Option<PathBuf>,
 }
 
 impl World {
@@ -53,7 +57,8 @@ impl World {
         let home = |rest: &str| std::env::var_os("HOME").map(|h| PathBuf::from(h).join(rest));
         let given = |name: &str| std::env::var_os(name).filter(|v| !v.is_empty());
         // A unit with several state directories lists them with colons.
-        let own = given("STATE_DIRECTORY").and_then(|all| std::env::split_paths(&all).next());
+        let of_unit = |name: &str| given(name).and_then(|all| std::env::split_paths(&all).next());
+        let own = of_unit("STATE_DIRECTORY");
         let state = match (own, given("XDG_STATE_HOME")) {
             (Some(folder), _) => folder,
             (None, Some(folder)) => PathBuf::from(folder).join("vex"),
@@ -62,12 +67,19 @@ impl World {
                 home(".local/state/vex").unwrap_or_else(|| PathBuf::from("/var/lib/vex"))
             }
         };
-        World { clock: Clock::real(), entropy: Entropy::Os, state, staging: None }
+        let logs = of_unit("LOGS_DIRECTORY");
+        World { clock: Clock::real(), entropy: Entropy::Os, state, staging: None, logs }
     }
 
     /// Where what can't be streamed is staged.
     pub fn staging(&self) -> PathBuf {
         self.staging.clone().unwrap_or_else(|| self.state.join("staging"))
+    }
+
+    /// Where the logs of runs are, a folder a job: `$LOGS_DIRECTORY` (systemd), else `logs` in the
+    /// state folder.
+    pub fn logs(&self) -> PathBuf {
+        self.logs.clone().unwrap_or_else(|| self.state.join("logs"))
     }
 
     /// Name of this machine.

@@ -4,6 +4,7 @@
 //! refused: a secret everybody can read is none.
 
 use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::base::{Secret, SecretRef, Stop};
@@ -22,6 +23,13 @@ pub enum RevealError {
     /// The file can't be read.
     #[error("unable to read a secret from {0}")]
     File(SecretRef, #[source] std::io::Error),
+    /// There is no folder of credentials.
+    #[error(
+        "unable to read a secret from {0}: systemd gives this process no credentials \
+         (CREDENTIALS_DIRECTORY is not set); write `LoadCredential=` or `LoadCredentialEncrypted=` \
+         in the unit"
+    )]
+    NoCredentials(SecretRef),
     /// The file is open to others.
     #[error("unable to trust the secret in {0}: others can read it (mode {1:o}); make it 0600")]
     Open(SecretRef, u32),
@@ -38,7 +46,7 @@ pub fn reveal(reference: &SecretRef, stop: &Stop) -> Result<Secret, RevealError>
     let whole = reveal_text(reference, stop)?;
     let line = match reference {
         SecretRef::Env(_) => whole.reveal(),
-        SecretRef::File(_) | SecretRef::Command(_) => {
+        SecretRef::File(_) | SecretRef::Command(_) | SecretRef::Credential(_) => {
             whole.reveal().split('\n').next().unwrap_or_default()
         }
     };
@@ -58,13 +66,11 @@ pub fn reveal_text(reference: &SecretRef, stop: &Stop) -> Result<Secret, RevealE
             let value = value.or_else(|| Some(of_env_file(name)?.reveal().as_bytes().to_vec()));
             value.ok_or_else(|| RevealError::Env(reference.clone()))?
         }
-        SecretRef::File(path) => {
-            let io = |e| RevealError::File(reference.clone(), e);
-            let mode = std::fs::metadata(path).map_err(io)?.permissions().mode() & 0o777;
-            if mode & 0o007 != 0 {
-                return Err(RevealError::Open(reference.clone(), mode));
-            }
-            std::fs::read(path).map_err(io)?
+        SecretRef::File(path) => of_file(path, reference)?,
+        SecretRef::Credential(name) => {
+            let folder = std::env::var_os("CREDENTIALS_DIRECTORY").filter(|v| !v.is_empty());
+            let folder = folder.ok_or_else(|| RevealError::NoCredentials(reference.clone()))?;
+            of_file(&PathBuf::from(folder).join(name), reference)?
         }
         SecretRef::Command(words) => Child::new(words)
             .stall(Duration::from_secs(60))
@@ -78,6 +84,16 @@ pub fn reveal_text(reference: &SecretRef, stop: &Stop) -> Result<Secret, RevealE
     }
     let text = std::str::from_utf8(&bytes).map_err(|_| form("it is not UTF-8"))?;
     Ok(Secret::new(text.to_owned()))
+}
+
+/// What a file that others can't read holds.
+fn of_file(path: &Path, reference: &SecretRef) -> Result<Vec<u8>, RevealError> {
+    let io = |e| RevealError::File(reference.clone(), e);
+    let mode = std::fs::metadata(path).map_err(io)?.permissions().mode() & 0o777;
+    if mode & 0o007 != 0 {
+        return Err(RevealError::Open(reference.clone(), mode));
+    }
+    std::fs::read(path).map_err(io)
 }
 
 #[cfg(test)]

@@ -14,6 +14,11 @@ pub fn vex(home: &Path, arguments: &[&str]) -> Command {
         .env("PATH", std::env::var_os("PATH").unwrap())
         .env("XDG_STATE_HOME", home.join("state"))
         .stdin(Stdio::null());
+    // Pages and answers are looked at in the default language, the words of a run in English.
+    let first = arguments.first().copied().unwrap_or_default();
+    if !["report", "serve", "status", "history", "info", "diff", "peek", "drill"].contains(&first) {
+        command.env("VEX_LANG", "en");
+    }
     command
 }
 

@@ -67,7 +67,11 @@ const PAGES: [&str; 4] =
     ["vex report --out /srv/backup-report", "vex user audit --verify", "vex status", "vex history"];
 
 /// Only parsed, and why.
-const PARSED: [(&str, &str); 30] = [
+const PARSED: [(&str, &str); 34] = [
+    (
+        "vex bench jobs/nightly.kdl shop --to nas",
+        "makes databases of 16 GiB; tests/mysql/bench.rs makes small ones",
+    ),
     (
         "vex drill remark jobs/nightly.kdl 20261201 --text audited --owner Ana",
         "needs a drill of that day; tests/restore/drill.rs remarks on one of its own",
@@ -137,6 +141,18 @@ const PARSED: [(&str, &str); 30] = [
     (
         "vex run jobs/binlog.kdl log",
         "wants a server that can be reached; tests/mysql/binlog.rs runs one of its own",
+    ),
+    (
+        "vex log status jobs/binlog.kdl",
+        "wants a log that was kept; tests/mysql/replay.rs asks it of one",
+    ),
+    (
+        "vex log show jobs/binlog.kdl shop --around 2026-11-22T14:30:00Z",
+        "wants a log that was kept; tests/mysql/replay.rs asks it of one",
+    ),
+    (
+        "vex restore jobs/binlog.kdl shop --until-position binlog.000042:4711 --into lab --dry-run",
+        "wants a log that was kept; tests/mysql/replay.rs replays one",
     ),
     ("vex doctor jobs/wal.kdl", "wants a server that archives; tests/postgres/wal asks it of such"),
     (

@@ -178,7 +178,7 @@ fn killed_at_random_moments(moments: u32) {
         if !ended.success() && scene.space.state("catalog.sqlite").exists() {
             // A kill after the last word finds a run that ended well.
             let ended_well =
-                scene.space.state("logs").exists() && scene.space.logs().contains("run Sucesso");
+                scene.space.state("logs").exists() && scene.space.logs().contains("run Success");
             if !ended_well {
                 scene.the_next_run_is_as_any_other(listed, &what);
             }

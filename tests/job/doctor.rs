@@ -349,6 +349,18 @@ fn a_bucket_is_probed_and_left_as_it_was() {
         "ok written, read back, listed, not replaced, removed\n"
     );
     assert!(said(&lines, "cloud", "conditional create").starts_with("ok "));
+    assert!(said(&lines, "cloud", "two writers").starts_with("ok of two who wrote one name"));
+    assert!(
+        said(&lines, "cloud", "limits").contains("at most 10000 parts of 5 MiB to 5 GiB"),
+        "{lines:?}"
+    );
+    // One that knows no conditions.
+    server.fault(Fault::new(Kind::Put, What::Unknown("if-none-match")).always());
+    server.fault(Fault::new(Kind::Complete, What::Unknown("if-none-match")).always());
+    let lines = doctor(&space, 0);
+    assert!(said(&lines, "cloud", "two writers").starts_with("alert of two who"), "{lines:?}");
+    assert!(said(&lines, "cloud", "limits").contains("conditional create no"), "{lines:?}");
+    server.heal();
     assert!(said(&lines, "cloud", "large objects").starts_with("ok begun, seen by nobody"));
     // Who may write small objects and none in parts would not make one backup.
     server.fault(Fault::new(Kind::Initiate, What::Answer(403, "AccessDenied")).always());

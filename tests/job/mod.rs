@@ -18,3 +18,4 @@ pub mod run_job;
 pub mod schedule;
 pub mod secrets;
 mod site;
+mod version;

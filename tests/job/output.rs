@@ -151,3 +151,102 @@ fn children_have_the_signals_of_the_system() {
         assert_eq!(ignored & (1 << (signal - 1)), 0, "{line}");
     }
 }
+
+/// Runs a command on a terminal of its own; returns what it drew there, and how it ended.
+fn on_a_terminal(command: &Command, more: &[(&str, &str)]) -> Ran {
+    const SCRIPT: &str = r#"
+import fcntl, os, pty, struct, sys, termios
+pid, ours = pty.fork()
+if pid == 0:
+    fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 160, 0, 0))
+    os.execv(sys.argv[1], sys.argv[1:])
+while True:
+    try:
+        read = os.read(ours, 4096)
+    except OSError:
+        break
+    if not read:
+        break
+    sys.stdout.buffer.write(read)
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) % 256)
+"#;
+    let mut python = Command::new("python3");
+    python.args(["-c", SCRIPT]).arg(command.get_program()).args(command.get_args());
+    python
+        .env_clear()
+        .envs(command.get_envs().filter_map(|(n, v)| Some((n, v?))))
+        .envs(more.iter().copied())
+        .current_dir(command.get_current_dir().unwrap());
+    let output = python.output().unwrap_or_else(|e| panic!("python3: {e}: run tests/run.sh"));
+    Ran::from(output)
+}
+
+#[test]
+fn a_run_ends_with_what_it_made_and_colours_are_for_terminals_that_want_them() {
+    let job = JOB
+        .replace("{ send \"disk\"; verify", "{ send \"disk\"; send \"gone\" optional=#true; verify")
+        .replace("stores {", "stores { dir \"gone\" path=\"app.db/no/folder\"; ");
+    let space = space(&job).env("VEX_LANG", "pt-BR");
+    let ran = space.run(&["run", "job.kdl"]).expect(0);
+    let table: Vec<&str> =
+        ran.stderr.lines().skip_while(|line| !line.starts_with("FONTE")).take(2).collect();
+    let words: Vec<&str> = table[0].split_whitespace().collect();
+    assert_eq!(words, ["FONTE", "LINHAS", "TAMANHO", "VELOCIDADE", "CÓPIAS", "PROVA"]);
+    let row = table[1];
+    assert!(row.starts_with("app    1 ") && row.ends_with("  lido e conferido"), "{row}");
+    assert!(row.contains(" → ") && row.contains("  disk, sem cópia em gone  "), "{row}");
+    assert!(!ran.stderr.contains('\u{1b}'), "{}", ran.stderr);
+    let english = space.vex(&["run", "job.kdl", "--verbose"]).env("VEX_LANG", "en").output();
+    let english = Ran::from(english.unwrap());
+    assert!(english.stderr.contains("\nSOURCE  ROWS  SIZE"), "{}", english.stderr);
+    assert!(english.stderr.contains("store "), "what stands in the log: {}", english.stderr);
+    let quiet = space.run(&["run", "job.kdl", "--quiet"]).expect(0).stderr;
+    assert!(!quiet.contains("FONTE"), "{quiet}");
+    // On a terminal.
+    let run = space.vex(&["run", "job.kdl"]);
+    let drawn = on_a_terminal(&run, &[("TERM", "xterm")]).expect(0).stdout;
+    assert!(drawn.contains("\u{1b}[33mAlerta\u{1b}[0m (2)"), "{drawn:?}");
+    assert!(drawn.contains("\u{1b}[32mSucesso\u{1b}[0m em"), "{drawn:?}");
+    assert!(drawn.contains("FONTE"), "{drawn:?}");
+    for forbids in [("NO_COLOR", "1"), ("CLICOLOR", "0"), ("TERM", "dumb")] {
+        let drawn = on_a_terminal(&run, &[("TERM", "xterm"), forbids]).expect(0).stdout;
+        assert!(drawn.contains("Alerta (2)") && !drawn.contains("[33m"), "{forbids:?} {drawn:?}");
+        let told = on_a_terminal(&space.vex(&["history"]), &[("TERM", "xterm"), forbids]);
+        assert!(!told.stdout.contains("\u{1b}["), "{forbids:?} {told:?}");
+    }
+    let told = on_a_terminal(&space.vex(&["history"]), &[("TERM", "xterm")]).expect(0).stdout;
+    assert!(told.contains("\u{1b}[33mAlerta\u{1b}[0m"), "{told:?}");
+    let doctor = space.vex(&["doctor", "job.kdl"]);
+    let told = on_a_terminal(&doctor, &[("TERM", "xterm")]).stdout;
+    assert!(told.contains("\u{1b}[32mok   \u{1b}[0m"), "{told:?}");
+    let told = on_a_terminal(&doctor, &[("TERM", "xterm"), ("NO_COLOR", "1")]).stdout;
+    assert!(told.contains("ok   ") && !told.contains("\u{1b}["), "{told:?}");
+    // What is wrong with a file has its colours too, and loses them alike.
+    std::fs::write(space.path("job.kdl"), "job \"j\" {").unwrap();
+    let check = space.vex(&["check", "job.kdl"]);
+    let drawn = on_a_terminal(&check, &[("TERM", "xterm")]).expect(78).stdout;
+    assert!(drawn.contains("\u{1b}["), "{drawn:?}");
+    let drawn = on_a_terminal(&check, &[("TERM", "xterm"), ("NO_COLOR", "1")]).expect(78).stdout;
+    assert!(!drawn.contains("\u{1b}["), "{drawn:?}");
+}
+
+#[test]
+fn progress_on_a_terminal_has_a_rate_and_the_time_that_is_left() {
+    // So slow that nothing but the time of the job decides.
+    let job = JOB.replace("dump \"app\" {", "dump \"app\" chunk=\"64KiB\" rate=\"512KiB\" {");
+    let space = Space::new().job(&job);
+    space.database(
+        "app.db",
+        "CREATE TABLE t (v); WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2000)
+         INSERT INTO t SELECT hex(randomblob(400)) FROM n;",
+    );
+    let drawn = on_a_terminal(&space.vex(&["run", "job.kdl"]), &[("TERM", "xterm")]).expect(0);
+    let bars: Vec<&str> =
+        drawn.stdout.split('\r').filter(|part| part.contains(" of about ")).collect();
+    let is_whole =
+        |bar: &&&str| bar.contains("dump/app") && bar.contains("/s, ") && bar.contains(" left");
+    assert!(bars.iter().any(|bar| is_whole(&bar)), "{bars:?}");
+    // Elsewhere there is none.
+    let plain = space.back_up().stderr;
+    assert!(!plain.contains(" of about ") && !plain.contains('\r'), "{plain}");
+}

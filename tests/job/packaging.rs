@@ -51,11 +51,16 @@ fn every_file_of_a_package_is_there_and_both_packages_hold_the_same() {
     assert_eq!(assets(&deb), assets(&rpm));
     let named = assets(&deb);
     assert!(named.len() >= 10, "{named:?}");
+    let printed = printed();
     for name in named.iter().filter(|name| *name != "target/release/vex") {
-        let path = root().join(name);
+        // What the program itself prints is elsewhere in a test.
+        let path = match name.strip_prefix("target/package/") {
+            Some(own) => printed.path().join(own),
+            None => root().join(name),
+        };
         let there = match name.rsplit_once("/*") {
             None => path.is_file(),
-            Some((folder, end)) => std::fs::read_dir(root().join(folder))
+            Some((_, end)) => std::fs::read_dir(path.parent().unwrap())
                 .unwrap()
                 .any(|entry| entry.unwrap().file_name().into_string().unwrap().ends_with(end)),
         };
@@ -67,6 +72,68 @@ fn every_file_of_a_package_is_there_and_both_packages_hold_the_same() {
     let script = root().join("templates/packaging/deb/postinst");
     assert_eq!(std::fs::metadata(&script).unwrap().permissions().mode() & 0o111, 0o111);
     assert!(rpm.contains("templates/packaging/deb/postinst"), "{rpm}");
+}
+
+/// The manual pages and completions, as the script that makes packages has them printed.
+fn printed() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let made = Command::new(root().join("templates/packaging/build"))
+        .env("VEX_BUILT", env!("CARGO_BIN_EXE_vex"))
+        .env("VEX_OUT", folder.path())
+        .output()
+        .unwrap();
+    binary::good(&made);
+    folder
+}
+
+#[test]
+fn a_package_has_a_manual_page_of_each_command_and_of_all_that_a_unit_names() {
+    let folder = printed();
+    let page = |name: &str| std::fs::read_to_string(folder.path().join("man").join(name));
+    let help = binary::run(folder.path(), &["--help"]);
+    let help = text(&help);
+    let commands = help.lines().skip_while(|line| *line != "Commands:").skip(1);
+    let commands: Vec<&str> = commands
+        .take_while(|line| !line.is_empty())
+        .filter(|line| line.starts_with("  ") && !line.starts_with("   "))
+        .filter_map(|line| line.split_whitespace().next())
+        .filter(|name| *name != "help")
+        .collect();
+    assert!(commands.len() > 20, "{commands:?}");
+    for command in commands {
+        let name = format!("vex-{command}.1");
+        assert!(page(&name).unwrap().starts_with(".ie"), "{name}");
+    }
+    for unit in &units() {
+        for line in
+            packaging(unit).lines().filter_map(|line| line.strip_prefix("Documentation=man:"))
+        {
+            let name = line.replace("(1)", ".1");
+            assert!(page(&name).is_ok(), "{unit} names {name}");
+        }
+    }
+    let bash = std::fs::read_to_string(folder.path().join("completions/vex")).unwrap();
+    assert!(bash.contains("--dry-run") && bash.contains("complete -F _vex"), "no completions");
+}
+
+#[test]
+fn the_recipe_of_an_image_names_files_that_are_there_and_starts_vex_as_the_units_do() {
+    let recipe = packaging("Containerfile");
+    let line = |word: &str| recipe.lines().filter_map(|line| line.strip_prefix(word)).next_back();
+    assert_eq!(line("ENTRYPOINT "), Some(r#"["/usr/bin/vex"]"#));
+    assert_eq!(line("USER "), Some("vex"));
+    // What it is built with is no older than what the program asks for.
+    let manifest = std::fs::read_to_string(root().join("Cargo.toml")).unwrap();
+    let wanted = manifest.lines().find_map(|l| l.strip_prefix("rust-version = ")).unwrap();
+    assert!(recipe.contains(&format!("FROM rust:{}-", wanted.trim_matches('"'))), "{recipe}");
+    // The words behind the entry point are those of the units of a cluster, and of CMD.
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("job.kdl"), starter()).unwrap();
+    let units = binary::run(folder.path(), &["schedule", "job.kdl", "--format", "kubernetes"]);
+    assert!(text(&units).contains("args: [\"run\", \"--scheduled\""), "{}", text(&units));
+    let words: Vec<String> = serde_json::from_str(line("CMD ").unwrap()).unwrap();
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    binary::good(&binary::run(folder.path(), &words));
 }
 
 #[test]

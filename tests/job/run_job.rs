@@ -259,7 +259,7 @@ fn a_run_without_catalog_goes_on_and_is_replayed() {
     std::fs::create_dir_all(space.state("catalog.sqlite")).unwrap();
     let ran = space.run(&["run", "job.kdl"]).expect(0);
     assert!(ran.stderr.contains("the run goes on without it"), "{}", ran.stderr);
-    assert!(ran.stderr.contains("Alerta (2)"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("Alert (2)"), "{}", ran.stderr);
     let kept = names(&space.state("replay"));
     assert_eq!(kept.len(), 1);
     std::fs::remove_dir(space.state("catalog.sqlite")).unwrap();

@@ -77,3 +77,76 @@ fn a_folder_without_its_programs_is_an_error_at_its_line_before_any_work() {
     std::fs::write(&tool, "").unwrap();
     space.run(&["run", "job.kdl"]).expect(0);
 }
+
+#[test]
+fn a_command_that_is_given_no_file_takes_that_of_the_folder() {
+    let space = Space::new();
+    space.database("app.db", "CREATE TABLE t (v); INSERT INTO t VALUES (1);");
+    let refused = space.run(&["run"]).expect(64);
+    assert!(refused.stderr.contains("<FILE>"), "{}", refused.stderr);
+    assert!(refused.stderr.contains("no vex.kdl with a job in the current folder"));
+    let job = format!(
+        "state path=\"own\"\n{}",
+        JOB.replace("archive { password (env)\"ZIP_PW\" }; ", "")
+    );
+    std::fs::write(space.path("vex.kdl"), job).unwrap();
+    space.run(&["check"]).expect(0);
+    space.run(&["run"]).expect(0);
+    assert!(space.run(&["list"]).expect(0).stdout.contains("app"));
+    let told = space.run(&["status"]).expect(0);
+    assert!(told.stdout.contains("app"), "{} {}", told.stdout, told.stderr);
+    assert!(space.run(&["history"]).expect(0).stdout.contains(" j "), "its own state folder");
+    assert!(space.run(&["jobs"]).expect(0).stdout.contains("no schedule"));
+    let target = format!("sqlite:{}", space.path("back.db").display());
+    space.run(&["restore", "--into", &target]).expect(0);
+    assert!(space.path("back.db").is_file());
+}
+
+#[test]
+fn a_unit_of_systemd_says_where_logs_lie_and_what_its_credentials_are() {
+    use std::os::unix::fs::PermissionsExt;
+    let job = JOB.replace("(env)\"ZIP_PW\"", "(credential)\"zip.pw\"");
+    let space = Space::new().job(&job);
+    space.database("app.db", "CREATE TABLE t (v); INSERT INTO t VALUES (1);");
+    // Without systemd there are none, and the run says which is meant.
+    let ran = space.run(&["run", "job.kdl"]).expect(1);
+    let told = format!("{}{}", ran.stderr, space.logs());
+    assert!(told.contains("(credential)\"zip.pw\"") && told.contains("LoadCredential"), "{told}");
+    std::fs::create_dir(space.path("given")).unwrap();
+    space.secret("given/zip.pw", "CANARY-ZIP\n");
+    let (given, logs) = (space.path("given"), space.path("log/vex"));
+    let space = space.env("CREDENTIALS_DIRECTORY", given.display().to_string());
+    let both = format!("{}:{}", logs.display(), space.path("log/other").display());
+    let space = space.env("LOGS_DIRECTORY", both).env("STATE_DIRECTORY", "");
+    let before = files(&space.state("logs"));
+    let ran = space.run(&["run", "job.kdl"]).expect(0);
+    assert_eq!(files(&space.state("logs")), before, "the logs lie elsewhere");
+    let logs = files(&logs.join("j"));
+    let log = logs.iter().find(|path| path.extension().is_some_and(|end| end == "log")).unwrap();
+    let log = std::fs::read_to_string(log).unwrap();
+    assert!(log.contains("dump/app"), "{log}");
+    for text in [&ran.stdout, &ran.stderr, &log] {
+        assert!(!text.contains("CANARY"), "{text}");
+    }
+    assert!(space.run(&["doctor", "job.kdl"]).stdout.contains("log/vex"));
+    let target = format!("sqlite:{}", space.path("back.db").display());
+    space.run(&["restore", "job.kdl", "--into", &target]).expect(0);
+    // What others can read is no secret, and a path is no name.
+    let open = std::fs::Permissions::from_mode(0o644);
+    std::fs::set_permissions(space.path("given/zip.pw"), open).unwrap();
+    let refused = space.run(&["run", "job.kdl"]).expect(1);
+    assert!(refused.stderr.contains("others can read it"), "{}", refused.stderr);
+    let space = space.job(&job.replace("zip.pw", "../zip.pw"));
+    let refused = space.run(&["check", "job.kdl"]).expect(78);
+    assert!(refused.stdout.contains("not the name of a credential"), "{}", refused.stdout);
+    assert!(!refused.stdout.contains("../zip.pw"), "{}", refused.stdout);
+}
+
+#[test]
+fn where_the_state_folder_is_is_said_where_it_can_not_be_used() {
+    let space = space("env-file \"vars\"\n");
+    std::fs::write(space.path("taken"), "a file").unwrap();
+    let refused = space.env("STATE_DIRECTORY", "taken").run(&["run", "job.kdl"]).expect(1);
+    assert!(refused.stderr.contains("in taken"), "{}", refused.stderr);
+    assert!(refused.stderr.contains("`state path=`"), "{}", refused.stderr);
+}

@@ -146,7 +146,7 @@ fn dump(home: &Path, unlocked: bool) -> usize {
             BUSY.iter().any(|words| told.contains(words)),
             "a dump failed, and not for a definition: {told}"
         );
-        let why = told.lines().find(|line| line.contains("Erro:")).unwrap_or_default();
+        let why = told.lines().find(|line| line.contains("Error:")).unwrap_or_default();
         writeln!(std::io::stderr(), "refused: {why}").expect("it is heard");
     }
     panic!("{PATIENCE} dumps in a row were refused")

@@ -95,7 +95,7 @@ fn a_table_no_snapshot_covers_is_refused_or_an_alert() {
         std::fs::write(&path, job(&source, "inconsistent \"alert\"", "")).expect("written");
         assert_eq!(run(home.path(), &["run", "job.kdl", "--strict"]).status.code(), Some(2));
         let listed = run(home.path(), &["list", "job.kdl"]);
-        assert!(String::from_utf8_lossy(&listed.stdout).contains("Alerta"));
+        assert!(String::from_utf8_lossy(&listed.stdout).contains("Alert"));
     }
 }
 

@@ -397,7 +397,7 @@ echo '** (mydumper:7): WARNING **: 21:02: Executing in no-locks mode, snapshot m
     assert!(home.manifest()["inconsistent"].to_string().contains("no-locks mode"));
     assert!(home.engine_log().contains("no-locks mode"));
     let listed = String::from_utf8_lossy(&home.vex(&["list", "job.kdl"]).stdout).into_owned();
-    assert!(listed.contains("Alerta"), "{listed}");
+    assert!(listed.contains("Alert"), "{listed}");
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 pub mod accounts;
 pub mod bank;
+mod bench;
 pub mod binlog;
 pub mod catalogues;
 pub mod charsets;
@@ -11,6 +12,8 @@ pub mod engines;
 pub mod odd;
 pub mod policy;
 pub mod refused;
+pub mod replay;
+pub mod replay_load;
 pub mod replica;
 pub mod restore;
 pub mod slices;

@@ -182,7 +182,7 @@ fn an_exit_code_of_zero_is_no_success_and_a_warning_is_an_alert() {
     bench.set("control/applied", "0");
     bench.back_up("FULL", 48).expect(0);
     let ran = bench.back_up("INCREMENTAL", 48).expect(0);
-    assert!(said(&ran).contains("RMAN-08120") && said(&ran).contains("Alerta (2)"), "{ran:?}");
+    assert!(said(&ran).contains("RMAN-08120") && said(&ran).contains("Alert (2)"), "{ran:?}");
     assert!(!bench.calls().contains("BACKED UP"), "the policy of the database decides");
     let model = bench.model();
     let archived = model["control"]["archived"].as_array().unwrap();
@@ -316,4 +316,33 @@ fn retention_keeps_chains_whole_and_rman_forgets_what_is_gone() {
             .any(|id| handle.contains(id));
         assert!(is_ours, "RMAN still counts on {handle}");
     }
+}
+
+#[test]
+fn rman_and_sqlplus_are_those_of_the_folder_that_the_site_names() {
+    use std::os::unix::fs::PermissionsExt;
+    let bench = Bench::disk();
+    let tools = bench.space.path("own tools");
+    std::fs::create_dir(&tools).unwrap();
+    std::fs::write(bench.space.path("vex.kdl"), "tools { oracle \"own tools\" }\n").unwrap();
+    let wrap = |name: &str| {
+        let (own, home) = (tools.join(name), bench.space.path("oh/bin").join(name));
+        let script = format!(
+            "#!/bin/sh\necho {name} >> '{}/used'\nexec '{}' \"$@\"\n",
+            tools.display(),
+            home.display()
+        );
+        std::fs::write(&own, script).unwrap();
+        std::fs::set_permissions(&own, std::fs::Permissions::from_mode(0o755)).unwrap();
+    };
+    wrap("rman");
+    // One program is not enough, and nothing was done before that is said, at its line.
+    let refused = bench.back_up("FULL", 0).expect(78);
+    assert!(refused.stderr.contains("holds no sqlplus"), "{}", refused.stderr);
+    assert!(refused.stderr.contains("vex.kdl:1:"), "{}", refused.stderr);
+    assert_eq!(bench.calls(), "");
+    wrap("sqlplus");
+    bench.back_up("FULL", 0).expect(0);
+    let used = std::fs::read_to_string(tools.join("used")).unwrap();
+    assert!(used.contains("rman") && used.contains("sqlplus"), "{used}");
 }

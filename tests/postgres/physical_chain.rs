@@ -161,7 +161,7 @@ fn increments_that_can_not_be_taken_are_full_ones_and_say_so_or_are_refused() {
     let ran = space.back_up();
     let said = format!("{}{}", ran.stdout, ran.stderr);
     assert!(said.contains("a full backup instead of an increment: summarize_wal is off"), "{said}");
-    assert!(said.contains("Alerta"), "{said}");
+    assert!(said.contains("Alert"), "{said}");
     let old = Pg::V15.start(&[]);
     let space = job(&old, &by_socket(&old), CHAIN);
     let ran = space.run(&["run", "job.kdl"]).expect(1);

@@ -27,15 +27,15 @@ fn backups(space: &Space) -> usize {
 #[test]
 fn a_table_that_lost_its_rows_is_an_alert_and_the_one_before_stays() {
     let space = space("expect");
-    assert!(run(&space).stderr.contains("Sucesso (1)"));
+    assert!(run(&space).stderr.contains("Success (1)"));
     space.database("app.db", "DELETE FROM few; DELETE FROM t WHERE a > 300");
     let ran = run(&space).stderr;
-    assert!(ran.contains("Sucesso (1)"), "two fifths, and a table of one row: {ran}");
+    assert!(ran.contains("Success (1)"), "two fifths, and a table of one row: {ran}");
     assert_eq!(backups(&space), 1);
     let before: String = space.catalog("SELECT id FROM artifact ORDER BY started DESC LIMIT 1");
     space.database("app.db", "DELETE FROM t");
     let ran = run(&space).stderr;
-    assert!(ran.contains("Alerta (2)"), "{ran}");
+    assert!(ran.contains("Alert (2)"), "{ran}");
     let told = format!(".t has 0 rows, and had 300 in {before}");
     assert!(ran.contains("not as expected: table ") && ran.contains(&told), "{ran}");
     // keep last=1, and both stay: the new one, and what it was compared with.
@@ -44,7 +44,7 @@ fn a_table_that_lost_its_rows_is_an_alert_and_the_one_before_stays() {
         space.list().iter().any(|line| line["id"] == *before && !line["pinned-until"].is_null())
     );
     // The next one is as the one before it.
-    assert!(run(&space).stderr.contains("Sucesso (1)"));
+    assert!(run(&space).stderr.contains("Success (1)"));
     assert_eq!(backups(&space), 2);
 }
 
@@ -53,7 +53,7 @@ fn expectations_are_sharpened_and_switched_off() {
     let off = space("expect enabled=#false");
     run(&off);
     off.database("app.db", "DROP TABLE t");
-    assert!(run(&off).stderr.contains("Sucesso (1)"));
+    assert!(run(&off).stderr.contains("Success (1)"));
     assert_eq!(backups(&off), 1);
     let sharp = space("expect max-drop=\"10%\" min-rows=1000");
     let ran = run(&sharp).stderr;

@@ -75,7 +75,7 @@ fn a_refused_receiver_keeps_nobody_else_from_being_told() {
     let space = Space::new().job(&format!("{}{notify}{job}", smtp.block("tls=#false")));
     let ran = space.run(&["run", "job.kdl"]).expect(0);
     assert_eq!(only(&smtp.letters(1)).to, ["a@example.com", "b@example.com"]);
-    assert!(ran.stderr.contains("Alerta (2)"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("Alert (2)"), "{}", ran.stderr);
     let told = "refused@example.com is refused: ";
     assert!(ran.stderr.contains(told) && ran.stderr.contains("550"), "{}", ran.stderr);
 }
@@ -93,7 +93,7 @@ fn tls_is_chosen_by_word_on_any_port_and_checked() {
             .job(&format!("{}{notify}{job}", smtp.block(&more)));
         fs::write(space.path("ca.pem"), &smtp.certificate).unwrap();
         let ran = space.run(&["run", "job.kdl"]).expect(0);
-        assert!(!ran.stderr.contains("Alerta"), "{word}: {}", ran.stderr);
+        assert!(!ran.stderr.contains("Alert"), "{word}: {}", ran.stderr);
         let letters = smtp.letters(1);
         assert!(only(&letters).sealed, "{word}");
         assert_eq!(only(&letters).auth.as_deref(), Some("\0vex\0CANARY-mail"));
@@ -213,7 +213,7 @@ fn a_run_that_was_killed_is_told_by_the_next_one() {
     running.ends_soon();
     fs::write(space.path("go"), "").unwrap();
     let ran = space.run(&["run", "job.kdl"]).expect(0);
-    assert!(ran.stderr.contains("Sucesso (1)") || ran.stdout.contains("Sucesso (1)"), "{ran:?}");
+    assert!(ran.stderr.contains("Success (1)") || ran.stdout.contains("Success (1)"), "{ran:?}");
     let text = only(&smtp.letters(1)).part("text/plain; charset");
     assert!(text.contains("an earlier run was killed") && text.contains(&id), "{text}");
     space.run(&["run", "job.kdl"]).expect(0);

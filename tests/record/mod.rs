@@ -7,6 +7,7 @@ pub mod hooks;
 pub mod late;
 pub mod letters;
 pub mod matrix;
+pub mod month;
 pub mod notify;
 pub mod records;
 pub mod status;

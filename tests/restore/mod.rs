@@ -9,5 +9,6 @@ pub mod fallback;
 pub mod fidelity;
 mod flipped;
 mod killed;
+mod library;
 pub mod which;
 pub mod without_vex;

@@ -3,9 +3,9 @@
 
 use std::time::Duration;
 
-use vex::testing::base::{SecretRef, Stop};
+use vex::testing::base::{Grade, SecretRef, Stop};
 use vex::testing::job::AzureSpec;
-use vex::testing::store::contract::{ErrorKind, Result, Store};
+use vex::testing::store::contract::{Coming, ErrorKind, Result, Store};
 use vex::testing::store::{Azure, Pace};
 use vex::testing::world::{World, install_provider};
 
@@ -59,6 +59,27 @@ fn passing_faults_of_every_request_are_overcome() {
     store.put("p/m", b"head", &stop()).unwrap();
     assert_eq!(server.http.statuses("block"), [400, 201, 201], "its MD5 told");
     assert_eq!(server.http.statuses("put"), [400, 201]);
+}
+
+#[test]
+fn a_service_that_takes_no_notice_of_conditions_is_found_out() {
+    let server = AzureServer::start(1000);
+    server.http.service.lock().unwrap().is_deaf = true;
+    let store = open(&server.spec());
+    let coming =
+        Coming { probe: "p/vex-doctor-1".into(), bytes: Some(1 << 48), ..Coming::default() };
+    let found = store.examine(&coming, &stop());
+    let told = |looked: &str| {
+        let one = found.iter().find(|finding| finding.looked == looked);
+        one.map(|finding| (finding.grade, finding.found.as_str()))
+    };
+    let replaced = "the store replaced an object that was there";
+    assert_eq!(told("conditional create"), Some((Grade::Alert, replaced)));
+    let (grade, text) = told("two writers").unwrap();
+    assert_eq!(grade, Grade::Alert);
+    assert!(text.starts_with("the store says that it refuses a name that is taken"), "{text}");
+    assert_eq!(told("object size").map(|(grade, _)| grade), Some(Grade::Alert));
+    assert_eq!(server.names(), Vec::<String>::new());
 }
 
 #[test]

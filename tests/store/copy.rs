@@ -175,7 +175,7 @@ fn what_a_store_missed_comes_from_another_one_when_the_first_can_not_be_listed()
     fs::remove_dir_all(space.path("one/j/app")).unwrap();
     fs::write(space.path("one/j/app"), "no folder").unwrap();
     let ran = space.run(&["run", "job.kdl"]).expect(0);
-    assert!((ran.stdout + &ran.stderr).contains("Alerta (2)"));
+    assert!((ran.stdout + &ran.stderr).contains("Alert (2)"));
     assert_eq!(of_store(&space, "far").len(), 2);
     assert!(space.logs().contains("one is not read: "), "{}", space.logs());
 }

@@ -92,7 +92,7 @@ fn what_a_fast_clock_dated_into_the_future_takes_no_place_of_what_comes_after() 
     for number in 0..3 {
         change(&space, number);
         let ran = space.back_up();
-        assert!(ran.stdout.contains("Sucesso (1)") || ran.stderr.contains("Sucesso (1)"));
+        assert!(ran.stdout.contains("Success (1)") || ran.stderr.contains("Success (1)"));
         comes_back(&space, "the newest is latest");
     }
     assert_eq!(space.list().len(), 2);

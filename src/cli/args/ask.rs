@@ -4,12 +4,12 @@ use std::path::PathBuf;
 
 use clap::ValueEnum;
 
-use crate::cli::args::word::{Format, Language};
+use crate::cli::args::word::Format;
 
 /// `vex list`.
 #[derive(Debug, clap::Args)]
 pub struct List {
-    /// The job file.
+    /// The job file [default: vex.kdl of this folder, then the one of /etc/vex/jobs]
     #[arg(required_unless_present = "from")]
     pub file: Option<PathBuf>,
     /// Only these sources.
@@ -32,7 +32,7 @@ pub struct List {
 /// `vex status`.
 #[derive(Debug, clap::Args)]
 pub struct Status {
-    /// The job file [default: all that the catalog knows]
+    /// The job file [default: vex.kdl of this folder, then all that the catalog knows]
     pub file: Option<PathBuf>,
     /// Only these jobs.
     pub jobs: Vec<String>,
@@ -45,9 +45,6 @@ pub struct Status {
     /// The site file [default: vex.kdl beside the job file, then /etc/vex/vex.kdl]
     #[arg(long)]
     pub site: Option<PathBuf>,
-    /// Language of the words: pt-BR or en [default: VEX_LANG, the site file's, the locale's]
-    #[arg(long)]
-    pub lang: Option<Language>,
     /// How it is printed.
     #[arg(long, value_enum, default_value = "human")]
     pub format: Format,
@@ -67,7 +64,7 @@ pub enum HistoryFormat {
 /// `vex history`.
 #[derive(Debug, clap::Args)]
 pub struct History {
-    /// The job file [default: all that the catalog knows]
+    /// The job file [default: vex.kdl of this folder, then all that the catalog knows]
     pub file: Option<PathBuf>,
     /// Only these jobs.
     pub jobs: Vec<String>,
@@ -77,9 +74,6 @@ pub struct History {
     /// The site file [default: vex.kdl beside the job file, then /etc/vex/vex.kdl]
     #[arg(long)]
     pub site: Option<PathBuf>,
-    /// Language of the words: pt-BR or en [default: VEX_LANG, the site file's, the locale's]
-    #[arg(long)]
-    pub lang: Option<Language>,
     /// How it is printed.
     #[arg(long, value_enum, default_value = "human")]
     pub format: HistoryFormat,
@@ -97,14 +91,11 @@ pub enum Drill {
 /// `vex drill list`.
 #[derive(Debug, clap::Args)]
 pub struct DrillList {
-    /// The job file [default: all that the catalog knows]
+    /// The job file [default: vex.kdl of this folder, then all that the catalog knows]
     pub file: Option<PathBuf>,
     /// The site file [default: vex.kdl beside the job file, then /etc/vex/vex.kdl]
     #[arg(long)]
     pub site: Option<PathBuf>,
-    /// Language of the words: pt-BR or en [default: VEX_LANG, the site file's, the locale's]
-    #[arg(long)]
-    pub lang: Option<Language>,
     /// How it is printed.
     #[arg(long, value_enum, default_value = "human")]
     pub format: Format,
@@ -141,9 +132,6 @@ pub struct Info {
     /// The site file [default: vex.kdl beside the job file, then /etc/vex/vex.kdl]
     #[arg(long)]
     pub site: Option<PathBuf>,
-    /// Language of the words: pt-BR or en [default: VEX_LANG, the site file's, the locale's]
-    #[arg(long)]
-    pub lang: Option<Language>,
     /// How it is printed.
     #[arg(long, value_enum, default_value = "human")]
     pub format: Format,
@@ -163,9 +151,6 @@ pub struct Diff {
     /// The site file [default: vex.kdl beside the job file, then /etc/vex/vex.kdl]
     #[arg(long)]
     pub site: Option<PathBuf>,
-    /// Language of the words: pt-BR or en [default: VEX_LANG, the site file's, the locale's]
-    #[arg(long)]
-    pub lang: Option<Language>,
     /// How it is printed.
     #[arg(long, value_enum, default_value = "human")]
     pub format: Format,
@@ -195,9 +180,6 @@ pub struct Peek {
     /// The site file [default: vex.kdl beside the job file, then /etc/vex/vex.kdl]
     #[arg(long)]
     pub site: Option<PathBuf>,
-    /// Language of the words: pt-BR or en [default: VEX_LANG, the site file's, the locale's]
-    #[arg(long)]
-    pub lang: Option<Language>,
     /// How they are printed.
     #[arg(long, value_enum, default_value = "human")]
     pub format: HistoryFormat,

@@ -9,9 +9,10 @@ use crate::cli::args::word::Format;
 /// `vex check`.
 #[derive(Debug, clap::Args)]
 pub struct Check {
-    /// Job files, or folders of them; `-` checks standard input.
+    /// Job files, or folders of them; `-` checks standard input [default: vex.kdl of this folder,
+    /// then those of /etc/vex/jobs]
     #[arg(required = true)]
-    pub paths: Vec<PathBuf>,
+    pub files: Vec<PathBuf>,
     /// The site file [default: vex.kdl beside each job file, then /etc/vex/vex.kdl]
     #[arg(long)]
     pub site: Option<PathBuf>,
@@ -97,7 +98,7 @@ pub struct Man {
 /// `vex jobs`.
 #[derive(Debug, clap::Args)]
 pub struct Jobs {
-    /// The job files.
+    /// The job files [default: vex.kdl of this folder, then those of /etc/vex/jobs]
     #[arg(required = true)]
     pub files: Vec<PathBuf>,
     /// The site file [default: vex.kdl beside each job file, then /etc/vex/vex.kdl]
@@ -111,7 +112,7 @@ pub struct Jobs {
 /// `vex schedule`.
 #[derive(Debug, clap::Args)]
 pub struct Schedule {
-    /// The job file.
+    /// The job file [default: vex.kdl of this folder, then the one of /etc/vex/jobs]
     pub file: PathBuf,
     /// Jobs of the file [default: all that have a schedule]
     pub jobs: Vec<String>,

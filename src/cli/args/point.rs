@@ -20,6 +20,17 @@ pub struct Point {
     /// Follow this timeline [default: the newest that comes from the backup's own]
     #[arg(long, help_heading = POINT, value_name = "NUMBER")]
     pub timeline: Option<u32>,
+    /// MySQL, MariaDB: end before the transaction of this GTID, such as 0-1-4711.
+    #[arg(long, help_heading = POINT, value_name = "GTID", conflicts_with_all = ["until", "until_lsn", "until_xid", "until_name"])]
+    pub until_gtid: Option<String>,
+    /// MySQL, MariaDB: end before the first transaction that was not whole at this byte of a file,
+    /// such as binlog.000042:4711.
+    #[arg(long, help_heading = POINT, value_name = "FILE:POS", conflicts_with_all = ["until", "until_lsn", "until_xid", "until_name", "until_gtid"])]
+    pub until_position: Option<String>,
+    /// MySQL, MariaDB: the address of this machine at which the target reads the log; not encrypted
+    /// [default: loopback, where the target is on this machine]
+    #[arg(long, help_heading = POINT, value_name = "ADDRESS")]
+    pub serve: Option<std::net::IpAddr>,
 }
 
 /// What `vex restore --into pgdata:DIR` is told besides.

@@ -50,7 +50,7 @@ pub struct Keep {
 /// `vex copy`.
 #[derive(Debug, clap::Args)]
 pub struct Copy {
-    /// The job file.
+    /// The job file [default: vex.kdl of this folder, then the one of /etc/vex/jobs]
     pub file: PathBuf,
     /// The backups, each by its ID or the beginning of it, its date, or its file name [default: all
     /// that --to lacks]
@@ -78,7 +78,7 @@ pub struct Copy {
 /// `vex prune`.
 #[derive(Debug, clap::Args)]
 pub struct Prune {
-    /// The job file.
+    /// The job file [default: vex.kdl of this folder, then the one of /etc/vex/jobs]
     pub file: PathBuf,
     /// Jobs of the file [default: all]
     pub jobs: Vec<String>,

@@ -55,7 +55,7 @@ pub struct Fetch {
 /// `vex wal status`.
 #[derive(Debug, clap::Args)]
 pub struct Status {
-    /// The job file.
+    /// The job file [default: vex.kdl of this folder, then the one of /etc/vex/jobs]
     pub file: PathBuf,
     /// The source [default: all whose log is kept]
     pub source: Option<String>,

@@ -11,14 +11,13 @@ use std::sync::{Arc, OnceLock};
 
 use jiff::Timestamp;
 
-use crate::artifact::{Key, Method, Sealing};
+use crate::artifact::{Method, Sealing};
 use crate::base::{SecretRef, Stop};
 use crate::job::KeyRefs;
 use crate::plan::{LogCopy, StoreRef, Wal};
 use crate::recover::fault::Fault;
-use crate::recover::key::{identities, password};
 use crate::recover::trust::open_to_read;
-use crate::recover::wal::object::{self, NewWal, SealWord, WalHead, WalStored};
+use crate::recover::wal::object::{self, NewWal, WalHead, WalStored};
 use crate::recover::wal::reach::Log;
 use crate::source::wal::{Point, Segment, WalName, Walk, check_segment, is_size, parse_history};
 use crate::store::contract::Store;
@@ -251,16 +250,7 @@ impl WalCopy {
     ) -> Result<Option<(WalHead, Vec<u8>)>, Fault> {
         let key = wal_key((&self.root, &self.source, system), name);
         let store = self.store(stop)?;
-        let mut found = self.open_with(store.as_ref(), &key, &self.keys, stop);
-        // What was sealed before the password was changed.
-        for older in &self.keys.previous {
-            if !found.as_ref().is_err_and(Fault::is_sealed) {
-                break;
-            }
-            let keys = KeyRefs { password: Some(older.clone()), ..self.keys.clone() };
-            found = self.open_with(store.as_ref(), &key, &keys, stop);
-        }
-        let found = found?;
+        let found = object::opened(store.as_ref(), &key, &self.keys, stop)?;
         match found {
             Some((head, _)) if head.name != name.to_string() || head.system != system => {
                 Err(Fault::Nothing {
@@ -271,23 +261,6 @@ impl WalCopy {
             }
             found => Ok(found),
         }
-    }
-
-    fn open_with(
-        &self,
-        store: &dyn Store,
-        key: &str,
-        keys: &KeyRefs,
-        stop: &Stop,
-    ) -> Result<Option<(WalHead, Vec<u8>)>, Fault> {
-        let opens = |head: &WalHead| -> Result<Option<Key>, Fault> {
-            match (head.seal, &keys.identity) {
-                (None, _) | (Some(SealWord::Age), None) => Ok(None),
-                (Some(SealWord::Age), Some(reference)) => identities(reference, stop).map(Some),
-                (Some(SealWord::Password), _) => password(keys, stop),
-            }
-        };
-        object::get(store, key, &opens, stop)
     }
 
     /// A file; `None` where the store answers that there is none.

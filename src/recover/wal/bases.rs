@@ -51,7 +51,27 @@ pub struct Bases {
 
 /// Looks for base backups.
 pub fn bases(places: &[StorePlace], world: &World, stop: &Stop) -> Bases {
-    let mut found = Bases::default();
+    let of = |head: &Head, store: &str| match Base::of(head, store) {
+        Some(base) => Ok(Some(base)),
+        None => Err(format!("{} in {store} says no place", head.id)),
+    };
+    let (mut all, lost) = backups(places, &of, world, stop);
+    all.sort_by_key(|base| base.head.finished);
+    Bases { all, lost }
+}
+
+/// What is made of the head of a backup and the name of its store; the error is that it can't be
+/// known.
+type Of<'o, T> = &'o dyn Fn(&Head, &str) -> Result<Option<T>, String>;
+
+/// Looks for backups; the second is what could not be read, so that there may be more.
+pub fn backups<T>(
+    places: &[StorePlace],
+    of: Of<'_, T>,
+    world: &World,
+    stop: &Stop,
+) -> (Vec<T>, Vec<String>) {
+    let (mut all, mut lost) = (Vec::new(), Vec::new());
     for place in places {
         let name = &place.store.name;
         let listed =
@@ -59,21 +79,18 @@ pub fn bases(places: &[StorePlace], world: &World, stop: &Stop) -> Bases {
                 Shelf::new(store, place.naming.clone(), &place.job, &place.source).list(stop)
             });
         match listed {
-            Err(error) => found.lost.push(format!("store {name}: {error}")),
+            Err(error) => lost.push(format!("store {name}: {error}")),
             Ok(listing) => {
                 let unreadable = listing.unreadable.iter();
-                found.lost.extend(unreadable.map(|(key, why)| format!("{key} in {name}: {why}")));
+                lost.extend(unreadable.map(|(key, why)| format!("{key} in {name}: {why}")));
                 for artifact in listing.artifacts.iter().filter(|a| a.head.source == place.source) {
-                    match Base::of(&artifact.head, name) {
-                        Some(base) => found.all.push(base),
-                        None => {
-                            found.lost.push(format!("{} in {name} says no place", artifact.head.id))
-                        }
+                    match of(&artifact.head, name) {
+                        Ok(found) => all.extend(found),
+                        Err(why) => lost.push(why),
                     }
                 }
             }
         }
     }
-    found.all.sort_by_key(|base| base.head.finished);
-    found
+    (all, lost)
 }

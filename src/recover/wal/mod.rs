@@ -13,7 +13,7 @@ mod way;
 
 pub use aim::{Aim, aim};
 pub use archive::{Stretch, WalCopy, WalStores, is_wal_key, put_wal};
-pub use bases::{Base, Bases, bases};
+pub use bases::{Base, Bases, backups, bases};
 pub use fetch::{Fetched, fetch};
 pub use near::system_near;
 pub use object::WalStored;

@@ -13,7 +13,9 @@ use crate::artifact::{
     Damage, Directory, Key, Method, Pressed, Sealing, hex, open, open_text, press,
 };
 use crate::base::Stop;
+use crate::job::KeyRefs;
 use crate::recover::fault::Fault;
+use crate::recover::key::{identities, password};
 use crate::store::contract::{ErrorKind, Store};
 use crate::world::failpoint;
 
@@ -229,6 +231,34 @@ pub fn get(
         return Err(Damage::Object(found).into());
     }
     Ok(Some((head, raw)))
+}
+
+/// Reads a file back with the keys of a job: the ones before too, for what was sealed before the
+/// password was changed.
+pub fn opened(
+    store: &dyn Store,
+    key: &str,
+    keys: &KeyRefs,
+    stop: &Stop,
+) -> Result<Option<(WalHead, Vec<u8>)>, Fault> {
+    let open_with = |keys: &KeyRefs| {
+        let opens = |head: &WalHead| -> Result<Option<Key>, Fault> {
+            match (head.seal, &keys.identity) {
+                (None, _) | (Some(SealWord::Age), None) => Ok(None),
+                (Some(SealWord::Age), Some(reference)) => identities(reference, stop).map(Some),
+                (Some(SealWord::Password), _) => password(keys, stop),
+            }
+        };
+        get(store, key, &opens, stop)
+    };
+    let mut found = open_with(keys);
+    for older in &keys.previous {
+        if !found.as_ref().is_err_and(Fault::is_sealed) {
+            break;
+        }
+        found = open_with(&KeyRefs { password: Some(older.clone()), ..keys.clone() });
+    }
+    found
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use crate::base::{Finding, ProcessId};
 use crate::shelf::hold::*;
 use crate::shelf::lease::TERM;
 use crate::store::Memory;
-use crate::store::contract::{Coming, Result as StoreResult, Upload};
+use crate::store::contract::{Coming, Limits, Result as StoreResult, Upload};
 use crate::world::Clock;
 
 /// How holders are named to people.
@@ -96,8 +96,8 @@ impl Store for Stage {
         self.own().examine(coming, stop)
     }
 
-    fn lanes(&self) -> usize {
-        1
+    fn limits(&self) -> Limits {
+        self.own().limits()
     }
 
     fn place(&self) -> &str {

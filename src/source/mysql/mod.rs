@@ -25,6 +25,7 @@ mod event;
 mod fault;
 mod feed;
 mod flavor;
+mod ground;
 mod guard;
 mod journal;
 mod literal;
@@ -59,10 +60,12 @@ mod value;
 mod words;
 
 pub use catalogue::is_decided;
+pub use ground::Ground;
+pub use program::Tool;
 
 use std::path::PathBuf;
 
-use crate::artifact::Origin;
+use crate::artifact::{Dialect, Member, Origin, Splitter};
 use crate::base::{Finding, Stop};
 use crate::job::{Engine, MysqlSpec};
 use crate::source::contract::{
@@ -75,6 +78,7 @@ use crate::source::mysql::guard::settled;
 use crate::source::mysql::snapshot::MysqlSnapshot;
 use crate::source::mysql::target::MysqlTarget;
 use crate::source::mysql::tool::ToolSnapshot;
+use crate::source::mysql::utf8::as_text;
 use crate::world::{Clock, World};
 
 /// A server.
@@ -180,4 +184,26 @@ impl Source for Mysql {
     fn place(&self) -> &str {
         self.connector.place()
     }
+}
+
+/// Why an entry of a member may not be loaded; nothing if it may.
+pub fn entry_objection(
+    member: &Member,
+    entry: &[u8],
+    held: &dyn Fn(&str) -> bool,
+) -> Option<String> {
+    for statement in Splitter::new(Dialect::Mysql, entry) {
+        let text = match statement {
+            Ok(statement) => as_text(statement.text, "read SQL").map_err(|error| error.to_string()),
+            Err(error) => Err(error.to_string()),
+        };
+        let why = match text {
+            Ok(text) => allowed::objection(member, &text, held),
+            Err(why) => Some(why),
+        };
+        if why.is_some() {
+            return why;
+        }
+    }
+    None
 }

@@ -38,6 +38,8 @@ pub struct Instance {
     pub sid: String,
     /// `ORACLE_HOME`.
     pub home: PathBuf,
+    /// Folders of its programs, searched before `bin` of its home.
+    pub tools: Vec<PathBuf>,
 }
 
 impl Instance {
@@ -54,6 +56,7 @@ impl Instance {
         Ok(Instance {
             sid: sid.ok_or_else(|| missing("ORACLE_SID", "sid"))?,
             home: home.ok_or_else(|| missing("ORACLE_HOME", "home"))?,
+            tools: spec.tools.clone(),
         })
     }
 
@@ -62,9 +65,10 @@ impl Instance {
         format!("oracle {}", self.sid)
     }
 
-    /// A program of the home, if it can be run.
+    /// A program of the folders of `tools`, or of the home, if it can be run.
     pub fn program(&self, name: &str) -> Result<PathBuf> {
-        let path = self.home.join("bin").join(name);
+        let named = self.tools.iter().map(|folder| folder.join(name)).find(|path| path.exists());
+        let path = named.unwrap_or_else(|| self.home.join("bin").join(name));
         let doing = format!("use {name}");
         let meta = std::fs::metadata(&path).map_err(|e| {
             Error::new(ErrorKind::Missing, &doing, format!("{}: {e}", path.display())).hint(

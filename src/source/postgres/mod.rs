@@ -67,7 +67,7 @@ pub use catalogue::is_decided;
 
 use std::path::PathBuf;
 
-use crate::artifact::Origin;
+use crate::artifact::{CopyEntry, Kind, Member, Origin};
 use crate::base::{Finding, Stop};
 use crate::job::{DumpForm, Engine, PostgresSpec};
 use crate::source::contract::{
@@ -211,4 +211,26 @@ impl Source for Postgres {
     fn place(&self) -> &str {
         self.connector.place()
     }
+}
+
+/// Why an entry of a member may not be loaded; nothing if it may.
+pub fn entry_objection(member: &Member, entry: &[u8]) -> Option<String> {
+    let text = |bytes| std::str::from_utf8(bytes).map_err(|error| error.to_string());
+    let judged = match member.kind {
+        Kind::Rows if member.schema.is_none() && member.name == large::NAME => {
+            text(entry).map(|text| match allowed::puts(text) {
+                true => None,
+                false => Some("it does more than put bytes".to_owned()),
+            })
+        }
+        Kind::Rows => CopyEntry::parse(entry).map_err(|error| error.to_string()).and_then(|cut| {
+            let is_copy = allowed::copies(member, text(cut.statement)?);
+            let is_setting =
+                text(cut.prologue)?.lines().all(|line| line.is_empty() || line.starts_with("SET "));
+            let may = is_copy && is_setting;
+            Ok((!may).then(|| "it does more than copy rows into this table".to_owned()))
+        }),
+        _ => text(entry).and_then(|text| allowed::judge(member, text)).map(|_| None),
+    };
+    judged.unwrap_or_else(Some)
 }

@@ -136,7 +136,7 @@ impl Archives {
         };
         write().map_err(|e: std::io::Error| {
             let error = Error::new(ErrorKind::Failed, doing, format!("{}: {e}", path.display()));
-            error.hint("Archives of pg_dump are staged in the state folder; XDG_STATE_HOME points to another disk.")
+            error.hint("Archives of pg_dump are staged there; `staging path=` of the site file names a folder of another disk.")
         })
     }
 

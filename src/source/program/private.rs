@@ -66,7 +66,7 @@ impl Private {
             return Ok(());
         }
         let error = Error::new(ErrorKind::Refused, doing, format!("{} are free there", Size(free)));
-        Err(error.hint(format!("Make room, point XDG_STATE_HOME to a larger disk, {otherwise}.")))
+        Err(error.hint(format!("Make room, name a folder of a larger disk by `staging path=` of the site file, {otherwise}.")))
     }
 
     /// Writes a file that only the owner can read.

@@ -16,9 +16,11 @@ use crate::store::azure::address::{Address, is_key};
 use crate::store::azure::checksum::checksum;
 use crate::store::azure::dialect::{Container, PAGES, Right, listing};
 use crate::store::azure::examine::examine;
-use crate::store::azure::upload::BlockUpload;
+use crate::store::azure::upload::{BlockUpload, declared};
 use crate::store::azure::xml::{BlobPage, shown_name};
-use crate::store::contract::{Coming, Error, ErrorKind, Object, Result, Store, Upload};
+use crate::store::contract::{
+    Ability, Coming, Error, ErrorKind, Limits, Object, Result, Store, Upload,
+};
 use crate::store::wire::ask::Wire;
 use crate::store::wire::body::document;
 use crate::store::wire::call::{Call, Pace};
@@ -185,8 +187,9 @@ impl Store for Azure {
         examine(&self.wire, self, self.ends, coming, stop)
     }
 
-    fn lanes(&self) -> usize {
-        self.wire.pace.lanes
+    fn limits(&self) -> Limits {
+        let conditional = Ability::of(self.wire.conditions());
+        Limits { conditional, ..declared(self.wire.pace.lanes) }
     }
 
     fn place(&self) -> &str {

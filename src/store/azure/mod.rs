@@ -12,3 +12,4 @@ mod upload;
 mod xml;
 
 pub use container::Azure;
+pub use upload::declared;

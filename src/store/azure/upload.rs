@@ -14,7 +14,7 @@ use http::Method;
 use crate::base::Stop;
 use crate::store::azure::checksum::checksum;
 use crate::store::azure::xml::{BlockList, block_list};
-use crate::store::contract::{Error, ErrorKind, Result, Upload};
+use crate::store::contract::{Error, ErrorKind, Limits, Result, Upload};
 use crate::store::wire::ask::Wire;
 use crate::store::wire::body::document;
 use crate::store::wire::call::{Answer, Call, header};
@@ -24,6 +24,14 @@ use crate::store::wire::refusal::Refusal;
 
 /// Blocks that one object may have.
 const MOST: u32 = 50_000;
+
+/// Bytes that a block may have.
+const BLOCK: u64 = 4_000 << 20;
+
+/// What the service keeps, and how much it takes.
+pub fn declared(lanes: usize) -> Limits {
+    Limits { parts: MOST, most: BLOCK, object: MOST as u64 * BLOCK, ..Limits::none(lanes) }
+}
 
 /// An upload of blocks.
 pub struct BlockUpload {

@@ -20,7 +20,7 @@ pub fn examine(root: &Path, store: &dyn Store, coming: &Coming, stop: &Stop) -> 
     if root.is_dir() {
         // At the root: a probe in the folder of a chain would make that folder.
         let name = coming.probe.rsplit('/').next().unwrap_or(&coming.probe);
-        found.extend(probe(store, name, stop));
+        found.extend(probe(store, name, coming, stop));
     } else {
         found.push(missing(root));
     }
@@ -47,7 +47,7 @@ pub fn examine(root: &Path, store: &dyn Store, coming: &Coming, stop: &Stop) -> 
 }
 
 /// The folder, or the nearest above it that is there.
-fn nearest(root: &Path) -> Option<&Path> {
+pub fn nearest(root: &Path) -> Option<&Path> {
     root.ancestors()
         .map(|p| if p.as_os_str().is_empty() { Path::new(".") } else { p })
         .find(|p| p.is_dir())

@@ -15,15 +15,14 @@ use rustix::fs::OFlags;
 
 use crate::base::{Finding, Stop};
 use crate::job::DirSpec;
-use crate::store::contract::{Coming, Error, ErrorKind, Object, Result, Store, Upload, too_large};
+use crate::store::contract::{
+    Coming, Error, ErrorKind, Limits, Object, Result, Store, Upload, too_large,
+};
 use crate::store::dir::examine::examine;
 use crate::store::dir::upload::{DirUpload, Form};
-use crate::store::dir::{clock, mount, path};
+use crate::store::dir::{clock, limits, mount, path};
 use crate::store::temporary::is_temporary_of;
 use crate::world::{Clock, Entropy, World, failpoint};
-
-/// Parts that are best written at once: one disk, and something to do while it syncs.
-pub const LANES: usize = 2;
 
 /// How much is read between two looks at the stop token, in bytes.
 const SLICE: u64 = 4 << 20;
@@ -36,6 +35,7 @@ pub struct Dir {
     root: PathBuf,
     place: String,
     mount: bool,
+    limits: Limits,
     entropy: Entropy,
     clock: Clock,
 }
@@ -53,7 +53,8 @@ impl Dir {
             Ok(_) | Err(_) => {}
         }
         let (entropy, clock) = (world.entropy.clone(), world.clock.clone());
-        let dir = Dir { root: spec.path.clone(), place, mount: spec.mount, entropy, clock };
+        let limits = limits::of(&spec.path);
+        let dir = Dir { root: spec.path.clone(), place, mount: spec.mount, limits, entropy, clock };
         dir.mounted(&doing)?;
         Ok(dir)
     }
@@ -221,8 +222,8 @@ impl Store for Dir {
         examine(&self.root, self, coming, stop)
     }
 
-    fn lanes(&self) -> usize {
-        LANES
+    fn limits(&self) -> Limits {
+        self.limits
     }
 
     fn place(&self) -> &str {

@@ -3,8 +3,10 @@
 mod clock;
 mod examine;
 mod folder;
+mod limits;
 mod mount;
 mod path;
 mod upload;
 
-pub use folder::{Dir, LANES};
+pub use folder::Dir;
+pub use limits::declared;

@@ -13,7 +13,9 @@ use url::{Url, form_urlencoded};
 
 use crate::base::{Finding, Stop};
 use crate::job::S3Spec;
-use crate::store::contract::{Coming, Error, ErrorKind, Object, Result, Store, Upload};
+use crate::store::contract::{
+    Ability, Coming, Error, ErrorKind, Limits, Object, Result, Store, Upload,
+};
 use crate::store::s3::address::{Address, is_key};
 use crate::store::s3::credentials::Credentials;
 use crate::store::s3::dialect::Amazon;
@@ -242,8 +244,12 @@ impl Store for S3 {
         examine(&self.wire, self.flavor, self, coming, stop)
     }
 
-    fn lanes(&self) -> usize {
-        self.wire.pace.lanes
+    fn limits(&self) -> Limits {
+        let declared = self.flavor.limits(self.wire.pace.lanes);
+        match self.wire.conditions() {
+            true => declared,
+            false => Limits { conditional: Ability::Lacking, ..declared },
+        }
     }
 
     fn place(&self) -> &str {

@@ -41,7 +41,7 @@ pub fn examine(
         }
         Err(refusal) => return vec![refused(&refusal)],
     }
-    found.extend(probe(store, &coming.probe, stop));
+    found.extend(probe(store, &coming.probe, coming, stop));
     if found.iter().any(|f| f.looked == "writing") {
         return found;
     }

@@ -4,6 +4,7 @@
 
 use http::HeaderMap;
 
+use crate::store::contract::{Ability, Limits};
 use crate::store::wire::call::header;
 use crate::store::wire::read::crc32c;
 
@@ -20,7 +21,31 @@ pub enum Flavor {
     },
 }
 
+/// Parts that one upload may have.
+const PARTS: u32 = 10_000;
+
+/// Least bytes of a part that is not the last, and most of any.
+const PART: (u64, u64) = (5 << 20, 5 << 30);
+
+/// Bytes that an object may have with every service that speaks the protocol.
+const OBJECT: u64 = 5 << 40;
+
 impl Flavor {
+    /// What the service keeps, and how much it takes, as long as it says nothing else.
+    pub fn limits(self, lanes: usize) -> Limits {
+        let base = Limits {
+            parts: PARTS,
+            least: PART.0,
+            most: PART.1,
+            object: OBJECT,
+            ..Limits::none(lanes)
+        };
+        match self {
+            Flavor::Amazon => Limits { locks: Ability::Unknown, ..base },
+            Flavor::Google { claims } => Limits { conditional: Ability::of(claims), ..base },
+        }
+    }
+
     /// The header that says the CRC32C of a body.
     pub fn checksum(self, bytes: &[u8]) -> (&'static str, String) {
         match self {

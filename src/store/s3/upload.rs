@@ -80,8 +80,10 @@ impl S3Upload {
 
     fn send_part(&self, number: u32, offset: u64, bytes: &[u8], stop: &Stop) -> Result<()> {
         let doing = || format!("{} (part {number})", self.doing);
-        if !(1..=10_000).contains(&number) {
-            return Err(Error::new(ErrorKind::Full, doing(), "S3 takes parts 1 to 10000"));
+        let most = self.flavor.limits(1).parts;
+        if !(1..=most).contains(&number) {
+            let found = format!("S3 takes parts 1 to {most}");
+            return Err(Error::new(ErrorKind::Full, doing(), found));
         }
         self.parts.lock().expect("no panic while locked").remove(&number);
         let checksum = crc32c(bytes);

@@ -8,4 +8,4 @@ mod server;
 mod session;
 mod upload;
 
-pub use server::{LANES, Sftp};
+pub use server::{Sftp, declared};

@@ -2,7 +2,7 @@
 //!
 //! Knows keys as paths below the folder, and not what becomes of files.
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use crate::base::Stop;
 use crate::job::SftpSpec;
@@ -19,6 +19,8 @@ pub struct Place {
     world: World,
     /// Guards the connection, while one is made too: there is one for all.
     session: Mutex<Option<Arc<Session>>>,
+    /// Whether the server syncs files; empty until one was reached.
+    syncs: OnceLock<bool>,
 }
 
 impl Place {
@@ -34,7 +36,7 @@ impl Place {
         }
         let root = spec.path.trim_end_matches('/').to_owned();
         let (words, world) = (words(spec), world.clone());
-        Ok(Place { words, root, name, world, session: Mutex::default() })
+        Ok(Place { words, root, name, world, session: Mutex::default(), syncs: OnceLock::new() })
     }
 
     /// The connection; one that ended is made anew.
@@ -46,8 +48,14 @@ impl Place {
         }
         *slot = None;
         let session = Arc::new(Session::open(&self.words, doing, stop)?);
+        self.syncs.get_or_init(|| session.syncs);
         *slot = Some(session.clone());
         Ok(session)
+    }
+
+    /// Whether the server syncs files, once it was reached.
+    pub fn syncs(&self) -> Option<bool> {
+        self.syncs.get().copied()
     }
 
     /// Its path as it is opened.

@@ -12,7 +12,9 @@ use jiff::Timestamp;
 
 use crate::base::{Finding, Stop};
 use crate::job::SftpSpec;
-use crate::store::contract::{Coming, Error, ErrorKind, Object, Result, Store, Upload, too_large};
+use crate::store::contract::{
+    Ability, Coming, Error, ErrorKind, Limits, Object, Result, Store, Upload, too_large,
+};
 use crate::store::probe::probe;
 use crate::store::sftp::place::Place;
 use crate::store::sftp::session::Session;
@@ -21,7 +23,12 @@ use crate::store::temporary::{is_temporary_of, temporary};
 use crate::world::World;
 
 /// Parts that are best sent at once: one connection has them all.
-pub const LANES: usize = 2;
+const LANES: usize = 2;
+
+/// The limits of a server of which nothing is known.
+pub fn declared() -> Limits {
+    Limits { durable: Ability::Unknown, ..Limits::none(LANES) }
+}
 
 /// How often a call that only reads is made.
 const TRIES: u32 = 3;
@@ -238,12 +245,13 @@ impl Store for Sftp {
                 return vec![Finding::error("connection", error.found, advice)];
             }
         };
-        found.extend(probe(self, &coming.probe, stop));
+        found.extend(probe(self, &coming.probe, coming, stop));
         found
     }
 
-    fn lanes(&self) -> usize {
-        LANES
+    fn limits(&self) -> Limits {
+        let durable = self.place.syncs().map_or(Ability::Unknown, Ability::of);
+        Limits { durable, ..declared() }
     }
 
     fn place(&self) -> &str {

@@ -58,22 +58,13 @@ pub const BLOCKS: &[Kind] = &[
         within: &[],
         argument: BLOCK,
         fields: &[],
-        ready: true,
         doc: "Where backups come from.",
     },
-    Kind {
-        name: "stores",
-        within: &[],
-        argument: BLOCK,
-        fields: &[],
-        ready: true,
-        doc: "Where backups rest.",
-    },
+    Kind { name: "stores", within: &[], argument: BLOCK, fields: &[], doc: "Where backups rest." },
     Kind {
         name: "job",
         within: &[],
         argument: Argument::Name(false),
-        ready: true,
         doc: "What is done together: steps that run in parallel unless they touch.",
         fields: &[
             field("schedule", Form::Schedule, "", "When it is due."),
@@ -111,7 +102,6 @@ pub const BLOCKS: &[Kind] = &[
         name: "logs",
         within: &["job"],
         argument: BLOCK,
-        ready: true,
         doc: "The logs of a job.",
         fields: &[
             field("path", Form::Path, "the state folder", "Their folder."),
@@ -128,7 +118,6 @@ pub const BLOCKS: &[Kind] = &[
         within: &["", "job"],
         argument: BLOCK,
         fields: &[],
-        ready: true,
         doc: "Who is told: at the top level of all jobs, inside a job of that one.",
     },
     Kind {
@@ -136,14 +125,12 @@ pub const BLOCKS: &[Kind] = &[
         within: &[],
         argument: Argument::One("FILE"),
         fields: &[],
-        ready: true,
         doc: "Splices a file; its path is relative to the file it stands in.",
     },
     Kind {
         name: "catalog",
         within: &[],
         argument: BLOCK,
-        ready: true,
         doc: "Where history is kept: a SQLite file, or a database that many hosts share (`mysql` or `postgres` inside).",
         fields: &[
             field("path", Form::Path, "the state folder", "File of the SQLite catalog."),
@@ -159,7 +146,6 @@ pub const BLOCKS: &[Kind] = &[
         name: "mysql",
         within: &["catalog"],
         argument: BLOCK,
-        ready: true,
         doc: "History is kept in a database of MySQL or MariaDB, which must be there.",
         fields: MYSQL,
     },
@@ -167,7 +153,6 @@ pub const BLOCKS: &[Kind] = &[
         name: "postgres",
         within: &["catalog"],
         argument: BLOCK,
-        ready: true,
         doc: "History is kept in a database of PostgreSQL, which must be there.",
         fields: POSTGRES,
     },
@@ -175,7 +160,6 @@ pub const BLOCKS: &[Kind] = &[
         name: "mail",
         within: &[],
         argument: BLOCK,
-        ready: true,
         doc: "The mail server.",
         fields: &[
             required("host", Form::Text, "Host."),
@@ -196,7 +180,6 @@ pub const BLOCKS: &[Kind] = &[
         name: "web",
         within: &[],
         argument: BLOCK,
-        ready: true,
         doc: "The dashboard, `vex serve`; belongs into the site file.",
         fields: &[
             field("listen", Form::Text, "127.0.0.1:8787", "Address and port."),
@@ -234,7 +217,6 @@ pub const BLOCKS: &[Kind] = &[
         name: "report",
         within: &[],
         argument: BLOCK,
-        ready: true,
         doc: "The report as a folder of pages; belongs into the site file.",
         fields: &[required("out", Form::Path, "The folder; written after every run.")],
     },
@@ -242,7 +224,6 @@ pub const BLOCKS: &[Kind] = &[
         name: "metrics",
         within: &[],
         argument: BLOCK,
-        ready: true,
         doc: "Numbers for a monitor, as gauges of OpenMetrics; belongs into the site file.",
         fields: &[required(
             "path",
@@ -256,7 +237,6 @@ pub const BLOCKS: &[Kind] = &[
         within: &[],
         argument: Argument::One("LANGUAGE"),
         fields: &[],
-        ready: true,
         doc: "Language of letters and pages: `pt-BR` or `en`.",
     },
     Kind {
@@ -264,14 +244,12 @@ pub const BLOCKS: &[Kind] = &[
         within: &[],
         argument: Argument::One("ZONE"),
         fields: &[],
-        ready: true,
         doc: "Zone of jobs that name none.",
     },
     Kind {
         name: "sign",
         within: &[],
         argument: BLOCK,
-        ready: true,
         doc: "Signs the head of every backup; belongs into the site file.",
         fields: &[required(
             "key",
@@ -284,14 +262,12 @@ pub const BLOCKS: &[Kind] = &[
         within: &[],
         argument: Argument::Names("KEY"),
         fields: &[],
-        ready: true,
         doc: "Public keys, `ed25519:…`: a backup that none of them has signed, or that was altered since, is no backup. Belongs into the site file.",
     },
     Kind {
         name: "tools",
         within: &[],
         argument: BLOCK,
-        ready: true,
         doc: "Where client programs are, if not in their usual folders; belongs into the site file.",
         fields: &[
             field(
@@ -307,13 +283,18 @@ pub const BLOCKS: &[Kind] = &[
                 "Folders of mysqldump and mariadb-dump, searched first.",
             ),
             field("mydumper", Form::List, "PATH", "Folders of mydumper, searched first."),
+            field(
+                "oracle",
+                Form::List,
+                "`bin` of the `home` of the source",
+                "The folder of rman and sqlplus.",
+            ),
         ],
     },
     Kind {
         name: "state",
         within: &[],
         argument: BLOCK,
-        ready: true,
         doc: "The state folder: locks, logs, the catalog; belongs into the site file.",
         fields: &[required(
             "path",
@@ -326,7 +307,6 @@ pub const BLOCKS: &[Kind] = &[
         name: "staging",
         within: &[],
         argument: BLOCK,
-        ready: true,
         doc: "Where what can't be streamed is staged: SQLite copies, files of dump programs; belongs into the site file.",
         fields: &[required(
             "path",
@@ -339,14 +319,12 @@ pub const BLOCKS: &[Kind] = &[
         within: &[],
         argument: Argument::One("FILE"),
         fields: &[],
-        ready: true,
         doc: "A file of lines `NAME=value`, which only its owner may read: variables for `(env)` that the environment does not have; belongs into the site file.",
     },
     Kind {
         name: "review",
         within: &[],
         argument: BLOCK,
-        ready: true,
         doc: "When somebody must look the plan of backups over again.",
         fields: &[required(
             "by",

@@ -9,7 +9,6 @@ pub const NOTIFY: &[Kind] = &[
         name: "email",
         within: &["notify"],
         argument: BLOCK,
-        ready: true,
         doc: "A mail with the summary of the run, as text and HTML, with `backup_script.log` and `mydumper_log.log` (above 256 KiB \
               as `.gz`). A failure is told ten seconds after it is known, if the run goes on, and again at the end.",
         fields: &[
@@ -39,7 +38,6 @@ pub const NOTIFY: &[Kind] = &[
         name: "webhook",
         within: &["notify"],
         argument: Argument::One("URL"),
-        ready: true,
         doc: "A POST with the summary as JSON, tried three times within 60 s. The address must be a reference, for it often \
               is a secret.",
         fields: &[
@@ -64,7 +62,6 @@ pub const NOTIFY: &[Kind] = &[
         name: "ping",
         within: &["notify"],
         argument: Argument::One("URL"),
-        ready: true,
         doc: "A GET for a dead man's switch: `URL` after Sucesso or Alerta; after Erro its path and `/fail`, with the query \
               behind it. A query that says it went well (`status=up` of Uptime Kuma, `status=ok`, `state=complete`) says \
               the contrary then (`down`, `error`, `fail`), and where `/fail` is not taken the address itself is called with it.",

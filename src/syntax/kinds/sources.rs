@@ -9,7 +9,6 @@ pub const SOURCES: &[Kind] = &[
         name: "mysql",
         within: &["sources"],
         argument: Argument::Name(true),
-        ready: true,
         doc: "A MySQL or MariaDB server; which one is found out. Without a name: defaults for this kind.",
         fields: &[
             identity("`server_uuid`; of MariaDB, the address as written"),
@@ -75,7 +74,6 @@ pub const SOURCES: &[Kind] = &[
         name: "sqlite",
         within: &["sources"],
         argument: Argument::Name(true),
-        ready: true,
         doc: "A SQLite database file.",
         fields: &[
             required("path", Form::Path, "The file."),
@@ -90,7 +88,6 @@ pub const SOURCES: &[Kind] = &[
         name: "postgres",
         within: &["sources"],
         argument: Argument::Name(true),
-        ready: true,
         doc: "A PostgreSQL server; each database is a folder of the archive with a snapshot of its own.",
         fields: &[
             identity("`system_identifier`"),
@@ -167,7 +164,6 @@ pub const SOURCES: &[Kind] = &[
         name: "oracle",
         within: &["sources"],
         argument: Argument::Name(true),
-        ready: true,
         doc: "An Oracle database of this machine, through RMAN and the rights of the user who runs vex (`target /`). No real Oracle was available when it was built: see README, *Oracle*, before the first real run.",
         fields: &[
             identity("its DBID"),

@@ -12,7 +12,6 @@ pub const STEPS: &[Kind] = &[
         name: "archive",
         within: &["job", "dump", "physical", "rman", "wal", "binlog"],
         argument: BLOCK,
-        ready: true,
         doc: "How the archive is made; in a job: defaults of all its archives.",
         fields: &[
             field("format", Form::Choice(&["zip"]), "zip", "Container."),
@@ -40,7 +39,6 @@ pub const STEPS: &[Kind] = &[
         name: "dump",
         within: IN_JOB,
         argument: Argument::Names("SOURCE"),
-        ready: true,
         doc: "Dumps sources, one chain each: one read of the source however many stores; only SQLite, `mydumper` and directories of `pg_dump` are staged.",
         fields: &[
             field(
@@ -79,7 +77,6 @@ pub const STEPS: &[Kind] = &[
         name: "expect",
         within: &["dump"],
         argument: BLOCK,
-        ready: true,
         doc: "What a dump must hold, by the last proven one of its chain; without this block the defaults hold. What is not as \
               expected is an Alerta with both counts, and the backup that it was compared with is kept for 30 days more.",
         fields: &[
@@ -103,7 +100,6 @@ pub const STEPS: &[Kind] = &[
         name: "table",
         within: &["expect"],
         argument: Argument::One("TABLE"),
-        ready: true,
         doc: "A table with rules of its own, however small it is: `DB.TABLE`, or `DB.SCHEMA.TABLE` of PostgreSQL.",
         fields: &[
             field("min-rows", Form::Number(0, i64::MAX as i128), "", "Rows, at least."),
@@ -114,7 +110,6 @@ pub const STEPS: &[Kind] = &[
         name: "send",
         within: CHAINS,
         argument: Argument::Names("STORE"),
-        ready: true,
         doc: "Sends the archive to stores.",
         fields: &[
             field(
@@ -132,7 +127,6 @@ pub const STEPS: &[Kind] = &[
         name: "send",
         within: &["wal", "binlog"],
         argument: Argument::Names("STORE"),
-        ready: true,
         doc: "Sends the files of the log to stores.",
         fields: &[OPTIONAL, ENABLED],
     },
@@ -140,7 +134,6 @@ pub const STEPS: &[Kind] = &[
         name: "wal",
         within: IN_JOB,
         argument: Argument::Names("SOURCE"),
-        ready: true,
         doc: "Keeps the write-ahead log of PostgreSQL servers, which call `vex wal push` and `vex wal fetch` themselves; the step looks for gaps and removes what no kept backup needs (README, *Point in time*).",
         fields: &[AFTER, OPTIONAL, ENABLED],
     },
@@ -148,7 +141,6 @@ pub const STEPS: &[Kind] = &[
         name: "binlog",
         within: IN_JOB,
         argument: Argument::Names("SOURCE"),
-        ready: true,
         doc: "Keeps the binary log of MySQL and MariaDB servers: each run sends what came since the last one, up to now, and tells what is missing between (README, *Point in time*).",
         fields: &[AFTER, OPTIONAL, ENABLED],
     },
@@ -156,7 +148,6 @@ pub const STEPS: &[Kind] = &[
         name: "verify",
         within: CHAINS,
         argument: Argument::Names("STORE"),
-        ready: true,
         doc: "Reads the archive back from stores: hashes, decompresses, parses the values, recomputes rows and digests.",
         fields: &[
             field(
@@ -175,7 +166,6 @@ pub const STEPS: &[Kind] = &[
         name: "verify",
         within: IN_JOB,
         argument: Argument::Names("SOURCE"),
-        ready: true,
         doc: "Reads the latest archives of sources back from a store.",
         fields: &[
             required("from", Form::Text, "The store."),
@@ -202,7 +192,6 @@ pub const STEPS: &[Kind] = &[
         name: "assert",
         within: &["verify"],
         argument: Argument::One("SQL"),
-        ready: true,
         doc: "What is asked of restored data: a query of one row and one column, read-only. Another answer is an Erro with both; \
               the backup is not damaged by it.",
         fields: &[
@@ -219,7 +208,6 @@ pub const STEPS: &[Kind] = &[
         name: "exec",
         within: IN_JOB,
         argument: Argument::Name(false),
-        ready: true,
         doc: "Runs a program; words, never a shell.",
         fields: &[
             Field {
@@ -256,7 +244,6 @@ pub const STEPS: &[Kind] = &[
         name: "vacuum",
         within: IN_JOB,
         argument: Argument::Names("SOURCE"),
-        ready: true,
         doc: "Vacuums the tables of PostgreSQL sources before they are dumped, each as `controle_vacuum` says it is due.",
         fields: &[
             field(
@@ -292,7 +279,6 @@ pub const STEPS: &[Kind] = &[
         name: "physical",
         within: IN_JOB,
         argument: Argument::Names("SOURCE"),
-        ready: true,
         doc: "Takes the files of whole PostgreSQL clusters with `pg_basebackup`, WAL and configuration included (README, *Physical*). Their artifacts are those of `SOURCE-physical`.",
         fields: &[
             field(
@@ -331,7 +317,6 @@ pub const STEPS: &[Kind] = &[
         name: "rman",
         within: IN_JOB,
         argument: Argument::Names("SOURCE"),
-        ready: true,
         doc: "Backs up Oracle databases with RMAN: data files, all archived logs, control file and spfile, each piece an object of its own (README, *Oracle*).",
         fields: &[
             field(
@@ -362,7 +347,6 @@ pub const STEPS: &[Kind] = &[
         name: "previous",
         within: &["archive"],
         argument: BLOCK,
-        ready: true,
         doc: "A password that older archives were sealed with; one block for each. Whoever reads a backup takes the one that its head names.",
         fields: &[required("password", Form::Secret, "The password.")],
     },
@@ -370,7 +354,6 @@ pub const STEPS: &[Kind] = &[
         name: "age",
         within: &["archive"],
         argument: BLOCK,
-        ready: true,
         doc: "Seals every entry for recipients of age: only who has an identity of theirs opens it.",
         fields: &[
             required("recipient", Form::List, "Public keys, `age1…`."),

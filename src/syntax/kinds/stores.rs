@@ -9,7 +9,6 @@ pub const STORES: &[Kind] = &[
         name: "dir",
         within: &["stores"],
         argument: Argument::Name(true),
-        ready: true,
         doc: "A folder. Files are 0600, folders 0700.",
         fields: &[
             required("path", Form::Path, "The folder; made if missing."),
@@ -29,7 +28,6 @@ pub const STORES: &[Kind] = &[
         name: "s3",
         within: &["stores"],
         argument: Argument::Name(true),
-        ready: true,
         doc: "A bucket of S3, or of a service that speaks its protocol.",
         fields: &[
             required("bucket", Form::Text, "Bucket."),
@@ -75,7 +73,6 @@ pub const STORES: &[Kind] = &[
         name: "azure",
         within: &["stores"],
         argument: Argument::Name(true),
-        ready: true,
         doc: "A container of Azure Blob Storage.",
         fields: &[
             required("account", Form::Text, "Storage account."),
@@ -110,7 +107,6 @@ pub const STORES: &[Kind] = &[
         name: "gcs",
         within: &["stores"],
         argument: Argument::Name(true),
-        ready: true,
         doc: "A bucket of Google Cloud Storage.",
         fields: &[
             required("bucket", Form::Text, "Bucket."),
@@ -146,7 +142,6 @@ pub const STORES: &[Kind] = &[
         name: "oci",
         within: &["stores"],
         argument: Argument::Name(true),
-        ready: true,
         doc: "A bucket of Oracle Cloud Object Storage, by the protocol of S3 that it speaks.",
         fields: &[
             required("namespace", Form::Text, "Namespace of the tenancy."),
@@ -177,7 +172,6 @@ pub const STORES: &[Kind] = &[
         name: "sftp",
         within: &["stores"],
         argument: Argument::Name(true),
-        ready: true,
         doc: "A folder of a server that speaks SFTP, over the `ssh` of the system: its keys, agent, known hosts and configuration.",
         fields: &[
             required("host", Form::Text, "Host, or a `Host` of the configuration of `ssh`."),
@@ -196,7 +190,6 @@ pub const STORES: &[Kind] = &[
         name: "keep",
         within: &["dir", "s3", "azure", "gcs", "oci", "sftp", "send"],
         argument: BLOCK,
-        ready: true,
         doc: "What retention keeps: the union of the rules, newest per period, in the job's zone; empty periods do not count.",
         fields: &[
             field("last", Form::Number(1, 100_000), "", "The newest so many."),

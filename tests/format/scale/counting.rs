@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use jiff::Timestamp;
 use vex::testing::base::{Finding, Stop};
-use vex::testing::store::contract::{Coming, Object, Result, Store, Upload};
+use vex::testing::store::contract::{Coming, Limits, Object, Result, Store, Upload};
 
 /// A store, and what was read of it.
 pub struct Counting {
@@ -83,8 +83,8 @@ impl Store for Counting {
         self.inner.examine(coming, stop)
     }
 
-    fn lanes(&self) -> usize {
-        self.inner.lanes()
+    fn limits(&self) -> Limits {
+        self.inner.limits()
     }
 
     fn place(&self) -> &str {

@@ -121,7 +121,7 @@ fn write(store: &Arc<Counting>, snapshot: &Synthetic, shape: Shape, stop: &Stop)
     let copy = Copy {
         rate: None,
         upload: store.create(&key, stop).unwrap(),
-        lanes: store.lanes(),
+        lanes: store.limits().lanes,
         index: Box::new(begin),
     };
     let draft = |totals: Totals, units: Vec<UnitSum>| Head {
@@ -166,7 +166,7 @@ fn many_tables_and_chunks_take_no_more_memory_than_the_plan_says() {
             snapshot.workers(),
             2,
             snapshot.chunk,
-            store.lanes(),
+            store.limits().lanes,
             snapshot.about().estimate,
         )
         .holding(snapshot.members().len());

@@ -35,7 +35,7 @@ fn what_a_server_archives_is_kept_shown_and_comes_back_or_stops_who_asks() {
         assert!(word(window, "until") > word(window, "from"), "{window}");
         assert!(window["missing"].is_null());
         let ran = space.run(&["run", "job.kdl", "log"]).expect(0);
-        assert!(!format!("{}{}", ran.stdout, ran.stderr).contains("Alerta"), "{ran:?}");
+        assert!(!format!("{}{}", ran.stdout, ran.stderr).contains("Alert"), "{ran:?}");
         assert!(space.logs().contains("the log leads to"), "{}", space.logs());
 
         // As it was, and never over what exists.
@@ -241,14 +241,14 @@ fn what_no_base_backup_needs_is_removed_and_a_gap_behind_the_newest_is_told() {
     space.run(&["prune", "job.kdl", "log"]).expect(0);
     assert!(!here(&between) && after.iter().all(|name| here(name)));
     let well = space.run(&["run", "job.kdl", "log"]).expect(0);
-    assert!(!format!("{}{}", well.stdout, well.stderr).contains("Alerta"), "{well:?}");
+    assert!(!format!("{}{}", well.stdout, well.stderr).contains("Alert"), "{well:?}");
     // Nothing is unknown to a listing.
     assert!(!space.run(&["list", "job.kdl", "--all"]).stderr.contains("is unknown"));
     fs::remove_file(object(&space.path("nas"), &after[1]).unwrap()).unwrap();
     let told = space.run(&["run", "job.kdl", "log"]).expect(0);
     let said = format!("{}{}", told.stdout, told.stderr);
     assert!(
-        said.contains(&format!("{} is missing in nas", after[1])) && said.contains("Alerta"),
+        said.contains(&format!("{} is missing in nas", after[1])) && said.contains("Alert"),
         "{said}"
     );
     let lines = space.run(&["wal", "status", "job.kdl", "--format", "json"]).expect(0).json();

@@ -54,7 +54,7 @@ fn a_run_writes_its_history_into_every_database_and_the_stores_give_it_back() {
         "SELECT job, verb, source, chain, sealed FROM declared_chain",
         "SELECT job, chain, store, keep_text, optional FROM declared_copy",
         "SELECT count(*) FROM run WHERE beat IS NOT NULL",
-        "SELECT level, step, line FROM run_log WHERE line = 'begins' OR line = 'Sucesso' ORDER BY number",
+        "SELECT level, step, line FROM run_log WHERE line = 'begins' OR line = 'Success' ORDER BY number",
     ];
     let mut all = Vec::new();
     for home in Home::all("runs") {
@@ -116,7 +116,7 @@ fn a_catalog_that_is_not_there_stops_no_backup_and_hears_of_it_later() {
     space.run(&["run", "job.kdl"]).expect(0);
     let runs = "SELECT string_agg(verdict::text || ' ' || (finished > started), ',' ORDER BY started) FROM run";
     assert_eq!(server.value("postgres", runs).as_deref(), Some("2 true,2 true,1 true"));
-    let ends = "SELECT count(*) FROM run_log WHERE step IS NULL AND line IN ('Sucesso', 'Alerta')";
+    let ends = "SELECT count(*) FROM run_log WHERE step IS NULL AND line IN ('Success', 'Alert')";
     assert_eq!(server.value("postgres", ends).as_deref(), Some("3"));
     let states = "SELECT count(*) FROM step WHERE state <> 'done'";
     assert_eq!(server.value("postgres", states).as_deref(), Some("0"));

@@ -100,7 +100,7 @@ pub fn written(
     let copy = Copy {
         rate: None,
         upload: store.create(&key, &stop).unwrap(),
-        lanes: store.lanes(),
+        lanes: store.limits().lanes,
         index: Box::new(move || own.create(&index_key, &Stop::new())),
     };
     let draft = |totals: Totals, units: Vec<UnitSum>| {
@@ -119,7 +119,7 @@ pub fn written(
             ..head
         }
     };
-    let shape = Shape::new(1, 1, 1 << 16, store.lanes(), snapshot.about().estimate);
+    let shape = Shape::new(1, 1, 1 << 16, store.limits().lanes, snapshot.about().estimate);
     let mut written = backup(
         Backup {
             rate: None,

@@ -4,9 +4,10 @@ use std::any::Any;
 use std::sync::Barrier;
 
 use jiff::Timestamp;
-use vex::testing::base::Stop;
+use vex::testing::base::{Grade, Stop};
 use vex::testing::job::DirSpec;
-use vex::testing::store::contract::{ErrorKind, Store};
+use vex::testing::pipeline::{PART, first_part, part_size};
+use vex::testing::store::contract::{Coming, ErrorKind, Store};
 use vex::testing::store::{Dir, Memory, Sftp};
 use vex::testing::world::{Clock, World};
 
@@ -95,6 +96,8 @@ for_all! { memory dir bucket azure google sftp: {
     keys_may_hold_any_character
     of_concurrent_writers_exactly_one_wins
     a_stop_ends_every_call
+    the_part_plan_fits_its_limits
+    a_probe_finds_what_it_says_that_it_keeps
 } }
 
 fn stop() -> Stop {
@@ -382,6 +385,35 @@ fn a_stop_ends_every_call(stand: &Stand) {
     ];
     assert_eq!(kinds, [ErrorKind::Stopped; 8]);
     assert_eq!(keys(stand, ""), ["a"]);
+}
+
+fn the_part_plan_fits_its_limits(stand: &Stand) {
+    let limits = stand.store.limits();
+    assert!(limits.parts >= 10_000 && limits.lanes > 0, "{limits:?}");
+    assert!(limits.least <= stand.part as u64 && stand.part as u64 <= PART, "{limits:?}");
+    // Of the largest backup that anybody has: the first part, and the last that is asked for.
+    let first = first_part(16 << 40);
+    assert!(part_size(first, 6_000) <= limits.most, "{limits:?}");
+}
+
+fn a_probe_finds_what_it_says_that_it_keeps(stand: &Stand) {
+    let coming = Coming { probe: "p/vex-doctor-1".into(), ..Coming::default() };
+    let found = stand.store.examine(&coming, &stop());
+    let told = |looked: &str| match found.iter().find(|finding| finding.looked == looked) {
+        Some(finding) => (finding.grade, finding.found.as_str()),
+        None => panic!("{looked}: {found:?}"),
+    };
+    // The folder of the suite is made by need, and an examination makes none.
+    if found.iter().any(|finding| finding.looked == "folder") {
+        stand.store.put("made", b"", &stop()).unwrap();
+        return a_probe_finds_what_it_says_that_it_keeps(stand);
+    }
+    let parts = "two parts, the second sent first, came together in order";
+    assert_eq!(told("parts"), (Grade::Ok, parts));
+    let refused = "of two who wrote one name, one was refused";
+    assert_eq!(told("two writers"), (Grade::Ok, refused));
+    assert_eq!(told("limits"), (Grade::Ok, stand.store.limits().shown().as_str()));
+    assert_eq!(keys(stand, "p/"), Vec::<String>::new());
 }
 
 #[test]

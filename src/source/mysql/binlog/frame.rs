@@ -47,6 +47,11 @@ pub struct Frame<'a> {
 }
 
 impl Frame<'_> {
+    /// The flags of its header.
+    pub fn flags(&self) -> u16 {
+        self.flags
+    }
+
     /// Whether the event is made up for a connection. That it names no place says nothing: MariaDB
     /// 11 writes the events inside of a transaction so.
     pub fn is_artificial(&self) -> bool {

@@ -31,6 +31,11 @@ pub fn begins(kind: u8) -> bool {
     GTIDS.contains(&kind) || kind == MARIADB_GTID
 }
 
+/// Whether a kind of event stands in no group.
+pub fn is_between(kind: u8) -> bool {
+    matches!(kind, 3 | 4 | 15 | 27 | 35 | 41 | 161 | 163 | 164)
+}
+
 impl Group {
     /// What it is after an event.
     pub fn after(self, frame: &Frame<'_>) -> Group {
@@ -44,8 +49,8 @@ impl Group {
             QUERY => self.after_statement(statement(frame.body)),
             // Only long statements are compressed: none that begins or ends a transaction.
             COMPRESSED_QUERY => self.after_statement(b"-"),
-            // What stands in no group: the ends and beginnings of files, checkpoints.
-            3 | 4 | 15 | 27 | 35 | 41 | 161 | 163 | 164 => self,
+            // The ends and beginnings of files, checkpoints.
+            kind if is_between(kind) => self,
             _ if self == Group::Begun => Group::Begun,
             _ => Group::Inside,
         }
@@ -71,7 +76,7 @@ impl Group {
 }
 
 /// The statement of a query event.
-fn statement(body: &[u8]) -> &[u8] {
+pub fn statement(body: &[u8]) -> &[u8] {
     let schema = body.get(8).copied().unwrap_or(0) as usize;
     let status = body.get(11..13).map_or(0, |two| u16::from_le_bytes([two[0], two[1]]) as usize);
     body.get(13 + status + schema + 1..).unwrap_or_default()

@@ -192,11 +192,16 @@ impl Cutter {
 }
 
 /// Where an event ends: of the low 32 bits of it, or of its length where the server does not say.
-fn follow(at: u64, frame: &Frame<'_>) -> u64 {
+pub fn follow(at: u64, frame: &Frame<'_>) -> u64 {
     if frame.next == 0 {
         return at + frame.bytes.len() as u64;
     }
-    let low = (at & !0xffff_ffff) | u64::from(frame.next);
+    onward(at, frame.next)
+}
+
+/// The place behind `at` that has these low 32 bits.
+pub fn onward(at: u64, next: u32) -> u64 {
+    let low = (at & !0xffff_ffff) | u64::from(next);
     if low < at { low + (1 << 32) } else { low }
 }
 

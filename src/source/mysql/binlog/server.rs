@@ -13,7 +13,7 @@ use crate::base::Stop;
 use crate::job::MysqlSpec;
 use crate::source::contract::{Error, ErrorKind, Result};
 use crate::source::mysql::binlog::frame::FORMAT;
-use crate::source::mysql::binlog::segment::FIRST;
+use crate::source::mysql::binlog::segment::{FIRST, onward};
 use crate::source::mysql::connect::Connector;
 use crate::source::mysql::fault::{run, wrap};
 use crate::source::mysql::flavor::{Family, Flavor};
@@ -103,15 +103,17 @@ impl BinlogServer {
         stop: &Stop,
         take: &mut dyn FnMut(&[u8]) -> bool,
     ) -> Result<()> {
-        let position = u32::try_from(at)
-            .map_err(|_| self.fail(file, format!("byte {at} is beyond what can be asked for")))?;
+        // No more than 32 bits can be asked for: what is behind them is read from the beginning.
+        let is_far = u32::try_from(at).is_err();
+        let position = if is_far { FIRST } else { at };
+        let mut skipped = Skipped { at: FIRST, to: at };
         let mut connection = self.connector.follower()?;
         if self.flavor.family == Family::Mariadb {
             run(&mut connection, "SET @mariadb_slave_capability=4", "prepare to read the log")?;
         }
         let request = BinlogRequest::new(0)
             .with_filename(file.as_bytes())
-            .with_pos(u64::from(position))
+            .with_pos(position)
             .with_flags(BinlogDumpFlags::BINLOG_DUMP_NON_BLOCK);
         let doing = format!("read {file} from byte {at} of {}", self.place());
         let denied = |error: mysql::Error| {
@@ -129,7 +131,11 @@ impl BinlogServer {
                 None => return Ok(()),
                 Some(Err(error)) => return Err(denied(error)),
                 Some(Ok(event)) => {
-                    if !take(&bytes(&event)) {
+                    let event = bytes(&event);
+                    if is_far && skipped.has(&event) {
+                        continue;
+                    }
+                    if !take(&event) {
                         return Ok(());
                     }
                 }
@@ -140,6 +146,32 @@ impl BinlogServer {
     /// An error about a file.
     pub fn fail(&self, file: &str, found: String) -> Error {
         Error::new(ErrorKind::Failed, format!("read {file} of {}", self.place()), found)
+    }
+}
+
+/// What of a file is passed over.
+struct Skipped {
+    at: u64,
+    to: u64,
+}
+
+impl Skipped {
+    /// Whether an event stands before what is wanted; what stands in no place is not passed over.
+    fn has(&mut self, event: &[u8]) -> bool {
+        let four = |at: usize| event.get(at..at + 4).and_then(|four| four.try_into().ok());
+        let (Some(size), Some(next), Some(flags)) = (four(9), four(13), event.get(17..19)) else {
+            return false;
+        };
+        let (size, next) = (u32::from_le_bytes(size), u32::from_le_bytes(next));
+        let is_made_up = flags[0] & 0x20 != 0 || matches!(event[4], 27 | 41);
+        if is_made_up || self.at >= self.to {
+            return false;
+        }
+        self.at = match next {
+            0 => self.at + u64::from(size),
+            low => onward(self.at, low),
+        };
+        event[4] != FORMAT
     }
 }
 
@@ -161,4 +193,24 @@ fn bytes(event: &Event) -> Vec<u8> {
     }
     bytes.extend(event.checksum().into_iter().flatten());
     bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::source::mysql::binlog::frame::tests::{event, format, made_up};
+
+    #[test]
+    fn what_stands_before_a_place_beyond_four_gib_is_passed_over() {
+        let far = (4 << 30) + 1000;
+        let mut skipped = Skipped { at: FIRST, to: far };
+        let named = |next: u64| event(16, 1, next as u32, &[0; 8]);
+        assert!(!skipped.has(&format(1)), "it says how the others are written");
+        assert!(!skipped.has(&made_up(4, &[0; 8])));
+        for next in [1 << 20, 1 << 31, (4 << 30) - 5, (4 << 30) + 500, far] {
+            assert!(skipped.has(&named(next)), "{next}");
+        }
+        assert!(!skipped.has(&named(far + 31)));
+        assert!(!skipped.has(&named(far + 62)));
+    }
 }

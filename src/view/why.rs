@@ -1,7 +1,7 @@
 //! Failures in words: the sentence of a code, its causes, and what to do, in the reader's language.
 
 use crate::lang::Lang;
-use crate::record::{Failure, StepEnd, Verdict};
+use crate::record::{DrillFacts, Failure, StepEnd, Verdict};
 
 /// Codes of failures that have a sentence.
 const CODES: [&str; 26] = [
@@ -76,6 +76,44 @@ pub fn why(failure: &Failure, lang: Lang) -> String {
         text += &lang.say("error-tries", &[("count", &count), ("time", &time)]);
     }
     text
+}
+
+/// Why something failed and what to do, as a line of a console or a log: in English the words that
+/// were said.
+pub fn failed(failure: &Failure, lang: Lang) -> String {
+    match lang {
+        Lang::En => failure.line(),
+        Lang::PtBr => why(failure, lang),
+    }
+}
+
+/// The word for what is proven of a copy.
+pub fn level(word: &str, lang: Lang) -> String {
+    lang.known(&format!("level-{word}")).unwrap_or_else(|| word.to_owned())
+}
+
+/// How a restore drill ended.
+pub fn drilled(drill: &DrillFacts, lang: Lang) -> String {
+    let held = drill.asserts.iter().filter(|a| a.holds()).count();
+    let asserts = match drill.asserts.len() {
+        0 => String::new(),
+        all => lang.say("drill-asserts", &[("held", &held.to_string()), ("all", &all.to_string())]),
+    };
+    let why = if drill.message.is_empty() { "" } else { ": " };
+    lang.say(
+        "drill-line",
+        &[
+            ("source", &drill.source),
+            ("backup", drill.backup.as_str()),
+            ("store", &drill.store),
+            ("target", &drill.target),
+            ("seconds", &drill.seconds.to_string()),
+            ("tables", &drill.tables.to_string()),
+            ("rows", &drill.rows.to_string()),
+            ("asserts", &asserts),
+            ("why", &format!("{why}{}", drill.message)),
+        ],
+    )
 }
 
 /// What to do about a failure: its own hint, else that of its code.

@@ -27,7 +27,7 @@ const ENDING: &str = ".zip";
 const LAST: &str = "-last";
 
 /// Which stretch of the log a segment is.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct BinlogName {
     /// When the server began the file, in seconds since 1970.
     pub created: u32,
@@ -49,7 +49,8 @@ impl BinlogName {
         BinlogName { created, file, start: *start, end: *end, is_last: *is_last }
     }
 
-    fn parse(rest: &str) -> Option<BinlogName> {
+    /// The name that a key ends with.
+    pub(super) fn parse(rest: &str) -> Option<BinlogName> {
         let (folder, name) = rest.split_once('/')?;
         let (created, file) = folder.split_once('-')?;
         let name = name.strip_suffix(ENDING)?;
@@ -65,7 +66,7 @@ impl BinlogName {
     }
 
     /// What sorts segments as the server wrote them.
-    fn order(&self) -> (u32, u64, u64, u64, bool) {
+    pub(super) fn order(&self) -> (u32, u64, u64, u64, bool) {
         (self.created, number(&self.file).unwrap_or(0), self.start, self.end, self.is_last)
     }
 
@@ -87,7 +88,7 @@ impl fmt::Display for BinlogName {
 }
 
 /// The number of a file.
-fn number(file: &str) -> Option<u64> {
+pub(super) fn number(file: &str) -> Option<u64> {
     file.rsplit_once('.')?.1.parse().ok()
 }
 
@@ -99,7 +100,7 @@ fn follows(file: &str, next: &str) -> bool {
 }
 
 /// An origin as a part of keys; two of them never are the same part.
-fn part(origin: &str) -> String {
+pub fn part(origin: &str) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || c == '-';
     let plain: String =
         origin.chars().map(|c| if is_plain(c) { c } else { '_' }).take(60).collect();
@@ -115,6 +116,27 @@ pub fn is_binlog_key(key: &str) -> bool {
     rest.is_some_and(|(_, rest)| BinlogName::parse(rest).is_some())
 }
 
+/// The folder of the log of a server, of the root of a store, the source, and the server as a part
+/// of keys.
+pub fn folder(root: &str, source: &str, part: &str) -> String {
+    format!("{root}logs/{source}/{part}/binlog/")
+}
+
+/// The key of a segment in a folder.
+pub fn key(folder: &str, name: &BinlogName) -> String {
+    format!("{folder}{name}{ENDING}")
+}
+
+/// The segments in a folder of a store, as the server wrote them; what is called otherwise is passed
+/// over.
+pub fn list(store: &dyn Store, folder: &str, stop: &Stop) -> Result<Vec<BinlogName>, Fault> {
+    let objects = store.list(folder, stop)?;
+    let name = |key: &str| BinlogName::parse(key.strip_prefix(folder)?);
+    let mut found: Vec<BinlogName> = objects.iter().filter_map(|o| name(&o.key)).collect();
+    found.sort_by_key(BinlogName::order);
+    Ok(found)
+}
+
 /// The binary log of one server in one store.
 pub struct BinlogPlace<'a> {
     /// What all keys of the store begin with.
@@ -127,18 +149,23 @@ pub struct BinlogPlace<'a> {
 
 impl BinlogPlace<'_> {
     fn folder(&self) -> String {
-        format!("{}logs/{}/{}/binlog/", self.root, self.source, part(self.origin))
+        folder(self.root, self.source, &part(self.origin))
     }
 
     /// The segments that a store has, as the server wrote them; what is called otherwise is passed
     /// over.
     pub fn list(&self, store: &dyn Store, stop: &Stop) -> Result<Vec<BinlogName>, Fault> {
-        let folder = self.folder();
-        let objects = store.list(&folder, stop)?;
-        let name = |key: &str| BinlogName::parse(key.strip_prefix(&folder)?);
-        let mut found: Vec<BinlogName> = objects.iter().filter_map(|o| name(&o.key)).collect();
-        found.sort_by_key(BinlogName::order);
-        Ok(found)
+        list(store, &self.folder(), stop)
+    }
+
+    /// The server, as a part of keys.
+    pub fn part(&self) -> String {
+        part(self.origin)
+    }
+
+    /// The key of a segment.
+    pub fn key(&self, name: &BinlogName) -> String {
+        key(&self.folder(), name)
     }
 
     /// Keeps a segment.
@@ -160,7 +187,7 @@ impl BinlogPlace<'_> {
             host: world.host(),
             now: world.clock.now(),
         };
-        object::put(store, &format!("{}{name}{ENDING}", self.folder()), &file, how, stop)
+        object::put(store, &self.key(&name), &file, how, stop)
     }
 }
 
