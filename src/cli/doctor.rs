@@ -124,6 +124,7 @@ pub fn doctor(args: &Doctor, app: &App) -> Exit {
                 Id::new(world.clock.now(), world.entropy.bits())
             ),
             bytes: own.iter().map(|e| e.as_ref().map(|e| e.bytes)).sum(),
+            largest: own.iter().filter_map(|e| e.as_ref().map(|e| e.bytes)).max(),
             data: own.iter().filter_map(|e| e.as_ref()?.data.clone()).collect(),
         };
         let found = store::examine(check.spec, &coming, world, stop);

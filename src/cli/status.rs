@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::os::unix::fs::MetadataExt;
-use std::path::PathBuf;
 
 use jiff::SignedDuration;
 
@@ -42,10 +41,11 @@ fn try_status(args: &Status, app: &App) -> Result<Exit, Exit> {
         Some(file) if args.stores => recall(&mut catalog, file, app).map_err(unable)?,
         Some(_) | None => Exit::Success,
     };
-    let others = match (&file, &args.site) {
+    let (others, readable) = match (&file, &args.site) {
         (None, None) => of_machine(&site, app),
-        _ => Vec::new(),
+        _ => (Vec::new(), Exit::Success),
     };
+    let exit = exit.worse(readable);
     let declared: Vec<&Loaded> = file.iter().chain(&others).collect();
     let found = ask(&mut catalog, &declared, &zone(&site), app).map_err(unable)?;
     let is_meant = |s: &Standing| {
@@ -65,14 +65,21 @@ fn try_status(args: &Status, app: &App) -> Result<Exit, Exit> {
     Ok(exit.worse(told).worse(if overdue { Exit::Alert } else { Exit::Success }))
 }
 
-/// The job files of this machine whose history is in the catalog of the site; one that can't be used
-/// is told, and the others are shown.
-fn of_machine(site: &JobFile, app: &App) -> Vec<Loaded> {
-    let open = |path: PathBuf| Loaded::open(&path, None, false).ok();
-    let is_of = |loaded: &Loaded| {
+/// The job files of this machine whose history is in the catalog of the site, and how well they could be
+/// read: one that can't be used is told, and the others are shown.
+fn of_machine(site: &JobFile, app: &App) -> (Vec<Loaded>, Exit) {
+    let (mut found, mut exit) = (Vec::new(), Exit::Success);
+    // What a link leads to is known by its own name, once it runs.
+    for path in of_this_machine().into_iter().filter(|path| !path.is_symlink()) {
+        match Loaded::open(&path, None, false) {
+            Ok(loaded) => found.push(loaded),
+            Err(_) => exit = exit.worse(Exit::Alert),
+        }
+    }
+    found.retain(|loaded| {
         catalog_place(&app.world, &loaded.file) == catalog_place(&app.world, site)
-    };
-    of_this_machine().into_iter().filter_map(open).filter(is_of).collect()
+    });
+    (found, exit)
 }
 
 /// What the sources of a catalog stand at, those included that a file declares and that never ran.

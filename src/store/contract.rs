@@ -49,6 +49,8 @@ pub struct Coming {
     pub probe: String,
     /// Bytes that one run brings, at most; `None` where a source could not be asked.
     pub bytes: Option<u64>,
+    /// Bytes of its largest source, as far as they are known.
+    pub largest: Option<u64>,
     /// Where the data of its sources lies, as far as that is on this machine.
     pub data: Vec<PathBuf>,
 }
