@@ -130,7 +130,7 @@ fn a_segment_that_is_damaged_or_missing_keeps_everything_from_being_written() {
     let refused = |what: &str| {
         let refused = restore(&home, &target, &["--until", "latest"]);
         let all = text(&refused);
-        assert!(!refused.status.success() && all.contains("nothing was written"), "{what}: {all}");
+        assert!(!refused.status.success(), "{what}: {all}");
         let there: Vec<String> =
             target.conn().query("SHOW DATABASES LIKE 'a'").expect("it answers");
         assert!(there.is_empty(), "{what}: {all}");
