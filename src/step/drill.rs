@@ -2,7 +2,7 @@
 //!
 //! The evidence is one event however the drill ended; the catalog, the log and the pages fold it.
 //! Invariant: what was asked and not answered as expected is an error of the drill, and no damage of
-//! the backup, whose proof says only what its own digests say.
+//! the backup, which is then proven as read, and not as restored.
 
 use std::time::Instant;
 

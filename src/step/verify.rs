@@ -73,14 +73,13 @@ impl Steps {
         say: &Say,
         stop: &Stop,
     ) -> Result<(Vec<Damage>, bool), Fault> {
-        let proven = self.prove(verify, shelf, head, say, stop);
         match &verify.into {
             // Where RMAN only reads, nothing is restored.
             Some(into) if !head.is_pieces() => {
                 let drill = Drill { verify, into, head, began };
-                self.drilled(&drill, proven, say, stop)
+                self.proven_drill(&drill, shelf, say, stop)
             }
-            Some(_) | None => Ok((proven?, false)),
+            Some(_) | None => Ok((self.prove(verify, shelf, head, say, stop)?, false)),
         }
     }
 
@@ -103,6 +102,25 @@ impl Steps {
         source::in_scratch(&wanted, &|line| say.info(line), &mut with, stop)
     }
 
+    /// Proves one copy by a drill. What was restored and does not answer as the job asserts is proven
+    /// to be what was dumped, and not to be a restore that anybody wants: *read*.
+    fn proven_drill(
+        &self,
+        drill: &Drill<'_>,
+        shelf: &Shelf,
+        say: &Say,
+        stop: &Stop,
+    ) -> Result<(Vec<Damage>, bool), Fault> {
+        let (level, damage) = match self.found(drill.verify, shelf, drill.head, say, stop) {
+            Ok(found) => found,
+            Err(fault) => return self.drilled(drill, Err(fault), say, stop),
+        };
+        let ended = self.drilled(drill, Ok(damage.clone()), say, stop);
+        let level = if ended.is_err() { level.min(Level::Read) } else { level };
+        self.keep_found(drill.verify, shelf, drill.head, (level, &damage), say, stop)?;
+        ended
+    }
+
     /// Proves one copy, and keeps what was found beside it; returns what is damaged.
     pub(super) fn prove(
         &self,
@@ -112,21 +130,43 @@ impl Steps {
         say: &Say,
         stop: &Stop,
     ) -> Result<Vec<Damage>, Fault> {
-        let (level, damage) = match self.examine(verify, shelf, head, say, stop) {
-            Ok(examined) => examined,
-            Err(fault) => {
-                let level = if head.is_pieces() { Level::Hashed } else { Level::Read };
-                (level, vec![fault.damage()?])
-            }
-        };
+        let (level, damage) = self.found(verify, shelf, head, say, stop)?;
+        self.keep_found(verify, shelf, head, (level, &damage), say, stop)?;
+        Ok(damage)
+    }
+
+    /// What is found of one copy.
+    fn found(
+        &self,
+        verify: &Verify,
+        shelf: &Shelf,
+        head: &Head,
+        say: &Say,
+        stop: &Stop,
+    ) -> Result<(Level, Vec<Damage>), Fault> {
+        self.examine(verify, shelf, head, say, stop).or_else(|fault| {
+            let level = if head.is_pieces() { Level::Hashed } else { Level::Read };
+            Ok((level, vec![fault.damage()?]))
+        })
+    }
+
+    /// Keeps what was found of one copy beside it.
+    fn keep_found(
+        &self,
+        verify: &Verify,
+        shelf: &Shelf,
+        head: &Head,
+        (level, damage): (Level, &[Damage]),
+        say: &Say,
+        stop: &Stop,
+    ) -> Result<(), Fault> {
         // What a scratch server refuses, or writes otherwise, is no damage of the backup.
         if !damage.is_empty() && !damage.iter().any(is_own) {
-            return Ok(damage);
+            return Ok(());
         }
         let into = verify.into.as_ref().map(|i| i.name.clone());
         let into = into.or(verify.unpack.then(|| "pg_verifybackup".to_owned()));
-        self.note_proof(shelf, head, level, into, &damage, verify, say, stop)?;
-        Ok(damage)
+        self.note_proof(shelf, head, level, into, damage, verify, say, stop)
     }
 
     /// Reads or restores all of a backup; says how deep that went, and what is damaged. An error is
