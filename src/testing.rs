@@ -30,9 +30,9 @@ pub mod catalog {
 pub mod job {
     //! What a user declares.
     pub use crate::job::{
-        AzureSpec, CatalogFamily, CatalogServer, ClusterSpec, DirSpec, Engine, GcsSpec, HostRole,
-        Inconsistent, KeepSpec, MysqlSpec, Physical, PostgresSpec, S3Spec, SftpSpec, SourceSpec,
-        SqliteSpec, Tls,
+        AzureSpec, CatalogFamily, CatalogServer, ClusterSpec, DirSpec, DumpForm, Engine, GcsSpec,
+        HostRole, Inconsistent, KeepSpec, MysqlSpec, Physical, PostgresSpec, S3Spec, SftpSpec,
+        SourceSpec, SqliteSpec, Tls,
     };
 }
 
@@ -71,8 +71,8 @@ pub mod source {
     pub mod contract {
         //! What every source owes.
         pub use crate::source::contract::{
-            About, Error, ErrorKind, Load, Loading, Out, Piece, Proven, Reading, Refused, Result,
-            Snapshot, Target, Terms,
+            About, Error, ErrorKind, Load, Loading, Out, Piece, Proven, Purpose, Reading, Refused,
+            Result, Snapshot, Target, Terms,
         };
     }
 }

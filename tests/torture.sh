@@ -4,7 +4,7 @@
 #   scale     800 000 entries of 10 000 tables, and an index that states 16 TiB
 #   catalog   200 simultaneous starts of one job on two hosts with one catalog, and a host that is killed
 #   identity  200 random runs of hosts, files and servers that share a folder and a bucket
-#   leases    500 random mixes of two hosts' runs, a verification and a restore on one store, with kills
+#   leases    500 random mixes of two hosts' runs, a prune, a verification and a restore on one store, with kills
 #   retention a million random histories of chains beside a model of what retention owes
 #   restore   a restore killed at every point on MariaDB 10.11, PostgreSQL 15 and SQLite, and its --resume at every third
 #   schedule  2 000 schedules in ten zones over three years, beside what systemd makes of the units

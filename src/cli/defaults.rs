@@ -5,6 +5,7 @@
 //! given one of several; what somebody else could have put there is not used unless it is named.
 
 use std::ffi::OsString;
+use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
@@ -139,7 +140,8 @@ fn of_machine(jobs: &Path) -> Result<Vec<PathBuf>, String> {
             .path();
         let is_meant = path.extension().is_some_and(|end| end == "kdl")
             && path.file_name().is_none_or(|name| name != HERE);
-        if is_meant && path.is_file() {
+        // What is there and no file is named when it is read.
+        if is_meant && !path.is_dir() {
             found.push(path);
         }
     }
@@ -149,23 +151,44 @@ fn of_machine(jobs: &Path) -> Result<Vec<PathBuf>, String> {
 
 /// `vex.kdl` of the folder, where it is a job file: one without a job is a site file.
 fn of_folder(here: &Path) -> Result<Option<PathBuf>, String> {
-    let Ok(metadata) = std::fs::metadata(here) else { return Ok(None) };
-    if !metadata.is_file() {
-        return Ok(None);
+    // Only what is not there is passed over: another file must not be taken in its place.
+    let unable = |error: std::io::Error| {
+        format!("unable to read {}, the job file of this folder: {error}", here.display())
+    };
+    let own = match std::fs::symlink_metadata(here) {
+        Ok(own) => own,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(unable(error)),
+    };
+    let meant = std::fs::metadata(here).map_err(unable)?;
+    let folder = here.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let folder = std::fs::metadata(folder.unwrap_or(Path::new("."))).map_err(unable)?;
+    // Its steps run programs, which it may name beside itself: nothing that a stranger made, led here
+    // by a link, or may change is taken unasked.
+    for (what, metadata) in [("", &own), ("what it leads to, ", &meant), ("its folder ", &folder)] {
+        is_trusted(metadata, !metadata.is_symlink()).map_err(|why| {
+            format!("{}: {what}{why}, and is not taken unasked; name it to use it", here.display())
+        })?;
     }
-    let Ok(reading) = syntax::read(here, None) else { return Ok(None) };
+    let reading = syntax::read(here, None).map_err(unable)?;
     if !reading.broken && reading.file.jobs.is_empty() {
         return Ok(None);
     }
-    // Its steps run programs: a stranger's file in a folder such as /tmp is not taken unasked.
-    let (owner, own) = (metadata.uid(), rustix::process::geteuid());
-    if owner != own.as_raw() && owner != 0 {
-        return Err(format!(
-            "{} belongs to the user {owner}, neither to you nor to root, and is not taken unasked; name it to use it",
-            here.display()
-        ));
-    }
     Ok(Some(here.to_path_buf()))
+}
+
+/// Whether something belongs to us or to root, and others may not change it; the error says why not.
+fn is_trusted(metadata: &Metadata, has_mode: bool) -> Result<(), String> {
+    let (owner, own) = (metadata.uid(), rustix::process::geteuid().as_raw());
+    if owner != own && owner != 0 {
+        return Err(format!("belongs to the user {owner}, neither to you nor to root"));
+    }
+    // A folder such as /tmp lets everybody add files, and nobody change those of others.
+    let is_sticky = metadata.is_dir() && metadata.mode() & 0o1000 != 0;
+    if has_mode && !is_sticky && metadata.mode() & 0o002 != 0 {
+        return Err("may be changed by everybody".to_owned());
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -223,6 +246,29 @@ mod tests {
         assert_eq!(asked("vex run"), std::slice::from_ref(&here));
         let named = parse_in(words("vex run other.kdl"), &here, &jobs);
         assert_eq!(files(named), [PathBuf::from("other.kdl")]);
+    }
+
+    #[test]
+    fn what_can_not_be_read_or_may_be_changed_by_others_is_told_and_nothing_else_is_taken() {
+        use std::os::unix::fs::{PermissionsExt, symlink};
+        let folder = tempfile::tempdir().unwrap();
+        let (here, jobs) = (folder.path().join("vex.kdl"), folder.path().join("jobs"));
+        std::fs::create_dir(&jobs).unwrap();
+        std::fs::write(jobs.join("b.kdl"), JOB).unwrap();
+        let refused = |word: &str| match found(&here, &jobs) {
+            Err(why) => assert!(why.contains(word), "{why}"),
+            Ok(files) => panic!("{files:?}"),
+        };
+        symlink(folder.path().join("gone.kdl"), &here).unwrap();
+        refused("unable to read");
+        std::fs::remove_file(&here).unwrap();
+        std::fs::write(&here, JOB).unwrap();
+        std::fs::set_permissions(&here, std::fs::Permissions::from_mode(0o666)).unwrap();
+        refused("may be changed by everybody");
+        std::fs::set_permissions(&here, std::fs::Permissions::from_mode(0o644)).unwrap();
+        assert_eq!(found(&here, &jobs), Ok(vec![here.clone()]));
+        std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o777)).unwrap();
+        refused("its folder may be changed by everybody");
     }
 
     #[test]

@@ -117,13 +117,11 @@ pub fn doctor(args: &Doctor, app: &App) -> Exit {
     for (name, check) in &checks.stores {
         let own: Vec<&Option<Examined>> =
             check.sources.iter().filter_map(|s| examined.get(s.as_str())).collect();
+        let id = Id::new(world.clock.now(), world.entropy.bits());
         let coming = Coming {
-            probe: format!(
-                "{}vex-doctor-{}",
-                check.folder,
-                Id::new(world.clock.now(), world.entropy.bits())
-            ),
+            probe: format!("{}vex-doctor-{id}", check.folder),
             bytes: own.iter().map(|e| e.as_ref().map(|e| e.bytes)).sum(),
+            largest: own.iter().filter_map(|e| e.as_ref().map(|e| e.bytes)).max(),
             data: own.iter().filter_map(|e| e.as_ref()?.data.clone()).collect(),
         };
         let found = store::examine(check.spec, &coming, world, stop);

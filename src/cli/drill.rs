@@ -12,6 +12,7 @@ use crate::cli::report::zone;
 use crate::cli::table;
 use crate::cli::wiring::{App, Loaded, complain, tell, who};
 use crate::lang::Lang;
+use crate::plan::StepKind;
 use crate::record::Verdict;
 use crate::view::verdict;
 
@@ -26,6 +27,11 @@ pub fn drill(args: &Drill, app: &App) -> Exit {
     }
 }
 
+/// What a step drills.
+fn drilled(kind: &StepKind) -> Option<&str> {
+    if let StepKind::Verify(verify) = kind { Some(&verify.source.name) } else { None }
+}
+
 /// The drills of the sources of a file, or all, newest first; with all remarks.
 fn known(
     catalog: &mut Catalog,
@@ -33,7 +39,13 @@ fn known(
 ) -> Result<(Vec<catalog::Drill>, Vec<Remark>), CatalogError> {
     let mut drills = catalog.drills()?;
     if let Some(file) = file {
-        drills.retain(|drill| file.file.sources.iter().any(|s| s.name.value == drill.source));
+        // Those of the files of a cluster have a name of their own: `erp-physical`.
+        let steps = file.plans.iter().flat_map(|plan| &plan.steps);
+        let own: Vec<&str> = steps.filter_map(|step| drilled(&step.kind)).collect();
+        let is_own = |name: &str| {
+            own.contains(&name) || file.file.sources.iter().any(|s| s.name.value == name)
+        };
+        drills.retain(|drill| is_own(&drill.source));
     }
     Ok((drills, catalog.remarks()?))
 }

@@ -11,6 +11,7 @@ use crate::lang::Lang;
 use crate::record::{Event, LogLevel, Progress, Stamped, StepEnd};
 use crate::run::Listener;
 use crate::view::failed;
+use crate::world::draws;
 
 use crate::cli::wiring::{complain, tell};
 
@@ -31,7 +32,7 @@ const LINE: Duration = Duration::from_secs(30);
 impl RestoreConsole {
     /// With a bar on a terminal.
     pub fn new(lang: Lang) -> RestoreConsole {
-        let terminal = std::io::stderr().is_terminal();
+        let terminal = draws(std::io::stderr().is_terminal());
         let now = Instant::now();
         RestoreConsole {
             terminal,

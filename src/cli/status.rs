@@ -1,7 +1,9 @@
 //! `vex status`: what every source stands at, by the catalog, or by the stores alone.
 
+use std::collections::BTreeMap;
 use std::os::unix::fs::MetadataExt;
-use std::path::PathBuf;
+
+use jiff::SignedDuration;
 
 use crate::catalog::{Catalog, moment};
 use crate::catalog::{CatalogError, ListedRun};
@@ -17,7 +19,8 @@ use crate::cli::table;
 use crate::cli::wiring::{App, Loaded, catalog_place, complain, job_lock, tell};
 use crate::job::JobFile;
 use crate::lang::Lang;
-use crate::view::{Standing, since, sources, standing};
+use crate::store;
+use crate::view::{GROWTH_DAYS, ShownStore, Standing, since, sources, standing, stores};
 
 /// A run of another machine that gave no sign of life for so long has no process, in seconds.
 const SILENT: i64 = 600;
@@ -38,10 +41,11 @@ fn try_status(args: &Status, app: &App) -> Result<Exit, Exit> {
         Some(file) if args.stores => recall(&mut catalog, file, app).map_err(unable)?,
         Some(_) | None => Exit::Success,
     };
-    let others = match (&file, &args.site) {
+    let (others, readable) = match (&file, &args.site) {
         (None, None) => of_machine(&site, app),
-        _ => Vec::new(),
+        _ => (Vec::new(), Exit::Success),
     };
+    let exit = exit.worse(readable);
     let declared: Vec<&Loaded> = file.iter().chain(&others).collect();
     let found = ask(&mut catalog, &declared, &zone(&site), app).map_err(unable)?;
     let is_meant = |s: &Standing| {
@@ -61,14 +65,21 @@ fn try_status(args: &Status, app: &App) -> Result<Exit, Exit> {
     Ok(exit.worse(told).worse(if overdue { Exit::Alert } else { Exit::Success }))
 }
 
-/// The job files of this machine whose history is in the catalog of the site; one that can't be used
-/// is told, and the others are shown.
-fn of_machine(site: &JobFile, app: &App) -> Vec<Loaded> {
-    let open = |path: PathBuf| Loaded::open(&path, None, false).ok();
-    let is_of = |loaded: &Loaded| {
+/// The job files of this machine whose history is in the catalog of the site, and how well they could be
+/// read: one that can't be used is told, and the others are shown.
+fn of_machine(site: &JobFile, app: &App) -> (Vec<Loaded>, Exit) {
+    let (mut found, mut exit) = (Vec::new(), Exit::Success);
+    // What a link leads to is known by its own name, once it runs.
+    for path in of_this_machine().into_iter().filter(|path| !path.is_symlink()) {
+        match Loaded::open(&path, None, false) {
+            Ok(loaded) => found.push(loaded),
+            Err(_) => exit = exit.worse(Exit::Alert),
+        }
+    }
+    found.retain(|loaded| {
         catalog_place(&app.world, &loaded.file) == catalog_place(&app.world, site)
-    };
-    of_this_machine().into_iter().filter_map(open).filter(is_of).collect()
+    });
+    (found, exit)
 }
 
 /// What the sources of a catalog stand at, those included that a file declares and that never ran.
@@ -83,11 +94,19 @@ fn ask(
     }
     let now = app.world.clock.now();
     let estate = catalog.estate(&moment(since(now, zone)))?;
+    let growth = catalog.growth(&moment(now - SignedDuration::from_hours(24 * GROWTH_DAYS)))?;
+    let mut free: BTreeMap<String, Option<u64>> = BTreeMap::new();
+    for store in files.iter().flat_map(|file| &file.file.stores) {
+        free.insert(store.name.value.clone(), store::free(&store.spec));
+    }
+    let free = |name: &str| free.get(name).copied().flatten();
     let mut found = Vec::new();
     for source in sources(&estate, now, zone) {
         let last = catalog.runs_of((&source.file, &source.job), 1)?;
         let alive = |run: &ListedRun| is_alive(run, app);
-        found.push(standing(&source, last.first(), &alive, (now, zone)));
+        let held = stores(&source, &growth, &free, (now, zone));
+        let own = standing(&source, last.first(), &alive, (now, zone));
+        found.push(Standing { stores: held, ..own });
     }
     Ok(found)
 }
@@ -126,8 +145,28 @@ fn print(found: &[Standing], format: Format, lang: Lang) {
             let mut rows = vec![Standing::heads(lang)];
             rows.extend(found.iter().map(|s| s.cells(lang)));
             table::print(&rows);
+            print_stores(found, lang);
             found.iter().flat_map(|s| s.reasons(lang)).for_each(|why| tell(&format!("! {why}")));
         }
+    }
+}
+
+/// What the stores of all sources hold, each once.
+fn print_stores(found: &[Standing], lang: Lang) {
+    let mut all: Vec<&ShownStore> = found.iter().flat_map(|s| &s.stores).collect();
+    all.sort_by_key(|store| (&store.store, &store.place));
+    all.dedup_by_key(|store| (&store.store, &store.place));
+    if all.is_empty() {
+        return;
+    }
+    let mut rows = vec![ShownStore::heads(lang)];
+    rows.extend(all.iter().map(|store| store.cells(lang)));
+    tell("");
+    table::print(&rows);
+    for store in all.iter().filter(|store| store.is_full_soon()) {
+        let days = store.full_in_days.unwrap_or_default().to_string();
+        let parts = [("store", store.store.as_str()), ("days", days.as_str())];
+        tell(&format!("! {}", lang.say("held-full-soon", &parts)));
     }
 }
 

@@ -29,7 +29,10 @@ impl Job {
     /// Of a database, into a folder.
     pub fn of(database: &Database, folder: &Path) -> Result<Job, String> {
         let password = database.password.clone().map(keep_variable);
-        let text = text(database, folder, password.as_ref());
+        let named = folder.to_str().ok_or_else(|| {
+            format!("{}: a folder whose name is no UTF-8 can't be used", folder.display())
+        })?;
+        let text = text(database, named, password.as_ref());
         let reading = syntax::read_one(&Text::new("library", text));
         let (file, mut complaints) = (reading.file, reading.complaints);
         let plans = match reading.broken {
@@ -50,7 +53,7 @@ impl Job {
     }
 }
 
-fn text(database: &Database, folder: &Path, password: Option<&Variable>) -> String {
+fn text(database: &Database, folder: &str, password: Option<&Variable>) -> String {
     let (kind, mut fields) = match database.driver {
         Driver::Mysql => ("mysql", String::new()),
         Driver::Postgres => ("postgres", String::new()),
@@ -73,7 +76,7 @@ fn text(database: &Database, folder: &Path, password: Option<&Variable>) -> Stri
          job \"{NAME}\" {{ dump \"{NAME}\" {{ send \"{NAME}\"; verify \"{NAME}\" }} }}\n",
         quoted(&database.user),
         quoted(&exactly(&database.name)),
-        quoted(&folder.to_string_lossy()),
+        quoted(folder),
     )
 }
 
@@ -113,7 +116,7 @@ mod tests {
         };
         let folder = Path::new("/tmp/x\"y");
         let variable = database.password.clone().map(keep_variable);
-        let text = text(&database, folder, variable.as_ref());
+        let text = text(&database, folder.to_str().unwrap(), variable.as_ref());
         assert!(!text.contains("CANARY"), "{text}");
         let reading = syntax::read_one(&Text::new("library", text));
         assert_eq!(reading.file.jobs.len(), 1);

@@ -5,7 +5,7 @@
 //! else is none of ours.
 
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, BufWriter, Read, Write};
+use std::io::{self, BufRead, BufReader, BufWriter, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -21,7 +21,7 @@ use crate::source;
 const MARK: &str = "-- vex-sql 1 ";
 
 /// Longest head that is read, in bytes.
-const LARGEST: u64 = 1 << 30;
+const LARGEST: u64 = 256 << 20;
 
 /// What a file holds.
 #[derive(Debug, Serialize, Deserialize)]
@@ -67,7 +67,7 @@ pub fn write(picked: Picked, file: &Path, stop: &Stop) -> Result<(), String> {
         head: manifest.head.clone(),
         members: own().map(|(_, member)| member.clone()).collect(),
         entries: entries
-            .zip(hashes.done)
+            .zip(hashes.done.iter().cloned())
             .map(|(entry, sha256)| Entry {
                 member: numbers[entry.member],
                 raw: entry.raw,
@@ -77,6 +77,12 @@ pub fn write(picked: Picked, file: &Path, stop: &Stop) -> Result<(), String> {
             .collect(),
     };
     let head = serde_json::to_string(&contents).map_err(|error| error.to_string())?;
+    if head.len() as u64 > LARGEST / 2 {
+        return Err(format!(
+            "too much for one file {}: use a name that ends in .zip",
+            file.display()
+        ));
+    }
     let failed = |error: io::Error| format!("unable to write {}: {error}", file.display());
     let folder = file.parent().filter(|path| !path.as_os_str().is_empty());
     let mut made = tempfile::Builder::new()
@@ -88,6 +94,18 @@ pub fn write(picked: Picked, file: &Path, stop: &Stop) -> Result<(), String> {
     export(&picked, &chosen, &mut out, stop).map_err(|error| of(file, error))?;
     out.flush().map_err(failed)?;
     drop(out);
+    made.as_file().sync_all().map_err(failed)?;
+    let lengths = contents.entries.iter().map(|entry| entry.raw).collect();
+    let mut again = Hashes::new(lengths);
+    let mut back = made.reopen().map_err(failed)?;
+    back.seek(SeekFrom::Start((MARK.len() + head.len() + 1) as u64)).map_err(failed)?;
+    io::copy(&mut back, &mut again).map_err(failed)?;
+    if again.done != hashes.done {
+        return Err(format!(
+            "unable to write {}: what was read back is not what was written",
+            file.display()
+        ));
+    }
     made.persist_noclobber(file).map_err(|error| failed(error.error))?;
     sync(file).map_err(failed)
 }
@@ -120,9 +138,21 @@ struct Hashes {
 
 impl Hashes {
     fn new(lengths: Vec<u64>) -> Hashes {
-        let mut lengths = lengths.into_iter();
-        let left = lengths.next().unwrap_or(0);
-        Hashes { lengths, left, hash: Sha256::new(), done: Vec::new() }
+        let lengths = lengths.into_iter();
+        let mut own = Hashes { lengths, left: 0, hash: Sha256::new(), done: Vec::new() };
+        own.begin();
+        own
+    }
+
+    /// Goes to the next stretch that has bytes.
+    fn begin(&mut self) {
+        for length in self.lengths.by_ref() {
+            if length > 0 {
+                self.left = length;
+                return;
+            }
+            self.done.push(hex(&Sha256::new().finalize()));
+        }
     }
 }
 
@@ -131,10 +161,10 @@ impl Write for Hashes {
         let own = bytes.len().min(usize::try_from(self.left).unwrap_or(usize::MAX));
         self.hash.update(&bytes[..own]);
         self.left -= own as u64;
-        if self.left == 0 {
+        if self.left == 0 && own > 0 {
             let hash = std::mem::replace(&mut self.hash, Sha256::new());
             self.done.push(hex(&hash.finalize()));
-            self.left = self.lengths.next().unwrap_or(0);
+            self.begin();
         }
         Ok(own)
     }
@@ -212,4 +242,18 @@ pub fn sync(file: &Path) -> std::io::Result<()> {
     std::fs::File::open(file)?.sync_all()?;
     let folder = file.parent().filter(|path| !path.as_os_str().is_empty());
     std::fs::File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stretches_without_bytes_have_a_hash_and_more_than_is_known_is_refused() {
+        let mut hashes = Hashes::new(vec![0, 3, 0, 0, 2, 0]);
+        hashes.write_all(b"abcde").unwrap();
+        let of = |bytes: &[u8]| hex(&Sha256::digest(bytes));
+        assert_eq!(hashes.done, [of(b""), of(b"abc"), of(b""), of(b""), of(b"de"), of(b"")]);
+        assert!(hashes.write_all(b"f").is_err());
+    }
 }

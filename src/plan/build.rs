@@ -12,7 +12,7 @@ use crate::plan::chain::{
 };
 use crate::plan::draft::Draft;
 use crate::plan::graph::{
-    Backup, CopyPlan, Edge, Kin, Needs, Plan, StepKind, Vacuum, Verify, Which,
+    Backup, CopyPlan, Edge, Kin, Needs, Plan, SCRATCH, StepKind, Vacuum, Verify, Which,
 };
 use crate::plan::guarded::guarded;
 use crate::plan::link::Link;
@@ -313,6 +313,7 @@ impl Builder<'_> {
                         identity: verify.identity.clone(),
                     },
                     guarded: guarded(self.file, into.as_ref()),
+                    scratch: self.is_made(verify),
                     into,
                     asserts: verify.asserts.clone(),
                     within: source.restore_within,
@@ -378,6 +379,7 @@ impl Builder<'_> {
                 naming,
                 keys: keys_of(made, job, verify),
                 guarded: guarded(self.file, into.as_ref()),
+                scratch: self.is_made(verify),
                 into,
                 asserts: verify.asserts.clone(),
                 within: source.restore_within,
@@ -503,6 +505,7 @@ impl Builder<'_> {
             return verify.into.as_ref().and_then(|into| self.scratch(into, source, complaints));
         }
         match &verify.into {
+            Some(_) if self.is_made(verify) => None,
             Some(into) if files => {
                 complaints.push(problem::files_into(into));
                 None
@@ -514,6 +517,12 @@ impl Builder<'_> {
                 into.as_ref().and_then(|into| self.scratch(into, source, complaints))
             }
         }
+    }
+
+    /// Whether a verification restores into what vex makes itself: no source is called so.
+    fn is_made(&self, verify: &crate::job::Verify) -> bool {
+        let is = verify.into.as_ref().is_some_and(|into| into.value == SCRATCH);
+        is && !self.file.sources.iter().any(|s| s.name.value == SCRATCH)
     }
 
     fn scratch(

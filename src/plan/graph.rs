@@ -19,6 +19,9 @@ use crate::plan::wal::{Archive, Wal};
 use crate::plan::wish::{BackupWish, RestoreSpec};
 use crate::record::{StepFacts, Verb, Verdict};
 
+/// What `into` says where vex makes what a backup is restored into.
+pub const SCRATCH: &str = "scratch";
+
 /// What one job does.
 #[derive(Debug, Clone)]
 pub struct Plan {
@@ -166,6 +169,8 @@ pub struct Verify {
     pub keys: KeyRefs,
     /// The scratch source it is restored into.
     pub into: Option<SourceRef>,
+    /// Whether it is restored into a server, or a file, that vex makes for it.
+    pub scratch: bool,
     /// The sources of that kind that are no scratch: none of them may be what `into` leads to.
     pub guarded: Vec<Guarded>,
     /// What is asked of the restored data.

@@ -15,7 +15,9 @@ pub fn lint(file: &JobFile, main: &std::path::Path, complaints: &mut Vec<Complai
     let own = |name: &Spanned<String>| is_text(&name.span.text, main);
     let used = words(file);
     let gaps = problem::has_gaps(complaints);
-    let sources = file.sources.iter().filter(|s| s.enabled).map(|s| ("source", &s.name));
+    // A scratch source is there to be restored into, by hand too.
+    let sources = file.sources.iter().filter(|s| s.enabled && !s.scratch);
+    let sources = sources.map(|s| ("source", &s.name));
     let stores = file.stores.iter().filter(|s| s.enabled).map(|s| ("store", &s.name));
     for (what, name) in
         sources.chain(stores).filter(|(_, name)| own(name) && !used.contains(&name.value.as_str()))

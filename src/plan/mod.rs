@@ -23,8 +23,8 @@ pub use build::build;
 #[cfg(test)]
 pub use graph::Edge;
 pub use graph::{
-    Backup, CopyPlan, Exec, Guarded, Kin, Needs, Plan, Prune, PruneTask, Sent, Step, StepKind,
-    Transfer, Vacuum, Verify, Which,
+    Backup, CopyPlan, Exec, Guarded, Kin, Needs, Plan, Prune, PruneTask, SCRATCH, Sent, Step,
+    StepKind, Transfer, Vacuum, Verify, Which,
 };
 pub use lint::lint;
 pub use reference::{SourceRef, StorePlace, StoreRef};

@@ -91,7 +91,7 @@ pub fn verify_unsent(word: &Spanned<String>) -> Complaint {
 pub fn not_scratch(word: &Spanned<String>) -> Complaint {
     Complaint::error("vex::plan::scratch", format!("`{}` is not declared as scratch", word.value))
         .label(&word.span, "would be overwritten")
-        .help("Declare it with `scratch=#true` only if everything in it may be lost.")
+        .help("Declare it with `scratch=#true` only if everything in it may be lost; `into=\"scratch\"` restores into a server that vex makes.")
 }
 
 /// A restore drill into what is backed up.
@@ -112,7 +112,7 @@ pub fn other_kind(word: &Spanned<String>, into: &str, source: &str) -> Complaint
         format!("a {source} backup can't be restored into {into}"),
     )
     .label(&word.span, format!("this is {into}"))
-    .help(format!("Name a scratch source of kind {source}."))
+    .help(format!("Name a scratch source of kind {source}, or `scratch`: vex makes one then."))
 }
 
 /// Files of a cluster that would be restored into a source.
@@ -120,7 +120,7 @@ pub fn files_into(into: &Spanned<String>) -> Complaint {
     Complaint::error("vex::plan::files", format!("files are not restored into the source {}", into.value))
         .label(&into.span, "a physical backup is a data directory, not a database")
         .help(
-            "Write `unpack=#true` instead: it is unpacked in the state folder, and `pg_verifybackup` proves it there.",
+            "Write `unpack=#true` instead: it is unpacked in the state folder, and `pg_verifybackup` proves it there; `into=\"scratch\"` starts a server on it besides.",
         )
 }
 

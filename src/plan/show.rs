@@ -189,6 +189,12 @@ fn verify_lines(verify: &Verify) -> Vec<String> {
             into.name
         ));
     }
+    if verify.scratch {
+        lines.push(format!(
+            "restores it into a {} that vex makes for it in a private folder, and removes",
+            if matches!(verify.source.spec, SourceSpec::Sqlite(_)) { "file" } else { "server" }
+        ));
+    }
     lines.extend(verify.asserts.iter().map(|a| format!("asks `{}`: {}", a.sql, a.equals)));
     lines
 }

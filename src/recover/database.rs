@@ -7,7 +7,7 @@ use crate::pipeline::{self, Fetch, Meter};
 use crate::plan::{BackupWish, RestoreSpec, SourceRef};
 use crate::record::{Event, RestoreFacts};
 use crate::recover::archive::choose_from;
-use crate::recover::binlog::{LogAim, LogRecovery};
+use crate::recover::binlog::LogAim;
 use crate::recover::candidates::Picked;
 use crate::recover::choice::{Choice, Names, with_accounts};
 use crate::recover::fault::Fault;
@@ -236,7 +236,7 @@ pub fn perform(
     }
     let meter = Meter::default();
     let fetch = fetch(picked, &meter);
-    let rest = plan.recovery.as_ref().map(LogRecovery::rest).transpose();
+    let rest = plan.recovery.as_ref().map(|own| own.rest(work)).transpose();
     let rest = rest.map_err(|fault| Setback::of(fault.before_writing()))?;
     let done = restore_into(&fetch, opened.as_ref(), choice, &meter, work.say, work.stop);
     drop(opened);

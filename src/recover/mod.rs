@@ -42,7 +42,7 @@ mod trust;
 mod wal;
 mod watched;
 
-pub use assembly::{Assembly, facts};
+pub use assembly::{Assembled, Assembly, facts};
 pub use binlog::{
     BinlogName, BinlogPlace, BinlogStores, LogBases, Shown, Window, around, breaks, chain,
     is_binlog_key, log_bases, log_windows, needless, onward, stands,

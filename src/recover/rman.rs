@@ -111,23 +111,7 @@ fn decide(
     let refs: Vec<&Head> = heads.iter().collect();
     let selection = select(&refs, wish.mode, &wish.until)
         .map_err(|found| Fault::NoBackup { found, damaged: false })?;
-    let private = oracle.private()?;
-    let asking = Asking { instance: oracle.instance(), private: &private, stop: work.stop };
-    let status = asking.status()?;
-    match status.as_deref() {
-        Some("OPEN") => {
-            let hint = "If it is to be replaced: SHUTDOWN IMMEDIATE, and STARTUP MOUNT where its control file is good.";
-            return Err(refuse(&oracle, "the database is open", hint));
-        }
-        Some("MOUNTED") => {
-            let own = asking.database()?.dbid;
-            if own != dbid {
-                let found = format!("another database is mounted there: DBID {own}, not {dbid}");
-                return Err(refuse(&oracle, found, "Check `sid=` and `home=`, or use --into."));
-            }
-        }
-        Some(_) | None => {}
-    }
+    let status = status_of(&oracle, dbid, work)?;
     let stays = status.as_deref() == Some("MOUNTED");
     let local =
         |at: Timestamp| at.to_zoned(TimeZone::system()).strftime("%Y-%m-%d %H:%M:%S").to_string();
@@ -149,6 +133,28 @@ fn decide(
         folder,
         keys,
     })
+}
+
+/// How far the instance is started; refuses one that is open, or that has another database.
+fn status_of(oracle: &Oracle, dbid: u64, work: Work<'_>) -> Result<Option<String>, Fault> {
+    let private = oracle.private()?;
+    let asking = Asking { instance: oracle.instance(), private: &private, stop: work.stop };
+    let status = asking.status()?;
+    match status.as_deref() {
+        Some("OPEN") => {
+            let hint = "If it is to be replaced: SHUTDOWN IMMEDIATE, and STARTUP MOUNT where its control file is good.";
+            return Err(refuse(oracle, "the database is open", hint));
+        }
+        Some("MOUNTED") => {
+            let own = asking.database()?.dbid;
+            if own != dbid {
+                let found = format!("another database is mounted there: DBID {own}, not {dbid}");
+                return Err(refuse(oracle, found, "Check `sid=` and `home=`, or use --into."));
+            }
+        }
+        Some(_) | None => {}
+    }
+    Ok(status)
 }
 
 impl RmanPlan {

@@ -82,8 +82,8 @@ impl Console {
     fn print(&self, line: &str) {
         match &self.bars {
             // Not `suspend`, which panics where the terminal has gone.
-            Some(bars) => drop(bars.println(line)),
-            None => print_line(line),
+            Some(bars) if !bars.is_hidden() => drop(bars.println(line)),
+            Some(_) | None => print_line(line),
         }
     }
 
@@ -267,7 +267,8 @@ impl Listener for Console {
             Event::Said { step, level, text } => self.said(stamped, *step, *level, text),
             Event::Engine { step, line } => self.said(stamped, Some(*step), LogLevel::Info, line),
             Event::StoreSeen { step, store, place, id } => {
-                let text = format!("{store} is {place}, store {id}");
+                let parts = [("store", &**store), ("place", &**place), ("id", &**id)];
+                let text = self.look.lang.say("console-store", &parts);
                 self.said(stamped, Some(*step), LogLevel::Info, &text);
             }
             Event::Dumping { .. }

@@ -116,6 +116,10 @@ impl Store for Signed {
         self.store.limits()
     }
 
+    fn free(&self) -> Option<u64> {
+        self.store.free()
+    }
+
     fn place(&self) -> &str {
         self.store.place()
     }

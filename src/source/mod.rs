@@ -12,6 +12,7 @@ mod oracle;
 mod patterns;
 mod postgres;
 mod program;
+mod scratch;
 mod script;
 mod sqlite;
 
@@ -47,6 +48,7 @@ pub use postgres::server::Tablespace;
 pub use postgres::unpack::{Owner, Unpack};
 pub use postgres::wal;
 pub use program::Private;
+pub use scratch::{Room, Wanted, in_scratch};
 
 /// Opens a source; `name` is what the job file calls it. Asks no server yet.
 pub fn open(spec: &SourceSpec, name: &str, world: &World, stop: &Stop) -> Result<Box<dyn Source>> {

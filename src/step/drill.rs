@@ -2,7 +2,7 @@
 //!
 //! The evidence is one event however the drill ended; the catalog, the log and the pages fold it.
 //! Invariant: what was asked and not answered as expected is an error of the drill, and no damage of
-//! the backup, whose proof says only what its own digests say.
+//! the backup, which is then proven as read, and not as restored.
 
 use std::time::Instant;
 
@@ -14,6 +14,7 @@ use crate::plan::{SourceRef, Verify};
 use crate::record::{AssertFacts, DrillFacts, Event, Verdict};
 use crate::recover::Fault;
 use crate::run::Say;
+use crate::source::is_files;
 use crate::step::perform::Steps;
 
 /// What an answer without a value is called.
@@ -116,7 +117,11 @@ impl Steps {
             return Ok(());
         }
         let target = self.source(drill.into, stop)?;
-        let units = drill.head.unit_names();
+        // The one unit of files is a cluster, and no database.
+        let units = match is_files(&drill.head.kind) {
+            true => Vec::new(),
+            false => drill.head.unit_names(),
+        };
         for assert in &drill.verify.asserts {
             let unit = assert.unit.as_deref().or(match units.as_slice() {
                 [only] => Some(only),

@@ -1,5 +1,5 @@
 //! Whether a dump holds what the one before it lets one expect: no table lost its rows, or most of
-//! them.
+//! them; and, before it begins, whether there is room for another one as large.
 //!
 //! Reads heads and members, no rows. What is not as expected is an Alerta, and what it was compared
 //! with is kept for a month beside what the policy keeps. Invariant: what can't be compared is said in
@@ -11,7 +11,7 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::artifact::{Head, Kind, Level, Origin};
-use crate::base::{Id, Stop};
+use crate::base::{Id, Size, Stop};
 use crate::job::{Engine, ExpectSpec, TableExpect};
 use crate::plan::Backup;
 use crate::recover::Fault;
@@ -47,6 +47,20 @@ pub struct Baseline {
     copies: Vec<(Shelf, Head)>,
 }
 
+/// Says, before anything is written, in which store a backup as large as the last one will not fit.
+fn tell_room(copies: &Copies<'_>, last: u64, say: &Say) {
+    for (shelf, _) in copies.shelves() {
+        let store = shelf.store();
+        let Some(free) = store.free().filter(|free| *free < last) else { continue };
+        say.alert(format!(
+            "{} has {} free, and the last backup takes {}: this one will not fit if it is as large; make room, or shorten `keep`",
+            store.place(),
+            Size(free),
+            Size(last)
+        ));
+    }
+}
+
 impl Steps {
     /// The newest proven backup of the chain, before another one is made.
     pub(super) fn baseline(
@@ -76,6 +90,10 @@ impl Steps {
                 Ok(None) => {}
                 Err(fault) => say.info(format!("what was there before is not compared: {fault}")),
             }
+        }
+        let last = found.as_ref().and_then(|known| known.copies.first());
+        if let Some((_, head)) = last {
+            tell_room(copies, head.objects.iter().map(|object| object.bytes).sum(), say);
         }
         found
     }

@@ -7,6 +7,7 @@ mod copies;
 mod drill;
 mod exec;
 mod expect;
+mod files_drill;
 mod parent;
 mod perform;
 mod piece_send;

@@ -288,6 +288,7 @@ fn proof_of(transfer: &Transfer) -> Verify {
         asserts: Vec::new(),
         within: None,
         guarded: Vec::new(),
+        scratch: false,
         unpack: false,
         which: Which::ThisRun,
         kin: Vec::new(),

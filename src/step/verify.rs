@@ -6,19 +6,21 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use jiff::Timestamp;
+
 use crate::artifact::{Damage, Head, Level, Manifest, PROOF_FORMAT, ProofLine};
 use crate::base::Stop;
 use crate::job::SourceSpec;
 use crate::pipeline::{self, Fetch, Meter};
-use crate::plan::{Kin, Verify, Which};
+use crate::plan::{Kin, SCRATCH, SourceRef, Verify, Which};
 use crate::record::{Event, ProofFacts, Verdict};
 use crate::recover::{
-    Assembly, Fault, Names, Opened, choose, facts, is_own, key_of, load_all, open_target,
-    restore_into, watched,
+    Assembled, Assembly, Fault, Names, Opened, choose, facts, is_own, key_of, load_all,
+    open_target, restore_into, watched,
 };
 use crate::run::{Done, Say};
 use crate::shelf::{Contents, Notes, Reading, Shelf, Shelved, groups, lineage};
-use crate::source::{self, Control, Owner, Private};
+use crate::source::{self, Control, Owner, Private, Wanted};
 use crate::step::drill::Drill;
 use crate::step::perform::Steps;
 use crate::store::contract::Store;
@@ -42,14 +44,14 @@ impl Steps {
             (Which::ThisRun, None) => panic!("BUG: a copy to verify that was not made"),
             (Which::Latest | Which::Random, _) => self.kept(verify, store, say, stop)?,
         };
-        let proven = self.prove(verify, &shelf, &head, say, stop);
-        let (damage, late) = match &verify.into {
-            // Where RMAN only reads, nothing is restored.
-            Some(into) if !head.is_pieces() => {
-                let drill = Drill { verify, into, head: &head, began };
-                self.drilled(&drill, proven, say, stop)?
+        let (damage, late) = match verify.scratch {
+            true if source::is_files(&head.kind) => {
+                self.drill_files(verify, (&shelf, &head), began, say, stop)?
             }
-            Some(_) | None => (proven?, false),
+            true => self.in_scratch(verify, &head, say, stop, &mut |own| {
+                self.judged(own, (&shelf, &head), began, say, stop)
+            })?,
+            false => self.judged(verify, (&shelf, &head), began, say, stop)?,
         };
         let remarks: Vec<String> = remark.into_iter().chain(reading.end()).collect();
         if damage.is_empty() {
@@ -61,6 +63,64 @@ impl Steps {
         Err(Fault::Unproven { title: head.key.clone(), damage })
     }
 
+    /// Proves one copy; what was restored is asked, and told as a drill. Returns what is damaged, and
+    /// whether it took too long.
+    fn judged(
+        &self,
+        verify: &Verify,
+        (shelf, head): (&Shelf, &Head),
+        began: (Timestamp, Instant),
+        say: &Say,
+        stop: &Stop,
+    ) -> Result<(Vec<Damage>, bool), Fault> {
+        match &verify.into {
+            // Where RMAN only reads, nothing is restored.
+            Some(into) if !head.is_pieces() => {
+                let drill = Drill { verify, into, head, began };
+                self.proven_drill(&drill, shelf, say, stop)
+            }
+            Some(_) | None => Ok((self.prove(verify, shelf, head, say, stop)?, false)),
+        }
+    }
+
+    /// Makes what the backup is restored into, hands the verification with it to `work`, and takes
+    /// it away again.
+    fn in_scratch<T>(
+        &self,
+        verify: &Verify,
+        head: &Head,
+        say: &Say,
+        stop: &Stop,
+        work: &mut dyn FnMut(&Verify) -> Result<T, Fault>,
+    ) -> Result<T, Fault> {
+        let staging = self.world.staging();
+        let wanted = Wanted { spec: &verify.source.spec, version: &head.server, staging: &staging };
+        let mut with = |spec: &SourceSpec| {
+            let into = SourceRef { name: SCRATCH.to_owned(), spec: spec.clone() };
+            work(&Verify { into: Some(into), ..verify.clone() })
+        };
+        source::in_scratch(&wanted, &|line| say.info(line), &mut with, stop)
+    }
+
+    /// Proves one copy by a drill. What was restored and does not answer as the job asserts is proven
+    /// to be what was dumped, and not to be a restore that anybody wants: *read*.
+    fn proven_drill(
+        &self,
+        drill: &Drill<'_>,
+        shelf: &Shelf,
+        say: &Say,
+        stop: &Stop,
+    ) -> Result<(Vec<Damage>, bool), Fault> {
+        let (level, damage) = match self.found(drill.verify, shelf, drill.head, say, stop) {
+            Ok(found) => found,
+            Err(fault) => return self.drilled(drill, Err(fault), say, stop),
+        };
+        let ended = self.drilled(drill, Ok(damage.clone()), say, stop);
+        let level = if ended.is_err() { level.min(Level::Read) } else { level };
+        self.keep_found(drill.verify, shelf, drill.head, (level, &damage), say, stop)?;
+        ended
+    }
+
     /// Proves one copy, and keeps what was found beside it; returns what is damaged.
     pub(super) fn prove(
         &self,
@@ -70,21 +130,43 @@ impl Steps {
         say: &Say,
         stop: &Stop,
     ) -> Result<Vec<Damage>, Fault> {
-        let (level, damage) = match self.examine(verify, shelf, head, say, stop) {
-            Ok(examined) => examined,
-            Err(fault) => {
-                let level = if head.is_pieces() { Level::Hashed } else { Level::Read };
-                (level, vec![fault.damage()?])
-            }
-        };
+        let (level, damage) = self.found(verify, shelf, head, say, stop)?;
+        self.keep_found(verify, shelf, head, (level, &damage), say, stop)?;
+        Ok(damage)
+    }
+
+    /// What is found of one copy.
+    fn found(
+        &self,
+        verify: &Verify,
+        shelf: &Shelf,
+        head: &Head,
+        say: &Say,
+        stop: &Stop,
+    ) -> Result<(Level, Vec<Damage>), Fault> {
+        self.examine(verify, shelf, head, say, stop).or_else(|fault| {
+            let level = if head.is_pieces() { Level::Hashed } else { Level::Read };
+            Ok((level, vec![fault.damage()?]))
+        })
+    }
+
+    /// Keeps what was found of one copy beside it.
+    fn keep_found(
+        &self,
+        verify: &Verify,
+        shelf: &Shelf,
+        head: &Head,
+        (level, damage): (Level, &[Damage]),
+        say: &Say,
+        stop: &Stop,
+    ) -> Result<(), Fault> {
         // What a scratch server refuses, or writes otherwise, is no damage of the backup.
         if !damage.is_empty() && !damage.iter().any(is_own) {
-            return Ok(damage);
+            return Ok(());
         }
         let into = verify.into.as_ref().map(|i| i.name.clone());
         let into = into.or(verify.unpack.then(|| "pg_verifybackup".to_owned()));
-        self.note_proof(shelf, head, level, into, &damage, verify, say, stop)?;
-        Ok(damage)
+        self.note_proof(shelf, head, level, into, damage, verify, say, stop)
     }
 
     /// Reads or restores all of a backup; says how deep that went, and what is damaged. An error is
@@ -221,7 +303,25 @@ impl Steps {
         say: &Say,
         stop: &Stop,
     ) -> Result<Vec<Damage>, Fault> {
-        let SourceSpec::Cluster(spec) = &verify.source.spec else { return Ok(Vec::new()) };
+        let private = Private::create(&self.world.staging())?;
+        let place = (&private, Owner::us());
+        Ok(self.assembled(verify, shelf, fetch, place, say, stop)?.damage)
+    }
+
+    /// Unpacks a physical backup in a folder, and all that it adds to, for a user of this machine, and
+    /// has PostgreSQL check its files.
+    pub(super) fn assembled(
+        &self,
+        verify: &Verify,
+        shelf: &Shelf,
+        fetch: &Fetch<'_>,
+        (private, owner): (&Private, Owner),
+        say: &Say,
+        stop: &Stop,
+    ) -> Result<Assembled, Fault> {
+        let SourceSpec::Cluster(spec) = &verify.source.spec else {
+            panic!("BUG: files of what is no cluster")
+        };
         let all = beside(verify, shelf, stop)?;
         let own = all.iter().find(|a| a.head.key == fetch.manifest.head.key);
         let chain = own.map_or_else(|| Err(fetch.manifest.head.id.clone()), |a| lineage(&all, a));
@@ -234,30 +334,26 @@ impl Steps {
         let chain = manifests.iter().map(|manifest| Fetch { manifest, meter: &meter, ..*fetch });
         let chain: Vec<Fetch<'_>> = chain.collect();
         let bytes: u64 = chain.iter().map(|f| f.manifest.head.totals.raw).sum();
-        let private = Private::create(&self.world.staging())?;
-        private.has_room(
-            if chain.len() > 1 { bytes * 2 } else { bytes },
-            "or verify without `unpack`",
-        )?;
+        private
+            .has_room(if chain.len() > 1 { bytes * 2 } else { bytes }, "or read it back only")?;
         let facts = facts(fetch, stop)?;
         let folder = private.path().join("files");
         let spaces = facts
             .tablespaces
             .iter()
             .map(|t| (t.clone(), private.path().join(format!("space-{}", t.oid))));
-        let control =
-            Control { tools: spec.server.tools.clone(), major: facts.major(), owner: Owner::us() };
+        let control = Control { tools: spec.server.tools.clone(), major: facts.major(), owner };
         let assembly = Assembly { chain, folder, spaces: spaces.collect(), control };
         say.info(format!(
             "unpacks {} backups in {}",
             assembly.chain.len(),
             private.path().display()
         ));
-        Ok(assembly.make(stop)?.damage)
+        assembly.make(stop)
     }
 
     #[expect(clippy::too_many_arguments, reason = "the fields of one proof")]
-    fn note_proof(
+    pub(super) fn note_proof(
         &self,
         shelf: &Shelf,
         head: &Head,
@@ -305,17 +401,21 @@ fn unopened(
     stop: &Stop,
 ) -> Result<(Level, Vec<Damage>), Fault> {
     if let Some(into) = &verify.into {
-        return Err(Fault::Nothing {
-            doing: format!("restore {} into {}", head.id, into.name),
-            found:
-                "it is sealed for recipients of age, and no identity opens it; nothing was restored"
-                    .into(),
-            hint: Some("Add `identity=(file)\"…\"` to the verification.".into()),
-        });
+        return Err(sealed(head, &into.name));
     }
     let hashed =
         watched(meter, say, stop, &|| {}, |stop| pipeline::hashed(store, head, meter, stop))?;
     Ok((Level::Hashed, hashed))
+}
+
+/// A backup that nothing opens can't be restored.
+pub(super) fn sealed(head: &Head, into: &str) -> Fault {
+    Fault::Nothing {
+        doing: format!("restore {} into {into}", head.id),
+        found: "it is sealed for recipients of age, and no identity opens it; nothing was restored"
+            .into(),
+        hint: Some("Add `identity=(file)\"…\"` to the verification.".into()),
+    }
 }
 
 fn unknown_kind(head: &Head) -> Fault {

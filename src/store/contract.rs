@@ -49,6 +49,8 @@ pub struct Coming {
     pub probe: String,
     /// Bytes that one run brings, at most; `None` where a source could not be asked.
     pub bytes: Option<u64>,
+    /// Bytes of its largest source, as far as they are known.
+    pub largest: Option<u64>,
     /// Where the data of its sources lies, as far as that is on this machine.
     pub data: Vec<PathBuf>,
 }
@@ -90,6 +92,11 @@ pub trait Store: Send + Sync {
 
     /// What it keeps of what is asked of it, and how much it takes, as far as is known by now.
     fn limits(&self) -> Limits;
+
+    /// How many bytes are free there, where it can say so soon.
+    fn free(&self) -> Option<u64> {
+        None
+    }
 
     /// What messages call it; holds no secret.
     fn place(&self) -> &str;

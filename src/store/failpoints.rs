@@ -63,6 +63,10 @@ impl Store for WithFailpoints {
         self.0.limits()
     }
 
+    fn free(&self) -> Option<u64> {
+        self.0.free()
+    }
+
     fn place(&self) -> &str {
         self.0.place()
     }

@@ -43,6 +43,14 @@ pub fn limits(spec: &StoreSpec) -> Limits {
     }
 }
 
+/// How many bytes are free in a store, where it is a folder that says so.
+pub fn free(spec: &StoreSpec) -> Option<u64> {
+    match spec {
+        StoreSpec::Dir(spec) => dir::free(&spec.path),
+        StoreSpec::S3(_) | StoreSpec::Azure(_) | StoreSpec::Gcs(_) | StoreSpec::Sftp(_) => None,
+    }
+}
+
 /// Examines a store; an error is one that can't be opened. Less patient than a run: somebody waits
 /// for the answer.
 pub fn examine(

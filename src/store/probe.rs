@@ -5,7 +5,7 @@
 //! Knows the contract only, and believes no limits of a store that it can try. The keys are no names
 //! that a backup or its sidecars can have, so retention never meets them.
 
-use crate::base::{Finding, Stop};
+use crate::base::{Finding, Grade, Stop};
 use crate::store::contract::{Coming, Error, ErrorKind, Limits, Store, Upload};
 
 /// What the probe holds.
@@ -30,7 +30,7 @@ pub fn probe(store: &dyn Store, key: &str, coming: &Coming, stop: &Stop) -> Vec<
     found.extend(in_parts(store, &format!("{key}-parts"), stop));
     let limits = store.limits();
     found.push(Finding::ok("limits", limits.shown()));
-    found.extend(limits.holds(coming.bytes));
+    found.extend(limits.holds(coming.largest));
     found
 }
 
@@ -47,7 +47,11 @@ fn in_parts(store: &dyn Store, key: &str, stop: &Stop) -> Vec<Finding> {
         Err(error) => return vec![wrong("two writers", &error, TWO)],
     };
     let mut found = vec![put_together(store, key, first, &limits, stop)];
-    found.push(refused(second, &limits, stop));
+    // Only what is there can be in the way of another.
+    match found[0].grade {
+        Grade::Ok => found.push(refused(store, second, stop)),
+        Grade::Alert | Grade::Error => drop(second.abort()),
+    }
     found.extend(removed(store, key, stop));
     found
 }
@@ -79,10 +83,11 @@ fn put_together(
 }
 
 /// Whether the later of two uploads is refused.
-fn refused(upload: Box<dyn Upload>, limits: &Limits, stop: &Stop) -> Finding {
+fn refused(store: &dyn Store, upload: Box<dyn Upload>, stop: &Stop) -> Finding {
     let looked = "two writers";
     let ended = upload.part(1, 0, BYTES, stop).and_then(|()| upload.finish(BYTES.len() as u64));
-    match (ended, limits.conditional.is_kept()) {
+    // A store is known to know no conditions only once it refused one.
+    match (ended, store.limits().conditional.is_kept()) {
         (Err(error), _) if error.kind != ErrorKind::Exists => wrong(looked, &error, TWO),
         (Err(_), true) => Finding::ok(looked, "of two who wrote one name, one was refused"),
         (Err(_), false) => {

@@ -12,6 +12,7 @@ use crate::lang::Lang;
 use crate::record::Verdict;
 use crate::view::estate::{GRACE, Source};
 use crate::view::format::{NONE, Reader, age, limit, parse, short, word};
+use crate::view::held::ShownStore;
 
 /// How far back a run that did not begin is looked for.
 const BACK_DAYS: i64 = 40;
@@ -118,6 +119,8 @@ pub struct Standing {
     pub drill: Option<ShownDrill>,
     /// When it is to run next.
     pub next_run: Option<String>,
+    /// What its stores hold; empty where nobody asked for it.
+    pub stores: Vec<ShownStore>,
     /// The zone of its job.
     pub zone: String,
 }
@@ -154,6 +157,7 @@ pub fn standing(
         missed: missed.map(|at| at.to_string()),
         drill: source.failed_drill.as_ref().or(source.drill.as_ref()).map(shown_drill),
         next_run: next.map(|at| at.to_string()),
+        stores: Vec::new(),
         zone: zone.iana_name().unwrap_or("UTC").to_owned(),
     }
 }
@@ -314,6 +318,14 @@ impl Standing {
             let at = reader.zoned_of(&run.started);
             let parts = [("run", run.id.as_str()), ("at", &at), ("host", &run.host)];
             reasons.push(say("status-why-killed", &parts));
+        }
+        for store in self.stores.iter().filter(|store| store.missing > 0) {
+            let (name, count) = (store.store.as_str(), store.missing.to_string());
+            let parts = [("store", name), ("count", count.as_str())];
+            reasons.push(match store.newest.as_deref().map(|at| reader.zoned_of(at)) {
+                Some(at) => say("status-why-behind", &[&parts[..], &[("at", &at)]].concat()),
+                None => say("status-why-behind-all", &parts),
+            });
         }
         reasons
     }

@@ -5,9 +5,10 @@
 
 use std::ffi::OsString;
 
-/// Whether progress can be drawn on what is a terminal, or not: a `dumb` one moves no cursor.
+/// Whether progress can be drawn on what is a terminal, or not: a `dumb` one, and one of which nothing
+/// is known, move no cursor.
 pub fn draws(terminal: bool) -> bool {
-    terminal && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
+    terminal && std::env::var_os("TERM").is_some_and(|term| !term.is_empty() && term != "dumb")
 }
 
 /// Whether colours are wanted on what is a terminal, or not.

@@ -65,6 +65,8 @@ pub struct Child<'a> {
     stall: Option<Duration>,
     /// User and group it runs as, if not ours.
     user: Option<(u32, u32)>,
+    /// What asks it to end.
+    ending: Signal,
 }
 
 enum Said {
@@ -76,7 +78,14 @@ enum Said {
 impl<'a> Child<'a> {
     /// A program and its arguments.
     pub fn new(words: &'a [String]) -> Child<'a> {
-        Child { words, env: Vec::new(), hidden: Vec::new(), stall: None, user: None }
+        Child {
+            words,
+            env: Vec::new(),
+            hidden: Vec::new(),
+            stall: None,
+            user: None,
+            ending: Signal::TERM,
+        }
     }
 
     /// Adds a variable.
@@ -95,6 +104,12 @@ impl<'a> Child<'a> {
     /// Runs it as another user and group, and none of our other groups, in the root folder.
     pub fn user(mut self, user: u32, group: u32) -> Child<'a> {
         self.user = Some((user, group));
+        self
+    }
+
+    /// Asks it to end by this signal, which the program takes for a request, instead of SIGTERM.
+    pub fn ended_by(mut self, signal: Signal) -> Child<'a> {
+        self.ending = signal;
         self
     }
 
@@ -243,7 +258,7 @@ impl<'a> Child<'a> {
                 hear(message);
             });
             if outcome.is_err() {
-                kill(group, &hearing);
+                kill(group, self.ending, &hearing);
             }
             // Whatever is still held back must not block the readers.
             for message in hearing.iter() {
@@ -263,9 +278,9 @@ impl<'a> Child<'a> {
     }
 }
 
-/// SIGTERM to the group, SIGKILL after the grace; both pipes are closed by then.
-fn kill(group: Pid, hearing: &Receiver<Said>) {
-    if kill_process_group(group, Signal::TERM).is_err() {
+/// The signal to the group, SIGKILL after the grace; both pipes are closed by then.
+fn kill(group: Pid, ending: Signal, hearing: &Receiver<Said>) {
+    if kill_process_group(group, ending).is_err() {
         return; // the group is gone already
     }
     let end = Instant::now() + GRACE;

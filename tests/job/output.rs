@@ -193,7 +193,7 @@ fn a_run_ends_with_what_it_made_and_colours_are_for_terminals_that_want_them() {
     let words: Vec<&str> = table[0].split_whitespace().collect();
     assert_eq!(words, ["FONTE", "LINHAS", "TAMANHO", "VELOCIDADE", "CÓPIAS", "PROVA"]);
     let row = table[1];
-    assert!(row.starts_with("app    1 ") && row.ends_with("  lido e conferido"), "{row}");
+    assert!(row.starts_with("app    1 ") && row.ends_with("  lida e conferida"), "{row}");
     assert!(row.contains(" → ") && row.contains("  disk, sem cópia em gone  "), "{row}");
     assert!(!ran.stderr.contains('\u{1b}'), "{}", ran.stderr);
     let english = space.vex(&["run", "job.kdl", "--verbose"]).env("VEX_LANG", "en").output();

@@ -236,8 +236,8 @@ fn every_documented_warning_is_an_alert_with_its_line_in_mail_and_page() {
         let fault = serde_json::json!([{ "at": at, "once": true, "warn": [line] }]);
         bench.set("faults", &fault.to_string());
         let (said, letter) = run_with_letter(&bench, &job, 0);
-        assert!(said.contains(code(line)) && said.contains("Alerta"), "{line}: {said}");
-        assert!(letter.contains(code(line)) && letter.contains("Alerta"), "{line}: {letter}");
+        assert!(said.contains(code(line)) && said.contains("Alert"), "{line}: {said}");
+        assert!(letter.contains(code(line)) && letter.contains("Alert"), "{line}: {letter}");
     }
     assert_eq!(bench.heads().len(), 1 + WARNINGS.len(), "each is a good backup");
     let pages = pages(&bench);

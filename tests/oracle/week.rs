@@ -182,7 +182,7 @@ fn the_cron_lines_of_the_example_work_as_they_are_written() {
         assert!(ran.stdout.is_empty() && ran.stderr.is_empty(), "cron would send a mail: {ran:?}");
     }
     let said = fs::read_to_string(&log).unwrap();
-    assert!(said.matches("Sucesso").count() >= 2, "{said}");
+    assert!(said.matches("Success").count() >= 2, "{said}");
     let calls = bench.calls();
     assert!(calls.contains("BACKUP AS COMPRESSED BACKUPSET INCREMENTAL LEVEL 0"), "{calls}");
     assert!(calls.contains("SECTION SIZE 32768M"), "{calls}");

@@ -128,3 +128,46 @@ fn a_history_tells_sizes_rows_stages_and_what_was_removed() {
     // Without a job file: all that the catalog knows.
     assert_eq!(space.run(&["history", "--format", "json"]).expect(0).json().len(), 2);
 }
+
+#[test]
+fn a_copy_that_is_missing_and_what_each_store_holds_are_told_until_it_is_made_good() {
+    let job = r#"
+        sources { sqlite "app" path="app.db" }
+        stores {
+            dir "near" path="near" { keep last=9 }
+            dir "far" path="far" { keep last=9 }
+        }
+        job "j" { dump "app" { send "near"; send "far" optional=#true catch-up=#true; verify "near" } }
+    "#;
+    let space = space(job);
+    space.run(&["run", "job.kdl"]).expect(0);
+    let of = |space: &Space, name: &str| {
+        let ran = space.run(&["status", "job.kdl", "--format", "json"]).expect(0);
+        let stores = ran.json().remove(0)["stores"].clone();
+        stores.as_array().unwrap().iter().find(|s| s["store"] == name).unwrap().clone()
+    };
+    let far = of(&space, "far");
+    assert_eq!(far["missing"], 0);
+    assert!(far["held-bytes"].as_i64().unwrap() > 0 && far["free-bytes"].as_u64().unwrap() > 0);
+    // For less than a week nobody knows how it grows.
+    assert_eq!((&far["growth-bytes-per-week"], &far["full-in-days"]), (&Value::Null, &Value::Null));
+    // A folder that is none takes no copy.
+    std::fs::rename(space.path("far"), space.path("away")).unwrap();
+    std::fs::write(space.path("far"), "").unwrap();
+    for _ in 0..2 {
+        space.run(&["run", "job.kdl"]).expect(0);
+    }
+    assert_eq!(
+        (&of(&space, "far")["missing"], &of(&space, "near")["missing"]),
+        (&2.into(), &0.into())
+    );
+    let told = space.run(&["status", "job.kdl", "--lang", "en"]).expect(0).stdout;
+    assert!(told.contains("2 of the newest backups are not in far"), "{told}");
+    assert!(told.contains("GROWTH A WEEK"), "{told}");
+    std::fs::remove_file(space.path("far")).unwrap();
+    std::fs::rename(space.path("away"), space.path("far")).unwrap();
+    space.run(&["run", "job.kdl"]).expect(0);
+    assert_eq!(of(&space, "far")["missing"], 0);
+    let told = space.run(&["status", "job.kdl", "--lang", "en"]).expect(0).stdout;
+    assert!(!told.contains("are not in far"), "{told}");
+}

@@ -56,7 +56,16 @@ fn what_is_asked_of_restored_data_is_evidence_and_another_answer_an_error() {
     assert!(known.iter().any(|d| word(d, "message").contains("gives 1, and 0")));
     // The backup is what was dumped: nothing condemns it.
     let proof = space.list();
-    assert_eq!(word(&proof[0], "proof"), "restored");
+    assert_eq!(word(&proof[0], "proof"), "restored", "the first drill was a good one");
+    space.run(&["run", "job.kdl", "night"]).expect(0);
+    space.run(&["run", "job.kdl", "drill"]).expect(1);
+    let proof = space.list();
+    let newest = proof.iter().max_by_key(|line| word(line, "id")).unwrap();
+    assert_eq!(
+        word(newest, "proof"),
+        "read",
+        "what an assert refuses is no good restore: {proof:?}"
+    );
     let status = space.run(&["status", "job.kdl", "--format", "json"]).stdout;
     assert!(status.contains("\"rto-seconds\":"), "{status}");
 }

@@ -10,5 +10,6 @@ pub mod fidelity;
 mod flipped;
 mod killed;
 mod library;
+mod scratch;
 pub mod which;
 pub mod without_vex;

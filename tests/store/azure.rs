@@ -67,7 +67,7 @@ fn a_service_that_takes_no_notice_of_conditions_is_found_out() {
     server.http.service.lock().unwrap().is_deaf = true;
     let store = open(&server.spec());
     let coming =
-        Coming { probe: "p/vex-doctor-1".into(), bytes: Some(1 << 48), ..Coming::default() };
+        Coming { probe: "p/vex-doctor-1".into(), largest: Some(1 << 48), ..Coming::default() };
     let found = store.examine(&coming, &stop());
     let told = |looked: &str| {
         let one = found.iter().find(|finding| finding.looked == looked);

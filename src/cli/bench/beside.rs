@@ -11,7 +11,7 @@ use crate::cli::args::Bench;
 use crate::cli::exit::Exit;
 use crate::cli::wiring::complain;
 use crate::source::{Ground, Mydumper};
-use crate::store::contract::{Error, Store};
+use crate::store::contract::{Error, ErrorKind, Store};
 use crate::view::Stages;
 use crate::world::Child;
 
@@ -102,11 +102,12 @@ impl<'a> Beside<'a> {
         let key = format!("{}{database}/{database}.7z", self.prefix);
         let sent = self.send(&key, archive, stop);
         let upload = since.elapsed().as_secs_f64();
-        let removed = sent.and_then(|()| {
-            // Also after Ctrl-C.
-            self.store.remove(&key, &Stop::new()).map_err(|error| error.to_string())
-        });
-        removed.map(|()| Stages { dump, press: Some(press), upload })
+        // Also after Ctrl-C, and after an error: the object may be there all the same.
+        let removed = match self.store.remove(&key, &Stop::new()) {
+            Err(error) if error.kind != ErrorKind::Missing => Err(error.to_string()),
+            Ok(()) | Err(_) => Ok(()),
+        };
+        sent.and(removed).map(|()| Stages { dump, press: Some(press), upload })
     }
 
     /// Sends a file, on as many lanes as vex itself has.

@@ -11,7 +11,7 @@ use crate::cli::args::Bench;
 use crate::cli::exit::Exit;
 use crate::cli::wiring::{App, Loaded, complain, zone};
 use crate::job::SourceSpec;
-use crate::plan::{self, Plan, Step};
+use crate::plan::{self, Plan, Step, StepKind};
 use crate::record::{Event, LogLevel, RunFacts, RunKind, Stamped, StepEnd, Verdict};
 use crate::run::{Listener, execute};
 use crate::step::Steps;
@@ -90,29 +90,42 @@ impl<'a> Own<'a> {
         let (mut heard, begun, since) = (Heard::default(), world.clock.now(), Instant::now());
         let outcome = execute(plan, &facts, &steps, &mut heard, &world.clock, stop);
         let total = since.elapsed().as_secs_f64();
-        self.remove(&heard.keys)?;
+        let removed = self.remove();
         let read = heard.read.filter(|_| outcome.verdict < Verdict::Error);
         let Some(read) = read else {
             heard.failures.iter().for_each(|why| complain(why));
             return Err(Exit::Error);
         };
+        removed?;
         let dump = read.duration_since(begun).as_secs_f64().clamp(0.0, total);
         Ok(Stages { dump, press: None, upload: total - dump })
     }
 
-    /// Removes what the job put into the store: all that stands in the folder of its name.
-    fn remove(&self, keys: &[String]) -> Result<(), Exit> {
+    /// The folders of its name in the store.
+    fn folders(&self) -> impl Iterator<Item = String> {
+        let backups = self.plan.steps.iter().filter_map(|step| match &step.kind {
+            StepKind::Backup(backup) => Some(backup),
+            _ => None,
+        });
+        let folders = backups.flat_map(|backup| &backup.copies).map(|copy| copy.naming.folder());
+        folders.filter_map(|folder| {
+            let end = folder.find(&self.name)? + self.name.len();
+            Some(format!("{}/", &folder[..end]))
+        })
+    }
+
+    /// Removes what the job put into the store: all that stands in the folder of its name, also what
+    /// was begun only.
+    fn remove(&self) -> Result<(), Exit> {
         // Also after Ctrl-C: nothing of a measurement stays.
         let stop = Stop::new();
         let mut bad = Ok(());
-        for key in keys {
-            let Some(end) = key.find(&self.name).map(|at| at + self.name.len()) else { continue };
-            let found = self.store.list(&format!("{}/", &key[..end]), &stop);
-            let removed = found.and_then(|found| {
+        for folder in self.folders() {
+            let removed = self.store.list(&folder, &stop).and_then(|found| {
                 found.iter().try_for_each(|object| self.store.remove(&object.key, &stop))
             });
             if let Err(error) = removed {
-                complain(&format!("{error}. What is left of {} may be removed", &key[..end]));
+                complain(&format!("{error}. What is left of {folder} may be removed"));
                 bad = Err(Exit::Error);
             }
         }
@@ -125,7 +138,6 @@ impl<'a> Own<'a> {
 struct Heard {
     /// When the last byte was read.
     read: Option<Timestamp>,
-    keys: Vec<String>,
     failures: Vec<String>,
 }
 
@@ -134,7 +146,6 @@ impl Listener for Heard {
         match &stamped.event {
             Event::Artifact { artifact, .. } => self.read = Some(artifact.finished),
             Event::Copied { copy, .. } => {
-                self.keys.push(copy.key.clone());
                 self.failures.extend(copy.failure.as_ref().map(|failure| failure.line()));
             }
             Event::StepFinished { end: StepEnd::Failed { failure, .. }, .. } => {

@@ -29,7 +29,7 @@ pub struct Recovery {
 }
 
 /// What is switched off for the time of a replay; dropped, it is switched on again.
-pub struct Rest<'r>(Option<&'r Replica>);
+pub struct Rest<'r>(Option<&'r Replica>, Work<'r>);
 
 impl Rest<'_> {
     /// Switches it on again.
@@ -43,9 +43,11 @@ impl Rest<'_> {
 
 impl Drop for Rest<'_> {
     fn drop(&mut self) {
-        // What speaks against it was told by whatever ended it before.
-        if let Some(replica) = self.0.take() {
-            let _ = replica.schedule(true);
+        if let Some(Err(error)) = self.0.take().map(|replica| replica.schedule(true)) {
+            self.1.warn(format_args!(
+                "the target's event scheduler was switched off for the replay, and is off still: {error}; SET GLOBAL \
+                 event_scheduler=ON switches it on"
+            ));
         }
     }
 }
@@ -153,12 +155,12 @@ impl Recovery {
     }
 
     /// Keeps events of the scheduler from running, from before the dump comes back.
-    pub fn rest(&self) -> Result<Rest<'_>, Fault> {
+    pub fn rest<'r>(&'r self, work: Work<'r>) -> Result<Rest<'r>, Fault> {
         if !self.rests {
-            return Ok(Rest(None));
+            return Ok(Rest(None, work));
         }
         self.replica.schedule(false)?;
-        Ok(Rest(Some(&self.replica)))
+        Ok(Rest(Some(&self.replica), work))
     }
 
     /// Replays.

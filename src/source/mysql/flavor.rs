@@ -25,6 +25,15 @@ impl Family {
     }
 }
 
+/// Major and minor number of a server by the version it names.
+pub fn numbers(version: &str) -> (u32, u32) {
+    // Replication once needed MariaDB to call itself 5.5.5-10.x.
+    let numbers = version.strip_prefix("5.5.5-").unwrap_or(version);
+    let digits = numbers.trim_start_matches(|c: char| !c.is_ascii_digit());
+    let mut parts = digits.split(['.', '-']).map(|p| p.parse::<u32>().unwrap_or(0));
+    (parts.next().unwrap_or(0), parts.next().unwrap_or(0))
+}
+
 /// Which server it is.
 #[derive(Debug, Clone)]
 pub struct Flavor {
@@ -45,20 +54,13 @@ impl Flavor {
         let comment: String =
             connection.query_first("SELECT @@version_comment").map_err(fail)?.unwrap_or_default();
         let family = Family::named(&format!("{version} {comment}"));
-        // Replication once needed MariaDB to call itself 5.5.5-10.x.
-        let numbers = version.strip_prefix("5.5.5-").unwrap_or(&version);
-        let mut parts = numbers.split(['.', '-']).map(|p| p.parse::<u32>().unwrap_or(0));
-        let number = (parts.next().unwrap_or(0), parts.next().unwrap_or(0));
+        let number = numbers(&version);
         Ok(Flavor { family, version, number })
     }
 
     /// Whether a server that calls itself so is of the same family and major version.
     pub fn is_like(&self, version: &str) -> bool {
-        let numbers = version.strip_prefix("5.5.5-").unwrap_or(version);
-        let digits = numbers.trim_start_matches(|c: char| !c.is_ascii_digit());
-        let mut parts = digits.split(['.', '-']).map(|p| p.parse::<u32>().unwrap_or(0));
-        let number = (parts.next().unwrap_or(0), parts.next().unwrap_or(0));
-        Family::named(version) == self.family && number == self.number
+        Family::named(version) == self.family && numbers(version) == self.number
     }
 
     /// Whether the server has BACKUP STAGE.

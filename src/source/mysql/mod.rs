@@ -13,7 +13,7 @@ mod catalogue;
 pub mod collation;
 mod column;
 mod compatibility;
-mod connect;
+pub mod connect;
 mod cut;
 mod ddl_watch;
 mod deferred;
@@ -24,7 +24,7 @@ mod doctor;
 mod event;
 mod fault;
 mod feed;
-mod flavor;
+pub mod flavor;
 mod ground;
 mod guard;
 mod journal;
@@ -35,7 +35,7 @@ mod object;
 mod origin;
 mod privilege;
 mod privilege_check;
-mod program;
+pub mod program;
 mod range;
 mod reader;
 mod rename;
@@ -137,14 +137,17 @@ impl Source for Mysql {
     }
 
     fn examine(&self, purpose: Purpose, stop: &Stop) -> Result<Examined> {
+        stop.check()?;
         doctor::examine(&self.spec, &self.connector, &self.clock, purpose, stop)
     }
 
     fn rights(&self, loading: &Loading, stop: &Stop) -> Result<Vec<Finding>> {
+        stop.check()?;
         rights::rights(&self.connector, loading, stop)
     }
 
     fn engine(&self, engine: Engine, stop: &Stop) -> Result<Option<Program>> {
+        stop.check()?;
         if engine == Engine::Native {
             return Ok(None);
         }
@@ -154,6 +157,7 @@ impl Source for Mysql {
     }
 
     fn snapshot(&self, reading: Reading, stop: &Stop) -> Result<Box<dyn Snapshot>> {
+        stop.check()?;
         Ok(match reading.engine {
             Engine::Native => {
                 Box::new(MysqlSnapshot::take(&self.spec, &self.connector, &reading, stop)?)
@@ -173,6 +177,7 @@ impl Source for Mysql {
     }
 
     fn target(&self, threads: usize, stop: &Stop) -> Result<Box<dyn Target>> {
+        stop.check()?;
         Ok(Box::new(MysqlTarget::open(&self.connector, threads, stop)?))
     }
 

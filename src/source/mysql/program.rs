@@ -103,7 +103,8 @@ pub fn find(engine: Engine, flavor: &Flavor, first: &[PathBuf], stop: &Stop) -> 
     ))
 }
 
-fn version(path: &Path, stop: &Stop) -> Result<String> {
+/// What a program says of its version.
+pub fn version(path: &Path, stop: &Stop) -> Result<String> {
     let words = [path.display().to_string(), "--version".to_owned()];
     let output = Child::new(&words).stall(Duration::from_secs(30)).output(4096, stop);
     let output = output.map_err(|e| {

@@ -425,6 +425,7 @@ impl Snapshot for MysqlSnapshot {
     }
 
     fn read(&self, worker: usize, piece: &Piece, out: &mut dyn Out, stop: &Stop) -> Result<Proof> {
+        stop.check()?;
         match &self.contents[piece.member] {
             Content::Script(text) => {
                 let mut buffer = out.buffer()?;
@@ -448,6 +449,7 @@ impl Snapshot for MysqlSnapshot {
     }
 
     fn finish(&self, stop: &Stop) -> Result<()> {
+        stop.check()?;
         for worker in self.sessions.all() {
             let mut guard = worker.lock().expect("no panic while locked");
             let Worker { connection, session, .. } = &mut *guard;

@@ -388,6 +388,7 @@ impl Snapshot for ToolSnapshot {
     }
 
     fn read(&self, _worker: usize, piece: &Piece, out: &mut dyn Out, stop: &Stop) -> Result<Proof> {
+        stop.check()?;
         match &self.contents[piece.member] {
             Content::Nothing => {}
             Content::Script(text) => whole(text, out)?,
@@ -405,6 +406,7 @@ impl Snapshot for ToolSnapshot {
     }
 
     fn finish(&self, stop: &Stop) -> Result<()> {
+        stop.check()?;
         self.log.judge("prove the dump")?;
         let mut guards = self.guards.lock().expect("no panic while locked");
         for guard in guards.iter_mut() {

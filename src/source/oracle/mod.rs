@@ -175,6 +175,7 @@ impl Oracle {
 
 impl Source for Oracle {
     fn probe(&self, stop: &Stop) -> Result<Facts> {
+        stop.check()?;
         let private = self.private()?;
         let (database, configuration) = self.preflight(&private, stop)?;
         let asking = Asking { instance: &self.instance, private: &private, stop };
@@ -196,12 +197,14 @@ impl Source for Oracle {
     }
 
     fn origin(&self, stop: &Stop) -> Result<Origin> {
+        stop.check()?;
         let private = self.private()?;
         let asking = Asking { instance: &self.instance, private: &private, stop };
         Ok(self.origin_of(&asking.database()?))
     }
 
     fn examine(&self, _purpose: Purpose, stop: &Stop) -> Result<Examined> {
+        stop.check()?;
         doctor::examine(&self.instance, &self.staging, stop)
     }
 

@@ -118,6 +118,7 @@ fn adds_to(client: &mut Client, server: &Server, parent: &Parent) -> std::result
 
 impl Source for Cluster {
     fn probe(&self, stop: &Stop) -> Result<Facts> {
+        stop.check()?;
         let (mut client, server) = self.ask()?;
         stop.check()?;
         self.preflight(&server)?;
@@ -140,10 +141,12 @@ impl Source for Cluster {
     }
 
     fn origin(&self, stop: &Stop) -> Result<Origin> {
+        stop.check()?;
         origin(&self.spec.server, &self.connector, self.machine.as_deref(), stop)
     }
 
     fn examine(&self, _purpose: Purpose, stop: &Stop) -> Result<Examined> {
+        stop.check()?;
         let (mut client, server) = self.ask()?;
         let mut findings = vec![Finding::ok("version", server.version())];
         match server.objection() {
@@ -171,6 +174,7 @@ impl Source for Cluster {
     }
 
     fn engine(&self, _engine: Engine, stop: &Stop) -> Result<Option<Program>> {
+        stop.check()?;
         let (_, server) = self.ask()?;
         let program = self.program(&server, stop)?;
         let pace =
@@ -183,6 +187,7 @@ impl Source for Cluster {
     }
 
     fn snapshot(&self, reading: Reading, stop: &Stop) -> Result<Box<dyn Snapshot>> {
+        stop.check()?;
         let (mut client, server) = self.ask()?;
         self.preflight(&server)?;
         let program = self.program(&server, stop)?;

@@ -334,6 +334,7 @@ impl Snapshot for DumperSnapshot {
     }
 
     fn read(&self, _worker: usize, piece: &Piece, out: &mut dyn Out, stop: &Stop) -> Result<Proof> {
+        stop.check()?;
         match &self.contents[piece.member] {
             Content::Nothing => {}
             Content::Script(text) => {
@@ -348,6 +349,7 @@ impl Snapshot for DumperSnapshot {
     }
 
     fn finish(&self, stop: &Stop) -> Result<()> {
+        stop.check()?;
         self.log.judge("prove the dump")?;
         for view in &self.views {
             stop.check()?;

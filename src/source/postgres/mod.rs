@@ -14,7 +14,7 @@ mod catalogue;
 pub mod cluster;
 mod compatibility;
 pub mod config;
-mod connect;
+pub mod connect;
 pub mod contents;
 pub mod control;
 mod creation;
@@ -27,7 +27,7 @@ mod definition;
 mod displaced;
 mod doctor;
 mod dumper;
-mod fault;
+pub mod fault;
 mod globals;
 mod interrupted;
 mod large;
@@ -109,6 +109,7 @@ impl Postgres {
 
 impl Source for Postgres {
     fn probe(&self, stop: &Stop) -> Result<Facts> {
+        stop.check()?;
         let mut facts = Facts::default();
         let mut databases = databases(&self.spec, &self.connector)?;
         let number = databases.number;
@@ -139,18 +140,22 @@ impl Source for Postgres {
     }
 
     fn origin(&self, stop: &Stop) -> Result<Origin> {
+        stop.check()?;
         origin::origin(&self.spec, &self.connector, self.machine.as_deref(), stop)
     }
 
     fn examine(&self, purpose: Purpose, stop: &Stop) -> Result<Examined> {
+        stop.check()?;
         doctor::examine(&self.spec, &self.connector, &self.clock, purpose, stop)
     }
 
     fn rights(&self, loading: &Loading, stop: &Stop) -> Result<Vec<Finding>> {
+        stop.check()?;
         rights::rights(&self.connector, loading, stop)
     }
 
     fn engine(&self, engine: Engine, stop: &Stop) -> Result<Option<Program>> {
+        stop.check()?;
         let Engine::PgDump(form) = engine else { return Ok(None) };
         let number = databases(&self.spec, &self.connector)?.number;
         let title = program::find(&self.spec.tools, "pg_dump", number, stop)?.title;
@@ -171,6 +176,7 @@ impl Source for Postgres {
     }
 
     fn snapshot(&self, reading: Reading, stop: &Stop) -> Result<Box<dyn Snapshot>> {
+        stop.check()?;
         Ok(match reading.engine {
             Engine::PgDump(form) => Box::new(DumperSnapshot::take(
                 &self.spec,
@@ -191,6 +197,7 @@ impl Source for Postgres {
     }
 
     fn target(&self, threads: usize, stop: &Stop) -> Result<Box<dyn Target>> {
+        stop.check()?;
         Ok(Box::new(PostgresTarget::open(
             &self.connector,
             Archives::new(&self.staging, &self.spec.tools),

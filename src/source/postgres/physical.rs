@@ -341,6 +341,7 @@ impl Snapshot for PhysicalSnapshot {
     }
 
     fn read(&self, _worker: usize, piece: &Piece, out: &mut dyn Out, stop: &Stop) -> Result<Proof> {
+        stop.check()?;
         let bytes = match &self.contents[piece.member] {
             Content::Stream => return self.stream(out, stop),
             Content::File(path) => {

@@ -413,6 +413,7 @@ impl Snapshot for PostgresSnapshot {
     }
 
     fn read(&self, worker: usize, piece: &Piece, out: &mut dyn Out, stop: &Stop) -> Result<Proof> {
+        stop.check()?;
         match &self.contents[piece.member] {
             Content::Script(text) => {
                 let mut buffer = out.buffer()?;
@@ -450,6 +451,7 @@ impl Snapshot for PostgresSnapshot {
     }
 
     fn finish(&self, stop: &Stop) -> Result<()> {
+        stop.check()?;
         for view in &self.views {
             stop.check()?;
             let mut view = view.lock().expect("no panic while locked");

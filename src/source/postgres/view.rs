@@ -197,9 +197,18 @@ pub fn join(
         literal(snapshot)
     );
     for statement in begin.split("; ") {
-        wire.run(statement, &format!("read {unit} in the snapshot"), stop)?;
+        wire.run(statement, &format!("read {unit} in the snapshot"), stop).map_err(lost)?;
     }
     Ok(wire)
+}
+
+/// A snapshot that can't be taken is one whose own connection was lost: nothing is wrong with the rows.
+fn lost(error: Error) -> Error {
+    match error.kind {
+        ErrorKind::Failed => Error { kind: ErrorKind::Unreachable, ..error }
+            .hint("The connection that held the snapshot was lost; the next run takes another."),
+        _ => error,
+    }
 }
 
 /// A table that is not there any more is a moment that has passed.

@@ -90,10 +90,12 @@ impl Source for Sqlite {
     }
 
     fn examine(&self, purpose: Purpose, stop: &Stop) -> Result<Examined> {
+        stop.check()?;
         doctor::examine(&self.spec.path, &self.staging, &self.place, purpose, stop)
     }
 
     fn snapshot(&self, reading: Reading, stop: &Stop) -> Result<Box<dyn Snapshot>> {
+        stop.check()?;
         let snapshot = SqliteSnapshot::take(
             &self.spec.path,
             &self.unit,

@@ -247,6 +247,7 @@ impl Snapshot for SqliteSnapshot {
     }
 
     fn read(&self, worker: usize, piece: &Piece, out: &mut dyn Out, stop: &Stop) -> Result<Proof> {
+        stop.check()?;
         let member = &self.members[piece.member];
         if let Some(text) = &self.texts[piece.member] {
             let mut buffer = out.buffer()?;
@@ -262,6 +263,7 @@ impl Snapshot for SqliteSnapshot {
     }
 
     fn finish(&self, stop: &Stop) -> Result<()> {
+        stop.check()?;
         Ok(stop.check()?)
     }
 

@@ -115,15 +115,8 @@ impl Limits {
             Size(self.object),
             Size(bytes)
         );
-        // Ten to one is out of reach of a compressor.
-        Some(match bytes / 10 > self.object {
-            true => Finding::error("object size", text, "Send it to another store."),
-            false => Finding::alert(
-                "object size",
-                text,
-                "Watch the size of the backups, or send them to another store.",
-            ),
-        })
+        let advice = "Watch the size of the backups, or send them to another store.";
+        Some(Finding::alert("object size", text, advice))
     }
 }
 
@@ -139,7 +132,7 @@ mod tests {
         assert_eq!(grade(None), None);
         assert_eq!(grade(Some((4 << 30) - 1)), None);
         assert_eq!(grade(Some(4 << 30)), Some(Grade::Alert));
-        assert_eq!(grade(Some(44 << 30)), Some(Grade::Error));
+        assert_eq!(grade(Some(44 << 30)), Some(Grade::Alert));
         assert_eq!(Limits::none(2).holds(Some(1 << 60)), None);
     }
 

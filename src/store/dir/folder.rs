@@ -226,6 +226,10 @@ impl Store for Dir {
         self.limits
     }
 
+    fn free(&self) -> Option<u64> {
+        limits::free(&self.root)
+    }
+
     fn place(&self) -> &str {
         &self.place
     }

@@ -9,4 +9,4 @@ mod path;
 mod upload;
 
 pub use folder::Dir;
-pub use limits::declared;
+pub use limits::{declared, free};

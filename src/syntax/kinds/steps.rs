@@ -154,7 +154,7 @@ pub const STEPS: &[Kind] = &[
                 "into",
                 Form::Text,
                 "",
-                "A scratch source to restore it into and to prove there; of `oracle`, a scratch instance in which RMAN validates it.",
+                "A scratch source to restore it into and to prove there; `scratch`: a server or file that vex makes for it; of `oracle`, a scratch instance in which RMAN validates it.",
             ),
             UNPACK,
             IDENTITY,
@@ -173,7 +173,7 @@ pub const STEPS: &[Kind] = &[
                 "into",
                 Form::Text,
                 "",
-                "A scratch source to restore them into and to prove there; of `oracle`, a scratch instance in which RMAN validates them.",
+                "A scratch source to restore them into and to prove there; `scratch`: a server or file that vex makes for each; of `oracle`, a scratch instance in which RMAN validates them.",
             ),
             field(
                 "pick",

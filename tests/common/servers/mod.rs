@@ -290,11 +290,22 @@ fn sweep_after_us(folder: &Path) -> Child {
 
 /// The same command on a host of another name; what it reads and writes is still to be said.
 pub fn on_host(command: Command, host: &str) -> Command {
+    apart(command, ("--uts", "hostname \"$0\" && exec \"$@\""), host)
+}
+
+/// The same command with a file system of one MiB on a folder, which nobody else sees.
+pub fn with_little_room(command: Command, folder: &Path) -> Command {
+    let script = "mount -t tmpfs -o size=1m none \"$0\" && exec \"$@\"";
+    apart(command, ("--mount", script), folder.to_str().expect("a path that is text"))
+}
+
+/// The same command in a namespace of its own, that a script makes ready for it.
+fn apart(command: Command, (namespace, script): (&str, &str), argument: &str) -> Command {
     let mut there = Command::new("unshare");
     if !rustix::process::geteuid().is_root() {
         there.arg("--map-root-user");
     }
-    there.args(["--uts", "sh", "-c", "hostname \"$0\" && exec \"$@\"", host]);
+    there.args([namespace, "sh", "-c", script, argument]);
     there.arg(command.get_program()).args(command.get_args());
     for (name, value) in command.get_envs() {
         match value {

@@ -6,15 +6,17 @@ mod crafted;
 mod cut;
 mod defined;
 mod hostile;
+mod programs;
 mod snapshots;
 
 use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
 use vex::testing::artifact::{Dialect, Kind, Manifest, Member, Phase};
-use vex::testing::base::Stop;
+use vex::testing::base::{Glob, Stop};
 use vex::testing::job::{
-    HostRole, Inconsistent, MysqlSpec, PostgresSpec, SourceSpec, SqliteSpec, Tls,
+    ClusterSpec, DumpForm, Engine as Program, HostRole, Inconsistent, MysqlSpec, Physical,
+    PostgresSpec, SourceSpec, SqliteSpec, Tls,
 };
 use vex::testing::pipeline::{Fetch, Meter, Outcome, Restore, restore};
 use vex::testing::source::contract::{Loading, Refused, Target, Terms};
@@ -355,6 +357,7 @@ fn as_a_source(engine: &Engine, write: &dyn Fn()) {
         engine.restore(&backup, &Loading { overwrite: true, ..engine.loading(&backup.1) });
     assert!(outcome.differences().is_empty(), "{outcome:#?}");
     snapshots::keeps_the_contract(&engine.spec, engine.dialect, write);
+    programs::a_stop_ends_every_call(&engine.spec, Program::Native);
 }
 
 fn mysql_server(brand: Brand) {
@@ -363,6 +366,33 @@ fn mysql_server(brand: Brand) {
     keeps_the_contract(&engine);
     server.exec("DROP EVENT IF EXISTS suite.event");
     as_a_source(&engine, &|| server.exec("INSERT INTO suite.good (id) VALUES (100)"));
+    programs::a_lost_connection_is_an_error(&engine.spec, &|| end_all(&server));
+    // The programs of Debian's MariaDB and of MySQL are there; mydumper reads both.
+    let mut spec = mysql_spec(&server);
+    let SourceSpec::Mysql(own) = &mut spec else { unreachable!() };
+    own.databases = vec![Glob::parse("suite").unwrap()];
+    own.tools = vec![brand.dumper().parent().unwrap().to_path_buf()];
+    let engines = [Program::Mysqldump, Program::Mydumper];
+    for (number, engine) in engines.into_iter().enumerate() {
+        let id = 200 + number;
+        let write =
+            || server.exec(&format!("INSERT INTO suite.good VALUES ({id}, 'row {id} is new')"));
+        let text = format!("({id},");
+        let holds = |bytes: &[u8]| String::from_utf8_lossy(bytes).contains(&text);
+        programs::a_program_keeps_the_contract(&spec, engine, &write, &holds);
+        programs::a_stop_ends_every_call(&spec, engine);
+    }
+}
+
+/// Ends every other connection of a server, as an operator does.
+fn end_all(server: &Server) {
+    use mysql::prelude::Queryable;
+    let mut conn = server.conn();
+    let sql = "SELECT id FROM information_schema.processlist WHERE id <> connection_id() AND user = 'root'";
+    let ids: Vec<u64> = conn.query(sql).unwrap();
+    assert!(!ids.is_empty(), "nobody is connected");
+    // One may have gone meanwhile.
+    ids.iter().for_each(|id| drop(conn.query_drop(format!("KILL {id}"))));
 }
 
 #[test]
@@ -383,6 +413,23 @@ fn postgres_keeps_the_contract_of_targets_and_sources() {
         keeps_the_contract(&engine);
         server.sql("suite", "DROP EVENT TRIGGER IF EXISTS guard");
         as_a_source(&engine, &|| server.sql("suite", "INSERT INTO good (id) VALUES (100)"));
+        let cut = || {
+            let sql = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+                WHERE pid <> pg_backend_pid() AND backend_type = 'client backend'";
+            server.sql("postgres", sql);
+        };
+        programs::a_lost_connection_is_an_error(&engine.spec, &cut);
+        let write = || {
+            server.sql("suite", "INSERT INTO good VALUES (200, 'row 200 is new')");
+        };
+        let holds = |bytes: &[u8]| String::from_utf8_lossy(bytes).contains("row 200 is new");
+        let plain = Program::PgDump(DumpForm::Plain);
+        programs::a_program_keeps_the_contract(&engine.spec, plain, &write, &holds);
+        programs::a_stop_ends_every_call(&engine.spec, plain);
+        let SourceSpec::Postgres(own) = &engine.spec else { unreachable!() };
+        let physical = Physical::default();
+        let files = SourceSpec::Cluster(ClusterSpec { server: own.clone(), physical });
+        programs::files_keep_the_contract(&files);
     }
 }
 

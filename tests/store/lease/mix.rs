@@ -1,4 +1,4 @@
-//! Runs of two hosts, verifications and restores on one store at once, some of which are killed, in
+//! Runs of two hosts, prunes, verifications and restores on one store at once, some of which are killed, in
 //! a seeded random order: nothing that is being read is removed, and no lease outlives its term.
 //!
 //! Twenty mixes; `VEX_LEASE_MIXES=500` for the whole.
@@ -34,15 +34,18 @@ enum Part {
     Verify,
     /// Restores the backup that is the newest when it begins.
     Restore,
+    /// The retention of the job by itself.
+    Prune,
 }
 
-const PARTS: [Part; 4] = [Part::Run, Part::RunElsewhere, Part::Verify, Part::Restore];
+const PARTS: [Part; 5] = [Part::Run, Part::RunElsewhere, Part::Verify, Part::Restore, Part::Prune];
 
 fn start(space: &Space, part: Part, into: &str) -> Running {
     let target = format!("sqlite:{into}");
     let arguments: &[&str] = match part {
         Part::Run | Part::RunElsewhere => &["run", "job.kdl", "nightly"],
         Part::Verify => &["run", "job.kdl", "check"],
+        Part::Prune => &["prune", "job.kdl", "nightly"],
         Part::Restore => &["restore", "job.kdl", "app", "--into", &target],
     };
     let mut command = space.vex(arguments);
@@ -122,7 +125,7 @@ fn nothing_that_is_being_read_is_removed_whoever_is_killed() {
     let waited = in_use(&space);
     assert!(waited > 0, "no retention met a reader");
     let figure = format!(
-        "\nfigure {mixes} mixes of two runs, a verification and a restore, {killed} killed, {waited} \
+        "\nfigure {mixes} mixes of two runs, a prune, a verification and a restore, {killed} killed, {waited} \
          times a folder in use: nothing that was read was removed\n"
     );
     std::io::stdout().write_all(figure.as_bytes()).unwrap();

@@ -326,7 +326,8 @@ impl Drop for Channel<'_> {
                 self.replica.connector.session(&self.replica.flavor, "restore into")
             {
                 self.connection = connection;
-                let _ = self.remove();
+                // The next restore finds it, and removes it.
+                self.remove().unwrap_or_default();
             }
         }
     }

@@ -96,8 +96,11 @@ impl Greeting<'_> {
     }
 }
 
+/// User, proof, and the way of the proof.
+type Answer<'a> = (&'a [u8], Vec<u8>, Option<&'a [u8]>);
+
 /// User, proof, and the way of the proof, of the answer to a greeting.
-fn parse(answer: &[u8]) -> Option<(&[u8], Vec<u8>, Option<&[u8]>)> {
+fn parse(answer: &[u8]) -> Option<Answer<'_>> {
     let can = u32::from_le_bytes(answer.get(..4)?.try_into().ok()?);
     let text = |at: usize| -> Option<(&[u8], usize)> {
         let length = answer.get(at..)?.iter().position(|byte| *byte == 0)?;
