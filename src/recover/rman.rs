@@ -20,7 +20,7 @@ use crate::record::{Event, RestoreFacts};
 use crate::recover::candidates::Picked;
 use crate::recover::fault::Fault;
 use crate::recover::operator::Work;
-use crate::recover::pieces::{StoredPiece, missing_pieces, opener, read_pieces};
+use crate::recover::pieces::{StoredPiece, is_plain, missing_pieces, opener, read_pieces};
 use crate::recover::prove::Setback;
 use crate::recover::restore_plan::about;
 use crate::recover::rman_select::{Selection, select};
@@ -392,7 +392,9 @@ impl Place {
 
 /// Takes a piece that lies in a folder over into another one, if it is proven to be the one.
 fn lies_in(folder: &Path, object: &ObjectLine, to: &Path) -> bool {
-    let Some(piece) = &object.piece else { return false };
+    let Some(piece) = object.piece.as_ref().filter(|piece| is_plain(&piece.name)) else {
+        return false;
+    };
     let (from, to) = (folder.join(&piece.name), to.join(&piece.name));
     let is_it = || -> std::io::Result<bool> {
         let mut file = std::fs::File::open(&from)?;

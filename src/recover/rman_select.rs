@@ -208,7 +208,7 @@ fn thread_logs(
     let mut at = first;
     loop {
         pieces.insert((at.0, at.1));
-        let (range, next) = (&at.2, at.2.last + 1);
+        let (range, next) = (&at.2, at.2.last.saturating_add(1));
         let is_there = match until {
             Until::Latest => false,
             Until::Scn(scn) => range.to >= *scn,
@@ -217,7 +217,7 @@ fn thread_logs(
         if is_there {
             return Ok((thread, range.last, range.to));
         }
-        let Some(found) = longest(&|range| (range.first..=range.last).contains(&next)) else {
+        let Some(found) = longest(&|range| range.first <= next && range.last > at.2.last) else {
             let later = own.iter().map(|(_, _, range)| range.first).filter(|f| *f > next).min();
             return match (later, until) {
                 (Some(_), _) => Err(format!(
@@ -251,7 +251,9 @@ impl Selection {
             (Until::Scn(scn), _) => End::Scn(*scn),
             (Until::Moment(moment), _) => End::Time(local(*moment)),
             (Until::Latest, _) if control_stays => End::Complete,
-            (Until::Latest, [(thread, sequence, _)]) => End::Sequence(*thread, sequence + 1),
+            (Until::Latest, [(thread, sequence, _)]) => {
+                End::Sequence(*thread, sequence.saturating_add(1))
+            }
             (Until::Latest, several) => {
                 End::Scn(several.iter().map(|(_, _, to)| *to).min().unwrap_or_default())
             }

@@ -4,7 +4,7 @@
 use serde_json::Value;
 
 use crate::common::space::word;
-use crate::oracle::bench::Bench;
+use crate::oracle::bench::{Bench, said};
 
 /// FULL 01/08 01:00; increments at 20:00, 01:00 and 10:00; rows change between and after, and the
 /// server fails at 15:00.
@@ -223,4 +223,67 @@ fn a_restore_waits_for_no_run_and_touches_nothing_while_one_has_the_database() {
     assert_eq!(bench.model()["status"], "DOWN");
     drop(held);
     bench.space.run(&restore("FULL", &[])).expect(0);
+}
+
+#[test]
+fn a_head_that_somebody_wrote_names_no_file_outside_and_gives_rman_no_command() {
+    let bench = Bench::disk();
+    bench.back_up("FULL", 0).expect(0);
+    let key = word(&bench.heads()[0], "key").to_owned();
+    let path = bench.space.path("nas").join(format!("{key}.manifest.json"));
+    let whole = std::fs::read_to_string(&path).unwrap();
+    bench.ctl(&["lose"]);
+    let (before, calls) = (bench.ctl(&["show"]), bench.calls());
+    let outside = bench.space.path("outside");
+    let objects = serde_json::from_str::<Value>(&whole).unwrap()["objects"].clone();
+    let first = word(&objects[0]["piece"], "name").to_owned();
+    let with_logs = |head: &mut Value, first: u64, last: u64| {
+        let objects = head["objects"].as_array_mut().unwrap();
+        let own = objects.iter_mut().find(|o| o["piece"]["holds"] == "logs").unwrap();
+        own["piece"]["logs"][0]["first"] = first.into();
+        own["piece"]["logs"][0]["last"] = last.into();
+    };
+    let named = |head: &mut Value, name: &str| {
+        for object in head["objects"].as_array_mut().unwrap() {
+            if object["piece"]["holds"] == "control" {
+                object["piece"]["name"] = name.into();
+            }
+        }
+    };
+    let absolute = outside.display().to_string();
+    let command = format!("{first}'; HOST 'touch {absolute}");
+    let climbing = format!("{first}/../../../outside");
+    let sealed = format!("{first}.zip");
+    for name in [&absolute, &command, &climbing, &sealed, &first, "../outside", "..", ""] {
+        let mut head: Value = serde_json::from_str(&whole).unwrap();
+        named(&mut head, name);
+        refused(&bench, (&path, &head), "name");
+    }
+    // The name of the source is part of it.
+    let mut head: Value = serde_json::from_str(&whole).unwrap();
+    head["source"] = "fin/../..".into();
+    for object in head["objects"].as_array_mut().unwrap() {
+        let name = word(&object["piece"], "name").replace("vex_fin_", "vex_fin/../.._");
+        object["piece"]["name"] = name.into();
+    }
+    refused(&bench, (&path, &head), "");
+    let mut head: Value = serde_json::from_str(&whole).unwrap();
+    head["objects"][0]["key"] = head["objects"][1]["key"].clone();
+    refused(&bench, (&path, &head), "has the key of another");
+    for (from, to) in [(1, u64::MAX), (9, 1)] {
+        let mut head: Value = serde_json::from_str(&whole).unwrap();
+        with_logs(&mut head, from, to);
+        refused(&bench, (&path, &head), "says that it holds logs");
+    }
+    assert!(!outside.exists());
+    assert_eq!((bench.ctl(&["show"]), bench.calls()), (before, calls), "RMAN was never called");
+    std::fs::write(&path, whole).unwrap();
+    bench.space.run(&restore("FULL", &[])).expect(0);
+}
+
+/// A restore refuses a head, and says why.
+fn refused(bench: &Bench, (path, head): (&std::path::Path, &Value), why: &str) {
+    std::fs::write(path, serde_json::to_vec_pretty(head).unwrap()).unwrap();
+    let ran = bench.space.run(&restore("FULL", &[]));
+    assert!(ran.code != 0 && said(&ran).contains(why), "{why}: {ran:?}");
 }
