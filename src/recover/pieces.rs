@@ -153,7 +153,8 @@ impl StoredPiece<'_> {
         };
         let name = line.map_or("piece", |line| line.name.as_str());
         let key = self.key.ok_or_else(|| Fault::Damage(Damage::sealed(name, false)))?;
-        let opened = to.with_extension("open");
+        // A name of a source may have dots.
+        let opened = to.with_file_name(format!("{name}.open"));
         let io = |e: std::io::Error| unwritten(to, &e);
         let mut out = Stopped { file: File::create(&opened).map_err(io)?, stop };
         let sealed = BufReader::new(File::open(fresh).map_err(io)?);
