@@ -288,7 +288,7 @@ impl Steps {
         let (mut sent, warnings) = written?;
         sent.sort_by(|a, b| a.path.cmp(&b.path));
         let asking = Asking { instance: run.oracle.instance(), private: &run.private, stop };
-        let facts = asking.pieces(&format!("/{}", run.prefix), run.database.resetlogs)?;
+        let facts = asking.pieces(&format!("/{}", run.prefix), &run.database)?;
         Ok(Written { sent, copies, warnings, facts })
     }
 

@@ -346,3 +346,28 @@ fn rman_and_sqlplus_are_those_of_the_folder_that_the_site_names() {
     let used = std::fs::read_to_string(tools.join("used")).unwrap();
     assert!(used.contains("rman") && used.contains("sqlplus"), "{used}");
 }
+
+/// A read-only tablespace, and with it `PDB$SEED` of every container database.
+#[test]
+fn a_data_file_that_nobody_writes_needs_no_log_of_its_own_time() {
+    let bench = Bench::disk();
+    bench.ctl(&["freeze", "2"]);
+    for _ in 0..3 {
+        bench.back_up("FULL", 48).expect(0);
+    }
+    bench.back_up("INCREMENTAL", 48).expect(0);
+    let model = bench.model();
+    let archived = model["control"]["archived"].as_array().unwrap();
+    assert_eq!(archived[0]["deleted"], true, "the log of that time is gone");
+    let head = bench.heads().remove(3);
+    let frozen = model["files"]["2"]["ckpt"].as_u64().unwrap();
+    assert!(head["position"]["start"].as_u64().unwrap() > frozen, "{head}");
+    let expected = bench.rows();
+    bench.ctl(&["lose"]);
+    let kept = bench.space.copy();
+    for mode in ["FULL", "INCREMENTAL"] {
+        bench.space.run(&["restore", "job.kdl", "fin", "--mode", mode]).expect(0);
+        assert_eq!(bench.rows(), expected, "{mode}");
+        bench.space.put_back(&kept);
+    }
+}
