@@ -371,3 +371,24 @@ fn a_data_file_that_nobody_writes_needs_no_log_of_its_own_time() {
         bench.space.put_back(&kept);
     }
 }
+
+#[test]
+fn an_increment_after_a_data_file_was_added_adds_to_the_full_backup() {
+    let bench = Bench::disk();
+    bench.back_up("FULL", 0).expect(0);
+    bench.ctl(&["add"]);
+    for _ in 0..2 {
+        bench.back_up("INCREMENTAL", 5).expect(0);
+    }
+    let heads = bench.heads();
+    assert_eq!((&heads[1]["parent"], &heads[2]["parent"]), (&heads[0]["id"], &heads[1]["id"]));
+    let expected = bench.rows();
+    assert!(expected.contains("\"4\""), "{expected}");
+    bench.ctl(&["lose"]);
+    let kept = bench.space.copy();
+    for mode in ["FULL", "INCREMENTAL"] {
+        bench.space.run(&["restore", "job.kdl", "fin", "--mode", mode]).expect(0);
+        assert_eq!(bench.rows(), expected, "{mode}");
+        bench.space.put_back(&kept);
+    }
+}

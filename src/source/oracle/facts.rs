@@ -252,10 +252,11 @@ impl Asking<'_> {
     }
 
     /// Of each set, what it holds of data files. Recovery begins with the least SCN of those that
-    /// reached `reached`: files that nobody writes need no log.
+    /// reached `reached`: files that nobody writes need no log. Of a file that was added since, all
+    /// blocks are there, and what it holds adds to nothing.
     fn data(&self, own: &str, reached: u64) -> Result<BTreeMap<Set, Data>> {
         let sql = format!(
-            "SELECT d.set_stamp||CHR(9)||d.set_count||CHR(9)||MAX(d.file#)||CHR(9)||NVL(MAX(d.incremental_level), 0)||CHR(9)||MAX(d.incremental_change#)||CHR(9)||NVL(MIN(CASE WHEN d.checkpoint_change# >= {reached} THEN d.checkpoint_change# END), 0)||CHR(9)||MAX(d.checkpoint_change#)||CHR(9)||MAX(GREATEST(d.checkpoint_change#, NVL(d.absolute_fuzzy_change#, 0)))||CHR(9)||MAX({}) FROM v$backup_datafile d WHERE EXISTS (SELECT 1 FROM v$backup_piece p WHERE p.set_stamp = d.set_stamp AND p.set_count = d.set_count AND {own}) GROUP BY d.set_stamp, d.set_count",
+            "SELECT d.set_stamp||CHR(9)||d.set_count||CHR(9)||MAX(d.file#)||CHR(9)||NVL(MAX(d.incremental_level), 0)||CHR(9)||MAX(CASE WHEN d.incremental_change# > d.creation_change# THEN d.incremental_change# ELSE 0 END)||CHR(9)||NVL(MIN(CASE WHEN d.checkpoint_change# >= {reached} THEN d.checkpoint_change# END), 0)||CHR(9)||MAX(d.checkpoint_change#)||CHR(9)||MAX(GREATEST(d.checkpoint_change#, NVL(d.absolute_fuzzy_change#, 0)))||CHR(9)||MAX({}) FROM v$backup_datafile d WHERE EXISTS (SELECT 1 FROM v$backup_piece p WHERE p.set_stamp = d.set_stamp AND p.set_count = d.set_count AND {own}) GROUP BY d.set_stamp, d.set_count",
             utc!("d.completion_time")
         );
         let what = "the data files of the backup";
