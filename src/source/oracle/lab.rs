@@ -40,6 +40,8 @@ pub struct Lab<'a> {
     started: bool,
     /// Whether an earlier validation left it mounted.
     left: bool,
+    /// Whether it is another than it was found: it is left as it was when this is dropped.
+    changed: bool,
 }
 
 impl<'a> Lab<'a> {
@@ -52,7 +54,7 @@ impl<'a> Lab<'a> {
     ) -> Result<Lab<'a>> {
         let asking = Asking { instance, private, stop };
         let status = asking.status()?;
-        let lab = Lab {
+        let mut lab = Lab {
             instance,
             note,
             private,
@@ -60,6 +62,7 @@ impl<'a> Lab<'a> {
             stop,
             started: status.is_some(),
             left: status.as_deref() == Some("MOUNTED"),
+            changed: false,
         };
         match status.as_deref() {
             None if !instance.has_parameters() => {
@@ -68,7 +71,10 @@ impl<'a> Lab<'a> {
                     "Give it one with the DB_NAME of the database that was backed up, and CONTROL_FILES of its own.",
                 ));
             }
-            None => lab.run(&script::start_lab(), stop)?,
+            None => {
+                lab.run(&script::start_lab(), stop)?;
+                lab.changed = true;
+            }
             Some("STARTED" | "MOUNTED") => {}
             Some(other) => {
                 return Err(lab.refuse(
@@ -77,16 +83,8 @@ impl<'a> Lab<'a> {
                 ));
             }
         }
-        match lab.may_overwrite(&asking.control_files()?) {
-            Ok(()) => Ok(lab),
-            Err(error) => {
-                // One that was down is down again.
-                if !lab.started {
-                    lab.leave();
-                }
-                Err(error)
-            }
-        }
+        lab.may_overwrite(&asking.control_files()?)?;
+        Ok(lab)
     }
 
     fn refuse(&self, found: &str, hint: &str) -> Error {
@@ -132,10 +130,9 @@ impl<'a> Lab<'a> {
 
     /// Has RMAN read the backup. The inner error is what RMAN found of it; the outer one is of the
     /// instance, and says nothing of the backup.
-    pub fn validate(self, ask: &Validation<'_>) -> Result<Result<()>> {
-        let found = self.found(ask);
-        self.leave();
-        found
+    pub fn validate(mut self, ask: &Validation<'_>) -> Result<Result<()>> {
+        self.changed = true;
+        self.found(ask)
     }
 
     fn found(&self, ask: &Validation<'_>) -> Result<Result<()>> {
@@ -167,6 +164,15 @@ impl<'a> Lab<'a> {
         if let Err(error) = self.run(&script::leave_lab(self.started), self.stop) {
             let place = self.instance.place();
             (self.hear)(&format!("{place} could not be left as it was found: {error}"));
+        }
+    }
+}
+
+impl Drop for Lab<'_> {
+    /// However a validation ends, before or after RMAN saw a piece.
+    fn drop(&mut self) {
+        if self.changed {
+            self.leave();
         }
     }
 }
