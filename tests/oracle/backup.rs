@@ -392,3 +392,22 @@ fn an_increment_after_a_data_file_was_added_adds_to_the_full_backup() {
         bench.space.put_back(&kept);
     }
 }
+
+#[test]
+fn logs_that_somebody_took_between_two_backups_are_told_until_a_full_one_passed_them() {
+    let bench = Bench::disk();
+    bench.back_up("FULL", 0).expect(0);
+    bench.ctl(&["work", "5"]);
+    bench.ctl(&["steal"]);
+    let told = |job: &str| {
+        let ran = bench.back_up(job, 5);
+        assert!(!bench.heads().is_empty() && ran.code < 64, "{ran:?}");
+        said(&ran).contains("logs 2 to 2 of thread 1 are in no backup")
+    };
+    // It is no error: each backup comes back by itself.
+    assert!(told("INCREMENTAL"));
+    assert!(told("INCREMENTAL"), "it stays");
+    assert!(told("FULL"));
+    assert!(!told("INCREMENTAL"), "a full backup passed it");
+    assert_eq!(bench.heads().len(), 5);
+}

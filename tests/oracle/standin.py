@@ -977,6 +977,12 @@ def ctl(args):
         spfile().write_text("x")
     elif what == "work":
         work(m, int(rest[0]))
+    elif what == "steal":
+        # Somebody's BACKUP ARCHIVELOG ALL DELETE INPUT, with no run under way.
+        switch(m)
+        for a in m.control["archived"]:
+            Path(a["path"]).unlink(missing_ok=True)
+            a["deleted"] = True
     elif what == "freeze":
         # ALTER TABLESPACE … READ ONLY.
         m.d["scn"] += 1

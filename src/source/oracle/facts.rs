@@ -237,7 +237,8 @@ impl Asking<'_> {
             let set = sets.entry((stamp.clone(), count.clone())).or_default();
             set.push((handle.clone(), bytes, tag.clone()));
         }
-        let (data, mut logs) = (self.data(&own, database.scn)?, self.logs(&own, database.resetlogs)?);
+        let (data, mut logs) =
+            (self.data(&own, database.scn)?, self.logs(&own, database.resetlogs)?);
         let mut found = BTreeMap::new();
         for (set, pieces) in sets {
             let logs = logs.remove(&set);
