@@ -197,6 +197,22 @@ fn pieces_that_lie_in_the_folder_of_the_variable_are_used_if_they_are_the_ones()
         let name = path.file_name().unwrap();
         std::fs::copy(&path, folder.join(name)).unwrap();
     }
+    // What lies there need not be in the store; what is in neither is missing.
+    let heads = bench.heads();
+    let key = word(&heads[0]["objects"][0], "key");
+    let (path, name) = (bench.space.path("nas").join(key), key.rsplit_once('/').unwrap().1);
+    std::fs::remove_file(path).unwrap();
+    let ran = bench.space.run(&restore("FULL", &[]));
+    assert!(ran.code != 0 && ran.stderr.contains(key), "{ran:?}");
+    let whole = std::fs::read(folder.join(name)).unwrap();
+    let mut other = whole.clone();
+    other[40] ^= 1;
+    for (bytes, is_it) in [(&other, false), (&whole, true)] {
+        std::fs::write(folder.join(name), bytes).unwrap();
+        let mut command = bench.space.vex(&restore("FULL", &["--dry-run"]));
+        let ran = command.env("RESTORE_SOURCE_DIR", &folder).output().unwrap();
+        assert_eq!(ran.status.success(), is_it, "{ran:?}");
+    }
     let mut command = bench.space.vex(&restore("FULL", &[]));
     let ran = command.env("RESTORE_SOURCE_DIR", &folder).output().unwrap();
     let text =
@@ -286,4 +302,36 @@ fn refused(bench: &Bench, (path, head): (&std::path::Path, &Value), why: &str) {
     std::fs::write(path, serde_json::to_vec_pretty(head).unwrap()).unwrap();
     let ran = bench.space.run(&restore("FULL", &[]));
     assert!(ran.code != 0 && said(&ran).contains(why), "{why}: {ran:?}");
+}
+
+#[test]
+fn the_own_folder_under_a_named_one_goes_with_success_and_is_named_after_a_failure() {
+    let bench = Bench::disk();
+    bench.back_up("FULL", 0).expect(0);
+    let expected = bench.rows();
+    bench.ctl(&["lose"]);
+    let folder = bench.space.path("pieces");
+    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::write(folder.join("of somebody"), "x").unwrap();
+    let kept = bench.space.copy();
+    let own = || {
+        let all = std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().file_name());
+        let mut all: Vec<String> = all.map(|name| name.into_string().unwrap()).collect();
+        all.retain(|name| name != "of somebody");
+        all
+    };
+    let words = ["--pieces", folder.to_str().unwrap()];
+    let fault = r#"[{"at": "recover", "once": true, "stack": ["ORA-00283: recovery session canceled due to errors"]}]"#;
+    bench.set("faults", fault);
+    let ran = bench.space.run(&restore("FULL", &words));
+    let left = own();
+    assert!(ran.code != 0 && left.len() == 1 && said(&ran).contains(&left[0]), "{ran:?}");
+    bench.space.put_back(&kept);
+    for name in own() {
+        std::fs::remove_dir_all(folder.join(name)).unwrap();
+    }
+    bench.space.run(&restore("FULL", &words)).expect(0);
+    assert_eq!(bench.rows(), expected);
+    assert_eq!(own(), [] as [&str; 0]);
+    assert!(folder.join("of somebody").exists());
 }
