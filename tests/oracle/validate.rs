@@ -115,6 +115,13 @@ fn an_instance_that_holds_anything_is_not_touched() {
     assert_eq!(fs::read_to_string(&own).unwrap(), "of somebody");
     fs::remove_file(&own).unwrap();
     bench.back_up("FULL", 1).expect(0);
+    // What vex made there is gone; what somebody makes there since is his own.
+    assert!(!own.exists());
+    fs::write(&own, "of somebody").unwrap();
+    let ran = bench.back_up("FULL", 1).expect(1);
+    assert!(said(&ran).contains("is there, and vex did not make it"), "{ran:?}");
+    assert_eq!(fs::read_to_string(&own).unwrap(), "of somebody");
+    fs::remove_file(&own).unwrap();
     // The database itself is no scratch, whatever it is called.
     let path = bench.space.path("job.kdl");
     let job = fs::read_to_string(&path).unwrap().replace("sid=\"LAB\"", "sid=\"FIN\"");

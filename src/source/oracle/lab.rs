@@ -40,6 +40,8 @@ pub struct Lab<'a> {
     started: bool,
     /// Whether an earlier validation left it mounted.
     left: bool,
+    /// Where its control files go.
+    files: Vec<String>,
     /// Whether it is another than it was found: it is left as it was when this is dropped.
     changed: bool,
 }
@@ -62,6 +64,7 @@ impl<'a> Lab<'a> {
             stop,
             started: status.is_some(),
             left: status.as_deref() == Some("MOUNTED"),
+            files: Vec::new(),
             changed: false,
         };
         match status.as_deref() {
@@ -83,7 +86,9 @@ impl<'a> Lab<'a> {
                 ));
             }
         }
-        lab.may_overwrite(&asking.control_files()?)?;
+        let files = asking.control_files()?;
+        lab.may_overwrite(&files)?;
+        lab.files = files;
         Ok(lab)
     }
 
@@ -114,12 +119,31 @@ impl<'a> Lab<'a> {
                 return Err(self.refuse(&found, hint));
             }
         }
-        let io = |e: std::io::Error| {
+        Ok(())
+    }
+
+    /// Writes down which control files are made, before the first of them is.
+    fn note(&self) -> Result<()> {
+        std::fs::write(&self.note, self.files.join("\n")).map_err(|e| {
             let doing = format!("write {}", self.note.display());
             Error::new(ErrorKind::Failed, doing, e.to_string())
+        })
+    }
+
+    /// Removes the control files that were made, and what says so: whoever makes one there later has
+    /// made it himself.
+    fn forget(&self) -> std::io::Result<()> {
+        let own = match std::fs::read_to_string(&self.note) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+            read => read?,
         };
-        // Before the first of them is made.
-        std::fs::write(&self.note, files.join("\n")).map_err(io)
+        for path in own.lines().map(Path::new).chain([self.note.as_path()]) {
+            match std::fs::remove_file(path) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
+                Ok(()) | Err(_) => {}
+            }
+        }
+        Ok(())
     }
 
     fn run(&self, script: &str, stop: &Stop) -> Result<()> {
@@ -136,6 +160,7 @@ impl<'a> Lab<'a> {
     }
 
     fn found(&self, ask: &Validation<'_>) -> Result<Result<()>> {
+        self.note()?;
         let mount = script::mount_lab(ask.folder, ask.dbid, ask.control, self.left);
         if let Err(error) = self.run(&mount, self.stop) {
             return of_backup(error);
@@ -161,7 +186,9 @@ impl<'a> Lab<'a> {
         if self.stop.is_stopped() {
             return;
         }
-        if let Err(error) = self.run(&script::leave_lab(self.started), self.stop) {
+        let left = self.run(&script::leave_lab(self.started), self.stop);
+        let left = left.map_err(|e| e.to_string());
+        if let Err(error) = left.and_then(|()| self.forget().map_err(|e| e.to_string())) {
             let place = self.instance.place();
             (self.hear)(&format!("{place} could not be left as it was found: {error}"));
         }
