@@ -113,6 +113,9 @@ fn decide(
         .map_err(|found| Fault::NoBackup { found, damaged: false })?;
     let status = status_of(&oracle, dbid, work)?;
     let stays = status.as_deref() == Some("MOUNTED");
+    if !stays && !spec.overwrite {
+        no_control_file(&oracle, status.is_some(), work)?;
+    }
     let local =
         |at: Timestamp| at.to_zoned(TimeZone::system()).strftime("%Y-%m-%d %H:%M:%S").to_string();
     let end = selection.end(&wish.until, stays, local);
@@ -133,6 +136,25 @@ fn decide(
         folder,
         keys,
     })
+}
+
+/// Refuses an instance whose control file is there, and would be replaced: the online logs that it
+/// knows would be lost with it.
+fn no_control_file(oracle: &Oracle, started: bool, work: Work<'_>) -> Result<(), Fault> {
+    let files = if started {
+        let private = oracle.private()?;
+        let asking = Asking { instance: oracle.instance(), private: &private, stop: work.stop };
+        asking.control_files()?
+    } else {
+        oracle.instance().written_control_files()
+    };
+    let is_there = |file: &&String| Path::new(file).symlink_metadata().is_ok();
+    let Some(file) = files.iter().find(is_there) else { return Ok(()) };
+    Err(refuse(
+        oracle,
+        format!("the control file {file} is there, and would be replaced"),
+        "If it is good: STARTUP MOUNT, and restore again, which keeps it. If not: --overwrite.",
+    ))
 }
 
 /// How far the instance is started; refuses one that is open, or that has another database.

@@ -335,3 +335,32 @@ fn the_own_folder_under_a_named_one_goes_with_success_and_is_named_after_a_failu
     assert_eq!(own(), [] as [&str; 0]);
     assert!(folder.join("of somebody").exists());
 }
+
+#[test]
+fn a_control_file_that_is_there_is_replaced_only_where_that_was_asked_for() {
+    let bench = Bench::disk();
+    bench.back_up("FULL", 0).expect(0);
+    let expected = bench.rows();
+    bench.ctl(&["lose"]);
+    let own = bench.space.path("control01.ctl");
+    std::fs::write(&own, "of somebody").unwrap();
+    let refused = || {
+        let before = bench.ctl(&["show"]);
+        let ran = bench.space.run(&restore("FULL", &[])).expect(1);
+        assert!(said(&ran).contains("control01.ctl is there, and would be replaced"), "{ran:?}");
+        assert_eq!(bench.ctl(&["show"]), before);
+        assert_eq!(std::fs::read_to_string(&own).unwrap(), "of somebody");
+    };
+    // A stopped instance, by its parameter file; a started one is asked.
+    let parameters = bench.space.path("oh/dbs/initFIN.ora");
+    let text = format!("db_name=FIN\n*.control_files='/nowhere/a.ctl', '{}'\n", own.display());
+    std::fs::write(&parameters, text).unwrap();
+    refused();
+    std::fs::remove_file(&parameters).unwrap();
+    bench.set("control_files", &serde_json::json!([own]).to_string());
+    bench.set("status", "\"STARTED\"");
+    refused();
+    bench.space.run(&restore("FULL", &["--overwrite"])).expect(0);
+    assert_eq!(bench.rows(), expected);
+    assert_ne!(std::fs::read_to_string(&own).unwrap(), "of somebody");
+}
