@@ -5,6 +5,8 @@
 //! here is cut, and whole there. Unknown fields are passed over; an unknown word in `needs` and a
 //! newer format are refused by name, so that nothing is ever misread.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -12,7 +14,7 @@ use crate::artifact::age::AGE;
 use crate::artifact::damage::Damage;
 use crate::artifact::index::IndexLine;
 use crate::artifact::origin::Origin;
-use crate::artifact::piece::{LARGEST_PIECES_HEAD, PIECES, PieceLine};
+use crate::artifact::piece::{ENDINGS, LARGEST_PIECES_HEAD, PIECES, PieceLine, is_piece_name};
 use crate::artifact::piece_seal::SEALED_PIECES;
 use crate::artifact::position::Position;
 use crate::artifact::proof;
@@ -296,20 +298,49 @@ impl Head {
             ));
         }
         if self.is_pieces() {
-            if !self.objects.iter().all(|o| o.piece.is_some()) || self.index.is_some() {
-                return Err("it is of pieces, and names another object".into());
-            }
-            // Of a sealed piece, nothing else tells what comes out.
-            if self.pieces().any(|(_, line)| line.plain.is_some() != self.sealed()) {
-                return Err("its seal and its pieces do not agree".into());
-            }
-            return Ok(());
+            return self.check_pieces();
         }
         if self.objects.iter().any(|object| object.key != self.key) {
             return Err("its object has another key".into());
         }
         if self.objects.len() > 1 {
             return Err(format!("it has {} objects; use a newer vex", self.objects.len()));
+        }
+        Ok(())
+    }
+
+    /// Whoever can write to a store can write a head: the name of a piece becomes a file, and stands
+    /// in scripts of RMAN, so that it is one that vex gives, or the head is refused.
+    fn check_pieces(&self) -> Result<(), String> {
+        if !self.objects.iter().all(|o| o.piece.is_some()) || self.index.is_some() {
+            return Err("it is of pieces, and names another object".into());
+        }
+        // Of a sealed piece, nothing else tells what comes out.
+        if self.pieces().any(|(_, line)| line.plain.is_some() != self.sealed()) {
+            return Err("its seal and its pieces do not agree".into());
+        }
+        let mut names = BTreeSet::new();
+        for (object, PieceLine { name, logs, .. }) in self.pieces() {
+            if !is_piece_name(&self.source, &self.id, name) {
+                return Err(format!("vex gives no piece of it the name {name:?}"));
+            }
+            if !names.insert(name) {
+                return Err(format!("two of its pieces have the name {name:?}"));
+            }
+            let stored = object.key.rsplit_once('/').map_or(object.key.as_str(), |(_, own)| own);
+            let is_own = |ending: &str| match self.sealed() {
+                true => ENDINGS.contains(&ending),
+                false => ending.is_empty(),
+            };
+            if !stored.strip_prefix(name.as_str()).is_some_and(is_own) {
+                return Err(format!("its piece {name:?} has the key of another: {:?}", object.key));
+            }
+            if let Some(log) = logs.iter().find(|l| l.first > l.last || l.last == u64::MAX) {
+                return Err(format!(
+                    "its piece {name:?} says that it holds logs {} to {}",
+                    log.first, log.last
+                ));
+            }
         }
         Ok(())
     }

@@ -143,10 +143,21 @@ pub fn owns_piece(naming: &Naming, own: &str, (source, run): (&str, &Id), key: &
     places.iter().any(|place| key.strip_prefix(place.as_str()).is_some_and(is_piece_end))
 }
 
-/// Whether a text is what RMAN ends the name of a piece in, letters, digits, `_` and `-`, and what a
-/// seal adds.
+/// Whether `name` is one that RMAN was told to give a piece of a run of `source`. It becomes the name
+/// of a file, and stands in scripts: a source that is no plain word has none.
+pub fn is_piece_name(source: &str, run: &Id, name: &str) -> bool {
+    let is_plain = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.');
+    let end = name.strip_prefix(&piece_prefix(source, run));
+    source.chars().all(is_plain) && end.is_some_and(is_plain_end)
+}
+
+/// Whether a text is what RMAN ends the name of a piece in, and what a seal adds.
 fn is_piece_end(text: &str) -> bool {
-    let text = ENDINGS.iter().find_map(|ending| text.strip_suffix(ending)).unwrap_or(text);
+    is_plain_end(ENDINGS.iter().find_map(|ending| text.strip_suffix(ending)).unwrap_or(text))
+}
+
+/// Whether a text is what RMAN ends the name of a piece in: letters, digits, `_` and `-`.
+fn is_plain_end(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-".contains(&b))
 }
 

@@ -457,7 +457,8 @@ pub struct Restore {
     /// Another name for the one database.
     #[arg(long = "as", value_name = "NEWNAME")]
     pub rename: Option<String>,
-    /// Replace the objects that the backup holds and the target has.
+    /// Replace the objects that the backup holds and the target has. Oracle: the control file of an
+    /// instance that is not mounted.
     #[arg(long)]
     pub overwrite: bool,
     /// A new file for the statements that the target refused [default: one beside the log of the

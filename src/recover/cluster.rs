@@ -55,7 +55,9 @@ fn wrong_pieces(spec: &RestoreSpec, picked: &Picked) -> Option<String> {
     match (is_pieces, &spec.target) {
         (true, TargetWish::Oracle(_)) => {
             let given = [&spec.words()[0][..], &spec.words()[1][..]].concat();
-            let word = given.into_iter().find(|(_, given)| *given)?.0;
+            // A control file that is there is replaced then.
+            let means = |word: &str| word == "--overwrite";
+            let word = given.into_iter().find(|(word, given)| *given && !means(word))?.0;
             Some(format!("{word} has no meaning for {id}: RMAN brings a database back as a whole"))
         }
         (true, _) => Some(format!("{id} is of RMAN: say --mode FULL or --mode INCREMENTAL")),

@@ -59,7 +59,7 @@ pub use pieces::{StoredPiece, read_pieces};
 pub use read_back::{ReadBack, read_back};
 pub use resolve::{Resolved, resolve};
 pub use restore::{dry_run, restore};
-pub use rman_select::hole;
+pub use rman_select::{gaps, hole};
 pub use rman_validate::Validate;
 pub use selector::selects;
 pub use target::{open_target, restore_into};

@@ -6,7 +6,7 @@
 
 use std::fs::File;
 use std::io::{BufReader, Write};
-use std::path::Path;
+use std::path::{Component, Path};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -16,6 +16,7 @@ use crate::artifact::{Damage, Head, Key, ObjectLine, fingerprint_of, hex, open_p
 use crate::base::Stop;
 use crate::pipeline::Meter;
 use crate::recover::fault::Fault;
+use crate::source::is_quotable;
 use crate::store::contract::{Error, ErrorKind, Store};
 
 /// Bytes that are read in one request.
@@ -107,6 +108,10 @@ impl StoredPiece<'_> {
     ) -> Result<Option<Damage>, Fault> {
         let (key, bytes) = (&self.object.key, self.object.bytes);
         let name = self.object.piece.as_ref().map_or("piece", |piece| piece.name.as_str());
+        if folder.is_some() && !is_plain(name) {
+            let found = format!("{key} has a name that can't be a file of RMAN: {name:?}");
+            return Ok(Some(Damage::Object(found)));
+        }
         let io = |e: std::io::Error| unwritten(Path::new(name), &e);
         let fresh = folder.map(|folder| folder.join(format!("{name}.part")));
         let mut file = fresh.as_deref().map(File::create).transpose().map_err(io)?;
@@ -148,7 +153,8 @@ impl StoredPiece<'_> {
         };
         let name = line.map_or("piece", |line| line.name.as_str());
         let key = self.key.ok_or_else(|| Fault::Damage(Damage::sealed(name, false)))?;
-        let opened = to.with_extension("open");
+        // A name of a source may have dots.
+        let opened = to.with_file_name(format!("{name}.open"));
         let io = |e: std::io::Error| unwritten(to, &e);
         let mut out = Stopped { file: File::create(&opened).map_err(io)?, stop };
         let sealed = BufReader::new(File::open(fresh).map_err(io)?);
@@ -166,6 +172,14 @@ impl StoredPiece<'_> {
         out.file.sync_all().map_err(io)?;
         std::fs::rename(opened, to).map(|()| None).map_err(io)
     }
+}
+
+/// Whether the name of a piece is that of one file, and can stand in a script. Heads are checked where
+/// they are read; this holds for whatever else comes here.
+pub fn is_plain(name: &str) -> bool {
+    let mut parts = Path::new(name).components();
+    let is_one = matches!(parts.next(), Some(Component::Normal(part)) if part == name);
+    is_one && parts.next().is_none() && is_quotable(Path::new(name))
 }
 
 /// What opens the pieces of a sealed head, of which `object` is one: whoever has it not, or another,

@@ -12,15 +12,15 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use sha2::{Digest, Sha256};
 
-use crate::artifact::{Head, Key, ObjectLine, Position, hex};
-use crate::base::Size;
+use crate::artifact::{Damage, Head, Key, ObjectLine, Position, hex};
+use crate::base::{Size, Stop};
 use crate::pipeline::Meter;
 use crate::plan::{LATEST, OracleMode, OracleWish, RestoreSpec};
 use crate::record::{Event, RestoreFacts};
 use crate::recover::candidates::Picked;
 use crate::recover::fault::Fault;
 use crate::recover::operator::Work;
-use crate::recover::pieces::{StoredPiece, missing_pieces, opener, read_pieces};
+use crate::recover::pieces::{StoredPiece, is_plain, missing_pieces, opener, read_pieces};
 use crate::recover::prove::Setback;
 use crate::recover::restore_plan::about;
 use crate::recover::rman_select::{Selection, select};
@@ -75,7 +75,7 @@ pub fn plan(
     let mut plan = decide(spec, wish, picked, beside, work).map_err(Setback::Ended)?;
     plan.keys = plan.find_keys(key).map_err(Setback::Ended)?;
     plan.lines(picked).iter().for_each(|line| work.tell(line));
-    let missing = missing_pieces(&plan.pieces(picked), work.stop).map_err(Setback::of)?;
+    let missing = plan.missing(picked, work.stop).map_err(Setback::of)?;
     if missing.is_empty() {
         return Ok(plan);
     }
@@ -113,6 +113,9 @@ fn decide(
         .map_err(|found| Fault::NoBackup { found, damaged: false })?;
     let status = status_of(&oracle, dbid, work)?;
     let stays = status.as_deref() == Some("MOUNTED");
+    if !stays && !spec.overwrite {
+        no_control_file(&oracle, status.is_some(), work)?;
+    }
     let local =
         |at: Timestamp| at.to_zoned(TimeZone::system()).strftime("%Y-%m-%d %H:%M:%S").to_string();
     let end = selection.end(&wish.until, stays, local);
@@ -133,6 +136,25 @@ fn decide(
         folder,
         keys,
     })
+}
+
+/// Refuses an instance whose control file is there, and would be replaced: the online logs that it
+/// knows would be lost with it.
+fn no_control_file(oracle: &Oracle, started: bool, work: Work<'_>) -> Result<(), Fault> {
+    let files = if started {
+        let private = oracle.private()?;
+        let asking = Asking { instance: oracle.instance(), private: &private, stop: work.stop };
+        asking.control_files()?
+    } else {
+        oracle.instance().written_control_files()
+    };
+    let is_there = |file: &&String| Path::new(file).symlink_metadata().is_ok();
+    let Some(file) = files.iter().find(is_there) else { return Ok(()) };
+    Err(refuse(
+        oracle,
+        format!("the control file {file} is there, and would be replaced"),
+        "If it is good: STARTUP MOUNT, and restore again, which keeps it. If not: --overwrite.",
+    ))
 }
 
 /// How far the instance is started; refuses one that is open, or that has another database.
@@ -171,6 +193,23 @@ impl RmanPlan {
             key: self.keys.get(*head).and_then(Option::as_ref),
         };
         chosen.map(of).collect()
+    }
+
+    /// The pieces that are neither in the store nor, whole and proven, in the folder that was named.
+    fn missing(&self, picked: &Picked, stop: &Stop) -> Result<Vec<Damage>, Fault> {
+        let mut missing = Vec::new();
+        for piece in self.pieces(picked) {
+            let found = missing_pieces(std::slice::from_ref(&piece), stop)?;
+            if !found.is_empty() && !self.lies_here(piece.object, stop)? {
+                missing.extend(found);
+            }
+        }
+        Ok(missing)
+    }
+
+    /// Whether a piece lies in the folder that was named, and is proven to be the one.
+    fn lies_here(&self, object: &ObjectLine, stop: &Stop) -> Result<bool, Fault> {
+        self.folder.as_deref().map_or(Ok(false), |folder| lies_in(folder, object, stop))
     }
 
     /// What opens the pieces that are read.
@@ -245,9 +284,12 @@ impl RmanPlan {
         let lock = self.oracle.lock("restore into").map_err(|e| Fault::from(e).before_writing());
         let _lock = lock.map_err(Setback::Ended)?;
         let place = Place::make(self, work).map_err(Setback::Ended)?;
-        self.fetch(picked, &place, work).map_err(Setback::of)?;
+        let fetched = self.fetch(picked, &place, work);
+        fetched.inspect_err(|_| place.end(false, work)).map_err(Setback::of)?;
         self.tell(picked, work, false);
-        if let Err(error) = self.run(&place, work) {
+        let ran = self.run(&place, work);
+        place.end(ran.is_ok(), work);
+        if let Err(error) = ran {
             return Ok(Err(error));
         }
         self.tell(picked, work, true);
@@ -264,7 +306,10 @@ impl RmanPlan {
     fn fetch(&self, picked: &Picked, place: &Place, work: Work<'_>) -> Result<(), Fault> {
         let mut wanted = Vec::new();
         for piece in self.pieces(picked) {
-            if !self.folder.as_deref().is_some_and(|own| lies_in(own, piece.object, place.path())) {
+            let folder = self.folder.as_deref();
+            let lies_here = self.lies_here(piece.object, work.stop)?;
+            if !(lies_here && folder.is_some_and(|own| take_over(own, piece.object, place.path())))
+            {
                 wanted.push(piece);
             }
         }
@@ -382,7 +427,25 @@ impl Place {
                 "Name another folder with --pieces.",
             )
         })?;
-        Ok(Place { private, own: Some(own) })
+        let place = Place { private, own: Some(own) };
+        if let Err(error) = Private::room_in(place.path(), bytes, "or name another with --pieces") {
+            std::fs::remove_dir(place.path()).unwrap_or_default();
+            return Err(error.into());
+        }
+        Ok(place)
+    }
+
+    /// Removes the own folder once nobody needs what is in it; else says that it is there.
+    fn end(&self, done: bool, work: Work<'_>) {
+        let Some(own) = &self.own else { return };
+        let own = own.display();
+        if !done {
+            work.warn(format_args!(
+                "the pieces that were read stay in {own}: remove it once the database is back"
+            ));
+        } else if let Err(error) = std::fs::remove_dir_all(self.path()) {
+            work.warn(format_args!("{own} could not be removed, and is not needed: {error}"));
+        }
     }
 
     fn path(&self) -> &Path {
@@ -390,24 +453,31 @@ impl Place {
     }
 }
 
-/// Takes a piece that lies in a folder over into another one, if it is proven to be the one.
-fn lies_in(folder: &Path, object: &ObjectLine, to: &Path) -> bool {
+/// Whether a piece lies in a folder, and is proven to be the one.
+fn lies_in(folder: &Path, object: &ObjectLine, stop: &Stop) -> Result<bool, Fault> {
+    let Some(piece) = object.piece.as_ref().filter(|piece| is_plain(&piece.name)) else {
+        return Ok(false);
+    };
+    let (size, sha256) = piece.file((object.bytes, &object.sha256));
+    let Ok(mut file) = std::fs::File::open(folder.join(&piece.name)) else { return Ok(false) };
+    if !file.metadata().is_ok_and(|found| found.is_file() && found.len() == size) {
+        return Ok(false);
+    }
+    let (mut digest, mut bytes) = (Sha256::new(), vec![0; 1 << 20]);
+    loop {
+        stop.check()?;
+        match file.read(&mut bytes) {
+            Ok(0) => return Ok(hex(&digest.finalize()) == sha256),
+            Ok(n) => digest.update(&bytes[..n]),
+            // The store has it, or it is missing.
+            Err(_) => return Ok(false),
+        }
+    }
+}
+
+/// Has a piece that lies in a folder in another one too.
+fn take_over(folder: &Path, object: &ObjectLine, to: &Path) -> bool {
     let Some(piece) = &object.piece else { return false };
     let (from, to) = (folder.join(&piece.name), to.join(&piece.name));
-    let is_it = || -> std::io::Result<bool> {
-        let mut file = std::fs::File::open(&from)?;
-        let (size, sha256) = piece.file((object.bytes, &object.sha256));
-        if file.metadata()?.len() != size {
-            return Ok(false);
-        }
-        let (mut digest, mut bytes) = (Sha256::new(), vec![0; 1 << 20]);
-        loop {
-            match file.read(&mut bytes)? {
-                0 => return Ok(hex(&digest.finalize()) == sha256),
-                n => digest.update(&bytes[..n]),
-            }
-        }
-    };
-    is_it().unwrap_or(false)
-        && (std::fs::hard_link(&from, &to).is_ok() || std::fs::copy(&from, &to).is_ok())
+    std::fs::hard_link(&from, &to).is_ok() || std::fs::copy(&from, &to).is_ok()
 }

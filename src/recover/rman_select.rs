@@ -105,6 +105,35 @@ pub fn hole(heads: &[&Head]) -> Option<String> {
     }
 }
 
+/// Logs that none of these backups of one incarnation has, though earlier and later ones of their
+/// thread are in one: no restore from a backup before them gets past them. Those that a full backup
+/// of `passed` came after are not told any more.
+pub fn gaps(heads: &[&Head], passed: &[&Head]) -> Vec<String> {
+    let full = passed.iter().filter_map(|head| Data::of(head)).filter(|data| data.level == 0);
+    let newest = full.map(|data| data.start).max().unwrap_or_default();
+    let pieces = heads.iter().flat_map(|head| head.pieces());
+    let mut ranges: Vec<&LogRange> = pieces.flat_map(|(_, piece)| &piece.logs).collect();
+    ranges.sort_by_key(|range| (range.thread, range.first));
+    let (mut found, mut before): (Vec<String>, Option<(u32, u64)>) = (Vec::new(), None);
+    for range in ranges {
+        let last = before.filter(|(thread, _)| *thread == range.thread).map(|(_, last)| last);
+        if let Some(last) = last
+            && range.first > last.saturating_add(1)
+            && range.from > newest
+        {
+            found.push(format!(
+                "logs {} to {} of thread {} are in no backup: no restore of an earlier one gets past SCN {}; run a FULL, and see what else takes archived logs",
+                last + 1,
+                range.first - 1,
+                range.thread,
+                range.from
+            ));
+        }
+        before = Some((range.thread, last.unwrap_or_default().max(range.last)));
+    }
+    found
+}
+
 fn nothing(until: &Until, what: &str) -> String {
     match until {
         Until::Latest => format!("there is no {what}"),
@@ -208,7 +237,7 @@ fn thread_logs(
     let mut at = first;
     loop {
         pieces.insert((at.0, at.1));
-        let (range, next) = (&at.2, at.2.last + 1);
+        let (range, next) = (&at.2, at.2.last.saturating_add(1));
         let is_there = match until {
             Until::Latest => false,
             Until::Scn(scn) => range.to >= *scn,
@@ -217,7 +246,7 @@ fn thread_logs(
         if is_there {
             return Ok((thread, range.last, range.to));
         }
-        let Some(found) = longest(&|range| (range.first..=range.last).contains(&next)) else {
+        let Some(found) = longest(&|range| range.first <= next && range.last > at.2.last) else {
             let later = own.iter().map(|(_, _, range)| range.first).filter(|f| *f > next).min();
             return match (later, until) {
                 (Some(_), _) => Err(format!(
@@ -251,7 +280,9 @@ impl Selection {
             (Until::Scn(scn), _) => End::Scn(*scn),
             (Until::Moment(moment), _) => End::Time(local(*moment)),
             (Until::Latest, _) if control_stays => End::Complete,
-            (Until::Latest, [(thread, sequence, _)]) => End::Sequence(*thread, sequence + 1),
+            (Until::Latest, [(thread, sequence, _)]) => {
+                End::Sequence(*thread, sequence.saturating_add(1))
+            }
             (Until::Latest, several) => {
                 End::Scn(several.iter().map(|(_, _, to)| *to).min().unwrap_or_default())
             }

@@ -69,6 +69,8 @@ pub(super) struct Written {
     pub(super) sent: Vec<Sent>,
     pub(super) copies: Vec<PieceCopy>,
     warnings: Vec<String>,
+    /// Logs between the backups that no backup has.
+    pub(super) gaps: Vec<String>,
     pub(super) facts: BTreeMap<String, (u64, PieceLine)>,
 }
 
@@ -118,7 +120,7 @@ impl Steps {
         let others = self.tell_unkept(backup, say, stop);
         let mut done = copies.report(own, bytes, say);
         done.verdict = done.verdict.max(others);
-        let warnings = written.warnings.into_iter().map(warned).chain(forced);
+        let warnings = written.warnings.into_iter().map(warned).chain(forced).chain(written.gaps);
         for remark in parents.end().into_iter().chain(warnings) {
             done.verdict = done.verdict.max(Verdict::Alert);
             say.alert(remark);
@@ -288,8 +290,8 @@ impl Steps {
         let (mut sent, warnings) = written?;
         sent.sort_by(|a, b| a.path.cmp(&b.path));
         let asking = Asking { instance: run.oracle.instance(), private: &run.private, stop };
-        let facts = asking.pieces(&format!("/{}", run.prefix), run.database.resetlogs)?;
-        Ok(Written { sent, copies, warnings, facts })
+        let facts = asking.pieces(&format!("/{}", run.prefix), &run.database)?;
+        Ok(Written { sent, copies, warnings, gaps: Vec::new(), facts })
     }
 
     pub(super) fn rman_head(

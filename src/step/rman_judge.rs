@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use crate::artifact::{Head, Holds, ObjectLine, PieceLine};
 use crate::job::RmanLevel;
-use crate::recover::{Fault, hole};
+use crate::recover::{Fault, gaps, hole};
 use crate::source::contract::{Error, ErrorKind};
 use crate::step::copies::PieceCopy;
 use crate::step::perform::Steps;
@@ -82,7 +82,7 @@ impl Steps {
     pub(super) fn with_logs(
         &self,
         run: &Run<'_>,
-        written: Written,
+        mut written: Written,
         (level, started): (RmanLevel, Timestamp),
         ground: &RmanGround,
     ) -> Result<Written, Fault> {
@@ -100,6 +100,9 @@ impl Steps {
         let before = ground.chain.iter().filter(|_| level == RmanLevel::Incremental);
         let heads: Vec<&Head> = before.chain([&head]).collect();
         let Some(found) = hole(&heads).filter(|_| !written.facts.is_empty()) else {
+            let passed: Vec<&Head> = ground.earlier.iter().collect();
+            let all: Vec<&Head> = passed.iter().copied().chain([&head]).collect();
+            written.gaps = gaps(&all, &passed);
             return Ok(written);
         };
         let doing = format!("back up {}", run.oracle.instance().place());

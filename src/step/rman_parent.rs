@@ -26,6 +26,8 @@ pub struct RmanGround {
     pub parent: Option<Shelved>,
     /// The heads of that and of all it adds to, the full one first.
     pub chain: Vec<Head>,
+    /// The heads of all that the first store has of this incarnation, the oldest first.
+    pub earlier: Vec<Head>,
     /// The names of the pieces of data that an increment on it needs RMAN to know.
     data: Vec<String>,
 }
@@ -87,6 +89,7 @@ impl RmanGround {
             whole: whole.iter().map(|a| a.head.id.clone()).collect(),
             data: data.collect(),
             chain: chain.iter().map(|a| a.head.clone()).collect(),
+            earlier: first.iter().map(|a| a.head.clone()).collect(),
             parent,
         }
     }

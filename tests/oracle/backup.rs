@@ -346,3 +346,68 @@ fn rman_and_sqlplus_are_those_of_the_folder_that_the_site_names() {
     let used = std::fs::read_to_string(tools.join("used")).unwrap();
     assert!(used.contains("rman") && used.contains("sqlplus"), "{used}");
 }
+
+/// A read-only tablespace, and with it `PDB$SEED` of every container database.
+#[test]
+fn a_data_file_that_nobody_writes_needs_no_log_of_its_own_time() {
+    let bench = Bench::disk();
+    bench.ctl(&["freeze", "2"]);
+    for _ in 0..3 {
+        bench.back_up("FULL", 48).expect(0);
+    }
+    bench.back_up("INCREMENTAL", 48).expect(0);
+    let model = bench.model();
+    let archived = model["control"]["archived"].as_array().unwrap();
+    assert_eq!(archived[0]["deleted"], true, "the log of that time is gone");
+    let head = bench.heads().remove(3);
+    let frozen = model["files"]["2"]["ckpt"].as_u64().unwrap();
+    assert!(head["position"]["start"].as_u64().unwrap() > frozen, "{head}");
+    let expected = bench.rows();
+    bench.ctl(&["lose"]);
+    let kept = bench.space.copy();
+    for mode in ["FULL", "INCREMENTAL"] {
+        bench.space.run(&["restore", "job.kdl", "fin", "--mode", mode]).expect(0);
+        assert_eq!(bench.rows(), expected, "{mode}");
+        bench.space.put_back(&kept);
+    }
+}
+
+#[test]
+fn an_increment_after_a_data_file_was_added_adds_to_the_full_backup() {
+    let bench = Bench::disk();
+    bench.back_up("FULL", 0).expect(0);
+    bench.ctl(&["add"]);
+    for _ in 0..2 {
+        bench.back_up("INCREMENTAL", 5).expect(0);
+    }
+    let heads = bench.heads();
+    assert_eq!((&heads[1]["parent"], &heads[2]["parent"]), (&heads[0]["id"], &heads[1]["id"]));
+    let expected = bench.rows();
+    assert!(expected.contains("\"4\""), "{expected}");
+    bench.ctl(&["lose"]);
+    let kept = bench.space.copy();
+    for mode in ["FULL", "INCREMENTAL"] {
+        bench.space.run(&["restore", "job.kdl", "fin", "--mode", mode]).expect(0);
+        assert_eq!(bench.rows(), expected, "{mode}");
+        bench.space.put_back(&kept);
+    }
+}
+
+#[test]
+fn logs_that_somebody_took_between_two_backups_are_told_until_a_full_one_passed_them() {
+    let bench = Bench::disk();
+    bench.back_up("FULL", 0).expect(0);
+    bench.ctl(&["work", "5"]);
+    bench.ctl(&["steal"]);
+    let told = |job: &str| {
+        let ran = bench.back_up(job, 5);
+        assert!(!bench.heads().is_empty() && ran.code < 64, "{ran:?}");
+        said(&ran).contains("logs 2 to 2 of thread 1 are in no backup")
+    };
+    // It is no error: each backup comes back by itself.
+    assert!(told("INCREMENTAL"));
+    assert!(told("INCREMENTAL"), "it stays");
+    assert!(told("FULL"));
+    assert!(!told("INCREMENTAL"), "a full backup passed it");
+    assert_eq!(bench.heads().len(), 5);
+}

@@ -4,7 +4,7 @@
 use serde_json::Value;
 
 use crate::common::space::word;
-use crate::oracle::bench::Bench;
+use crate::oracle::bench::{Bench, said};
 
 /// FULL 01/08 01:00; increments at 20:00, 01:00 and 10:00; rows change between and after, and the
 /// server fails at 15:00.
@@ -197,6 +197,22 @@ fn pieces_that_lie_in_the_folder_of_the_variable_are_used_if_they_are_the_ones()
         let name = path.file_name().unwrap();
         std::fs::copy(&path, folder.join(name)).unwrap();
     }
+    // What lies there need not be in the store; what is in neither is missing.
+    let heads = bench.heads();
+    let key = word(&heads[0]["objects"][0], "key");
+    let (path, name) = (bench.space.path("nas").join(key), key.rsplit_once('/').unwrap().1);
+    std::fs::remove_file(path).unwrap();
+    let ran = bench.space.run(&restore("FULL", &[]));
+    assert!(ran.code != 0 && ran.stderr.contains(key), "{ran:?}");
+    let whole = std::fs::read(folder.join(name)).unwrap();
+    let mut other = whole.clone();
+    other[40] ^= 1;
+    for (bytes, is_it) in [(&other, false), (&whole, true)] {
+        std::fs::write(folder.join(name), bytes).unwrap();
+        let mut command = bench.space.vex(&restore("FULL", &["--dry-run"]));
+        let ran = command.env("RESTORE_SOURCE_DIR", &folder).output().unwrap();
+        assert_eq!(ran.status.success(), is_it, "{ran:?}");
+    }
     let mut command = bench.space.vex(&restore("FULL", &[]));
     let ran = command.env("RESTORE_SOURCE_DIR", &folder).output().unwrap();
     let text =
@@ -223,4 +239,128 @@ fn a_restore_waits_for_no_run_and_touches_nothing_while_one_has_the_database() {
     assert_eq!(bench.model()["status"], "DOWN");
     drop(held);
     bench.space.run(&restore("FULL", &[])).expect(0);
+}
+
+#[test]
+fn a_head_that_somebody_wrote_names_no_file_outside_and_gives_rman_no_command() {
+    let bench = Bench::disk();
+    bench.back_up("FULL", 0).expect(0);
+    let key = word(&bench.heads()[0], "key").to_owned();
+    let path = bench.space.path("nas").join(format!("{key}.manifest.json"));
+    let whole = std::fs::read_to_string(&path).unwrap();
+    bench.ctl(&["lose"]);
+    let (before, calls) = (bench.ctl(&["show"]), bench.calls());
+    let outside = bench.space.path("outside");
+    let objects = serde_json::from_str::<Value>(&whole).unwrap()["objects"].clone();
+    let first = word(&objects[0]["piece"], "name").to_owned();
+    let with_logs = |head: &mut Value, first: u64, last: u64| {
+        let objects = head["objects"].as_array_mut().unwrap();
+        let own = objects.iter_mut().find(|o| o["piece"]["holds"] == "logs").unwrap();
+        own["piece"]["logs"][0]["first"] = first.into();
+        own["piece"]["logs"][0]["last"] = last.into();
+    };
+    let named = |head: &mut Value, name: &str| {
+        for object in head["objects"].as_array_mut().unwrap() {
+            if object["piece"]["holds"] == "control" {
+                object["piece"]["name"] = name.into();
+            }
+        }
+    };
+    let absolute = outside.display().to_string();
+    let command = format!("{first}'; HOST 'touch {absolute}");
+    let climbing = format!("{first}/../../../outside");
+    let sealed = format!("{first}.zip");
+    for name in [&absolute, &command, &climbing, &sealed, &first, "../outside", "..", ""] {
+        let mut head: Value = serde_json::from_str(&whole).unwrap();
+        named(&mut head, name);
+        refused(&bench, (&path, &head), "name");
+    }
+    // The name of the source is part of it.
+    let mut head: Value = serde_json::from_str(&whole).unwrap();
+    head["source"] = "fin/../..".into();
+    for object in head["objects"].as_array_mut().unwrap() {
+        let name = word(&object["piece"], "name").replace("vex_fin_", "vex_fin/../.._");
+        object["piece"]["name"] = name.into();
+    }
+    refused(&bench, (&path, &head), "");
+    let mut head: Value = serde_json::from_str(&whole).unwrap();
+    head["objects"][0]["key"] = head["objects"][1]["key"].clone();
+    refused(&bench, (&path, &head), "has the key of another");
+    for (from, to) in [(1, u64::MAX), (9, 1)] {
+        let mut head: Value = serde_json::from_str(&whole).unwrap();
+        with_logs(&mut head, from, to);
+        refused(&bench, (&path, &head), "says that it holds logs");
+    }
+    assert!(!outside.exists());
+    assert_eq!((bench.ctl(&["show"]), bench.calls()), (before, calls), "RMAN was never called");
+    std::fs::write(&path, whole).unwrap();
+    bench.space.run(&restore("FULL", &[])).expect(0);
+}
+
+/// A restore refuses a head, and says why.
+fn refused(bench: &Bench, (path, head): (&std::path::Path, &Value), why: &str) {
+    std::fs::write(path, serde_json::to_vec_pretty(head).unwrap()).unwrap();
+    let ran = bench.space.run(&restore("FULL", &[]));
+    assert!(ran.code != 0 && said(&ran).contains(why), "{why}: {ran:?}");
+}
+
+#[test]
+fn the_own_folder_under_a_named_one_goes_with_success_and_is_named_after_a_failure() {
+    let bench = Bench::disk();
+    bench.back_up("FULL", 0).expect(0);
+    let expected = bench.rows();
+    bench.ctl(&["lose"]);
+    let folder = bench.space.path("pieces");
+    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::write(folder.join("of somebody"), "x").unwrap();
+    let kept = bench.space.copy();
+    let own = || {
+        let all = std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().file_name());
+        let mut all: Vec<String> = all.map(|name| name.into_string().unwrap()).collect();
+        all.retain(|name| name != "of somebody");
+        all
+    };
+    let words = ["--pieces", folder.to_str().unwrap()];
+    let fault = r#"[{"at": "recover", "once": true, "stack": ["ORA-00283: recovery session canceled due to errors"]}]"#;
+    bench.set("faults", fault);
+    let ran = bench.space.run(&restore("FULL", &words));
+    let left = own();
+    assert!(ran.code != 0 && left.len() == 1 && said(&ran).contains(&left[0]), "{ran:?}");
+    bench.space.put_back(&kept);
+    for name in own() {
+        std::fs::remove_dir_all(folder.join(name)).unwrap();
+    }
+    bench.space.run(&restore("FULL", &words)).expect(0);
+    assert_eq!(bench.rows(), expected);
+    assert_eq!(own(), [] as [&str; 0]);
+    assert!(folder.join("of somebody").exists());
+}
+
+#[test]
+fn a_control_file_that_is_there_is_replaced_only_where_that_was_asked_for() {
+    let bench = Bench::disk();
+    bench.back_up("FULL", 0).expect(0);
+    let expected = bench.rows();
+    bench.ctl(&["lose"]);
+    let own = bench.space.path("control01.ctl");
+    std::fs::write(&own, "of somebody").unwrap();
+    let refused = || {
+        let before = bench.ctl(&["show"]);
+        let ran = bench.space.run(&restore("FULL", &[])).expect(1);
+        assert!(said(&ran).contains("control01.ctl is there, and would be replaced"), "{ran:?}");
+        assert_eq!(bench.ctl(&["show"]), before);
+        assert_eq!(std::fs::read_to_string(&own).unwrap(), "of somebody");
+    };
+    // A stopped instance, by its parameter file; a started one is asked.
+    let parameters = bench.space.path("oh/dbs/initFIN.ora");
+    let text = format!("db_name=FIN\n*.control_files='/nowhere/a.ctl', '{}'\n", own.display());
+    std::fs::write(&parameters, text).unwrap();
+    refused();
+    std::fs::remove_file(&parameters).unwrap();
+    bench.set("control_files", &serde_json::json!([own]).to_string());
+    bench.set("status", "\"STARTED\"");
+    refused();
+    bench.space.run(&restore("FULL", &["--overwrite"])).expect(0);
+    assert_eq!(bench.rows(), expected);
+    assert_ne!(std::fs::read_to_string(&own).unwrap(), "of somebody");
 }

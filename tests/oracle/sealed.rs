@@ -147,6 +147,21 @@ fn pieces_that_are_sealed_for_age_come_back_and_age_opens_them() {
     comes_back(".age");
 }
 
+/// Two channels open their pieces at once, and the names of all of them have the same text before
+/// their last dot.
+#[test]
+fn sealed_pieces_of_a_source_with_a_dot_in_its_name_come_back() {
+    let (bench, _) = sealed(".zip");
+    let path = bench.space.path("job.kdl");
+    let job = fs::read_to_string(&path).unwrap().replace("\"fin\"", "\"fin.corp\"");
+    fs::write(&path, job).unwrap();
+    bench.back_up("FULL", 20).expect(0);
+    let expected = bench.rows();
+    bench.ctl(&["lose"]);
+    bench.space.run(&["restore", "job.kdl", "fin.corp", "--mode", "FULL"]).expect(0);
+    assert_eq!(bench.rows(), expected);
+}
+
 #[test]
 fn no_flipped_bit_of_a_sealed_piece_goes_unseen() {
     let (bench, _) = sealed(".zip");

@@ -73,6 +73,8 @@ def work(m, count):
     for _ in range(count):
         m.d["scn"] += 1
         number = str(1 + m.scn % 3)
+        if number in m.control.get("readonly", []):
+            continue
         block = str(m.scn % 7)
         m.d["files"][number]["blocks"][block] = [m.scn, m.scn]
         m.d["online"]["redo"].append([m.scn, number, block])
@@ -476,12 +478,18 @@ class Rman:
                     since = self.parent(n, not o["cumulative"])
                     if since is None:
                         say("06755", f"WARNING: no parent backup or copy of datafile {n} found")
-                        since = 0
+                        since = m.d["files"][n].get("created", 0)
                 work(m, m.busy)
                 blocks = {b: v for b, v in m.d["files"][n]["blocks"].items() if v[0] >= since}
-                files[n] = {"ckpt": ckpt, "fuzzy": m.scn, "from": since, "blocks": blocks}
+                created = m.d["files"][n].get("created", 1)
+                if n in m.control.get("readonly", []):
+                    # Nothing is written to its header either.
+                    own = m.d["files"][n]["ckpt"]
+                    files[n] = {"ckpt": own, "fuzzy": own, "from": since, "created": created, "blocks": blocks}
+                    continue
+                files[n] = {"ckpt": ckpt, "fuzzy": m.scn, "from": since, "created": created, "blocks": blocks}
                 m.d["files"][n]["ckpt"] = m.scn
-            facts = {n: {k: f[k] for k in ("ckpt", "fuzzy", "from")} for n, f in files.items()}
+            facts = {n: {k: f[k] for k in ("ckpt", "fuzzy", "from", "created")} for n, f in files.items()}
             for part in range(1, 3 if o["section"] else 2):
                 body = files if part == 1 else {}
                 self.piece(form, tag, part, {"kind": "data", "level": level, "files": body},
@@ -689,6 +697,9 @@ class Rman:
                    and self.fits(p["at"], p["files"][n]["fuzzy"])]
             if fit:
                 chosen[n] = max(fit, key=lambda p: p["files"][n]["ckpt"])
+            elif n in c.get("created", {}):
+                # The control file knows when it was added: it is made, and redo fills it.
+                chosen[n] = None
             else:
                 missing.append(n)
         if missing:
@@ -696,9 +707,14 @@ class Rman:
                         *[f"RMAN-06023: no backup or copy of datafile {n} found to restore" for n in missing])
         restored = {}
         for n, p in chosen.items():
+            if p is None:
+                say("06021", f"creating datafile file number={n}")
+                created = c["created"][n]
+                restored[n] = {"ckpt": created, "created": created, "fuzzy": created, "blocks": {}}
+                continue
             body = read_piece(p["handle"])["files"][n]
             say("08003", f"channel {self.channels[0][0] if self.channels else 'ORA_DISK_1'}: reading from backup piece {p['handle']}")
-            restored[n] = {"ckpt": body["ckpt"], "fuzzy": body["fuzzy"], "blocks": body["blocks"]}
+            restored[n] = {"ckpt": body["ckpt"], "created": body.get("created", 1), "fuzzy": body["fuzzy"], "blocks": body["blocks"]}
         if not validate:
             self.m.d["files"] = restored
         say("03091", f"Finished restore at {stamp(self.m.now)}")
@@ -727,7 +743,8 @@ class Rman:
                     say("08003", f"channel vex1: reading from backup piece {p['handle']}")
                     f["blocks"].update(body["blocks"])
                     f["ckpt"], f["fuzzy"] = body["ckpt"], max(f.get("fuzzy", 0), body["fuzzy"])
-        scn = min(f["ckpt"] for f in m.d["files"].values())
+        written = [f for n, f in m.d["files"].items() if n not in c.get("readonly", [])]
+        scn = min(f["ckpt"] for f in written)
         fuzzy = max(f.get("fuzzy", 0) for f in m.d["files"].values())
         known = {}
         for p in self.available("logs"):
@@ -770,7 +787,7 @@ class Rman:
         if scn < fuzzy:
             raise Stack("ORA-01547: warning: RECOVER succeeded but OPEN RESETLOGS would get error below",
                         "ORA-01152: file 1 was not restored from a sufficiently old backup")
-        for f in m.d["files"].values():
+        for f in written:
             f["ckpt"] = scn
         m.d["scn"] = max(scn, scn)
         m.d["recovered"] = {"scn": scn, "complete": complete}
@@ -878,7 +895,8 @@ def rows(m, sql):
     if sql.startswith("SELECT d.dbid") and sql.endswith("FROM v$database d, v$instance i"):
         mode = {"OPEN": "READ WRITE"}.get(m.status, "MOUNTED")
         return [[c["dbid"], c["name"], "ARCHIVELOG" if c["archivelog"] else "NOARCHIVELOG", mode, c.get("role", "PRIMARY"),
-                 c["resetlogs"], m.host, "19.0.0.0.0"]]
+                 c["resetlogs"], m.host, "19.0.0.0.0",
+                 m.scn if m.status == "OPEN" else min((f["ckpt"] for n, f in m.d["files"].items() if n not in c.get("readonly", [])), default=0)]]
     if sql == "SELECT name||CHR(9)||value FROM v$rman_configuration":
         return [[k, v] for k, v in c["config"].items()]
     if sql == "SELECT NVL(SUM(bytes), 0) FROM v$datafile":
@@ -894,14 +912,14 @@ def rows(m, sql):
     if sql.startswith("SELECT p.handle||CHR(9)||p.tag||CHR(9)||p.bytes||CHR(9)||p.set_stamp||CHR(9)||p.set_count FROM v$backup_piece p WHERE "):
         return [[p["handle"], p["tag"], p["bytes"], 1000 + p["set"], p["set"]] for p in own]
     if "FROM v$backup_datafile d WHERE EXISTS" in sql:
-        out = {}
+        out, reached = {}, int(re.search(r"CASE WHEN d\.checkpoint_change# >= (\d+) THEN", sql)[1])
         for p in own:
             if p["kind"] == "data" and p["files"]:
                 f = p["files"].values()
-                out[p["set"]] = [1000 + p["set"], p["set"], max(map(int, p["files"])), p["level"], max(x["from"] for x in f),
-                                 min(x["ckpt"] for x in f), max(max(x["ckpt"], x["fuzzy"]) for x in f), utc(p["at"])]
+                out[p["set"]] = [1000 + p["set"], p["set"], max(map(int, p["files"])), p["level"], max(x["from"] if x["from"] > x["created"] else 0 for x in f),
+                                 min((x["ckpt"] for x in f if x["ckpt"] >= reached), default=0), max(x["ckpt"] for x in f), max(max(x["ckpt"], x["fuzzy"]) for x in f), utc(p["at"])]
             if p["kind"] == "control":
-                out[p["set"]] = [1000 + p["set"], p["set"], 0, 0, 0, p["scn"], p["scn"], utc(p["at"])]
+                out[p["set"]] = [1000 + p["set"], p["set"], 0, 0, 0, p["scn"], p["scn"], p["scn"], utc(p["at"])]
         return list(out.values())
     if "FROM v$backup_redolog r WHERE EXISTS" in sql:
         found = [[1000 + p["set"], p["set"], 1, l["seq"], l["first"], l["next"], p["resetlogs"], utc(l["at"])]
@@ -959,6 +977,28 @@ def ctl(args):
         spfile().write_text("x")
     elif what == "work":
         work(m, int(rest[0]))
+    elif what == "steal":
+        # Somebody's BACKUP ARCHIVELOG ALL DELETE INPUT, with no run under way.
+        switch(m)
+        for a in m.control["archived"]:
+            Path(a["path"]).unlink(missing_ok=True)
+            a["deleted"] = True
+    elif what == "freeze":
+        # ALTER TABLESPACE … READ ONLY.
+        m.d["scn"] += 1
+        m.d["files"][rest[0]]["ckpt"] = m.scn
+        m.control.setdefault("readonly", []).append(rest[0])
+    elif what == "add":
+        # ALTER TABLESPACE … ADD DATAFILE, and rows in it.
+        m.d["scn"] += 1
+        number = str(len(m.control["files"]) + 1)
+        m.control["files"].append(number)
+        m.control.setdefault("created", {})[number] = m.scn
+        m.d["files"][number] = {"ckpt": m.scn, "created": m.scn, "blocks": {}}
+        for block in "12":
+            m.d["scn"] += 1
+            m.d["files"][number]["blocks"][block] = [m.scn, m.scn]
+            m.d["online"]["redo"].append([m.scn, number, block])
     elif what == "switch":
         switch(m)
     elif what == "advance":

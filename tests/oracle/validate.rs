@@ -115,6 +115,13 @@ fn an_instance_that_holds_anything_is_not_touched() {
     assert_eq!(fs::read_to_string(&own).unwrap(), "of somebody");
     fs::remove_file(&own).unwrap();
     bench.back_up("FULL", 1).expect(0);
+    // What vex made there is gone; what somebody makes there since is his own.
+    assert!(!own.exists());
+    fs::write(&own, "of somebody").unwrap();
+    let ran = bench.back_up("FULL", 1).expect(1);
+    assert!(said(&ran).contains("is there, and vex did not make it"), "{ran:?}");
+    assert_eq!(fs::read_to_string(&own).unwrap(), "of somebody");
+    fs::remove_file(&own).unwrap();
     // The database itself is no scratch, whatever it is called.
     let path = bench.space.path("job.kdl");
     let job = fs::read_to_string(&path).unwrap().replace("sid=\"LAB\"", "sid=\"FIN\"");
@@ -133,4 +140,21 @@ fn a_validation_that_was_killed_leaves_nothing_that_stops_the_next_one() {
     assert_eq!(status(&bench), "MOUNTED");
     bench.back_up("INCREMENTAL", 1).expect(0);
     assert!(proofs(&bench).contains(&"validated".to_owned()));
+}
+
+#[test]
+fn an_instance_that_was_down_is_down_again_after_a_piece_was_found_damaged() {
+    let bench = bench();
+    bench.back_up("FULL", 20).expect(0);
+    let key = word(&bench.heads()[0]["objects"][0], "key").to_owned();
+    let path = bench.space.path("nas").join(&key);
+    let mut bytes = fs::read(&path).unwrap();
+    bytes[40] ^= 1;
+    fs::write(&path, bytes).unwrap();
+    lab(&bench, &["set", "status", "\"DOWN\""]);
+    // The increment is read with what it adds to.
+    let ran = bench.back_up("INCREMENTAL", 20);
+    assert!(ran.code != 0 && said(&ran).contains(&key), "{ran:?}");
+    assert!(bench.calls().contains("STARTUP NOMOUNT;"), "it was started");
+    assert_eq!(status(&bench), "DOWN");
 }

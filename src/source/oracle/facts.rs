@@ -24,7 +24,7 @@ macro_rules! utc {
 }
 
 /// Which database this is and how it stands.
-const DATABASE: &str = "SELECT d.dbid||CHR(9)||d.name||CHR(9)||d.log_mode||CHR(9)||d.open_mode||CHR(9)||d.database_role||CHR(9)||d.resetlogs_change#||CHR(9)||i.host_name||CHR(9)||i.version FROM v$database d, v$instance i";
+const DATABASE: &str = "SELECT d.dbid||CHR(9)||d.name||CHR(9)||d.log_mode||CHR(9)||d.open_mode||CHR(9)||d.database_role||CHR(9)||d.resetlogs_change#||CHR(9)||i.host_name||CHR(9)||i.version||CHR(9)||CASE d.open_mode WHEN 'READ WRITE' THEN d.current_scn ELSE d.checkpoint_change# END FROM v$database d, v$instance i";
 
 /// How far the instance is started.
 const STATUS: &str = "SELECT status||CHR(9)||host_name FROM v$instance";
@@ -70,6 +70,9 @@ pub struct Database {
     pub host: String,
     /// Version of the software.
     pub version: String,
+    /// The SCN that all data files have reached which a backup that begins now has to recover: those
+    /// that are read-only, offline or of a closed pluggable database stand at an older one.
+    pub scn: u64,
 }
 
 /// What RMAN was configured to.
@@ -117,7 +120,7 @@ impl Asking<'_> {
         let what = "its database";
         let rows = self.rows(what, DATABASE)?;
         let [row] = rows.as_slice() else { return Err(self.strange(what, &rows.concat())) };
-        let [dbid, name, log_mode, open_mode, role, resetlogs, host, version] = row.as_slice()
+        let [dbid, name, log_mode, open_mode, role, resetlogs, host, version, scn] = row.as_slice()
         else {
             return Err(self.strange(what, row));
         };
@@ -131,6 +134,7 @@ impl Asking<'_> {
             resetlogs: number(resetlogs)?,
             host: host.clone(),
             version: version.clone(),
+            scn: number(scn)?,
         })
     }
 
@@ -213,8 +217,13 @@ impl Asking<'_> {
         rows.iter().flatten().map(number).collect()
     }
 
-    /// What the pieces of a run hold, by their handles; of logs, those of an incarnation.
-    pub fn pieces(&self, part: &str, resetlogs: u64) -> Result<BTreeMap<String, (u64, PieceLine)>> {
+    /// What the pieces of a run hold, by their handles; of logs, those of an incarnation. `database`
+    /// is as it was before the run.
+    pub fn pieces(
+        &self,
+        part: &str,
+        database: &Database,
+    ) -> Result<BTreeMap<String, (u64, PieceLine)>> {
         let own = format!("p.status = 'A' AND INSTR(p.handle, '{}') > 0", part.replace('\'', "''"));
         let sql = format!(
             "SELECT p.handle||CHR(9)||p.tag||CHR(9)||p.bytes||CHR(9)||p.set_stamp||CHR(9)||p.set_count FROM v$backup_piece p WHERE {own}"
@@ -228,7 +237,8 @@ impl Asking<'_> {
             let set = sets.entry((stamp.clone(), count.clone())).or_default();
             set.push((handle.clone(), bytes, tag.clone()));
         }
-        let (data, mut logs) = (self.data(&own)?, self.logs(&own, resetlogs)?);
+        let (data, mut logs) =
+            (self.data(&own, database.scn)?, self.logs(&own, database.resetlogs)?);
         let mut found = BTreeMap::new();
         for (set, pieces) in sets {
             let logs = logs.remove(&set);
@@ -242,25 +252,35 @@ impl Asking<'_> {
         Ok(found)
     }
 
-    /// Of each set, what it holds of data files.
-    fn data(&self, own: &str) -> Result<BTreeMap<Set, Data>> {
+    /// Of each set, what it holds of data files. Recovery begins with the least SCN of those that
+    /// reached `reached`: files that nobody writes need no log. Of a file that was added since, all
+    /// blocks are there, and what it holds adds to nothing.
+    fn data(&self, own: &str, reached: u64) -> Result<BTreeMap<Set, Data>> {
         let sql = format!(
-            "SELECT d.set_stamp||CHR(9)||d.set_count||CHR(9)||MAX(d.file#)||CHR(9)||NVL(MAX(d.incremental_level), 0)||CHR(9)||MAX(d.incremental_change#)||CHR(9)||MIN(d.checkpoint_change#)||CHR(9)||MAX(GREATEST(d.checkpoint_change#, NVL(d.absolute_fuzzy_change#, 0)))||CHR(9)||MAX({}) FROM v$backup_datafile d WHERE EXISTS (SELECT 1 FROM v$backup_piece p WHERE p.set_stamp = d.set_stamp AND p.set_count = d.set_count AND {own}) GROUP BY d.set_stamp, d.set_count",
+            "SELECT d.set_stamp||CHR(9)||d.set_count||CHR(9)||MAX(d.file#)||CHR(9)||NVL(MAX(d.incremental_level), 0)||CHR(9)||MAX(CASE WHEN d.incremental_change# > d.creation_change# THEN d.incremental_change# ELSE 0 END)||CHR(9)||NVL(MIN(CASE WHEN d.checkpoint_change# >= {reached} THEN d.checkpoint_change# END), 0)||CHR(9)||MAX(d.checkpoint_change#)||CHR(9)||MAX(GREATEST(d.checkpoint_change#, NVL(d.absolute_fuzzy_change#, 0)))||CHR(9)||MAX({}) FROM v$backup_datafile d WHERE EXISTS (SELECT 1 FROM v$backup_piece p WHERE p.set_stamp = d.set_stamp AND p.set_count = d.set_count AND {own}) GROUP BY d.set_stamp, d.set_count",
             utc!("d.completion_time")
         );
         let what = "the data files of the backup";
-        let mut found = BTreeMap::new();
+        let (mut found, mut newest) = (BTreeMap::new(), 0);
         for row in self.rows(what, &sql)? {
             let [stamp, count, numbers @ .., at] = row.as_slice() else {
                 return Err(self.strange(what, &row));
             };
             let numbers: Vec<u64> = numbers.iter().filter_map(|n| n.parse().ok()).collect();
-            let (&[file, level, from, start, to], Ok(at)) = (numbers.as_slice(), at.parse()) else {
+            let (&[file, level, from, start, last, to], Ok(at)) = (numbers.as_slice(), at.parse())
+            else {
                 return Err(self.strange(what, &row));
             };
             // File 0 is the control file.
             let data = Data { is_control: file == 0, level: level as u8, from, start, to, at };
+            newest = if data.is_control { newest } else { newest.max(last) };
             found.insert((stamp.clone(), count.clone()), data);
+        }
+        let starts = found.values().filter(|d| !d.is_control && d.start > 0).map(|d| d.start);
+        let start = starts.min().unwrap_or(newest);
+        for data in found.values_mut().filter(|data| !data.is_control && data.start == 0) {
+            // Of none of its files is there anything to recover.
+            data.start = start;
         }
         Ok(found)
     }

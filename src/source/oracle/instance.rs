@@ -93,6 +93,24 @@ impl Instance {
         names.iter().any(|name| self.home.join("dbs").join(name).exists())
     }
 
+    /// Where its control files go, by its parameter file, as far as that tells: one that is not
+    /// started can't be asked.
+    pub fn written_control_files(&self) -> Vec<String> {
+        let names = [format!("spfile{}.ora", self.sid), format!("init{}.ora", self.sid)];
+        let read = |name: &String| std::fs::read(self.home.join("dbs").join(name)).ok();
+        let Some(bytes) = names.iter().find_map(read) else { return Vec::new() };
+        let text = String::from_utf8_lossy(&bytes);
+        let value = |line: &str| {
+            let (name, value) = line.split_once('=')?;
+            let name = name.trim().rsplit('.').next()?.to_ascii_lowercase();
+            (name == "control_files").then(|| value.to_owned())
+        };
+        let all: Vec<String> = text.lines().filter_map(value).collect();
+        let plain = |c: char| c.is_whitespace() || matches!(c, '\'' | '"' | '(' | ')');
+        let paths = all.iter().flat_map(|value| value.split(','));
+        paths.map(|path| path.trim_matches(plain).to_owned()).filter(|p| !p.is_empty()).collect()
+    }
+
     fn child<'a>(&self, words: &'a [String]) -> Child<'a> {
         let bin = self.home.join("bin");
         let path = std::env::var("PATH").unwrap_or_default();

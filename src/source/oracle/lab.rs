@@ -40,6 +40,10 @@ pub struct Lab<'a> {
     started: bool,
     /// Whether an earlier validation left it mounted.
     left: bool,
+    /// Where its control files go.
+    files: Vec<String>,
+    /// Whether it is another than it was found: it is left as it was when this is dropped.
+    changed: bool,
 }
 
 impl<'a> Lab<'a> {
@@ -52,7 +56,7 @@ impl<'a> Lab<'a> {
     ) -> Result<Lab<'a>> {
         let asking = Asking { instance, private, stop };
         let status = asking.status()?;
-        let lab = Lab {
+        let mut lab = Lab {
             instance,
             note,
             private,
@@ -60,6 +64,8 @@ impl<'a> Lab<'a> {
             stop,
             started: status.is_some(),
             left: status.as_deref() == Some("MOUNTED"),
+            files: Vec::new(),
+            changed: false,
         };
         match status.as_deref() {
             None if !instance.has_parameters() => {
@@ -68,7 +74,10 @@ impl<'a> Lab<'a> {
                     "Give it one with the DB_NAME of the database that was backed up, and CONTROL_FILES of its own.",
                 ));
             }
-            None => lab.run(&script::start_lab(), stop)?,
+            None => {
+                lab.run(&script::start_lab(), stop)?;
+                lab.changed = true;
+            }
             Some("STARTED" | "MOUNTED") => {}
             Some(other) => {
                 return Err(lab.refuse(
@@ -77,16 +86,10 @@ impl<'a> Lab<'a> {
                 ));
             }
         }
-        match lab.may_overwrite(&asking.control_files()?) {
-            Ok(()) => Ok(lab),
-            Err(error) => {
-                // One that was down is down again.
-                if !lab.started {
-                    lab.leave();
-                }
-                Err(error)
-            }
-        }
+        let files = asking.control_files()?;
+        lab.may_overwrite(&files)?;
+        lab.files = files;
+        Ok(lab)
     }
 
     fn refuse(&self, found: &str, hint: &str) -> Error {
@@ -116,12 +119,31 @@ impl<'a> Lab<'a> {
                 return Err(self.refuse(&found, hint));
             }
         }
-        let io = |e: std::io::Error| {
+        Ok(())
+    }
+
+    /// Writes down which control files are made, before the first of them is.
+    fn note(&self) -> Result<()> {
+        std::fs::write(&self.note, self.files.join("\n")).map_err(|e| {
             let doing = format!("write {}", self.note.display());
             Error::new(ErrorKind::Failed, doing, e.to_string())
+        })
+    }
+
+    /// Removes the control files that were made, and what says so: whoever makes one there later has
+    /// made it himself.
+    fn forget(&self) -> std::io::Result<()> {
+        let own = match std::fs::read_to_string(&self.note) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+            read => read?,
         };
-        // Before the first of them is made.
-        std::fs::write(&self.note, files.join("\n")).map_err(io)
+        for path in own.lines().map(Path::new).chain([self.note.as_path()]) {
+            match std::fs::remove_file(path) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
+                Ok(()) | Err(_) => {}
+            }
+        }
+        Ok(())
     }
 
     fn run(&self, script: &str, stop: &Stop) -> Result<()> {
@@ -132,13 +154,13 @@ impl<'a> Lab<'a> {
 
     /// Has RMAN read the backup. The inner error is what RMAN found of it; the outer one is of the
     /// instance, and says nothing of the backup.
-    pub fn validate(self, ask: &Validation<'_>) -> Result<Result<()>> {
-        let found = self.found(ask);
-        self.leave();
-        found
+    pub fn validate(mut self, ask: &Validation<'_>) -> Result<Result<()>> {
+        self.changed = true;
+        self.found(ask)
     }
 
     fn found(&self, ask: &Validation<'_>) -> Result<Result<()>> {
+        self.note()?;
         let mount = script::mount_lab(ask.folder, ask.dbid, ask.control, self.left);
         if let Err(error) = self.run(&mount, self.stop) {
             return of_backup(error);
@@ -164,9 +186,20 @@ impl<'a> Lab<'a> {
         if self.stop.is_stopped() {
             return;
         }
-        if let Err(error) = self.run(&script::leave_lab(self.started), self.stop) {
+        let left = self.run(&script::leave_lab(self.started), self.stop);
+        let left = left.map_err(|e| e.to_string());
+        if let Err(error) = left.and_then(|()| self.forget().map_err(|e| e.to_string())) {
             let place = self.instance.place();
             (self.hear)(&format!("{place} could not be left as it was found: {error}"));
+        }
+    }
+}
+
+impl Drop for Lab<'_> {
+    /// However a validation ends, before or after RMAN saw a piece.
+    fn drop(&mut self) {
+        if self.changed {
+            self.leave();
         }
     }
 }

@@ -58,8 +58,13 @@ impl Private {
 
     /// Refuses to stage what will not fit, by what the server estimates.
     pub fn has_room(&self, bytes: u64, otherwise: &str) -> Result<()> {
-        let doing = format!("stage {} in {}", Size(bytes), self.path.display());
-        let stat = rustix::fs::statvfs(&self.path)
+        Private::room_in(&self.path, bytes, otherwise)
+    }
+
+    /// Refuses to put into a folder what will not fit.
+    pub fn room_in(path: &Path, bytes: u64, otherwise: &str) -> Result<()> {
+        let doing = format!("stage {} in {}", Size(bytes), path.display());
+        let stat = rustix::fs::statvfs(path)
             .map_err(|e| Error::new(ErrorKind::Failed, &doing, e.to_string()))?;
         let free = stat.f_bavail.saturating_mul(stat.f_frsize);
         if free > bytes {
