@@ -56,7 +56,7 @@ fn loaded(brand: Brand, more: &[&str]) {
         act("BEGIN".into());
         act(format!("UPDATE a.t{worker} SET v = v + {n}, w = w + 1 WHERE id = {}", n % 3 + 1));
         act(format!("INSERT INTO a.t{other} (id, v) VALUES ({}, {n})", 10 + n * 4 + worker as u32));
-        act(if n % 5 == 0 { "ROLLBACK".into() } else { "COMMIT".into() });
+        act(if n.is_multiple_of(5) { "ROLLBACK".into() } else { "COMMIT".into() });
         // A dump that definitions race with for ever would be a test of something else.
         if n % 7 == 3 && n < 20 {
             act(format!(

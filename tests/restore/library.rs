@@ -156,8 +156,11 @@ fn a_database_of_postgresql_goes_into_one_file_and_comes_back() {
     assert_eq!(server.value("lado", sum), before);
 }
 
+/// What becomes of an entry, by what the head says of it.
+type Change<'a> = &'a dyn Fn(&Value, &[u8]) -> Option<Vec<u8>>;
+
 /// The same file with other entries: lengths and hashes are right, as whoever forges it makes them.
-fn forged(file: &[u8], change: &dyn Fn(&Value, &[u8]) -> Option<Vec<u8>>) -> Vec<u8> {
+fn forged(file: &[u8], change: Change<'_>) -> Vec<u8> {
     let line = file.iter().position(|b| *b == b'\n').unwrap();
     let begin = b"-- vex-sql 1 ".len();
     let mut head: Value = serde_json::from_slice(&file[begin..line]).unwrap();
