@@ -50,8 +50,8 @@ impl Steps {
         say: &Say,
         stop: &Stop,
     ) -> Result<(Vec<Damage>, bool), Fault> {
-        // Nothing was found out by a run that was stopped.
-        if matches!(proven, Err(Fault::Stopped)) {
+        // Nothing was found out by a run that was stopped, whatever a source or a server said of it.
+        if proven.is_err() && stop.is_stopped() {
             return Err(Fault::Stopped);
         }
         let took = drill.began.1.elapsed();
@@ -72,6 +72,9 @@ impl Steps {
                 Err(fault)
             }
         };
+        if ended.is_err() && stop.is_stopped() {
+            return Err(Fault::Stopped);
+        }
         let late = drill.verify.within.is_some_and(|within| took > within);
         if late && judged.verdict.is_none() {
             let within = within.unwrap_or_default();

@@ -4,6 +4,7 @@
 //! Invariant: a server that does not start is an error of the drill; damage of the backup is only
 //! what its own hashes or `pg_verifybackup` say.
 
+use std::cell::Cell;
 use std::time::Instant;
 
 use jiff::Timestamp;
@@ -19,7 +20,7 @@ use crate::shelf::Shelf;
 use crate::source::{Room, write_map};
 use crate::step::drill::Drill;
 use crate::step::perform::Steps;
-use crate::step::verify::sealed;
+use crate::step::verify::{no_cluster, sealed};
 
 impl Steps {
     /// Drills; returns what is damaged, and whether it took too long.
@@ -27,12 +28,12 @@ impl Steps {
         &self,
         verify: &Verify,
         (shelf, head): (&Shelf, &Head),
-        began: (Timestamp, Instant),
+        (began, told): ((Timestamp, Instant), &Cell<bool>),
         say: &Say,
         stop: &Stop,
     ) -> Result<(Vec<Damage>, bool), Fault> {
         let SourceSpec::Cluster(spec) = &verify.source.spec else {
-            panic!("BUG: files of what is no cluster")
+            return Err(no_cluster(verify));
         };
         let key = key_of(&verify.keys, head, stop)?;
         if head.sealed_by_age() && key.is_none() {
@@ -43,33 +44,36 @@ impl Steps {
         let fetch = Fetch { store, manifest: &manifest, key: key.as_ref(), meter: &meter };
         let tools = &spec.server.tools;
         let room = Room::of(tools, facts(&fetch, stop)?.major(), &self.world.staging(), stop)?;
-        let into = |spec: &SourceSpec| SourceRef { name: SCRATCH.to_owned(), spec: spec.clone() };
-        let prove = |damage: &[Damage]| {
+        let prove = |level: Level, damage: &[Damage]| {
             let name = Some(SCRATCH.to_owned());
-            self.note_proof(shelf, head, Level::Restored, name, damage, verify, say, stop)
+            self.note_proof(shelf, head, level, name, damage, verify, say, stop)
+        };
+        let drilled = |spec: &SourceSpec, damage: Vec<Damage>| {
+            let into = SourceRef { name: SCRATCH.to_owned(), spec: spec.clone() };
+            told.set(true);
+            self.drilled(&Drill { verify, into: &into, head, began }, Ok(damage), say, stop)
         };
         let place = (room.private(), room.owner());
         let made = match self.assembled(verify, shelf, &fetch, place, say, stop) {
             Ok(made) => made,
             Err(fault) => {
                 let damage = vec![fault.damage()?];
-                prove(&damage)?;
-                let own = into(&verify.source.spec);
-                let drill = Drill { verify, into: &own, head, began };
-                return self.drilled(&drill, Ok(damage), say, stop);
+                prove(Level::Restored, &damage)?;
+                return drilled(&verify.source.spec, damage);
             }
         };
         if !made.damage.is_empty() {
-            prove(&made.damage)?;
-            let own = into(&verify.source.spec);
-            let drill = Drill { verify, into: &own, head, began };
-            return self.drilled(&drill, Ok(made.damage), say, stop);
+            prove(Level::Restored, &made.damage)?;
+            return drilled(&verify.source.spec, made.damage);
         }
         write_map(&made.data, &made.spaces, room.owner())?;
         let mut with = |spec: &SourceSpec| {
-            prove(&[])?;
-            let own = into(spec);
-            self.drilled(&Drill { verify, into: &own, head, began }, Ok(Vec::new()), say, stop)
+            let ended = drilled(spec, Vec::new());
+            stop.check()?;
+            // What does not answer as the job asserts is what was dumped, and no restore that anybody
+            // wants.
+            prove(if ended.is_ok() { Level::Restored } else { Level::Read }, &[])?;
+            ended
         };
         room.serve((&made.data, &spec.server), &|line| say.info(line), &mut with, stop)
     }

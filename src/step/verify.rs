@@ -3,6 +3,7 @@
 //! The finding, good or bad, is written beside the artifact before the step ends; the store alone
 //! knows it then.
 
+use std::cell::Cell;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -45,12 +46,7 @@ impl Steps {
             (Which::Latest | Which::Random, _) => self.kept(verify, store, say, stop)?,
         };
         let (damage, late) = match verify.scratch {
-            true if source::is_files(&head.kind) => {
-                self.drill_files(verify, (&shelf, &head), began, say, stop)?
-            }
-            true => self.in_scratch(verify, &head, say, stop, &mut |own| {
-                self.judged(own, (&shelf, &head), began, say, stop)
-            })?,
+            true => self.scratch_drill(verify, (&shelf, &head), began, say, stop)?,
             false => self.judged(verify, (&shelf, &head), began, say, stop)?,
         };
         let remarks: Vec<String> = remark.into_iter().chain(reading.end()).collect();
@@ -61,6 +57,33 @@ impl Steps {
             return Ok(Done { verdict: told.unwrap_or(Verdict::Success), ..Done::well() });
         }
         Err(Fault::Unproven { title: head.key.clone(), damage })
+    }
+
+    /// Drills into what vex makes for it. One that could not be made is a drill that failed, too.
+    fn scratch_drill(
+        &self,
+        verify: &Verify,
+        (shelf, head): (&Shelf, &Head),
+        began: (Timestamp, Instant),
+        say: &Say,
+        stop: &Stop,
+    ) -> Result<(Vec<Damage>, bool), Fault> {
+        let told = Cell::new(false);
+        let ended = match source::is_files(&head.kind) {
+            true => self.drill_files(verify, (shelf, head), (began, &told), say, stop),
+            false => self.in_scratch(verify, head, say, stop, &mut |own| {
+                told.set(true);
+                self.judged(own, (shelf, head), began, say, stop)
+            }),
+        };
+        match ended {
+            Err(fault) if !told.get() => {
+                let into = SourceRef { name: SCRATCH.to_owned(), spec: verify.source.spec.clone() };
+                let drill = Drill { verify, into: &into, head, began };
+                self.drilled(&drill, Err(fault), say, stop)
+            }
+            ended => ended,
+        }
     }
 
     /// Proves one copy; what was restored is asked, and told as a drill. Returns what is damaged, and
@@ -320,7 +343,7 @@ impl Steps {
         stop: &Stop,
     ) -> Result<Assembled, Fault> {
         let SourceSpec::Cluster(spec) = &verify.source.spec else {
-            panic!("BUG: files of what is no cluster")
+            return Err(no_cluster(verify));
         };
         let all = beside(verify, shelf, stop)?;
         let own = all.iter().find(|a| a.head.key == fetch.manifest.head.key);
@@ -406,6 +429,16 @@ fn unopened(
     let hashed =
         watched(meter, say, stop, &|| {}, |stop| pipeline::hashed(store, head, meter, stop))?;
     Ok((Level::Hashed, hashed))
+}
+
+/// Files of a cluster whose server this job file does not name.
+pub(super) fn no_cluster(verify: &Verify) -> Fault {
+    let source = &verify.source.name;
+    Fault::Nothing {
+        doing: format!("unpack the files of {source}"),
+        found: format!("{source} is declared here as what has rows, and this backup is the files of a cluster"),
+        hint: Some("Verify it in the job file that has its `physical` step, or declare that step here with `enabled=#false`.".into()),
+    }
 }
 
 /// A backup that nothing opens can't be restored.

@@ -19,10 +19,10 @@ use crate::source::postgres::unpack::Owner;
 use crate::source::program::Private;
 use crate::source::scratch::account::Account;
 use crate::source::scratch::postgres::SETTINGS;
-use crate::source::scratch::serve::{Server, serve};
+use crate::source::scratch::serve::{RECOVERY, Server, serve};
 
 /// What wins over the settings of the files, `postgresql.auto.conf` among them.
-const OURS: [&str; 23] = [
+const OURS: [&str; 29] = [
     "archive_mode=off",
     "shared_preload_libraries=",
     "session_preload_libraries=",
@@ -47,6 +47,13 @@ const OURS: [&str; 23] = [
     "summarize_wal=off",
     "event_triggers=off",
     "jit=off",
+    // What lets a server pass over damage.
+    "zero_damaged_pages=off",
+    "ignore_checksum_failure=off",
+    "ignore_system_indexes=off",
+    "ignore_invalid_pages=off",
+    "superuser_reserved_connections=3",
+    "stats_temp_directory=pg_stat_tmp",
 ];
 
 /// Where the files of a cluster are unpacked that a server will run on.
@@ -109,8 +116,8 @@ impl Room {
         let settings = settings.map(|setting| (*setting).to_owned());
         words.extend(settings.chain(paths).flat_map(|setting| ["-c".to_owned(), setting]));
         hear(format!("starts a server of {} in {}", self.title, folder.display()));
-        let server =
-            Server { title: &self.title, words, account: self.account, signal: Signal::INT };
+        let (title, account) = (&self.title, self.account);
+        let server = Server { title, words, account, signal: Signal::INT, patience: RECOVERY };
         let connector = Connector::new(&own, stop)?;
         let ready = || connector.patient("template1", "reach").map(drop);
         let own = SourceSpec::Postgres(own);
@@ -143,6 +150,8 @@ fn knows(major: u32, setting: &str) -> bool {
     let name = setting.split('=').next().unwrap_or_default();
     match name {
         "summarize_wal" | "event_triggers" => major >= 17,
+        "ignore_invalid_pages" => major >= 13,
+        "stats_temp_directory" => major <= 14,
         _ => true,
     }
 }
@@ -151,7 +160,7 @@ fn knows(major: u32, setting: &str) -> bool {
 fn every_database(connector: &Connector, stop: &Stop) -> Result<usize> {
     let mut client = connector.patient("template1", "ask")?;
     let doing = "list the databases of a scratch server";
-    let sql = "SELECT datname::text FROM pg_catalog.pg_database WHERE datallowconn";
+    let sql = "SELECT datname::text FROM pg_catalog.pg_database WHERE datallowconn AND datconnlimit <> -2";
     let rows = client.query(sql, &[]).map_err(|e| wrap(doing, e))?;
     for row in &rows {
         stop.check()?;

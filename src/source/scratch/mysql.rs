@@ -16,7 +16,7 @@ use crate::source::mysql::flavor::{Family, numbers};
 use crate::source::mysql::program::version;
 use crate::source::program::failed;
 use crate::source::scratch::account::Account;
-use crate::source::scratch::serve::{Server, programs, serve};
+use crate::source::scratch::serve::{PATIENCE, Server, programs, serve};
 use crate::source::scratch::wanted::Wanted;
 
 /// A program that makes a data folder and says nothing for this long is taken for dead.
@@ -98,7 +98,7 @@ pub fn in_scratch<T, E: From<Error>>(
         ..spec.clone()
     };
     let words = arguments(&daemon, &data, &socket);
-    let server = Server { title: &title, words, account, signal: Signal::TERM };
+    let server = Server { title: &title, words, account, signal: Signal::TERM, patience: PATIENCE };
     let connector = Connector::new(&own, stop)?;
     let ready = || connector.connect("reach").map(drop);
     let own = SourceSpec::Mysql(own);

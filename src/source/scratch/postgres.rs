@@ -14,7 +14,7 @@ use crate::source::postgres::connect::Connector;
 use crate::source::postgres::program::{find, find_same};
 use crate::source::program::failed;
 use crate::source::scratch::account::Account;
-use crate::source::scratch::serve::{Server, serve};
+use crate::source::scratch::serve::{PATIENCE, Server, serve};
 use crate::source::scratch::wanted::Wanted;
 
 /// A program that makes a data folder and says nothing for this long is taken for dead.
@@ -48,7 +48,7 @@ pub fn in_scratch<T, E: From<Error>>(
         let found = format!("its version is `{}`", wanted.version.escape_debug());
         Error::new(ErrorKind::Refused, "start a scratch server of PostgreSQL", found)
     })?;
-    let maker = find(&spec.tools, "initdb", least * 10_000, stop)?;
+    let maker = find(&spec.tools, "initdb", least.saturating_mul(10_000), stop)?;
     let daemon = find_same(&spec.tools, "postgres", maker.major, stop)?;
     let title = format!("PostgreSQL {}", daemon.major);
     let account = Account::of("postgres", &title, stop)?;
@@ -79,7 +79,7 @@ pub fn in_scratch<T, E: From<Error>>(
     let settings = SETTINGS.map(str::to_owned).into_iter().chain([folder, "port=5432".into()]);
     words.extend(settings.flat_map(|setting| ["-c".to_owned(), setting]));
     // Fast: whoever is connected is sent away.
-    let server = Server { title: &title, words, account, signal: Signal::INT };
+    let server = Server { title: &title, words, account, signal: Signal::INT, patience: PATIENCE };
     let connector = Connector::new(&own, stop)?;
     let ready = || connector.patient("postgres", "reach").map(drop);
     let own = SourceSpec::Postgres(own);

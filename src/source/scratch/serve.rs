@@ -16,7 +16,10 @@ use crate::source::scratch::account::Account;
 use crate::world::ChildError;
 
 /// How long a server may take to let somebody in: one on a slow disk that others use too.
-const PATIENCE: Duration = Duration::from_secs(300);
+pub const PATIENCE: Duration = Duration::from_secs(300);
+
+/// The same of one that recovers first, from as much log as a base backup came with.
+pub const RECOVERY: Duration = Duration::from_secs(24 * 3600);
 
 /// Between two tries.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -34,6 +37,8 @@ pub struct Server<'a> {
     pub account: Account,
     /// What ends it.
     pub signal: Signal,
+    /// How long it may take to let somebody in.
+    pub patience: Duration,
 }
 
 /// Stops what it holds when it goes.
@@ -72,9 +77,17 @@ pub fn serve<T, E: From<Error>>(
             Ok(()) => work(),
             Err(_) => Err(Error::from(crate::base::Stopped).into()),
         };
+        let died = (!stop.is_stopped() && running.is_finished()).then(|| {
+            let doing = format!("work with a scratch server of {}", server.title);
+            Error::new(ErrorKind::Failed, doing, "it ended by itself")
+        });
         drop(ending);
         let ended = running.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
         match came {
+            // A server that ended by itself is why its work failed.
+            Ok(()) if done.is_err() && died.is_some() => {
+                Err(died.map(|error| explained(error, &ended, &log)).expect("BUG: no error").into())
+            }
             Ok(()) => done,
             Err(error) => Err(explained(error, &ended, &log).into()),
         }
@@ -88,7 +101,7 @@ fn wait(
     has_ended: &dyn Fn() -> bool,
     stop: &Stop,
 ) -> Result<()> {
-    let end = Instant::now() + PATIENCE;
+    let end = Instant::now() + server.patience;
     let doing = || format!("start a scratch server of {}", server.title);
     loop {
         stop.check()?;
@@ -98,7 +111,7 @@ fn wait(
         match ready() {
             Ok(()) => return Ok(()),
             Err(error) if Instant::now() > end => {
-                let found = format!("it lets nobody in after {PATIENCE:?}: {error}");
+                let found = format!("it lets nobody in after {:?}: {error}", server.patience);
                 return Err(Error::new(ErrorKind::Failed, doing(), found));
             }
             Err(_) => stop.sleep(PAUSE)?,
