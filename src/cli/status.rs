@@ -47,7 +47,7 @@ fn try_status(args: &Status, app: &App) -> Result<Exit, Exit> {
     };
     let exit = exit.worse(readable);
     let declared: Vec<&Loaded> = file.iter().chain(&others).collect();
-    let found = ask(&mut catalog, &declared, &zone(&site), app).map_err(unable)?;
+    let found = ask(&mut catalog, (&declared, !args.stores), &zone(&site), app).map_err(unable)?;
     let is_meant = |s: &Standing| {
         file.as_ref().is_none_or(|file| file.path == s.file)
             && (args.jobs.is_empty() || args.jobs.contains(&s.job))
@@ -83,9 +83,10 @@ fn of_machine(site: &JobFile, app: &App) -> (Vec<Loaded>, Exit) {
 }
 
 /// What the sources of a catalog stand at, those included that a file declares and that never ran.
+/// One that was made of stores just now does not know what went, and so no growth.
 fn ask(
     catalog: &mut Catalog,
-    files: &[&Loaded],
+    (files, has_past): (&[&Loaded], bool),
     zone: &jiff::tz::TimeZone,
     app: &App,
 ) -> Result<Vec<Standing>, CatalogError> {
@@ -94,17 +95,25 @@ fn ask(
     }
     let now = app.world.clock.now();
     let estate = catalog.estate(&moment(since(now, zone)))?;
-    let growth = catalog.growth(&moment(now - SignedDuration::from_hours(24 * GROWTH_DAYS)))?;
-    let mut free: BTreeMap<String, Option<u64>> = BTreeMap::new();
-    for store in files.iter().flat_map(|file| &file.file.stores) {
-        free.insert(store.name.value.clone(), store::free(&store.spec));
+    let mut growth = catalog.growth(&moment(now - SignedDuration::from_hours(24 * GROWTH_DAYS)))?;
+    if !has_past {
+        growth.iter_mut().for_each(|(.., moved)| moved.clear());
     }
-    let free = |name: &str| free.get(name).copied().flatten();
+    let mut free: BTreeMap<(&str, &str), Option<u64>> = BTreeMap::new();
+    for file in files {
+        for store in &file.file.stores {
+            free.insert((&file.path, &store.name.value), store::free(&store.spec));
+        }
+    }
+    let host = app.world.host();
     let mut found = Vec::new();
     for source in sources(&estate, now, zone) {
         let last = catalog.runs_of((&source.file, &source.job), 1)?;
         let alive = |run: &ListedRun| is_alive(run, app);
-        let held = stores(&source, &growth, &free, (now, zone));
+        // What another host or file calls so is another folder.
+        let is_ours = source.declared.as_ref().is_some_and(|known| known.job.host == host);
+        let own = |name: &str| free.get(&(source.file.as_str(), name)).copied().flatten();
+        let held = stores(&source, &growth, &|name| own(name).filter(|_| is_ours), (now, zone));
         let own = standing(&source, last.first(), &alive, (now, zone));
         found.push(Standing { stores: held, ..own });
     }
