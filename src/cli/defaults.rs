@@ -188,6 +188,10 @@ fn is_trusted(metadata: &Metadata, has_mode: bool) -> Result<(), String> {
     if has_mode && !is_sticky && metadata.mode() & 0o002 != 0 {
         return Err("may be changed by everybody".to_owned());
     }
+    // A user's own group is usual; root's programs are not for a group to choose.
+    if has_mode && own == 0 && metadata.mode() & 0o020 != 0 && metadata.gid() != 0 {
+        return Err(format!("may be changed by the group {}", metadata.gid()));
+    }
     Ok(())
 }
 
