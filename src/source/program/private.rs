@@ -106,11 +106,11 @@ fn sweep(staging: &Path) -> std::io::Result<()> {
         }
         match File::open(&path) {
             Ok(lock) if lock.try_lock().is_ok() => {
-                gone(std::fs::remove_dir_all(path.with_extension("d")))?;
-                gone(std::fs::remove_file(&path))?;
+                // Of somebody else, or still written to: a later run sweeps it, this one goes on.
+                let swept = gone(std::fs::remove_dir_all(path.with_extension("d")));
+                drop(swept.and_then(|()| gone(std::fs::remove_file(&path))));
             }
-            Ok(_) => {}
-            Err(error) => gone(Err(error))?,
+            Ok(_) | Err(_) => {}
         }
     }
     Ok(())
