@@ -298,7 +298,7 @@ pub fn judge(
     done.remarks.iter().for_each(|remark| work.tell(remark));
     done.outcome.noted.iter().for_each(|line| work.warn(line));
     let damage = done.outcome.differences();
-    damage.iter().for_each(|line: &Damage| work.tell(format_args!("differs: {line}")));
+    damage.iter().for_each(|line: &Damage| work.differs(format_args!("differs: {line}")));
     let path = spec.refused.as_deref().or(spec.beside_log.as_deref());
     refused::keep(path, &done.outcome.refused, work);
     if let Some(say) = work.say {
@@ -328,10 +328,9 @@ pub fn judge(
             }
         }
     }
-    if let Some(first) = damage.first() {
+    if !damage.is_empty() {
         let gtid = if spec.gtid { "; the GTID state was not taken over" } else { "" };
-        let many = damage.len();
-        let found = format!("{many} differences from the manifest{gtid}, the first: {first}");
+        let found = format!("{} differences from the manifest{gtid}", damage.len());
         return Err(Fault::Differs { found, hint: None });
     }
     let proof = match recounted.is_empty() {

@@ -17,6 +17,11 @@ pub trait Operator: Sync {
     /// Hears what somebody must look at.
     fn warn(&self, text: &str);
 
+    /// Hears what differs from the backup, one by one.
+    fn differs(&self, text: &str) {
+        self.tell(text);
+    }
+
     /// Says which of several is meant, by its index; `None` where nobody can be asked.
     fn choose(&self, _what: &str, _lines: &[String]) -> Option<usize> {
         None
@@ -54,6 +59,10 @@ impl Work<'_> {
 
     pub(super) fn warn(&self, text: impl Display) {
         self.operator.warn(&text.to_string());
+    }
+
+    pub(super) fn differs(&self, text: impl Display) {
+        self.operator.differs(&text.to_string());
     }
 
     /// Does work whose counters are shown; in a run it is stopped when they stand still.
