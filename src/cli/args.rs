@@ -283,10 +283,10 @@ fn time(text: &str) -> Result<std::time::Duration, String> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Mode {
     /// Level 0.
-    #[value(name = "FULL", alias = "full")]
+    #[value(name = "FULL")]
     Full,
     /// Level 1.
-    #[value(name = "INCREMENTAL", alias = "incremental")]
+    #[value(name = "INCREMENTAL")]
     Incremental,
 }
 

@@ -13,6 +13,7 @@ use crate::plan::{
     SourceRef, StepKind, StorePlace, TargetWish, Until, Wal,
 };
 use crate::syntax::{is_store_address, store_address, target_address};
+use crate::world::absolute;
 
 use crate::cli::args::{Definer, Gtid, Mode, Restore, Which};
 use crate::cli::exit::Exit;
@@ -310,7 +311,11 @@ fn oracle(args: &Restore, mode: Mode, into: &str, file: &JobFile) -> Result<Targ
             usage(&format!("--until {text}: it is an SCN, or a moment such as 2025-08-02 14:30:00"))
         })?,
     };
-    let folder = || std::env::var_os("RESTORE_SOURCE_DIR").filter(|value| !value.is_empty());
+    let given = || std::env::var_os("RESTORE_SOURCE_DIR").filter(|value| !value.is_empty());
+    let folder = args.pieces.clone().or_else(|| given().map(PathBuf::from));
+    // The server reads them, whose current folder is another.
+    let folder = folder.map(|path| absolute(&path)).transpose();
+    let folder = folder.map_err(|error| usage(&format!("--pieces: {error}")))?;
     Ok(TargetWish::Oracle(OracleWish {
         source: spec.clone(),
         mode: match mode {
@@ -319,7 +324,7 @@ fn oracle(args: &Restore, mode: Mode, into: &str, file: &JobFile) -> Result<Targ
         },
         until,
         until_typed: args.until.clone(),
-        folder: args.pieces.clone().or_else(|| folder().map(PathBuf::from)),
+        folder,
     }))
 }
 

@@ -320,6 +320,9 @@ fn the_own_folder_under_a_named_one_goes_with_success_and_is_named_after_a_failu
         all.retain(|name| name != "of somebody");
         all
     };
+    // The server has a current folder of its own.
+    let ran = bench.space.run(&restore("FULL", &["--pieces", "pieces", "--dry-run"])).expect(0);
+    assert!(said(&ran).contains(&format!("'{}/", folder.display())), "{ran:?}");
     let words = ["--pieces", folder.to_str().unwrap()];
     let fault = r#"[{"at": "recover", "once": true, "stack": ["ORA-00283: recovery session canceled due to errors"]}]"#;
     bench.set("faults", fault);
