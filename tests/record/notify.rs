@@ -119,7 +119,7 @@ fn a_mail_that_can_not_be_sent_is_an_alert_and_the_backup_stands() {
     );
     let output = run(home.path(), "true", &notify, &[], &[]);
     assert_eq!(output.status.code(), Some(0));
-    assert!(String::from_utf8_lossy(&output.stderr).contains("Alert (2)"));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("Alerta (2)"));
     assert_eq!(run(home.path(), "true", &notify, &["--strict"], &[]).status.code(), Some(2));
 }
 

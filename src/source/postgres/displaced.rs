@@ -2,6 +2,7 @@
 //! dropped, all or none.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use postgres::Client;
 
@@ -10,6 +11,9 @@ use crate::source::contract::{Error, ErrorKind, Result};
 use crate::source::postgres::definition::{qualified, quoted};
 use crate::source::postgres::fault::{run, wrap};
 use crate::source::postgres::present::Present;
+
+/// How often a name is made where it is taken.
+const TRIES: u32 = 4;
 
 /// Renames a database; returns what the user must know. `home` is where questions are asked.
 pub fn put_aside(client: &mut Client, name: &str, home: &str) -> Result<String> {
@@ -21,25 +25,39 @@ pub fn put_aside(client: &mut Client, name: &str, home: &str) -> Result<String> 
         );
         return Err(Error::new(ErrorKind::Refused, doing, found).hint(hint));
     }
+    let mut tries = 1;
+    let new = loop {
+        let new = aside(client, name, &doing)?;
+        let sql = format!("ALTER DATABASE {} RENAME TO {}", quoted(name), quoted(&new));
+        match run(client, &sql, &doing) {
+            Ok(()) => break new,
+            // Two in one second: the next second has another name.
+            Err(error) if error.is_state("42P04") && tries < TRIES => {
+                tries += 1;
+                std::thread::sleep(Duration::from_secs(1));
+            }
+            Err(error) if error.kind == ErrorKind::Busy => {
+                let hint = "End its sessions, and keep new ones away: nobody may be in it while it is replaced.";
+                return Err(error.hint(hint));
+            }
+            Err(error) => return Err(error),
+        }
+    };
+    Ok(format!(
+        "the database {name} that was there is now {new}; drop it when the restore is right"
+    ))
+}
+
+/// The name under which a database is put aside now.
+fn aside(client: &mut Client, name: &str, doing: &str) -> Result<String> {
     let sql = "SELECT pg_catalog.to_char(pg_catalog.clock_timestamp(), 'YYYYMMDD_HH24MISS')";
-    let stamp: String = client.query_one(sql, &[]).map_err(|e| wrap(&doing, e))?.get(0);
+    let stamp: String = client.query_one(sql, &[]).map_err(|e| wrap(doing, e))?.get(0);
     // Names have 63 bytes at most.
     let mut end = name.len().min(63 - "_before_YYYYMMDD_HHMMSS".len());
     while !name.is_char_boundary(end) {
         end -= 1;
     }
-    let new = format!("{}_before_{stamp}", &name[..end]);
-    run(client, &format!("ALTER DATABASE {} RENAME TO {}", quoted(name), quoted(&new)), &doing).map_err(|error| {
-        match error.kind {
-            ErrorKind::Busy => {
-                error.hint("End its sessions, and keep new ones away: nobody may be in it while it is replaced.")
-            }
-            _ => error,
-        }
-    })?;
-    Ok(format!(
-        "the database {name} that was there is now {new}; drop it when the restore is right"
-    ))
+    Ok(format!("{}_before_{stamp}", &name[..end]))
 }
 
 /// Drops a database that is there for drills.
