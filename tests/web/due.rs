@@ -166,7 +166,7 @@ fn the_report_is_written_after_a_run_and_shows_its_log() {
     let pages = files(&space.path("pages"));
     let run = pages.iter().find(|p| p.parent().unwrap().ends_with("r")).unwrap();
     let text = std::fs::read_to_string(run).unwrap();
-    for said in ["job early of", "dumps", "the copy in disk is proven: read", "Sucesso"] {
+    for said in ["job early of", "dumps", "the copy in disk is proven: read", "Success"] {
         assert!(text.contains(said), "no {said:?} in {text}");
     }
 }
