@@ -22,6 +22,7 @@ mod gap;
 mod history;
 mod home;
 mod keep;
+mod kept_log;
 mod language;
 mod late;
 mod lease;

@@ -34,7 +34,7 @@ pub use crate::library::database::Driver;
 /// ```no_run
 /// use vex::{BackupRestorer, Driver};
 ///
-/// let senha = std::env::var("DB_PASSWORD").unwrap_or_default();
+/// let senha = std::env::var("DB_PASSWORD").expect("DB_PASSWORD is set");
 /// let mut loja = BackupRestorer::new(Driver::Mysql, "db1.internal:3306", "vex", &senha, "loja");
 /// match loja.create_backup("loja.sql") {
 ///     Ok(message) => println!("{message}"), // Backup do banco de dados criado com sucesso!

@@ -1,6 +1,5 @@
 //! `vex log`: what people ask of the binary logs that a job file keeps. Contacts stores only.
 
-mod chosen;
 mod show;
 mod status;
 

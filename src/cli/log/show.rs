@@ -9,7 +9,7 @@ use crate::recover::{BinlogStores, Shown, around};
 
 use crate::cli::args::{Format, Show};
 use crate::cli::exit::Exit;
-use crate::cli::log::chosen::chosen;
+use crate::cli::kept_log::KeptLog;
 use crate::cli::point::moment;
 use crate::cli::table;
 use crate::cli::wiring::{App, Loaded, complain, fail, tell};
@@ -27,7 +27,7 @@ pub fn show(args: &Show, app: &App) -> Result<Exit, Exit> {
         return Err(Exit::Usage);
     };
     let loaded = Loaded::open(&args.file, args.site.as_deref(), false)?;
-    let log = chosen(&loaded, args.source.as_deref())?;
+    let log = KeptLog::Binlog.chosen(&loaded, args.source.as_deref())?;
     let stores = BinlogStores::of(log, args.identity.clone().map(SecretRef::File), &app.world);
     let (mut exit, mut count) = (Exit::Success, 0);
     let (parts, lost) = stores.parts(&app.stop).map_err(|fault| fail(&fault))?;

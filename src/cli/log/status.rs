@@ -8,7 +8,7 @@ use crate::recover::{BinlogStores, Window, log_windows};
 
 use crate::cli::args::{Format, LogStatus};
 use crate::cli::exit::Exit;
-use crate::cli::log::chosen::{chosen, logs};
+use crate::cli::kept_log::KeptLog;
 use crate::cli::wiring::{App, Loaded, complain, fail, tell};
 
 /// The version of the lines.
@@ -18,11 +18,11 @@ const VERSION: u32 = 1;
 pub fn status(args: &LogStatus, app: &App) -> Result<Exit, Exit> {
     let loaded = Loaded::open(&args.file, args.site.as_deref(), false)?;
     let all: Vec<&LogPlan> = match &args.source {
-        Some(source) => vec![chosen(&loaded, Some(source))?],
-        None => logs(&loaded).collect(),
+        Some(source) => vec![KeptLog::Binlog.chosen(&loaded, Some(source))?],
+        None => KeptLog::Binlog.logs(&loaded).collect(),
     };
     if all.is_empty() {
-        chosen(&loaded, None)?;
+        KeptLog::Binlog.chosen(&loaded, None)?;
     }
     let mut exit = Exit::Success;
     for log in all {

@@ -6,7 +6,6 @@
 //! that of `vex wal push` is 0 or 1.
 
 mod archiver;
-mod chosen;
 mod status;
 
 pub use archiver::examine as examine_archiver;
@@ -21,7 +20,7 @@ use crate::step::push as push_file;
 
 use crate::cli::args::{Fetch, Push, Wal};
 use crate::cli::exit::Exit;
-use crate::cli::wal::chosen::chosen;
+use crate::cli::kept_log::KeptLog;
 use crate::cli::wiring::{App, Loaded, complain, fail};
 
 /// The server that calls.
@@ -74,7 +73,7 @@ fn push(args: &Push, app: &App) -> Result<Exit, Exit> {
         [path] => (None, path),
         _ => return Err(Exit::Usage),
     };
-    let wal = chosen(&loaded, source)?;
+    let wal = KeptLog::Wal.chosen(&loaded, source)?;
     let pushed = push_file(wal, Path::new(path), &app.world, &app.stop).map_err(|f| fail(&f))?;
     pushed.remarks.iter().for_each(|remark| complain(remark));
     Ok(Exit::Success)
@@ -87,7 +86,7 @@ fn fetch(args: &Fetch, app: &App) -> Result<Exit, Exit> {
         [name, path] => (None, name, path),
         _ => return Err(Exit::Usage),
     };
-    let wal = chosen(&loaded, source)?;
+    let wal = KeptLog::Wal.chosen(&loaded, source)?;
     let to = Path::new(path);
     let Some(name) = WalName::parse(name) else {
         complain(&format!("{name} is no name of a file of a log"));

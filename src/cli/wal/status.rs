@@ -13,9 +13,9 @@ use crate::source::wal::{Lsn, Segment, WalName, archiver};
 
 use crate::cli::args::{Format, WalStatus};
 use crate::cli::exit::Exit;
+use crate::cli::kept_log::KeptLog;
 use crate::cli::table;
 use crate::cli::wal::archiver::server;
-use crate::cli::wal::chosen::{chosen, logs};
 use crate::cli::wiring::{App, Loaded, complain, fail, tell};
 
 /// The version of the lines.
@@ -25,11 +25,11 @@ const VERSION: u32 = 1;
 pub fn status(args: &WalStatus, app: &App) -> Result<Exit, Exit> {
     let loaded = Loaded::open(&args.file, args.site.as_deref(), false)?;
     let all: Vec<&WalPlan> = match &args.source {
-        Some(source) => vec![chosen(&loaded, Some(source))?],
-        None => logs(&loaded).collect(),
+        Some(source) => vec![KeptLog::Wal.chosen(&loaded, Some(source))?],
+        None => KeptLog::Wal.logs(&loaded).collect(),
     };
     if all.is_empty() {
-        chosen(&loaded, None)?;
+        KeptLog::Wal.chosen(&loaded, None)?;
     }
     let mut exit = Exit::Success;
     for wal in all {
